@@ -1,0 +1,1 @@
+"""Synthetic face occlusion: generation, training and evaluation of occlusion-aware segmentation."""

@@ -1,0 +1,17 @@
+"""Entry points of the pipeline: one module per stage, run as `python -m stages.NAME`."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Run a stage's `main`; a bad input ends as one line on stderr and exit status 1."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        main()
+    except ValueError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        sys.exit(1)
