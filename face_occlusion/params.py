@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
-Params = TypeVar("Params")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Params = TypeVar("Params", bound="DataclassInstance")
 
 
 def read_yaml(path: Path) -> Any:
@@ -25,7 +30,7 @@ def read_yaml(path: Path) -> Any:
     yaml = YAML(typ="safe", pure=True)
     try:
         return yaml.load(path.read_text())
-    except Exception as error:  # noqa: BLE001  ruamel has no common base for its errors
+    except YAMLError as error:
         raise ValueError(f"{path}: not readable as YAML: {error}") from error
 
 
@@ -70,7 +75,7 @@ def build(where: str, values: Any, kind: type[Params]) -> Params:
     """Build the dataclass `kind` from a mapping; `where` opens every error message."""
     if not isinstance(values, Mapping):
         raise ValueError(f"{where}: must be a mapping; got {values!r}")
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    fields = {field.name: field for field in dataclasses.fields(kind)}
     if unknown := sorted(map(str, values.keys() - fields.keys())):
         raise ValueError(f"{where}: unknown keys {unknown}; known: {sorted(fields)}")
     if missing := [
@@ -93,8 +98,6 @@ def build(where: str, values: Any, kind: type[Params]) -> Params:
 
 def _nested_dataclasses(kind: type) -> dict[str, type]:
     """Return the fields whose declared type is a dataclass, or a dataclass or None."""
-    import typing
-
     nested = {}
     for name, hint in typing.get_type_hints(kind).items():
         for candidate in (hint, *typing.get_args(hint)):

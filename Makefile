@@ -1,0 +1,41 @@
+# make repro builds everything; make help lists the rest.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+
+.PHONY: help install repro test lint profile clean
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+
+repro: $(INSTALLED)  ## build the pipeline in force (dvc repro), from a bare clone to the report
+	source $(BIN)/activate && dvc repro
+
+test: $(INSTALLED)  ## run the tests
+	source $(BIN)/activate && pytest -n 2 --dist loadfile
+
+lint: $(INSTALLED)  ## check format, lint rules and types
+	source $(BIN)/activate && ruff format --check . && ruff check . && pyright
+
+profile: $(INSTALLED)  ## switch the profile: make profile NAME=miniature|small|paper [FORCE=1]
+	source $(BIN)/activate && face-occlusion profile "$(NAME)" $(if $(FORCE),--force)
+
+install: $(INSTALLED)  ## build .venv with everything pinned in constraints.txt
+
+# torch alone and first: beside other packages pip may weigh its CUDA builds against the local one.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check $$(grep '^torch==' constraints.txt)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/python -c 'import cv2' \
+		|| { echo "OpenCV lacks a system library; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0"; exit 1; }
+	touch $@
+
+clean:  ## remove the environment and unfinished work; data, models and reports stay
+	rm -rf $(VENV) .scratch

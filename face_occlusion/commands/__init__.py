@@ -1,0 +1,1 @@
+"""The subcommands of `face-occlusion`, one module each."""
