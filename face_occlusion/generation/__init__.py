@@ -1,0 +1,1 @@
+"""Synthetic occlusions: NatOcc and RandOcc."""

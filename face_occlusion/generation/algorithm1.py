@@ -1,0 +1,128 @@
+"""Algorithm 1 of the paper: prepare the face's colours before they are given to a hand.
+
+Dark pixels of the face (eyes, brows, beard, and the black around it) that the hand has no black
+for would pull skin into black; bright ones would bleach it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+Reading = Literal["balanced", "literal", "published"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thresholds:
+    """Limits between dark, ordinary and bright, per channel, on the scale 0-255."""
+
+    lower: np.ndarray  # (3,) dark is below this in every channel
+    upper: np.ndarray  # (3,) brighter values are clipped to this
+
+
+def face_thresholds(pixels: np.ndarray) -> Thresholds:
+    """Choose the thresholds where the paper gives none, over the face's pixels.
+
+    Args:
+        pixels: (N, 3) uint8 or float, colours of the face, scale 0-255.
+
+    Returns:
+        lower: half the mean; upper: the mean + 1 standard deviation.
+
+    Raises:
+        ValueError: If there is no pixel.
+    """
+    if not len(pixels):
+        raise ValueError("pixels must hold at least one pixel of the face; got none")
+    mean = pixels.mean(axis=0, dtype=np.float64)
+    return Thresholds(lower=mean / 2, upper=mean + pixels.std(axis=0, dtype=np.float64))
+
+
+def prepare_face(
+    source: np.ndarray,
+    target: np.ndarray,
+    thresholds: Thresholds,
+    rng: np.random.Generator,
+    reading: Reading = "balanced",
+) -> np.ndarray:
+    """Apply Algorithm 1 (Q18): balance the dark pixels, then clip the bright ones.
+
+    `dark`: source pixels below the lower threshold in every channel. `black`: target pixels that
+    are 0 in every channel. With ratio = dark / black above 1, a share of the dark pixels, drawn
+    at random, takes the mean colour of the source's other pixels. The counts are compared as
+    shares of their images, which are the counts where the sizes are equal, as in the paper.
+
+    Readings of line 6: `balanced` replaces the share 1 - 1/ratio, so that as many dark pixels
+    remain as the target has black; `literal` replaces ratio - 1, at most all; `published` is
+    `literal` with channel values counted instead of pixels (D3), and all channels of a pixel set
+    to the upper threshold when one exceeds it (D4): for comparison only.
+
+    Args:
+        source: (..., 3) uint8, the face; left unchanged.
+        target: (..., 3) uint8, the hand.
+        thresholds: Limits of dark and bright.
+        rng: Draws which dark pixels are replaced.
+        reading: See above.
+
+    Returns:
+        uint8 of the source's shape.
+
+    Raises:
+        ValueError: If an image is empty or the reading is unknown.
+    """
+    if reading not in get_args(Reading):
+        raise ValueError(f"reading must be one of {get_args(Reading)}; got {reading!r}")
+    if not source.size or not target.size:
+        raise ValueError(f"images must hold pixels; got {source.shape} and {target.shape}")
+    pixels = source.reshape(-1, 3)
+    dark = (pixels < thresholds.lower).all(axis=1)
+    share = replaced_share(*_dark_fractions(pixels, dark, target, thresholds, reading), reading)
+
+    balanced = pixels.astype(np.float64)
+    if share > 0 and dark.any() and not dark.all():
+        candidates = np.flatnonzero(dark)
+        chosen = rng.permutation(candidates)[: round(share * len(candidates))]
+        balanced[chosen] = pixels[~dark].mean(axis=0)
+    if reading == "published":
+        bright = (balanced > thresholds.upper).any(axis=1)
+        balanced[bright] = thresholds.upper
+    else:
+        balanced = np.minimum(balanced, thresholds.upper)
+    return np.clip(np.rint(balanced), 0, 255).astype(np.uint8).reshape(source.shape)
+
+
+def replaced_share(dark_frac: float, black_frac: float, reading: Reading) -> float:
+    """Return the share of dark source pixels to replace (lines 4 to 6).
+
+    Args:
+        dark_frac: Dark pixels of the source, as a share of its pixels.
+        black_frac: Black pixels of the target, as a share of its pixels.
+        reading: `balanced`: 1 - 1/ratio; otherwise ratio - 1, at most 1.
+
+    Returns:
+        A share in 0-1; 0 where the source is no darker than the target; 1 where only the source
+        has dark pixels.
+    """
+    if dark_frac <= black_frac:
+        return 0.0
+    if black_frac == 0:
+        return 1.0
+    if reading == "balanced":
+        return 1 - black_frac / dark_frac
+    return min(dark_frac / black_frac - 1, 1.0)
+
+
+def _dark_fractions(
+    pixels: np.ndarray,
+    dark: np.ndarray,
+    target: np.ndarray,
+    thresholds: Thresholds,
+    reading: Reading,
+) -> tuple[float, float]:
+    """Return the dark share of the source and the black share of the target."""
+    target_pixels = target.reshape(-1, 3)
+    if reading == "published":  # D3: values, whichever pixel they belong to
+        return float((pixels < thresholds.lower).mean()), float((target_pixels == 0).mean())
+    return float(dark.mean()), float((target_pixels == 0).all(axis=1).mean())

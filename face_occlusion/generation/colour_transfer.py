@@ -1,0 +1,362 @@
+"""Give a hand the colours of the face it will cover (Q19).
+
+The colour change is computed on a coarse grid and applied at full size: it is smooth, so a grid
+of an eighth loses half a level of 255. `transfer_colours` is the whole of it for straight colours,
+`transfer_cutout` for premultiplied RGBA.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+
+from face_occlusion.generation.algorithm1 import Reading, face_thresholds, prepare_face
+from face_occlusion.generation.partial_transport import sliced_partial_transport
+from face_occlusion.generation.smoothing import (
+    smooth_displacement,
+    smooth_displacement_published,
+)
+from face_occlusion.generation.transport import (
+    colour_distance,
+    quantile_transport,
+    random_directions,
+    random_frames,
+    sliced_transport,
+)
+
+__all__ = [
+    "ColourTransferParams",
+    "colour_displacement",
+    "colour_distance",
+    "sliced_transport",
+    "transfer_colours",
+    "transfer_cutout",
+]
+
+Mode = Literal["masked", "partial", "faithful", "published"]
+MIN_GRID_PX = 64  # a hand is not reduced below about this many pixels a side
+NUM_PARTIAL = 512  # hand colours matched one to one in the partial mode
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColourTransferParams:
+    """How hands get the colours of faces.
+
+    Modes: `masked` moves the hand's pixels to the face's by their quantiles; `partial` lets a
+    share of the face's pixels stay unmatched (SPOT); `faithful` is the paper's, whole images with
+    their black background; `published` repeats the published generator, defects and all.
+    """
+
+    mode: Mode
+    steps: int
+    directions_per_step: int
+    downscale: float  # computed at 1/downscale of the hand's size; 1 = exact
+    smoothing_frac: float  # sigma of the displacement's smoothing / sqrt(height * width)
+    algorithm1: Literal["balanced", "literal", "off"]
+    strength: float  # 0 = the hand as it is, 1 = the whole transfer
+    partial_share: float  # of the face's pixels that the hand takes, mode `partial`
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if self.mode not in get_args(Mode):
+            raise ValueError(f"mode must be one of {get_args(Mode)}; got {self.mode!r}")
+        if self.algorithm1 not in ("balanced", "literal", "off"):
+            raise ValueError(
+                f"algorithm1 must be balanced, literal or off; got {self.algorithm1!r}"
+            )
+        for key in ("steps", "directions_per_step", "downscale"):
+            if not getattr(self, key) >= 1:
+                raise ValueError(f"{key} must be at least 1; got {getattr(self, key)}")
+        if not 0 <= self.smoothing_frac <= 1:
+            raise ValueError(f"smoothing_frac must be in [0, 1]; got {self.smoothing_frac}")
+        if not 0 <= self.strength <= 1:
+            raise ValueError(f"strength must be in [0, 1]; got {self.strength}")
+        if not 0 < self.partial_share <= 1:
+            raise ValueError(f"partial_share must be in (0, 1]; got {self.partial_share}")
+
+
+def transfer_colours(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    hand_rgb: np.ndarray,
+    hand_alpha: np.ndarray,
+    rng: np.random.Generator,
+    params: ColourTransferParams,
+) -> np.ndarray:
+    """Recolour a hand like a face.
+
+    Args:
+        face_rgb: (H, W, 3) uint8 RGB.
+        face_mask: (H, W) bool, the face's pixels.
+        hand_rgb: (h, w, 3) uint8 RGB, straight colours; left unchanged.
+        hand_alpha: (h, w) coverage, float in 0-1 or uint8 in 0-255.
+        rng: Draws the directions, and the pixels that Algorithm 1 replaces.
+        params: The mode and its settings.
+
+    Returns:
+        (h, w, 3) uint8 RGB, straight colours; what lies beyond the reach of the hand's pixels is
+        left as it is.
+
+    Raises:
+        ValueError: If sizes or types differ, the face's mask or the hand's alpha is empty: a
+            transfer that cannot be done is never passed over (D5).
+    """
+    if params.mode == "published":
+        return _transfer_published(face_rgb, face_mask, hand_rgb, hand_alpha, rng, params)
+    displacement = colour_displacement(face_rgb, face_mask, hand_rgb, hand_alpha, rng, params)
+    return apply_displacement(hand_rgb, displacement)
+
+
+def transfer_cutout(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    cutout: np.ndarray,
+    rng: np.random.Generator,
+    params: ColourTransferParams,
+) -> np.ndarray:
+    """Recolour a premultiplied cut-out like a face: `transfer_colours` for RGBA.
+
+    Args:
+        face_rgb: (H, W, 3) uint8 RGB.
+        face_mask: (H, W) bool, the face's pixels.
+        cutout: (h, w, 4) uint8 premultiplied RGBA; left unchanged.
+        rng: As in `transfer_colours`.
+        params: As in `transfer_colours`.
+
+    Returns:
+        (h, w, 4) uint8 premultiplied RGBA; alpha is the cut-out's, and no colour exceeds it.
+
+    Raises:
+        ValueError: As `transfer_colours`.
+    """
+    if cutout.ndim != 3 or cutout.shape[2] != 4 or cutout.dtype != np.uint8:
+        raise ValueError(f"cutout must be (h, w, 4) uint8; got {cutout.shape} {cutout.dtype}")
+    alpha = np.ascontiguousarray(cutout[..., 3])
+    colours = _straight(cutout, alpha)
+    moved = transfer_colours(face_rgb, face_mask, colours, alpha, rng, params)
+    premultiplied = cv2.multiply(moved, cv2.merge([alpha] * 3), scale=1 / 255)
+    return cv2.merge([*cv2.split(premultiplied), alpha])
+
+
+def _straight(cutout: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Divide premultiplied colours by alpha; 0 where alpha is 0."""
+    return cv2.divide(np.ascontiguousarray(cutout[..., :3]), cv2.merge([alpha] * 3), scale=255)
+
+
+def colour_displacement(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    hand_rgb: np.ndarray,
+    hand_alpha: np.ndarray,
+    rng: np.random.Generator,
+    params: ColourTransferParams,
+) -> np.ndarray:
+    """Compute the change of colour over a hand, on a coarse grid.
+
+    Args: and Raises: as `transfer_colours`; mode `published` has no displacement of this form.
+
+    Returns:
+        (gh, gw, 3) float32 in levels of 255, to be resized to the hand's size and added.
+    """
+    _check_input(face_rgb, face_mask, hand_rgb, hand_alpha)
+    hand, alpha = _sample_hand(hand_rgb, hand_alpha, params.downscale)
+    if params.mode == "faithful":
+        moved = _move_whole(face_rgb, face_mask, hand, alpha, rng, params)
+    else:
+        moved = _move_masked(face_rgb, face_mask, hand, alpha, rng, params)
+    sigma_px = params.smoothing_frac * np.sqrt(alpha.size)
+    return smooth_displacement(moved * (255 * params.strength), alpha, sigma_px)
+
+
+def apply_displacement(hand_rgb: np.ndarray, displacement: np.ndarray) -> np.ndarray:
+    """Add a coarse change of colour to an image, rounded to nearest and clipped.
+
+    Args:
+        hand_rgb: (h, w, 3) uint8; left unchanged.
+        displacement: (gh, gw, 3) float32 in levels of 255.
+
+    Returns:
+        (h, w, 3) uint8.
+    """
+    height, width = hand_rgb.shape[:2]
+    full = cv2.resize(displacement, (width, height), interpolation=cv2.INTER_LINEAR)
+    return cv2.add(hand_rgb, full, dtype=cv2.CV_8U)
+
+
+def _check_input(
+    face_rgb: np.ndarray, face_mask: np.ndarray, hand_rgb: np.ndarray, hand_alpha: np.ndarray
+) -> None:
+    """Refuse input of the wrong type or size."""
+    for name, image, mask in (
+        ("face", face_rgb, face_mask),
+        ("hand", hand_rgb, hand_alpha),
+    ):
+        if image.dtype != np.uint8 or image.shape != (*mask.shape, 3):
+            raise ValueError(
+                f"{name} must be (H, W, 3) uint8 with a mask of its size; "
+                f"got {image.shape} {image.dtype} and {mask.shape}"
+            )
+    if face_mask.dtype != bool:
+        raise ValueError(f"face_mask must be bool; got {face_mask.dtype}")
+
+
+def _sample_hand(
+    hand_rgb: np.ndarray, hand_alpha: np.ndarray, downscale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take every n-th pixel of a hand: (gh, gw, 3) uint8 and (gh, gw) float32 alpha in 0-1.
+
+    Small hands are reduced less; where the grid misses the hand, all pixels are taken.
+    """
+    size = np.sqrt(hand_alpha.size)
+    downscale = max(1.0, min(downscale, size / MIN_GRID_PX))
+    scale = np.float32(1 / 255 if hand_alpha.dtype == np.uint8 else 1)
+    for factor in (downscale, 1.0):
+        rows, columns = (_grid(length, factor) for length in hand_alpha.shape)
+        grid = np.ix_(rows, columns)
+        alpha = hand_alpha[grid].astype(np.float32) * scale
+        if (alpha >= 0.5).any():
+            return hand_rgb[grid], alpha
+    raise ValueError("hand_alpha must reach 0.5 somewhere: the cut-out is empty")
+
+
+def _grid(length: int, factor: float) -> np.ndarray:
+    """Return indices of evenly spaced pixels, at the centres `cv2.resize` gives their cells."""
+    num = max(1, round(length / factor))
+    return ((np.arange(num) + 0.5) * (length / num)).astype(np.int64)
+
+
+def _sample_face(face_rgb: np.ndarray, face_mask: np.ndarray, downscale: float) -> np.ndarray:
+    """Take every n-th pixel of a face: (N, 3) uint8, at least one."""
+    downscale = max(1.0, min(downscale, np.sqrt(face_mask.size) / MIN_GRID_PX))
+    for factor in (downscale, 1.0):
+        grid = np.ix_(*(_grid(length, factor) for length in face_mask.shape))
+        mask = face_mask[grid]
+        if mask.any():
+            return face_rgb[grid][mask]
+    raise ValueError("face_mask must hold at least one pixel; got none")
+
+
+def _move_masked(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    hand: np.ndarray,
+    alpha: np.ndarray,
+    rng: np.random.Generator,
+    params: ColourTransferParams,
+) -> np.ndarray:
+    """Return (gh, gw, 3) float32: hand pixels moved to face pixels, less where they were, 0-1."""
+    inside = alpha >= 0.5
+    face_pixels = _sample_face(face_rgb, face_mask, params.downscale)
+    hand_pixels = hand[inside]
+    if params.algorithm1 != "off":
+        thresholds = face_thresholds(face_pixels)
+        face_pixels = prepare_face(face_pixels, hand_pixels, thresholds, rng, params.algorithm1)
+    directions = random_frames(rng, params.steps, params.directions_per_step)
+    colours, member, counts = _distinct(hand_pixels)
+    start, wanted = colours.astype(np.float32) / 255, face_pixels.astype(np.float32) / 255
+    if params.mode == "masked":
+        change = quantile_transport(wanted, start, directions, counts) - start
+        change = change[member]
+    else:
+        change = _partial_change(wanted, hand_pixels, directions, rng, params.partial_share)
+    moved = np.zeros(hand.shape, np.float32)
+    moved[inside] = change
+    return moved
+
+
+def _distinct(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Group equal colours, so that they stay equal: colours (N, 3), member of each, counts."""
+    codes = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    codes, member, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    colours = np.stack([codes >> 16, (codes >> 8) & 255, codes & 255], axis=1)
+    return colours, member, counts
+
+
+def _partial_change(
+    wanted: np.ndarray,
+    hand_pixels: np.ndarray,
+    directions: np.ndarray,
+    rng: np.random.Generator,
+    share: float,
+) -> np.ndarray:
+    """Match a sample of the hand one to one; others follow the sample's nearest colour."""
+    num_hand = min(NUM_PARTIAL, len(hand_pixels))
+    num_face = int(np.ceil(num_hand / share))
+    start = hand_pixels.astype(np.float32) / 255
+    sample = start[rng.permutation(len(start))[:num_hand]]
+    face_sample = wanted[np.resize(rng.permutation(len(wanted)), num_face)]
+    moved = sliced_partial_transport(face_sample, sample, directions)
+    return _spread(sample, moved - sample, start)
+
+
+def _spread(sample: np.ndarray, change: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """Give each colour the mean change of its four nearest samples, weighted by closeness."""
+    from scipy.spatial import cKDTree
+
+    distance, index = cKDTree(sample).query(colours, k=min(4, len(sample)))
+    distance, index = distance.reshape(len(colours), -1), index.reshape(len(colours), -1)
+    weight = 1 / (distance + 1 / 255)
+    weight /= weight.sum(axis=1, keepdims=True)
+    return np.einsum("nk,nkc->nc", weight, change[index])
+
+
+def _move_whole(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    hand: np.ndarray,
+    alpha: np.ndarray,
+    rng: np.random.Generator,
+    params: ColourTransferParams,
+) -> np.ndarray:
+    """Return (gh, gw, 3) float32: whole images on black, moved, less where they were, 0-1."""
+    target = np.where(alpha[..., np.newaxis] >= 0.5, hand, np.uint8(0))
+    source = _face_on_black(face_rgb, face_mask, alpha.shape)
+    if params.algorithm1 != "off":
+        thresholds = face_thresholds(_sample_face(face_rgb, face_mask, params.downscale))
+        source = prepare_face(source, target, thresholds, rng, params.algorithm1)
+    directions = random_directions(rng, params.steps, params.directions_per_step)
+    moved = sliced_transport(source, target, directions)
+    return moved - target.astype(np.float32) / 255
+
+
+def _face_on_black(
+    face_rgb: np.ndarray, face_mask: np.ndarray, size: tuple[int, ...]
+) -> np.ndarray:
+    """Return the face's bounding box on black, sampled to a size: (*size, 3) uint8."""
+    rows, columns = np.flatnonzero(face_mask.any(axis=1)), np.flatnonzero(face_mask.any(axis=0))
+    if not len(rows):
+        raise ValueError("face_mask must hold at least one pixel; got none")
+    grids = [
+        used[0] + _grid(used[-1] + 1 - used[0], (used[-1] + 1 - used[0]) / length)
+        for used, length in zip((rows, columns), size, strict=True)
+    ]
+    grid = np.ix_(*grids)
+    return np.where(face_mask[grid][..., np.newaxis], face_rgb[grid], np.uint8(0))
+
+
+def _transfer_published(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    hand_rgb: np.ndarray,
+    hand_alpha: np.ndarray,
+    rng: np.random.Generator,
+    params: ColourTransferParams,
+) -> np.ndarray:
+    """Transfer as the published generator does (D1 to D5), whole images at full size."""
+    if not face_mask.any():
+        return hand_rgb.copy()  # D5, repeated here on purpose: the mode exists to be compared
+    covered = hand_alpha >= (128 if hand_alpha.dtype == np.uint8 else 0.5)
+    target = np.where(covered[..., np.newaxis], hand_rgb, np.uint8(0))
+    source = _face_on_black(face_rgb, face_mask, hand_alpha.shape)
+    reading: Reading = "published"
+    if params.algorithm1 != "off":
+        thresholds = face_thresholds(face_rgb[face_mask])
+        source = prepare_face(source, target, thresholds, rng, reading)
+    directions = random_directions(rng, params.steps, params.directions_per_step)
+    start = target.astype(np.float32) / 255
+    change = smooth_displacement_published(sliced_transport(source, target, directions) - start)
+    moved = np.clip((start + change * params.strength) * 255, 0, 255).astype(np.uint8)
+    return np.where(covered[..., np.newaxis], moved, hand_rgb)
