@@ -11,18 +11,28 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-MAX_PIXELS = 2**27  # 134 megapixels, 400 MB decoded; a larger header is taken for a bomb
-JPEG_START = b"\xff\xd8\xff"
-PNG_START = b"\x89PNG\r\n\x1a\n"
+from face_occlusion import jpeg
+from face_occlusion.png import PNG_START, check_whole, encode_png
 
-_ORIENTATION_TAG = 0x0112  # EXIF, TIFF 6.0
+__all__ = [
+    "MAX_PIXELS",
+    "decode_image",
+    "decode_mask",
+    "decode_rgba",
+    "encode_jpeg",
+    "encode_png",
+    "encode_rgba",
+    "to_seg_map",
+]
+
+MAX_PIXELS = 2**27  # 134 megapixels, 400 MB decoded; a larger header is taken for a bomb
+
 _BITS_PER_SAMPLE_TAG = 258  # TIFF 6.0
 # What libjpeg remarks on files that are whole nevertheless; any other remark is a damaged file.
 _HARMLESS_REMARKS = ("extraneous bytes before marker 0xd9", "Invalid SOS parameters")
@@ -46,7 +56,7 @@ def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
     Raises:
         ValueError: If the image is damaged, of no known kind, too large, or in floating point.
     """
-    if data[:3] == JPEG_START:
+    if data[:3] == jpeg.JPEG_START:
         return _decode_jpeg(data, name, max_pixels)
     pixels = _decode_other(data, name, max_pixels)
     if pixels.dtype == np.uint16:
@@ -62,7 +72,7 @@ def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
 def _decode_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-        _check_size(width, height, name, max_pixels)
+        _check_size(int(width), int(height), name, max_pixels)
         if colorspace in ("CMYK", "YCCK"):
             return _decode_cmyk_jpeg(data, name)
         try:
@@ -73,39 +83,15 @@ def _decode_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
             image = simplejpeg.decode_jpeg(data, strict=False)
     except ValueError as error:
         raise ValueError(_blame(name, error)) from error
-    return _orient(image, _jpeg_orientation(data))
+    return _orient(image, jpeg.orientation(data))
 
 
 def _decode_cmyk_jpeg(data: bytes, name: str) -> np.ndarray:
     image = _load(_open(data, name), name)
-    if not any(marker == 0xEE and body[:5] == b"Adobe" for marker, body in _jpeg_segments(data)):
+    if not jpeg.is_adobes(data):
         # Pillow inverts, as Adobe's files need; without Adobe's marker ink is stored as ink.
         image = Image.fromarray(~np.asarray(image), "CMYK")
-    return _orient(np.array(image.convert("RGB")), _jpeg_orientation(data))
-
-
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield marker and body of each segment before the scan (ITU-T T.81, B.1.1)."""
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
-        if data[position + 1] == 0xFF:  # a fill byte
-            position += 1
-            continue
-        length = int.from_bytes(data[position + 2 : position + 4], "big")
-        yield data[position + 1], data[position + 4 : position + 2 + length]
-        position += 2 + length
-
-
-def _jpeg_orientation(data: bytes) -> int:
-    for marker, body in _jpeg_segments(data):
-        if marker == 0xE1 and body[:6] == b"Exif\0\0":
-            exif = Image.Exif()
-            try:
-                exif.load(body)
-                return exif.get(_ORIENTATION_TAG, 1)
-            except (SyntaxError, struct.error, ValueError):  # a damaged tag; the pixels are whole
-                return 1
-    return 1
+    return _orient(np.array(image.convert("RGB")), jpeg.orientation(data))
 
 
 def _orient(image: np.ndarray, orientation: int) -> np.ndarray:
@@ -124,7 +110,7 @@ def _decode_other(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     image = _open(data, name)
     _check_size(*image.size, name, max_pixels)
     if _has_16_bit_colour(data, image):
-        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+        orientation = image.getexif().get(jpeg.ORIENTATION_TAG, 1)
         return _orient(_decode_with_cv2(data, name), orientation)
     if image.mode in ("I", "F"):
         raise ValueError(f"{name}: 32-bit pixels have no known range; save it with 8 or 16 bits")
@@ -146,7 +132,11 @@ def _has_16_bit_colour(data: bytes, image: Image.Image) -> bool:
 
 def _decode_with_cv2(data: bytes, name: str) -> np.ndarray:
     """Decode without conversion: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16."""
-    _check_whole_png(data, name)
+    if data.startswith(PNG_START):
+        try:
+            check_whole(data)
+        except ValueError as error:
+            raise ValueError(_blame(name, error)) from error
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise ValueError(_blame(name, "the decoder gave up"))
@@ -154,28 +144,6 @@ def _decode_with_cv2(data: bytes, name: str) -> np.ndarray:
         code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
         pixels = cv2.cvtColor(pixels, code)
     return pixels
-
-
-def _check_whole_png(data: bytes, name: str) -> None:
-    """Check length and checksum of every chunk of a PNG: OpenCV passes over damage in silence.
-
-    Raises:
-        ValueError: If a chunk is cut or damaged, or the last one (IEND) is missing.
-    """
-    if not data.startswith(PNG_START):
-        return
-    view, position, kind = memoryview(data), len(PNG_START), b""
-    while kind != b"IEND":
-        if position + 12 > len(data):
-            raise ValueError(_blame(name, "cut short"))
-        (length,) = struct.unpack_from(">I", data, position)
-        end = position + 8 + length
-        if end + 4 > len(data):
-            raise ValueError(_blame(name, "cut short"))
-        kind = bytes(view[position + 4 : position + 8])
-        if zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
-            raise ValueError(_blame(name, f"wrong checksum in chunk {kind!r}"))
-        position = end + 4
 
 
 def _open(data: bytes, name: str) -> Image.Image:
@@ -224,7 +192,7 @@ def decode_mask(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndar
         ValueError: As `decode_image`, and if the image is coloured, partly transparent, or
             needs more than 8 bits.
     """
-    if data[:3] == JPEG_START:
+    if data[:3] == jpeg.JPEG_START:
         return _one_channel(_decode_jpeg(data, name, max_pixels), name)
     depth, colour_type = data[24:26] if data.startswith(PNG_START) else (0, 0)
     if (depth, colour_type) == (8, 0) and b"eXIf" not in data:
@@ -277,9 +245,8 @@ def to_seg_map(mask: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(f"{name}: a mask must be (height, width); got shape {mask.shape}")
     if mask.dtype == bool:
         return mask.astype(np.uint8)
-    values = (
-        np.flatnonzero(np.bincount(mask.ravel())) if mask.dtype == np.uint8 else np.unique(mask)
-    )
+    small = mask.dtype == np.uint8  # counting is faster than sorting
+    values = np.flatnonzero(np.bincount(mask.ravel())) if small else np.unique(mask)
     found = set(values.tolist())
     if found <= {0, 255}:
         return (mask == 255).astype(np.uint8)
@@ -335,42 +302,3 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
     if not 1 <= quality <= 100:
         raise ValueError(f"jpeg quality must be 1-100; got {quality}")
     return simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality, "RGB", "444")
-
-
-def encode_png(pixels: np.ndarray) -> bytes:
-    """Encode as PNG; the same bytes for the same pixels and zlib.
-
-    Level 1 throughout; unfiltered rows for masks, rows less the row above for colours: fastest
-    to write and to read of what was measured, for a mask of 10 KB instead of 6.
-
-    Args:
-        pixels: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or, for grey, bool (as 0/1).
-
-    Raises:
-        ValueError: If shape or dtype differ.
-    """
-    if pixels.dtype == bool:
-        pixels = pixels.view(np.uint8)
-    colour_type = {1: 0, 3: 2, 4: 6}.get(1 if pixels.ndim == 2 else pixels.shape[-1])
-    if (
-        pixels.dtype != np.uint8
-        or pixels.ndim not in (2, 3)
-        or (not colour_type and pixels.ndim == 3)
-    ):
-        raise ValueError(f"a PNG must be (H, W[, 3 or 4]) uint8; got {pixels.shape} {pixels.dtype}")
-    if not pixels.size:
-        raise ValueError(f"a PNG must have pixels; got shape {pixels.shape}")
-    height, width = pixels.shape[:2]
-    values = pixels.reshape(height, -1)
-    rows = np.empty((height, 1 + values.shape[1]), np.uint8)  # filter type, then the row
-    rows[:, 0] = 0 if pixels.ndim == 2 else 2
-    rows[:, 1:] = values
-    if pixels.ndim == 3:
-        rows[1:, 1:] -= values[:-1]  # modulo 256, as the filter "up" (PNG, 9.2)
-    header = struct.pack(">IIBBBBB", width, height, 8, colour_type, 0, 0, 0)
-    body = zlib.compress(rows, 1)
-    return PNG_START + _chunk(b"IHDR", header) + _chunk(b"IDAT", body) + _chunk(b"IEND", b"")
-
-
-def _chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
