@@ -1,0 +1,34 @@
+"""Import CelebAMask-HQ with its original and its corrected masks."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from face_occlusion.faces import FacesParams, import_faces
+from face_occlusion.params import load_params
+from face_occlusion.sources import Release
+from stages import run_stage
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("release", type=Path, help="folder written by stages.download")
+    parser.add_argument("out", type=Path, help="folder that takes the sets wo, wo_test and o")
+    args = parser.parse_args()
+
+    params = load_params(Path("params.yaml"), "faces", FacesParams)
+    sets = import_faces(Release(args.release), args.out, params)
+    for name, image_set in sets.items():
+        paper = image_set.info["paper_counts"][name]
+        logging.info("faces: %d in %s (paper: %d)", len(image_set), args.out / name, paper)
+    info = sets["wo"].info
+    logging.info(
+        "faces: %d of %d images in no list", info["counts"]["excluded"], info["counts"]["images"]
+    )
+    logging.info("faces: identities of WO train and WO test %s", info["identity_check"])
+
+
+if __name__ == "__main__":
+    run_stage(main)
