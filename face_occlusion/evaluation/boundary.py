@@ -1,0 +1,73 @@
+"""Boundary IoU: how well the outline of the face is met (Cheng et al., CVPR 2021)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from face_occlusion.evaluation.metrics import IGNORE_INDEX
+
+DILATION_FRAC = 0.02  # width of the band / diagonal of the image: the paper's choice for LVIS
+
+
+def band_width_px(height: int, width: int, dilation_frac: float = DILATION_FRAC) -> int:
+    """Width of the boundary band in pixels, at least 1."""
+    return max(1, round(dilation_frac * float(np.hypot(height, width))))
+
+
+def boundary_region(mask: np.ndarray, width_px: int) -> np.ndarray:
+    """Return the pixels of a mask that lie within `width_px` of its outline.
+
+    The mask less its erosion by a (2 * width_px + 1) square; outside the image counts as not
+    mask, so a face cut by the image's edge has its outline there, as in the authors' code.
+
+    Args:
+        mask: (H, W) bool; left unchanged.
+        width_px: Width of the band, at least 1.
+
+    Returns:
+        (H, W) bool.
+    """
+    kernel = np.ones((2 * width_px + 1, 2 * width_px + 1), np.uint8)
+    inside = cv2.erode(
+        mask.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(0,)
+    )
+    return mask & (inside == 0)
+
+
+def boundary_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Count intersection and union of the two boundary bands of the face class.
+
+    The bands are drawn first and pixels of value 255 in the target left out afterwards; an
+    ignored region takes part in neither mask.
+
+    Args:
+        pred: (H, W) bool, True = face.
+        target: (H, W) uint8 seg_map with 255 not counted.
+
+    Returns:
+        (2,) int64 [intersection, union].
+    """
+    width_px = band_width_px(*target.shape)
+    counted = target != IGNORE_INDEX
+    pred_band = boundary_region(pred & counted, width_px)
+    target_band = boundary_region(target == 1, width_px)
+    return np.array(
+        [(pred_band & target_band).sum(), (pred_band | target_band).sum()], dtype=np.int64
+    )
+
+
+def boundary_iou(counts: np.ndarray) -> float:
+    """Mean boundary IoU over images, as Cheng et al. average over instances.
+
+    Args:
+        counts: (N, 2) [intersection, union] per image.
+
+    Returns:
+        A fraction in [0, 1] over the images with a boundary in either mask; NaN without any.
+    """
+    intersection, union = np.reshape(counts, (-1, 2)).T
+    has_boundary = union > 0
+    if not has_boundary.any():
+        return float("nan")
+    return float(np.mean(intersection[has_boundary] / union[has_boundary]))

@@ -1,0 +1,142 @@
+"""Segmentation scores from pixel counts: count first, score after.
+
+Every score takes counts of shape (..., 4) in the order [tn, fp, fn, tp] with face as the positive
+class, so that one image, a pooled benchmark, and thousands of bootstrap resamples go the same way.
+Classes: 0 background, 1 face; pixels of value 255 in the target are not counted.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+IGNORE_INDEX = 255
+CLASSES = ("background", "face")
+COUNT_NAMES = ("tn", "fp", "fn", "tp")
+
+
+def confusion_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Count the pixels of one image by target and prediction.
+
+    Args:
+        pred: (H, W) bool or integer class ids, 0 background and 1 face.
+        target: (H, W) uint8 seg_map: 0 background, 1 face, 255 not counted.
+
+    Returns:
+        (4,) int64 [tn, fp, fn, tp]; reshaped to (2, 2) its row is the target.
+
+    Raises:
+        ValueError: If the sizes differ or a value is none of the classes.
+    """
+    if pred.shape != target.shape or pred.ndim != 2:
+        raise ValueError(
+            f"pred and target must share one (H, W); got {pred.shape} and {target.shape}"
+        )
+    if pred.dtype != bool:
+        if not np.isin(pred, (0, 1)).all():
+            raise ValueError(f"pred must hold 0 and 1; got {np.unique(pred)[:8]}")
+        pred = pred.astype(bool)
+    face = target == 1
+    background = target == 0
+    num_face, num_background = np.count_nonzero(face), np.count_nonzero(background)
+    if num_face + num_background + np.count_nonzero(target == IGNORE_INDEX) != target.size:
+        raise ValueError(f"target must hold 0, 1 and 255; got {np.unique(target)[:8]}")
+    tp = np.count_nonzero(pred & face)
+    fp = np.count_nonzero(pred & background)
+    return np.array([num_background - fp, fp, num_face - tp, tp], dtype=np.int64)
+
+
+def confusion_matrix(counts: np.ndarray) -> np.ndarray:
+    """Reshape counts (..., 4) to (..., 2, 2) confusion matrices; row = target."""
+    return np.asarray(counts).reshape(*np.shape(counts)[:-1], 2, 2)
+
+
+def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Divide; NaN where the denominator is 0."""
+    numerator = np.asarray(numerator, dtype=float)
+    denominator = np.asarray(denominator, dtype=float)
+    out = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
+    return np.divide(numerator, denominator, out=out, where=denominator > 0)
+
+
+def _mean_of_present(values: np.ndarray) -> np.ndarray:
+    """Mean over the last axis, leaving NaN out; NaN where nothing is left."""
+    present = ~np.isnan(values)
+    return _ratio(np.where(present, values, 0).sum(axis=-1), present.sum(axis=-1))
+
+
+def iou_per_class(counts: np.ndarray) -> np.ndarray:
+    """Intersection over union of each class.
+
+    Args:
+        counts: (..., 4) [tn, fp, fn, tp].
+
+    Returns:
+        (..., 2) float64 in [0, 1], background then face; NaN for a class in neither target nor
+        prediction, so that the mean skips it as mmseg's IoUMetric does.
+    """
+    confusion = confusion_matrix(counts)
+    intersection = np.diagonal(confusion, axis1=-2, axis2=-1)
+    union = confusion.sum(axis=-2) + confusion.sum(axis=-1) - intersection
+    return _ratio(intersection, union)
+
+
+def mean_iou(counts: np.ndarray) -> np.ndarray:
+    """Mean IoU over the classes that occur (Q38), of counts (..., 4); float64 in [0, 1].
+
+    On counts summed over a benchmark this is the headline: pooled over pixels, as in
+    MMSegmentation, so that an image of 18 megapixels weighs 18 times one of 1 megapixel.
+    """
+    return _mean_of_present(iou_per_class(counts))
+
+
+def per_image_mean_iou(counts: np.ndarray) -> float:
+    """Mean over images of each image's mean IoU; every image weighs the same.
+
+    Args:
+        counts: (N, 4) counts per image.
+
+    Returns:
+        A fraction in [0, 1]; NaN without images.
+    """
+    return float(_mean_of_present(mean_iou(np.reshape(counts, (-1, 4)))))
+
+
+def dice_per_class(counts: np.ndarray) -> np.ndarray:
+    """Dice coefficient of each class, the F1 score of its pixels: 2 TP / (2 TP + FP + FN).
+
+    Args:
+        counts: (..., 4) [tn, fp, fn, tp].
+
+    Returns:
+        (..., 2) float64 in [0, 1], background then face; NaN for a class in neither.
+    """
+    confusion = confusion_matrix(counts)
+    intersection = np.diagonal(confusion, axis1=-2, axis2=-1)
+    return _ratio(2 * intersection, confusion.sum(axis=-2) + confusion.sum(axis=-1))
+
+
+def precision_recall(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Precision and recall of the face class, each (...) float64; NaN where undefined."""
+    _, fp, fn, tp = np.moveaxis(np.asarray(counts), -1, 0)
+    return _ratio(tp, tp + fp), _ratio(tp, tp + fn)
+
+
+def frequency_weighted_iou(counts: np.ndarray) -> np.ndarray:
+    """IoU of the classes weighted by their share of the target's pixels, of counts (..., 4).
+
+    The paper asks for it under "Class imbalance" (section 4.2). Background is the more frequent
+    class, so this weighs background more than the plain mean does, and so hides the problem that
+    it is asked to show: read the IoU of the face class, or the boundary IoU, instead.
+    """
+    share = _ratio(
+        confusion_matrix(counts).sum(axis=-1), np.sum(counts, axis=-1, keepdims=True)
+    )  # (..., 2)
+    iou = iou_per_class(counts)
+    weighted = np.where(np.isnan(iou), 0, iou) * share  # a class in neither has share 0
+    return weighted.sum(axis=-1)
+
+
+def pixel_accuracy(counts: np.ndarray) -> np.ndarray:
+    """Share of the counted pixels that are right, of counts (..., 4); NaN without pixels."""
+    confusion = confusion_matrix(counts)
+    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), np.sum(counts, axis=-1))

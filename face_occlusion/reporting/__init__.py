@@ -1,0 +1,1 @@
+"""Tables, figures, claims and the page, from score files and image sets."""

@@ -1,0 +1,280 @@
+"""Tables 1 to 5 of the paper from our data: Markdown, LaTeX and CSV.
+
+Each table is a list of rows of `Text`; what differs between formats is only how a `Text` is
+written. The CSV of Tables 4 and 5 is long instead, one row per cell with every number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from face_occlusion.reporting.grid import Cell, Grid, best_of_columns
+from face_occlusion.reporting.paper import PARTITION, paper_quantity
+from face_occlusion.reporting.quantities import NO_PART, Inventory
+
+# Table 1 as this project applies it (Q1 to Q4).
+CLASS_DEFINITIONS = [
+    ("Face (1)", "Skin of the head with eyes, nose and mouth, without ears"),
+    (
+        "Face (1), grey area",
+        "Tattoo, shadow, moustache and beard over the face; the skin of a bald head",
+    ),
+    (
+        "Background (0)",
+        "Whatever is no face, and whatever covers it: sunglasses, shirt, hair, microphone, hands, "
+        "printed words and copyright marks",
+    ),
+    ("Background (0), grey area", "Transparent and translucent glasses"),
+    ("Not counted (255)", "Pixels that a benchmark leaves open"),
+]
+CATEGORY_TITLES = {
+    "wo": "CelebAMask-HQ-WO (Train)",
+    "wo_test": "CelebAMask-HQ-WO (Test)",
+    "o": "CelebAMask-HQ-O",
+}
+EMPTY = "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of one number of the paper.
+
+    Attributes:
+        name: File name without extension, `table4`.
+        caption: One sentence or two.
+        wide: What a reader sees: column headings to cells of text, `**bold**` for bold.
+        long: What a program reads: one row per cell or line, plain values.
+        notes: Lines printed below the Markdown, such as why cells are empty.
+    """
+
+    name: str
+    caption: str
+    wide: pd.DataFrame
+    long: pd.DataFrame
+    notes: list[str]
+
+
+def table_1() -> Table:
+    """Define the classes."""
+    frame = pd.DataFrame(CLASS_DEFINITIONS, columns=["Class", "Definition"])
+    return Table(
+        name="table1", caption="Definition of the classes.", wide=frame, long=frame, notes=[]
+    )
+
+
+def table_2(inventory: Inventory, excluded: int | None) -> Table:
+    """Count the partition of CelebAMask-HQ beside the paper's.
+
+    Args:
+        inventory: The sets; sizes are counted, not copied from the lists.
+        excluded: Images of the release in none of the lists, None where nobody counted.
+    """
+    rows = [
+        (title, inventory.size(f"faces/{key}"), PARTITION[key])
+        for key, title in CATEGORY_TITLES.items()
+    ]
+    known = [(excluded, PARTITION["excluded"])] if excluded is not None else []
+    rows += [("Excluded images", ours, paper) for ours, paper in known]
+    rows.append(("Sum", sum(row[1] for row in rows), sum(PARTITION.values())))
+    long = pd.DataFrame(rows, columns=["category", "ours", "paper"])
+    wide = long.set_axis(["Category", "Ours", "Paper"], axis=1)
+    wide = wide.map(lambda value: f"{value:,}" if isinstance(value, int) else value)
+    notes = ["The paper's numbers add up to 30,002; the release has 30,000 images."]
+    if excluded is None:
+        notes.append("Excluded images were not counted: the list of the release was not there.")
+    caption = "Our partition of CelebAMask-HQ. WO: without occlusion; O: occluded."
+    return Table(name="table2", caption=caption, wide=wide, long=long, notes=notes)
+
+
+def table_3(inventory: Inventory, combinations: Mapping[str, Any]) -> Table:
+    """Define the training combinations by the sets they hold."""
+    rows = []
+    for key, combination in combinations.items():
+        parts = [part for part in combination["data"] if part != NO_PART]
+        photographs, generated = inventory.sizes(combination)
+        contents = " + ".join(f"{part} ({inventory.size(part):,})" for part in parts)
+        rows.append(
+            (key, combination["title"], combination["masks"], contents, photographs, generated)
+        )
+    columns = ["key", "title", "masks", "contents", "photographs", "generated"]
+    long = pd.DataFrame(rows, columns=columns)
+    wide = pd.DataFrame(
+        {
+            "Combination": long["title"],
+            "Masks": long["masks"],
+            "Image sets": long["contents"],
+            "Images": (long["photographs"] + long["generated"]).map(lambda value: f"{value:,}"),
+            "Paper": [paper_quantity(key, 4) or EMPTY for key in long["key"]],
+        }
+    )
+    caption = "The training combinations: which sets, how many images."
+    return Table(name="table3", caption=caption, wide=wide, long=long, notes=[])
+
+
+def score_table(
+    number: int,
+    grid: Grid,
+    benchmarks: Sequence[str],
+    combinations: Mapping[str, Any],
+    inventory: Inventory,
+) -> Table:
+    """Build Table 4 or 5: each cell ours with its interval, the paper's, the difference.
+
+    Args:
+        number: Of the table in the paper; the paper's quantities differ between the two (A3).
+        grid: All results.
+        benchmarks: The table's benchmarks, left to right.
+        combinations: Section `combinations` of params.yaml.
+        inventory: The image sets, for our quantities.
+    """
+    cells = grid.select(benchmarks)
+    best, paper_best = best_of_columns(cells), best_of_columns(cells, paper=True)
+    wide: dict[str, list[str]] = {"Trained on": [], "Quantity": [], "Paper's quantity": []}
+    for key, combination in combinations.items():
+        wide["Trained on"].append(combination["title"])
+        wide["Quantity"].append(inventory.quantity(combination))
+        wide["Paper's quantity"].append(paper_quantity(key, number) or EMPTY)
+    for cell in cells:
+        benchmark, model = cell.place.benchmark, cell.place.model
+        heading = f"{grid.axes.benchmarks[benchmark]}: {grid.axes.models[model]}"
+        wide.setdefault(heading, []).append(
+            cell_text(cell, best=cell.place in best, paper_best=cell.place in paper_best)
+        )
+    quantities = {key: inventory.quantity(value) for key, value in combinations.items()}
+    long = pd.DataFrame(
+        {
+            "combination": cell.place.combination,
+            "title": grid.axes.combinations[cell.place.combination],
+            "quantity": quantities[cell.place.combination],
+            "paper_quantity": paper_quantity(cell.place.combination, number),
+            **_cell_record(cell),
+            "best": cell.place in best,
+            "paper_best": cell.place in paper_best,
+            "empty_because": cell.empty,
+        }
+        for cell in cells
+    )
+    confidence = f"{100 * grid.params.confidence:g}"
+    caption = (
+        f"mIoU in per cent, pooled over pixels; {confidence} % interval of a bootstrap over images "
+        "in brackets; then the paper's value and ours less the paper's. Best of each column bold, "
+        "ties included."
+    )
+    return Table(
+        name=f"table{number}",
+        caption=caption,
+        wide=pd.DataFrame(wide),
+        long=long,
+        notes=empty_reasons(grid, benchmarks),
+    )
+
+
+def cell_text(cell: Cell, *, best: bool, paper_best: bool) -> str:
+    """Write a cell: `**93.10** [92.0, 94.2] · 96.65 · -3.55`, or why there is no score."""
+    printed = EMPTY if cell.printed is None else f"{cell.printed:.2f}"
+    printed = f"**{printed}**" if paper_best else printed
+    if cell.estimate is None:
+        return f"{EMPTY} · {printed}"
+    ours = f"**{cell.ours:.2f}**" if best else f"{cell.ours:.2f}"
+    low, high = 100 * cell.estimate.low, 100 * cell.estimate.high
+    interval = f" [{low:.1f}, {high:.1f}]" if low == low else ""
+    difference = "" if cell.difference is None else f" · {cell.difference:+.2f}"
+    return f"{ours}{interval} · {printed}{difference}"
+
+
+def empty_reasons(grid: Grid, benchmarks: Sequence[str]) -> list[str]:
+    """Say for each group of empty cells why there is no score."""
+    reasons: dict[tuple[str, str], int] = {}
+    for cell in grid.select(benchmarks):
+        if cell.empty is not None:
+            key = (grid.axes.benchmarks[cell.place.benchmark], cell.empty)
+            reasons[key] = reasons.get(key, 0) + 1
+    return [
+        f"{benchmark}: {count} {'cell' if count == 1 else 'cells'} without a score: {reason}"
+        for (benchmark, reason), count in reasons.items()
+    ]
+
+
+def _cell_record(cell: Cell) -> dict[str, Any]:
+    """Put a cell's numbers into a row: per cent, two decimals; None where there is no score."""
+    scores = cell.scores.get(cell.headline, {})
+    margin = cell.estimate
+    return {
+        "benchmark": cell.place.benchmark,
+        "model": cell.place.model,
+        "miou": cell.ours,
+        "low": round(100 * margin.low, 2) if margin else None,
+        "high": round(100 * margin.high, 2) if margin else None,
+        "paper_miou": cell.printed,
+        "difference": cell.difference,
+        "num_images": cell.num_images,
+        **{
+            name: round(100 * scores[name], 2) if name in scores else None
+            for name in ("iou_background", "iou_face", "miou_per_image", "boundary_iou", "fwiou")
+        },
+        "miou_best_checkpoint": _best_checkpoint(cell),
+    }
+
+
+def _best_checkpoint(cell: Cell) -> float | None:
+    best = cell.scores.get("best")
+    return None if best is None else round(100 * best["miou"], 2)
+
+
+def write_table(folder: Path, table: Table) -> None:
+    """Write NAME.md, NAME.tex and NAME.csv into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{table.name}.md").write_text(markdown(table))
+    (folder / f"{table.name}.tex").write_text(latex(table))
+    table.long.to_csv(folder / f"{table.name}.csv", index=False, lineterminator="\n")
+
+
+def markdown(table: Table) -> str:
+    """Write a table as Markdown, its caption above and its notes below."""
+    # disable_numparse: tabulate would read "96.50" as a number and print 96.5
+    body = table.wide.to_markdown(index=False, disable_numparse=True)
+    notes = "".join(f"- {note}\n" for note in table.notes)
+    return f"{table.caption}\n\n{body}\n" + (f"\n{notes}" if notes else "")
+
+
+def latex(table: Table) -> str:
+    r"""Write a table as LaTeX for `\input`; needs booktabs and graphicx, and no other package."""
+    escaped = table.wide.map(_latex_text).rename(columns=_latex_text)
+    body = escaped.to_latex(index=False, escape=False, column_format="l" * table.wide.shape[1])
+    caption = _latex_text(" ".join([table.caption, *table.notes]))
+    return (
+        "\\begin{table*}\n\\centering\n"
+        f"\\caption{{{caption}}}\n\\label{{tab:{table.name}}}\n"
+        f"\\resizebox{{\\textwidth}}{{!}}{{%\n{body}}}\n\\end{{table*}}\n"
+    )
+
+
+_LATEX = str.maketrans(
+    {
+        "&": r"\&",
+        "%": r"\%",
+        "_": r"\_",
+        "#": r"\#",
+        "$": r"\$",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+        "–": "--",
+        "·": r"$\cdot$",
+    }
+)
+
+
+def _latex_text(value: object) -> str:
+    """Escape a cell's text and turn `**bold**` into LaTeX's."""
+    pieces = str(value).translate(_LATEX).split("**")
+    return "".join(
+        rf"\textbf{{{piece}}}" if index % 2 else piece for index, piece in enumerate(pieces)
+    )

@@ -1,0 +1,50 @@
+"""Score one run on every benchmark: counts first, scores after."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from face_occlusion.evaluation.inference import load_model
+
+from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run
+from face_occlusion.evaluation.scores import RunScores, write_scores
+from face_occlusion.params import load_params, read_section
+from stages import run_stage
+
+PARAMS = Path("params.yaml")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", help="a key of `runs` in params.yaml")
+    parser.add_argument("model", type=Path, help="folder of the trained run")
+    parser.add_argument("benchmarks", type=Path, help="folder with one image set per benchmark")
+    parser.add_argument("out", type=Path, help="the score file to write")
+    args = parser.parse_args()
+
+    params = load_params(PARAMS, "evaluate", EvaluateParams)
+    run = read_section(PARAMS, f"runs.{args.run}")
+    models = {name: load_model(args.model, params.device, name) for name in params.checkpoints}
+    benchmarks = evaluate_run(
+        models,
+        {name: args.benchmarks / name for name in params.benchmarks},
+        tta=params.tta,
+        preview_px=params.preview_px,
+    )
+    scores = RunScores(
+        profile=read_section(PARAMS, "profile"),
+        run=args.run,
+        model=run["model"],
+        combination=run["combination"]["title"],
+        headline=params.checkpoints[0],
+        benchmarks=benchmarks,
+    )
+    write_scores(args.out, scores)
+    scored = sum(part.absent is None for part in benchmarks.values())
+    logging.info("evaluate: %s on %d of %d benchmarks", args.run, scored, len(benchmarks))
+
+
+if __name__ == "__main__":
+    run_stage(main)
