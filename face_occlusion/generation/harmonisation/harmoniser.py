@@ -1,0 +1,219 @@
+"""Harmonise the occluder of a composite with the image around it (Q26).
+
+The change of colour is computed small (256 or 512 a side) and applied at full size, weighted by
+the soft alpha. Pixels with alpha 0 keep their bits, sizes are kept, the same input gives the same
+output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from face_occlusion.generation.harmonisation import statistics
+from face_occlusion.generation.smoothing import smooth_displacement
+
+if TYPE_CHECKING:
+    from face_occlusion.generation.harmonisation.rainnet import RainNet
+
+STATISTICS = {"mkl": statistics.mkl, "reinhard": statistics.reinhard}
+RAINNET_PREFIX = "rainnet:"
+SMOOTHING_PX = 1.0  # on the small grid: carries the change past the hard mask's edge
+
+
+@dataclass(frozen=True, kw_only=True)
+class HarmonisationParams:
+    """How objects are harmonised."""
+
+    method: str  # rainnet:CHECKPOINT, mkl, reinhard or none
+    size_px: int  # side at which the change of colour is computed
+    strength: float  # 0 = the composite as it is, 1 = the whole change
+
+    def __post_init__(self) -> None:
+        """Check ranges; whether the checkpoint exists is checked by `Harmoniser`."""
+        check_method(self.method)
+        if self.size_px not in (256, 512):
+            raise ValueError(f"size_px must be 256 or 512; got {self.size_px}")
+        if not 0 <= self.strength <= 1:
+            raise ValueError(f"strength must be in [0, 1]; got {self.strength}")
+
+
+class Harmoniser:
+    """A harmonisation method, its checkpoint loaded once.
+
+    Args:
+        params: The method and its settings.
+        device: Where RainNet runs; the others run on the CPU.
+
+    Raises:
+        ValueError: If the checkpoint is missing or is not a RainNet generator.
+    """
+
+    def __init__(self, params: HarmonisationParams, device: str = "cpu") -> None:
+        self.params = params
+        self.network: RainNet | None = None
+        if params.method.startswith(RAINNET_PREFIX):
+            from face_occlusion.generation.harmonisation.checkpoint import load_rainnet
+
+            self.network = load_rainnet(Path(params.method.removeprefix(RAINNET_PREFIX)), device)
+
+    def __call__(self, composite: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        """Harmonise one composite.
+
+        Args:
+            composite: (H, W, 3) uint8 RGB, occluder over face; left unchanged.
+            alpha: (H, W) the occluder's coverage, float in 0-1 or uint8 in 0-255. The statistics
+                and the network see it hard, cut at 0.5 (D26); the change is weighted by it.
+
+        Returns:
+            (H, W, 3) uint8 RGB. Equal to the composite where alpha is 0, and everywhere if the
+            foreground or the background is empty at the small size.
+
+        Raises:
+            ValueError: If sizes or types are others.
+        """
+        _check_composite(composite, alpha)
+        if self.params.method == "none" or self.params.strength == 0:
+            return composite.copy()
+        return _apply(composite, alpha, self.colour_change(composite, alpha))
+
+    def colour_change(self, composite: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        """Compute the change of the occluder's colours at the small size.
+
+        Args: as `__call__`.
+
+        Returns:
+            (size_px, size_px, 3) float32 in levels of 255, 0 far from the occluder.
+        """
+        side = self.params.size_px
+        small = cv2.resize(composite, (side, side), interpolation=cv2.INTER_AREA)
+        inside = _hard_mask(alpha, side)
+        change = np.zeros((side, side, 3), np.float32)
+        if not inside.any() or inside.all():
+            return change
+        if self.network is not None:
+            change = _network_change(self.network, small, inside)
+        else:
+            move = STATISTICS[self.params.method]
+            change[inside] = move(small[inside].astype(float), small[~inside].astype(float))
+        change *= self.params.strength
+        return smooth_displacement(change, inside.astype(np.float32), SMOOTHING_PX)
+
+
+def harmonise(
+    composite: np.ndarray,
+    alpha: np.ndarray,
+    method: str,
+    *,
+    size_px: int = 256,
+    strength: float = 1.0,
+    device: str = "cpu",
+) -> np.ndarray:
+    """Harmonise one composite; for many, build a `Harmoniser` once and call it.
+
+    Args:
+        composite: (H, W, 3) uint8 RGB.
+        alpha: (H, W) coverage of the occluder, float in 0-1 or uint8 in 0-255.
+        method: rainnet:CHECKPOINT, mkl, reinhard or none.
+        size_px: Side at which the change of colour is computed, 256 or 512.
+        strength: Share of the change that is applied, in 0-1.
+        device: Where RainNet runs.
+
+    Returns:
+        (H, W, 3) uint8 RGB; see `Harmoniser.__call__`.
+
+    Raises:
+        ValueError: If an argument is refused or the checkpoint is missing.
+    """
+    params = HarmonisationParams(method=method, size_px=size_px, strength=strength)
+    return Harmoniser(params, device)(composite, alpha)
+
+
+def check_method(method: str) -> None:
+    """Check the name of a method.
+
+    Raises:
+        ValueError: If it is none of those known, or a RainNet without a checkpoint.
+    """
+    known = method in STATISTICS or method == "none"
+    if not known and not method.removeprefix(RAINNET_PREFIX) != method:
+        raise ValueError(
+            f"method must be rainnet:CHECKPOINT, {', '.join(STATISTICS)} or none; got {method!r}"
+        )
+    if method == RAINNET_PREFIX:
+        raise ValueError(f"method must name a checkpoint behind 'rainnet:'; got {method!r}")
+
+
+def _check_composite(composite: np.ndarray, alpha: np.ndarray) -> None:
+    """Refuse other sizes and types."""
+    if composite.dtype != np.uint8 or composite.shape != (*alpha.shape, 3):
+        raise ValueError(
+            "composite must be (H, W, 3) uint8 with an alpha of its size; "
+            f"got {composite.shape} {composite.dtype} and {alpha.shape}"
+        )
+
+
+def _hard_mask(alpha: np.ndarray, side: int) -> np.ndarray:
+    """Return (side, side) bool: alpha averaged to the small size, cut at one half."""
+    small = cv2.resize(alpha.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+    return small >= (127.5 if alpha.dtype == np.uint8 else 0.5)
+
+
+def _network_change(network: RainNet, small: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Return (side, side, 3) float32: RainNet's output less its input, in levels, 0 outside."""
+    import torch
+
+    device = next(network.parameters()).device
+    with _one_thread(), torch.inference_mode():
+        image = torch.from_numpy(small).to(device).permute(2, 0, 1)[np.newaxis] / 127.5 - 1
+        mask = torch.from_numpy(inside).to(device)[np.newaxis, np.newaxis].float()
+        change = (network(image, mask) - image) * mask * 127.5
+    return change[0].permute(1, 2, 0).cpu().numpy()
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute in one thread: sums then have one order, whatever the number of workers."""
+    import torch
+
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num_threads)
+
+
+def _apply(composite: np.ndarray, alpha: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Add alpha x change, enlarged to the composite's size, where alpha is not 0."""
+    harmonised = composite.copy()
+    rows, columns = (np.flatnonzero(alpha.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return harmonised
+    top, left = int(rows[0]), int(columns[0])
+    window = np.s_[top : rows[-1] + 1, left : columns[-1] + 1]
+    scale_y, scale_x = change.shape[0] / alpha.shape[0], change.shape[1] / alpha.shape[1]
+    to_grid = np.array(
+        [
+            [scale_x, 0, (left + 0.5) * scale_x - 0.5],
+            [0, scale_y, (top + 0.5) * scale_y - 0.5],
+        ]
+    )
+    inner = alpha[window]
+    full = cv2.warpAffine(
+        change,
+        to_grid,
+        (inner.shape[1], inner.shape[0]),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    share = inner.astype(np.float32) / np.float32(255 if alpha.dtype == np.uint8 else 1)
+    weighted = cv2.multiply(full, cv2.merge([share] * 3))
+    harmonised[window] = cv2.add(composite[window], weighted, dtype=cv2.CV_8U)
+    return harmonised

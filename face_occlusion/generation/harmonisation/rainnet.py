@@ -1,0 +1,214 @@
+"""RainNet's generator (Ling et al., CVPR 2021), key for key the published network.
+
+A U-Net whose decoder normalises the foreground's features to the background's statistics (RAIN:
+region-aware instance normalisation). Attribute names are those of the published state dict.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+EPSILON = 1e-5
+NUM_DOWN = 8  # the image is halved eight times, so its sides are multiples of 256
+
+
+class RegionAwareNorm(nn.Module):
+    """Normalise background and foreground apart, then shift the foreground to the background.
+
+    Args:
+        num_features: Channels C of the feature map.
+    """
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.foreground_gamma = nn.Parameter(torch.zeros(num_features))
+        self.foreground_beta = nn.Parameter(torch.zeros(num_features))
+        self.background_gamma = nn.Parameter(torch.zeros(num_features))
+        self.background_beta = nn.Parameter(torch.zeros(num_features))
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return (B, C, h, w) for features (B, C, h, w) and a mask (B, 1, H, W), 1 = foreground."""
+        mask = functional.interpolate(mask, size=features.shape[2:], mode="nearest")
+        back_mean, back_std = _region_statistics(features, 1 - mask)
+        fore_mean, fore_std = _region_statistics(features, mask)
+        background = (features - back_mean) / back_std
+        background = background * (1 + _column(self.background_gamma))
+        background = background + _column(self.background_beta)
+        foreground = (features - fore_mean) / fore_std * back_std + back_mean
+        foreground = foreground * (1 + _column(self.foreground_gamma))
+        foreground = foreground + _column(self.foreground_beta)
+        return foreground * mask + background * (1 - mask)
+
+
+def _region_statistics(
+    features: torch.Tensor, region: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and deviation over a region, each (B, C, 1, 1); region is (B, 1, h, w)."""
+    area = region.sum(dim=(2, 3), keepdim=True) + EPSILON
+    mean = (features * region).sum(dim=(2, 3), keepdim=True) / area
+    variance = (((features - mean) * region) ** 2).sum(dim=(2, 3), keepdim=True) / area
+    return mean, torch.sqrt(variance + EPSILON)
+
+
+def _column(parameter: torch.Tensor) -> torch.Tensor:
+    """Shape (C,) as (1, C, 1, 1)."""
+    return parameter[None, :, None, None]
+
+
+class _NestedBlock(nn.Module):
+    """One of the nested levels at the deepest width: down, the inner level, up, join.
+
+    Args:
+        width: Channels of the level.
+        submodule: The next level inside.
+    """
+
+    def __init__(self, width: int, submodule: nn.Module) -> None:
+        super().__init__()
+        self.down = _encoder_level(width, width)
+        self.submodule = submodule
+        self.up = nn.Sequential(nn.ReLU(), _up_conv(2 * width, width))
+        self.upnorm = RegionAwareNorm(width)
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the features, already activated, and behind them the level's: (B, 2C, h, w)."""
+        inner = self.submodule(_activate(self.down(features)), mask)
+        return torch.cat([features, self.upnorm(self.up(inner), mask)], dim=1)
+
+
+class _InnermostBlock(nn.Module):
+    """The deepest level: no normalisation downward.
+
+    Args:
+        width: Channels of the level.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.up = _numbered({1: _down_conv(width, width), 2: nn.ReLU(), 3: _up_conv(width, width)})
+        self.upnorm = RegionAwareNorm(width)
+
+    def forward(self, features: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the features, already activated, and behind them the level's: (B, 2C, h, w)."""
+        return torch.cat([features, self.upnorm(self.up(features), mask)], dim=1)
+
+
+class RainNet(nn.Module):
+    """The generator: a composite and its foreground mask in, a harmonised image out.
+
+    Args:
+        width: Channels after the first convolution; 64 in the published network (54,759,043
+            parameters).
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        self.width = width
+        deep = 8 * width
+        self.model_layer0 = _down_conv(3, width)
+        self.model_layer1 = _encoder_level(width, 2 * width)
+        self.model_layer2 = _encoder_level(2 * width, 4 * width)
+        self.model_layer3 = _encoder_level(4 * width, deep)
+        block: nn.Module = _InnermostBlock(deep)
+        for _ in range(3):
+            block = _NestedBlock(deep, block)
+        self.unet_block = block
+        self.model_layer11 = _decoder_level(2 * deep, 4 * width)
+        self.model_layer11norm = RegionAwareNorm(4 * width)
+        self.model_layer11att = _attention(8 * width)
+        self.model_layer12 = _decoder_level(8 * width, 2 * width)
+        self.model_layer12norm = RegionAwareNorm(2 * width)
+        self.model_layer12att = _attention(4 * width)
+        self.model_layer13 = _decoder_level(4 * width, width)
+        self.model_layer13norm = RegionAwareNorm(width)
+        self.model_layer13att = _attention(2 * width)
+        self.model_out = nn.Sequential(
+            nn.ReLU(), nn.ConvTranspose2d(2 * width, 3, 4, 2, 1), nn.Tanh()
+        )
+
+    def forward(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Harmonise a batch.
+
+        Args:
+            image: (B, 3, H, W) float in [-1, 1]; H and W multiples of 256.
+            mask: (B, 1, H, W) float, exactly 0 or 1; 1 = foreground (D26).
+
+        Returns:
+            (B, 3, H, W) float in [-1, 1], all pixels generated: see `composite`.
+
+        Raises:
+            ValueError: If the sizes differ or are no multiples of 256.
+        """
+        check_batch(image, mask)
+        first = _activate(self.model_layer0(image))
+        second = _activate(self.model_layer1(first))
+        third = _activate(self.model_layer2(second))
+        features = self.unet_block(_activate(self.model_layer3(third)), mask)
+        for skipped, level, norm, attention in (
+            (third, self.model_layer11, self.model_layer11norm, self.model_layer11att),
+            (second, self.model_layer12, self.model_layer12norm, self.model_layer12att),
+            (first, self.model_layer13, self.model_layer13norm, self.model_layer13att),
+        ):
+            features = torch.cat([skipped, norm(level(features), mask)], dim=1)
+            features = features * attention(features)
+        return self.model_out(features)
+
+    def composite(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Return the output inside the mask and the image outside; arguments as `forward`."""
+        return self(image, mask) * mask + image * (1 - mask)
+
+
+def check_batch(image: torch.Tensor, mask: torch.Tensor) -> None:
+    """Check the sizes of a batch.
+
+    Raises:
+        ValueError: If they do not fit each other or the network.
+    """
+    height, width = image.shape[2:]
+    if image.shape[1] != 3 or mask.shape != (image.shape[0], 1, height, width):
+        raise ValueError(
+            "image and mask must be (B, 3, H, W) and (B, 1, H, W); "
+            f"got {tuple(image.shape)} and {tuple(mask.shape)}"
+        )
+    if height % 2**NUM_DOWN or width % 2**NUM_DOWN:
+        raise ValueError(f"sides must be multiples of {2**NUM_DOWN}; got {height}x{width}")
+
+
+def _down_conv(num_in: int, num_out: int) -> nn.Conv2d:
+    """Halve the size."""
+    return nn.Conv2d(num_in, num_out, 4, 2, 1, bias=False)
+
+
+def _up_conv(num_in: int, num_out: int) -> nn.ConvTranspose2d:
+    """Double the size."""
+    return nn.ConvTranspose2d(num_in, num_out, 4, 2, 1, bias=False)
+
+
+def _activate(features: torch.Tensor) -> torch.Tensor:
+    """Apply LeakyReLU 0.2.
+
+    The published code activates in place, so its skip connections carry activated features.
+    """
+    return functional.leaky_relu(features, 0.2)
+
+
+def _encoder_level(num_in: int, num_out: int) -> nn.Sequential:
+    """Halve the size and normalise, without affine parameters; the input is activated."""
+    return _numbered({1: _down_conv(num_in, num_out), 2: nn.InstanceNorm2d(num_out)})
+
+
+def _decoder_level(num_in: int, num_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.ReLU(), _up_conv(num_in, num_out))
+
+
+def _attention(num_features: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(num_features, num_features, 1), nn.Sigmoid())
+
+
+def _numbered(layers: dict[int, nn.Module]) -> nn.Sequential:
+    """Chain layers under the numbers they have in the published state dict."""
+    return nn.Sequential(OrderedDict((str(number), layer) for number, layer in layers.items()))
