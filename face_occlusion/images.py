@@ -18,6 +18,7 @@ import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from face_occlusion import jpeg
+from face_occlusion.jpeg import encode_jpeg
 from face_occlusion.png import PNG_START, check_whole, encode_png
 
 __all__ = [
@@ -72,22 +73,22 @@ def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
 def _decode_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     try:
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-        _check_size(int(width), int(height), name, max_pixels)
-        if colorspace in ("CMYK", "YCCK"):
-            return _decode_cmyk_jpeg(data, name)
-        try:
-            image = simplejpeg.decode_jpeg(data)
-        except ValueError as error:
-            if not any(remark in str(error) for remark in _HARMLESS_REMARKS):
-                raise
-            image = simplejpeg.decode_jpeg(data, strict=False)
-    except ValueError as error:
+    except (KeyError, ValueError) as error:  # KeyError where the header is cut short
         raise ValueError(_blame(name, error)) from error
+    _check_size(int(width), int(height), name, max_pixels)
+    if colorspace in ("CMYK", "YCCK"):
+        return _decode_cmyk_jpeg(data, name, max_pixels)
+    try:
+        image = simplejpeg.decode_jpeg(data)
+    except ValueError as error:
+        if not any(remark in str(error) for remark in _HARMLESS_REMARKS):
+            raise ValueError(_blame(name, error)) from error
+        image = simplejpeg.decode_jpeg(data, strict=False)
     return _orient(image, jpeg.orientation(data))
 
 
-def _decode_cmyk_jpeg(data: bytes, name: str) -> np.ndarray:
-    image = _load(_open(data, name), name)
+def _decode_cmyk_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
+    image = _load(_open(data, name, max_pixels), name)
     if not jpeg.is_adobes(data):
         # Pillow inverts, as Adobe's files need; without Adobe's marker ink is stored as ink.
         image = Image.fromarray(~np.asarray(image), "CMYK")
@@ -107,8 +108,7 @@ def _orient(image: np.ndarray, orientation: int) -> np.ndarray:
 
 def _decode_other(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     """Decode what is no JPEG: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; uint8 or uint16."""
-    image = _open(data, name)
-    _check_size(*image.size, name, max_pixels)
+    image = _open(data, name, max_pixels)
     if _has_16_bit_colour(data, image):
         orientation = image.getexif().get(jpeg.ORIENTATION_TAG, 1)
         return _orient(_decode_with_cv2(data, name), orientation)
@@ -125,18 +125,14 @@ def _decode_other(data: bytes, name: str, max_pixels: int) -> np.ndarray:
 def _has_16_bit_colour(data: bytes, image: Image.Image) -> bool:
     """Tell the images that Pillow would cut to 8 bits."""
     if data.startswith(PNG_START):
-        return data[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06")  # depth 16 and a colour type
+        depth, colour_type = _png_kind(data)
+        return depth == 16 and colour_type != 0
     bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE_TAG, (8,))
     return len(bits) >= 3 and max(bits) == 16
 
 
 def _decode_with_cv2(data: bytes, name: str) -> np.ndarray:
     """Decode without conversion: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16."""
-    if data.startswith(PNG_START):
-        try:
-            check_whole(data)
-        except ValueError as error:
-            raise ValueError(_blame(name, error)) from error
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
         raise ValueError(_blame(name, "the decoder gave up"))
@@ -146,16 +142,27 @@ def _decode_with_cv2(data: bytes, name: str) -> np.ndarray:
     return pixels
 
 
-def _open(data: bytes, name: str) -> Image.Image:
-    """Read an image's header."""
+def _open(data: bytes, name: str, max_pixels: int) -> Image.Image:
+    """Read an image's header, and check its size and, of a PNG, that it is whole."""
     try:
-        return Image.open(io.BytesIO(data))
+        image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError as error:
         raise ValueError(_blame(name, f"no known format; starts with {data[:8]!r}")) from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"{name}: too large: {error}") from error
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(_blame(name, error)) from error
+    _check_size(*image.size, name, max_pixels)
+    _check_whole_png(data, name)
+    return image
+
+
+def _check_whole_png(data: bytes, name: str) -> None:
+    if data.startswith(PNG_START):
+        try:
+            check_whole(data)
+        except ValueError as error:
+            raise ValueError(_blame(name, error)) from error
 
 
 def _load(image: Image.Image, name: str) -> Image.Image:
@@ -178,6 +185,18 @@ def _blame(name: str, reason: object) -> str:
     return f"{name}: not a readable image: {reason}"
 
 
+def _png_kind(data: bytes) -> tuple[int, int]:
+    """Return bit depth and colour type (0 grey, 2 RGB, 3 palette, 4 and 6 with alpha)."""
+    whole = data.startswith(PNG_START) and len(data) > 25
+    return (data[24], data[25]) if whole else (0, -1)
+
+
+def _check_header(data: bytes, name: str, max_pixels: int) -> None:
+    """Check a PNG without opening it with Pillow."""
+    _check_size(*struct.unpack_from(">II", data, 16), name, max_pixels)
+    _check_whole_png(data, name)
+
+
 def decode_mask(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode a mask's raw values.
 
@@ -194,14 +213,13 @@ def decode_mask(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndar
     """
     if data[:3] == jpeg.JPEG_START:
         return _one_channel(_decode_jpeg(data, name, max_pixels), name)
-    depth, colour_type = data[24:26] if data.startswith(PNG_START) else (0, 0)
+    depth, colour_type = _png_kind(data)
     if (depth, colour_type) == (8, 0) and b"eXIf" not in data:
-        _check_size(*struct.unpack_from(">II", data, 16), name, max_pixels)
+        _check_header(data, name, max_pixels)
         mask = _decode_with_cv2(data, name)
         return mask if mask.ndim == 2 else _one_channel(mask, name)
-    image = _open(data, name)
+    image = _open(data, name, max_pixels)
     if image.mode in ("1", "P"):
-        _check_size(*image.size, name, max_pixels)
         return np.array(ImageOps.exif_transpose(_load(image, name))).astype(np.uint8)
     mask = _one_channel(_decode_other(data, name, max_pixels), name)
     if colour_type == 0 and depth in (2, 4):
@@ -265,9 +283,9 @@ def decode_rgba(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndar
     Raises:
         ValueError: If it is damaged, too large, or not a PNG with 8-bit RGBA.
     """
-    if not data.startswith(PNG_START) or data[24:26] != b"\x08\x06":
+    if _png_kind(data) != (8, 6):
         raise ValueError(f"{name}: a cut-out must be a PNG with 8-bit RGBA")
-    _check_size(*struct.unpack_from(">II", data, 16), name, max_pixels)
+    _check_header(data, name, max_pixels)
     return _decode_with_cv2(data, name)
 
 
@@ -285,20 +303,3 @@ def encode_rgba(cutout: np.ndarray) -> bytes:
     if (cutout[..., :3] > cutout[..., 3:]).any():
         raise ValueError("a cut-out must be premultiplied: no colour may exceed its alpha")
     return encode_png(cutout)
-
-
-def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
-    """Encode a photograph as JPEG without colour subsampling (4:4:4).
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        quality: 1-100.
-
-    Raises:
-        ValueError: If shape, dtype or quality differ.
-    """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-        raise ValueError(f"an image must be (H, W, 3) uint8; got {image.shape} {image.dtype}")
-    if not 1 <= quality <= 100:
-        raise ValueError(f"jpeg quality must be 1-100; got {quality}")
-    return simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality, "RGB", "444")

@@ -1,10 +1,12 @@
-"""What a JPEG says of itself before its pixels: markers, orientation, who wrote it."""
+"""JPEG: writing, and what a file says of itself before its pixels."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
 
+import numpy as np
+import simplejpeg
 from PIL import Image
 
 JPEG_START = b"\xff\xd8\xff"
@@ -39,3 +41,20 @@ def orientation(data: bytes) -> int:
 def is_adobes(data: bytes) -> bool:
     """Tell whether Adobe's marker is there: CMYK is then stored inverted."""
     return any(marker == 0xEE and body[:5] == b"Adobe" for marker, body in segments(data))
+
+
+def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """Encode a photograph as JPEG without colour subsampling (4:4:4).
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        quality: 1-100.
+
+    Raises:
+        ValueError: If shape, dtype or quality differ.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise ValueError(f"an image must be (H, W, 3) uint8; got {image.shape} {image.dtype}")
+    if not 1 <= quality <= 100:
+        raise ValueError(f"jpeg quality must be 1-100; got {quality}")
+    return simplejpeg.encode_jpeg(np.ascontiguousarray(image), quality, "RGB", "444")

@@ -28,7 +28,7 @@ MAX_NAME_BYTES = 100  # of `KEY.PART`: the name field of a ustar header
 
 _KEY = re.compile(r"[^\s./\\\x00-\x1f\x7f]+")
 _PART = re.compile(r"[a-z0-9][a-z0-9_]*(\.[a-z0-9][a-z0-9_]*)*")  # webdataset lower-cases parts
-_SHARD_NAME = re.compile(r"\d{6}\.tar")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ShardEntry(TypedDict):
@@ -193,8 +193,10 @@ def check_shards(shards: Iterable[ShardEntry]) -> None:
     seen: dict[str, str] = {}
     for number, shard in enumerate(shards):
         name = shard["name"]
-        if not _SHARD_NAME.fullmatch(name) or name != shard_name(number):
+        if name != shard_name(number):
             raise ValueError(f"shard {number} must be {shard_name(number)}; got {name!r}")
+        if not _SHA256.fullmatch(shard["sha256"]):
+            raise ValueError(f"{name}: sha256 must be 64 hexadecimal digits")
         for key, parts in shard["samples"]:
             if key in seen:
                 raise ValueError(f"key '{key}' is twice in the set: in {seen[key]} and {name}")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from face_occlusion.images import decode_image, decode_mask, decode_rgba
-from face_occlusion.imageset.format import INDEX, ShardEntry, check_key, parse_index
+from face_occlusion.imageset.format import INDEX, ShardEntry, member_name, parse_index
 
 MAX_OPEN_SHARDS = 128  # per set and process; the oldest is closed when another is opened
 
@@ -181,26 +181,43 @@ class _Handle:
 def read_shard_entry(path: Path) -> ShardEntry:
     """Rebuild the index entry of a finished shard, as `write_shard` returned it.
 
+    Nothing says here what the content should be: a changed byte inside a member goes unseen.
+
     Raises:
         ValueError: If the file is missing, is not a complete tar, or is no shard.
     """
     path = Path(path)
     if not path.is_file():
         raise ValueError(f"{path}: no such shard")
-    samples: dict[str, dict[str, list[int]]] = {}
-    size = path.stat().st_size
     try:
-        with tarfile.open(path, "r:", encoding="utf-8") as tar:
-            for member in tar:
-                key, _, part = member.name.partition(".")
-                samples.setdefault(check_key(key), {})[part] = [member.offset_data, member.size]
-            end = tar.offset
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise ValueError(f"{path}: not a complete tar: {error}") from error
-    if end + 2 * tarfile.BLOCKSIZE > size or size % tarfile.RECORDSIZE:
-        raise ValueError(f"{path}: not a complete tar: its end is missing")
-    entries = [[key, parts] for key, parts in samples.items()]
+        entries = _read_members(path)
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise ValueError(f"{path}: not a complete shard: {error}") from error
+    size = path.stat().st_size
     return {"name": path.name, "sha256": _hash(path), "size": size, "samples": entries}
+
+
+def _read_members(path: Path) -> list[list[Any]]:
+    """Return [key, {part: [offset, size]}] of each sample of a shard."""
+    samples: dict[str, dict[str, list[int]]] = {}
+    with tarfile.open(path, "r:", encoding="utf-8") as tar:
+        for member in tar:
+            key, _, part = member.name.partition(".")
+            if not member.isreg() or member_name(key, part) != member.name:
+                raise ValueError(f"'{member.name}' is no part of a sample")
+            if part in samples.setdefault(key, {}):
+                raise ValueError(f"'{member.name}' is there twice")
+            samples[key][part] = [member.offset_data, member.size]
+        end = tar.offset
+    # tarfile takes a damaged header for the end: check that only the padding follows.
+    with path.open("rb") as file:
+        file.seek(end)
+        padding = file.read(2 * tarfile.RECORDSIZE)
+    if len(padding) != -(end + 2 * tarfile.BLOCKSIZE) % tarfile.RECORDSIZE + 2 * tarfile.BLOCKSIZE:
+        raise ValueError(f"must end {tarfile.RECORDSIZE}-byte aligned after byte {end}")
+    if any(padding):
+        raise ValueError(f"damaged at byte {end}")
+    return [[key, parts] for key, parts in samples.items()]
 
 
 def _hash(path: Path) -> str:
