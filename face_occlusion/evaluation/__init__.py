@@ -1,0 +1,1 @@
+"""Apply a trained network to benchmarks, and count what it gets right."""

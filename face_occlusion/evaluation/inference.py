@@ -1,0 +1,156 @@
+"""Apply a trained network to photographs of any size."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from face_occlusion.training.checkpoint import read_checkpoint
+from face_occlusion.training.dataset import resize_image
+from face_occlusion.training.loss import margin
+from face_occlusion.training.segmentor import FaceSegmentor, build_segmentor
+
+TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the published configuration's
+
+
+class Segmenter:
+    """A network that tells face from everything else.
+
+    An image is seen whole, resized so that its longer side is the input size of the training;
+    its aspect is kept (MMSegmentation's `keep_ratio`), so that an aligned square face is seen as
+    in training and a photograph is not squashed. Logits are resized back bilinearly, in two steps
+    as MMSegmentation does: to the size seen, then to the image's own.
+
+    Args:
+        model: The network.
+        input_px: Longer side of what it sees.
+        device: Where it computes.
+    """
+
+    def __init__(self, model: FaceSegmentor, input_px: int, device: torch.device) -> None:
+        self.model = model.to(device, memory_format=torch.channels_last).eval()
+        self.input_px = input_px
+        self.device = device
+
+    def predict(self, image: np.ndarray, *, tta: bool = False) -> np.ndarray:
+        """Return the probability of face per pixel.
+
+        Args:
+            image: (H, W, 3) uint8 RGB of any size.
+            tta: Average over 6 scales and their mirror images, as the published configuration.
+
+        Returns:
+            (H, W) float32 in [0, 1].
+
+        Raises:
+            ValueError: If the image is not (H, W, 3) uint8.
+        """
+        return self.predict_batch([image], tta=tta)[0]
+
+    def predict_batch(self, images: Sequence[np.ndarray], *, tta: bool = False) -> list[np.ndarray]:
+        """Predict several images of any sizes at once; same results as one by one.
+
+        Args:
+            images: Each (H, W, 3) uint8 RGB.
+            tta: As for `predict`.
+
+        Returns:
+            Per image (H, W) float32 in [0, 1].
+        """
+        for image in images:
+            _check_image(image)
+        totals: list[Tensor] = [torch.zeros(image.shape[:2]) for image in images]
+        scales = TTA_SCALES if tta else (1.0,)
+        with torch.inference_mode():
+            for scale in scales:
+                for total, probability in zip(totals, self._at(images, scale, tta), strict=True):
+                    total += probability
+        return [(total / len(scales)).numpy() for total in totals]
+
+    def _at(self, images: Sequence[np.ndarray], scale: float, mirrored: bool) -> list[Tensor]:
+        """Return each image's (H, W) float32 probabilities from one scale."""
+        by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for number, image in enumerate(images):
+            by_size[self._seen_size(image, scale)].append(number)
+        found: dict[int, Tensor] = {}
+        for size, numbers in by_size.items():
+            seen = np.stack([resize_image(images[number], size) for number in numbers])
+            inputs = self.model.data_preprocessor({"inputs": torch.from_numpy(seen)}, False)
+            views = [self._log_odds(inputs["inputs"])]
+            if mirrored:
+                views.append(self._log_odds(inputs["inputs"].flip(-1)).flip(-1))
+            for place, number in enumerate(numbers):
+                shape = images[number].shape[:2]
+                found[number] = torch.stack(
+                    [_resized(view[place], shape).sigmoid() for view in views]
+                ).mean(0)
+        return [found[number].cpu() for number in range(len(images))]
+
+    def _log_odds(self, inputs: Tensor) -> Tensor:
+        """Return the (N, h, w) log-odds of face at the size of the (N, 3, h, w) inputs."""
+        logits = self.model(inputs).float()
+        return margin(functional.interpolate(logits, size=inputs.shape[2:], mode="bilinear"))
+
+    def _seen_size(self, image: np.ndarray, scale: float) -> tuple[int, int]:
+        longer = max(image.shape[:2])
+        height, width = (
+            max(8, round(side * self.input_px * scale / longer)) for side in image.shape[:2]
+        )
+        return height, width
+
+
+def load_model(folder: Path, device: torch.device | str = "cpu", which: str = "last") -> Segmenter:
+    """Load a run's network.
+
+    Args:
+        folder: A run's folder, with `config.json` and `last.pth`.
+        device: Where to compute; `auto` takes a GPU if there is one.
+        which: `last`, the headline (Q34), or `best`, selected on RealOcc.
+
+    Raises:
+        ValueError: If a file is missing or is not what its name says.
+    """
+    if which not in ("last", "best"):
+        raise ValueError(f"which must be last or best; got {which!r}")
+    config = _read_config(folder / "config.json")
+    model = build_segmentor(config["model"])
+    path = folder / f"{which}.pth"
+    if which == "best" and not path.is_file():
+        raise ValueError(f"{path}: no such file; {folder / 'card.json'} says why none was selected")
+    state = read_checkpoint(path)["model"]
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{path}: does not fit {folder / 'config.json'}: {error}") from error
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return Segmenter(model, config["input_px"], torch.device(device))
+
+
+def _resized(logit: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Resize an (h, w) map to (H, W) bilinearly."""
+    return functional.interpolate(logit[None, None], size=size, mode="bilinear")[0, 0]
+
+
+def _read_config(path: Path) -> dict:
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; a run's folder is written by the train stage")
+    try:
+        config = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path}: not JSON: {error}") from error
+    if missing := {"model", "input_px"} - set(config):
+        raise ValueError(f"{path}: missing keys {sorted(missing)}")
+    return config
+
+
+def _check_image(image: np.ndarray) -> None:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(f"image must be (H, W, 3) uint8; got {image.shape} {image.dtype}")

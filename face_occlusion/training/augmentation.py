@@ -1,0 +1,173 @@
+"""Augmentation of whole batches on torch tensors, on the CPU and on a GPU alike (Q35).
+
+Drawing is apart from applying: `draw` makes one sample's numbers from its own generator, the
+other functions are deterministic. The distribution is that of MMSegmentation's RandomFlip,
+RandomRotate and PhotoMetricDistortion; each rounds down to whole levels where those do.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from face_occlusion.training.settings import AugmentParams
+
+# PhotoMetricDistortion's defaults.
+BRIGHTNESS_DELTA = 32.0
+CONTRAST_RANGE = (0.5, 1.5)
+SATURATION_RANGE = (0.5, 1.5)
+HUE_DELTA = 18  # of OpenCV's 180 steps, 2 degrees each
+
+MEAN = (123.675, 116.28, 103.53)  # ImageNet, RGB, levels
+STD = (58.395, 57.12, 57.375)
+
+IGNORED = 255
+NUMBERS = ("flip", "angle_deg", "brightness", "contrast", "contrast_last", "saturation", "hue")
+
+
+@dataclass(frozen=True)
+class Draws:
+    """The drawn numbers of a batch, each an (N,) float32 tensor; the neutral value does nothing."""
+
+    flip: Tensor  # 1: mirrored left to right
+    angle_deg: Tensor  # positive turns clockwise, as mmcv.imrotate; neutral 0
+    brightness: Tensor  # added levels; neutral 0
+    contrast: Tensor  # factor; neutral 1
+    contrast_last: Tensor  # 1: contrast after saturation and hue, 0: before
+    saturation: Tensor  # factor; neutral 1
+    hue: Tensor  # degrees; neutral 0
+
+    @classmethod
+    def stack(cls, rows: Sequence[Sequence[float]]) -> Draws:
+        """Build from one row of `draw` per sample."""
+        columns = torch.tensor(np.asarray(rows, np.float32)).T.contiguous()
+        return cls(*columns)
+
+    def to(self, device: torch.device) -> Draws:
+        """Return the draws on `device`."""
+        return Draws(*(getattr(self, name).to(device, non_blocking=True) for name in NUMBERS))
+
+
+def draw(rng: np.random.Generator, params: AugmentParams) -> list[float]:
+    """Draw one sample's augmentation, in the order of `Draws`' fields."""
+    flip = float(rng.random() < params.flip_prob)
+    rotated = rng.random() < params.rotation_prob
+    angle = rng.uniform(-params.rotation_deg, params.rotation_deg)
+    chosen = rng.random(4) < 0.5  # brightness, contrast, saturation, hue
+    brightness = rng.uniform(-BRIGHTNESS_DELTA, BRIGHTNESS_DELTA)
+    contrast = rng.uniform(*CONTRAST_RANGE)
+    contrast_last = float(rng.random() < 0.5)
+    saturation = rng.uniform(*SATURATION_RANGE)
+    hue = 2.0 * rng.integers(-HUE_DELTA, HUE_DELTA)
+    chosen &= params.photometric
+    return [
+        flip,
+        angle if rotated else 0.0,
+        brightness if chosen[0] else 0.0,
+        contrast if chosen[1] else 1.0,
+        contrast_last,
+        saturation if chosen[2] else 1.0,
+        hue if chosen[3] else 0.0,
+    ]
+
+
+def augment(images: Tensor, seg_maps: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+    """Flip, rotate and distort a batch.
+
+    Args:
+        images: (N, 3, H, W) uint8 RGB.
+        seg_maps: (N, H, W) uint8 class ids.
+        draws: One number of each kind per sample, on the images' device.
+
+    Returns:
+        (N, 3, H, W) float32 RGB in whole levels 0-255, and (N, H, W) uint8 class ids with 255
+        (ignored) where rotation brought in no pixel; the image is black there.
+    """
+    flipped = draws.flip > 0
+    image = images.float()
+    image = torch.where(flipped[:, None, None, None], image.flip(-1), image)
+    seg_map = torch.where(flipped[:, None, None], seg_maps.flip(-1), seg_maps)
+    image, seg_map = rotate(image, seg_map, draws.angle_deg)
+    return distort(image, draws), seg_map
+
+
+def rotate(images: Tensor, seg_maps: Tensor, angle_deg: Tensor) -> tuple[Tensor, Tensor]:
+    """Rotate about the images' centres; bilinear on images, nearest on maps.
+
+    Args:
+        images: (N, 3, H, W) float32.
+        seg_maps: (N, H, W) uint8.
+        angle_deg: (N,) float32, positive clockwise.
+
+    Returns:
+        Both, of the same shapes; 0 and 255 where nothing was.
+    """
+    height, width = images.shape[-2:]
+    radians = angle_deg * (math.pi / 180)
+    cos, sin, zero = radians.cos(), radians.sin(), torch.zeros_like(radians)
+    # From output to source, in grid_sample's coordinates, where both sides span [-1, 1].
+    theta = torch.stack(
+        [
+            torch.stack([cos, sin * height / width, zero], -1),
+            torch.stack([-sin * width / height, cos, zero], -1),
+        ],
+        1,
+    )
+    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    rotated = functional.grid_sample(images, grid, "bilinear", "zeros", align_corners=False)
+    shifted = seg_maps[:, None].float() - IGNORED  # so that "nothing" is grid_sample's zero
+    labels = functional.grid_sample(shifted, grid, "nearest", "zeros", align_corners=False)
+    return rotated.round(), (labels[:, 0] + IGNORED).round().to(torch.uint8)
+
+
+def distort(images: Tensor, draws: Draws) -> Tensor:
+    """Apply brightness, contrast, saturation and hue to (N, 3, H, W) float32 levels."""
+    columns = {name: getattr(draws, name)[:, None, None, None] for name in NUMBERS}
+    one = torch.ones_like(columns["contrast"])
+    last = columns["contrast_last"] > 0
+    image = _levels(images + columns["brightness"])
+    image = _levels(image * torch.where(last, one, columns["contrast"]))
+    image = shift_hue(saturate(image, columns["saturation"]), columns["hue"])
+    return _levels(image * torch.where(last, columns["contrast"], one))
+
+
+def saturate(images: Tensor, factor: Tensor) -> Tensor:
+    """Scale HSV saturation by `factor`, at most to full saturation; value and hue stay."""
+    value = images.amax(1, keepdim=True)
+    chroma = value - images.amin(1, keepdim=True)
+    most = value / chroma.clamp(min=1e-6)  # factor at which saturation reaches 1
+    return value - (value - images) * torch.minimum(factor, most)
+
+
+def shift_hue(images: Tensor, degrees: Tensor) -> Tensor:
+    """Turn HSV hue by `degrees`; value and saturation stay."""
+    value, argmax = images.max(1, keepdim=True)
+    chroma = value - images.amin(1, keepdim=True)
+    red, green, blue = images.split(1, 1)
+    safe = chroma.clamp(min=1e-6)
+    sector = torch.where(
+        argmax == 0,
+        (green - blue) / safe,
+        torch.where(argmax == 1, 2 + (blue - red) / safe, 4 + (red - green) / safe),
+    )
+    offsets = torch.tensor([5.0, 3.0, 1.0], device=images.device).view(1, 3, 1, 1)
+    k = (offsets + sector + degrees / 60).remainder(6)
+    return value - chroma * torch.minimum(k, 4 - k).clamp(0, 1)
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Subtract ImageNet's mean and divide by its deviation; (N, 3, H, W) levels in, floats out."""
+    mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
+    return (images.float() - mean) / std
+
+
+def _levels(images: Tensor) -> Tensor:
+    """Clip to 0-255 and round down to whole levels; 1e-3 absorbs float32's error."""
+    return (images.clamp(0, 255) + 1e-3).floor()

@@ -1,0 +1,44 @@
+"""Checkpoints: written aside and renamed, read without running code from them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+FORMAT = "face-occlusion checkpoint 1"
+
+
+def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors and plain values; an interruption leaves the former file whole.
+
+    Args:
+        path: The file; its folder exists.
+        content: Nested dicts and lists of tensors, numbers and text.
+    """
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        torch.save({"format": FORMAT, **content}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read a file of `write_checkpoint`.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or something else than our checkpoint.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such checkpoint")
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError, KeyError) as error:
+        raise ValueError(f"{path}: not a checkpoint, or damaged: {error}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ValueError(f"{path}: not a checkpoint of this project (format '{FORMAT}')")
+    return content

@@ -1,0 +1,230 @@
+"""Training samples: image sets read at random, in an order that depends on the seed alone.
+
+Sample number p of a run (p = iteration * batch size + place in the batch) is a pure function of
+the seed and p: which image, and how it is augmented. A resumed run therefore starts at its
+position, and neither worker count nor machine changes a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from face_occlusion.imageset import ImageSet
+from face_occlusion.training.augmentation import Draws, draw
+from face_occlusion.training.settings import AugmentParams, CombinationParams, TrainParams
+
+
+@dataclass(frozen=True)
+class Part:
+    """One image set of a combination.
+
+    Attributes:
+        entry: Its name below the data folder (`faces/wo`).
+        images: The set.
+        mask: The part that holds the seg_map: `png`, or `original.png`.
+    """
+
+    entry: str
+    images: ImageSet
+    mask: str
+
+
+def open_parts(data: Path, combination: CombinationParams) -> list[Part]:
+    """Open a combination's image sets and check that together they are what it asks for.
+
+    Args:
+        data: Folder of the image sets.
+        combination: The row of Table 4.
+
+    Raises:
+        ValueError: If a set is missing or empty, a sample lacks its image or mask, or a generated
+            set does not hold exactly one sample per face it was generated from.
+    """
+    parts = []
+    for entry in combination.entries:
+        images = ImageSet(data / entry)
+        original = combination.masks == "original" and images.info.get("kind") == "faces"
+        parts.append(Part(entry, images, "original.png" if original else "png"))
+    for part in parts:
+        _check_part(part)
+    _check_generated(parts)
+    return parts
+
+
+def count_parts(parts: Sequence[Part]) -> dict[str, int]:
+    """Return samples per image set, and their `total`."""
+    counts = {part.entry: len(part.images) for part in parts}
+    return {**counts, "total": sum(counts.values())}
+
+
+def _check_part(part: Part) -> None:
+    """Raise unless the set has samples and each has its image and its mask."""
+    if not len(part.images):
+        why = part.images.absent or "it has no samples"
+        raise ValueError(f"{part.images.folder}: cannot train on this image set: {why}")
+    for key in part.images.keys:
+        if missing := {"jpg", part.mask} - set(part.images.parts(key)):
+            raise ValueError(
+                f"{part.images.folder}: sample {key} has no part {', '.join(sorted(missing))}"
+            )
+
+
+def _check_generated(parts: Sequence[Part]) -> None:
+    """Raise unless each generated set holds each unoccluded face once (Q29)."""
+    faces = next((part for part in parts if part.entry == "faces/wo"), None)
+    if faces is None:
+        return
+    expected = set(faces.images.keys)
+    for part in parts:
+        if part.images.info.get("kind") == "synthetic" and set(part.images.keys) != expected:
+            raise ValueError(
+                f"{part.images.folder}: must hold one sample per face of {faces.images.folder} "
+                f"({len(expected)}); got {len(part.images)}: generate the set again"
+            )
+
+
+def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize (H, W, 3) uint8 to `size` = (height, width): area when shrinking, else bilinear."""
+    if image.shape[:2] == size:
+        return image
+    shrinks = size[0] < image.shape[0]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, size[::-1], interpolation=method)
+
+
+def resize_seg_map(seg_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize (H, W) uint8 class ids to `size` by the nearest pixel centre."""
+    if seg_map.shape == size:
+        return seg_map
+    return cv2.resize(seg_map, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
+
+
+def read_sample(
+    images: ImageSet, key: str, mask: str, side_px: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read one sample as a square: (S, S, 3) uint8 RGB and (S, S) uint8 class ids.
+
+    Raises:
+        ValueError: If image and mask differ in size.
+    """
+    image, seg_map = images.image(key), images.seg_map(key, mask)
+    if image.shape[:2] != seg_map.shape:
+        raise ValueError(
+            f"{images.folder}: sample {key}: image {image.shape[:2]} and mask {seg_map.shape} "
+            "must share one (height, width)"
+        )
+    size = (side_px, side_px)
+    return resize_image(image, size), resize_seg_map(seg_map, size)
+
+
+@lru_cache(maxsize=4)
+def _order(num_samples: int, epoch: int, seed: int) -> np.ndarray:
+    """Return the order of an epoch, a permutation of range(num_samples)."""
+    return np.random.default_rng([epoch, seed]).permutation(num_samples)
+
+
+@dataclass
+class FaceDataset(Dataset[dict[str, Any]]):
+    """A combination's samples, addressed by their position in the run.
+
+    Attributes:
+        parts: The image sets; their samples are concatenated.
+        side_px: Side of the square that samples are resized to.
+        seed: The run's seed.
+        augment: How samples are augmented.
+        cache_bytes: Memory for decoded samples; the first ones that fit are kept.
+    """
+
+    parts: Sequence[Part]
+    side_px: int
+    seed: int
+    augment: AugmentParams
+    cache_bytes: int
+    metainfo: dict[str, Any] = field(default_factory=lambda: {"classes": ("background", "face")})
+
+    def __post_init__(self) -> None:
+        self._items = [(part, key) for part in self.parts for key in part.images.keys]
+        self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._cache_items = self.cache_bytes // (4 * self.side_px**2)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def index_at(self, position: int) -> int:
+        """Return which item stands at a position of the run; each epoch shows each item once."""
+        epoch, place = divmod(position, len(self))
+        return int(_order(len(self), epoch, self.seed)[place])
+
+    def name_at(self, position: int) -> str:
+        """Return `entry/key` of the item at a position."""
+        part, key = self._items[self.index_at(position)]
+        return f"{part.entry}/{key}"
+
+    def __getitem__(self, position: int) -> dict[str, Any]:
+        """Return image (S, S, 3) uint8, seg_map (S, S) uint8 and the drawn augmentation."""
+        image, seg_map = self._decoded(self.index_at(position))
+        rng = np.random.default_rng([position, self.seed])
+        return {"image": image, "seg_map": seg_map, "draws": draw(rng, self.augment)}
+
+    def _decoded(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        if index in self._cache:
+            return self._cache[index]
+        part, key = self._items[index]
+        sample = read_sample(part.images, key, part.mask, self.side_px)
+        if len(self._cache) < self._cache_items:
+            self._cache[index] = sample
+        return sample
+
+
+@dataclass
+class PositionSampler(Sampler[int]):
+    """Positions of a run from `start` on, without end."""
+
+    start: int = 0
+
+    def skip(self, num_samples: int) -> None:
+        """Start later by `num_samples`; mmengine's loop calls this to resume."""
+        self.start += num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        position = self.start
+        while True:
+            yield position
+            position += 1
+
+    def __len__(self) -> int:
+        return 2**62  # endless; DataLoader asks
+
+
+def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Stack samples: inputs (N, S, S, 3) uint8, seg_maps (N, S, S) uint8, draws."""
+    return {
+        "inputs": torch.from_numpy(np.stack([sample["image"] for sample in samples])),
+        "seg_maps": torch.from_numpy(np.stack([sample["seg_map"] for sample in samples])),
+        "draws": Draws.stack([sample["draws"] for sample in samples]),
+    }
+
+
+def build_loader(parts: Sequence[Part], params: TrainParams, *, pin_memory: bool) -> DataLoader:
+    """Build the endless loader of a run."""
+    dataset = FaceDataset(
+        parts, params.input_px, params.seed, params.augment, params.cache_mb * 2**20
+    )
+    return DataLoader(
+        dataset,
+        batch_size=params.batch_size,
+        sampler=PositionSampler(),
+        num_workers=params.num_workers,
+        collate_fn=collate,
+        pin_memory=pin_memory,
+        persistent_workers=params.num_workers > 0,
+    )

@@ -1,0 +1,150 @@
+"""Parameters of a training: sections `train`, `models.NAME` and `runs.NAME`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise a ValueError with `message`, which starts with the key's name, unless `condition`."""
+    if not condition:
+        raise ValueError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossParams:
+    """Binary cross-entropy with online hard example mining (Q36)."""
+
+    out_channels: int  # 1: sigmoid; 2: softmax, the published configuration's variant
+    ohem_thresh: float  # a pixel is hard while its true class has a lower probability
+    ohem_min_kept: int  # pixels kept at least, per image of the batch
+    divide_by: str  # kept: pixels kept; valid: all that are not ignored, as MMSegmentation
+    aux_ohem: bool  # mine in the auxiliary head too (the published configuration does not)
+
+    def __post_init__(self) -> None:
+        require(
+            self.out_channels in (1, 2),
+            f"out_channels must be 1 (sigmoid) or 2 (softmax); got {self.out_channels}",
+        )
+        require(
+            0 < self.ohem_thresh <= 1, f"ohem_thresh must lie in (0, 1]; got {self.ohem_thresh}"
+        )
+        require(self.ohem_min_kept >= 1, f"ohem_min_kept must be >= 1; got {self.ohem_min_kept}")
+        require(
+            self.divide_by in ("kept", "valid"),
+            f"divide_by must be kept or valid; got {self.divide_by!r}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentParams:
+    """Augmentation of a training sample (Q35)."""
+
+    flip_prob: float
+    rotation_prob: float
+    rotation_deg: float  # drawn uniformly from [-rotation_deg, rotation_deg]
+    photometric: bool  # MMSegmentation's PhotoMetricDistortion with its default ranges
+
+    def __post_init__(self) -> None:
+        for name in ("flip_prob", "rotation_prob"):
+            value = getattr(self, name)
+            require(0 <= value <= 1, f"{name} must lie in [0, 1]; got {value}")
+        require(
+            0 <= self.rotation_deg <= 180,
+            f"rotation_deg must lie in [0, 180]; got {self.rotation_deg}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainParams:
+    """Section `train`: what all runs share."""
+
+    seed: int
+    iterations: int
+    batch_size: int
+    input_px: int  # side of the square that the network sees
+    eval_interval: int  # iterations between two scores on RealOcc (Q34)
+    checkpoint_interval: int  # iterations between two checkpoints to resume from
+    log_interval: int  # iterations between two rows of the log
+    num_workers: int  # processes that decode; 0 decodes in the training process
+    cache_mb: int  # memory for decoded samples, per process; 0 decodes each sample anew
+    precision: str  # bf16 (autocast, on a GPU only) or fp32
+    stop_loss: float  # a loss above this, or not finite, stops the run
+    loss: LossParams
+    augment: AugmentParams
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "batch_size", "eval_interval", "checkpoint_interval"):
+            value = getattr(self, name)
+            require(value >= 1, f"{name} must be >= 1; got {value}")
+        require(self.log_interval >= 1, f"log_interval must be >= 1; got {self.log_interval}")
+        require(self.batch_size >= 2, f"batch_size must be >= 2; got {self.batch_size}")
+        require(
+            self.input_px >= 32 and self.input_px % 32 == 0,
+            f"input_px must be a positive multiple of 32; got {self.input_px}",
+        )
+        require(self.num_workers >= 0, f"num_workers must be >= 0; got {self.num_workers}")
+        require(self.cache_mb >= 0, f"cache_mb must be >= 0; got {self.cache_mb}")
+        require(
+            self.precision in ("bf16", "fp32"),
+            f"precision must be bf16 or fp32; got {self.precision!r}",
+        )
+        require(self.stop_loss > 0, f"stop_loss must be positive; got {self.stop_loss}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerParams:
+    """Optimiser and learning-rate schedule of one architecture (Q33)."""
+
+    type: str  # SGD or AdamW
+    lr: float
+    momentum: float  # SGD's momentum; AdamW's first beta
+    weight_decay: float
+    head_lr_mult: float  # learning rate of the heads / of the backbone
+    decay_norm: bool  # weight decay on normalisation layers and position embeddings
+    warmup_iters: int
+    warmup_from: float  # first learning rate / lr
+    power: float  # of the polynomial decay
+    min_lr: float
+
+    def __post_init__(self) -> None:
+        require(self.type in ("SGD", "AdamW"), f"type must be SGD or AdamW; got {self.type!r}")
+        require(self.lr > 0, f"lr must be positive; got {self.lr}")
+        require(0 <= self.momentum < 1, f"momentum must lie in [0, 1); got {self.momentum}")
+        require(self.weight_decay >= 0, f"weight_decay must be >= 0; got {self.weight_decay}")
+        require(self.head_lr_mult > 0, f"head_lr_mult must be positive; got {self.head_lr_mult}")
+        require(self.warmup_iters >= 0, f"warmup_iters must be >= 0; got {self.warmup_iters}")
+        require(
+            0 < self.warmup_from <= 1, f"warmup_from must lie in (0, 1]; got {self.warmup_from}"
+        )
+        require(0 <= self.min_lr <= self.lr, f"min_lr must lie in [0, lr]; got {self.min_lr}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CombinationParams:
+    """A row of Table 4: which image sets, and which of the faces' masks."""
+
+    title: str
+    masks: str  # corrected or original (Q5, Q6)
+    data: Sequence[str]  # image sets below the data folder; `none` fills up
+
+    def __post_init__(self) -> None:
+        require(
+            self.masks in ("corrected", "original"),
+            f"masks must be corrected or original; got {self.masks!r}",
+        )
+        require(bool(self.entries), f"data must name an image set; got {list(self.data)}")
+
+    @property
+    def entries(self) -> list[str]:
+        """The image sets, without the places that `none` fills."""
+        return [entry for entry in self.data if entry != "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunParams:
+    """One of the 27 runs: a network and a combination."""
+
+    model: str
+    combination: CombinationParams

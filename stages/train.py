@@ -1,0 +1,39 @@
+"""Train one run of Table 4."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from face_occlusion.params import load_params
+from face_occlusion.training.configs import params_class
+from face_occlusion.training.loop import Job, train_run
+from face_occlusion.training.settings import RunParams, TrainParams
+from stages import run_stage
+
+PARAMS = Path("params.yaml")
+SCRATCH = Path(".scratch/train")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", help="name of the run in params.yaml")
+    parser.add_argument("data", type=Path, help="folder of the image sets")
+    parser.add_argument("out", type=Path, help="new folder for the checkpoint and its log")
+    args = parser.parse_args()
+
+    run = load_params(PARAMS, f"runs.{args.run}", RunParams)
+    job = Job(
+        run=args.run,
+        model=run.model,
+        model_params=load_params(PARAMS, f"models.{run.model}", params_class(run.model)),
+        combination=run.combination,
+        train=load_params(PARAMS, "train", TrainParams),
+    )
+    train_run(job, args.data, args.out, SCRATCH)
+    logging.info("train: %s after %d iterations", args.out, job.train.iterations)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,145 @@
+"""Tiny image sets and parameters: drawn ellipses on noise, networks of a few channels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from face_occlusion.images import encode_jpeg, encode_png
+from face_occlusion.imageset import encode_record, write_image_set
+from face_occlusion.params import build
+from face_occlusion.training.configs import params_class
+from face_occlusion.training.loop import Job
+from face_occlusion.training.settings import CombinationParams, TrainParams
+
+SGD = {
+    "type": "SGD",
+    "lr": 0.01,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "head_lr_mult": 1,
+    "decay_norm": True,
+    "warmup_iters": 2,
+    "warmup_from": 0.1,
+    "power": 0.9,
+    "min_lr": 1e-4,
+}
+ADAMW = SGD | {"type": "AdamW", "lr": 1e-3, "decay_norm": False, "head_lr_mult": 10, "min_lr": 0}
+RESNET = {
+    "depth": 18,
+    "base_channels": 8,
+    "output_stride": 8,
+    "head_channels": 8,
+    "aux_weight": 0.4,
+    "pretrained": None,
+}
+MODELS: dict[str, dict[str, Any]] = {
+    "pspnet": {"title": "PSPNet", **RESNET, "optimizer": SGD},
+    "deeplabv3plus": {
+        "title": "DeepLabv3+",
+        **RESNET,
+        "dilations": [1, 2, 4, 6],
+        "skip_channels": 8,
+        "optimizer": SGD,
+    },
+    "segformer": {
+        "title": "SegFormer",
+        "variant": "b0",
+        "head_channels": 16,
+        "drop_path_rate": 0.1,
+        "pretrained": None,
+        "optimizer": ADAMW,
+    },
+}
+LOSS = {
+    "out_channels": 1,
+    "ohem_thresh": 0.7,
+    "ohem_min_kept": 100,
+    "divide_by": "kept",
+    "aux_ohem": False,
+}
+AUGMENT = {"flip_prob": 0.5, "rotation_prob": 0.5, "rotation_deg": 30, "photometric": True}
+TRAIN: dict[str, Any] = {
+    "seed": 7,
+    "iterations": 6,
+    "batch_size": 4,
+    "input_px": 32,
+    "eval_interval": 3,
+    "checkpoint_interval": 2,
+    "log_interval": 1,
+    "num_workers": 0,
+    "cache_mb": 16,
+    "precision": "bf16",
+    "stop_loss": 100,
+    "loss": LOSS,
+    "augment": AUGMENT,
+}
+
+
+def train_params(**changes: Any) -> TrainParams:
+    """Return small training parameters with some changed."""
+    return build("train", TRAIN | changes, TrainParams)
+
+
+def combination(*data: str, masks: str = "corrected") -> CombinationParams:
+    return CombinationParams(title="test", masks=masks, data=list(data))
+
+
+def job(model: str, *data: str, run: str = "run", **changes: Any) -> Job:
+    """Return a job on some image sets, with some training parameters changed."""
+    return Job(
+        run=run,
+        model=model,
+        model_params=build("models", MODELS[model], params_class(model)),
+        combination=combination(*data),
+        train=train_params(**changes),
+    )
+
+
+def draw_face(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw a bright ellipse: (H, W, 3) uint8 RGB and its (H, W) uint8 seg_map."""
+    image = rng.integers(0, 120, (height, width, 3), dtype=np.uint8)
+    seg_map = np.zeros((height, width), np.uint8)
+    center = (int(width * rng.uniform(0.4, 0.6)), int(height * rng.uniform(0.4, 0.6)))
+    cv2.ellipse(seg_map, center, (width // 4, height // 3), 0.0, 0.0, 360.0, 1, -1)
+    image[seg_map == 1] = rng.integers((180, 130, 100), (240, 190, 160), dtype=np.uint8)
+    return image, seg_map
+
+
+def write_faces(
+    folder: Path, kind: str, num: int, seed: int, size: tuple[int, int] = (40, 40)
+) -> None:
+    """Write an image set of drawn faces; key N shows the same face for the same seed."""
+
+    def samples():
+        for number in range(num):
+            image, seg_map = draw_face(np.random.default_rng([number, seed]), *size)
+            parts = {
+                "jpg": encode_jpeg(image, 95),
+                "json": encode_record({"number": number}),
+                "png": encode_png(seg_map),
+            }
+            if kind == "faces":
+                wider = cv2.dilate(seg_map, np.ones((3, 3), np.uint8))
+                parts["original.png"] = encode_png(wider)
+            yield f"{number:05d}", dict(sorted(parts.items()))
+
+    info: dict[str, Any] = {"kind": kind, "name": folder.name, "sources": []}
+    if num == 0:
+        info["absent"] = "the release is not here"
+    write_image_set(folder, samples(), info=info)
+
+
+@pytest.fixture(scope="session")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder: faces/wo, faces/o, sets/natocc_hand, benchmarks/realocc."""
+    folder = tmp_path_factory.mktemp("data")
+    write_faces(folder / "faces" / "wo", "faces", 10, seed=1)
+    write_faces(folder / "faces" / "o", "faces", 4, seed=2)
+    write_faces(folder / "sets" / "natocc_hand", "synthetic", 10, seed=3)
+    write_faces(folder / "benchmarks" / "realocc", "benchmark", 5, seed=4, size=(48, 40))
+    return folder
