@@ -6,9 +6,7 @@ import argparse
 import logging
 from pathlib import Path
 
-from face_occlusion.evaluation.inference import load_model
-
-from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run
+from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run, load_checkpoints
 from face_occlusion.evaluation.scores import RunScores, write_scores
 from face_occlusion.params import load_params, read_section
 from stages import run_stage
@@ -26,12 +24,10 @@ def main() -> None:
 
     params = load_params(PARAMS, "evaluate", EvaluateParams)
     run = read_section(PARAMS, f"runs.{args.run}")
-    models = {name: load_model(args.model, params.device, name) for name in params.checkpoints}
     benchmarks = evaluate_run(
-        models,
+        load_checkpoints(args.model, params),
         {name: args.benchmarks / name for name in params.benchmarks},
-        tta=params.tta,
-        preview_px=params.preview_px,
+        params,
     )
     scores = RunScores(
         profile=read_section(PARAMS, "profile"),

@@ -22,7 +22,21 @@ class Estimate:
     value: float
     low: float
     high: float
-    p_value: float  # two-sided, of a value of 0; normal, with the bootstrap's standard error
+    error: float  # the bootstrap's standard error
+    num_images: int
+
+    def p_value(self, threshold: float = 0.0) -> float:
+        """Return the two-sided p-value of a true value of `threshold`; NaN without an interval.
+
+        A t test with the bootstrap's standard error: the share of resamples beyond the threshold
+        cannot fall below 1 / num_resamples, which no correction for 100 tests survives.
+        """
+        if np.isnan(self.error):
+            return float("nan")
+        distance = abs(self.value - threshold)
+        if self.error == 0:
+            return 1.0 if distance == 0 else 0.0
+        return float(2 * stats.t.sf(distance / self.error, self.num_images - 1))
 
 
 def resample_weights(num_images: int, num_resamples: int, rng: np.random.Generator) -> np.ndarray:
@@ -89,19 +103,22 @@ def estimate(
         confidence: Coverage, in (0, 1).
 
     Returns:
-        The estimate; its bounds and p-value are NaN for fewer than 2 images.
+        The estimate; its bounds and error are NaN for fewer than 2 images.
     """
     resampled = resampled[~np.isnan(resampled)]
-    if num_images < 2 or not len(resampled) or np.isnan(value):
-        return Estimate(value=value, low=np.nan, high=np.nan, p_value=np.nan)
-    widened = stats.t.ppf((1 - confidence) / 2, num_images - 1)
-    tail = float(stats.norm.cdf(widened * np.sqrt(num_images / (num_images - 1))))
-    low, high = np.quantile(resampled, [tail, 1 - tail])
-    error = resampled.std() * np.sqrt(num_images / (num_images - 1))
-    p_value = 1.0 if error == 0 and value == 0 else 0.0
-    if error > 0:
-        p_value = float(2 * stats.t.sf(abs(value) / error, num_images - 1))
-    return Estimate(value=float(value), low=float(low), high=float(high), p_value=p_value)
+    low = high = error = float("nan")
+    if num_images > 1 and len(resampled):
+        few = np.sqrt(num_images / (num_images - 1))
+        tail = stats.norm.cdf(few * stats.t.ppf((1 - confidence) / 2, num_images - 1))
+        low, high = np.quantile(resampled, [tail, 1 - tail])
+        error = few * resampled.std()
+    return Estimate(
+        value=float(value),
+        low=float(low),
+        high=float(high),
+        error=float(error),
+        num_images=num_images,
+    )
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-import base64
+import json
+import logging
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from face_occlusion.evaluation.boundary import boundary_counts
 from face_occlusion.evaluation.calibration import NUM_BINS, calibration_counts
+from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.evaluation.metrics import confusion_counts
+from face_occlusion.evaluation.previews import encode_preview
 from face_occlusion.evaluation.scores import BenchmarkScores, ViewCounts, fingerprint
 from face_occlusion.imageset import ImageSet
 
 CHECKPOINTS = ("last", "best")
-READ_AHEAD = 4  # images decoded before the network asks for them
+Sample = tuple[str, np.ndarray, np.ndarray]  # key, (H, W, 3) uint8 RGB, (H, W) uint8 seg_map
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,7 @@ class EvaluateParams:
     checkpoints: Sequence[str]  # the first is the headline
     tta: bool  # score each checkpoint also with test-time augmentation
     device: str  # auto, cpu or cuda
+    batch_size: int  # images that go through the network together
     preview_px: int  # longer side of the masks kept in the score file; 0 keeps none
 
     def __post_init__(self) -> None:
@@ -43,32 +46,70 @@ class EvaluateParams:
             )
         if self.device not in ("auto", "cpu", "cuda"):
             raise ValueError(f"device must be auto, cpu or cuda; got {self.device!r}")
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1; got {self.batch_size}")
         if not 0 <= self.preview_px <= 1024:
             raise ValueError(f"preview_px must lie in [0, 1024]; got {self.preview_px}")
 
 
-class Segmenter(Protocol):
-    """What evaluation asks of a trained model."""
+class Network(Protocol):
+    """What evaluation asks of a trained model; `inference.Segmenter` is one."""
 
-    def predict(self, image: np.ndarray, *, tta: bool = False) -> np.ndarray:
-        """Return the (H, W) float32 probability of face of an (H, W, 3) uint8 RGB image."""
+    def predict_batch(self, images: Sequence[np.ndarray], *, tta: bool = False) -> list[np.ndarray]:
+        """Return per (H, W, 3) uint8 RGB image the (H, W) float32 probability of face."""
         ...
 
 
+def load_checkpoints(folder: Path, params: EvaluateParams) -> dict[str, Segmenter]:
+    """Load the checkpoints of a run that there are.
+
+    A run without a benchmark to select on has no `best`; one selected at the last iteration has
+    the same weights twice, loaded once, and is predicted once.
+
+    Args:
+        folder: The run's folder.
+        params: Which checkpoints, and where to compute.
+
+    Returns:
+        The network by name of its checkpoint, in the order of `params.checkpoints`.
+
+    Raises:
+        ValueError: If the folder is no run's.
+    """
+    card = _read_card(folder)
+    networks: dict[str, Segmenter] = {}
+    selected = card.get("selected") or {}
+    for name in params.checkpoints:
+        if name == "best" and not selected:
+            logging.info("%s: no checkpoint 'best': %s", folder, card.get("not_selected"))
+        elif name == "best" and "last" in networks and selected["iteration"] == card["iterations"]:
+            networks[name] = networks["last"]
+        else:
+            networks[name] = load_model(folder, params.device, name)
+    return networks
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    path = folder / "card.json"
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; a run's folder is written by the train stage")
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: not JSON: {error}") from error
+
+
 def evaluate_run(
-    segmenters: Mapping[str, Segmenter],
+    networks: Mapping[str, Network],
     benchmarks: Mapping[str, Path],
-    *,
-    tta: bool,
-    preview_px: int,
+    params: EvaluateParams,
 ) -> dict[str, BenchmarkScores]:
     """Score the checkpoints of a run on every benchmark.
 
     Args:
-        segmenters: The model by name of its checkpoint; the first is the headline.
+        networks: The model by name of its checkpoint; the first is the headline.
         benchmarks: Folder of each benchmark's image set, by name.
-        tta: Score each checkpoint a second time with test-time augmentation, as `NAME_tta`.
-        preview_px: Longer side of the headline's masks kept beside the counts; 0 keeps none.
+        params: With `tta` each checkpoint is scored a second time, as the view `NAME_tta`.
 
     Returns:
         The scores by benchmark, in the given order.
@@ -85,18 +126,14 @@ def evaluate_run(
     with tqdm(total=total, unit="image", mininterval=1) as progress:
         for name, image_set in image_sets.items():
             progress.set_description(name)
-            scores[name] = evaluate_benchmark(
-                segmenters, image_set, tta=tta, preview_px=preview_px, progress=progress
-            )
+            scores[name] = evaluate_benchmark(networks, image_set, params, progress)
     return scores
 
 
 def evaluate_benchmark(
-    segmenters: Mapping[str, Segmenter],
+    networks: Mapping[str, Network],
     image_set: ImageSet,
-    *,
-    tta: bool,
-    preview_px: int,
+    params: EvaluateParams,
     progress: tqdm | None = None,
 ) -> BenchmarkScores:
     """Score the checkpoints of a run on one benchmark; arguments as `evaluate_run`."""
@@ -104,26 +141,34 @@ def evaluate_benchmark(
     if image_set.absent is not None:
         return BenchmarkScores(fingerprint=mark, absent=image_set.absent)
     views = {
-        f"{name}{'_tta' * augmented}": (segmenter, augmented)
-        for augmented in ((False, True) if tta else (False,))
-        for name, segmenter in segmenters.items()
+        f"{name}{'_tta' * augmented}": (network, augmented)
+        for augmented in ((False, True) if params.tta else (False,))
+        for name, network in networks.items()
     }
     headline = next(iter(views))
     tallies = {view: _Tally() for view in views}
     kinds: list[str | None] = []
     sizes: list[tuple[int, int]] = []
     previews: list[str | None] = []
-    for key, image, target in _read_ahead(image_set):
-        kinds.append(image_set.record(key).get("occluder_kind"))
-        sizes.append((target.shape[0], target.shape[1]))
-        for view, (segmenter, augmented) in views.items():
-            probability = segmenter.predict(image, tta=augmented)
-            _check_size(image_set, key, probability, target)
-            pred = tallies[view].add(probability, target)
-            if view == headline:
-                previews.append(encode_preview(pred, preview_px) if preview_px else None)
+    for batch in _read_ahead(image_set, params.batch_size):
+        images = [image for _, image, _ in batch]
+        predicted: dict[tuple[int, bool], list[np.ndarray]] = {}
+        for view, (network, augmented) in views.items():
+            source = (id(network), augmented)
+            if source not in predicted:
+                predicted[source] = network.predict_batch(images, tta=augmented)
+            for (key, _, target), probability in zip(batch, predicted[source], strict=True):
+                _check_size(image_set, key, probability, target)
+                pred = tallies[view].add(probability, target)
+                if view == headline:
+                    previews.append(
+                        encode_preview(pred, params.preview_px) if params.preview_px else None
+                    )
+        for key, _, target in batch:
+            kinds.append(image_set.record(key).get("occluder_kind"))
+            sizes.append((target.shape[0], target.shape[1]))
         if progress is not None:
-            progress.update()
+            progress.update(len(batch))
     return BenchmarkScores(
         fingerprint=mark,
         keys=list(image_set.keys),
@@ -166,52 +211,18 @@ def _check_size(image_set: ImageSet, key: str, probability: np.ndarray, target: 
         )
 
 
-def _read_ahead(image_set: ImageSet) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
-    """Yield key, image and target in order, decoding a few images ahead in a thread."""
+def _read_ahead(image_set: ImageSet, batch_size: int) -> Iterator[list[Sample]]:
+    """Yield the images in order, in batches, decoding the next batch in a thread meanwhile."""
 
-    def read(key: str) -> tuple[str, np.ndarray, np.ndarray]:
+    def read(key: str) -> Sample:
         return key, image_set.image(key), image_set.seg_map(key)
 
-    pending: deque[Future[tuple[str, np.ndarray, np.ndarray]]] = deque()
+    pending: deque[Future[Sample]] = deque()
     with ThreadPoolExecutor(max_workers=1) as pool:
         for key in image_set.keys:
             pending.append(pool.submit(read, key))
-            if len(pending) > READ_AHEAD:
-                yield pending.popleft().result()
+            if len(pending) == 2 * batch_size:
+                yield [pending.popleft().result() for _ in range(batch_size)]
         while pending:
-            yield pending.popleft().result()
-
-
-def encode_preview(pred: np.ndarray, longer_side_px: int) -> str:
-    """Reduce a mask and encode it as a 1-bit PNG.
-
-    Args:
-        pred: (H, W) bool, True = face.
-        longer_side_px: Longer side of the reduced mask; a smaller mask keeps its size.
-
-    Returns:
-        The PNG in base64, white = face.
-    """
-    scale = min(1.0, longer_side_px / max(pred.shape))
-    size = (max(1, round(pred.shape[1] * scale)), max(1, round(pred.shape[0] * scale)))
-    share = cv2.resize(pred.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    reduced = np.where(share >= 0.5, 255, 0).astype(np.uint8)
-    done, data = cv2.imencode(
-        ".png", reduced, [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 9]
-    )
-    if not done:
-        raise ValueError(f"a mask of {reduced.shape} could not be encoded as PNG")
-    return base64.b64encode(data.tobytes()).decode("ascii")
-
-
-def decode_preview(text: str) -> np.ndarray:
-    """Decode `encode_preview`'s text to an (h, w) bool mask.
-
-    Raises:
-        ValueError: If the text is not such a PNG.
-    """
-    data = np.frombuffer(base64.b64decode(text), np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
-    if image is None:
-        raise ValueError("preview is not a PNG in base64")
-    return image > 127
+            size = min(batch_size, len(pending))
+            yield [pending.popleft().result() for _ in range(size)]
