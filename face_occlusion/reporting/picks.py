@@ -1,0 +1,90 @@
+"""Which images a figure shows: picked by rule, never by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from face_occlusion.evaluation import metrics
+from face_occlusion.imageset import ImageSet
+from face_occlusion.reporting.grid import Grid
+from face_occlusion.reporting.paper import Place
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pick:
+    """An image and why it was picked."""
+
+    key: str
+    rule: str
+    difference: float  # of the image's mIoU, first less second combination, mean over models
+
+
+def spread(keys: list[str], number: int) -> list[str]:
+    """Pick `number` keys evenly spread over a set, all of them if there are fewer."""
+    if len(keys) <= number:
+        return list(keys)
+    places = np.linspace(0, len(keys) - 1, number).round().astype(int)
+    return [keys[place] for place in places]
+
+
+def pick_by_difference(
+    grid: Grid, benchmark: str, first: str, second: str, per_rule: int
+) -> list[Pick]:
+    """Pick the images with the best, the median and the worst difference of two combinations.
+
+    The difference is of the per-image mIoU, averaged over the models that have both scores.
+
+    Returns:
+        `per_rule` images for each of the three rules, best first, none twice; no images if there
+        are no scores.
+    """
+    differences = []
+    keys: list[str] = []
+    for model in grid.axes.models:
+        views = [grid.view(Place(name, benchmark, model)) for name in (first, second)]
+        if views[0] is not None and views[1] is not None:
+            scores = [metrics.mean_iou(view.counts) for view in views if view is not None]
+            differences.append(scores[0] - scores[1])
+            keys = grid.runs[first, model].benchmarks[benchmark].keys
+    if not differences:
+        return []
+    mean = np.nan_to_num(np.mean(differences, axis=0))
+    order = np.argsort(-mean, kind="stable")
+    middle = max(0, len(order) // 2 - per_rule // 2)
+    chosen: dict[int, str] = {}
+    for rule, places in (
+        ("best", order[:per_rule]),
+        ("worst", order[::-1][:per_rule][::-1]),
+        ("median", order[middle : middle + per_rule]),
+    ):
+        for place in places:
+            chosen.setdefault(int(place), rule)
+    ordered = sorted(chosen, key=lambda place: -mean[place])
+    return [
+        Pick(key=keys[place], rule=chosen[place], difference=float(mean[place]))
+        for place in ordered
+    ]
+
+
+def pick_most_corrected(faces: ImageSet, number: int) -> list[tuple[str, float]]:
+    """Pick the faces whose corrected mask differs most from the original (Fig 3).
+
+    Returns:
+        (key, share of the original face that the correction took or gave), largest first; faces
+        whose masks are equal are left out.
+    """
+    shares = []
+    for key in faces.keys:
+        if faces.read(key, "png") != faces.read(key, "original.png"):
+            corrected = faces.seg_map(key) == 1
+            original = faces.seg_map(key, "original.png") == 1
+            changed = np.count_nonzero(corrected ^ original)
+            shares.append((key, changed / max(1, np.count_nonzero(original))))
+    return sorted(shares, key=lambda item: (-item[1], item[0]))[:number]
+
+
+def count_corrected(faces: ImageSet) -> int:
+    """Count the faces whose corrected mask is not the original one, byte for byte."""
+    return sum(faces.read(key, "png") != faces.read(key, "original.png") for key in faces.keys)
