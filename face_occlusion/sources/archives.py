@@ -12,7 +12,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -212,7 +212,7 @@ def _unpack_tar(path: Path, folder: Path, limits: Limits) -> None:
     members = total = 0
     try:
         with tarfile.open(path) as archive:
-            for member in _tar_members(archive):
+            for member in archive:
                 members, total = members + 1, total + member.size
                 check_limits(path, members, total, limits)
                 last = check_member_name(str(path), member.name)
@@ -225,10 +225,3 @@ def _unpack_tar(path: Path, folder: Path, limits: Limits) -> None:
         ) from error
     if not members:
         raise ValueError(f"{path}: an empty archive")
-
-
-def _tar_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Walk the members without keeping them."""
-    while (member := archive.next()) is not None:
-        yield member
-        archive.members = []  # else every header stays in memory

@@ -1,0 +1,274 @@
+"""Choose objects among COCO's annotations and cut them out of its photographs."""
+
+from __future__ import annotations
+
+import collections
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import pycocotools.mask
+
+from face_occlusion.images import decode_image
+from face_occlusion.occluders.cutout import clean_mask, cut_out
+from face_occlusion.sources import Release
+
+_RING_PX = 3  # width of the ring around an object in which neighbours are looked for
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionParams:
+    """Section `occluders.objects.selection` of params.yaml: which instances are taken."""
+
+    categories: Sequence[str]
+    min_area_px: int  # of the mask, in the photograph
+    min_side_px: int  # shorter side of the bounding box
+    border_px: int  # nearer to the photograph's border, an object may be cut off
+    max_contact_frac: float  # share of the surrounding ring taken by other instances
+    supports: Sequence[str]  # categories that lie under objects: touching them does not count
+    max_per_category: int
+
+    def __post_init__(self) -> None:
+        if isinstance(self.categories, str) or not self.categories:
+            raise ValueError(f"categories: must be a list of names; got {self.categories!r}")
+        if len(set(self.categories)) < len(self.categories):
+            raise ValueError(f"categories: a name is there twice; got {list(self.categories)}")
+        if isinstance(self.supports, str):
+            raise ValueError(f"supports: must be a list of names; got {self.supports!r}")
+        for name in ("min_area_px", "min_side_px", "border_px"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: must not be negative; got {getattr(self, name)}")
+        if not 0 <= self.max_contact_frac <= 1:
+            raise ValueError(f"max_contact_frac: must lie in [0, 1]; got {self.max_contact_frac}")
+        if self.max_per_category < 1:
+            raise ValueError(f"max_per_category: must be at least 1; got {self.max_per_category}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CocoObject:
+    """One chosen instance.
+
+    Attributes:
+        annotation_id: COCO's number of the instance.
+        category: Its category's name.
+        image: Name of the photograph in the release.
+        size: (height, width) of the photograph.
+        segmentation: Polygons, each [x0, y0, x1, y1, ...] in pixels.
+        licence: URL of the photograph's licence, empty if unknown.
+    """
+
+    annotation_id: int
+    category: str
+    image: str
+    size: tuple[int, int]
+    segmentation: list[list[float]]
+    licence: str
+
+    @property
+    def key(self) -> str:
+        """The object's key in image sets: category and annotation."""
+        return f"{self.category.replace(' ', '_')}_{self.annotation_id}"
+
+    def about(self) -> dict[str, object]:
+        """Return what a record says of the object."""
+        return {
+            "category": self.category,
+            "name": self.image.rpartition("/")[2],
+            "annotation_id": self.annotation_id,
+            "licence": self.licence,
+        }
+
+
+def pick_objects(
+    release: Release, params: SelectionParams, num_objects: int
+) -> tuple[list[CocoObject], dict[str, int]]:
+    """Choose objects: whole, large, free of others, spread over the categories.
+
+    Categories take turns, each with its largest remaining object, until there are enough.
+
+    Args:
+        release: COCO's photographs and annotations.
+        params: What may be chosen.
+        num_objects: How many.
+
+    Returns:
+        The objects, by category and annotation; and how many instances each rule turned away.
+
+    Raises:
+        ValueError: If a category is unknown, a photograph is missing, or too few objects pass.
+    """
+    name = release.find("*instances_train*.json")
+    dataset = json.loads(release.read(name))
+    categories = {category["name"]: category["id"] for category in dataset["categories"]}
+    for field in ("categories", "supports"):
+        if unknown := sorted(set(getattr(params, field)) - categories.keys()):
+            raise ValueError(
+                f"{field}: {', '.join(unknown)} are not in {release.folder / name}; "
+                f"known: {', '.join(sorted(categories))}"
+            )
+    candidates, turned_away = _candidates(dataset, categories, params)
+    picked = _take_turns(candidates, params, num_objects)
+    if len(picked) < num_objects:
+        raise ValueError(
+            f"num_objects: {num_objects} objects wanted, while {len(picked)} pass the selection "
+            f"(turned away: {turned_away})"
+        )
+    photographs = release.by_stem("*train2017/*.jpg")
+    images = {image["id"]: image for image in dataset["images"]}
+    licences = {licence["id"]: licence["url"] for licence in dataset.get("licenses", [])}
+    objects = []
+    for category, annotation in sorted(picked, key=lambda pair: (pair[0], pair[1]["id"])):
+        image = images[annotation["image_id"]]
+        stem = image["file_name"].rpartition(".")[0]
+        if stem not in photographs:
+            raise ValueError(
+                f"{release.folder / name}: names {image['file_name']}, not in train2017.zip"
+            )
+        objects.append(
+            CocoObject(
+                annotation_id=annotation["id"],
+                category=category,
+                image=photographs[stem],
+                size=(image["height"], image["width"]),
+                segmentation=annotation["segmentation"],
+                licence=licences.get(image.get("license"), ""),
+            )
+        )
+    return objects, turned_away
+
+
+def _candidates(
+    dataset: dict[str, Any], categories: dict[str, int], params: SelectionParams
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, int]]:
+    """Return the instances of each category that pass, and how many each rule turned away."""
+    sizes = {image["id"]: (image["height"], image["width"]) for image in dataset["images"]}
+    wanted = {categories[name]: name for name in params.categories}
+    by_image: dict[int, list[dict[str, Any]]] = collections.defaultdict(list)
+    supports = {categories[name] for name in params.supports}
+    for annotation in dataset["annotations"]:
+        if annotation["category_id"] not in supports:
+            by_image[annotation["image_id"]].append(annotation)
+    passed: dict[str, list[dict[str, Any]]] = {name: [] for name in params.categories}
+    turned_away: collections.Counter[str] = collections.Counter()
+    for annotation in dataset["annotations"]:
+        if annotation["category_id"] not in wanted:
+            continue
+        size = sizes[annotation["image_id"]]
+        reason = _shape_fault(annotation, size, params)
+        if reason is None and _contact_frac(annotation, by_image[annotation["image_id"]], size) > (
+            params.max_contact_frac
+        ):
+            reason = "touched by another instance"
+        if reason is None:
+            passed[wanted[annotation["category_id"]]].append(annotation)
+        else:
+            turned_away[reason] += 1
+    return passed, dict(sorted(turned_away.items()))
+
+
+def _shape_fault(
+    annotation: dict[str, Any], size: tuple[int, int], params: SelectionParams
+) -> str | None:
+    """Say why an instance's own shape turns it away, None if it does not."""
+    if annotation["iscrowd"] or not isinstance(annotation["segmentation"], list):
+        return "a crowd"
+    if len(annotation["segmentation"]) != 1:
+        return "in several pieces"  # something lies across it
+    left, top, width, height = annotation["bbox"]
+    if annotation["area"] < params.min_area_px or min(width, height) < params.min_side_px:
+        return "small"
+    border = params.border_px
+    if min(left, top, size[1] - left - width, size[0] - top - height) < border:
+        return "at the border"
+    return None
+
+
+def _contact_frac(
+    annotation: dict[str, Any], others: list[dict[str, Any]], size: tuple[int, int]
+) -> float:
+    """Return the share of the ring around an instance that other instances take."""
+    left, top, width, height = annotation["bbox"]
+    pad = _RING_PX + 1
+    window = (
+        slice(max(0, int(top) - pad), int(top + height) + pad + 1),
+        slice(max(0, int(left) - pad), int(left + width) + pad + 1),
+    )
+    mask = instance_mask(annotation["segmentation"], size)[window]
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RING_PX + 1, 2 * _RING_PX + 1))
+    ring = (cv2.dilate(mask.astype(np.uint8), disc) > 0) & ~mask
+    taken = np.zeros_like(ring)
+    for other in others:
+        if other["id"] != annotation["id"] and _boxes_meet(annotation["bbox"], other["bbox"], pad):
+            taken |= instance_mask(other["segmentation"], size)[window]
+    return float((ring & taken).sum() / max(1, ring.sum()))
+
+
+def _boxes_meet(box: Sequence[float], other: Sequence[float], pad: int) -> bool:
+    return all(
+        box[axis] - pad < other[axis] + other[axis + 2]
+        and other[axis] - pad < box[axis] + box[axis + 2]
+        for axis in (0, 1)
+    )
+
+
+def instance_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
+    """Draw COCO's polygons or run lengths.
+
+    Args:
+        segmentation: Polygons [[x0, y0, ...], ...] or a run-length mapping, as COCO has them.
+        size: (height, width) of the photograph.
+
+    Returns:
+        (height, width) bool.
+    """
+    if isinstance(segmentation, list):
+        runs = pycocotools.mask.merge(pycocotools.mask.frPyObjects(segmentation, *size))
+    elif isinstance(segmentation["counts"], list):
+        runs = pycocotools.mask.frPyObjects(segmentation, *size)
+    else:
+        runs = segmentation
+    return pycocotools.mask.decode(runs).astype(bool)
+
+
+def _take_turns(
+    candidates: dict[str, list[dict[str, Any]]], params: SelectionParams, num_objects: int
+) -> list[tuple[str, dict[str, Any]]]:
+    """Let each category in turn give its largest remaining instance."""
+    queues = {
+        name: sorted(instances, key=lambda instance: (-instance["area"], instance["id"]))
+        for name, instances in candidates.items()
+    }
+    picked: list[tuple[str, dict[str, Any]]] = []
+    for rank in range(params.max_per_category):
+        for name in sorted(queues):
+            if rank < len(queues[name]) and len(picked) < num_objects:
+                picked.append((name, queues[name][rank]))
+    return picked
+
+
+def cut_out_object(
+    item: CocoObject, release: Release, *, soft_px: float, edge_px: int
+) -> np.ndarray:
+    """Cut an instance out of its photograph.
+
+    Returns:
+        (h, w, 4) uint8 premultiplied RGBA, cropped to its alpha.
+
+    Raises:
+        ValueError: If the photograph has another size than the annotations say, or the
+            polygon covers no pixel; names both.
+    """
+    image = decode_image(release.read(item.image), item.image)
+    if image.shape[:2] != item.size:
+        raise ValueError(
+            f"{item.image}: {image.shape[0]}x{image.shape[1]} pixels, while its annotations say "
+            f"{item.size[0]}x{item.size[1]}"
+        )
+    try:
+        mask = clean_mask(instance_mask(item.segmentation, item.size), hole_frac=0, close_px=0)
+    except ValueError as error:
+        raise ValueError(f"{item.image}: annotation {item.annotation_id}: {error}") from error
+    return cut_out(image, mask, soft_px=soft_px, edge_px=edge_px)

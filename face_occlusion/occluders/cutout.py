@@ -1,0 +1,177 @@
+"""Cut an occluder out of its photograph: clean mask, soft edge, no fringe of the background."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def clean_mask(mask: np.ndarray, *, hole_frac: float, close_px: int) -> np.ndarray:
+    """Keep a mask's largest piece, close hair cracks and fill small holes.
+
+    Args:
+        mask: (H, W) bool; left unchanged.
+        hole_frac: Holes up to this share of the piece's area are filled.
+        close_px: Cracks up to this width are closed; 0 closes none.
+
+    Returns:
+        (H, W) bool.
+
+    Raises:
+        ValueError: If the mask is empty.
+    """
+    if not mask.any():
+        raise ValueError("an empty mask")
+    plane = mask.astype(np.uint8)
+    if close_px > 1:
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (close_px, close_px))
+        padded = cv2.copyMakeBorder(
+            plane, close_px, close_px, close_px, close_px, cv2.BORDER_REPLICATE
+        )
+        closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc)
+        plane = closed[close_px:-close_px, close_px:-close_px]
+    piece = largest_piece(plane > 0)
+    area = int(piece.sum())
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        (~piece).astype(np.uint8), connectivity=4
+    )
+    for label in range(1, count):
+        left, top, width, height, size = stats[label]
+        inside = (
+            left > 0 and top > 0 and left + width < mask.shape[1] and top + height < mask.shape[0]
+        )
+        if inside and size <= hole_frac * area:
+            piece |= labels == label
+    return piece
+
+
+def largest_piece(mask: np.ndarray) -> np.ndarray:
+    """Return the largest connected piece of a mask (8 neighbours; the first of equals).
+
+    Args:
+        mask: (H, W) bool, not empty.
+
+    Returns:
+        (H, W) bool.
+    """
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+
+
+def cut_out(image: np.ndarray, mask: np.ndarray, *, soft_px: float, edge_px: int) -> np.ndarray:
+    """Cut an object out as premultiplied RGBA, cropped to its alpha.
+
+    Alpha is the mask blurred, so that its 0.5 level stays on the mask's outline; where the
+    mask meets the border of the photograph, it stays hard. The outer `edge_px` of the object
+    are mixed with the background in any photograph: their colours are replaced by the nearest
+    ones farther inside, so that no fringe of the old background comes along. Parts too thin to
+    have an inside keep their own colours.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; left unchanged.
+        mask: (H, W) bool, not empty; left unchanged.
+        soft_px: Standard deviation of the blur in pixels, 0 for a hard edge.
+        edge_px: Width of the edge whose colours are replaced, in pixels.
+
+    Returns:
+        (h, w, 4) uint8 premultiplied RGBA.
+
+    Raises:
+        ValueError: If the sizes differ.
+    """
+    if image.shape[:2] != mask.shape:
+        raise ValueError(
+            f"a mask of {mask.shape[0]}x{mask.shape[1]} pixels, while its image has "
+            f"{image.shape[0]}x{image.shape[1]}; expected the same size"
+        )
+    rows, columns = _window(mask, margin=int(np.ceil(3 * soft_px)) + 1)
+    image, mask = image[rows, columns], mask[rows, columns]
+    alpha = mask.astype(np.float32)
+    if soft_px > 0:
+        alpha = cv2.GaussianBlur(alpha, (0, 0), soft_px, borderType=cv2.BORDER_REPLICATE)
+    colours = extend_colours(image, mask, edge_px) if edge_px > 0 else image
+    return crop_to_alpha(premultiply(colours, alpha))
+
+
+def _window(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
+    """Return the rows and columns around a mask with a margin, inside the canvas."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (
+        slice(max(0, int(rows[0]) - margin), int(rows[-1]) + 1 + margin),
+        slice(max(0, int(columns[0]) - margin), int(columns[-1]) + 1 + margin),
+    )
+
+
+def extend_colours(image: np.ndarray, mask: np.ndarray, edge_px: int) -> np.ndarray:
+    """Replace the colours outside a mask's inside by the nearest ones inside.
+
+    Args:
+        image: (H, W, 3) uint8; left unchanged.
+        mask: (H, W) bool.
+        edge_px: Pixels of the mask nearer than this to its outline are not inside.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    padded = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
+    inside = depth > edge_px
+    if not inside.any():
+        inside = mask
+    away, labels = _nearest_labels(inside)
+    thin = mask & ~inside & (away > 2 * edge_px + 1)
+    if thin.any():
+        inside |= thin
+        _, labels = _nearest_labels(inside)
+    nearest = np.zeros(int(labels.max()) + 1, dtype=np.intp)
+    nearest[labels[inside]] = np.flatnonzero(inside)
+    return image.reshape(-1, 3)[nearest[labels]]
+
+
+def _nearest_labels(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each pixel's distance to the nearest inside pixel, and that pixel's label."""
+    away, labels = cv2.distanceTransformWithLabels(
+        (~inside).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    return away, labels.astype(np.intp)
+
+
+def premultiply(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Join colours and alpha into premultiplied RGBA.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        alpha: (H, W) float in [0, 1].
+
+    Returns:
+        (H, W, 4) uint8; each colour is at most alpha.
+    """
+    levels = np.rint(alpha * 255).astype(np.uint16)  # (H, W)
+    colours = (image * levels[..., np.newaxis] + 127) // 255
+    return np.dstack([colours, levels]).astype(np.uint8)
+
+
+def crop_to_alpha(rgba: np.ndarray) -> np.ndarray:
+    """Crop a cut-out to the pixels that it covers at all.
+
+    Args:
+        rgba: (H, W, 4) uint8, not wholly transparent.
+
+    Returns:
+        (h, w, 4) uint8, contiguous.
+    """
+    return np.ascontiguousarray(rgba[_window(rgba[..., 3] > 0, margin=0)])
+
+
+def shrink_cutout(rgba: np.ndarray, max_side_px: int) -> np.ndarray:
+    """Shrink a premultiplied cut-out by area until its longer side is at most `max_side_px`.
+
+    Returns:
+        (h, w, 4) uint8; the input itself if it is small enough.
+    """
+    height, width = rgba.shape[:2]
+    scale = max_side_px / max(height, width)
+    if scale >= 1:
+        return rgba
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return cv2.resize(rgba, size, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,28 @@
+"""Cut hands or objects out of their photographs, or collect textures."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from face_occlusion.occluders import KINDS, OccludersParams, import_occluders
+from face_occlusion.params import load_params
+from face_occlusion.sources import Release
+from stages import run_stage
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=sorted(KINDS))
+    parser.add_argument("release", type=Path, help="folder written by stages.download")
+    parser.add_argument("out", type=Path, help="new folder for the image set")
+    args = parser.parse_args()
+
+    params = load_params(Path("params.yaml"), "occluders", OccludersParams)
+    image_set = import_occluders(args.kind, Release(args.release), args.out, params)
+    logging.info("occluders: %d %s in %s", len(image_set), args.kind, args.out)
+
+
+if __name__ == "__main__":
+    run_stage(main)
