@@ -1,0 +1,130 @@
+"""Run one task per shard: in this process, in a pool of processes, or through Ray.
+
+A task is a picklable callable without arguments; results come as they are ready, in any order.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import cv2
+
+Result = TypeVar("Result")
+EXECUTORS = ("process", "ray")
+
+
+def num_cores() -> int:
+    """Return the number of cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_tasks(
+    tasks: Sequence[Callable[[], Result]], workers: int, executor: str = "process"
+) -> Iterator[Result]:
+    """Run tasks, and yield their results as they are ready.
+
+    Args:
+        tasks: What to run; must be picklable unless there is one worker.
+        workers: Processes at a time; one runs the tasks here.
+        executor: `process` or `ray` (needs the extra `ray`; uses a running cluster if the
+            environment names one).
+
+    Raises:
+        ValueError: If the executor is unknown or not installed, or a task raises it; tasks not
+            yet begun are then dropped.
+    """
+    if executor not in EXECUTORS:
+        raise ValueError(f"executor must be one of {', '.join(EXECUTORS)}; got {executor!r}")
+    if executor == "ray":
+        yield from _run_on_ray(tasks, workers)
+    elif workers == 1 or len(tasks) <= 1:
+        for task in tasks:
+            with _one_thread():
+                result = task()
+            yield result
+    else:
+        yield from _run_in_pool(tasks, min(workers, len(tasks)))
+
+
+class _one_thread:
+    """Let OpenCV use one thread: the workers share the cores already."""
+
+    def __enter__(self) -> None:
+        self._before = cv2.getNumThreads()
+        cv2.setNumThreads(1)
+
+    def __exit__(self, *_: object) -> None:
+        cv2.setNumThreads(self._before)
+
+
+def _run_in_pool(tasks: Sequence[Callable[[], Result]], workers: int) -> Iterator[Result]:
+    pool = concurrent.futures.ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+    )
+    try:
+        futures = [pool.submit(task) for task in tasks]
+        for future in concurrent.futures.as_completed(futures):
+            yield future.result()
+    except concurrent.futures.process.BrokenProcessPool as error:
+        raise ValueError(
+            "a worker process died (killed, or out of memory); run again with fewer workers: "
+            "finished shards are kept"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker() -> None:
+    """Prepare a worker: one thread, and an end when the parent ends, however it ends."""
+    cv2.setNumThreads(1)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """Wait for the parent's end. After `kill -9` of the parent nobody else stops a worker."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _run_on_ray(tasks: Sequence[Callable[[], Result]], workers: int) -> Iterator[Result]:
+    """Run one Ray task per shard, on this machine or on the cluster that RAY_ADDRESS names."""
+    try:
+        import ray  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise ValueError("executor: ray is not installed; pip install 'face-occlusion[ray]'") from (
+            error
+        )
+    started = not ray.is_initialized()
+    if started:
+        address = os.environ.get("RAY_ADDRESS")
+        resources: dict[str, Any] = {} if address else {"num_cpus": workers}
+        ray.init(address=address, log_to_driver=False, **resources)
+    try:
+        remote = ray.remote(num_cpus=1, max_retries=2)(_run_remotely)
+        waiting = [remote.remote(task) for task in tasks]
+        while waiting:
+            ready, waiting = ray.wait(waiting)
+            yield from _unwrap(ray, ready)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _run_remotely(task: Callable[[], Result]) -> Result:
+    cv2.setNumThreads(1)
+    return task()
+
+
+def _unwrap(ray: Any, ready: list[Any]) -> Iterator[Any]:
+    """Yield results; a ValueError of a task is raised as it was, without Ray's wrapping."""
+    try:
+        yield from ray.get(ready)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error

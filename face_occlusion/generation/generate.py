@@ -1,0 +1,261 @@
+"""Generate a whole set: every face of an image set once, with an occluder.
+
+A shard is one task. Finished shards wait in `OUT.partial` and are kept there by a run that was
+killed; a later run with the same inputs, parameters and code takes them over. The set appears
+under its name in one rename, complete or not at all.
+
+Memory of a worker: about 40 times the size of a decoded face (130 MB at 1024x1024) plus the
+interpreter; occluders are shared, see `store`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import filelock
+import numpy as np
+import simplejpeg
+from tqdm import tqdm
+
+from face_occlusion.generation.executors import num_cores, run_tasks
+from face_occlusion.generation.occlusion import occlude, sample_rng, stable_id
+from face_occlusion.generation.params import GenerateParams
+from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
+from face_occlusion.images import encode_jpeg, encode_png
+from face_occlusion.imageset import (
+    INDEX,
+    ImageSet,
+    encode_record,
+    read_shard_entry,
+    shard_name,
+    write_image_set,
+    write_index,
+    write_shard,
+)
+from face_occlusion.imageset.format import ShardEntry
+
+
+@dataclasses.dataclass(frozen=True)
+class ShardTask:
+    """Generate one shard; calling it writes the shard and returns its index entry."""
+
+    folder: Path
+    number: int
+    keys: tuple[str, ...]
+    faces: ImageSet
+    occluders: OccluderStore | TextureStore
+    params: GenerateParams
+
+    def __call__(self) -> ShardEntry:
+        """Write the shard in a folder of this process, then rename it to its place."""
+        name = shard_name(self.number)
+        aside = self.folder.parent / f"writing-{os.getpid()}"
+        aside.mkdir(exist_ok=True)
+        entry = write_shard(aside / name, map(self.sample, self.keys))
+        (aside / name).replace(self.folder / name)
+        return entry
+
+    def sample(self, key: str) -> tuple[str, Mapping[str, bytes]]:
+        """Generate one sample of the shard.
+
+        Raises:
+            ValueError: If it fails for any reason; names shard and face and gives the record.
+        """
+        try:
+            return key, generate_sample(self.faces, self.occluders, key, self.params)
+        except Exception as error:
+            notes = "".join(f"; {note}" for note in getattr(error, "__notes__", []))
+            raise ValueError(
+                f"{shard_name(self.number)}: face {key} (seed [{stable_id(key)}, "
+                f"{self.params.seed}]): {error}{notes}"
+            ) from error
+
+
+def generate_sample(
+    faces: ImageSet,
+    occluders: OccluderStore | TextureStore,
+    key: str,
+    params: GenerateParams,
+) -> dict[str, bytes]:
+    """Generate one sample of a set, the same whatever other samples there are.
+
+    Returns:
+        The parts `jpg`, `png` and `json`.
+    """
+    face, seg_map = faces.image(key), faces.seg_map(key)
+    rng = sample_rng(key, params.seed)
+    image, occluded, record = occlude(face, seg_map, occluders, rng, params)
+    record |= {"face": key, "seed": params.seed, "jpeg_quality": params.jpeg_quality}
+    return {
+        "jpg": encode_jpeg(image, params.jpeg_quality),
+        "png": encode_png(occluded),
+        "json": encode_record(record),
+    }
+
+
+def generate_set(
+    faces: ImageSet,
+    occluders: ImageSet,
+    out: Path,
+    params: GenerateParams,
+    workers: int = 0,
+    executor: str = "process",
+) -> ImageSet:
+    """Generate a set: one sample for each face, under the face's key.
+
+    The bytes depend on faces, occluders and parameters, not on workers, order or machine load.
+
+    Args:
+        faces: Image set of faces with parts `jpg` and `png`.
+        occluders: Image set of cut-outs (NatOcc) or textures (RandOcc).
+        out: The new set; must not exist or be an empty folder.
+        params: The method and its ranges.
+        workers: Processes; 0 takes every core.
+        executor: `process` or `ray`.
+
+    Returns:
+        The set, opened. If faces or occluders are absent, so is the set, with the reason.
+
+    Raises:
+        ValueError: If `out` is in use, another run is generating it, or a sample fails: it is
+            named, with its record. Nothing is then left under `out`.
+    """
+    out = Path(out)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out}: exists and is not an empty folder; nothing was written")
+    info = describe(faces, occluders, out.name, params)
+    if absent := _absence(faces, occluders):
+        return write_image_set(out, [], info=info | {"absent": absent})
+    scratch = out.with_name(out.name + ".partial")
+    scratch.mkdir(parents=True, exist_ok=True)
+    try:
+        with filelock.FileLock(scratch / "lock", timeout=0):
+            folder = resume(scratch, fingerprint(faces, occluders, params))
+            store = open_store(occluders, params.method, scratch / "occluders.bin")
+            make_task = _task_maker(folder, faces, store, params)
+            entries = _finish_shards(folder, faces, make_task, workers or num_cores(), executor)
+            write_index(folder, entries, info | summarise(folder, entries))
+            folder.replace(out)
+    except filelock.Timeout as error:
+        raise ValueError(f"{out}: another run is generating it (lock in {scratch})") from error
+    shutil.rmtree(scratch)
+    return ImageSet(out)
+
+
+def describe(
+    faces: ImageSet, occluders: ImageSet, name: str, params: GenerateParams
+) -> dict[str, Any]:
+    """Return what a generated set says about itself."""
+    return {
+        "kind": "synthetic",
+        "name": name,
+        "sources": sorted({*faces.info["sources"], *occluders.info["sources"]}),
+        "faces": faces.info["name"],
+        "occluders": occluders.info["name"],
+        "params": dataclasses.asdict(params),
+    }
+
+
+def _absence(faces: ImageSet, occluders: ImageSet) -> str | None:
+    """Say why there is nothing to generate from, if so."""
+    for image_set in (faces, occluders):
+        if image_set.absent is not None:
+            return f"{image_set.info['name']} is absent: {image_set.absent}"
+    return None
+
+
+def fingerprint(faces: ImageSet, occluders: ImageSet, params: GenerateParams) -> str:
+    """Return a text that changes with anything that could change a byte of the set."""
+    code = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        code.update(path.read_bytes())
+    return json.dumps(
+        {
+            "faces": hashlib.sha256((faces.folder / INDEX).read_bytes()).hexdigest(),
+            "occluders": hashlib.sha256((occluders.folder / INDEX).read_bytes()).hexdigest(),
+            "params": dataclasses.asdict(params),
+            "code": code.hexdigest(),
+            "versions": [np.__version__, cv2.__version__, simplejpeg.__version__],
+        },
+        indent=1,
+        sort_keys=True,
+    )
+
+
+def resume(scratch: Path, wanted: str) -> Path:
+    """Return the folder of finished shards; emptied if they were made from anything else."""
+    folder, note = scratch / "set", scratch / "fingerprint.json"
+    if not note.is_file() or note.read_text() != wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        aside = scratch / "fingerprint.json.partial"
+        aside.write_text(wanted)
+        aside.replace(note)
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _task_maker(
+    folder: Path, faces: ImageSet, store: OccluderStore | TextureStore, params: GenerateParams
+) -> Callable[[int], ShardTask]:
+    """Return a function from a shard's number to its task."""
+
+    def make_task(number: int) -> ShardTask:
+        size = params.samples_per_shard
+        keys = tuple(faces.keys[number * size : (number + 1) * size])
+        return ShardTask(folder, number, keys, faces, store, params)
+
+    return make_task
+
+
+def _finish_shards(
+    folder: Path,
+    faces: ImageSet,
+    make_task: Callable[[int], ShardTask],
+    workers: int,
+    executor: str,
+) -> list[ShardEntry]:
+    """Generate the shards that are missing; return the entries of all, in order."""
+    size = make_task(0).params.samples_per_shard
+    numbers = range(-(-len(faces) // size))
+    paths = [folder / shard_name(number) for number in numbers]
+    entries = {path.name: read_shard_entry(path) for path in paths if path.is_file()}
+    tasks = [make_task(number) for number in numbers if shard_name(number) not in entries]
+    done = sum(len(entry["samples"]) for entry in entries.values())
+    with tqdm(total=len(faces), initial=done, desc=folder.parent.stem, unit="image") as bar:
+        for entry in run_tasks(tasks, workers, executor):
+            entries[entry["name"]] = entry
+            bar.update(len(entry["samples"]))
+    return [entries[path.name] for path in paths]
+
+
+def summarise(folder: Path, entries: list[ShardEntry]) -> dict[str, Any]:
+    """Summarise the records of a set: draws that were repeated, share of the face covered."""
+    attempts, covered = [], []
+    for record in _records(folder, entries):
+        attempts.append(record["attempts"])
+        covered.append(record["covered_frac"])
+    quantiles = np.quantile(covered, [0, 0.05, 0.5, 0.95, 1])
+    return {
+        "redrawn": sum(number > 1 for number in attempts),
+        "attempts": sum(attempts),
+        "most_attempts": max(attempts),
+        "covered_frac": dict(zip(("min", "p05", "median", "p95", "max"), quantiles, strict=True)),
+    }
+
+
+def _records(folder: Path, entries: list[ShardEntry]) -> Iterator[dict[str, Any]]:
+    """Yield the records of finished shards."""
+    for entry in entries:
+        with (folder / entry["name"]).open("rb") as file:
+            for _, parts in entry["samples"]:
+                offset, size = parts["json"]
+                file.seek(offset)
+                yield json.loads(file.read(size))

@@ -1,0 +1,125 @@
+"""Occluders of an image set, decoded once and shared by all workers.
+
+Cut-outs lie in one file that every worker maps into memory: the pages are the operating system's
+and are shared, so a worker's own memory does not grow with the number of occluders. Textures are
+decoded when they are drawn (1 ms each).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from face_occlusion.generation.occluder import Occluder, make_occluder
+from face_occlusion.generation.shapes import Texture
+from face_occlusion.imageset import ImageSet
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """An occluder whose pixels lie in the store's file."""
+
+    occluder: Occluder  # without levels
+    levels: tuple[tuple[int, tuple[int, ...]], ...]  # offset in bytes, shape
+
+
+class OccluderStore(Sequence[Occluder]):
+    """Cut-outs of an image set, in a file mapped into memory; picklable.
+
+    Args:
+        occluders: An image set of kind `cutouts`.
+        path: The file to write; replaced if it is there.
+
+    Raises:
+        ValueError: If a cut-out is unreadable, or a hand has no `pointing_deg`.
+    """
+
+    def __init__(self, occluders: ImageSet, path: Path) -> None:
+        self._path = path
+        self._stored: list[_Stored] = []
+        self._pixels: np.memmap | None = None
+        aside = path.with_name(path.name + ".partial")
+        with aside.open("wb") as file:
+            for key in sorted(occluders.keys):
+                occluder = read_occluder(occluders, key)
+                levels = []
+                for level in occluder.levels:
+                    levels.append((file.tell(), level.shape))
+                    file.write(level.tobytes())
+                self._stored.append(_Stored(replace(occluder, levels=()), tuple(levels)))
+        aside.replace(path)
+
+    def __len__(self) -> int:
+        return len(self._stored)
+
+    def __getitem__(self, index: int) -> Occluder:  # type: ignore[override]  # no slices
+        stored = self._stored[index]
+        if self._pixels is None:
+            self._pixels = np.memmap(self._path, dtype=np.uint8, mode="r")
+        levels = tuple(
+            self._pixels[offset : offset + int(np.prod(shape))].reshape(shape)
+            for offset, shape in stored.levels
+        )
+        return replace(stored.occluder, levels=levels)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_pixels": None}
+
+
+class TextureStore(Sequence[Texture]):
+    """Textures of an image set, decoded when asked for; picklable.
+
+    Args:
+        textures: An image set of kind `textures`.
+    """
+
+    def __init__(self, textures: ImageSet) -> None:
+        self._textures = textures
+        self._keys = sorted(textures.keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __getitem__(self, index: int) -> Texture:  # type: ignore[override]  # no slices
+        key = self._keys[index]
+        return Texture(key, self._textures.image(key))
+
+    def __iter__(self) -> Iterator[Texture]:
+        return (self[index] for index in range(len(self)))
+
+
+def read_occluder(occluders: ImageSet, key: str) -> Occluder:
+    """Read one cut-out and measure it.
+
+    Raises:
+        ValueError: If it is unreadable or empty; names set and key.
+    """
+    pointing = occluders.record(key).get("pointing_deg")
+    if pointing is not None and not isinstance(pointing, int | float):
+        raise ValueError(f"{occluders.folder}: {key}: pointing_deg must be a number")
+    try:
+        return make_occluder(occluders.cutout(key), key=key, pointing_deg=pointing)
+    except ValueError as error:
+        raise ValueError(f"{occluders.folder}: {error}") from error
+
+
+def open_store(occluders: ImageSet, method: str, path: Path) -> OccluderStore | TextureStore:
+    """Open the occluders that a method needs: cut-outs for NatOcc, textures for RandOcc.
+
+    Args:
+        occluders: The image set.
+        method: `natocc` or `randocc`.
+        path: File for decoded cut-outs.
+
+    Raises:
+        ValueError: If the set is of another kind.
+    """
+    kind = {"natocc": "cutouts", "randocc": "textures"}[method]
+    if occluders.info["kind"] != kind:
+        raise ValueError(
+            f"{occluders.folder}: {method} needs a set of {kind}; got {occluders.info['kind']}"
+        )
+    return OccluderStore(occluders, path) if method == "natocc" else TextureStore(occluders)
