@@ -174,7 +174,16 @@ def check_batch(image: torch.Tensor, mask: torch.Tensor) -> None:
             "image and mask must be (B, 3, H, W) and (B, 1, H, W); "
             f"got {tuple(image.shape)} and {tuple(mask.shape)}"
         )
-    if height % 2**NUM_DOWN or width % 2**NUM_DOWN:
+    check_side(height, width)
+
+
+def check_side(height: int, width: int) -> None:
+    """Check that a size can be halved eight times.
+
+    Raises:
+        ValueError: If it cannot.
+    """
+    if height % 2**NUM_DOWN or width % 2**NUM_DOWN or not height or not width:
         raise ValueError(f"sides must be multiples of {2**NUM_DOWN}; got {height}x{width}")
 
 

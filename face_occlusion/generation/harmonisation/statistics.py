@@ -7,7 +7,6 @@ limited.
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 MAX_GAIN = 1.5  # a spread is stretched or shrunk at most this much
@@ -50,12 +49,12 @@ def reinhard(foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
     Returns:
         (N, 3) float64 change of each foreground colour, in levels of RGB.
     """
-    fore, back = _to_lab(foreground), _to_lab(background)
+    fore, back = to_lab(foreground), to_lab(background)
     gain = (back.std(axis=0) + 1) / (fore.std(axis=0) + 1)
     gain = np.clip(gain, 1 / MAX_GAIN, MAX_GAIN)
     mean = fore.mean(axis=0)
     moved = (fore - mean) * gain + mean + _capped(back.mean(axis=0) - mean)
-    return _to_rgb(moved) - foreground
+    return to_rgb(moved) - foreground
 
 
 def _capped(shift: np.ndarray) -> np.ndarray:
@@ -69,13 +68,45 @@ def _symmetric_power(matrix: np.ndarray, power: float) -> np.ndarray:
     return (vectors * np.maximum(values, 1e-9) ** power) @ vectors.T
 
 
-def _to_lab(colours: np.ndarray) -> np.ndarray:
-    """Convert (N, 3) RGB in 0-255 to CIELAB, L in 0-100."""
-    unit = (colours[np.newaxis] / 255).astype(np.float32)
-    return cv2.cvtColor(unit, cv2.COLOR_RGB2LAB)[0].astype(np.float64)
+# sRGB to CIE XYZ, rows X, Y, Z, each divided by its value for white (IEC 61966-2-1, D65).
+_TO_XYZ = np.array(
+    [
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ]
+) / np.array([[0.950456], [1.0], [1.088754]])
+_TO_LAB = np.array([[0.0, 116.0, 0.0], [500.0, -500.0, 0.0], [0.0, 200.0, -200.0]])
+_LAB_OFFSET = np.array([-16.0, 0.0, 0.0])
 
 
-def _to_rgb(colours: np.ndarray) -> np.ndarray:
-    """Convert (N, 3) CIELAB to RGB in 0-255, clipped to the range."""
-    unit = cv2.cvtColor(colours[np.newaxis].astype(np.float32), cv2.COLOR_LAB2RGB)[0]
-    return np.clip(unit, 0, 1).astype(np.float64) * 255
+def to_lab(colours: np.ndarray) -> np.ndarray:
+    """Convert sRGB to CIELAB under D65.
+
+    Args:
+        colours: (N, 3) float RGB in 0-255.
+
+    Returns:
+        (N, 3) float64: L in 0-100, a, b.
+    """
+    unit = colours / 255
+    linear = np.where(unit <= 0.04045, unit / 12.92, ((np.maximum(unit, 0) + 0.055) / 1.055) ** 2.4)
+    xyz = linear @ _TO_XYZ.T
+    root = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+    return root @ _TO_LAB.T + _LAB_OFFSET
+
+
+def to_rgb(colours: np.ndarray) -> np.ndarray:
+    """Convert CIELAB to sRGB under D65: the inverse of `to_lab`.
+
+    Args:
+        colours: (N, 3) float L, a, b.
+
+    Returns:
+        (N, 3) float64 RGB, clipped to 0-255.
+    """
+    root = (colours - _LAB_OFFSET) @ np.linalg.inv(_TO_LAB).T
+    xyz = np.where(root > 6 / 29, root**3, (116 * root - 16) * 27 / 24389)
+    linear = np.clip(xyz @ np.linalg.inv(_TO_XYZ).T, 0, 1)
+    unit = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return unit * 255
