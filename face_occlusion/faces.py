@@ -183,7 +183,7 @@ def load_face(
     data = release.read(face.image)
     image = decode_image(data, face.image)
     size = fitted_size(image.shape[:2], params.size_px)
-    corrected = resize_seg_map(_read_seg_map(release, face.corrected, image), size)
+    corrected = resize_seg_map(read_corrected(release, face, image), size)
     original = resize_seg_map(_read_original(release, face, image), size)
     record = {
         "name": face.image.rpartition("/")[2],
@@ -214,6 +214,23 @@ def fitted_jpeg(data: bytes, image: np.ndarray, size: tuple[int, int], quality: 
     if image.shape[:2] == size and data.startswith(_JPEG_START):
         return data
     return encode_jpeg(resize_image(image, size), quality)
+
+
+def read_corrected(release: Release, face: FaceFiles, image: np.ndarray) -> np.ndarray:
+    """Read a face's corrected mask, at its own size.
+
+    Args:
+        release: CelebAMask-HQ.
+        face: Where its files lie.
+        image: (H, W, 3) its photograph, whose aspect the mask must have.
+
+    Returns:
+        (h, w) uint8 class ids.
+
+    Raises:
+        ValueError: If it cannot be read or has another aspect; names it.
+    """
+    return _read_seg_map(release, face.corrected, image)
 
 
 def _read_original(release: Release, face: FaceFiles, image: np.ndarray) -> np.ndarray:

@@ -1,0 +1,31 @@
+"""Import a benchmark, aligned where its parameters ask for it."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from face_occlusion.benchmarks import BenchmarkParams, import_benchmark
+from face_occlusion.params import load_params
+from face_occlusion.sources import Release
+from stages import run_stage
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", help="a key of `benchmarks` in params.yaml")
+    parser.add_argument("release", type=Path, help="folder written by stages.download")
+    parser.add_argument("out", type=Path, help="new folder for the image set")
+    args = parser.parse_args()
+
+    params = load_params(Path("params.yaml"), f"benchmarks.{args.name}", BenchmarkParams)
+    image_set = import_benchmark(args.name, Release(args.release), args.out, params)
+    if image_set.absent:
+        logging.info("benchmarks: %s is absent: %s", args.name, image_set.absent)
+    else:
+        logging.info("benchmarks: %d images in %s", len(image_set), args.out)
+
+
+if __name__ == "__main__":
+    run_stage(main)
