@@ -43,6 +43,13 @@ def is_adobes(data: bytes) -> bool:
     return any(marker == 0xEE and body[:5] == b"Adobe" for marker, body in segments(data))
 
 
+def is_plain(data: bytes) -> bool:
+    """Tell whether this is a JPEG that any reader shows alike: upright, grey or RGB."""
+    if not data.startswith(JPEG_START) or orientation(data) != 1:
+        return False
+    return simplejpeg.decode_jpeg_header(data, strict=False)[2] not in ("CMYK", "YCCK")
+
+
 def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
     """Encode a photograph as JPEG without colour subsampling (4:4:4).
 

@@ -75,12 +75,11 @@ def member_name(key: str, part: str) -> str:
     return name
 
 
-def check_info(info: Mapping[str, Any], count: int) -> None:
+def check_info(info: Mapping[str, Any]) -> None:
     """Check what a set says about itself.
 
     Raises:
-        ValueError: If kind, name or sources is missing or wrong, or if an empty set does not
-            say why (`absent`), or a set with samples says that it is absent.
+        ValueError: If kind, name or sources is missing or wrong, or `absent` is no text.
     """
     if info.get("kind") not in KINDS:
         raise ValueError(f"info: kind must be one of {', '.join(KINDS)}; got {info.get('kind')!r}")
@@ -92,6 +91,15 @@ def check_info(info: Mapping[str, Any], count: int) -> None:
     absent = info.get("absent")
     if absent is not None and not (isinstance(absent, str) and absent):
         raise ValueError(f"info: absent must say why in words; got {absent!r}")
+
+
+def check_count(info: Mapping[str, Any], count: int) -> None:
+    """Check that a set is empty where it says that it is absent, and nowhere else.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    absent = info.get("absent")
     if count and absent:
         raise ValueError(f"info: absent ({absent!r}), yet the set holds {count} samples")
     if not count and not absent:
@@ -178,7 +186,8 @@ def parse_index(path: Path) -> tuple[list[ShardEntry], dict[str, Any]]:
         count = sum(len(shard["samples"]) for shard in shards)
         if index["count"] != count:
             raise ValueError(f"count is {index['count']}, but the shards list {count} samples")
-        check_info(info, count)
+        check_info(info)
+        check_count(info, count)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: damaged index: {error}") from error
     return shards, info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import itertools
@@ -14,6 +15,7 @@ from typing import Any
 from face_occlusion.imageset.format import (
     INDEX,
     ShardEntry,
+    check_count,
     check_info,
     check_shards,
     encode_index,
@@ -51,24 +53,36 @@ def write_image_set(
     folder = Path(folder)
     if samples_per_shard < 1:
         raise ValueError(f"samples_per_shard must be at least 1; got {samples_per_shard}")
+    check_info(info)
+    with written_aside(folder) as partial:
+        remaining = _refuse_duplicates(samples)
+        shards = []
+        while first := list(itertools.islice(remaining, 1)):
+            rest = itertools.islice(remaining, samples_per_shard - 1)
+            path = partial / shard_name(len(shards))
+            shards.append(write_shard(path, itertools.chain(first, rest)))
+        write_index(partial, shards, info)
+    return ImageSet(folder)
+
+
+@contextlib.contextmanager
+def written_aside(folder: Path) -> Iterator[Path]:
+    """Yield a new folder `FOLDER.partial`, renamed to `folder` at the end, removed on an error.
+
+    Raises:
+        ValueError: If `folder` exists and is not an empty folder.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: exists and is not an empty folder; nothing was written")
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
     partial.mkdir(parents=True)
     try:
-        remaining = _refuse_duplicates(samples)
-        shards = []
-        while chunk := list(itertools.islice(remaining, 1)):
-            rest = itertools.islice(remaining, samples_per_shard - 1)
-            path = partial / shard_name(len(shards))
-            shards.append(write_shard(path, itertools.chain(chunk, rest)))
-        write_index(partial, shards, info)
+        yield partial
         partial.rename(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    return ImageSet(folder)
 
 
 def _refuse_duplicates(samples: Iterable[Sample]) -> Iterator[Sample]:
@@ -170,7 +184,8 @@ def write_index(folder: Path, shards: list[ShardEntry], info: Mapping[str, Any])
         path = folder / shard["name"]
         if not path.is_file() or path.stat().st_size != shard["size"]:
             raise ValueError(f"{path}: missing, or not the {shard['size']} bytes of its entry")
-    check_info(info, sum(len(shard["samples"]) for shard in shards))
+    check_info(info)
+    check_count(info, sum(len(shard["samples"]) for shard in shards))
     partial = folder / f"{INDEX}.partial"
     partial.write_bytes(encode_index(shards, info))
     partial.replace(folder / INDEX)
