@@ -101,9 +101,9 @@ def _field_lines(
     if measure(beside) < width_px / 2:  # start beside the name, go on below
         cut = _fitting(text, measure, width_px - measure(beside))
         first: Line = [(beside, NAME_COLOUR), (text[:cut], VALUE_COLOUR)]
-        return [first, [("  " + shorten(text[cut:].strip(), measure, width_px - 8), VALUE_COLOUR)]]
-    below = shorten(text, measure, width_px - 8)
-    return [[(shorten(name, measure, width_px), NAME_COLOUR)], [("  " + below, VALUE_COLOUR)]]
+        return [first, [(shorten(f"  {text[cut:].strip()}", measure, width_px), VALUE_COLOUR)]]
+    below = shorten(f"  {text}", measure, width_px)
+    return [[(shorten(name, measure, width_px), NAME_COLOUR)], [(below, VALUE_COLOUR)]]
 
 
 def _fitting(text: str, measure: Callable[[str], float], width_px: float) -> int:

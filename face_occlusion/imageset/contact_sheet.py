@@ -55,7 +55,7 @@ def draw_contact_sheet(
         raise ValueError(f"columns must be at least 1; got {columns}")
     if thumb_px < 48:
         raise ValueError(f"thumb_px must be at least 48; got {thumb_px}")
-    bar = tqdm(keys, desc=f"look at {image_set.info['name']}", mininterval=0.5)
+    bar = tqdm(keys, desc=f"look at {image_set.info['name']}", disable=not keys)
     cells = [_Cell(image_set, key, thumb_px) for key in bar]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     legend = _legend(image_set)
