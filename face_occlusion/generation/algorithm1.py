@@ -77,7 +77,7 @@ def prepare_face(
     if not source.size or not target.size:
         raise ValueError(f"images must hold pixels; got {source.shape} and {target.shape}")
     pixels = source.reshape(-1, 3)
-    dark = (pixels < thresholds.lower).all(axis=1)
+    dark = np.all(pixels < thresholds.lower, axis=1)
     share = replaced_share(*_dark_fractions(pixels, dark, target, thresholds, reading), reading)
 
     balanced = pixels.astype(np.float64)

@@ -13,11 +13,17 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 
-from face_occlusion.generation.algorithm1 import Reading, face_thresholds, prepare_face
+from face_occlusion.generation.algorithm1 import face_thresholds, prepare_face
 from face_occlusion.generation.partial_transport import sliced_partial_transport
+from face_occlusion.generation.pixel_grids import (
+    face_on_black,
+    sample_cutout,
+    sample_face,
+    sample_hand,
+)
+from face_occlusion.generation.published_transfer import transfer_published
 from face_occlusion.generation.smoothing import (
     smooth_displacement,
-    smooth_displacement_published,
 )
 from face_occlusion.generation.transport import (
     colour_distance,
@@ -37,7 +43,6 @@ __all__ = [
 ]
 
 Mode = Literal["masked", "partial", "faithful", "published"]
-MIN_GRID_PX = 64  # a hand is not reduced below about this many pixels a side
 NUM_PARTIAL = 512  # hand colours matched one to one in the partial mode
 
 
@@ -104,8 +109,11 @@ def transfer_colours(
         ValueError: If sizes or types differ, the face's mask or the hand's alpha is empty: a
             transfer that cannot be done is never passed over (D5).
     """
+    _check_input("face", face_rgb, face_mask)
+    _check_input("hand", hand_rgb, hand_alpha)
     if params.mode == "published":
-        return _transfer_published(face_rgb, face_mask, hand_rgb, hand_alpha, rng, params)
+        directions = random_directions(rng, params.steps, params.directions_per_step)
+        return transfer_published(face_rgb, face_mask, hand_rgb, hand_alpha, directions, rng)
     displacement = colour_displacement(face_rgb, face_mask, hand_rgb, hand_alpha, rng, params)
     return apply_displacement(hand_rgb, displacement)
 
@@ -134,16 +142,16 @@ def transfer_cutout(
     """
     if cutout.ndim != 3 or cutout.shape[2] != 4 or cutout.dtype != np.uint8:
         raise ValueError(f"cutout must be (h, w, 4) uint8; got {cutout.shape} {cutout.dtype}")
-    alpha = np.ascontiguousarray(cutout[..., 3])
-    colours = _straight(cutout, alpha)
-    moved = transfer_colours(face_rgb, face_mask, colours, alpha, rng, params)
-    premultiplied = cv2.multiply(moved, cv2.merge([alpha] * 3), scale=1 / 255)
-    return cv2.merge([*cv2.split(premultiplied), alpha])
-
-
-def _straight(cutout: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Divide premultiplied colours by alpha; 0 where alpha is 0."""
-    return cv2.divide(np.ascontiguousarray(cutout[..., :3]), cv2.merge([alpha] * 3), scale=255)
+    if params.mode == "published":
+        alpha = np.ascontiguousarray(cutout[..., 3])
+        straight = cv2.divide(cutout[..., :3].copy(), cv2.merge([alpha] * 3), scale=255)
+        moved = transfer_colours(face_rgb, face_mask, straight, alpha, rng, params)
+        moved = cv2.multiply(moved, cv2.merge([alpha] * 3), scale=1 / 255)
+        return np.dstack([moved, alpha])
+    _check_input("face", face_rgb, face_mask)
+    hand, alpha = sample_cutout(cutout, params.downscale)
+    displacement = _displacement(face_rgb, face_mask, hand, alpha, rng, params)
+    return apply_to_cutout(cutout, displacement)
 
 
 def colour_displacement(
@@ -161,14 +169,28 @@ def colour_displacement(
     Returns:
         (gh, gw, 3) float32 in levels of 255, to be resized to the hand's size and added.
     """
-    _check_input(face_rgb, face_mask, hand_rgb, hand_alpha)
-    hand, alpha = _sample_hand(hand_rgb, hand_alpha, params.downscale)
+    _check_input("face", face_rgb, face_mask)
+    _check_input("hand", hand_rgb, hand_alpha)
+    hand, alpha = sample_hand(hand_rgb, hand_alpha, params.downscale)
+    return _displacement(face_rgb, face_mask, hand, alpha, rng, params)
+
+
+def _displacement(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    hand: np.ndarray,
+    alpha: np.ndarray,
+    rng: np.random.Generator,
+    params: ColourTransferParams,
+) -> np.ndarray:
+    """Compute the change of colour on a grid: hand (gh, gw, 3) uint8, alpha (gh, gw) in 0-1."""
     if params.mode == "faithful":
         moved = _move_whole(face_rgb, face_mask, hand, alpha, rng, params)
     else:
         moved = _move_masked(face_rgb, face_mask, hand, alpha, rng, params)
     sigma_px = params.smoothing_frac * np.sqrt(alpha.size)
-    return smooth_displacement(moved * (255 * params.strength), alpha, sigma_px)
+    weight = np.where(alpha >= 0.5, alpha, 0)  # fainter pixels were not moved
+    return smooth_displacement(moved * (255 * params.strength), weight, sigma_px)
 
 
 def apply_displacement(hand_rgb: np.ndarray, displacement: np.ndarray) -> np.ndarray:
@@ -186,57 +208,33 @@ def apply_displacement(hand_rgb: np.ndarray, displacement: np.ndarray) -> np.nda
     return cv2.add(hand_rgb, full, dtype=cv2.CV_8U)
 
 
-def _check_input(
-    face_rgb: np.ndarray, face_mask: np.ndarray, hand_rgb: np.ndarray, hand_alpha: np.ndarray
-) -> None:
-    """Refuse input of the wrong type or size."""
-    for name, image, mask in (
-        ("face", face_rgb, face_mask),
-        ("hand", hand_rgb, hand_alpha),
-    ):
-        if image.dtype != np.uint8 or image.shape != (*mask.shape, 3):
-            raise ValueError(
-                f"{name} must be (H, W, 3) uint8 with a mask of its size; "
-                f"got {image.shape} {image.dtype} and {mask.shape}"
-            )
-    if face_mask.dtype != bool:
-        raise ValueError(f"face_mask must be bool; got {face_mask.dtype}")
+def apply_to_cutout(cutout: np.ndarray, displacement: np.ndarray) -> np.ndarray:
+    """Add a coarse change of colour to a premultiplied cut-out: alpha x change.
 
+    Args:
+        cutout: (h, w, 4) uint8 premultiplied RGBA; left unchanged.
+        displacement: (gh, gw, 3) float32 in levels of 255.
 
-def _sample_hand(
-    hand_rgb: np.ndarray, hand_alpha: np.ndarray, downscale: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Take every n-th pixel of a hand: (gh, gw, 3) uint8 and (gh, gw) float32 alpha in 0-1.
-
-    Small hands are reduced less; where the grid misses the hand, all pixels are taken.
+    Returns:
+        (h, w, 4) uint8 premultiplied RGBA, rounded; alpha is the cut-out's, no colour exceeds it.
     """
-    size = np.sqrt(hand_alpha.size)
-    downscale = max(1.0, min(downscale, size / MIN_GRID_PX))
-    scale = np.float32(1 / 255 if hand_alpha.dtype == np.uint8 else 1)
-    for factor in (downscale, 1.0):
-        rows, columns = (_grid(length, factor) for length in hand_alpha.shape)
-        grid = np.ix_(rows, columns)
-        alpha = hand_alpha[grid].astype(np.float32) * scale
-        if (alpha >= 0.5).any():
-            return hand_rgb[grid], alpha
-    raise ValueError("hand_alpha must reach 0.5 somewhere: the cut-out is empty")
+    height, width = cutout.shape[:2]
+    padded = np.pad(displacement, ((0, 0), (0, 0), (0, 1)))  # alpha does not change
+    full = cv2.resize(padded, (width, height), interpolation=cv2.INTER_LINEAR)
+    alpha = cv2.merge([cv2.extractChannel(cutout, 3)] * 4)
+    weighted = cv2.multiply(full, alpha, scale=1 / 255, dtype=cv2.CV_32F)
+    return cv2.min(cv2.add(cutout, weighted, dtype=cv2.CV_8U), alpha)
 
 
-def _grid(length: int, factor: float) -> np.ndarray:
-    """Return indices of evenly spaced pixels, at the centres `cv2.resize` gives their cells."""
-    num = max(1, round(length / factor))
-    return ((np.arange(num) + 0.5) * (length / num)).astype(np.int64)
-
-
-def _sample_face(face_rgb: np.ndarray, face_mask: np.ndarray, downscale: float) -> np.ndarray:
-    """Take every n-th pixel of a face: (N, 3) uint8, at least one."""
-    downscale = max(1.0, min(downscale, np.sqrt(face_mask.size) / MIN_GRID_PX))
-    for factor in (downscale, 1.0):
-        grid = np.ix_(*(_grid(length, factor) for length in face_mask.shape))
-        mask = face_mask[grid]
-        if mask.any():
-            return face_rgb[grid][mask]
-    raise ValueError("face_mask must hold at least one pixel; got none")
+def _check_input(name: str, image: np.ndarray, mask: np.ndarray) -> None:
+    """Refuse input of the wrong type or size."""
+    if image.dtype != np.uint8 or image.shape != (*mask.shape, 3):
+        raise ValueError(
+            f"{name} must be (H, W, 3) uint8 with a mask of its size; "
+            f"got {image.shape} {image.dtype} and {mask.shape}"
+        )
+    if name == "face" and mask.dtype != bool:
+        raise ValueError(f"face_mask must be bool; got {mask.dtype}")
 
 
 def _move_masked(
@@ -249,12 +247,12 @@ def _move_masked(
 ) -> np.ndarray:
     """Return (gh, gw, 3) float32: hand pixels moved to face pixels, less where they were, 0-1."""
     inside = alpha >= 0.5
-    face_pixels = _sample_face(face_rgb, face_mask, params.downscale)
+    face_pixels = sample_face(face_rgb, face_mask, params.downscale)
     hand_pixels = hand[inside]
+    directions = random_frames(rng, params.steps, params.directions_per_step)
     if params.algorithm1 != "off":
         thresholds = face_thresholds(face_pixels)
         face_pixels = prepare_face(face_pixels, hand_pixels, thresholds, rng, params.algorithm1)
-    directions = random_frames(rng, params.steps, params.directions_per_step)
     colours, member, counts = _distinct(hand_pixels)
     start, wanted = colours.astype(np.float32) / 255, face_pixels.astype(np.float32) / 255
     if params.mode == "masked":
@@ -294,9 +292,9 @@ def _partial_change(
 
 def _spread(sample: np.ndarray, change: np.ndarray, colours: np.ndarray) -> np.ndarray:
     """Give each colour the mean change of its four nearest samples, weighted by closeness."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
-    distance, index = cKDTree(sample).query(colours, k=min(4, len(sample)))
+    distance, index = KDTree(sample).query(colours, k=min(4, len(sample)))
     distance, index = distance.reshape(len(colours), -1), index.reshape(len(colours), -1)
     weight = 1 / (distance + 1 / 255)
     weight /= weight.sum(axis=1, keepdims=True)
@@ -313,50 +311,10 @@ def _move_whole(
 ) -> np.ndarray:
     """Return (gh, gw, 3) float32: whole images on black, moved, less where they were, 0-1."""
     target = np.where(alpha[..., np.newaxis] >= 0.5, hand, np.uint8(0))
-    source = _face_on_black(face_rgb, face_mask, alpha.shape)
-    if params.algorithm1 != "off":
-        thresholds = face_thresholds(_sample_face(face_rgb, face_mask, params.downscale))
-        source = prepare_face(source, target, thresholds, rng, params.algorithm1)
+    source = face_on_black(face_rgb, face_mask, alpha.shape)
     directions = random_directions(rng, params.steps, params.directions_per_step)
+    if params.algorithm1 != "off":
+        thresholds = face_thresholds(sample_face(face_rgb, face_mask, params.downscale))
+        source = prepare_face(source, target, thresholds, rng, params.algorithm1)
     moved = sliced_transport(source, target, directions)
     return moved - target.astype(np.float32) / 255
-
-
-def _face_on_black(
-    face_rgb: np.ndarray, face_mask: np.ndarray, size: tuple[int, ...]
-) -> np.ndarray:
-    """Return the face's bounding box on black, sampled to a size: (*size, 3) uint8."""
-    rows, columns = np.flatnonzero(face_mask.any(axis=1)), np.flatnonzero(face_mask.any(axis=0))
-    if not len(rows):
-        raise ValueError("face_mask must hold at least one pixel; got none")
-    grids = [
-        used[0] + _grid(used[-1] + 1 - used[0], (used[-1] + 1 - used[0]) / length)
-        for used, length in zip((rows, columns), size, strict=True)
-    ]
-    grid = np.ix_(*grids)
-    return np.where(face_mask[grid][..., np.newaxis], face_rgb[grid], np.uint8(0))
-
-
-def _transfer_published(
-    face_rgb: np.ndarray,
-    face_mask: np.ndarray,
-    hand_rgb: np.ndarray,
-    hand_alpha: np.ndarray,
-    rng: np.random.Generator,
-    params: ColourTransferParams,
-) -> np.ndarray:
-    """Transfer as the published generator does (D1 to D5), whole images at full size."""
-    if not face_mask.any():
-        return hand_rgb.copy()  # D5, repeated here on purpose: the mode exists to be compared
-    covered = hand_alpha >= (128 if hand_alpha.dtype == np.uint8 else 0.5)
-    target = np.where(covered[..., np.newaxis], hand_rgb, np.uint8(0))
-    source = _face_on_black(face_rgb, face_mask, hand_alpha.shape)
-    reading: Reading = "published"
-    if params.algorithm1 != "off":
-        thresholds = face_thresholds(face_rgb[face_mask])
-        source = prepare_face(source, target, thresholds, rng, reading)
-    directions = random_directions(rng, params.steps, params.directions_per_step)
-    start = target.astype(np.float32) / 255
-    change = smooth_displacement_published(sliced_transport(source, target, directions) - start)
-    moved = np.clip((start + change * params.strength) * 255, 0, 255).astype(np.uint8)
-    return np.where(covered[..., np.newaxis], moved, hand_rgb)
