@@ -20,7 +20,7 @@ def thumbnail(image: np.ndarray, side_px: int) -> np.ndarray:
     Returns:
         (side_px, side_px, 3) uint8 RGB.
     """
-    return _into_square(image, side_px, cv2.INTER_AREA, (128, 128, 128))
+    return _into_square(image, side_px, (128, 128, 128))
 
 
 def thumbnail_mask(mask: np.ndarray, side_px: int) -> np.ndarray:
@@ -28,15 +28,17 @@ def thumbnail_mask(mask: np.ndarray, side_px: int) -> np.ndarray:
 
     The mask may be stored smaller than its image: it is scaled smoothly and cut at a half.
     """
-    share = _into_square(mask.astype(np.float32), side_px, cv2.INTER_LINEAR, (0,))
+    share = _into_square(mask.astype(np.float32), side_px, (0,))
     return share >= 0.5
 
 
-def _into_square(image: np.ndarray, side_px: int, shrink: int, fill: tuple[int, ...]) -> np.ndarray:
+def _into_square(image: np.ndarray, side_px: int, fill: tuple[int, ...]) -> np.ndarray:
     height, width = image.shape[:2]
     scale = side_px / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    resized = cv2.resize(image, size, interpolation=shrink if scale < 1 else cv2.INTER_LINEAR)
+    resized = cv2.resize(
+        image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )
     top, left = (side_px - size[1]) // 2, (side_px - size[0]) // 2
     bottom, right = side_px - size[1] - top, side_px - size[0] - left
     return cv2.copyMakeBorder(resized, top, bottom, left, right, cv2.BORDER_CONSTANT, value=fill)

@@ -13,6 +13,8 @@ from typing import Any
 
 import pandas as pd
 
+from face_occlusion.reporting.anomalies import Finding
+from face_occlusion.reporting.claims import Judgement
 from face_occlusion.reporting.grid import Cell, Grid, best_of_columns
 from face_occlusion.reporting.paper import PARTITION, paper_quantity
 from face_occlusion.reporting.quantities import NO_PART, Inventory
@@ -224,6 +226,45 @@ def _cell_record(cell: Cell) -> dict[str, Any]:
 def _best_checkpoint(cell: Cell) -> float | None:
     best = cell.scores.get("best")
     return None if best is None else round(100 * best["miou"], 2)
+
+
+def claims_table(judgements: Sequence[Judgement]) -> Table:
+    """List the paper's claims with their verdicts, ours and on the paper's own numbers."""
+    long = pd.DataFrame(
+        {
+            "key": item.claim.key,
+            "where": item.claim.where,
+            "claim": item.claim.text,
+            "reading": item.claim.reading,
+            "ours": item.ours.outcome,
+            "ours_detail": item.ours.detail,
+            "paper": item.paper.outcome,
+            "paper_detail": item.paper.detail,
+            "cells": " ".join("/".join(place) for place in item.ours.cells),
+        }
+        for item in judgements
+    )
+    wide = pd.DataFrame(
+        {
+            "Claim": long["claim"],
+            "Read as": long["reading"],
+            "Ours": "**" + long["ours"] + "**: " + long["ours_detail"],
+            "Paper's numbers": "**" + long["paper"] + "**: " + long["paper_detail"],
+        }
+    )
+    caption = "The paper's claims, judged on our scores and on its own numbers."
+    return Table(name="claims", caption=caption, wide=wide, long=long, notes=[])
+
+
+def anomalies_table(findings: Sequence[Finding]) -> Table:
+    """List the anomalies of the paper, measured on its numbers and on ours."""
+    long = pd.DataFrame(
+        [(item.anomaly.key, item.anomaly.text, item.paper, item.ours) for item in findings],
+        columns=["key", "anomaly", "paper", "ours"],
+    )
+    wide = long.set_axis(["", "Anomaly", "Paper", "Ours"], axis=1)
+    caption = "Anomalies in the paper, and the same measures here."
+    return Table(name="anomalies", caption=caption, wide=wide, long=long, notes=[])
 
 
 def write_table(folder: Path, table: Table) -> None:

@@ -1,0 +1,252 @@
+"""Build the whole report from score files, run folders and image sets."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from face_occlusion.evaluation.scores import read_scores
+from face_occlusion.imageset import ImageSet
+from face_occlusion.reporting import figures, tables
+from face_occlusion.reporting.anomalies import Finding, find_anomalies
+from face_occlusion.reporting.claims import Judgement, judge_claims
+from face_occlusion.reporting.curves import METRICS, Curve, read_curves
+from face_occlusion.reporting.evidence import OurEvidence, PaperEvidence
+from face_occlusion.reporting.grid import Grid, axes_of
+from face_occlusion.reporting.paper import Place
+from face_occlusion.reporting.params import ReportParams
+from face_occlusion.reporting.picks import (
+    count_corrected,
+    pick_by_difference,
+    pick_most_corrected,
+    spread,
+)
+from face_occlusion.reporting.pictures import parse_colour
+from face_occlusion.reporting.predictions import prediction_rows
+from face_occlusion.reporting.provenance import read_cards
+from face_occlusion.reporting.quantities import Inventory, take_inventory
+from face_occlusion.reporting.style import house_style, save
+
+OCCLUDERS = ("hands", "objects", "textures")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sections:
+    """The sections of params.yaml that a report reads."""
+
+    profile: str
+    report: ReportParams
+    runs: Mapping[str, Any]
+    combinations: Mapping[str, Any]
+    models: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """Everything a report is made of, read once.
+
+    Attributes:
+        sections: Of params.yaml.
+        grid: All scores with margins.
+        inventory: The image sets of the grid.
+        occluders: The occluder sets by kind.
+        cards: What each run says about its training.
+        curves: By metric and run.
+    """
+
+    sections: Sections
+    grid: Grid
+    inventory: Inventory
+    occluders: dict[str, ImageSet]
+    cards: dict[str, dict[str, Any]]
+    curves: dict[str, dict[str, Curve]]
+
+    @property
+    def colour(self) -> tuple[int, int, int]:
+        """Colour of masks' outlines, RGB."""
+        return parse_colour(self.sections.report.figures.mask_colour)
+
+    @property
+    def run_names(self) -> dict[tuple[str, str], str]:
+        """Name of the run by (combination, model)."""
+        return {place: scores.run for place, scores in self.grid.runs.items()}
+
+    @property
+    def excluded(self) -> int | None:
+        """Images of the release in none of the lists; None where nobody counted them."""
+        return self.inventory.sets["faces/wo"].info.get("counts", {}).get("excluded")
+
+    @cached_property
+    def evidence(self) -> OurEvidence:
+        """What claims and anomalies ask of our results."""
+        inventory = self.inventory
+        counts = {name: inventory.size(f"faces/{name}") for name in ("wo", "wo_test", "o")}
+        if self.excluded is not None:
+            counts |= {"excluded": self.excluded}
+            counts["release"] = sum(counts.values())
+        counts["corrected"] = count_corrected(inventory.sets["faces/o"])
+        for key, combination in self.sections.combinations.items():
+            counts[key], counts[f"{key}.generated"] = inventory.sizes(combination)
+        return OurEvidence(grid=self.grid, counts=counts)
+
+    @cached_property
+    def judgements(self) -> list[Judgement]:
+        """The paper's claims, judged."""
+        confidence = self.sections.report.bootstrap.confidence
+        return judge_claims(self.evidence, PaperEvidence(), confidence)
+
+    @cached_property
+    def findings(self) -> list[Finding]:
+        """The paper's anomalies, measured."""
+        return find_anomalies(self.evidence, PaperEvidence())
+
+
+def gather(sections: Sections, scores: Path, models: Path, data: Path) -> Material:
+    """Read everything that the report needs.
+
+    Args:
+        sections: Of params.yaml; `runs` decides which score files are read.
+        scores: Folder of score files.
+        models: Folder of run folders.
+        data: Folder with `faces/`, `occluders/`, `benchmarks/`, `sets/`.
+
+    Raises:
+        ValueError: If something is missing, damaged, of another profile, or was scored on other
+            images than the benchmarks now hold.
+    """
+    report = sections.report
+    axes = axes_of(sections.combinations, sections.models, report.benchmarks)
+    runs = {
+        name: read_scores(
+            scores / f"{name}.json", profile=sections.profile, benchmarks_folder=data / "benchmarks"
+        )
+        for name in sections.runs
+    }
+    return Material(
+        sections=sections,
+        grid=Grid(axes, runs, report.bootstrap),
+        inventory=take_inventory(data, sections.combinations, list(report.benchmarks)),
+        occluders={kind: ImageSet(data / "occluders" / kind) for kind in OCCLUDERS},
+        cards=read_cards(models, sections.runs),
+        curves={metric: read_curves(models, sections.runs, metric) for metric in METRICS},
+    )
+
+
+def all_tables(material: Material) -> dict[str, tables.Table]:
+    """Build Tables 1 to 5, and those of the claims and anomalies."""
+    sections, grid, inventory = material.sections, material.grid, material.inventory
+    built = [
+        tables.table_1(),
+        tables.table_2(inventory, material.excluded),
+        tables.table_3(inventory, sections.combinations),
+        tables.score_table(4, grid, sections.report.table_4, sections.combinations, inventory),
+        tables.score_table(5, grid, sections.report.table_5, sections.combinations, inventory),
+        tables.claims_table(material.judgements),
+        tables.anomalies_table(material.findings),
+    ]
+    return {table.name: table for table in built}
+
+
+def all_figures(material: Material) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    """Name every figure that the data can give, with what draws it."""
+    grid, report, sets = material.grid, material.sections.report, material.inventory.sets
+    for number, benchmarks in ((4, report.table_4), (5, report.table_5)):
+        yield (
+            f"table{number}_heat_map",
+            partial(figures.heat_map, grid, benchmarks, report.figures.colour_map),
+        )
+    if any(material.curves.values()):
+        yield (
+            "training_curves",
+            partial(
+                figures.training_curves, grid.axes, material.run_names, material.curves, METRICS
+            ),
+        )
+    if corrected := pick_most_corrected(sets["faces/o"], 6):
+        yield (
+            "wrong_labels",
+            partial(figures.wrong_labels, sets["faces/o"], corrected, material.colour),
+        )
+    for name, image_set in sets.items():
+        if name.startswith(("sets/", "benchmarks/")) and len(image_set):
+            keys = spread(image_set.keys, report.figures.sheet_images)
+            yield (
+                f"samples_{Path(name).name}",
+                partial(figures.sample_sheet, image_set, keys, material.colour),
+            )
+    yield from _prediction_figures(material)
+
+
+def _prediction_figures(material: Material) -> Iterator[tuple[str, Callable[[], Figure]]]:
+    """Figs 11 to 13: for each model the same images, picked by rule, and several combinations."""
+    grid, chosen = material.grid, material.sections.report.qualitative
+    picks = pick_by_difference(
+        grid, chosen.benchmark, chosen.first, chosen.second, chosen.images_per_rule
+    )
+    if not picks:
+        return
+    image_set = material.inventory.sets[f"benchmarks/{chosen.benchmark}"]
+    shown = [name for name in chosen.combinations if name in grid.axes.combinations]
+    headings = ["Image", "Truth", *(grid.axes.combinations[name] for name in shown)]
+    for model in grid.axes.models:
+        places = [Place(name, chosen.benchmark, model) for name in shown]
+        if all(grid.view(place) is None for place in places):
+            continue
+
+        def draw(places: list[Place] = places) -> Figure:
+            rows = prediction_rows(grid, image_set, picks, places, material.colour)
+            return figures.picture_grid(rows, headings=headings)
+
+        yield f"predictions_{model}", draw
+
+
+def metrics(material: Material) -> dict[str, Any]:
+    """Collect the handful of numbers for `dvc metrics show`: per cent, mean over models."""
+    grid = material.grid
+    found: dict[str, Any] = {}
+    for benchmark in grid.axes.benchmarks:
+        means = {
+            combination: mean
+            for combination in grid.axes.combinations
+            if (mean := mean_over_models(grid, combination, benchmark)) is not None
+        }
+        if means:
+            found[benchmark] = means
+    outcomes = [judgement.ours.outcome for judgement in material.judgements]
+    found["claims"] = {name: outcomes.count(name) for name in ("holds", "fails", "undecided")}
+    return found
+
+
+def mean_over_models(grid: Grid, combination: str, benchmark: str) -> float | None:
+    """Average a combination's mIoU on a benchmark over the models with a score, per cent."""
+    cells = [grid.cells[Place(combination, benchmark, model)] for model in grid.axes.models]
+    scores = [cell.estimate.value for cell in cells if cell.estimate is not None]
+    return round(100 * sum(scores) / len(scores), 2) if scores else None
+
+
+def draw_figures(material: Material, folder: Path) -> list[str]:
+    """Draw every figure as PNG and PDF; returns their names."""
+    names = []
+    with house_style():
+        for name, draw in tqdm(list(all_figures(material)), desc="figures", unit="figure"):
+            save(draw(), folder, name, material.sections.report.figures.dpi)
+            names.append(name)
+    return names
+
+
+def replace_children(partial_folder: Path, out: Path) -> None:
+    """Move finished files and folders over those of `out`; anything else in it is left alone."""
+    out.mkdir(parents=True, exist_ok=True)
+    for path in sorted(partial_folder.iterdir()):
+        target = out / path.name
+        if target.is_dir():
+            shutil.rmtree(target)
+        path.replace(target)
+    partial_folder.rmdir()

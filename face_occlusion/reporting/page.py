@@ -1,0 +1,247 @@
+"""The page `index.html`: one file that needs nothing else, from the pieces of a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import cv2
+import jinja2
+import numpy as np
+from markupsafe import Markup
+
+from face_occlusion.evaluation.previews import encode_preview
+from face_occlusion.imageset import ImageSet
+from face_occlusion.reporting.curves import Curve, thinned
+from face_occlusion.reporting.grid import Axes, Cell, Grid, best_of_columns
+from face_occlusion.reporting.paper import Place
+from face_occlusion.reporting.picks import spread
+from face_occlusion.reporting.pictures import data_uri, outlined
+from face_occlusion.reporting.predictions import image_miou
+
+CHART = (320, 180)  # width and height of a curve's panel, in SVG units
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A picture of a set with its mask and what was recorded."""
+
+    key: str
+    image: str  # data URI
+    outlined: str  # data URI
+    facts: list[tuple[str, str]]
+
+
+def reduced(image: np.ndarray, longer_side_px: int) -> np.ndarray:
+    """Shrink an (H, W, 3) uint8 image to a longer side; a smaller image is left as it is."""
+    scale = longer_side_px / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def samples(
+    image_set: ImageSet, number: int, side_px: int, colour: tuple[int, int, int]
+) -> list[Sample]:
+    """Show images of a set, evenly spread, with their records."""
+    found = []
+    for key in spread(image_set.keys, number):
+        image = reduced(image_set.image(key), side_px)
+        mask = image_set.seg_map(key) == 1
+        share = cv2.resize(mask.astype(np.float32), image.shape[1::-1]) >= 0.5
+        record = image_set.record(key) if "json" in image_set.parts(key) else {}
+        found.append(
+            Sample(
+                key=key,
+                image=data_uri(image),
+                outlined=data_uri(outlined(image, share, colour, tint=0.15)),
+                facts=list(flat_facts(record)),
+            )
+        )
+    return found
+
+
+def flat_facts(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Write a nested record as lines of name and value; nothing that was not drawn is shown."""
+    lines: list[tuple[str, str]] = []
+    for name, value in record.items():
+        label = f"{prefix}{name}".replace("_", " ")
+        if isinstance(value, Mapping):
+            lines += flat_facts(value, f"{label}: ")
+        elif isinstance(value, list):
+            if len(value) <= 6:
+                lines.append((label, ", ".join(_fact(item) for item in value)))
+        elif value is not None:
+            lines.append((label, _fact(value)))
+    return lines
+
+
+def _fact(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def browser_data(
+    grid: Grid, image_set: ImageSet, benchmark: str, number: int, side_px: int
+) -> dict[str, Any]:
+    """Collect images, truths and kept predictions for the image browser.
+
+    Returns:
+        `images`: key, kind, src, truth; `runs`: name, title, and per image its mask and mIoU.
+        Masks are 1-bit PNG in base64.
+    """
+    keys = spread(image_set.keys, number)
+    images = []
+    for key in keys:
+        target = image_set.seg_map(key)
+        images.append(
+            {
+                "key": key,
+                "kind": image_set.record(key).get("occluder_kind") or "",
+                "src": data_uri(reduced(image_set.image(key), side_px)),
+                "truth": encode_preview(target == 1, side_px),
+            }
+        )
+    runs = []
+    for (combination, model), scores in grid.runs.items():
+        part = scores.benchmarks.get(benchmark)
+        if part is None or part.absent is not None or not any(part.previews):
+            continue
+        index = {key: place for place, key in enumerate(part.keys)}
+        place = Place(combination, benchmark, model)
+        runs.append(
+            {
+                "run": scores.run,
+                "title": f"{grid.axes.models[model]} · {grid.axes.combinations[combination]}",
+                "masks": [part.previews[index[key]] for key in keys],
+                "scores": [_rounded(image_miou(grid, place, key)) for key in keys],
+            }
+        )
+    return {"images": images, "runs": runs}
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None or score != score else round(100 * score, 2)
+
+
+def score_rows(grid: Grid, benchmarks: Sequence[str]) -> list[dict[str, Any]]:
+    """Lay a table of scores out for the template: per combination a list of cells."""
+    cells = grid.select(benchmarks)
+    best, paper_best = best_of_columns(cells), best_of_columns(cells, paper=True)
+    rows = []
+    for combination, title in grid.axes.combinations.items():
+        row = [cell for cell in cells if cell.place.combination == combination]
+        rows.append(
+            {
+                "key": combination,
+                "title": title,
+                "cells": [
+                    {
+                        "cell": cell,
+                        "best": cell.place in best,
+                        "paper_best": cell.place in paper_best,
+                        "tip": cell_tip(cell),
+                    }
+                    for cell in row
+                ],
+            }
+        )
+    return rows
+
+
+def cell_tip(cell: Cell) -> str:
+    """Write what a reader learns on hovering over a cell."""
+    if cell.estimate is None:
+        lines = [f"No score: {cell.empty}"]
+    else:
+        scores = cell.scores[cell.headline]
+        low, high = 100 * cell.estimate.low, 100 * cell.estimate.high
+        lines = [
+            f"mIoU {cell.ours:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low == low else ""),
+            f"IoU face {100 * scores['iou_face']:.2f}, "
+            f"background {100 * scores['iou_background']:.2f}",
+            f"mean over images {100 * scores['miou_per_image']:.2f}, "
+            f"boundary IoU {100 * scores['boundary_iou']:.2f}",
+            f"frequency-weighted {100 * scores['fwiou']:.2f} (hides the problem)",
+            f"calibration error {100 * scores['ece']:.2f}",
+            *(
+                f"{view.replace('_', ' with ')}: mIoU {100 * other['miou']:.2f}"
+                for view, other in cell.scores.items()
+                if view != cell.headline
+            ),
+            f"{cell.num_images} images",
+        ]
+    if cell.printed is not None:
+        lines.append(f"Paper: {cell.printed:.2f}")
+    return "\n".join(lines)
+
+
+def chart_panels(
+    axes: Axes, runs: Mapping[tuple[str, str], str], curves: Mapping[str, Curve], scale: float
+) -> list[dict[str, Any]]:
+    """Turn curves into SVG paths, one panel per model, all with the same axes.
+
+    Args:
+        axes: The grid's axes.
+        runs: Name of the run by (combination, model).
+        curves: By run.
+        scale: Factor of the values, 100 for per cent.
+
+    Returns:
+        Per model: title, `lines` (combination's index, title, path) and `ticks` of both axes.
+    """
+    if not curves:
+        return []
+    values = [scale * value for curve in curves.values() for value in curve.values]
+    last = max(curve.steps[-1] for curve in curves.values())
+    low, high = min(values), max(values)
+    high = high if high > low else low + 1
+    width, height = CHART
+
+    def point(step: int, value: float) -> str:
+        x, y = step / max(1, last) * width, (high - scale * value) / (high - low) * height
+        return f"{x:.1f},{y:.1f}"
+
+    panels = []
+    for model, title in axes.models.items():
+        lines = []
+        for index, (combination, name) in enumerate(axes.combinations.items()):
+            curve = curves.get(runs.get((combination, model), ""))
+            if curve is not None:
+                few = thinned(curve, 120)
+                points = [point(*pair) for pair in zip(few.steps, few.values, strict=True)]
+                lines.append({"index": index, "title": name, "path": "M" + " L".join(points)})
+        y_ticks = [
+            {"at": f"{(high - value) / (high - low) * height:.1f}", "label": f"{value:.3g}"}
+            for value in np.linspace(low, high, 4)
+        ]
+        panels.append({"title": title, "lines": lines, "y_ticks": y_ticks, "last": f"{last:,}"})
+    return panels
+
+
+def as_json(value: object) -> Markup:
+    """Write JSON that may stand inside a script element."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c"))
+
+
+def render(context: Mapping[str, Any]) -> str:
+    """Fill the page's template."""
+    folder = resources.files("face_occlusion.reporting").joinpath("templates")
+    environment = jinja2.Environment(
+        loader=jinja2.DictLoader(
+            {
+                name: folder.joinpath(name).read_text()
+                for name in ("report.html", "report.css", "report.js")
+            }
+        ),
+        autoescape=lambda name: name == "report.html",
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["json"] = as_json
+    return environment.get_template("report.html").render(context)

@@ -1,0 +1,178 @@
+"""What was used in place of what the paper used, and the versions and hashes behind a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from face_occlusion.evaluation.scores import fingerprint
+from face_occlusion.imageset import ImageSet
+from face_occlusion.reporting.paper import BENCHMARK_IMAGES
+from face_occlusion.reporting.quantities import Inventory
+
+
+@dataclass(frozen=True, kw_only=True)
+class Substitution:
+    """One ingredient: the paper's and ours."""
+
+    what: str
+    paper: str
+    here: str
+
+
+def read_cards(models: Path, runs: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Read what each run says about its training, `models/RUN/card.json`.
+
+    Raises:
+        ValueError: If a card is missing or is not JSON.
+    """
+    cards = {}
+    for run in runs:
+        path = models / run / "card.json"
+        if not path.is_file():
+            raise ValueError(f"{path}: no such file; run `dvc repro train`")
+        try:
+            cards[run] = json.loads(path.read_text())
+        except ValueError as error:
+            raise ValueError(f"{path}: not JSON: {error}") from error
+    return cards
+
+
+def substitutions(
+    inventory: Inventory,
+    occluders: Mapping[str, ImageSet],
+    cards: Mapping[str, Mapping[str, Any]],
+    benchmarks: Mapping[str, str],
+) -> list[Substitution]:
+    """List the ingredients beside the paper's.
+
+    Args:
+        inventory: The image sets of the grid.
+        occluders: The occluder sets by kind: hands, objects, textures.
+        cards: What each run says about its training.
+        benchmarks: Titles by name.
+    """
+    return [
+        _faces(inventory),
+        *(_occluders(kind, image_set) for kind, image_set in occluders.items()),
+        *_generation(inventory),
+        *_training(cards),
+        *(_benchmark(inventory, name, title) for name, title in benchmarks.items()),
+    ]
+
+
+def _sources(image_set: ImageSet) -> str:
+    return ", ".join(image_set.info["sources"])
+
+
+def _faces(inventory: Inventory) -> Substitution:
+    info = inventory.sets["faces/wo"].info
+    side = f", {info['size_px']} px" if info.get("size_px") else ""
+    return Substitution(
+        what="Faces",
+        paper="CelebAMask-HQ, 1024 px; masks corrected by hand",
+        here=f"{_sources(inventory.sets['faces/wo'])}{side}",
+    )
+
+
+_PAPER_OCCLUDERS = {
+    "hands": "200 hands of 11k Hands, masks drawn by hand",
+    "objects": "128 COCO objects, super-resolved x4 with GLEAN",
+    "textures": "5,640 textures of DTD",
+}
+
+
+def _occluders(kind: str, image_set: ImageSet) -> Substitution:
+    if image_set.absent is not None:
+        here = f"absent: {image_set.absent}"
+    else:
+        here = f"{len(image_set):,} of {_sources(image_set)}"
+        if (resolved := image_set.info.get("superresolution")) is not None:
+            here += f"; super-resolution: {resolved}"
+    return Substitution(what=kind.capitalize(), paper=_PAPER_OCCLUDERS[kind], here=here)
+
+
+def _generation(inventory: Inventory) -> list[Substitution]:
+    found = []
+    for name, image_set in inventory.sets.items():
+        if not name.startswith("sets/"):
+            continue
+        params = image_set.info.get("params", {})
+        settings = [
+            f"{title}: {_setting(params.get(key))}"
+            for key, title in (
+                ("colour_transfer", "colour transfer"),
+                ("harmonisation", "harmonisation"),
+            )
+        ]
+        here = "; ".join([f"{params.get('method', 'unknown')}", *settings])
+        found.append(
+            Substitution(
+                what=f"Set {image_set.info['name']}",
+                paper=_PAPER_SETS.get(image_set.info["name"], "no such set"),
+                here=here if image_set.absent is None else f"absent: {image_set.absent}",
+            )
+        )
+    return found
+
+
+_PAPER_SETS = {
+    "natocc_hand": "NatOcc, hands without colour transfer",
+    "natocc_hand_sot": "NatOcc, hands with sliced optimal transport",
+    "natocc_object": "NatOcc, objects harmonised with RainNet",
+    "randocc_1": "RandOcc, first set",
+    "randocc_2": "RandOcc, second set",
+}
+
+
+def _setting(value: object) -> str:
+    if not isinstance(value, Mapping):
+        return "none"
+    mode = value.get("method", value.get("mode", "on"))
+    details = {"strength": "strength", "size_px": "px", "downscale": "downscale"}
+    extra = [f"{title} {value[key]}" for key, title in details.items() if value.get(key)]
+    return f"{mode} ({', '.join(extra)})" if extra else str(mode)
+
+
+def _training(cards: Mapping[str, Mapping[str, Any]]) -> list[Substitution]:
+    facts = (
+        ("Initial weights", "ImageNet, ResNet-101 and MiT-B5", "initial_weights"),
+        ("Iterations", "30,000 of 8 images", "iterations"),
+        ("Samples seen by a run", "240,000", "samples_seen"),
+        ("Trained on", "4 Tesla V100", "device"),
+        ("Precision", "not said", "precision"),
+        ("Parameters of a network", "not said", "num_parameters"),
+        ("Seeds", "one", "seed"),
+    )
+    return [
+        Substitution(what=what, paper=paper, here=_distinct(cards, key))
+        for what, paper, key in facts
+    ]
+
+
+def _distinct(cards: Mapping[str, Mapping[str, Any]], key: str) -> str:
+    """Write the values that a key has over all cards, most frequent order of the runs."""
+    values = dict.fromkeys(
+        f"{value:,}" if isinstance(value := card.get(key), int) else str(value)
+        for card in cards.values()
+    )
+    return " / ".join(values)
+
+
+def _benchmark(inventory: Inventory, name: str, title: str) -> Substitution:
+    image_set = inventory.sets[f"benchmarks/{name}"]
+    here = f"absent: {image_set.absent}"
+    if image_set.absent is None:
+        here = f"{len(image_set):,} images of {_sources(image_set)}"
+    return Substitution(what=title, paper=f"{BENCHMARK_IMAGES[name]:,} images", here=here)
+
+
+def hashes(inventory: Inventory) -> list[tuple[str, int, str]]:
+    """Return name, number of images and sha256 of the index of every image set."""
+    return [
+        (name, len(image_set), fingerprint(image_set.folder))
+        for name, image_set in inventory.sets.items()
+    ]

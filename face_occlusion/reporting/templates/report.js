@@ -1,0 +1,191 @@
+"use strict";
+(() => {
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const tables = all("table.scores");
+  const value = (text) => (text === "" || text === undefined ? null : Number(text));
+
+  // How high a cell stands in its column, for its shade.
+  function shade(table) {
+    const show = table.dataset.show;
+    const rows = all("tbody tr", table);
+    const columns = all("td.score", rows[0]).length;
+    for (let column = 0; column < columns; column++) {
+      const cells = rows.map((row) => all("td.score", row)[column]);
+      const known = cells.map((cell) => value(cell.dataset[show])).filter((v) => v !== null);
+      const low = Math.min(...known), high = Math.max(...known);
+      for (const cell of cells) {
+        const v = value(cell.dataset[show]);
+        cell.style.setProperty("--level", v === null || high === low ? 0 : (v - low) / (high - low));
+        cell.classList.toggle("below", (value(cell.dataset.difference) ?? 0) < 0);
+      }
+    }
+  }
+
+  function sortBy(table, header) {
+    const body = table.tBodies[0];
+    const descending = header.getAttribute("aria-sort") !== "descending";
+    all("th[aria-sort]", table).forEach((other) => other.removeAttribute("aria-sort"));
+    header.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    const kind = header.querySelector("button").dataset.sort;
+    const column = all("th[data-model]", table.tHead).indexOf(header);
+    const keyOf = (row) => {
+      if (kind === "name") return row.dataset.title;
+      if (kind === "quantity") return Number(row.querySelector(".quantity").dataset.value);
+      return value(all("td.score", row)[column].dataset[table.dataset.show]);
+    };
+    const rows = [...body.rows].map((row) => [keyOf(row), row]);
+    rows.sort(([a], [b]) => {
+      if (a === null || b === null) return (a === null) - (b === null);
+      const order = typeof a === "string" ? b.localeCompare(a) : b - a;
+      return descending ? order : -order;
+    });
+    body.append(...rows.map(([, row]) => row));
+  }
+
+  for (const table of tables) {
+    shade(table);
+    all("thead button", table).forEach((button) =>
+      button.addEventListener("click", () => sortBy(table, button.closest("th"))));
+  }
+  all("[data-control=show] input").forEach((input) =>
+    input.addEventListener("change", () => {
+      for (const table of tables) { table.dataset.show = input.value; shade(table); }
+    }));
+  const modelBoxes = all("[data-control=models] input");
+  modelBoxes.forEach((box) => box.addEventListener("change", () => {
+    if (!modelBoxes.some((other) => other.checked)) box.checked = true;
+    const shown = modelBoxes.filter((other) => other.checked).map((other) => other.value);
+    for (const table of tables) {
+      all("[data-model]", table).forEach((cell) => {
+        cell.hidden = !shown.includes(cell.dataset.model);
+        cell.classList.toggle("first", cell.dataset.model === shown[0]);
+      });
+      all("[data-span]", table).forEach((head) => { head.colSpan = shown.length; });
+    }
+  }));
+  document.getElementById("filter").addEventListener("input", (event) => {
+    const wanted = event.target.value.trim().toLowerCase();
+    for (const table of tables)
+      all("tbody tr", table).forEach((row) => {
+        row.hidden = !row.dataset.title.toLowerCase().includes(wanted);
+      });
+  });
+
+  // The facts of a cell: beside the pointer, or where it was tapped.
+  const tip = document.getElementById("tip");
+  const cells = all("td.score");
+  for (const cell of cells) {
+    cell.dataset.tip = cell.title;
+    cell.removeAttribute("title");
+  }
+  function showTip(event) {
+    const cell = event.target.closest("td.score");
+    tip.hidden = !cell;
+    if (!cell) return;
+    tip.textContent = cell.dataset.tip;
+    const box = cell.getBoundingClientRect(), own = tip.getBoundingClientRect();
+    const left = Math.min(Math.max(8, box.left), innerWidth - own.width - 8);
+    const below = box.bottom + own.height + 8 < innerHeight;
+    tip.style.left = `${left}px`;
+    tip.style.top = `${below ? box.bottom + 6 : box.top - own.height - 6}px`;
+  }
+  document.addEventListener("pointerover", showTip);
+  document.addEventListener("click", showTip);
+  document.addEventListener("scroll", () => { tip.hidden = true; }, { passive: true, capture: true });
+
+  const outlines = document.getElementById("outlines");
+  outlines.addEventListener("change", () => {
+    all(".thumbs .with").forEach((image) => { image.hidden = !outlines.checked; });
+    all(".thumbs .without").forEach((image) => { image.hidden = outlines.checked; });
+  });
+
+  const source = document.getElementById("browser-data");
+  if (source) browse(JSON.parse(source.textContent));
+
+  function browse(data) {
+    const get = (id) => document.getElementById(id);
+    const [runA, runB, order, strip] = ["run-a", "run-b", "order", "strip"].map(get);
+    let current = 0;
+
+    const load = (src) => new Promise((resolve, reject) => {
+      const image = new Image();
+      image.onload = () => resolve(image);
+      image.onerror = reject;
+      image.src = src;
+    });
+    async function pixels(src, width, height) {
+      const canvas = new OffscreenCanvas(width, height), context = canvas.getContext("2d");
+      context.drawImage(await load(src), 0, 0, width, height);
+      return context.getImageData(0, 0, width, height);
+    }
+    const mask = (text, width, height) => pixels(`data:image/png;base64,${text}`, width, height);
+    const scoreOf = (choice, index) => (choice === "truth" ? null : data.runs[choice].scores[index]);
+
+    async function paint(canvas, choice, index) {
+      const item = data.images[index], photo = await load(item.src);
+      const width = photo.naturalWidth, height = photo.naturalHeight;
+      const shown = await pixels(item.src, width, height);
+      const truth = await mask(item.truth, width, height);
+      const text = choice === "truth" ? item.truth : data.runs[choice].masks[index];
+      const pred = text ? await mask(text, width, height) : null;
+      for (let i = 0; pred && i < shown.data.length; i += 4) {
+        const face = pred.data[i] > 127, right = truth.data[i] > 127;
+        const colour = face === right ? null : face ? [240, 160, 40] : [0, 90, 190];
+        for (let c = 0; c < 3; c++) {
+          let level = shown.data[i + c] * (face ? 1 : 0.35);
+          if (colour) level = 0.35 * level + 0.65 * colour[c];
+          shown.data[i + c] = level;
+        }
+      }
+      if (index !== current) return;
+      canvas.width = width;
+      canvas.height = height;
+      canvas.getContext("2d").putImageData(shown, 0, 0);
+    }
+    const titleOf = (choice, index) => {
+      if (choice === "truth") return "Truth";
+      const score = scoreOf(choice, index);
+      return `${data.runs[choice].title}: ${score === null ? "–" : score.toFixed(1)}`;
+    };
+    function show(index) {
+      current = index;
+      all("button", strip).forEach((button) =>
+        button.setAttribute("aria-pressed", String(Number(button.dataset.index) === index)));
+      paint(get("left"), runA.value, index);
+      paint(get("right"), runB.value, index);
+      get("tag-a").textContent = titleOf(runA.value, index);
+      get("tag-b").textContent = titleOf(runB.value, index);
+    }
+    function list() {
+      const gap = (i) => (scoreOf(runB.value, i) ?? 100) - (scoreOf(runA.value, i) ?? 0);
+      const keys = {
+        difference: (i) => -gap(i),
+        left: (i) => scoreOf(runA.value, i) ?? 101,
+        key: (i) => i,
+      }[order.value];
+      const places = data.images.map((_, i) => i).sort((a, b) => keys(a) - keys(b) || a - b);
+      strip.replaceChildren(...places.map((i) => {
+        const item = document.createElement("li"), button = document.createElement("button");
+        const image = document.createElement("img");
+        image.src = data.images[i].src;
+        image.alt = "";
+        button.type = "button";
+        button.dataset.index = i;
+        button.title = data.images[i].key + (data.images[i].kind ? ` (${data.images[i].kind})` : "");
+        const label = order.value === "key" ? data.images[i].key
+          : order.value === "left" ? (scoreOf(runA.value, i) ?? 0).toFixed(1)
+          : (gap(i) >= 0 ? "+" : "−") + Math.abs(gap(i)).toFixed(1);
+        button.append(image, label);
+        button.addEventListener("click", () => show(i));
+        item.append(button);
+        return item;
+      }));
+      return places[0];
+    }
+    const again = () => show(list());
+    for (const input of [runA, runB, order]) input.addEventListener("change", again);
+    get("slider").addEventListener("input", (event) =>
+      document.querySelector(".pair").style.setProperty("--split", `${event.target.value}%`));
+    again();
+  }
+})();

@@ -1,0 +1,39 @@
+"""Put every cell beside the paper's; draw figures and the page."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from face_occlusion.params import load_params, read_section
+from face_occlusion.reporting.build import Sections, gather
+from face_occlusion.reporting.params import ReportParams
+from face_occlusion.reporting.report import write_report
+from stages import run_stage
+
+PARAMS = Path("params.yaml")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scores", type=Path, help="folder of score files")
+    parser.add_argument("models", type=Path, help="folder of trained runs")
+    parser.add_argument("data", type=Path, help="folder of image sets")
+    parser.add_argument("out", type=Path, help="folder for tables, figures and the page")
+    args = parser.parse_args()
+
+    sections = Sections(
+        profile=read_section(PARAMS, "profile"),
+        report=load_params(PARAMS, "report", ReportParams),
+        runs=read_section(PARAMS, "runs"),
+        combinations=read_section(PARAMS, "combinations"),
+        models=read_section(PARAMS, "models"),
+    )
+    material = gather(sections, args.scores, args.models, args.data)
+    write_report(material, args.out)
+    logging.info("report: %d runs, %s", len(sections.runs), args.out / "index.html")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,195 @@
+"""A made-up project: tiny drawn image sets, score files and logs, for tests of the report."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from face_occlusion.evaluation.boundary import boundary_counts
+from face_occlusion.evaluation.calibration import calibration_counts
+from face_occlusion.evaluation.metrics import confusion_counts
+from face_occlusion.evaluation.previews import encode_preview
+from face_occlusion.evaluation.scores import (
+    BenchmarkScores,
+    RunScores,
+    ViewCounts,
+    fingerprint,
+    write_scores,
+)
+from face_occlusion.images import encode_jpeg, encode_png
+from face_occlusion.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.params import build, read_yaml
+from face_occlusion.reporting.build import Sections
+from face_occlusion.reporting.params import ReportParams
+
+ROOT = Path(__file__).resolve().parents[2]
+SHAPE = (40, 48)  # H != W, so swapped axes show
+# How much of the occluder each training combination mistakes for face.
+BLINDNESS = {
+    "C-Original": 0.9,
+    "C-WO": 0.8,
+    "C-CM": 0.2,
+    "C-WO + C-WO-NatOcc": 0.3,
+    "C-WO + C-WO-NatOcc-SOT": 0.3,
+    "C-WO + C-WO-RandOcc": 0.4,
+    "C-WO + C-WO-Mix": 0.25,
+    "C-CM + C-WO-NatOcc": 0.1,
+    "C-CM + C-WO-NatOcc-SOT": 0.15,
+}
+NUM_IMAGES = {"realocc": 14, "realocc_wild": 6, "cofw": 0, "cofw_aligned": 0, "wo_test": 8}
+KINDS = ("mask", "sunglasses", "microphone")
+
+
+def sections(profile: str = "made-up") -> Sections:
+    """The paper's grid with a light report."""
+    raw = read_yaml(ROOT / "profiles" / "paper.yaml")
+    report = raw["report"]
+    report["bootstrap"]["num_resamples"] = 200
+    report["figures"] |= {"dpi": 60, "sheet_images": 3}
+    report["qualitative"]["images_per_rule"] = 1
+    report["page"] = {"thumbnail_px": 48, "browser_images": 4}
+    return Sections(
+        profile=profile,
+        report=build("report", report, ReportParams),
+        **{key: raw[key] for key in ("runs", "combinations", "models")},
+    )
+
+
+def draw(number: int, *, occluded: bool, shape: tuple[int, int] = SHAPE) -> dict[str, np.ndarray]:
+    """Draw a face, a round one, with a square thing before it."""
+    height, width = shape
+    rng = np.random.default_rng([number, 5])
+    image = np.full((height, width, 3), rng.integers(60, 200, 3), np.uint8)
+    whole = np.zeros((height, width), np.uint8)
+    centre, axes = (width // 2, height // 2), (int(width * 0.3), int(height * 0.4))
+    cv2.ellipse(whole, centre, axes, 0, 0, 360, (1,), -1)
+    image[whole == 1] = rng.integers(120, 240, 3)
+    occluder = np.zeros_like(whole)
+    if occluded:
+        side = int(rng.uniform(0.25, 0.5) * height)
+        x, y = (int(rng.integers(0, size - side)) for size in (width, height))
+        cv2.rectangle(occluder, (x, y), (x + side, y + side), (1,), -1)
+        image[occluder == 1] = rng.integers(0, 255, 3)
+    return {"image": image, "face": whole & ~occluder & 1, "occluder": occluder & whole}
+
+
+def write_sets(data: Path, shape: tuple[int, int] = SHAPE) -> None:
+    """Write every image set that the report opens."""
+
+    def write(name: str, kind: str, count: int, **info: object) -> None:
+        samples = (_sample(kind, name, number, shape) for number in range(count))
+        content = {"kind": kind, "name": Path(name).name, "sources": ["made-up"], **info}
+        if not count:
+            content["absent"] = "the release is not there"
+        write_image_set(data / name, samples, info=content)
+
+    counts = {"wo": 9, "wo_test": 3, "o": 5, "excluded": 2}
+    for name in ("wo", "wo_test", "o"):
+        write(f"faces/{name}", "faces", counts[name], counts=counts)
+    for name in ("natocc_hand", "natocc_hand_sot", "natocc_object", "randocc_1", "randocc_2"):
+        harmonisation = {"method": "mkl", "strength": 0.5} if name == "natocc_object" else None
+        params = {"method": name.split("_")[0], "harmonisation": harmonisation}
+        write(f"sets/{name}", "synthetic", 9, params=params)
+    for name, count in NUM_IMAGES.items():
+        write(f"benchmarks/{name}", "benchmark", count)
+    for name, kind in (("hands", "cutouts"), ("objects", "cutouts"), ("textures", "textures")):
+        write(f"occluders/{name}", kind, 2, superresolution="lanczos")
+
+
+def _sample(kind: str, name: str, number: int, shape: tuple[int, int]) -> tuple[str, dict]:
+    drawn = draw(number, occluded=kind != "faces" or name.endswith("/o"), shape=shape)
+    parts = {
+        "jpg": encode_jpeg(drawn["image"], 90),
+        "png": encode_png(drawn["face"]),
+        "json": encode_record({"occluder_kind": KINDS[number % 3], "covered_frac": 0.25}),
+    }
+    if kind == "faces":
+        parts["original.png"] = encode_png(drawn["face"] | drawn["occluder"])
+    return f"{number:05d}", parts
+
+
+def predict(image_set: ImageSet, number: int, blindness: float, skill: float) -> np.ndarray:
+    """Make up the (H, W) float32 prediction of a run: it takes some of the occluder for face."""
+    key = image_set.keys[number]
+    face = image_set.seg_map(key) == 1
+    drawn = draw(number, occluded=True, shape=(face.shape[0], face.shape[1]))
+    rng = np.random.default_rng([number, 11])
+    patch = rng.random(face.shape) < blindness * skill
+    probability = np.where(face, 0.95, 0.05)
+    probability[(drawn["occluder"] == 1) & patch] = 0.8
+    return probability.astype(np.float32)
+
+
+def write_run(scores: Path, models: Path, data: Path, run: str, entry: dict, profile: str) -> None:
+    """Write a run's score file, card and log."""
+    skill = {"pspnet": 1.0, "deeplabv3plus": 0.9, "segformer": 0.7}[entry["model"]]
+    title = entry["combination"]["title"]
+    benchmarks = {
+        name: score_benchmark(ImageSet(data / "benchmarks" / name), BLINDNESS[title], skill)
+        for name in NUM_IMAGES
+    }
+    write_scores(
+        scores / f"{run}.json",
+        RunScores(
+            profile=profile,
+            run=run,
+            model=entry["model"],
+            combination=title,
+            headline="last",
+            benchmarks=benchmarks,
+        ),
+    )
+    logs = models / run / "dvclive" / "plots" / "metrics"
+    logs.mkdir(parents=True)
+    card = {"run": run, "initial_weights": "random", "iterations": 40, "samples_seen": 160}
+    card |= {"device": "cpu", "precision": "fp32", "seed": 1, "num_parameters": 1234}
+    card |= {"versions": {"torch": "2.13.0"}}
+    (models / run / "card.json").write_text(json.dumps(card))
+    steps = range(4, 44, 4)
+    loss = "".join(f"{step}\t{0.7 / step + BLINDNESS[title] / 9}\n" for step in steps)
+    (logs / "loss.tsv").write_text(f"step\tloss\n{loss}")
+    miou = "".join(f"{step}\t{0.9 - BLINDNESS[title] / 4 - skill / step}\n" for step in steps)
+    (logs / "realocc_miou.tsv").write_text(f"step\trealocc_miou\n{miou}")
+
+
+def score_benchmark(image_set: ImageSet, blindness: float, skill: float) -> BenchmarkScores:
+    """Count made-up predictions as evaluation does."""
+    mark = fingerprint(image_set.folder)
+    if image_set.absent:
+        return BenchmarkScores(fingerprint=mark, absent=image_set.absent)
+    views = {}
+    targets = [image_set.seg_map(key) for key in image_set.keys]
+    for view, factor in (("last", 1.0), ("best", 0.95)):
+        probabilities = [
+            predict(image_set, number, factor * blindness, skill) for number in range(len(targets))
+        ]
+        pairs = list(zip(probabilities, targets, strict=True))
+        views[view] = ViewCounts(
+            counts=np.stack([confusion_counts(p >= 0.5, target) for p, target in pairs]),
+            boundary=np.stack([boundary_counts(p >= 0.5, target) for p, target in pairs]),
+            calibration=sum(calibration_counts(p, target) for p, target in pairs),
+        )
+    previews = [
+        encode_preview(predict(image_set, number, blindness, skill) >= 0.5, 128)
+        for number in range(len(targets))
+    ]
+    return BenchmarkScores(
+        fingerprint=mark,
+        keys=list(image_set.keys),
+        occluder_kinds=[image_set.record(key)["occluder_kind"] for key in image_set.keys],
+        sizes=[(target.shape[0], target.shape[1]) for target in targets],
+        views=views,
+        previews=list(previews),
+    )
+
+
+def write_project(root: Path, shape: tuple[int, int] = SHAPE) -> Sections:
+    """Write sets, scores and models below `root`; returns the sections of its parameters."""
+    made = sections()
+    write_sets(root / "data", shape)
+    for run, entry in made.runs.items():
+        write_run(root / "scores", root / "models", root / "data", run, entry, made.profile)
+    return made
