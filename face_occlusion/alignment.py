@@ -7,6 +7,7 @@ Points are (x, y) in pixels; the centre of the first pixel is (0, 0).
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from functools import cached_property
 from pathlib import Path
@@ -208,8 +209,7 @@ class LandmarkDetector:
     @cached_property
     def _dlib(self) -> tuple[Any, Any]:
         # found by path: importing face_recognition_models needs setuptools' old pkg_resources
-        import dlib
-
+        dlib = importlib.import_module("dlib")
         spec = importlib.util.find_spec("face_recognition_models")
         folders = [] if spec is None else list(spec.submodule_search_locations or [])
         paths = [Path(folder) / _MODEL for folder in folders]

@@ -125,6 +125,7 @@ def find_files(
         ValueError: If one is missing; lists every missing one with its page.
     """
     wanted = source.files if names is None else tuple(source.file(name) for name in names)
+    archives_dir = archives_dir.expanduser()
     present: list[str] = []
     if archives_dir.is_dir():
         present = sorted(path.name for path in archives_dir.iterdir() if path.is_file())

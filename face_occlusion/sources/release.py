@@ -34,7 +34,8 @@ class Release:
     """A folder written by `fetch_release`, read by name.
 
     Every file has one name: its archive's name without the ending, then its path within:
-    `Hands/Hands/Hand_0000002.jpg` is a member of `Hands.zip`. Loose files keep their own.
+    `Hands/Hands/Hand_0000002.jpg` is a member of `Hands.zip`. Loose files keep their own. What
+    desktops leave behind (`__MACOSX/`, `.DS_Store`) is passed over.
 
     Zip members are found through an index built once (430,000 members take two seconds) and
     read with `os.pread`, so that threads and forked processes may share a Release; pickled, it
@@ -49,7 +50,10 @@ class Release:
         path = self.folder / RELEASE
         if not path.is_file():
             raise ValueError(f"{self.folder}: no {RELEASE}; write it with `stages.download`")
-        self.info: dict[str, Any] = json.loads(path.read_text())
+        try:
+            self.info: dict[str, Any] = json.loads(path.read_text())
+        except ValueError as error:
+            raise ValueError(f"{path}: not JSON: {error}") from error
         self._handles: dict[tuple[int, str], int] = {}
 
     @property
@@ -87,7 +91,7 @@ class Release:
             if path.is_file()
         )
         names = [name for name in loose if name != RELEASE and not _is_kept_zip(name)]
-        return sorted([*names, *self._zip_members])
+        return sorted(name for name in [*names, *self._zip_members] if not _is_litter(name))
 
     def names(self) -> list[str]:
         """List every file, sorted."""
@@ -180,7 +184,7 @@ class Release:
             raise ValueError(f"{where} is damaged: no header at its place")
         *_, name_length, extra_length = _LOCAL_HEADER.unpack(header)
         start = member.offset + _LOCAL_HEADER.size + name_length + extra_length
-        packed = os.pread(handle, member.packed, start)
+        packed = _pread(handle, member.packed, start)
         if member.method == zipfile.ZIP_STORED:
             content = packed
         else:
@@ -206,6 +210,20 @@ class Release:
 
 def _is_kept_zip(name: str) -> bool:
     return "/" not in name and name.endswith(".zip")
+
+
+def _is_litter(name: str) -> bool:
+    """Tell what desktops leave in archives."""
+    return "__MACOSX/" in name or name.rpartition("/")[2] in (".DS_Store", "Thumbs.db")
+
+
+def _pread(handle: int, size: int, offset: int) -> bytes:
+    """Read `size` bytes, fewer at the file's end; one call reads at most 2 GiB."""
+    chunks = []
+    while size > 0 and (chunk := os.pread(handle, size, offset)):
+        chunks.append(chunk)
+        size, offset = size - len(chunk), offset + len(chunk)
+    return b"".join(chunks)
 
 
 def _inflate(where: str, packed: bytes, size: int) -> bytes:
