@@ -1,0 +1,148 @@
+"""Ears, neck, shoulders and clothes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from face_occlusion.sources.miniature.canvas import Canvas, bounding_box
+from face_occlusion.sources.miniature.colours import any_colour, mix, skin_colour
+from face_occlusion.sources.miniature.fields import (
+    blur,
+    ellipse,
+    fill,
+    fractal_noise,
+    grid,
+    inflate,
+    smooth_curve,
+    value_noise,
+)
+from face_occlusion.sources.miniature.head import Frame, Head
+from face_occlusion.sources.miniature.lighting import SKIN_WRAP, Light, drop_shadow, shade
+from face_occlusion.sources.miniature.parts import Part
+from face_occlusion.sources.miniature.person import Person
+
+NECKLINES = ("crew", "v_neck", "shirt", "roll_neck", "boat")
+
+
+def paint_neck(canvas: Canvas, frame: Frame, person: Person, light: Light) -> None:
+    """Paint neck and bare shoulders, which clothes then cover."""
+    wide = 0.52 if person.feminine else 0.66
+    right = [(wide + 0.04, 0.6), (wide - 0.03, 1.3), (wide + 0.05, 1.75), (wide + 0.45, 2.05)]
+    right += [(1.9, 2.4), (2.3, 3.2), (2.3, 5.0)]
+    points = np.array(right + [(-x, y) for x, y in reversed(right)])
+    points[:, 0] += 0.1 * np.sin(frame.view.yaw_rad)
+    alpha = fill(frame.shape, frame.flat(smooth_curve(points, 80)))
+    x, _ = grid(frame.shape)
+    across = (x - frame.origin_xy[0]) / frame.unit_px
+    column = np.sqrt(np.clip(1 - (across / (wide + 0.08)) ** 2, 0, 1)).astype(np.float32)
+    height = 0.8 * frame.unit_px * wide * blur(column, 0.06 * frame.unit_px)
+    height += 0.6 * inflate(alpha, 0.35 * frame.unit_px)
+    albedo = skin_colour(person.tone, person.warmth) * np.array([0.93, 0.88, 0.87], np.float32)
+    colour = shade(albedo, height, light, wrap=SKIN_WRAP, gloss=0.03, shininess=10)
+    canvas.paint(alpha, colour, Part.NECK)
+
+
+def paint_clothes(
+    canvas: Canvas, frame: Frame, person: Person, light: Light, rng: np.random.Generator
+) -> None:
+    """Paint a garment over neck and shoulders; one in five is near the colour of skin."""
+    style = NECKLINES[rng.integers(len(NECKLINES))]
+    if rng.random() < 0.2:
+        base = skin_colour(rng.uniform(0.1, 0.75), rng.uniform(-1, 1)) * rng.uniform(0.8, 1.1)
+    else:
+        base = any_colour(rng, (0.05, 0.85), (0.08, 0.95))
+    depth = {"crew": 1.95, "v_neck": 2.5, "shirt": 2.2, "roll_neck": 1.42, "boat": 2.15}[style]
+    side = {"crew": 0.62, "v_neck": 0.6, "shirt": 0.6, "roll_neck": 0.66, "boat": 1.05}[style]
+    side += 0 if person.feminine else 0.1
+    top = 1.5 if style == "roll_neck" else 1.78
+    right = [(0.0, depth), (side * 0.6, depth - (0.2 if style == "v_neck" else 0.06))]
+    right += [(side, top + (0.2 if style == "boat" else 0)), (side + 0.35, top + 0.22)]
+    right += [(1.75, 2.2), (2.25, 2.75), (2.45, 5.0)]
+    points = np.array([(-x, y) for x, y in reversed(right)] + right[1:])
+    alpha = fill(frame.shape, frame.flat(smooth_curve(points, 90)))
+    unit = frame.unit_px
+    canvas.darken(drop_shadow(alpha, light, 0.05 * unit, 0.35))
+    folds = fractal_noise(rng, frame.shape, 0.5 * unit, 3)
+    height = inflate(alpha, 0.5 * unit) + 0.05 * unit * folds
+    albedo = _cloth_pattern(rng, frame, base)
+    colour = shade(albedo, height, light, gloss=rng.choice([0.0, 0.04]))
+    canvas.paint(alpha, colour, Part.CLOTH)
+    if style == "shirt":
+        _paint_collar(canvas, frame, light, base, side)
+
+
+def _cloth_pattern(rng: np.random.Generator, frame: Frame, base: np.ndarray) -> np.ndarray:
+    x, y = grid(frame.shape)
+    unit = frame.unit_px
+    kind = rng.integers(5)
+    other = any_colour(rng, (0.0, 0.8), (0.1, 0.95))
+    weave = 1 + 0.06 * value_noise(rng, frame.shape, 2)
+    if kind == 0:
+        weight = ((x / unit * rng.uniform(2, 5)) % 1 < 0.35).astype(np.float32) * 0.7
+    elif kind == 1:
+        weight = ((y / unit * rng.uniform(2, 5)) % 1 < 0.4).astype(np.float32) * 0.7
+    elif kind == 2:
+        step = rng.uniform(3, 6)
+        weight = 0.4 * ((x / unit * step) % 1 < 0.5) + 0.4 * ((y / unit * step) % 1 < 0.5)
+    else:
+        return base * weave[..., None]
+    return mix(base, other, blur(weight.astype(np.float32), 1)) * weave[..., None]
+
+
+def _paint_collar(
+    canvas: Canvas, frame: Frame, light: Light, base: np.ndarray, side: float
+) -> None:
+    for sign in (-1, 1):
+        wing = [
+            (sign * side, 1.62),
+            (sign * 0.08, 2.22),
+            (sign * 0.42, 2.62),
+            (sign * (side + 0.25), 1.98),
+        ]
+        alpha = fill(frame.shape, frame.flat(np.array(wing)))
+        canvas.darken(drop_shadow(alpha, light, 0.04 * frame.unit_px, 0.4))
+        height = inflate(alpha, 0.12 * frame.unit_px)
+        canvas.paint(alpha, shade(np.clip(base * 1.12, 0, 0.95), height, light), Part.CLOTH)
+
+
+def paint_ears(
+    canvas: Canvas, frame: Frame, head: Head, person: Person, light: Light, rings: bool
+) -> None:
+    """Paint both ears, and rings in them on request."""
+    unit, yaw = frame.unit_px, frame.view.yaw_rad
+    base = skin_colour(person.tone, person.warmth) * np.array([1.0, 0.84, 0.82], np.float32)
+    for side in (-1, 1):
+        centre = frame.project(np.array([[side * 1.0, 0.2, 0.02]]))[0]
+        wide = 0.13 * (1 - side * np.sin(yaw) * 0.9)
+        if wide < 0.03:
+            continue
+        turn = frame.view.roll_rad + side * 0.16
+        outline = ellipse((centre[0], centre[1]), (wide * unit, 0.3 * unit), turn)
+        alpha = fill(frame.shape, outline)
+        inner = fill(
+            frame.shape,
+            ellipse(
+                (centre[0] - side * 0.02 * unit, centre[1]), (wide * 0.6 * unit, 0.19 * unit), turn
+            ),
+        )
+        box = bounding_box(alpha)
+        if box is None:
+            continue
+        bowl = blur(inner[box], 0.03 * unit)
+        height = inflate(alpha[box], 0.09 * unit) - 0.09 * unit * bowl
+        lit = np.zeros((*canvas.shape, 3), np.float32)
+        albedo = base * (1 - 0.35 * bowl)[..., None]
+        lit[box] = shade(albedo, height, light, wrap=SKIN_WRAP, gloss=0.04)
+        canvas.paint(alpha, lit, Part.L_EAR if side > 0 else Part.R_EAR)
+        if rings:
+            _paint_ring(canvas, frame, light, side)
+
+
+def _paint_ring(canvas: Canvas, frame: Frame, light: Light, side: int) -> None:
+    unit = frame.unit_px
+    lobe = frame.project(np.array([[side * 1.0, 0.56, 0.02]]))[0]
+    radius = 0.055 * unit
+    alpha = fill(frame.shape, ellipse((lobe[0], lobe[1]), (radius, radius)))
+    gold = np.array([0.75, 0.5, 0.18], np.float32)
+    colour = shade(gold, inflate(alpha, radius), light, gloss=0.9, shininess=30)
+    canvas.paint(alpha, colour, Part.EAR_R)
