@@ -58,7 +58,14 @@ def largest_piece(mask: np.ndarray) -> np.ndarray:
     return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
 
 
-def cut_out(image: np.ndarray, mask: np.ndarray, *, soft_px: float, edge_px: int) -> np.ndarray:
+def cut_out(
+    image: np.ndarray,
+    mask: np.ndarray,
+    *,
+    soft_px: float,
+    edge_px: int,
+    own: np.ndarray | None = None,
+) -> np.ndarray:
     """Cut an object out as premultiplied RGBA, cropped to its alpha.
 
     Alpha is the mask blurred, so that its 0.5 level stays on the mask's outline; where the
@@ -72,6 +79,8 @@ def cut_out(image: np.ndarray, mask: np.ndarray, *, soft_px: float, edge_px: int
         mask: (H, W) bool, not empty; left unchanged.
         soft_px: Standard deviation of the blur in pixels, 0 for a hard edge.
         edge_px: Width of the edge whose colours are replaced, in pixels.
+        own: (H, W) bool, the mask as it was drawn: cracks and holes that were closed since
+            show the background, so their colours are replaced too. None: the mask itself.
 
     Returns:
         (h, w, 4) uint8 premultiplied RGBA.
@@ -85,11 +94,12 @@ def cut_out(image: np.ndarray, mask: np.ndarray, *, soft_px: float, edge_px: int
             f"{image.shape[0]}x{image.shape[1]}; expected the same size"
         )
     rows, columns = _window(mask, margin=int(np.ceil(3 * soft_px)) + 1)
-    image, mask = image[rows, columns], mask[rows, columns]
+    own = mask if own is None else own & mask
+    image, mask, own = image[rows, columns], mask[rows, columns], own[rows, columns]
     alpha = mask.astype(np.float32)
     if soft_px > 0:
         alpha = cv2.GaussianBlur(alpha, (0, 0), soft_px, borderType=cv2.BORDER_REPLICATE)
-    colours = extend_colours(image, mask, edge_px) if edge_px > 0 else image
+    colours = extend_colours(image, own, edge_px) if edge_px > 0 else image
     return crop_to_alpha(premultiply(colours, alpha))
 
 

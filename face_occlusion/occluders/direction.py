@@ -117,6 +117,7 @@ def _axis_vector(mask: np.ndarray, palm: np.ndarray) -> np.ndarray:
     """Return the longer axis of a mask, towards its end farther from the palm."""
     rows, columns = np.nonzero(mask)
     offsets = np.stack([columns, rows], axis=1) - palm
-    axis = np.linalg.eigh(np.cov((offsets - offsets.mean(axis=0)).T + 0.0))[1][:, -1]
+    centred = offsets - offsets.mean(axis=0)
+    axis = np.linalg.eigh(centred.T @ centred)[1][:, -1]
     along = offsets @ axis
     return axis if along.max() >= -along.min() else -axis

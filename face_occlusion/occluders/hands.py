@@ -125,7 +125,7 @@ def load_hand(
     try:
         whole = clean_mask(mask, hole_frac=params.hole_frac, close_px=params.close_px)
         pose = find_pose(whole)
-        cutout = cut_out(image, whole, soft_px=params.soft_px, edge_px=params.edge_px)
+        cutout = cut_out(image, whole, soft_px=params.soft_px, edge_px=params.edge_px, own=mask)
     except ValueError as error:
         raise ValueError(f"{hand.mask}: {error}") from error
     full_side = max(cutout.shape[:2])

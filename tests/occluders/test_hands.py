@@ -1,0 +1,130 @@
+import numpy as np
+import pytest
+
+from face_occlusion.images import encode_jpeg, encode_png
+from face_occlusion.occluders.hands import HandsParams, import_hands
+from face_occlusion.sources.archives import Limits, unpack
+from tests.occluders.test_direction import apart_deg, hand
+from tests.sources.build import make_release
+
+PARAMS = {"max_side_px": 400, "soft_px": 1.0, "edge_px": 2, "close_px": 3, "hole_frac": 0.01}
+INFO = (
+    "id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities\n"
+    "7,30,female,dark,1,0,palmar left,Hand_0000001.jpg,0\n"
+    "8,40,male,fair,0,0,dorsal right,Hand_0000002.jpg,0\n"
+)
+
+
+def hand_files(angles=(90, 60)):
+    files = {"HandInfo.csv": INFO.encode()}
+    names = [f"Hand_{number:07d}" for number in range(1, len(angles) + 1)]
+    files["11k-hands_sample.txt"] = "".join(f"{name}.jpg\n" for name in names).encode()
+    for name, angle in zip(names, angles, strict=True):
+        mask = hand(angle, arm=600)
+        image = np.where(mask[..., None], (180, 120, 90), (250, 250, 250)).astype(np.uint8)
+        files[f"Hands/Hands/{name}.jpg"] = encode_jpeg(image, 95)
+        files[f"11k-hands_masks/11k-hands_masks/{name}.png"] = encode_png(mask * np.uint8(255))
+    return files
+
+
+def run(tmp_path, files, workers=1, out="hands", **params):
+    release = make_release(tmp_path / "raw", "hands_11k", files)
+    return import_hands(
+        release,
+        tmp_path / out,
+        HandsParams(**PARAMS | params),
+        samples_per_shard=1,
+        workers=workers,
+    )
+
+
+def test_hands_are_cut_out_with_their_direction(tmp_path):
+    hands = run(tmp_path, hand_files())
+    assert hands.keys == ["Hand_0000001", "Hand_0000002"]
+    assert hands.info["kind"] == "cutouts"
+    record = hands.record("Hand_0000001")
+    assert apart_deg(record["pointing_deg"], 90) < 15
+    assert apart_deg(hands.record("Hand_0000002")["pointing_deg"], 60) < 15
+    assert record["enters"] == "top"
+    assert record["category"] == "hand"
+    assert (record["person"], record["skin_colour"], record["aspect"]) == (
+        "7",
+        "dark",
+        "palmar left",
+    )
+    cutout = hands.cutout("Hand_0000001")
+    assert cutout[0, :, 3].max() == 255  # the arm's cut stays hard
+    opaque = cutout[cutout[..., 3] == 255][:, :3]
+    assert (
+        np.abs(opaque.astype(int) - (180, 120, 90)).max() < 25
+    )  # skin, no white; JPEG rings a little
+
+
+def test_cutouts_are_shrunk(tmp_path):
+    hands = run(tmp_path, hand_files(), max_side_px=64)
+    assert max(hands.cutout("Hand_0000001").shape) == 64
+    assert hands.record("Hand_0000001")["scale"] < 1
+
+
+def test_hand_info_may_be_missing(tmp_path):
+    files = hand_files()
+    del files["HandInfo.csv"]
+    assert "person" not in run(tmp_path, files).record("Hand_0000001")
+
+
+IMAGE = "Hands/Hands/Hand_0000001.jpg"
+MASK = "11k-hands_masks/11k-hands_masks/Hand_0000001.png"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({IMAGE: b"\xff\xd8\xff broken"}, r"Hand_0000001\.jpg"),
+        ({MASK: b"broken"}, r"Hand_0000001\.png"),
+        ({MASK: encode_png(np.ones((300, 500), np.uint8))}, r"0001\.png: a mask of 300x500 pixels"),
+        ({MASK: encode_png(np.zeros((400, 500), np.uint8))}, r"0001\.png: an empty mask"),
+        (
+            {"11k-hands_sample.txt": b"Hand_9.jpg\n"},
+            r"names hand 'Hand_9', which is not in Hands\.zip",
+        ),
+        ({MASK: None}, r"'Hand_0000001', which is not in 11k-hands_masks\.7z"),
+        ({"11k-hands_sample.txt": None}, r"one file like '\*11k-hands_sample\.txt', found 0"),
+        ({"HandInfo.csv": b"id,imageName\n"}, r"HandInfo\.csv: no column accessories, age"),
+        ({"HandInfo.csv": INFO.splitlines()[0].encode()}, r"no row in HandInfo\.csv"),
+    ],
+)
+def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
+    files = {k: v for k, v in (hand_files() | changed).items() if v is not None}
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path, files)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"max_side_px": 1}, "^max_side_px"),
+        ({"soft_px": -1}, "^soft_px: must lie in 0-50"),
+        ({"hole_frac": 2}, "^hole_frac: must lie in"),
+    ],
+)
+def test_parameters_are_checked(values, message):
+    with pytest.raises(ValueError, match=message):
+        HandsParams(**PARAMS | values)
+
+
+def test_real_hands_turned_are_found_turned(tmp_path, small):
+    """Directions of real masks turn with the photograph."""
+    from face_occlusion.images import decode_mask
+    from face_occlusion.occluders.cutout import clean_mask
+    from face_occlusion.occluders.direction import find_pose
+
+    unpack(small / "11k-hands_masks.7z", tmp_path / "masks", Limits())
+    for path in sorted(tmp_path.rglob("*.png"))[::25]:
+        mask = clean_mask(decode_mask(path.read_bytes(), path.name) > 0, hole_frac=0.01, close_px=0)
+        upright = find_pose(mask)
+        assert apart_deg(upright.pointing_deg, 90) < 60  # 11k Hands come in from the top
+        turned = find_pose(np.rot90(mask))  # counter-clockwise: down becomes right
+        assert apart_deg(turned.pointing_deg, upright.pointing_deg - 90) < 10
+        mirrored = find_pose(mask[:, ::-1])
+        assert apart_deg(mirrored.pointing_deg, 180 - upright.pointing_deg) < 10

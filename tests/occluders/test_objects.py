@@ -1,0 +1,265 @@
+import json
+
+import numpy as np
+import pytest
+
+from face_occlusion.images import encode_jpeg, encode_png
+from face_occlusion.occluders.coco import SelectionParams, instance_mask, pick_objects
+from face_occlusion.occluders.objects import ObjectsParams, import_objects
+from tests.sources.build import ellipse, make_release, photo
+
+SELECTION = {
+    "categories": ["cup", "cell phone"],
+    "min_area_px": 100,
+    "min_side_px": 8,
+    "border_px": 3,
+    "max_contact_frac": 0.1,
+    "supports": ["dining table"],
+    "max_per_category": 5,
+}
+PARAMS = {
+    "source": "annotations",
+    "superresolution": "none",
+    "num_objects": 2,
+    "max_side_px": 400,
+    "soft_px": 1.0,
+    "edge_px": 2,
+}
+HEIGHT, WIDTH = 90, 120
+CATEGORIES = {"person": 1, "cup": 47, "cell phone": 77, "dining table": 67}
+
+
+def box(left, top, width, height):
+    return [left, top, left + width, top, left + width, top + height, left, top + height]
+
+
+def annotation(number, category, image, *boxes, **more):
+    left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
+    right, bottom = max(b[0] + b[2] for b in boxes), max(b[1] + b[3] for b in boxes)
+    return {
+        "id": number,
+        "image_id": image,
+        "category_id": CATEGORIES[category],
+        "segmentation": [box(*b) for b in boxes],
+        "bbox": [left, top, right - left, bottom - top],
+        "area": sum(b[2] * b[3] for b in boxes),
+        "iscrowd": 0,
+        **more,
+    }
+
+
+GOOD = [
+    annotation(1, "cup", 10, (20, 20, 20, 30)),
+    annotation(2, "cup", 11, (20, 20, 30, 30)),
+    annotation(3, "cell phone", 10, (70, 20, 20, 40)),
+]
+
+
+def coco_files(annotations):
+    dataset = {
+        "images": [
+            {"id": i, "file_name": f"{i:012d}.jpg", "height": HEIGHT, "width": WIDTH, "license": 4}
+            for i in (10, 11)
+        ],
+        "licenses": [{"id": 4, "url": "http://licence"}],
+        "categories": [{"id": i, "name": name} for name, i in CATEGORIES.items()],
+        "annotations": annotations,
+    }
+    name = "annotations_trainval2017/annotations/instances_train2017.json"
+    files = {name: json.dumps(dataset).encode()}
+    for i in (10, 11):
+        files[f"train2017/train2017/{i:012d}.jpg"] = encode_jpeg(photo(HEIGHT, WIDTH, i), 95)
+    return files
+
+
+def pick(tmp_path, annotations, num_objects, **changed):
+    release = make_release(tmp_path / "raw", "coco", coco_files(annotations))
+    return pick_objects(release, SelectionParams(**SELECTION | changed), num_objects)
+
+
+def ids(objects):
+    return [item.annotation_id for item in objects]
+
+
+def test_categories_take_turns_largest_first(tmp_path):
+    objects, turned_away = pick(tmp_path, GOOD, 2)
+    assert ids(objects) == [3, 2]  # one of each; the larger cup
+    assert turned_away == {}
+    assert ids(pick(tmp_path, GOOD, 3)[0]) == [3, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (annotation(9, "cup", 11, (60, 20, 5, 50)), "small"),
+        (annotation(9, "cup", 11, (60, 20, 9, 9)), "small"),
+        (annotation(9, "cup", 11, (60, 0, 30, 30)), "at the border"),
+        (annotation(9, "cup", 11, (88, 40, 30, 30)), "at the border"),
+        (annotation(9, "cup", 11, (60, 20, 30, 30), (60, 60, 20, 20)), "in several pieces"),
+        (annotation(9, "cup", 11, (60, 20, 30, 30), iscrowd=1), "a crowd"),
+    ],
+)
+def test_rules_turn_away_and_say_so(tmp_path, bad, reason):
+    objects, turned_away = pick(tmp_path, [*GOOD, bad], 3)
+    assert ids(objects) == [3, 1, 2]
+    assert turned_away == {reason: 1}
+
+
+def test_neighbours_turn_away_but_tables_do_not(tmp_path):
+    person = annotation(20, "person", 11, (45, 10, 40, 60))
+    table = annotation(21, "dining table", 10, (0, 0, 119, 89))
+    objects, turned_away = pick(tmp_path, [*GOOD, person, table], 2)
+    assert ids(objects) == [3, 1]
+    assert turned_away == {"touched by another instance": 1}
+    with pytest.raises(ValueError, match=r"num_objects: 2 objects wanted, while 0 pass"):
+        pick(tmp_path, [*GOOD, person, table], 2, supports=[])
+
+
+def test_too_few_objects_say_why(tmp_path):
+    with pytest.raises(ValueError, match=r"4 objects wanted, while 3 pass .*turned away: \{\}"):
+        pick(tmp_path, GOOD, 4)
+    with pytest.raises(ValueError, match="while 2 pass"):
+        pick(tmp_path, GOOD, 3, max_per_category=1)
+
+
+def test_unknown_categories_are_named(tmp_path):
+    with pytest.raises(ValueError, match=r"categories: cupp are not in .*known: cell phone, cup"):
+        pick(tmp_path, GOOD, 1, categories=["cupp"])
+    with pytest.raises(ValueError, match="supports: sofa are not in"):
+        pick(tmp_path, GOOD, 1, supports=["sofa"])
+
+
+def test_run_lengths_and_polygons_draw_the_same():
+    polygon = instance_mask([box(2, 1, 3, 2)], (5, 7))
+    assert polygon.sum() == 6
+    assert polygon[1:3, 2:5].all()
+    counts = [11, 2, 3, 2, 3, 2, 12]  # column by column
+    np.testing.assert_array_equal(
+        instance_mask({"counts": counts, "size": [5, 7]}, (5, 7)), polygon
+    )
+
+
+def run(tmp_path, files, workers=1, selection=None, **params):
+    release = make_release(tmp_path / "raw", "coco", files)
+    objects = ObjectsParams(
+        **PARAMS | params, selection=SelectionParams(**SELECTION | (selection or {}))
+    )
+    return import_objects(
+        release, tmp_path / "objects", objects, samples_per_shard=64, workers=workers
+    )
+
+
+def test_objects_are_cut_out(tmp_path):
+    objects = run(tmp_path, coco_files(GOOD))
+    assert objects.keys == ["cell_phone_3", "cup_2"]
+    record = objects.record("cell_phone_3")
+    assert (record["category"], record["licence"]) == ("cell phone", "http://licence")
+    assert record["name"] == "000000000010.jpg"
+    cutout = objects.cutout("cell_phone_3")
+    assert cutout[cutout.shape[0] // 2, cutout.shape[1] // 2, 3] == 255
+    inside = photo(HEIGHT, WIDTH, 10)[40, 80].astype(int)
+    assert np.abs(cutout[cutout.shape[0] // 2, cutout.shape[1] // 2, :3] - inside).max() < 12
+    assert objects.info["superresolution"] == "none"
+
+
+def test_lanczos_enlarges_four_times(tmp_path):
+    plain = run(tmp_path, coco_files(GOOD)).cutout("cup_2")
+    other = tmp_path / "other"
+    other.mkdir()
+    large = run(other, coco_files(GOOD), superresolution="lanczos").cutout("cup_2")
+    assert large.shape == (4 * plain.shape[0], 4 * plain.shape[1], 4)
+
+
+def precomputed_files():
+    files = {}
+    for name in ("banana_1", "cup_12", "wine glass_3"):
+        mask = ellipse(60, 80).astype(np.uint8) * 255
+        root = "coco_object/coco_object"
+        files[f"{root}/object_image_sr/{name}.jpeg"] = encode_jpeg(photo(60, 80), 95)
+        files[f"{root}/object_mask_x4/{name}.png"] = encode_png(mask)
+    return files
+
+
+def test_the_authors_objects_are_read(tmp_path):
+    objects = run(tmp_path, precomputed_files(), source="precomputed", num_objects=3)
+    assert objects.keys == ["banana_1", "cup_12", "wine_glass_3"]
+    assert objects.record("cup_12")["category"] == "cup"
+    assert objects.info["superresolution"] == "precomputed"
+    assert objects.cutout("cup_12")[..., 3].max() == 255
+
+
+ROOT = "coco_object/coco_object"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({f"{ROOT}/object_mask_x4/cup_12.png": None}, "object .*cup_12.jpeg' has no mask"),
+        ({f"{ROOT}/object_mask_x4/cup_12.png": b"x"}, r"cup_12\.png"),
+        (
+            {f"{ROOT}/object_mask_x4/cup_12.png": encode_png(np.ones((30, 40), np.uint8))},
+            r"cup_12\.png: a mask of 30x40 pixels, while its image has 60x80",
+        ),
+        ({f"{ROOT}/object_image_sr/banana_1.jpeg": b"\xff\xd8\xff"}, r"banana_1\.jpeg"),
+        ({f"{ROOT}/object_image_sr/banana_1.jpeg": None}, "3 objects wanted, while .* holds 2"),
+    ],
+)
+def test_bad_precomputed_objects_are_named(tmp_path, changed, message):
+    files = {k: v for k, v in (precomputed_files() | changed).items() if v is not None}
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path, files, source="precomputed", num_objects=3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {"train2017/train2017/000000000010.jpg": encode_jpeg(photo(30, 40), 95)},
+            "000000000010.jpg: 30x40 pixels, while its annotations say 90x120",
+        ),
+        (
+            {"train2017/train2017/000000000010.jpg": None},
+            r"000000000010\.jpg, not in train2017\.zip",
+        ),
+        (
+            {"annotations_trainval2017/annotations/instances_train2017.json": None},
+            "one file like '.*instances_train",
+        ),
+    ],
+)
+def test_bad_coco_is_named(tmp_path, changed, message):
+    files = {k: v for k, v in (coco_files(GOOD) | changed).items() if v is not None}
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path, files)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"source": "web"}, "^source: must be one of"),
+        ({"superresolution": "glean"}, "^superresolution: must be one of none, lanczos"),
+        ({"num_objects": 0}, "^num_objects: must be at least 1"),
+        ({"soft_px": 99}, "^soft_px: must lie in"),
+    ],
+)
+def test_parameters_are_checked(values, message):
+    with pytest.raises(ValueError, match=message):
+        ObjectsParams(**PARAMS | values, selection=SelectionParams(**SELECTION))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"categories": "cup"}, "^categories: must be a list"),
+        ({"categories": ["cup", "cup"]}, "^categories: a name is there twice"),
+        ({"max_contact_frac": 2}, "^max_contact_frac"),
+        ({"max_per_category": 0}, "^max_per_category"),
+        ({"border_px": -1}, "^border_px"),
+        ({"supports": "table"}, "^supports"),
+    ],
+)
+def test_selection_is_checked(values, message):
+    with pytest.raises(ValueError, match=message):
+        SelectionParams(**SELECTION | values)

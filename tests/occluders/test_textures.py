@@ -1,0 +1,85 @@
+import pytest
+
+from face_occlusion.images import encode_jpeg
+from face_occlusion.occluders import OccludersParams, import_occluders
+from face_occlusion.occluders.coco import SelectionParams
+from face_occlusion.occluders.hands import HandsParams
+from face_occlusion.occluders.objects import ObjectsParams
+from face_occlusion.occluders.textures import TexturesParams
+from face_occlusion.sources import Release
+from tests.occluders.test_hands import PARAMS as HANDS
+from tests.occluders.test_objects import PARAMS as OBJECTS
+from tests.occluders.test_objects import SELECTION
+from tests.sources.build import make_release, photo
+
+FILES = {
+    "dtd-r1.0.1/dtd/images/dotted/dotted_0001.jpg": encode_jpeg(photo(50, 80), 90),
+    "dtd-r1.0.1/dtd/images/banded/banded_0002.jpg": encode_jpeg(photo(30, 20), 90),
+    "dtd-r1.0.1/dtd/labels/train1.txt": b"x",
+}
+
+
+def params(size_px=40):
+    return OccludersParams(
+        samples_per_shard=8,
+        hands=HandsParams(**HANDS),
+        objects=ObjectsParams(**OBJECTS, selection=SelectionParams(**SELECTION)),
+        textures=TexturesParams(size_px=size_px, jpeg_quality=90),
+    )
+
+
+def run(tmp_path, files, **values):
+    release = make_release(tmp_path / "raw", "dtd", files)
+    return import_occluders("textures", release, tmp_path / "textures", params(**values), workers=1)
+
+
+def test_textures_take_a_shorter_side_and_keep_their_aspect(tmp_path):
+    textures = run(tmp_path, FILES)
+    assert textures.keys == ["banded_0002", "dotted_0001"]
+    assert textures.image("dotted_0001").shape == (40, 64, 3)
+    assert textures.image("banded_0002").shape == (60, 40, 3)
+    assert textures.record("banded_0002")["category"] == "banded"
+    assert textures.info["kind"] == "textures"
+
+
+def test_zero_keeps_the_releases_bytes(tmp_path):
+    textures = run(tmp_path, FILES, size_px=0)
+    assert textures.read("dotted_0001", "jpg") in FILES.values()
+
+
+def test_bad_textures_are_named(tmp_path):
+    bad = {"dtd-r1.0.1/dtd/images/dotted/dotted_0009.jpg": b"\xff\xd8\xff"}
+    with pytest.raises(ValueError, match=r"dotted_0009\.jpg"):
+        run(tmp_path, FILES | bad)
+    assert not (tmp_path / "textures").exists()
+
+
+def test_no_textures_list_what_was_found(tmp_path):
+    with pytest.raises(ValueError, match=r"expected files like .*found dtd-r1"):
+        run(tmp_path, {"dtd-r1.0.1/dtd/labels/train1.txt": b"x"})
+
+
+@pytest.mark.parametrize(
+    ("kind", "stored"), [("hands", "cutouts"), ("objects", "cutouts"), ("textures", "textures")]
+)
+def test_an_absent_release_gives_an_empty_set_that_says_so(tmp_path, kind, stored):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "release.json").write_text('{"source": "dtd", "absent": "not here"}')
+    empty = import_occluders(kind, Release(tmp_path / "raw"), tmp_path / kind, params())
+    assert len(empty) == 0
+    assert empty.absent == "not here"
+    assert empty.info["kind"] == stored
+
+
+def test_unknown_kinds_are_named(tmp_path):
+    release = make_release(tmp_path / "raw", "dtd", FILES)
+    with pytest.raises(ValueError, match="must be one of hands, objects, textures; got 'hats'"):
+        import_occluders("hats", release, tmp_path / "hats", params())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"), [({"size_px": 4}, "^size_px"), ({"jpeg_quality": 101}, "^jpeg_quality")]
+)
+def test_parameters_are_checked(values, message):
+    with pytest.raises(ValueError, match=message):
+        TexturesParams(**{"size_px": 64, "jpeg_quality": 90, **values})
