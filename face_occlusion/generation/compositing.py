@@ -109,6 +109,18 @@ def at_level(matrix: np.ndarray, level: int) -> np.ndarray:
     return local
 
 
+def add_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Join (H, W, 3) uint8 colour and (H, W) uint8 coverage to (H, W, 4)."""
+    rgba = cv2.cvtColor(colour, cv2.COLOR_RGB2RGBA)
+    cv2.insertChannel(alpha, rgba, 3)
+    return rgba
+
+
+def drop_alpha(rgba: np.ndarray) -> np.ndarray:
+    """Return the (H, W, 3) colour of (H, W, 4) uint8, as it is stored."""
+    return cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
+
+
 def soften(layer: Layer, sigma_px: float) -> Layer:
     """Blur the edge of an occluder; its inside stays sharp (Q22).
 
@@ -122,15 +134,19 @@ def soften(layer: Layer, sigma_px: float) -> Layer:
     if sigma_px <= 0:
         return layer
     blurred = blur(layer.rgba, sigma_px)
-    opaque = between(layer.alpha, 255, 255)
     whole = between(blurred[..., 3], 255, 255)
-    fading = np.flatnonzero(opaque & ~whole)  # opaque before, no longer after: own colour, less
-    flat, own = blurred.reshape(-1, 4), layer.rgba.reshape(-1, 4)
-    alpha = flat[fading, 3].astype(np.uint16)[:, np.newaxis]
-    faded = (own[fading, :3] * alpha + 127) // 255
+    fading = cv2.subtract(between(layer.alpha, 255, 255), whole)  # opaque before, not any more
     cv2.copyTo(layer.rgba, whole, blurred)
-    flat[fading, :3] = faded
+    places = np.flatnonzero(fading)
+    flat = blurred.reshape(-1, 4)
+    alpha = flat[places, 3:].astype(np.uint16)
+    flat[places, :3] = (layer.rgba.reshape(-1, 4)[places, :3] * alpha + 127) // 255
     return Layer(blurred, layer.x, layer.y)
+
+
+def spread(alpha: np.ndarray) -> np.ndarray:
+    """Repeat (H, W) uint8 coverage for three channels, (H, W, 3)."""
+    return cv2.cvtColor(np.ascontiguousarray(alpha), cv2.COLOR_GRAY2RGB)
 
 
 def blur(image: np.ndarray, sigma_px: float) -> np.ndarray:
@@ -154,17 +170,12 @@ def blend(image: np.ndarray, layer: Layer) -> None:
         layer: The occluder, premultiplied.
     """
     canvas, part = layer.inside(image.shape)
-    alpha = np.ascontiguousarray(layer.alpha[part])
-    if not alpha.size:
+    source, target = layer.rgba[part], image[canvas]
+    if not source.size:
         return
-    target, source = image[canvas], layer.rgba[part]
-    colour = cv2.cvtColor(source, cv2.COLOR_BGRA2BGR)  # drops alpha, keeps the order
-    partial = np.flatnonzero((alpha > 0) & (alpha < 255))
-    rows, columns = np.divmod(partial, alpha.shape[1])
-    rest = 255 - alpha[rows, columns].astype(np.uint16)[:, np.newaxis]
-    mixed = colour[rows, columns] + (target[rows, columns] * rest + 127) // 255
-    cv2.copyTo(colour, between(alpha, 255, 255), target)
-    target[rows, columns] = np.minimum(mixed, 255)
+    rest = cv2.bitwise_not(cv2.extractChannel(source, 3))
+    behind = cv2.multiply(target, spread(rest), scale=1 / 255)
+    cv2.add(drop_alpha(source), behind, dst=target)
 
 
 def occlude_label(seg_map: np.ndarray, layer: Layer, class_id: int = 0) -> None:
@@ -176,40 +187,41 @@ def occlude_label(seg_map: np.ndarray, layer: Layer, class_id: int = 0) -> None:
         class_id: What is written; 0 is background.
     """
     canvas, part = layer.inside(seg_map.shape)
-    seg_map[canvas][layer.alpha[part] >= HALF] = class_id
+    if not seg_map[canvas].size:
+        return
+    target, seen = seg_map[canvas], between(cv2.extractChannel(layer.rgba[part], 3), 0, HALF - 1)
+    cv2.bitwise_and(target, seen, dst=target)
+    if class_id:
+        target[seen == 0] = class_id
 
 
-def soften_contact(
-    image: np.ndarray,
-    face_mask: np.ndarray,
-    layer: Layer,
-    sigma_px: float,
-    *,
-    inside_only: bool = False,
-) -> None:
+def soften_contact(image: np.ndarray, face_mask: np.ndarray, layer: Layer, sigma_px: float) -> None:
     """Blur the composite where the occluder's edge meets the face, in place (Q23, D17).
+
+    The blur fades in with the edge's softness, 4 alpha (1 - alpha): whole on the edge, none where
+    the occluder covers wholly or not at all, so that no pixel changes that it does not touch.
 
     Args:
         image: (H, W, 3) uint8 RGB composite.
-        face_mask: (H, W) bool or 0/1 uint8: the face before it was occluded.
+        face_mask: (H, W) uint8, 255 where there was face before it was occluded.
         layer: The occluder as it is seen, its opacity left out.
         sigma_px: Standard deviation of the Gaussian; 0 changes nothing.
-        inside_only: Change no pixel that the occluder does not touch.
     """
     canvas, part = layer.inside(image.shape)
     if sigma_px <= 0 or not image[canvas].size:
         return
-    alpha = np.ascontiguousarray(layer.alpha[part])
-    near = blur(alpha, sigma_px)
-    edge = (near > 0) & (near < 255) & (face_mask[canvas] > 0)
-    if inside_only:
-        edge &= alpha > 0
-    rows, columns = np.divmod(np.flatnonzero(edge), alpha.shape[1])
-    if not len(rows):
+    alpha = cv2.extractChannel(layer.rgba[part], 3)
+    edge = cv2.bitwise_and(between(alpha, 1, 254), face_mask[canvas])
+    x, y, width, height = cv2.boundingRect(edge)
+    if not width:
         return
-    target = image[canvas]
-    coverage = near[rows, columns].astype(np.float32) / 255
-    weight = (4 * coverage * (1 - coverage))[:, np.newaxis]  # 1 on the edge, 0 off it
+    rows, columns = np.divmod(np.flatnonzero(edge[y : y + height, x : x + width]), width)
+    share = alpha[rows + y, columns + x].astype(np.float32) / 255
+    weight = (4 * share * (1 - share))[:, np.newaxis]
+    margin = math.ceil(3 * sigma_px)
+    top, left = max(y - margin, 0), max(x - margin, 0)
+    target = image[canvas][top : y + height + margin, left : x + width + margin]
+    rows, columns = rows + y - top, columns + x - left
     sharp = target[rows, columns].astype(np.float32)
     smooth = blur(target, sigma_px)[rows, columns]
     target[rows, columns] = np.rint(sharp + weight * (smooth - sharp)).astype(np.uint8)

@@ -208,7 +208,6 @@ def draw_finish(
         "colour_seed": colour_seed,
         "colour_transfer": transfer and dataclasses.asdict(transfer),
         "harmonisation": harmonisation and dataclasses.asdict(harmonisation),
-        "keep_background": params.keep_background,
     }
 
 
@@ -283,13 +282,7 @@ def paint(
     occlude_label(occluded, layer, class_ids.occluded)
     if record["harmonisation"] is not None:
         painted = _harmonise(painted, seen, record["harmonisation"])
-    soften_contact(
-        painted,
-        face_mask,
-        layer,
-        record["contact_sigma_px"],
-        inside_only=record["keep_background"],
-    )
+    soften_contact(painted, face_mask, layer, record["contact_sigma_px"])
     return painted, occluded
 
 

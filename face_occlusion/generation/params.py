@@ -124,7 +124,7 @@ class GenerateParams:
     harmonisation: HarmonisationParams | None
     """Objects only: how they are fitted to the picture's colours (Q26); null leaves them."""
     keep_background: bool
-    """Leave every pixel that the occluder does not touch exactly as it was."""
+    """Leave faces unaugmented: pixels that the occluder does not touch keep their very values."""
     jpeg_quality: int
     """Quality of the images written, 1-100."""
     samples_per_shard: int

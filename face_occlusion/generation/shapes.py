@@ -13,7 +13,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_occlusion.generation.compositing import Layer, transform, window
+from face_occlusion.generation.compositing import (
+    Layer,
+    add_alpha,
+    drop_alpha,
+    spread,
+    transform,
+    window,
+)
 
 KINDS = ("blob", "polygon", "star", "strip", "ellipse")
 DECIMALS = 5  # of the unit polygon's points: a hundredth of a pixel on any image
@@ -201,11 +208,14 @@ def textured_layer(
     local = texture_matrix.copy()
     local[:, 2] -= (x, y)
     colour = cv2.warpAffine(
-        texture.image, local, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        cv2.cvtColor(texture.image, cv2.COLOR_RGB2RGBA),  # four channels: twice as fast as three
+        local,
+        (width, height),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REFLECT,
     )
-    cover = cv2.cvtColor(coverage, cv2.COLOR_GRAY2BGR)
-    premultiplied = cv2.multiply(colour, cover, scale=1 / 255)
-    return Layer(cv2.merge([*cv2.split(premultiplied), coverage]), x, y)
+    premultiplied = cv2.multiply(drop_alpha(colour), spread(coverage), scale=1 / 255)
+    return Layer(add_alpha(premultiplied, coverage), x, y)
 
 
 def place_outline(points: list[list[float]], matrix: np.ndarray) -> np.ndarray:
