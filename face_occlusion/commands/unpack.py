@@ -16,7 +16,7 @@ def unpack(
     ignored pixels), records/KEY.json; masks_original/ and cutouts/ where the set has them.
     `face-occlusion pack OUT/images OUT/masks NEW` packs the files again.
 
-    Example: face-occlusion unpack data/sets/randocc_1 /tmp/randocc_1
+    Example: face-occlusion unpack data/sets/randocc_1 randocc_1_files
     """
     from face_occlusion.imageset import ImageSet
     from face_occlusion.imageset.folders import unpack_image_set

@@ -178,6 +178,7 @@ json_values = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.text(max_size=4), json_values))
 def test_records_read_back_exactly(record):
     data = encode_record(record)
