@@ -22,7 +22,7 @@ def smooth_displacement(
     Args:
         displacement: (H, W, 3) float32; left unchanged.
         weight: (H, W) float in 0-1, the share of the hand in each pixel.
-        sigma_px: Standard deviation in pixels; 0 smooths nothing.
+        sigma_px: Standard deviation in pixels; 0 only cuts at the mask.
 
     Returns:
         (H, W, 3) float32; inside and near the mask the smoothed displacement, 0 where no masked
@@ -30,7 +30,7 @@ def smooth_displacement(
     """
     weight = weight.astype(np.float32)
     if sigma_px == 0:
-        return displacement * weight[..., np.newaxis]
+        return np.where(weight[..., np.newaxis] > 0, displacement, np.float32(0))
     stacked = np.dstack([displacement * weight[..., np.newaxis], weight])  # (H, W, 4)
     height, width, num_planes = stacked.shape
     down = window_matrix(height, sigma_px) @ stacked.reshape(height, -1)

@@ -153,17 +153,16 @@ def smooth_displacement_torch(
     Args:
         displacement: (B, 3, H, W) float.
         weight: (B, 1, H, W) float in 0-1.
-        sigma_px: Standard deviation in pixels; 0 smooths nothing.
+        sigma_px: Standard deviation in pixels; 0 only cuts at the mask.
 
     Returns:
         (B, 3, H, W) float32.
     """
-    weighted = displacement * weight
     if sigma_px == 0:
-        return weighted
+        return torch.where(weight > 0, displacement, 0.0)
     down, across = (
         torch.from_numpy(window_matrix(length, sigma_px)).to(weight) for length in weight.shape[2:]
     )
-    stacked = down @ torch.cat([weighted, weight], dim=1) @ across
+    stacked = down @ torch.cat([displacement * weight, weight], dim=1) @ across
     share = stacked[:, 3:]
     return torch.where(share > 1e-6, stacked[:, :3] / share, 0.0)

@@ -1,0 +1,311 @@
+"""The whole transfer: contract for every mode, smoothing, and D1, D2 and D5."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from face_occlusion.generation.colour_transfer import (
+    ColourTransferParams,
+    colour_displacement,
+    colour_distance,
+    transfer_colours,
+    transfer_cutout,
+)
+from face_occlusion.generation.colour_transfer_torch import transfer_colours_torch
+from face_occlusion.generation.smoothing import (
+    PUBLISHED_RADIUS_PX,
+    PUBLISHED_SIGMA_PX,
+    gaussian_kernel,
+    smooth_displacement,
+    smooth_displacement_published,
+)
+from face_occlusion.generation.transport import random_directions
+
+PARAMS = ColourTransferParams(
+    mode="masked",
+    steps=3,
+    directions_per_step=3,
+    downscale=2,
+    smoothing_frac=0.05,
+    algorithm1="balanced",
+    strength=1,
+    partial_share=0.7,
+)
+MODES = ("masked", "partial", "faithful", "published")
+
+
+def with_mode(mode, **changes):
+    return dataclasses.replace(PARAMS, mode=mode, **changes)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def scene(seed=0):
+    """A dark reddish face, a bright hand of another size with a soft edge, all textured."""
+    draw = rng(seed)
+    face = np.clip(draw.normal((120, 80, 60), 12, (90, 80, 3)), 0, 255).astype(np.uint8)
+    rows, columns = np.mgrid[:90, :80]
+    face_mask = ((rows - 45) / 40) ** 2 + ((columns - 40) / 30) ** 2 < 1
+    hand = np.clip(draw.normal((220, 190, 180), 10, (100, 70, 3)), 0, 255).astype(np.uint8)
+    rows, columns = np.mgrid[:100, :70]
+    distance = 30 - np.hypot((rows - 50) / 1.4, columns - 35)
+    return face, face_mask, hand, np.clip(distance / 4 + 0.5, 0, 1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_hand_comes_nearer_to_the_face_and_inputs_stay(mode):
+    face, face_mask, hand, alpha = inputs = scene()
+    kept = [array.copy() for array in inputs]
+    moved = transfer_colours(*inputs, rng(), with_mode(mode, steps=8))
+    assert moved.shape == hand.shape and moved.dtype == np.uint8
+    for array, before in zip(inputs, kept, strict=True):
+        np.testing.assert_array_equal(array, before)
+    directions = random_directions(rng(1), 1, 20)
+    solid = alpha > 0.9
+    before = colour_distance(hand[solid], face[face_mask], directions)
+    after = colour_distance(moved[solid], face[face_mask], directions)
+    assert after < 0.6 * before, (before, after)
+
+
+def test_the_masked_hand_has_the_colours_of_the_face():
+    face, face_mask, hand, alpha = scene()
+    params = with_mode("masked", smoothing_frac=0, downscale=1, algorithm1="off", steps=5)
+    moved = transfer_colours(face, face_mask, hand, alpha, rng(), params)
+    directions = random_directions(rng(1), 1, 20)
+    assert colour_distance(moved[alpha >= 0.5], face[face_mask], directions) < 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_same_generator_same_bytes(mode):
+    first, again = (transfer_colours(*scene(), rng(3), with_mode(mode)) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != transfer_colours(*scene(), rng(4), with_mode(mode))).any()
+
+
+@pytest.mark.parametrize("mode", ("masked", "partial", "faithful"))
+def test_a_uint8_alpha_means_the_same_as_a_float_one(mode):
+    face, face_mask, hand, alpha = scene()
+    coded = np.rint(alpha * 255).astype(np.uint8)
+    from_bytes = transfer_colours(face, face_mask, hand, coded, rng(), with_mode(mode))
+    as_floats = transfer_colours(face, face_mask, hand, coded / 255, rng(), with_mode(mode))
+    np.testing.assert_array_equal(from_bytes, as_floats)
+
+
+@pytest.mark.parametrize("mode", ("masked", "partial", "faithful"))
+def test_strength_scales_the_change(mode):
+    inputs = scene()
+    assert (transfer_colours(*inputs, rng(), with_mode(mode, strength=0)) == inputs[2]).all()
+    whole = colour_displacement(*inputs, rng(), with_mode(mode))
+    half = colour_displacement(*inputs, rng(), with_mode(mode, strength=0.5))
+    np.testing.assert_allclose(half, whole / 2, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ("masked", "partial"))
+def test_constant_colours_become_the_face_s_mean(mode):
+    face, face_mask, hand, alpha = scene()
+    face[:], hand[:] = (100, 60, 40), (200, 210, 220)
+    moved = transfer_colours(face, face_mask, hand, alpha, rng(), with_mode(mode))
+    solid = moved[alpha >= 0.5].astype(int)
+    assert np.abs(solid - (100, 60, 40)).max() <= 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", ((1, 1), (1, 9), (40, 3)))
+def test_tiny_hands_are_handled(mode, size):
+    face, face_mask, _, _ = scene()
+    hand = np.full((*size, 3), 200, np.uint8)
+    moved = transfer_colours(face, face_mask, hand, np.ones(size), rng(), with_mode(mode))
+    assert moved.shape == hand.shape and (moved != hand).any()
+
+
+def test_a_hand_that_the_grid_misses_is_found():
+    face, face_mask, _, _ = scene()
+    hand, alpha = np.full((512, 512, 3), 200, np.uint8), np.zeros((512, 512))
+    alpha[100, 77] = 1
+    moved = transfer_colours(face, face_mask, hand, alpha, rng(), with_mode("masked", downscale=8))
+    assert (moved[100, 77] != hand[100, 77]).all()
+
+
+def test_a_coarse_grid_gives_nearly_the_exact_result():
+    draw = rng(5)
+    face, face_mask, _, _ = scene()
+    rows, columns = np.mgrid[:512, :448]
+    hand = 150 + 40 * np.sin(rows / 90)[..., None] + draw.normal(0, 4, (512, 448, 3))
+    hand = np.clip(hand, 0, 255).astype(np.uint8)
+    alpha = (np.hypot(rows - 256, columns - 224) < 200).astype(np.float32)
+    exact = with_mode("masked", downscale=1, smoothing_frac=0.1)
+    moved = [
+        transfer_colours(face, face_mask, hand, alpha, rng(), params).astype(int)
+        for params in (exact, dataclasses.replace(exact, downscale=8))
+    ]
+    assert np.abs(moved[0] - moved[1])[alpha > 0].mean() < 1
+
+
+def test_a_cutout_is_recoloured_like_straight_colours():
+    face, face_mask, hand, alpha = scene()
+    coded = np.rint(alpha * 255).astype(np.uint8)
+    share = coded[..., None] / 255
+    cutout = np.dstack([np.rint(hand * share).astype(np.uint8), coded])
+    straight = transfer_colours(face, face_mask, hand, coded, rng(), PARAMS)
+    moved = transfer_cutout(face, face_mask, cutout, rng(), PARAMS)
+    np.testing.assert_array_equal(moved[..., 3], coded)
+    assert (moved[..., :3] <= coded[..., None]).all()
+    assert np.abs(moved[..., :3].astype(int) - straight * share).max() < 2.5
+    published = transfer_cutout(face, face_mask, cutout, rng(), with_mode("published"))
+    assert (published[..., :3] <= coded[..., None]).all()
+
+
+def test_batches_on_torch_equal_single_ones_within_a_level():
+    params = with_mode("masked", steps=5)
+    scenes = [scene(seed) for seed in range(3)]
+    alphas = [np.rint(alpha * 255).astype(np.uint8) for *_, alpha in scenes]
+    expected = [
+        transfer_colours(face, mask, hand, alpha, rng(i), params)
+        for i, ((face, mask, hand, _), alpha) in enumerate(zip(scenes, alphas, strict=True))
+    ]
+
+    def stack(arrays):
+        return torch.from_numpy(np.stack(arrays))
+
+    moved = transfer_colours_torch(
+        stack([face for face, *_ in scenes]).permute(0, 3, 1, 2),
+        stack([mask for _, mask, *_ in scenes]),
+        stack([hand for *_, hand, _ in scenes]).permute(0, 3, 1, 2),
+        stack(alphas),
+        [rng(i) for i in range(3)],
+        params,
+    )
+    moved = moved.permute(0, 2, 3, 1).numpy().astype(int)
+    error = np.abs(moved - np.stack(expected))
+    assert error.max() <= 1 and error.mean() < 0.05
+    with pytest.raises(ValueError, match="must be masked"):
+        transfer_colours_torch(*[torch.zeros(1)] * 4, [], with_mode("partial"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("mode", "other"),
+        ("algorithm1", "published"),
+        ("steps", 0),
+        ("directions_per_step", 0),
+        ("downscale", 0.5),
+        ("smoothing_frac", -0.1),
+        ("strength", 1.5),
+        ("partial_share", 0),
+    ],
+)
+def test_params_out_of_range_are_refused_by_name(key, value):
+    with pytest.raises(ValueError, match=f"^{key} must"):
+        dataclasses.replace(PARAMS, **{key: value})
+
+
+def test_other_types_and_sizes_are_refused():
+    face, face_mask, hand, alpha = scene()
+    with pytest.raises(ValueError, match=r"^hand must"):
+        transfer_colours(face, face_mask, hand[1:], alpha, rng(), PARAMS)
+    with pytest.raises(ValueError, match=r"^face must"):
+        transfer_colours(face / 255, face_mask, hand, alpha, rng(), PARAMS)
+    with pytest.raises(ValueError, match=r"^face_mask must be bool"):
+        transfer_colours(face, face_mask * 255, hand, alpha, rng(), PARAMS)
+    with pytest.raises(ValueError, match=r"^cutout must"):
+        transfer_cutout(face, face_mask, hand, rng(), PARAMS)
+
+
+# D1: the filter wraps round the border and mixes background into the hand's edge.
+
+
+def ours(displacement, weight):
+    return smooth_displacement(displacement, weight, PUBLISHED_SIGMA_PX / 3)
+
+
+def published(displacement, weight):
+    return smooth_displacement_published(displacement * weight[..., None])
+
+
+def check_d01_background_stays_out(smooth):
+    weight = np.zeros((80, 70), np.float32)
+    weight[30:, 20:50] = 1  # a hand of one change, which enters from below
+    change = np.full((80, 70, 3), 20, np.float32)
+    np.testing.assert_allclose(smooth(change, weight)[weight > 0], 20, atol=1e-3)
+
+
+def check_d01_borders_do_not_meet(smooth):
+    change = np.zeros((160, 70, 3), np.float32)
+    change[:20] = 40
+    assert np.abs(smooth(change, np.ones((160, 70), np.float32))[-20:]).max() < 1e-3
+
+
+@pytest.mark.parametrize("check", (check_d01_background_stays_out, check_d01_borders_do_not_meet))
+def test_d01_smoothing_is_normalised_by_the_mask_and_does_not_wrap(check):
+    check(ours)
+    with pytest.raises(AssertionError):
+        check(published)
+
+
+def test_d01_the_edge_of_a_transferred_hand_has_no_halo():
+    face, face_mask, hand, _ = scene()
+    hand[:], alpha = (220, 190, 180), np.zeros((100, 70))
+    alpha[20:, 15:55] = 1
+    inner, edge = np.s_[45:70, 30:40], np.s_[70:95, 15:17]
+
+    def halo(mode):
+        moved = transfer_colours(face, face_mask, hand, alpha, rng(), with_mode(mode)).astype(float)
+        return np.abs(moved[inner].mean((0, 1)) - moved[edge].mean((0, 1))).max()
+
+    assert halo("masked") < 2
+    assert halo("published") > 8
+
+
+def slow_filter(displacement, weight, kernel, wrap):
+    """Sum shifted images one by one, as the published code does: 3,721 of them for 61x61."""
+    radius = len(kernel) // 2
+    padding = ((radius, radius), (radius, radius), (0, 0))
+    mode = "wrap" if wrap else "constant"
+    padded = np.pad(displacement * weight[..., None], padding, mode=mode)
+    shares = np.pad(np.ones_like(weight) if wrap else weight, padding[:2], mode=mode)
+    height, width = weight.shape
+    total, share = np.zeros(displacement.shape), np.zeros(weight.shape)
+    for i, row_weight in enumerate(kernel):
+        for j, column_weight in enumerate(kernel):
+            factor = float(row_weight) * float(column_weight)
+            total += factor * padded[i : i + height, j : j + width]
+            share += factor * shares[i : i + height, j : j + width]
+    return total / share[..., None]
+
+
+def test_d02_two_passes_equal_the_sum_of_all_shifts():
+    draw = rng(6)
+    change = draw.normal(0, 20, (36, 41, 3)).astype(np.float32)
+    weight = draw.random((36, 41)).astype(np.float32) + 0.1
+    kernel = gaussian_kernel(2.0, 6)
+    expected = slow_filter(change, weight, kernel, wrap=False)
+    np.testing.assert_allclose(smooth_displacement(change, weight, 2.0), expected, atol=1e-3)
+    kernel = gaussian_kernel(PUBLISHED_SIGMA_PX, PUBLISHED_RADIUS_PX)
+    expected = slow_filter(change, np.ones_like(weight), kernel, wrap=True)
+    np.testing.assert_allclose(smooth_displacement_published(change), expected, atol=1e-3)
+
+
+def test_smoothing_with_sigma_0_changes_nothing():
+    change = np.ones((3, 4, 3), np.float32)
+    np.testing.assert_array_equal(smooth_displacement(change, np.ones((3, 4)), 0), change)
+
+
+def check_d05_a_failure_is_an_error(mode):
+    face, face_mask, hand, alpha = scene()
+    with pytest.raises(ValueError, match="face_mask"):
+        transfer_colours(face, face_mask & False, hand, alpha, rng(), with_mode(mode))
+
+
+@pytest.mark.parametrize("mode", ("masked", "partial", "faithful"))
+def test_d05_a_failed_transfer_is_never_passed_over(mode):
+    check_d05_a_failure_is_an_error(mode)
+    face, face_mask, hand, alpha = scene()
+    with pytest.raises(ValueError, match="hand_alpha"):
+        transfer_colours(face, face_mask, hand, alpha * 0, rng(), with_mode(mode))
+    with pytest.raises(pytest.fail.Exception):  # the published one keeps the hand and says nothing
+        check_d05_a_failure_is_an_error("published")
