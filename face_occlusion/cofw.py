@@ -43,7 +43,8 @@ class CofwTrain:
         self.image_of_mask, self.numbering, self.on_mask_frac = self._match()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "_file"}
+        open_file = ("_file", "_references")
+        return {key: value for key, value in self.__dict__.items() if key not in open_file}
 
     @cached_property
     def _file(self) -> h5py.File:
