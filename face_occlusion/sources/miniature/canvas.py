@@ -108,7 +108,7 @@ def draw_camera(rng: np.random.Generator) -> Camera:
     warm = rng.normal(0, 0.03)
     return Camera(
         exposure=rng.uniform(0.9, 1.12),
-        noise=rng.uniform(0.004, 0.018),
+        noise=rng.uniform(0.003, 0.012),
         blur_px=rng.uniform(0, 0.7),
         balance=np.array([1 + warm, 1, 1 - warm], np.float32),
         contrast=rng.uniform(0.92, 1.12),

@@ -66,7 +66,7 @@ def skin_colour(tone: float, warmth: float) -> np.ndarray:
     colour = np.array([np.interp(position, np.arange(len(_MONK)), lab[:, k]) for k in range(3)])
     light = (colour[0] - 15) / 80
     colour[0] = 20 + 0.82 * (colour[0] - 14)  # leaves room for highlights and for dark hair
-    colour[1] += 5.5 + 5 * light - 2.5 * warmth
+    colour[1] += 5 + 3 * light - 2.5 * warmth
     colour[2] = 0.8 * colour[2] + 6 + 3.0 * warmth
     rgb = cv2.cvtColor(colour.astype(np.float32).reshape(1, 1, 3), cv2.COLOR_LAB2RGB)[0, 0]
     return to_linear(np.clip(rgb, 0, 1))

@@ -100,8 +100,8 @@ def _eyeball(
 
 def brow_line(person: Person, across: np.ndarray) -> np.ndarray:
     """Return a brow's middle height Y over its length (0 inner to 1 outer end), in units."""
-    arch = person.brow_arch * np.sin(np.pi * np.clip(across, 0, 1) ** 0.75) * 1.3
-    return person.brow_y + 0.035 - arch - 0.01 * across + 0.05 * across**4
+    arch = person.brow_arch * np.sin(np.pi * np.clip(across, 0, 1) ** 1.25)
+    return person.brow_y + 0.04 - arch - 0.045 * across + 0.03 * across**4
 
 
 def brow_half(person: Person, across: np.ndarray) -> np.ndarray:
@@ -154,7 +154,7 @@ def mouth_edges(person: Person, view: View, across: np.ndarray) -> np.ndarray:
         (4, N): top of the upper lip, its lower edge, top of the lower lip, its lower edge; Y in units.
     """
     arch = np.maximum(1 - across**2, 0)
-    lift = -0.13 * view.smile * (across**2 - 0.35)
+    lift = -0.2 * view.smile * (across**2 - 0.3)
     line = person.mouth_y + lift
     gap = 0.15 * view.mouth_open * arch**0.8
     bow = (

@@ -95,7 +95,9 @@ def fill(shape: tuple[int, int], *outlines: np.ndarray) -> np.ndarray:
     return canvas.astype(np.float32) * np.float32(1 / 255)
 
 
-def stroke(canvas: np.ndarray, lines: np.ndarray, value: float, width_px: int = 1) -> None:
+def stroke(
+    canvas: np.ndarray, lines: np.ndarray, value: float, width_px: int = 1, smooth: bool = True
+) -> None:
     """Draw polylines into a uint8 canvas, in place.
 
     Args:
@@ -103,9 +105,11 @@ def stroke(canvas: np.ndarray, lines: np.ndarray, value: float, width_px: int = 
         lines: (L, N, 2) float, (x, y) in pixels.
         value: Grey value, 0 to 255.
         width_px: Width of the lines.
+        smooth: Whether edges are smooth; rough lines of width 1 are several times faster.
     """
     points = np.rint((lines - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
-    cv2.polylines(canvas, list(points), False, value, width_px, cv2.LINE_AA, _SUBPIXEL_BITS)
+    kind = cv2.LINE_AA if smooth else cv2.LINE_8
+    cv2.polylines(canvas, list(points), False, value, width_px, kind, _SUBPIXEL_BITS)
 
 
 def ellipse(

@@ -120,12 +120,19 @@ class Barber:
 
     def _fringe(self, low: float) -> np.ndarray:
         """Return a lock that falls over the forehead to height `low`."""
-        lean = 0.12 * (1 if self.person.details % 2 else -1)
+        top = -1.5 - 0.15 * self.person.hair_volume
+        lean = 0.15 * (1 if self.person.details % 2 else -1)
         guides = []
         for x in (-0.92, -0.5, 0, 0.5, 0.92):
             fall = low + 0.22 * abs(x) ** 2 - lean * x
             z = 0.86 * np.sqrt(1 - (0.9 * x) ** 2)
-            guides.append([(0.75 * x, -1.4, 0.2), (0.9 * x + lean, -1.05, 0.7), (x, fall, z)])
+            guides.append(
+                [
+                    (0.7 * x + lean, top + 0.3 * x * x, 0.1),
+                    (0.9 * x + lean, -1.1, 0.7),
+                    (x, fall, z),
+                ]
+            )
         return np.array(guides)
 
     def _lock(self, guides: np.ndarray, shadow: bool = True) -> None:
@@ -138,24 +145,30 @@ class Barber:
         frame, rng = self.frame, self.rng
         curves = np.stack([smooth_curve(frame.project(g), _POINTS) for g in guides])
         rows = smooth_across(curves, 14)  # (14, N, 2)
-        border = np.concatenate([rows[0], rows[1:-1, -1], rows[-1][::-1], rows[-2:0:-1, 0]])
+        solid = rows[:, : _POINTS - 2]  # tips are single strands
+        border = np.concatenate([solid[0], solid[1:-1, -1], solid[-1][::-1], solid[-2:0:-1, 0]])
         alpha = fill(frame.shape, border)
         area = float(alpha.sum()) / frame.unit_px**2
-        num = int(120 + 420 * area)
-        strands = self._strands(rows, num)
+        strands, tones = self._strands(rows, int(150 + 650 * area))
         edge = np.zeros(frame.shape, np.uint8)
-        stroke(edge, strands[: num // 3], 255, max(round(frame.unit_px / 90), 1))
+        stroke(edge, strands[::2], 255, 1)
         alpha = np.maximum(alpha, edge.astype(np.float32) / 255)
-        tone = np.full(frame.shape, 96, np.uint8)
-        width = max(round(frame.unit_px / 70), 1)
-        for level, group in zip(rng.permutation(12), np.array_split(strands, 12), strict=True):
-            stroke(tone, group, float(48 + 11 * level), width)
-        self._finish(alpha, blur(tone.astype(np.float32) / 96, 0.5), shadow)
+        tone = np.full(frame.shape, 84, np.uint8)
+        for group in np.array_split(rng.permutation(len(strands)), 10):
+            for level, part in zip(
+                (70, 88, 104, 126), np.array_split(group[np.argsort(tones[group])], 4), strict=True
+            ):
+                stroke(tone, strands[part], level, 1, smooth=False)
+        self._finish(alpha, blur(tone.astype(np.float32) / 96, 0.7), shadow)
 
-    def _strands(self, rows: np.ndarray, num: int) -> np.ndarray:
-        """Return (num, N, 2) strands scattered over a surface of (K, N, 2) curves."""
+    def _strands(self, rows: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
+        """Scatter strands over a surface of (K, N, 2) curves.
+
+        Returns:
+            (num, N, 2) strands and (num,) tones; neighbours, forming locks, have similar tones.
+        """
         rng, unit = self.rng, self.frame.unit_px
-        across = np.clip(rng.normal(0.5, 0.34, num), -0.02, 1.02) * (len(rows) - 1)
+        across = np.clip(rng.uniform(-0.03, 1.03, num), 0, 1) * (len(rows) - 1)
         index = np.clip(across.astype(int), 0, len(rows) - 2)
         weight = (across - index)[:, None, None]
         strands = rows[index] * (1 - weight) + rows[index + 1] * weight
@@ -173,7 +186,9 @@ class Barber:
         along = np.gradient(strands, axis=1)
         normal = along[..., ::-1] * (-1, 1)
         normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-6)
-        return strands + normal * ((wave + drift) * unit)[..., None]
+        locks = np.interp(across, np.linspace(0, len(rows) - 1, 26), rng.standard_normal(26))
+        tones = locks + 0.7 * rng.standard_normal(num)
+        return strands + normal * ((wave + drift) * unit)[..., None], tones
 
     def _back_lock(self, top: float, ends: list[tuple[float, float]]) -> None:
         guides = []
@@ -223,8 +238,9 @@ class Barber:
         alpha = smoothstep(
             0.42, 0.58, soft + (0.1 if afro else 0.14) * bumpy * (soft < 0.99) * (soft > 0.01)
         )
-        first, second = (value_noise(rng, self.frame.shape, cell) for _ in range(2))
-        ridges = np.clip(1.25 - 1.2 * np.minimum(np.abs(first), np.abs(second)), 0.25, 1.4)
+        coils = np.abs(value_noise(rng, self.frame.shape, 0.8 * cell))
+        small = np.abs(value_noise(rng, self.frame.shape, 0.4 * cell))
+        ridges = 1.3 - 0.4 * coils - 0.3 * small + 0.1 * bumpy
         fine = value_noise(rng, self.frame.shape, max(0.02 * unit, 1))
         self._finish(alpha, np.clip(ridges + 0.12 * fine, 0.2, 1.6), shadow=True)
 
@@ -245,11 +261,11 @@ class Barber:
         if box is None:
             return
         a, tone = alpha[box], tone[box]
-        height = inflate(a, 0.22 * unit) + self._volume[box] + 0.02 * unit * tone
+        height = 0.5 * inflate(a, 0.16 * unit) + self._volume[box] + 0.02 * unit * tone
         albedo = self.colour * (tone**1.5)[..., None]
         gloss = 0.16 * tone**2 * (0.4 + 0.6 * float(self.colour.mean()) ** 0.5)
         lit = np.zeros((*self.canvas.shape, 3), np.float32)
-        lit[box] = shade(albedo, height, self.light, wrap=(0.3, 0.3, 0.3), gloss=gloss, shininess=9)
+        lit[box] = shade(albedo, height, self.light, wrap=(0.3, 0.3, 0.3), gloss=gloss, shininess=8)
         self.canvas.paint(alpha, lit, Part.HAIR)
 
     def _head_volume(self) -> np.ndarray:
@@ -258,7 +274,7 @@ class Barber:
         unit = self.frame.unit_px
         u = (x - self.frame.origin_xy[0]) / unit / 1.45
         v = ((y - self.frame.origin_xy[1]) / unit + 0.25) / 1.7
-        return (0.8 * unit * np.sqrt(np.maximum(1 - u * u - v * v, 0.02))).astype(np.float32)
+        return (1.1 * unit / (1 + 1.1 * (u * u + v * v))).astype(np.float32)
 
 
 def smooth_across(curves: np.ndarray, num: int) -> np.ndarray:

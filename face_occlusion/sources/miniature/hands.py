@@ -193,7 +193,7 @@ def paint_hand(
         albedo=_skin(canvas.shape, hand, place, fingers, creases, rng),
         wrap=SKIN_WRAP,
         gloss=0.06 + 0.05 * hand.tone,
-        shininess=14,
+        shininess=16,
     )
     paint_solid(canvas, alpha, height, surface, light, label=label, lift_px=lift_px)
     if hand.dorsal:
@@ -282,7 +282,7 @@ def _paint_nails(
             canvas.shape, ellipse((centre[0], centre[1]), (0.62 * size, 0.44 * size), turn)
         )
         height = blur(alpha, 0.2 * size) * 0.35 * size
-        surface = Surface(colour, SKIN_WRAP, gloss=0.35, shininess=30)
+        surface = Surface(colour, SKIN_WRAP, gloss=0.35, shininess=32)
         paint_solid(canvas, 0.9 * alpha, height, surface, light, label=label)
 
 

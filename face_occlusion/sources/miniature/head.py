@@ -74,17 +74,17 @@ class Head:
                 (0.98 * person.cheek, 0.05),
                 (0.945 * person.cheek, 0.42),
                 (0.86 * person.jaw, 0.55 * length),
-                (0.72 * person.jaw, 0.75 * length),
-                (0.48 * (person.jaw + person.chin) / 2, 0.915 * length),
-                (0.24 * person.chin, 0.985 * length),
+                (0.71 * person.jaw, 0.75 * length),
+                (0.47 * (person.jaw + person.chin) / 2, 0.915 * length),
+                (0.25 * person.chin, 0.985 * length),
                 (0, length),
             ]
         )
         closed = np.concatenate([half, half[-2:0:-1] * (-1, 1)])
-        outline = smooth_curve(closed, 400, closed=True)
+        outline = smooth_curve(closed, 4000, closed=True)
         right = outline[outline[:, 0] >= 0]
         right = right[np.argsort(right[:, 1])]
-        self.rows = np.linspace(right[0, 1], right[-1, 1], 240)
+        self.rows = np.linspace(right[0, 1], right[-1, 1], 1600)
         self.widths = np.maximum(np.interp(self.rows, right[:, 1], right[:, 0]), 0.01)
         self.length = length
 
@@ -113,7 +113,8 @@ class Head:
         """Return the silhouette as seen: (N, 2) pixels, grown outwards by `grow` units."""
         yaw = frame.view.yaw_rad
         c, s = np.cos(yaw), np.sin(yaw)
-        rows = self.rows[::4]
+        turn = np.linspace(0, np.pi, 90)  # rows close up where the outline curves most
+        rows = self.rows[np.rint((1 - np.cos(turn)) / 2 * (len(self.rows) - 1)).astype(int)]
         extent = np.hypot(self.width(rows) * c, self.depth(rows) * s * 0.9)
         extent[[0, -1]] = 0
         middle = self.forward(rows) * s
@@ -173,8 +174,8 @@ def map_face(head: Head, frame: Frame, relief: np.ndarray, density: float) -> Fa
     x = px * np.float32(cos_roll) + py * np.float32(sin_roll)
     y = py * np.float32(cos_roll) - px * np.float32(sin_roll)
     c, s = np.float32(np.cos(frame.view.yaw_rad)), np.float32(np.sin(frame.view.yaw_rad))
-    fine = (np.clip((y - Y_TOP) / (Y_BOTTOM - Y_TOP), 0, 1) * 511).astype(np.int32)
-    rows = np.linspace(Y_TOP, Y_BOTTOM, 512)
+    fine = (np.clip((y - Y_TOP) / (Y_BOTTOM - Y_TOP), 0, 1) * 8191).astype(np.int32)
+    rows = np.linspace(Y_TOP, Y_BOTTOM, 8192)
     width = head.width(rows).astype(np.float32)[fine]
     depth = head.depth(rows).astype(np.float32)[fine]
     forward = head.forward(rows).astype(np.float32)[fine]

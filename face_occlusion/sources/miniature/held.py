@@ -66,7 +66,7 @@ def hold_studio_microphone(portrait: Portrait, rng: np.random.Generator) -> None
     x, y = grid(canvas.shape)
     slots = np.where((y / (0.06 * unit)) % 1 < 0.45, 0.35, 1.0)
     tone = np.where(along > 0.42, slots, 1.0).astype(np.float32)
-    surface = Surface((body * tone[..., None]).astype(np.float32), gloss=0.5, shininess=30)
+    surface = Surface((body * tone[..., None]).astype(np.float32), gloss=0.5, shininess=32)
     paint_solid(canvas, alpha, height, surface, light, label=Part.OCCLUDER, lift_px=0.15 * unit)
 
 

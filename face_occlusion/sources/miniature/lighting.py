@@ -78,7 +78,7 @@ def shade(
     *,
     wrap: tuple[float, float, float] = CLOTH_WRAP,
     gloss: np.ndarray | float = 0.0,
-    shininess: float = 24.0,
+    shininess: int = 16,
     shadow: np.ndarray | float = 1.0,
 ) -> np.ndarray:
     """Light a surface.
@@ -89,7 +89,7 @@ def shade(
         light: The light.
         wrap: Softness of the edge of the light per channel, 0 hard.
         gloss: Strength of the highlight, a number or (H, W).
-        shininess: Exponent of the highlight (Blinn 1977).
+        shininess: Exponent of the highlight (Blinn 1977), a power of two.
         shadow: Share of the key light that arrives, a number or (H, W).
 
     Returns:
@@ -99,7 +99,7 @@ def shade(
     lx, ly, lz = (float(v) for v in light.direction)
     facing = nx * lx + ny * ly + nz * lz
     opposite = np.maximum(-0.7 * np.sign(lx) * nx + 0.6 * nz, 0)
-    sky = 0.72 - 0.28 * ny
+    sky = 0.78 - 0.22 * ny
     result = np.empty((*height.shape, 3), np.float32)
     for channel in range(3):
         w = wrap[channel]
@@ -113,7 +113,9 @@ def shade(
     if np.any(np.asarray(gloss) > 0):
         half = light.direction + np.array([0, 0, 1], np.float32)
         hx, hy, hz = (float(v) for v in half / np.linalg.norm(half))
-        spec = np.maximum(nx * hx + ny * hy + nz * hz, 0) ** shininess
+        spec = np.maximum(nx * hx + ny * hy + nz * hz, 0)
+        for _ in range(shininess.bit_length() - 1):
+            spec *= spec
         result += (gloss * spec * shadow)[..., None] * light.key
     return result
 

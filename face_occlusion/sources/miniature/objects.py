@@ -102,7 +102,7 @@ def _bottle(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
     albedo = mix(glass, paper, band.astype(np.float32))
     albedo = mix(albedo, any_colour(rng, (0.3, 1), (0.05, 0.6)), 0.9 * print_)
     albedo = mix(albedo, cap, (along > 0.9).astype(np.float32))
-    return alpha, height, Surface(albedo, gloss=0.6, shininess=40)
+    return alpha, height, Surface(albedo, gloss=0.6, shininess=32)
 
 
 def _vase(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
@@ -110,7 +110,7 @@ def _vase(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
     alpha, height, along = _lathe(shape, spot, profile)
     first, second = any_colour(rng), any_colour(rng)
     stripes = smoothstep(0.2, 0.4, np.sin(along * rng.uniform(15, 40)))
-    return alpha, height, Surface(mix(first, second, stripes), gloss=0.5, shininess=30)
+    return alpha, height, Surface(mix(first, second, stripes), gloss=0.5, shininess=32)
 
 
 def _cup(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
@@ -129,7 +129,7 @@ def _cup(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
     return (
         np.maximum(alpha, handle).astype(np.float32),
         height,
-        Surface(albedo, gloss=0.4, shininess=30),
+        Surface(albedo, gloss=0.4, shininess=32),
     )
 
 
@@ -194,7 +194,7 @@ def _fruit(
                 ..., None
             ]
         )
-        return alpha, height, Surface(albedo.astype(np.float32), gloss=0.35, shininess=20)
+        return alpha, height, Surface(albedo.astype(np.float32), gloss=0.35, shininess=16)
 
     return draw
 
@@ -251,7 +251,7 @@ def _phone(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
         icons = (np.sin(x * 50) > 0.2) & (np.sin(y * 50) > 0.2)
         glow = mix(any_colour(rng, (0.3, 0.8), (0.1, 0.6)), any_colour(rng), 0.8 * icons)
         albedo = mix(np.array([0.02, 0.02, 0.02], np.float32), glow, screen)
-    return alpha, height, Surface(albedo, gloss=0.5, shininess=40)
+    return alpha, height, Surface(albedo, gloss=0.5, shininess=32)
 
 
 def _book(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:

@@ -116,9 +116,9 @@ def draw_person(rng: np.random.Generator, tone: float) -> Person:
         cheek=rng.uniform(0.95, 1.05),
         length=rng.uniform(1.38, 1.52) + (0 if feminine else 0.05),
         eye_x=rng.uniform(0.39, 0.43),
-        eye_size=rng.uniform(0.175, 0.205) + (0.012 if feminine else 0),
-        eye_open=rng.uniform(0.75, 1.15) + (0.08 if feminine else 0),
-        eye_slant=rng.normal(0.03, 0.035),
+        eye_size=rng.uniform(0.19, 0.22) + (0.012 if feminine else 0),
+        eye_open=rng.uniform(0.8, 1.2) + (0.08 if feminine else 0),
+        eye_slant=rng.normal(0.035, 0.03),
         iris=iris_colour(rng, tone),
         brow_thick=rng.uniform(0.035, 0.055) if feminine else rng.uniform(0.05, 0.085),
         brow_arch=rng.uniform(0.02, 0.07) + (0.03 if feminine else 0),
@@ -152,7 +152,7 @@ def _draw_hair(rng: np.random.Generator, tone: float, age: float) -> str:
 
 def draw_view(rng: np.random.Generator, person: Person) -> View:
     """Draw pose and expression as in an aligned portrait: nearly upright, eyes in place."""
-    smile = float(np.clip(rng.normal(0.35, 0.4), -0.2, 1))
+    smile = float(np.clip(rng.normal(0.45, 0.4), -0.15, 1))
     opened = rng.uniform(0.25, 1) if smile > 0.5 or rng.random() < 0.15 else 0.0
     return View(
         centre_xy=(0.5 + rng.normal(0, 0.012), 0.475 + rng.normal(0, 0.01)),

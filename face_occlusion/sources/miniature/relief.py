@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from face_occlusion.sources.miniature.features import mouth_edges, mouth_half
 from face_occlusion.sources.miniature.fields import smoothstep, value_noise
 from face_occlusion.sources.miniature.head import X_LIMIT, Y_BOTTOM, Y_TOP, Head
 from face_occlusion.sources.miniature.person import Person, View
@@ -80,32 +81,43 @@ def _nose(plane: TexturePlane, person: Person) -> np.ndarray:
     patch = plane.patch(0, 0.25, 0.45, 0.75)
     x, y = plane.local(patch)
     along = np.clip((y + 0.22) / (tip_y + 0.22), 0, 1.3)
-    rise = person.nose_high * (0.03 + 0.27 * along**1.4)
+    rise = person.nose_high * (0.03 + 0.22 * along**1.3)
     half = wide * (0.075 + 0.05 * along**2 + 0.03 * smoothstep(-0.05, -0.3, y))
-    ridge = rise * np.exp(-0.5 * (x / half) ** 2) * smoothstep(tip_y + 0.14, tip_y - 0.02, y)
+    ridge = rise * np.exp(-0.5 * (x / half) ** 2) * smoothstep(tip_y + 0.2, tip_y - 0.02, y)
     ridge *= smoothstep(-0.42, -0.1, y)
     height = np.zeros(plane.shape, np.float32)
     height[patch] = ridge
-    height += 0.07 * person.nose_high * plane.bump(0, tip_y, 0.085 * wide, 0.075)
-    height += 0.125 * plane.bumps(0.135 * wide, tip_y + 0.05, 0.055 * wide, 0.06)
-    height -= 0.06 * plane.bumps(0.085 * wide, tip_y + 0.115, 0.035, 0.02)
+    height += 0.07 * person.nose_high * plane.bump(0, tip_y + 0.02, 0.1 * wide, 0.08)
+    height += 0.1 * plane.bumps(0.145 * wide, tip_y + 0.06, 0.055 * wide, 0.06)
+    height -= 0.03 * plane.bumps(0.085 * wide, tip_y + 0.125, 0.035, 0.02)
     return height
 
 
 def _mouth(plane: TexturePlane, person: Person, view: View, head: Head) -> np.ndarray:
-    y, full = person.mouth_y, person.lips
-    wide = person.mouth_width * (1 + 0.18 * max(view.smile, 0))
-    gap = 0.1 * view.mouth_open
-    height = 0.06 * plane.bump(0, y, 0.34, 0.2)  # the teeth behind
-    height += 0.05 * full * plane.bump(0, y - 0.06 - gap * 0.3, 0.55 * wide, 0.04)
-    height += 0.075 * full * plane.bump(0, y + 0.09 + gap, 0.5 * wide, 0.05)
-    height -= 0.045 * plane.bump(0, y, 0.8 * wide, 0.014)
-    height -= 0.055 * plane.bump(0, y + 0.2 + gap, 0.2, 0.045)
-    height -= 0.012 * plane.bump(0, (y + person.nose_length) / 2 + 0.02, 0.028, 0.09)
-    height -= 0.03 * plane.bumps(wide + 0.02, y - 0.04 * view.smile, 0.03, 0.05)
+    mouth, half = person.mouth_y, mouth_half(person, view)
+    height = 0.06 * plane.bump(0, mouth, 0.34, 0.2)  # the teeth behind
+    patch = plane.patch(0, mouth + 0.06, half + 0.1, 0.4)
+    x, y = plane.local(patch)
+    across = np.clip(x / half, -1, 1)
+    top, under, over, bottom = mouth_edges(person, view, across)
+    taper = (1 - across**2) ** 0.5
+    lips = 0.045 * _ridge(y, top, under) + 0.06 * _ridge(y, over, bottom)
+    groove = np.exp(-0.5 * ((y - (under + over) / 2) / (0.014 + 0.4 * (over - under))) ** 2)
+    height[patch] += taper * (person.lips * lips - 0.03 * groove)
+    gap = 0.15 * view.mouth_open
+    height -= 0.04 * plane.bump(0, mouth + 0.22 + gap, 0.2, 0.05)
+    height -= 0.012 * plane.bump(0, (mouth + person.nose_length) / 2 + 0.02, 0.028, 0.09)
+    corner = float(mouth_edges(person, view, np.array([1.0]))[1, 0])
+    height -= 0.02 * plane.bumps(half + 0.02, corner, 0.035, 0.04)
     chin = 0.085 if not person.feminine else 0.06
     height += chin * plane.bump(0, head.length - 0.17, 0.19, 0.11)
     return height
+
+
+def _ridge(y: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """Return a soft ridge between two edges, 1 in its middle."""
+    half = np.maximum((bottom - top) / 2, 0.02)
+    return np.exp(-0.5 * ((y - (top + bottom) / 2) / (0.7 * half)) ** 2)
 
 
 def _nasolabial(plane: TexturePlane, person: Person) -> np.ndarray:
@@ -116,8 +128,10 @@ def _nasolabial(plane: TexturePlane, person: Person) -> np.ndarray:
     x, y = plane.local(patch)
     t = np.clip((y - top) / (bottom - top), 0, 1)
     line = 0.2 * person.nose_width + 0.3 * t**0.8
-    fold = np.exp(-0.5 * ((np.abs(x) - line) / 0.035) ** 2)
-    field[patch] = fold * smoothstep(top - 0.1, top + 0.1, y) * smoothstep(bottom + 0.1, bottom, y)
+    fold = np.exp(-0.5 * ((np.abs(x) - line) / 0.06) ** 2)
+    field[patch] = (
+        fold * smoothstep(top - 0.1, top + 0.1, y) * smoothstep(bottom + 0.1, bottom - 0.15, y)
+    )
     return field
 
 

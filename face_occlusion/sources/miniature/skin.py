@@ -70,7 +70,7 @@ def draw_face_texture(
     paint_eyes(texture, person, view)
     paint_brows(texture, person, rng)
     pores = value_noise(rng, plane.shape, max(0.012 * density, 1))
-    texture.relief += 0.0016 * (1 + person.age) * pores
+    texture.relief += 0.0005 * (1 + person.age) * pores
     return texture
 
 
@@ -120,9 +120,9 @@ def _label_nose(texture: FaceTexture, person: Person) -> None:
 def _paint_nostrils(texture: FaceTexture, person: Person) -> None:
     plane = texture.plane
     y = person.nose_length + 0.045
-    dark = 0.85 * plane.bumps(0.085 * person.nose_width, y, 0.036 * person.nose_width, 0.018)
+    dark = 0.9 * plane.bumps(0.09 * person.nose_width, y, 0.034 * person.nose_width, 0.017)
     dark += 0.3 * plane.bumps(0.19 * person.nose_width, y - 0.04, 0.016, 0.05)
-    dark += 0.25 * plane.bump(0, y + 0.035, 0.12, 0.02)
+    dark += 0.15 * plane.bump(0, y + 0.035, 0.1, 0.02)
     hole = skin_colour(min(person.tone + 0.25, 1), 0) * np.array([0.28, 0.14, 0.12], np.float32)
     texture.albedo = mix(texture.albedo, hole, np.clip(dark, 0, 0.9))
 

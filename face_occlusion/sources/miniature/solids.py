@@ -37,13 +37,13 @@ class Surface:
         albedo: (H, W, 3) or (3,) float32 linear RGB.
         wrap: See `lighting.shade`.
         gloss: Strength of the highlight, a number or (H, W).
-        shininess: Its sharpness.
+        shininess: Its sharpness, a power of two.
     """
 
     albedo: np.ndarray
     wrap: tuple[float, float, float] = CLOTH_WRAP
     gloss: np.ndarray | float = 0.1
-    shininess: float = 24.0
+    shininess: int = 16
 
 
 def join_capsules(

@@ -17,16 +17,17 @@ from face_occlusion.sources.miniature.fields import (
     value_noise,
 )
 from face_occlusion.sources.miniature.head import Frame, Head
-from face_occlusion.sources.miniature.lighting import SKIN_WRAP, Light, drop_shadow, shade
+from face_occlusion.sources.miniature.lighting import SKIN_WRAP, Light, shade
 from face_occlusion.sources.miniature.parts import Part
 from face_occlusion.sources.miniature.person import Person
+from face_occlusion.sources.miniature.solids import Surface, paint_solid
 
 NECKLINES = ("crew", "v_neck", "shirt", "roll_neck", "boat")
 
 
 def paint_neck(canvas: Canvas, frame: Frame, person: Person, light: Light) -> None:
     """Paint neck and bare shoulders, which clothes then cover."""
-    wide = 0.52 if person.feminine else 0.66
+    wide = 0.56 if person.feminine else 0.72
     right = [(wide + 0.04, 0.6), (wide - 0.03, 1.3), (wide + 0.05, 1.75), (wide + 0.45, 2.05)]
     right += [(1.9, 2.4), (2.3, 3.2), (2.3, 5.0)]
     points = np.array(right + [(-x, y) for x, y in reversed(right)])
@@ -38,8 +39,8 @@ def paint_neck(canvas: Canvas, frame: Frame, person: Person, light: Light) -> No
     height = 0.8 * frame.unit_px * wide * blur(column, 0.06 * frame.unit_px)
     height += 0.6 * inflate(alpha, 0.35 * frame.unit_px)
     albedo = skin_colour(person.tone, person.warmth) * np.array([0.93, 0.88, 0.87], np.float32)
-    colour = shade(albedo, height, light, wrap=SKIN_WRAP, gloss=0.03, shininess=10)
-    canvas.paint(alpha, colour, Part.NECK)
+    surface = Surface(albedo, SKIN_WRAP, gloss=0.03, shininess=8)
+    paint_solid(canvas, alpha, height, surface, light, label=Part.NECK)
 
 
 def paint_clothes(
@@ -61,12 +62,11 @@ def paint_clothes(
     points = np.array([(-x, y) for x, y in reversed(right)] + right[1:])
     alpha = fill(frame.shape, frame.flat(smooth_curve(points, 90)))
     unit = frame.unit_px
-    canvas.darken(drop_shadow(alpha, light, 0.05 * unit, 0.35))
     folds = fractal_noise(rng, frame.shape, 0.5 * unit, 3)
     height = inflate(alpha, 0.5 * unit) + 0.05 * unit * folds
     albedo = _cloth_pattern(rng, frame, base)
-    colour = shade(albedo, height, light, gloss=rng.choice([0.0, 0.04]))
-    canvas.paint(alpha, colour, Part.CLOTH)
+    surface = Surface(albedo, gloss=float(rng.choice([0.0, 0.04])))
+    paint_solid(canvas, alpha, height, surface, light, label=Part.CLOTH, lift_px=0.05 * unit)
     if style == "shirt":
         _paint_collar(canvas, frame, light, base, side)
 
@@ -100,9 +100,10 @@ def _paint_collar(
             (sign * (side + 0.25), 1.98),
         ]
         alpha = fill(frame.shape, frame.flat(np.array(wing)))
-        canvas.darken(drop_shadow(alpha, light, 0.04 * frame.unit_px, 0.4))
+        surface = Surface(np.clip(base * 1.12, 0, 0.95))
         height = inflate(alpha, 0.12 * frame.unit_px)
-        canvas.paint(alpha, shade(np.clip(base * 1.12, 0, 0.95), height, light), Part.CLOTH)
+        lift = 0.04 * frame.unit_px
+        paint_solid(canvas, alpha, height, surface, light, label=Part.CLOTH, lift_px=lift)
 
 
 def paint_ears(
@@ -144,5 +145,5 @@ def _paint_ring(canvas: Canvas, frame: Frame, light: Light, side: int) -> None:
     radius = 0.055 * unit
     alpha = fill(frame.shape, ellipse((lobe[0], lobe[1]), (radius, radius)))
     gold = np.array([0.75, 0.5, 0.18], np.float32)
-    colour = shade(gold, inflate(alpha, radius), light, gloss=0.9, shininess=30)
-    canvas.paint(alpha, colour, Part.EAR_R)
+    surface = Surface(gold, gloss=0.9, shininess=32)
+    paint_solid(canvas, alpha, inflate(alpha, radius), surface, light, label=Part.EAR_R)

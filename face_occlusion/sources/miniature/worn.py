@@ -45,7 +45,7 @@ def wear_sunglasses(portrait: Portrait, rng: np.random.Generator) -> None:
     light = any_colour(rng, (0.3, 0.9), (0.35, 0.85)) if rng.random() < 0.35 else dark * 2.2
     colour = mix(light, dark, fade).astype(np.float32)
     height = inflate(lenses, 0.3 * unit) * 0.35
-    surface = Surface(colour, gloss=0.7, shininess=60)
+    surface = Surface(colour, gloss=0.7, shininess=64)
     paint_solid(canvas, 0.97 * lenses, height, surface, portrait.light, label=Part.OCCLUDER)
     _reflection(portrait, lenses, rng, 0.22)
     _paint_bars(portrait, bars, rng)
@@ -98,7 +98,7 @@ def _paint_bars(portrait: Portrait, bars: np.ndarray, rng: np.random.Generator) 
     colours = ("17120f", "4a2a14", "b8903a", "8c8f96", "7a1f2b", "20304f", "d9c7a8")
     colour = to_linear(from_hex(colours[rng.integers(len(colours))]))
     height = blur(bars, 1.5) * 0.04 * portrait.frame.unit_px
-    surface = Surface(colour, gloss=0.5, shininess=30)
+    surface = Surface(colour, gloss=0.5, shininess=32)
     paint_solid(portrait.canvas, bars, height, surface, portrait.light, label=Part.OCCLUDER)
 
 
@@ -249,7 +249,7 @@ def hold_stage_microphone(portrait: Portrait, rng: np.random.Generator) -> None:
     mesh = np.sin(2 * np.pi * (x + y) / step) * np.sin(2 * np.pi * (x - y) / step)
     metal = to_linear(from_hex(("9a9ea6", "3a3b40", "b0925a")[rng.integers(3)]))
     albedo = metal * (0.75 + 0.35 * smoothstep(-0.4, 0.4, mesh))[..., None]
-    surface = Surface(albedo.astype(np.float32), gloss=0.5, shininess=18)
+    surface = Surface(albedo.astype(np.float32), gloss=0.5, shininess=16)
     paint_solid(canvas, head, head_height, surface, light, label=Part.OCCLUDER)
 
 
