@@ -194,7 +194,8 @@ def _prediction_figures(material: Material) -> Iterator[tuple[str, Callable[[], 
         return
     image_set = material.inventory.sets[f"benchmarks/{chosen.benchmark}"]
     shown = [name for name in chosen.combinations if name in grid.axes.combinations]
-    headings = ["Image", "Truth", *(grid.axes.combinations[name] for name in shown)]
+    titles = (grid.axes.combinations[name].replace(" + ", " +\n") for name in shown)
+    headings = ["Image", "Truth", *titles]
     for model in grid.axes.models:
         places = [Place(name, chosen.benchmark, model) for name in shown]
         if all(grid.view(place) is None for place in places):

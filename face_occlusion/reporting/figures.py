@@ -164,7 +164,9 @@ def training_curves(
     """
     shown = [metric for metric in titles if curves.get(metric)]
     figure = Figure(figsize=(3.1 * len(axes.models), 0.6 + 2.2 * max(1, len(shown))))
-    panels = figure.subplots(max(1, len(shown)), len(axes.models), squeeze=False, sharex=True)
+    panels = figure.subplots(
+        max(1, len(shown)), len(axes.models), squeeze=False, sharex=True, sharey="row"
+    )
     for row, metric in zip(panels, shown, strict=False):
         for panel, (model, title) in zip(row, axes.models.items(), strict=True):
             panel.set_title(title)

@@ -11,7 +11,8 @@ from typing import Any
 import cv2
 import jinja2
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
+from matplotlib.ticker import MaxNLocator
 
 from face_occlusion.evaluation.previews import encode_preview
 from face_occlusion.imageset import ImageSet
@@ -197,8 +198,8 @@ def chart_panels(
         return []
     values = [scale * value for curve in curves.values() for value in curve.values]
     last = max(curve.steps[-1] for curve in curves.values())
-    low, high = min(values), max(values)
-    high = high if high > low else low + 1
+    ticks = MaxNLocator(4).tick_values(min(values), max(values))
+    low, high = ticks[0], ticks[-1]
     width, height = CHART
 
     def point(step: int, value: float) -> str:
@@ -216,7 +217,7 @@ def chart_panels(
                 lines.append({"index": index, "title": name, "path": "M" + " L".join(points)})
         y_ticks = [
             {"at": f"{(high - value) / (high - low) * height:.1f}", "label": f"{value:.3g}"}
-            for value in np.linspace(low, high, 4)
+            for value in ticks
         ]
         panels.append({"title": title, "lines": lines, "y_ticks": y_ticks, "last": f"{last:,}"})
     return panels
@@ -226,6 +227,15 @@ def as_json(value: object) -> Markup:
     """Write JSON that may stand inside a script element."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))
+
+
+def unbroken(text: str) -> Markup:
+    """Keep names with hyphens, such as C-WO-NatOcc, on one line."""
+    words = (
+        Markup('<span class="nb">{}</span>').format(word) if "-" in word else escape(word)
+        for word in text.split(" ")
+    )
+    return Markup(" ").join(words)
 
 
 def render(context: Mapping[str, Any]) -> str:
@@ -243,5 +253,5 @@ def render(context: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["json"] = as_json
+    environment.filters |= {"json": as_json, "unbroken": unbroken}
     return environment.get_template("report.html").render(context)

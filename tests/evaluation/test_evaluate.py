@@ -1,0 +1,166 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from face_occlusion.evaluation import evaluate
+from face_occlusion.evaluation.evaluate import (
+    EvaluateParams,
+    evaluate_run,
+    load_checkpoints,
+)
+from face_occlusion.evaluation.metrics import confusion_counts
+from face_occlusion.evaluation.previews import decode_preview, encode_preview
+from face_occlusion.images import encode_jpeg, encode_png
+from face_occlusion.imageset import encode_record, write_image_set
+
+PARAMS = EvaluateParams(
+    benchmarks=["realocc"],
+    checkpoints=["last", "best"],
+    tta=False,
+    device="cpu",
+    batch_size=3,
+    preview_px=16,
+)
+
+
+class BrightIsFace:
+    """A network that takes bright pixels for face."""
+
+    def __init__(self, threshold):
+        self.threshold = threshold
+        self.batches = []
+
+    def predict_batch(self, images, *, tta=False):
+        self.batches.append((len(images), tta))
+        return [(image[..., 0] > self.threshold + 40 * tta).astype(np.float32) for image in images]
+
+
+@pytest.fixture
+def realocc(tmp_path):
+    def sample(number):
+        rng = np.random.default_rng(number)
+        shape = (20 + number, 33)  # sizes differ, H != W
+        image = np.repeat(rng.integers(0, 255, (*shape, 1), np.uint8), 3, axis=2)
+        target = (image[..., 0] > 100).astype(np.uint8)
+        target[:3] = 255
+        kind = {"occluder_kind": "mask" if number % 2 else None}
+        return f"{number:02d}", {
+            "jpg": encode_jpeg(image, 100),
+            "png": encode_png(target),
+            "json": encode_record(kind),
+        }
+
+    info = {"kind": "benchmark", "name": "realocc", "sources": ["test"]}
+    return write_image_set(tmp_path / "realocc", map(sample, range(7)), info=info)
+
+
+def test_counts_are_of_the_original_resolution_in_order_and_without_ignored_pixels(realocc):
+    network = BrightIsFace(120)
+    scores = evaluate_run({"last": network}, {"realocc": realocc.folder}, PARAMS)["realocc"]
+    assert scores.keys == realocc.keys
+    assert scores.occluder_kinds == [None, "mask", None, "mask", None, "mask", None]
+    assert network.batches == [(3, False), (3, False), (1, False)]
+    for key, size, counts in zip(
+        scores.keys, scores.sizes, scores.views["last"].counts, strict=True
+    ):
+        target = realocc.seg_map(key)
+        pred = realocc.image(key)[..., 0] > 120
+        assert size == target.shape
+        assert counts.tolist() == confusion_counts(pred, target).tolist()
+        assert counts.sum() == (target != 255).sum()
+    assert scores.views["last"].calibration[:, 0].sum() == scores.views["last"].counts.sum()
+
+
+def test_each_checkpoint_is_a_view_with_and_without_augmentation(realocc):
+    networks = {"last": BrightIsFace(120), "best": BrightIsFace(100)}
+    params = dataclasses.replace(PARAMS, tta=True)
+    scores = evaluate_run(networks, {"realocc": realocc.folder}, params)["realocc"]
+    assert list(scores.views) == ["last", "best", "last_tta", "best_tta"]
+    right = {view: counts.counts[:, [0, 3]].sum() for view, counts in scores.views.items()}
+    assert right["best"] > right["last"] > right["last_tta"]
+
+
+def test_the_same_weights_are_predicted_once(realocc):
+    network = BrightIsFace(100)
+    networks = {"last": network, "best": network}
+    scores = evaluate_run(networks, {"realocc": realocc.folder}, PARAMS)["realocc"]
+    assert len(network.batches) == 3
+    assert (scores.views["last"].counts == scores.views["best"].counts).all()
+
+
+def test_an_absent_benchmark_keeps_its_reason_and_an_empty_one_is_refused(tmp_path):
+    info = {"kind": "benchmark", "name": "cofw", "sources": []}
+    write_image_set(tmp_path / "cofw", [], info={**info, "absent": "not published"})
+    scores = evaluate_run({"last": BrightIsFace(9)}, {"cofw": tmp_path / "cofw"}, PARAMS)
+    assert scores["cofw"].absent == "not published"
+    assert scores["cofw"].views == {}
+
+
+def test_a_prediction_of_another_size_names_the_image(realocc):
+    class Wrong(BrightIsFace):
+        def predict_batch(self, images, *, tta=False):
+            return [np.zeros((3, 3), np.float32) for _ in images]
+
+    with pytest.raises(ValueError, match="00: mask is"):
+        evaluate_run({"last": Wrong(9)}, {"realocc": realocc.folder}, PARAMS)
+
+
+def test_previews_are_reduced_masks_of_the_headline(realocc):
+    scores = evaluate_run({"last": BrightIsFace(100)}, {"realocc": realocc.folder}, PARAMS)
+    preview = decode_preview(scores["realocc"].previews[0])
+    assert preview.dtype == bool and preview.shape == (10, 16)
+    none = dataclasses.replace(PARAMS, preview_px=0)
+    scores = evaluate_run({"last": BrightIsFace(100)}, {"realocc": realocc.folder}, none)
+    assert scores["realocc"].previews == [None] * 7
+
+
+def test_preview_keeps_small_masks_exactly_and_refuses_other_text():
+    mask = np.random.default_rng(1).random((13, 29)) > 0.5
+    np.testing.assert_array_equal(decode_preview(encode_preview(mask, 64)), mask)
+    with pytest.raises(ValueError, match="not a PNG"):
+        decode_preview("AAAA")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"benchmarks": []}, "benchmarks must name"),
+        ({"checkpoints": ["first"]}, "checkpoints must be taken from"),
+        ({"device": "tpu"}, "device must be"),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"preview_px": -1}, "preview_px must lie"),
+    ],
+)
+def test_params_name_the_key_that_is_wrong(change, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        dataclasses.replace(PARAMS, **change)
+
+
+@pytest.mark.parametrize(
+    ("card", "expected"),
+    [
+        ({"selected": {"iteration": 5, "miou": 0.5}, "iterations": 9}, {"last": 0, "best": 1}),
+        ({"selected": {"iteration": 9, "miou": 0.5}, "iterations": 9}, {"last": 0, "best": 0}),
+        ({"selected": None, "not_selected": "empty", "iterations": 9}, {"last": 0}),
+    ],
+)
+def test_checkpoints_that_are_there_are_loaded_once(tmp_path, monkeypatch, card, expected):
+    loaded = []
+
+    def load(folder, device, which):
+        loaded.append(which)
+        return len(loaded) - 1
+
+    monkeypatch.setattr(evaluate, "load_model", load)
+    (tmp_path / "card.json").write_text(json.dumps(card))
+    assert load_checkpoints(tmp_path, PARAMS) == expected
+
+
+def test_a_folder_without_a_card_is_no_run(tmp_path):
+    with pytest.raises(ValueError, match=r"card\.json: no such file"):
+        load_checkpoints(tmp_path, PARAMS)
+    (tmp_path / "card.json").write_text("{")
+    with pytest.raises(ValueError, match=r"card\.json: not JSON"):
+        load_checkpoints(tmp_path, PARAMS)

@@ -1,0 +1,110 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from mmseg.evaluation.metrics import IoUMetric
+
+from face_occlusion.evaluation import metrics
+
+SHAPE = (5, 7)  # H != W, so swapped axes show
+preds = arrays(bool, SHAPE)
+targets = arrays(np.uint8, SHAPE, elements=st.sampled_from([0, 1, 255]))
+
+
+def mmseg_scores(pairs):
+    areas = [
+        IoUMetric.intersect_and_union(
+            torch.from_numpy(pred.astype(np.int64)),
+            torch.from_numpy(target.astype(np.int64)),
+            2,
+            255,
+        )
+        for pred, target in pairs
+    ]
+    return IoUMetric.total_area_to_metrics(
+        *(sum(area).double() for area in zip(*areas, strict=True)), ["mIoU", "mDice", "mFscore"]
+    )
+
+
+def test_convention_counts_are_tn_fp_fn_tp_and_row_is_target():
+    target = np.array([[0, 0, 0, 1, 1, 255]], np.uint8)
+    pred = np.array([[0, 1, 1, 0, 1, 1]], bool)
+    counts = metrics.confusion_counts(pred, target)
+    assert counts.tolist() == [1, 2, 1, 1]
+    assert metrics.confusion_matrix(counts).tolist() == [[1, 2], [1, 1]]
+    assert metrics.COUNT_NAMES == ("tn", "fp", "fn", "tp")
+
+
+@given(preds, targets)
+def test_counts_add_up_to_the_counted_pixels_and_leave_inputs_alone(pred, target):
+    before = pred.copy(), target.copy()
+    counts = metrics.confusion_counts(pred, target)
+    assert counts.sum() == (target != 255).sum()
+    np.testing.assert_array_equal(metrics.confusion_counts(pred.astype(np.uint8), target), counts)
+    assert (pred == before[0]).all() and (target == before[1]).all()
+
+
+def test_counts_refuse_other_sizes_and_other_classes():
+    target = np.zeros(SHAPE, np.uint8)
+    with pytest.raises(ValueError, match=r"share one \(H, W\)"):
+        metrics.confusion_counts(np.zeros((7, 5), bool), target)
+    with pytest.raises(ValueError, match="pred must hold 0 and 1"):
+        metrics.confusion_counts(np.full(SHAPE, 2), target)
+    with pytest.raises(ValueError, match="target must hold 0, 1 and 255"):
+        metrics.confusion_counts(np.zeros(SHAPE, bool), np.full(SHAPE, 7, np.uint8))
+
+
+@given(st.lists(st.tuples(preds, targets), min_size=1, max_size=4))
+def test_scores_equal_mmseg_iou_metric(pairs):
+    counts = sum(metrics.confusion_counts(*pair) for pair in pairs)
+    expected = mmseg_scores(pairs)
+    np.testing.assert_allclose(metrics.iou_per_class(counts), expected["IoU"], atol=1e-6)
+    np.testing.assert_allclose(metrics.dice_per_class(counts), expected["Dice"], atol=1e-6)
+    np.testing.assert_allclose(metrics.pixel_accuracy(counts), expected["aAcc"], atol=1e-6)
+    precision, recall = metrics.precision_recall(counts)
+    np.testing.assert_allclose(precision, expected["Precision"][1], atol=1e-6)
+    np.testing.assert_allclose(recall, expected["Recall"][1], atol=1e-6)
+    known = expected["IoU"][~np.isnan(expected["IoU"])]
+    if len(known):
+        np.testing.assert_allclose(metrics.mean_iou(counts), known.mean(), atol=1e-6)
+    else:
+        assert np.isnan(metrics.mean_iou(counts))
+
+
+@pytest.mark.parametrize(
+    ("counts", "iou", "mean"),
+    [
+        ([0, 0, 0, 9], [np.nan, 1], 1),  # background in neither
+        ([9, 0, 0, 0], [1, np.nan], 1),  # face in neither: not 1, not 0, left out
+        ([9, 1, 0, 0], [0.9, 0], 0.45),  # face only in the prediction
+        ([0, 0, 0, 0], [np.nan, np.nan], np.nan),  # everything ignored
+    ],
+)
+def test_absent_classes_are_nan(counts, iou, mean):
+    np.testing.assert_allclose(metrics.iou_per_class(np.array(counts)), iou)
+    np.testing.assert_allclose(metrics.mean_iou(np.array(counts)), mean)
+
+
+def test_per_image_mean_weighs_images_alike_and_the_pooled_one_pixels():
+    counts = np.array([[50, 0, 0, 50], [0, 5000, 0, 5000]])
+    assert metrics.per_image_mean_iou(counts) == pytest.approx((1 + 0.25) / 2)
+    assert metrics.mean_iou(counts.sum(axis=0)) < 0.3
+    assert np.isnan(metrics.per_image_mean_iou(np.zeros((0, 4))))
+    assert metrics.per_image_mean_iou(np.array([[0, 0, 0, 0], [5, 0, 0, 5]])) == 1
+
+
+def test_frequency_weighted_iou_hides_a_lost_face():
+    counts = np.array([980, 0, 20, 0])  # a small face that is missed altogether
+    assert metrics.iou_per_class(counts)[1] == 0
+    assert metrics.frequency_weighted_iou(counts) == pytest.approx(0.98 * 0.98)
+    assert metrics.frequency_weighted_iou(counts) > metrics.mean_iou(counts) + 0.4
+    assert np.isnan(metrics.frequency_weighted_iou(np.zeros(4)))
+
+
+def test_scores_take_any_leading_shape():
+    counts = np.random.default_rng(0).integers(1, 99, (3, 2, 4))
+    for score in (metrics.mean_iou, metrics.frequency_weighted_iou, metrics.pixel_accuracy):
+        assert score(counts).shape == (3, 2)
+        assert score(counts)[1, 1] == score(counts[1, 1])

@@ -1,0 +1,175 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from face_occlusion.evaluation.calibration import NUM_BINS
+from face_occlusion.evaluation.scores import (
+    BenchmarkScores,
+    RunScores,
+    ViewCounts,
+    fingerprint,
+    read_scores,
+    summarise,
+    write_scores,
+)
+
+
+def make_view(rng, num_images):
+    return ViewCounts(
+        counts=rng.integers(1, 99, (num_images, 4)),
+        boundary=np.sort(rng.integers(1, 99, (num_images, 2)), axis=1),
+        calibration=rng.random((NUM_BINS, 3)),
+    )
+
+
+@pytest.fixture
+def benchmarks(tmp_path):
+    for name in ("realocc", "cofw"):
+        (tmp_path / "benchmarks" / name).mkdir(parents=True)
+        (tmp_path / "benchmarks" / name / "index.json").write_text(name)
+    return tmp_path / "benchmarks"
+
+
+@pytest.fixture
+def scores(benchmarks):
+    rng = np.random.default_rng(4)
+    return RunScores(
+        profile="miniature",
+        run="pspnet_c_wo",
+        model="pspnet",
+        combination="C-WO",
+        headline="last",
+        benchmarks={
+            "realocc": BenchmarkScores(
+                fingerprint=fingerprint(benchmarks / "realocc"),
+                keys=["a", "b", "c"],
+                occluder_kinds=["mask", None, "hand"],
+                sizes=[(4, 5), (6, 7), (8, 9)],
+                views={"last": make_view(rng, 3), "best": make_view(rng, 3)},
+                previews=["AAAA", None, "BBBB"],
+            ),
+            "cofw": BenchmarkScores(
+                fingerprint=fingerprint(benchmarks / "cofw"), absent="the release is not there"
+            ),
+        },
+    )
+
+
+@pytest.fixture
+def path(tmp_path, scores):
+    path = tmp_path / "scores" / "pspnet_c_wo.json"
+    write_scores(path, scores)
+    return path
+
+
+def test_round_trip_keeps_everything(path, scores, benchmarks):
+    read = read_scores(path, profile="miniature", benchmarks_folder=benchmarks)
+    for name, part in scores.benchmarks.items():
+        again = read.benchmarks[name]
+        assert (again.keys, again.occluder_kinds) == (part.keys, part.occluder_kinds)
+        assert (again.sizes, again.previews) == (part.sizes, part.previews)
+        assert (again.absent, again.fingerprint) == (part.absent, part.fingerprint)
+        for view, counts in part.views.items():
+            for field in dataclasses.fields(ViewCounts):
+                np.testing.assert_array_equal(
+                    getattr(again.views[view], field.name), getattr(counts, field.name)
+                )
+    assert dataclasses.replace(read, benchmarks={}) == dataclasses.replace(scores, benchmarks={})
+
+
+def test_same_scores_give_the_same_bytes_and_nothing_half_written_remains(path, scores, tmp_path):
+    write_scores(tmp_path / "again.json", scores)
+    assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
+    assert [file.name for file in path.parent.iterdir()] == ["pspnet_c_wo.json"]
+
+
+def test_file_is_json_with_one_image_per_line_and_null_for_nan(path):
+    raw = json.loads(path.read_text())
+    assert raw["benchmarks"]["cofw"]["scores"] is None
+    assert raw["benchmarks"]["cofw"]["absent"] == "the release is not there"
+    row = next(line for line in path.read_text().splitlines() if '"key": "b"' in line)
+    assert json.loads(row.rstrip(","))["size"] == [6, 7]
+    assert "NaN" not in path.read_text()
+
+
+def test_undefined_scores_survive_as_null(tmp_path, benchmarks, scores):
+    view = ViewCounts(
+        counts=np.zeros((1, 4), np.int64),
+        boundary=np.zeros((1, 2), np.int64),
+        calibration=np.zeros((NUM_BINS, 3)),
+    )
+    part = BenchmarkScores(
+        fingerprint="x", keys=["a"], occluder_kinds=[None], sizes=[(1, 1)], views={"last": view}
+    )
+    write_scores(tmp_path / "s.json", dataclasses.replace(scores, benchmarks={"realocc": part}))
+    raw = json.loads((tmp_path / "s.json").read_text())
+    assert raw["benchmarks"]["realocc"]["scores"]["last"]["miou"] is None
+    again = read_scores(tmp_path / "s.json").benchmarks["realocc"].views["last"]
+    assert np.isnan(summarise(again)["miou"])
+
+
+def test_missing_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"nothing\.json: no such score file"):
+        read_scores(tmp_path / "nothing.json")
+
+
+@pytest.mark.parametrize("share", [0.2, 0.6, 0.99])
+def test_truncated_file_is_refused(path, share):
+    text = path.read_text()
+    path.write_text(text[: int(share * len(text))])
+    with pytest.raises(ValueError, match=r"pspnet_c_wo\.json: truncated"):
+        read_scores(path)
+
+
+def edit(path, change):
+    raw = json.loads(path.read_text())
+    change(raw)
+    path.write_text(json.dumps(raw))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda raw: raw.update(format="else"), "not a score file"),
+        (lambda raw: raw.update(version=0), "format version 0, this code reads 1"),
+        (lambda raw: raw.pop("model"), r"truncated: missing \['model'\]"),
+        (lambda raw: raw.update(profile="small"), "profile 'small', expected 'miniature'"),
+        (
+            lambda raw: raw["benchmarks"]["realocc"]["images"].pop(),
+            r"benchmark 'realocc': scores\.last\.miou is .* but its counts give",
+        ),
+        (
+            lambda raw: raw["benchmarks"]["realocc"]["scores"]["best"].update(miou=None),
+            r"scores\.best\.miou is None",
+        ),
+        (
+            lambda raw: raw["benchmarks"]["realocc"]["images"][1]["last"].update(counts=[1, 2]),
+            "benchmark 'realocc'",
+        ),
+        (
+            lambda raw: [
+                row["best"].update(boundary=[1, 2, 3])
+                for row in raw["benchmarks"]["realocc"]["images"]
+            ],
+            "expected 2 counts per image; got 3",
+        ),
+        (
+            lambda raw: raw["benchmarks"]["realocc"]["images"][0].pop("occluder_kind"),
+            "benchmark 'realocc': missing key 'occluder_kind'",
+        ),
+    ],
+)
+def test_a_file_that_is_not_what_it_should_be_is_refused(path, change, message):
+    edit(path, change)
+    with pytest.raises(ValueError, match=message):
+        read_scores(path, profile="miniature")
+
+
+def test_a_changed_benchmark_is_named(path, benchmarks):
+    (benchmarks / "realocc" / "index.json").write_text("other images")
+    with pytest.raises(ValueError, match="benchmark 'realocc' changed since it was scored"):
+        read_scores(path, benchmarks_folder=benchmarks)
+    with pytest.raises(ValueError, match="not an image set"):
+        fingerprint(benchmarks)
