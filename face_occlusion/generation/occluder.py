@@ -13,6 +13,7 @@ import numpy as np
 
 CUT_SHARE = 0.15  # a straight run along this share of a border is a cut, not a tangent
 MAX_HULL_POINTS = 64
+BORDERS = ("left", "right", "top", "bottom")
 
 
 @dataclass(frozen=True)
@@ -43,18 +44,25 @@ class Occluder:
 
 
 def make_occluder(
-    cutout: np.ndarray, *, key: str = "occluder", pointing_deg: float | None = None
+    cutout: np.ndarray,
+    *,
+    key: str = "occluder",
+    pointing_deg: float | None = None,
+    enters: str = "none",
 ) -> Occluder:
     """Measure a cut-out and shrink it by halves.
 
     Args:
         cutout: (H, W, 4) uint8 premultiplied RGBA.
         key: Its name, for records and errors.
-        pointing_deg: Direction in which the fingers of a hand point.
+        pointing_deg: Direction in which the fingers of a hand point; None for what has none.
+        enters: Border at which an arm left its photograph: left, right, top, bottom or none.
 
     Raises:
         ValueError: If the cut-out is not premultiplied RGBA or covers less than one pixel.
     """
+    if enters not in (*BORDERS, "none"):
+        raise ValueError(f"occluder {key}: enters must be one of {BORDERS} or none; got {enters!r}")
     if cutout.ndim != 3 or cutout.shape[2] != 4 or cutout.dtype != np.uint8:
         raise ValueError(
             f"occluder {key}: must be (H, W, 4) uint8 premultiplied RGBA; "
@@ -73,7 +81,7 @@ def make_occluder(
         centre_xy=np.array([moments["m10"], moments["m01"]]) / moments["m00"],
         hull_xy=convex_hull(alpha),
         pointing_deg=pointing_deg,
-        cut_xy=cut_points(alpha),
+        cut_xy=cut_points(alpha, enters, hand=pointing_deg is not None),
     )
 
 
@@ -102,30 +110,40 @@ def convex_hull(alpha: np.ndarray) -> np.ndarray:
     return hull[::stride]
 
 
-def cut_points(alpha: np.ndarray) -> np.ndarray:
+def cut_points(alpha: np.ndarray, enters: str, *, hand: bool) -> np.ndarray:
     """Find where a cut-out ends in a straight cut along a border of its frame.
 
-    Cut-outs are cropped to their coverage, so a whole thing touches each border in a short run;
-    one that left its photograph runs along it.
+    The border at which the arm enters is one. Cut-outs are cropped to their coverage, so a whole
+    hand touches the other borders in short runs; where it runs along one, it was cut there too.
+    An object may have a straight side of its own and counts as whole.
 
     Args:
         alpha: (H, W) uint8 coverage.
+        enters: Name of the border at which an arm left the photograph, or none.
+        hand: Whether the other borders are searched as well.
 
     Returns:
         (M, 2) float64 points (x, y) on the outer border of the cut pixels; empty if whole.
     """
-    height, width = alpha.shape
     points = []
-    for line, fixed, horizontal in (
-        (alpha[0], -0.5, True),
-        (alpha[-1], height - 0.5, True),
-        (alpha[:, 0], -0.5, False),
-        (alpha[:, -1], width - 0.5, False),
-    ):
+    for border in BORDERS:
+        line = _border_line(alpha, border)
         along = np.flatnonzero(line >= 128)
-        if len(along) < max(CUT_SHARE * len(line), 8):
-            continue
-        span = np.linspace(along[0] - 0.5, along[-1] + 0.5, 17)
-        across = np.full_like(span, fixed)
-        points.append(np.stack([span, across] if horizontal else [across, span], axis=1))
+        is_cut = len(along) >= max(CUT_SHARE * len(line), 8) if hand else False
+        if len(along) and (is_cut or border == enters):
+            points.append(_along_border(along[0] - 0.5, along[-1] + 0.5, border, alpha.shape))
     return np.concatenate(points) if points else np.zeros((0, 2))
+
+
+def _border_line(alpha: np.ndarray, border: str) -> np.ndarray:
+    """Return the outermost row or column of a frame."""
+    lines = {"left": np.s_[:, 0], "right": np.s_[:, -1], "top": np.s_[0], "bottom": np.s_[-1]}
+    return alpha[lines[border]]
+
+
+def _along_border(start: float, end: float, border: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Return 17 points (x, y) from `start` to `end` on a border of an (H, W) frame."""
+    outer = {"left": -0.5, "top": -0.5, "right": shape[1] - 0.5, "bottom": shape[0] - 0.5}
+    along = np.linspace(start, end, 17)
+    across = np.full_like(along, outer[border])
+    return np.stack([across, along] if border in ("left", "right") else [along, across], axis=1)

@@ -97,11 +97,12 @@ def read_occluder(occluders: ImageSet, key: str) -> Occluder:
     Raises:
         ValueError: If it is unreadable or empty; names set and key.
     """
-    pointing = occluders.record(key).get("pointing_deg")
+    record = occluders.record(key)
+    pointing, enters = record.get("pointing_deg"), record.get("enters", "none")
     if pointing is not None and not isinstance(pointing, int | float):
         raise ValueError(f"{occluders.folder}: {key}: pointing_deg must be a number")
     try:
-        return make_occluder(occluders.cutout(key), key=key, pointing_deg=pointing)
+        return make_occluder(occluders.cutout(key), key=key, pointing_deg=pointing, enters=enters)
     except ValueError as error:
         raise ValueError(f"{occluders.folder}: {error}") from error
 
