@@ -6,10 +6,12 @@ and 4 in single pixels: sums are rounded otherwise, and near ties may change pla
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch.nn import functional
 
-from face_occlusion.generation.smoothing import window_matrix
+from face_occlusion.generation.smoothing import gaussian_kernel
 
 
 def sliced_transport_torch(
@@ -160,9 +162,16 @@ def smooth_displacement_torch(
     """
     if sigma_px == 0:
         return torch.where(weight > 0, displacement, 0.0)
-    down, across = (
-        torch.from_numpy(window_matrix(length, sigma_px)).to(weight) for length in weight.shape[2:]
-    )
+    down, across = (_window_matrix(length, sigma_px).to(weight) for length in weight.shape[2:])
     stacked = down @ torch.cat([displacement * weight, weight], dim=1) @ across
     share = stacked[:, 3:]
     return torch.where(share > 1e-6, stacked[:, :3] / share, 0.0)
+
+
+def _window_matrix(length: int, sigma_px: float) -> torch.Tensor:
+    """Write a Gaussian filter of a line, cut at three sigma, as a symmetric (length, length)."""
+    radius = math.ceil(3 * sigma_px)
+    half = torch.from_numpy(gaussian_kernel(sigma_px, radius)[radius:])
+    position = torch.arange(length)
+    apart = (position[:, None] - position).abs()
+    return functional.pad(half, (0, 1))[apart.clamp(max=radius + 1)]

@@ -22,6 +22,7 @@ from face_occlusion.generation.smoothing import (
     smooth_displacement_published,
 )
 from face_occlusion.generation.transport import random_directions
+from face_occlusion.generation.transport_torch import smooth_displacement_torch
 
 PARAMS = ColourTransferParams(
     mode="masked",
@@ -288,6 +289,17 @@ def test_d02_two_passes_equal_the_sum_of_all_shifts():
     kernel = gaussian_kernel(PUBLISHED_SIGMA_PX, PUBLISHED_RADIUS_PX)
     expected = slow_filter(change, np.ones_like(weight), kernel, wrap=True)
     np.testing.assert_allclose(smooth_displacement_published(change), expected, atol=1e-3)
+
+
+def test_smoothing_on_torch_equals_numpy():
+    draw = rng(7)
+    change = draw.normal(0, 20, (36, 41, 3)).astype(np.float32)
+    weight = (draw.random((36, 41)) < 0.1).astype(np.float32)
+    planes = torch.from_numpy(change).permute(2, 0, 1)[None]
+    for sigma_px in (0, 2.0, 9.0):
+        smoothed = smooth_displacement_torch(planes, torch.from_numpy(weight)[None, None], sigma_px)
+        expected = smooth_displacement(change, weight, sigma_px)
+        np.testing.assert_allclose(smoothed[0].permute(1, 2, 0).numpy(), expected, atol=1e-3)
 
 
 def test_smoothing_with_sigma_0_changes_nothing():

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 STATISTICS = {"mkl": statistics.mkl, "reinhard": statistics.reinhard}
 RAINNET_PREFIX = "rainnet:"
-SMOOTHING_PX = 1.0  # on the small grid: carries the change past the hard mask's edge
+SMOOTHING_PX = 1.0  # of the change, on the small grid
+REACH_PX = 3.0  # carries it on past the hard mask's edge, as a sigma: soft edges end within 9 px
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +93,6 @@ class Harmoniser:
         """
         import cv2
 
-        from face_occlusion.generation.smoothing import smooth_displacement
-
         side = self.params.size_px
         small = cv2.resize(composite, (side, side), interpolation=cv2.INTER_AREA)
         inside = _hard_mask(alpha, side)
@@ -106,7 +105,7 @@ class Harmoniser:
             move = STATISTICS[self.params.method]
             change[inside] = move(small[inside].astype(float), small[~inside].astype(float))
         change *= self.params.strength
-        return smooth_displacement(change, inside.astype(np.float32), SMOOTHING_PX)
+        return _extended(change, inside)
 
 
 def harmonise(
@@ -168,6 +167,33 @@ def _hard_mask(alpha: np.ndarray, side: int) -> np.ndarray:
 
     small = cv2.resize(alpha.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
     return small >= (127.5 if alpha.dtype == np.uint8 else 0.5)
+
+
+def _extended(change: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Smooth a change within its mask and carry it on beyond, for pixels that are half covered.
+
+    Args:
+        change: (side, side, 3) float32.
+        inside: (side, side) bool, at least one True.
+
+    Returns:
+        (side, side, 3) float32, 0 beyond reach.
+    """
+    from face_occlusion.generation.smoothing import smooth_displacement
+
+    margin = int(np.ceil(3 * REACH_PX))
+    window = tuple(
+        slice(max(0, used[0] - margin), used[-1] + 1 + margin)
+        for used in (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    )
+    weight = inside[window].astype(np.float32)
+    extended = np.zeros_like(change)
+    extended[window] = np.where(
+        inside[window][..., np.newaxis],
+        smooth_displacement(change[window], weight, SMOOTHING_PX),
+        smooth_displacement(change[window], weight, REACH_PX),
+    )
+    return extended
 
 
 def _network_change(network: RainNet, small: np.ndarray, inside: np.ndarray) -> np.ndarray:

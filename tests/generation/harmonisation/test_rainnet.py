@@ -1,0 +1,115 @@
+"""The generator against the published one: keys, vectors, checkpoints."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from face_occlusion.generation.harmonisation.checkpoint import load_rainnet, save_rainnet
+from face_occlusion.generation.harmonisation.rainnet import RainNet, RegionAwareNorm
+
+
+@pytest.fixture(scope="module")
+def vectors(shared):
+    return np.load(shared / "reference" / "rainnet_vectors.npz")
+
+
+@pytest.fixture(scope="module")
+def reference_network(vectors):
+    network = RainNet(width=4)
+    weights = {
+        name.removeprefix("weight/"): torch.from_numpy(vectors[name])
+        for name in vectors.files
+        if name.startswith("weight/")
+    }
+    network.load_state_dict(weights, strict=True)
+    return network.eval()
+
+
+def test_the_state_dict_is_the_published_one(shared):
+    published = json.loads((shared / "reference" / "rainnet_keys.json").read_text())["keys"]
+    with torch.device("meta"):
+        state = RainNet().state_dict()
+    assert {name: list(tensor.shape) for name, tensor in state.items()} == published
+    assert sum(tensor.numel() for tensor in state.values()) == 54_759_043
+
+
+@torch.no_grad()
+def test_outputs_equal_the_reference(vectors, reference_network):
+    image = torch.from_numpy(vectors["input_u8"]).float() / 127.5 - 1
+    mask = torch.from_numpy(vectors["mask"]).float()
+    kept = image.clone()
+    output = reference_network(image, mask).numpy()
+    composite = reference_network.composite(image, mask).numpy()
+    assert np.abs(output - vectors["generator_output"]).max() < 1e-4
+    assert np.abs(composite - vectors["composite_output"]).max() < 1e-4
+    assert torch.equal(image, kept)
+
+
+def test_region_aware_norm_equals_a_slow_loop():
+    rng = np.random.default_rng(0)
+    features, mask = rng.normal(2, 3, (1, 2, 4, 6)), rng.random((4, 6)) < 0.4
+    norm = RegionAwareNorm(2)
+    with torch.no_grad():
+        for parameter in norm.parameters():
+            parameter.copy_(torch.from_numpy(rng.normal(0, 0.3, 2)))
+        output = norm(
+            torch.from_numpy(features).float(), torch.from_numpy(mask)[None, None].float()
+        )
+    for channel in range(2):
+        back, fore = features[0, channel][~mask], features[0, channel][mask]
+        gains = {name: p.detach().numpy()[channel] for name, p in norm.named_parameters()}
+        expected = np.empty((4, 6))
+        expected[~mask] = (back - back.mean()) / back.std() * (1 + gains["background_gamma"])
+        expected[~mask] += gains["background_beta"]
+        moved = (fore - fore.mean()) / fore.std() * back.std() + back.mean()
+        expected[mask] = moved * (1 + gains["foreground_gamma"]) + gains["foreground_beta"]
+        np.testing.assert_allclose(output[0, channel].numpy(), expected, atol=1e-3)
+
+
+def test_sizes_that_do_not_fit_are_refused():
+    network = RainNet(width=1)
+    with pytest.raises(ValueError, match="multiples of 256"):
+        network(torch.zeros(1, 3, 128, 256), torch.zeros(1, 1, 128, 256))
+    with pytest.raises(ValueError, match="image and mask"):
+        network(torch.zeros(1, 3, 256, 256), torch.zeros(1, 3, 256, 256))
+
+
+def test_a_checkpoint_comes_back_with_its_width(tmp_path):
+    network = RainNet(width=2)
+    save_rainnet(network, tmp_path / "folder" / "rainnet.pth")
+    loaded = load_rainnet(tmp_path / "folder" / "rainnet.pth")
+    assert loaded.width == 2 and not loaded.training
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, loaded.state_dict()[name]), name
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["rainnet.pth"]
+
+
+def test_wrong_files_are_refused_by_name(tmp_path):
+    missing = tmp_path / "missing.pth"
+    with pytest.raises(ValueError, match=r"missing\.pth: no such RainNet checkpoint"):
+        load_rainnet(missing)
+    text = tmp_path / "text.pth"
+    text.write_text("not a checkpoint")
+    with pytest.raises(ValueError, match=r"text\.pth: no RainNet checkpoint"):
+        load_rainnet(text)
+    other = tmp_path / "other.pth"
+    torch.save({"weight": torch.zeros(3)}, other)
+    with pytest.raises(ValueError, match=r"other\.pth.*model_layer0"):
+        load_rainnet(other)
+    state = RainNet(width=1).state_dict()
+    del state["model_out.1.bias"]
+    torch.save(state, other)
+    with pytest.raises(ValueError, match=r"other\.pth.*model_out\.1\.bias"):
+        load_rainnet(other)
+
+
+class Payload:
+    """Something that a safe loader must not build."""
+
+
+def test_a_checkpoint_with_code_in_it_is_refused(tmp_path):
+    torch.save({"model_layer0.weight": Payload()}, tmp_path / "unsafe.pth")
+    with pytest.raises(ValueError, match=r"unsafe\.pth: no RainNet checkpoint"):
+        load_rainnet(tmp_path / "unsafe.pth")
