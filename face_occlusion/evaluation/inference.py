@@ -18,6 +18,7 @@ from face_occlusion.training.loss import margin
 from face_occlusion.training.segmentor import FaceSegmentor, build_segmentor
 
 TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the published configuration's
+LEAST_PX = 32  # SegFormer's first attention reduces by 4 x 8
 
 
 class Segmenter:
@@ -35,7 +36,9 @@ class Segmenter:
     """
 
     def __init__(self, model: FaceSegmentor, input_px: int, device: torch.device) -> None:
-        self.model = model.to(device, memory_format=torch.channels_last).eval()
+        self.model = model
+        self.model.to(device, memory_format=torch.channels_last)
+        self.model.eval()
         self.input_px = input_px
         self.device = device
 
@@ -101,7 +104,7 @@ class Segmenter:
     def _seen_size(self, image: np.ndarray, scale: float) -> tuple[int, int]:
         longer = max(image.shape[:2])
         height, width = (
-            max(8, round(side * self.input_px * scale / longer)) for side in image.shape[:2]
+            max(LEAST_PX, round(side * self.input_px * scale / longer)) for side in image.shape[:2]
         )
         return height, width
 

@@ -69,6 +69,8 @@ def head(loss: LossParams, norm_cfg: dict[str, Any]) -> dict[str, Any]:
         "dropout_ratio": 0.1,
         "norm_cfg": norm_cfg,
         "align_corners": False,
+        # Never called: FaceSegmentor has the loss. The argument silences a warning.
+        "loss_decode": {"type": "CrossEntropyLoss", "avg_non_ignore": True},
     }
 
 

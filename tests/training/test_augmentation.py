@@ -1,0 +1,178 @@
+import cv2
+import mmcv
+import numpy as np
+import pytest
+import torch
+from mmseg.datasets.transforms import PhotoMetricDistortion
+
+from face_occlusion.training.augmentation import (
+    IGNORED,
+    MEAN,
+    STD,
+    Draws,
+    augment,
+    distort,
+    draw,
+    normalise,
+    rotate,
+)
+from face_occlusion.training.settings import AugmentParams
+
+NEUTRAL = [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]
+PARAMS = AugmentParams(flip_prob=0.5, rotation_prob=0.5, rotation_deg=30, photometric=True)
+
+
+def photograph(seed: int = 0, height: int = 48, width: int = 64) -> np.ndarray:
+    """Return smooth colours, (H, W, 3) uint8 RGB."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def as_batch(image: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(image).permute(2, 0, 1)[None]
+
+
+def as_image(batch: torch.Tensor) -> np.ndarray:
+    return batch[0].permute(1, 2, 0).numpy()
+
+
+def face_map(height: int = 48, width: int = 64) -> np.ndarray:
+    seg_map = np.zeros((height, width), np.uint8)
+    cv2.ellipse(seg_map, (30, 20), (15, 11), 20.0, 0.0, 360.0, 1, -1)
+    return seg_map
+
+
+def test_neutral_draws_change_nothing():
+    image, seg_map = photograph(), face_map()
+    out, out_map = augment(as_batch(image), torch.from_numpy(seg_map)[None], Draws.stack([NEUTRAL]))
+    np.testing.assert_array_equal(as_image(out), image)
+    np.testing.assert_array_equal(out_map[0].numpy(), seg_map)
+
+
+def test_flip_mirrors_image_and_map_together():
+    image, seg_map = photograph(), face_map()
+    draws = Draws.stack([[1.0, *NEUTRAL[1:]]])
+    out, out_map = augment(as_batch(image), torch.from_numpy(seg_map)[None], draws)
+    np.testing.assert_array_equal(as_image(out), image[:, ::-1])
+    np.testing.assert_array_equal(out_map[0].numpy(), seg_map[:, ::-1])
+
+
+@pytest.mark.parametrize("angle", [-30.0, -7.5, 12.0, 29.0])
+def test_rotation_equals_mmcv_imrotate(angle):
+    image, seg_map = photograph(), face_map()
+    out, out_map = rotate(
+        as_batch(image).float(), torch.from_numpy(seg_map)[None], torch.tensor([angle])
+    )
+    want = mmcv.imrotate(image, angle, border_value=0)
+    want_map = mmcv.imrotate(seg_map, angle, border_value=IGNORED, interpolation="nearest")
+    # OpenCV interpolates at 1/32 pixel.
+    assert np.abs(as_image(out) - want).mean() < 1.0
+    assert (out_map[0].numpy() == want_map).mean() > 0.98
+    assert set(np.unique(out_map)) == {0, 1, IGNORED}
+
+
+def published(image: np.ndarray, numbers: dict[str, float | None], contrast_last: bool):
+    """Run PhotoMetricDistortion's own steps with given numbers; None skips a step."""
+    transform = PhotoMetricDistortion()
+    out = image[..., ::-1]  # it works on BGR
+    if numbers["brightness"] is not None:
+        out = transform.convert(out, beta=numbers["brightness"])
+    if numbers["contrast"] is not None and not contrast_last:
+        out = transform.convert(out, alpha=numbers["contrast"])
+    if numbers["saturation"] is not None:
+        hsv = mmcv.bgr2hsv(np.ascontiguousarray(out))
+        hsv[..., 1] = transform.convert(hsv[..., 1], alpha=numbers["saturation"])
+        out = mmcv.hsv2bgr(hsv)
+    if numbers["hue"] is not None:
+        hsv = mmcv.bgr2hsv(np.ascontiguousarray(out))
+        hsv[..., 0] = (hsv[..., 0].astype(int) + numbers["hue"]) % 180
+        out = mmcv.hsv2bgr(hsv)
+    if numbers["contrast"] is not None and contrast_last:
+        out = transform.convert(out, alpha=numbers["contrast"])
+    return out[..., ::-1]
+
+
+@pytest.mark.parametrize("contrast_last", [False, True])
+@pytest.mark.parametrize(
+    ("brightness", "contrast", "saturation", "hue"),
+    [
+        (20.0, None, None, None),
+        (-31.0, 1.4, None, None),
+        (None, 0.6, None, None),
+        (None, None, 1.45, None),
+        (None, None, 0.55, None),
+        (None, None, None, 17),
+        (None, None, None, -18),
+        (11.0, 0.8, 1.3, -9),
+    ],
+)
+def test_photometric_distortion_equals_mmsegmentation(
+    brightness, contrast, saturation, hue, contrast_last
+):
+    image = photograph(3)
+    numbers = {
+        "brightness": brightness,
+        "contrast": contrast,
+        "saturation": saturation,
+        "hue": hue,
+    }
+    want = published(image, numbers, contrast_last)
+    row = [
+        0.0,
+        0.0,
+        brightness or 0.0,
+        contrast or 1.0,
+        float(contrast_last),
+        saturation or 1.0,
+        2.0 * (hue or 0),
+    ]
+    out = as_image(distort(as_batch(image).float(), Draws.stack([row])))
+    # OpenCV keeps hue in steps of 2 degrees and saturation in 256 steps; float32 does not.
+    limit = 1 if saturation is None and hue is None else 6
+    assert np.abs(out - want.astype(float)).max() <= limit
+    assert np.abs(out - want.astype(float)).mean() < 1.0
+
+
+def test_a_batch_equals_its_samples_one_by_one():
+    images = torch.cat([as_batch(photograph(seed)) for seed in range(4)])
+    seg_maps = torch.from_numpy(np.stack([face_map()] * 4))
+    rows = [draw(np.random.default_rng([seed, 5]), PARAMS) for seed in range(4)]
+    together, _ = augment(images, seg_maps, Draws.stack(rows))
+    for place, row in enumerate(rows):
+        alone, _ = augment(
+            images[place : place + 1], seg_maps[place : place + 1], Draws.stack([row])
+        )
+        assert (together[place] - alone[0]).abs().max() <= 1
+
+
+def test_draws_have_the_published_distribution():
+    rows = np.array([draw(np.random.default_rng([n, 1]), PARAMS) for n in range(4000)])
+    flip, angle, brightness, contrast, last, saturation, hue = rows.T
+    tolerance = 0.03  # 4 standard errors of a share of 4000
+    for column, neutral in [
+        (flip, 0),
+        (angle, 0),
+        (brightness, 0),
+        (contrast, 1),
+        (last, 0),
+        (saturation, 1),
+    ]:
+        assert (column != neutral).mean() == pytest.approx(0.5, abs=tolerance)
+    assert (hue != 0).mean() == pytest.approx(0.5 * 35 / 36, abs=tolerance)  # 0 may be drawn
+    assert -30 <= angle.min() < -29 and 29 < angle.max() <= 30
+    assert -32 <= brightness.min() < -31 and 31 < brightness.max() <= 32
+    for factor in (contrast, saturation):
+        assert 0.5 <= factor.min() < 0.52 and 1.48 < factor.max() <= 1.5
+    assert set(hue / 2) == set(range(-18, 18))  # numpy's randint leaves out the end
+    assert angle[angle != 0].std() == pytest.approx(60 / np.sqrt(12), rel=0.05)
+
+
+def test_photometric_can_be_left_out():
+    params = AugmentParams(flip_prob=0, rotation_prob=0, rotation_deg=30, photometric=False)
+    row = draw(np.random.default_rng(1), params)
+    assert [*row[:4], *row[5:]] == [*NEUTRAL[:4], *NEUTRAL[5:]]
+
+
+def test_normalise_is_imagenet_rgb():
+    image = torch.tensor(MEAN).view(1, 3, 1, 1) + torch.tensor(STD).view(1, 3, 1, 1)
+    torch.testing.assert_close(normalise(image), torch.ones(1, 3, 1, 1))

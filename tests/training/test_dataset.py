@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from face_occlusion.training.dataset import (
+    FaceDataset,
+    build_loader,
+    count_parts,
+    open_parts,
+)
+from tests.training.conftest import combination, train_params, write_faces
+
+
+def dataset(parts, **changes) -> FaceDataset:
+    params = train_params(**changes)
+    return FaceDataset(parts, params.input_px, params.seed, params.augment, params.cache_mb * 2**20)
+
+
+def test_quantities_are_counted_per_part(data: Path):
+    parts = open_parts(data, combination("faces/wo", "none", "sets/natocc_hand", "faces/o"))
+    assert count_parts(parts) == {
+        "faces/wo": 10,
+        "sets/natocc_hand": 10,
+        "faces/o": 4,
+        "total": 24,
+    }
+
+
+def test_an_epoch_shows_every_sample_once_in_an_order_of_its_own(data: Path):
+    samples = dataset(open_parts(data, combination("faces/wo", "sets/natocc_hand")))
+    first = [samples.name_at(position) for position in range(20)]
+    second = [samples.name_at(position) for position in range(20, 40)]
+    assert len(set(first)) == 20 and set(first) == set(second)
+    assert first != second
+
+
+def test_original_masks_are_for_faces_only(data: Path):
+    parts = open_parts(data, combination("faces/wo", "sets/natocc_hand", masks="original"))
+    assert [part.mask for part in parts] == ["original.png", "png"]
+    original, corrected = (
+        dataset(open_parts(data, combination("faces/wo", masks=masks)))[0]["seg_map"]
+        for masks in ("original", "corrected")
+    )
+    assert (original == 1).sum() > (corrected == 1).sum()
+
+
+def test_worker_count_and_cache_change_no_sample(data: Path):
+    parts = open_parts(data, combination("faces/wo", "faces/o"))
+    batches = []
+    for changes in ({}, {"cache_mb": 0}, {"num_workers": 2}):
+        loader = iter(build_loader(parts, train_params(**changes), pin_memory=False))
+        batches.append([next(loader) for _ in range(5)][-1])
+    for other in batches[1:]:
+        assert (other["inputs"] == batches[0]["inputs"]).all()
+        assert (other["seg_maps"] == batches[0]["seg_maps"]).all()
+        assert (other["draws"].angle_deg == batches[0]["draws"].angle_deg).all()
+
+
+def test_samples_are_uint8_squares_of_the_input_size(data: Path):
+    sample = dataset(open_parts(data, combination("faces/o")))[3]
+    assert sample["image"].shape == (32, 32, 3) and sample["image"].dtype == np.uint8
+    assert sample["seg_map"].shape == (32, 32) and set(np.unique(sample["seg_map"])) == {0, 1}
+
+
+def test_a_generated_set_must_hold_each_face_once(tmp_path: Path):
+    write_faces(tmp_path / "faces" / "wo", "faces", 5, seed=1)
+    write_faces(tmp_path / "sets" / "randocc_1", "synthetic", 4, seed=2)
+    with pytest.raises(ValueError, match=r"randocc_1: must hold one sample per face.*\(5\); got 4"):
+        open_parts(tmp_path, combination("faces/wo", "sets/randocc_1"))
+
+
+def test_an_absent_set_is_refused_with_its_reason(tmp_path: Path):
+    write_faces(tmp_path / "faces" / "wo", "faces", 0, seed=1)
+    with pytest.raises(ValueError, match=r"faces/wo: cannot train.*the release is not here"):
+        open_parts(tmp_path, combination("faces/wo"))
+
+
+def test_a_missing_mask_is_refused_by_key(data: Path, tmp_path: Path):
+    write_faces(tmp_path / "faces" / "wo", "faces", 3, seed=1)
+    index = tmp_path / "faces" / "wo" / "index.json"
+    content = json.loads(index.read_text())
+    del content["shards"][0]["samples"][1][1]["original.png"]
+    index.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"sample 00001 has no part original\.png"):
+        open_parts(tmp_path, combination("faces/wo", masks="original"))
