@@ -158,18 +158,24 @@ def _warp(image: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarray:
 
 
 def _pad(image: np.ndarray, square: np.ndarray, side: float) -> tuple[np.ndarray, tuple[int, int]]:
-    """Pad an image by reflection where a square leaves it, blurred and fading to its median.
+    """Crop an image around a square, and pad it by reflection where the square leaves it.
+
+    The padding is blurred and fades to the crop's median.
 
     Returns:
-        The padded image, and by how many pixels (x, y) its content moved.
+        The padded crop, and by how many pixels (x, y) its content moved.
     """
-    height, width = image.shape[:2]
     corners = square[0] + np.array([(0, 0), square[1], square[2], square[1] + square[2]])
     border = max(round(side * _BORDER_FRAC), 3)
-    low, high = np.floor(corners.min(axis=0)), np.ceil(corners.max(axis=0))
-    wanted = np.array([-low[0], -low[1], high[0] - width, high[1] - height]) + border
+    low = np.floor(corners.min(axis=0)).astype(int) - border
+    high = np.ceil(corners.max(axis=0)).astype(int) + border
+    size = np.array(image.shape[1::-1])
+    start = np.clip(low, 0, size - 1)
+    stop = np.clip(high, start + 1, size)
+    image = image[start[1] : stop[1], start[0] : stop[0]]
+    wanted = np.concatenate([start - low, high - stop])  # left, top, right, bottom
     if wanted.max() <= border - 4:
-        return image, (0, 0)
+        return image, (-int(start[0]), -int(start[1]))
     left, top, right, bottom = np.maximum(wanted, round(side * _PAD_FRAC)).astype(int)
     padded = np.pad(image, ((top, bottom), (left, right), (0, 0)), mode="reflect")
     rows = np.arange(padded.shape[0], dtype=np.float32)
@@ -182,7 +188,8 @@ def _pad(image: np.ndarray, square: np.ndarray, side: float) -> tuple[np.ndarray
     blurred = cv2.GaussianBlur(padded, (0, 0), max(side * _BLUR_FRAC, 0.1)).astype(np.float32)
     faded = padded + (blurred - padded) * np.clip(3 * outside + 1, 0, 1)
     faded += (np.median(faded, axis=(0, 1)) - faded) * np.clip(outside, 0, 1)
-    return np.clip(np.rint(faded), 0, 255).astype(np.uint8), (int(left), int(top))
+    moved = int(left - start[0]), int(top - start[1])
+    return np.clip(np.rint(faded), 0, 255).astype(np.uint8), moved
 
 
 class LandmarkDetector:
