@@ -1,0 +1,76 @@
+import json
+
+import pytest
+import torch
+from ruamel.yaml import YAML
+
+from face_occlusion.evaluation.scores import read_scores
+from face_occlusion.training.checkpoint import write_checkpoint
+from face_occlusion.training.configs import resolve
+from face_occlusion.training.segmentor import build_segmentor
+from stages import evaluate
+from tests.reporting.project import NUM_IMAGES, write_sets
+from tests.training.conftest import MODELS, job
+
+MODEL = next(iter(MODELS))
+RUN = f"{MODEL}_c_wo"
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    write_sets(tmp_path / "data")
+    folder = tmp_path / "models" / RUN
+    folder.mkdir(parents=True)
+    made = job(MODEL, "faces/wo")
+    config = resolve(MODEL, made.model_params, made.train, distributed=False)
+    torch.manual_seed(0)
+    for name in ("last", "best"):
+        weights = build_segmentor(config["model"]).state_dict()
+        write_checkpoint(folder / f"{name}.pth", {"model": weights, "iteration": 1})
+    (folder / "config.json").write_text(json.dumps(config))
+    card = {"iterations": 2, "selected": {"iteration": 1, "miou": 0.5}}
+    (folder / "card.json").write_text(json.dumps(card))
+    params = {
+        "profile": "made-up",
+        "evaluate": {
+            "benchmarks": list(NUM_IMAGES),
+            "checkpoints": ["last", "best"],
+            "tta": False,
+            "device": "cpu",
+            "batch_size": 4,
+            "preview_px": 32,
+        },
+        "runs": {RUN: {"model": MODEL, "combination": {"title": "C-WO"}}},
+    }
+    YAML().dump(params, tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_stage(monkeypatch, run):
+    out = f"reports/scores/{run}.json"
+    arguments = ["evaluate", run, f"models/{run}", "data/benchmarks", out]
+    monkeypatch.setattr("sys.argv", arguments)
+    evaluate.main()
+
+
+def test_stage_scores_every_benchmark_and_repeats_to_the_byte(project, monkeypatch):
+    run_stage(monkeypatch, RUN)
+    path = project / "reports" / "scores" / f"{RUN}.json"
+    scores = read_scores(path, profile="made-up", benchmarks_folder=project / "data/benchmarks")
+    assert (scores.run, scores.model, scores.combination) == (RUN, MODEL, "C-WO")
+    assert {name: len(part.keys) for name, part in scores.benchmarks.items()} == NUM_IMAGES
+    assert scores.benchmarks["cofw"].absent == "the release is not there"
+    realocc = scores.benchmarks["realocc"]
+    assert list(realocc.views) == ["last", "best"]
+    assert (realocc.views["last"].counts != realocc.views["best"].counts).any()
+    assert all(realocc.previews)
+    before = path.read_bytes()
+    run_stage(monkeypatch, RUN)
+    assert path.read_bytes() == before
+
+
+def test_stage_names_an_unknown_run_and_writes_nothing(project, monkeypatch):
+    with pytest.raises(ValueError, match="no key 'nobody' in 'runs'"):
+        run_stage(monkeypatch, "nobody")
+    assert not (project / "reports").exists()

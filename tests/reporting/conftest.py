@@ -1,0 +1,29 @@
+"""One made-up project and its report for all tests of the report."""
+
+import pytest
+
+from face_occlusion.reporting.build import Material, gather
+from face_occlusion.reporting.report import write_report
+from tests.reporting.project import write_project
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    return root, write_project(root)
+
+
+@pytest.fixture(scope="session")
+def material(project) -> Material:
+    root, made = project
+    return gather(made, root / "scores", root / "models", root / "data")
+
+
+@pytest.fixture(scope="session")
+def report(project, material):
+    """The folder of a written report, with a file of somebody else's in it."""
+    out = project[0] / "reports"
+    (out / "scores").mkdir(parents=True)
+    (out / "scores" / "kept.json").write_text("{}")
+    write_report(material, out)
+    return out

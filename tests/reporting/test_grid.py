@@ -1,0 +1,125 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from face_occlusion.evaluation import metrics
+from face_occlusion.reporting.build import gather, mean_over_models
+from face_occlusion.reporting.grid import BootstrapParams, Grid, axes_of
+from face_occlusion.reporting.paper import Place
+
+
+def test_every_cell_has_a_score_or_a_reason(material):
+    cells = material.grid.cells
+    assert len(cells) == 135
+    assert all((cell.estimate is None) != (cell.empty is None) for cell in cells.values())
+    assert all(cell.paper is not None for cell in cells.values())
+
+
+def test_scores_lie_inside_their_intervals_and_differences_subtract(material):
+    grid = material.grid
+    for place, cell in grid.cells.items():
+        if cell.estimate is not None:
+            assert cell.estimate.low <= cell.estimate.value <= cell.estimate.high
+            view = grid.view(place)
+            assert view is not None
+            assert cell.estimate.value == metrics.mean_iou(view.counts.sum(axis=0))
+    forth = grid.difference("c_cm", "c_wo", "realocc", "pspnet")
+    back = grid.difference("c_wo", "c_cm", "realocc", "pspnet")
+    assert forth is not None and back is not None
+    assert forth.value == -back.value > 0
+    assert forth.low == pytest.approx(-back.high)
+    assert grid.difference("c_cm", "c_wo", "cofw", "pspnet") is None
+
+
+def test_paired_margin_is_narrower_than_two_separate_ones(material):
+    grid = material.grid
+    paired = grid.difference("c_wo_natocc", "c_wo_natocc_sot", "realocc", "pspnet")
+    single = grid.cells[Place("c_wo_natocc", "realocc", "pspnet")].estimate
+    assert paired.high - paired.low < single.high - single.low
+
+
+def test_margins_do_not_depend_on_the_order_of_questions(material):
+    fresh = Grid(
+        material.grid.axes,
+        {scores.run: scores for scores in material.grid.runs.values()},
+        material.sections.report.bootstrap,
+    )
+    first = fresh.difference("c_cm", "c_wo", "realocc_wild", "segformer")
+    assert first == material.grid.difference("c_cm", "c_wo", "realocc_wild", "segformer")
+
+
+def test_a_run_that_left_the_grid_is_not_shown_and_one_without_scores_is_an_error(project):
+    root, made = project
+    less = {name: entry for name, entry in made.runs.items() if name != "pspnet_c_wo"}
+    material = gather(
+        dataclasses.replace(made, runs=less), root / "scores", root / "models", root / "data"
+    )
+    cell = material.grid.cells[Place("c_wo", "realocc", "pspnet")]
+    assert cell.empty == "no such run in params.yaml"
+    more = made.runs | {"pspnet_new": made.runs["pspnet_c_wo"]}
+    with pytest.raises(ValueError, match=r"pspnet_new\.json: no such score file"):
+        gather(
+            dataclasses.replace(made, runs=more), root / "scores", root / "models", root / "data"
+        )
+
+
+def test_scores_of_another_profile_or_of_other_images_are_refused(project):
+    root, made = project
+    folders = root / "scores", root / "models", root / "data"
+    with pytest.raises(ValueError, match="profile 'made-up', expected 'small'"):
+        gather(dataclasses.replace(made, profile="small"), *folders)
+    index = root / "data" / "benchmarks" / "wo_test" / "index.json"
+    before = index.read_bytes()
+    index.write_bytes(before + b"\n")
+    try:
+        with pytest.raises(ValueError, match="benchmark 'wo_test' changed since it was scored"):
+            gather(made, *folders)
+    finally:
+        index.write_bytes(before)
+
+
+def test_contradicting_runs_are_refused(material):
+    grid = material.grid
+    runs = {scores.run: scores for scores in grid.runs.values()}
+    one = runs["pspnet_c_wo"]
+
+    def build(**changed):
+        return Grid(grid.axes, runs | changed, grid.params)
+
+    with pytest.raises(ValueError, match="which params"):
+        build(pspnet_c_wo=dataclasses.replace(one, combination="C-Gone"))
+    with pytest.raises(ValueError, match="are the same cell"):
+        build(other=one)
+    part = dataclasses.replace(one.benchmarks["realocc"], fingerprint="else")
+    changed = dataclasses.replace(one, benchmarks=one.benchmarks | {"realocc": part})
+    with pytest.raises(ValueError, match="different images"):
+        build(pspnet_c_wo=changed)
+    without = dataclasses.replace(one, benchmarks={})
+    place = Place("c_wo", "realocc", "pspnet")
+    assert "evaluate.benchmarks" in build(pspnet_c_wo=without).cells[place].empty
+
+
+def test_titles_must_tell_combinations_apart():
+    same = {"a": {"title": "X"}, "b": {"title": "X"}}
+    with pytest.raises(ValueError, match="titles must differ"):
+        axes_of(same, {}, {})
+
+
+def test_mean_over_models_leaves_empty_cells_out(material):
+    cells = [
+        material.grid.cells[Place("c_wo", "realocc", model)].estimate.value
+        for model in material.sections.models
+    ]
+    assert mean_over_models(material.grid, "c_wo", "realocc") == round(100 * np.mean(cells), 2)
+    assert mean_over_models(material.grid, "c_wo", "cofw") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"num_resamples": 10}, "num_resamples"), ({"confidence": 1.0}, "confidence")],
+)
+def test_bootstrap_params_name_the_key(change, message):
+    good = {"num_resamples": 200, "confidence": 0.95, "seed": 1}
+    with pytest.raises(ValueError, match=f"^{message}"):
+        BootstrapParams(**(good | change))

@@ -1,0 +1,59 @@
+import csv
+
+import pytest
+
+from face_occlusion.params import read_yaml
+from face_occlusion.reporting.evidence import BENCHMARKS, COMBINATIONS, MODELS
+from face_occlusion.reporting.paper import PARTITION, Place, paper_cells, paper_quantity
+from tests.reporting.project import ROOT
+
+BENCHMARK_NAMES = {
+    "RealOcc": "realocc",
+    "COFW (Train)": "cofw",
+    "RealOcc-Wild": "realocc_wild",
+    "CelebAMask-HQ-WO (Test)": "wo_test",
+    "COFW (Train) (cropped and aligned)": "cofw_aligned",
+}
+
+
+def test_there_are_81_and_54_cells_one_for_each_place():
+    cells = paper_cells()
+    assert sum(cell.table == 4 for cell in cells.values()) == 81
+    assert sum(cell.table == 5 for cell in cells.values()) == 54
+    assert set(cells) == {
+        Place(combination, benchmark, model)
+        for combination in COMBINATIONS
+        for benchmark in BENCHMARKS
+        for model in MODELS
+    }
+
+
+def test_cells_equal_the_transcript_of_the_paper(shared):
+    profile = read_yaml(ROOT / "profiles" / "paper.yaml")
+    combinations = {value["title"]: key for key, value in profile["combinations"].items()}
+    models = {value["title"]: key for key, value in profile["models"].items()}
+    with (shared / "paper" / "paper_tables.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 135
+    for row in rows:
+        place = Place(
+            combinations[row["train_set"]],
+            BENCHMARK_NAMES[row["eval_set"]],
+            models[row["model"]],
+        )
+        cell = paper_cells()[place]
+        assert cell.miou == float(row["miou"])
+        assert paper_quantity(place.combination, cell.table) == row["quantity"]
+
+
+def test_quantities_differ_between_the_tables_for_mix():
+    assert paper_quantity("c_wo_mix", 4) == "24,602 + 73,806"
+    assert paper_quantity("c_wo_mix", 5) == "24,602 + 49,204"
+    assert paper_quantity("nothing", 4) is None
+    assert sum(PARTITION.values()) == 30002
+
+
+@pytest.mark.parametrize("name", ["report", "evaluate"])
+def test_the_profile_names_the_papers_benchmarks(name):
+    section = read_yaml(ROOT / "profiles" / "paper.yaml")[name]
+    assert set(section["benchmarks"]) == set(BENCHMARKS)

@@ -1,0 +1,176 @@
+import dataclasses
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from face_occlusion.reporting import report as module
+from face_occlusion.reporting.page import as_json, flat_facts, unbroken
+from face_occlusion.reporting.params import FigureParams, PageParams, QualitativeParams
+from face_occlusion.reporting.report import write_report
+
+FIGURES = {
+    "table4_heat_map",
+    "table5_heat_map",
+    "training_curves",
+    "wrong_labels",
+    "samples_natocc_hand",
+    "samples_natocc_hand_sot",
+    "samples_natocc_object",
+    "samples_randocc_1",
+    "samples_randocc_2",
+    "samples_realocc",
+    "samples_realocc_wild",
+    "samples_wo_test",
+    "predictions_pspnet",
+    "predictions_deeplabv3plus",
+    "predictions_segformer",
+}
+
+
+def test_report_writes_its_files_and_leaves_others_alone(report):
+    assert {path.name for path in report.iterdir()} == {
+        "scores",
+        "tables",
+        "figures",
+        "plots",
+        "metrics.json",
+        "index.html",
+    }
+    assert (report / "scores" / "kept.json").is_file()
+    names = {"table1", "table2", "table3", "table4", "table5", "claims", "anomalies"}
+    assert {path.name for path in (report / "tables").iterdir()} == {
+        f"{name}.{suffix}" for name in names for suffix in ("md", "tex", "csv")
+    }
+    assert {path.name for path in (report / "figures").iterdir()} == {
+        f"{name}.{suffix}" for name in FIGURES for suffix in ("png", "pdf")
+    }
+
+
+def test_metrics_are_a_handful_in_per_cent(report, material):
+    metrics = json.loads((report / "metrics.json").read_text())
+    assert set(metrics) == {"realocc", "realocc_wild", "wo_test", "claims"}
+    assert list(metrics["realocc"]) == list(material.sections.combinations)
+    assert 50 < metrics["realocc"]["c_wo"] < metrics["realocc"]["c_wo_natocc"] < 100
+    assert sum(metrics["claims"].values()) == len(material.judgements)
+
+
+def test_a_second_report_has_the_same_bytes(report, material, tmp_path, monkeypatch):
+    one = dataclasses.replace(
+        material.sections,
+        report=dataclasses.replace(material.sections.report, table_5=["wo_test"]),
+    )
+    assert one != material.sections
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    write_report(material, tmp_path)
+    for path in sorted(tmp_path.rglob("*")):
+        if path.is_file():
+            assert path.read_bytes() == (report / path.relative_to(tmp_path)).read_bytes(), path
+
+
+def test_nothing_half_written_remains(material, tmp_path, monkeypatch):
+    (tmp_path / "index.html").write_text("old")
+
+    def fail(*_):
+        raise ValueError("no space")
+
+    monkeypatch.setattr(module, "draw_figures", fail)
+    with pytest.raises(ValueError, match="no space"):
+        write_report(material, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+    assert (tmp_path / "index.html").read_text() == "old"
+
+
+class Page(HTMLParser):
+    """Collects links and what an element loads, and checks that tags close."""
+
+    VOID = ("meta", "link", "input", "img", "br")
+
+    def __init__(self, text):
+        super().__init__()
+        self.loads, self.anchors, self.ids, self.open = [], [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        self.loads += [value for name, value in attrs if name in ("src", "srcset", "data")]
+        if tag == "a":
+            self.anchors.append(attributes["href"])
+        elif "href" in attributes:
+            self.loads.append(attributes["href"])
+        if tag not in self.VOID and self.get_starttag_text()[-2:] != "/>":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_needs_nothing_else(report):
+    text = (report / "index.html").read_text()
+    page = Page(text)
+    assert page.open == []
+    assert page.loads and all(link.startswith("data:") for link in page.loads)
+    assert all(anchor.removeprefix("#") in page.ids for anchor in page.anchors)
+    assert len(set(page.ids)) == len(page.ids)
+    for pattern in (r"https?://", r"@import", r"url\((?!data:)", r"\bfetch\(", "XMLHttpRequest"):
+        assert not re.search(pattern, text), pattern
+
+
+def test_the_page_shows_every_cell_with_both_values(report):
+    text = (report / "index.html").read_text()
+    cells = re.findall(r'<td [^>]*data-ours="([^"]*)" data-paper="([^"]*)"', text)
+    assert len(cells) == 135
+    assert sum(ours == "" for ours, _ in cells) == 54
+    assert all(paper for _, paper in cells)
+    assert text.count('class="verdict ') == 30
+    for key in ("A1", "A15"):
+        assert f"<td>{key}</td>" in text
+
+
+def test_page_data_cannot_close_its_script():
+    assert "</script>" not in as_json({"name": "</script><b>"})
+    assert json.loads(as_json({"name": "</script>"})) == {"name": "</script>"}
+    with pytest.raises(ValueError, match="JSON"):
+        as_json(float("nan"))
+
+
+def test_names_with_hyphens_stay_on_one_line_and_are_escaped():
+    assert unbroken("C-WO + <b>") == '<span class="nb">C-WO</span> + &lt;b&gt;'
+
+
+def test_facts_are_flat_and_leave_out_what_was_not_drawn():
+    record = {"scale": 0.51234, "face_changes": {"zoom": 1, "tone": None}, "polygon": [0] * 9}
+    assert flat_facts(record) == [("scale", "0.512"), ("face changes: zoom", "1")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    [
+        (FigureParams, {"dpi": 1}, "dpi"),
+        (FigureParams, {"sheet_images": 0}, "sheet_images"),
+        (FigureParams, {"colour_map": "jet"}, "colour_map"),
+        (FigureParams, {"mask_colour": "red"}, "mask_colour"),
+        (QualitativeParams, {"images_per_rule": 0}, "images_per_rule"),
+        (PageParams, {"thumbnail_px": 1}, "thumbnail_px"),
+        (PageParams, {"browser_images": -1}, "browser_images"),
+    ],
+)
+def test_params_name_the_key(material, kind, change, message):
+    report = material.sections.report
+    good = {FigureParams: report.figures, QualitativeParams: report.qualitative}
+    with pytest.raises(ValueError, match=f"^{message}"):
+        dataclasses.replace(good.get(kind, report.page), **change)
+
+
+def test_report_params_refuse_unknown_benchmarks(material):
+    report = material.sections.report
+    with pytest.raises(ValueError, match=r"^table_4: not among benchmarks"):
+        dataclasses.replace(report, table_4=["lfw"])
+    other = dataclasses.replace(report.qualitative, benchmark="lfw")
+    with pytest.raises(ValueError, match=r"^qualitative\.benchmark"):
+        dataclasses.replace(report, qualitative=other)

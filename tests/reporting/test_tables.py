@@ -1,0 +1,118 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from face_occlusion.evaluation.bootstrap import Estimate
+from face_occlusion.reporting import tables
+from face_occlusion.reporting.grid import Cell, best_of_columns
+from face_occlusion.reporting.paper import PaperCell, Place
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def make_cell(combination, value, *, model="pspnet", paper=None, empty=None):
+    margin = None
+    if value is not None:
+        margin = Estimate(
+            value=value, low=value - 0.011, high=value + 0.012, error=0.005, num_images=9
+        )
+    printed = None if paper is None else PaperCell(table=4, miou=paper, quantity="24602")
+    return Cell(
+        place=Place(combination, "realocc", model), paper=printed, estimate=margin, empty=empty
+    )
+
+
+def test_best_of_a_column_includes_ties_as_printed():
+    cells = [
+        make_cell("a", 0.90001, paper=80.0),
+        make_cell("b", 0.89999, paper=81.0),  # prints 90.00 as well
+        make_cell("c", 0.8999, paper=81.0),
+        make_cell("d", None, empty="gone"),
+        make_cell("c", 0.5, model="segformer"),
+    ]
+    assert {place.combination for place in best_of_columns(cells) if place.model == "pspnet"} == {
+        "a",
+        "b",
+    }
+    assert Place("c", "realocc", "segformer") in best_of_columns(cells)  # a column of its own
+    paper = best_of_columns(cells, paper=True)
+    assert {place.combination for place in paper} == {"b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "best", "paper_best", "text"),
+    [
+        (make_cell("a", 0.9, paper=89.5), True, False, "**90.00** [88.9, 91.2] · 89.50 · +0.50"),
+        (make_cell("a", 0.9, paper=91.5), False, True, "90.00 [88.9, 91.2] · **91.50** · -1.50"),
+        (make_cell("a", 0.9), False, False, "90.00 [88.9, 91.2] · –"),
+        (make_cell("a", None, paper=91.5, empty="gone"), False, False, "– · 91.50"),
+    ],
+)
+def test_cell_text(cell, best, paper_best, text):
+    assert tables.cell_text(cell, best=best, paper_best=paper_best) == text
+
+
+def test_cell_without_an_interval_shows_none():
+    cell = make_cell("a", 0.9)
+    assert cell.estimate is not None
+    lone = dataclasses.replace(cell.estimate, low=np.nan, high=np.nan)
+    cell = dataclasses.replace(cell, estimate=lone)
+    assert tables.cell_text(cell, best=False, paper_best=False) == "90.00 · –"
+
+
+def golden_table():
+    wide = pd.DataFrame(
+        {
+            "Trained on": ["C-WO", "C-WO + C-WO-Mix"],
+            "Quantity": ["24,602", "24,602 + 73,806"],
+            "100 % & co_1: PSPNet": ["89.00 [88.1, 90.0] · 89.38 · -0.38", "– · **96.50**"],
+        }
+    )
+    long = pd.DataFrame({"combination": ["c_wo", "c_wo_mix"], "miou": [89.0, None]})
+    return tables.Table(
+        name="golden", caption="A table, 95 %.", wide=wide, long=long, notes=["COFW: empty."]
+    )
+
+
+@pytest.mark.parametrize("suffix", ["md", "tex", "csv"])
+def test_files_equal_the_golden_ones(tmp_path, suffix):
+    tables.write_table(tmp_path, golden_table())
+    expected = (GOLDEN / f"golden.{suffix}").read_text()
+    assert (tmp_path / f"golden.{suffix}").read_text() == expected
+
+
+def test_score_table_has_every_cell_and_says_why_some_are_empty(material):
+    sections = material.sections
+    table = tables.score_table(
+        4, material.grid, sections.report.table_4, sections.combinations, material.inventory
+    )
+    assert len(table.long) == 81
+    assert table.wide.shape == (9, 3 + 9)
+    empty = table.long[table.long["miou"].isna()]
+    assert set(empty["benchmark"]) == {"cofw"}
+    assert set(empty["empty_because"]) == {"the release is not there"}
+    assert table.notes == ["COFW (Train): 27 cells without a score: the release is not there"]
+    assert table.long["paper_miou"].notna().all()
+    best = table.long[table.long["best"]]
+    assert set(zip(best["benchmark"], best["model"], strict=True)) == {
+        (benchmark, model) for benchmark in ("realocc", "realocc_wild") for model in sections.models
+    }
+
+
+def test_quantities_are_counted_in_the_sets(material):
+    table = tables.table_3(material.inventory, material.sections.combinations).long
+    by_key = table.set_index("key")
+    assert (by_key.loc["c_cm", "photographs"], by_key.loc["c_cm", "generated"]) == (14, 0)
+    assert (by_key.loc["c_wo_mix", "photographs"], by_key.loc["c_wo_mix", "generated"]) == (9, 27)
+
+
+def test_partition_counts_the_excluded_where_somebody_did(material):
+    table = tables.table_2(material.inventory, 2)
+    assert table.long["ours"].tolist() == [9, 3, 5, 2, 19]
+    assert table.long["paper"].tolist()[-1] == 30002
+    unknown = tables.table_2(material.inventory, None)
+    assert "Excluded images" not in unknown.long["category"].tolist()
+    assert "not counted" in " ".join(unknown.notes)
