@@ -18,11 +18,6 @@ Result = TypeVar("Result")
 EXECUTORS = ("process", "ray")
 
 
-def num_cores() -> int:
-    """Return the number of cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def run_tasks(
     tasks: Sequence[Callable[[], Result]], workers: int, executor: str = "process"
 ) -> Iterator[Result]:

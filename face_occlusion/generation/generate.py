@@ -25,7 +25,7 @@ import numpy as np
 import simplejpeg
 from tqdm import tqdm
 
-from face_occlusion.generation.executors import num_cores, run_tasks
+from face_occlusion.generation.executors import run_tasks
 from face_occlusion.generation.occlusion import occlude, sample_rng, stable_id
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
@@ -41,6 +41,7 @@ from face_occlusion.imageset import (
     write_shard,
 )
 from face_occlusion.imageset.format import ShardEntry
+from face_occlusion.parallel import num_workers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +142,7 @@ def generate_set(
             folder = resume(scratch, fingerprint(faces, occluders, params))
             store = open_store(occluders, params.method, scratch / "occluders.bin")
             make_task = _task_maker(folder, faces, store, params)
-            entries = _finish_shards(folder, faces, make_task, workers or num_cores(), executor)
+            entries = _finish_shards(folder, faces, make_task, workers or num_workers(), executor)
             write_index(folder, entries, info | summarise(folder, entries))
             folder.replace(out)
     except filelock.Timeout as error:

@@ -68,8 +68,8 @@ def make_occluder(
             f"occluder {key}: must be (H, W, 4) uint8 premultiplied RGBA; "
             f"got {cutout.shape} {cutout.dtype}"
         )
-    alpha = np.ascontiguousarray(cutout[..., 3])
-    if (cutout[..., :3] > alpha[..., np.newaxis]).any():
+    alpha = cv2.extractChannel(cutout, 3)
+    if any(cv2.countNonZero(cv2.subtract(cv2.extractChannel(cutout, i), alpha)) for i in range(3)):
         raise ValueError(f"occluder {key}: has colours above alpha; multiply colours by alpha")
     if not (alpha >= 128).any():
         raise ValueError(f"occluder {key}: covers no pixel by half; it cannot occlude anything")
@@ -104,8 +104,9 @@ def pyramid(cutout: np.ndarray, smallest_px: int = 16) -> list[np.ndarray]:
 
 def convex_hull(alpha: np.ndarray) -> np.ndarray:
     """Return the convex hull of the pixels covered at least half, (N, 2) float64 (x, y)."""
-    points = cv2.findNonZero((alpha >= 128).astype(np.uint8))
-    hull = cv2.convexHull(points)[:, 0].astype(np.float64)
+    covered = (alpha >= 128).astype(np.uint8)
+    outlines, _ = cv2.findContours(covered, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    hull = cv2.convexHull(np.concatenate(outlines))[:, 0].astype(np.float64)
     stride = -(-len(hull) // MAX_HULL_POINTS)
     return hull[::stride]
 

@@ -7,7 +7,7 @@ decoded when they are drawn (1 ms each).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,24 +27,20 @@ class _Stored:
 
 
 class OccluderStore(Sequence[Occluder]):
-    """Cut-outs of an image set, in a file mapped into memory; picklable.
+    """Occluders in a file mapped into memory; picklable.
 
     Args:
-        occluders: An image set of kind `cutouts`.
-        path: The file to write; replaced if it is there.
-
-    Raises:
-        ValueError: If a cut-out is unreadable, or a hand has no `pointing_deg`.
+        occluders: The occluders, taken one at a time.
+        path: The file to write; replaced if it is there. Must outlive the store.
     """
 
-    def __init__(self, occluders: ImageSet, path: Path) -> None:
+    def __init__(self, occluders: Iterable[Occluder], path: Path) -> None:
         self._path = path
         self._stored: list[_Stored] = []
         self._pixels: np.memmap | None = None
         aside = path.with_name(path.name + ".partial")
         with aside.open("wb") as file:
-            for key in sorted(occluders.keys):
-                occluder = read_occluder(occluders, key)
+            for occluder in occluders:
                 levels = []
                 for level in occluder.levels:
                     levels.append((file.tell(), level.shape))
@@ -70,25 +66,23 @@ class OccluderStore(Sequence[Occluder]):
 
 
 class TextureStore(Sequence[Texture]):
-    """Textures of an image set, decoded when asked for; picklable.
+    """Textures, decoded when asked for; picklable.
 
     Args:
-        textures: An image set of kind `textures`.
+        keys: Their names, in order.
+        load: Decodes the texture of a name, (H, W, 3) uint8 RGB; picklable.
     """
 
-    def __init__(self, textures: ImageSet) -> None:
-        self._textures = textures
-        self._keys = sorted(textures.keys)
+    def __init__(self, keys: Sequence[str], load: Callable[[str], np.ndarray]) -> None:
+        self._keys = list(keys)
+        self._load = load
 
     def __len__(self) -> int:
         return len(self._keys)
 
     def __getitem__(self, index: int) -> Texture:  # type: ignore[override]  # no slices
         key = self._keys[index]
-        return Texture(key, self._textures.image(key))
-
-    def __iter__(self) -> Iterator[Texture]:
-        return (self[index] for index in range(len(self)))
+        return Texture(key, self._load(key))
 
 
 def read_occluder(occluders: ImageSet, key: str) -> Occluder:
@@ -123,4 +117,7 @@ def open_store(occluders: ImageSet, method: str, path: Path) -> OccluderStore | 
         raise ValueError(
             f"{occluders.folder}: {method} needs a set of {kind}; got {occluders.info['kind']}"
         )
-    return OccluderStore(occluders, path) if method == "natocc" else TextureStore(occluders)
+    keys = sorted(occluders.keys)
+    if method == "randocc":
+        return TextureStore(keys, occluders.image)
+    return OccluderStore((read_occluder(occluders, key) for key in keys), path)
