@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from face_occlusion.sources.miniature.colours import any_colour, mix, skin_colour
+from face_occlusion.sources.miniature.colours import any_colour, mix, scaled, skin_colour
 from face_occlusion.sources.miniature.fields import (
     blur,
     ellipse,
@@ -32,7 +32,7 @@ def paint_background(shape: tuple[int, int], rng: np.random.Generator) -> np.nda
     kind = rng.choice(KINDS, p=(0.15, 0.15, 0.2, 0.13, 0.14, 0.11, 0.12))
     small = (max(shape[0] // 2, 8), max(shape[1] // 2, 8))
     image = _PAINTERS[str(kind)](small, rng)
-    image = image * (1 + 0.04 * fractal_noise(rng, small, small[0] / 3, 3))[..., None]
+    image = scaled(image, 1 + 0.04 * fractal_noise(rng, small, small[0] / 3, 3))
     image = cv2.resize(np.clip(image, 0, 1.2), shape[::-1], interpolation=cv2.INTER_LINEAR)
     return image.astype(np.float32)
 
@@ -40,7 +40,7 @@ def paint_background(shape: tuple[int, int], rng: np.random.Generator) -> np.nda
 def _wall(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     base = any_colour(rng, (0.02, 0.5), (0.25, 0.95))
     rough = fractal_noise(rng, shape, rng.uniform(2, 9), 3)
-    return base * (1 + rng.uniform(0.02, 0.1) * rough)[..., None]
+    return scaled(base, 1 + rng.uniform(0.02, 0.1) * rough)
 
 
 def _gradient(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
@@ -76,10 +76,7 @@ def _lights(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         radius = rng.uniform(0.015, 0.08) * shape[0]
         centre = (rng.uniform(0, shape[1]), rng.uniform(0, shape[0]))
         disc = blur(fill(shape, ellipse(centre, (radius, radius))), 0.08 * radius)
-        image = (
-            image
-            + any_colour(rng, (0.2, 0.8), (0.6, 1)) * (rng.uniform(0.2, 0.7) * disc)[..., None]
-        )
+        image = image + scaled(any_colour(rng, (0.2, 0.8), (0.6, 1)), rng.uniform(0.2, 0.7) * disc)
     return image
 
 
@@ -112,7 +109,7 @@ def _foliage(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     green = any_colour(rng, (0.3, 0.8), (0.2, 0.6)) * np.array([0.7, 1.15, 0.5], np.float32)
     leaves = fractal_noise(rng, shape, shape[0] / 14, 4)
     sky = np.array([0.75, 0.85, 0.95], np.float32)
-    image = green * np.clip(1 + 0.5 * leaves, 0.15, 2)[..., None]
+    image = scaled(green, np.clip(1 + 0.5 * leaves, 0.15, 2))
     holes = smoothstep(1.2, 1.9, value_noise(rng, shape, shape[0] / 10))
     return blur(mix(image, sky, holes).astype(np.float32), rng.uniform(0.5, 4))
 
@@ -124,7 +121,7 @@ def _skin_wall(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     x, y = grid(shape)
     slope = smoothstep(0, 1, x / shape[1] * rng.uniform(-1, 1) + y / shape[0])
     image = mix(base, second.astype(np.float32), slope)
-    return image * (1 + 0.03 * fractal_noise(rng, shape, 6, 2))[..., None]
+    return scaled(image, 1 + 0.03 * fractal_noise(rng, shape, 6, 2))
 
 
 _PAINTERS = {

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from face_occlusion.sources.miniature.colours import to_srgb
+from face_occlusion.sources.miniature.colours import scaled, to_srgb
 from face_occlusion.sources.miniature.fields import blur
 
 SUPERSAMPLE = 2
@@ -40,8 +40,10 @@ class Canvas:
             return
         a = alpha[box]
         layer = colour[box] if colour.ndim == 3 else colour
-        below = self.light[box]
-        below += (layer - below) * a[..., None]
+        area = self.light[box]
+        for channel in range(3):
+            below = area[..., channel]
+            below += (layer[..., channel] - below) * a
         if labels is not None:
             new = labels[box] if isinstance(labels, np.ndarray) else np.uint8(labels)
             self.labels[box] = np.where(a >= 0.5, new, self.labels[box])
@@ -132,14 +134,14 @@ def photograph(canvas: Canvas, camera: Camera, rng: np.random.Generator) -> np.n
     light *= camera.exposure * camera.balance
     if camera.vignette > 0:
         y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-        light *= (1 - camera.vignette * 0.5 * (x * x + y * y)).astype(np.float32)[..., None]
+        light = scaled(light, 1 - camera.vignette * 0.5 * (x * x + y * y))
     light = blur(light, camera.blur_px)
     bright = light > 0.7  # roll highlights off instead of clipping them
     light[bright] = 0.7 + 0.3 * np.tanh((light[bright] - 0.7) / 0.3)
     srgb = to_srgb(light)
     srgb = 0.5 + (srgb - 0.5) * camera.contrast
-    grain = rng.standard_normal((height, width), dtype=np.float32)[..., None]
-    srgb += camera.noise * (
-        0.8 * grain + 0.5 * rng.standard_normal((height, width, 3), dtype=np.float32)
-    )
+    grain = rng.standard_normal((height, width), dtype=np.float32)
+    for channel in range(3):
+        own = rng.standard_normal((height, width), dtype=np.float32)
+        srgb[..., channel] += camera.noise * (0.8 * grain + 0.5 * own)
     return np.clip(srgb * 255 + 0.5, 0, 255).astype(np.uint8)

@@ -103,9 +103,27 @@ def any_colour(
 def mix(first: np.ndarray, second: np.ndarray, weight: np.ndarray | float) -> np.ndarray:
     """Go from `first` to `second` as `weight` goes from 0 to 1.
 
-    A weight of shape (H, W) gets a channel axis.
+    Args:
+        first: (H, W, 3) or (3,) colours.
+        second: Likewise.
+        weight: A number or (H, W).
+
+    Returns:
+        (H, W, 3), or (3,) if all are without extent; float32.
     """
     w = np.asarray(weight, np.float32)
-    if w.ndim == 2:
-        w = w[..., None]
-    return first + (second - first) * w
+    if w.ndim < 2:
+        return (first + (second - first) * w).astype(np.float32)
+    result = np.empty((*w.shape, 3), np.float32)
+    for channel in range(3):  # several times faster than a broadcast channel axis
+        start = first[..., channel]
+        result[..., channel] = start + (second[..., channel] - start) * w
+    return result
+
+
+def scaled(colour: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Multiply colours, (H, W, 3) or (3,), by a (H, W) factor: (H, W, 3) float32."""
+    result = np.empty((*factor.shape, 3), np.float32)
+    for channel in range(3):
+        result[..., channel] = colour[..., channel] * factor
+    return result

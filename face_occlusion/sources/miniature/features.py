@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from face_occlusion.sources.miniature.colours import hair_colour, mix, skin_colour, to_linear
+from face_occlusion.sources.miniature.canvas import bounding_box
+from face_occlusion.sources.miniature.colours import (
+    hair_colour,
+    mix,
+    scaled,
+    skin_colour,
+    to_linear,
+)
 from face_occlusion.sources.miniature.fields import blur, fill, smoothstep, stroke
 from face_occlusion.sources.miniature.parts import Part
 from face_occlusion.sources.miniature.person import Person, View
@@ -85,12 +92,12 @@ def _eyeball(
     spokes = 0.85 + 0.3 * np.sin(np.arctan2(y, x - gaze_x) * 14) ** 2
     ring = smoothstep(0.6, 1.0, radius / iris_radius)
     centre = smoothstep(0.75, 0.3, radius / iris_radius)
-    iris = person.iris * (1.25 * spokes * (1 - 0.72 * ring) + 0.5 * centre)[..., None]
+    iris = scaled(person.iris, 1.25 * spokes * (1 - 0.72 * ring) + 0.5 * centre)
     edge = 0.06 * iris_radius + 0.006
     ball = mix(ball, iris, smoothstep(iris_radius + edge, iris_radius - edge, radius))
-    ball = ball * (1 - 0.97 * smoothstep(0.46, 0.36, radius / iris_radius))[..., None]
+    ball = scaled(ball, 1 - 0.97 * smoothstep(0.46, 0.36, radius / iris_radius))
     shade = 1 - 0.62 * smoothstep(0.075, 0.0, y - upper)  # the upper lid's shadow
-    ball = ball * shade[..., None]
+    ball = scaled(ball, shade)
     for dx, dy, r, strength in ((-0.3, -0.38, 0.2, 1.0), (0.3, 0.32, 0.12, 0.25)):
         glint = np.hypot(x * side - side * gaze_x - dx * iris_radius, y + 0.012 - dy * iris_radius)
         glow = strength * smoothstep(r * iris_radius + 0.008, r * iris_radius - 0.006, glint)
@@ -138,7 +145,9 @@ def paint_brows(texture: FaceTexture, person: Person, rng: np.random.Generator) 
         weight = np.clip(
             0.8 * hairs.astype(np.float32) / 255 + 0.42 * blur(area, 0.016 * plane.density), 0, 0.94
         )
-        texture.albedo = mix(texture.albedo, colour, weight)
+        box = bounding_box(weight)
+        if box is not None:
+            texture.albedo[box] = mix(texture.albedo[box], colour, weight[box])
         texture.labels[area >= 0.5] = Part.L_BROW if side > 0 else Part.R_BROW
 
 

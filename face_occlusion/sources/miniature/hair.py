@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from face_occlusion.sources.miniature.canvas import Canvas, bounding_box
-from face_occlusion.sources.miniature.colours import hair_colour, mix, skin_colour
+from face_occlusion.sources.miniature.colours import hair_colour, mix, scaled, skin_colour
 from face_occlusion.sources.miniature.fields import (
     blur,
     fill,
@@ -262,7 +262,7 @@ class Barber:
             return
         a, tone = alpha[box], tone[box]
         height = 0.5 * inflate(a, 0.16 * unit) + self._volume[box] + 0.02 * unit * tone
-        albedo = self.colour * (tone**1.5)[..., None]
+        albedo = scaled(self.colour, tone**1.5)
         gloss = 0.16 * tone**2 * (0.4 + 0.6 * float(self.colour.mean()) ** 0.5)
         lit = np.zeros((*self.canvas.shape, 3), np.float32)
         lit[box] = shade(albedo, height, self.light, wrap=(0.3, 0.3, 0.3), gloss=gloss, shininess=8)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from face_occlusion.sources.miniature.canvas import Canvas
-from face_occlusion.sources.miniature.colours import any_colour, mix, skin_colour
+from face_occlusion.sources.miniature.colours import any_colour, mix, scaled, skin_colour
 from face_occlusion.sources.miniature.fields import (
     blur,
     ellipse,
@@ -221,7 +221,7 @@ def _skin(
     mottle = fractal_noise(rng, shape, 0.25 * place.unit_px, 3)
     weight = np.clip(0.4 * blush * (1 - 0.6 * hand.tone) + 0.06 * mottle, 0, 1)
     albedo = mix(base, base * np.array([1.03, 0.7, 0.66], np.float32), weight)
-    return (albedo * (1 + 0.03 * mottle - 0.3 * creases)[..., None]).astype(np.float32)
+    return scaled(albedo, 1 + 0.03 * mottle - 0.3 * creases)
 
 
 def _creases(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from face_occlusion.sources.miniature.colours import any_colour, from_hex, to_linear
+from face_occlusion.sources.miniature.colours import any_colour, from_hex, scaled, to_linear
 from face_occlusion.sources.miniature.fields import (
     fill,
     fractal_noise,
@@ -66,7 +66,7 @@ def hold_studio_microphone(portrait: Portrait, rng: np.random.Generator) -> None
     x, y = grid(canvas.shape)
     slots = np.where((y / (0.06 * unit)) % 1 < 0.45, 0.35, 1.0)
     tone = np.where(along > 0.42, slots, 1.0).astype(np.float32)
-    surface = Surface((body * tone[..., None]).astype(np.float32), gloss=0.5, shininess=32)
+    surface = Surface(scaled(body, tone), gloss=0.5, shininess=32)
     paint_solid(canvas, alpha, height, surface, light, label=Part.OCCLUDER, lift_px=0.15 * unit)
 
 
@@ -107,7 +107,7 @@ def wear_hat(portrait: Portrait, rng: np.random.Generator) -> None:
     base = any_colour(rng, (0.05, 0.9), (0.08, 0.9))
     knit = value_noise(rng, frame.shape, max(0.03 * unit, 1), stretch=3)
     height = inflate(alpha, 0.7 * unit) + 0.01 * unit * knit
-    surface = Surface((base * (1 + 0.12 * knit)[..., None]).astype(np.float32), gloss=0.0)
+    surface = Surface(scaled(base, 1 + 0.12 * knit), gloss=0.0)
     paint_solid(canvas, alpha, height, surface, light, label=Part.HAT, lift_px=0.08 * unit)
     if rng.random() < 0.6:
         _paint_brim(portrait, low, base, rng)

@@ -116,7 +116,9 @@ def shade(
         spec = np.maximum(nx * hx + ny * hy + nz * hz, 0)
         for _ in range(shininess.bit_length() - 1):
             spec *= spec
-        result += (gloss * spec * shadow)[..., None] * light.key
+        shine = gloss * spec * shadow
+        for channel in range(3):
+            result[..., channel] += light.key[channel] * shine
     return result
 
 

@@ -13,6 +13,7 @@ from face_occlusion.sources.miniature.colours import (
     any_colour,
     from_hex,
     mix,
+    scaled,
     skin_colour,
     to_linear,
 )
@@ -166,7 +167,7 @@ def _carrot(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
     rings = 1 - 0.25 * smoothstep(
         1.0, 1.6, value_noise(rng, shape, 0.06 * spot.size_px, stretch=0.3)
     )
-    orange = to_linear(from_hex("e8752a")) * rings[..., None]
+    orange = scaled(to_linear(from_hex("e8752a")), rings)
     albedo = mix(
         orange, to_linear(from_hex("4c8a2f")), ((y < -0.36) & (tuft > 0)).astype(np.float32)
     )
@@ -263,7 +264,7 @@ def _book(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
     albedo = mix(
         mix(cover, ink, lines.astype(np.float32)), any_colour(rng), picture.astype(np.float32)
     )
-    albedo = albedo * (1 - 0.5 * smoothstep(-0.27, -0.31, x))[..., None]
+    albedo = scaled(albedo, 1 - 0.5 * smoothstep(-0.27, -0.31, x))
     return alpha, height, Surface(albedo, gloss=0.12)
 
 
@@ -289,26 +290,26 @@ def _bear(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
     fur = value_noise(rng, shape, max(0.02 * spot.size_px, 1))
     x, y = spot.plane(shape)
     dots = np.minimum(np.hypot(np.abs(x) - 0.07, y + 0.26) / 0.025, np.hypot(x, y + 0.18) / 0.035)
-    albedo = skin_colour(rng.uniform(0.3, 0.7), 1) * (1 + 0.15 * fur)[..., None]
-    albedo = albedo * (1 - 0.95 * smoothstep(1.1, 0.9, dots))[..., None]
+    albedo = scaled(skin_colour(rng.uniform(0.3, 0.7), 1), 1 + 0.15 * fur)
+    albedo = scaled(albedo, 1 - 0.95 * smoothstep(1.1, 0.9, dots))
     return alpha, height + 0.008 * spot.size_px * fur, Surface(albedo.astype(np.float32), gloss=0.0)
 
 
-# Names and numbers of COCO's categories (Lin et al. 2014; instances_train2017.json).
-CATEGORIES: dict[str, tuple[int, Callable[[Shape, Spot, np.random.Generator], Body]]] = {
-    "sports ball": (37, _sports_ball),
-    "bottle": (44, _bottle),
-    "cup": (47, _cup),
-    "banana": (52, _banana),
-    "apple": (53, _fruit("c0392b", "d9a441", 0.05)),
-    "orange": (55, _fruit("e88a1a", "d9761a", 0.01)),
-    "carrot": (57, _carrot),
-    "donut": (60, _donut),
-    "remote": (75, _remote),
-    "cell phone": (77, _phone),
-    "book": (84, _book),
-    "vase": (86, _vase),
-    "teddy bear": (88, _bear),
+# By COCO's names.
+CATEGORIES: dict[str, Callable[[Shape, Spot, np.random.Generator], Body]] = {
+    "sports ball": _sports_ball,
+    "bottle": _bottle,
+    "cup": _cup,
+    "banana": _banana,
+    "apple": _fruit("c0392b", "d9a441", 0.05),
+    "orange": _fruit("e88a1a", "d9761a", 0.01),
+    "carrot": _carrot,
+    "donut": _donut,
+    "remote": _remote,
+    "cell phone": _phone,
+    "book": _book,
+    "vase": _vase,
+    "teddy bear": _bear,
 }
 
 
@@ -334,7 +335,7 @@ def paint_object(
     Returns:
         (S H, S W) float32 coverage.
     """
-    alpha, height, surface = CATEGORIES[category][1](canvas.shape, spot, rng)
+    alpha, height, surface = CATEGORIES[category](canvas.shape, spot, rng)
     alpha = np.asarray(alpha, np.float32)
     paint_solid(canvas, alpha, height, surface, light, label=label, lift_px=0.06 * spot.size_px)
     return alpha

@@ -19,6 +19,7 @@ from face_occlusion.sources.miniature.canvas import (
     draw_camera,
     photograph,
 )
+from face_occlusion.sources.miniature.coco_categories import CATEGORY_IDS, coco_categories
 from face_occlusion.sources.miniature.hands import Hand, HandPlace, draw_hand, paint_hand
 from face_occlusion.sources.miniature.lighting import STUDIO, draw_light
 from face_occlusion.sources.miniature.objects import CATEGORIES, Spot, paint_object, polygons
@@ -30,7 +31,6 @@ from face_occlusion.sources.miniature.textures import draw_texture
 _GOLDEN = (5**0.5 - 1) / 2
 _HAND_SHAPE = (240, 320)  # 4:3 as the release's 1200 x 1600
 _PHOTO_SHAPES = ((240, 320), (320, 240))
-_PERSON_ID = 1  # COCO's category of hands and arms
 
 
 def draw_hands_11k(folder: Path, params: MiniatureParams) -> None:
@@ -112,24 +112,12 @@ def draw_coco(folder: Path, params: MiniatureParams) -> None:
         ],
         "images": images,
         "annotations": annotations,
-        "categories": _categories(),
+        "categories": coco_categories(),
     }
     data = json.dumps(content, separators=(",", ":")).encode()
     write_zip(
         folder / "annotations_trainval2017.zip", [("annotations/instances_train2017.json", data)]
     )
-
-
-def _categories() -> list[dict[str, object]]:
-    named = [(number, name) for name, (number, _) in CATEGORIES.items()] + [(_PERSON_ID, "person")]
-    return [
-        {
-            "supercategory": "person" if number == _PERSON_ID else "object",
-            "id": number,
-            "name": name,
-        }
-        for number, name in sorted(named)
-    ]
 
 
 def _annotation(instance: _Instance, image_id: int, annotation_id: int) -> dict[str, object]:
@@ -173,10 +161,10 @@ def _draw_scene(index: int, seed: int) -> tuple[bytes, tuple[int, int], list[_In
             np.array([x * width, y * height]), size * min(shape) * SUPERSAMPLE, rng.normal(0, 0.35)
         )
         alpha = paint_object(canvas, name, spot, light, rng, label=None)
-        layers.append((CATEGORIES[name][0], alpha >= 0.5, False))
+        layers.append((CATEGORY_IDS[name], alpha >= 0.5, False))
 
     if rng.random() < 0.3:
-        layers.append((CATEGORIES["apple"][0], _paint_pile(canvas, rng), True))
+        layers.append((CATEGORY_IDS["apple"], _paint_pile(canvas, rng), True))
     for _ in range(rng.integers(1, 4)):  # small ones along the upper edge, and cut off
         add(
             str(rng.choice(names)),
@@ -188,7 +176,7 @@ def _draw_scene(index: int, seed: int) -> tuple[bytes, tuple[int, int], list[_In
         hand = draw_hand(rng, rng.uniform())
         place = HandPlace(np.array([0.08 * width, 0.9 * height]), 0.16 * height, -0.5)
         alpha = paint_hand(canvas, hand, place, light, rng, label=1, lift_px=8)
-        layers.append((_PERSON_ID, alpha >= 0.5, False))
+        layers.append((CATEGORY_IDS["person"], alpha >= 0.5, False))
     add(
         names[index % len(names)],
         rng.uniform(0.4, 0.6),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.sources.miniature.colours import hair_colour, mix, skin_colour
+from face_occlusion.sources.miniature.colours import hair_colour, mix, scaled, skin_colour
 from face_occlusion.sources.miniature.features import paint_brows, paint_eyes, paint_mouth
 from face_occlusion.sources.miniature.fields import (
     blur,
@@ -87,7 +87,7 @@ def _skin(plane: TexturePlane, person: Person, rng: np.random.Generator) -> np.n
     shade = 1 + 0.025 * blotches + 0.02 * value_noise(rng, plane.shape, 0.03 * plane.density)
     shade -= (0.1 + 0.12 * person.age) * plane.bumps(person.eye_x - 0.02, 0.12, 0.13, 0.06)
     shade -= 0.1 * plane.bumps(person.eye_x - 0.12, -0.04, 0.1, 0.09)
-    albedo = albedo * shade[..., None]
+    albedo = scaled(albedo, shade)
     spots = np.zeros(plane.shape, np.float32)
     if person.freckles > 0.2:
         speck = value_noise(rng, plane.shape, 0.028 * plane.density)
@@ -143,8 +143,8 @@ def _paint_beard(
         texture.relief += 0.02 * density + 0.006 * density * long_hairs
         texture.gloss *= 1 - 0.7 * density
     colour = hair_colour(person.hair) * 0.9
-    streaks = np.clip(1 + 0.35 * long_hairs + 0.15 * short_hairs, 0.35, 1.9)[..., None]
-    texture.albedo = mix(texture.albedo, (colour * streaks).astype(np.float32), weight)
+    streaks = np.clip(1 + 0.35 * long_hairs + 0.15 * short_hairs, 0.35, 1.9)
+    texture.albedo = mix(texture.albedo, scaled(colour, streaks), weight)
 
 
 def _beard_area(plane: TexturePlane, person: Person, view: View, head: Head) -> np.ndarray:

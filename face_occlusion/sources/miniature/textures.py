@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from face_occlusion.sources.miniature.colours import any_colour, mix, skin_colour, to_srgb
+from face_occlusion.sources.miniature.colours import any_colour, mix, scaled, skin_colour, to_srgb
 from face_occlusion.sources.miniature.fields import (
     blur,
     fractal_noise,
@@ -176,7 +176,7 @@ def draw_texture(category: str, shape: tuple[int, int], rng: np.random.Generator
             any_colour(rng, (0.1, 0.95), (0.1, 1)),
         )
     grain = 1 + 0.05 * fractal_noise(rng, shape, 0.2 * shape[0], 4)
-    albedo = mix(first, second, weight) * grain[..., None]
+    albedo = scaled(mix(first, second, weight), grain)
     third = any_colour(rng, (0.1, 0.9), (0.1, 1))
     patches = 0.5 * smoothstep(0.4, 1.2, fractal_noise(rng, shape, 0.5 * shape[0], 2))
     albedo = mix(albedo, third, patches * float(rng.random() < 0.4))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from face_occlusion.sources.miniature.canvas import Canvas, bounding_box
-from face_occlusion.sources.miniature.colours import any_colour, mix, skin_colour
+from face_occlusion.sources.miniature.colours import any_colour, mix, scaled, skin_colour
 from face_occlusion.sources.miniature.fields import (
     blur,
     ellipse,
@@ -62,31 +62,34 @@ def paint_clothes(
     points = np.array([(-x, y) for x, y in reversed(right)] + right[1:])
     alpha = fill(frame.shape, frame.flat(smooth_curve(points, 90)))
     unit = frame.unit_px
-    folds = fractal_noise(rng, frame.shape, 0.5 * unit, 3)
-    height = inflate(alpha, 0.5 * unit) + 0.05 * unit * folds
-    albedo = _cloth_pattern(rng, frame, base)
+    box = bounding_box(alpha)
+    if box is None:
+        return
+    size = (box[0].stop - box[0].start, box[1].stop - box[1].start)
+    height = inflate(alpha, 0.5 * unit)
+    height[box] += 0.05 * unit * fractal_noise(rng, size, 0.5 * unit, 3)
+    albedo = np.zeros((*frame.shape, 3), np.float32)
+    albedo[box] = _cloth_pattern(rng, size, unit, base)
     surface = Surface(albedo, gloss=float(rng.choice([0.0, 0.04])))
     paint_solid(canvas, alpha, height, surface, light, label=Part.CLOTH, lift_px=0.05 * unit)
     if style == "shirt":
         _paint_collar(canvas, frame, light, base, side)
 
 
-def _cloth_pattern(rng: np.random.Generator, frame: Frame, base: np.ndarray) -> np.ndarray:
-    x, y = grid(frame.shape)
-    unit = frame.unit_px
-    kind = rng.integers(5)
+def _cloth_pattern(
+    rng: np.random.Generator, shape: tuple[int, int], unit_px: float, base: np.ndarray
+) -> np.ndarray:
+    """Draw woven cloth: plain, striped or checked; (H, W, 3) linear RGB."""
+    x, y = (axis / unit_px * rng.uniform(2, 5) % 1 for axis in grid(shape))
+    kind = rng.choice(["stripes", "rings", "checks", "plain"], p=[0.2, 0.2, 0.2, 0.4])
     other = any_colour(rng, (0.0, 0.8), (0.1, 0.95))
-    weave = 1 + 0.06 * value_noise(rng, frame.shape, 2)
-    if kind == 0:
-        weight = ((x / unit * rng.uniform(2, 5)) % 1 < 0.35).astype(np.float32) * 0.7
-    elif kind == 1:
-        weight = ((y / unit * rng.uniform(2, 5)) % 1 < 0.4).astype(np.float32) * 0.7
-    elif kind == 2:
-        step = rng.uniform(3, 6)
-        weight = 0.4 * ((x / unit * step) % 1 < 0.5) + 0.4 * ((y / unit * step) % 1 < 0.5)
-    else:
-        return base * weave[..., None]
-    return mix(base, other, blur(weight.astype(np.float32), 1)) * weave[..., None]
+    weave = 1 + 0.06 * value_noise(rng, shape, 2)
+    if kind == "plain":
+        return scaled(base, weave)
+    weight = {"stripes": 0.7 * (x < 0.35), "rings": 0.7 * (y < 0.4)}.get(
+        str(kind), 0.4 * (x < 0.5) + 0.4 * (y < 0.5)
+    )
+    return scaled(mix(base, other, blur(weight.astype(np.float32), 1)), weave)
 
 
 def _paint_collar(
@@ -132,7 +135,7 @@ def paint_ears(
         bowl = blur(inner[box], 0.03 * unit)
         height = inflate(alpha[box], 0.09 * unit) - 0.09 * unit * bowl
         lit = np.zeros((*canvas.shape, 3), np.float32)
-        albedo = base * (1 - 0.35 * bowl)[..., None]
+        albedo = scaled(base, 1 - 0.35 * bowl)
         lit[box] = shade(albedo, height, light, wrap=SKIN_WRAP, gloss=0.04)
         canvas.paint(alpha, lit, Part.L_EAR if side > 0 else Part.R_EAR)
         if rings:

@@ -8,6 +8,7 @@ from face_occlusion.sources.miniature.colours import (
     any_colour,
     from_hex,
     mix,
+    scaled,
     skin_colour,
     to_linear,
 )
@@ -158,20 +159,20 @@ def wear_mask(portrait: Portrait, rng: np.random.Generator) -> None:
 
 def _mask_cloth(portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
     shape, unit = portrait.canvas.shape, portrait.frame.unit_px
-    kind = rng.integers(5)
-    weave = (1 + 0.03 * value_noise(rng, shape, 2))[..., None]
-    if kind == 0:
-        return to_linear(from_hex("8fc3d8")) * weave
-    if kind == 1:
-        return to_linear(from_hex("eef0ee")) * weave
-    if kind == 2:  # the wearer's own skin, nearly
-        return skin_colour(portrait.person.tone + rng.normal(0, 0.06), rng.uniform(-1, 1)) * weave
-    if kind == 3:
-        return any_colour(rng, (0.1, 0.9), (0.05, 0.6)) * weave
+    weave = 1 + 0.03 * value_noise(rng, shape, 2)
+    kind = rng.choice(["medical", "white", "skin", "plain", "dotted"])
+    if kind == "medical":
+        return scaled(to_linear(from_hex("8fc3d8")), weave)
+    if kind == "white":
+        return scaled(to_linear(from_hex("eef0ee")), weave)
+    if kind == "skin":  # the wearer's own, nearly
+        tone = portrait.person.tone + rng.normal(0, 0.06)
+        return scaled(skin_colour(tone, rng.uniform(-1, 1)), weave)
+    if kind == "plain":
+        return scaled(any_colour(rng, (0.1, 0.9), (0.05, 0.6)), weave)
     x, y = grid(shape)
     dots = np.sin(x / unit * 22) * np.sin(y / unit * 22)
-    cloth = mix(any_colour(rng), any_colour(rng), smoothstep(0.2, 0.4, dots))
-    return (cloth * weave).astype(np.float32)
+    return scaled(mix(any_colour(rng), any_colour(rng), smoothstep(0.2, 0.4, dots)), weave)
 
 
 def wear_scarf(portrait: Portrait, rng: np.random.Generator) -> None:
@@ -217,7 +218,7 @@ def wear_scarf(portrait: Portrait, rng: np.random.Generator) -> None:
     stripe = smoothstep(
         0.1, 0.2, np.sin(2 * np.pi * (u * rng.uniform(0.5, 2) + layers * rng.uniform(0, 1)))
     )
-    albedo = mix(base, other, 0.8 * stripe) * (0.72 + 0.28 * folds)[..., None]
+    albedo = scaled(mix(base, other, 0.8 * stripe), 0.72 + 0.28 * folds)
     canvas.darken(drop_shadow(alpha, light, 0.09 * unit, 0.5))
     surface = Surface(albedo.astype(np.float32), gloss=0.0)
     paint_solid(
@@ -248,7 +249,7 @@ def hold_stage_microphone(portrait: Portrait, rng: np.random.Generator) -> None:
     step = 0.055 * unit
     mesh = np.sin(2 * np.pi * (x + y) / step) * np.sin(2 * np.pi * (x - y) / step)
     metal = to_linear(from_hex(("9a9ea6", "3a3b40", "b0925a")[rng.integers(3)]))
-    albedo = metal * (0.75 + 0.35 * smoothstep(-0.4, 0.4, mesh))[..., None]
+    albedo = scaled(metal, 0.75 + 0.35 * smoothstep(-0.4, 0.4, mesh))
     surface = Surface(albedo.astype(np.float32), gloss=0.5, shininess=16)
     paint_solid(canvas, head, head_height, surface, light, label=Part.OCCLUDER)
 
