@@ -48,7 +48,7 @@ def take_inventory(
         ValueError: If a set is missing or damaged.
     """
     names = {"faces/wo": None, "faces/wo_test": None, "faces/o": None}
-    for combination in combinations.values():
-        names |= {part: None for part in combination["data"] if part != NO_PART}
+    parts = {part for combination in combinations.values() for part in combination["data"]}
+    names |= dict.fromkeys(sorted(parts - {NO_PART}))
     names |= {f"benchmarks/{name}": None for name in benchmarks}
     return Inventory(sets={name: ImageSet(data / name) for name in names})
