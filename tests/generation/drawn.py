@@ -1,0 +1,128 @@
+"""Small drawn faces, hands, objects and textures for the tests of generation."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from face_occlusion.generation.presets import paper_params
+from face_occlusion.imageset import encode_record, write_image_set
+from face_occlusion.images import encode_jpeg, encode_png, encode_rgba
+
+SHAPE = (176, 160)  # H != W, so swapped axes show
+
+
+def params(kind, **changes):
+    """The paper's settings with other values; `face` and `occluder` take mappings."""
+    base = paper_params(kind)
+    for name in ("face", "occluder"):
+        if name in changes:
+            changes[name] = dataclasses.replace(getattr(base, name), **changes[name])
+    return dataclasses.replace(base, **changes)
+
+
+def plain(kind, **changes):
+    """Settings without tone, compression, affine and blur."""
+    off = {"tone_prob": 0.0, "jpeg_prob": 0.0}
+    changes = {
+        "face": off | {"affine_prob": 0.0},
+        "occluder": off,
+        "edge_sigma_frac_range": [0, 0],
+        "contact_sigma_frac_range": [0, 0],
+    } | changes
+    return params(kind, **changes)
+
+
+def draw_face(seed=0, shape=SHAPE, centre_frac=(0.5, 0.55), radii_frac=(0.3, 0.36)):
+    """A shaded ellipse on a noisy ground: (H, W, 3) uint8 image and (H, W) uint8 map."""
+    rng = np.random.default_rng(seed)
+    height, width = shape
+    rows, columns = np.mgrid[:height, :width]
+    x = (columns - centre_frac[0] * width) / (radii_frac[0] * width)
+    y = (rows - centre_frac[1] * height) / (radii_frac[1] * height)
+    seg_map = (x**2 + y**2 <= 1).astype(np.uint8)
+    skin = np.array([200, 150, 120]) - 30 * x[..., np.newaxis]
+    ground = np.array([60, 90, 110]) + 20 * y[..., np.newaxis]
+    image = np.where(seg_map[..., np.newaxis] == 1, skin, ground)
+    image = np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
+    return image, seg_map
+
+
+def premultiply(rgb, alpha):
+    scaled = (rgb.astype(np.uint16) * alpha[..., np.newaxis] + 127) // 255
+    return np.dstack([scaled.astype(np.uint8), alpha])
+
+
+def draw_disc(radius=40, colour=(90, 120, 40), soft_px=1.0):
+    """A plain disc with a soft border, premultiplied RGBA, cropped to itself."""
+    size = 2 * radius + 3
+    rows, columns = np.mgrid[:size, :size] - size // 2
+    alpha = np.clip((radius - np.hypot(rows, columns)) / soft_px + 0.5, 0, 1)
+    rgb = np.broadcast_to(np.array(colour, np.uint8), (size, size, 3))
+    return premultiply(rgb, np.rint(alpha * 255).astype(np.uint8))
+
+
+def draw_hand(colour=(210, 170, 140), height=150, width=100):
+    """A palm with four fingers pointing down, its arm cut off at the top."""
+    alpha = np.zeros((height, width), np.uint8)
+    palm = height // 2
+    cv2.rectangle(alpha, (width // 8, 0), (width - width // 8, palm), 255, -1)
+    for finger in range(4):
+        x = width // 8 + 8 + finger * (width - width // 4 - 12) // 4
+        length = height - 8 - 6 * (finger in (0, 3))
+        cv2.rectangle(alpha, (x, palm), (x + 9, length), 255, -1)
+        cv2.circle(alpha, (x + 4, length), 4, 255, -1)
+    rgb = np.broadcast_to(np.array(colour, np.uint8), (*alpha.shape, 3)).copy()
+    rgb[::7] = np.array(colour, np.uint8) - 30
+    return premultiply(rgb, alpha)
+
+
+def draw_texture(seed=0, shape=(96, 128)):
+    """Stripes and noise."""
+    rng = np.random.default_rng(seed)
+    stripes = 127 + 90 * np.sin(np.arange(shape[1]) / 3 + seed)
+    noisy = stripes[np.newaxis, :, np.newaxis] + rng.normal(0, 15, (*shape, 3))
+    return np.clip(noisy, 0, 255).astype(np.uint8)
+
+
+def write_faces(folder, count=6, **kwargs):
+    def samples():
+        for number in range(count):
+            image, seg_map = draw_face(number, **kwargs)
+            parts = {"jpg": encode_jpeg(image, 95), "png": encode_png(seg_map)}
+            yield f"{number:05d}", parts | {"json": encode_record({"number": number})}
+
+    info = {"kind": "faces", "name": "drawn faces", "sources": ["drawn"]}
+    return write_image_set(folder, samples(), info=info)
+
+
+def write_hands(folder, count=3):
+    def samples():
+        for number in range(count):
+            hand = draw_hand(colour=(210 - 40 * number, 170 - 30 * number, 140 - 20 * number))
+            record = {"category": "hand", "pointing_deg": 90.0, "enters": "top"}
+            yield f"hand{number}", {"rgba.png": encode_rgba(hand), "json": encode_record(record)}
+
+    info = {"kind": "cutouts", "name": "drawn hands", "sources": ["drawn"]}
+    return write_image_set(folder, samples(), info=info)
+
+
+def write_objects(folder, count=3):
+    def samples():
+        for number in range(count):
+            disc = draw_disc(30 + 10 * number)
+            record = {"category": "disc", "pointing_deg": None, "enters": "none"}
+            yield f"disc{number}", {"rgba.png": encode_rgba(disc), "json": encode_record(record)}
+
+    info = {"kind": "cutouts", "name": "drawn discs", "sources": ["drawn"]}
+    return write_image_set(folder, samples(), info=info)
+
+
+def write_textures(folder, count=3):
+    def samples():
+        for number in range(count):
+            parts = {"jpg": encode_jpeg(draw_texture(number), 95)}
+            yield f"texture{number}", parts | {"json": encode_record({"category": "stripes"})}
+
+    info = {"kind": "textures", "name": "drawn textures", "sources": ["drawn"]}
+    return write_image_set(folder, samples(), info=info)

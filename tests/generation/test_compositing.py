@@ -1,0 +1,230 @@
+"""Warping, softening and blending; D8, D9, D12 and D17."""
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from bench import published
+from face_occlusion.generation.compositing import (
+    Layer,
+    at_level,
+    blend,
+    fade,
+    occlude_label,
+    pick_level,
+    soften,
+    soften_contact,
+    transform,
+    warp,
+    window,
+)
+from face_occlusion.generation.occluder import make_occluder, pyramid
+from tests.generation.drawn import SHAPE, draw_disc, draw_face, premultiply
+
+
+def scaled(factor, centre_from, centre_to):
+    linear = factor * np.eye(2)
+    return np.column_stack([linear, np.array(centre_to) - linear @ np.array(centre_from)])
+
+
+def disc_layer(radius_px, centre_xy, colour=(90, 120, 40), shape=SHAPE, source_px=100, margin=12):
+    disc = make_occluder(draw_disc(source_px, colour))
+    matrix = scaled(radius_px / source_px, disc.centre_xy, centre_xy)
+    return warp(disc, matrix, shape, margin)
+
+
+def on_canvas(layer, shape=SHAPE):
+    canvas, part = layer.inside(shape)
+    alpha = np.zeros(shape, np.uint8)
+    alpha[canvas] = layer.alpha[part]
+    return alpha
+
+
+# conventions
+
+
+def test_convention_alpha_is_the_share_of_the_occluder():
+    image = np.full((*SHAPE, 3), 100, np.uint8)
+    rgba = np.zeros((20, 30, 4), np.uint8)
+    rgba[...] = (50, 0, 25, 64)  # premultiplied: at full coverage 199, 0, 100
+    blend(image, Layer(rgba, 10, 5))
+    np.testing.assert_array_equal(image[5, 10], [125, 75, 100])
+    np.testing.assert_array_equal(image[4, 10], [100, 100, 100])
+    np.testing.assert_array_equal(image[5, 9], [100, 100, 100])
+    np.testing.assert_array_equal(image[24, 39], [125, 75, 100])
+
+
+def test_convention_a_point_is_x_then_y_and_y_points_down():
+    matrix = np.array([[1.0, 0, 10], [0, 2.0, 20]])
+    np.testing.assert_array_equal(transform(matrix, np.array([[1.0, 3.0]])), [[11, 26]])
+
+
+@pytest.mark.parametrize("factor", [1.3, 0.9, 0.5, 0.31, 0.13, 0.06])
+def test_every_pyramid_level_places_the_centre_to_a_tenth_of_a_pixel(factor):
+    disc = make_occluder(draw_disc(51))
+    layer = warp(disc, scaled(factor, disc.centre_xy, (70.3, 90.7)), SHAPE, 4)
+    moments = cv2.moments(on_canvas(layer))
+    assert moments["m10"] / moments["m00"] == pytest.approx(70.3, abs=0.1)
+    assert moments["m01"] / moments["m00"] == pytest.approx(90.7, abs=0.1)
+    assert moments["m00"] / 255 == pytest.approx(disc.area_px * factor**2, rel=0.02)
+
+
+def test_a_pyramid_conserves_coverage_and_aligns_odd_sizes():
+    cutout = draw_disc(37)[:-1]  # 76 x 77
+    for level, image in enumerate(pyramid(cutout)):
+        moments = cv2.moments(image[..., 3])
+        assert moments["m00"] * 4**level == pytest.approx(cutout[..., 3].sum(dtype=int), rel=0.02)
+        x = (moments["m10"] / moments["m00"] + 0.5) * 2**level - 0.5
+        assert x == pytest.approx(38, abs=0.3 * 2**level)
+
+
+def test_the_level_shrinks_by_less_than_two():
+    for scale in (3.0, 1.0, 0.7, 0.5, 0.26, 0.1):
+        level = pick_level(scale * np.eye(2, 3), 10)
+        assert 0.5 <= scale * 2**level < 1 or scale >= 1 or scale * 2**level == 1
+    np.testing.assert_allclose(
+        transform(at_level(np.eye(2, 3), 2), np.array([[-0.5, -0.5]])), [[-0.5, -0.5]]
+    )
+
+
+def test_a_window_off_the_canvas_is_small_and_changes_nothing():
+    image, _ = draw_face()
+    before = image.copy()
+    layer = disc_layer(20, (900, -700))
+    assert layer.rgba.size < 20_000
+    blend(image, layer)
+    np.testing.assert_array_equal(image, before)
+    assert window(np.array([[-1e6, 5.0]]), SHAPE, 3)[2] >= 1
+
+
+# properties
+
+layers = arrays(np.uint8, (9, 7, 4)).map(
+    lambda rgba: premultiply(rgba[..., :3], rgba[..., 3].copy())
+)
+corners = st.tuples(st.integers(-12, 12), st.integers(-12, 12))
+images = arrays(np.uint8, (11, 8, 3))
+
+
+@given(images, layers, corners)
+def test_pixels_without_coverage_keep_their_bits(image, rgba, corner):
+    blended, layer = image.copy(), Layer(rgba, *corner)
+    blend(blended, layer)
+    untouched = on_canvas(layer, image.shape[:2]) == 0
+    np.testing.assert_array_equal(blended[untouched], image[untouched])
+
+
+@given(images, layers, corners)
+def test_blending_is_within_a_level_of_the_ideal(image, rgba, corner):
+    blended, layer = image.copy(), Layer(rgba, *corner)
+    blend(blended, layer)
+    ideal = image.astype(float)
+    canvas, part = layer.inside(image.shape)
+    weight = layer.alpha[part][..., np.newaxis] / 255
+    ideal[canvas] = layer.rgba[part][..., :3] + (1 - weight) * image[canvas]
+    assert np.abs(blended - ideal).max() <= 0.5 + 1e-9
+
+
+@given(arrays(np.uint8, (11, 8), elements=st.integers(0, 1)), layers, corners, st.integers(0, 9))
+def test_a_label_only_loses_pixels_covered_by_half(seg_map, rgba, corner, class_id):
+    occluded, layer = seg_map.copy(), Layer(rgba, *corner)
+    occlude_label(occluded, layer, class_id)
+    covered = on_canvas(layer, seg_map.shape) >= 128
+    assert (occluded[covered] == class_id).all()
+    np.testing.assert_array_equal(occluded[~covered], seg_map[~covered])
+
+
+@settings(max_examples=30)
+@given(st.floats(0.3, 3), st.floats(0.4, 1))
+def test_softening_and_fading_keep_colour_below_coverage(sigma, opacity):
+    layer = soften(disc_layer(30, (80, 90), colour=(255, 255, 255)), sigma)
+    assert (layer.rgba[..., :3] <= layer.alpha[..., np.newaxis].astype(int) + 1).all()
+    faded = fade(layer, opacity)
+    np.testing.assert_allclose(faded.rgba, layer.rgba * opacity, atol=0.5)
+
+
+def test_softening_keeps_the_inside_sharp_and_the_edge_in_place():
+    texture = np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)
+    alpha = np.zeros((120, 120), np.uint8)
+    alpha[20:100, 20:100] = 255
+    layer = Layer(premultiply(texture, alpha), 0, 0)
+    soft = soften(layer, 1.5)
+    np.testing.assert_array_equal(soft.rgba[30:90, 30:90], layer.rgba[30:90, 30:90])
+    np.testing.assert_array_equal(soft.alpha[40:80] >= 128, alpha[40:80] >= 128)
+    assert 0 < soft.alpha[60, 19] < 128 < soft.alpha[60, 20] < 255
+
+
+# the published defects
+
+
+def test_d08_the_label_ends_on_the_visible_edge():
+    """The label's radius is the coverage's; eroded alpha under a whole label is 1 px off."""
+    radius, centre = 45.4, (80.2, 90.6)
+    layer = soften(disc_layer(radius, centre), 1.0)
+    label = np.ones(SHAPE, np.uint8)
+    occlude_label(label, layer)
+    label_radius = math.sqrt(np.count_nonzero(label == 0) / math.pi)
+    visible_radius = math.sqrt(on_canvas(layer).sum(dtype=float) / 255 / math.pi)
+    assert abs(label_radius - visible_radius) < 0.25
+    hard = np.where(on_canvas(layer) >= 128, 255, 0).astype(np.uint8)
+    published_visible = math.sqrt(published.soft_alpha(hard).sum() / math.pi)
+    assert label_radius - published_visible > 0.8
+
+
+def test_d09_a_grey_disc_on_the_same_grey_vanishes():
+    grey = (137, 137, 137)
+    image = np.full((*SHAPE, 3), 137, np.uint8)
+    for sigma in (0, 0.7, 1.5, 3):
+        blended = image.copy()
+        blend(blended, soften(disc_layer(33.3, (70.2, 80.9), grey), sigma))
+        assert np.abs(blended.astype(int) - 137).max() <= 1
+    cutout = draw_disc(100, grey, soft_px=0.01)
+    colour, mask = published.resize_on_black(
+        np.ascontiguousarray(cutout[..., :3]), np.ascontiguousarray(cutout[..., 3]), (67, 67)
+    )
+    darkened = published.blend(np.full((67, 67, 3), 137, np.uint8), colour, mask / 255)
+    assert 137 - int(darkened.min()) > 20
+
+
+def test_d12_blending_rounds_and_does_not_darken():
+    rng = np.random.default_rng(0)
+    face = rng.integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
+    alpha = rng.integers(0, 256, SHAPE, dtype=np.uint8)
+    occluder = rng.integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
+    weight = alpha[..., np.newaxis] / 255
+    ideal = weight * occluder + (1 - weight) * face
+    blended = face.copy()
+    blend(blended, Layer(premultiply(occluder, alpha), 0, 0))
+    assert abs((blended - ideal).mean()) < 0.02
+    assert (published.blend(face, occluder, alpha / 255) - ideal).mean() < -0.4
+
+
+def test_d17_the_second_blur_touches_only_the_edge_over_the_face():
+    image = np.random.default_rng(0).integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
+    _, seg_map = draw_face()
+    face_mask = seg_map * np.uint8(255)
+    layer = soften(disc_layer(45, (120, 90)), 1.0)
+    blend(image, layer)
+    blurred = image.copy()
+    soften_contact(blurred, face_mask, layer, 1.2)
+    changed = (blurred != image).any(axis=2)
+    alpha = on_canvas(layer)
+    assert changed.any()
+    assert not changed[(alpha == 0) | (alpha == 255)].any()
+    assert not changed[seg_map == 0].any()
+    outline = published.blur_outline(image, np.where(alpha >= 128, 255, 0).astype(np.uint8))
+    assert (outline != image).any(axis=2)[seg_map == 0].any()
+
+
+def test_the_second_blur_leaves_alone_what_does_not_meet():
+    image, _ = draw_face()
+    before = image.copy()
+    soften_contact(image, np.zeros(SHAPE, np.uint8), disc_layer(30, (80, 90)), 1.0)
+    soften_contact(image, np.full(SHAPE, 255, np.uint8), disc_layer(30, (-500, 90)), 1.0)
+    soften_contact(image, np.full(SHAPE, 255, np.uint8), disc_layer(30, (80, 90)), 0.0)
+    np.testing.assert_array_equal(image, before)

@@ -1,0 +1,206 @@
+"""Size, direction and place of occluders; D7, D13, D14, D15 and D18."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import published
+from face_occlusion.generation.compositing import transform, warp
+from face_occlusion.generation.occluder import make_occluder
+from face_occlusion.generation.occlusion import occlude
+from face_occlusion.generation.placement import (
+    cut_is_hidden,
+    direction,
+    draw_linear,
+    estimate_covered,
+    leave_distance,
+    measure_face,
+    place_around,
+    place_hand,
+    rotate,
+)
+from tests.generation.drawn import SHAPE, draw_disc, draw_face, draw_hand, plain
+
+FACE = measure_face(draw_face()[1] * np.uint8(255))
+HAND = make_occluder(draw_hand(), pointing_deg=90.0, enters="top")
+DISC = make_occluder(draw_disc())
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def placed_hands(params, hand=HAND, count=60):
+    placed = (place_hand(hand, FACE, rng(seed), params) for seed in range(count))
+    return [hand for hand in placed if hand is not None]
+
+
+def pointing_after(matrix, pointing_deg):
+    """Where the fingers point once the affine is applied, degrees."""
+    turned = matrix[:, :2] @ direction(pointing_deg)
+    return math.degrees(math.atan2(turned[1], turned[0]))
+
+
+def difference_deg(one, other):
+    return (one - other + 180) % 360 - 180
+
+
+def test_convention_angles_turn_from_right_to_down():
+    np.testing.assert_allclose(direction(90), [0, 1], atol=1e-12)
+    np.testing.assert_allclose(rotate(90) @ direction(0), direction(90), atol=1e-12)
+
+
+def test_a_face_is_measured_to_a_pixel():
+    image, seg_map = draw_face()
+    rows, columns = np.nonzero(seg_map)
+    assert FACE.area_px == seg_map.sum()
+    np.testing.assert_allclose(FACE.centre_xy, [columns.mean(), rows.mean()], atol=0.3)
+    np.testing.assert_allclose(
+        FACE.size_xy, [np.ptp(columns) + 1, np.ptp(rows) + 1], atol=2 * FACE.cell_px
+    )
+    assert FACE.small.sum() * FACE.cell_px**2 == pytest.approx(FACE.area_px, rel=1e-3)
+    assert image.shape[:2] == FACE.shape
+
+
+def test_an_empty_face_is_refused():
+    with pytest.raises(ValueError, match="no face pixel"):
+        measure_face(np.zeros(SHAPE, np.uint8))
+
+
+def test_a_face_of_one_pixel_and_one_that_fills_the_image_are_measured():
+    mask = np.zeros(SHAPE, np.uint8)
+    mask[100, 20] = 255
+    assert measure_face(mask).area_px == 1
+    full = measure_face(np.full(SHAPE, 255, np.uint8))
+    np.testing.assert_allclose(full.size_xy, [SHAPE[1], SHAPE[0]], atol=2 * full.cell_px)
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**32), st.floats(-8, 8), st.floats(-180, 180))
+def test_d07_size_is_square_root_of_area_ratio_after_every_transform(seed, shear, rotation):
+    params = plain("objects", shear_deg_range=[shear] * 2, rotation_deg_range=[rotation] * 2)
+    linear, record = draw_linear(DISC.area_px, FACE, rng(seed), params)
+    size = math.sqrt(DISC.area_px * abs(np.linalg.det(linear)) / FACE.area_px)
+    assert size == pytest.approx(record["size"], rel=1e-9)
+    assert 0.5 <= record["size"] <= 1
+
+
+def test_d07_the_size_is_that_of_the_pixels_drawn_and_the_published_one_leaves_the_range():
+    params = plain("objects", offset_frac_range=[0, 0], scale_range=[0.6, 0.7])
+    for seed in range(10):
+        matrix, record = place_around(DISC.area_px, DISC.centre_xy, FACE, rng(seed), params)
+        covered = warp(DISC, matrix, SHAPE, 4).alpha.sum(dtype=float) / 255
+        assert math.sqrt(covered / FACE.area_px) == pytest.approx(record["size"], rel=0.01)
+    sizes = [published.draw_size(rng(seed)) for seed in range(200)]
+    assert max(sizes) > 1.05
+    assert min(sizes) > 0.55  # small ones are missing
+
+
+def test_d13_objects_are_not_turned_to_the_face():
+    params = plain("objects", rotation_deg_range=[-5, 5], shear_deg_range=[0, 0])
+    turns = []
+    for seed in range(40):
+        matrix, record = place_around(DISC.area_px, DISC.centre_xy, FACE, rng(seed), params)
+        turns.append(difference_deg(pointing_after(matrix, 0), 0))
+        assert record["turn_deg"] == 0
+        assert turns[-1] == pytest.approx(record["rotation_deg"])
+    assert max(map(abs, turns)) <= 5
+    published_turns = [
+        difference_deg(published.turn_towards(towards, rng(towards)), 0)
+        for towards in range(0, 360, 9)
+    ]
+    assert max(map(abs, published_turns)) > 90
+
+
+@pytest.mark.parametrize("pointing_deg", [90.0, 0.0, -135.0, 37.5])
+def test_d14_fingers_point_to_the_face_wherever_they_pointed_before(pointing_deg):
+    """Without the small rotation the axis through the hand's centre meets the face's centre."""
+    params = plain("hands", rotation_deg_range=[0, 0])
+    whole = dataclasses.replace(HAND, pointing_deg=pointing_deg, cut_xy=np.zeros((0, 2)))
+    for matrix, record in placed_hands(params, whole, count=20):
+        after = pointing_after(matrix, pointing_deg)
+        centre = transform(matrix, whole.centre_xy[np.newaxis])[0]
+        to_face = FACE.centre_xy - centre
+        assert abs(difference_deg(after, record["towards_deg"])) < 1e-6
+        side = np.cross(np.append(direction(after), 0), np.append(to_face, 0))[2]
+        assert abs(side) < 1e-6
+    published_after = pointing_deg + published.turn_towards(20.0, rng(3)) - 0.0
+    error = abs(difference_deg(published_after, 20.0))
+    assert error > 15 or pointing_deg == 90.0
+
+
+def test_d15_the_small_rotation_comes_after_the_pointing_and_is_never_skipped():
+    """The last turn is the small one: it shows in full whatever the shear did before."""
+    params = plain("hands", rotation_deg_range=[-15, 15], shear_deg_range=[-8, 8])
+    shown = []
+    for matrix, record in placed_hands(params):
+        turned = difference_deg(pointing_after(matrix, 90.0), record["towards_deg"])
+        assert turned == pytest.approx(record["rotation_deg"], abs=1e-6)
+        shown.append(abs(turned))
+    assert min(shown) > 0
+    skipped = [published.turn_towards(90.0, rng(seed)) == 0 for seed in range(100)]
+    assert 15 < sum(skipped) < 45
+
+
+def test_hands_come_from_outside_and_their_cut_stays_there():
+    params = plain("hands")
+    placed = placed_hands(params)
+    assert len(placed) > 20
+    for matrix, record in placed:
+        assert cut_is_hidden(HAND, matrix, FACE.shape)
+        alpha = warp(HAND, matrix, SHAPE, 0).alpha
+        assert alpha.any() or record["slide"] > 0.9
+    sides = {round(record["towards_deg"] / 90) % 4 for _, record in placed}
+    assert sides == {0, 1, 2, 3}
+
+
+def test_leaving_takes_the_nearest_border_behind():
+    points = np.array([[50.0, 80.0], [70.0, 80.0]])
+    back = leave_distance(points, direction(0), (100, 200))
+    assert back == pytest.approx(70 + 3.5)
+    assert leave_distance(points, direction(90), (100, 200)) == pytest.approx(83.5)
+    assert leave_distance(np.zeros((0, 2)), direction(0), (100, 200)) == -math.inf
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 2**32))
+def test_the_estimate_of_the_covered_share_is_close(seed):
+    matrix, _ = place_around(DISC.area_px, DISC.centre_xy, FACE, rng(seed), plain("objects"))
+    layer = warp(DISC, matrix, SHAPE, 0)
+    canvas, part = layer.inside(SHAPE)
+    face = draw_face()[1][canvas] == 1
+    exact = (face & (layer.alpha[part] >= 128)).sum() / FACE.area_px
+    assert estimate_covered(DISC, matrix, FACE) == pytest.approx(exact, abs=0.01)
+
+
+def test_d18_the_covered_share_stays_within_its_bounds():
+    image, seg_map = draw_face()
+    params = plain("objects", covered_frac_range=[0.2, 0.3], offset_frac_range=[-0.6, 0.6])
+    attempts = []
+    for seed in range(30):
+        _, occluded, record = occlude(image, seg_map, [DISC], rng(seed), params)
+        covered = 1 - (occluded == 1).sum() / (seg_map == 1).sum()
+        assert covered == pytest.approx(record["covered_frac"], abs=1e-12)
+        assert 0.2 <= covered <= 0.3
+        attempts.append(record["attempts"])
+    assert max(attempts) > 1  # some were drawn again, and the record says so
+    shares = []
+    for seed in range(60):
+        face_mask = seg_map * np.uint8(255)
+        disc = np.ascontiguousarray(draw_disc()[..., :3])
+        alpha = np.where(draw_disc()[..., 3] >= 128, 255, 0).astype(np.uint8)
+        _, label = published.occlude(image, face_mask, disc, alpha, rng(seed))
+        shares.append(1 - label.sum() / seg_map.sum())
+    assert min(shares) < 0.2
+    assert max(shares) > 0.3
+
+
+def test_d18_bounds_that_no_draw_meets_are_an_error():
+    image, seg_map = draw_face()
+    params = plain("objects", covered_frac_range=[0.99, 1.0], max_attempts=5)
+    with pytest.raises(ValueError, match=r"no draw in 5 .* covered_frac_range \[0.99, 1.0\]"):
+        occlude(image, seg_map, [DISC], rng(), params)
