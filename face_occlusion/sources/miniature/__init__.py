@@ -11,8 +11,9 @@ from face_occlusion.sources.miniature.release_benchmarks import (
     draw_realocc,
     draw_realocc_wild,
 )
+from face_occlusion.sources.miniature.release_coco import draw_coco
 from face_occlusion.sources.miniature.release_faces import draw_celebamask_hq
-from face_occlusion.sources.miniature.release_occluders import draw_coco, draw_dtd, draw_hands_11k
+from face_occlusion.sources.miniature.release_occluders import draw_dtd, draw_hands_11k
 
 __all__ = ["MiniatureParams", "draw_release"]
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from face_occlusion.sources.miniature.colours import any_colour, mix, scaled, skin_colour
+from face_occlusion.sources.miniature.colours import (
+    any_colour,
+    from_hex,
+    mix,
+    scaled,
+    skin_colour,
+    to_linear,
+)
 from face_occlusion.sources.miniature.fields import (
     blur,
     ellipse,
@@ -16,6 +23,7 @@ from face_occlusion.sources.miniature.fields import (
     value_noise,
 )
 
+_LEAVES = ("3f6b2f", "5d7f3a", "7f8f45", "2f5a45", "8a6a35", "4a5d2a")
 KINDS = ("wall", "gradient", "room", "lights", "board", "foliage", "skin_wall")
 
 
@@ -106,7 +114,7 @@ def _board(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def _foliage(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    green = any_colour(rng, (0.3, 0.8), (0.2, 0.6)) * np.array([0.7, 1.15, 0.5], np.float32)
+    green = to_linear(from_hex(_LEAVES[rng.integers(len(_LEAVES))])) * rng.uniform(0.6, 1.3)
     leaves = fractal_noise(rng, shape, shape[0] / 14, 4)
     sky = np.array([0.75, 0.85, 0.95], np.float32)
     image = scaled(green, np.clip(1 + 0.5 * leaves, 0.15, 2))

@@ -60,7 +60,7 @@ class Canvas:
 
 
 def bounding_box(alpha: np.ndarray, least: float = 1 / 512) -> tuple[slice, slice] | None:
-    """Return the slices around all pixels of a (H, W) field above `least`, None if there are none."""
+    """Return the slices around a (H, W) field's pixels above `least`; None without any."""
     x, y, width, height = cv2.boundingRect((alpha > least).astype(np.uint8))
     if width == 0:
         return None

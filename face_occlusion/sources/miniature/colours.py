@@ -19,9 +19,9 @@ _HAIR = {
     "auburn": "6b2f1a",
     "ginger": "a4552a",
     "blond": "c09a62",
-    "platinum": "dcc9a2",
+    "platinum": "cdb88e",
     "grey": "8c8a87",
-    "white": "d8d5d0",
+    "white": "b4b1ab",
 }
 _IRIS = ("3b2314", "4a2f1a", "6b4a2a", "7a6a3a", "4f6b4a", "5b7d8c", "3f6a8f", "7c8a90")
 

@@ -160,10 +160,10 @@ def mouth_edges(person: Person, view: View, across: np.ndarray) -> np.ndarray:
         across: Position from the right (-1) to the left corner (1).
 
     Returns:
-        (4, N): top of the upper lip, its lower edge, top of the lower lip, its lower edge; Y in units.
+        (4, N) Y in units: upper lip from and to, lower lip from and to.
     """
     arch = np.maximum(1 - across**2, 0)
-    lift = -0.2 * view.smile * (across**2 - 0.3)
+    lift = -0.2 * (view.smile + 0.12) * (across**2 - 0.3)
     line = person.mouth_y + lift
     gap = 0.15 * view.mouth_open * arch**0.8
     bow = (

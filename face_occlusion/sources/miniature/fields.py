@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -16,8 +18,17 @@ def grid(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     return np.broadcast_to(x, shape).copy(), np.broadcast_to(y[:, None], shape).copy()
 
 
-def smoothstep(low: float, high: float, value: np.ndarray) -> np.ndarray:
-    """Rise smoothly from 0 at `low` to 1 at `high` (falls if high < low); shape of `value`."""
+def smoothstep(low: Any, high: Any, value: Any) -> Any:
+    """Rise smoothly from 0 at `low` to 1 at `high`, or fall if high < low.
+
+    Args:
+        low: A number or an array.
+        high: Likewise.
+        value: Likewise.
+
+    Returns:
+        Values in [0, 1], of the arguments' common shape.
+    """
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
@@ -68,7 +79,7 @@ def value_noise(
 def fractal_noise(
     rng: np.random.Generator, shape: tuple[int, int], cell_px: float, octaves: int = 4
 ) -> np.ndarray:
-    """Sum octaves of `value_noise`, each half the size and strength; (H, W) float32, about N(0, 1)."""
+    """Sum octaves of `value_noise`, each half the size and strength: (H, W), about N(0, 1)."""
     total = np.zeros(shape, np.float32)
     power = 0.0
     for octave in range(octaves):

@@ -18,7 +18,7 @@ from face_occlusion.sources.miniature.fields import (
     value_noise,
 )
 from face_occlusion.sources.miniature.head import Frame, Head
-from face_occlusion.sources.miniature.lighting import Light, drop_shadow, shade
+from face_occlusion.sources.miniature.lighting import Light, Surface, drop_shadow, shade
 from face_occlusion.sources.miniature.parts import Part
 from face_occlusion.sources.miniature.person import Person
 
@@ -193,7 +193,7 @@ class Barber:
     def _back_lock(self, top: float, ends: list[tuple[float, float]]) -> None:
         guides = []
         for (x, y), t in zip(ends, (-1, -0.4, 0.4, 1), strict=True):
-            guides.append([(top * t, -0.9, -0.3), (1.06 * top * t, 0.3, -0.4), (x, y, -0.3)])
+            guides.append([(0.6 * top * t, -1.1, -0.3), (1.04 * top * t, 0.1, -0.4), (x, y, -0.3)])
         base = self.colour
         self.colour = base * 0.6
         self._lock(np.array(guides), shadow=False)
@@ -205,16 +205,16 @@ class Barber:
         """Return the coverage of a cap: from the outline grown by `grow` to the hairline."""
         line = self.person.hairline
         angle = np.linspace(0, np.pi, 40)
-        reach = np.array([1.0 + grow, 1.4 + grow + line * 0]) * 1.0
-        outer = np.stack([np.cos(angle) * reach[0], -(np.sin(angle) ** 0.8) * (reach[1])], axis=1)
-        outer = outer + (0, 0)
-        outer3 = np.column_stack([outer, np.zeros(len(outer))])
+        width, height = 1.0 + grow, 1.4 + grow
+        outer = np.stack(
+            [np.cos(angle) * width, -(np.sin(angle) ** 0.8) * height, 0 * angle], axis=1
+        )
         inner = [(-0.965, low, 0.1), (-0.9, -0.25, 0.35), (-0.74, line + 0.28, 0.55)]
         inner += [(-0.4, line + 0.03, 0.75), (0, line, 0.8)]
         inner += [(-x, y, z) for x, y, z in inner[-2::-1]]
         ends = [(1.0 + grow * 0.7, low, 0.0)]
         points = np.concatenate(
-            [ends, outer3, [(-1.0 - grow * 0.7, low, 0.0)], smooth3(np.array(inner), 40)]
+            [ends, outer, [(-1.0 - grow * 0.7, low, 0.0)], smooth3(np.array(inner), 40)]
         )
         return fill(self.frame.shape, self.frame.project(points))
 
@@ -265,7 +265,8 @@ class Barber:
         albedo = scaled(self.colour, tone**1.5)
         gloss = 0.16 * tone**2 * (0.4 + 0.6 * float(self.colour.mean()) ** 0.5)
         lit = np.zeros((*self.canvas.shape, 3), np.float32)
-        lit[box] = shade(albedo, height, self.light, wrap=(0.3, 0.3, 0.3), gloss=gloss, shininess=8)
+        surface = Surface(albedo, (0.3, 0.3, 0.3), gloss=gloss, shininess=8)
+        lit[box] = shade(surface, height, self.light)
         self.canvas.paint(alpha, lit, Part.HAIR)
 
     def _head_volume(self) -> np.ndarray:

@@ -18,8 +18,8 @@ from face_occlusion.sources.miniature.fields import (
     stroke,
     value_noise,
 )
-from face_occlusion.sources.miniature.lighting import SKIN_WRAP, Light
-from face_occlusion.sources.miniature.solids import Capsule, Surface, join_capsules, paint_solid
+from face_occlusion.sources.miniature.lighting import SKIN_WRAP, Light, Surface
+from face_occlusion.sources.miniature.solids import Capsule, Solid, join_capsules, paint_solid
 
 # Knuckle (x, y), finger length and radius; unit: width of the palm, fingers point to -y.
 _KNUCKLES = ((-0.36, -0.02), (-0.12, -0.1), (0.12, -0.08), (0.34, 0.03))
@@ -86,12 +86,14 @@ class HandPlace:
         knuckles_xy: Pixel of the middle knuckle.
         unit_px: Width of the palm in pixels.
         pointing_rad: Where the fingers point, 0 right, growing clockwise on the screen.
+        lift_px: Distance from what lies below.
         arm: Length of the arm in palm widths.
     """
 
     knuckles_xy: np.ndarray
     unit_px: float
     pointing_rad: float
+    lift_px: float
     arm: float = 6.0
 
     def pixels(self, points: np.ndarray, mirrored: bool) -> np.ndarray:
@@ -139,7 +141,7 @@ def _capsules(hand: Hand, place: HandPlace, fingers: list[_Finger]) -> list[Caps
         wrist = np.array([-0.16 + 0.1 * k, 0.95])
         rod(np.array([x, y]), wrist, 0.15, 0.17, 0.02, 0.0)
         middle = (np.array([x, y]) + wrist) / 2
-        rod(middle, middle + (0.02, 0.1), 0.2, 0.2, -0.04, -0.04)
+        rod(middle, middle + np.array([0.02, 0.1]), 0.2, 0.2, -0.04, -0.04)
     rod(np.array([-0.42, 0.55]), np.array([-0.12, 0.95]), 0.17, 0.2, 0.02, 0.0)
     for finger in fingers:
         radii = finger.radius * np.array([1.1, 1.0, 0.93, 0.76])
@@ -166,7 +168,6 @@ def paint_hand(
     rng: np.random.Generator,
     *,
     label: int,
-    lift_px: float,
 ) -> np.ndarray:
     """Paint a hand with its arm.
 
@@ -177,7 +178,6 @@ def paint_hand(
         light: The light.
         rng: Source of the skin's grain.
         label: Its label.
-        lift_px: Distance from what lies below.
 
     Returns:
         (S H, S W) float32 coverage of hand, arm and sleeve.
@@ -195,7 +195,7 @@ def paint_hand(
         gloss=0.06 + 0.05 * hand.tone,
         shininess=16,
     )
-    paint_solid(canvas, alpha, height, surface, light, label=label, lift_px=lift_px)
+    paint_solid(canvas, Solid(alpha, height, surface), light, label=label, lift_px=place.lift_px)
     if hand.dorsal:
         _paint_nails(canvas, hand, place, fingers, light, label)
     return np.maximum(alpha, _paint_wrist(canvas, hand, place, light, rng, label))
@@ -215,7 +215,8 @@ def _skin(
     for finger in fingers:
         for joint, radius in zip(finger.points, (0.1, 0.09, 0.08, 0.13), strict=True):
             centre = place.pixels(joint[None], hand.mirrored)[0]
-            outline = ellipse((centre[0], centre[1]), (radius * place.unit_px,) * 2)
+            size = radius * place.unit_px
+            outline = ellipse((centre[0], centre[1]), (size, size))
             np.maximum(red, (255 * fill(shape, outline)).astype(np.uint8), out=red)
     blush = blur(red.astype(np.float32) / 255, 0.06 * place.unit_px)
     mottle = fractal_noise(rng, shape, 0.25 * place.unit_px, 3)
@@ -283,7 +284,7 @@ def _paint_nails(
         )
         height = blur(alpha, 0.2 * size) * 0.35 * size
         surface = Surface(colour, SKIN_WRAP, gloss=0.35, shininess=32)
-        paint_solid(canvas, 0.9 * alpha, height, surface, light, label=label)
+        paint_solid(canvas, Solid(0.9 * alpha, height, surface), light, label=label)
 
 
 def _paint_wrist(
@@ -300,9 +301,7 @@ def _paint_wrist(
         height += 0.05 * unit * fractal_noise(rng, canvas.shape, 0.3 * unit, 3)
         paint_solid(
             canvas,
-            alpha,
-            height,
-            Surface(hand.sleeve, gloss=0.02),
+            Solid(alpha, height, Surface(hand.sleeve, gloss=0.02)),
             light,
             label=label,
             lift_px=0.05 * unit,
@@ -313,6 +312,6 @@ def _paint_wrist(
         capsule = Capsule(ends[0], ends[1], 0.1 * unit, 0.1 * unit)
         alpha, height = join_capsules(canvas.shape, [capsule], 1)
         dark = np.array([0.03, 0.03, 0.035], np.float32)
-        paint_solid(canvas, alpha, height, Surface(dark, gloss=0.5), light, label=label)
+        paint_solid(canvas, Solid(alpha, height, Surface(dark, gloss=0.5)), light, label=label)
         covered = alpha
     return covered

@@ -158,7 +158,7 @@ class FaceMap:
 def map_face(head: Head, frame: Frame, relief: np.ndarray, density: float) -> FaceMap:
     """Find the face behind each pixel: rays parallel to Z meet an ellipse in each row.
 
-    The relief moves the point met, found by iterating twice; so a turned nose is seen from the side.
+    The relief moves the point met, found by iterating twice: a turned nose is seen from its side.
 
     Args:
         head: The head.
@@ -180,12 +180,13 @@ def map_face(head: Head, frame: Frame, relief: np.ndarray, density: float) -> Fa
     depth = head.depth(rows).astype(np.float32)[fine]
     forward = head.forward(rows).astype(np.float32)[fine]
     ww, dd = 1 / (width * width), 1 / (depth * depth)
-    centred = x - forward * s
+    reach = np.sqrt((width * c) ** 2 + (depth * s) ** 2)
+    centred = np.clip(x - forward * s, -reach, reach)  # beside the head: its edge
     a = s * s * ww + c * c * dd
     b = centred * (s * c) * (dd - ww)
     k = centred * centred * (c * c * ww + s * s * dd) - 1
     z = (-b + np.sqrt(np.maximum(b * b - a * k, 0))) / a + forward * c
-    rise = np.zeros_like(z)
+    rise, u, v = np.zeros_like(z), z, z
     for _ in range(2):
         raised = z + rise
         u = (x * c - raised * s + X_LIMIT) * np.float32(density)

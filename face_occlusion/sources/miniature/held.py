@@ -15,11 +15,12 @@ from face_occlusion.sources.miniature.fields import (
     value_noise,
 )
 from face_occlusion.sources.miniature.hands import HandPlace, draw_hand, paint_hand
-from face_occlusion.sources.miniature.lighting import drop_shadow
-from face_occlusion.sources.miniature.objects import Spot, paint_object
+from face_occlusion.sources.miniature.lighting import Surface, drop_shadow
+from face_occlusion.sources.miniature.objects import draw_object
 from face_occlusion.sources.miniature.parts import Part
 from face_occlusion.sources.miniature.portraits import Portrait
-from face_occlusion.sources.miniature.solids import Lathe, Surface, paint_solid
+from face_occlusion.sources.miniature.solids import Lathe, Solid, paint_solid
+from face_occlusion.sources.miniature.spots import Spot
 
 # Called skin in the release's own masks where they lie over a face, as CelebAMask-HQ does.
 CALLED_SKIN = ("hand", "studio_microphone", "food")
@@ -35,16 +36,9 @@ def hold_hand(portrait: Portrait, rng: np.random.Generator) -> None:
     away = np.array([side * np.cos(angle), np.sin(angle)])
     knuckles = frame.project(target)[0] + away * rng.uniform(0.1, 0.7) * frame.unit_px
     pointing = float(np.arctan2(-away[1], -away[0])) + rng.normal(0, 0.2)
-    place = HandPlace(knuckles, rng.uniform(0.8, 1.05) * frame.unit_px, pointing)
-    paint_hand(
-        portrait.canvas,
-        hand,
-        place,
-        portrait.light,
-        rng,
-        label=Part.OCCLUDER,
-        lift_px=0.12 * frame.unit_px,
-    )
+    size = rng.uniform(0.8, 1.05) * frame.unit_px
+    place = HandPlace(knuckles, size, pointing, lift_px=0.12 * frame.unit_px)
+    paint_hand(portrait.canvas, hand, place, portrait.light, rng, label=Part.OCCLUDER)
 
 
 def hold_studio_microphone(portrait: Portrait, rng: np.random.Generator) -> None:
@@ -63,11 +57,13 @@ def hold_studio_microphone(portrait: Portrait, rng: np.random.Generator) -> None
         canvas.shape
     )
     body = to_linear(from_hex(("2b2b2e", "b9bcc2", "c9a35a", "5a1f24")[rng.integers(4)]))
-    x, y = grid(canvas.shape)
+    _, y = grid(canvas.shape)
     slots = np.where((y / (0.06 * unit)) % 1 < 0.45, 0.35, 1.0)
     tone = np.where(along > 0.42, slots, 1.0).astype(np.float32)
     surface = Surface(scaled(body, tone), gloss=0.5, shininess=32)
-    paint_solid(canvas, alpha, height, surface, light, label=Part.OCCLUDER, lift_px=0.15 * unit)
+    paint_solid(
+        canvas, Solid(alpha, height, surface), light, label=Part.OCCLUDER, lift_px=0.15 * unit
+    )
 
 
 def hold_food(portrait: Portrait, rng: np.random.Generator) -> None:
@@ -77,7 +73,9 @@ def hold_food(portrait: Portrait, rng: np.random.Generator) -> None:
     mouth = np.array([[rng.normal(0, 0.2), portrait.person.mouth_y + rng.uniform(-0.1, 0.3), 1.1]])
     size = rng.uniform(0.7, 1.0) if kind in ("apple", "orange", "donut") else rng.uniform(1.4, 2.0)
     spot = Spot(frame.project(mouth)[0], size * frame.unit_px, rng.uniform(-1.2, 1.2))
-    paint_object(portrait.canvas, kind, spot, portrait.light, rng, label=Part.OCCLUDER)
+    solid = draw_object(kind, frame.shape, spot, rng)
+    lift = 0.06 * spot.size_px
+    paint_solid(portrait.canvas, solid, portrait.light, label=Part.OCCLUDER, lift_px=lift)
 
 
 def wear_hat(portrait: Portrait, rng: np.random.Generator) -> None:
@@ -108,7 +106,7 @@ def wear_hat(portrait: Portrait, rng: np.random.Generator) -> None:
     knit = value_noise(rng, frame.shape, max(0.03 * unit, 1), stretch=3)
     height = inflate(alpha, 0.7 * unit) + 0.01 * unit * knit
     surface = Surface(scaled(base, 1 + 0.12 * knit), gloss=0.0)
-    paint_solid(canvas, alpha, height, surface, light, label=Part.HAT, lift_px=0.08 * unit)
+    paint_solid(canvas, Solid(alpha, height, surface), light, label=Part.HAT, lift_px=0.08 * unit)
     if rng.random() < 0.6:
         _paint_brim(portrait, low, base, rng)
 
@@ -125,9 +123,7 @@ def _paint_brim(portrait: Portrait, low: float, base: np.ndarray, rng: np.random
     lift = 0.14 * frame.unit_px
     paint_solid(
         portrait.canvas,
-        alpha,
-        height,
-        Surface(base * 0.9),
+        Solid(alpha, height, Surface(base * 0.9)),
         portrait.light,
         label=Part.HAT,
         lift_px=lift,
@@ -144,7 +140,7 @@ def wear_eye_patch(portrait: Portrait, rng: np.random.Generator) -> None:
     )
     z = float(head.front(np.array([x]), np.array([0.0]))[0]) + 0.05
     outline = smooth_curve(
-        frame.project(np.column_stack([edge + (x, 0.02), np.full(6, z)])), 50, closed=True
+        frame.project(np.column_stack([edge + np.array([x, 0.02]), np.full(6, z)])), 50, closed=True
     )
     alpha = fill(frame.shape, outline)
     strap = np.zeros(frame.shape, np.uint8)
@@ -156,7 +152,9 @@ def wear_eye_patch(portrait: Portrait, rng: np.random.Generator) -> None:
     canvas.darken(drop_shadow(both, portrait.light, 0.04 * unit, 0.4))
     colour = any_colour(rng, (0.0, 0.6), (0.04, 0.25))
     surface = Surface(colour, gloss=0.2)
-    paint_solid(canvas, both, inflate(both, 0.2 * unit), surface, portrait.light, label=Part.EYE_G)
+    paint_solid(
+        canvas, Solid(both, inflate(both, 0.2 * unit), surface), portrait.light, label=Part.EYE_G
+    )
 
 
 HELD = {

@@ -17,7 +17,7 @@ from face_occlusion.sources.miniature.parts import FACE_PARTS
 from face_occlusion.sources.miniature.person import Person, View
 from face_occlusion.sources.miniature.portraits import Portrait
 
-# In the release's order; left and right are the picture's. Pairs as MMPose's COFW data set flips them.
+# In the release's order; left and right are the picture's. MMPose flips the same pairs.
 NAMES = (
     "left brow outer", "right brow outer", "left brow inner", "right brow inner",
     "left brow top", "left brow bottom", "right brow top", "right brow bottom",
@@ -33,7 +33,7 @@ def face_landmarks(portrait: Portrait) -> tuple[np.ndarray, np.ndarray]:
     """Return the landmarks of a portrait.
 
     Returns:
-        (29, 2) float64 (x, y) in final pixels, and (29,) bool, True where something hides the point.
+        (29, 2) float64 (x, y) in final pixels, and (29,) bool, True where the point is hidden.
     """
     frame, head, person = portrait.frame, portrait.head, portrait.person
     points = head.on_face(_on_plane(person, frame.view, head.length))

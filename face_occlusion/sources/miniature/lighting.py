@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import cv2
@@ -71,25 +72,38 @@ def normals(height: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return nx * nz, ny * nz, nz
 
 
+@dataclass(frozen=True)
+class Surface:
+    """How a surface takes light.
+
+    Attributes:
+        albedo: (H, W, 3) or (3,) float32 linear RGB.
+        wrap: Softness of the edge of the light per channel, 0 hard.
+        gloss: Strength of the highlight, a number or (H, W).
+        shininess: Exponent of the highlight (Blinn 1977), a power of two.
+    """
+
+    albedo: np.ndarray
+    wrap: tuple[float, float, float] = CLOTH_WRAP
+    gloss: np.ndarray | float = 0.0
+    shininess: int = 16
+
+    def crop(self, box: tuple[slice, slice]) -> Surface:
+        """Return the surface of a box."""
+        albedo = self.albedo[box] if self.albedo.ndim == 3 else self.albedo
+        gloss = self.gloss[box] if isinstance(self.gloss, np.ndarray) else self.gloss
+        return dataclasses.replace(self, albedo=albedo, gloss=gloss)
+
+
 def shade(
-    albedo: np.ndarray,
-    height: np.ndarray,
-    light: Light,
-    *,
-    wrap: tuple[float, float, float] = CLOTH_WRAP,
-    gloss: np.ndarray | float = 0.0,
-    shininess: int = 16,
-    shadow: np.ndarray | float = 1.0,
+    surface: Surface, height: np.ndarray, light: Light, shadow: np.ndarray | float = 1.0
 ) -> np.ndarray:
     """Light a surface.
 
     Args:
-        albedo: (H, W, 3) or (3,) float32 linear RGB in [0, 1].
+        surface: Its look.
         height: (H, W) float32 height towards the viewer in pixels.
         light: The light.
-        wrap: Softness of the edge of the light per channel, 0 hard.
-        gloss: Strength of the highlight, a number or (H, W).
-        shininess: Exponent of the highlight (Blinn 1977), a power of two.
         shadow: Share of the key light that arrives, a number or (H, W).
 
     Returns:
@@ -102,21 +116,21 @@ def shade(
     sky = 0.78 - 0.22 * ny
     result = np.empty((*height.shape, 3), np.float32)
     for channel in range(3):
-        w = wrap[channel]
+        w = surface.wrap[channel]
         diffuse = np.maximum((facing + w) * (1 / (1 + w)), 0) * shadow
         result[..., channel] = (
             light.key[channel] * diffuse
             + light.ambient[channel] * sky
             + light.fill[channel] * opposite
         )
-    result *= albedo
-    if np.any(np.asarray(gloss) > 0):
+    result *= surface.albedo
+    if np.any(np.asarray(surface.gloss) > 0):
         half = light.direction + np.array([0, 0, 1], np.float32)
         hx, hy, hz = (float(v) for v in half / np.linalg.norm(half))
         spec = np.maximum(nx * hx + ny * hy + nz * hz, 0)
-        for _ in range(shininess.bit_length() - 1):
+        for _ in range(surface.shininess.bit_length() - 1):
             spec *= spec
-        shine = gloss * spec * shadow
+        shine = surface.gloss * spec * shadow
         for channel in range(3):
             result[..., channel] += light.key[channel] * shine
     return result

@@ -3,68 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from face_occlusion.sources.miniature.canvas import Canvas
 from face_occlusion.sources.miniature.colours import (
     any_colour,
-    from_hex,
     mix,
     scaled,
     skin_colour,
-    to_linear,
 )
 from face_occlusion.sources.miniature.fields import (
     blur,
     fill,
-    fractal_noise,
-    grid,
     inflate,
-    rotation,
     smoothstep,
     value_noise,
 )
-from face_occlusion.sources.miniature.lighting import Light
+from face_occlusion.sources.miniature.food import draw_banana, draw_carrot, draw_donut, fruit
+from face_occlusion.sources.miniature.lighting import Surface
 from face_occlusion.sources.miniature.solids import (
     Capsule,
     Lathe,
-    Surface,
+    Solid,
     ball,
     join_capsules,
-    paint_solid,
 )
+from face_occlusion.sources.miniature.spots import Spot
 
-
-@dataclass(frozen=True)
-class Spot:
-    """Where an object lies.
-
-    Attributes:
-        centre_xy: Its middle in pixels.
-        size_px: Its length in pixels.
-        turn_rad: Its turn, clockwise on the screen; 0 is upright.
-    """
-
-    centre_xy: np.ndarray
-    size_px: float
-    turn_rad: float
-
-    def pixels(self, points: np.ndarray) -> np.ndarray:
-        """Place (N, 2) points of the object's plane: unit its length, origin its middle, y down."""
-        return np.asarray(points, float) @ rotation(self.turn_rad).T * self.size_px + self.centre_xy
-
-    def plane(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """Return each pixel's (x, y) in the object's plane, (H, W) float32."""
-        x, y = grid(shape)
-        dx, dy = (x - self.centre_xy[0]) / self.size_px, (y - self.centre_xy[1]) / self.size_px
-        c, s = np.cos(self.turn_rad), np.sin(self.turn_rad)
-        return (dx * c + dy * s).astype(np.float32), (dy * c - dx * s).astype(np.float32)
-
-
-Body = tuple[np.ndarray, np.ndarray, Surface]  # coverage, height, look
 Shape = tuple[int, int]
 
 
@@ -80,7 +45,7 @@ def _lathe(
     return Lathe(base, top, np.stack([t, smooth], axis=1)).field(shape)
 
 
-def _bottle(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
+def _bottle(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     neck = rng.uniform(0.045, 0.06)
     wide = rng.uniform(0.13, 0.17)
     profile = [
@@ -103,18 +68,18 @@ def _bottle(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
     albedo = mix(glass, paper, band.astype(np.float32))
     albedo = mix(albedo, any_colour(rng, (0.3, 1), (0.05, 0.6)), 0.9 * print_)
     albedo = mix(albedo, cap, (along > 0.9).astype(np.float32))
-    return alpha, height, Surface(albedo, gloss=0.6, shininess=32)
+    return Solid(alpha, height, Surface(albedo, gloss=0.6, shininess=32))
 
 
-def _vase(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
+def _vase(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     profile = [(0, 0.14), (0.3, rng.uniform(0.22, 0.3)), (0.72, 0.1), (0.85, 0.09), (1, 0.17)]
     alpha, height, along = _lathe(shape, spot, profile)
     first, second = any_colour(rng), any_colour(rng)
     stripes = smoothstep(0.2, 0.4, np.sin(along * rng.uniform(15, 40)))
-    return alpha, height, Surface(mix(first, second, stripes), gloss=0.5, shininess=32)
+    return Solid(alpha, height, Surface(mix(first, second, stripes), gloss=0.5, shininess=32))
 
 
-def _cup(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
+def _cup(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     low, high = rng.uniform(0.24, 0.32), rng.uniform(0.33, 0.4)
     alpha, height, along = _lathe(shape, spot, [(0, low), (0.05, low), (1, high)])
     x, y = spot.plane(shape)
@@ -127,103 +92,19 @@ def _cup(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
         any_colour(rng),
         ((along > 0.4) & (along < 0.62)).astype(np.float32) * (rng.random() < 0.6),
     )
-    return (
-        np.maximum(alpha, handle).astype(np.float32),
-        height,
-        Surface(albedo, gloss=0.4, shininess=32),
-    )
+    both = np.maximum(alpha, handle).astype(np.float32)
+    return Solid(both, height, Surface(albedo, gloss=0.4, shininess=32))
 
 
-def _curve(
-    shape: Shape, spot: Spot, points: np.ndarray, radii: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    pixels = spot.pixels(points)
-    rods = [
-        Capsule(pixels[k], pixels[k + 1], radii[k] * spot.size_px, radii[k + 1] * spot.size_px)
-        for k in range(len(points) - 1)
-    ]
-    return join_capsules(shape, rods, 0.01 * spot.size_px)
-
-
-def _banana(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
-    t = np.linspace(-1, 1, 12)
-    points = np.stack([0.26 * (t**2 - 0.5) * rng.uniform(0.7, 1.2), 0.48 * t], axis=1)
-    radii = 0.105 * (1 - np.abs(t) ** 4) + 0.022
-    alpha, height = _curve(shape, spot, points, radii)
-    _, y = spot.plane(shape)
-    yellow, brown = to_linear(from_hex("f0c93a")), to_linear(from_hex("4a3418"))
-    spots = 0.6 * smoothstep(1.3, 1.9, value_noise(rng, shape, 0.05 * spot.size_px))
-    weight = np.maximum(spots, smoothstep(0.42, 0.5, np.abs(y)))
-    return alpha, height, Surface(mix(yellow, brown, weight), gloss=0.12)
-
-
-def _carrot(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
-    points = np.array([(0, -0.3), (0.01, 0), (0.0, 0.5)])
-    alpha, height = _curve(shape, spot, points, np.array([0.1, 0.08, 0.015]))
-    tuft, rise = _curve(
-        shape, spot, np.array([(0.06, -0.5), (0, -0.34), (-0.07, -0.48)]), np.full(3, 0.035)
-    )
-    _, y = spot.plane(shape)
-    rings = 1 - 0.25 * smoothstep(
-        1.0, 1.6, value_noise(rng, shape, 0.06 * spot.size_px, stretch=0.3)
-    )
-    orange = scaled(to_linear(from_hex("e8752a")), rings)
-    albedo = mix(
-        orange, to_linear(from_hex("4c8a2f")), ((y < -0.36) & (tuft > 0)).astype(np.float32)
-    )
-    return np.maximum(alpha, tuft), np.maximum(height, rise), Surface(albedo, gloss=0.08)
-
-
-def _fruit(
-    skin: str, blush: str, dimple: float
-) -> Callable[[Shape, Spot, np.random.Generator], Body]:
-    def draw(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
-        alpha, height = ball(shape, spot.centre_xy, 0.5 * spot.size_px)
-        x, y = spot.plane(shape)
-        pit = np.exp(-((x**2 + (y + 0.4) ** 2) / 0.012))
-        noise = fractal_noise(rng, shape, 0.3 * spot.size_px, 3)
-        pores = value_noise(rng, shape, max(0.02 * spot.size_px, 1))
-        height = height - dimple * spot.size_px * pit + 0.002 * spot.size_px * pores
-        albedo = mix(
-            to_linear(from_hex(skin)),
-            to_linear(from_hex(blush)),
-            smoothstep(-0.6, 1.4, noise + 2 * y),
-        )
-        albedo = (
-            albedo
-            * (1 - 0.7 * np.exp(-((x / 0.02) ** 2)) * (np.abs(y + 0.42) < 0.06) * (dimple > 0.02))[
-                ..., None
-            ]
-        )
-        return alpha, height, Surface(albedo.astype(np.float32), gloss=0.35, shininess=16)
-
-    return draw
-
-
-def _sports_ball(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
+def _sports_ball(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     alpha, height = ball(shape, spot.centre_xy, 0.5 * spot.size_px)
     x, y = spot.plane(shape)
     z = np.sqrt(np.maximum(0.25 - x * x - y * y, 0))
     first, second = any_colour(rng, (0.2, 1), (0.3, 1)), any_colour(rng, (0.0, 0.6), (0.6, 1))
     bands = np.sin(9 * (x * 0.8 + z * 0.6)) * np.sin(9 * (y * 0.9 - z * 0.5))
-    return alpha, height, Surface(mix(first, second, smoothstep(-0.05, 0.05, bands)), gloss=0.2)
-
-
-def _donut(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
-    x, y = spot.plane(shape)
-    radius = np.hypot(x, y)
-    alpha = smoothstep(0.18, 0.175, np.abs(radius - 0.32)).astype(np.float32)
-    height = np.sqrt(np.maximum(0.178**2 - (radius - 0.32) ** 2, 0)) * spot.size_px
-    icing = smoothstep(
-        0.02, -0.02, np.abs(radius - 0.32) - 0.125 - 0.02 * np.sin(9 * np.arctan2(y, x))
+    return Solid(
+        alpha, height, Surface(mix(first, second, smoothstep(-0.05, 0.05, bands)), gloss=0.2)
     )
-    dough = to_linear(from_hex("b9783c"))
-    albedo = mix(dough, any_colour(rng, (0.2, 0.7), (0.4, 1)), icing)
-    sprinkles = value_noise(rng, shape, 0.03 * spot.size_px) > 2.0
-    albedo = mix(
-        albedo, any_colour(rng, (0.6, 1), (0.7, 1)), (sprinkles & (icing > 0.9)).astype(np.float32)
-    )
-    return alpha, height.astype(np.float32), Surface(albedo, gloss=0.15)
 
 
 def _slab(
@@ -238,7 +119,7 @@ def _slab(
     return alpha, inflate(alpha, max(0.03 * spot.size_px, 2))
 
 
-def _phone(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
+def _phone(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     alpha, height = _slab(shape, spot, rng.uniform(0.46, 0.52), 0.02, rng.uniform(-0.03, 0.03))
     x, y = spot.plane(shape)
     case = any_colour(rng, (0, 0.9), (0.03, 0.9))
@@ -252,10 +133,10 @@ def _phone(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
         icons = (np.sin(x * 50) > 0.2) & (np.sin(y * 50) > 0.2)
         glow = mix(any_colour(rng, (0.3, 0.8), (0.1, 0.6)), any_colour(rng), 0.8 * icons)
         albedo = mix(np.array([0.02, 0.02, 0.02], np.float32), glow, screen)
-    return alpha, height, Surface(albedo, gloss=0.5, shininess=32)
+    return Solid(alpha, height, Surface(albedo, gloss=0.5, shininess=32))
 
 
-def _book(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
+def _book(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     alpha, height = _slab(shape, spot, rng.uniform(0.65, 0.78), 0.0, rng.uniform(-0.06, 0.06))
     x, y = spot.plane(shape)
     cover, ink = any_colour(rng, (0.2, 0.9), (0.15, 0.9)), any_colour(rng, (0, 0.6), (0.5, 1))
@@ -265,19 +146,19 @@ def _book(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
         mix(cover, ink, lines.astype(np.float32)), any_colour(rng), picture.astype(np.float32)
     )
     albedo = scaled(albedo, 1 - 0.5 * smoothstep(-0.27, -0.31, x))
-    return alpha, height, Surface(albedo, gloss=0.12)
+    return Solid(alpha, height, Surface(albedo, gloss=0.12))
 
 
-def _remote(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
+def _remote(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     alpha, height = _slab(shape, spot, 0.26, 0.03, 0)
     x, y = spot.plane(shape)
     body = any_colour(rng, (0, 0.2), (0.05, 0.5))
     keys = (np.sin(x * 75) > 0.1) & (np.sin(y * 60) > 0.1) & (np.abs(x) < 0.09) & (np.abs(y) < 0.4)
     albedo = mix(body, any_colour(rng, (0, 0.9), (0.4, 1)), 0.9 * keys)
-    return alpha, height, Surface(albedo, gloss=0.2)
+    return Solid(alpha, height, Surface(albedo, gloss=0.2))
 
 
-def _bear(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
+def _bear(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     def rod(x0: float, y0: float, x1: float, y1: float, r: float) -> Capsule:
         a, b = spot.pixels(np.array([(x0, y0), (x1, y1)]))
         return Capsule(a, b, r * spot.size_px, r * spot.size_px)
@@ -292,19 +173,21 @@ def _bear(shape: Shape, spot: Spot, rng: np.random.Generator) -> Body:
     dots = np.minimum(np.hypot(np.abs(x) - 0.07, y + 0.26) / 0.025, np.hypot(x, y + 0.18) / 0.035)
     albedo = scaled(skin_colour(rng.uniform(0.3, 0.7), 1), 1 + 0.15 * fur)
     albedo = scaled(albedo, 1 - 0.95 * smoothstep(1.1, 0.9, dots))
-    return alpha, height + 0.008 * spot.size_px * fur, Surface(albedo.astype(np.float32), gloss=0.0)
+    return Solid(
+        alpha, height + 0.008 * spot.size_px * fur, Surface(albedo.astype(np.float32), gloss=0.0)
+    )
 
 
 # By COCO's names.
-CATEGORIES: dict[str, Callable[[Shape, Spot, np.random.Generator], Body]] = {
+CATEGORIES: dict[str, Callable[[Shape, Spot, np.random.Generator], Solid]] = {
     "sports ball": _sports_ball,
     "bottle": _bottle,
     "cup": _cup,
-    "banana": _banana,
-    "apple": _fruit("c0392b", "d9a441", 0.05),
-    "orange": _fruit("e88a1a", "d9761a", 0.01),
-    "carrot": _carrot,
-    "donut": _donut,
+    "banana": draw_banana,
+    "apple": fruit("c0392b", "d9a441", 0.05, 0.0),
+    "orange": fruit("e88a1a", "d9761a", 0.01, 0.0012),
+    "carrot": draw_carrot,
+    "donut": draw_donut,
     "remote": _remote,
     "cell phone": _phone,
     "book": _book,
@@ -313,40 +196,13 @@ CATEGORIES: dict[str, Callable[[Shape, Spot, np.random.Generator], Body]] = {
 }
 
 
-def paint_object(
-    canvas: Canvas,
-    category: str,
-    spot: Spot,
-    light: Light,
-    rng: np.random.Generator,
-    *,
-    label: int | None,
-) -> np.ndarray:
-    """Paint an object with its shadow.
+def draw_object(category: str, shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+    """Draw an object.
 
     Args:
-        canvas: The painting.
         category: A key of CATEGORIES.
+        shape: (height, width) of the drawing in pixels.
         spot: Its place.
-        light: The light.
         rng: Source of colours and form.
-        label: Its label, None to keep the labels.
-
-    Returns:
-        (S H, S W) float32 coverage.
     """
-    alpha, height, surface = CATEGORIES[category](canvas.shape, spot, rng)
-    alpha = np.asarray(alpha, np.float32)
-    paint_solid(canvas, alpha, height, surface, light, label=label, lift_px=0.06 * spot.size_px)
-    return alpha
-
-
-def polygons(mask: np.ndarray) -> list[list[float]]:
-    """Return a mask's outer contours as COCO polygons [x0, y0, x1, y1, ...], those of 3 points up."""
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    result = []
-    for contour in contours:
-        slim = cv2.approxPolyDP(contour, 0.5, True)[:, 0]
-        if len(slim) >= 3:
-            result.append([float(v) + 0.5 for v in slim.reshape(-1)])
-    return result
+    return CATEGORIES[category](shape, spot, rng)

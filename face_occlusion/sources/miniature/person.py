@@ -152,7 +152,7 @@ def _draw_hair(rng: np.random.Generator, tone: float, age: float) -> str:
 
 def draw_view(rng: np.random.Generator, person: Person) -> View:
     """Draw pose and expression as in an aligned portrait: nearly upright, eyes in place."""
-    smile = float(np.clip(rng.normal(0.45, 0.4), -0.15, 1))
+    smile = float(np.clip(rng.normal(0.45, 0.4), -0.1, 1))
     opened = rng.uniform(0.25, 1) if smile > 0.5 or rng.random() < 0.15 else 0.0
     return View(
         centre_xy=(0.5 + rng.normal(0, 0.012), 0.475 + rng.normal(0, 0.01)),

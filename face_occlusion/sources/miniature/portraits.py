@@ -19,6 +19,7 @@ from face_occlusion.sources.miniature.head import FaceMap, Frame, Head, make_fra
 from face_occlusion.sources.miniature.lighting import (
     SKIN_WRAP,
     Light,
+    Surface,
     cast_shadow,
     draw_light,
     drop_shadow,
@@ -106,12 +107,5 @@ def _paint_head(
 
 def _lit_face(face: FaceMap, frame: Frame, texture: FaceTexture, light: Light) -> np.ndarray:
     shadow = cast_shadow(face.height_px, light, 0.45 * frame.unit_px)
-    return shade(
-        face.sample(texture.albedo),
-        face.height_px,
-        light,
-        wrap=SKIN_WRAP,
-        gloss=face.sample(texture.gloss),
-        shininess=16,
-        shadow=0.35 + 0.65 * shadow,
-    )
+    surface = Surface(face.sample(texture.albedo), SKIN_WRAP, gloss=face.sample(texture.gloss))
+    return shade(surface, face.height_px, light, 0.35 + 0.65 * shadow)

@@ -8,7 +8,7 @@ import numpy as np
 
 from face_occlusion.sources.miniature.canvas import Canvas, bounding_box
 from face_occlusion.sources.miniature.fields import blur, fill, grid, smoothstep
-from face_occlusion.sources.miniature.lighting import CLOTH_WRAP, Light, drop_shadow, shade
+from face_occlusion.sources.miniature.lighting import Light, Surface, drop_shadow, shade
 
 
 @dataclass(frozen=True)
@@ -27,23 +27,6 @@ class Capsule:
     end_radius: float
     start_z: float = 0.0
     end_z: float = 0.0
-
-
-@dataclass(frozen=True)
-class Surface:
-    """How a solid looks.
-
-    Attributes:
-        albedo: (H, W, 3) or (3,) float32 linear RGB.
-        wrap: See `lighting.shade`.
-        gloss: Strength of the highlight, a number or (H, W).
-        shininess: Its sharpness, a power of two.
-    """
-
-    albedo: np.ndarray
-    wrap: tuple[float, float, float] = CLOTH_WRAP
-    gloss: np.ndarray | float = 0.1
-    shininess: int = 16
 
 
 def join_capsules(
@@ -136,38 +119,41 @@ class Lathe:
         return self.base + t * axis + sign * radius * normal
 
 
+@dataclass(frozen=True)
+class Solid:
+    """A body ready to be painted.
+
+    Attributes:
+        alpha: (H, W) float32 coverage.
+        height: (H, W) float32 height in pixels.
+        surface: Its look.
+    """
+
+    alpha: np.ndarray
+    height: np.ndarray
+    surface: Surface
+
+
 def paint_solid(
-    canvas: Canvas,
-    alpha: np.ndarray,
-    height: np.ndarray,
-    surface: Surface,
-    light: Light,
-    *,
-    label: int | None,
-    lift_px: float = 0.0,
+    canvas: Canvas, solid: Solid, light: Light, *, label: int | None, lift_px: float = 0.0
 ) -> None:
     """Light a solid and lay it on the canvas; it throws a shadow if lifted.
 
     Args:
         canvas: The painting.
-        alpha, height: (S H, S W) float32 coverage and height in pixels.
-        surface: Its look.
+        solid: What to paint, in the canvas's size.
         light: The light.
-        label: Its label.
+        label: Its label, None to keep the labels.
         lift_px: Distance from what lies below, 0 for no shadow.
     """
     if lift_px > 0:
-        canvas.darken(drop_shadow(alpha, light, lift_px, 0.5))
-    box = bounding_box(alpha)
+        canvas.darken(drop_shadow(solid.alpha, light, lift_px, 0.5))
+    box = bounding_box(solid.alpha)
     if box is None:
         return
-    albedo = surface.albedo[box] if surface.albedo.ndim == 3 else surface.albedo
-    gloss = surface.gloss[box] if isinstance(surface.gloss, np.ndarray) else surface.gloss
-    lit = np.zeros((*canvas.shape, 3), np.float32)
-    lit[box] = shade(
-        albedo, height[box], light, wrap=surface.wrap, gloss=gloss, shininess=surface.shininess
-    )
-    canvas.paint(alpha, lit, label)
+    colour = np.zeros((*canvas.shape, 3), np.float32)
+    colour[box] = shade(solid.surface.crop(box), solid.height[box], light)
+    canvas.paint(solid.alpha, colour, label)
 
 
 def ball(

@@ -14,7 +14,7 @@ from face_occlusion.sources.miniature.fields import (
     smoothstep,
     value_noise,
 )
-from face_occlusion.sources.miniature.lighting import STUDIO, shade
+from face_occlusion.sources.miniature.lighting import STUDIO, Surface, shade
 
 Pattern = tuple[np.ndarray, np.ndarray]  # weight of the second colour in [0, 1]; height in pixels
 Shape = tuple[int, int]
@@ -132,9 +132,9 @@ def _bumpy(shape: Shape, rng: np.random.Generator) -> Pattern:
 
 
 def _fibrous(shape: Shape, rng: np.random.Generator) -> Pattern:
-    noise = sum(value_noise(rng, shape, cell, stretch=16) for cell in (2.0, 4.0, 8.0)) / np.float32(
-        1.7
-    )
+    noise = np.zeros(shape, np.float32)
+    for cell in (2.0, 4.0, 8.0):
+        noise += 0.6 * value_noise(rng, shape, cell, stretch=16)
     return smoothstep(-1.5, 1.5, noise), 0.8 * noise
 
 
@@ -180,6 +180,6 @@ def draw_texture(category: str, shape: tuple[int, int], rng: np.random.Generator
     third = any_colour(rng, (0.1, 0.9), (0.1, 1))
     patches = 0.5 * smoothstep(0.4, 1.2, fractal_noise(rng, shape, 0.5 * shape[0], 2))
     albedo = mix(albedo, third, patches * float(rng.random() < 0.4))
-    lit = shade(albedo.astype(np.float32), blur(np.float32(height), 0.8), STUDIO, gloss=0.04)
+    lit = shade(Surface(albedo, gloss=0.04), blur(height.astype(np.float32), 0.8), STUDIO)
     srgb = to_srgb(lit) * 255 + rng.normal(0, 2, (*shape, 1)).astype(np.float32)
     return np.clip(srgb + 0.5, 0, 255).astype(np.uint8)

@@ -17,10 +17,10 @@ from face_occlusion.sources.miniature.fields import (
     value_noise,
 )
 from face_occlusion.sources.miniature.head import Frame, Head
-from face_occlusion.sources.miniature.lighting import SKIN_WRAP, Light, shade
+from face_occlusion.sources.miniature.lighting import SKIN_WRAP, Light, Surface, shade
 from face_occlusion.sources.miniature.parts import Part
 from face_occlusion.sources.miniature.person import Person
-from face_occlusion.sources.miniature.solids import Surface, paint_solid
+from face_occlusion.sources.miniature.solids import Solid, paint_solid
 
 NECKLINES = ("crew", "v_neck", "shirt", "roll_neck", "boat")
 
@@ -28,8 +28,8 @@ NECKLINES = ("crew", "v_neck", "shirt", "roll_neck", "boat")
 def paint_neck(canvas: Canvas, frame: Frame, person: Person, light: Light) -> None:
     """Paint neck and bare shoulders, which clothes then cover."""
     wide = 0.56 if person.feminine else 0.72
-    right = [(wide + 0.04, 0.6), (wide - 0.03, 1.3), (wide + 0.05, 1.75), (wide + 0.45, 2.05)]
-    right += [(1.9, 2.4), (2.3, 3.2), (2.3, 5.0)]
+    right = [(wide + 0.04, 0.6), (wide - 0.03, 1.25), (wide + 0.05, 1.62), (wide + 0.45, 1.88)]
+    right += [(1.9, 2.2), (2.3, 3.0), (2.3, 5.0)]
     points = np.array(right + [(-x, y) for x, y in reversed(right)])
     points[:, 0] += 0.1 * np.sin(frame.view.yaw_rad)
     alpha = fill(frame.shape, frame.flat(smooth_curve(points, 80)))
@@ -40,7 +40,7 @@ def paint_neck(canvas: Canvas, frame: Frame, person: Person, light: Light) -> No
     height += 0.6 * inflate(alpha, 0.35 * frame.unit_px)
     albedo = skin_colour(person.tone, person.warmth) * np.array([0.93, 0.88, 0.87], np.float32)
     surface = Surface(albedo, SKIN_WRAP, gloss=0.03, shininess=8)
-    paint_solid(canvas, alpha, height, surface, light, label=Part.NECK)
+    paint_solid(canvas, Solid(alpha, height, surface), light, label=Part.NECK)
 
 
 def paint_clothes(
@@ -52,13 +52,13 @@ def paint_clothes(
         base = skin_colour(rng.uniform(0.1, 0.75), rng.uniform(-1, 1)) * rng.uniform(0.8, 1.1)
     else:
         base = any_colour(rng, (0.05, 0.85), (0.08, 0.95))
-    depth = {"crew": 1.95, "v_neck": 2.5, "shirt": 2.2, "roll_neck": 1.42, "boat": 2.15}[style]
+    depth = {"crew": 1.8, "v_neck": 2.35, "shirt": 2.05, "roll_neck": 1.42, "boat": 2.0}[style]
     side = {"crew": 0.62, "v_neck": 0.6, "shirt": 0.6, "roll_neck": 0.66, "boat": 1.05}[style]
     side += 0 if person.feminine else 0.1
-    top = 1.5 if style == "roll_neck" else 1.78
+    top = 1.42 if style == "roll_neck" else 1.62
     right = [(0.0, depth), (side * 0.6, depth - (0.2 if style == "v_neck" else 0.06))]
     right += [(side, top + (0.2 if style == "boat" else 0)), (side + 0.35, top + 0.22)]
-    right += [(1.75, 2.2), (2.25, 2.75), (2.45, 5.0)]
+    right += [(1.75, 2.05), (2.25, 2.6), (2.45, 5.0)]
     points = np.array([(-x, y) for x, y in reversed(right)] + right[1:])
     alpha = fill(frame.shape, frame.flat(smooth_curve(points, 90)))
     unit = frame.unit_px
@@ -67,11 +67,11 @@ def paint_clothes(
         return
     size = (box[0].stop - box[0].start, box[1].stop - box[1].start)
     height = inflate(alpha, 0.5 * unit)
-    height[box] += 0.05 * unit * fractal_noise(rng, size, 0.5 * unit, 3)
+    height[box] += 0.03 * unit * fractal_noise(rng, size, 0.7 * unit, 2)
     albedo = np.zeros((*frame.shape, 3), np.float32)
     albedo[box] = _cloth_pattern(rng, size, unit, base)
     surface = Surface(albedo, gloss=float(rng.choice([0.0, 0.04])))
-    paint_solid(canvas, alpha, height, surface, light, label=Part.CLOTH, lift_px=0.05 * unit)
+    paint_solid(canvas, Solid(alpha, height, surface), light, label=Part.CLOTH, lift_px=0.05 * unit)
     if style == "shirt":
         _paint_collar(canvas, frame, light, base, side)
 
@@ -97,16 +97,16 @@ def _paint_collar(
 ) -> None:
     for sign in (-1, 1):
         wing = [
-            (sign * side, 1.62),
-            (sign * 0.08, 2.22),
-            (sign * 0.42, 2.62),
-            (sign * (side + 0.25), 1.98),
+            (sign * side, 1.48),
+            (sign * 0.08, 2.08),
+            (sign * 0.42, 2.46),
+            (sign * (side + 0.25), 1.84),
         ]
         alpha = fill(frame.shape, frame.flat(np.array(wing)))
         surface = Surface(np.clip(base * 1.12, 0, 0.95))
         height = inflate(alpha, 0.12 * frame.unit_px)
         lift = 0.04 * frame.unit_px
-        paint_solid(canvas, alpha, height, surface, light, label=Part.CLOTH, lift_px=lift)
+        paint_solid(canvas, Solid(alpha, height, surface), light, label=Part.CLOTH, lift_px=lift)
 
 
 def paint_ears(
@@ -136,7 +136,7 @@ def paint_ears(
         height = inflate(alpha[box], 0.09 * unit) - 0.09 * unit * bowl
         lit = np.zeros((*canvas.shape, 3), np.float32)
         albedo = scaled(base, 1 - 0.35 * bowl)
-        lit[box] = shade(albedo, height, light, wrap=SKIN_WRAP, gloss=0.04)
+        lit[box] = shade(Surface(albedo, SKIN_WRAP, gloss=0.04), height, light)
         canvas.paint(alpha, lit, Part.L_EAR if side > 0 else Part.R_EAR)
         if rings:
             _paint_ring(canvas, frame, light, side)
@@ -149,4 +149,4 @@ def _paint_ring(canvas: Canvas, frame: Frame, light: Light, side: int) -> None:
     alpha = fill(frame.shape, ellipse((lobe[0], lobe[1]), (radius, radius)))
     gold = np.array([0.75, 0.5, 0.18], np.float32)
     surface = Surface(gold, gloss=0.9, shininess=32)
-    paint_solid(canvas, alpha, inflate(alpha, radius), surface, light, label=Part.EAR_R)
+    paint_solid(canvas, Solid(alpha, inflate(alpha, radius), surface), light, label=Part.EAR_R)

@@ -12,8 +12,8 @@ from face_occlusion.sources.miniature.colours import (
     skin_colour,
     to_linear,
 )
+from face_occlusion.sources.miniature.eyewear import wear_clear_glasses, wear_sunglasses
 from face_occlusion.sources.miniature.fields import (
-    blur,
     fill,
     fractal_noise,
     grid,
@@ -23,99 +23,10 @@ from face_occlusion.sources.miniature.fields import (
     stroke,
     value_noise,
 )
-from face_occlusion.sources.miniature.lighting import drop_shadow
-from face_occlusion.sources.miniature.parts import Part
+from face_occlusion.sources.miniature.lighting import Surface, drop_shadow
+from face_occlusion.sources.miniature.parts import FACE_PARTS, Part
 from face_occlusion.sources.miniature.portraits import Portrait
-from face_occlusion.sources.miniature.solids import (
-    Capsule,
-    Surface,
-    ball,
-    join_capsules,
-    paint_solid,
-)
-
-
-def wear_sunglasses(portrait: Portrait, rng: np.random.Generator) -> None:
-    """Put dark or mirrored glasses on, frame and lenses opaque."""
-    lenses, bars = _spectacles(portrait, rng, rng.uniform(1.0, 1.35))
-    canvas, unit = portrait.canvas, portrait.frame.unit_px
-    canvas.darken(drop_shadow(np.maximum(lenses, bars), portrait.light, 0.06 * unit, 0.45))
-    _, y = grid(canvas.shape)
-    fade = smoothstep(0.3, -0.25, (y - portrait.frame.origin_xy[1]) / unit)
-    dark = any_colour(rng, (0.2, 0.9), (0.03, 0.15))
-    light = any_colour(rng, (0.3, 0.9), (0.35, 0.85)) if rng.random() < 0.35 else dark * 2.2
-    colour = mix(light, dark, fade).astype(np.float32)
-    height = inflate(lenses, 0.3 * unit) * 0.35
-    surface = Surface(colour, gloss=0.7, shininess=64)
-    paint_solid(canvas, 0.97 * lenses, height, surface, portrait.light, label=Part.OCCLUDER)
-    _reflection(portrait, lenses, rng, 0.22)
-    _paint_bars(portrait, bars, rng)
-
-
-def wear_clear_glasses(portrait: Portrait, rng: np.random.Generator) -> None:
-    """Put clear glasses on: the face shines through, yet frame and lenses are not face (Q4)."""
-    lenses, bars = _spectacles(portrait, rng, rng.uniform(0.95, 1.2))
-    canvas, unit = portrait.canvas, portrait.frame.unit_px
-    canvas.darken(drop_shadow(bars, portrait.light, 0.06 * unit, 0.4))
-    tint = any_colour(rng, (0.02, 0.25), (0.8, 1))
-    canvas.paint(0.1 * lenses, tint, None)
-    canvas.darken(1 - 0.1 * lenses)
-    _reflection(portrait, lenses, rng, 0.3)
-    canvas.labels[lenses >= 0.5] = Part.OCCLUDER
-    _paint_bars(portrait, bars, rng)
-
-
-def _spectacles(
-    portrait: Portrait, rng: np.random.Generator, scale: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the coverage of two lenses, and of rims, bridge and temples."""
-    frame, head, person = portrait.frame, portrait.head, portrait.person
-    width, height = 0.33 * scale, rng.uniform(0.2, 0.3) * scale
-    power = rng.uniform(2.0, 5.0)  # 2 round to 5 nearly square
-    droop = rng.uniform(-0.05, 0.12)
-    angle = np.linspace(0, 2 * np.pi, 60, endpoint=False)
-    c, s = np.cos(angle), np.sin(angle)
-    lens_x = width * np.sign(c) * np.abs(c) ** (2 / power)
-    lens_y = height * np.sign(s) * np.abs(s) ** (2 / power) + 0.05
-    rims, bars = [], np.zeros(frame.shape, np.uint8)
-    thick = max(round(rng.uniform(0.02, 0.055) * frame.unit_px), 2)
-    for side in (-1, 1):
-        x = side * (person.eye_x + 0.02 + lens_x)
-        y = lens_y + droop * lens_x * (lens_y > 0)
-        depth = head.front(np.array([side * person.eye_x * 0.6]), np.array([0.0]))[0] + 0.12
-        rim = frame.project(np.column_stack([x, y, np.full(x.size, depth) - 0.14 * np.abs(x)]))
-        rims.append(fill(frame.shape, rim))
-        stroke(bars, np.concatenate([rim, rim[:1]])[None], 255, thick)
-        hinge = [side * (person.eye_x + 0.02 + width), -0.03, depth - 0.14]
-        ear = [side * 1.01, 0.02, 0.0]
-        stroke(bars, frame.project(np.array([hinge, ear]))[None], 255, thick)
-    inner = person.eye_x + 0.02 - width
-    bridge = np.array([[-inner, 0.0, 1.08], [0, -0.05, 1.14], [inner, 0.0, 1.08]])
-    stroke(bars, smooth_curve(frame.project(bridge), 12)[None], 255, thick)
-    return np.maximum(*rims), bars.astype(np.float32) / 255
-
-
-def _paint_bars(portrait: Portrait, bars: np.ndarray, rng: np.random.Generator) -> None:
-    colours = ("17120f", "4a2a14", "b8903a", "8c8f96", "7a1f2b", "20304f", "d9c7a8")
-    colour = to_linear(from_hex(colours[rng.integers(len(colours))]))
-    height = blur(bars, 1.5) * 0.04 * portrait.frame.unit_px
-    surface = Surface(colour, gloss=0.5, shininess=32)
-    paint_solid(portrait.canvas, bars, height, surface, portrait.light, label=Part.OCCLUDER)
-
-
-def _reflection(
-    portrait: Portrait, lenses: np.ndarray, rng: np.random.Generator, strength: float
-) -> None:
-    x, y = grid(lenses.shape)
-    unit = portrait.frame.unit_px
-    slope = ((x - portrait.frame.origin_xy[0]) * 0.8 + (y - portrait.frame.origin_xy[1])) / unit
-    start = rng.uniform(-0.5, 0.1)
-    streak = smoothstep(start, start + 0.05, slope) * smoothstep(start + 0.24, start + 0.18, slope)
-    streak += smoothstep(start + 0.28, start + 0.3, slope) * smoothstep(
-        start + 0.38, start + 0.35, slope
-    )
-    white = np.array([0.9, 0.95, 1.0], np.float32)
-    portrait.canvas.paint(strength * lenses * streak.astype(np.float32), white, None)
+from face_occlusion.sources.miniature.solids import Capsule, Solid, ball, join_capsules, paint_solid
 
 
 def wear_mask(portrait: Portrait, rng: np.random.Generator) -> None:
@@ -139,7 +50,8 @@ def wear_mask(portrait: Portrait, rng: np.random.Generator) -> None:
         for y0, y1 in ((top + 0.3, 0.0), (0.75 * length, 0.5)):
             loop = np.array([[side * 0.86, y0, 0.3], [side * 1.02, y1, 0.0]])
             stroke(loops, frame.project(loop)[None], 255, max(round(0.025 * unit), 1))
-    strings = loops.astype(np.float32) / 255
+    on_person = np.isin(canvas.labels, (*FACE_PARTS, Part.L_EAR, Part.R_EAR))  # else under hair
+    strings = on_person * loops.astype(np.float32) / 255
     canvas.darken(drop_shadow(alpha, light, 0.06 * unit, 0.45))
     white = np.array([0.75, 0.75, 0.75], np.float32)
     canvas.paint(strings, white * 0.8, Part.OCCLUDER)
@@ -154,7 +66,9 @@ def wear_mask(portrait: Portrait, rng: np.random.Generator) -> None:
     height = height + 0.05 * unit * pleats * smoothstep(1, 6, inflate(alpha, 0.2 * unit))
     albedo = _mask_cloth(portrait, rng)
     height = height.astype(np.float32)
-    paint_solid(canvas, alpha, height, Surface(albedo, gloss=0.02), light, label=Part.OCCLUDER)
+    paint_solid(
+        canvas, Solid(alpha, height, Surface(albedo, gloss=0.02)), light, label=Part.OCCLUDER
+    )
 
 
 def _mask_cloth(portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
@@ -184,21 +98,18 @@ def wear_scarf(portrait: Portrait, rng: np.random.Generator) -> None:
     tilt = rng.normal(0, 0.06)
     edge = np.array(
         [
-            (-1.25, top - 0.05 - tilt),
+            (-1.15, top - 0.03 - tilt),
             (-0.7, top - 0.02 - tilt),
             (0, top + sag),
             (0.7, top - 0.02 + tilt),
-            (1.25, top - 0.05 + tilt),
+            (1.15, top - 0.03 + tilt),
         ]
     )
     shift = 0.8 * np.sin(frame.view.yaw_rad) * np.exp(-((edge[:, 0] / 0.8) ** 2))
     edge[:, 0] += shift
-    border = np.concatenate(
-        [
-            smooth_curve(edge, 40),
-            [(1.35, 1.4), (1.7, 2.2), (2.0, 4.0), (-2.0, 4.0), (-1.7, 2.2), (-1.35, 1.4)],
-        ]
-    )
+    wrap = [(1.32, 1.1), (1.4, 1.7), (1.9, 2.2), (2.2, 4.0)]
+    border = np.concatenate([edge, wrap, [(-x, y) for x, y in reversed(wrap)]])
+    border = smooth_curve(border, 120, closed=True)
     alpha = fill(frame.shape, frame.flat(border))
     x, y = grid(frame.shape)
     u, v = (x - frame.origin_xy[0]) / unit, (y - frame.origin_xy[1]) / unit
@@ -222,7 +133,10 @@ def wear_scarf(portrait: Portrait, rng: np.random.Generator) -> None:
     canvas.darken(drop_shadow(alpha, light, 0.09 * unit, 0.5))
     surface = Surface(albedo.astype(np.float32), gloss=0.0)
     paint_solid(
-        canvas, alpha, (height + knit).astype(np.float32), surface, light, label=Part.OCCLUDER
+        canvas,
+        Solid(alpha, (height + knit).astype(np.float32), surface),
+        light,
+        label=Part.OCCLUDER,
     )
 
 
@@ -230,9 +144,9 @@ def hold_stage_microphone(portrait: Portrait, rng: np.random.Generator) -> None:
     """Hold a stage microphone to the mouth: a metal grille on a handle that leaves the picture."""
     frame, canvas, light = portrait.frame, portrait.canvas, portrait.light
     unit = frame.unit_px
-    radius = rng.uniform(0.26, 0.42) * unit
+    radius = rng.uniform(0.3, 0.48) * unit
     mouth = frame.project(
-        np.array([[rng.normal(0, 0.15), portrait.person.mouth_y + rng.uniform(-0.1, 0.25), 1.1]])
+        np.array([[rng.normal(0, 0.15), portrait.person.mouth_y + rng.uniform(-0.15, 0.15), 1.1]])
     )[0]
     angle = np.deg2rad(90 + rng.uniform(-45, 45))
     away = np.array([np.cos(angle), np.sin(angle)])
@@ -244,14 +158,16 @@ def hold_stage_microphone(portrait: Portrait, rng: np.random.Generator) -> None:
     both = np.maximum(head, handle)
     canvas.darken(drop_shadow(both, light, 0.16 * unit, 0.5))
     body = any_colour(rng, (0, 0.9), (0.03, 0.3)) if rng.random() < 0.7 else any_colour(rng)
-    paint_solid(canvas, handle, handle_height, Surface(body, gloss=0.4), light, label=Part.OCCLUDER)
+    paint_solid(
+        canvas, Solid(handle, handle_height, Surface(body, gloss=0.4)), light, label=Part.OCCLUDER
+    )
     x, y = grid(canvas.shape)
     step = 0.055 * unit
     mesh = np.sin(2 * np.pi * (x + y) / step) * np.sin(2 * np.pi * (x - y) / step)
     metal = to_linear(from_hex(("9a9ea6", "3a3b40", "b0925a")[rng.integers(3)]))
     albedo = scaled(metal, 0.75 + 0.35 * smoothstep(-0.4, 0.4, mesh))
     surface = Surface(albedo.astype(np.float32), gloss=0.5, shininess=16)
-    paint_solid(canvas, head, head_height, surface, light, label=Part.OCCLUDER)
+    paint_solid(canvas, Solid(head, head_height, surface), light, label=Part.OCCLUDER)
 
 
 WORN = {
