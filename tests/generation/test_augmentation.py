@@ -1,0 +1,149 @@
+"""Affine, brightness, contrast and compression (Q20); D10 and D11."""
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import published
+from face_occlusion.generation.augmentation import (
+    apply_face,
+    apply_tone,
+    apply_tone_rgba,
+    cover_affine,
+    draw_face,
+    draw_tone,
+    warp_seg_map,
+)
+from face_occlusion.images import decode_mask, encode_png, to_seg_map
+from tests.generation.drawn import SHAPE, draw_disc, params
+from tests.generation.drawn import draw_face as drawn_face
+
+UNCHANGED = {"brightness": None, "contrast": None, "jpeg_quality": None}
+TURN, _ = cover_affine(SHAPE, 7.0, 2.0, 1.05, np.array([0.3, -0.4]))
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def face_record(**changes):
+    return (
+        UNCHANGED
+        | {"rotation_deg": None, "shear_deg": None, "zoom": None, "matrix": None}
+        | (changes)
+    )
+
+
+def test_convention_contrast_turns_about_mid_grey_and_brightness_adds_a_share_of_255():
+    grey = np.array([[[0, 127, 255]]], np.uint8)
+    record = UNCHANGED | {"contrast": 0.5, "brightness": 0.1}
+    np.testing.assert_array_equal(apply_tone(grey, record)[0, 0], [89, 153, 217])
+
+
+def test_nothing_drawn_changes_nothing():
+    image, seg_map = drawn_face()
+    same, same_map = apply_face(image, seg_map, face_record())
+    assert same is image
+    assert same_map is seg_map
+    disc = draw_disc()
+    assert apply_tone_rgba(disc, UNCHANGED) is disc
+
+
+@given(st.integers(0, 2**32))
+def test_the_same_number_of_draws_whatever_is_drawn(seed):
+    never, always = rng(seed), rng(seed)
+    draw_tone(never, params("objects", occluder={"tone_prob": 0, "jpeg_prob": 0}).occluder)
+    draw_tone(always, params("objects", occluder={"tone_prob": 1, "jpeg_prob": 1}).occluder)
+    assert never.integers(2**60) == always.integers(2**60)
+    draw_face(never, SHAPE, params("objects", face={"affine_prob": 0}).face)
+    draw_face(always, SHAPE, params("objects", face={"affine_prob": 1}).face)
+    assert never.integers(2**60) == always.integers(2**60)
+
+
+@settings(max_examples=60)
+@given(
+    st.floats(-45, 45),
+    st.floats(-20, 20),
+    st.floats(1, 1.5),
+    st.tuples(st.floats(-1, 1), st.floats(-1, 1)),
+    st.tuples(st.integers(20, 300), st.integers(20, 300)),
+)
+def test_a_turned_face_shows_nothing_beyond_its_photograph(rotation, shear, zoom, shift, shape):
+    matrix, scale = cover_affine(shape, rotation, shear, zoom, np.array(shift))
+    corners = np.array([[-0.5, -0.5], [shape[1] - 0.5, -0.5], [-0.5, shape[0] - 0.5]])
+    corners = np.vstack([corners, [[shape[1] - 0.5, shape[0] - 0.5]]])
+    seen = (corners - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    assert (seen >= -0.5 - 1e-6).all()
+    assert (seen <= np.array([shape[1], shape[0]]) - 0.5 + 1e-6).all()
+    assert scale >= zoom * 0.999
+
+
+def test_the_mask_turns_with_the_face():
+    """A face of one colour on a ground of another: the warped mask finds the warped colour."""
+    _, seg_map = drawn_face()
+    image = np.where(seg_map[..., np.newaxis] == 1, np.uint8(255), np.uint8(0)).repeat(3, axis=2)
+    turned, turned_map = apply_face(image, seg_map, face_record(matrix=TURN.tolist()))
+    np.testing.assert_array_equal(turned_map == 1, turned[..., 0] >= 128)
+
+
+def test_maps_with_more_classes_turn_like_plain_ones():
+    _, seg_map = drawn_face()
+    plain = apply_face(np.zeros((*SHAPE, 3), np.uint8), seg_map, face_record(matrix=TURN.tolist()))
+    np.testing.assert_array_equal(warp_seg_map(seg_map, TURN), plain[1])
+    seg_map[:30] = 255
+    seg_map[140:] = 7
+    _, turned = apply_face(
+        np.zeros((*SHAPE, 3), np.uint8), seg_map, face_record(matrix=TURN.tolist())
+    )
+    assert set(np.unique(turned)) == {0, 1, 7, 255}
+
+
+def test_d10_a_warped_mask_holds_only_its_classes_and_lanczos_does_not():
+    _, seg_map = drawn_face()
+    turned = warp_seg_map(seg_map, TURN)
+    assert set(np.unique(turned)) == {0, 1}
+    lanczos = published.warp_mask(seg_map * np.uint8(255), TURN)
+    assert len(np.unique(lanczos)) > 2
+    ringing = cv2.warpAffine((seg_map * 100).astype(np.uint8), TURN, SHAPE[::-1], flags=4)
+    assert ringing.max() > 100  # Lanczos overshoots
+
+
+def test_d11_a_mask_of_0_and_1_survives_and_the_published_one_does_not():
+    _, seg_map = drawn_face()
+    for stored in (seg_map, seg_map * np.uint8(255)):
+        read = to_seg_map(decode_mask(encode_png(stored), "mask"), "mask")
+        np.testing.assert_array_equal(read, seg_map)
+        np.testing.assert_array_equal(decode_mask(encode_png(read), "mask"), seg_map)
+    assert published.save_mask(seg_map).sum() == 0
+
+
+def test_compression_keeps_coverage_and_stays_below_it():
+    disc = draw_disc(colour=(240, 20, 60))
+    for quality in (1, 30, 95):
+        compressed = apply_tone_rgba(disc, UNCHANGED | {"jpeg_quality": quality})
+        np.testing.assert_array_equal(compressed[..., 3], disc[..., 3])
+        assert (compressed[..., :3] <= compressed[..., 3:]).all()
+    # A plain disc over its own mean colour is plain: no dark border comes in (D9).
+    inside = disc[..., 3] == 255
+    assert np.abs(compressed[inside].astype(int) - disc[inside]).max() <= 6
+
+
+@given(st.floats(0.5, 1.5), st.floats(-0.3, 0.3))
+def test_premultiplied_tone_equals_straight_tone(contrast, brightness):
+    record = UNCHANGED | {"contrast": contrast, "brightness": brightness}
+    disc = draw_disc(20, colour=(30, 128, 220))
+    straight = apply_tone(np.full((1, 1, 3), (30, 128, 220), np.uint8), record)[0, 0].astype(float)
+    expected = straight * (disc[..., 3:] / 255)
+    toned = apply_tone_rgba(disc, record)
+    assert np.abs(toned[..., :3] - expected).max() <= 2.5
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 40)])
+def test_tiny_images_are_augmented(shape):
+    image, seg_map = np.full((*shape, 3), 90, np.uint8), np.ones(shape, np.uint8)
+    record = draw_face(rng(), shape, params("objects", face={"affine_prob": 1}).face)
+    turned, turned_map = apply_face(image, seg_map, record | {"jpeg_quality": 60})
+    assert turned.shape == image.shape
+    assert (turned_map == 1).all()

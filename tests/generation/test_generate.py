@@ -1,0 +1,294 @@
+"""Whole sets: D19 and D20, workers, order, kill -9 and resuming, failures."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import published
+from face_occlusion.generation import GenerateParams, generate_set, regenerate
+from face_occlusion.generation.executors import run_tasks
+from face_occlusion.generation.generate import fingerprint, generate_sample
+from face_occlusion.generation.harmonisation import HarmonisationParams
+from face_occlusion.generation.store import OccluderStore, open_store, read_occluder
+from face_occlusion.images import encode_jpeg, encode_png
+from face_occlusion.imageset import ImageSet, encode_record, write_image_set
+from tests.generation.drawn import (
+    draw_face,
+    params,
+    write_faces,
+    write_hands,
+    write_objects,
+    write_textures,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+COUNT = 9
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    return {
+        "faces": write_faces(folder / "faces", COUNT),
+        "hands": write_hands(folder / "hands"),
+        "objects": write_objects(folder / "objects"),
+        "textures": write_textures(folder / "textures"),
+    }
+
+
+def small(kind, **changes):
+    return params(kind, samples_per_shard=2, **changes)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+@pytest.fixture(scope="module")
+def hand_set(inputs, tmp_path_factory):
+    out = tmp_path_factory.mktemp("sets") / "hand"
+    return generate_set(inputs["faces"], inputs["hands"], out, small("hands"), workers=1)
+
+
+@pytest.mark.parametrize("kind", ["hands", "objects", "textures"])
+def test_a_set_has_each_face_once_under_its_key(inputs, kind, tmp_path):
+    out = tmp_path / "set"
+    made = generate_set(inputs["faces"], inputs[kind], out, small(kind), workers=1)
+    assert made.keys == inputs["faces"].keys
+    made.verify()
+    record = made.record("00003")
+    assert record["face"] == "00003"
+    assert record["occluder"] in inputs[kind].keys
+    assert made.seg_map("00003").shape == made.image("00003").shape[:2]
+    assert made.info["kind"] == "synthetic"
+    assert made.info["params"]["seed"] == 1
+    assert made.info["attempts"] >= COUNT
+    assert 0.05 <= made.info["covered_frac"]["min"] <= made.info["covered_frac"]["max"] <= 0.5
+    assert os.listdir(tmp_path) == ["set"]
+
+
+def test_two_workers_give_the_bytes_of_one(inputs, hand_set, tmp_path):
+    for workers in (2, 8):
+        out = tmp_path / f"with_{workers}"
+        generate_set(inputs["faces"], inputs["hands"], out, small("hands"), workers=workers)
+        ours, theirs = contents(out), contents(hand_set.folder)
+        ours["index.json"] = ours["index.json"].replace(b'"with_%d"' % workers, b'"hand"')
+        assert ours == theirs
+
+
+def test_a_sample_does_not_depend_on_the_others(inputs, hand_set, tmp_path):
+    """D20: alone, in another order, among others: the same bytes under the same key."""
+    hands = open_store(inputs["hands"], "natocc", tmp_path / "hands.bin")
+    for key in reversed(inputs["faces"].keys):
+        alone = generate_sample(inputs["faces"], hands, key, small("hands"))
+        for part, content in alone.items():
+            assert content == hand_set.read(key, part)
+
+
+def test_a_sample_of_a_set_is_repeated_from_its_record(inputs, hand_set):
+    for key in hand_set.keys[:4]:
+        record = hand_set.record(key)
+        hand = read_occluder(inputs["hands"], record["occluder"])
+        faces = inputs["faces"]
+        image, seg_map = regenerate(faces.image(key), faces.seg_map(key), hand, record)
+        assert encode_jpeg(image, record["jpeg_quality"]) == hand_set.read(key, "jpg")
+        assert encode_png(seg_map) == hand_set.read(key, "png")
+
+
+def test_another_seed_gives_other_samples(inputs, hand_set, tmp_path):
+    other = generate_set(
+        inputs["faces"], inputs["hands"], tmp_path / "set", small("hands", seed=2), workers=1
+    )
+    assert all(other.read(key, "jpg") != hand_set.read(key, "jpg") for key in other.keys)
+
+
+def test_d19_a_failing_sample_fails_the_set_by_name(inputs, tmp_path):
+    """An empty mask in the middle: no set, no leftovers under its name, and the sample's name."""
+
+    def samples():
+        for number in range(5):
+            image, seg_map = draw_face(number)
+            if number == 3:
+                seg_map[:] = 0
+            parts = {"jpg": encode_jpeg(image, 95), "png": encode_png(seg_map)}
+            yield f"{number:05d}", parts | {"json": encode_record({})}
+
+    info = {"kind": "faces", "name": "holed", "sources": []}
+    faces = write_image_set(tmp_path / "faces", samples(), info=info)
+    for workers in (1, 2):
+        with pytest.raises(ValueError, match=r"000001.tar: face 00003 \(seed \[\d+, 1\]\): .*no f"):
+            generate_set(
+                faces, inputs["objects"], tmp_path / "set", small("objects"), workers=workers
+            )
+        assert not (tmp_path / "set").exists()
+    made = published.generate_all(faces.keys, lambda key, _: 1 // int(faces.seg_map(key).sum()))
+    assert len(made) == 4  # and nobody is told
+
+
+def test_d19_an_error_while_painting_gives_the_record(inputs, tmp_path):
+    missing = HarmonisationParams(method="rainnet:missing.pth", size_px=256, strength=1.0)
+    broken = small("objects", harmonisation=missing)
+    with pytest.raises(ValueError, match=r"face 00000 .*missing\.pth.*record: .*'occluder': 'disc"):
+        generate_set(inputs["faces"], inputs["objects"], tmp_path / "set", broken, workers=1)
+
+
+SLOW_RUN = """
+import sys, time
+from pathlib import Path
+import face_occlusion.generation.generate as generate
+from face_occlusion.imageset import ImageSet
+from tests.generation.test_generate import small
+
+if __name__ == "__main__":
+    inputs, out, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+    generate.generate_set(
+        ImageSet(inputs / "faces"), ImageSet(inputs / "objects"), out, small("objects"), workers
+    )
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 2])
+def test_kill_9_at_any_moment_and_a_rerun_give_the_same_bytes(inputs, tmp_path, workers):
+    folder = inputs["faces"].folder.parent
+    whole = tmp_path / "whole" / "set"
+    generate_set(inputs["faces"], inputs["objects"], whole, small("objects"), workers=1)
+    script = tmp_path / "run.py"
+    script.write_text(SLOW_RUN)
+    resumed = 0
+    for number, shards in enumerate((0, 1, 3)):
+        out = tmp_path / f"killed_{number}" / "set"
+        out.parent.mkdir()
+        run = start(script, folder, out, workers)
+        resumed += kill_after(run, out, shards)
+        before = finished(out)
+        assert start(script, folder, out, workers).wait(60) == 0
+        assert contents(out) == contents(whole)
+        assert os.listdir(out.parent) == ["set"]
+        for name, modified in before.items():
+            assert (out / name).stat().st_mtime_ns == modified  # taken over, not made again
+    assert resumed
+
+
+def start(script, folder, out, workers):
+    command = [sys.executable, str(script), str(folder), str(out), str(workers)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+
+
+def finished(out):
+    folder = out.with_name("set.partial") / "set"
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.tar")}
+
+
+def kill_after(run, out, shards):
+    """Kill a run once it has finished some shards; say whether it was still at work."""
+    while run.poll() is None and len(finished(out)) < shards:
+        time.sleep(0.001)
+    os.kill(run.pid, signal.SIGKILL)
+    run.wait(60)
+    return not out.exists()
+
+
+def test_finished_shards_of_other_parameters_are_not_taken_over(inputs, tmp_path):
+    out = tmp_path / "set"
+    scratch = tmp_path / "set.partial"
+    (scratch / "set").mkdir(parents=True)
+    stale = fingerprint(inputs["faces"], inputs["objects"], small("objects", seed=9))
+    (scratch / "fingerprint.json").write_text(stale)
+    (scratch / "set" / "000000.tar").write_bytes(b"of another run")
+    generate_set(inputs["faces"], inputs["objects"], out, small("objects"), workers=1).verify()
+    assert stale != fingerprint(inputs["faces"], inputs["objects"], small("objects"))
+
+
+def test_a_set_in_use_or_being_made_is_left_alone(inputs, tmp_path):
+    import filelock
+
+    out = tmp_path / "set"
+    out.mkdir()
+    (out / "mine.txt").write_text("mine")
+    with pytest.raises(ValueError, match="exists and is not an empty folder"):
+        generate_set(inputs["faces"], inputs["objects"], out, small("objects"))
+    assert os.listdir(out) == ["mine.txt"]
+    busy = tmp_path / "busy"
+    (tmp_path / "busy.partial").mkdir()
+    with (
+        filelock.FileLock(tmp_path / "busy.partial" / "lock"),
+        pytest.raises(ValueError, match="another run is generating it"),
+    ):
+        generate_set(inputs["faces"], inputs["objects"], busy, small("objects"))
+
+
+def test_an_absent_input_makes_an_absent_set(inputs, tmp_path):
+    info = {"kind": "cutouts", "name": "objects", "sources": [], "absent": "no archive"}
+    absent = write_image_set(tmp_path / "none", [], info=info)
+    made = generate_set(inputs["faces"], absent, tmp_path / "set", small("objects"))
+    assert made.absent == "objects is absent: no archive"
+    assert len(made) == 0
+
+
+def test_a_set_of_another_kind_is_refused(inputs, tmp_path):
+    with pytest.raises(ValueError, match="natocc needs a set of cutouts; got textures"):
+        generate_set(inputs["faces"], inputs["textures"], tmp_path / "set", small("hands"))
+    assert not (tmp_path / "set").exists()
+
+
+def test_occluders_are_shared_through_a_file(inputs, tmp_path):
+    import pickle
+
+    store = open_store(inputs["hands"], "natocc", tmp_path / "hands.bin")
+    assert isinstance(store, OccluderStore)
+    travelled = pickle.loads(pickle.dumps(store))
+    assert len(pickle.dumps(store)) < 20_000  # geometry, no pixels
+    for key, ours, theirs in zip(sorted(inputs["hands"].keys), store, travelled, strict=True):
+        direct = read_occluder(inputs["hands"], key)
+        assert ours.key == theirs.key == key
+        for level, other, read in zip(ours.levels, theirs.levels, direct.levels, strict=True):
+            np.testing.assert_array_equal(level, read)
+            np.testing.assert_array_equal(other, read)
+            assert not level.flags.writeable
+
+
+def test_a_worker_that_dies_is_an_error_and_not_a_hang():
+    with pytest.raises(ValueError, match="a worker process died"):
+        list(run_tasks([os.abort, os.abort], workers=2))
+
+
+def test_unknown_executors_are_refused():
+    with pytest.raises(ValueError, match="executor must be one of process, ray"):
+        list(run_tasks([], 1, "threads"))
+
+
+@pytest.mark.slow
+def test_two_ray_nodes_give_the_same_bytes(inputs, tmp_path):
+    pytest.importorskip("ray", reason="ray is an extra: pip install 'face-occlusion[ray]'")
+    from ray.cluster_utils import Cluster
+
+    whole, out = tmp_path / "whole" / "set", tmp_path / "ray" / "set"
+    generate_set(inputs["faces"], inputs["objects"], whole, small("objects"), workers=1)
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    cluster.add_node(num_cpus=1)
+    os.environ["RAY_ADDRESS"] = cluster.address
+    try:
+        generate_set(
+            inputs["faces"], inputs["objects"], out, small("objects"), workers=2, executor="ray"
+        )
+    finally:
+        del os.environ["RAY_ADDRESS"]
+        cluster.shutdown()
+    assert contents(out) == contents(whole)
+
+
+def test_the_index_says_what_a_set_was_made_from(hand_set):
+    read = ImageSet(hand_set.folder)
+    assert read.info["faces"] == "drawn faces"
+    assert read.info["occluders"] == "drawn hands"
+    names = {field.name for field in dataclasses.fields(GenerateParams)}
+    assert read.info["params"].keys() == names

@@ -1,0 +1,99 @@
+"""Random shapes and their textures (Q27); D22."""
+
+import math
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import published
+from face_occlusion.generation.shapes import (
+    KINDS,
+    Texture,
+    draw_shape,
+    draw_texture,
+    fill_polygon,
+    polygon_area,
+    polygon_centre,
+    textured_layer,
+)
+from tests.generation.drawn import SHAPE
+
+seeds = st.integers(0, 2**32)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def outline_at(shape, size_px, centre_xy):
+    return np.array(shape["points"]) * size_px + np.array(centre_xy)
+
+
+@given(seeds)
+def test_shapes_have_area_one_around_the_origin(seed):
+    points = np.array(draw_shape(rng(seed))["points"])
+    assert polygon_area(points) == pytest.approx(1, abs=1e-3)
+    np.testing.assert_allclose(polygon_centre(points), [0, 0], atol=1e-3)
+
+
+def test_every_kind_is_drawn_and_shapes_differ():
+    shapes = [draw_shape(rng(seed)) for seed in range(100)]
+    assert {shape["kind"] for shape in shapes} == set(KINDS)
+    assert len({str(shape["points"]) for shape in shapes}) == 100
+
+
+@settings(max_examples=60)
+@given(seeds, st.floats(15, 60))
+def test_a_drawn_shape_has_the_area_of_its_polygon(seed, size_px):
+    """Also shows that the outlines do not cross themselves."""
+    outline = outline_at(draw_shape(rng(seed)), size_px, (150.3, 149.8))
+    coverage = fill_polygon(outline, (300, 300))
+    assert math.sqrt(coverage.sum() / 255) == pytest.approx(size_px, rel=0.025)
+
+
+def test_borders_are_soft():
+    coverage = fill_polygon(np.array([[20.3, 10.2], [80.7, 30.1], [40.2, 90.5]]), (100, 100))
+    partial = ((coverage > 0) & (coverage < 255)).sum()
+    assert partial > 60
+
+
+@settings(max_examples=40)
+@given(
+    seeds,
+    st.floats(-180, 180),
+    st.floats(20, 60),
+    st.tuples(st.integers(8, 200), st.integers(8, 200)),
+)
+def test_d22_textures_are_cropped_never_squashed(seed, angle_deg, size_px, texture_shape):
+    texture = Texture("t", np.zeros((*texture_shape, 3), np.uint8))
+    angle = math.radians(angle_deg)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    outline = outline_at(draw_shape(rng(seed)), size_px, (80, 90)) @ turn.T
+    matrix = draw_texture(rng(seed), texture, outline, size_px * turn)
+    stretch = np.linalg.svd(matrix[:, :2], compute_uv=False)
+    assert stretch[0] == pytest.approx(stretch[1])  # one scale in both directions
+    seen = (outline - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+    assert (seen >= -0.5 - 1e-6).all()  # inside the photograph: nothing is mirrored
+    assert (seen <= np.array(texture_shape[::-1]) - 0.5 + 1e-6).all()
+
+
+def test_d22_the_published_texture_is_squashed():
+    wide = np.zeros((100, 400, 3), np.uint8)
+    cv2.circle(wide, (200, 50), 40, (255, 255, 255), -1)
+    squashed = published.squash_texture(wide)[..., 0] >= 128
+    width, height = squashed.any(axis=0).sum(), squashed.any(axis=1).sum()
+    assert height > 3 * width
+
+
+def test_a_layer_shows_its_texture_premultiplied():
+    image = rng().integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    outline = np.array([[10.0, 10.0], [60.0, 10.0], [60.0, 50.0], [10.0, 50.0]])
+    matrix = np.array([[1.0, 0, 5], [0, 1.0, 3]])
+    layer = textured_layer(Texture("t", image), matrix, outline, SHAPE, 2)
+    np.testing.assert_array_equal(
+        layer.rgba[30 - layer.y, 20 - layer.x], [*image[30 - 3, 20 - 5], 255]
+    )
+    assert (layer.rgba[..., :3] <= layer.rgba[..., 3:]).all()
