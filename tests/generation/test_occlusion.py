@@ -128,14 +128,14 @@ def test_sets_that_differ_in_colour_alone_have_the_same_places():
     for seed in range(10):
         _, seg_map, record = occlude(FACE, SEG_MAP, HANDS, rng(seed), params("hands"))
         coloured = params("hands", colour_transfer=SOT)
-        image, other_map, other = occlude(FACE, SEG_MAP, HANDS, rng(seed), coloured)
+        _image, other_map, other = occlude(FACE, SEG_MAP, HANDS, rng(seed), coloured)
         np.testing.assert_array_equal(seg_map, other_map)
         assert record | {"colour_transfer": None} == other | {"colour_transfer": None}
         assert other["colour_transfer"]["mode"] == "masked"
 
 
 def test_a_transferred_hand_is_nearer_to_the_face():
-    image, seg_map, record = occlude(FACE, SEG_MAP, HANDS, rng(1), plain("hands"))
+    image, _seg_map, record = occlude(FACE, SEG_MAP, HANDS, rng(1), plain("hands"))
     settings_ = plain("hands", colour_transfer=SOT)
     moved, _, _ = occlude(FACE, SEG_MAP, HANDS, rng(1), settings_)
     hand = coverage("hands", record) == 255
@@ -165,7 +165,7 @@ def test_d06_opacity_is_what_is_seen():
     face = np.full((*SHAPE, 3), 200, np.uint8)
     texture = [Texture("black", np.zeros((50, 50, 3), np.uint8))]
     settings_ = plain("textures", transparent_prob=1.0)
-    image, occluded, record = occlude(face, SEG_MAP, texture, rng(), settings_)
+    image, _occluded, record = occlude(face, SEG_MAP, texture, rng(), settings_)
     hidden = coverage_of(texture[0], record) == 255
     np.testing.assert_allclose(image[hidden], 200 * (1 - record["opacity"]), atol=1)
 
@@ -237,7 +237,7 @@ def test_d21_any_size_will_do(kind, shape):
 @pytest.mark.parametrize("kind", sorted(SOURCES))
 def test_a_face_that_fills_the_image_is_occluded(kind):
     seg_map = np.ones(SHAPE, np.uint8)
-    image, occluded, record = occlude(FACE, seg_map, SOURCES[kind], rng(1), params(kind))
+    _image, occluded, record = occlude(FACE, seg_map, SOURCES[kind], rng(1), params(kind))
     assert 0.05 <= record["covered_frac"] <= 0.5
     assert (occluded == 0).any()
 

@@ -46,7 +46,7 @@ def test_every_kind_is_drawn_and_shapes_differ():
 
 
 @settings(max_examples=60)
-@given(seeds, st.floats(15, 60))
+@given(seeds, st.floats(40, 80))
 def test_a_drawn_shape_has_the_area_of_its_polygon(seed, size_px):
     """Also shows that the outlines do not cross themselves."""
     outline = outline_at(draw_shape(rng(seed)), size_px, (150.3, 149.8))
