@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 
 from face_occlusion.images import encode_jpeg, encode_png
-from face_occlusion.parallel import ordered_map
 from face_occlusion.sources.miniature.cast import COFW, REALOCC, WILD, cast, picture_rng
+from face_occlusion.sources.miniature.drawing import draw_all
 from face_occlusion.sources.miniature.landmarks import face_landmarks
 from face_occlusion.sources.miniature.packing import write_7z, write_zip
 from face_occlusion.sources.miniature.params import MiniatureParams
@@ -68,21 +68,21 @@ def _in_the_wild(
 
 def draw_realocc(folder: Path, params: MiniatureParams) -> None:
     """Write RealOcc.7z: aligned faces."""
-    photos = _draw_photos(params, REALOCC, aligned=True, desc="draw RealOcc")
+    photos = _draw_photos(params, REALOCC, aligned=True, what="RealOcc")
     _write_benchmark(folder / "RealOcc.7z", "RealOcc", "occ", photos)
 
 
 def draw_realocc_wild(folder: Path, params: MiniatureParams) -> None:
     """Write RealOcc-Wild.7z: faces neither cropped nor aligned."""
-    photos = _draw_photos(params, WILD, aligned=False, desc="draw RealOcc-Wild")
+    photos = _draw_photos(params, WILD, aligned=False, what="RealOcc-Wild")
     _write_benchmark(folder / "RealOcc-Wild.7z", "RealOcc-Wild", "wild", photos)
 
 
 def _draw_photos(
-    params: MiniatureParams, first: int, aligned: bool, desc: str, extra: int = 0
+    params: MiniatureParams, first: int, aligned: bool, what: str, extra: int = 0
 ) -> list[_Photo]:
     draw = functools.partial(_draw_photo, params=params, first=first, aligned=aligned)
-    return list(ordered_map(draw, range(params.num_benchmark + extra), desc=desc))
+    return draw_all(draw, range(params.num_benchmark + extra), what)
 
 
 def _write_benchmark(path: Path, name: str, prefix: str, photos: list[_Photo]) -> None:
@@ -104,7 +104,7 @@ def draw_cofw(folder: Path, params: MiniatureParams) -> None:
 
     Masks are numbered as the columns of the train file, from 1 as MATLAB counts.
     """
-    photos = _draw_photos(params, COFW, aligned=False, desc="draw COFW", extra=_NUM_COFW_TEST)
+    photos = _draw_photos(params, COFW, aligned=False, what="COFW", extra=_NUM_COFW_TEST)
     train, test = photos[: params.num_benchmark], photos[params.num_benchmark :]
     files = [
         ("COFW_color/COFW_test_color.mat", matlab_file(test, "T")),
@@ -142,7 +142,7 @@ def matlab_file(photos: list[_Photo], suffix: str) -> bytes:
             data = file.create_dataset(f"{name}{suffix}", data=table.T)
             data.attrs["MATLAB_class"] = np.bytes_("double")
     header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, HDF5 schema 1.00 ."
-    block = header.ljust(_MATLAB_BLOCK - 388, b" ") + bytes(8) + b"\x00\x02IM"
+    block = header.ljust(116, b" ") + bytes(8) + b"\x00\x02IM"  # text, offset, version, endian
     return block.ljust(_MATLAB_BLOCK, b"\0") + buffer.getvalue()[_MATLAB_BLOCK:]
 
 

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from face_occlusion.images import encode_jpeg
-from face_occlusion.parallel import ordered_map
 from face_occlusion.sources.miniature.backgrounds import paint_background
 from face_occlusion.sources.miniature.canvas import (
     SUPERSAMPLE,
@@ -21,6 +20,7 @@ from face_occlusion.sources.miniature.canvas import (
     photograph,
 )
 from face_occlusion.sources.miniature.coco_categories import CATEGORY_IDS, coco_categories
+from face_occlusion.sources.miniature.drawing import draw_all
 from face_occlusion.sources.miniature.hands import HandPlace, draw_hand, paint_hand
 from face_occlusion.sources.miniature.lighting import draw_light
 from face_occlusion.sources.miniature.objects import CATEGORIES, draw_object
@@ -30,6 +30,7 @@ from face_occlusion.sources.miniature.solids import paint_solid
 from face_occlusion.sources.miniature.spots import Spot
 
 _PHOTO_SHAPES = ((240, 320), (320, 240))
+_ENLARGE = 4
 _LEAST_PX = 12  # visible pixels of an instance
 
 
@@ -43,7 +44,7 @@ class _Instance:
 def draw_coco(folder: Path, params: MiniatureParams) -> None:
     """Write train2017.zip, its annotations and the precomputed objects into `folder`."""
     draw = functools.partial(_draw_scene, seed=params.seed)
-    scenes = list(ordered_map(draw, range(params.num_objects), desc="draw objects"))
+    scenes = draw_all(draw, range(params.num_objects), "objects")
     images, annotations, photos = [], [], []
     for k, (photo, size, instances) in enumerate(scenes):
         number = 1009 * (k + 1)
@@ -166,11 +167,17 @@ class _Scene:
 
 
 def polygons(mask: np.ndarray) -> list[list[float]]:
-    """Return a mask's outer contours as COCO polygons [x0, y0, x1, y1, ...]."""
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    result = []
-    for contour in contours:
-        slim = cv2.approxPolyDP(contour, 0.5, True)[:, 0]
-        if len(slim) >= 3:
-            result.append([float(v) + 0.5 for v in slim.reshape(-1)])
-    return result
+    """Return a mask's outer contours as COCO polygons [x0, y0, x1, y1, ...].
+
+    COCO's coordinates run along the pixels' edges, OpenCV's through their centres; so the contour
+    is taken of the enlarged mask.
+    """
+    size = (mask.shape[1] * _ENLARGE, mask.shape[0] * _ENLARGE)
+    large = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    contours, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    slim = [cv2.approxPolyDP(contour, 0.6 * _ENLARGE, True)[:, 0] for contour in contours]
+    return [
+        [float(v) for v in ((points + 0.5) / _ENLARGE).reshape(-1)]
+        for points in slim
+        if len(points) >= 3
+    ]

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from face_occlusion.images import encode_jpeg, encode_png
-from face_occlusion.parallel import ordered_map
 from face_occlusion.sources.miniature.canvas import SUPERSAMPLE, coverage
 from face_occlusion.sources.miniature.cast import TEST, TRAIN, cast, picture_rng
+from face_occlusion.sources.miniature.drawing import draw_all
 from face_occlusion.sources.miniature.held import CALLED_SKIN, HELD
 from face_occlusion.sources.miniature.packing import write_7z, write_zip
 from face_occlusion.sources.miniature.params import MiniatureParams
@@ -106,15 +106,13 @@ def part_masks(portrait: Portrait, mistaken: bool) -> tuple[np.ndarray, dict[str
     factor = SUPERSAMPLE * _MASK_SHRINK
     labels = portrait.canvas.labels
     corrected = coverage(np.isin(labels, FACE_PARTS), factor)
-    layers = {part: coverage(labels == part, factor) for part in LAYERS}
-    inner = np.zeros_like(corrected)
-    for part in FACE_PARTS[1:]:
-        layers[part] &= corrected
-        inner |= layers[part]
-    for part in LAYERS:
-        if part not in FACE_PARTS:
-            layers[part] &= ~corrected
-    layers[Part.SKIN] = corrected & ~inner
+    layers, taken = {}, np.zeros_like(corrected)
+    for part in LAYERS:  # a pixel that two parts share by halves goes to the first
+        if part != Part.SKIN:
+            inside = corrected if part in FACE_PARTS else ~corrected
+            layers[part] = coverage(labels == part, factor) & inside & ~taken
+            taken |= layers[part]
+    layers[Part.SKIN] = corrected & ~taken
     if mistaken:
         whole = coverage(np.isin(portrait.uncovered, FACE_PARTS), factor)
         layers[Part.SKIN] |= whole & coverage(labels == Part.OCCLUDER, factor)
@@ -125,7 +123,7 @@ def draw_celebamask_hq(folder: Path, params: MiniatureParams) -> None:
     """Write the miniature's archives, lists and identities into `folder`."""
     jobs = plan_faces(params)
     draw = functools.partial(draw_face, params=params)
-    faces = list(ordered_map(draw, jobs, desc="draw faces"))
+    faces = draw_all(draw, jobs, "faces")
     members = []
     for job, face in zip(jobs, faces, strict=True):
         members.append((f"CelebAMask-HQ/CelebA-HQ-img/{job.number}.jpg", face.image))

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from face_occlusion.images import encode_jpeg, encode_png
-from face_occlusion.parallel import ordered_map
 from face_occlusion.sources.miniature.canvas import (
     SUPERSAMPLE,
     Canvas,
@@ -16,6 +15,7 @@ from face_occlusion.sources.miniature.canvas import (
     draw_camera,
     photograph,
 )
+from face_occlusion.sources.miniature.drawing import draw_all
 from face_occlusion.sources.miniature.hands import Hand, HandPlace, draw_hand, paint_hand
 from face_occlusion.sources.miniature.lighting import STUDIO
 from face_occlusion.sources.miniature.packing import write_7z, write_tar_gz, write_zip
@@ -30,7 +30,7 @@ _HAND_SHAPE = (240, 320)  # 4:3 as the release's 1200 x 1600
 def draw_hands_11k(folder: Path, params: MiniatureParams) -> None:
     """Write Hands.zip, HandInfo.csv, the masks and the sample's list into `folder`."""
     draw = functools.partial(_draw_hand_photo, seed=params.seed)
-    photos = list(ordered_map(draw, range(params.num_hands), desc="draw hands"))
+    photos = draw_all(draw, range(params.num_hands), "hands")
     stems = [f"Hand_{7 * k + 3:07d}" for k in range(params.num_hands)]
     write_zip(
         folder / "Hands.zip",
@@ -84,7 +84,7 @@ def draw_dtd(folder: Path, params: MiniatureParams) -> None:
     names = sorted(TEXTURES)
     items = [(names[k % len(names)], k // len(names) + 1) for k in range(params.num_textures)]
     draw = functools.partial(_draw_texture_photo, seed=params.seed)
-    photos = list(ordered_map(draw, items, desc="draw textures"))
+    photos = draw_all(draw, items, "textures")
     members = [
         (f"dtd/images/{category}/{category}_{number:04d}.jpg", photo)
         for (category, number), photo in zip(items, photos, strict=True)
