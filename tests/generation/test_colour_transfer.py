@@ -114,6 +114,15 @@ def test_constant_colours_become_the_face_s_mean(mode):
     assert np.abs(solid - (100, 60, 40)).max() <= 1
 
 
+def test_a_colour_counts_as_often_as_it_occurs():
+    face, face_mask, _, _ = scene()
+    hand = np.full((40, 50, 3), 100, np.uint8)
+    hand[:4] = 200  # a tenth of the hand takes the brightest tenth of the face
+    params = with_mode("masked", smoothing_frac=0, downscale=1, algorithm1="off", steps=6)
+    moved = transfer_colours(face, face_mask, hand, np.ones((40, 50)), rng(), params)
+    np.testing.assert_allclose(moved.mean((0, 1)), face[face_mask].mean(0), atol=1)
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("size", ((1, 1), (1, 9), (40, 3)))
 def test_tiny_hands_are_handled(mode, size):

@@ -188,10 +188,11 @@ def test_weights_mean_repeated_colours():
     np.testing.assert_allclose(moved, means, atol=1e-5)
 
 
-def test_a_frame_moves_the_mean_the_whole_way_in_one_step():
+@pytest.mark.parametrize("batch", (3, 5, 6))
+def test_frames_move_the_mean_the_whole_way_in_one_step(batch):
     rng = np.random.default_rng(7)
     source, target = rng.random((50, 3)) * 0.3 + 0.6, rng.random((20, 3)) * 0.3
-    moved = quantile_transport(source, target, random_frames(rng, 1, 3))
+    moved = quantile_transport(source, target, random_frames(rng, 1, batch))
     np.testing.assert_allclose(moved.mean(axis=0), source.mean(axis=0), atol=1e-5)
 
 
@@ -303,6 +304,22 @@ def test_torch_quantile_transport_equals_numpy_on_photographs(vectors):
     assert error.mean() < 0.02 and error.max() < 4
     outside = ~hand_mask.ravel()
     np.testing.assert_allclose(moved[outside], hand.reshape(-1, 3)[outside] / 255, atol=1e-6)
+
+
+def test_torch_keeps_equal_colours_equal():
+    rng = np.random.default_rng(14)
+    source, colours = rng.random((40, 3)), rng.random((3, 3))
+    member = np.array([0, 1, 0, 2, 2, 2, 1, 2])
+    directions = random_frames(rng, 3, 3)
+    expected = quantile_transport(source, colours, directions, np.bincount(member))[member]
+    moved = quantile_transport_torch(
+        torch.from_numpy(source.T[None]),
+        torch.ones(1, 40, dtype=torch.bool),
+        torch.from_numpy(colours[member].T[None]),
+        torch.ones(1, 8, dtype=torch.bool),
+        torch.from_numpy(directions),
+    )
+    np.testing.assert_allclose(moved[0].T.numpy(), expected, atol=1e-5)
 
 
 def test_torch_quantile_transport_refuses_an_empty_row():

@@ -136,8 +136,10 @@ class Recorder(torch.nn.Module):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
         self.masks = []
+        self.num_threads = []
 
     def forward(self, image, mask):
+        self.num_threads.append(torch.get_num_threads())
         self.masks.append(mask)
         return image - 0.2
 
@@ -146,11 +148,23 @@ def check_d26_the_mask_is_hard(mask):
     assert set(mask.unique().tolist()) == {0.0, 1.0}
 
 
+def test_the_network_runs_in_one_thread_so_that_sums_have_one_order():
+    image, alpha = composite()
+    harmoniser = Harmoniser(HarmonisationParams(method="mkl", size_px=256, strength=1))
+    harmoniser.network = Recorder()  # type: ignore[assignment]
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        harmoniser(image, alpha)
+    finally:
+        torch.set_num_threads(num_threads)
+    assert harmoniser.network.num_threads == [1]
+
+
 def test_d26_the_network_sees_a_hard_mask_and_alpha_only_blends():
     image, alpha = composite()
     image = np.maximum(image, 40)  # room to darken
-    harmoniser = Harmoniser(HarmonisationParams(method="none", size_px=256, strength=1))
-    harmoniser.params = dataclasses.replace(harmoniser.params, method="mkl")
+    harmoniser = Harmoniser(HarmonisationParams(method="mkl", size_px=256, strength=1))
     harmoniser.network = Recorder()  # type: ignore[assignment]
     change = harmoniser(image, alpha).astype(float) - image
     check_d26_the_mask_is_hard(harmoniser.network.masks[0])

@@ -106,10 +106,18 @@ def test_wrong_files_are_refused_by_name(tmp_path):
 
 
 class Payload:
-    """Something that a safe loader must not build."""
+    """What a hostile file holds: loading it without care runs code."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
 
 
-def test_a_checkpoint_with_code_in_it_is_refused(tmp_path):
-    torch.save({"model_layer0.weight": Payload()}, tmp_path / "unsafe.pth")
+def test_a_checkpoint_with_code_in_it_is_refused_and_not_run(tmp_path):
+    trace = tmp_path / "trace"
+    torch.save({"model_layer0.weight": Payload(trace)}, tmp_path / "unsafe.pth")
     with pytest.raises(ValueError, match=r"unsafe\.pth: no RainNet checkpoint"):
         load_rainnet(tmp_path / "unsafe.pth")
+    assert not trace.exists()

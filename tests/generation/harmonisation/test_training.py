@@ -150,6 +150,8 @@ def test_errors_count_the_foreground_only():
     batch = Composites(target, mask, target)
     output = target + 0.2 * mask
     assert foreground_loss(output, batch).item() == pytest.approx(0.1 / 2)
+    everywhere = foreground_loss(output + 0.4 * (1 - mask), batch).item()
+    assert everywhere == pytest.approx(0.1 / 2)
     expected = (0.2 * 127.5) ** 2
     errors = colour_errors(output, batch)
     assert errors.tolist() == [[pytest.approx(expected / 3), pytest.approx(expected)]]
