@@ -177,6 +177,7 @@ def test_instances_fit_their_photographs(drawn: Path):
             crowds += 1
             encoded = pycocotools.mask.frPyObjects(segmentation, *size)
             assert int(pycocotools.mask.area(encoded)) == entry["area"]
+            assert pycocotools.mask.toBbox(encoded).tolist() == entry["bbox"]
         else:
             encoded = pycocotools.mask.merge(pycocotools.mask.frPyObjects(segmentation, *size))
             mask = pycocotools.mask.decode(encoded)
