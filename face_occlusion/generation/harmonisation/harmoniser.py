@@ -3,7 +3,6 @@
 The change of colour is computed small (256 or 512 a side) and applied at full size, weighted by
 the soft alpha. Pixels with alpha 0 keep their bits, sizes are kept, the same input gives the same
 output.
-OpenCV is imported where it is used: RainNet is trained on machines that lack it.
 """
 
 from __future__ import annotations
@@ -14,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from face_occlusion.generation.harmonisation import statistics
+from face_occlusion.generation.smoothing import smooth_displacement
 
 if TYPE_CHECKING:
     from face_occlusion.generation.harmonisation.rainnet import RainNet
@@ -91,8 +92,6 @@ class Harmoniser:
         Returns:
             (size_px, size_px, 3) float32 in levels of 255, 0 far from the occluder.
         """
-        import cv2
-
         side = self.params.size_px
         small = cv2.resize(composite, (side, side), interpolation=cv2.INTER_AREA)
         inside = _hard_mask(alpha, side)
@@ -163,8 +162,6 @@ def _check_composite(composite: np.ndarray, alpha: np.ndarray) -> None:
 
 def _hard_mask(alpha: np.ndarray, side: int) -> np.ndarray:
     """Return (side, side) bool: alpha averaged to the small size, cut at one half."""
-    import cv2
-
     small = cv2.resize(alpha.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
     return small >= (127.5 if alpha.dtype == np.uint8 else 0.5)
 
@@ -179,8 +176,6 @@ def _extended(change: np.ndarray, inside: np.ndarray) -> np.ndarray:
     Returns:
         (side, side, 3) float32, 0 beyond reach.
     """
-    from face_occlusion.generation.smoothing import smooth_displacement
-
     margin = int(np.ceil(3 * REACH_PX))
     window = tuple(
         slice(max(0, used[0] - margin), used[-1] + 1 + margin)
@@ -223,8 +218,6 @@ def _one_thread() -> Iterator[None]:
 
 def _apply(composite: np.ndarray, alpha: np.ndarray, change: np.ndarray) -> np.ndarray:
     """Add alpha x change, enlarged to the composite's size, where alpha is not 0."""
-    import cv2
-
     harmonised = composite.copy()
     rows, columns = (np.flatnonzero(alpha.any(axis=axis)) for axis in (1, 0))
     if not len(rows):

@@ -1,7 +1,7 @@
 """Photographs and cut-outs for training RainNet, small enough to be held in memory or carried.
 
 Faces become squares of one side, cut-outs are fitted into such squares. One `.npz` file holds
-them as JPEG and WebP, so that a machine with a GPU needs neither the image sets nor OpenCV.
+them as JPEG and WebP, so that a machine with a GPU needs no image sets.
 """
 
 from __future__ import annotations
