@@ -1,7 +1,8 @@
 """Train RainNet from one file of images: `python -m face_occlusion.generation.harmonisation`.
 
 For machines with a GPU that have no image sets. Needs torch, numpy, tqdm, Pillow, and OpenCV and
-simplejpeg, which importing `face_occlusion.generation` loads. `face-occlusion train-rainnet --pack` writes the file of images.
+simplejpeg, which importing `face_occlusion.generation` loads. `face-occlusion train-rainnet --pack`
+writes the file of images.
 """
 
 import argparse
