@@ -170,6 +170,7 @@ def test_instances_fit_their_photographs(drawn: Path):
         name = f"train2017/{image['file_name']}"
         assert decode_image(photos[name], name).shape[:2] == sizes[image["id"]]
     crowds = 0
+    layers = {number: np.zeros(size, int) for number, size in sizes.items()}
     for entry in content["annotations"]:
         size = sizes[entry["image_id"]]
         segmentation = entry["segmentation"]
@@ -178,14 +179,18 @@ def test_instances_fit_their_photographs(drawn: Path):
             encoded = pycocotools.mask.frPyObjects(segmentation, *size)
             assert int(pycocotools.mask.area(encoded)) == entry["area"]
             assert pycocotools.mask.toBbox(encoded).tolist() == entry["bbox"]
+            layers[entry["image_id"]] += pycocotools.mask.decode(encoded)
         else:
             encoded = pycocotools.mask.merge(pycocotools.mask.frPyObjects(segmentation, *size))
             mask = pycocotools.mask.decode(encoded)
+            layers[entry["image_id"]] += mask
             x, y, width, height = map(int, entry["bbox"])
             assert mask[y : y + height, x : x + width].sum() >= 0.97 * mask.sum()
             if entry["area"] > 2000 and entry["category_id"] not in (47, 60):  # no holes
                 assert abs(mask.sum() / entry["area"] - 1) < 0.06
     assert crowds
+    double = sum((layer > 1).sum() for layer in layers.values())
+    assert double < 0.02 * sum((layer > 0).sum() for layer in layers.values())  # none hides another
 
 
 def test_textures_lie_in_folders_of_categories(drawn: Path):

@@ -205,7 +205,8 @@ class Barber:
         """Return the coverage of a cap: from the outline grown by `grow` to the hairline."""
         line = self.person.hairline
         angle = np.linspace(0, np.pi, 40)
-        width, height = 1.0 + grow, 1.4 + grow
+        width = (1.0 + grow) / np.cos(self.frame.view.yaw_rad)  # a turned head is no narrower
+        height = 1.4 + grow
         outer = np.stack(
             [np.cos(angle) * width, -(np.sin(angle) ** 0.8) * height, 0 * angle], axis=1
         )
@@ -219,7 +220,7 @@ class Barber:
         return fill(self.frame.shape, self.frame.project(points))
 
     def _buzz(self) -> None:
-        alpha = self._cap(0.02, 0.05)
+        alpha = self._cap(0.03, 0.05)
         noise = value_noise(self.rng, self.frame.shape, max(self.frame.unit_px * 0.014, 1))
         soft = blur(alpha, 0.035 * self.frame.unit_px)
         alpha = smoothstep(0.25, 0.75, soft + 0.1 * noise * (soft < 0.95) * (soft > 0.05))

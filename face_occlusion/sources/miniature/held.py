@@ -83,30 +83,23 @@ def wear_hat(portrait: Portrait, rng: np.random.Generator) -> None:
     frame, canvas, light = portrait.frame, portrait.canvas, portrait.light
     unit = frame.unit_px
     low = rng.uniform(-0.62, -0.36)
-    side, z = 1.06, 0.8
-    front = [
-        (-side, low + 0.18, 0.1),
-        (-0.6, low + 0.03, 0.6),
-        (0, low, z),
-        (0.6, low + 0.03, 0.6),
-        (side, low + 0.18, 0.1),
-    ]
-    lower = smooth_curve(frame.project(np.array(front)), 40)
-    high = rng.uniform(1.55, 1.8)
-    angle = np.linspace(0, np.pi, 30)
-    dome = np.column_stack(
-        [
-            1.1 * np.cos(angle) ** 1,
-            low + 0.18 - (high + low + 0.18) * np.sin(angle) ** 0.7,
-            np.zeros(30),
-        ]
+    thick = {"afro": 0.3, "curly": 0.16, "bald": 0, "buzz": 0.02}.get(
+        portrait.person.hair_style, 0.12
     )
+    side = 1.05 + thick * portrait.person.hair_volume
+    rim = [(0, low, 0.8), (0.6, low + 0.03, 0.6), (side, low + 0.18, 0.1)]
+    front = [(-x, y, z) for x, y, z in rim[:0:-1]] + rim
+    lower = smooth_curve(frame.project(np.array(front)), 40)
+    angle = np.linspace(0, np.pi, 30)
+    height = rng.uniform(1.55, 1.7) + thick + low + 0.18
+    rise = low + 0.18 - height * np.sin(angle) ** 0.7
+    dome = np.stack([side * np.cos(angle), rise, 0 * angle], axis=1)
     alpha = fill(frame.shape, np.concatenate([lower, frame.project(dome)]))
     base = any_colour(rng, (0.05, 0.9), (0.08, 0.9))
     knit = value_noise(rng, frame.shape, max(0.03 * unit, 1), stretch=3)
-    height = inflate(alpha, 0.7 * unit) + 0.01 * unit * knit
+    bulge = inflate(alpha, 0.7 * unit) + 0.01 * unit * knit
     surface = Surface(scaled(base, 1 + 0.12 * knit), gloss=0.0)
-    paint_solid(canvas, Solid(alpha, height, surface), light, label=Part.HAT, lift_px=0.08 * unit)
+    paint_solid(canvas, Solid(alpha, bulge, surface), light, label=Part.HAT, lift_px=0.08 * unit)
     if rng.random() < 0.6:
         _paint_brim(portrait, low, base, rng)
 
@@ -116,7 +109,7 @@ def _paint_brim(portrait: Portrait, low: float, base: np.ndarray, rng: np.random
     reach, drop = rng.uniform(1.2, 1.75), rng.uniform(0.12, 0.28)
     t = np.linspace(-1, 1, 30)
     under = np.column_stack([reach * t, low + 0.2 + drop * (1 - t * t), np.full(30, 0.9)])
-    over = np.column_stack([reach * t[::-1], low + 0.18 - 0.12 * (1 - t * t), np.full(30, 0.6)])
+    over = np.column_stack([reach * t[::-1], low + 0.06 - 0.12 * (1 - t * t), np.full(30, 0.6)])
     alpha = fill(frame.shape, frame.project(np.concatenate([under, over])))
     folds = fractal_noise(rng, frame.shape, 0.4 * frame.unit_px, 2)
     height = inflate(alpha, 0.15 * frame.unit_px) + 0.01 * frame.unit_px * folds
