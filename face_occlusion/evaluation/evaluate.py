@@ -115,12 +115,9 @@ def evaluate_run(
         The scores by benchmark, in the given order.
 
     Raises:
-        ValueError: If a folder is not an image set, or holds no images without saying why.
+        ValueError: If a folder is not an image set.
     """
     image_sets = {name: ImageSet(folder) for name, folder in benchmarks.items()}
-    for name, image_set in image_sets.items():
-        if not len(image_set) and image_set.absent is None:
-            raise ValueError(f"{benchmarks[name]}: benchmark without images and without a reason")
     scores = {}
     total = sum(len(image_set) for image_set in image_sets.values())
     with tqdm(total=total, unit="image", mininterval=1) as progress:

@@ -90,15 +90,12 @@ def test_the_same_weights_are_predicted_once(realocc):
     assert (scores.views["last"].counts == scores.views["best"].counts).all()
 
 
-def test_an_absent_benchmark_keeps_its_reason_and_an_empty_one_is_refused(tmp_path):
+def test_an_absent_benchmark_keeps_its_reason(tmp_path):
     info = {"kind": "benchmark", "name": "cofw", "sources": []}
     write_image_set(tmp_path / "cofw", [], info={**info, "absent": "not published"})
     scores = evaluate_run({"last": BrightIsFace(9)}, {"cofw": tmp_path / "cofw"}, PARAMS)
     assert scores["cofw"].absent == "not published"
     assert scores["cofw"].views == {}
-    write_image_set(tmp_path / "empty", [], info=info)
-    with pytest.raises(ValueError, match="benchmark without images and without a reason"):
-        evaluate_run({"last": BrightIsFace(9)}, {"empty": tmp_path / "empty"}, PARAMS)
 
 
 def test_a_prediction_of_another_size_names_the_image(realocc):
