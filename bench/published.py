@@ -145,7 +145,7 @@ def occlude(
     turn = cv2.getRotationMatrix2D(centre, -turn_towards(towards, rng), 1)
     shear = np.array([[1, math.tan(math.radians(rng.uniform(-8, 8))), 0], [0, 1, 0]])
     for matrix in (turn, shear):
-        canvas = cv2.warpAffine(canvas, matrix, (width, height), flags=cv2.INTER_LANCZOS4)
+        canvas = cv2.warpAffine(canvas, matrix, (width, height), flags=cv2.INTER_LINEAR)
         canvas_mask = warp_mask(canvas_mask, matrix)
     face, canvas = _augment(face, rng), _augment(canvas, rng)
     covered = np.where(canvas_mask > 127, 255, 0).astype(np.uint8)
@@ -195,15 +195,14 @@ def random_texture_shape(
     return cut_out(colour, mask), mask
 
 
-def transfer(
+def transport(
     face: np.ndarray,
     face_mask: np.ndarray,
     hand: np.ndarray,
     hand_mask: np.ndarray,
     rng: np.random.Generator,
-    shifts: int | None = None,
-) -> tuple[np.ndarray, float]:
-    """Transfer colours: 15 steps of 5 sorted projections, then 3,721 shifts per channel.
+) -> np.ndarray:
+    """Move a hand's colours by 15 steps of 5 sorted projections; whole images on black.
 
     Args:
         face: (H, W, 3) uint8 RGB.
@@ -211,11 +210,9 @@ def transfer(
         hand: (h, w, 3) uint8 RGB on black.
         hand_mask: (h, w) bool.
         rng: Source of the directions.
-        shifts: Rows of the 61x61 window that are computed, all if None; the time of the rest is
-            to be extrapolated from the share that is returned.
 
     Returns:
-        (h, w, 3) uint8, and the share of the shifts that was computed.
+        (h, w, 3) float64 change of colour, to be smoothed by `shifted_mean` and added.
     """
     size = (hand.shape[1], hand.shape[0])
     source = cv2.resize(cut_out(face, face_mask), size, interpolation=cv2.INTER_NEAREST)
@@ -231,9 +228,7 @@ def transfer(
             along = np.sort(wanted @ axis) - (colours @ axis)[order]
             step[order] += along[:, np.newaxis] * axis
         colours += step / len(batch)
-    change, share = shifted_mean((colours - start).reshape(target.shape), shifts)
-    moved = np.clip(start.reshape(target.shape) + change, 0, 1) * 255
-    return moved.astype(np.uint8), share
+    return (colours - start).reshape(target.shape)
 
 
 def shifted_mean(change: np.ndarray, num_rows: int | None = None) -> tuple[np.ndarray, float]:

@@ -13,7 +13,14 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from face_occlusion.generation.compositing import HALF, add_alpha, between, drop_alpha, spread
+from face_occlusion.generation.compositing import (
+    HALF,
+    Layer,
+    add_alpha,
+    between,
+    drop_alpha,
+    spread,
+)
 from face_occlusion.generation.params import FaceParams, ToneParams, draw_uniform
 
 MID_GREY = 127.5
@@ -68,25 +75,28 @@ def compress(image: np.ndarray, quality: int | None) -> np.ndarray:
     return simplejpeg.decode_jpeg(simplejpeg.encode_jpeg(image, quality, "RGB", "420"))
 
 
-def apply_tone_rgba(rgba: np.ndarray, record: Mapping[str, Any]) -> np.ndarray:
-    """Change brightness, contrast and compression of a premultiplied cut-out; keep its coverage.
+def apply_tone_layer(layer: Layer, record: Mapping[str, Any]) -> Layer:
+    """Change brightness, contrast and compression of a premultiplied occluder, not its coverage.
 
     Colours change as if they were not premultiplied: c' = kc + b becomes kP + b * alpha. Around
-    the cut-out the JPEG sees its mean colour, not black, so its edge stays clean (D9).
+    the occluder the JPEG sees its mean colour, not black, so its edge stays clean (D9).
 
     Args:
-        rgba: (H, W, 4) uint8 premultiplied RGBA; left unchanged.
+        layer: The occluder; left unchanged.
         record: From `draw_tone`.
+
+    Returns:
+        The occluder; `layer` itself if the record changes nothing.
     """
     if record["contrast"] is None and record["jpeg_quality"] is None:
-        return rgba
-    colour, cover = drop_alpha(rgba), spread(rgba[..., 3])
+        return layer
+    colour, cover = layer.colour, spread(layer.alpha)
     if record["contrast"] is not None:
         gain, bias = gain_and_bias(record)
         colour = cv2.min(cv2.addWeighted(colour, gain, cover, bias / 255, 0), cover)
     if record["jpeg_quality"] is not None:
         colour = _compress_premultiplied(colour, cover, record["jpeg_quality"])
-    return add_alpha(colour, rgba[..., 3])
+    return Layer(colour, layer.alpha, layer.x, layer.y)
 
 
 def _compress_premultiplied(colour: np.ndarray, cover: np.ndarray, quality: int) -> np.ndarray:

@@ -22,24 +22,24 @@ HALF = 128  # coverage of 0.5 and above, in 0-255
 class Layer:
     """A premultiplied occluder on a window of the canvas.
 
+    Colour and coverage are kept apart: most steps need one of them, and OpenCV joins and splits
+    channels more slowly than it computes on them.
+
     Attributes:
-        rgba: (h, w, 4) uint8 premultiplied RGBA.
+        colour: (h, w, 3) uint8 RGB, premultiplied by alpha.
+        alpha: (h, w) uint8 coverage, 255 = occluder only.
         x: Column of the canvas at which the window begins; may be negative.
         y: Row, likewise.
     """
 
-    rgba: np.ndarray
+    colour: np.ndarray
+    alpha: np.ndarray
     x: int
     y: int
 
-    @property
-    def alpha(self) -> np.ndarray:
-        """(h, w) uint8 coverage, 255 = occluder only."""
-        return self.rgba[..., 3]
-
     def inside(self, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         """Return the part inside an (H, W) canvas, as slices of the canvas and of the window."""
-        height, width = self.rgba.shape[:2]
+        height, width = self.alpha.shape
         top, left = max(self.y, 0), max(self.x, 0)
         bottom = max(min(self.y + height, shape[0]), top)
         right = max(min(self.x + width, shape[1]), left)
@@ -87,17 +87,16 @@ def warp(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, ...], margin:
         shape: (H, W) of the canvas.
         margin: Pixels computed beyond the occluder and the canvas' border, for later blurs.
     """
-    height, width = occluder.levels[0].shape[:2]
-    corners = np.array([[-0.5, -0.5], [width - 0.5, -0.5], [-0.5, height - 0.5]])
-    corners = np.vstack([corners, [[width - 0.5, height - 0.5]]])
-    x, y, w, h = window(transform(matrix, corners), shape, margin)
     level = pick_level(matrix, len(occluder.levels))
+    spill = math.ceil(math.sqrt(abs(np.linalg.det(matrix[:, :2]))) * 2**level)  # of one texel
+    extent = transform(matrix, occluder.extent_xy)
+    x, y, w, h = window(extent, shape, margin + spill)
     local = at_level(matrix, level)
     local[:, 2] -= (x, y)
     rgba = cv2.warpAffine(
         occluder.levels[level], local, (w, h), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0)
     )
-    return Layer(rgba, x, y)
+    return Layer(drop_alpha(rgba), cv2.extractChannel(rgba, 3), x, y)
 
 
 def at_level(matrix: np.ndarray, level: int) -> np.ndarray:
@@ -133,20 +132,15 @@ def soften(layer: Layer, sigma_px: float) -> Layer:
     """
     if sigma_px <= 0:
         return layer
-    blurred = blur(layer.rgba, sigma_px)
-    whole = between(blurred[..., 3], 255, 255)
-    fading = cv2.subtract(between(layer.alpha, 255, 255), whole)  # opaque before, not any more
-    cv2.copyTo(layer.rgba, whole, blurred)
-    places = np.flatnonzero(fading)
-    flat = blurred.reshape(-1, 4)
-    alpha = flat[places, 3:].astype(np.uint16)
-    flat[places, :3] = (layer.rgba.reshape(-1, 4)[places, :3] * alpha + 127) // 255
-    return Layer(blurred, layer.x, layer.y)
+    alpha, colour = blur(layer.alpha, sigma_px), blur(layer.colour, sigma_px)
+    own = cv2.multiply(layer.colour, spread(alpha), scale=1 / 255)
+    cv2.copyTo(own, between(layer.alpha, 255, 255), colour)
+    return Layer(colour, alpha, layer.x, layer.y)
 
 
 def spread(alpha: np.ndarray) -> np.ndarray:
     """Repeat (H, W) uint8 coverage for three channels, (H, W, 3)."""
-    return cv2.cvtColor(np.ascontiguousarray(alpha), cv2.COLOR_GRAY2RGB)
+    return cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
 
 
 def blur(image: np.ndarray, sigma_px: float) -> np.ndarray:
@@ -159,7 +153,8 @@ def fade(layer: Layer, opacity: float) -> Layer:
     """Make an occluder transparent: colour and coverage times `opacity`, rounded."""
     if opacity >= 1:
         return layer
-    return Layer(cv2.convertScaleAbs(layer.rgba, alpha=opacity), layer.x, layer.y)
+    colour = cv2.convertScaleAbs(layer.colour, alpha=opacity)
+    return Layer(colour, cv2.convertScaleAbs(layer.alpha, alpha=opacity), layer.x, layer.y)
 
 
 def blend(image: np.ndarray, layer: Layer) -> None:
@@ -170,12 +165,11 @@ def blend(image: np.ndarray, layer: Layer) -> None:
         layer: The occluder, premultiplied.
     """
     canvas, part = layer.inside(image.shape)
-    source, target = layer.rgba[part], image[canvas]
-    if not source.size:
+    target = image[canvas]
+    if not target.size:
         return
-    rest = cv2.bitwise_not(cv2.extractChannel(source, 3))
-    behind = cv2.multiply(target, spread(rest), scale=1 / 255)
-    cv2.add(drop_alpha(source), behind, dst=target)
+    rest = spread(cv2.bitwise_not(layer.alpha[part]))
+    cv2.add(layer.colour[part], cv2.multiply(target, rest, scale=1 / 255), dst=target)
 
 
 def occlude_label(seg_map: np.ndarray, layer: Layer, class_id: int = 0) -> None:
@@ -187,9 +181,10 @@ def occlude_label(seg_map: np.ndarray, layer: Layer, class_id: int = 0) -> None:
         class_id: What is written; 0 is background.
     """
     canvas, part = layer.inside(seg_map.shape)
-    if not seg_map[canvas].size:
+    target = seg_map[canvas]
+    if not target.size:
         return
-    target, seen = seg_map[canvas], between(cv2.extractChannel(layer.rgba[part], 3), 0, HALF - 1)
+    seen = between(layer.alpha[part], 0, HALF - 1)
     cv2.bitwise_and(target, seen, dst=target)
     if class_id:
         target[seen == 0] = class_id
@@ -210,7 +205,7 @@ def soften_contact(image: np.ndarray, face_mask: np.ndarray, layer: Layer, sigma
     canvas, part = layer.inside(image.shape)
     if sigma_px <= 0 or not image[canvas].size:
         return
-    alpha = cv2.extractChannel(layer.rgba[part], 3)
+    alpha = layer.alpha[part]
     edge = cv2.bitwise_and(between(alpha, 1, 254), face_mask[canvas])
     x, y, width, height = cv2.boundingRect(edge)
     if not width:

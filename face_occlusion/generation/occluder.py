@@ -26,6 +26,7 @@ class Occluder:
         area_px: Sum of its coverage at full size.
         centre_xy: (2,) float64 centre of its coverage.
         hull_xy: (N, 2) float64 convex hull of the pixels it covers at least half.
+        extent_xy: (4, 2) or more: convex hull of every pixel it touches, borders included.
         pointing_deg: Direction of a hand's fingers; None for what has no direction.
         cut_xy: (M, 2) float64 points along the straight cuts where the occluder left its
             photograph; they must come to lie outside the picture. Empty if it is whole.
@@ -36,6 +37,7 @@ class Occluder:
     area_px: float
     centre_xy: np.ndarray
     hull_xy: np.ndarray
+    extent_xy: np.ndarray
     pointing_deg: float | None
     cut_xy: np.ndarray
 
@@ -79,7 +81,8 @@ def make_occluder(
         levels=tuple(pyramid(cutout)),
         area_px=moments["m00"] / 255,
         centre_xy=np.array([moments["m10"], moments["m01"]]) / moments["m00"],
-        hull_xy=convex_hull(alpha),
+        hull_xy=thinned(convex_hull(alpha)),
+        extent_xy=_with_borders(convex_hull(alpha, least=1)),
         pointing_deg=pointing_deg,
         cut_xy=cut_points(alpha, enters, hand=pointing_deg is not None),
     )
@@ -102,13 +105,23 @@ def pyramid(cutout: np.ndarray, smallest_px: int = 16) -> list[np.ndarray]:
     return levels
 
 
-def convex_hull(alpha: np.ndarray) -> np.ndarray:
-    """Return the convex hull of the pixels covered at least half, (N, 2) float64 (x, y)."""
-    covered = (alpha >= 128).astype(np.uint8)
+def convex_hull(alpha: np.ndarray, least: int = 128) -> np.ndarray:
+    """Return the convex hull of the pixels covered by `least` of 255, (N, 2) float64 (x, y)."""
+    covered = cv2.inRange(alpha, (least,), (255,))
     outlines, _ = cv2.findContours(covered, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    hull = cv2.convexHull(np.concatenate(outlines))[:, 0].astype(np.float64)
-    stride = -(-len(hull) // MAX_HULL_POINTS)
-    return hull[::stride]
+    return cv2.convexHull(np.concatenate(outlines))[:, 0].astype(np.float64)
+
+
+def thinned(hull: np.ndarray) -> np.ndarray:
+    """Keep at most `MAX_HULL_POINTS` of a hull's points."""
+    return hull[:: -(-len(hull) // MAX_HULL_POINTS)]
+
+
+def _with_borders(hull: np.ndarray) -> np.ndarray:
+    """Return the hull of the pixels' squares instead of their centres."""
+    corners = np.array([[-0.5, -0.5], [0.5, -0.5], [-0.5, 0.5], [0.5, 0.5]])
+    squares = (hull[:, np.newaxis] + corners).reshape(-1, 2).astype(np.float32)
+    return cv2.convexHull(squares)[:, 0].astype(np.float64)
 
 
 def cut_points(alpha: np.ndarray, enters: str, *, hand: bool) -> np.ndarray:

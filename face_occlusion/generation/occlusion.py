@@ -17,7 +17,7 @@ import numpy as np
 
 from face_occlusion.generation.augmentation import (
     apply_face,
-    apply_tone_rgba,
+    apply_tone_layer,
     draw_face,
     draw_tone,
 )
@@ -25,8 +25,10 @@ from face_occlusion.generation.colour_transfer import ColourTransferParams, tran
 from face_occlusion.generation.compositing import (
     HALF,
     Layer,
+    add_alpha,
     between,
     blend,
+    drop_alpha,
     fade,
     occlude_label,
     soften,
@@ -105,7 +107,7 @@ def occlude(
     face_changes = draw_face(rng, seg_map.shape, params.face)
     if params.keep_background:
         face_changes = dict.fromkeys(face_changes)
-    image, seg_map = apply_face(face, seg_map, face_changes)
+    image, seg_map = _changed_copies(face, seg_map, face_changes)
     face_mask = face_mask_of(seg_map, class_ids)
     geometry = measure_face(face_mask)
     common = {"method": params.method, "face_changes": face_changes}
@@ -123,7 +125,8 @@ def occlude(
         if params.covered_frac_range[0] <= covered <= params.covered_frac_range[1]:
             record["covered_frac"] = covered
             try:
-                return *paint(image, seg_map, face_mask, layer, record, class_ids), record
+                image = paint(image, seg_map, face_mask, layer, record, class_ids)
+                return image, seg_map, record
             except Exception as error:
                 error.add_note(f"record: {record}")
                 raise
@@ -154,9 +157,21 @@ def regenerate(
         Image and map, equal to those of `occlude`.
     """
     seg_map = _check_face(face, mask)
-    image, seg_map = apply_face(face, seg_map, record["face_changes"])
+    image, seg_map = _changed_copies(face, seg_map, record["face_changes"])
     layer = make_layer(item, record, seg_map.shape)
-    return paint(image, seg_map, face_mask_of(seg_map, class_ids), layer, record, class_ids)
+    face_mask = face_mask_of(seg_map, class_ids)
+    return paint(image, seg_map, face_mask, layer, record, class_ids), seg_map
+
+
+def _changed_copies(
+    face: np.ndarray, seg_map: np.ndarray, face_changes: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Apply a face's changes; return arrays that may be painted on."""
+    image, changed_map = apply_face(face, seg_map, face_changes)
+    return (
+        image.copy() if image is face else image,
+        changed_map.copy() if changed_map is seg_map else changed_map,
+    )
 
 
 def _check_face(face: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -244,10 +259,9 @@ def make_layer(
 def covered_frac(face_mask: np.ndarray, layer: Layer, area_px: int) -> float:
     """Return the share of the face's pixels that the occluder covers by half or more."""
     canvas, part = layer.inside(face_mask.shape)
-    alpha = np.ascontiguousarray(layer.alpha[part])
-    if not alpha.size:
+    if not face_mask[canvas].size:
         return 0.0
-    covered = cv2.bitwise_and(between(alpha, HALF, 255), face_mask[canvas])
+    covered = cv2.bitwise_and(between(layer.alpha[part], HALF, 255), face_mask[canvas])
     return cv2.countNonZero(covered) / area_px
 
 
@@ -258,32 +272,30 @@ def paint(
     layer: Layer,
     record: Mapping[str, Any],
     class_ids: ClassIds,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Blend a placed occluder over a face as its record says, and update the map.
+) -> np.ndarray:
+    """Blend a placed occluder over a face as its record says, and update the map in place.
 
     Args:
-        image: (H, W, 3) uint8 RGB of the face; left unchanged.
-        seg_map: (H, W) uint8 class ids; left unchanged.
+        image: (H, W, 3) uint8 RGB of the face; painted on.
+        seg_map: (H, W) uint8 class ids; painted on.
         face_mask: (H, W) uint8, 255 where there is face.
         layer: The placed occluder.
         record: Colour, tone, opacity, contact blur.
         class_ids: Meaning of the map's ids.
 
     Returns:
-        New image and map.
+        The image, `image` itself unless it was harmonised.
     """
     colours = layer
     if record["colour_transfer"] is not None:
         colours = _transfer(image, face_mask, layer, record)
-    rgba = apply_tone_rgba(colours.rgba, record["occluder_changes"])
-    seen = fade(Layer(rgba, layer.x, layer.y), record["opacity"])
-    painted, occluded = image.copy(), seg_map.copy()
-    blend(painted, seen)
-    occlude_label(occluded, layer, class_ids.occluded)
+    seen = fade(apply_tone_layer(colours, record["occluder_changes"]), record["opacity"])
+    blend(image, seen)
+    occlude_label(seg_map, layer, class_ids.occluded)
     if record["harmonisation"] is not None:
-        painted = _harmonise(painted, seen, record["harmonisation"])
-    soften_contact(painted, face_mask, layer, record["contact_sigma_px"])
-    return painted, occluded
+        image = _harmonise(image, seen, record["harmonisation"])
+    soften_contact(image, face_mask, layer, record["contact_sigma_px"])
+    return image
 
 
 def _transfer(
@@ -292,8 +304,9 @@ def _transfer(
     """Give an occluder the face's colours."""
     rng = np.random.default_rng([record["colour_seed"], COLOUR_STREAM])
     params = ColourTransferParams(**record["colour_transfer"])
-    rgba = transfer_cutout(image, face_mask > 0, layer.rgba, rng, params)
-    return Layer(rgba, layer.x, layer.y)
+    cutout = add_alpha(layer.colour, layer.alpha)
+    moved = transfer_cutout(image, face_mask > 0, cutout, rng, params)
+    return Layer(drop_alpha(moved), layer.alpha, layer.x, layer.y)
 
 
 def _harmonise(composite: np.ndarray, layer: Layer, settings: Mapping[str, Any]) -> np.ndarray:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from face_occlusion.generation.compositing import at_level, pick_level, transform
-from face_occlusion.generation.occluder import Occluder, convex_hull
+from face_occlusion.generation.occluder import Occluder, convex_hull, thinned
 from face_occlusion.generation.params import GenerateParams, draw_uniform
 
 SMALL_PX = 128  # longer side of the map on which a draw is tried
@@ -67,7 +67,7 @@ def measure_face(face_mask: np.ndarray) -> FaceGeometry:
     shares = cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
     moments = cv2.moments(shares)
     centre = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
-    hull = convex_hull(np.where(shares >= min(128, shares.max()), 255, 0))
+    hull = thinned(convex_hull(shares, least=min(128, int(shares.max()))))
     hull = (hull + 0.5) * cell - 0.5
     return FaceGeometry(
         shape=(height, width),

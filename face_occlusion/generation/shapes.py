@@ -15,7 +15,6 @@ import numpy as np
 
 from face_occlusion.generation.compositing import (
     Layer,
-    add_alpha,
     drop_alpha,
     spread,
     transform,
@@ -215,7 +214,7 @@ def textured_layer(
         borderMode=cv2.BORDER_REFLECT,
     )
     premultiplied = cv2.multiply(drop_alpha(colour), spread(coverage), scale=1 / 255)
-    return Layer(add_alpha(premultiplied, coverage), x, y)
+    return Layer(premultiplied, coverage, x, y)
 
 
 def place_outline(points: list[list[float]], matrix: np.ndarray) -> np.ndarray:

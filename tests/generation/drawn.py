@@ -5,6 +5,7 @@ import dataclasses
 import cv2
 import numpy as np
 
+from face_occlusion.generation.compositing import Layer
 from face_occlusion.generation.presets import paper_params
 from face_occlusion.images import encode_jpeg, encode_png, encode_rgba
 from face_occlusion.imageset import encode_record, write_image_set
@@ -51,6 +52,11 @@ def draw_face(seed=0, shape=SHAPE, centre_frac=(0.5, 0.55), radii_frac=(0.3, 0.3
 def premultiply(rgb, alpha):
     scaled = (rgb.astype(np.uint16) * alpha[..., np.newaxis] + 127) // 255
     return np.dstack([scaled.astype(np.uint8), alpha])
+
+
+def layer_of(rgba, x=0, y=0):
+    """A layer of premultiplied RGBA."""
+    return Layer(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]), x, y)
 
 
 def draw_disc(radius=40, colour=(90, 120, 40), soft_px=1.0):

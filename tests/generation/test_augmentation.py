@@ -10,14 +10,14 @@ from bench import published
 from face_occlusion.generation.augmentation import (
     apply_face,
     apply_tone,
-    apply_tone_rgba,
+    apply_tone_layer,
     cover_affine,
     draw_face,
     draw_tone,
     warp_seg_map,
 )
 from face_occlusion.images import decode_mask, encode_png, to_seg_map
-from tests.generation.drawn import SHAPE, draw_disc, params
+from tests.generation.drawn import SHAPE, draw_disc, layer_of, params
 from tests.generation.drawn import draw_face as drawn_face
 
 UNCHANGED = {"brightness": None, "contrast": None, "jpeg_quality": None}
@@ -47,8 +47,8 @@ def test_nothing_drawn_changes_nothing():
     same, same_map = apply_face(image, seg_map, face_record())
     assert same is image
     assert same_map is seg_map
-    disc = draw_disc()
-    assert apply_tone_rgba(disc, UNCHANGED) is disc
+    disc = layer_of(draw_disc())
+    assert apply_tone_layer(disc, UNCHANGED) is disc
 
 
 @given(st.integers(0, 2**32))
@@ -120,24 +120,24 @@ def test_d11_a_mask_of_0_and_1_survives_and_the_published_one_does_not():
 
 
 def test_compression_keeps_coverage_and_stays_below_it():
-    disc = draw_disc(colour=(240, 20, 60))
+    disc = layer_of(draw_disc(colour=(240, 20, 60)))
     for quality in (1, 30, 95):
-        compressed = apply_tone_rgba(disc, UNCHANGED | {"jpeg_quality": quality})
-        np.testing.assert_array_equal(compressed[..., 3], disc[..., 3])
-        assert (compressed[..., :3] <= compressed[..., 3:]).all()
+        compressed = apply_tone_layer(disc, UNCHANGED | {"jpeg_quality": quality})
+        np.testing.assert_array_equal(compressed.alpha, disc.alpha)
+        assert (compressed.colour <= compressed.alpha[..., np.newaxis]).all()
     # A plain disc over its own mean colour is plain: no dark border comes in (D9).
-    inside = disc[..., 3] == 255
-    assert np.abs(compressed[inside].astype(int) - disc[inside]).max() <= 6
+    inside = disc.alpha == 255
+    assert np.abs(compressed.colour[inside].astype(int) - disc.colour[inside]).max() <= 6
 
 
 @given(st.floats(0.5, 1.5), st.floats(-0.3, 0.3))
 def test_premultiplied_tone_equals_straight_tone(contrast, brightness):
     record = UNCHANGED | {"contrast": contrast, "brightness": brightness}
-    disc = draw_disc(20, colour=(30, 128, 220))
+    disc = layer_of(draw_disc(20, colour=(30, 128, 220)))
     straight = apply_tone(np.full((1, 1, 3), (30, 128, 220), np.uint8), record)[0, 0].astype(float)
-    expected = straight * (disc[..., 3:] / 255)
-    toned = apply_tone_rgba(disc, record)
-    assert np.abs(toned[..., :3] - expected).max() <= 2.5
+    expected = straight * (disc.alpha[..., np.newaxis] / 255)
+    toned = apply_tone_layer(disc, record)
+    assert np.abs(toned.colour - expected).max() <= 2.5
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 40)])

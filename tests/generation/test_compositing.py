@@ -11,7 +11,6 @@ from hypothesis.extra.numpy import arrays
 
 from bench import published
 from face_occlusion.generation.compositing import (
-    Layer,
     at_level,
     blend,
     fade,
@@ -24,7 +23,7 @@ from face_occlusion.generation.compositing import (
     window,
 )
 from face_occlusion.generation.occluder import make_occluder, pyramid
-from tests.generation.drawn import SHAPE, draw_disc, draw_face, premultiply
+from tests.generation.drawn import SHAPE, draw_disc, draw_face, draw_hand, layer_of, premultiply
 
 
 def scaled(factor, centre_from, centre_to):
@@ -52,7 +51,7 @@ def test_convention_alpha_is_the_share_of_the_occluder():
     image = np.full((*SHAPE, 3), 100, np.uint8)
     rgba = np.zeros((20, 30, 4), np.uint8)
     rgba[...] = (50, 0, 25, 64)  # premultiplied: at full coverage 199, 0, 100
-    blend(image, Layer(rgba, 10, 5))
+    blend(image, layer_of(rgba, 10, 5))
     np.testing.assert_array_equal(image[5, 10], [125, 75, 100])
     np.testing.assert_array_equal(image[4, 10], [100, 100, 100])
     np.testing.assert_array_equal(image[5, 9], [100, 100, 100])
@@ -92,11 +91,25 @@ def test_the_level_shrinks_by_less_than_two():
     )
 
 
+@settings(max_examples=40)
+@given(st.floats(-180, 180), st.floats(0.02, 1.2), st.floats(-0.3, 0.3))
+def test_a_window_holds_the_whole_occluder(angle_deg, factor, shear):
+    hand = make_occluder(draw_hand())
+    angle = math.radians(angle_deg)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    linear = factor * turn @ np.array([[1, shear], [0, 1]])
+    centre = np.array([200.0, 210.0])
+    matrix = np.column_stack([linear, centre - linear @ hand.centre_xy])
+    tight = warp(hand, matrix, (400, 420), 0)
+    wide = warp(hand, matrix, (400, 420), 40)
+    assert tight.alpha.sum(dtype=int) == wide.alpha.sum(dtype=int)
+
+
 def test_a_window_off_the_canvas_is_small_and_changes_nothing():
     image, _ = draw_face()
     before = image.copy()
     layer = disc_layer(20, (900, -700))
-    assert layer.rgba.size < 20_000
+    assert layer.alpha.size < 5_000
     blend(image, layer)
     np.testing.assert_array_equal(image, before)
     assert window(np.array([[-1e6, 5.0]]), SHAPE, 3)[2] >= 1
@@ -113,7 +126,7 @@ images = arrays(np.uint8, (11, 8, 3))
 
 @given(images, layers, corners)
 def test_pixels_without_coverage_keep_their_bits(image, rgba, corner):
-    blended, layer = image.copy(), Layer(rgba, *corner)
+    blended, layer = image.copy(), layer_of(rgba, *corner)
     blend(blended, layer)
     untouched = on_canvas(layer, image.shape[:2]) == 0
     np.testing.assert_array_equal(blended[untouched], image[untouched])
@@ -121,18 +134,18 @@ def test_pixels_without_coverage_keep_their_bits(image, rgba, corner):
 
 @given(images, layers, corners)
 def test_blending_is_within_a_level_of_the_ideal(image, rgba, corner):
-    blended, layer = image.copy(), Layer(rgba, *corner)
+    blended, layer = image.copy(), layer_of(rgba, *corner)
     blend(blended, layer)
     ideal = image.astype(float)
     canvas, part = layer.inside(image.shape)
     weight = layer.alpha[part][..., np.newaxis] / 255
-    ideal[canvas] = layer.rgba[part][..., :3] + (1 - weight) * image[canvas]
+    ideal[canvas] = layer.colour[part] + (1 - weight) * image[canvas]
     assert np.abs(blended - ideal).max() <= 0.5 + 1e-9
 
 
 @given(arrays(np.uint8, (11, 8), elements=st.integers(0, 1)), layers, corners, st.integers(0, 9))
 def test_a_label_only_loses_pixels_covered_by_half(seg_map, rgba, corner, class_id):
-    occluded, layer = seg_map.copy(), Layer(rgba, *corner)
+    occluded, layer = seg_map.copy(), layer_of(rgba, *corner)
     occlude_label(occluded, layer, class_id)
     covered = on_canvas(layer, seg_map.shape) >= 128
     assert (occluded[covered] == class_id).all()
@@ -143,18 +156,19 @@ def test_a_label_only_loses_pixels_covered_by_half(seg_map, rgba, corner, class_
 @given(st.floats(0.3, 3), st.floats(0.4, 1))
 def test_softening_and_fading_keep_colour_below_coverage(sigma, opacity):
     layer = soften(disc_layer(30, (80, 90), colour=(255, 255, 255)), sigma)
-    assert (layer.rgba[..., :3] <= layer.alpha[..., np.newaxis].astype(int) + 1).all()
+    assert (layer.colour <= layer.alpha[..., np.newaxis].astype(int) + 1).all()
     faded = fade(layer, opacity)
-    np.testing.assert_allclose(faded.rgba, layer.rgba * opacity, atol=0.5)
+    np.testing.assert_allclose(faded.colour, layer.colour * opacity, atol=0.5)
+    np.testing.assert_allclose(faded.alpha, layer.alpha * opacity, atol=0.5)
 
 
 def test_softening_keeps_the_inside_sharp_and_the_edge_in_place():
     texture = np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)
     alpha = np.zeros((120, 120), np.uint8)
     alpha[20:100, 20:100] = 255
-    layer = Layer(premultiply(texture, alpha), 0, 0)
+    layer = layer_of(premultiply(texture, alpha), 0, 0)
     soft = soften(layer, 1.5)
-    np.testing.assert_array_equal(soft.rgba[30:90, 30:90], layer.rgba[30:90, 30:90])
+    np.testing.assert_array_equal(soft.colour[30:90, 30:90], layer.colour[30:90, 30:90])
     np.testing.assert_array_equal(soft.alpha[40:80] >= 128, alpha[40:80] >= 128)
     assert 0 < soft.alpha[60, 19] < 128 < soft.alpha[60, 20] < 255
 
@@ -199,7 +213,7 @@ def test_d12_blending_rounds_and_does_not_darken():
     weight = alpha[..., np.newaxis] / 255
     ideal = weight * occluder + (1 - weight) * face
     blended = face.copy()
-    blend(blended, Layer(premultiply(occluder, alpha), 0, 0))
+    blend(blended, layer_of(premultiply(occluder, alpha), 0, 0))
     assert abs((blended - ideal).mean()) < 0.02
     assert (published.blend(face, occluder, alpha / 255) - ideal).mean() < -0.4
 

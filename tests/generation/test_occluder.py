@@ -45,6 +45,8 @@ def test_geometry_of_a_disc():
     np.testing.assert_allclose(disc.centre_xy, [41, 41], atol=0.01)
     assert np.hypot(*(disc.hull_xy - 41).T).min() > 38
     assert len(disc.hull_xy) <= 64
+    np.testing.assert_allclose(disc.extent_xy.min(axis=0), [-0.5, -0.5], atol=1)
+    np.testing.assert_allclose(disc.extent_xy.max(axis=0), [82.5, 82.5], atol=1)
     assert "disc" in repr(make_occluder(draw_disc(), key="disc"))
 
 

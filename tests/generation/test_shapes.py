@@ -93,7 +93,6 @@ def test_a_layer_shows_its_texture_premultiplied():
     outline = np.array([[10.0, 10.0], [60.0, 10.0], [60.0, 50.0], [10.0, 50.0]])
     matrix = np.array([[1.0, 0, 5], [0, 1.0, 3]])
     layer = textured_layer(Texture("t", image), matrix, outline, SHAPE, 2)
-    np.testing.assert_array_equal(
-        layer.rgba[30 - layer.y, 20 - layer.x], [*image[30 - 3, 20 - 5], 255]
-    )
-    assert (layer.rgba[..., :3] <= layer.rgba[..., 3:]).all()
+    np.testing.assert_array_equal(layer.colour[30 - layer.y, 20 - layer.x], image[30 - 3, 20 - 5])
+    assert layer.alpha[30 - layer.y, 20 - layer.x] == 255
+    assert (layer.colour <= layer.alpha[..., np.newaxis]).all()
