@@ -19,16 +19,28 @@ from face_occlusion.generation.placement import (
 
 
 def draw_natocc(
-    occluder: Occluder, face: FaceGeometry, rng: np.random.Generator, params: GenerateParams
+    occluder: Occluder,
+    face: FaceGeometry,
+    rng: np.random.Generator,
+    params: GenerateParams,
+    *,
+    wrist_inside: bool = False,
 ) -> tuple[dict[str, Any], float] | None:
     """Draw where an occluder goes: hands reach for the face, objects lie around it.
+
+    Args:
+        occluder: The occluder.
+        face: The face.
+        rng: Source of the draw.
+        params: Ranges of size, shear, rotation and place.
+        wrist_inside: See `place_hand`.
 
     Returns:
         The record, whose `matrix` takes the cut-out's full-size pixels to the image's, and the
         share of the face it covers by estimate; None if it cannot be placed this way.
     """
     if occluder.pointing_deg is not None:
-        placed = place_hand(occluder, face, rng, params)
+        placed = place_hand(occluder, face, rng, params, wrist_inside=wrist_inside)
     else:
         placed = place_around(occluder.area_px, occluder.centre_xy, face, rng, params)
     if placed is None or not cut_is_hidden(occluder, placed[0], face.shape):

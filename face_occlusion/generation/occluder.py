@@ -6,6 +6,7 @@ Points are (x, y) in pixels of the full-size cut-out, y downwards; the centre of
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +14,7 @@ import numpy as np
 
 CUT_SHARE = 0.15  # a straight run along this share of a border is a cut, not a tangent
 MAX_HULL_POINTS = 64
+WRIST_SHARE = 0.125  # of a hand's length
 BORDERS = ("left", "right", "top", "bottom")
 
 
@@ -30,6 +32,8 @@ class Occluder:
         pointing_deg: Direction of a hand's fingers; None for what has no direction.
         cut_xy: (M, 2) float64 points along the straight cuts where the occluder left its
             photograph; they must come to lie outside the picture. Empty if it is whole.
+        wrist_xy: (M, 2) float64 the hull's points at the end away from a hand's fingers; empty
+            for what has no direction.
     """
 
     key: str
@@ -40,6 +44,7 @@ class Occluder:
     extent_xy: np.ndarray
     pointing_deg: float | None
     cut_xy: np.ndarray
+    wrist_xy: np.ndarray
 
     def __repr__(self) -> str:
         return f"Occluder({self.key!r}, {self.levels[0].shape[1]}x{self.levels[0].shape[0]} px)"
@@ -76,15 +81,17 @@ def make_occluder(
     if not (alpha >= 128).any():
         raise ValueError(f"occluder {key}: covers no pixel by half; it cannot occlude anything")
     moments = cv2.moments(alpha)
+    hull = convex_hull(alpha)
     return Occluder(
         key=key,
         levels=tuple(pyramid(cutout)),
         area_px=moments["m00"] / 255,
         centre_xy=np.array([moments["m10"], moments["m01"]]) / moments["m00"],
-        hull_xy=thinned(convex_hull(alpha)),
+        hull_xy=thinned(hull),
         extent_xy=_with_borders(convex_hull(alpha, least=1)),
         pointing_deg=pointing_deg,
         cut_xy=cut_points(alpha, enters, hand=pointing_deg is not None),
+        wrist_xy=wrist_points(hull, pointing_deg),
     )
 
 
@@ -147,6 +154,15 @@ def cut_points(alpha: np.ndarray, enters: str, *, hand: bool) -> np.ndarray:
         if len(along) and (is_cut or border == enters):
             points.append(_along_border(along[0] - 0.5, along[-1] + 0.5, border, alpha.shape))
     return np.concatenate(points) if points else np.zeros((0, 2))
+
+
+def wrist_points(hull: np.ndarray, pointing_deg: float | None) -> np.ndarray:
+    """Return the points of a hull in the eighth of its length away from where a hand points."""
+    if pointing_deg is None:
+        return np.zeros((0, 2))
+    angle = math.radians(pointing_deg)
+    along = hull @ np.array([math.cos(angle), math.sin(angle)])
+    return hull[along <= along.min() + WRIST_SHARE * np.ptp(along)]
 
 
 def _border_line(alpha: np.ndarray, border: str) -> np.ndarray:

@@ -116,7 +116,8 @@ def occlude(
     for attempt in range(1, params.max_attempts + 1):
         if not isinstance(item, Texture):  # any texture fits any place
             item = occluders[int(rng.integers(len(occluders)))]
-        placement = draw_placement(item, geometry, rng, params)
+        far = attempt > params.max_attempts // 2  # no hand reaches this face from outside
+        placement = draw_placement(item, geometry, rng, params, wrist_inside=far)
         if placement is None:
             continue
         record = common | {"occluder": item.key, "placement": placement, "attempts": attempt}
@@ -132,8 +133,9 @@ def occlude(
                 raise
     raise ValueError(
         f"no draw in {params.max_attempts} covers a share of the face within covered_frac_range "
-        f"{list(params.covered_frac_range)}; the face has {geometry.area_px} of "
-        f"{seg_map.size} pixels: widen covered_frac_range or scale_range, or raise max_attempts"
+        f"{list(params.covered_frac_range)}, hands reaching in from outside the picture; the face "
+        f"has {geometry.area_px} of {seg_map.size} pixels: widen covered_frac_range or "
+        "scale_range, or raise max_attempts"
     )
 
 
@@ -231,12 +233,14 @@ def draw_placement(
     face: FaceGeometry,
     rng: np.random.Generator,
     params: GenerateParams,
+    *,
+    wrist_inside: bool,
 ) -> dict[str, Any] | None:
     """Draw an occluder's place; None if it covers too little or too much by estimate."""
     if isinstance(item, Texture):
         drawn = draw_randocc(item, face, rng, params)
     else:
-        drawn = draw_natocc(item, face, rng, params)
+        drawn = draw_natocc(item, face, rng, params, wrist_inside=wrist_inside)
     if drawn is None:
         return None
     placement, estimate = drawn

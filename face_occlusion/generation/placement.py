@@ -20,7 +20,7 @@ from face_occlusion.generation.params import GenerateParams, draw_uniform
 
 SMALL_PX = 128  # longer side of the map on which a draw is tried
 CUT_MARGIN_PX = 3.0  # a cut lies at least this far outside the picture: no blur brings it back
-BARELY = 0.9  # fingertips reach at least this far into the face, from its rim, to be tried
+BARELY = 0.6  # of the way from the centre to the rim: fingertips reach at least this far in
 
 
 @dataclass(frozen=True)
@@ -137,12 +137,24 @@ def rotate(angle_deg: float) -> np.ndarray:
 
 
 def place_hand(
-    occluder: Occluder, face: FaceGeometry, rng: np.random.Generator, params: GenerateParams
+    occluder: Occluder,
+    face: FaceGeometry,
+    rng: np.random.Generator,
+    params: GenerateParams,
+    *,
+    wrist_inside: bool = False,
 ) -> tuple[np.ndarray, dict[str, Any]] | None:
     """Draw a hand that reaches for the face's centre from outside the picture (Q24, Q25).
 
     The hand comes from a random side and slides along its own axis, between touching the face's
     rim and reaching across it. Where the photograph cut it off must stay outside the picture.
+
+    Args:
+        occluder: The hand.
+        face: The face.
+        rng: Source of the draw.
+        params: Ranges of size, shear and rotation.
+        wrist_inside: Let the wrist of a whole hand, one that no photograph cut, end in the picture.
 
     Returns:
         The (2, 3) affine and the record, or None if the hand is too short for the way.
@@ -159,7 +171,8 @@ def place_hand(
     slide = rng.uniform()
     along = direction(towards)
     hull = (occluder.hull_xy - occluder.centre_xy) @ linear.T
-    cut = (occluder.cut_xy - occluder.centre_xy) @ linear.T + face.centre_xy
+    outside = occluder.cut_xy if wrist_inside else np.vstack([occluder.cut_xy, occluder.wrist_xy])
+    cut = (outside - occluder.centre_xy) @ linear.T + face.centre_xy
     tip = float((hull @ along).max())
     across = float(((face.hull_xy - face.centre_xy) @ along).max())
     rim = float(((face.centre_xy - face.hull_xy) @ along).max())
