@@ -28,7 +28,7 @@ def look(
     """
     from face_occlusion.images import encode_png
     from face_occlusion.imageset import ImageSet
-    from face_occlusion.imageset.contact_sheet import draw_contact_sheet, pick_keys
+    from face_occlusion.viewing.contact_sheet import draw_contact_sheet, pick_keys
 
     opened = ImageSet(image_set)
     path = out or Path(f"{image_set.resolve().name}.png")

@@ -28,7 +28,7 @@ def pack(  # noqa: PLR0913  a command has as many as it has options
 
     Example: face-occlusion pack photos/ masks/ data/benchmarks/mine --kind benchmark
     """
-    from face_occlusion.imageset.folders import pack_folder
+    from face_occlusion.folders import pack_folder
 
     title = name or out.resolve().name
     info = {"kind": kind, "name": title, "sources": [f"files packed from '{images.name}'"]}

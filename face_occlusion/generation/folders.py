@@ -29,7 +29,7 @@ from face_occlusion.images import (
     to_seg_map,
 )
 from face_occlusion.imageset import INDEX, ImageSet, encode_record
-from face_occlusion.imageset.folders import SUFFIXES, Pair, pair_files
+from face_occlusion.folders import SUFFIXES, Pair, pair_files
 from face_occlusion.imageset.writer import written_aside
 from face_occlusion.occluders.direction import find_pose
 from face_occlusion.parallel import ordered_map

@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from face_occlusion.imageset.captions import NAME_COLOUR, VALUE_COLOUR, Line, caption, shorten
 from face_occlusion.imageset.reader import ImageSet
+from face_occlusion.viewing.captions import NAME_COLOUR, VALUE_COLOUR, Line, caption, shorten
 
 MARGIN_PX = 14
 TEXT_PX = 12

@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from face_occlusion import jpeg
-from face_occlusion.images import decode_image, decode_mask, encode_png, to_seg_map
+from face_occlusion.images import decode_image, decode_mask, encode_png, jpeg, to_seg_map
+from face_occlusion.images.png import encode_palette_png
 from face_occlusion.imageset.format import check_key, encode_record
 from face_occlusion.imageset.reader import ImageSet
 from face_occlusion.imageset.writer import write_image_set, written_aside
 from face_occlusion.parallel import ordered_map
-from face_occlusion.png import encode_palette_png
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
 SHOWN_IN_VIEWERS = {0: (0, 0, 0), 1: (255, 255, 255), 255: (128, 128, 128)}

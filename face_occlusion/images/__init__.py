@@ -17,9 +17,9 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from face_occlusion import jpeg
-from face_occlusion.jpeg import encode_jpeg
-from face_occlusion.png import PNG_START, check_whole, encode_png
+from face_occlusion.images import jpeg
+from face_occlusion.images.jpeg import encode_jpeg
+from face_occlusion.images.png import PNG_START, check_whole, encode_png
 
 __all__ = [
     "MAX_PIXELS",

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from face_occlusion.images import encode_jpeg, encode_png, encode_rgba
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.imageset.captions import caption, flatten, format_value
-from face_occlusion.imageset.contact_sheet import (
+from face_occlusion.viewing.captions import caption, flatten, format_value
+from face_occlusion.viewing.contact_sheet import (
     ARROW_COLOUR,
     FACE_COLOUR,
     draw_contact_sheet,
