@@ -196,9 +196,20 @@ def kill_after(run, out, shards):
     """Kill a run once it has finished some shards; say whether it was still at work."""
     while run.poll() is None and len(finished(out)) < shards:
         time.sleep(0.001)
+    workers = children(run.pid)
     os.kill(run.pid, signal.SIGKILL)
     run.wait(60)
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline, "workers live on after their parent"
+        time.sleep(0.02)
     return not out.exists()
+
+
+def children(pid):
+    """Processes started by a process (Linux)."""
+    listing = Path(f"/proc/{pid}/task/{pid}/children")
+    return listing.read_text().split() if listing.is_file() else []
 
 
 def test_finished_shards_of_other_parameters_are_not_taken_over(inputs, tmp_path):
