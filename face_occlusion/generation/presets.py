@@ -18,10 +18,10 @@ TONE = {
 
 SOT = ColourTransferParams(
     mode="masked",
-    steps=15,
-    directions_per_step=5,
+    steps=4,
+    directions_per_step=3,
     downscale=8,
-    smoothing_frac=0.02,
+    smoothing_frac=0.1,
     algorithm1="balanced",
     strength=1.0,
     partial_share=0.7,
