@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from face_occlusion.folders import SUFFIXES, Pair, pair_files
 from face_occlusion.generation.compositing import HALF
 from face_occlusion.generation.occluder import Occluder, make_occluder
 from face_occlusion.generation.occlusion import (
@@ -29,7 +30,6 @@ from face_occlusion.images import (
     to_seg_map,
 )
 from face_occlusion.imageset import INDEX, ImageSet, encode_record
-from face_occlusion.folders import SUFFIXES, Pair, pair_files
 from face_occlusion.imageset.writer import written_aside
 from face_occlusion.occluders.direction import find_pose
 from face_occlusion.parallel import ordered_map

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.generation.compositing import Layer, warp
+from face_occlusion.generation.compositing import Layer, soften, warp
 from face_occlusion.generation.occluder import Occluder
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.placement import (
@@ -50,7 +50,11 @@ def draw_natocc(
 
 
 def natocc_layer(
-    occluder: Occluder, placement: dict[str, Any], shape: tuple[int, ...], margin: int
+    occluder: Occluder,
+    placement: dict[str, Any],
+    shape: tuple[int, ...],
+    margin: int,
+    edge_sigma_px: float,
 ) -> Layer:
-    """Warp an occluder to where its record says, on an (H, W) canvas."""
-    return warp(occluder, np.array(placement["matrix"]), shape, margin)
+    """Warp an occluder to where its record says, soften its edge, on an (H, W) canvas."""
+    return soften(warp(occluder, np.array(placement["matrix"]), shape, margin), edge_sigma_px)

@@ -31,7 +31,6 @@ from face_occlusion.generation.compositing import (
     drop_alpha,
     fade,
     occlude_label,
-    soften,
     soften_contact,
 )
 from face_occlusion.generation.harmonisation import HarmonisationParams, Harmoniser
@@ -253,11 +252,10 @@ def make_layer(
 ) -> Layer:
     """Place a record's occluder on an (H, W) canvas, with its soft edge."""
     margin = 1 + 2 * math.ceil(3 * max(record["edge_sigma_px"], record["contact_sigma_px"]))
+    edge = record["edge_sigma_px"]
     if isinstance(item, Texture):
-        layer = randocc_layer(item, record["placement"], shape, margin)
-    else:
-        layer = natocc_layer(item, record["placement"], shape, margin)
-    return soften(layer, record["edge_sigma_px"])
+        return randocc_layer(item, record["placement"], shape, margin, edge)
+    return natocc_layer(item, record["placement"], shape, margin, edge)
 
 
 def covered_frac(face_mask: np.ndarray, layer: Layer, area_px: int) -> float:

@@ -40,8 +40,13 @@ def draw_randocc(
 
 
 def randocc_layer(
-    texture: Texture, placement: dict[str, Any], shape: tuple[int, ...], margin: int
+    texture: Texture,
+    placement: dict[str, Any],
+    shape: tuple[int, ...],
+    margin: int,
+    edge_sigma_px: float,
 ) -> Layer:
-    """Draw a textured shape where its record says, on an (H, W) canvas."""
+    """Draw a textured shape where its record says, with its soft edge, on an (H, W) canvas."""
     outline = place_outline(placement["shape"]["points"], np.array(placement["matrix"]))
-    return textured_layer(texture, np.array(placement["texture_matrix"]), outline, shape, margin)
+    matrix = np.array(placement["texture_matrix"])
+    return textured_layer(texture, matrix, outline, shape, margin, edge_sigma_px)

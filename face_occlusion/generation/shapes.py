@@ -15,6 +15,7 @@ import numpy as np
 
 from face_occlusion.generation.compositing import (
     Layer,
+    blur,
     drop_alpha,
     spread,
     transform,
@@ -192,18 +193,24 @@ def textured_layer(
     outline: np.ndarray,
     shape: tuple[int, ...],
     margin: int,
+    edge_sigma_px: float,
 ) -> Layer:
-    """Draw a textured shape on a canvas.
+    """Draw a textured shape with a soft edge (Q22) on a canvas.
+
+    The texture goes on beyond the shape, so blurring the coverage alone softens the edge.
 
     Args:
         texture: The texture.
         texture_matrix: (2, 3) affine from texture pixels to the canvas, from `draw_texture`.
         outline: (N, 2) corners on the canvas.
         shape: (H, W) of the canvas.
-        margin: Pixels kept free around the shape, for later blurs.
+        margin: Pixels kept free around the shape, for blurs.
+        edge_sigma_px: Standard deviation of the edge's blur; 0 leaves it as drawn.
     """
     x, y, width, height = window(outline, shape, margin)
     coverage = fill_polygon(outline - (x, y), (height, width))
+    if edge_sigma_px > 0:
+        coverage = blur(coverage, edge_sigma_px)
     local = texture_matrix.copy()
     local[:, 2] -= (x, y)
     colour = cv2.warpAffine(

@@ -92,7 +92,17 @@ def test_a_layer_shows_its_texture_premultiplied():
     image = rng().integers(0, 256, (90, 120, 3), dtype=np.uint8)
     outline = np.array([[10.0, 10.0], [60.0, 10.0], [60.0, 50.0], [10.0, 50.0]])
     matrix = np.array([[1.0, 0, 5], [0, 1.0, 3]])
-    layer = textured_layer(Texture("t", image), matrix, outline, SHAPE, 2)
+    layer = textured_layer(Texture("t", image), matrix, outline, SHAPE, 2, 0.0)
     np.testing.assert_array_equal(layer.colour[30 - layer.y, 20 - layer.x], image[30 - 3, 20 - 5])
     assert layer.alpha[30 - layer.y, 20 - layer.x] == 255
     assert (layer.colour <= layer.alpha[..., np.newaxis]).all()
+
+
+def test_a_soft_edge_keeps_the_texture_at_full_strength():
+    """No dark or bright border comes in: colour over coverage is the texture's, up to the edge."""
+    outline = np.array([[10.0, 10.0], [60.0, 10.0], [60.0, 50.0], [10.0, 50.0]])
+    plain = Texture("plain", np.full((90, 120, 3), 137, np.uint8))
+    layer = textured_layer(plain, np.eye(2, 3), outline, SHAPE, 8, 1.5)
+    ideal = np.rint(layer.alpha[..., np.newaxis] * (137 / 255))
+    assert np.abs(layer.colour - ideal).max() <= 1
+    assert ((layer.alpha > 0) & (layer.alpha < 255)).sum() > 600
