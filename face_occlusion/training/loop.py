@@ -72,7 +72,7 @@ def train_run(job: Job, data: Path, out: Path, scratch: Path) -> None:
     counts = count_parts(parts)
     logging.info("%s: trains on %s", job.run, counts)
     config = resolve(job.model, job.model_params, job.train, distributed=False)
-    config["optim_wrapper"] = _fit_device(config["optim_wrapper"])
+    config["optim_wrapper"] = fit_device(config["optim_wrapper"])
     benchmark = ImageSet(data / "benchmarks" / "realocc")
     mark = fingerprint(job, [*parts, Part("benchmarks/realocc", benchmark, "png")])
     with run_lock(scratch, job.run):
@@ -122,7 +122,7 @@ def run_lock(scratch: Path, run: str) -> Iterator[None]:
         lock.release()
 
 
-def _fit_device(optim_wrapper: dict[str, Any]) -> dict[str, Any]:
+def fit_device(optim_wrapper: dict[str, Any]) -> dict[str, Any]:
     """Train in float32 where there is no GPU: mmengine's mixed precision refuses the CPU."""
     if torch.cuda.is_available():
         return optim_wrapper
