@@ -20,8 +20,11 @@ def occlude(  # noqa: PLR0913  a command has as many as it has options
         Literal["natocc", "randocc"],
         typer.Option(help="natocc: cut-outs of hands or objects; randocc: textured random shapes"),
     ] = "natocc",
+    occluder_masks: Annotated[
+        Path | None, typer.Option(help="folder of masks, if the occluders are plain images")
+    ] = None,
     hands: Annotated[
-        bool, typer.Option("--hands", help="the RGBA files are hands: they reach for the face")
+        bool, typer.Option("--hands", help="the files are hands: they reach for the face")
     ] = False,
     scale: Annotated[
         tuple[float, float], typer.Option(help="size of the occluder: root of its area / face's")
@@ -79,7 +82,11 @@ def occlude(  # noqa: PLR0913  a command has as many as it has options
     if keep_classes is not None:
         class_ids = ClassIds(_parse_ids(keep_classes), *_parse_ids(str(occluded_class)))
     options = FolderOptions(
-        params=params, class_ids=class_ids, hands=hands, lossless=exact_background
+        params=params,
+        class_ids=class_ids,
+        occluder_masks=occluder_masks,
+        hands=hands,
+        lossless=exact_background,
     )
     count = occlude_folder(faces, masks, occluders, out, options, workers)
     typer.echo(f"{out}: {count} occluded faces")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from face_occlusion.folders import SUFFIXES, Pair, pair_files
-from face_occlusion.generation.compositing import HALF
+from face_occlusion.generation.compositing import HALF, add_alpha
 from face_occlusion.generation.occluder import Occluder, make_occluder
 from face_occlusion.generation.occlusion import (
     ClassIds,
@@ -42,12 +42,15 @@ class FolderOptions:
     Attributes:
         params: Method and ranges.
         class_ids: Meaning of the masks' ids; None reads plain face masks (0/1, 0/255).
+        occluder_masks: Folder of masks, named like the images of occluders; None if the files of
+            occluders are RGBA.
         hands: Occluders in a folder of files are hands: they reach for the face.
         lossless: Write PNG instead of JPEG images.
     """
 
     params: GenerateParams
     class_ids: ClassIds | None
+    occluder_masks: Path | None
     hands: bool
     lossless: bool
 
@@ -68,8 +71,8 @@ def occlude_folder(
     Args:
         faces: Folder of images of any size and common format.
         masks: Folder of masks, named like their images.
-        occluders: An image set, a folder of RGBA files with straight alpha (NatOcc), or a folder
-            of textures (RandOcc).
+        occluders: An image set, a folder of RGBA files with straight alpha or of images with
+            `options.occluder_masks` (NatOcc), or a folder of textures (RandOcc).
         out: New folder.
         options: How.
         workers: Processes; None for one a core.
@@ -143,6 +146,10 @@ def read_occluders(occluders: Path, options: FolderOptions, scratch: Path) -> Oc
         if image_set.absent is not None:
             raise ValueError(f"{occluders}: holds no samples: {image_set.absent}")
         return open_store(image_set, options.params.method, scratch / "occluders.bin")
+    if options.occluder_masks is not None:
+        pairs = pair_files(occluders, options.occluder_masks)
+        masked = (_mask_cutout(pair, hand=options.hands) for pair in pairs)
+        return OccluderStore(masked, scratch / "occluders.bin")
     if not occluders.is_dir():
         raise ValueError(f"{occluders}: no such folder")
     files = sorted(path for path in occluders.iterdir() if path.suffix.lower() in SUFFIXES)
@@ -160,8 +167,24 @@ def _load_texture(paths: dict[str, Path], key: str) -> np.ndarray:
 
 
 def _read_cutout(path: Path, *, hand: bool) -> Occluder:
-    """Read one RGBA file with straight alpha, cropped to its coverage."""
-    straight = decode_rgba(path.read_bytes(), str(path))
+    """Read one RGBA file with straight alpha."""
+    return _make_cutout(decode_rgba(path.read_bytes(), str(path)), path, hand=hand)
+
+
+def _mask_cutout(pair: Pair, *, hand: bool) -> Occluder:
+    """Cut an image out along its mask, 0/1 or 0/255."""
+    image = decode_image(pair.image.read_bytes(), str(pair.image))
+    mask = to_seg_map(decode_mask(pair.mask.read_bytes(), str(pair.mask)), str(pair.mask))
+    if mask.shape != image.shape[:2]:
+        raise ValueError(
+            f"{pair.mask} must have the size of {pair.image}, {image.shape[:2]}; got {mask.shape}"
+        )
+    alpha = np.where(mask == 1, 255, 0).astype(np.uint8)
+    return _make_cutout(add_alpha(image, alpha), pair.image, hand=hand)
+
+
+def _make_cutout(straight: np.ndarray, path: Path, *, hand: bool) -> Occluder:
+    """Crop straight RGBA to its coverage, premultiply and measure it."""
     alpha = straight[..., 3]
     if not (alpha >= HALF).any():
         raise ValueError(f"{path}: covers no pixel by half; an occluder must cover something")

@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -17,25 +16,17 @@ import numpy as np
 
 from face_occlusion.generation.augmentation import (
     apply_face,
-    apply_tone_layer,
     draw_face,
     draw_tone,
 )
-from face_occlusion.generation.colour_transfer import ColourTransferParams, transfer_cutout
 from face_occlusion.generation.compositing import (
     HALF,
     Layer,
-    add_alpha,
     between,
-    blend,
-    drop_alpha,
-    fade,
-    occlude_label,
-    soften_contact,
 )
-from face_occlusion.generation.harmonisation import HarmonisationParams, Harmoniser
 from face_occlusion.generation.natocc import draw_natocc, natocc_layer
 from face_occlusion.generation.occluder import Occluder, make_occluder
+from face_occlusion.generation.painting import paint
 from face_occlusion.generation.params import GenerateParams, draw_uniform
 from face_occlusion.generation.placement import FaceGeometry, measure_face
 from face_occlusion.generation.randocc import draw_randocc, randocc_layer
@@ -43,7 +34,6 @@ from face_occlusion.generation.shapes import Texture
 
 FACE_ID = 1
 BACKGROUND_ID = 0
-COLOUR_STREAM = 1  # third word of the colour transfer's seed: its draws move no other draw
 
 OccluderSource = Sequence[Occluder] | Sequence[Texture]
 Sample = tuple[np.ndarray, np.ndarray, dict[str, Any]]
@@ -125,7 +115,7 @@ def occlude(
         if params.covered_frac_range[0] <= covered <= params.covered_frac_range[1]:
             record["covered_frac"] = covered
             try:
-                image = paint(image, seg_map, face_mask, layer, record, class_ids)
+                image = paint(image, seg_map, face_mask, layer, record, class_ids.occluded)
                 return image, seg_map, record
             except Exception as error:
                 error.add_note(f"record: {record}")
@@ -161,7 +151,7 @@ def regenerate(
     image, seg_map = _changed_copies(face, seg_map, record["face_changes"])
     layer = make_layer(item, record, seg_map.shape)
     face_mask = face_mask_of(seg_map, class_ids)
-    return paint(image, seg_map, face_mask, layer, record, class_ids), seg_map
+    return paint(image, seg_map, face_mask, layer, record, class_ids.occluded), seg_map
 
 
 def _changed_copies(
@@ -265,61 +255,3 @@ def covered_frac(face_mask: np.ndarray, layer: Layer, area_px: int) -> float:
         return 0.0
     covered = cv2.bitwise_and(between(layer.alpha[part], HALF, 255), face_mask[canvas])
     return cv2.countNonZero(covered) / area_px
-
-
-def paint(
-    image: np.ndarray,
-    seg_map: np.ndarray,
-    face_mask: np.ndarray,
-    layer: Layer,
-    record: Mapping[str, Any],
-    class_ids: ClassIds,
-) -> np.ndarray:
-    """Blend a placed occluder over a face as its record says, and update the map in place.
-
-    Args:
-        image: (H, W, 3) uint8 RGB of the face; painted on.
-        seg_map: (H, W) uint8 class ids; painted on.
-        face_mask: (H, W) uint8, 255 where there is face.
-        layer: The placed occluder.
-        record: Colour, tone, opacity, contact blur.
-        class_ids: Meaning of the map's ids.
-
-    Returns:
-        The image, `image` itself unless it was harmonised.
-    """
-    colours = layer
-    if record["colour_transfer"] is not None:
-        colours = _transfer(image, face_mask, layer, record)
-    seen = fade(apply_tone_layer(colours, record["occluder_changes"]), record["opacity"])
-    blend(image, seen)
-    occlude_label(seg_map, layer, class_ids.occluded)
-    if record["harmonisation"] is not None:
-        image = _harmonise(image, seen, record["harmonisation"])
-    soften_contact(image, face_mask, layer, record["contact_sigma_px"])
-    return image
-
-
-def _transfer(
-    image: np.ndarray, face_mask: np.ndarray, layer: Layer, record: Mapping[str, Any]
-) -> Layer:
-    """Give an occluder the face's colours."""
-    rng = np.random.default_rng([record["colour_seed"], COLOUR_STREAM])
-    params = ColourTransferParams(**record["colour_transfer"])
-    cutout = add_alpha(layer.colour, layer.alpha)
-    moved = transfer_cutout(image, face_mask > 0, cutout, rng, params)
-    return Layer(drop_alpha(moved), layer.alpha, layer.x, layer.y)
-
-
-def _harmonise(composite: np.ndarray, layer: Layer, settings: Mapping[str, Any]) -> np.ndarray:
-    """Fit an occluder's colours to the picture around it; other pixels keep their values."""
-    alpha = np.zeros(composite.shape[:2], np.uint8)
-    canvas, part = layer.inside(alpha.shape)
-    alpha[canvas] = layer.alpha[part]
-    return _harmoniser(tuple(sorted(settings.items())))(composite, alpha)
-
-
-@lru_cache(maxsize=4)
-def _harmoniser(settings: tuple[tuple[str, Any], ...]) -> Harmoniser:
-    """Build a harmoniser once per process: a network takes seconds to load."""
-    return Harmoniser(HarmonisationParams(**dict(settings)))

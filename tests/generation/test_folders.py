@@ -113,6 +113,20 @@ def test_further_classes_are_kept(folder):
     np.testing.assert_array_equal(kept[kept != 77], classes[kept != 77])
 
 
+def test_images_with_masks_serve_as_occluders(folder):
+    disc = straight_alpha(draw_disc(40))
+    for name, content in (("photos", disc[..., :3]), ("cuts", (disc[..., 3] > 127) * 1)):
+        (folder / name).mkdir()
+        Image.fromarray(content.astype(np.uint8)).save(folder / name / "disc.png")
+    result = run(folder, "--occluder-masks", folder / "cuts", occluders="photos")
+    assert result.exit_code == 0, result.output
+    record = json.loads((folder / "out/records/plain.json").read_text())
+    assert record["occluder"] == "disc"
+    Image.new("L", (5, 5), 1).save(folder / "cuts/disc.png")
+    result = run(folder, "--occluder-masks", folder / "cuts", occluders="photos", out="other")
+    assert "disc.png must have the size of" in str(result.exception)
+
+
 def test_image_sets_serve_as_occluders(folder):
     write_hands(folder / "set")
     result = run(folder, "--hands", occluders="set")

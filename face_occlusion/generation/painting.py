@@ -1,0 +1,82 @@
+"""Paint a placed occluder over a face as a record says: colours, tone, opacity, blend, label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from face_occlusion.generation.augmentation import apply_tone_layer
+from face_occlusion.generation.colour_transfer import ColourTransferParams, transfer_cutout
+from face_occlusion.generation.compositing import (
+    Layer,
+    add_alpha,
+    blend,
+    drop_alpha,
+    fade,
+    occlude_label,
+    soften_contact,
+)
+from face_occlusion.generation.harmonisation import HarmonisationParams, Harmoniser
+
+COLOUR_STREAM = 1  # behind the colour transfer's seed: its draws move no other draw
+
+
+def paint(
+    image: np.ndarray,
+    seg_map: np.ndarray,
+    face_mask: np.ndarray,
+    layer: Layer,
+    record: Mapping[str, Any],
+    occluded_id: int,
+) -> np.ndarray:
+    """Blend a placed occluder over a face as its record says, and update the map in place.
+
+    Args:
+        image: (H, W, 3) uint8 RGB of the face; painted on.
+        seg_map: (H, W) uint8 class ids; painted on.
+        face_mask: (H, W) uint8, 255 where there is face.
+        layer: The placed occluder.
+        record: Colour, tone, opacity, contact blur.
+        occluded_id: Class id of what the occluder hides.
+
+    Returns:
+        The image, `image` itself unless it was harmonised.
+    """
+    colours = layer
+    if record["colour_transfer"] is not None:
+        colours = _transfer(image, face_mask, layer, record)
+    seen = fade(apply_tone_layer(colours, record["occluder_changes"]), record["opacity"])
+    blend(image, seen)
+    occlude_label(seg_map, layer, occluded_id)
+    if record["harmonisation"] is not None:
+        image = _harmonise(image, seen, record["harmonisation"])
+    soften_contact(image, face_mask, layer, record["contact_sigma_px"])
+    return image
+
+
+def _transfer(
+    image: np.ndarray, face_mask: np.ndarray, layer: Layer, record: Mapping[str, Any]
+) -> Layer:
+    """Give an occluder the face's colours."""
+    rng = np.random.default_rng([record["colour_seed"], COLOUR_STREAM])
+    params = ColourTransferParams(**record["colour_transfer"])
+    cutout = add_alpha(layer.colour, layer.alpha)
+    moved = transfer_cutout(image, face_mask > 0, cutout, rng, params)
+    return Layer(drop_alpha(moved), layer.alpha, layer.x, layer.y)
+
+
+def _harmonise(composite: np.ndarray, layer: Layer, settings: Mapping[str, Any]) -> np.ndarray:
+    """Fit an occluder's colours to the picture around it; other pixels keep their values."""
+    alpha = np.zeros(composite.shape[:2], np.uint8)
+    canvas, part = layer.inside(alpha.shape)
+    alpha[canvas] = layer.alpha[part]
+    return _harmoniser(tuple(sorted(settings.items())))(composite, alpha)
+
+
+@lru_cache(maxsize=4)
+def _harmoniser(settings: tuple[tuple[str, Any], ...]) -> Harmoniser:
+    """Build a harmoniser once per process: a network takes seconds to load."""
+    return Harmoniser(HarmonisationParams(**dict(settings)))
