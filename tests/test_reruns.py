@@ -1,0 +1,96 @@
+"""What a change makes stale, read from the stages as DVC resolves them."""
+
+import re
+
+import pytest
+from dvc.repo import Repo
+
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def stages():
+    with Repo(str(ROOT)) as repo:
+        return {stage.addressing: stage for stage in repo.index.stages}
+
+
+def dep_paths(stage) -> set[str]:
+    return {dep.def_path for dep in stage.deps if not hasattr(dep, "params")}
+
+
+def params_of(stage) -> set[str]:
+    return {key for dep in stage.deps if hasattr(dep, "params") for key in dep.params}
+
+
+def is_stale(stage, changed_params: set[str], changed_paths: set[str]) -> bool:
+    """Tell whether a stage reads a changed key, or a path at or around a changed one."""
+    keys = params_of(stage)
+    return any(
+        re.match(rf"{re.escape(key)}(\.|$)", name) for key in keys for name in changed_params
+    ) or any(
+        path == dep or path.startswith(f"{dep}/") or dep.startswith(f"{path}/")
+        for dep in dep_paths(stage)
+        for path in changed_paths
+    )
+
+
+def reruns(stages, changed_param: str | None = None, changed_path: str | None = None) -> list[str]:
+    """Return the names of all stages that a change reaches, downstream ones included."""
+    params = {changed_param} if changed_param else set()
+    paths = {changed_path} if changed_path else set()
+    stale: list[str] = []
+    while fresh := [n for n, s in stages.items() if n not in stale and is_stale(s, params, paths)]:
+        stale += fresh
+        paths |= {out.def_path for name in fresh for out in stages[name].outs}
+    return sorted(stale)
+
+
+def kinds(names: list[str]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for name in names:
+        kind = name.split("@")[0]
+        counts[kind] = counts.get(kind, 0) + 1
+    return counts
+
+
+def test_the_grid_has_27_runs_and_76_stages(stages):
+    assert kinds(list(stages)) == {
+        "download": 7,
+        "faces": 1,
+        "occluders": 3,
+        "benchmarks": 5,
+        "generate": 5,
+        "train": 27,
+        "evaluate": 27,
+        "report": 1,
+    }
+
+
+def test_a_models_rate_reruns_its_nine_trainings(stages):
+    names = reruns(stages, changed_param="models.segformer.optimizer.lr")
+    assert kinds(names) == {"train": 9, "evaluate": 9, "report": 1}
+    assert all("segformer" in name for name in names if name != "report")
+
+
+def test_a_sets_parameter_reruns_the_set_and_the_runs_that_read_it(stages):
+    names = reruns(stages, changed_param="generate.natocc_hand.scale_range")
+    # NatOcc, Mix and C-CM + NatOcc read it, with three models each
+    assert kinds(names) == {"generate": 1, "train": 9, "evaluate": 9, "report": 1}
+    assert "train@pspnet_c_wo" not in names
+    assert "train@segformer_c_wo_mix" in names
+
+
+def test_a_figures_colour_reruns_the_report_alone(stages):
+    assert reruns(stages, changed_param="report.figures.mask_colour") == ["report"]
+    assert reruns(stages, changed_path="face_occlusion/reporting/figures.py") == ["report"]
+
+
+def test_the_occluded_faces_reach_only_the_combinations_that_hold_them(stages):
+    trained = [n for n in reruns(stages, changed_path="data/faces/o") if n.startswith("train")]
+    assert len(trained) == 4 * 3  # C-Original, C-CM, and C-CM with two synthetic sets
+    assert not [name for name in trained if "c_wo" in name]
+
+
+def test_expensive_outputs_are_cached(stages):
+    uncached = {o.def_path for s in stages.values() for o in s.outs if not o.use_cache}
+    assert uncached <= {"reports/tables", "reports/plots", "reports/metrics.json"}
