@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 
-def occlude(  # noqa: PLR0913  a command has as many as it has options
+def occlude(
     faces: Annotated[Path, typer.Option(help="folder of images: jpg, png, webp, tif, ...")],
     masks: Annotated[Path, typer.Option(help="folder of masks, named like their images")],
     occluders: Annotated[

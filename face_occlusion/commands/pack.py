@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 
-def pack(  # noqa: PLR0913  a command has as many as it has options
+def pack(
     images: Annotated[Path, typer.Argument(help="folder of images: jpg, png, webp, tif, ...")],
     masks: Annotated[Path, typer.Argument(help="folder of masks, named like their images")],
     out: Annotated[Path, typer.Argument(help="new folder for the set")],

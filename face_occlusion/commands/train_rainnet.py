@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 
-def train_rainnet(  # noqa: PLR0913  each is an option of the command
+def train_rainnet(
     faces: Annotated[Path, typer.Argument(help="image set of photographs, e.g. data/faces/wo")],
     cutouts: Annotated[
         list[Path], typer.Argument(help="image sets of cut-outs, e.g. data/occluders/objects")

@@ -18,8 +18,8 @@ def unpack(
 
     Example: face-occlusion unpack data/sets/randocc_1 randocc_1_files
     """
-    from face_occlusion.imageset import ImageSet
     from face_occlusion.folders import unpack_image_set
+    from face_occlusion.imageset import ImageSet
 
     opened = ImageSet(image_set)
     unpack_image_set(opened, out)
