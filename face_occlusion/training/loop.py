@@ -75,6 +75,7 @@ def train_run(job: Job, data: Path, out: Path, scratch: Path) -> None:
     config["optim_wrapper"] = fit_device(config["optim_wrapper"])
     benchmark = ImageSet(data / "benchmarks" / "realocc")
     mark = fingerprint(job, [*parts, Part("benchmarks/realocc", benchmark, "png")])
+    limit_threads(job.train.num_threads)
     with run_lock(scratch, job.run):
         folder = scratch / job.run / mark[:16]
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,6 +84,16 @@ def train_run(job: Job, data: Path, out: Path, scratch: Path) -> None:
         card = session.card() | {"counts": counts, "fingerprint": mark}
         _write_run(out, session, config, card)
         shutil.rmtree(folder)
+
+
+def limit_threads(most: int) -> None:
+    """Compute with at most this many threads; 0 leaves PyTorch's choice (and OMP_NUM_THREADS).
+
+    More threads than free cores wait for each other busily: on two busy cores, two threads took
+    five times as long as one.
+    """
+    if most:
+        torch.set_num_threads(min(most, torch.get_num_threads()))
 
 
 def fingerprint(job: Job, parts: Sequence[Part]) -> str:

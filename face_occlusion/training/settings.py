@@ -67,6 +67,7 @@ class TrainParams:
     eval_interval: int  # iterations between two scores on RealOcc (Q34)
     checkpoint_interval: int  # iterations between two checkpoints to resume from
     log_interval: int  # iterations between two rows of the log
+    num_threads: int  # most threads to compute with on the CPU; 0 = PyTorch's choice
     num_workers: int  # processes that decode; 0 decodes in the training process
     cache_mb: int  # memory for decoded samples, per process; 0 decodes each sample anew
     precision: str  # bf16 (autocast, on a GPU only) or fp32
@@ -84,6 +85,7 @@ class TrainParams:
             self.input_px >= 32 and self.input_px % 32 == 0,
             f"input_px must be a positive multiple of 32; got {self.input_px}",
         )
+        require(self.num_threads >= 0, f"num_threads must be >= 0; got {self.num_threads}")
         require(self.num_workers >= 0, f"num_workers must be >= 0; got {self.num_workers}")
         require(self.cache_mb >= 0, f"cache_mb must be >= 0; got {self.cache_mb}")
         require(

@@ -71,6 +71,7 @@ TRAIN: dict[str, Any] = {
     "eval_interval": 3,
     "checkpoint_interval": 2,
     "log_interval": 1,
+    "num_threads": 0,
     "num_workers": 0,
     "cache_mb": 16,
     "precision": "bf16",
