@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
-from mmseg.models import EncoderDecoder
-from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from face_occlusion.training.augmentation import Draws, augment, normalise
 from face_occlusion.training.loss import mean_loss, ohem_loss
+
+with warnings.catch_warnings():  # mmcv says that it was built without compiled operations
+    warnings.filterwarnings("ignore", message="Fail to import", category=UserWarning)
+    from mmseg.models import EncoderDecoder
+    from mmseg.registry import MODELS
 
 
 class BatchPreprocessor(nn.Module):
