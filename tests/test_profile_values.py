@@ -1,0 +1,66 @@
+"""Every section of every profile is accepted by the dataclass of the stage that reads it."""
+
+import pytest
+
+from face_occlusion.benchmarks import BenchmarkParams
+from face_occlusion.evaluation.evaluate import EvaluateParams
+from face_occlusion.faces import FacesParams
+from face_occlusion.generation import GenerateParams
+from face_occlusion.occluders import OccludersParams
+from face_occlusion.params import load_params, read_section
+from face_occlusion.profiles import compose, profile_names
+from face_occlusion.reporting.params import ReportParams
+from face_occlusion.sources.fetch import SourceParams
+from face_occlusion.training.configs import params_class
+from face_occlusion.training.settings import RunParams, TrainParams
+from stages.download import DownloadParams
+from tests.conftest import ROOT
+
+PROFILES = ROOT / "profiles"
+SECTIONS = {
+    "download": DownloadParams,
+    "faces": FacesParams,
+    "occluders": OccludersParams,
+    "train": TrainParams,
+    "evaluate": EvaluateParams,
+    "report": ReportParams,
+}
+TABLES = {
+    "sources": SourceParams,
+    "benchmarks": BenchmarkParams,
+    "generate": GenerateParams,
+    "runs": RunParams,
+}
+
+
+@pytest.fixture(params=profile_names(PROFILES))
+def path(request, tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(compose(PROFILES, request.param))
+    return path
+
+
+def test_every_section_is_accepted(path):
+    for section, kind in SECTIONS.items():
+        assert isinstance(load_params(path, section, kind), kind)
+    for table, kind in TABLES.items():
+        for name in read_section(path, table):
+            assert isinstance(load_params(path, f"{table}.{name}", kind), kind)
+    for model in read_section(path, "models"):
+        load_params(path, f"models.{model}", params_class(model))
+
+
+def test_hands_with_and_without_transfer_differ_in_their_colours_only(path):
+    plain, transferred = (
+        dict(read_section(path, f"generate.{name}")) for name in ("natocc_hand", "natocc_hand_sot")
+    )
+    assert plain.pop("colour_transfer") is None
+    assert transferred.pop("colour_transfer") is not None
+    assert plain == transferred
+
+
+def test_what_the_report_shows_exists(path):
+    report = read_section(path, "report")
+    assert set(report["table_4"] + report["table_5"]) == set(read_section(path, "benchmarks"))
+    assert set(read_section(path, "evaluate.benchmarks")) == set(report["benchmarks"])
+    assert set(report["qualitative"]["combinations"]) <= set(read_section(path, "combinations"))
