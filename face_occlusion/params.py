@@ -27,7 +27,7 @@ def read_yaml(path: Path) -> Any:
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; run from the repository's root")
-    yaml = YAML(typ="safe", pure=True)
+    yaml = YAML(typ="safe")
     try:
         return yaml.load(path.read_text())
     except YAMLError as error:

@@ -88,7 +88,7 @@ def _override(params: MutableMapping[str, Any], changes: Mapping[str, Any], wher
 
 
 def _plain(text: str) -> Any:
-    return YAML(typ="safe", pure=True).load(text)
+    return YAML(typ="safe").load(text)
 
 
 def _round_trip() -> YAML:

@@ -17,7 +17,7 @@ MODELS = 3
 
 
 def read_yaml(text: str):
-    return YAML(typ="safe", pure=True).load(text)
+    return YAML(typ="safe").load(text)
 
 
 def stage_body(name: str) -> dict:

@@ -16,7 +16,7 @@ def profiles(tmp_path):
 
 
 def load(text):
-    return YAML(typ="safe", pure=True).load(text)
+    return YAML(typ="safe").load(text)
 
 
 def test_a_profile_changes_only_what_it_names(profiles):
