@@ -209,20 +209,20 @@ def _prediction_figures(material: Material) -> Iterator[tuple[str, Callable[[], 
 
 
 def metrics(material: Material) -> dict[str, Any]:
-    """Collect the handful of numbers for `dvc metrics show`: per cent, mean over models."""
+    """Collect the handful of numbers for `dvc metrics show` and `dvc exp show`.
+
+    Returns:
+        By combination, its mIoU on Table 4's first benchmark, per cent, mean over the models;
+        and how many claims have each outcome. All other scores are in the tables.
+    """
     grid = material.grid
-    found: dict[str, Any] = {}
-    for benchmark in grid.axes.benchmarks:
-        means = {
-            combination: mean
-            for combination in grid.axes.combinations
-            if (mean := mean_over_models(grid, combination, benchmark)) is not None
-        }
-        if means:
-            found[benchmark] = means
+    headline = material.sections.report.table_4[0]
+    means = {name: mean_over_models(grid, name, headline) for name in grid.axes.combinations}
     outcomes = [judgement.ours.outcome for judgement in material.judgements]
-    found["claims"] = {name: outcomes.count(name) for name in ("holds", "fails", "undecided")}
-    return found
+    return {
+        headline: {name: mean for name, mean in means.items() if mean is not None},
+        "claims": {name: outcomes.count(name) for name in ("holds", "fails", "undecided")},
+    }
 
 
 def mean_over_models(grid: Grid, combination: str, benchmark: str) -> float | None:

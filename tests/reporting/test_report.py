@@ -50,7 +50,7 @@ def test_report_writes_its_files_and_leaves_others_alone(report):
 
 def test_metrics_are_a_handful_in_per_cent(report, material):
     metrics = json.loads((report / "metrics.json").read_text())
-    assert set(metrics) == {"realocc", "realocc_wild", "wo_test", "claims"}
+    assert set(metrics) == {"realocc", "claims"}
     assert list(metrics["realocc"]) == list(material.sections.combinations)
     assert 50 < metrics["realocc"]["c_wo"] < metrics["realocc"]["c_wo_natocc"] < 100
     assert sum(metrics["claims"].values()) == len(material.judgements)
