@@ -10,7 +10,7 @@ from collections.abc import Callable
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's `main`; a bad input ends as one line on stderr and exit status 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # lists every table of every PDF's font
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it lists the tables of fonts
     try:
         main()
     except ValueError as error:
