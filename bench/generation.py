@@ -173,7 +173,8 @@ def compare(
     name: str, ours: Callable[[], int], theirs: Callable[[], int], rounds: int, target: str
 ) -> Row:
     """Time two functions alternately; the ratio is the median over the rounds."""
-    ours(), theirs()
+    for warm_up in (ours, theirs):
+        warm_up()
     times = [(cpu_ms(ours), cpu_ms(theirs)) for _ in range(rounds)]
     ratio = statistics.median(one / other for one, other in times)
     middles = (statistics.median(side) for side in zip(*times, strict=True))
