@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_occlusion.masks import FACE, IGNORED
+from face_occlusion.classes import FACE, IGNORED
 
 # FFHQ's constants: half side of the square over the distances of the eyes, and of eyes and mouth
 _EYES_TO_HALF_SIDE, _MOUTH_TO_HALF_SIDE = 2.0, 1.8

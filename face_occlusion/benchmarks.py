@@ -21,10 +21,10 @@ from face_occlusion.alignment import (
     points_of_68,
 )
 from face_occlusion.benchmark_readers import READERS, Annotated, Reader
+from face_occlusion.classes import FACE, IGNORED
 from face_occlusion.faces import fitted_jpeg
 from face_occlusion.images import encode_jpeg, encode_png
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.masks import FACE, IGNORED
 from face_occlusion.parallel import ordered_map
 from face_occlusion.resizing import fitted_size, resize_seg_map
 from face_occlusion.sources import Release

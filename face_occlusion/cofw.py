@@ -14,8 +14,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from face_occlusion.classes import FACE
 from face_occlusion.images import decode_mask, to_seg_map
-from face_occlusion.masks import FACE
 from face_occlusion.sources import Release
 
 NUM_LANDMARKS = 29

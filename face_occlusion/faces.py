@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from face_occlusion.classes import FACE
 from face_occlusion.images import decode_image, decode_mask, encode_jpeg, encode_png, to_seg_map
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.masks import FACE, original_seg_map, read_subsets
+from face_occlusion.masks import original_seg_map, read_subsets
 from face_occlusion.parallel import ordered_map
 from face_occlusion.resizing import fitted_size, resize_image, resize_seg_map
 from face_occlusion.sources import Release

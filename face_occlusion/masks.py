@@ -1,7 +1,4 @@
-"""Face masks of CelebAMask-HQ: the two definitions, and the subsets they are listed in.
-
-Class ids: 0 background, 1 face, 255 ignored.
-"""
+"""Face masks of CelebAMask-HQ: the two definitions, and the subsets they are listed in."""
 
 from __future__ import annotations
 
@@ -11,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from face_occlusion.sources import Release
-
-BACKGROUND, FACE, IGNORED = 0, 1, 255
 
 FACE_PARTS = ("skin", "l_brow", "r_brow", "l_eye", "r_eye", "nose", "mouth", "u_lip", "l_lip")
 OTHER_PARTS = ("eye_g", "neck", "neck_l", "hair", "hat", "l_ear", "r_ear", "ear_r", "cloth")

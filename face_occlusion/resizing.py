@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from face_occlusion.masks import FACE, IGNORED
+from face_occlusion.classes import FACE, IGNORED
 
 
 def fitted_size(size: tuple[int, int], size_px: int) -> tuple[int, int]:

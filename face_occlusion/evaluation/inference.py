@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from face_occlusion.resizing import resize_image
 from face_occlusion.training.checkpoint import read_checkpoint
-from face_occlusion.training.dataset import resize_image
 from face_occlusion.training.loss import margin
 from face_occlusion.training.segmentor import FaceSegmentor, build_segmentor
 

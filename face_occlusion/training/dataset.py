@@ -13,12 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from face_occlusion.imageset import ImageSet
+from face_occlusion.resizing import resize_image, resize_seg_map
 from face_occlusion.training.augmentation import Draws, draw
 from face_occlusion.training.settings import AugmentParams, CombinationParams, TrainParams
 
@@ -90,22 +90,6 @@ def _check_generated(parts: Sequence[Part]) -> None:
                 f"{part.images.folder}: must hold one sample per face of {faces.images.folder} "
                 f"({len(expected)}); got {len(part.images)}: generate the set again"
             )
-
-
-def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize (H, W, 3) uint8 to `size` = (height, width): area when shrinking, else bilinear."""
-    if image.shape[:2] == size:
-        return image
-    shrinks = size[0] < image.shape[0]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(image, size[::-1], interpolation=method)
-
-
-def resize_seg_map(seg_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize (H, W) uint8 class ids to `size` by the nearest pixel centre."""
-    if seg_map.shape == size:
-        return seg_map
-    return cv2.resize(seg_map, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
 
 
 def read_sample(
