@@ -1,0 +1,19 @@
+"""Samples, and files to compare and to damage, for these tests."""
+
+from pathlib import Path
+
+INFO = {"kind": "faces", "name": "wo", "sources": ["drawn here"]}
+
+
+def numbered(count: int) -> list[tuple[str, dict[str, bytes]]]:
+    return [(f"{n:05d}", {"jpg": bytes([n]) * 700, "json": b"{}"}) for n in range(count)]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def flip(path: Path, position: int) -> None:
+    damaged = bytearray(path.read_bytes())
+    damaged[position] ^= 1
+    path.write_bytes(damaged)
