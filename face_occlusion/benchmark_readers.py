@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from face_occlusion.cofw import CofwTrain
-from face_occlusion.faces import find_faces, list_images, read_corrected
+from face_occlusion.face_files import find_faces, list_images, read_corrected
 from face_occlusion.images import decode_image, decode_mask, to_seg_map
 from face_occlusion.masks import read_subsets
 from face_occlusion.resizing import resize_seg_map

@@ -22,11 +22,10 @@ from face_occlusion.alignment import (
 )
 from face_occlusion.benchmark_readers import READERS, Annotated, Reader
 from face_occlusion.classes import FACE, IGNORED
-from face_occlusion.faces import fitted_jpeg
 from face_occlusion.images import encode_jpeg, encode_png
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.parallel import ordered_map
-from face_occlusion.resizing import fitted_size, resize_seg_map
+from face_occlusion.resizing import fitted_jpeg, fitted_size, resize_seg_map
 from face_occlusion.sources import Release
 
 ALIGNMENTS = ("none", "ffhq")

@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 
 from face_occlusion.classes import FACE, IGNORED
+from face_occlusion.images import encode_jpeg
+
+_JPEG_START = b"\xff\xd8\xff"
 
 
 def fitted_size(size: tuple[int, int], size_px: int) -> tuple[int, int]:
@@ -40,6 +43,20 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     shrinks = size[0] < image.shape[0]
     method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     return cv2.resize(image, size[::-1], interpolation=method)
+
+
+def fitted_jpeg(data: bytes, image: np.ndarray, size: tuple[int, int], quality: int) -> bytes:
+    """Return an image as JPEG of a size: its own bytes if it has that size and is a JPEG.
+
+    Args:
+        data: The file's bytes.
+        image: (H, W, 3) uint8 RGB, decoded from them.
+        size: (height, width) wanted.
+        quality: JPEG quality, 1-100, where it is encoded anew.
+    """
+    if image.shape[:2] == size and data.startswith(_JPEG_START):
+        return data
+    return encode_jpeg(resize_image(image, size), quality)
 
 
 def coverage(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:

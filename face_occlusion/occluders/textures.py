@@ -6,10 +6,10 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from face_occlusion.faces import fitted_jpeg
 from face_occlusion.images import decode_image
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.parallel import ordered_map
+from face_occlusion.resizing import fitted_jpeg
 from face_occlusion.sources import Release
 
 
