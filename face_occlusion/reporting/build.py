@@ -188,7 +188,7 @@ def _prediction_figures(material: Material) -> Iterator[tuple[str, Callable[[], 
     """Figs 11 to 13: for each model the same images, picked by rule, and several combinations."""
     grid, chosen = material.grid, material.sections.report.qualitative
     picks = pick_by_difference(
-        grid, chosen.benchmark, chosen.first, chosen.second, chosen.images_per_rule
+        grid, chosen.benchmark, (chosen.first, chosen.second), chosen.images_per_rule
     )
     if not picks:
         return

@@ -14,14 +14,11 @@ import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.ticker import MaxNLocator
 
-from face_occlusion.evaluation.previews import encode_preview
 from face_occlusion.imageset import ImageSet
 from face_occlusion.reporting.curves import Curve, thinned
 from face_occlusion.reporting.grid import Axes, Cell, Grid, best_of_columns
-from face_occlusion.reporting.paper import Place
 from face_occlusion.reporting.picks import spread
-from face_occlusion.reporting.pictures import data_uri, outlined
-from face_occlusion.reporting.predictions import image_miou
+from face_occlusion.reporting.pictures import data_uri, outlined, reduced
 
 CHART = (320, 180)  # width and height of a curve's panel, in SVG units
 
@@ -34,15 +31,6 @@ class Sample:
     image: str  # data URI
     outlined: str  # data URI
     facts: list[tuple[str, str]]
-
-
-def reduced(image: np.ndarray, longer_side_px: int) -> np.ndarray:
-    """Shrink an (H, W, 3) uint8 image to a longer side; a smaller image is left as it is."""
-    scale = longer_side_px / max(image.shape[:2])
-    if scale >= 1:
-        return image
-    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def samples(
@@ -83,49 +71,6 @@ def flat_facts(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, s
 
 def _fact(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def browser_data(
-    grid: Grid, image_set: ImageSet, benchmark: str, number: int, side_px: int
-) -> dict[str, Any]:
-    """Collect images, truths and kept predictions for the image browser.
-
-    Returns:
-        `images`: key, kind, src, truth; `runs`: name, title, and per image its mask and mIoU.
-        Masks are 1-bit PNG in base64.
-    """
-    keys = spread(image_set.keys, number)
-    images = []
-    for key in keys:
-        target = image_set.seg_map(key)
-        images.append(
-            {
-                "key": key,
-                "kind": image_set.record(key).get("occluder_kind") or "",
-                "src": data_uri(reduced(image_set.image(key), side_px)),
-                "truth": encode_preview(target == 1, side_px),
-            }
-        )
-    runs = []
-    for (combination, model), scores in grid.runs.items():
-        part = scores.benchmarks.get(benchmark)
-        if part is None or part.absent is not None or not any(part.previews):
-            continue
-        index = {key: place for place, key in enumerate(part.keys)}
-        place = Place(combination, benchmark, model)
-        runs.append(
-            {
-                "run": scores.run,
-                "title": f"{grid.axes.models[model]} · {grid.axes.combinations[combination]}",
-                "masks": [part.previews[index[key]] for key in keys],
-                "scores": [_rounded(image_miou(grid, place, key)) for key in keys],
-            }
-        )
-    return {"images": images, "runs": runs}
-
-
-def _rounded(score: float | None) -> float | None:
-    return None if score is None or score != score else round(100 * score, 2)
 
 
 def score_rows(grid: Grid, benchmarks: Sequence[str]) -> list[dict[str, Any]]:

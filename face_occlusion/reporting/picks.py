@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.evaluation import metrics
 from face_occlusion.imageset import ImageSet
 from face_occlusion.reporting.grid import Grid
+from face_occlusion.reporting.kept import image_scores
 from face_occlusion.reporting.paper import Place
 
 
@@ -30,27 +31,38 @@ def spread(keys: list[str], number: int) -> list[str]:
 
 
 def pick_by_difference(
-    grid: Grid, benchmark: str, first: str, second: str, per_rule: int
+    grid: Grid,
+    benchmark: str,
+    pair: tuple[str, str],
+    per_rule: int,
+    *,
+    models: Sequence[str] = (),
+    among: Collection[str] | None = None,
 ) -> list[Pick]:
     """Pick the images with the best, the median and the worst difference of two combinations.
 
     The difference is of the per-image mIoU, averaged over the models that have both scores.
 
+    Args:
+        grid: All results.
+        benchmark: Whose images.
+        pair: Two combinations: first less second.
+        per_rule: Images for each of the three rules.
+        models: The models to average over; all if empty.
+        among: Keys to choose from; None for all.
+
     Returns:
-        `per_rule` images for each of the three rules, best first, none twice; no images if there
-        are no scores.
+        The picks, best first, none twice; no images if there are no scores.
     """
     differences = []
-    keys: list[str] = []
-    for model in grid.axes.models:
-        views = [grid.view(Place(name, benchmark, model)) for name in (first, second)]
-        if views[0] is not None and views[1] is not None:
-            scores = [metrics.mean_iou(view.counts) for view in views if view is not None]
-            differences.append(scores[0] - scores[1])
-            keys = grid.runs[first, model].benchmarks[benchmark].keys
+    for model in models or grid.axes.models:
+        high, low = (image_scores(grid, Place(name, benchmark, model)) for name in pair)
+        if high and low:
+            differences.append({key: high[key] - low[key] for key in high})
     if not differences:
         return []
-    mean = np.nan_to_num(np.mean(differences, axis=0))
+    keys = [key for key in differences[0] if among is None or key in among]
+    mean = np.nan_to_num([[one[key] for key in keys] for one in differences]).mean(axis=0)
     order = np.argsort(-mean, kind="stable")
     middle = max(0, len(order) // 2 - per_rule // 2)
     chosen: dict[int, str] = {}

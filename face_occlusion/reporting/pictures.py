@@ -91,6 +91,15 @@ def coloured_errors(image: np.ndarray, pred: np.ndarray, target: np.ndarray) -> 
     return np.rint(shown).astype(np.uint8)
 
 
+def reduced(image: np.ndarray, longer_side_px: int) -> np.ndarray:
+    """Shrink an (H, W, 3) uint8 image to a longer side; a smaller image is left as it is."""
+    scale = longer_side_px / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
 def data_uri(image: np.ndarray, quality: int = 80) -> str:
     """Encode an (H, W, 3) uint8 RGB image as a data URI of a JPEG."""
     text = base64.b64encode(encode_jpeg(image, quality)).decode("ascii")

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from face_occlusion.evaluation import metrics
-from face_occlusion.evaluation.previews import decode_preview
 from face_occlusion.imageset import ImageSet
 from face_occlusion.reporting.figures import TILE_PX, Colour, Tile
 from face_occlusion.reporting.grid import Grid
+from face_occlusion.reporting.kept import image_scores, predicted_mask
 from face_occlusion.reporting.paper import Place
 from face_occlusion.reporting.picks import Pick
 from face_occlusion.reporting.pictures import (
@@ -19,25 +18,6 @@ from face_occlusion.reporting.pictures import (
     thumbnail,
     thumbnail_mask,
 )
-
-
-def predicted_mask(grid: Grid, place: Place, key: str) -> np.ndarray | None:
-    """Return a kept prediction as a reduced (h, w) bool mask; None if none was kept."""
-    run = grid.runs.get((place.combination, place.model))
-    part = run.benchmarks.get(place.benchmark) if run else None
-    if part is None or key not in part.keys or not part.previews:
-        return None
-    preview = part.previews[part.keys.index(key)]
-    return None if preview is None else decode_preview(preview)
-
-
-def image_miou(grid: Grid, place: Place, key: str) -> float | None:
-    """Return the mIoU of one image, a fraction; None for an empty cell."""
-    run, view = grid.runs.get((place.combination, place.model)), grid.view(place)
-    if run is None or view is None:
-        return None
-    index = run.benchmarks[place.benchmark].keys.index(key)
-    return float(metrics.mean_iou(view.counts[index]))
 
 
 def prediction_rows(
@@ -71,7 +51,7 @@ def prediction_rows(
         ]
         for place in places:
             mask = predicted_mask(grid, place, pick.key)
-            score = image_miou(grid, place, pick.key)
+            score = image_scores(grid, place).get(pick.key)
             if mask is None or score is None:
                 tiles.append(Tile(image=np.full_like(image, 200), caption="not kept"))
                 continue

@@ -10,6 +10,7 @@ from typing import Any
 
 from face_occlusion.imageset import ImageSet
 from face_occlusion.reporting import page
+from face_occlusion.reporting.browser import browser_data
 from face_occlusion.reporting.build import (
     Material,
     all_tables,
@@ -21,7 +22,7 @@ from face_occlusion.reporting.build import (
 from face_occlusion.reporting.curves import METRICS
 from face_occlusion.reporting.paper import paper_cells, paper_quantity
 from face_occlusion.reporting.picks import pick_most_corrected
-from face_occlusion.reporting.pictures import data_uri, outlined
+from face_occlusion.reporting.pictures import data_uri, outlined, reduced
 from face_occlusion.reporting.provenance import hashes, substitutions
 from face_occlusion.reporting.tables import Table, empty_reasons, write_table
 
@@ -69,7 +70,7 @@ def page_context(material: Material, built: dict[str, Table]) -> dict[str, Any]:
     """Collect what the page's template shows."""
     sections, grid, report = material.sections, material.grid, material.sections.report
     chosen = report.qualitative
-    browser = page.browser_data(
+    browser = browser_data(
         grid,
         material.inventory.sets[f"benchmarks/{chosen.benchmark}"],
         chosen.benchmark,
@@ -218,7 +219,7 @@ def _wrong_labels(material: Material) -> Iterator[dict[str, str]]:
         image = faces.image(key)
         pictures = [
             data_uri(
-                page.reduced(
+                reduced(
                     outlined(image, faces.seg_map(key, part) == 1, material.colour, tint=0.3),
                     side_px,
                 )

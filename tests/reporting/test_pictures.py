@@ -58,14 +58,14 @@ def test_spread_is_even_and_takes_the_ends():
 
 
 def test_picks_are_the_best_median_and_worst_difference(material):
-    picks = pick_by_difference(material.grid, "realocc", "c_wo_natocc", "c_wo", 2)
+    picks = pick_by_difference(material.grid, "realocc", ("c_wo_natocc", "c_wo"), 2)
     assert [pick.rule for pick in picks] == ["best"] * 2 + ["median"] * 2 + ["worst"] * 2
     differences = [pick.difference for pick in picks]
     assert differences == sorted(differences, reverse=True)
-    everything = pick_by_difference(material.grid, "realocc", "c_wo_natocc", "c_wo", 5)
+    everything = pick_by_difference(material.grid, "realocc", ("c_wo_natocc", "c_wo"), 5)
     assert len({pick.key for pick in everything}) == len(everything) == 14
     assert picks[0] == everything[0] and picks[-1] == everything[-1]
-    assert pick_by_difference(material.grid, "cofw", "c_wo_natocc", "c_wo", 2) == []
+    assert pick_by_difference(material.grid, "cofw", ("c_wo_natocc", "c_wo"), 2) == []
 
 
 def test_most_corrected_faces_come_first(material):
