@@ -1,6 +1,6 @@
 """Synthetic occlusions: NatOcc (hands and objects) and RandOcc (random shapes).
 
-`occlude(face, mask, occluder, rng, params) -> image, mask, record` occludes one face,
+`occlude(face, mask, occluder, rng) -> image, mask, record` occludes one face,
 `regenerate` repeats it from the record, `generate_set` makes a whole image set.
 """
 

@@ -29,6 +29,7 @@ from face_occlusion.generation.occluder import Occluder, make_occluder
 from face_occlusion.generation.painting import paint
 from face_occlusion.generation.params import GenerateParams, draw_uniform
 from face_occlusion.generation.placement import FaceGeometry, measure_face
+from face_occlusion.generation.presets import default_params, kind_of
 from face_occlusion.generation.randocc import draw_randocc, randocc_layer
 from face_occlusion.generation.shapes import Texture
 
@@ -67,7 +68,7 @@ def occlude(
     mask: np.ndarray,
     occluders: OccluderSource | np.ndarray,
     rng: np.random.Generator,
-    params: GenerateParams,
+    params: GenerateParams | None = None,
     class_ids: ClassIds = ClassIds(),
 ) -> Sample:
     """Put a random occluder over a face.
@@ -76,10 +77,11 @@ def occlude(
         face: (H, W, 3) uint8 RGB; left unchanged.
         mask: (H, W) bool or uint8 class ids (0 background, 1 face, 255 ignored, or those of
             `class_ids`); left unchanged.
-        occluders: What is drawn from: occluders (NatOcc), textures (RandOcc), or one
-            premultiplied RGBA cut-out, (h, w, 4) uint8.
+        occluders: One premultiplied RGBA cut-out, (h, w, 4) uint8, or what is drawn from:
+            occluders (NatOcc) or textures (RandOcc), of one kind.
         rng: Source of every draw.
-        params: The method and its ranges.
+        params: The method and its ranges; None takes the paper's for the kind of the first
+            occluder, see `presets.default_params`.
         class_ids: Meaning of the mask's ids.
 
     Returns:
@@ -87,12 +89,15 @@ def occlude(
         attempts it took, and the share of the face that is covered.
 
     Raises:
-        ValueError: If sizes or types differ, the mask has no face, or no draw in `max_attempts`
-            covers a share of the face within `covered_frac_range`.
+        ValueError: If sizes or types differ, the mask has no face, there is no occluder, or no
+            draw in `max_attempts` covers a share of the face within `covered_frac_range`.
     """
     seg_map = _check_face(face, mask)
     if isinstance(occluders, np.ndarray):
         occluders = [make_occluder(occluders)]
+    if not len(occluders):
+        raise ValueError("there is no occluder to draw from; got an empty sequence")
+    params = params or default_params(kind_of(occluders[0]))
     face_changes = draw_face(rng, seg_map.shape, params.face)
     if params.keep_background:
         face_changes = dict.fromkeys(face_changes)

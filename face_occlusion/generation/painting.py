@@ -43,16 +43,20 @@ def paint(
         occluded_id: Class id of what the occluder hides.
 
     Returns:
-        The image, `image` itself unless it was harmonised.
+        The image, `image` itself unless a network harmonised it.
     """
     colours = layer
     if record["colour_transfer"] is not None:
         colours = _transfer(image, face_mask, layer, record)
-    seen = fade(apply_tone_layer(colours, record["occluder_changes"]), record["opacity"])
+    colours = apply_tone_layer(colours, record["occluder_changes"])
+    harmoniser = _harmoniser_of(record)
+    if harmoniser is not None and harmoniser.by_statistics:
+        colours, harmoniser = harmoniser.fit_layer(image, colours), None
+    seen = fade(colours, record["opacity"])
     blend(image, seen)
     occlude_label(seg_map, layer, occluded_id)
-    if record["harmonisation"] is not None:
-        image = _harmonise(image, seen, record["harmonisation"])
+    if harmoniser is not None:
+        image = _harmonise(image, seen, harmoniser)
     soften_contact(image, face_mask, layer, record["contact_sigma_px"])
     return image
 
@@ -68,12 +72,18 @@ def _transfer(
     return Layer(drop_alpha(moved), layer.alpha, layer.x, layer.y)
 
 
-def _harmonise(composite: np.ndarray, layer: Layer, settings: Mapping[str, Any]) -> np.ndarray:
+def _harmonise(composite: np.ndarray, layer: Layer, harmoniser: Harmoniser) -> np.ndarray:
     """Fit an occluder's colours to the picture around it; other pixels keep their values."""
     alpha = np.zeros(composite.shape[:2], np.uint8)
     canvas, part = layer.inside(alpha.shape)
     alpha[canvas] = layer.alpha[part]
-    return _harmoniser(tuple(sorted(settings.items())))(composite, alpha)
+    return harmoniser(composite, alpha)
+
+
+def _harmoniser_of(record: Mapping[str, Any]) -> Harmoniser | None:
+    """Return the harmoniser that a record names, if it names one."""
+    settings = record["harmonisation"]
+    return settings and _harmoniser(tuple(sorted(settings.items())))
 
 
 @lru_cache(maxsize=4)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from face_occlusion.generation.colour_transfer import ColourTransferParams
 from face_occlusion.generation.harmonisation import HarmonisationParams
+from face_occlusion.generation.harmonisation.harmoniser import RAINNET_PREFIX
+from face_occlusion.generation.occluder import Occluder
 from face_occlusion.generation.params import FaceParams, GenerateParams, ToneParams
+from face_occlusion.generation.shapes import Texture
 
 KINDS = ("hands", "objects", "textures")
 
@@ -27,7 +32,17 @@ SOT = ColourTransferParams(
     partial_share=0.7,
 )
 
-MKL = HarmonisationParams(method="mkl", size_px=256, strength=0.5)
+# Measured on held-out composites (`python -m bench.generation_quality`): the smallest colour error
+# of what needs no weights.
+STATISTICS = HarmonisationParams(method="reinhard", size_px=256, strength=0.5)
+
+# As published, where a parameter is all it takes; what else differs is in docs/paper.md.
+PUBLISHED_SOT = dataclasses.replace(SOT, mode="published", steps=15, directions_per_step=5)
+PUBLISHED = {
+    "scale_range": [0.57, 1.2],  # D7: 0.5-1 is meant for the area, then scaled by 0.8-1.2
+    "covered_frac_range": [0.0, 1.0],  # D18: no bounds
+    "opacity_range": [0.4, 0.7],  # D6
+}
 
 
 def paper_params(
@@ -43,7 +58,7 @@ def paper_params(
         kind: `hands`, `objects` (both NatOcc) or `textures` (RandOcc).
         seed: Seed of the set.
         colour_transfer: How hands get the face's colours; `SOT` is the paper's.
-        harmonisation: How objects are fitted to the picture; `MKL` needs no weights.
+        harmonisation: How objects are fitted to the picture; `STATISTICS` needs no weights.
 
     Raises:
         ValueError: If the kind is unknown.
@@ -78,4 +93,63 @@ def paper_params(
         keep_background=False,
         jpeg_quality=95,
         samples_per_shard=256,
+    )
+
+
+def default_params(kind: str, seed: int = 1) -> GenerateParams:
+    """Return the paper's settings, colours fitted: hands by transport, objects by statistics."""
+    return paper_params(
+        kind,
+        seed=seed,
+        colour_transfer=SOT if kind == "hands" else None,
+        harmonisation=STATISTICS if kind == "objects" else None,
+    )
+
+
+def published_params(kind: str, seed: int = 1) -> GenerateParams:
+    """Return settings that come as near to the published generator as parameters can.
+
+    Its colour transfer (D1-D5), sizes (D7), opacity (D6) and missing bounds (D18), so that the
+    difference can be measured; `bench.published` holds the rest.
+    """
+    transfer = PUBLISHED_SOT if kind == "hands" else None
+    return dataclasses.replace(paper_params(kind, seed=seed, colour_transfer=transfer), **PUBLISHED)
+
+
+PRESETS = {"paper": default_params, "published": published_params}
+
+
+def kind_of(item: Occluder | Texture) -> str:
+    """Return the kind whose settings fit an occluder: hands are those that have a direction."""
+    if isinstance(item, Texture):
+        return "textures"
+    return "objects" if item.pointing_deg is None else "hands"
+
+
+def with_colours(params: GenerateParams, kind: str, colours: str) -> GenerateParams:
+    """Return settings with another way of fitting the occluder's colours.
+
+    Args:
+        params: Settings for `kind`.
+        kind: `hands`, `objects` or `textures`.
+        colours: `fit` leaves the settings' own way, `keep` the occluder's colours; else a way of
+            fitting: `sot` for hands, a method of harmonisation for objects.
+
+    Raises:
+        ValueError: If the way is unknown or does not fit the kind.
+    """
+    if colours == "fit":
+        return params
+    if colours == "keep":
+        return dataclasses.replace(params, colour_transfer=None, harmonisation=None)
+    if colours == "sot" and kind == "hands":
+        return dataclasses.replace(params, colour_transfer=params.colour_transfer or SOT)
+    if colours != "sot" and kind == "objects":
+        harmonisation = dataclasses.replace(STATISTICS, method=colours)
+        if colours.startswith(RAINNET_PREFIX):
+            harmonisation = dataclasses.replace(harmonisation, strength=1.0)
+        return dataclasses.replace(params, harmonisation=harmonisation)
+    raise ValueError(
+        "colours must be fit or keep, for hands also sot, for objects also reinhard, mkl or "
+        f"rainnet:CHECKPOINT; got {colours!r} for {kind}"
     )

@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from face_occlusion.generation import GenerateParams
-from face_occlusion.generation.presets import MKL, SOT, paper_params
+from face_occlusion.generation.presets import SOT, STATISTICS, paper_params
 from face_occlusion.params import build, load_params
 from tests.generation.drawn import params
 
@@ -15,7 +15,7 @@ PAPER = Path(__file__).resolve().parents[2] / "profiles" / "paper.yaml"
 SETS = {
     "natocc_hand": paper_params("hands", seed=1),
     "natocc_hand_sot": paper_params("hands", seed=1, colour_transfer=SOT),
-    "natocc_object": paper_params("objects", seed=2, harmonisation=MKL),
+    "natocc_object": paper_params("objects", seed=2, harmonisation=STATISTICS),
     "randocc_1": paper_params("textures", seed=3),
     "randocc_2": paper_params("textures", seed=4),
 }

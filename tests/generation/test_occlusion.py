@@ -21,7 +21,7 @@ from face_occlusion.generation import (
     stable_id,
 )
 from face_occlusion.generation.occlusion import BACKGROUND_ID, FACE_ID
-from face_occlusion.generation.presets import MKL, SOT
+from face_occlusion.generation.presets import SOT, STATISTICS, default_params, published_params
 from face_occlusion.images import decode_image, decode_mask, encode_png
 from face_occlusion.imageset import encode_record
 from tests.generation.drawn import (
@@ -42,7 +42,7 @@ FACE, SEG_MAP = draw_face()
 SOURCES = {"hands": HANDS, "objects": DISCS, "textures": TEXTURES}
 COLOURED = {
     "hands": {"colour_transfer": dataclasses.replace(SOT, steps=3)},
-    "objects": {"harmonisation": MKL},
+    "objects": {"harmonisation": STATISTICS},
     "textures": {"transparent_prob": 1.0},
 }
 kinds = st.sampled_from(sorted(SOURCES))
@@ -213,6 +213,32 @@ def test_further_classes_are_kept():
     np.testing.assert_array_equal(occluded[~hidden], seg_map[~hidden])
     covered = (hidden & (SEG_MAP == 1)).sum() / SEG_MAP.sum()
     assert covered == pytest.approx(record["covered_frac"])
+
+
+@pytest.mark.parametrize("kind", sorted(SOURCES))
+def test_without_settings_the_paper_s_fit_the_occluder_s_kind(kind):
+    image, occluded, record = occlude(FACE, SEG_MAP, SOURCES[kind], rng(4))
+    again, again_map, same = occlude(FACE, SEG_MAP, SOURCES[kind], rng(4), default_params(kind))
+    np.testing.assert_array_equal(image, again)
+    np.testing.assert_array_equal(occluded, again_map)
+    assert record == same
+    assert (record["colour_transfer"] is not None) == (kind == "hands")
+    assert (record["harmonisation"] is not None) == (kind == "objects")
+
+
+@pytest.mark.parametrize("kind", sorted(SOURCES))
+def test_the_published_settings_leave_the_paper_s_ranges(kind):
+    settings_ = dataclasses.replace(published_params(kind), transparent_prob=1.0)
+    records = [occlude(FACE, SEG_MAP, SOURCES[kind], rng(n), settings_)[2] for n in range(12)]
+    assert max(record["placement"]["size"] for record in records) > 1
+    assert min(record["opacity"] for record in records) < 0.5
+    mode = records[0]["colour_transfer"] and records[0]["colour_transfer"]["mode"]
+    assert mode == ("published" if kind == "hands" else None)
+
+
+def test_no_occluder_is_refused():
+    with pytest.raises(ValueError, match="no occluder to draw from"):
+        occlude(FACE, SEG_MAP, [], rng())
 
 
 def test_a_single_cutout_and_a_bool_mask_will_do():

@@ -2,11 +2,13 @@
 
 The change of colour is computed small (256 or 512 a side) and applied at full size, weighted by
 the soft alpha. Pixels with alpha 0 keep their bits, sizes are kept, the same input gives the same
-output.
+output. RainNet sees the composite; the colour statistics are one affine map of the occluder's
+colours, which also fits premultiplied ones, so that it can be applied before they are blended.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from face_occlusion.generation.compositing import HALF, Layer, add_alpha, spread
 from face_occlusion.generation.harmonisation import statistics
 from face_occlusion.generation.smoothing import smooth_displacement
 
@@ -102,9 +105,39 @@ class Harmoniser:
             change = _network_change(self.network, small, inside)
         else:
             move = STATISTICS[self.params.method]
-            change[inside] = move(small[inside].astype(float), small[~inside].astype(float))
+            affine = statistics.affine_change(move, small, inside, ~inside)
+            if affine is not None:
+                change[inside] = small[inside] @ affine[:, :3].T + affine[:, 3]
         change *= self.params.strength
         return _extended(change, inside)
+
+    @property
+    def by_statistics(self) -> bool:
+        """Whether `fit_layer` can be used: the method is colour statistics, not a network."""
+        return self.params.method in STATISTICS
+
+    def fit_layer(self, image: np.ndarray, layer: Layer) -> Layer:
+        """Harmonise an occluder by statistics before it is blended, in its own window.
+
+        The change is affine, c' = c + A c + b, and so becomes P' = P + A P + b * alpha for
+        premultiplied colours: exact at soft edges, too.
+
+        Args:
+            image: (H, W, 3) uint8 RGB, the face without the occluder; left unchanged.
+            layer: The placed occluder; left unchanged.
+
+        Returns:
+            The occluder with other colours and the same coverage; `layer` itself if it covers
+            nothing by half, or everything around it.
+        """
+        scene, coverage = _sampled(image, layer, self.params.size_px)
+        move = STATISTICS[self.params.method]
+        affine = statistics.affine_change(move, scene, coverage >= HALF, coverage == 0)
+        if affine is None or self.params.strength == 0:
+            return layer
+        matrix = self.params.strength * affine / [1, 1, 1, 255] + np.eye(3, 4)
+        moved = cv2.transform(add_alpha(layer.colour, layer.alpha), matrix)
+        return Layer(cv2.min(moved, spread(layer.alpha)), layer.alpha, layer.x, layer.y)
 
 
 def harmonise(
@@ -158,6 +191,32 @@ def _check_composite(composite: np.ndarray, alpha: np.ndarray) -> None:
             "composite must be (H, W, 3) uint8 with an alpha of its size; "
             f"got {composite.shape} {composite.dtype} and {alpha.shape}"
         )
+
+
+def _sampled(image: np.ndarray, layer: Layer, size_px: int) -> tuple[np.ndarray, np.ndarray]:
+    """Take every k-th pixel of a face and of the occluder over it, at most `size_px` a side.
+
+    Returns:
+        (h, w, 3) uint8 colours, the occluder's straight where it covers by half or more, and
+        (h, w) uint8 coverage.
+    """
+    step = math.ceil(max(image.shape[:2]) / size_px)
+    scene = image[::step, ::step].copy()
+    coverage = np.zeros(scene.shape[:2], np.uint8)
+    (rows, columns), (top, left) = layer.inside(image.shape)
+    first_row, first_column = -rows.start % step, -columns.start % step
+    window = np.s_[
+        (rows.start + first_row) // step : -(-rows.stop // step),
+        (columns.start + first_column) // step : -(-columns.stop // step),
+    ]
+    part = np.s_[
+        top.start + first_row : top.stop : step, left.start + first_column : left.stop : step
+    ]
+    coverage[window] = alpha = layer.alpha[part]
+    inside = alpha >= HALF
+    straight = layer.colour[part][inside] * np.float32(255) / alpha[inside, np.newaxis]
+    scene[window][inside] = np.rint(straight)
+    return scene, coverage
 
 
 def _hard_mask(alpha: np.ndarray, side: int) -> np.ndarray:

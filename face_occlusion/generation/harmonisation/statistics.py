@@ -1,16 +1,23 @@
 """Harmonise by colour statistics: no weights, one step, strength capped.
 
-The foreground's mean and spread move toward the background's. Without a cap a plain object would
-take on the background's whole contrast, and any object its mean colour, so gains and shifts are
-limited.
+The foreground's mean and spread move toward those of its surroundings. Without a cap a plain
+object would take on their whole contrast, and any object their mean colour, so gains and shifts
+are limited: at full strength no method is worse than none.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 MAX_GAIN = 1.5  # a spread is stretched or shrunk at most this much
-MAX_SHIFT = 40.0  # a mean moves at most this far, in levels of 255 (in units of L, a, b for Lab)
+MAX_SHIFT = 40.0  # a mean moves at most this far, in levels of 255
+MAX_SHIFT_LAB = 20.0  # likewise, in units of L, a, b
+SURROUNDINGS_FRAC = 0.25  # of the foreground's size: how far its surroundings reach
+MAX_COLOURS = 4096  # of either, evenly spread: more change no statistic
+
+Move = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def mkl(foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -34,13 +41,14 @@ def mkl(foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
     stretch = inverse_root @ _symmetric_power(root @ back_cov @ root, 0.5) @ inverse_root
     gains, axes = np.linalg.eigh((stretch + stretch.T) / 2)
     stretch = (axes * np.clip(gains, 1 / MAX_GAIN, MAX_GAIN)) @ axes.T
-    return (foreground - fore_mean) @ (stretch - np.eye(3)).T + _capped(back_mean - fore_mean)
+    shift = _capped(back_mean - fore_mean, MAX_SHIFT)
+    return (foreground - fore_mean) @ (stretch - np.eye(3)).T + shift
 
 
 def reinhard(foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
     """Match mean and deviation of each CIELAB channel (Reinhard et al. 2001).
 
-    Gains are held in [1/MAX_GAIN, MAX_GAIN], the shift of the mean within MAX_SHIFT.
+    Gains are held in [1/MAX_GAIN, MAX_GAIN], the shift of the mean within MAX_SHIFT_LAB.
 
     Args:
         foreground: (N, 3) float RGB in 0-255; left unchanged.
@@ -53,13 +61,59 @@ def reinhard(foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
     gain = (back.std(axis=0) + 1) / (fore.std(axis=0) + 1)
     gain = np.clip(gain, 1 / MAX_GAIN, MAX_GAIN)
     mean = fore.mean(axis=0)
-    moved = (fore - mean) * gain + mean + _capped(back.mean(axis=0) - mean)
+    moved = (fore - mean) * gain + mean + _capped(back.mean(axis=0) - mean, MAX_SHIFT_LAB)
     return to_rgb(moved) - foreground
 
 
-def _capped(shift: np.ndarray) -> np.ndarray:
-    """Shorten a shift (3,) to at most MAX_SHIFT, its direction kept."""
-    return shift * min(1.0, MAX_SHIFT / max(float(np.linalg.norm(shift)), 1e-9))
+def affine_change(
+    move: Move, image: np.ndarray, inside: np.ndarray, outside: np.ndarray
+) -> np.ndarray | None:
+    """Summarise a method's change of a foreground as one affine map of its colours.
+
+    The affine map is the best fit to the change of the colours; of `mkl` it is the change itself.
+
+    Args:
+        move: `mkl` or `reinhard`.
+        image: (H, W, 3) uint8 or float RGB in 0-255.
+        inside: (H, W) bool, the foreground; pixels it covers in part left out.
+        outside: (H, W) bool, the background, likewise.
+
+    Returns:
+        (3, 4) float64: change = A colour + b, [A | b], in levels; None without a foreground or
+        surroundings.
+    """
+    near = surroundings(inside)
+    fore, back = _spread(image[near][inside[near]]), _spread(image[near][outside[near]])
+    if not len(fore) or not len(back):
+        return None
+    change = move(fore, back)
+    mean, mean_change = fore.mean(axis=0), change.mean(axis=0)
+    covariance = (fore - mean).T @ (fore - mean) / len(fore) + np.eye(3)  # + 1 level, as in mkl
+    cross = (fore - mean).T @ (change - mean_change) / len(fore)
+    linear = np.linalg.solve(covariance, cross).T
+    return np.column_stack([linear, mean_change - linear @ mean])
+
+
+def surroundings(inside: np.ndarray) -> tuple[slice, slice]:
+    """Return the window about a foreground, (H, W) bool, in which its surroundings lie."""
+    reach = max(3, int(SURROUNDINGS_FRAC * np.sqrt(np.count_nonzero(inside))))
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return slice(0), slice(0)
+    return (
+        slice(max(0, int(rows[0]) - reach), int(rows[-1]) + reach + 1),
+        slice(max(0, int(columns[0]) - reach), int(columns[-1]) + reach + 1),
+    )
+
+
+def _spread(colours: np.ndarray) -> np.ndarray:
+    """Take at most `MAX_COLOURS` of (N, 3) colours, evenly spread, as float64."""
+    return colours[:: max(1, -(-len(colours) // MAX_COLOURS))].astype(np.float64)
+
+
+def _capped(shift: np.ndarray, longest: float) -> np.ndarray:
+    """Shorten a shift (3,) to at most `longest`, its direction kept."""
+    return shift * min(1.0, longest / max(float(np.linalg.norm(shift)), 1e-9))
 
 
 def _symmetric_power(matrix: np.ndarray, power: float) -> np.ndarray:

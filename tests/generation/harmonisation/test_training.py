@@ -176,13 +176,13 @@ def test_a_short_training_lowers_the_loss_and_writes_checkpoint_and_card(tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rainnet.json", "rainnet.pth"]
 
 
-def test_params_out_of_range_are_refused_by_name():
+def test_params_out_of_range_are_refused_by_name(tmp_path):
     settings = {**PARAMS.__dict__}
     for key, value in {"width": 0, "iterations": 0, "learning_rate": 0.0}.items():
         with pytest.raises(ValueError, match=rf"^{key} must"):
             TrainingParams(**{**settings, key: value})
     with pytest.raises(ValueError, match="multiples of 256"):
-        train_rainnet(training_images(side=64), None, PARAMS, "cpu")  # type: ignore[arg-type]
+        train_rainnet(training_images(side=64), tmp_path / "out.pth", PARAMS, "cpu")
 
 
 def test_the_command_packs_and_the_module_trains(image_sets, tmp_path, monkeypatch, capsys):
