@@ -1,0 +1,158 @@
+"""A server on loopback that serves files well or badly, by script."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+Reply = Callable[["Request"], None]
+
+
+class Request(BaseHTTPRequestHandler):
+    """One request; replies are functions of it."""
+
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.seen.append((self.path, dict(self.headers)))
+        self.close_connection = True
+        replies = self.server.script.get(self.path.partition("?")[0], [])
+        if not replies:
+            self.send_error(404)
+            return
+        (replies.pop(0) if len(replies) > 1 else replies[0])(self)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Keep the tests' output clean."""
+
+    def start(self, status: int, length: int | None, **headers: str) -> None:
+        self.send_response(status)
+        self.send_header("Connection", "close")
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Request)
+        self.script: dict[str, list[Reply]] = {}
+        self.seen: list[tuple[str, dict[str, str]]] = []
+        self.done = threading.Event()
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.server_port}{path}"
+
+    def ranges(self) -> list[str | None]:
+        return [headers.get("Range") for _, headers in self.seen]
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    server = Server()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.done.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def whole(content: bytes, etag: str | None = '"1"', **headers: str) -> Reply:
+    """Serve a file as a good server does: ranges, If-Range, a strong ETag."""
+
+    def reply(request: Request) -> None:
+        _serve(request, content, etag, len(content), headers)
+
+    return reply
+
+
+def cut(content: bytes, after: int, etag: str | None = '"1"') -> Reply:
+    """Announce a file and close the connection after some bytes of it."""
+
+    def reply(request: Request) -> None:
+        _serve(request, content, etag, after, {})
+
+    return reply
+
+
+def stalled(content: bytes, after: int, server: Server, etag: str = '"1"') -> Reply:
+    """Announce a file, send some bytes of it and fall silent."""
+
+    def reply(request: Request) -> None:
+        _serve(request, content, etag, after, {})
+        request.wfile.flush()
+        server.done.wait(20)
+
+    return reply
+
+
+def _serve(
+    request: Request, content: bytes, etag: str | None, limit: int, headers: dict[str, str]
+) -> None:
+    extra = {"ETag": etag, **headers} if etag else headers
+    wanted = request.headers.get("Range")
+    if_range = request.headers.get("If-Range")
+    if wanted is None or etag is None or (if_range not in (None, etag)):
+        request.start(200, len(content), **extra)
+        request.wfile.write(content[:limit])
+        return
+    start = int(wanted.removeprefix("bytes=").rstrip("-"))
+    if start >= len(content):
+        request.start(416, 0, Content_Range=f"bytes */{len(content)}")
+        return
+    span = f"bytes {start}-{len(content) - 1}/{len(content)}"
+    request.start(206, len(content) - start, Content_Range=span, **extra)
+    request.wfile.write(content[start : start + limit])
+
+
+def status(code: int, **headers: str) -> Reply:
+    return lambda request: request.start(code, 0, **headers)
+
+
+def redirect(url: str) -> Reply:
+    return lambda request: request.start(302, 0, Location=url)
+
+
+def page(html: str, content_type: str = "text/html; charset=utf-8") -> Reply:
+    def reply(request: Request) -> None:
+        body = html.encode()
+        request.start(200, len(body), Content_Type=content_type)
+        request.wfile.write(body)
+
+    return reply
+
+
+def no_ranges(content: bytes, limit: int | None = None) -> Reply:
+    """Serve the whole file whatever is asked for, and say so by status 200."""
+
+    def reply(request: Request) -> None:
+        request.start(200, len(content), ETag='"1"')
+        request.wfile.write(content[:limit])
+
+    return reply
+
+
+def slow(content: bytes, chunks: int, pause_s: float) -> Reply:
+    """Serve a file in pieces with pauses between them."""
+
+    def reply(request: Request) -> None:
+        request.start(200, len(content), ETag='"1"')
+        step = -(-len(content) // chunks)
+        for start in range(0, len(content), step):
+            request.wfile.write(content[start : start + step])
+            request.wfile.flush()
+            time.sleep(pause_s)
+
+    return reply
