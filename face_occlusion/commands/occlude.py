@@ -24,18 +24,30 @@ def occlude(
         Path | None, typer.Option(help="folder of masks, if the occluders are plain images")
     ] = None,
     hands: Annotated[
-        bool, typer.Option("--hands", help="the files are hands: they reach for the face")
+        bool,
+        typer.Option(
+            "--hands", help="the files are hands: they reach for the face (image sets know it)"
+        ),
     ] = False,
+    preset: Annotated[
+        Literal["paper", "published"],
+        typer.Option(help="published: sizes, opacity and colour transfer as the published code"),
+    ] = "paper",
     scale: Annotated[
-        tuple[float, float], typer.Option(help="size of the occluder: root of its area / face's")
-    ] = (0.5, 1.0),
+        tuple[float, float] | None,
+        typer.Option(help="size of the occluder, root of its area / face's (default: 0.5 1)"),
+    ] = None,
     covered: Annotated[
-        tuple[float, float], typer.Option(help="share of the face that may be covered")
-    ] = (0.05, 0.5),
+        tuple[float, float] | None,
+        typer.Option(help="share of the face that may be covered (default: 0.05 0.5)"),
+    ] = None,
     colours: Annotated[
-        Literal["keep", "sot", "mkl"],
-        typer.Option(help="sot: hands get the face's colours; mkl: fit objects to the picture"),
-    ] = "keep",
+        str,
+        typer.Option(
+            help="fit: hands get the face's colours, objects those around them; keep; or how to "
+            "fit: sot (hands); reinhard, mkl, rainnet:CHECKPOINT (objects)"
+        ),
+    ] = "fit",
     exact_background: Annotated[
         bool,
         typer.Option(
@@ -65,17 +77,17 @@ def occlude(
     """
     import dataclasses
 
-    from face_occlusion.generation.folders import FolderOptions, occlude_folder
+    from face_occlusion.generation.folders import FolderOptions, holds_hands, occlude_folder
     from face_occlusion.generation.occlusion import ClassIds
-    from face_occlusion.generation.presets import MKL, SOT, paper_params
+    from face_occlusion.generation.presets import PRESETS, with_colours
 
+    hands = hands or holds_hands(occluders)
     kind = "textures" if method == "randocc" else "hands" if hands else "objects"
+    params = with_colours(PRESETS[preset](kind, seed), kind, colours)
     params = dataclasses.replace(
-        paper_params(kind, seed=seed),
-        scale_range=list(scale),
-        covered_frac_range=list(covered),
-        colour_transfer=SOT if colours == "sot" else None,
-        harmonisation=MKL if colours == "mkl" else None,
+        params,
+        scale_range=list(scale or params.scale_range),
+        covered_frac_range=list(covered or params.covered_frac_range),
         keep_background=exact_background,
     )
     class_ids = None

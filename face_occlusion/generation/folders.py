@@ -162,6 +162,14 @@ def read_occluders(occluders: Path, options: FolderOptions, scratch: Path) -> Oc
     return OccluderStore(cutouts, scratch / "occluders.bin")
 
 
+def holds_hands(occluders: Path) -> bool:
+    """Say whether a folder is an image set of hands: cut-outs that point somewhere."""
+    if not (occluders / INDEX).is_file():
+        return False
+    image_set = ImageSet(occluders)
+    return any(image_set.record(key).get("pointing_deg") is not None for key in image_set.keys[:1])
+
+
 def _load_texture(paths: dict[str, Path], key: str) -> np.ndarray:
     return decode_image(paths[key].read_bytes(), str(paths[key]))
 

@@ -127,10 +127,30 @@ def test_images_with_masks_serve_as_occluders(folder):
     assert "disc.png must have the size of" in str(result.exception)
 
 
-def test_image_sets_serve_as_occluders(folder):
+def test_image_sets_serve_as_occluders_and_hands_get_the_face_s_colours(folder):
     write_hands(folder / "set")
-    result = run(folder, "--hands", occluders="set")
+    result = run(folder, occluders="set")
     assert result.exit_code == 0, result.output
+    record = json.loads((folder / "out/records/plain.json").read_text())
+    assert record["colour_transfer"]["mode"] == "masked"
+    assert -15 <= record["placement"]["rotation_deg"] <= 15
+
+
+@pytest.mark.parametrize(
+    ("options", "method"),
+    [([], "reinhard"), (["--colours", "mkl"], "mkl"), (["--colours", "keep"], None)],
+)
+def test_objects_are_fitted_as_asked(folder, options, method):
+    assert run(folder, *options).exit_code == 0
+    record = json.loads((folder / "out/records/plain.json").read_text())
+    assert (record["harmonisation"] and record["harmonisation"]["method"]) == method
+    assert record["colour_transfer"] is None
+
+
+def test_the_published_settings_are_a_preset(folder):
+    assert run(folder, "--preset", "published", "--hands", occluders="hands").exit_code == 0
+    record = json.loads((folder / "out/records/plain.json").read_text())
+    assert record["colour_transfer"]["mode"] == "published"
 
 
 @pytest.mark.parametrize(
@@ -159,6 +179,8 @@ def test_image_sets_serve_as_occluders(folder):
             [],
             "disc.png: a cut-out must be a PNG with 8-bit RGBA",
         ),
+        (lambda f: None, ["--colours", "sot"], "for objects also reinhard, mkl or rainnet"),
+        (lambda f: None, ["--colours", "rainnet:no.pth"], "no.pth: no such RainNet checkpoint"),
         (lambda f: None, ["--keep-classes", "face"], "class ids must be whole numbers"),
         (lambda f: None, ["--covered", "0.99", "1"], "no draw in 200"),
         (lambda f: None, ["--scale", "1", "0.5"], "scale_range must be"),
