@@ -90,23 +90,23 @@ def apply_tone_layer(layer: Layer, record: Mapping[str, Any]) -> Layer:
     """
     if record["contrast"] is None and record["jpeg_quality"] is None:
         return layer
-    colour, cover = layer.colour, spread(layer.alpha)
+    colour = layer.colour
     if record["contrast"] is not None:
+        cover = spread(layer.alpha)
         gain, bias = gain_and_bias(record)
         colour = cv2.min(cv2.addWeighted(colour, gain, cover, bias / 255, 0), cover)
     if record["jpeg_quality"] is not None:
-        colour = _compress_premultiplied(colour, cover, record["jpeg_quality"])
+        colour = _compress_premultiplied(colour, layer.alpha, record["jpeg_quality"])
     return Layer(colour, layer.alpha, layer.x, layer.y)
 
 
-def _compress_premultiplied(colour: np.ndarray, cover: np.ndarray, quality: int) -> np.ndarray:
+def _compress_premultiplied(colour: np.ndarray, alpha: np.ndarray, quality: int) -> np.ndarray:
     """Compress colour over its own mean, and take the result by coverage again."""
-    total = max(cv2.sumElems(cover)[0], 1.0)
-    mean = [255 * channel / total for channel in cv2.sumElems(colour)[:3]]
-    filling = np.empty_like(colour)
-    filling[:] = np.rint(np.minimum(mean, 255)).astype(np.uint8)
-    behind = cv2.multiply(cv2.bitwise_not(cover), filling, scale=1 / 255)
-    return cv2.multiply(compress(cv2.add(colour, behind), quality), cover, scale=1 / 255)
+    rest = cv2.bitwise_not(alpha)
+    total = max(cv2.sumElems(alpha)[0], 1.0)
+    means = [min(channel / total, 1.0) for channel in cv2.sumElems(colour)[:3]]
+    behind = cv2.merge([cv2.convertScaleAbs(rest, alpha=mean) for mean in means])
+    return cv2.multiply(compress(cv2.add(colour, behind), quality), spread(alpha), scale=1 / 255)
 
 
 def draw_face(

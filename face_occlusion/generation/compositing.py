@@ -16,6 +16,8 @@ import numpy as np
 from face_occlusion.generation.occluder import Occluder
 
 HALF = 128  # coverage of 0.5 and above, in 0-255
+_COVERAGE = np.arange(256)
+_SOFTNESS = np.rint(4 * _COVERAGE * (255 - _COVERAGE) / 255).astype(np.uint8)  # 255 at the middle
 
 
 @dataclass
@@ -205,18 +207,15 @@ def soften_contact(image: np.ndarray, face_mask: np.ndarray, layer: Layer, sigma
     canvas, part = layer.inside(image.shape)
     if sigma_px <= 0 or not image[canvas].size:
         return
-    alpha = layer.alpha[part]
-    edge = cv2.bitwise_and(between(alpha, 1, 254), face_mask[canvas])
-    x, y, width, height = cv2.boundingRect(edge)
+    weight = cv2.bitwise_and(cv2.LUT(layer.alpha[part], _SOFTNESS), face_mask[canvas])
+    x, y, width, height = cv2.boundingRect(weight)
     if not width:
         return
-    rows, columns = np.divmod(np.flatnonzero(edge[y : y + height, x : x + width]), width)
-    share = alpha[rows + y, columns + x].astype(np.float32) / 255
-    weight = (4 * share * (1 - share))[:, np.newaxis]
     margin = math.ceil(3 * sigma_px)
     top, left = max(y - margin, 0), max(x - margin, 0)
-    target = image[canvas][top : y + height + margin, left : x + width + margin]
-    rows, columns = rows + y - top, columns + x - left
-    sharp = target[rows, columns].astype(np.float32)
-    smooth = blur(target, sigma_px)[rows, columns]
-    target[rows, columns] = np.rint(sharp + weight * (smooth - sharp)).astype(np.uint8)
+    around = image[canvas][top : y + height + margin, left : x + width + margin]
+    inner = np.s_[y - top : y - top + height, x - left : x - left + width]
+    sharp, smooth = around[inner], blur(around, sigma_px)[inner]
+    share = spread(weight[y : y + height, x : x + width])
+    kept = cv2.multiply(sharp, cv2.bitwise_not(share), scale=1 / 255)
+    cv2.add(kept, cv2.multiply(smooth, share, scale=1 / 255), dst=sharp)

@@ -7,6 +7,7 @@ decoded when they are drawn (1 ms each).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,7 +57,7 @@ class OccluderStore(Sequence[Occluder]):
         if self._pixels is None:
             self._pixels = np.memmap(self._path, dtype=np.uint8, mode="r")
         levels = tuple(
-            self._pixels[offset : offset + int(np.prod(shape))].reshape(shape)
+            self._pixels[offset : offset + math.prod(shape)].reshape(shape)
             for offset, shape in stored.levels
         )
         return replace(stored.occluder, levels=levels)
