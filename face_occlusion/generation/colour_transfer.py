@@ -17,14 +17,12 @@ from face_occlusion.generation.algorithm1 import face_thresholds, prepare_face
 from face_occlusion.generation.partial_transport import sliced_partial_transport
 from face_occlusion.generation.pixel_grids import (
     face_on_black,
-    sample_cutout,
     sample_face,
     sample_hand,
+    sample_premultiplied,
 )
 from face_occlusion.generation.published_transfer import transfer_published
-from face_occlusion.generation.smoothing import (
-    smooth_displacement,
-)
+from face_occlusion.generation.smoothing import smooth_displacement
 from face_occlusion.generation.transport import (
     colour_distance,
     quantile_transport,
@@ -40,6 +38,7 @@ __all__ = [
     "sliced_transport",
     "transfer_colours",
     "transfer_cutout",
+    "transfer_premultiplied",
 ]
 
 Mode = Literal["masked", "partial", "faithful", "published"]
@@ -142,16 +141,45 @@ def transfer_cutout(
     """
     if cutout.ndim != 3 or cutout.shape[2] != 4 or cutout.dtype != np.uint8:
         raise ValueError(f"cutout must be (h, w, 4) uint8; got {cutout.shape} {cutout.dtype}")
+    colour, alpha = np.ascontiguousarray(cutout[..., :3]), np.ascontiguousarray(cutout[..., 3])
+    moved = transfer_premultiplied(face_rgb, face_mask, colour, alpha, rng, params)
+    return np.dstack([moved, alpha])
+
+
+def transfer_premultiplied(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    colour: np.ndarray,
+    alpha: np.ndarray,
+    rng: np.random.Generator,
+    params: ColourTransferParams,
+) -> np.ndarray:
+    """Recolour a premultiplied hand like a face: `transfer_colours` for colour times coverage.
+
+    Args:
+        face_rgb: (H, W, 3) uint8 RGB.
+        face_mask: (H, W) bool, or uint8 where all but 0 is face.
+        colour: (h, w, 3) uint8 RGB, premultiplied by alpha; left unchanged.
+        alpha: (h, w) uint8 coverage.
+        rng: As in `transfer_colours`.
+        params: As in `transfer_colours`.
+
+    Returns:
+        (h, w, 3) uint8 RGB, premultiplied: no colour exceeds alpha.
+
+    Raises:
+        ValueError: As `transfer_colours`.
+    """
     if params.mode == "published":
-        alpha = np.ascontiguousarray(cutout[..., 3])
-        straight = cv2.divide(cutout[..., :3].copy(), cv2.merge([alpha] * 3), scale=255)
-        moved = transfer_colours(face_rgb, face_mask, straight, alpha, rng, params)
-        moved = cv2.multiply(moved, cv2.merge([alpha] * 3), scale=1 / 255)
-        return np.dstack([moved, alpha])
+        cover = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
+        straight = cv2.divide(colour, cover, scale=255)
+        moved = transfer_colours(face_rgb, face_mask > 0, straight, alpha, rng, params)
+        return cv2.multiply(moved, cover, scale=1 / 255)
     _check_input("face", face_rgb, face_mask)
-    hand, alpha = sample_cutout(cutout, params.downscale)
-    displacement = _displacement(face_rgb, face_mask, hand, alpha, rng, params)
-    return apply_to_cutout(cutout, displacement)
+    _check_input("hand", colour, alpha)
+    hand, share = sample_premultiplied(colour, alpha, params.downscale)
+    displacement = _displacement(face_rgb, face_mask, hand, share, rng, params)
+    return apply_to_premultiplied(colour, alpha, displacement)
 
 
 def colour_displacement(
@@ -208,22 +236,24 @@ def apply_displacement(hand_rgb: np.ndarray, displacement: np.ndarray) -> np.nda
     return cv2.add(hand_rgb, full, dtype=cv2.CV_8U)
 
 
-def apply_to_cutout(cutout: np.ndarray, displacement: np.ndarray) -> np.ndarray:
-    """Add a coarse change of colour to a premultiplied cut-out: alpha x change.
+def apply_to_premultiplied(
+    colour: np.ndarray, alpha: np.ndarray, displacement: np.ndarray
+) -> np.ndarray:
+    """Add a coarse change of colour to premultiplied colours: alpha x change.
 
     Args:
-        cutout: (h, w, 4) uint8 premultiplied RGBA; left unchanged.
+        colour: (h, w, 3) uint8 RGB, premultiplied; left unchanged.
+        alpha: (h, w) uint8.
         displacement: (gh, gw, 3) float32 in levels of 255.
 
     Returns:
-        (h, w, 4) uint8 premultiplied RGBA, rounded; alpha is the cut-out's, no colour exceeds it.
+        (h, w, 3) uint8 RGB, premultiplied and rounded; no colour exceeds alpha.
     """
-    height, width = cutout.shape[:2]
-    padded = np.pad(displacement, ((0, 0), (0, 0), (0, 1)))  # alpha does not change
-    full = cv2.resize(padded, (width, height), interpolation=cv2.INTER_LINEAR)
-    alpha = cv2.merge([cv2.extractChannel(cutout, 3)] * 4)
-    weighted = cv2.multiply(full, alpha, scale=1 / 255, dtype=cv2.CV_32F)
-    return cv2.min(cv2.add(cutout, weighted, dtype=cv2.CV_8U), alpha)
+    height, width = alpha.shape
+    cover = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
+    full = cv2.resize(displacement, (width, height), interpolation=cv2.INTER_LINEAR)
+    weighted = cv2.multiply(full, cover, scale=1 / 255, dtype=cv2.CV_32F)
+    return cv2.min(cv2.add(colour, weighted, dtype=cv2.CV_8U), cover)
 
 
 def _check_input(name: str, image: np.ndarray, mask: np.ndarray) -> None:
@@ -233,8 +263,8 @@ def _check_input(name: str, image: np.ndarray, mask: np.ndarray) -> None:
             f"{name} must be (H, W, 3) uint8 with a mask of its size; "
             f"got {image.shape} {image.dtype} and {mask.shape}"
         )
-    if name == "face" and mask.dtype != bool:
-        raise ValueError(f"face_mask must be bool; got {mask.dtype}")
+    if name == "face" and mask.dtype not in (np.bool_, np.uint8):
+        raise ValueError(f"face_mask must be bool or uint8; got {mask.dtype}")
 
 
 def _move_masked(

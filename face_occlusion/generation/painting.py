@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 
 from face_occlusion.generation.augmentation import apply_tone_layer
-from face_occlusion.generation.colour_transfer import ColourTransferParams, transfer_cutout
+from face_occlusion.generation.colour_transfer import ColourTransferParams, transfer_premultiplied
 from face_occlusion.generation.compositing import (
     Layer,
-    add_alpha,
     blend,
-    drop_alpha,
     fade,
     occlude_label,
     soften_contact,
@@ -67,9 +65,8 @@ def _transfer(
     """Give an occluder the face's colours."""
     rng = np.random.default_rng([record["colour_seed"], COLOUR_STREAM])
     params = ColourTransferParams(**record["colour_transfer"])
-    cutout = add_alpha(layer.colour, layer.alpha)
-    moved = transfer_cutout(image, face_mask > 0, cutout, rng, params)
-    return Layer(drop_alpha(moved), layer.alpha, layer.x, layer.y)
+    moved = transfer_premultiplied(image, face_mask, layer.colour, layer.alpha, rng, params)
+    return Layer(moved, layer.alpha, layer.x, layer.y)
 
 
 def _harmonise(composite: np.ndarray, layer: Layer, harmoniser: Harmoniser) -> np.ndarray:

@@ -49,11 +49,14 @@ def sample_hand(
     raise ValueError("hand_alpha must reach 0.5 somewhere: the cut-out is empty")
 
 
-def sample_cutout(cutout: np.ndarray, downscale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Take a premultiplied cut-out's pixels on a grid, as straight colours.
+def sample_premultiplied(
+    colour: np.ndarray, hand_alpha: np.ndarray, downscale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take a premultiplied hand's pixels on a grid, as straight colours.
 
     Args:
-        cutout: (h, w, 4) uint8 premultiplied RGBA.
+        colour: (h, w, 3) uint8 RGB, premultiplied.
+        hand_alpha: (h, w) uint8.
         downscale: Spacing of the grid in pixels.
 
     Returns:
@@ -62,7 +65,7 @@ def sample_cutout(cutout: np.ndarray, downscale: float) -> tuple[np.ndarray, np.
     Raises:
         ValueError: If alpha reaches one half nowhere.
     """
-    colours, alpha = sample_hand(cutout[..., :3], cutout[..., 3], downscale)
+    colours, alpha = sample_hand(colour, hand_alpha, downscale)
     share = np.where(alpha > 0, alpha, 1)[..., np.newaxis]
     return np.minimum(np.rint(colours / share), 255).astype(np.uint8), alpha
 
@@ -72,7 +75,7 @@ def sample_face(face_rgb: np.ndarray, face_mask: np.ndarray, downscale: float) -
 
     Args:
         face_rgb: (H, W, 3) uint8.
-        face_mask: (H, W) bool.
+        face_mask: (H, W) bool, or uint8 where all but 0 is face.
         downscale: Spacing of the grid in pixels.
 
     Returns:
@@ -83,7 +86,7 @@ def sample_face(face_rgb: np.ndarray, face_mask: np.ndarray, downscale: float) -
     """
     for factor in (downscale, 1.0):
         grid = _grid(face_mask, factor)
-        mask = face_mask[grid]
+        mask = face_mask[grid] > 0
         if mask.any():
             return face_rgb[grid][mask]
     raise ValueError("face_mask must hold at least one pixel; got none")
@@ -94,7 +97,7 @@ def face_on_black(face_rgb: np.ndarray, face_mask: np.ndarray, size: tuple[int, 
 
     Args:
         face_rgb: (H, W, 3) uint8.
-        face_mask: (H, W) bool.
+        face_mask: (H, W) bool, or uint8 where all but 0 is face.
         size: Height and width wanted.
 
     Returns:
@@ -112,7 +115,7 @@ def face_on_black(face_rgb: np.ndarray, face_mask: np.ndarray, size: tuple[int, 
             for used, num in zip((rows, columns), size, strict=True)
         )
     )
-    return np.where(face_mask[grid][..., np.newaxis], face_rgb[grid], np.uint8(0))
+    return np.where(face_mask[grid][..., np.newaxis] > 0, face_rgb[grid], np.uint8(0))
 
 
 def _grid(mask: np.ndarray, downscale: float) -> tuple[np.ndarray, ...]:

@@ -50,15 +50,15 @@ def stable_argsort(values: np.ndarray) -> np.ndarray:
     5 to 8 times faster, because numpy sorts plain integers with vector instructions.
 
     Args:
-        values: (N,) float32, finite.
+        values: (..., N) float32, finite; each row is sorted.
 
     Returns:
-        (N,) int64 indices.
+        (..., N) int64 indices.
     """
     bits = (values.astype(np.float32, copy=False) + np.float32(0)).view(np.int32)  # -0.0 -> 0.0
     ordered = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))  # orders like the floats
-    keys = (ordered.astype(np.int64) << 32) | np.arange(len(values), dtype=np.int64)
-    keys.sort()
+    keys = (ordered.astype(np.int64) << 32) | np.arange(values.shape[-1], dtype=np.int64)
+    keys.sort(axis=-1)
     return keys & 0xFFFFFFFF
 
 
@@ -138,33 +138,43 @@ def quantile_transport(
     wanted = source.astype(np.float32)
     weights = np.ones(len(target)) if weights is None else np.asarray(weights, float)
     for batch in directions.astype(np.float32):
-        wanted_along = np.sort(batch @ wanted.T, axis=1)
-        along = batch @ colours.T
+        wanted_along = np.sort(batch @ wanted.T, axis=1)  # (batch, M)
+        along = batch @ colours.T  # (batch, N)
+        order = stable_argsort(along)
+        change = quantile_means(wanted_along, weights[order])
+        change -= np.take_along_axis(along, order, axis=1)
         shift = np.empty_like(along)
-        for k, values in enumerate(along):
-            order = stable_argsort(values)
-            shift[k, order] = quantile_means(wanted_along[k], weights[order]) - values[order]
+        np.put_along_axis(shift, order, change, axis=1)
         colours += shift.T @ np.linalg.pinv(batch).T
     return colours
 
 
 def quantile_means(ordered: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Average a sorted sample over consecutive intervals of its quantiles.
+    """Average sorted samples over consecutive intervals of their quantiles.
 
     Args:
-        ordered: (M,) sorted values, equal weight each.
-        weights: (N,) positive widths of the intervals, any scale.
+        ordered: (..., M) sorted values, equal weight each.
+        weights: (..., N) positive widths of the intervals, any scale.
 
     Returns:
-        (N,) float64 means; their weighted sum is the mean of `ordered`.
+        (..., N) float64 means; their weighted sum is the mean of `ordered`.
     """
-    integral = np.concatenate([[0.0], np.cumsum(ordered, dtype=np.float64)])
-    ends = np.cumsum(weights)
-    ends = np.concatenate([[0.0], ends * (len(ordered) / ends[-1])])
-    ends[-1] = len(ordered)
-    below = np.minimum(ends.astype(np.int64), len(ordered) - 1)
-    reached = integral[below] + (ends - below) * ordered[below]
+    num = ordered.shape[-1]
+    integral = _with_zero(np.cumsum(ordered, axis=-1, dtype=np.float64))
+    ends = _with_zero(np.cumsum(weights, axis=-1, dtype=np.float64))
+    ends *= num / ends[..., -1:]
+    ends[..., -1] = num
+    below = np.minimum(ends.astype(np.int64), num - 1)
+    reached = (ends - below) * np.take_along_axis(ordered, below, axis=-1)
+    reached += np.take_along_axis(integral, below, axis=-1)
     return np.diff(reached) / np.diff(ends)
+
+
+def _with_zero(sums: np.ndarray) -> np.ndarray:
+    """Put a zero before the running sums of each row."""
+    padded = np.zeros((*sums.shape[:-1], sums.shape[-1] + 1))
+    padded[..., 1:] = sums
+    return padded
 
 
 def check_images(source: np.ndarray, target: np.ndarray) -> None:
