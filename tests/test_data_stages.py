@@ -43,7 +43,7 @@ def run(monkeypatch, stage, *args):
 
 def test_faces_from_archives(project, monkeypatch):
     run(monkeypatch, download, "celebamask_hq", "data/raw/celebamask_hq")
-    run(monkeypatch, faces, "data/raw/celebamask_hq", "data/faces")
+    run(monkeypatch, faces, "data/raw/celebamask_hq", "data/none", "data/faces")
     assert [len(ImageSet(project / "data/faces" / name)) for name in ("wo", "wo_test", "o")] == [
         3,
         2,

@@ -1,21 +1,33 @@
+import csv
+
 import numpy as np
 import pytest
 
+from face_occlusion.corrections import read_corrections
 from face_occlusion.faces import FacesParams, import_faces
 from face_occlusion.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.sources import Release
+from tests.corrections.drawn import PARAMS as CORRECTIONS
+from tests.corrections.drawn import box, labelme, put, shape
 from tests.sources.build import celebamask_files, ellipse, make_release, photo
 
-PARAMS = {"size_px": 0, "jpeg_quality": 95, "samples_per_shard": 2}
+PARAMS = {"size_px": 0, "jpeg_quality": 95, "samples_per_shard": 2, "corrections": CORRECTIONS}
 ROOT = "CelebAMask-HQ/CelebAMask-HQ"
 CORRECTED = "CelebAMask-HQ-masks_corrected/CelebAMask-HQ-masks_corrected"
 
 
-def run(tmp_path, *, changed=None, removed=(), workers=1, out="faces", **params):
+def run(tmp_path, *, changed=None, removed=(), corrections=None, out="faces", **params):
+    workers = params.pop("workers", 1)
     files = celebamask_files() | (changed or {})
     files = {name: content for name, content in files.items() if name not in removed}
     release = make_release(tmp_path / "raw", "celebamask_hq", files)
-    return import_faces(release, tmp_path / out, FacesParams(**PARAMS | params), workers=workers)
+    return import_faces(
+        release,
+        tmp_path / out,
+        FacesParams(**PARAMS | params),
+        corrections=corrections,
+        workers=workers,
+    )
 
 
 def test_three_sets_with_both_masks(tmp_path):
@@ -40,7 +52,61 @@ def test_a_correction_changes_one_mask_only(tmp_path):
     smaller = encode_png(ellipse(32, 32, 0.1).astype(np.uint8))
     faces = run(tmp_path, changed={f"{CORRECTED}/5.png": smaller})["o"]
     assert faces.seg_map("00005").sum() < faces.seg_map("00005", "original.png").sum()
-    assert faces.record("00005")["changed_frac"] > 0.1
+    record = faces.record("00005")
+    assert record["changed_frac"] > 0.1
+    assert record["corrected_by"] == "authors"
+    before, after = faces.seg_map("00005", "original.png") == 1, faces.seg_map("00005") == 1
+    assert record["changed_px"] == (before != after).sum()
+    assert record["iou_with_original"] == (before & after).sum() / (before | after).sum()
+    assert faces.info["changes"]["num_changed"] == 1
+    assert faces.info["changes"]["min_iou_with_original"] == record["iou_with_original"]
+
+
+def table(image_set):
+    with (image_set.folder / "changes.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_correction_of_ones_own_replaces_the_authors(tmp_path):
+    face = shape("face", box(8, 8, 16, 24))  # on the mask's 32 x 32, not the image's 64 x 64
+    drawn = {"labelme/5.json": labelme(face, name="5.jpg", size=(32, 32))}
+    corrections = read_corrections(put(tmp_path / "drawn", drawn), CORRECTIONS)
+    plain = run(tmp_path, out="plain")
+    faces = run(tmp_path, corrections=corrections)
+    expected = np.zeros((64, 64), np.uint8)
+    expected[16:48, 16:32] = 1
+    np.testing.assert_array_equal(faces["o"].seg_map("00005"), expected)
+    authors = plain["o"].seg_map("00005") == 1
+    record = faces["o"].record("00005")
+    assert record["corrected_by"] == "labelme"
+    assert record["changed_px_authors"] == (authors != expected).sum()
+    assert record["iou_with_authors"] == (authors & expected).sum() / (authors | expected).sum()
+    assert [row["key"] for row in table(faces["o"])] == ["00005"]
+    assert table(faces["o"])[0]["changed_px_authors"] == str(record["changed_px_authors"])
+    assert faces["o"].info["changes"]["corrected_by"] == {"authors": 1, "labelme": 1}
+    assert table(faces["wo"]) == []
+    for name in ("wo", "wo_test"):  # everything else is as without
+        assert faces[name].shards == plain[name].shards
+    assert faces["o"].read("00006", "png") == plain["o"].read("00006", "png")
+
+
+def test_workers_apply_corrections_too(tmp_path):
+    drawn = {
+        "labelme/5.json": labelme(shape("hand", box(0, 0, 64, 40)), name="5.jpg", size=(64, 64))
+    }
+    corrections = read_corrections(put(tmp_path / "drawn", drawn), CORRECTIONS)
+    one = run(tmp_path, corrections=corrections, out="one")["o"]
+    two = run(tmp_path, corrections=corrections, out="two", workers=2)["o"]
+    assert one.shards == two.shards
+    assert one.seg_map("00005")[:40].max() == 0 < one.seg_map("00005")[40:].max()
+
+
+def test_a_correction_of_no_listed_face_is_refused(tmp_path):
+    drawn = {"labelme/7.json": labelme(shape("hand", box(0, 0, 9, 9)), name="7.jpg")}
+    corrections = read_corrections(put(tmp_path / "drawn", drawn), CORRECTIONS)
+    with pytest.raises(ValueError, match=r"labelme/7\.json: face 7 is in none of the lists"):
+        run(tmp_path, corrections=corrections)
+    assert not (tmp_path / "faces").exists()
 
 
 def test_jpegs_of_the_right_size_keep_their_bytes(tmp_path):
