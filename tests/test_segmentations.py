@@ -23,6 +23,9 @@ def test_convention_coordinates_run_along_the_edges_of_pixels():
     drawn = instance_mask([[2, 1, 5, 1, 5, 3, 2, 3]], (5, 7))
     assert drawn.sum() == 6
     assert drawn[1:3, 2:5].all()
+    counts = [11, 2, 3, 2, 3, 2, 12]  # column by column
+    runs = {"counts": counts, "size": [5, 7]}
+    np.testing.assert_array_equal(instance_mask(runs, (5, 7)), drawn)
 
 
 @pytest.mark.parametrize(

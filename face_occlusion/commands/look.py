@@ -15,6 +15,10 @@ def look(
     key: Annotated[
         list[str] | None, typer.Option(help="draw this sample instead; may be repeated")
     ] = None,
+    largest: Annotated[
+        str | None,
+        typer.Option(help="draw those whose record has the largest value of this field"),
+    ] = None,
     columns: Annotated[int, typer.Option(help="samples in a row")] = 6,
     thumb_px: Annotated[int, typer.Option(help="side of a sample's picture")] = 256,
 ) -> None:
@@ -28,11 +32,12 @@ def look(
     """
     from face_occlusion.images import encode_png
     from face_occlusion.imageset import ImageSet
-    from face_occlusion.viewing.contact_sheet import draw_contact_sheet, pick_keys
+    from face_occlusion.viewing.contact_sheet import draw_contact_sheet, pick_keys, pick_largest
 
     opened = ImageSet(image_set)
     path = out or Path(f"{image_set.resolve().name}.png")
-    keys = key or pick_keys(opened, num)
+    chosen = pick_largest(opened, largest, num) if largest else pick_keys(opened, num)
+    keys = key or chosen
     sheet = draw_contact_sheet(opened, keys, columns=columns, thumb_px=thumb_px)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")

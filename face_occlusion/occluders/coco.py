@@ -10,10 +10,10 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pycocotools.mask
 
 from face_occlusion.images import decode_image
 from face_occlusion.occluders.cutout import clean_mask, cut_out
+from face_occlusion.segmentations import instance_mask
 from face_occlusion.sources import Release
 
 _RING_PX = 3  # width of the ring around an object in which neighbours are looked for
@@ -212,25 +212,6 @@ def _boxes_meet(box: Sequence[float], other: Sequence[float], pad: int) -> bool:
         and other[axis] - pad < box[axis] + box[axis + 2]
         for axis in (0, 1)
     )
-
-
-def instance_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
-    """Draw COCO's polygons or run lengths.
-
-    Args:
-        segmentation: Polygons [[x0, y0, ...], ...] or a run-length mapping, as COCO has them.
-        size: (height, width) of the photograph.
-
-    Returns:
-        (height, width) bool.
-    """
-    if isinstance(segmentation, list):
-        runs = pycocotools.mask.merge(pycocotools.mask.frPyObjects(segmentation, *size))
-    elif isinstance(segmentation["counts"], list):
-        runs = pycocotools.mask.frPyObjects(segmentation, *size)
-    else:
-        runs = segmentation
-    return pycocotools.mask.decode(runs).astype(bool)
 
 
 def _take_turns(

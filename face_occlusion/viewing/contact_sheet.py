@@ -92,6 +92,29 @@ def pick_keys(image_set: ImageSet, num: int) -> list[str]:
     return [image_set.keys[place] for place in np.rint(places).astype(int)]
 
 
+def pick_largest(image_set: ImageSet, field: str, num: int) -> list[str]:
+    """Return the `num` keys (or all, if fewer) whose records have the largest value of a field.
+
+    Of equal values the earlier key comes first.
+
+    Raises:
+        ValueError: If `num` is below 1, or a record lacks the field or has no number there.
+    """
+    if num < 1:
+        raise ValueError(f"num must be at least 1; got {num}")
+    values = {}
+    for key in image_set.keys:
+        record = image_set.record(key)
+        value = record.get(field)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(
+                f"{image_set.folder}: record of {key} has no number '{field}'; "
+                f"it has {', '.join(sorted(record))}"
+            )
+        values[key] = value
+    return sorted(values, key=lambda key: -values[key])[:num]
+
+
 class _Cell:
     """One sample on the sheet: its picture and the lines under it."""
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from face_occlusion.images import encode_jpeg, encode_png
-from face_occlusion.occluders.coco import SelectionParams, instance_mask, pick_objects
+from face_occlusion.occluders.coco import SelectionParams, pick_objects
 from face_occlusion.occluders.objects import ObjectsParams, import_objects
 from tests.sources.build import ellipse, make_release, photo
 
@@ -127,16 +127,6 @@ def test_unknown_categories_are_named(tmp_path):
         pick(tmp_path, GOOD, 1, categories=["cupp"])
     with pytest.raises(ValueError, match="supports: sofa are not in"):
         pick(tmp_path, GOOD, 1, supports=["sofa"])
-
-
-def test_run_lengths_and_polygons_draw_the_same():
-    polygon = instance_mask([box(2, 1, 3, 2)], (5, 7))
-    assert polygon.sum() == 6
-    assert polygon[1:3, 2:5].all()
-    counts = [11, 2, 3, 2, 3, 2, 12]  # column by column
-    np.testing.assert_array_equal(
-        instance_mask({"counts": counts, "size": [5, 7]}, (5, 7)), polygon
-    )
 
 
 def run(tmp_path, files, workers=1, selection=None, **params):

@@ -14,6 +14,7 @@ from face_occlusion.viewing.contact_sheet import (
     draw_cutout,
     draw_outlines,
     pick_keys,
+    pick_largest,
 )
 
 INFO = {"kind": "synthetic", "name": "natocc_hand", "sources": ["drawn here"]}
@@ -225,3 +226,18 @@ def test_captions_keep_to_their_room(record, width_px, max_lines):
     assert len(lines) <= max_lines
     limit = max(width_px, ten_px("and 12 more"))
     assert all(ten_px(text) <= limit for text in texts(lines))
+
+
+def test_the_largest_of_a_field_come_first(tmp_path):
+    image = encode_jpeg(np.zeros((8, 9, 3), np.uint8), 90)
+    samples = [
+        (key, {"jpg": image, "json": encode_record({"name": key, "changed_px": value})})
+        for key, value in (("a", 3), ("b", 9), ("c", 3), ("d", 0))
+    ]
+    image_set = write_image_set(tmp_path / "set", samples, info=INFO)
+    assert pick_largest(image_set, "changed_px", 3) == ["b", "a", "c"]
+    assert len(pick_largest(image_set, "changed_px", 9)) == 4
+    with pytest.raises(ValueError, match="record of a has no number 'name'; it has changed_px, na"):
+        pick_largest(image_set, "name", 3)
+    with pytest.raises(ValueError, match="num must be at least 1"):
+        pick_largest(image_set, "changed_px", 0)
