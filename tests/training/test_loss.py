@@ -3,11 +3,23 @@ import math
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from mmseg.models.losses import CrossEntropyLoss
 from mmseg.structures.sampler import OHEMPixelSampler
 from torch.nn import functional
 
-from face_occlusion.training.loss import IGNORED, hard_pixels, margin, mean_loss, ohem_loss
+from face_occlusion.training import loss as loss_module
+from face_occlusion.training.loss import (
+    IGNORED,
+    hard_pixels,
+    kth_largest,
+    margin,
+    mean_loss,
+    ohem_loss,
+    radix_kth_largest,
+)
 
 SHAPE = (3, 11, 17)  # N, H, W
 
@@ -53,6 +65,27 @@ def test_equals_a_slow_loop(channels, divide_by, thresh, min_kept):
     got = ohem_loss(logits, seg_map, thresh=thresh, min_kept=min_kept, divide_by=divide_by)
     want = slow_loss(logits, seg_map, thresh, min_kept, divide_by)
     assert got.item() == pytest.approx(want, rel=1e-5)
+
+
+@given(
+    arrays(np.float32, st.integers(1, 60), elements=st.floats(0, 2.0**120, width=32)),
+    st.integers(1, 60),
+)
+def test_the_radix_finds_what_a_sort_finds(values: np.ndarray, k: int):
+    k = min(k, len(values))
+    found = radix_kth_largest(torch.from_numpy(values), k)
+    assert found.item() == np.sort(values)[::-1][k - 1] == kth_largest(torch.tensor(values), k)
+
+
+@pytest.mark.parametrize(("thresh", "min_kept"), [(0.7, 1), (0.05, 200), (0.05, 10_000), (0.3, 90)])
+def test_the_gpus_selection_equals_the_cpus(thresh, min_kept, monkeypatch):
+    logits, seg_map = batch(6, 1)
+    losses = loss_module.pixel_losses(logits.round(), seg_map)  # rounded, so that some tie
+    valid = seg_map != IGNORED
+    want = hard_pixels(losses, valid, thresh, min_kept)
+    monkeypatch.setattr(torch.Tensor, "is_cuda", property(lambda _: True))
+    got = hard_pixels(losses, valid, thresh, min_kept)
+    assert torch.equal(got, want) and want.any()
 
 
 class Head:
@@ -112,4 +145,4 @@ def test_logits_are_resized_to_the_map():
     logits, seg_map = batch(5, 1)
     small = functional.avg_pool2d(logits, 3)
     resized = functional.interpolate(small, size=SHAPE[1:], mode="bilinear")
-    assert mean_loss(small, seg_map).item() == mean_loss(resized, seg_map).item()
+    assert mean_loss(small, seg_map).item() == pytest.approx(mean_loss(resized, seg_map).item())
