@@ -16,6 +16,8 @@ with warnings.catch_warnings():  # mmcv says that it was built without compiled 
     from mmseg.models import EncoderDecoder
     from mmseg.registry import MODELS
 
+    from face_occlusion.training import networks  # noqa: F401 - registers them
+
 
 class BatchPreprocessor(nn.Module):
     """Move a batch to the network's device, augment it there and normalise it."""

@@ -23,7 +23,7 @@ def config(params: Params, loss: LossParams, norm: str) -> dict[str, Any]:
         "type": "FaceSegmentor",
         "backbone": backbone(params, norm_cfg),
         "decode_head": {
-            "type": "PSPHead",
+            "type": "PyramidHead",
             "in_channels": params.out_channels,
             "in_index": 3,
             "channels": params.head_channels,

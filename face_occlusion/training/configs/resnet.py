@@ -45,7 +45,7 @@ class ResNetParams:
 
 def backbone(params: ResNetParams, norm_cfg: dict[str, Any]) -> dict[str, Any]:
     return {
-        "type": "ResNetV1c",
+        "type": "BlockwiseResNetV1c",
         "depth": params.depth,
         "stem_channels": params.base_channels,
         "base_channels": params.base_channels,

@@ -51,7 +51,7 @@ def config(params: Params, loss: LossParams, norm: str) -> dict[str, Any]:
     return {
         "type": "FaceSegmentor",
         "backbone": {
-            "type": "MixVisionTransformer",
+            "type": "LeanMixTransformer",
             "in_channels": 3,
             "embed_dims": width,
             "num_stages": 4,
@@ -67,7 +67,7 @@ def config(params: Params, loss: LossParams, norm: str) -> dict[str, Any]:
             "drop_path_rate": params.drop_path_rate,
         },
         "decode_head": {
-            "type": "SegformerHead",
+            "type": "LeanSegformerHead",
             "in_channels": [width * heads for heads in NUM_HEADS],
             "in_index": [0, 1, 2, 3],
             "channels": params.head_channels,

@@ -1,0 +1,147 @@
+"""SegFormer's backbone with the tokens' channels in the last place throughout.
+
+Attention is `scaled_dot_product_attention`, which never writes the attention matrix; the spatial
+reduction before it, a convolution whose kernel is its stride, is a matrix product; the two linear
+convolutions of the feed-forward part are products too. The numbers that drop paths are drawn once
+per step for all blocks, so that blocks of one stage are one program for torch.compile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from mmseg.models.backbones import MixVisionTransformer
+from mmseg.models.backbones.mit import (
+    EfficientMultiheadAttention,
+    MixFFN,
+    TransformerEncoderLayer,
+)
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+from torch.nn import functional
+
+from face_occlusion.training.networks.depthwise import depthwise
+
+Size = tuple[int, int]  # (height, width) of the token grid
+Block = Callable[[TransformerEncoderLayer, Tensor, Size, Tensor | None], Tensor]
+
+
+def attend(attention: EfficientMultiheadAttention, x: Tensor, size: Size) -> Tensor:
+    """Attend from each token to the spatially reduced ones; without the shortcut.
+
+    Args:
+        attention: The stock module, whose weights are used.
+        x: (N, H * W, C) normalised tokens.
+        size: (H, W).
+
+    Returns:
+        (N, H * W, C).
+    """
+    mha: nn.MultiheadAttention = attention.attn
+    num, _, channels = x.shape
+    weight, bias = mha.in_proj_weight, mha.in_proj_bias
+    query_bias, other_bias = (None, None) if bias is None else (bias[:channels], bias[channels:])
+    reduced = x if attention.sr_ratio == 1 else reduce_tokens(attention, x, size)
+    query = functional.linear(x, weight[:channels], query_bias)
+    query = query.view(num, -1, mha.num_heads, mha.head_dim).transpose(1, 2)
+    pair = functional.linear(reduced, weight[channels:], other_bias)
+    key, value = pair.view(num, -1, 2, mha.num_heads, mha.head_dim).permute(2, 0, 3, 1, 4)
+    seen = functional.scaled_dot_product_attention(query, key, value)
+    seen = seen.transpose(1, 2).reshape(x.shape)
+    return functional.linear(seen, mha.out_proj.weight, mha.out_proj.bias)
+
+
+def reduce_tokens(attention: EfficientMultiheadAttention, x: Tensor, size: Size) -> Tensor:
+    """Return (N, H // r * W // r, C): each r x r patch of tokens as one, normalised."""
+    ratio, channels = attention.sr_ratio, x.shape[2]
+    rows, columns = size[0] // ratio, size[1] // ratio
+    grid = x.view(-1, *size, channels)[:, : rows * ratio, : columns * ratio]
+    patches = grid.reshape(-1, rows, ratio, columns, ratio, channels).permute(0, 1, 3, 2, 4, 5)
+    kernel = attention.sr.weight.permute(0, 2, 3, 1).reshape(-1, ratio**2 * channels)
+    reduced = functional.linear(
+        patches.reshape(-1, rows * columns, ratio**2 * channels), kernel, attention.sr.bias
+    )
+    return attention.norm(reduced)
+
+
+def mix_feed_forward(ffn: MixFFN, x: Tensor, size: Size) -> Tensor:
+    """Return linear, depthwise 3 x 3, GELU, linear of (N, H * W, C); without the shortcut."""
+    layers: Any = ffn.layers
+    first, position, activate, _, last, _ = layers
+    hidden = functional.linear(x, first.weight.flatten(1), first.bias)
+    grid = hidden.view(-1, *size, hidden.shape[2])
+    hidden = activate(depthwise(grid, position.weight, position.bias, 1)).flatten(1, 2)
+    return functional.linear(hidden, last.weight.flatten(1), last.bias)
+
+
+def mix_block(
+    block: TransformerEncoderLayer, x: Tensor, size: Size, scales: Tensor | None
+) -> Tensor:
+    """Run one block.
+
+    Args:
+        block: The stock module, whose weights are used.
+        x: (N, H * W, C).
+        size: (H, W).
+        scales: (2, N, 1, 1) factors of the two branches, 0 where a sample's path is dropped;
+            None keeps all.
+    """
+    attended = attend(block.attn, block.norm1(x), size)
+    x = x + (attended if scales is None else attended * scales[0])
+    mixed = mix_feed_forward(block.ffn, block.norm2(x), size)
+    return x + (mixed if scales is None else mixed * scales[1])
+
+
+@MODELS.register_module()
+class LeanMixTransformer(MixVisionTransformer):
+    """MixVisionTransformer, the same function of the same weights.
+
+    Args:
+        arguments: MixVisionTransformer's; `drop_rate` and `attn_drop_rate` must be 0, as
+            SegFormer has them.
+
+    Attributes:
+        run_block: `mix_block`, or a compiled one for training.
+
+    Raises:
+        ValueError: If a dropout rate is given.
+    """
+
+    layers: Any
+    keep_probs: Tensor
+
+    def __init__(self, **arguments: Any) -> None:
+        for name in ("drop_rate", "attn_drop_rate"):
+            if arguments.get(name, 0.0):
+                raise ValueError(f"{name} must be 0, as in SegFormer; got {arguments[name]}")
+        super().__init__(**arguments)
+        self.run_block: Block = mix_block
+        rates = [
+            block.ffn.dropout_layer.drop_prob for _, blocks, _ in self.layers for block in blocks
+        ]
+        self._drops_paths = any(rates)
+        self.register_buffer("keep_probs", 1 - torch.tensor(rates), persistent=False)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the feature maps of the stages, each (N, C, H, W) and channels-last."""
+        run = self.run_block if self.training else mix_block
+        scales = iter(self._draw_scales(len(x)))
+        outs = []
+        for stage, (embed, blocks, norm) in enumerate(self.layers):
+            x, size = embed(x)
+            for block in blocks:
+                x = run(block, x, size, next(scales))
+            x = norm(x).view(len(x), *size, -1).permute(0, 3, 1, 2)
+            if stage in self.out_indices:
+                outs.append(x)
+        return outs
+
+    def _draw_scales(self, num: int) -> Tensor | list[None]:
+        """Return (blocks, 2, N, 1, 1): 0 with a block's rate, else 1 / (1 - rate)."""
+        keep = self.keep_probs.view(-1, 1, 1, 1, 1)
+        if not (self.training and self._drops_paths):
+            return [None] * len(keep)
+        draws = torch.rand(len(keep), 2, num, 1, 1, device=keep.device)
+        return (draws < keep) / keep
