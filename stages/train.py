@@ -1,4 +1,8 @@
-"""Train one run of Table 4."""
+"""Train one run of Table 4.
+
+Several GPUs for one run: `torchrun --nproc-per-node=2 -m stages.train ...`, or, for `dvc repro`,
+the environment variable FACE_OCCLUSION_GPUS_PER_RUN=2.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from pathlib import Path
 
 from face_occlusion.params import load_params
 from face_occlusion.training.configs import params_class
+from face_occlusion.training.distributed import joined, start_several
 from face_occlusion.training.loop import Job, train_run
 from face_occlusion.training.settings import RunParams, TrainParams
 from stages import run_stage
@@ -22,6 +27,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the image sets")
     parser.add_argument("out", type=Path, help="new folder for the checkpoint and its log")
     args = parser.parse_args()
+    start_several("stages.train")
 
     run = load_params(PARAMS, f"runs.{args.run}", RunParams)
     job = Job(
@@ -31,7 +37,10 @@ def main() -> None:
         combination=run.combination,
         train=load_params(PARAMS, "train", TrainParams),
     )
-    train_run(job, args.data, args.out, SCRATCH)
+    with joined() as processes:
+        if not processes.leads:
+            logging.getLogger().setLevel(logging.WARNING)
+        train_run(job, args.data, args.out, SCRATCH, processes)
     logging.info("train: %s after %d iterations", args.out, job.train.iterations)
 
 

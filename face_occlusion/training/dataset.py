@@ -7,6 +7,7 @@ position, and neither worker count nor machine changes a sample.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from face_occlusion.imageset import ImageSet
 from face_occlusion.resizing import resize_image, resize_seg_map
 from face_occlusion.training.augmentation import Draws, draw
+from face_occlusion.training.distributed import ALONE, Processes
 from face_occlusion.training.settings import AugmentParams, CombinationParams, TrainParams
 
 
@@ -171,19 +173,26 @@ class FaceDataset(Dataset[dict[str, Any]]):
 
 @dataclass
 class PositionSampler(Sampler[int]):
-    """Positions of a run from `start` on, without end."""
+    """Positions of a run without end: of each batch the part that a process computes.
 
-    start: int = 0
+    Attributes:
+        batch_size: Of the run.
+        processes: Those that share each batch; process r has the r-th part.
+    """
+
+    batch_size: int
+    processes: Processes = ALONE
+    skipped: int = 0  # samples of this process
 
     def skip(self, num_samples: int) -> None:
-        """Start later by `num_samples`; mmengine's loop calls this to resume."""
-        self.start += num_samples
+        """Start later by this process's `num_samples`; mmengine's loop calls this to resume."""
+        self.skipped += num_samples
 
     def __iter__(self) -> Iterator[int]:
-        position = self.start
-        while True:
-            yield position
-            position += 1
+        share = self.processes.share(self.batch_size)
+        for number in itertools.count(self.skipped):
+            batch, place = divmod(number, share)
+            yield batch * self.batch_size + self.processes.rank * share + place
 
     def __len__(self) -> int:
         return 2**62  # endless; DataLoader asks
@@ -198,15 +207,21 @@ def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def build_loader(parts: Sequence[Part], params: TrainParams, *, pin_memory: bool) -> DataLoader:
-    """Build the endless loader of a run."""
+def build_loader(
+    parts: Sequence[Part],
+    params: TrainParams,
+    *,
+    pin_memory: bool,
+    processes: Processes = ALONE,
+) -> DataLoader:
+    """Build the endless loader of a run: of each batch, this process's part."""
     dataset = FaceDataset(
         parts, params.input_px, params.seed, params.augment, params.cache_mb * 2**20
     )
     return DataLoader(
         dataset,
-        batch_size=params.batch_size,
-        sampler=PositionSampler(),
+        batch_size=processes.share(params.batch_size),
+        sampler=PositionSampler(params.batch_size, processes),
         num_workers=params.num_workers,
         collate_fn=collate,
         pin_memory=pin_memory,

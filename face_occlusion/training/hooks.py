@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -10,48 +11,83 @@ from typing import Any
 import torch
 from dvclive.live import Live
 from mmengine.hooks import Hook
+from torch.utils.tensorboard.writer import SummaryWriter
 from tqdm import tqdm
 
 from face_occlusion.training.checkpoint import read_checkpoint, write_checkpoint
 from face_occlusion.training.dataset import FaceDataset
+from face_occlusion.training.distributed import unwrap
 from face_occlusion.training.selection import SelectionSet
 from face_occlusion.training.settings import TrainParams
 
 
 class StepSeedHook(Hook):
-    """Seed torch before each iteration, so that dropout depends on seed and iteration alone."""
+    """Seed torch before each iteration, so that dropout depends on nothing before it.
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    Args:
+        seed: The run's.
+        rank: Number of the process, each of which drops other values.
+    """
+
+    def __init__(self, seed: int, rank: int) -> None:
+        self._base = seed * 1_000_003 + rank * 1_000_000_007
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
         """Seed with a number that no other iteration of this seed has."""
-        torch.manual_seed(self._seed * 1_000_003 + batch_idx)
+        torch.manual_seed(self._base + batch_idx)
+
+
+class _LogWriter:
+    """Rows for `dvc plots` and for TensorBoard; a former session's files are replaced."""
+
+    def __init__(self, folder: Path) -> None:
+        self._live = Live(str(folder / "dvclive"), dvcyaml=None, save_dvc_exp=False)
+        events = folder / "tensorboard"
+        shutil.rmtree(events, ignore_errors=True)
+        self._events = SummaryWriter(str(events))
+
+    def write(self, row: dict[str, float]) -> None:
+        step = int(row["step"])
+        self._live.step = step
+        for name, value in row.items():
+            if name != "step":
+                self._live.log_metric(name, value)
+                self._events.add_scalar(name, value, step)
+        self._live.make_summary()
+        self._events.flush()
+
+    def close(self) -> None:
+        self._live.end()
+        self._events.close()
 
 
 class LogHook(Hook):
     """Log the loss, stop when it diverges, and show progress.
 
-    Losses stay on the device until a row is due, so that a GPU is not waited for.
+    Losses stay on the device until a row is due, so that a GPU is not waited for. Every process
+    checks the loss, which is that of the whole batch; only the leading one writes.
 
     Args:
-        folder: DVCLive's folder.
+        folder: Folder for DVCLive's `dvclive` and TensorBoard's `tensorboard`.
         run: Name of the run, shown beside the bar.
         params: `log_interval`, `stop_loss`, `batch_size`, `iterations`.
+        leads: Whether this process writes.
     """
 
-    def __init__(self, folder: Path, run: str, params: TrainParams) -> None:
+    def __init__(self, folder: Path, run: str, params: TrainParams, leads: bool) -> None:
         self.rows: list[dict[str, float]] = []  # each with `step`
         self.last_checkpoint = "none yet"
-        self._folder, self._run, self._params = folder, run, params
+        self._folder, self._run, self._params, self._leads = folder, run, params, leads
+        self._writer: _LogWriter | None = None
         self._pending: list[torch.Tensor] = []
         self._first_pending = 0
 
     def before_train(self, runner: Any) -> None:
         """Open the log; after a resumption it starts with the rows of the checkpoint."""
-        self._live = Live(str(self._folder), dvcyaml=None, save_dvc_exp=False)
-        for row in self.rows:
-            self._write(row)
+        if self._leads:
+            self._writer = _LogWriter(self._folder)
+            for row in self.rows:
+                self._writer.write(row)
         self._first_pending = runner.iter
         self._bar = tqdm(
             total=self._params.iterations,
@@ -59,6 +95,7 @@ class LogHook(Hook):
             desc=self._run,
             unit="it",
             mininterval=1.0,
+            disable=not self._leads,
         )
         self._since = time.perf_counter()
 
@@ -99,19 +136,14 @@ class LogHook(Hook):
     def add(self, row: dict[str, float]) -> None:
         """Write a row, which names its `step`."""
         self.rows.append(row)
-        self._write(row)
+        if self._writer is not None:
+            self._writer.write(row)
 
     def close(self) -> None:
         """Close log and bar."""
-        self._live.end()
+        if self._writer is not None:
+            self._writer.close()
         self._bar.close()
-
-    def _write(self, row: dict[str, float]) -> None:
-        self._live.step = int(row["step"])
-        for name, value in row.items():
-            if name != "step":
-                self._live.log_metric(name, value)
-        self._live.make_summary()
 
     def _check(self, runner: Any, losses: list[float]) -> None:
         for offset, loss in enumerate(losses):
@@ -133,17 +165,19 @@ class SelectionHook(Hook):
     """Score the network on RealOcc every `eval_interval` and keep the best one.
 
     Args:
-        selection: The benchmark.
+        selection: The benchmark, or this process's part of it: all know the whole's score.
         folder: Where the best weights are kept until the run ends.
         log: The log to add a row to.
         params: `eval_interval`, `batch_size`, `iterations`.
+        leads: Whether this process writes.
     """
 
     def __init__(
-        self, selection: SelectionSet, folder: Path, log: LogHook, params: TrainParams
+        self, selection: SelectionSet, folder: Path, log: LogHook, params: TrainParams, leads: bool
     ) -> None:
         self.best: dict[str, Any] | None = None  # iteration, miou, file
         self._selection, self._folder, self._log, self._params = selection, folder, log, params
+        self._leads = leads
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None
@@ -152,12 +186,14 @@ class SelectionHook(Hook):
         step = batch_idx + 1
         if step % self._params.eval_interval and step != self._params.iterations:
             return
-        miou = self._selection.miou(runner.model, 2 * self._params.batch_size)
+        model = unwrap(runner.model)
+        miou = self._selection.miou(model, 2 * self._params.batch_size)
         self._log.add({"step": step, "realocc_miou": miou})
         if self.best is None or miou > self.best["miou"]:
             name = f"best-{step}.pth"
-            content = {"model": runner.model.state_dict(), "iteration": step}
-            write_checkpoint(self._folder / name, content)
+            if self._leads:
+                content = {"model": model.state_dict(), "iteration": step}
+                write_checkpoint(self._folder / name, content)
             self.best = {"iteration": step, "miou": miou, "file": name}
 
 
@@ -172,17 +208,23 @@ class StateHook(Hook):
         params: `checkpoint_interval`, `iterations`.
         log: Its rows are part of the state.
         selection: Its best network is part of the state, if there is a benchmark.
+        leads: Whether this process writes; all take the state up.
     """
 
     priority = "LOWEST"  # after the schedules' step
 
     def __init__(
-        self, folder: Path, params: TrainParams, log: LogHook, selection: SelectionHook | None
+        self,
+        folder: Path,
+        params: TrainParams,
+        log: LogHook,
+        selection: SelectionHook | None,
+        leads: bool,
     ) -> None:
         self.path = folder / "checkpoint.pth"
         self.seconds = 0.0  # of all sessions
         self.resumed_at: list[int] = []
-        self._params, self._log, self._selection = params, log, selection
+        self._params, self._log, self._selection, self._leads = params, log, selection, leads
         self._started = time.perf_counter()
 
     def resume(self, runner: Any) -> bool:
@@ -190,7 +232,7 @@ class StateHook(Hook):
         if not self.path.is_file():
             return False
         state = read_checkpoint(self.path)
-        runner.model.load_state_dict(state["model"])
+        unwrap(runner.model).load_state_dict(state["model"])
         runner.optim_wrapper.load_state_dict(state["optimizer"])
         for scheduler, saved in zip(runner.param_schedulers, state["schedules"], strict=True):
             scheduler.load_state_dict(saved)
@@ -211,7 +253,7 @@ class StateHook(Hook):
         if step % self._params.checkpoint_interval and step != self._params.iterations:
             return
         self._log.flush(runner)
-        if step == self._params.iterations:
+        if step == self._params.iterations or not self._leads:
             return
         now = time.perf_counter()
         self.seconds += now - self._started
@@ -219,7 +261,7 @@ class StateHook(Hook):
         best = self._selection.best if self._selection else None
         content = {
             "iteration": step,
-            "model": runner.model.state_dict(),
+            "model": unwrap(runner.model).state_dict(),
             "optimizer": runner.optim_wrapper.state_dict(),
             "schedules": [scheduler.state_dict() for scheduler in runner.param_schedulers],
             "rows": self._log.rows,

@@ -11,7 +11,7 @@ import platform
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -26,7 +26,9 @@ from face_occlusion.imageset import ImageSet
 from face_occlusion.training.checkpoint import write_checkpoint
 from face_occlusion.training.configs import ModelParams, resolve
 from face_occlusion.training.dataset import Part, build_loader, count_parts, open_parts
+from face_occlusion.training.distributed import ALONE, Processes, unwrap
 from face_occlusion.training.hooks import LogHook, SelectionHook, StateHook, StepSeedHook
+from face_occlusion.training.runner import QuietRunner
 from face_occlusion.training.segmentor import build_segmentor
 from face_occlusion.training.selection import SelectionSet
 from face_occlusion.training.settings import CombinationParams, TrainParams
@@ -55,32 +57,39 @@ class Job:
     train: TrainParams
 
 
-def train_run(job: Job, data: Path, out: Path, scratch: Path) -> None:
+def train_run(job: Job, data: Path, out: Path, scratch: Path, processes: Processes = ALONE) -> None:
     """Train a run and write its folder; interrupted, it is taken up where it was.
 
     Args:
         job: What to train.
         data: Folder of the image sets; `benchmarks/realocc` below it selects the best network.
-        out: New folder: `last.pth`, `best.pth`, `config.json`, `card.json`, `dvclive/`.
+        out: New folder: `last.pth`, `best.pth`, `config.json`, `card.json`, `dvclive/`,
+            `tensorboard/`.
         scratch: Folder for locks and for checkpoints to resume from.
+        processes: Those that train this run together, all of which call this function.
 
     Raises:
-        ValueError: If an image set does not fit, another process trains this run, or the loss
-            diverges.
+        ValueError: If an image set does not fit, another process trains this run, the batch
+            cannot be split among the processes, or the loss diverges.
     """
+    processes.share(job.train.batch_size)
     parts = open_parts(data, job.combination)
     counts = count_parts(parts)
     logging.info("%s: trains on %s", job.run, counts)
-    config = resolve(job.model, job.model_params, job.train, distributed=False)
+    config = resolve(job.model, job.model_params, job.train, distributed=processes.several)
     config["optim_wrapper"] = fit_device(config["optim_wrapper"])
     benchmark = ImageSet(data / "benchmarks" / "realocc")
     mark = fingerprint(job, [*parts, Part("benchmarks/realocc", benchmark, "png")])
     limit_threads(job.train.num_threads)
-    with run_lock(scratch, job.run):
+    with run_lock(scratch, job.run) if processes.leads else nullcontext():
         folder = scratch / job.run / mark[:16]
         folder.mkdir(parents=True, exist_ok=True)
-        session = _Session(job, config, parts, benchmark, folder)
+        processes.wait()  # for the lock
+        session = _Session(job, config, parts, benchmark, folder, processes)
         session.train()
+        processes.wait()
+        if not processes.leads:
+            return
         card = session.card() | {"counts": counts, "fingerprint": mark}
         _write_run(out, session, config, card)
         shutil.rmtree(folder)
@@ -141,33 +150,6 @@ def fit_device(optim_wrapper: dict[str, Any]) -> dict[str, Any]:
     return kept | {"type": "OptimWrapper"}
 
 
-class _NoVisualizer:
-    """Stands in for mmengine's visualizer, whose matplotlib takes a second to import."""
-
-    dataset_meta: dict[str, Any]
-
-    def close(self) -> None:
-        """Close nothing."""
-
-
-class _QuietRunner(Runner):
-    """mmengine's Runner without its log of the environment and its copy of the config.
-
-    The former starts compilers to ask for their versions and takes over a second; the run's card
-    and config replace both.
-    """
-
-    def build_visualizer(self, visualizer: Any = None) -> Any:
-        """Return one that draws nothing: DVCLive is the log."""
-        return _NoVisualizer()
-
-    def _log_env(self, env_cfg: dict) -> None:
-        """Log nothing."""
-
-    def dump_config(self) -> None:
-        """Write nothing."""
-
-
 class _Session:
     """One process's share of a run."""
 
@@ -178,20 +160,22 @@ class _Session:
         parts: Sequence[Part],
         benchmark: ImageSet,
         folder: Path,
+        processes: Processes,
     ) -> None:
         self._job, self._benchmark, self.folder = job, benchmark, folder
-        self.log = LogHook(folder / "dvclive", job.run, job.train)
+        self._processes, leads = processes, processes.leads
+        self.log = LogHook(folder, job.run, job.train, leads)
         self.selection = None
         if len(benchmark):
-            scored = SelectionSet(benchmark, job.train.input_px)
-            self.selection = SelectionHook(scored, folder, self.log, job.train)
-        self._state = StateHook(folder, job.train, self.log, self.selection)
+            scored = SelectionSet(benchmark, job.train.input_px, processes)
+            self.selection = SelectionHook(scored, folder, self.log, job.train, leads)
+        self._state = StateHook(folder, job.train, self.log, self.selection, leads)
         self._runner = self._build_runner(config, parts)
 
     @property
     def model(self) -> Any:
         """The network."""
-        return self._runner.model
+        return unwrap(self._runner.model)
 
     def train(self) -> None:
         """Train to the end."""
@@ -204,15 +188,16 @@ class _Session:
             logging.info("%s: resumed at iteration %d", self._job.run, runner.iter)
         elif self._job.model_params.pretrained is not None:
             path = fetch_weights(self._job.model_params.pretrained)
-            load_backbone(runner.model.backbone, path)
+            load_backbone(self.model.backbone, path)
             logging.info("%s: backbone starts from %s", self._job.run, path)
-        runner.model.to(memory_format=torch.channels_last)
 
     def card(self) -> dict[str, Any]:
         """Describe what was trained, for `card.json`."""
         job, best = self._job, self.selection.best if self.selection else None
         weights = job.model_params.pretrained
         cuda = torch.cuda.is_available()
+        device = torch.cuda.get_device_name() if cuda else "cpu"
+        count = self._processes.count
         return {
             "run": job.run,
             "model": job.model,
@@ -224,7 +209,7 @@ class _Session:
             "num_parameters": sum(value.numel() for value in self.model.parameters()),
             "selected": {key: best[key] for key in ("iteration", "miou")} if best else None,
             "not_selected": None if best else f"RealOcc is empty: {self._benchmark.absent}",
-            "device": torch.cuda.get_device_name() if cuda else "cpu",
+            "device": f"{count} x {device}" if count > 1 else device,
             "precision": job.train.precision if cuda else "fp32",
             "seconds": round(self._state.total_seconds(), 1),
             "resumed_at": self._state.resumed_at,
@@ -239,16 +224,21 @@ class _Session:
         torch.manual_seed(params.seed)  # of the random initial weights
         custom_hooks = [
             _PrepareHook(self),
-            StepSeedHook(params.seed),
+            StepSeedHook(params.seed, self._processes.rank),
             self.log,
             *([self.selection] if self.selection else []),
             self._state,
         ]
+        model = build_segmentor(config["model"])
+        model.to(memory_format=torch.channels_last)
+        loader = build_loader(
+            parts, params, pin_memory=torch.cuda.is_available(), processes=self._processes
+        )
         unused = ("runtime_info", "timer", "sampler_seed", "logger", "checkpoint")
         arguments: dict[str, Any] = {
-            "model": build_segmentor(config["model"]),
+            "model": self._processes.wrap(model),
             "work_dir": str(self.folder / "mmengine"),
-            "train_dataloader": build_loader(parts, params, pin_memory=torch.cuda.is_available()),
+            "train_dataloader": loader,
             # Runner fills in its arguments: it is given copies.
             **copy.deepcopy({key: config[key] for key in RUNNER_KEYS}),
             "default_hooks": dict.fromkeys(unused),
@@ -258,7 +248,7 @@ class _Session:
             "log_level": "WARNING",
             "experiment_name": f"{self._job.run}-{uuid.uuid4().hex}",
         }
-        return _QuietRunner(**arguments)
+        return QuietRunner(**arguments)
 
 
 class _PrepareHook(Hook):
@@ -286,6 +276,7 @@ def _write_run(out: Path, session: _Session, config: dict[str, Any], card: dict[
         shutil.copyfile(session.folder / session.selection.best["file"], partial / "best.pth")
     for name, content in (("config.json", config), ("card.json", card)):
         (partial / name).write_text(json.dumps(content, indent=2) + "\n")
-    shutil.copytree(session.folder / "dvclive", partial / "dvclive")
+    for log in ("dvclive", "tensorboard"):
+        shutil.copytree(session.folder / log, partial / log)
     shutil.rmtree(out, ignore_errors=True)
     partial.rename(out)

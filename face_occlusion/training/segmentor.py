@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -64,6 +65,7 @@ class FaceSegmentor(EncoderDecoder):
         super().__init__(test_cfg={"mode": "whole"}, **parts)
         self.data_preprocessor = BatchPreprocessor()
         self.loss_cfg = loss
+        self.gather: Callable[[Tensor], Tensor] = _own  # other processes' images, if there are any
 
     def forward(
         self, inputs: Tensor, seg_maps: Tensor | None = None, mode: str = "tensor"
@@ -81,9 +83,10 @@ class FaceSegmentor(EncoderDecoder):
             return logits
         if seg_maps is None:
             raise ValueError("seg_maps must be given in mode 'loss'")
+        logits, seg_maps = self.gather(logits), self.gather(seg_maps)
         losses = {"loss": self._mined(logits, seg_maps)}
         if self.with_auxiliary_head:
-            aux_logits = self.auxiliary_head(features)
+            aux_logits = self.gather(self.auxiliary_head(features))
             score = self._mined if self.loss_cfg["aux_ohem"] else mean_loss
             losses["loss_aux"] = self.loss_cfg["aux_weight"] * score(aux_logits, seg_maps)
         return losses
@@ -96,6 +99,11 @@ class FaceSegmentor(EncoderDecoder):
             min_kept=self.loss_cfg["min_kept_per_image"] * len(seg_maps),
             divide_by=self.loss_cfg["divide_by"],
         )
+
+
+def _own(images: Tensor) -> Tensor:
+    """Return the images of this process, which is alone."""
+    return images
 
 
 def build_segmentor(model_config: dict[str, Any]) -> FaceSegmentor:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from face_occlusion.imageset import ImageSet
 from face_occlusion.training.dataset import read_sample
+from face_occlusion.training.distributed import ALONE, Processes
 from face_occlusion.training.loss import IGNORED, margin
 from face_occlusion.training.segmentor import FaceSegmentor
 
@@ -24,19 +24,32 @@ class SelectionSet:
     Args:
         images: The benchmark.
         side_px: Side of the network's input.
+        processes: Those that share the work; this one holds every `count`-th image.
     """
 
-    def __init__(self, images: ImageSet, side_px: int) -> None:
-        samples = [read_sample(images, key, "png", side_px) for key in images.keys]
-        self._images = torch.from_numpy(np.stack([image for image, _ in samples]))
-        self._seg_maps = torch.from_numpy(np.stack([seg_map for _, seg_map in samples]))
+    def __init__(self, images: ImageSet, side_px: int, processes: Processes = ALONE) -> None:
+        keys = images.keys[processes.rank :: processes.count]
+        self._processes = processes
+        self._images = torch.empty((len(keys), side_px, side_px, 3), dtype=torch.uint8)
+        self._seg_maps = torch.empty((len(keys), side_px, side_px), dtype=torch.uint8)
+        for place, key in enumerate(keys):
+            image, seg_map = read_sample(images, key, "png", side_px)
+            self._images[place] = torch.from_numpy(image)
+            self._seg_maps[place] = torch.from_numpy(seg_map)
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield images (N, S, S, 3) uint8 with seg_maps (N, S, S) uint8."""
-        yield from zip(self._images.split(size), self._seg_maps.split(size), strict=True)
+        for start in range(0, len(self._images), size):
+            part = slice(start, start + size)
+            yield self._images[part], self._seg_maps[part]
 
     def miou(self, model: FaceSegmentor, batch_size: int) -> float:
-        """Return the mean over both classes of the pooled IoU; leaves the model in eval mode."""
+        """Return the mean over both classes of the pooled IoU; leaves the model in eval mode.
+
+        Args:
+            model: The network, of which each process has a copy.
+            batch_size: Images at once.
+        """
         model.eval()
         confusion = torch.zeros(4, dtype=torch.int64)
         with torch.inference_mode():
@@ -47,7 +60,7 @@ class SelectionSet:
                 )
                 pred = (margin(logits) > 0).cpu()
                 confusion += count_pixels(pred, seg_maps)
-        tn, fp, fn, tp = confusion.tolist()
+        tn, fp, fn, tp = self._processes.sum(confusion).tolist()
         ious = [hit / union for hit, union in ((tn, tn + fp + fn), (tp, tp + fp + fn)) if union]
         return sum(ious) / len(ious)
 

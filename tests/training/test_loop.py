@@ -39,6 +39,7 @@ def test_each_architecture_trains_and_predicts(data: Path, tmp_path: Path, model
         "config.json",
         "dvclive",
         "last.pth",
+        "tensorboard",
     ]
     card = json.loads((out / "card.json").read_text())
     assert card["counts"] == {"faces/wo": 10, "sets/natocc_hand": 10, "total": 20}

@@ -1,0 +1,219 @@
+"""Several processes train one run, one GPU each (`torchrun`), as a single process would.
+
+The batch of the recipe is split among the processes. Batch norm sees the whole batch (SyncBN), and
+so does the loss: hard pixels are mined over all images. Each process therefore gathers the logits
+of the others and computes the loss of the whole batch; only its own images have a gradient.
+Sampling depends on the position in the run alone, so that a run may even be resumed by another
+number of processes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+import torch
+from mmengine.model import MMDistributedDataParallel
+from torch import Tensor, distributed, nn
+from torch.distributed.nn.functional import all_reduce
+
+if TYPE_CHECKING:
+    from face_occlusion.training.segmentor import FaceSegmentor
+
+GPUS_PER_RUN = "FACE_OCCLUSION_GPUS_PER_RUN"  # not a parameter: it decides speed, not results
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes of a run and this one's place among them.
+
+    Attributes:
+        rank: Number of this process, from 0.
+        count: How many there are.
+    """
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that writes."""
+        return self.rank == 0
+
+    @property
+    def several(self) -> bool:
+        """Whether there are others."""
+        return self.count > 1
+
+    def share(self, batch_size: int) -> int:
+        """Return how many images of a batch each process computes.
+
+        Raises:
+            ValueError: If they cannot be split evenly.
+        """
+        if batch_size % self.count:
+            raise ValueError(
+                f"train.batch_size must be a multiple of the {self.count} processes; "
+                f"got {batch_size}"
+            )
+        return batch_size // self.count
+
+    def wait(self) -> None:
+        """Wait until all processes are here."""
+        if self.several:
+            distributed.barrier()
+
+    def sum(self, values: Tensor) -> Tensor:
+        """Return the sum of a tensor over the processes, on its own device."""
+        if not self.several:
+            return values
+        total = values.to(_device())
+        distributed.all_reduce(total)
+        return total.to(values.device)
+
+    def wrap(self, model: FaceSegmentor) -> nn.Module:
+        """Return the network with gradients that are summed over the processes, or itself."""
+        if not self.several:
+            return model
+        model.gather = gather_batch
+        device = _device()
+        if device.type == "cpu":
+            synchronise_batch_norm_on_cpu(model)
+        devices = None if device.type == "cpu" else [device.index]
+        with (
+            warnings.catch_warnings()
+        ):  # PyTorch 2.13 renames the argument, 2.11 lacks the new name
+            warnings.filterwarnings("ignore", message="`broadcast_buffers`", category=FutureWarning)
+            return MMDistributedDataParallel(
+                module=model.to(device), device_ids=devices, broadcast_buffers=False
+            )
+
+
+ALONE = Processes()
+
+
+def unwrap(model: nn.Module) -> FaceSegmentor:
+    """Return the network inside `Processes.wrap`'s result."""
+    return cast("FaceSegmentor", getattr(model, "module", model))
+
+
+def _device() -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda", torch.cuda.current_device())
+    return torch.device("cpu")
+
+
+@contextmanager
+def joined() -> Iterator[Processes]:
+    """Join the processes that torchrun started; without torchrun this one is alone.
+
+    Raises:
+        ValueError: If there are fewer GPUs than processes.
+    """
+    count = int(os.environ.get("WORLD_SIZE", "1"))
+    if count == 1:
+        yield ALONE
+        return
+    backend, local_rank = "gloo", int(os.environ["LOCAL_RANK"])
+    if torch.cuda.is_available():
+        backend = "nccl"
+        if local_rank >= (gpus := torch.cuda.device_count()):
+            raise ValueError(f"torchrun: --nproc-per-node must be at most the {gpus} GPUs here")
+        torch.cuda.set_device(local_rank)
+    distributed.init_process_group(backend)
+    try:
+        yield Processes(distributed.get_rank(), count)
+    finally:
+        distributed.destroy_process_group()
+
+
+def start_several(module: str) -> None:
+    """Run a module again under torchrun if the environment asks for several GPUs per run.
+
+    The process is replaced, so that signals reach torchrun, which forwards them.
+
+    Args:
+        module: Its name, as in `python -m`; the command's arguments are passed on.
+
+    Raises:
+        ValueError: If the variable is not a positive integer.
+    """
+    asked = os.environ.get(GPUS_PER_RUN, "1")
+    if not asked.isdigit() or int(asked) < 1:
+        raise ValueError(f"{GPUS_PER_RUN} must be a positive integer; got {asked!r}")
+    if int(asked) == 1 or "WORLD_SIZE" in os.environ:
+        return
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={asked}"]
+    os.execv(sys.executable, [sys.executable, *launcher, "-m", module, *sys.argv[1:]])
+
+
+class _GatherBatch(torch.autograd.Function):
+    """Concatenate each process's images; see `gather_batch`."""
+
+    @staticmethod
+    def forward(ctx, values: Tensor) -> Tensor:
+        parts = [torch.empty_like(values) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(parts, values)
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        own = gradient.chunk(distributed.get_world_size())[distributed.get_rank()]
+        return own * distributed.get_world_size()
+
+
+def gather_batch(values: Tensor) -> Tensor:
+    """Return the images of all processes, in their order in the batch.
+
+    Every process computes the loss of the whole batch from the result, so its own images'
+    gradient is complete: nothing is exchanged backward. It is multiplied by the number of
+    processes because the data-parallel wrapper takes the mean over them where the sum is due.
+
+    Args:
+        values: (n, ...), of one shape in all processes.
+
+    Returns:
+        (processes * n, ...).
+    """
+    return _GatherBatch.apply(values.contiguous())
+
+
+class _BatchNormAcrossProcesses(nn.BatchNorm2d):
+    """SyncBatchNorm out of all-reduces, for the CPU, which PyTorch's does not support."""
+
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (N, C, H, W) by the statistics of all processes' images."""
+        if not self.training:
+            return super().forward(input)
+        axes = (0, 2, 3)
+        count = input.numel() // input.shape[1] * distributed.get_world_size()
+        mean = all_reduce(input.sum(axes)) / count
+        centred = input - mean[:, None, None]
+        variance = all_reduce(centred.square().sum(axes)) / count
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            unbiased = variance * count / (count - 1)
+            self.running_mean.lerp_(mean, self.momentum)
+            self.running_var.lerp_(unbiased, self.momentum)
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return centred * scale[:, None, None] + self.bias[:, None, None]
+
+
+def synchronise_batch_norm_on_cpu(model: nn.Module) -> None:
+    """Exchange each SyncBatchNorm layer for one that computes on the CPU; names stay."""
+    for parent in list(model.modules()):
+        for name, layer in parent.named_children():
+            if isinstance(layer, nn.SyncBatchNorm):
+                new = _BatchNormAcrossProcesses(layer.num_features, layer.eps, layer.momentum)
+                new.load_state_dict(layer.state_dict())
+                setattr(parent, name, new)

@@ -1,0 +1,60 @@
+"""Child processes for tests: forked from a server that has imported torch, killed at will."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import torch
+
+from face_occlusion.training.distributed import joined
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["face_occlusion.training.loop", "tests.training.children"])
+
+
+def start(target: Callable[..., None], *arguments: Any) -> BaseProcess:
+    """Start a child that computes with as many threads as this process."""
+    child = CONTEXT.Process(target=_bounded, args=(torch.get_num_threads(), target, *arguments))
+    child.start()
+    return child
+
+
+def _bounded(threads: int, target: Callable[..., None], *arguments: Any) -> None:
+    torch.set_num_threads(threads)
+    target(*arguments)
+
+
+def run_together(count: int, target: Callable[..., None], *arguments: Any) -> None:
+    """Run `target(processes, *arguments)` in `count` processes, as torchrun would start them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    children = [
+        CONTEXT.Process(target=_member, args=(rank, count, port, target, *arguments))
+        for rank in range(count)
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(60)
+        alive = child.is_alive()
+        child.kill()
+        assert not alive and child.exitcode == 0, f"exit status {child.exitcode}"
+
+
+def _member(rank: int, count: int, port: int, target: Callable[..., None], *arguments: Any) -> None:
+    torch.set_num_threads(1)
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+    with joined() as processes:
+        target(processes, *arguments)

@@ -1,0 +1,196 @@
+"""Two processes on the CPU (gloo) train what one trains."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from ruamel.yaml import YAML
+from torch import nn
+
+from face_occlusion.evaluation.inference import load_model
+from face_occlusion.imageset import ImageSet
+from face_occlusion.training import segmentor
+from face_occlusion.training.dataset import PositionSampler
+from face_occlusion.training.distributed import (
+    GPUS_PER_RUN,
+    Processes,
+    gather_batch,
+    joined,
+    start_several,
+    synchronise_batch_norm_on_cpu,
+)
+from face_occlusion.training.loop import train_run
+from face_occlusion.training.loss import ohem_loss
+from tests.conftest import ROOT
+from tests.training.children import run_together
+from tests.training.conftest import MODELS, TRAIN, job
+
+LOSS = {"thresh": 0.7, "min_kept": 90, "divide_by": "kept"}
+
+
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    """Return images (4, 3, 6, 5) and seg_maps (4, 6, 5); the hard pixels are uneven."""
+    rng = np.random.default_rng(3)
+    images = torch.tensor(rng.normal(0, 1, (4, 3, 6, 5)), dtype=torch.float32)
+    images[:2] *= 5
+    seg_maps = torch.tensor(rng.choice([0, 1, 255], (4, 6, 5), p=[0.5, 0.4, 0.1]).astype(np.uint8))
+    return images, seg_maps
+
+
+def network(norm: type[nn.Module]) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), norm(8), nn.ReLU(), nn.Conv2d(8, 1, 1))
+
+
+def step_together(processes: Processes, out: Path) -> None:
+    """Compute loss, gradients and statistics of `batch`, half of it in each process."""
+    model = network(nn.SyncBatchNorm)
+    synchronise_batch_norm_on_cpu(model)
+    wrapped = nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
+    own = slice(2 * processes.rank, 2 * processes.rank + 2)
+    images, seg_maps = (part[own] for part in batch())
+    logits = gather_batch(wrapped(images))
+    loss = ohem_loss(logits, gather_batch(seg_maps), **LOSS)
+    loss.backward()
+    gradients = [value.grad for value in model.parameters()]
+    torch.save([loss.detach(), gradients, model.state_dict()], out / f"{processes.rank}.pt")
+
+
+def test_loss_gradients_and_statistics_are_those_of_one_process(tmp_path: Path):
+    run_together(2, step_together, tmp_path)
+    model = network(nn.BatchNorm2d)
+    images, seg_maps = batch()
+    expected = ohem_loss(model(images), seg_maps, **LOSS)
+    expected.backward()
+    for rank in range(2):
+        loss, gradients, state = torch.load(tmp_path / f"{rank}.pt")
+        torch.testing.assert_close(loss, expected.detach())
+        for got, value in zip(gradients, model.parameters(), strict=True):
+            torch.testing.assert_close(got, value.grad)
+        torch.testing.assert_close(state, model.state_dict())
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_each_batch_has_the_same_samples_however_many_processes_share_it(count: int):
+    drawn = []
+    for rank in range(count):
+        sampler = PositionSampler(4, Processes(rank, count))
+        sampler.skip(3 * 4 // count)  # three iterations, as mmengine counts them
+        positions = iter(sampler)
+        drawn.append([next(positions) for _ in range(2 * 4 // count)])
+    share = 4 // count
+    batches = [[p for own in drawn for p in own[i * share : (i + 1) * share]] for i in range(2)]
+    assert batches == [[12, 13, 14, 15], [16, 17, 18, 19]]
+
+
+def test_a_batch_that_cannot_be_split_is_refused(data: Path, tmp_path: Path):
+    with pytest.raises(
+        ValueError, match=r"batch_size must be a multiple of the 3 processes; got 4"
+    ):
+        train_run(job("pspnet", "faces/wo"), data, tmp_path / "o", tmp_path, Processes(0, 3))
+
+
+def without_dropout(module: nn.Module, values: torch.Tensor) -> torch.Tensor:
+    return values
+
+
+def train_together(processes: Processes, model: str, data: Path, folder: Path) -> None:
+    nn.Dropout2d.forward = without_dropout  # each process drops other values than one alone
+    MODELS["segformer"]["drop_path_rate"] = 0.0
+    made = job(model, "faces/wo", "faces/o")
+    train_run(made, data, folder / "out", folder / "scratch", processes)
+
+
+def curve(run: Path, name: str) -> np.ndarray:
+    table = pd.read_csv(run / "dvclive" / "plots" / "metrics" / f"{name}.tsv", sep="\t")
+    return table[name].to_numpy()
+
+
+@pytest.mark.parametrize("model", ["pspnet", "segformer"])
+def test_two_processes_have_the_curves_of_one(data, tmp_path, monkeypatch, model):
+    monkeypatch.setattr(nn.Dropout2d, "forward", without_dropout)
+    monkeypatch.setitem(MODELS["segformer"], "drop_path_rate", 0.0)
+    one, two = tmp_path / "one", tmp_path / "two"
+    train_run(job(model, "faces/wo", "faces/o"), data, one / "out", one / "scratch")
+    run_together(2, train_together, model, data, two)
+    for name in ("loss", "lr"):
+        np.testing.assert_allclose(curve(two / "out", name), curve(one / "out", name), rtol=1e-3)
+    scores = [curve(folder / "out", "realocc_miou") for folder in (one, two)]
+    np.testing.assert_allclose(*scores, atol=0.02)
+    assert not list((two / "scratch" / "run").iterdir())
+
+
+def write_project(folder: Path, **changes: object) -> None:
+    """Write the params.yaml that the stage reads."""
+    row = {"title": "test", "masks": "corrected", "data": ["faces/wo"]}
+    run = {"model": "pspnet", "combination": row}
+    params = {"train": TRAIN | changes, "models": MODELS, "runs": {"pspnet_c": run}}
+    YAML(typ="safe").dump(params, folder / "params.yaml")
+
+
+def train_stage(folder: Path, data: Path, gpus: int) -> subprocess.CompletedProcess[str]:
+    """Run the stage as DVC does, in `folder`."""
+    environment = os.environ | {
+        GPUS_PER_RUN: str(gpus),
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+    }
+    command = [sys.executable, "-m", "stages.train", "pspnet_c", str(data), "models/pspnet_c"]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+class Stop(Exception):
+    """Ends a session in the middle."""
+
+
+@pytest.mark.slow
+def test_the_stage_starts_two_processes_and_takes_up_what_one_left(data, tmp_path, monkeypatch):
+    write_project(tmp_path)
+    calls = []
+
+    def counted(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 4:
+            raise Stop
+        return ohem_loss(*args, **kwargs)
+
+    monkeypatch.setattr(segmentor, "ohem_loss", counted)
+    with pytest.raises(Stop):
+        train_run(
+            job("pspnet", "faces/wo", run="pspnet_c"),
+            data,
+            tmp_path / "models" / "pspnet_c",
+            tmp_path / ".scratch" / "train",
+        )
+
+    done = train_stage(tmp_path, data, gpus=2)
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "models" / "pspnet_c"
+    card = json.loads((out / "card.json").read_text())
+    assert card["device"] == "2 x cpu" and card["resumed_at"] == [2]
+    assert len(curve(out, "loss")) == 6
+    assert done.stderr.count("trains on") == 1  # one process speaks
+    benchmark = ImageSet(data / "benchmarks" / "realocc")
+    image = benchmark.image(benchmark.keys[0])
+    assert np.isfinite(load_model(out).predict(image)).all()  # by one process again
+
+
+def test_more_processes_than_gpus_and_a_wrong_number_are_refused(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match="nproc-per-node must be at most the 1 GPUs"), joined():
+        pass
+    monkeypatch.setenv(GPUS_PER_RUN, "two")
+    with pytest.raises(ValueError, match="must be a positive integer; got 'two'"):
+        start_several("stages.train")
