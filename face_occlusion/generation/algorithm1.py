@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import cv2
 import numpy as np
 
 Reading = Literal["balanced", "literal", "published"]
@@ -26,7 +27,7 @@ def face_thresholds(pixels: np.ndarray) -> Thresholds:
     """Choose the thresholds where the paper gives none, over the face's pixels.
 
     Args:
-        pixels: (N, 3) uint8 or float, colours of the face, scale 0-255.
+        pixels: (N, 3) uint8, colours of the face.
 
     Returns:
         lower: half the mean; upper: the mean + 1 standard deviation.
@@ -36,8 +37,8 @@ def face_thresholds(pixels: np.ndarray) -> Thresholds:
     """
     if not len(pixels):
         raise ValueError("pixels must hold at least one pixel of the face; got none")
-    mean = pixels.mean(axis=0, dtype=np.float64)
-    return Thresholds(lower=mean / 2, upper=mean + pixels.std(axis=0, dtype=np.float64))
+    mean, deviation = cv2.meanStdDev(np.ascontiguousarray(pixels)[:, np.newaxis])
+    return Thresholds(lower=mean[:, 0] / 2, upper=(mean + deviation)[:, 0])
 
 
 def prepare_face(
@@ -77,20 +78,25 @@ def prepare_face(
     if not source.size or not target.size:
         raise ValueError(f"images must hold pixels; got {source.shape} and {target.shape}")
     pixels = source.reshape(-1, 3)
-    dark = np.all(pixels < thresholds.lower, axis=1)
+    dark = _all_channels(pixels < thresholds.lower)
     share = replaced_share(*_dark_fractions(pixels, dark, target, thresholds, reading), reading)
 
-    balanced = pixels.astype(np.float64)
+    balanced = pixels.copy()
     if share > 0 and dark.any() and not dark.all():
         candidates = np.flatnonzero(dark)
-        chosen = rng.permutation(candidates)[: round(share * len(candidates))]
-        balanced[chosen] = pixels[~dark].mean(axis=0)
+        chosen = candidates[rng.permutation(len(candidates))[: round(share * len(candidates))]]
+        balanced[chosen] = np.rint(pixels[~dark].mean(axis=0))
+    upper = np.rint(np.minimum(thresholds.upper, 255)).astype(np.uint8)
     if reading == "published":
-        bright = (balanced > thresholds.upper).any(axis=1)
-        balanced[bright] = thresholds.upper
+        balanced[(balanced > thresholds.upper).any(axis=1)] = upper
     else:
-        balanced = np.minimum(balanced, thresholds.upper)
-    return np.clip(np.rint(balanced), 0, 255).astype(np.uint8).reshape(source.shape)
+        balanced = np.minimum(balanced, upper)
+    return balanced.reshape(source.shape)
+
+
+def _all_channels(holds: np.ndarray) -> np.ndarray:
+    """Say of (N, 3) bool which rows hold in every channel."""
+    return holds[:, 0] & holds[:, 1] & holds[:, 2]
 
 
 def replaced_share(dark_frac: float, black_frac: float, reading: Reading) -> float:
@@ -125,4 +131,4 @@ def _dark_fractions(
     target_pixels = target.reshape(-1, 3)
     if reading == "published":  # D3: values, whichever pixel they belong to
         return float((pixels < thresholds.lower).mean()), float((target_pixels == 0).mean())
-    return float(dark.mean()), float((target_pixels == 0).all(axis=1).mean())
+    return float(dark.mean()), float(_all_channels(target_pixels == 0).mean())

@@ -134,19 +134,20 @@ def quantile_transport(
     check_directions(directions)
     if not len(source) or not len(target):
         raise ValueError(f"source and target must hold pixels; got {len(source)} and {len(target)}")
-    colours = target.astype(np.float32)
-    wanted = source.astype(np.float32)
+    colours = np.array(target.T, np.float32, order="C")  # (3, N)
+    wanted = np.array(source.T, np.float32, order="C")
     weights = np.ones(len(target)) if weights is None else np.asarray(weights, float)
-    for batch in directions.astype(np.float32):
-        wanted_along = np.sort(batch @ wanted.T, axis=1)  # (batch, M)
-        along = batch @ colours.T  # (batch, N)
+    steps = directions.astype(np.float32)
+    for batch, inverse in zip(steps, np.linalg.pinv(steps), strict=True):
+        wanted_along = np.sort(batch @ wanted, axis=1)  # (batch, M)
+        along = batch @ colours  # (batch, N)
         order = stable_argsort(along)
         change = quantile_means(wanted_along, weights[order])
         change -= np.take_along_axis(along, order, axis=1)
         shift = np.empty_like(along)
         np.put_along_axis(shift, order, change, axis=1)
-        colours += shift.T @ np.linalg.pinv(batch).T
-    return colours
+        colours += inverse @ shift
+    return np.ascontiguousarray(colours.T)
 
 
 def quantile_means(ordered: np.ndarray, weights: np.ndarray) -> np.ndarray:
