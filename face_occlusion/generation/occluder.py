@@ -103,13 +103,19 @@ def pyramid(cutout: np.ndarray, smallest_px: int = 16) -> list[np.ndarray]:
     """
     levels = [np.ascontiguousarray(cutout)]
     while max(levels[-1].shape[:2]) > smallest_px:
-        height, width = levels[-1].shape[:2]
-        even = cv2.copyMakeBorder(
-            levels[-1], 0, height % 2, 0, width % 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)
-        )
-        size = (even.shape[1] // 2, even.shape[0] // 2)
-        levels.append(cv2.resize(even, size, interpolation=cv2.INTER_AREA))
+        levels.append(halve(levels[-1]))
     return levels
+
+
+def halve(image: np.ndarray) -> np.ndarray:
+    """Shrink an image to half its size by area; an odd side is first filled up with zeros."""
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        image = cv2.copyMakeBorder(
+            image, 0, height % 2, 0, width % 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)
+        )
+    size = (image.shape[1] // 2, image.shape[0] // 2)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def convex_hull(alpha: np.ndarray, least: int = 128) -> np.ndarray:

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 
 from face_occlusion.generation.compositing import at_level, pick_level, transform
-from face_occlusion.generation.occluder import Occluder, convex_hull, thinned
+from face_occlusion.generation.occluder import Occluder, convex_hull, halve, thinned
 from face_occlusion.generation.params import GenerateParams, draw_uniform
 
-SMALL_PX = 128  # longer side of the map on which a draw is tried
+SMALL_PX = 128  # limit of the longer side of the map on which a draw is tried
 CUT_MARGIN_PX = 3.0  # a cut lies at least this far outside the picture: no blur brings it back
 BARELY = 0.6  # of the way from the centre to the rim: fingertips reach at least this far in
 
@@ -34,7 +34,7 @@ class FaceGeometry:
         size_xy: (2,) width and height of its bounding box.
         hull_xy: (N, 2) convex hull.
         small: (h, w) float32 share of face in each cell of a small map.
-        cell_px: Image pixels to one cell of the small map.
+        cell_px: Image pixels to one cell of the small map, a power of two.
     """
 
     shape: tuple[int, int]
@@ -59,12 +59,9 @@ def measure_face(face_mask: np.ndarray) -> FaceGeometry:
     if not area:
         raise ValueError("the mask has no face pixel; there is nothing to occlude")
     height, width = face_mask.shape
-    cell = max(1, math.ceil(max(height, width) / SMALL_PX))
-    padded = cv2.copyMakeBorder(
-        face_mask, 0, -height % cell, 0, -width % cell, cv2.BORDER_CONSTANT, value=(0,)
-    )
-    size = (padded.shape[1] // cell, padded.shape[0] // cell)
-    shares = cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
+    shares, cell = face_mask, 1
+    while max(shares.shape) > SMALL_PX:
+        shares, cell = halve(shares), 2 * cell
     moments = cv2.moments(shares)
     centre = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
     hull = thinned(convex_hull(shares, least=min(128, int(shares.max()))))
@@ -142,19 +139,19 @@ def place_hand(
     rng: np.random.Generator,
     params: GenerateParams,
     *,
-    wrist_inside: bool = False,
+    any_end: bool = False,
 ) -> tuple[np.ndarray, dict[str, Any]] | None:
     """Draw a hand that reaches for the face's centre from outside the picture (Q24, Q25).
 
     The hand comes from a random side and slides along its own axis, between touching the face's
-    rim and reaching across it. Where the photograph cut it off must stay outside the picture.
+    rim and reaching across it. Its wrist, or where the photograph cut it off, stays outside.
 
     Args:
         occluder: The hand.
         face: The face.
         rng: Source of the draw.
         params: Ranges of size, shear and rotation.
-        wrist_inside: Let the wrist of a whole hand, one that no photograph cut, end in the picture.
+        any_end: Let the hand end in the picture, too.
 
     Returns:
         The (2, 3) affine and the record, or None if the hand is too short for the way.
@@ -171,7 +168,7 @@ def place_hand(
     slide = rng.uniform()
     along = direction(towards)
     hull = (occluder.hull_xy - occluder.centre_xy) @ linear.T
-    outside = occluder.cut_xy if wrist_inside else np.vstack([occluder.cut_xy, occluder.wrist_xy])
+    outside = np.zeros((0, 2)) if any_end else np.vstack([occluder.cut_xy, occluder.wrist_xy])
     cut = (outside - occluder.centre_xy) @ linear.T + face.centre_xy
     tip = float((hull @ along).max())
     across = float(((face.hull_xy - face.centre_xy) @ along).max())
@@ -248,8 +245,8 @@ def estimate_covered(occluder: Occluder, matrix: np.ndarray, face: FaceGeometry)
     return float((face.small * alpha).sum() / (255 * face.small.sum()))
 
 
-def cut_is_hidden(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, int]) -> bool:
-    """Say whether every cut of the occluder lies outside the picture."""
-    points = transform(matrix, occluder.cut_xy)
+def ends_outside(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, int]) -> bool:
+    """Say whether every cut of the occluder, and a hand's wrist, lies outside the picture."""
+    points = transform(matrix, np.vstack([occluder.cut_xy, occluder.wrist_xy]))
     outside = (points < -0.5) | (points > np.array([shape[1], shape[0]]) - 0.5)
     return bool(outside.any(axis=1).all())
