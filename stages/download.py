@@ -1,24 +1,16 @@
-"""Check a release's archives and lay them out as published (or draw its miniature)."""
+"""Fetch a release, check it and lay it out as published (or draw its miniature)."""
 
 from __future__ import annotations
 
 import argparse
 import logging
-from dataclasses import dataclass
 from pathlib import Path
 
-from face_occlusion.params import load_params
+from face_occlusion.params import load_params, read_section
 from face_occlusion.sources.fetch import SourceParams, fetch_release
-from face_occlusion.sources.miniature import MiniatureParams, draw_release
+from face_occlusion.sources.miniature import draw_release
+from face_occlusion.sources.settings import DownloadParams
 from stages import run_stage
-
-
-@dataclass(frozen=True, kw_only=True)
-class DownloadParams:
-    """Section `download` of params.yaml."""
-
-    archives_dir: str  # where archives lie that were fetched by hand
-    miniature: MiniatureParams
 
 
 def main() -> None:
@@ -29,11 +21,17 @@ def main() -> None:
 
     path = Path("params.yaml")
     params = load_params(path, "download", DownloadParams)
+    profile = {
+        name: load_params(path, f"sources.{name}", SourceParams)
+        for name in read_section(path, "sources")
+    }
+    if args.source not in profile:
+        raise ValueError(f"{path}: sources has no '{args.source}'; known: {', '.join(profile)}")
     release = fetch_release(
         args.source,
         args.out,
-        load_params(path, f"sources.{args.source}", SourceParams),
-        archives_dir=Path(params.archives_dir),
+        profile[args.source],
+        shelf=params.shelf(profile),
         draw_miniature=lambda source, folder: draw_release(source, folder, params.miniature),
     )
     if release.absent:

@@ -7,38 +7,25 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from face_occlusion.sources.archives import Limits, archive_kind, archive_stem, check_zip, unpack
+from face_occlusion.sources.gather import Shelf, SourceParams, gather
+from face_occlusion.sources.lock import LockEntry, add_to_lock, check_known
 from face_occlusion.sources.release import RELEASE, Release
-from face_occlusion.sources.table import Source, SourceFile, find_source, match_published
+from face_occlusion.sources.table import Source, SourceFile, find_source
+from face_occlusion.sources.webpages import check_content
 
-ORIGINS = ("folder", "miniature", "absent")
+__all__ = ["Shelf", "SourceParams", "fetch_release"]
+
 _CHUNK = 1 << 20
 
 DrawRelease = Callable[[str, Path], None]  # (source, folder): writes its archives into folder
-
-
-@dataclass(frozen=True, kw_only=True)
-class SourceParams:
-    """Section `sources.NAME`: where a release comes from."""
-
-    origin: str  # folder, miniature or absent
-    files: Sequence[str] | None  # the files to take; None: all that the source needs
-    why: str | None  # of origin absent: what a reader of an empty cell is told
-
-    def __post_init__(self) -> None:
-        if self.origin not in ORIGINS:
-            raise ValueError(f"origin: must be one of {', '.join(ORIGINS)}; got '{self.origin}'")
-        if self.origin == "absent" and not self.why:
-            raise ValueError("why: must say why the source is absent")
-        if self.files is not None and (isinstance(self.files, str) or not self.files):
-            raise ValueError(f"files: must be a list of file names or null; got {self.files!r}")
 
 
 def fetch_release(
@@ -46,7 +33,7 @@ def fetch_release(
     folder: Path,
     params: SourceParams,
     *,
-    archives_dir: Path,
+    shelf: Shelf,
     draw_miniature: DrawRelease,
     limits: Limits | None = None,
 ) -> Release:
@@ -54,13 +41,15 @@ def fetch_release(
 
     Zip archives are checked and kept as they are, 7z and tar archives are unpacked, loose files
     copied. Archives are copied, never linked: DVC makes what it caches read-only, and a link
-    would do so to the user's own file.
+    would do so to the user's own file. Checksums that are not published are locked once all of
+    this has gone well.
 
     Args:
         name: A source of `sources/table.py`.
         folder: The new folder; must not exist or be empty.
         params: Where the release comes from.
-        archives_dir: The folder of archives on disk, of origin `folder`.
+        shelf: Where archives lie, of origin `url` and `folder`; `url` fetches those that are
+            missing.
         draw_miniature: Draws the archives, of origin `miniature`.
         limits: What an archive may hold; None for the defaults.
 
@@ -68,8 +57,9 @@ def fetch_release(
         The release, opened.
 
     Raises:
-        ValueError: If a file is missing (says which, where to put it and where it is
-            published), damaged or refused. The folder is then left as it was.
+        ValueError: If files are missing (lists all of them, where to put them and where they are
+            published), damaged, refused, or others than those published or used first. The folder
+            is then left as it was.
     """
     source = find_source(name)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -88,15 +78,16 @@ def fetch_release(
         }
         if params.origin == "absent":
             record["absent"] = params.why
-        else:
-            if params.origin == "miniature":
-                scratch.mkdir()
-                draw_miniature(name, scratch)
-                archives_dir = scratch
-            found = find_files(source, archives_dir, params.files)
+        elif params.origin == "miniature":
+            scratch.mkdir()
+            draw_miniature(name, scratch)
+            drawn = replace(shelf, archives_dir=scratch, profile={})
             record["files"] = [
-                _lay_out(file, path, partial, limits or Limits()) for file, path in found
+                _lay_out(file, path, partial, limits)
+                for file, path in gather(name, replace(params, origin="folder"), drawn)
             ]
+        else:
+            record["files"] = _lay_out_published(source, params, shelf, partial, limits)
         (partial / RELEASE).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
         partial.rename(folder)
     except BaseException:
@@ -107,70 +98,62 @@ def fetch_release(
     return Release(folder)
 
 
-def find_files(
-    source: Source, archives_dir: Path, names: Sequence[str] | None
-) -> list[tuple[SourceFile, Path]]:
-    """Find a source's files in a folder.
+def _lay_out_published(
+    source: Source, params: SourceParams, shelf: Shelf, folder: Path, limits: Limits | None
+) -> list[dict[str, Any]]:
+    entries = []
+    unpublished: dict[str, LockEntry] = {}
+    for file, path in gather(source.name, params, shelf):
+        try:
+            check_content(path, file.name)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
 
-    Args:
-        source: The source.
-        archives_dir: The folder that holds the files; its subfolders are not searched.
-        names: Published names of the files to take, all of them needed; None for those the
-            source needs, and those it can use that are there.
+        def check(size: int, sha256: str, path: Path = path, file: SourceFile = file) -> None:
+            if not params.accept_changed:
+                check_known(path, source.name, file, size, sha256, shelf.lock)
 
-    Returns:
-        Each file and where it lies, in the source's order.
+        entry = _lay_out(file, path, folder, limits, check)
+        if file.sha256 is not None:
+            entry["as_published"] = entry["sha256"] == file.sha256
+        elif not params.accept_changed:
+            url = file.urls[0] if file.urls else file.page
+            unpublished[f"{source.name}/{file.name}"] = LockEntry(
+                sha256=entry["sha256"], size=entry["size"], url=url
+            )
+        entries.append(entry)
+    if new := add_to_lock(shelf.lock, unpublished):
+        logging.info("%s: locked the checksums of %s; track it in git", shelf.lock, ", ".join(new))
+    return entries
 
-    Raises:
-        ValueError: If one is missing; lists every missing one with its page.
+
+def _lay_out(
+    file: SourceFile,
+    path: Path,
+    folder: Path,
+    limits: Limits | None,
+    check: Callable[[int, str], None] = lambda size, sha256: None,
+) -> dict[str, Any]:
+    """Put one file into the release's folder; return its entry of `release.json`.
+
+    `check` is asked about size and checksum before anything in the file is looked at.
     """
-    wanted = source.files if names is None else tuple(source.file(name) for name in names)
-    archives_dir = archives_dir.expanduser()
-    present: list[str] = []
-    if archives_dir.is_dir():
-        present = sorted(path.name for path in archives_dir.iterdir() if path.is_file())
-    found, missing = [], []
-    for file in wanted:
-        if (match := match_published(file.name, present)) is not None:
-            found.append((file, archives_dir / match))
-        elif file.required or names is not None:
-            missing.append(file)
-    if missing:
-        there = "" if archives_dir.is_dir() else " (no such folder)"
-        listed = "; ".join(f"{file.name}, published at {file.page}" for file in missing)
-        raise ValueError(
-            f"download.archives_dir: source '{source.name}' needs files that are not in "
-            f"'{archives_dir}'{there}: {listed}"
-        )
-    if not found:
-        known = ", ".join(file.name for file in source.files)
-        raise ValueError(
-            f"download.archives_dir: source '{source.name}' has no file in '{archives_dir}'; "
-            f"expected some of {known}, published at {source.files[0].page}"
-        )
-    return found
-
-
-def _lay_out(file: SourceFile, path: Path, folder: Path, limits: Limits) -> dict[str, Any]:
-    """Put one file into the release's folder; return its entry of `release.json`."""
     kind = archive_kind(file.name)
     size = path.stat().st_size
-    if size == 0:
-        raise ValueError(f"{path}: an empty file; expected {file.name} as published")
+    limits = limits or Limits()
     with tqdm(total=size, unit="B", unit_scale=True, desc=file.name, leave=False) as bar:
         if kind in ("7z", "tar"):
             sha256 = _hash_file(path, bar.update)
-            unpack(path, folder / archive_stem(file.name), limits)
         else:
             sha256 = _copy(path, folder / file.name, bar.update)
-    if kind == "zip":
+    check(size, sha256)
+    if kind in ("7z", "tar"):
+        unpack(path, folder / archive_stem(file.name), limits)
+    elif kind == "zip":
         with tqdm(unit="B", unit_scale=True, desc=f"{file.name}: check", leave=False) as bar:
             check_zip(folder / file.name, limits, bar.update)
-    entry: dict[str, Any] = {"name": file.name, "sha256": sha256, "size": size}
-    if file.sha256 is not None:
-        entry["as_published"] = sha256 == file.sha256
     logging.info("%s: %s bytes, sha256 %s", file.name, f"{size:,}", sha256)
-    return entry
+    return {"name": file.name, "sha256": sha256, "size": size}
 
 
 def _hash_file(path: Path, progress: Callable[[int], object]) -> str:

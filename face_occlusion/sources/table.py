@@ -1,7 +1,9 @@
 """The releases this project reads: their files, where each is published, its licence.
 
-Names are those of the public releases. Few checksums are public; `release.json` records the
-one of every file that was used, and whether it is the one known here.
+Names are those of the public releases. Where no checksum is public, the first one seen is kept in
+`sources.lock` (`sources/lock.py`) and demanded from then on.
+
+No address was opened from where this was written; `seen` says what vouches for it.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 AUTHORS_DRIVE = "https://drive.google.com/drive/folders/15nZETWlGMdcKY6aHbchRsWkUI42KTNs5"
+_DRIVE_FILE = "https://drive.google.com/file/d/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,14 +23,21 @@ class SourceFile:
     Attributes:
         name: Its published name.
         page: Where it is published: a link for a person, who may have to agree to terms.
+        urls: Addresses it can be fetched from, tried in turn: HTTP(S), a file on Google Drive, or
+            a folder there that holds a file of that name. None: it must be fetched by hand.
+        seen: What vouches for the addresses and the checksum.
         required: Whether the source is of no use without it.
-        sha256: Its checksum where one is known (read off one download, not the publisher's
-            word), else None. Other files of that name are used too, and said to differ.
+        size: Its bytes, where known.
+        sha256: Its checksum where one is known, else None. A file of another size or checksum is
+            refused, unless `sources.NAME.accept_changed` says otherwise.
     """
 
     name: str
     page: str
+    urls: tuple[str, ...] = ()
+    seen: str = ""
     required: bool = True
+    size: int | None = None
     sha256: str | None = None
 
 
@@ -56,6 +66,36 @@ class Source:
 _CELEBAMASK_PAGE = "https://github.com/switchablenorms/CelebAMask-HQ"
 _HANDS_PAGE = "https://sites.google.com/view/11khands"
 _COCO_PAGE = "https://cocodataset.org/#download"
+_HGR1_PAGE = "https://sun.aei.polsl.pl/~mkawulok/gestures/"
+
+
+def _authors(name: str, *, required: bool = True, **known: int | str) -> SourceFile:
+    """A file of the paper's authors, in their folder on Google Drive."""
+    return SourceFile(
+        name=name,
+        page=AUTHORS_DRIVE,
+        urls=(AUTHORS_DRIVE,),
+        seen="folder: README of github.com/kennyvoo/face-occlusion-generation",
+        required=required,
+        **known,  # type: ignore[arg-type]
+    )
+
+
+def _coco(name: str, folder: str, size: int, sha256: str) -> SourceFile:
+    """A file of COCO. Its host's certificate is for another name: plain HTTP, then S3."""
+    return SourceFile(
+        name=name,
+        page=_COCO_PAGE,
+        urls=(
+            f"http://images.cocodataset.org/{folder}/{name}",
+            f"https://s3.amazonaws.com/images.cocodataset.org/{folder}/{name}",
+        ),
+        seen="address: cocodataset.org; sha256: torchvision's prototype of the data set",
+        required=False,
+        size=size,
+        sha256=sha256,
+    )
+
 
 SOURCES: dict[str, Source] = {
     source.name: source
@@ -65,15 +105,24 @@ SOURCES: dict[str, Source] = {
             title="CelebAMask-HQ with corrected masks",
             licence="non-commercial research and education only, no redistribution",
             files=(
-                SourceFile(name="CelebAMask-HQ.zip", page=_CELEBAMASK_PAGE),
-                SourceFile(name="CelebAMask-HQ-masks_corrected.7z", page=AUTHORS_DRIVE),
-                SourceFile(name="CelebAMask-HQ-WO-train.txt", page=AUTHORS_DRIVE),
-                SourceFile(name="CelebAMask-HQ-WO-test.txt", page=AUTHORS_DRIVE),
-                SourceFile(name="CelebAMask-HQ-O.txt", page=AUTHORS_DRIVE),
+                SourceFile(
+                    name="CelebAMask-HQ.zip",
+                    page=_CELEBAMASK_PAGE,
+                    urls=(f"{_DRIVE_FILE}1badu11NqxGf6qM3PTTooQDJvQbejgbTv",),
+                    seen="address: README of the release, and many who fetch it; size: one of them",
+                    size=3_153_930_546,
+                ),
+                _authors("CelebAMask-HQ-masks_corrected.7z"),
+                _authors("CelebAMask-HQ-WO-train.txt"),
+                _authors("CelebAMask-HQ-WO-test.txt"),
+                _authors("CelebAMask-HQ-O.txt"),
                 SourceFile(
                     name="identity_CelebA.txt",
                     page="https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html",
+                    urls=(f"{_DRIVE_FILE}1_ee_0u7vcNLOfNLegJRHmolfH5ICW-XS",),
+                    seen="address and sha256: torchvision",
                     required=False,
+                    sha256="c6143857c3e2630ac2da9f782e9c1232e5e59be993a9d44e8a7916c78a6158c0",
                 ),
             ),
         ),
@@ -82,10 +131,21 @@ SOURCES: dict[str, Source] = {
             title="11k Hands, 200 hands with masks",
             licence="academic research only, no redistribution",
             files=(
-                SourceFile(name="Hands.zip", page=_HANDS_PAGE),
-                SourceFile(name="HandInfo.csv", page=_HANDS_PAGE, required=False),
-                SourceFile(name="11k-hands_masks.7z", page=AUTHORS_DRIVE),
-                SourceFile(name="11k-hands_sample.txt", page=AUTHORS_DRIVE),
+                SourceFile(
+                    name="Hands.zip",
+                    page=_HANDS_PAGE,
+                    urls=(f"{_DRIVE_FILE}1KcMYcNJgtK1zZvfl_9sTqnyBUTri2aP2",),
+                    seen="address: README of the release's code, and several who fetch it",
+                ),
+                SourceFile(
+                    name="HandInfo.csv",
+                    page=_HANDS_PAGE,
+                    urls=(f"{_DRIVE_FILE}1RC86-rVOR8c93XAfM9b9R45L7C2B0FdA",),
+                    seen="address: several who fetch it",
+                    required=False,
+                ),
+                _authors("11k-hands_masks.7z"),
+                _authors("11k-hands_sample.txt"),
             ),
         ),
         Source(
@@ -93,9 +153,19 @@ SOURCES: dict[str, Source] = {
             title="COCO objects",
             licence="annotations CC BY 4.0; photographs under their Flickr licences",
             files=(
-                SourceFile(name="coco_object.7z", page=AUTHORS_DRIVE, required=False),
-                SourceFile(name="train2017.zip", page=_COCO_PAGE, required=False),
-                SourceFile(name="annotations_trainval2017.zip", page=_COCO_PAGE, required=False),
+                _authors("coco_object.7z", required=False),
+                _coco(
+                    "train2017.zip",
+                    "zips",
+                    19_336_861_798,
+                    "69a8bb58ea5f8f99d24875f21416de2e9ded3178e903f1f7603e283b9e06d929",
+                ),
+                _coco(
+                    "annotations_trainval2017.zip",
+                    "annotations",
+                    252_907_541,
+                    "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268",
+                ),
             ),
         ),
         Source(
@@ -106,6 +176,13 @@ SOURCES: dict[str, Source] = {
                 SourceFile(
                     name="dtd-r1.0.1.tar.gz",
                     page="https://www.robots.ox.ac.uk/~vgg/data/dtd/",
+                    urls=(
+                        "https://www.robots.ox.ac.uk/~vgg/data/dtd/download/dtd-r1.0.1.tar.gz",
+                        "https://thor.robots.ox.ac.uk/dtd/dtd-r1.0.1.tar.gz",
+                    ),
+                    seen="address: torchvision; sha256: anomalib",
+                    size=625_239_812,
+                    sha256="e42855a52a4950a3b59612834602aa253914755c95b0cff9ead6d07395f8e205",
                 ),
             ),
         ),
@@ -114,9 +191,9 @@ SOURCES: dict[str, Source] = {
             title="RealOcc",
             licence="non-commercial research; photographs under the Pexels and Unsplash licences",
             files=(
-                SourceFile(
-                    name="RealOcc.7z",
-                    page=AUTHORS_DRIVE,
+                _authors(
+                    "RealOcc.7z",
+                    size=226_205_702,
                     sha256="de6a26ecc00457c0067991d95906b15638a2f217c5b5ea01a5db42435510577f",
                 ),
             ),
@@ -125,20 +202,71 @@ SOURCES: dict[str, Source] = {
             name="realocc_wild",
             title="RealOcc-Wild",
             licence="non-commercial research; photographs under the Pexels and Unsplash licences",
-            files=(SourceFile(name="RealOcc-Wild.7z", page=AUTHORS_DRIVE),),
+            files=(_authors("RealOcc-Wild.7z"),),
         ),
         Source(
             name="cofw",
             title="Caltech Occluded Faces in the Wild, train masks",
-            licence="academic research",
+            licence="photographs CC BY 4.0 (Caltech's record); masks for academic research",
             files=(
                 SourceFile(
-                    name="COFW_color.zip", page="http://www.vision.caltech.edu/xpburgos/ICCV13/"
+                    name="COFW_color.zip",
+                    page="https://data.caltech.edu/records/bc0bf-nc666",
+                    urls=(
+                        "https://data.caltech.edu/records/bc0bf-nc666/files/COFW_color.zip",
+                        "http://www.vision.caltech.edu/xpburgos/ICCV13/Data/COFW_color.zip",
+                    ),
+                    seen="address and size: Caltech's record, by several who fetch it",
+                    size=503_327_162,
                 ),
                 SourceFile(
                     name="COFW_train_masks.zip",
                     page="the 500 masks of Jia, Yang, Chan and Patras (CVPR 2014), on request; "
                     "the paper's changed ones are not public",
+                ),
+            ),
+        ),
+        Source(
+            name="egohands",
+            title="EgoHands, labelled frames",
+            licence="research; Bambach et al. (ICCV 2015) are to be cited",
+            files=(
+                SourceFile(
+                    name="egohands_data.zip",
+                    page="http://vision.soic.indiana.edu/projects/egohands/",
+                    urls=(
+                        "http://vision.soic.indiana.edu/egohands_files/egohands_data.zip",
+                        "https://web.archive.org/web/20200713164330id_/"
+                        "http://vision.soic.indiana.edu/egohands_files/egohands_data.zip",
+                    ),
+                    seen="address: many who fetch it; the first is said to be gone, the second is "
+                    "the Internet Archive's copy",
+                ),
+            ),
+        ),
+        Source(
+            name="hgr1",
+            title="HGR1, hands in other postures",
+            licence="academic research",
+            files=(
+                SourceFile(
+                    name="hgr1_images.zip",
+                    page=_HGR1_PAGE,
+                    urls=(f"{_HGR1_PAGE}hgr1_images.zip",),
+                    seen="address: two who fetch it",
+                    required=False,
+                ),
+                SourceFile(
+                    name="hgr1_skin.zip",
+                    page=_HGR1_PAGE,
+                    urls=(f"{_HGR1_PAGE}hgr1_skin.zip",),
+                    seen="address: two who fetch it",
+                    required=False,
+                ),
+                SourceFile(
+                    name="hgr1.zip",
+                    page="images and masks of HGR1 in one archive, as in the small photographs",
+                    required=False,
                 ),
             ),
         ),

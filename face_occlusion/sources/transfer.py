@@ -195,7 +195,7 @@ def _receive(
     try:
         response = session.get(url, headers=headers, stream=True, timeout=timeout)
     except requests.RequestException as error:
-        raise TransferError(f"{url}: cannot be reached: {_reason(error)}") from error
+        raise TransferError(f"{url}: cannot be reached: {reason_of(error)}") from error
     with response:
         offset, total = _agree_on_start(response, partial, state, offset)
         if total is not None and total - offset > shutil.disk_usage(partial.target.parent).free:
@@ -262,7 +262,7 @@ def _append(
             file.flush()
             os.fsync(file.fileno())
     except HTTPError as error:
-        raise _Interrupted(_reason(error)) from error
+        raise _Interrupted(reason_of(error)) from error
 
 
 def _status(response: requests.Response) -> str:
@@ -274,7 +274,7 @@ def _status(response: requests.Response) -> str:
     return what
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """Say what broke in a line: the innermost cause, without addresses of objects."""
     while isinstance(inner := getattr(error, "reason", None) or _first_error(error), Exception):
         error = inner

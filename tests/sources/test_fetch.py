@@ -1,16 +1,19 @@
 import hashlib
 import json
+from dataclasses import replace
 
 import py7zr
 import pytest
 
 from face_occlusion.sources import Release
 from face_occlusion.sources.archives import Limits
-from face_occlusion.sources.fetch import SourceParams, fetch_release
+from face_occlusion.sources.fetch import Shelf, SourceParams, fetch_release
 from face_occlusion.sources.table import SOURCES, find_source, match_published
+from face_occlusion.sources.transfer import Patience
 from tests.sources.build import write_tar, write_zip
 
-FOLDER = SourceParams(origin="folder", files=None, why=None)
+FOLDER = SourceParams(origin="folder", files=None, accept_changed=False, why=None)
+QUICK = Patience(attempts=2, timeout_s=2, backoff_s=0.0)
 
 
 def no_miniature(source, folder):
@@ -18,9 +21,14 @@ def no_miniature(source, folder):
 
 
 def fetch(name, folder, archives_dir, params=FOLDER, draw=no_miniature, limits=None):
-    return fetch_release(
-        name, folder, params, archives_dir=archives_dir, draw_miniature=draw, limits=limits
+    shelf = Shelf(
+        archives_dir=archives_dir,
+        lock=folder.parent / "sources.lock",
+        patience=QUICK,
+        parallel=2,
+        profile={name: params},
     )
+    return fetch_release(name, folder, params, shelf=shelf, draw_miniature=draw, limits=limits)
 
 
 def fill_hands(folder):
@@ -78,7 +86,7 @@ def test_a_missing_archive_says_which_where_and_whence(tmp_path, archives):
     message = str(error.value)
     assert message.startswith("download.archives_dir: source 'hands_11k' needs files")
     assert str(archives) in message
-    assert "11k-hands_masks.7z, published at https://drive.google.com" in message
+    assert "11k-hands_masks.7z (hands_11k)\n    from: https://drive.google.com" in message
     assert "11k-hands_sample.txt" in message
     assert "HandInfo.csv" not in message  # not needed
     assert not (tmp_path / "raw").exists()
@@ -93,17 +101,17 @@ def test_files_chooses_among_a_source(tmp_path):
     archives = tmp_path / "archives"
     archives.mkdir()
     write_zip(archives / "train2017.zip", {"train2017/1.jpg": b"x"})
-    with pytest.raises(ValueError, match=r"coco_object\.7z, published at"):
-        params = SourceParams(origin="folder", files=["coco_object.7z"], why=None)
+    with pytest.raises(ValueError, match=r"coco_object\.7z \(coco\)\n    from: "):
+        params = replace(FOLDER, files=["coco_object.7z"])
         fetch("coco", tmp_path / "raw", archives, params)
-    params = SourceParams(origin="folder", files=["train2017.zip"], why=None)
+    params = replace(FOLDER, files=["train2017.zip"], accept_changed=True)
     assert fetch("coco", tmp_path / "raw", archives, params).names() == [
         "train2017/train2017/1.jpg"
     ]
     with pytest.raises(
         ValueError, match=r"files: 'val2017\.zip' is no file of source 'coco'; known"
     ):
-        params = SourceParams(origin="folder", files=["val2017.zip"], why=None)
+        params = replace(FOLDER, files=["val2017.zip"])
         fetch("coco", tmp_path / "other", archives, params)
 
 
@@ -140,13 +148,13 @@ def test_a_folder_in_use_is_left_alone(tmp_path, archives):
 
 
 def test_absent_needs_no_archive(tmp_path):
-    params = SourceParams(origin="absent", files=None, why="not public")
+    params = replace(FOLDER, origin="absent", files=None, why="not public")
     release = fetch("cofw", tmp_path / "raw", tmp_path / "nowhere", params)
     assert release.absent == "not public"
 
 
 def test_the_miniature_goes_the_same_way(tmp_path):
-    params = SourceParams(origin="miniature", files=None, why=None)
+    params = replace(FOLDER, origin="miniature", files=None, why=None)
     release = fetch(
         "hands_11k",
         tmp_path / "raw",
@@ -164,34 +172,87 @@ def test_limits_are_passed_on(tmp_path, archives):
         fetch("hands_11k", tmp_path / "raw", archives, limits=Limits(members=0))
 
 
-def test_a_known_checksum_is_compared(tmp_path):
-    archives = tmp_path / "archives"
-    archives.mkdir()
-    with py7zr.SevenZipFile(archives / "RealOcc.7z", "w") as archive:
+def fill_realocc(folder):
+    folder.mkdir()
+    with py7zr.SevenZipFile(folder / "RealOcc.7z", "w") as archive:
         archive.writestr(b"x", "RealOcc/image/x.jpg")
-    release = fetch("realocc", tmp_path / "raw", archives)
+    return folder
+
+
+def test_another_checksum_than_the_published_one_is_refused(tmp_path):
+    archives = fill_realocc(tmp_path / "archives")
+    with pytest.raises(
+        ValueError, match=r"RealOcc\.7z: its size is \d+, the one published .*226205702"
+    ):
+        fetch("realocc", tmp_path / "raw", archives)
+    assert not (tmp_path / "raw").exists()
+
+
+def test_another_checksum_is_taken_where_the_user_says_so(tmp_path):
+    archives = fill_realocc(tmp_path / "archives")
+    release = fetch("realocc", tmp_path / "raw", archives, replace(FOLDER, accept_changed=True))
     assert release.info["files"][0]["as_published"] is False
+    assert not (tmp_path / "sources.lock").exists()
+
+
+def test_the_first_checksum_seen_is_demanded_ever_since(tmp_path, archives):
+    fetch("hands_11k", tmp_path / "raw", archives)
+    lock = json.loads((tmp_path / "sources.lock").read_text())
+    masks = (archives / "11k-hands_masks.7z").read_bytes()
+    assert lock["hands_11k/11k-hands_masks.7z"]["sha256"] == hashlib.sha256(masks).hexdigest()
+    assert lock["hands_11k/11k-hands_masks.7z"]["size"] == len(masks)
+    assert len(lock) == 3
+    write_zip(archives / "Hands.zip", {"Hands/Hand_1.jpg": b"another"})
+    message = (
+        r"Hands\.zip: its sha256 is .*first seen .*sources\.lock.*hands_11k\.accept_changed: true"
+    )
+    with pytest.raises(ValueError, match=message):
+        fetch("hands_11k", tmp_path / "again", archives)
+    assert not (tmp_path / "again").exists()
+    accepted = replace(FOLDER, accept_changed=True)
+    assert fetch("hands_11k", tmp_path / "again", archives, accepted).read("Hands/Hands/Hand_1.jpg")
+    assert json.loads((tmp_path / "sources.lock").read_text()) == lock
+
+
+def test_what_is_refused_is_not_locked(tmp_path, archives):
+    (archives / "11k-hands_masks.7z").write_bytes(b"7z\xbc\xaf\x27\x1c broken")
+    with pytest.raises(ValueError, match=r"11k-hands_masks\.7z"):
+        fetch("hands_11k", tmp_path / "raw", archives)
+    assert not (tmp_path / "sources.lock").exists()
+
+
+def test_a_web_page_saved_as_an_archive_is_explained(tmp_path, archives):
+    (archives / "Hands.zip").write_text("<!DOCTYPE html><html><title>Google Drive - Quota exceeded")
+    with pytest.raises(ValueError, match=r"archives/Hands\.zip: Hands\.zip is the quota page"):
+        fetch("hands_11k", tmp_path / "raw", archives)
+
+
+def test_a_damaged_lock_is_named(tmp_path, archives):
+    (tmp_path / "sources.lock").write_text("<<<<<<< HEAD")
+    with pytest.raises(ValueError, match=r"sources\.lock: not a lock of releases"):
+        fetch("hands_11k", tmp_path / "raw", archives)
 
 
 def test_tar_archives_are_unpacked_under_their_name(tmp_path):
     archives = tmp_path / "archives"
     archives.mkdir()
     write_tar(archives / "dtd-r1.0.1.tar.gz", {"dtd/images/banded/b_1.jpg": b"x"})
-    release = fetch("dtd", tmp_path / "raw", archives)
+    release = fetch("dtd", tmp_path / "raw", archives, replace(FOLDER, accept_changed=True))
     assert release.names() == ["dtd-r1.0.1/dtd/images/banded/b_1.jpg"]
 
 
 def test_small_comes_in(tmp_path, small):
     counts = {"celebamask_hq": 12569, "hands_11k": 402, "dtd": 250, "realocc": 51}
     for name, count in counts.items():
-        assert len(fetch(name, tmp_path / name, small).names()) == count
+        stand_in = replace(FOLDER, accept_changed=True)
+        assert len(fetch(name, tmp_path / name, small, stand_in).names()) == count
     assert isinstance(Release(tmp_path / "dtd"), Release)
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"origin": "web"}, "^origin: must be one of folder, miniature, absent; got 'web'"),
+        ({"origin": "web"}, "^origin: must be one of url, folder, miniature, absent; got 'web'"),
         ({"origin": "absent"}, "^why: must say why"),
         ({"files": []}, "^files: must be a list"),
         ({"files": "a.zip"}, "^files: must be a list"),
@@ -199,7 +260,7 @@ def test_small_comes_in(tmp_path, small):
 )
 def test_parameters_are_checked(values, message):
     with pytest.raises(ValueError, match=message):
-        SourceParams(**{"origin": "folder", "files": None, "why": None, **values})
+        replace(FOLDER, **values)
 
 
 def test_sources_are_found_by_name():
