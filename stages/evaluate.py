@@ -6,7 +6,12 @@ import argparse
 import logging
 from pathlib import Path
 
-from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run, load_checkpoints
+from face_occlusion.evaluation.evaluate import (
+    EvaluateParams,
+    evaluate_run,
+    load_checkpoints,
+    read_card,
+)
 from face_occlusion.evaluation.scores import RunScores, write_scores
 from face_occlusion.params import load_params, read_section
 from stages import run_stage
@@ -24,17 +29,18 @@ def main() -> None:
 
     params = load_params(PARAMS, "evaluate", EvaluateParams)
     run = read_section(PARAMS, f"runs.{args.run}")
+    networks = load_checkpoints(args.model, params)
     benchmarks = evaluate_run(
-        load_checkpoints(args.model, params),
-        {name: args.benchmarks / name for name in params.benchmarks},
-        params,
+        networks, {name: args.benchmarks / name for name in params.benchmarks}, params
     )
     scores = RunScores(
         profile=read_section(PARAMS, "profile"),
         run=args.run,
         model=run["model"],
         combination=run["combination"]["title"],
+        seed=read_card(args.model)["seed"],
         headline=params.checkpoints[0],
+        inference=networks[params.checkpoints[0]].describe(tta=params.tta),
         benchmarks=benchmarks,
     )
     write_scores(args.out, scores)

@@ -1,18 +1,16 @@
 """Margins of scores and of differences: a paired bootstrap over images, and Holm's correction.
 
 A resample is a row of weights, how often it drew each image. Two runs scored on one benchmark
-share the rows, so that their difference is paired: a hard image is hard for both.
+share the rows, so that their difference is paired: a hard image is hard for both. Where a cell has
+several seeds, each resample draws among them as well, for each cell on its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
-
-Score = Callable[[np.ndarray], np.ndarray]  # counts (..., 4) -> (...)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +22,8 @@ class Estimate:
     high: float
     error: float  # the bootstrap's standard error
     num_images: int
+    num_seeds: int = 1
+    freedom: float | None = None  # of the t distribution; None: num_images - 1
 
     def p_value(self, threshold: float = 0.0) -> float:
         """Return the two-sided p-value of a true value of `threshold`; NaN without an interval.
@@ -36,7 +36,48 @@ class Estimate:
         distance = abs(self.value - threshold)
         if self.error == 0:
             return 1.0 if distance == 0 else 0.0
-        return float(2 * stats.t.sf(distance / self.error, self.num_images - 1))
+        freedom = self.num_images - 1 if self.freedom is None else self.freedom
+        return float(2 * stats.t.sf(distance / self.error, freedom))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resampled:
+    """A score of one cell with its resamples, one row for each seed.
+
+    Attributes:
+        values: (S,) the score of each seed's run on the images themselves.
+        resamples: (S, B) the same on each resample of the images.
+    """
+
+    values: np.ndarray
+    resamples: np.ndarray
+
+    @property
+    def value(self) -> float:
+        """The score: the mean over the seeds."""
+        return float(self.values.mean())
+
+    @property
+    def mean(self) -> np.ndarray:
+        """(B,) the score of each resample of the images, seeds as they are."""
+        return self.resamples.mean(axis=0)
+
+    def drawn(self, rng: np.random.Generator) -> np.ndarray:
+        """Resample the seeds too: (B,), the second level of a hierarchical bootstrap.
+
+        A mean of S draws spreads by sqrt((S - 1) / S) less than the truth; its distance from the
+        mean of all is stretched by the inverse (Rao & Wu 1988). One seed says nothing of seeds.
+        """
+        num_seeds, num_resamples = self.resamples.shape
+        if num_seeds == 1:
+            return self.resamples[0]
+        draws = rng.multinomial(num_seeds, np.full(num_seeds, 1 / num_seeds), size=num_resamples)
+        drawn = (draws.T * self.resamples).sum(axis=0) / num_seeds
+        return self.mean + np.sqrt(num_seeds / (num_seeds - 1)) * (drawn - self.mean)
+
+    def seed_variance(self) -> float:
+        """Variance of the score that the choice of seeds gives; 0 for one seed: not known."""
+        return float(self.values.var(ddof=1) / len(self.values)) if len(self.values) > 1 else 0.0
 
 
 def resample_weights(num_images: int, num_resamples: int, rng: np.random.Generator) -> np.ndarray:
@@ -55,36 +96,6 @@ def resample_weights(num_images: int, num_resamples: int, rng: np.random.Generat
         )
     shares = np.full(num_images, 1 / num_images)
     return rng.multinomial(num_images, shares, size=num_resamples).astype(float)
-
-
-def pooled(counts: np.ndarray, weights: np.ndarray, score: Score) -> np.ndarray:
-    """Score each resample on its pooled counts.
-
-    Args:
-        counts: (N, 4) per image.
-        weights: (B, N) of `resample_weights`.
-        score: A score of `metrics`, (..., 4) -> (...).
-
-    Returns:
-        (B,) float64.
-    """
-    return score(weights @ np.asarray(counts, dtype=float))
-
-
-def averaged(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean of per-image values in each resample, leaving images of NaN out.
-
-    Args:
-        values: (N,) one value per image.
-        weights: (B, N) of `resample_weights`.
-
-    Returns:
-        (B,) float64; NaN where a resample holds no image with a value.
-    """
-    present = ~np.isnan(values)
-    drawn = weights @ present
-    sums = weights @ np.where(present, values, 0)
-    return np.divide(sums, drawn, out=np.full(len(weights), np.nan), where=drawn > 0)
 
 
 def estimate(
@@ -119,6 +130,70 @@ def estimate(
         error=float(error),
         num_images=num_images,
     )
+
+
+def estimate_cell(
+    cell: Resampled, num_images: int, confidence: float, rng: np.random.Generator
+) -> Estimate:
+    """Estimate a cell's score: over images, and over seeds where it has several.
+
+    Args:
+        cell: The score with its resamples.
+        num_images: Images behind it.
+        confidence: Coverage, in (0, 1).
+        rng: Draws the seeds; unused for one seed.
+    """
+    return _combine([(1.0, cell)], num_images, confidence, rng)
+
+
+def estimate_difference(
+    first: Resampled,
+    second: Resampled,
+    num_images: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> Estimate:
+    """Estimate first less second: paired over images, seeds drawn for each; as `estimate_cell`."""
+    return _combine([(1.0, first), (-1.0, second)], num_images, confidence, rng)
+
+
+def _combine(
+    terms: list[tuple[float, Resampled]],
+    num_images: int,
+    confidence: float,
+    rng: np.random.Generator,
+) -> Estimate:
+    """Estimate a sum of signed cells that share their resamples of the images."""
+    value = sum(sign * cell.value for sign, cell in terms)
+    num_seeds = min(len(cell.values) for _, cell in terms)
+    seeds = [(cell.seed_variance(), len(cell.values) - 1) for _, cell in terms]
+    over_images = np.sum([sign * cell.mean for sign, cell in terms], axis=0)
+    if not any(variance for variance, _ in seeds):
+        margin = estimate(value, over_images, num_images, confidence)
+        return replace(margin, num_seeds=num_seeds)
+    drawn = np.sum([sign * cell.drawn(rng) for sign, cell in terms], axis=0)
+    error = estimate(value, drawn, num_images, confidence).error
+    images = (estimate(value, over_images, num_images, confidence).error ** 2, num_images - 1)
+    freedom = _satterthwaite([images, *seeds])
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom) * error)
+    return Estimate(
+        value=value,
+        low=value - half,
+        high=value + half,
+        error=error,
+        num_images=num_images,
+        num_seeds=num_seeds,
+        freedom=freedom,
+    )
+
+
+def _satterthwaite(parts: list[tuple[float, int]]) -> float:
+    """Degrees of freedom of a sum of (variance, freedom) parts (Satterthwaite 1946).
+
+    Two seeds tell little of how seeds vary: an interval of three seeds' spread must be wide.
+    """
+    whole = sum(variance for variance, _ in parts)
+    return float(whole**2 / sum(part**2 / freedom for part, freedom in parts if part > 0))
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from face_occlusion.evaluation.metrics import IGNORE_INDEX
+from face_occlusion.evaluation.metrics import IGNORE_INDEX, ratio
 
 DILATION_FRAC = 0.02  # width of the band / diagonal of the image: the paper's choice for LVIS
 
@@ -30,7 +30,7 @@ def boundary_region(mask: np.ndarray, width_px: int) -> np.ndarray:
     """
     kernel = np.ones((2 * width_px + 1, 2 * width_px + 1), np.uint8)
     inside = cv2.erode(
-        mask.astype(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(0,)
+        mask.view(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(0,)
     )
     return mask & (inside == 0)
 
@@ -57,17 +57,13 @@ def boundary_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     )
 
 
-def boundary_iou(counts: np.ndarray) -> float:
-    """Mean boundary IoU over images, as Cheng et al. average over instances.
+def boundary_iou(counts: np.ndarray) -> np.ndarray:
+    """Boundary IoU of each image; its mean over images is the score, as over instances.
 
     Args:
-        counts: (N, 2) [intersection, union] per image.
+        counts: (..., 2) [intersection, union].
 
     Returns:
-        A fraction in [0, 1] over the images with a boundary in either mask; NaN without any.
+        (...) float64 in [0, 1]; NaN for an image without a boundary in either mask.
     """
-    intersection, union = np.reshape(counts, (-1, 2)).T
-    has_boundary = union > 0
-    if not has_boundary.any():
-        return float("nan")
-    return float(np.mean(intersection[has_boundary] / union[has_boundary]))
+    return ratio(counts[..., 0], counts[..., 1])

@@ -2,46 +2,57 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
-from face_occlusion.evaluation.metrics import IGNORE_INDEX
+from face_occlusion.evaluation.metrics import IGNORE_INDEX, ratio
 
 NUM_BINS = 10
+_STEPS = 6500  # fine steps within a bin: a probability's place in the sum is off by 8e-6 at most
+_CENTRES = ((np.arange(NUM_BINS * _STEPS) + 0.5) / (NUM_BINS * _STEPS)).reshape(NUM_BINS, _STEPS)
 
 
 def calibration_counts(probability: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Count the pixels of one image by predicted probability of face.
+
+    Two fine histograms: six times as fast as summing in 10 bins, which counts over 8 bytes a pixel.
 
     Args:
         probability: (H, W) float32 in [0, 1].
         target: (H, W) uint8 seg_map: 0 background, 1 face, 255 not counted.
 
     Returns:
-        (NUM_BINS, 3) float64: pixels in the bin, sum of their probabilities, face pixels.
+        (NUM_BINS, 3) float64: pixels in the bin, sum of their probabilities to three decimals (so
+        that files stay small), face pixels.
     """
-    counted = target != IGNORE_INDEX
-    values = probability[counted]
-    bins = np.minimum((values * NUM_BINS).astype(np.int64), NUM_BINS - 1)
-    return np.stack(
-        [
-            np.bincount(bins, minlength=NUM_BINS),
-            np.bincount(bins, weights=values, minlength=NUM_BINS),
-            np.bincount(bins, weights=target[counted] == 1, minlength=NUM_BINS),
-        ],
-        axis=1,
+    counted = _histogram(probability, target != IGNORE_INDEX)
+    faces = _histogram(probability, target == 1)
+    probabilities = (counted * _CENTRES).sum(axis=1).round(3)
+    return np.stack([counted.sum(axis=1), probabilities, faces.sum(axis=1)], axis=1)
+
+
+def _histogram(probability: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return (NUM_BINS, _STEPS) float64 counts of the masked pixels."""
+    above_one = float(np.nextafter(np.float32(1), np.float32(2)))  # the upper end is left out
+    counts = cv2.calcHist(
+        [np.ascontiguousarray(probability)],
+        [0],
+        mask.astype(np.uint8),
+        [NUM_BINS * _STEPS],
+        [0, above_one],
     )
+    return counts.astype(float).reshape(NUM_BINS, _STEPS)
 
 
-def expected_calibration_error(counts: np.ndarray) -> float:
+def expected_calibration_error(counts: np.ndarray) -> np.ndarray:
     """Mean gap between probability and share of face, weighted by pixels (Naeini et al. 2015).
 
     Args:
-        counts: (NUM_BINS, 3) summed over images.
+        counts: (..., 3 * NUM_BINS) of `calibration_counts`, flat, summed over images.
 
     Returns:
-        A fraction in [0, 1]; NaN without pixels.
+        (...) float64 in [0, 1]; NaN without pixels.
     """
-    pixels, probability, faces = np.asarray(counts, dtype=float).T
-    if pixels.sum() == 0:
-        return float("nan")
-    return float(np.abs(probability - faces).sum() / pixels.sum())
+    bins = np.reshape(np.asarray(counts, dtype=float), (*np.shape(counts)[:-1], NUM_BINS, 3))
+    pixels, probability, faces = np.moveaxis(bins, -1, 0)  # each (..., NUM_BINS)
+    return ratio(np.abs(probability - faces).sum(axis=-1), pixels.sum(axis=-1))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import logging
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,15 +16,16 @@ import numpy as np
 from tqdm import tqdm
 
 from face_occlusion.evaluation.boundary import boundary_counts
-from face_occlusion.evaluation.calibration import NUM_BINS, calibration_counts
+from face_occlusion.evaluation.calibration import calibration_counts
 from face_occlusion.evaluation.inference import Segmenter, load_model
+from face_occlusion.evaluation.measures import ViewCounts
 from face_occlusion.evaluation.metrics import confusion_counts
 from face_occlusion.evaluation.previews import encode_preview
-from face_occlusion.evaluation.scores import BenchmarkScores, ViewCounts, fingerprint
+from face_occlusion.evaluation.reading import Batch, Sample, read_batches
+from face_occlusion.evaluation.scores import BenchmarkScores, ImageFacts, fingerprint
 from face_occlusion.imageset import ImageSet
 
 CHECKPOINTS = ("last", "best")
-Sample = tuple[str, np.ndarray, np.ndarray]  # key, (H, W, 3) uint8 RGB, (H, W) uint8 seg_map
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class EvaluateParams:
     tta: bool  # score each checkpoint also with test-time augmentation
     device: str  # auto, cpu or cuda
     batch_size: int  # images that go through the network together
+    num_threads: int  # that decode, and as many that count, beside the network's
     preview_px: int  # longer side of the masks kept in the score file; 0 keeps none
 
     def __post_init__(self) -> None:
@@ -48,15 +51,33 @@ class EvaluateParams:
             raise ValueError(f"device must be auto, cpu or cuda; got {self.device!r}")
         if self.batch_size < 1:
             raise ValueError(f"batch_size must be at least 1; got {self.batch_size}")
+        if not 1 <= self.num_threads <= 64:
+            raise ValueError(f"num_threads must lie in [1, 64]; got {self.num_threads}")
         if not 0 <= self.preview_px <= 1024:
             raise ValueError(f"preview_px must lie in [0, 1024]; got {self.preview_px}")
+
+
+class Result(Protocol):
+    """A prediction on its way; `inference.Prediction` is one."""
+
+    def numpy(self) -> np.ndarray:
+        """Wait for it: (H, W) float32 probability of face."""
+        ...
 
 
 class Network(Protocol):
     """What evaluation asks of a trained model; `inference.Segmenter` is one."""
 
-    def predict_batch(self, images: Sequence[np.ndarray], *, tta: bool = False) -> list[np.ndarray]:
-        """Return per (H, W, 3) uint8 RGB image the (H, W) float32 probability of face."""
+    def describe(self, *, tta: bool) -> dict[str, Any]:
+        """Say how images are seen."""
+        ...
+
+    def see(self, images: Sequence[np.ndarray], *, tta: bool) -> Any:
+        """Prepare a batch of (H, W, 3) uint8 RGB images; called in a thread."""
+        ...
+
+    def launch_seen(self, seen: Any, shapes: Sequence[tuple[int, ...]]) -> Sequence[Result]:
+        """Start to predict what `see` prepared, for images of these (height, width)."""
         ...
 
 
@@ -76,7 +97,7 @@ def load_checkpoints(folder: Path, params: EvaluateParams) -> dict[str, Segmente
     Raises:
         ValueError: If the folder is no run's.
     """
-    card = _read_card(folder)
+    card = read_card(folder)
     networks: dict[str, Segmenter] = {}
     selected = card.get("selected") or {}
     for name in params.checkpoints:
@@ -89,7 +110,12 @@ def load_checkpoints(folder: Path, params: EvaluateParams) -> dict[str, Segmente
     return networks
 
 
-def _read_card(folder: Path) -> dict[str, Any]:
+def read_card(folder: Path) -> dict[str, Any]:
+    """Read what a run says about its training.
+
+    Raises:
+        ValueError: If the folder is no run's.
+    """
     path = folder / "card.json"
     if not path.is_file():
         raise ValueError(f"{path}: no such file; a run's folder is written by the train stage")
@@ -133,93 +159,112 @@ def evaluate_benchmark(
     params: EvaluateParams,
     progress: tqdm | None = None,
 ) -> BenchmarkScores:
-    """Score the checkpoints of a run on one benchmark; arguments as `evaluate_run`."""
+    """Score the checkpoints of a run on one benchmark; arguments as `evaluate_run`.
+
+    The calling thread does nothing but feed the network: images are decoded and resized ahead of
+    it and predictions counted behind it, in threads.
+    """
     mark = fingerprint(image_set.folder)
     if image_set.absent is not None:
         return BenchmarkScores(fingerprint=mark, absent=image_set.absent)
-    views = {
+    views = _views(networks, params)
+    first = next(iter(networks.values()))  # the checkpoints of a run see images alike
+    see = {augmented: partial(first.see, tta=augmented) for _, augmented in views.values()}
+    counted: list[dict[str, Tally]] = []
+    images: list[ImageFacts] = []
+    with ThreadPoolExecutor(params.num_threads) as counters:
+        pending: deque[Future[dict[str, Tally]]] = deque()
+        for batch in read_batches(image_set, params.batch_size, params.num_threads, see):
+            while len(pending) > params.batch_size:  # bounds what waits in memory
+                counted.append(pending.popleft().result())
+            results = launch(views, batch)
+            for place, sample in enumerate(batch.samples):
+                mine = {view: found[place] for view, found in results.items()}
+                pending.append(counters.submit(_count, sample, mine, params.preview_px))
+                images.append(sample.facts)
+            if progress is not None:
+                progress.update(len(batch.samples))
+        counted += [future.result() for future in pending]
+    headline = next(iter(views))
+    return BenchmarkScores(
+        fingerprint=mark,
+        images=images,
+        views={view: _stack([tallies[view] for tallies in counted]) for view in views},
+        previews=[tallies[headline].preview for tallies in counted],
+    )
+
+
+def _views(
+    networks: Mapping[str, Network], params: EvaluateParams
+) -> dict[str, tuple[Network, bool]]:
+    """Name what is scored: the network and whether with augmentation; the headline first."""
+    return {
         f"{name}{'_tta' * augmented}": (network, augmented)
         for augmented in ((False, True) if params.tta else (False,))
         for name, network in networks.items()
     }
-    headline = next(iter(views))
-    tallies = {view: _Tally() for view in views}
-    kinds: list[str | None] = []
-    sizes: list[tuple[int, int]] = []
-    previews: list[str | None] = []
-    for batch in _read_ahead(image_set, params.batch_size):
-        images = [image for _, image, _ in batch]
-        predicted: dict[tuple[int, bool], list[np.ndarray]] = {}
-        for view, (network, augmented) in views.items():
-            source = (id(network), augmented)
-            if source not in predicted:
-                predicted[source] = network.predict_batch(images, tta=augmented)
-            for (key, _, target), probability in zip(batch, predicted[source], strict=True):
-                _check_size(image_set, key, probability, target)
-                pred = tallies[view].add(probability, target)
-                if view == headline:
-                    previews.append(
-                        encode_preview(pred, params.preview_px) if params.preview_px else None
-                    )
-        for key, _, target in batch:
-            kinds.append(image_set.record(key).get("occluder_kind"))
-            sizes.append((target.shape[0], target.shape[1]))
-        if progress is not None:
-            progress.update(len(batch))
-    return BenchmarkScores(
-        fingerprint=mark,
-        keys=list(image_set.keys),
-        occluder_kinds=kinds,
-        sizes=sizes,
-        views={view: tally.finish() for view, tally in tallies.items()},
-        previews=previews,
+
+
+def launch(views: Mapping[str, tuple[Network, bool]], batch: Batch) -> dict[str, Sequence[Result]]:
+    """Start to predict a batch for every view; the same network is asked once."""
+    shapes = [sample.target.shape for sample in batch.samples]
+    asked: dict[tuple[int, bool], Sequence[Result]] = {}
+    found = {}
+    for view, (network, augmented) in views.items():
+        source = (id(network), augmented)
+        if source not in asked:
+            asked[source] = network.launch_seen(batch.seen[augmented], shapes)
+        found[view] = asked[source]
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Counts of one view of one image: a row of `ViewCounts`, and the mask for the page."""
+
+    columns: dict[str, np.ndarray]
+    preview: str | None
+
+
+def _count(sample: Sample, results: Mapping[str, Result], preview_px: int) -> dict[str, Tally]:
+    """Count one image for every view; views that share a prediction share its counts."""
+    done: dict[int, Tally] = {}
+    tallies = {}
+    for number, (view, result) in enumerate(results.items()):
+        if id(result) not in done:
+            done[id(result)] = count_image(sample, result.numpy(), 0 if number else preview_px)
+        tallies[view] = done[id(result)]
+    return tallies
+
+
+def count_image(sample: Sample, probability: np.ndarray, preview_px: int) -> Tally:
+    """Count one prediction; face from a probability of 0.5.
+
+    Raises:
+        ValueError: If it is not of the mask's size.
+    """
+    target = sample.target
+    if probability.shape != target.shape:
+        raise ValueError(
+            f"{sample.name}: mask is {target.shape}, the image's prediction {probability.shape}; "
+            "image and mask must share one size"
+        )
+    pred = probability >= 0.5
+    regions = sample.regions
+    return Tally(
+        columns={
+            "counts": confusion_counts(pred, target),
+            "boundary": boundary_counts(pred, target),
+            "occluded": confusion_counts(pred[regions.occluded], target[regions.occluded]),
+            "border": confusion_counts(pred[regions.border], target[regions.border]),
+            "calibration": calibration_counts(probability, target),
+        },
+        preview=encode_preview(pred, preview_px) if preview_px else None,
     )
 
 
-class _Tally:
-    """Counts of one view, image by image."""
-
-    def __init__(self) -> None:
-        self.counts: list[np.ndarray] = []
-        self.boundary: list[np.ndarray] = []
-        self.calibration = np.zeros((NUM_BINS, 3))
-
-    def add(self, probability: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Count one image; returns its (H, W) bool prediction, face from a probability of 0.5."""
-        pred = probability >= 0.5
-        self.counts.append(confusion_counts(pred, target))
-        self.boundary.append(boundary_counts(pred, target))
-        self.calibration += calibration_counts(probability, target)
-        return pred
-
-    def finish(self) -> ViewCounts:
-        return ViewCounts(
-            counts=np.stack(self.counts),
-            boundary=np.stack(self.boundary),
-            calibration=self.calibration,
-        )
-
-
-def _check_size(image_set: ImageSet, key: str, probability: np.ndarray, target: np.ndarray) -> None:
-    if probability.shape != target.shape:
-        raise ValueError(
-            f"{image_set.folder}: {key}: mask is {target.shape}, the image's prediction "
-            f"{probability.shape}; image and mask must share one size"
-        )
-
-
-def _read_ahead(image_set: ImageSet, batch_size: int) -> Iterator[list[Sample]]:
-    """Yield the images in order, in batches, decoding the next batch in a thread meanwhile."""
-
-    def read(key: str) -> Sample:
-        return key, image_set.image(key), image_set.seg_map(key)
-
-    pending: deque[Future[Sample]] = deque()
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        for key in image_set.keys:
-            pending.append(pool.submit(read, key))
-            if len(pending) == 2 * batch_size:
-                yield [pending.popleft().result() for _ in range(batch_size)]
-        while pending:
-            size = min(batch_size, len(pending))
-            yield [pending.popleft().result() for _ in range(size)]
+def _stack(tallies: Sequence[Tally]) -> ViewCounts:
+    names = [item.name for item in fields(ViewCounts)]
+    return ViewCounts(
+        **{name: np.stack([tally.columns[name] for tally in tallies]) for name in names}
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,45 @@ from face_occlusion.training.segmentor import FaceSegmentor, build_segmentor
 
 TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the published configuration's
 LEAST_PX = 32  # SegFormer's first attention reduces by 4 x 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """Images of a batch as the network is shown them, all of one size.
+
+    Attributes:
+        pixels: (N, 3, h, w) or as `resize_image` lays it out, uint8, on the network's device.
+        numbers: Which images of the batch they are.
+        mirrored: Whether their mirror images are seen too.
+    """
+
+    pixels: Tensor
+    numbers: list[int]
+    mirrored: bool
+
+
+class Prediction:
+    """The probabilities of one image, perhaps still being computed on a GPU."""
+
+    def __init__(self, probability: Tensor) -> None:
+        self._probability = probability
+        self._ready = None
+        if probability.is_cuda:
+            self._ready = torch.cuda.Event()
+            self._ready.record()
+
+    def numpy(self) -> np.ndarray:
+        """Wait for the probabilities and return them, (H, W) float32.
+
+        On a GPU the copy goes through a stream of its own: the next batch computes meanwhile.
+        """
+        if self._ready is None:
+            return self._probability.numpy()
+        stream = torch.cuda.Stream(self._probability.device)
+        with torch.cuda.stream(stream):
+            self._ready.wait(stream)
+            self._probability.record_stream(stream)
+            return self._probability.cpu().numpy()
 
 
 class Segmenter:
@@ -41,6 +81,17 @@ class Segmenter:
         self.model.eval()
         self.input_px = input_px
         self.device = device
+
+    def describe(self, *, tta: bool) -> dict[str, object]:
+        """Say how images are seen, for score files."""
+        seen = f"whole, longer side {self.input_px} px, aspect kept; no tiles"
+        augmented = f"mean of {2 * len(TTA_SCALES)} views: scales {list(TTA_SCALES)}, each mirrored"
+        return {
+            "input_px": self.input_px,
+            "image": seen,
+            "scored_at": "the image's own size; log-odds resized bilinearly",
+            "tta": augmented if tta else None,
+        }
 
     def predict(self, image: np.ndarray, *, tta: bool = False) -> np.ndarray:
         """Return the probability of face per pixel.
@@ -67,34 +118,56 @@ class Segmenter:
         Returns:
             Per image (H, W) float32 in [0, 1].
         """
+        return [prediction.numpy() for prediction in self.launch(images, tta=tta)]
+
+    def launch(self, images: Sequence[np.ndarray], *, tta: bool = False) -> list[Prediction]:
+        """Start to predict a batch; a GPU computes on while its results are fetched elsewhere.
+
+        Args:
+            images: Each (H, W, 3) uint8 RGB.
+            tta: As for `predict`.
+
+        Returns:
+            Per image what becomes its (H, W) float32 probabilities.
+        """
         for image in images:
             _check_image(image)
-        totals: list[Tensor] = [torch.zeros(image.shape[:2]) for image in images]
-        scales = TTA_SCALES if tta else (1.0,)
-        with torch.inference_mode():
-            for scale in scales:
-                for total, probability in zip(totals, self._at(images, scale, tta), strict=True):
-                    total += probability
-        return [(total / len(scales)).numpy() for total in totals]
+        return self.launch_seen(self.see(images, tta=tta), [image.shape[:2] for image in images])
 
-    def _at(self, images: Sequence[np.ndarray], scale: float, mirrored: bool) -> list[Tensor]:
-        """Return each image's (H, W) float32 probabilities from one scale."""
-        by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for number, image in enumerate(images):
-            by_size[self._seen_size(image, scale)].append(number)
-        found: dict[int, Tensor] = {}
-        for size, numbers in by_size.items():
-            seen = np.stack([resize_image(images[number], size) for number in numbers])
-            inputs = self.model.data_preprocessor({"inputs": torch.from_numpy(seen)}, False)
-            views = [self._log_odds(inputs["inputs"])]
-            if mirrored:
-                views.append(self._log_odds(inputs["inputs"].flip(-1)).flip(-1))
-            for place, number in enumerate(numbers):
-                shape = images[number].shape[:2]
-                found[number] = torch.stack(
-                    [_resized(view[place], shape).sigmoid() for view in views]
-                ).mean(0)
-        return [found[number].cpu() for number in range(len(images))]
+    def see(self, images: Sequence[np.ndarray], *, tta: bool = False) -> list[Seen]:
+        """Resize a batch to what the network is shown, images of one size together."""
+        seen = []
+        for scale in TTA_SCALES if tta else (1.0,):
+            by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
+            for number, image in enumerate(images):
+                by_size[self._seen_size(image, scale)].append(number)
+            for size, numbers in by_size.items():
+                stack = np.stack([resize_image(images[number], size) for number in numbers])
+                pixels = torch.from_numpy(stack)
+                if self.device.type == "cuda":
+                    pixels = pixels.pin_memory().to(self.device, non_blocking=True)
+                seen.append(Seen(pixels=pixels, numbers=numbers, mirrored=tta))
+        return seen
+
+    def launch_seen(
+        self, seen: Sequence[Seen], shapes: Sequence[tuple[int, ...]]
+    ) -> list[Prediction]:
+        """Start to predict what `see` made of a batch, for images of these (height, width)."""
+        totals = [torch.zeros(shape, device=self.device) for shape in shapes]
+        num_views = [0] * len(shapes)
+        with torch.inference_mode():
+            for part in seen:
+                inputs = self.model.data_preprocessor({"inputs": part.pixels}, False)["inputs"]
+                views = [self._log_odds(inputs)]
+                if part.mirrored:
+                    views.append(self._log_odds(inputs.flip(-1)).flip(-1))
+                for place, number in enumerate(part.numbers):
+                    for view in views:
+                        totals[number] += _resized(view[place], shapes[number]).sigmoid()
+                    num_views[number] += len(views)
+            for total, number in zip(totals, num_views, strict=True):
+                total /= number
+        return [Prediction(total) for total in totals]
 
     def _log_odds(self, inputs: Tensor) -> Tensor:
         """Return the (N, h, w) log-odds of face at the size of the (N, 3, h, w) inputs."""

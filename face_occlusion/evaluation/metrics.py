@@ -18,8 +18,8 @@ def confusion_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Count the pixels of one image by target and prediction.
 
     Args:
-        pred: (H, W) bool or integer class ids, 0 background and 1 face.
-        target: (H, W) uint8 seg_map: 0 background, 1 face, 255 not counted.
+        pred: (H, W) bool or integer class ids, 0 background and 1 face; (P,) for a region's pixels.
+        target: (H, W) or (P,) uint8: 0 background, 1 face, 255 not counted.
 
     Returns:
         (4,) int64 [tn, fp, fn, tp]; reshaped to (2, 2) its row is the target.
@@ -27,7 +27,7 @@ def confusion_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: If the sizes differ or a value is none of the classes.
     """
-    if pred.shape != target.shape or pred.ndim != 2:
+    if pred.shape != target.shape or pred.ndim not in (1, 2):
         raise ValueError(
             f"pred and target must share one (H, W); got {pred.shape} and {target.shape}"
         )
@@ -50,8 +50,8 @@ def confusion_matrix(counts: np.ndarray) -> np.ndarray:
     return np.asarray(counts).reshape(*np.shape(counts)[:-1], 2, 2)
 
 
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """Divide; NaN where the denominator is 0."""
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """Divide elementwise, as float64; NaN where the denominator is 0."""
     numerator = np.asarray(numerator, dtype=float)
     denominator = np.asarray(denominator, dtype=float)
     out = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), np.nan)
@@ -61,7 +61,7 @@ def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 def _mean_of_present(values: np.ndarray) -> np.ndarray:
     """Mean over the last axis, leaving NaN out; NaN where nothing is left."""
     present = ~np.isnan(values)
-    return _ratio(np.where(present, values, 0).sum(axis=-1), present.sum(axis=-1))
+    return ratio(np.where(present, values, 0).sum(axis=-1), present.sum(axis=-1))
 
 
 def iou_per_class(counts: np.ndarray) -> np.ndarray:
@@ -77,7 +77,7 @@ def iou_per_class(counts: np.ndarray) -> np.ndarray:
     confusion = confusion_matrix(counts)
     intersection = np.diagonal(confusion, axis1=-2, axis2=-1)
     union = confusion.sum(axis=-2) + confusion.sum(axis=-1) - intersection
-    return _ratio(intersection, union)
+    return ratio(intersection, union)
 
 
 def mean_iou(counts: np.ndarray) -> np.ndarray:
@@ -87,18 +87,6 @@ def mean_iou(counts: np.ndarray) -> np.ndarray:
     MMSegmentation, so that an image of 18 megapixels weighs 18 times one of 1 megapixel.
     """
     return _mean_of_present(iou_per_class(counts))
-
-
-def per_image_mean_iou(counts: np.ndarray) -> float:
-    """Mean over images of each image's mean IoU; every image weighs the same.
-
-    Args:
-        counts: (N, 4) counts per image.
-
-    Returns:
-        A fraction in [0, 1]; NaN without images.
-    """
-    return float(_mean_of_present(mean_iou(np.reshape(counts, (-1, 4)))))
 
 
 def dice_per_class(counts: np.ndarray) -> np.ndarray:
@@ -112,13 +100,18 @@ def dice_per_class(counts: np.ndarray) -> np.ndarray:
     """
     confusion = confusion_matrix(counts)
     intersection = np.diagonal(confusion, axis1=-2, axis2=-1)
-    return _ratio(2 * intersection, confusion.sum(axis=-2) + confusion.sum(axis=-1))
+    return ratio(2 * intersection, confusion.sum(axis=-2) + confusion.sum(axis=-1))
+
+
+def mean_dice(counts: np.ndarray) -> np.ndarray:
+    """Mean Dice (F1) over the classes that occur, of counts (..., 4); float64 in [0, 1]."""
+    return _mean_of_present(dice_per_class(counts))
 
 
 def precision_recall(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Precision and recall of the face class, each (...) float64; NaN where undefined."""
     _, fp, fn, tp = np.moveaxis(np.asarray(counts), -1, 0)
-    return _ratio(tp, tp + fp), _ratio(tp, tp + fn)
+    return ratio(tp, tp + fp), ratio(tp, tp + fn)
 
 
 def frequency_weighted_iou(counts: np.ndarray) -> np.ndarray:
@@ -128,7 +121,7 @@ def frequency_weighted_iou(counts: np.ndarray) -> np.ndarray:
     class, so this weighs background more than the plain mean does, and so hides the problem that
     it is asked to show: read the IoU of the face class, or the boundary IoU, instead.
     """
-    share = _ratio(
+    share = ratio(
         confusion_matrix(counts).sum(axis=-1), np.sum(counts, axis=-1, keepdims=True)
     )  # (..., 2)
     iou = iou_per_class(counts)
@@ -139,4 +132,4 @@ def frequency_weighted_iou(counts: np.ndarray) -> np.ndarray:
 def pixel_accuracy(counts: np.ndarray) -> np.ndarray:
     """Share of the counted pixels that are right, of counts (..., 4); NaN without pixels."""
     confusion = confusion_matrix(counts)
-    return _ratio(np.trace(confusion, axis1=-2, axis2=-1), np.sum(counts, axis=-1))
+    return ratio(np.trace(confusion, axis1=-2, axis2=-1), np.sum(counts, axis=-1))

@@ -1,22 +1,8 @@
 """The score file `reports/scores/RUN.json`: counts per image first, scores after.
 
-One file holds one run on all benchmarks, one image per line. Version 1:
-
-    format, version     "face-occlusion scores", 1
-    profile, run        names in params.yaml
-    model, combination  key of the model, title of the training combination
-    headline            the view that the tables show; the other views are reported beside it
-    benchmarks.NAME
-      fingerprint       sha256 of the benchmark's index.json when it was scored
-      absent            null, or why there is nothing to score (the rest is then null)
-      scores.VIEW       what `summarise` makes of the counts; fractions, null where undefined
-      calibration.VIEW  10 bins of predicted probability: [pixels, sum of probability, face pixels]
-      images            key, occluder_kind, size [height, width], and per view `counts`
-                        [tn, fp, fn, tp] and `boundary` [intersection, union], in pixels;
-                        `preview` is the headline's mask, a 1-bit PNG in base64, reduced in size
-
-A view is a checkpoint: `last`, `best`, or either with `_tta` behind it (averaged over flips and
-scales). The scores can be computed again from the counts, and are when the file is read.
+One file holds one run on all benchmarks, one image per line; `docs/scores.md` describes it field
+by field. A view is a checkpoint: `last`, `best`, or either with `_tta` behind it (averaged over
+flips and scales). The scores can be computed again from the counts, and are when it is read.
 """
 
 from __future__ import annotations
@@ -25,27 +11,45 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from face_occlusion.evaluation import metrics
-from face_occlusion.evaluation.boundary import boundary_iou
-from face_occlusion.evaluation.calibration import expected_calibration_error
+from face_occlusion.evaluation.calibration import NUM_BINS
+from face_occlusion.evaluation.measures import ViewCounts, summarise
 
 FORMAT = "face-occlusion scores"
-VERSION = 1
+VERSION = 2
+HEAD = ("profile", "run", "model", "combination", "seed", "headline", "inference")
+# Counts of a view in a line of the file, by name: shape of one image's.
+COLUMNS = {
+    "counts": (4,),
+    "boundary": (2,),
+    "occluded": (4,),
+    "border": (4,),
+    "calibration": (NUM_BINS, 3),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class ViewCounts:
-    """What one checkpoint predicted on one benchmark, as counts."""
+class ImageFacts:
+    """What an image is, whoever predicts it."""
 
-    counts: np.ndarray  # (N, 4) int64 [tn, fp, fn, tp]
-    boundary: np.ndarray  # (N, 2) int64 [intersection, union]
-    calibration: np.ndarray  # (NUM_BINS, 3) float64
+    key: str
+    occluder_kind: str | None
+    size: tuple[int, int]  # (height, width)
+    face_px: int
+    occluded_px: int  # of `occluded.occluded_region`, an estimate
+    ita_deg: float | None  # of `skin_tone.ita_deg`
+
+    @property
+    def covered_frac(self) -> float | None:
+        """Share of the face that is occluded, estimated; None without a face."""
+        whole = self.face_px + self.occluded_px
+        return self.occluded_px / whole if self.face_px else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +58,14 @@ class BenchmarkScores:
 
     fingerprint: str
     absent: str | None = None
-    keys: list[str] = field(default_factory=list)
-    occluder_kinds: list[str | None] = field(default_factory=list)
-    sizes: list[tuple[int, int]] = field(default_factory=list)  # (height, width)
+    images: list[ImageFacts] = field(default_factory=list)
     views: dict[str, ViewCounts] = field(default_factory=dict)
     previews: list[str | None] = field(default_factory=list)  # base64 PNG of the headline's mask
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """Keys of the images, in the benchmark's order."""
+        return [image.key for image in self.images]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +76,9 @@ class RunScores:
     run: str
     model: str
     combination: str
+    seed: int
     headline: str
+    inference: dict[str, Any]  # how images were seen: `Segmenter.describe`
     benchmarks: dict[str, BenchmarkScores]
 
 
@@ -85,47 +94,13 @@ def fingerprint(folder: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def summarise(view: ViewCounts) -> dict[str, float]:
-    """Score the counts of one view.
-
-    Returns:
-        Fractions in [0, 1], NaN where undefined: `miou` (pooled over pixels; the headline),
-        `iou_background`, `iou_face`, `miou_per_image`, `dice_face` (F1), `precision_face`,
-        `recall_face`, `fwiou` (weighs background more), `accuracy`, `boundary_iou`, `ece`.
-    """
-    total = view.counts.sum(axis=0)
-    background, face = metrics.iou_per_class(total)
-    precision, recall = metrics.precision_recall(total)
-    return {
-        "miou": float(metrics.mean_iou(total)),
-        "iou_background": float(background),
-        "iou_face": float(face),
-        "miou_per_image": metrics.per_image_mean_iou(view.counts),
-        "dice_face": float(metrics.dice_per_class(total)[1]),
-        "precision_face": float(precision),
-        "recall_face": float(recall),
-        "fwiou": float(metrics.frequency_weighted_iou(total)),
-        "accuracy": float(metrics.pixel_accuracy(total)),
-        "boundary_iou": boundary_iou(view.boundary),
-        "ece": expected_calibration_error(view.calibration),
-    }
-
-
 def write_scores(path: Path, scores: RunScores) -> None:
     """Write a score file, aside first and then renamed; the same scores give the same bytes."""
-    head = {
-        "format": FORMAT,
-        "version": VERSION,
-        "profile": scores.profile,
-        "run": scores.run,
-        "model": scores.model,
-        "combination": scores.combination,
-        "headline": scores.headline,
-    }
+    head = {"format": FORMAT, "version": VERSION}
+    head |= {key: getattr(scores, key) for key in HEAD}
     lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     benchmarks = ",\n".join(
-        f"  {json.dumps(name)}: {_benchmark_text(part, scores.headline)}"
-        for name, part in scores.benchmarks.items()
+        f"  {json.dumps(name)}: {_benchmark_text(part)}" for name, part in scores.benchmarks.items()
     )
     text = "{\n" + ",\n".join([*lines, ' "benchmarks": {\n' + benchmarks + "\n }"]) + "\n}\n"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -162,10 +137,7 @@ def read_scores(
             raise ValueError(f"{path}: benchmark '{name}': {_reason(error)}") from error
         if benchmarks_folder is not None:
             _check_fingerprint(path, name, benchmarks[name], benchmarks_folder / name)
-    return RunScores(
-        **{key: raw[key] for key in ("profile", "run", "model", "combination", "headline")},
-        benchmarks=benchmarks,
-    )
+    return RunScores(**{key: raw[key] for key in HEAD}, benchmarks=benchmarks)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -180,10 +152,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     if raw.get("version") != VERSION:
         raise ValueError(
             f"{path}: format version {raw.get('version')}, this code reads {VERSION}; "
-            "score the run again"
+            "run `dvc repro` to score the run again"
         )
-    expected = ("profile", "run", "model", "combination", "headline", "benchmarks")
-    if missing := [key for key in expected if key not in raw]:
+    if missing := [key for key in (*HEAD, "benchmarks") if key not in raw]:
         raise ValueError(f"{path}: truncated: missing {missing}")
     return raw
 
@@ -204,7 +175,7 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def _benchmark_text(part: BenchmarkScores, headline: str) -> str:
+def _benchmark_text(part: BenchmarkScores) -> str:
     """Encode one benchmark with one image per line."""
     summaries = {
         view: {key: _number(value) for key, value in summarise(counts).items()}
@@ -214,30 +185,24 @@ def _benchmark_text(part: BenchmarkScores, headline: str) -> str:
         "fingerprint": part.fingerprint,
         "absent": part.absent,
         "scores": None if part.absent else summaries,
-        "calibration": None
-        if part.absent
-        else {view: counts.calibration.tolist() for view, counts in part.views.items()},
     }
     lines = [f"   {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
-    rows = [f"    {json.dumps(_image_row(part, index))}" for index in range(len(part.keys))]
+    rows = [f"    {_image_text(part, index)}" for index in range(len(part.images))]
     images = "null" if part.absent else "[\n" + ",\n".join(rows) + "\n   ]"
     return "{\n" + ",\n".join([*lines, f'   "images": {images}']) + "\n  }"
 
 
-def _image_row(part: BenchmarkScores, index: int) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "key": part.keys[index],
-        "occluder_kind": part.occluder_kinds[index],
-        "size": list(part.sizes[index]),
-    }
+def _image_text(part: BenchmarkScores, index: int) -> str:
+    row: dict[str, Any] = asdict(part.images[index])
     for view, counts in part.views.items():
-        row[view] = {
-            "counts": counts.counts[index].tolist(),
-            "boundary": counts.boundary[index].tolist(),
-        }
+        row[view] = {name: getattr(counts, name)[index].tolist() for name in COLUMNS}
+        row[view]["calibration"] = [
+            [int(pixels), probability, int(faces)]
+            for pixels, probability, faces in row[view]["calibration"]
+        ]
     if part.previews and part.previews[index] is not None:
         row["preview"] = part.previews[index]
-    return row
+    return json.dumps(row, separators=(",", ":"))
 
 
 def _parse_benchmark(raw: Mapping[str, Any]) -> BenchmarkScores:
@@ -245,32 +210,44 @@ def _parse_benchmark(raw: Mapping[str, Any]) -> BenchmarkScores:
         return BenchmarkScores(fingerprint=raw["fingerprint"], absent=raw["absent"])
     rows = raw["images"]
     views = {}
-    for view, calibration in raw["calibration"].items():
+    for view, stored in raw["scores"].items():
         views[view] = ViewCounts(
-            counts=_columns([row[view]["counts"] for row in rows], 4),
-            boundary=_columns([row[view]["boundary"] for row in rows], 2),
-            calibration=np.asarray(calibration, dtype=float),
+            **{
+                name: _columns(name, [row[view][name] for row in rows], shape)
+                for name, shape in COLUMNS.items()
+            }
         )
-        _check_agrees(view, raw["scores"][view]["miou"], summarise(views[view])["miou"])
+        _check_agrees(view, stored, summarise(views[view]))
     return BenchmarkScores(
         fingerprint=raw["fingerprint"],
-        keys=[row["key"] for row in rows],
-        occluder_kinds=[row["occluder_kind"] for row in rows],
-        sizes=[(row["size"][0], row["size"][1]) for row in rows],
+        images=[_parse_facts(row) for row in rows],
         views=views,
         previews=[row.get("preview") for row in rows],
     )
 
 
-def _check_agrees(view: str, stored: float | None, again: float) -> None:
-    if not math.isclose(math.nan if stored is None else stored, again, abs_tol=1e-9) and not (
-        stored is None and math.isnan(again)
-    ):
-        raise ValueError(f"scores.{view}.miou is {stored}, but its counts give {_number(again)}")
+def _parse_facts(row: Mapping[str, Any]) -> ImageFacts:
+    facts: dict[str, Any] = {item.name: row[item.name] for item in fields(ImageFacts)}
+    facts["size"] = tuple(facts["size"])
+    return ImageFacts(**facts)
 
 
-def _columns(rows: list[list[int]], width: int) -> np.ndarray:
-    table = np.asarray(rows, dtype=np.int64).reshape(len(rows), -1)
-    if table.shape[1] != width and len(rows):
-        raise ValueError(f"images: expected {width} counts per image; got {table.shape[1]}")
-    return table.reshape(len(rows), width)
+def _check_agrees(view: str, stored: Mapping[str, float | None], again: dict[str, float]) -> None:
+    """Refuse a file whose scores are not those of its counts: it was cut or edited."""
+    if set(stored) != set(again):
+        raise ValueError(f"scores.{view} must be {sorted(again)}; got {sorted(stored)}")
+    for key, value in again.items():
+        number = stored[key]
+        if (number is None) != math.isnan(value) or (
+            number is not None and not math.isclose(number, value, abs_tol=1e-9)
+        ):
+            raise ValueError(f"scores.{view}.{key} is {number}, but its counts give {value}")
+
+
+def _columns(name: str, rows: list[Any], shape: tuple[int, ...]) -> np.ndarray:
+    """Return one view's counts, (N, *shape)."""
+    kind = float if name == "calibration" else np.int64
+    table = np.asarray(rows, dtype=kind)
+    if len(rows) and table.shape[1:] != shape:
+        raise ValueError(f"images: {name} must be of shape {shape}; got {table.shape[1:]}")
+    return table.reshape(len(rows), *shape)

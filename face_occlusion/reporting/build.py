@@ -75,8 +75,8 @@ class Material:
 
     @property
     def run_names(self) -> dict[tuple[str, str], str]:
-        """Name of the run by (combination, model)."""
-        return {place: scores.run for place, scores in self.grid.runs.items()}
+        """Name of the first seed's run by (combination, model)."""
+        return {place: runs[0].run for place, runs in self.grid.runs.items()}
 
     @property
     def excluded(self) -> int | None:

@@ -14,9 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.evaluation import metrics
-from face_occlusion.evaluation.bootstrap import Estimate, estimate, pooled, resample_weights
-from face_occlusion.evaluation.scores import RunScores, ViewCounts, summarise
+from face_occlusion.evaluation.bootstrap import (
+    Estimate,
+    Resampled,
+    estimate_cell,
+    estimate_difference,
+    resample_weights,
+)
+from face_occlusion.evaluation.measures import MEASURES, ViewCounts, summarise
+from face_occlusion.evaluation.scores import BenchmarkScores, ImageFacts, RunScores
 from face_occlusion.reporting.paper import PaperCell, Place, paper_cells
 
 
@@ -55,9 +61,10 @@ class Cell:
     paper: PaperCell | None
     estimate: Estimate | None = None
     empty: str | None = None  # why there is no score
-    run: str | None = None
+    run: str | None = None  # of the lowest seed
+    seeds: list[int] = field(default_factory=list)
     num_images: int = 0
-    scores: dict[str, dict[str, float]] = field(default_factory=dict)  # by view, of `summarise`
+    scores: dict[str, dict[str, float]] = field(default_factory=dict)  # by view; mean over seeds
     headline: str = ""  # the view that `estimate` is of
 
     @property
@@ -97,22 +104,23 @@ def axes_of(
 
 
 class Grid:
-    """All results of a profile, with margins by a paired bootstrap over images.
+    """All results of a profile, with margins by a paired bootstrap over images (and seeds).
 
     Args:
         axes: What the grid spans.
-        runs: Score files by name of the run, one for each of `runs` in params.yaml.
+        runs: Score files by name of the run, one for each of `runs` in params.yaml. Runs of one
+            combination and model with different seeds share a cell, which shows their mean.
         params: Of the bootstrap.
 
     Raises:
-        ValueError: If a run's model or combination is not on the axes, two runs share a cell, or
-            two runs scored different images under one benchmark's name.
+        ValueError: If a run's model or combination is not on the axes, two runs share a cell and
+            a seed, or two runs scored different images under one benchmark's name.
     """
 
     def __init__(self, axes: Axes, runs: Mapping[str, RunScores], params: BootstrapParams) -> None:
         self.axes = axes
         self.params = params
-        self.runs: dict[tuple[str, str], RunScores] = {}
+        self.runs: dict[tuple[str, str], list[RunScores]] = {}
         by_title = {title: key for key, title in axes.combinations.items()}
         for name, scores in runs.items():
             if scores.combination not in by_title or scores.model not in axes.models:
@@ -120,21 +128,29 @@ class Grid:
                     f"run '{name}': scored as {scores.model} on '{scores.combination}', which "
                     "params.yaml no longer has; score the run again"
                 )
-            place = (by_title[scores.combination], scores.model)
-            if place in self.runs:
-                raise ValueError(f"runs '{name}' and '{self.runs[place].run}' are the same cell")
-            self.runs[place] = scores
+            self._place_run(name, (by_title[scores.combination], scores.model), scores)
         self._check_same_benchmarks()
         self._weights: dict[str, np.ndarray] = {}
-        self._pools: dict[Place, np.ndarray] = {}
+        self._resampled: dict[tuple[Place, str, str], Resampled] = {}
         self.cells = {
             place: self._cell(place)
             for place in starmap(Place, product(axes.combinations, axes.benchmarks, axes.models))
         }
 
+    def _place_run(self, name: str, place: tuple[str, str], scores: RunScores) -> None:
+        mates = self.runs.setdefault(place, [])
+        for mate in mates:
+            if mate.seed == scores.seed:
+                raise ValueError(
+                    f"runs '{name}' and '{mate.run}' are the same cell with the same seed "
+                    f"{scores.seed}; give one another `seed` in `runs` of params.yaml"
+                )
+        mates.append(scores)
+        mates.sort(key=lambda mate: mate.seed)
+
     def _check_same_benchmarks(self) -> None:
         seen: dict[str, tuple[str, str]] = {}
-        for scores in self.runs.values():
+        for scores in (scores for mates in self.runs.values() for scores in mates):
             for name, part in scores.benchmarks.items():
                 other, mark = seen.setdefault(name, (scores.run, part.fingerprint))
                 if mark != part.fingerprint:
@@ -152,69 +168,134 @@ class Grid:
             for model in self.axes.models
         ]
 
-    def view(self, place: Place) -> ViewCounts | None:
-        """Return a run's headline counts on a benchmark; None for an empty cell."""
-        run = self.runs.get((place.combination, place.model))
-        part = run.benchmarks.get(place.benchmark) if run else None
-        return part.views[run.headline] if run and part and part.absent is None else None
+    def first_run(self, place: Place) -> RunScores | None:
+        """Return the run of a cell whose single images are shown: that of the lowest seed."""
+        runs = self.runs.get((place.combination, place.model))
+        return runs[0] if runs else None
 
-    def difference(self, first: str, second: str, benchmark: str, model: str) -> Estimate | None:
-        """Estimate first less second combination: pooled mIoU, paired over images, as a fraction.
+    def parts(self, place: Place) -> list[tuple[RunScores, BenchmarkScores]]:
+        """Return a cell's runs, one for each seed, with their scores; none for an empty cell."""
+        runs = self.runs.get((place.combination, place.model), [])
+        pairs = [(run, run.benchmarks.get(place.benchmark)) for run in runs]
+        return [(run, part) for run, part in pairs if part is not None and part.absent is None]
+
+    def view(self, place: Place) -> ViewCounts | None:
+        """Return the headline counts of a cell's first run; None for an empty cell."""
+        for run, part in self.parts(place):
+            return part.views[run.headline]
+        return None
+
+    def images(self, benchmark: str) -> list[ImageFacts]:
+        """Return what is known of a benchmark's images; none if no run scored it."""
+        for scores in (scores for mates in self.runs.values() for scores in mates):
+            part = scores.benchmarks.get(benchmark)
+            if part is not None and part.absent is None:
+                return part.images
+        return []
+
+    def difference(
+        self, first: str, second: str, benchmark: str, model: str, measure: str = "miou"
+    ) -> Estimate | None:
+        """Estimate first less second combination, paired over images, as a fraction.
 
         Returns:
             The estimate, or None if either cell is empty.
         """
         places = Place(first, benchmark, model), Place(second, benchmark, model)
-        views = self.view(places[0]), self.view(places[1])
-        if views[0] is None or views[1] is None:
+        if not all(self.parts(place) for place in places):
             return None
-        value = metrics.mean_iou(views[0].counts.sum(axis=0))
-        value -= metrics.mean_iou(views[1].counts.sum(axis=0))
-        resampled = self._pool(places[0]) - self._pool(places[1])
-        return estimate(float(value), resampled, len(views[0].counts), self.params.confidence)
+        return estimate_difference(
+            self.resampled(places[0], measure),
+            self.resampled(places[1], measure),
+            self.cells[places[0]].num_images,
+            self.params.confidence,
+            self._rng("/".join((*places[0], second))),
+        )
+
+    def estimate(self, place: Place, measure: str, view: str | None = None) -> Estimate | None:
+        """Estimate any measure of a cell, as a fraction; None for an empty cell.
+
+        Args:
+            place: The cell.
+            measure: A key of `MEASURES`.
+            view: The view; the run's headline by default.
+        """
+        parts = self.parts(place)
+        if not parts:
+            return None
+        return estimate_cell(
+            self.resampled(place, measure, view),
+            len(parts[0][1].images),
+            self.params.confidence,
+            self._rng("/".join(place)),
+        )
+
+    def resampled(self, place: Place, measure: str, view: str | None = None) -> Resampled:
+        """Return a measure of a cell with its resamples; one benchmark, the same resamples.
+
+        Raises:
+            ValueError: If the cell is empty.
+        """
+        parts = self.parts(place)
+        if not parts:
+            raise ValueError(f"no scores for {place}")
+        view = view or parts[0][0].headline
+        key = (place, measure, view)
+        if key not in self._resampled:
+            weights = self.weights(place.benchmark)
+            views = [part.views[view] for _, part in parts]
+            self._resampled[key] = Resampled(
+                values=np.array([MEASURES[measure].of(counts) for counts in views]),
+                resamples=np.stack(
+                    [MEASURES[measure].resampled(counts, weights) for counts in views]
+                ),
+            )
+        return self._resampled[key]
+
+    def weights(self, benchmark: str) -> np.ndarray:
+        """Return how often each resample drew each image of a benchmark, (B, N)."""
+        if benchmark not in self._weights:
+            # A seed of its own for each benchmark, from its name: order changes nothing.
+            self._weights[benchmark] = resample_weights(
+                len(self.images(benchmark)),
+                self.params.num_resamples,
+                self._rng(benchmark),
+            )
+        return self._weights[benchmark]
+
+    def _rng(self, name: str) -> np.random.Generator:
+        return np.random.default_rng([zlib.crc32(name.encode()), self.params.seed])
 
     def _cell(self, place: Place) -> Cell:
         paper = paper_cells().get(place)
-        run = self.runs.get((place.combination, place.model))
-        if run is None:
+        runs = self.runs.get((place.combination, place.model))
+        if not runs:
             return Cell(place=place, paper=paper, empty="no such run in params.yaml")
-        part = run.benchmarks.get(place.benchmark)
-        if part is None or part.absent is not None:
+        parts = self.parts(place)
+        if not parts:
+            part = runs[0].benchmarks.get(place.benchmark)
             reason = part.absent if part else "not among evaluate.benchmarks in params.yaml"
-            return Cell(place=place, paper=paper, empty=reason, run=run.run)
-        scores = {name: summarise(view) for name, view in part.views.items()}
-        margin = estimate(
-            scores[run.headline]["miou"],
-            self._pool(place),
-            len(part.keys),
-            self.params.confidence,
-        )
+            return Cell(place=place, paper=paper, empty=reason, run=runs[0].run)
         return Cell(
             place=place,
             paper=paper,
-            estimate=margin,
-            run=run.run,
-            num_images=len(part.keys),
-            scores=scores,
-            headline=run.headline,
+            estimate=self.estimate(place, "miou"),
+            run=runs[0].run,
+            seeds=[run.seed for run, _ in parts],
+            num_images=len(parts[0][1].images),
+            scores=_mean_scores([part for _, part in parts]),
+            headline=runs[0].headline,
         )
 
-    def _pool(self, place: Place) -> np.ndarray:
-        """Return the pooled mIoU of each resample, (B,); one benchmark, the same resamples."""
-        if place not in self._pools:
-            view = self.view(place)
-            if view is None:
-                raise ValueError(f"no scores for {place}")
-            if place.benchmark not in self._weights:
-                # A seed of its own for each benchmark, from its name: order changes nothing.
-                seed = [zlib.crc32(place.benchmark.encode()), self.params.seed]
-                self._weights[place.benchmark] = resample_weights(
-                    len(view.counts), self.params.num_resamples, np.random.default_rng(seed)
-                )
-            self._pools[place] = pooled(
-                view.counts, self._weights[place.benchmark], metrics.mean_iou
-            )
-        return self._pools[place]
+
+def _mean_scores(parts: Sequence[BenchmarkScores]) -> dict[str, dict[str, float]]:
+    """Score every view that all runs of a cell have, and average over the runs."""
+    views = [view for view in parts[0].views if all(view in part.views for part in parts)]
+    means = {}
+    for view in views:
+        runs = [summarise(part.views[view]) for part in parts]
+        means[view] = {key: float(np.mean([run[key] for run in runs])) for key in MEASURES}
+    return means
 
 
 def best_of_columns(cells: Sequence[Cell], *, paper: bool = False) -> set[Place]:

@@ -13,13 +13,13 @@ from face_occlusion.reporting.paper import Place
 
 def run_name(grid: Grid, place: Place) -> str | None:
     """Return the name of the run whose predictions are shown for a cell; None if there is none."""
-    run = grid.runs.get((place.combination, place.model))
+    run = grid.first_run(place)
     return run.run if run else None
 
 
 def scored_part(grid: Grid, place: Place) -> BenchmarkScores | None:
     """Return what that run has of the cell's benchmark; None for an empty cell."""
-    run = grid.runs.get((place.combination, place.model))
+    run = grid.first_run(place)
     part = run.benchmarks.get(place.benchmark) if run else None
     return part if part is not None and part.absent is None else None
 

@@ -158,7 +158,7 @@ def _facts(material: Material) -> list[tuple[str, str]]:
     scored = sum(cell.estimate is not None for cell in cells)
     outcomes = [judgement.ours.outcome for judgement in material.judgements]
     return [
-        ("Runs", str(len(material.grid.runs))),
+        ("Runs", str(sum(map(len, material.grid.runs.values())))),
         ("Cells with a score", f"{scored} of {len(cells)}"),
         ("Claims that hold here", f"{outcomes.count('holds')} of {len(outcomes)}"),
         ("that fail", str(outcomes.count("fails"))),

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -56,9 +55,10 @@ def test_a_shift_costs_more_at_the_boundary_than_inside():
     target[40:160, 50:190] = 1
     pred = np.roll(target == 1, 4, axis=1)
     overlap = ((target == 1) & pred).sum() / ((target == 1) | pred).sum()
-    assert boundary_iou(boundary_counts(pred, target)[np.newaxis]) < overlap - 0.2
+    assert boundary_iou(boundary_counts(pred, target)) < overlap - 0.2
 
 
-def test_mean_leaves_out_images_without_a_boundary():
-    assert boundary_iou(np.array([[1, 2], [0, 0], [3, 3]])) == pytest.approx(0.75)
-    assert np.isnan(boundary_iou(np.zeros((2, 2))))
+def test_an_image_without_a_boundary_has_no_score():
+    np.testing.assert_array_equal(
+        boundary_iou(np.array([[1, 2], [0, 0], [3, 3]])), [0.5, np.nan, 1]
+    )

@@ -21,6 +21,7 @@ PARAMS = EvaluateParams(
     tta=False,
     device="cpu",
     batch_size=3,
+    num_threads=2,
     preview_px=16,
 )
 
@@ -32,9 +33,27 @@ class BrightIsFace:
         self.threshold = threshold
         self.batches = []
 
-    def predict_batch(self, images, *, tta=False):
-        self.batches.append((len(images), tta))
-        return [(image[..., 0] > self.threshold + 40 * tta).astype(np.float32) for image in images]
+    def describe(self, *, tta):
+        return {"tta": tta}
+
+    def see(self, images, *, tta):
+        return [(image, tta) for image in images]
+
+    def launch_seen(self, seen, shapes):
+        self.batches.append((len(seen), seen[0][1]))
+        assert [image.shape[:2] for image, _ in seen] == list(shapes)
+        return [
+            Ready((image[..., 0] > self.threshold + 40 * tta).astype(np.float32))
+            for image, tta in seen
+        ]
+
+
+class Ready:
+    def __init__(self, probability):
+        self.probability = probability
+
+    def numpy(self):
+        return self.probability
 
 
 @pytest.fixture
@@ -60,17 +79,23 @@ def test_counts_are_of_the_original_resolution_in_order_and_without_ignored_pixe
     network = BrightIsFace(120)
     scores = evaluate_run({"last": network}, {"realocc": realocc.folder}, PARAMS)["realocc"]
     assert scores.keys == realocc.keys
-    assert scores.occluder_kinds == [None, "mask", None, "mask", None, "mask", None]
+    assert [image.occluder_kind for image in scores.images] == [
+        None,
+        "mask",
+        None,
+        "mask",
+        None,
+        "mask",
+        None,
+    ]
     assert network.batches == [(3, False), (3, False), (1, False)]
-    for key, size, counts in zip(
-        scores.keys, scores.sizes, scores.views["last"].counts, strict=True
-    ):
-        target = realocc.seg_map(key)
-        pred = realocc.image(key)[..., 0] > 120
-        assert size == target.shape
+    for image, counts in zip(scores.images, scores.views["last"].counts, strict=True):
+        target = realocc.seg_map(image.key)
+        pred = realocc.image(image.key)[..., 0] > 120
+        assert image.size == target.shape
         assert counts.tolist() == confusion_counts(pred, target).tolist()
         assert counts.sum() == (target != 255).sum()
-    assert scores.views["last"].calibration[:, 0].sum() == scores.views["last"].counts.sum()
+    assert scores.views["last"].calibration[..., 0].sum() == scores.views["last"].counts.sum()
 
 
 def test_each_checkpoint_is_a_view_with_and_without_augmentation(realocc):
@@ -100,8 +125,8 @@ def test_an_absent_benchmark_keeps_its_reason(tmp_path):
 
 def test_a_prediction_of_another_size_names_the_image(realocc):
     class Wrong(BrightIsFace):
-        def predict_batch(self, images, *, tta=False):
-            return [np.zeros((3, 3), np.float32) for _ in images]
+        def launch_seen(self, seen, shapes):
+            return [Ready(np.zeros((3, 3), np.float32)) for _ in seen]
 
     with pytest.raises(ValueError, match="00: mask is"):
         evaluate_run({"last": Wrong(9)}, {"realocc": realocc.folder}, PARAMS)
@@ -130,6 +155,7 @@ def test_preview_keeps_small_masks_exactly_and_refuses_other_text():
         ({"checkpoints": ["first"]}, "checkpoints must be taken from"),
         ({"device": "tpu"}, "device must be"),
         ({"batch_size": 0}, "batch_size must be"),
+        ({"num_threads": 0}, "num_threads must lie"),
         ({"preview_px": -1}, "preview_px must lie"),
     ],
 )

@@ -28,7 +28,7 @@ def project(tmp_path, monkeypatch):
         weights = build_segmentor(config["model"]).state_dict()
         write_checkpoint(folder / f"{name}.pth", {"model": weights, "iteration": 1})
     (folder / "config.json").write_text(json.dumps(config))
-    card = {"iterations": 2, "selected": {"iteration": 1, "miou": 0.5}}
+    card = {"iterations": 2, "selected": {"iteration": 1, "miou": 0.5}, "seed": 3}
     (folder / "card.json").write_text(json.dumps(card))
     params = {
         "profile": "made-up",
@@ -38,6 +38,7 @@ def project(tmp_path, monkeypatch):
             "tta": False,
             "device": "cpu",
             "batch_size": 4,
+            "num_threads": 2,
             "preview_px": 32,
         },
         "runs": {RUN: {"model": MODEL, "combination": {"title": "C-WO"}}},
@@ -59,6 +60,8 @@ def test_stage_scores_every_benchmark_and_repeats_to_the_byte(project, monkeypat
     path = project / "reports" / "scores" / f"{RUN}.json"
     scores = read_scores(path, profile="made-up", benchmarks_folder=project / "data/benchmarks")
     assert (scores.run, scores.model, scores.combination) == (RUN, MODEL, "C-WO")
+    assert scores.seed == 3
+    assert scores.inference["tta"] is None and "no tiles" in scores.inference["image"]
     assert {name: len(part.keys) for name, part in scores.benchmarks.items()} == NUM_IMAGES
     assert scores.benchmarks["cofw"].absent == "the release is not there"
     realocc = scores.benchmarks["realocc"]

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from face_occlusion.evaluation.calibration import NUM_BINS
+from face_occlusion.evaluation.measures import ViewCounts, summarise
 from face_occlusion.evaluation.scores import (
     BenchmarkScores,
+    ImageFacts,
     RunScores,
-    ViewCounts,
     fingerprint,
     read_scores,
-    summarise,
     write_scores,
 )
 
@@ -20,7 +20,15 @@ def make_view(rng, num_images):
     return ViewCounts(
         counts=rng.integers(1, 99, (num_images, 4)),
         boundary=np.sort(rng.integers(1, 99, (num_images, 2)), axis=1),
-        calibration=rng.random((NUM_BINS, 3)),
+        occluded=rng.integers(1, 99, (num_images, 4)) * [1, 1, 0, 0],
+        border=rng.integers(1, 99, (num_images, 4)),
+        calibration=rng.integers(1, 99, (num_images, NUM_BINS, 3)) * [1, 0.125, 1],
+    )
+
+
+def make_facts(key, kind, size, ita_deg=None):
+    return ImageFacts(
+        key=key, occluder_kind=kind, size=size, face_px=6, occluded_px=2, ita_deg=ita_deg
     )
 
 
@@ -40,13 +48,17 @@ def scores(benchmarks):
         run="pspnet_c_wo",
         model="pspnet",
         combination="C-WO",
+        seed=2,
         headline="last",
+        inference={"input_px": 96, "tta": None},
         benchmarks={
             "realocc": BenchmarkScores(
                 fingerprint=fingerprint(benchmarks / "realocc"),
-                keys=["a", "b", "c"],
-                occluder_kinds=["mask", None, "hand"],
-                sizes=[(4, 5), (6, 7), (8, 9)],
+                images=[
+                    make_facts("a", "mask", (4, 5), ita_deg=12.5),
+                    make_facts("b", None, (6, 7)),
+                    make_facts("c", "hand", (8, 9), ita_deg=-50.0),
+                ],
                 views={"last": make_view(rng, 3), "best": make_view(rng, 3)},
                 previews=["AAAA", None, "BBBB"],
             ),
@@ -68,8 +80,7 @@ def test_round_trip_keeps_everything(path, scores, benchmarks):
     read = read_scores(path, profile="miniature", benchmarks_folder=benchmarks)
     for name, part in scores.benchmarks.items():
         again = read.benchmarks[name]
-        assert (again.keys, again.occluder_kinds) == (part.keys, part.occluder_kinds)
-        assert (again.sizes, again.previews) == (part.sizes, part.previews)
+        assert (again.images, again.previews) == (part.images, part.previews)
         assert (again.absent, again.fingerprint) == (part.absent, part.fingerprint)
         for view, counts in part.views.items():
             for field in dataclasses.fields(ViewCounts):
@@ -89,7 +100,7 @@ def test_file_is_json_with_one_image_per_line_and_null_for_nan(path):
     raw = json.loads(path.read_text())
     assert raw["benchmarks"]["cofw"]["scores"] is None
     assert raw["benchmarks"]["cofw"]["absent"] == "the release is not there"
-    row = next(line for line in path.read_text().splitlines() if '"key": "b"' in line)
+    row = next(line for line in path.read_text().splitlines() if '"key":"b"' in line)
     assert json.loads(row.rstrip(","))["size"] == [6, 7]
     assert "NaN" not in path.read_text()
 
@@ -98,10 +109,12 @@ def test_undefined_scores_survive_as_null(tmp_path, benchmarks, scores):
     view = ViewCounts(
         counts=np.zeros((1, 4), np.int64),
         boundary=np.zeros((1, 2), np.int64),
-        calibration=np.zeros((NUM_BINS, 3)),
+        occluded=np.zeros((1, 4), np.int64),
+        border=np.zeros((1, 4), np.int64),
+        calibration=np.zeros((1, NUM_BINS, 3)),
     )
     part = BenchmarkScores(
-        fingerprint="x", keys=["a"], occluder_kinds=[None], sizes=[(1, 1)], views={"last": view}
+        fingerprint="x", images=[make_facts("a", None, (1, 1))], views={"last": view}
     )
     write_scores(tmp_path / "s.json", dataclasses.replace(scores, benchmarks={"realocc": part}))
     raw = json.loads((tmp_path / "s.json").read_text())
@@ -133,7 +146,8 @@ def edit(path, change):
     ("change", "message"),
     [
         (lambda raw: raw.update(format="else"), "not a score file"),
-        (lambda raw: raw.update(version=0), "format version 0, this code reads 1"),
+        (lambda raw: raw.update(version=1), "format version 1, this code reads 2"),
+        (lambda raw: raw.pop("version"), "format version None, this code reads 2"),
         (lambda raw: raw.pop("model"), r"truncated: missing \['model'\]"),
         (lambda raw: raw.update(profile="small"), "profile 'small', expected 'miniature'"),
         (
@@ -153,7 +167,15 @@ def edit(path, change):
                 row["best"].update(boundary=[1, 2, 3])
                 for row in raw["benchmarks"]["realocc"]["images"]
             ],
-            "expected 2 counts per image; got 3",
+            r"boundary must be of shape \(2,\); got \(3,\)",
+        ),
+        (
+            lambda raw: raw["benchmarks"]["realocc"]["images"][2]["best"]["border"].reverse(),
+            r"scores\.best\.miou_border is .* but its counts give",
+        ),
+        (
+            lambda raw: raw["benchmarks"]["realocc"]["scores"]["last"].pop("ece"),
+            r"scores\.last must be .*'ece'",
         ),
         (
             lambda raw: raw["benchmarks"]["realocc"]["images"][0].pop("occluder_kind"),

@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from face_occlusion.evaluation.boundary import boundary_counts
-from face_occlusion.evaluation.calibration import calibration_counts
-from face_occlusion.evaluation.metrics import confusion_counts
-from face_occlusion.evaluation.previews import encode_preview
-from face_occlusion.evaluation.scores import (
-    BenchmarkScores,
-    RunScores,
-    ViewCounts,
-    fingerprint,
-    write_scores,
-)
+from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_benchmark
+from face_occlusion.evaluation.scores import BenchmarkScores, RunScores, write_scores
 from face_occlusion.images import encode_jpeg, encode_png
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.params import build, read_yaml
@@ -111,16 +103,43 @@ def _sample(kind: str, name: str, number: int, shape: tuple[int, int]) -> tuple[
     return f"{number:05d}", parts
 
 
-def predict(image_set: ImageSet, number: int, blindness: float, skill: float) -> np.ndarray:
-    """Make up the (H, W) float32 prediction of a run: it takes some of the occluder for face."""
-    key = image_set.keys[number]
-    face = image_set.seg_map(key) == 1
-    drawn = draw(number, occluded=True, shape=(face.shape[0], face.shape[1]))
-    rng = np.random.default_rng([number, 11])
-    patch = rng.random(face.shape) < blindness * skill
-    probability = np.where(face, 0.95, 0.05)
-    probability[(drawn["occluder"] == 1) & patch] = 0.8
-    return probability.astype(np.float32)
+class Drawn:
+    """A made-up network: it takes some of the occluder for face, and asks for images by key."""
+
+    def __init__(self, image_set: ImageSet, blindness: float) -> None:
+        self.blindness = blindness
+        self.number_of = {
+            image_set.image(key).tobytes(): number for number, key in enumerate(image_set.keys)
+        }
+
+    def describe(self, *, tta: bool) -> dict[str, object]:
+        return {"input_px": 48, "tta": tta}
+
+    def see(self, images: Sequence[np.ndarray], *, tta: bool) -> Sequence[np.ndarray]:
+        return images
+
+    def launch_seen(self, seen: Sequence[np.ndarray], shapes: object) -> list[Ready]:
+        return [Ready(self.predict(image)) for image in seen]
+
+    def predict(self, image: np.ndarray) -> np.ndarray:
+        """Make up an (H, W) float32 prediction."""
+        number = self.number_of[image.tobytes()]
+        drawn = draw(number, occluded=True, shape=(image.shape[0], image.shape[1]))
+        rng = np.random.default_rng([number, 11])
+        patch = rng.random(image.shape[:2]) < self.blindness
+        probability = np.where(drawn["face"] == 1, 0.95, 0.05)
+        probability[(drawn["occluder"] == 1) & patch] = 0.8
+        return probability.astype(np.float32)
+
+
+class Ready:
+    """A prediction that is there."""
+
+    def __init__(self, probability: np.ndarray) -> None:
+        self._probability = probability
+
+    def numpy(self) -> np.ndarray:
+        return self._probability
 
 
 def write_run(scores: Path, models: Path, data: Path, run: str, entry: dict, profile: str) -> None:
@@ -138,7 +157,9 @@ def write_run(scores: Path, models: Path, data: Path, run: str, entry: dict, pro
             run=run,
             model=entry["model"],
             combination=title,
+            seed=1,
             headline="last",
+            inference={"input_px": 48},
             benchmarks=benchmarks,
         ),
     )
@@ -156,34 +177,21 @@ def write_run(scores: Path, models: Path, data: Path, run: str, entry: dict, pro
 
 
 def score_benchmark(image_set: ImageSet, blindness: float, skill: float) -> BenchmarkScores:
-    """Count made-up predictions as evaluation does."""
-    mark = fingerprint(image_set.folder)
-    if image_set.absent:
-        return BenchmarkScores(fingerprint=mark, absent=image_set.absent)
-    views = {}
-    targets = [image_set.seg_map(key) for key in image_set.keys]
-    for view, factor in (("last", 1.0), ("best", 0.95)):
-        probabilities = [
-            predict(image_set, number, factor * blindness, skill) for number in range(len(targets))
-        ]
-        pairs = list(zip(probabilities, targets, strict=True))
-        views[view] = ViewCounts(
-            counts=np.stack([confusion_counts(p >= 0.5, target) for p, target in pairs]),
-            boundary=np.stack([boundary_counts(p >= 0.5, target) for p, target in pairs]),
-            calibration=sum(calibration_counts(p, target) for p, target in pairs),
-        )
-    previews = [
-        encode_preview(predict(image_set, number, blindness, skill) >= 0.5, 128)
-        for number in range(len(targets))
-    ]
-    return BenchmarkScores(
-        fingerprint=mark,
-        keys=list(image_set.keys),
-        occluder_kinds=[image_set.record(key)["occluder_kind"] for key in image_set.keys],
-        sizes=[(target.shape[0], target.shape[1]) for target in targets],
-        views=views,
-        previews=list(previews),
+    """Count made-up predictions by evaluation itself."""
+    networks = {
+        "last": Drawn(image_set, blindness * skill),
+        "best": Drawn(image_set, 0.95 * blindness * skill),
+    }
+    params = EvaluateParams(
+        benchmarks=["any"],
+        checkpoints=list(networks),
+        tta=False,
+        device="cpu",
+        batch_size=4,
+        num_threads=1,
+        preview_px=128,
     )
+    return evaluate_benchmark(networks, image_set, params)
 
 
 def write_project(root: Path, shape: tuple[int, int] = SHAPE) -> Sections:

@@ -24,6 +24,7 @@ def test_scores_lie_inside_their_intervals_and_differences_subtract(material):
             view = grid.view(place)
             assert view is not None
             assert cell.estimate.value == metrics.mean_iou(view.counts.sum(axis=0))
+            assert (cell.seeds, cell.estimate.num_seeds) == ([1], 1)
     forth = grid.difference("c_cm", "c_wo", "realocc", "pspnet")
     back = grid.difference("c_wo", "c_cm", "realocc", "pspnet")
     assert forth is not None and back is not None
@@ -42,7 +43,7 @@ def test_paired_margin_is_narrower_than_two_separate_ones(material):
 def test_margins_do_not_depend_on_the_order_of_questions(material):
     fresh = Grid(
         material.grid.axes,
-        {scores.run: scores for scores in material.grid.runs.values()},
+        {runs[0].run: runs[0] for runs in material.grid.runs.values()},
         material.sections.report.bootstrap,
     )
     first = fresh.difference("c_cm", "c_wo", "realocc_wild", "segformer")
@@ -81,7 +82,7 @@ def test_scores_of_another_profile_or_of_other_images_are_refused(project):
 
 def test_contradicting_runs_are_refused(material):
     grid = material.grid
-    runs = {scores.run: scores for scores in grid.runs.values()}
+    runs = {runs[0].run: runs[0] for runs in grid.runs.values()}
     one = runs["pspnet_c_wo"]
 
     def build(**changed):

@@ -1,0 +1,148 @@
+"""Every score that is reported, each as one function of counts: of a set, or of its resamples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from face_occlusion.evaluation import metrics
+from face_occlusion.evaluation.boundary import boundary_iou
+from face_occlusion.evaluation.calibration import expected_calibration_error
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewCounts:
+    """What one checkpoint predicted on one benchmark, as counts per image."""
+
+    counts: np.ndarray  # (N, 4) int64 [tn, fp, fn, tp]
+    boundary: np.ndarray  # (N, 2) int64 [intersection, union]
+    occluded: np.ndarray  # (N, 4) int64 [tn, fp, fn, tp] in the occluded region; fn = tp = 0
+    border: np.ndarray  # (N, 4) int64 [tn, fp, fn, tp] in its border band
+    calibration: np.ndarray  # (N, NUM_BINS, 3) float64 of `calibration_counts`
+
+
+Field = Literal["counts", "boundary", "occluded", "border", "calibration"]
+Over = Literal["pixels", "images"]
+Score = Callable[[np.ndarray], np.ndarray]  # counts (..., K) -> (...)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A score: which counts it reads, how images are put together, what it makes of them.
+
+    Attributes:
+        key: Its name in score files and tables.
+        title: Its name for readers.
+        field: The field of `ViewCounts` that it reads.
+        over: `pixels` sums the counts over images and scores once; `images` scores each image
+            and averages, leaving out images where the score is undefined.
+        score: (..., K) counts -> (...) float64, NaN where undefined.
+    """
+
+    key: str
+    title: str
+    field: Field
+    over: Over
+    score: Score
+
+    def table(self, view: ViewCounts) -> np.ndarray:
+        """Return the counts that are read, (N, K) float64."""
+        table = np.asarray(getattr(view, self.field), dtype=float)
+        return table.reshape(len(table), -1)
+
+    def per_image(self, view: ViewCounts) -> np.ndarray:
+        """Score each image, (N,) float64; NaN where undefined."""
+        return self.score(self.table(view))
+
+    def resampled(self, view: ViewCounts, weights: np.ndarray) -> np.ndarray:
+        """Score resamples of the images.
+
+        Args:
+            view: Of N images.
+            weights: (B, N), how often each resample drew each image.
+
+        Returns:
+            (B,) float64; NaN where a resample holds nothing to score.
+        """
+        if self.over == "pixels":
+            return self.score(weights @ self.table(view))
+        return averaged(self.per_image(view), weights)
+
+    def of(self, view: ViewCounts) -> float:
+        """Score the images themselves; NaN where undefined."""
+        return float(self.resampled(view, np.ones((1, len(view.counts))))[0])
+
+
+def averaged(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Mean of per-image values in each resample, leaving images of NaN out.
+
+    Args:
+        values: (N,) one value per image.
+        weights: (B, N), how often each resample drew each image.
+
+    Returns:
+        (B,) float64; NaN where a resample holds no image with a value.
+    """
+    present = ~np.isnan(values)
+    return metrics.ratio(weights @ np.where(present, values, 0), weights @ present)
+
+
+def _background_iou(counts: np.ndarray) -> np.ndarray:
+    return metrics.iou_per_class(counts)[..., 0]
+
+
+def _face_iou(counts: np.ndarray) -> np.ndarray:
+    return metrics.iou_per_class(counts)[..., 1]
+
+
+def _precision(counts: np.ndarray) -> np.ndarray:
+    return metrics.precision_recall(counts)[0]
+
+
+def _recall(counts: np.ndarray) -> np.ndarray:
+    return metrics.precision_recall(counts)[1]
+
+
+def _background_dice(counts: np.ndarray) -> np.ndarray:
+    return metrics.dice_per_class(counts)[..., 0]
+
+
+def _face_dice(counts: np.ndarray) -> np.ndarray:
+    return metrics.dice_per_class(counts)[..., 1]
+
+
+_ALL: tuple[tuple[str, str, Field, Over, Score], ...] = (
+    ("miou", "mIoU", "counts", "pixels", metrics.mean_iou),
+    ("iou_background", "IoU of background", "counts", "pixels", _background_iou),
+    ("iou_face", "IoU of face", "counts", "pixels", _face_iou),
+    ("miou_per_image", "mIoU, mean over images", "counts", "images", metrics.mean_iou),
+    ("dice_background", "Dice (F1) of background", "counts", "pixels", _background_dice),
+    ("dice_face", "Dice (F1) of face", "counts", "pixels", _face_dice),
+    ("mdice", "Dice (F1), mean of classes", "counts", "pixels", metrics.mean_dice),
+    ("precision_face", "Precision of face", "counts", "pixels", _precision),
+    ("recall_face", "Recall of face", "counts", "pixels", _recall),
+    (
+        "fwiou",
+        "Frequency-weighted IoU (weighs background more, so hides the problem)",
+        "counts",
+        "pixels",
+        metrics.frequency_weighted_iou,
+    ),
+    ("accuracy", "Pixel accuracy", "counts", "pixels", metrics.pixel_accuracy),
+    ("boundary_iou", "Boundary IoU of face", "boundary", "images", boundary_iou),
+    ("iou_occluded", "IoU in the occluded region", "occluded", "pixels", _background_iou),
+    ("miou_border", "mIoU in its border band", "border", "pixels", metrics.mean_iou),
+    ("ece", "Calibration error", "calibration", "pixels", expected_calibration_error),
+)
+MEASURES: dict[str, Measure] = {
+    key: Measure(key=key, title=title, field=field, over=over, score=score)
+    for key, title, field, over, score in _ALL
+}
+
+
+def summarise(view: ViewCounts) -> dict[str, float]:
+    """Score the counts of one view: every measure, fractions in [0, 1], NaN where undefined."""
+    return {key: measure.of(view) for key, measure in MEASURES.items()}

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from face_occlusion.evaluation import metrics
+from face_occlusion.evaluation.bootstrap import resample_weights
+from face_occlusion.evaluation.calibration import NUM_BINS
+from face_occlusion.evaluation.measures import MEASURES, ViewCounts, averaged, summarise
+
+
+@pytest.fixture
+def view():
+    rng = np.random.default_rng(2)
+    return ViewCounts(
+        counts=rng.integers(1, 99, (6, 4)),
+        boundary=np.sort(rng.integers(1, 99, (6, 2)), axis=1),
+        occluded=rng.integers(1, 99, (6, 4)) * [1, 1, 0, 0],
+        border=rng.integers(1, 99, (6, 4)),
+        calibration=rng.random((6, NUM_BINS, 3)),
+    )
+
+
+def take(view, places):
+    names = ("counts", "boundary", "occluded", "border", "calibration")
+    return ViewCounts(**{name: getattr(view, name)[places] for name in names})
+
+
+@pytest.mark.parametrize("key", MEASURES)
+def test_a_resample_is_the_score_of_the_images_it_drew(view, key):
+    weights = resample_weights(6, 9, np.random.default_rng(3))
+    resampled = MEASURES[key].resampled(view, weights)
+    for row, score in zip(weights, resampled, strict=True):
+        drawn = np.repeat(np.arange(6), row.astype(int))
+        assert score == pytest.approx(MEASURES[key].of(take(view, drawn)))
+
+
+def test_summary_is_what_the_counts_say(view):
+    scores = summarise(view)
+    total = view.counts.sum(axis=0)
+    _, fp, fn, tp = total
+    assert scores["miou"] == metrics.mean_iou(total)
+    assert scores["iou_face"] == pytest.approx(tp / (tp + fp + fn))
+    assert scores["dice_face"] == pytest.approx(2 * tp / (2 * tp + fp + fn))
+    precision, recall = scores["precision_face"], scores["recall_face"]
+    assert scores["dice_face"] == pytest.approx(2 * precision * recall / (precision + recall))  # F1
+    assert scores["mdice"] == pytest.approx((scores["dice_face"] + scores["dice_background"]) / 2)
+    assert scores["boundary_iou"] == pytest.approx(
+        np.mean([inter / union for inter, union in view.boundary])
+    )
+    occluded = view.occluded.sum(axis=0)
+    assert scores["iou_occluded"] == pytest.approx(occluded[0] / occluded[:2].sum())
+    assert scores["miou_per_image"] == pytest.approx(
+        np.mean([metrics.mean_iou(row) for row in view.counts])
+    )
+
+
+def test_per_image_mean_weighs_images_alike_and_the_pooled_one_pixels(view):
+    counts = np.array([[50, 0, 0, 50], [0, 5000, 0, 5000], [0, 0, 0, 0]])
+    part = take(view, [0, 1, 2])
+    part = ViewCounts(
+        counts=counts,
+        **{name: getattr(part, name) for name in ("boundary", "occluded", "border", "calibration")},
+    )
+    assert MEASURES["miou_per_image"].of(part) == pytest.approx((1 + 0.25) / 2)  # NaN left out
+    assert MEASURES["miou"].of(part) < 0.3
+
+
+def test_averaged_over_nothing_is_nan():
+    assert np.isnan(averaged(np.array([np.nan, 1.0]), np.array([[2.0, 0.0]])))[0]
+
+
+def test_no_occluded_region_leaves_its_scores_undefined(view):
+    empty = np.zeros((6, 4), np.int64)
+    part = ViewCounts(
+        counts=view.counts,
+        boundary=view.boundary,
+        occluded=empty,
+        border=empty,
+        calibration=view.calibration,
+    )
+    scores = summarise(part)
+    assert np.isnan([scores["iou_occluded"], scores["miou_border"]]).all()
+    assert not np.isnan(scores["miou"])
