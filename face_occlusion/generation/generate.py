@@ -240,16 +240,18 @@ def _finish_shards(
 
 
 def summarise(folder: Path, entries: list[ShardEntry]) -> dict[str, Any]:
-    """Summarise the records of a set: draws that were repeated, share of the face covered."""
-    attempts, covered = [], []
+    """Summarise the records of a set: draws that were repeated, arms drawn on, covered share."""
+    attempts, covered, arms = [], [], 0
     for record in _records(folder, entries):
         attempts.append(record["attempts"])
         covered.append(record["covered_frac"])
+        arms += record["placement"].get("arm_drawn", False)
     quantiles = np.quantile(covered, [0, 0.05, 0.5, 0.95, 1])
     return {
         "redrawn": sum(number > 1 for number in attempts),
         "attempts": sum(attempts),
         "most_attempts": max(attempts),
+        "arms_drawn": arms,
         "covered_frac": dict(zip(("min", "p05", "median", "p95", "max"), quantiles, strict=True)),
     }
 

@@ -111,7 +111,7 @@ def occlude(
         if not isinstance(item, Texture):  # any texture fits any place
             item = occluders[int(rng.integers(len(occluders)))]
         far = attempt > params.max_attempts // 2  # no hand reaches this face from outside
-        placement = draw_placement(item, geometry, rng, params, wrist_inside=far)
+        placement = draw_placement(item, geometry, rng, params, draw_arm=far)
         if placement is None:
             continue
         record = common | {"occluder": item.key, "placement": placement, "attempts": attempt}
@@ -127,7 +127,7 @@ def occlude(
                 raise
     raise ValueError(
         f"no draw in {params.max_attempts} covers a share of the face within covered_frac_range "
-        f"{list(params.covered_frac_range)}, hands reaching in from outside the picture; the face "
+        f"{list(params.covered_frac_range)}, no cut of a hand showing; the face "
         f"has {geometry.area_px} of {seg_map.size} pixels: widen covered_frac_range or "
         "scale_range, or raise max_attempts"
     )
@@ -228,13 +228,13 @@ def draw_placement(
     rng: np.random.Generator,
     params: GenerateParams,
     *,
-    wrist_inside: bool,
+    draw_arm: bool,
 ) -> dict[str, Any] | None:
     """Draw an occluder's place; None if it covers too little or too much by estimate."""
     if isinstance(item, Texture):
         drawn = draw_randocc(item, face, rng, params)
     else:
-        drawn = draw_natocc(item, face, rng, params, wrist_inside=wrist_inside)
+        drawn = draw_natocc(item, face, rng, params, draw_arm=draw_arm)
     if drawn is None:
         return None
     placement, estimate = drawn

@@ -108,7 +108,7 @@ def _generation(inventory: Inventory) -> list[Substitution]:
                 ("harmonisation", "harmonisation"),
             )
         ]
-        here = "; ".join([f"{params.get('method', 'unknown')}", *settings])
+        here = "; ".join([f"{params.get('method', 'unknown')}", *settings, *_draws(image_set.info)])
         found.append(
             Substitution(
                 what=f"Set {image_set.info['name']}",
@@ -117,6 +117,17 @@ def _generation(inventory: Inventory) -> list[Substitution]:
             )
         )
     return found
+
+
+def _draws(info: Mapping[str, Any]) -> list[str]:
+    """Say how often draws were repeated to keep the covered share within its bounds."""
+    if "redrawn" not in info:
+        return []
+    covered = info["covered_frac"]
+    draws = f"{info['redrawn']} drawn again, at most {info['most_attempts']} times"
+    if info.get("arms_drawn"):
+        draws += f"; {info['arms_drawn']} with an arm drawn on"
+    return [f"{100 * covered['min']:.0f}-{100 * covered['max']:.0f} % of the face covered", draws]
 
 
 _PAPER_SETS = {

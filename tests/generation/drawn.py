@@ -83,6 +83,17 @@ def draw_hand(colour=(210, 170, 140), height=150, width=100):
     return premultiply(rgb, alpha)
 
 
+def draw_wrist():
+    """A palm with fingers pointing down, and a narrower wrist that leaves at the top."""
+    alpha = draw_hand()[..., 3].copy()
+    alpha[:40] = 0
+    cv2.rectangle(alpha, (30, 0), (70, 45), 255, -1)
+    alpha = cv2.GaussianBlur(alpha, (0, 0), 0.7, borderType=cv2.BORDER_REPLICATE)
+    rgb = np.broadcast_to(np.array([210, 170, 140], np.uint8), (*alpha.shape, 3)).copy()
+    rgb[::7] -= 30
+    return premultiply(rgb, alpha)
+
+
 def draw_texture(seed=0, shape=(96, 128)):
     """Stripes and noise."""
     rng = np.random.default_rng(seed)

@@ -1,0 +1,98 @@
+"""Arms drawn on where no hand reaches the face from outside the picture."""
+
+import cv2
+import numpy as np
+import pytest
+
+from face_occlusion.generation import make_occluder, occlude, regenerate
+from face_occlusion.generation.compositing import HALF, warp
+from face_occlusion.generation.forearm import grow_arm
+from face_occlusion.generation.occlusion import make_layer
+from face_occlusion.generation.placement import rotate
+from tests.generation.drawn import draw_face, draw_hand, draw_wrist, plain, premultiply
+
+SHAPE = (600, 640)
+CUT = make_occluder(draw_wrist(), pointing_deg=90.0, enters="top")
+WHOLE = make_occluder(np.pad(draw_wrist(), ((9, 0), (5, 5), (0, 0))), pointing_deg=90.0)
+SMALL_FACE = draw_face(shape=SHAPE, radii_frac=(0.06, 0.06))
+
+
+def placed(hand, turn_deg, scale=0.5, at=(300, 280)):
+    """A hand in the middle of the picture, turned: (2, 3) affine."""
+    linear = scale * rotate(turn_deg)
+    return np.column_stack([linear, np.array(at) - linear @ hand.centre_xy])
+
+
+def on_canvas(grown):
+    layer = warp(*grown, SHAPE, 0)
+    canvas, part = layer.inside(SHAPE)
+    alpha, colour = np.zeros(SHAPE, np.uint8), np.zeros((*SHAPE, 3), np.uint8)
+    alpha[canvas], colour[canvas] = layer.alpha[part], layer.colour[part]
+    return colour, alpha
+
+
+@pytest.mark.parametrize("hand", [CUT, WHOLE], ids=["cut", "whole"])
+@pytest.mark.parametrize("turn_deg", [0, 37, 90, 180, 251])
+def test_an_arm_leads_out_of_the_picture_in_one_piece(hand, turn_deg):
+    matrix = placed(hand, turn_deg)
+    _, alone = on_canvas((hand, matrix))
+    colour, alpha = on_canvas(grow_arm(hand, matrix, SHAPE))
+    border = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]]) >= HALF
+    assert border.sum() > 10
+    assert np.abs(np.diff(border.astype(int))).sum() <= 4  # it leaves at one place
+    assert cv2.connectedComponents((alpha >= HALF).astype(np.uint8))[0] == 2
+    assert alpha.sum(dtype=float) > 1.5 * alone.sum(dtype=float)
+    solid = colour[alpha == 255].astype(int)
+    assert np.abs(solid - [195, 155, 125]).max() < 40  # of the hand's colours
+    fingers = (alone >= HALF) & (np.abs(alpha.astype(int) - alone) > 60)
+    assert fingers.sum() < 0.1 * (alone >= HALF).sum()  # the hand stays as it is
+
+
+def test_the_arm_has_no_dark_or_bright_rim():
+    """Premultiplied colour over coverage is the skin's, also on the arm's soft sides."""
+    colour, alpha = on_canvas(grow_arm(CUT, placed(CUT, 20), SHAPE))
+    rim = (alpha > 60) & (alpha < 250)
+    straight = colour[rim] * 255.0 / alpha[rim, np.newaxis]
+    assert np.abs(straight - [195, 155, 125]).max() < 45
+
+
+def test_a_palm_cut_by_the_border_and_a_sleeve_s_edge_are_no_wrists():
+    assert (
+        grow_arm(make_occluder(draw_hand(), pointing_deg=90.0, enters="top"), placed(CUT, 0), SHAPE)
+        is None
+    )
+    sleeved = draw_wrist()
+    sleeved[:, :50, :3] = sleeved[:, :50, 3:] // 8
+    hand = make_occluder(sleeved, pointing_deg=90.0, enters="top")
+    assert grow_arm(hand, placed(hand, 0), SHAPE) is None
+    corner = np.full((100, 100, 4), 200, np.uint8)
+    hand = make_occluder(premultiply(corner[..., :3], corner[..., 3]), pointing_deg=90.0)
+    assert grow_arm(hand, placed(hand, 0), SHAPE) is None
+    assert grow_arm(make_occluder(draw_wrist()), placed(CUT, 0), SHAPE) is None
+
+
+@pytest.mark.parametrize("hand", [CUT, WHOLE], ids=["cut", "whole"])
+def test_a_face_that_no_hand_reaches_gets_an_arm_and_the_record_says_so(hand):
+    _, _, near = occlude(*draw_face(), [hand], np.random.default_rng(0), plain("hands"))
+    assert not near["placement"]["arm_drawn"]
+    params = plain("hands", scale_range=[0.5, 0.6])
+    for seed in range(4):
+        image, seg_map, record = occlude(*SMALL_FACE, [hand], np.random.default_rng(seed), params)
+        assert record["placement"]["arm_drawn"]
+        assert record["attempts"] > params.max_attempts // 2
+        assert 0.5 <= record["placement"]["size"] <= 0.6
+        layer = make_layer(hand, record, SHAPE)
+        alpha = np.zeros(SHAPE, np.uint8)
+        canvas, part = layer.inside(SHAPE)
+        alpha[canvas] = layer.alpha[part]
+        border = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
+        assert (border >= HALF).any()
+        again, again_map = regenerate(*SMALL_FACE, hand, record)
+        np.testing.assert_array_equal(again, image)
+        np.testing.assert_array_equal(again_map, seg_map)
+
+
+def test_hands_without_a_wrist_that_reach_no_face_are_refused():
+    palm = make_occluder(draw_hand(), pointing_deg=90.0, enters="top")
+    with pytest.raises(ValueError, match="no cut of a hand showing"):
+        occlude(*SMALL_FACE, [palm], np.random.default_rng(0), plain("hands"))
