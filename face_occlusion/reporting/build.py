@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-from tqdm import tqdm
-
 from face_occlusion.evaluation.scores import read_scores
 from face_occlusion.imageset import ImageSet
-from face_occlusion.reporting import figures, tables
+from face_occlusion.reporting import tables
 from face_occlusion.reporting.anomalies import Finding, find_anomalies
 from face_occlusion.reporting.claims import Judgement, judge_claims
 from face_occlusion.reporting.curves import METRICS, Curve, read_curves
@@ -22,17 +19,10 @@ from face_occlusion.reporting.evidence import OurEvidence, PaperEvidence
 from face_occlusion.reporting.grid import Grid, axes_of
 from face_occlusion.reporting.paper import Place
 from face_occlusion.reporting.params import ReportParams
-from face_occlusion.reporting.picks import (
-    count_corrected,
-    pick_by_difference,
-    pick_most_corrected,
-    spread,
-)
+from face_occlusion.reporting.picks import count_corrected
 from face_occlusion.reporting.pictures import parse_colour
-from face_occlusion.reporting.predictions import prediction_rows
 from face_occlusion.reporting.provenance import read_cards
 from face_occlusion.reporting.quantities import Inventory, take_inventory
-from face_occlusion.reporting.style import house_style, save
 
 OCCLUDERS = ("hands", "objects", "textures")
 
@@ -72,6 +62,12 @@ class Material:
     def colour(self) -> tuple[int, int, int]:
         """Colour of masks' outlines, RGB."""
         return parse_colour(self.sections.report.figures.mask_colour)
+
+    @property
+    def benchmarks(self) -> dict[str, ImageSet]:
+        """The benchmarks' image sets by name, in the order of the columns."""
+        names = self.sections.report.benchmarks
+        return {name: self.inventory.sets[f"benchmarks/{name}"] for name in names}
 
     @property
     def run_names(self) -> dict[tuple[str, str], str]:
@@ -154,60 +150,6 @@ def all_tables(material: Material) -> dict[str, tables.Table]:
     return {table.name: table for table in built}
 
 
-def all_figures(material: Material) -> Iterator[tuple[str, Callable[[], Figure]]]:
-    """Name every figure that the data can give, with what draws it."""
-    grid, report, sets = material.grid, material.sections.report, material.inventory.sets
-    for number, benchmarks in ((4, report.table_4), (5, report.table_5)):
-        yield (
-            f"table{number}_heat_map",
-            partial(figures.heat_map, grid, benchmarks, report.figures.colour_map),
-        )
-    if any(material.curves.values()):
-        yield (
-            "training_curves",
-            partial(
-                figures.training_curves, grid.axes, material.run_names, material.curves, METRICS
-            ),
-        )
-    if corrected := pick_most_corrected(sets["faces/o"], 6):
-        yield (
-            "wrong_labels",
-            partial(figures.wrong_labels, sets["faces/o"], corrected, material.colour),
-        )
-    for name, image_set in sets.items():
-        if name.startswith(("sets/", "benchmarks/")) and len(image_set):
-            keys = spread(image_set.keys, report.figures.sheet_images)
-            yield (
-                f"samples_{Path(name).name}",
-                partial(figures.sample_sheet, image_set, keys, material.colour),
-            )
-    yield from _prediction_figures(material)
-
-
-def _prediction_figures(material: Material) -> Iterator[tuple[str, Callable[[], Figure]]]:
-    """Figs 11 to 13: for each model the same images, picked by rule, and several combinations."""
-    grid, chosen = material.grid, material.sections.report.qualitative
-    picks = pick_by_difference(
-        grid, chosen.benchmark, (chosen.first, chosen.second), chosen.images_per_rule
-    )
-    if not picks:
-        return
-    image_set = material.inventory.sets[f"benchmarks/{chosen.benchmark}"]
-    shown = [name for name in chosen.combinations if name in grid.axes.combinations]
-    titles = (grid.axes.combinations[name].replace(" + ", " +\n") for name in shown)
-    headings = ["Image", "Truth", *titles]
-    for model in grid.axes.models:
-        places = [Place(name, chosen.benchmark, model) for name in shown]
-        if all(grid.view(place) is None for place in places):
-            continue
-
-        def draw(places: list[Place] = places) -> Figure:
-            rows = prediction_rows(grid, image_set, picks, places, material.colour)
-            return figures.picture_grid(rows, headings=headings)
-
-        yield f"predictions_{model}", draw
-
-
 def metrics(material: Material) -> dict[str, Any]:
     """Collect the handful of numbers for `dvc metrics show` and `dvc exp show`.
 
@@ -230,16 +172,6 @@ def mean_over_models(grid: Grid, combination: str, benchmark: str) -> float | No
     cells = [grid.cells[Place(combination, benchmark, model)] for model in grid.axes.models]
     scores = [cell.estimate.value for cell in cells if cell.estimate is not None]
     return round(100 * sum(scores) / len(scores), 2) if scores else None
-
-
-def draw_figures(material: Material, folder: Path) -> list[str]:
-    """Draw every figure as PNG and PDF; returns their names."""
-    names = []
-    with house_style():
-        for name, draw in tqdm(list(all_figures(material)), desc="figures", unit="figure"):
-            save(draw(), folder, name, material.sections.report.figures.dpi)
-            names.append(name)
-    return names
 
 
 def replace_children(partial_folder: Path, out: Path) -> None:

@@ -1,29 +1,27 @@
-"""Figures from our own data, as matplotlib figures; what they show is decided elsewhere."""
+"""Pictures laid out in a grid, as one matplotlib figure; which pictures is decided elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes as Axes2D
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from face_occlusion.imageset import ImageSet
-from face_occlusion.reporting.curves import Curve
-from face_occlusion.reporting.grid import Axes, Grid, best_of_columns
-from face_occlusion.reporting.paper import Place
-from face_occlusion.reporting.pictures import outlined, thumbnail, thumbnail_mask
-from face_occlusion.reporting.style import COLOURS, DASHES
+from face_occlusion.reporting.pictures import EXTRA_RGB, MISSED_RGB
 
 TILE_PX = 224  # of pictures inside figures
+GAP_INCH = 0.04
+CAPTION_INCH = 0.17
+ERROR_LEGEND = (("wrongly face", EXTRA_RGB), ("wrongly background", MISSED_RGB))
 Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """One picture of a grid of pictures."""
+    """One picture of a grid of pictures, with a line under it."""
 
     image: np.ndarray  # (H, W, 3) uint8 RGB
     caption: str = ""
@@ -34,159 +32,73 @@ def picture_grid(
     *,
     headings: Sequence[str] = (),
     row_titles: Sequence[str] = (),
+    legend: Sequence[tuple[str, Colour]] = (),
     tile_inch: float = 1.15,
 ) -> Figure:
     """Lay pictures out in rows, each picture square.
+
+    All lie in one pair of axes whose unit is an inch, y downwards: that draws several times faster
+    than axes for each, and nothing depends on what a layout engine finds.
 
     Args:
         rows: Pictures, row by row; rows may differ in length.
         headings: Title above each column.
         row_titles: Title left of each row.
+        legend: Names and colours explained below the pictures.
         tile_inch: Side of a picture.
     """
-    columns = max(len(row) for row in rows)
-    has_captions = any(tile.caption for row in rows for tile in row)
-    height = tile_inch + (0.2 if has_captions else 0.04)
-    figure = Figure(figsize=(columns * (tile_inch + 0.04), len(rows) * height))
-    grid = figure.subplots(len(rows), columns, squeeze=False)
-    for y, row in enumerate(rows):
-        for x in range(columns):
-            axes = grid[y, x]
-            axes.set_xticks([])
-            axes.set_yticks([])
-            axes.spines[:].set_visible(False)
-            if x >= len(row):
-                continue
-            axes.imshow(row[x].image, interpolation="none")
-            axes.set_xlabel(row[x].caption, fontsize=6, labelpad=2)
-            if y == 0 and x < len(headings):
-                axes.set_title(headings[x], fontsize=7, pad=4)
-            if x == 0 and y < len(row_titles):
-                axes.set_ylabel(row_titles[y], fontsize=7)
-    figure.subplots_adjust(
-        left=0, right=1, bottom=0, top=1, wspace=0.03, hspace=0.2 if has_captions else 0.03
-    )
-    return figure
-
-
-def sample_sheet(image_set: ImageSet, keys: Sequence[str], colour: Colour) -> Figure:
-    """Show samples of a set, each beside itself with the mask's outline (Figs 14 to 19)."""
-    pairs_per_row = 3
-    tiles = []
-    for key in keys:
-        image = thumbnail(image_set.image(key), TILE_PX)
-        mask = thumbnail_mask(image_set.seg_map(key) == 1, TILE_PX)
-        tiles += [Tile(image=image, caption=key), Tile(image=outlined(image, mask, colour))]
-    step = 2 * pairs_per_row
-    return picture_grid([tiles[start : start + step] for start in range(0, len(tiles), step)])
-
-
-def wrong_labels(faces: ImageSet, picks: Sequence[tuple[str, float]], colour: Colour) -> Figure:
-    """Show original against corrected masks (Fig 3)."""
-    columns: list[list[Tile]] = [[], [], []]
-    for key, share in picks:
-        image = thumbnail(faces.image(key), TILE_PX)
-        columns[0].append(Tile(image=image, caption=f"{key}: {100 * share:.0f} % changed"))
-        for row, part in ((1, "original.png"), (2, "png")):
-            mask = thumbnail_mask(faces.seg_map(key, part) == 1, TILE_PX)
-            columns[row].append(Tile(image=outlined(image, mask, colour, tint=0.3)))
-    return picture_grid(columns, row_titles=["Image", "Original mask", "Corrected mask"])
-
-
-def heat_map(grid: Grid, benchmarks: Sequence[str], colour_map: str) -> Figure:
-    """Draw the mIoU of a table as a heat map, one panel per benchmark; best of columns framed."""
-    axes_of_grid = grid.axes
-    names, models = list(axes_of_grid.combinations), list(axes_of_grid.models)
-    best = best_of_columns(grid.select(benchmarks))
-    figure = Figure(figsize=(2.4 + 2.1 * len(benchmarks), 0.8 + 0.32 * len(names)))
-    panels = figure.subplots(1, len(benchmarks), sharey=True, squeeze=False)[0]
-    for panel, benchmark in zip(panels, benchmarks, strict=True):
-        cells = [[grid.cells[Place(name, benchmark, model)] for model in models] for name in names]
-        values = np.array(
-            [[np.nan if cell.ours is None else cell.ours for cell in row] for row in cells]
+    num_columns = max(len(row) for row in rows)
+    tops, bottom = [], 0.0
+    for row in rows:
+        tops.append(bottom)
+        bottom += tile_inch + (CAPTION_INCH if any(tile.caption for tile in row) else 0) + GAP_INCH
+    width = num_columns * (tile_inch + GAP_INCH) - GAP_INCH
+    figure = Figure(figsize=(width, bottom))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_axis_off()
+    for top, row in zip(tops, rows, strict=True):
+        for x, tile in enumerate(row):
+            _place(axes, tile, x * (tile_inch + GAP_INCH), top, tile_inch)
+    for x, heading in enumerate(headings):
+        middle = x * (tile_inch + GAP_INCH) + tile_inch / 2
+        axes.text(middle, -0.06, heading, ha="center", va="bottom", fontsize=7)
+    for top, title in zip(tops, row_titles, strict=False):
+        axes.text(-0.06, top + tile_inch / 2, title, rotation=90, ha="right", va="center",
+                  fontsize=7, multialignment="center")  # fmt: skip
+    if legend:
+        patches = [Patch(facecolor=_share(colour), label=name) for name, colour in legend]
+        figure.legend(
+            handles=patches,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0),
+            ncols=len(patches),
+            fontsize=7,
+            frameon=False,
         )
-        panel.set_title(axes_of_grid.benchmarks[benchmark])
-        panel.set_xticks(range(len(models)), list(axes_of_grid.models.values()), fontsize=7)
-        panel.set_yticks(range(len(names)), list(axes_of_grid.combinations.values()))
-        panel.tick_params(length=0)
-        panel.spines[:].set_visible(False)
-        if np.isnan(values).all():
-            _say_empty(panel, cells[0][0].empty or "no scores", values.shape)
-            continue
-        picture = panel.imshow(values, cmap=mpl.colormaps[colour_map], aspect="auto")
-        for (y, x), value in np.ndenumerate(values):
-            if np.isnan(value):
-                continue
-            red, green, blue, _ = picture.cmap(picture.norm(value))
-            is_light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5
-            is_best = cells[y][x].place in best
-            panel.text(
-                x,
-                y,
-                f"{value:.1f}",
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="black" if is_light else "white",
-                weight="bold" if is_best else "normal",
-            )
-    figure.tight_layout()
+    axes.set_xlim(0, width)
+    axes.set_ylim(bottom, 0)
     return figure
 
 
-def _say_empty(panel: Axes2D, reason: str, shape: tuple[int, ...]) -> None:
-    panel.set_xlim(-0.5, shape[1] - 0.5)
-    panel.set_ylim(shape[0] - 0.5, -0.5)
-    panel.text(
-        (shape[1] - 1) / 2,
-        (shape[0] - 1) / 2,
-        f"empty: {reason}",
-        ha="center",
-        va="center",
-        fontsize=7,
-        wrap=True,
+def _place(axes: Axes, tile: Tile, left: float, top: float, side: float) -> None:
+    axes.imshow(
+        tile.image,
+        extent=(left, left + side, top + side, top),
+        interpolation="none",
+        aspect="auto",
+        clip_on=False,
     )
+    if tile.caption:
+        axes.text(
+            left + side / 2, top + side + 0.03, tile.caption, ha="center", va="top", fontsize=6
+        )
 
 
-def training_curves(
-    axes: Axes,
-    runs: Mapping[tuple[str, str], str],
-    curves: Mapping[str, Mapping[str, Curve]],
-    titles: Mapping[str, str],
-) -> Figure:
-    """Draw one row of panels per metric, one panel per model, one line per combination.
+def _share(colour: Colour) -> tuple[float, float, float]:
+    red, green, blue = (value / 255 for value in colour)
+    return red, green, blue
 
-    Args:
-        axes: The grid's axes.
-        runs: Name of the run by (combination, model).
-        curves: Curves by metric and run.
-        titles: Title by metric.
-    """
-    shown = [metric for metric in titles if curves.get(metric)]
-    figure = Figure(figsize=(3.1 * len(axes.models), 0.6 + 2.2 * max(1, len(shown))))
-    panels = figure.subplots(
-        max(1, len(shown)), len(axes.models), squeeze=False, sharex=True, sharey="row"
-    )
-    for row, metric in zip(panels, shown, strict=False):
-        for panel, (model, title) in zip(row, axes.models.items(), strict=True):
-            panel.set_title(title)
-            for index, combination in enumerate(axes.combinations):
-                curve = curves[metric].get(runs.get((combination, model), ""))
-                if curve is not None:
-                    panel.plot(
-                        curve.steps,
-                        curve.values,
-                        color=COLOURS[index % len(COLOURS)],
-                        dashes=[float(part) for part in DASHES[index % len(DASHES)].split()]
-                        or (None, None),
-                        linewidth=1.2,
-                        label=axes.combinations[combination],
-                    )
-        row[0].set_ylabel(titles[metric])
-    for panel in panels[-1]:
-        panel.set_xlabel("Iteration")
-    handles, labels = panels[0, 0].get_legend_handles_labels()
-    if handles:
-        figure.legend(handles, labels, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 0))
-    figure.tight_layout()
-    return figure
+
+def in_rows(tiles: Sequence[Tile], per_row: int) -> list[list[Tile]]:
+    """Break tiles into rows of `per_row`, the last one maybe shorter."""
+    return [list(tiles[start : start + per_row]) for start in range(0, len(tiles), per_row)]

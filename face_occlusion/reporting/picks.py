@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,6 +78,14 @@ def pick_by_difference(
         Pick(key=keys[place], rule=chosen[place], difference=float(mean[place]))
         for place in ordered
     ]
+
+
+def most_changed(
+    keys: Sequence[str], change: Callable[[str], float], number: int
+) -> list[tuple[str, float]]:
+    """Pick the keys with the largest change, largest first; those without any are left out."""
+    changes = [(key, change(key)) for key in keys]
+    return sorted((item for item in changes if item[1] > 0), key=lambda x: (-x[1], x[0]))[:number]
 
 
 def pick_most_corrected(faces: ImageSet, number: int) -> list[tuple[str, float]]:

@@ -9,6 +9,11 @@ import numpy as np
 
 from face_occlusion.images import encode_jpeg
 
+# Wrong pixels: the two differ in lightness as well as in hue, see the test of the palette.
+EXTRA_RGB = (240, 160, 40)  # predicted face, is background
+MISSED_RGB = (0, 90, 190)  # predicted background, is face
+RIM_RGB = (20, 20, 20)  # around lines, so that they show on any picture
+
 
 def thumbnail(image: np.ndarray, side_px: int) -> np.ndarray:
     """Fit an image into a square, centred on grey.
@@ -63,9 +68,82 @@ def outlined(
     drawn = np.rint(drawn).astype(np.uint8)
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     line_px = max(1, round(image.shape[0] / 160))
-    cv2.drawContours(drawn, contours, -1, (20, 20, 20), 3 * line_px, cv2.LINE_AA)
+    cv2.drawContours(drawn, contours, -1, RIM_RGB, 3 * line_px, cv2.LINE_AA)
     cv2.drawContours(drawn, contours, -1, colour, line_px, cv2.LINE_AA)
     return drawn
+
+
+def detail(image: np.ndarray, region: np.ndarray, share: float) -> np.ndarray:
+    """Cut a window out of an image, around the centre of a region, wholly inside the image.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        region: (H, W) bool; the image's centre is taken if it is empty.
+        share: Side of the window as a share of the image's sides, in (0, 1].
+
+    Returns:
+        (h, w, 3) uint8, a view.
+    """
+    size = [max(1, round(side * share)) for side in region.shape]
+    found = np.argwhere(region)
+    centre = found.mean(axis=0) if len(found) else np.array(region.shape) / 2
+    top, left = (
+        int(np.clip(round(middle - side / 2), 0, whole - side))
+        for middle, side, whole in zip(centre, size, region.shape, strict=True)
+    )
+    return image[top : top + size[0], left : left + size[1]]
+
+
+def cutout_on_checks(cutout: np.ndarray, side_px: int) -> np.ndarray:
+    """Fit a cut-out into a square, on a checkerboard that shows through.
+
+    Args:
+        cutout: (H, W, 4) uint8 premultiplied RGBA.
+        side_px: Side of the square.
+
+    Returns:
+        (side_px, side_px, 3) uint8 RGB.
+    """
+    fitted = _into_square(cutout, side_px, (0, 0, 0, 0)).astype(np.float32)
+    rows, columns = np.indices(fitted.shape[:2]) // max(1, side_px // 28)
+    checks = np.array([235, 205], np.float32)[(rows + columns) % 2][..., np.newaxis]
+    behind = checks * (1 - fitted[..., 3:] / 255)
+    return np.rint(np.clip(fitted[..., :3] + behind, 0, 255)).astype(np.uint8)
+
+
+def with_square(
+    image: np.ndarray, square: np.ndarray, points: np.ndarray, colour: tuple[int, int, int]
+) -> np.ndarray:
+    """Draw an oriented square and landmarks, on grey where the square leaves the image.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; left unchanged.
+        square: (3, 2) its top left corner and the vectors along its top and left side, in pixels
+            (x, y) as `face_occlusion.alignment.ffhq_square` gives it. A mark shows its top.
+        points: (N, 2) landmarks in pixels.
+        colour: RGB of lines and points.
+
+    Returns:
+        (h, w, 3) uint8 RGB, as large as image and square together.
+    """
+    corner, right, down = square
+    corners = np.array([corner, corner + right, corner + right + down, corner + down])
+    low = np.minimum(np.floor(corners.min(axis=0)).astype(int) - 4, 0)
+    high = np.maximum(np.ceil(corners.max(axis=0)).astype(int) + 5, image.shape[1::-1])
+    left, top = -low
+    spare = high - image.shape[1::-1]
+    canvas = cv2.copyMakeBorder(
+        image, top, int(spare[1]), left, int(spare[0]), cv2.BORDER_CONSTANT, value=(128, 128, 128)
+    )
+    line_px = max(1, round(max(canvas.shape) / 160))
+    outline = np.rint(corners - low).astype(np.int32)
+    middle = np.rint([(corner + right / 2 - low), (corner + right / 2 + down / 12 - low)])
+    for thickness, tone in ((3 * line_px, RIM_RGB), (line_px, colour)):
+        cv2.polylines(canvas, [outline], True, tone, thickness, cv2.LINE_AA)
+        cv2.polylines(canvas, [middle.astype(np.int32)], False, tone, thickness, cv2.LINE_AA)
+        for x, y in np.rint(points - low).astype(int).tolist():
+            cv2.circle(canvas, (x, y), (thickness + line_px) // 2, tone, -1, cv2.LINE_AA)
+    return canvas
 
 
 def coloured_errors(image: np.ndarray, pred: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -84,8 +162,8 @@ def coloured_errors(image: np.ndarray, pred: np.ndarray, target: np.ndarray) -> 
     shown = image.astype(np.float32)
     shown[~pred] *= 0.35
     for wrong, colour in (
-        (pred & (target == 0), (240, 160, 40)),
-        (~pred & (target == 1), (0, 90, 190)),
+        (pred & (target == 0), EXTRA_RGB),
+        (~pred & (target == 1), MISSED_RGB),
     ):
         shown[wrong] = 0.35 * shown[wrong] + 0.65 * np.asarray(colour, np.float32)
     return np.rint(shown).astype(np.uint8)

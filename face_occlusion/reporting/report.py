@@ -14,11 +14,11 @@ from face_occlusion.reporting.browser import browser_data
 from face_occlusion.reporting.build import (
     Material,
     all_tables,
-    draw_figures,
     mean_over_models,
     metrics,
     replace_children,
 )
+from face_occlusion.reporting.catalogue import catalogue, draw_figures
 from face_occlusion.reporting.curves import METRICS
 from face_occlusion.reporting.paper import paper_cells, paper_quantity
 from face_occlusion.reporting.picks import pick_most_corrected
@@ -48,7 +48,8 @@ def write_report(material: Material, out: Path) -> None:
             write_table(partial / "tables", table)
         (partial / "metrics.json").write_text(json.dumps(metrics(material), indent=2) + "\n")
         write_plots(built, partial / "plots")
-        draw_figures(material, partial / "figures")
+        figures = material.sections.report.figures
+        draw_figures(catalogue(material), partial / "figures", figures.dpi)
         (partial / "index.html").write_text(page.render(page_context(material, built)))
         replace_children(partial, out)
     except BaseException:

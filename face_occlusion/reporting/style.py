@@ -36,6 +36,7 @@ _STYLE: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "pdf.fonttype": 42,
+    "image.composite_image": False,  # pictures keep their pixels in PDF
     "svg.hashsalt": "face-occlusion",
 }
 

@@ -16,6 +16,7 @@ from face_occlusion.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.params import build, read_yaml
 from face_occlusion.reporting.build import Sections
 from face_occlusion.reporting.params import ReportParams
+from tests.reporting.generated_sets import write_generated, write_occluders
 
 ROOT = Path(__file__).resolve().parents[2]
 SHAPE = (40, 48)  # H != W, so swapped axes show
@@ -81,14 +82,10 @@ def write_sets(data: Path, shape: tuple[int, int] = SHAPE) -> None:
     counts = {"wo": 9, "wo_test": 3, "o": 5, "excluded": 2}
     for name in ("wo", "wo_test", "o"):
         write(f"faces/{name}", "faces", counts[name], counts=counts)
-    for name in ("natocc_hand", "natocc_hand_sot", "natocc_object", "randocc_1", "randocc_2"):
-        harmonisation = {"method": "mkl", "strength": 0.5} if name == "natocc_object" else None
-        params = {"method": name.split("_")[0], "harmonisation": harmonisation}
-        write(f"sets/{name}", "synthetic", 9, params=params)
     for name, count in NUM_IMAGES.items():
         write(f"benchmarks/{name}", "benchmark", count)
-    for name, kind in (("hands", "cutouts"), ("objects", "cutouts"), ("textures", "textures")):
-        write(f"occluders/{name}", kind, 2, superresolution="lanczos")
+    write_occluders(data / "occluders")
+    write_generated(data)
 
 
 def _sample(kind: str, name: str, number: int, shape: tuple[int, int]) -> tuple[str, dict]:

@@ -2,13 +2,21 @@ import numpy as np
 import pytest
 
 from face_occlusion.reporting.curves import Curve, read_curves, thinned
-from face_occlusion.reporting.picks import pick_by_difference, pick_most_corrected, spread
+from face_occlusion.reporting.picks import (
+    most_changed,
+    pick_by_difference,
+    pick_most_corrected,
+    spread,
+)
 from face_occlusion.reporting.pictures import (
     coloured_errors,
+    cutout_on_checks,
+    detail,
     outlined,
     parse_colour,
     thumbnail,
     thumbnail_mask,
+    with_square,
 )
 
 
@@ -44,6 +52,45 @@ def test_errors_are_coloured_and_ignored_pixels_are_not():
     assert abs(int(extra.sum()) - int(missed.sum())) > 100  # they part in grey too
 
 
+def test_detail_keeps_the_region_and_stays_inside():
+    image = np.zeros((40, 60, 3), np.uint8)
+    region = np.zeros((40, 60), bool)
+    region[36:39, 50:60] = True
+    image[region] = 255
+    window = detail(image, region, 0.5)
+    assert window.shape == (20, 30, 3)
+    assert window.any(axis=-1).sum() == region.sum()
+    assert detail(image, np.zeros_like(region), 0.5).shape == (20, 30, 3)
+
+
+def test_cutouts_show_the_checks_where_nothing_covers():
+    cutout = np.zeros((10, 10, 4), np.uint8)
+    cutout[:, :5] = (0, 100, 0, 255)
+    shown = cutout_on_checks(cutout, 56)
+    assert (shown[:, :24] == (0, 100, 0)).all()
+    assert set(np.unique(shown[:, 32:])) == {205, 235}
+
+
+def test_a_square_that_leaves_the_image_is_seen_whole():
+    image = np.full((30, 40, 3), 255, np.uint8)
+    square = np.array([[-20.0, 5.0], [30.0, 0.0], [0.0, 30.0]])  # upright, 20 px out on the left
+    points = np.array([[4.0, 9.0]])
+    drawn = with_square(image, square, points, (255, 176, 0))
+    assert (image == 255).all()
+    left = 24  # pixels added there
+    assert drawn.shape == (40, 40 + left, 3)
+    for x, y in ((-20, 20), (10, 20), (-5, 5), (-5, 35)):
+        red, _, blue = drawn[y, x + left]
+        assert red > 200 and blue < 90, (x, y)
+    assert tuple(drawn[9, 4 + left]) == (255, 176, 0)
+    assert tuple(drawn[20, 30 + left]) == (255, 255, 255)
+
+
+def test_most_changed_leaves_out_what_does_not_change():
+    changes = {"a": 1.0, "b": 3.0, "c": 0.0, "d": 3.0}
+    assert most_changed(list(changes), changes.__getitem__, 3) == [("b", 3.0), ("d", 3.0), ("a", 1)]
+
+
 @pytest.mark.parametrize("text", ["ffb000", "#ffb00", "#ffb00g", "orange"])
 def test_colours_are_hex(text):
     assert parse_colour("#ffb000") == (255, 176, 0)
@@ -66,6 +113,18 @@ def test_picks_are_the_best_median_and_worst_difference(material):
     assert len({pick.key for pick in everything}) == len(everything) == 14
     assert picks[0] == everything[0] and picks[-1] == everything[-1]
     assert pick_by_difference(material.grid, "cofw", ("c_wo_natocc", "c_wo"), 2) == []
+
+
+def test_picks_can_be_of_some_images_and_models(material):
+    everything = material.benchmarks["realocc"].keys
+    among = set(everything[::3])
+    picks = pick_by_difference(
+        material.grid, "realocc", ("c_wo_natocc", "c_wo"), 9, models=["pspnet"], among=among
+    )
+    assert {pick.key for pick in picks} == among
+    of_all = pick_by_difference(material.grid, "realocc", ("c_wo_natocc", "c_wo"), 9)
+    differences = {pick.key: pick.difference for pick in of_all}
+    assert any(pick.difference != differences[pick.key] for pick in picks)
 
 
 def test_most_corrected_faces_come_first(material):

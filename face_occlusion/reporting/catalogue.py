@@ -1,0 +1,287 @@
+"""Every figure of the paper that is ours to draw, by its number, and some of our own.
+
+A figure that the data cannot give stays in the catalogue and says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from face_occlusion.imageset import ImageSet
+from face_occlusion.reporting import charts, generated, predictions, sheets
+from face_occlusion.reporting.build import Material
+from face_occlusion.reporting.curves import METRICS
+from face_occlusion.reporting.generated import Drawn, why_absent
+from face_occlusion.reporting.paper import Place
+from face_occlusion.reporting.picks import pick_by_difference, pick_most_corrected
+from face_occlusion.reporting.regeneration import Regenerator
+from face_occlusion.reporting.style import house_style, save
+
+SHEETS = {
+    "sets/natocc_hand": (14, "NatOcc, hands without colour transfer"),
+    "sets/natocc_hand_sot": (15, "NatOcc, hands with colour transfer"),
+    "sets/natocc_object": (16, "NatOcc, objects"),
+    "sets/randocc_1": (17, "RandOcc"),
+    "benchmarks/realocc": (18, "RealOcc"),
+    "benchmarks/realocc_wild": (19, "RealOcc-Wild"),
+}
+PREDICTIONS_FROM = 11  # number of the first model's figure
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureEntry:
+    """One figure of the report.
+
+    Attributes:
+        name: Of its files.
+        number: The paper's number; None for figures of our own.
+        title: What it shows.
+        caption: By which rule its images were chosen, and how to read it.
+        draw: Gives the figure, or the reason why there is none.
+        in_gallery: Whether the page shows the drawn figure; others it shows in its own way.
+    """
+
+    name: str
+    number: int | None = None
+    title: str
+    caption: str
+    draw: Callable[[], Drawn]
+    in_gallery: bool = True
+
+
+def catalogue(material: Material) -> list[FigureEntry]:
+    """List every figure in the order of its number, ours behind the paper's."""
+    entries = [
+        *_generation(material),
+        *_labels_and_alignment(material),
+        *_probe(material),
+        *_predictions(material),
+        *_sample_sheets(material),
+        *_charts(material),
+    ]
+    return sorted(entries, key=lambda entry: entry.number or 100)
+
+
+def _generation(material: Material) -> Iterator[FigureEntry]:
+    """Figs 1, 4 and 6 to 9."""
+    sets = {Path(name).name: one for name, one in material.inventory.sets.items()}
+    hand, moved = sets.get("natocc_hand"), sets.get("natocc_hand_sot")
+    objects, shapes = sets.get("natocc_object"), sets.get("randocc_1")
+    yield FigureEntry(
+        name="figure_01_teaser",
+        number=1,
+        title="Generated images",
+        caption="Evenly spread over each set, among the half whose occluder covers most.",
+        draw=partial(generated.teaser, sets),
+    )
+    yield FigureEntry(
+        name="figure_04_hands",
+        number=4,
+        title="Hand sets",
+        caption="For each source present: hands as cut out, and generated images enlarged by two "
+        "around the hand; evenly spread.",
+        draw=partial(_shown, partial(_regenerated, material, generated.hand_sets), hand),
+    )
+    yield FigureEntry(
+        name="figure_06_algorithm1",
+        number=6,
+        title="Colour transfer without and with Algorithm 1",
+        caption="The recorded samples made again. Faithful: the paper's transfer between whole "
+        "images on black; masked or partial: the transfer between the pixels of hand and face "
+        "that made the set. The six samples that Algorithm 1 changes most in the faithful mode; "
+        "below, by how many levels of 255, over the pixels it changes.",
+        draw=partial(_shown, partial(_regenerated, material, generated.algorithm_1), moved),
+    )
+    yield FigureEntry(
+        name="figure_07_colour_transfer",
+        number=7,
+        title="Hands without and with colour transfer",
+        caption="The same hands in the same places, from the two sets. The six samples that the "
+        "transfer changes most.",
+        draw=partial(_shown, generated.colour_transfer, hand, moved),
+    )
+    yield FigureEntry(
+        name="figure_08_harmonisation",
+        number=8,
+        title="Objects without and with harmonisation",
+        caption="The recorded samples made again. The six that harmonisation changes most.",
+        draw=partial(_shown, partial(_regenerated, material, generated.harmonisation), objects),
+    )
+    yield FigureEntry(
+        name="figure_09_randocc",
+        number=9,
+        title="RandOcc: random shapes and textures",
+        caption="Evenly spread, opaque and transparent.",
+        draw=partial(_shown, generated.random_shapes, shapes),
+    )
+
+
+def _shown(draw: Callable[..., Drawn], *image_sets: ImageSet | None) -> Drawn:
+    """Draw a figure of some sets if all of them are there and have images."""
+    there = [image_set for image_set in image_sets if image_set is not None]
+    if len(there) < len(image_sets):
+        return "no combination of the grid has this set"
+    return next((reason for one in there if (reason := why_absent(one))), None) or draw(*there)
+
+
+def _regenerated(
+    material: Material, draw: Callable[[Regenerator], Drawn], image_set: ImageSet
+) -> Drawn:
+    """Draw a figure from samples that are made again."""
+    occluders = material.occluders[image_set.info["occluders"]]
+    faces = material.inventory.sets[f"faces/{image_set.info['faces']}"]
+    return draw(Regenerator(image_set, faces, occluders))
+
+
+def _labels_and_alignment(material: Material) -> Iterator[FigureEntry]:
+    """Figs 3 and 5."""
+    faces, colour = material.inventory.sets["faces/o"], material.colour
+    corrected = pick_most_corrected(faces, sheets.COLUMNS)
+    yield FigureEntry(
+        name="figure_03_wrong_labels",
+        number=3,
+        title="Wrong labels, corrected",
+        caption="The occluded faces whose mask the correction changed most.",
+        draw=lambda: (
+            sheets.wrong_labels(faces, corrected, colour)
+            if corrected
+            else why_absent(faces) or "no mask of an occluded face was corrected"
+        ),
+        in_gallery=False,
+    )
+    pair = sheets.find_aligned(material.benchmarks)
+    yield FigureEntry(
+        name="figure_05_alignment",
+        number=5,
+        title="Alignment",
+        caption="Above as released, with eyes, corners of the mouth and the oriented square that "
+        "FFHQ's recipe cuts out (the mark is its top); below aligned. Evenly spread.",
+        draw=lambda: (
+            sheets.alignment(*pair, colour)
+            if pair
+            else "no benchmark here is there both as released and aligned (COFW is, where its "
+            "release is)"
+        ),
+    )
+
+
+def _probe(material: Material) -> Iterator[FigureEntry]:
+    """Fig 10."""
+    chosen = material.sections.report.qualitative
+    image_set = material.benchmarks[chosen.benchmark]
+    yield FigureEntry(
+        name="figure_10_transparent",
+        number=10,
+        title="Transparent occluders",
+        caption="SegFormer on images whose name says that the occluder is transparent; those "
+        "where the mixed set gains most, median and least over NatOcc. Below each, the image's "
+        "mIoU.",
+        draw=partial(
+            predictions.transparent_probe,
+            material.grid,
+            image_set,
+            chosen.benchmark,
+            chosen.images_per_rule,
+            material.colour,
+        ),
+    )
+
+
+def _predictions(material: Material) -> Iterator[FigureEntry]:
+    """Figs 11 to 13: for each model the same images, picked by rule, and several combinations."""
+    grid, chosen = material.grid, material.sections.report.qualitative
+    pair = chosen.first, chosen.second
+    picks = pick_by_difference(grid, chosen.benchmark, pair, chosen.images_per_rule)
+    image_set = material.benchmarks[chosen.benchmark]
+    shown = [name for name in chosen.combinations if name in grid.axes.combinations]
+    titles = grid.axes.combinations
+    for number, (model, title) in enumerate(grid.axes.models.items(), PREDICTIONS_FROM):
+        places = [Place(name, chosen.benchmark, model) for name in shown]
+        yield FigureEntry(
+            name=f"figure_{number}_predictions_{model}",
+            number=number,
+            title=f"Predictions of {title} on {grid.axes.benchmarks[chosen.benchmark]}",
+            caption=f"In full light: predicted face. The images where {titles[chosen.first]} "
+            f"gains most, median and least over {titles[chosen.second]}, mean of the models. "
+            "Below each, the image's mIoU.",
+            draw=partial(predictions.predictions, grid, image_set, picks, places, material.colour),
+        )
+
+
+def _sample_sheets(material: Material) -> Iterator[FigureEntry]:
+    """Figs 14 to 19, and sheets of the other sets and benchmarks."""
+    number_of_samples = material.sections.report.figures.sheet_images
+    for name, image_set in material.inventory.sets.items():
+        if name.startswith("faces/"):
+            continue
+        short = Path(name).name
+        number, title = SHEETS.get(name, (None, material.grid.axes.benchmarks.get(short, short)))
+        prefix = "samples" if number is None else f"figure_{number}"
+        yield FigureEntry(
+            name=f"{prefix}_{short}",
+            number=number,
+            title=title,
+            caption="Evenly spread; each image beside itself with its mask's outline.",
+            draw=partial(
+                _shown,
+                partial(sheets.sample_sheet, number=number_of_samples, colour=material.colour),
+                image_set,
+            ),
+            in_gallery=False,
+        )
+
+
+def _charts(material: Material) -> Iterator[FigureEntry]:
+    """Figures of our own: tables as heat maps, curves."""
+    grid, report = material.grid, material.sections.report
+    for number, benchmarks in ((4, report.table_4), (5, report.table_5)):
+        yield FigureEntry(
+            name=f"table{number}_heat_map",
+            title=f"Table {number} as a heat map",
+            caption="mIoU in per cent, each panel with its own scale. Bold: best of the column.",
+            draw=partial(charts.heat_map, grid, benchmarks, report.figures.colour_map),
+            in_gallery=False,
+        )
+    yield FigureEntry(
+        name="training_curves",
+        title="Training",
+        caption="One line for each training set.",
+        draw=partial(_curves, material),
+        in_gallery=False,
+    )
+
+
+def _curves(material: Material) -> Drawn:
+    if not any(material.curves.values()):
+        return "no run has logged a curve"
+    return charts.training_curves(material.grid.axes, material.run_names, material.curves, METRICS)
+
+
+def draw_figures(entries: Sequence[FigureEntry], folder: Path, dpi: int) -> dict[str, str]:
+    """Draw figures as PNG and PDF, with `captions.md` beside them.
+
+    Returns:
+        By the name of each figure that could not be drawn, why.
+    """
+    absent = {}
+    with house_style():
+        for entry in tqdm(entries, desc="figures", unit="figure"):
+            drawn = entry.draw()
+            if isinstance(drawn, str):
+                absent[entry.name] = drawn
+            else:
+                save(drawn, folder, entry.name, dpi)
+    lines = [_caption_line(entry, absent.get(entry.name)) for entry in entries]
+    (folder / "captions.md").write_text("# Figures\n\n" + "\n".join(lines) + "\n")
+    return absent
+
+
+def _caption_line(entry: FigureEntry, absent: str | None) -> str:
+    number = f" (Figure {entry.number} of the paper)" if entry.number is not None else ""
+    text = entry.caption if absent is None else f"Not drawn: {absent}."
+    return f"- `{entry.name}`: {entry.title}{number}. {text}"

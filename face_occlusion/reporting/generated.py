@@ -1,0 +1,176 @@
+"""Figures of the generated sets: what each step of the generation does to the same samples.
+
+Every function returns a figure, or the reason why there is none to draw. Images are chosen by a
+rule that the figure's caption states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from face_occlusion.imageset import ImageSet
+from face_occlusion.reporting.figures import TILE_PX, Tile, picture_grid
+from face_occlusion.reporting.picks import most_changed, spread
+from face_occlusion.reporting.pictures import cutout_on_checks, detail, thumbnail
+from face_occlusion.reporting.regeneration import Regenerator, mean_change
+
+COLUMNS = 6
+CANDIDATES = 48  # samples of a set among which a rule chooses
+Drawn = Figure | str  # a figure, or why there is none
+
+TEASER_ROWS = {
+    "natocc_hand_sot": "NatOcc\nhands",
+    "natocc_object": "NatOcc\nobjects",
+    "randocc_1": "RandOcc",
+    "randocc_2": "RandOcc",
+}
+
+
+def why_absent(image_set: ImageSet) -> str | None:
+    """Say why a set cannot be shown; None if it can."""
+    if image_set.absent is None:
+        return None
+    return f"{image_set.info['name']} is empty: {image_set.absent}"
+
+
+def teaser(sets: Mapping[str, ImageSet]) -> Drawn:
+    """Show what the generators make (Fig 1): samples that cover more than most, evenly spread."""
+    rows, titles = [], []
+    for number, (name, title) in enumerate(TEASER_ROWS.items()):
+        image_set = sets.get(name)
+        if image_set is None or why_absent(image_set):
+            continue
+        covered = {key: image_set.record(key)["covered_frac"] for key in spread_keys(image_set)}
+        middle = float(np.median(list(covered.values())))
+        keys = [key for key, share in covered.items() if share >= middle]
+        shown = spread(keys[number % 2 :] or keys, COLUMNS)
+        rows.append([Tile(image=thumbnail(image_set.image(key), TILE_PX)) for key in shown])
+        titles.append(title)
+    return picture_grid(rows, row_titles=titles) if rows else "no generated set has images"
+
+
+def spread_keys(image_set: ImageSet) -> list[str]:
+    """Return the samples that a rule chooses among, evenly spread over a set."""
+    return spread(image_set.keys, CANDIDATES)
+
+
+def hand_sets(samples: Regenerator) -> Drawn:
+    """Show hands of each source as cut-outs and, enlarged, where they lie on faces (Fig 4)."""
+    hands = samples.occluders
+    source_of = {key: str(hands.record(key).get("source", "")) for key in hands.keys}
+    users: dict[str, list[str]] = {}
+    for key in spread(samples.image_set.keys, 4 * CANDIDATES):
+        source = source_of[samples.image_set.record(key)["occluder"]]
+        users.setdefault(source, []).append(key)
+    rows, titles = [], []
+    for source in sorted(set(source_of.values())):
+        keys = spread([key for key in hands.keys if source_of[key] == source], COLUMNS)
+        rows.append([Tile(image=cutout_on_checks(hands.cutout(key), TILE_PX)) for key in keys])
+        rows.append([_close_up(samples, key) for key in spread(users.get(source, []), COLUMNS)])
+        titles += [source, "on faces,\nenlarged"]
+    return picture_grid([row for row in rows if row], row_titles=titles)
+
+
+def _close_up(samples: Regenerator, key: str) -> Tile:
+    """Enlarge where an occluder lies, by two: half of the image's side."""
+    image = samples.image(key)
+    touched = np.abs(image.astype(np.int16) - samples.bare_face(key)).max(axis=-1) > 8
+    return Tile(image=thumbnail(detail(image, touched, 0.5), TILE_PX))
+
+
+def algorithm_1(samples: Regenerator) -> Drawn:
+    """Show the colour transfer without and with Algorithm 1 (Fig 6).
+
+    Once as the paper describes it, whole images on black, and once in the mode that made the set.
+    """
+    recorded = samples.image_set.info["params"]["colour_transfer"]
+    if recorded is None:
+        return f"{samples.image_set.info['name']} was made without colour transfer"
+    used = recorded["algorithm1"] if recorded["algorithm1"] != "off" else "balanced"
+    modes = ["faithful"] + [mode for mode in (recorded["mode"],) if mode in ("masked", "partial")]
+
+    def made(mode: str, algorithm1: str, key: str) -> np.ndarray:
+        transfer = recorded | {"mode": mode, "algorithm1": algorithm1}
+        return samples.image(key, colour_transfer=transfer)
+
+    picks = most_changed(
+        spread_keys(samples.image_set),
+        lambda key: mean_change(made("faithful", "off", key), made("faithful", used, key)),
+        COLUMNS,
+    )
+    versions: list[tuple[str, Callable[[str], np.ndarray]]] = [
+        ("no transfer", partial(samples.image, colour_transfer=None))
+    ]
+    for mode in modes:
+        for setting, title in (("off", "without"), (used, "with")):
+            versions.append((f"{mode},\n{title} Alg. 1", partial(made, mode, setting)))
+    return _versions_of(versions, picks)
+
+
+def colour_transfer(plain: ImageSet, moved: ImageSet) -> Drawn:
+    """Show the same hands without and with colour transfer (Fig 7): two sets with one seed."""
+    keys = [key for key in spread_keys(moved) if _same_place(plain, moved, key)]
+    if not keys:
+        return "the two sets differ in more than colour: their seeds or ranges are not the same"
+    picks = most_changed(keys, lambda key: mean_change(plain.image(key), moved.image(key)), COLUMNS)
+    return _versions_of([("without", plain.image), ("with", moved.image)], picks)
+
+
+def _same_place(plain: ImageSet, moved: ImageSet, key: str) -> bool:
+    first, second = plain.record(key), moved.record(key)
+    return all(first[name] == second[name] for name in ("occluder", "placement", "face_changes"))
+
+
+def harmonisation(samples: Regenerator) -> Drawn:
+    """Show the same objects without and with harmonisation (Fig 8)."""
+    settings = samples.image_set.info["params"]["harmonisation"]
+    if settings is None or settings["method"] == "none":
+        return f"{samples.image_set.info['name']} was made without harmonisation"
+    without = partial(samples.image, harmonisation=None)
+    picks = most_changed(
+        spread_keys(samples.image_set),
+        lambda key: mean_change(without(key), samples.image(key)),
+        COLUMNS,
+    )
+    method = settings["method"].partition(":")[0]
+    return _versions_of([("without", without), (f"with ({method})", samples.image)], picks)
+
+
+def _versions_of(
+    versions: Sequence[tuple[str, Callable[[str], np.ndarray]]], picks: Sequence[tuple[str, float]]
+) -> Drawn:
+    """Draw one row for each version of the same samples; the change is written under the last."""
+    if not picks:
+        return "no sample changes"
+    rows = [[Tile(image=thumbnail(make(key), TILE_PX)) for key, _ in picks] for _, make in versions]
+    rows[-1] = [
+        Tile(image=tile.image, caption=f"{key}: {change:.0f} levels")
+        for tile, (key, change) in zip(rows[-1], picks, strict=True)
+    ]
+    return picture_grid(rows, row_titles=[title for title, _ in versions])
+
+
+def random_shapes(image_set: ImageSet) -> Drawn:
+    """Show RandOcc (Fig 9): opaque occluders, then transparent ones with their opacity."""
+    opacity = {key: _opacity(image_set.record(key)) for key in spread_keys(image_set)}
+    rows, titles = [], []
+    for title, is_shown in (("opaque", lambda v: v >= 1), ("transparent", lambda v: v < 1)):
+        keys = spread([key for key, value in opacity.items() if is_shown(value)], COLUMNS)
+        if keys:
+            rows.append([_opaque_or_not(image_set, key, opacity[key]) for key in keys])
+            titles.append(title)
+    return picture_grid(rows, row_titles=titles)
+
+
+def _opacity(record: Mapping[str, Any]) -> float:
+    return float(record["opacity"])
+
+
+def _opaque_or_not(image_set: ImageSet, key: str, opacity: float) -> Tile:
+    caption = f"{key}: opacity {opacity:.2f}" if opacity < 1 else key
+    return Tile(image=thumbnail(image_set.image(key), TILE_PX), caption=caption)

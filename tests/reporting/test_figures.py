@@ -1,0 +1,183 @@
+import itertools
+
+import cv2
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
+from face_occlusion.images import encode_jpeg
+from face_occlusion.imageset import encode_record, write_image_set
+from face_occlusion.reporting import generated, predictions, sheets
+from face_occlusion.reporting.figures import Tile, in_rows, picture_grid
+from face_occlusion.reporting.pictures import EXTRA_RGB, MISSED_RGB
+from face_occlusion.reporting.regeneration import Regenerator, mean_change
+from face_occlusion.reporting.style import COLOURS, DASHES, house_style, save
+
+# Severe colour vision deficiencies on linear RGB: Machado, Oliveira and Fernandes (2009), table 1.
+PROTAN = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.0039, -0.0481, 1.05]]
+DEUTAN = [
+    [0.367322, 0.860646, -0.227968],
+    [0.280085, 0.672501, 0.047413],
+    [-0.0118, 0.0429, 0.9689],
+]
+TRITAN = [
+    [1.255528, -0.076749, -0.178779],
+    [-0.078411, 0.930809, 0.147602],
+    [0.0047, 0.6914, 0.3039],
+]
+GREY = [[0.2126, 0.7152, 0.0722]] * 3
+VISIONS = {"protan": PROTAN, "deutan": DEUTAN, "tritan": TRITAN, "grey": GREY}
+
+
+def lab(rgb, matrix):
+    """CIELAB of an sRGB colour in [0, 1] as seen with a colour vision deficiency."""
+    values = np.asarray(rgb, float)
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    seen = np.clip(np.array(matrix) @ linear, 0, 1)
+    encoded = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
+    pixel = np.float32(encoded).reshape(1, 1, 3)
+    return cv2.cvtColor(pixel, cv2.COLOR_RGB2LAB)[0, 0]
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_wrong_pixels_part_for_every_eye_and_in_grey(vision):
+    extra, missed = (lab(np.array(rgb) / 255, VISIONS[vision]) for rgb in (EXTRA_RGB, MISSED_RGB))
+    assert np.linalg.norm(extra - missed) > 25
+
+
+@pytest.mark.parametrize("vision", VISIONS)
+def test_lines_part_by_colour_or_dash_for_every_eye_and_in_grey(vision):
+    lines = list(zip(COLOURS, DASHES, strict=True))
+    for (first, dash), (second, other) in itertools.combinations(lines, 2):
+        distance = np.linalg.norm(
+            lab(to_rgb(first), VISIONS[vision]) - lab(to_rgb(second), VISIONS[vision])
+        )
+        assert dash != other or distance > 12, (first, second, distance)
+
+
+@pytest.fixture
+def regenerator(material):
+    def make(name):
+        image_set = material.inventory.sets[f"sets/{name}"]
+        faces = material.inventory.sets["faces/wo"]
+        return Regenerator(image_set, faces, material.occluders[image_set.info["occluders"]])
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["natocc_hand_sot", "natocc_object", "randocc_1"])
+def test_samples_made_again_are_the_recorded_ones(regenerator, name):
+    samples = regenerator(name)
+    for key in samples.image_set.keys[:4]:
+        quality = samples.image_set.record(key)["jpeg_quality"]
+        assert encode_jpeg(samples.image(key), quality) == samples.image_set.read(key, "jpg")
+
+
+def test_a_change_of_the_record_changes_the_occluder_only(regenerator):
+    samples = regenerator("natocc_hand_sot")
+    key = samples.image_set.keys[0]
+    recorded, plain = samples.image(key), samples.image(key, colour_transfer=None)
+    changed = (recorded != plain).any(axis=-1)
+    bare = samples.bare_face(key)
+    assert changed.any()
+    assert not changed[(recorded == bare).all(axis=-1) & (plain == bare).all(axis=-1)].any()
+    assert mean_change(recorded, plain) > 1
+    assert mean_change(recorded, recorded) == 0
+
+
+def test_samples_are_not_made_from_other_faces(material):
+    image_set = material.inventory.sets["sets/natocc_hand"]
+    occluders = material.occluders["hands"]
+    with pytest.raises(ValueError, match="made from faces 'wo'; got 'o'"):
+        Regenerator(image_set, material.inventory.sets["faces/o"], occluders)
+
+
+def texts(figure):
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_hands_are_shown_by_source(regenerator):
+    figure = generated.hand_sets(regenerator("natocc_hand"))
+    assert {"hands_0", "hands_1"} <= set(texts(figure))
+
+
+def test_algorithm_1_is_shown_in_the_papers_mode_and_in_the_sets(regenerator):
+    titles = texts(generated.algorithm_1(regenerator("natocc_hand_sot")))
+    for title in ("no transfer", "faithful,\nwithout Alg. 1", "masked,\nwith Alg. 1"):
+        assert title in titles
+    reason = generated.algorithm_1(regenerator("natocc_hand"))
+    assert reason == "natocc_hand was made without colour transfer"
+
+
+def test_colour_transfer_needs_sets_that_differ_in_colour_alone(material):
+    sets = material.inventory.sets
+    figure = generated.colour_transfer(sets["sets/natocc_hand"], sets["sets/natocc_hand_sot"])
+    assert "without" in texts(figure)
+    reason = generated.colour_transfer(sets["sets/randocc_1"], sets["sets/randocc_2"])
+    assert "differ in more than colour" in reason
+
+
+def test_harmonisation_names_its_method(regenerator):
+    settings = regenerator("natocc_object").image_set.info["params"]["harmonisation"]
+    shown = texts(generated.harmonisation(regenerator("natocc_object")))
+    assert f"with ({settings['method']})" in shown
+    assert "without harmonisation" in generated.harmonisation(regenerator("natocc_hand"))
+
+
+def test_random_shapes_part_opaque_from_transparent(material):
+    image_set = material.inventory.sets["sets/randocc_1"]
+    shown = texts(generated.random_shapes(image_set))
+    opacity = [image_set.record(key)["opacity"] for key in image_set.keys]
+    transparent = [value for value in opacity if value < 1]
+    assert transparent and sum("opacity" in text for text in shown) == len(transparent)
+
+
+def test_the_probe_shows_transparent_kinds_only(material, monkeypatch):
+    benchmark = material.benchmarks["realocc"]
+    reason = predictions.transparent_probe(material.grid, benchmark, "realocc", 1, (255, 176, 0))
+    assert "no image's name says" in reason
+    monkeypatch.setattr(predictions, "TRANSPARENT_KINDS", ("sunglasses",))
+    figure = predictions.transparent_probe(material.grid, benchmark, "realocc", 1, (255, 176, 0))
+    assert "C-WO +\nC-WO-Mix" in texts(figure)
+    assert [text.split()[0] for text in texts(figure) if text[0] in "bmw"] == [
+        "best",
+        "median",
+        "worst",
+    ]
+
+
+def test_alignment_pairs_a_benchmark_with_its_release(tmp_path):
+    image = encode_jpeg(np.full((30, 40, 3), 120, np.uint8), 90)
+    record = {"square": [[2, 3], [20, 0], [0, 20]], "points": [[8, 8], [16, 8]]}
+    parts = {"jpg": image, "json": encode_record(record | {"release_size": [60, 80]})}
+
+    def write(name, **info):
+        content = {"kind": "benchmark", "name": name, "sources": ["made-up"], **info}
+        return write_image_set(tmp_path / name, [("0001", parts)], info=content)
+
+    released, aligned = write("plain", align="none"), write("turned", align="ffhq")
+    pair = sheets.find_aligned({"turned": aligned, "plain": released})
+    assert pair == (released, aligned)
+    assert sheets.find_aligned({"turned": aligned}) is None
+    assert "Aligned" in texts(sheets.alignment(*pair, (255, 176, 0)))
+
+
+def test_grids_hold_rows_of_different_length(tmp_path):
+    tiles = [
+        Tile(image=np.full((9, 9, 3), value, np.uint8), caption=str(value)) for value in range(5)
+    ]
+    rows = in_rows(tiles, 3)
+    assert [len(row) for row in rows] == [3, 2]
+    figure = picture_grid(rows, headings=["one", "two", "three"], row_titles=["a", "b"])
+    assert len(figure.axes[0].images) == 5
+    with house_style():
+        save(figure, tmp_path, "grid", 60)
+    assert {path.name for path in tmp_path.iterdir()} == {"grid.png", "grid.pdf"}
+
+
+def test_an_absent_set_says_why(tmp_path, material):
+    info = {"kind": "synthetic", "name": "randocc_1", "sources": [], "absent": "no textures"}
+    empty = write_image_set(tmp_path / "randocc_1", [], info=info)
+    assert generated.why_absent(empty) == "randocc_1 is empty: no textures"
+    assert generated.teaser({"randocc_1": empty}) == "no generated set has images"
+    assert generated.why_absent(material.inventory.sets["sets/randocc_1"]) is None
