@@ -32,7 +32,8 @@ def main() -> None:
         return
     covered = made.info["covered_frac"]
     logging.info(
-        "%s: %d samples, %d drawn again, %d with an arm drawn on; covered share of the face %.1f-%.1f %%, median %.1f %%",
+        "%s: %d samples, %d drawn again, %d with an arm drawn on; "
+        "covered share of the face %.1f-%.1f %%, median %.1f %%",
         args.out,
         len(made),
         made.info["redrawn"],
