@@ -7,11 +7,17 @@ and 4 in single pixels: sums are rounded otherwise, and near ties may change pla
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch.nn import functional
 
-from face_occlusion.generation.smoothing import gaussian_kernel
+from face_occlusion.generation.smoothing import (
+    PUBLISHED_RADIUS_PX,
+    PUBLISHED_SIGMA_PX,
+    gaussian_kernel,
+)
 
 
 def sliced_transport_torch(
@@ -148,30 +154,58 @@ def _tie_groups(ordered: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def smooth_displacement_torch(
-    displacement: torch.Tensor, weight: torch.Tensor, sigma_px: float
+    displacement: torch.Tensor, weight: torch.Tensor, sigmas_px: Sequence[float]
 ) -> torch.Tensor:
     """Average displacements within masks, as `smooth_displacement`.
 
     Args:
         displacement: (B, 3, H, W) float.
         weight: (B, 1, H, W) float in 0-1.
-        sigma_px: Standard deviation in pixels; 0 only cuts at the mask.
+        sigmas_px: Standard deviation for each sample in pixels; 0 only cuts at the mask.
 
     Returns:
         (B, 3, H, W) float32.
     """
-    if sigma_px == 0:
-        return torch.where(weight > 0, displacement, 0.0)
-    down, across = (_window_matrix(length, sigma_px).to(weight) for length in weight.shape[2:])
-    stacked = down @ torch.cat([displacement * weight, weight], dim=1) @ across
+    cut = torch.where(weight > 0, displacement, 0.0)
+    if not any(sigmas_px):
+        return cut
+    down, across = (_window_matrices(length, sigmas_px).to(weight) for length in weight.shape[2:])
+    stacked = torch.cat([displacement * weight, weight], dim=1)
+    stacked = down[:, None] @ stacked @ across[:, None]
     share = stacked[:, 3:]
-    return torch.where(share > 1e-6, stacked[:, :3] / share, 0.0)
+    smooth = torch.where(share > 1e-6, stacked[:, :3] / share, 0.0)
+    blurred = torch.tensor(sigmas_px, device=weight.device) > 0
+    return torch.where(blurred[:, None, None, None], smooth, cut)
 
 
-def _window_matrix(length: int, sigma_px: float) -> torch.Tensor:
-    """Write a Gaussian filter of a line, cut at three sigma, as a symmetric (length, length)."""
-    radius = math.ceil(3 * sigma_px)
-    half = torch.from_numpy(gaussian_kernel(sigma_px, radius)[radius:])
+def _window_matrices(length: int, sigmas_px: Sequence[float]) -> torch.Tensor:
+    """Write Gaussian filters of a line, cut at three sigma, as symmetric (B, length, length)."""
+    halves = np.zeros((len(sigmas_px), length), np.float32)
+    for half, sigma_px in zip(halves, sigmas_px, strict=True):
+        if sigma_px > 0:
+            radius = math.ceil(3 * sigma_px)
+            kernel = gaussian_kernel(sigma_px, radius)[radius:][:length]
+            half[: len(kernel)] = kernel
     position = torch.arange(length)
-    apart = (position[:, None] - position).abs()
-    return functional.pad(half, (0, 1))[apart.clamp(max=radius + 1)]
+    return torch.from_numpy(halves)[:, (position[:, None] - position).abs()]
+
+
+def smooth_displacement_published_torch(displacement: torch.Tensor) -> torch.Tensor:
+    """Average displacements as `smooth_displacement_published` (D1): for comparison only.
+
+    Args:
+        displacement: (B, 3, H, W) float32.
+
+    Returns:
+        (B, 3, H, W) float32.
+    """
+    radius = PUBLISHED_RADIUS_PX
+    kernel = torch.from_numpy(gaussian_kernel(PUBLISHED_SIGMA_PX, radius)).to(displacement)
+    planes = displacement.flatten(0, 1)[:, None]  # (3B, 1, H, W)
+    for axis in (2, 3):
+        index = torch.arange(-radius, planes.shape[axis] + radius, device=planes.device)
+        wrapped = planes.index_select(axis, index % planes.shape[axis])
+        planes = functional.conv2d(
+            wrapped, kernel.reshape((1, 1, -1, 1) if axis == 2 else (1, 1, 1, -1))
+        )
+    return planes.reshape(displacement.shape)
