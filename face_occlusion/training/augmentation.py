@@ -46,12 +46,12 @@ class Draws:
     @classmethod
     def stack(cls, rows: Sequence[Sequence[float]]) -> Draws:
         """Build from one row of `draw` per sample."""
-        columns = torch.tensor(np.asarray(rows, np.float32)).T.contiguous()
-        return cls(*columns)
+        return cls(*stack_draws(rows))
 
-    def to(self, device: torch.device) -> Draws:
-        """Return the draws on `device`."""
-        return Draws(*(getattr(self, name).to(device, non_blocking=True) for name in NUMBERS))
+
+def stack_draws(rows: Sequence[Sequence[float]]) -> Tensor:
+    """Return one row of `draw` per sample as one (7, N) float32 tensor: `Draws(*stacked)`."""
+    return torch.tensor(np.asarray(rows, np.float32)).T.contiguous()
 
 
 def draw(rng: np.random.Generator, params: AugmentParams) -> list[float]:
@@ -159,6 +159,21 @@ def shift_hue(images: Tensor, degrees: Tensor) -> Tensor:
     offsets = torch.tensor([5.0, 3.0, 1.0], device=images.device).view(1, 3, 1, 1)
     k = (offsets + sector + degrees / 60).remainder(6)
     return value - chroma * torch.minimum(k, 4 - k).clamp(0, 1)
+
+
+def augment_normalised(images: Tensor, seg_maps: Tensor, stacked: Tensor) -> tuple[Tensor, Tensor]:
+    """Augment and normalise a batch; one function, so that it compiles to few kernels.
+
+    Args:
+        images: (N, 3, H, W) uint8 RGB.
+        seg_maps: (N, H, W) uint8 class ids.
+        stacked: (7, N) float32 of `stack_draws`.
+
+    Returns:
+        (N, 3, H, W) float32, channels-last, and (N, H, W) uint8.
+    """
+    images, seg_maps = augment(images, seg_maps, Draws(*stacked))
+    return normalise(images).contiguous(memory_format=torch.channels_last), seg_maps
 
 
 def normalise(images: Tensor) -> Tensor:

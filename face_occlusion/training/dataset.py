@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from face_occlusion.imageset import ImageSet
 from face_occlusion.resizing import resize_image, resize_seg_map
-from face_occlusion.training.augmentation import Draws, draw
+from face_occlusion.training.augmentation import draw, stack_draws
 from face_occlusion.training.distributed import ALONE, Processes
 from face_occlusion.training.settings import AugmentParams, CombinationParams, TrainParams
 
@@ -199,11 +199,11 @@ class PositionSampler(Sampler[int]):
 
 
 def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Stack samples: inputs (N, S, S, 3) uint8, seg_maps (N, S, S) uint8, draws."""
+    """Stack samples: inputs (N, S, S, 3) uint8, seg_maps (N, S, S) uint8, draws (7, N)."""
     return {
         "inputs": torch.from_numpy(np.stack([sample["image"] for sample in samples])),
         "seg_maps": torch.from_numpy(np.stack([sample["seg_map"] for sample in samples])),
-        "draws": Draws.stack([sample["draws"] for sample in samples]),
+        "draws": stack_draws([sample["draws"] for sample in samples]),
     }
 
 

@@ -4,27 +4,37 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from face_occlusion.training.augmentation import Draws, augment, normalise
+from face_occlusion.training.augmentation import augment_normalised, normalise
 from face_occlusion.training.loss import mean_loss, ohem_loss
+
+if TYPE_CHECKING:
+    from mmengine.optim import OptimWrapper
+
+    from face_occlusion.training.acceleration import StepGraph
 
 with warnings.catch_warnings():  # mmcv says that it was built without compiled operations
     warnings.filterwarnings("ignore", message="Fail to import", category=UserWarning)
     from mmseg.models import EncoderDecoder
     from mmseg.registry import MODELS
 
-    from face_occlusion.training import networks  # noqa: F401 - registers them
+    from face_occlusion.training import networks
 
 
 class BatchPreprocessor(nn.Module):
-    """Move a batch to the network's device, augment it there and normalise it."""
+    """Move a batch to the network's device, augment it there and normalise it.
+
+    Attributes:
+        augment: `augment_normalised`, or a compiled one.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.augment = augment_normalised
         self.register_buffer("anchor", torch.zeros(()), persistent=False)  # knows the device
 
     def forward(self, batch: dict[str, Any], training: bool = False) -> dict[str, Any]:
@@ -32,7 +42,7 @@ class BatchPreprocessor(nn.Module):
 
         Args:
             batch: `inputs` (N, H, W, 3) uint8 RGB; for training also `seg_maps` (N, H, W) uint8
-                and `draws`.
+                and `draws` (7, N) float32.
             training: Whether to augment.
 
         Returns:
@@ -44,9 +54,8 @@ class BatchPreprocessor(nn.Module):
         if not training:
             return {"inputs": normalise(images)}
         seg_maps = batch["seg_maps"].to(device, non_blocking=True)
-        draws: Draws = batch["draws"].to(device)
-        images, seg_maps = augment(images, seg_maps, draws)
-        inputs = normalise(images).contiguous(memory_format=torch.channels_last)
+        draws = batch["draws"].to(device, non_blocking=True)
+        inputs, seg_maps = self.augment(images, seg_maps, draws)
         return {"inputs": inputs, "seg_maps": seg_maps}
 
 
@@ -57,15 +66,26 @@ class FaceSegmentor(EncoderDecoder):
     Args:
         loss: `thresh`, `min_kept_per_image`, `divide_by`, `aux_weight`, `aux_ohem`.
         parts: EncoderDecoder's arguments.
+
+    Attributes:
+        gather: Adds other processes' images to a batch, if there are any.
+        autocast: Whether the network computes in bfloat16 where that is safe; losses never do.
+        run_head, run_losses: Plain functions, or compiled ones for training.
+        stepper: Takes whole training steps in the network's place, if set.
     """
 
     data_preprocessor: BatchPreprocessor
+    backbone: Any
 
     def __init__(self, loss: dict[str, Any], **parts: Any) -> None:
         super().__init__(test_cfg={"mode": "whole"}, **parts)
         self.data_preprocessor = BatchPreprocessor()
         self.loss_cfg = loss
-        self.gather: Callable[[Tensor], Tensor] = _own  # other processes' images, if there are any
+        self.gather: Callable[[Tensor], Tensor] = _own
+        self.autocast = False
+        self.run_head = networks.run_module
+        self.run_losses = self._score
+        self.stepper: StepGraph | None = None
 
     def forward(
         self, inputs: Tensor, seg_maps: Tensor | None = None, mode: str = "tensor"
@@ -77,16 +97,30 @@ class FaceSegmentor(EncoderDecoder):
             seg_maps: (N, H, W) uint8 class ids, in mode `loss`.
             mode: `tensor` or `loss`.
         """
-        features = self.extract_feat(inputs)
-        logits = self.decode_head(features)
-        if mode == "tensor":
-            return logits
+        run = self.run_head if self.training else networks.run_module
+        with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.autocast):
+            features = self.extract_feat(inputs)
+            logits = run(self.decode_head, features)
+            if mode == "tensor":
+                return logits
+            aux_logits = None
+            if self.with_auxiliary_head:
+                aux_logits = self.gather(run(self.auxiliary_head, features))
         if seg_maps is None:
             raise ValueError("seg_maps must be given in mode 'loss'")
-        logits, seg_maps = self.gather(logits), self.gather(seg_maps)
+        return self.run_losses(self.gather(logits), aux_logits, self.gather(seg_maps))
+
+    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """Train on a batch; returns the losses by name."""
+        if self.stepper is None:
+            return super().train_step(data, optim_wrapper)
+        return self.stepper.step(data, optim_wrapper)
+
+    def _score(
+        self, logits: Tensor, aux_logits: Tensor | None, seg_maps: Tensor
+    ) -> dict[str, Tensor]:
         losses = {"loss": self._mined(logits, seg_maps)}
-        if self.with_auxiliary_head:
-            aux_logits = self.gather(self.auxiliary_head(features))
+        if aux_logits is not None:
             score = self._mined if self.loss_cfg["aux_ohem"] else mean_loss
             losses["loss_aux"] = self.loss_cfg["aux_weight"] * score(aux_logits, seg_maps)
         return losses

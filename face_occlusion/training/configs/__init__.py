@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Any
 
+from face_occlusion.training import optimizer  # noqa: F401 - registers its constructor
 from face_occlusion.training.configs import deeplabv3plus, pspnet, segformer
 from face_occlusion.training.settings import LossParams, OptimizerParams, TrainParams
 
@@ -51,7 +52,7 @@ def resolve(
             **ARCHITECTURES[model].config(params, train.loss, norm),
             "loss": loss_config(train.loss, getattr(params, "aux_weight", 0.0)),
         },
-        "optim_wrapper": optimizer_config(params.optimizer, train.precision),
+        "optim_wrapper": optimizer_config(params.optimizer),
         "param_scheduler": schedule_config(params.optimizer, train.iterations),
         "train_cfg": {"type": "IterBasedTrainLoop", "max_iters": train.iterations},
         "input_px": train.input_px,
@@ -69,27 +70,26 @@ def loss_config(loss: LossParams, aux_weight: float) -> dict[str, Any]:
     }
 
 
-def optimizer_config(params: OptimizerParams, precision: str) -> dict[str, Any]:
+def optimizer_config(params: OptimizerParams) -> dict[str, Any]:
     """Return mmengine's `optim_wrapper` (Q33)."""
-    optimizer: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "type": params.type,
         "lr": params.lr,
         "weight_decay": params.weight_decay,
         "fused": True,  # one kernel for all weights, on the CPU as well
     }
     if params.type == "SGD":
-        optimizer["momentum"] = params.momentum
+        arguments["momentum"] = params.momentum
     else:
-        optimizer["betas"] = (params.momentum, 0.999)
+        arguments["betas"] = (params.momentum, 0.999)
     multipliers: dict[str, dict[str, float]] = {}
     if params.head_lr_mult != 1:
         multipliers["head"] = {"lr_mult": params.head_lr_mult}
     if not params.decay_norm:
         multipliers |= {"pos_block": {"decay_mult": 0.0}, "norm": {"decay_mult": 0.0}}
-    wrapper: dict[str, Any] = {"type": "OptimWrapper", "optimizer": optimizer}
-    if precision == "bf16":
-        wrapper |= {"type": "AmpOptimWrapper", "dtype": "bfloat16", "loss_scale": 1.0}
+    wrapper: dict[str, Any] = {"type": "OptimWrapper", "optimizer": arguments}
     if multipliers:
+        wrapper["constructor"] = "MergedGroupsConstructor"
         wrapper["paramwise_cfg"] = {"custom_keys": multipliers}
     return wrapper
 

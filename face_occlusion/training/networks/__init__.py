@@ -6,9 +6,9 @@ for key; the tests compare them on the CPU. What differs is said where it differ
 
 from __future__ import annotations
 
-from face_occlusion.training.networks.mix_transformer import LeanMixTransformer
+from face_occlusion.training.networks.mix_transformer import LeanMixTransformer, mix_block
 from face_occlusion.training.networks.pyramid_head import PyramidHead
-from face_occlusion.training.networks.resnet import BlockwiseResNetV1c
+from face_occlusion.training.networks.resnet import BlockwiseResNetV1c, run_module
 from face_occlusion.training.networks.segformer_head import LeanSegformerHead
 from face_occlusion.training.networks.separable_aspp_head import SeparableAsppHead
 
@@ -18,4 +18,6 @@ __all__ = [
     "LeanSegformerHead",
     "PyramidHead",
     "SeparableAsppHead",
+    "mix_block",
+    "run_module",
 ]

@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 
-def run_module(module: nn.Module, x: Tensor) -> Tensor:
+def run_module(module: nn.Module, x: Any) -> Tensor:
     """Call a module; a function of it, so that torch.compile shares programs between modules."""
     return module(x)
 

@@ -1,0 +1,145 @@
+"""Training as fast as one GPU allows: compiled parts, and the whole step as one CUDA graph.
+
+At batch 8 the stock step waits for launches: thousands of small kernels, each started by Python.
+Here `torch.compile` fuses what lies between the large products, block by block, so that the forty
+equal blocks of a stage are compiled once; then augmentation, network, loss, gradient and optimiser
+are recorded as one graph, which the host starts with one call. Numbers stay those of the same
+step without a graph: nothing in it asks the host, and its random numbers come from the generator
+that is seeded before each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from mmengine.optim import OptimWrapper
+from torch import Tensor
+
+from face_occlusion.training.augmentation import augment_normalised
+from face_occlusion.training.networks import mix_block, run_module
+
+if TYPE_CHECKING:
+    from face_occlusion.training.segmentor import FaceSegmentor
+
+WARM_UP = 3  # steps before the recording: kernels are compiled and chosen, states made
+PROGRAMS = 64  # most programs of one function: blocks that differ in shape, training or not
+
+
+def set_up(model: FaceSegmentor, *, precision: str, accelerated: bool) -> None:
+    """Prepare a network that lies on its device for training; on the CPU nothing changes.
+
+    Args:
+        model: The network.
+        precision: `bf16` computes products in bfloat16 (autocast); weights stay float32.
+        accelerated: Whether to compile and to record the step.
+    """
+    if next(model.parameters()).device.type != "cuda":
+        return
+    model.autocast = precision == "bf16"
+    model.to(memory_format=torch.channels_last)
+    torch.backends.cudnn.benchmark = True
+    if accelerated:
+        compile_parts(model)
+        model.stepper = StepGraph(model)
+
+
+def compile_parts(model: FaceSegmentor, backend: str | Callable = "inductor") -> None:
+    """Let training run compiled blocks, heads, losses and augmentation; nothing compiles yet.
+
+    Args:
+        model: The network.
+        backend: torch.compile's.
+    """
+    torch._dynamo.config.recompile_limit = max(PROGRAMS, torch._dynamo.config.recompile_limit)
+
+    def compiled(function: Callable) -> Callable:
+        return torch.compile(function, dynamic=False, backend=backend)
+
+    blocks = mix_block if model.backbone.run_block is mix_block else run_module
+    model.backbone.run_block = compiled(blocks)
+    model.run_head = compiled(run_module)
+    model.run_losses = compiled(model.run_losses)
+    model.data_preprocessor.augment = compiled(augment_normalised)
+
+
+class StepGraph:
+    """Training steps on one GPU, recorded once and replayed.
+
+    The first steps run without the graph, which is recorded before step `WARM_UP` + 1; every call
+    is one real training step. Batches must keep their shapes.
+
+    Args:
+        model: The network, on a GPU.
+    """
+
+    def __init__(self, model: FaceSegmentor) -> None:
+        self._model = model
+        self._stream = torch.cuda.Stream()
+        self._steps = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._batch: dict[str, Tensor] = {}
+        self._rates: list[Tensor] = []
+        self._losses: dict[str, Tensor] = {}
+
+    def step(self, batch: dict[str, Tensor], wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """Train on a batch.
+
+        Args:
+            batch: As `BatchPreprocessor` takes it for training; pinned memory is not waited for.
+            wrapper: Holds the optimiser.
+
+        Returns:
+            The losses by name, scalars on the GPU.
+        """
+        self._load(batch)
+        self._steps += 1
+        if self._steps <= WARM_UP:
+            return self._eager(wrapper.optimizer)
+        graph = self._graph or self._record(wrapper.optimizer)
+        for rate, group in zip(self._rates, wrapper.optimizer.param_groups, strict=True):
+            rate.fill_(group["lr"])
+        graph.replay()
+        return {name: loss.clone() for name, loss in self._losses.items()}
+
+    def _load(self, batch: dict[str, Tensor]) -> None:
+        """Copy a batch to where the graph reads it."""
+        if not self._batch:
+            self._batch = {name: value.cuda() for name, value in batch.items()}
+        for name, value in batch.items():
+            self._batch[name].copy_(value, non_blocking=True)
+
+    def _eager(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+        """Step without the graph, on a stream of its own, as recording asks."""
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            losses = self._compute(optimizer)
+        torch.cuda.current_stream().wait_stream(self._stream)
+        return losses
+
+    def _compute(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+        optimizer.zero_grad(set_to_none=True)
+        data = self._model.data_preprocessor(self._batch, True)
+        total, losses = self._model.parse_losses(self._model(**data, mode="loss"))
+        total.backward()
+        optimizer.step()
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _record(self, optimizer: torch.optim.Optimizer) -> torch.cuda.CUDAGraph:
+        """Record one step; recording computes nothing."""
+        optimizer.zero_grad(set_to_none=True)  # gradients will lie in the graph's own memory
+        rates = [group["lr"] for group in optimizer.param_groups]
+        self._rates = [torch.tensor(float(rate), device="cuda") for rate in rates]
+        for group, rate in zip(optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate
+            if "capturable" in group:
+                group["capturable"] = True
+        graph = torch.cuda.CUDAGraph()
+        # Other threads pin memory meanwhile; only this one must not.
+        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            self._losses = self._compute(optimizer)
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
+        self._graph = graph
+        return graph
