@@ -23,6 +23,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from face_occlusion.imageset import ImageSet
+from face_occlusion.training.acceleration import set_up
 from face_occlusion.training.checkpoint import write_checkpoint
 from face_occlusion.training.configs import ModelParams, resolve
 from face_occlusion.training.dataset import Part, build_loader, count_parts, open_parts
@@ -77,7 +78,6 @@ def train_run(job: Job, data: Path, out: Path, scratch: Path, processes: Process
     counts = count_parts(parts)
     logging.info("%s: trains on %s", job.run, counts)
     config = resolve(job.model, job.model_params, job.train, distributed=processes.several)
-    config["optim_wrapper"] = fit_device(config["optim_wrapper"])
     benchmark = ImageSet(data / "benchmarks" / "realocc")
     mark = fingerprint(job, [*parts, Part("benchmarks/realocc", benchmark, "png")])
     limit_threads(job.train.num_threads)
@@ -142,14 +142,6 @@ def run_lock(scratch: Path, run: str) -> Iterator[None]:
         lock.release()
 
 
-def fit_device(optim_wrapper: dict[str, Any]) -> dict[str, Any]:
-    """Train in float32 where there is no GPU: mmengine's mixed precision refuses the CPU."""
-    if torch.cuda.is_available():
-        return optim_wrapper
-    kept = {k: v for k, v in optim_wrapper.items() if k not in ("dtype", "loss_scale")}
-    return kept | {"type": "OptimWrapper"}
-
-
 class _Session:
     """One process's share of a run."""
 
@@ -190,6 +182,9 @@ class _Session:
             path = fetch_weights(self._job.model_params.pretrained)
             load_backbone(self.model.backbone, path)
             logging.info("%s: backbone starts from %s", self._job.run, path)
+        train = self._job.train
+        alone = not self._processes.several
+        set_up(self.model, precision=train.precision, accelerated=train.accelerate and alone)
 
     def card(self) -> dict[str, Any]:
         """Describe what was trained, for `card.json`."""

@@ -71,6 +71,7 @@ class TrainParams:
     num_workers: int  # processes that decode; 0 decodes in the training process
     cache_mb: int  # memory for decoded samples, per process; 0 decodes each sample anew
     precision: str  # bf16 (autocast, on a GPU only) or fp32
+    accelerate: bool  # on a GPU: compiled blocks, the whole step as one CUDA graph
     stop_loss: float  # a loss above this, or not finite, stops the run
     loss: LossParams
     augment: AugmentParams

@@ -75,6 +75,7 @@ TRAIN: dict[str, Any] = {
     "num_workers": 0,
     "cache_mb": 16,
     "precision": "bf16",
+    "accelerate": True,
     "stop_loss": 100,
     "loss": LOSS,
     "augment": AUGMENT,
