@@ -224,6 +224,7 @@ class StateHook(Hook):
         self.path = folder / "checkpoint.pth"
         self.seconds = 0.0  # of all sessions
         self.resumed_at: list[int] = []
+        self.weights: dict[str, Any] | None = None  # what the first session's backbone started from
         self._params, self._log, self._selection, self._leads = params, log, selection, leads
         self._started = time.perf_counter()
 
@@ -242,6 +243,7 @@ class StateHook(Hook):
         if self._selection is not None:
             self._selection.best = state["best"]
         self.seconds = state["seconds"]
+        self.weights = state["weights"]
         self.resumed_at = [*state["resumed_at"], state["iteration"]]
         return True
 
@@ -267,6 +269,7 @@ class StateHook(Hook):
             "rows": self._log.rows,
             "best": best,
             "seconds": self.seconds,
+            "weights": self.weights,
             "resumed_at": self.resumed_at,
         }
         write_checkpoint(self.path, content)

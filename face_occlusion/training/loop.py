@@ -33,7 +33,7 @@ from face_occlusion.training.runner import QuietRunner
 from face_occlusion.training.segmentor import build_segmentor
 from face_occlusion.training.selection import SelectionSet
 from face_occlusion.training.settings import CombinationParams, TrainParams
-from face_occlusion.training.weights import fetch_weights, load_backbone
+from face_occlusion.training.weights import describe, fetch_weights, load_backbone
 
 RUNNER_KEYS = ("train_cfg", "optim_wrapper", "param_scheduler")
 PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmsegmentation")
@@ -178,18 +178,25 @@ class _Session:
         """Resume, or start from the ImageNet weights; called when the runner is built."""
         if self._state.resume(runner):
             logging.info("%s: resumed at iteration %d", self._job.run, runner.iter)
-        elif self._job.model_params.pretrained is not None:
-            path = fetch_weights(self._job.model_params.pretrained)
-            load_backbone(self.model.backbone, path)
-            logging.info("%s: backbone starts from %s", self._job.run, path)
+        elif source := self._job.model_params.pretrained:
+            self._state.weights = load_backbone(self.model.backbone, self._fetch(source))
+            logging.info("%s: %s", self._job.run, describe(self._state.weights))
         train = self._job.train
         alone = not self._processes.several
         set_up(self.model, precision=train.precision, accelerated=train.accelerate and alone)
 
+    def _fetch(self, source: str) -> Path:
+        """Return the file of ImageNet weights; only one process downloads it."""
+        if not self._processes.leads:
+            self._processes.wait()
+        path = fetch_weights(source, self._job.model_params.pretrained_sha256)
+        if self._processes.leads:
+            self._processes.wait()
+        return path
+
     def card(self) -> dict[str, Any]:
         """Describe what was trained, for `card.json`."""
         job, best = self._job, self.selection.best if self.selection else None
-        weights = job.model_params.pretrained
         cuda = torch.cuda.is_available()
         device = torch.cuda.get_device_name() if cuda else "cpu"
         count = self._processes.count
@@ -200,7 +207,8 @@ class _Session:
             "iterations": job.train.iterations,
             "samples_seen": job.train.iterations * job.train.batch_size,
             "seed": job.train.seed,
-            "initial_weights": weights or "random: no ImageNet weights were given",
+            "initial_weights": describe(self._state.weights),
+            "weights": self._state.weights,
             "num_parameters": sum(value.numel() for value in self.model.parameters()),
             "selected": {key: best[key] for key in ("iteration", "miou")} if best else None,
             "not_selected": None if best else f"RealOcc is empty: {self._benchmark.absent}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,14 @@ def require(condition: bool, message: str) -> None:
     """Raise a ValueError with `message`, which starts with the key's name, unless `condition`."""
     if not condition:
         raise ValueError(message)
+
+
+def require_sha256(key: str, value: str | None) -> None:
+    """Raise a ValueError unless `value` is None or the start of a sha256, 8 to 64 digits."""
+    require(
+        value is None or re.fullmatch("[0-9a-f]{8,64}", value) is not None,
+        f"{key} must be null or 8 to 64 of the digits 0-9a-f; got {value!r}",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,23 +1,31 @@
-"""ImageNet weights for a backbone: a file or a URL whose name ends on its sha256's start."""
+"""ImageNet weights for a backbone: a file or a URL, verified by its sha256."""
 
 from __future__ import annotations
 
 import hashlib
 import pickle
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-CLASSIFIER = ("fc.", "head.")  # ImageNet's 1000 classes: dropped
+from face_occlusion.training.weight_names import OTHER_STEM, convert
+
+RANDOM = "random: no ImageNet weights were given"
 
 
-def fetch_weights(source: str) -> Path:
+def fetch_weights(source: str, sha256: str | None) -> Path:
     """Return the local file of `source`, downloading a URL once into torch's cache.
 
+    Args:
+        source: A path or a URL.
+        sha256: The file's hash, or its start; None if its name ends on it.
+
     Raises:
-        ValueError: If the file is missing, or its hash is not the one in its name.
+        ValueError: If the file is missing, or nothing says its hash, or it has another.
     """
     if source.startswith(("http://", "https://")):
         path = Path(torch.hub.get_dir()) / "checkpoints" / source.rsplit("/", 1)[-1]
@@ -31,7 +39,7 @@ def fetch_weights(source: str) -> Path:
             f"pretrained: {path}: no such file; put the ImageNet weights there, give a URL, or "
             "set it to null to start from random weights"
         )
-    check_hash(path)
+    check_hash(path, sha256)
     return path
 
 
@@ -45,60 +53,119 @@ def _download(url: str, path: Path) -> None:
         ) from error
 
 
-def check_hash(path: Path) -> None:
-    """Compare a file with the hash its name announces (`resnet101_v1c-e67eebb6.pth`).
+def check_hash(path: Path, sha256: str | None) -> None:
+    """Compare a file with its hash, by default the one its name ends on (`NET-e67eebb6.pth`).
 
     Raises:
-        ValueError: If the sha256 starts otherwise. A name without a hash is left unchecked.
+        ValueError: If the sha256 starts otherwise, or neither key nor name says it.
     """
-    announced = re.search(r"-([0-9a-f]{8,64})\.\w+$", path.name)
-    if announced is None:
-        return
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if not digest.startswith(announced[1]):
+    found = digest(path)
+    named = re.search(r"-([0-9a-f]{8,64})\.\w+$", path.name)
+    if sha256 is None and named is None:
         raise ValueError(
-            f"pretrained: {path}: its name promises a sha256 that starts with {announced[1]}; "
-            f"got {digest}: download it again"
+            f"pretrained_sha256: {path}: nothing says the hash of this file; if you trust it, "
+            f"set pretrained_sha256 to {found}"
+        )
+    expected = sha256 or (named[1] if named else "")
+    if not found.startswith(expected.lower()):
+        whose = "pretrained_sha256" if sha256 else "its name"
+        raise ValueError(
+            f"pretrained: {path}: {whose} promises a sha256 that starts with {expected}; "
+            f"got {found}: download it again"
         )
 
 
-def load_backbone(backbone: nn.Module, path: Path) -> None:
-    """Load ImageNet weights into a backbone, all of them and nothing else.
+def digest(path: Path) -> str:
+    """Return a file's sha256."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load_backbone(backbone: nn.Module, path: Path) -> dict[str, Any]:
+    """Load ImageNet weights into a backbone, accounting for every one of the file and of ours.
 
     Args:
         backbone: MMSegmentation's ResNetV1c or MixVisionTransformer.
-        path: A state dict, or a checkpoint with one under `state_dict`; keys may be prefixed
-            `backbone.`. A classifier's weights are left out.
+        path: A state dict as MMSegmentation, torchvision, timm, SegFormer's authors or Hugging
+            Face release it (`.pth`, `.bin`, `.safetensors`). A file without ResNet-v1c's stem
+            leaves the stem at random, and the record says so.
+
+    Returns:
+        The record for the run's card: file, sha256, release, num_loaded, left_out (keys of the
+        file by reason) and at_random (names in our backbone).
 
     Raises:
         ValueError: If the file is not a state dict, or keys or shapes differ.
     """
-    state = _read_state(path)
-    wanted = backbone.state_dict()
-    if problems := _differences(state, {key: value.shape for key, value in wanted.items()}):
-        raise ValueError(f"pretrained: {path}: does not fit this backbone: {problems}")
-    backbone.load_state_dict(state, strict=False)
+    try:
+        converted = convert(_read_state(path))
+    except ValueError as error:
+        raise ValueError(f"pretrained: {path}: {error}") from error
+    wanted = {
+        key: value.shape
+        for key, value in backbone.state_dict().items()
+        if not key.endswith("num_batches_tracked")
+    }
+    at_random = []
+    if OTHER_STEM in converted.left_out:
+        at_random = [key for key in wanted if key.startswith("stem.")]
+    expected = {key: shape for key, shape in wanted.items() if key not in at_random}
+    if problems := _differences(converted.state, expected, converted.unknown):
+        raise ValueError(
+            f"pretrained: {path} ({converted.release}): does not fit this backbone: {problems}"
+        )
+    backbone.load_state_dict(converted.state, strict=False)
+    return {
+        "file": path.name,
+        "sha256": digest(path),
+        "release": converted.release,
+        "num_loaded": len(expected),
+        "left_out": converted.left_out,
+        "at_random": at_random,
+    }
+
+
+def describe(record: Mapping[str, Any] | None) -> str:
+    """Say in one line what a backbone started from."""
+    if record is None:
+        return RANDOM
+    text = f"ImageNet: {record['file']} ({record['release']})"
+    if record["at_random"]:
+        text += f"; stem at random ({len(record['at_random'])} tensors): the file has {OTHER_STEM}"
+    return text
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"pretrained: {path}: not a state dict: {error}") from error
+        raise ValueError(f"not a state dict: {error}") from error
     if isinstance(content, dict) and "state_dict" in content:
         content = content["state_dict"]
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise ValueError(f"pretrained: {path}: not a state dict")
-    state = {key.removeprefix("backbone."): value for key, value in content.items()}
-    return {key: value for key, value in state.items() if not key.startswith(CLASSIFIER)}
+        raise ValueError("not a state dict")
+    return {key.removeprefix("backbone."): value for key, value in content.items()}
 
 
-def _differences(state: dict[str, Tensor], shapes: dict[str, torch.Size]) -> str:
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"not a state dict: {error}") from error
+
+
+def _differences(
+    state: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], unknown: list[str]
+) -> str:
     """Describe what is missing, unknown or of another shape; empty if all fits."""
-    counters = {key for key in shapes if key.endswith("num_batches_tracked")}
-    missing = sorted(shapes.keys() - state.keys() - counters)
-    unknown = sorted(state.keys() - shapes.keys())
+    counters = {key for key in state if key.endswith("num_batches_tracked")}
+    missing = sorted(shapes.keys() - state.keys())
+    unknown = sorted([*unknown, *(state.keys() - shapes.keys() - counters)])
     other = sorted(key for key in state.keys() & shapes.keys() if state[key].shape != shapes[key])
     named = {"missing": missing, "unknown": unknown, "of another shape": other}
     return "; ".join(f"{len(keys)} {what}: {keys[:3]}" for what, keys in named.items() if keys)

@@ -36,6 +36,7 @@ RESNET = {
     "head_channels": 8,
     "aux_weight": 0.4,
     "pretrained": None,
+    "pretrained_sha256": None,
 }
 MODELS: dict[str, dict[str, Any]] = {
     "pspnet": {"title": "PSPNet", **RESNET, "optimizer": SGD},
@@ -52,6 +53,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "head_channels": 16,
         "drop_path_rate": 0.1,
         "pretrained": None,
+        "pretrained_sha256": None,
         "optimizer": ADAMW,
     },
 }

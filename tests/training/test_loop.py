@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import random
@@ -13,7 +14,9 @@ import torch
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.imageset import ImageSet
 from face_occlusion.training.checkpoint import read_checkpoint
+from face_occlusion.training.configs import resolve
 from face_occlusion.training.loop import run_lock, train_run
+from face_occlusion.training.segmentor import build_segmentor
 from tests.training.conftest import MODELS, job, write_faces
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -177,3 +180,18 @@ def test_changed_parameters_do_not_resume_the_old_run(data: Path, tmp_path: Path
         train_run(job("pspnet", "faces/wo", stop_loss=0.01), data, tmp_path / "out", scratch)
     train_run(job("pspnet", "faces/wo"), data, tmp_path / "out", scratch)
     assert json.loads((tmp_path / "out" / "card.json").read_text())["resumed_at"] == []
+
+
+def test_the_card_says_what_the_backbone_started_from(data, tmp_path, monkeypatch):
+    made = job("segformer", "faces/wo")
+    config = resolve("segformer", made.model_params, made.train, distributed=False)
+    torch.save(build_segmentor(config["model"]).backbone.state_dict(), tmp_path / "mit.pth")
+    digest = hashlib.sha256((tmp_path / "mit.pth").read_bytes()).hexdigest()
+    monkeypatch.setitem(MODELS["segformer"], "pretrained", str(tmp_path / "mit.pth"))
+    with pytest.raises(ValueError, match=f"set pretrained_sha256 to {digest}"):
+        train_run(job("segformer", "faces/wo"), data, tmp_path / "out", tmp_path / "scratch")
+    monkeypatch.setitem(MODELS["segformer"], "pretrained_sha256", digest[:12])
+    train_run(job("segformer", "faces/wo"), data, tmp_path / "out", tmp_path / "scratch")
+    card = json.loads((tmp_path / "out" / "card.json").read_text())
+    assert card["initial_weights"] == "ImageNet: mit.pth (MMSegmentation)"
+    assert card["weights"]["sha256"] == digest and card["weights"]["left_out"] == {}

@@ -1,58 +1,399 @@
+"""Made-up weights in the shapes and under the names of the usual releases."""
+
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
 import torch
-from torch import nn
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
 
 from face_occlusion.training.configs import resolve
 from face_occlusion.training.segmentor import build_segmentor
-from face_occlusion.training.weights import check_hash, fetch_weights, load_backbone
-from tests.training.conftest import job
+from face_occlusion.training.weights import check_hash, describe, fetch_weights, load_backbone
+from tests.training.conftest import MODELS, job
+
+RESNET = {"depth": 50, "base_channels": 8, "output_stride": 32}
+STEM = ("stem.0", "stem.1", "stem.3", "stem.4", "stem.6", "stem.7")
 
 
-def backbone(model: str = "pspnet") -> nn.Module:
+@pytest.fixture
+def resnet(monkeypatch: pytest.MonkeyPatch) -> nn.Module:
+    """A narrow ResNet-50-v1c with bottlenecks."""
+    for key, value in RESNET.items():
+        monkeypatch.setitem(MODELS["pspnet"], key, value)
+    return backbone("pspnet")
+
+
+def backbone(model: str) -> nn.Module:
     made = job(model, "faces/wo")
     config = resolve(model, made.model_params, made.train, distributed=False)
-    return build_segmentor(config["model"]).backbone
+    made_backbone = build_segmentor(config["model"]).backbone
+    made_backbone.eval()
+    return made_backbone
 
 
-@pytest.mark.parametrize("model", ["pspnet", "segformer"])
-def test_a_released_state_dict_is_loaded_whole(tmp_path: Path, model: str):
-    state = {
-        key: torch.randn_like(value.float()) for key, value in backbone(model).state_dict().items()
+def made_up(module: nn.Module) -> dict[str, Tensor]:
+    """Return random weights under MMSegmentation's names, such that activations stay moderate."""
+    torch.manual_seed(5)
+    state = {}
+    for key, value in module.state_dict().items():
+        fan_in = max(1, value[0].numel()) if value.ndim > 1 else 1
+        state[key] = torch.randn(value.shape) / fan_in**0.5
+        if re.search(r"(norm\w*|bn\d|\.1|\.4|\.7|\.2)\.weight$", key) and value.ndim == 1:
+            state[key] = torch.rand(value.shape) + 0.5
+        if key.endswith("running_var"):
+            state[key] = torch.rand(value.shape) + 0.5
+        if key.endswith("num_batches_tracked"):
+            state[key] = torch.tensor(9)
+    return state
+
+
+def renamed(state: dict[str, Tensor], *rules: tuple[str, str]) -> dict[str, Tensor]:
+    """Rename by the first rule that fits each whole key; drop what none fits."""
+    found = {}
+    for key, value in state.items():
+        for pattern, name in rules:
+            if match := re.fullmatch(pattern, key):
+                found[match.expand(name)] = value
+                break
+    return found
+
+
+LAYERS = (r"(layer\d\..+)", r"\1")
+CLASSIFIER = {"fc.weight": torch.zeros(1000, 9), "fc.bias": torch.zeros(1000)}
+SEVEN = {"conv1.weight": torch.zeros(8, 3, 7, 7), "bn1.weight": torch.zeros(8)}
+
+
+def timm_v1c(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    rules = ((r"stem\.7\.(.+)", r"bn1.\1"), (r"stem\.(.+)", r"conv1.\1"), LAYERS)
+    return renamed(state, *rules) | CLASSIFIER
+
+
+def torchvision(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return renamed(state, LAYERS) | CLASSIFIER | SEVEN
+
+
+def hugging_face_resnet(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """As transformers' ResNetForImageClassification; stages and layers count from 0."""
+    found = {
+        "resnet.embedder.embedder.convolution.weight": torch.zeros(8, 3, 7, 7),
+        "resnet.embedder.embedder.normalization.weight": torch.zeros(8),
+        "classifier.1.weight": torch.zeros(1000, 9),
     }
-    content = {"state_dict": {f"backbone.{key}": value for key, value in state.items()}}
-    content["state_dict"]["fc.weight"] = torch.zeros(1000, 3)  # the classifier is dropped
-    torch.save(content, tmp_path / "w.pth")
-    target = backbone(model)
-    load_backbone(target, tmp_path / "w.pth")
+    parts = {"conv": "layer.{}.convolution", "bn": "layer.{}.normalization"}
+    for key, value in torchvision(state).items():
+        if match := re.fullmatch(r"layer(\d)\.(\d+)\.(conv|bn)(\d)\.(.+)", key):
+            stage, block, kind, number, tensor = match.groups()
+            name = f"{parts[kind].format(int(number) - 1)}.{tensor}"
+        elif match := re.fullmatch(r"layer(\d)\.(\d+)\.downsample\.(\d)\.(.+)", key):
+            stage, block, number, tensor = match.groups()
+            name = f"shortcut.{('convolution', 'normalization')[int(number)]}.{tensor}"
+        else:
+            continue
+        found[f"resnet.encoder.stages.{int(stage) - 1}.layers.{block}.{name}"] = value
+    return found
+
+
+def hugging_face_transformer(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """As transformers' SegformerForImageClassification; queries, keys, values apart."""
+    block = r"layers\.(\d)\.1\.(\d+)\."
+    to = r"segformer.encoder.block.\1.\2."
+    found = renamed(
+        state,
+        (r"layers\.(\d)\.0\.projection\.(.+)", r"segformer.encoder.patch_embeddings.\1.proj.\2"),
+        (r"layers\.(\d)\.0\.norm\.(.+)", r"segformer.encoder.patch_embeddings.\1.layer_norm.\2"),
+        (r"layers\.(\d)\.2\.(.+)", r"segformer.encoder.layer_norm.\1.\2"),
+        (block + r"norm(\d)\.(.+)", to + r"layer_norm_\3.\4"),
+        (block + r"attn\.attn\.out_proj\.(.+)", to + r"attention.output.dense.\3"),
+        (block + r"attn\.sr\.(.+)", to + r"attention.self.sr.\3"),
+        (block + r"attn\.norm\.(.+)", to + r"attention.self.layer_norm.\3"),
+        (block + r"ffn\.layers\.0\.(.+)", to + r"mlp.dense1.\3"),
+        (block + r"ffn\.layers\.1\.(.+)", to + r"mlp.dwconv.dwconv.\3"),
+        (block + r"ffn\.layers\.4\.(.+)", to + r"mlp.dense2.\3"),
+    )
+    for key, value in found.items():
+        if re.search(r"dense\d\.weight", key):
+            found[key] = value.flatten(1)  # a linear layer
+    for key, value in state.items():
+        if match := re.fullmatch(block + r"attn\.attn\.in_proj_(.+)", key):
+            names = ("query", "key", "value")
+            for name, part in zip(names, value.chunk(3), strict=True):
+                found[match.expand(to + rf"attention.self.{name}.\3")] = part.clone()
+    return found | {"classifier.weight": torch.zeros(1000, 9)}
+
+
+def authors(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """As SegFormer's authors: stages count from 1, keys and values are one layer."""
+    found = {}
+    names = {
+        "attention.self.query": "attn.q",
+        "attention.self.key": "attn.kv",
+        "attention.self.sr": "attn.sr",
+        "attention.self.layer_norm": "attn.norm",
+        "attention.output.dense": "attn.proj",
+        "layer_norm_1": "norm1",
+        "layer_norm_2": "norm2",
+        "dense1": "fc1",
+        "dense2": "fc2",
+    }
+    source = hugging_face_transformer(state)
+    for key, value in source.items():
+        name = key.removeprefix("segformer.encoder.")
+        if "attention.self.value" in name or name.startswith("classifier"):
+            continue
+        joined = value
+        if "attention.self.key" in name:
+            joined = torch.cat([value, source[key.replace(".key.", ".value.")]])
+        for old, new in names.items():
+            name = name.replace(old, new)
+        name = re.sub(
+            r"^(block|patch_embeddings|layer_norm)\.(\d)",
+            lambda m: f"{m[1]}{int(m[2]) + 1}",
+            name,
+        )
+        name = name.replace("patch_embeddings", "patch_embed").replace("layer_norm", "norm")
+        found[name] = joined
+    return found | {"head.weight": torch.zeros(1000, 9)}
+
+
+def save(state: dict[str, Tensor], path: Path) -> Path:
+    if path.suffix == ".safetensors":
+        save_file({key: value.contiguous() for key, value in state.items()}, path)
+    else:
+        torch.save(state, path)
+    return path
+
+
+def same_as_mmsegmentation(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """As a checkpoint; ResNets keep their classifier."""
+    named = {f"backbone.{key}": value for key, value in state.items()}
+    return named | CLASSIFIER if "stem.0.weight" in state else named
+
+
+@pytest.mark.parametrize(
+    ("release", "file", "name"),
+    [
+        (same_as_mmsegmentation, "w.pth", "MMSegmentation"),
+        (timm_v1c, "w.safetensors", "timm, ResNet-v1c"),
+        (torchvision, "w.pth", "torchvision or timm, ResNet"),
+        (hugging_face_resnet, "w.bin", "Hugging Face, ResNet"),
+    ],
+)
+def test_every_weight_of_a_resnet_is_accounted_for(resnet, tmp_path, release, file, name):
+    state = made_up(resnet)
+    before = {key: value.clone() for key, value in resnet.state_dict().items()}
+    content = release(state)
+    record = load_backbone(resnet, save(content, tmp_path / file))
+    assert record["release"] == name
+    assert "the classifier of ImageNet's 1000 classes" in record["left_out"]
+    for key, value in resnet.state_dict().items():
+        if key in record["at_random"] or key.endswith("num_batches_tracked"):
+            continue
+        assert torch.equal(value, state[key]), key
+    loaded = sum(not key.endswith("num_batches_tracked") for key in before)
+    assert record["num_loaded"] == loaded - len(record["at_random"])
+    if release in (torchvision, hugging_face_resnet):
+        assert {key.rsplit(".", 1)[0] for key in record["at_random"]} == set(STEM)
+        assert all(torch.equal(resnet.state_dict()[k], before[k]) for k in record["at_random"])
+        assert "stem at random (15 tensors)" in describe(record)
+    else:
+        assert record["at_random"] == []
+        assert describe(record) == f"ImageNet: {file} ({name})"
+
+
+@pytest.mark.parametrize(
+    ("release", "name"),
+    [
+        (same_as_mmsegmentation, "MMSegmentation"),
+        (hugging_face_transformer, "Hugging Face, SegFormer"),
+        (authors, "SegFormer's authors"),
+    ],
+)
+def test_every_weight_of_a_mix_transformer_is_accounted_for(tmp_path, release, name):
+    target = backbone("segformer")
+    state = made_up(target)
+    record = load_backbone(target, save(release(state), tmp_path / "w.pth"))
+    assert record["release"] == name and record["at_random"] == []
+    assert record["num_loaded"] == len(state)
     for key, value in target.state_dict().items():
-        if "num_batches" not in key:
-            assert torch.equal(value, state[key]), key
+        assert torch.equal(value, state[key]), key
 
 
-def test_weights_of_another_width_are_refused(tmp_path: Path):
-    state = backbone().state_dict()
+def batch_norm(state: dict[str, Tensor], name: str, values: Tensor) -> Tensor:
+    parts = [state[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")]
+    return functional.batch_norm(values, *parts)
+
+
+def run_timm_v1c(state: dict[str, Tensor], images: Tensor) -> Tensor:
+    """ResNet-v1c's last feature map as timm computes it, by its own names."""
+
+    def layer(values, convolution, norm, **how):
+        values = functional.conv2d(values, state[f"{convolution}.weight"], **how)
+        return batch_norm(state, norm, values)
+
+    x = layer(images, "conv1.0", "conv1.1", stride=2, padding=1).relu()
+    x = layer(x, "conv1.3", "conv1.4", padding=1).relu()
+    x = functional.max_pool2d(layer(x, "conv1.6", "bn1", padding=1).relu(), 3, 2, 1)
+    for stage, blocks in enumerate((3, 4, 6, 3), start=1):
+        for block in range(blocks):
+            at = f"layer{stage}.{block}"
+            stride = 2 if stage > 1 and block == 0 else 1
+            y = layer(x, f"{at}.conv1", f"{at}.bn1").relu()
+            y = layer(y, f"{at}.conv2", f"{at}.bn2", stride=stride, padding=1).relu()
+            y = layer(y, f"{at}.conv3", f"{at}.bn3")
+            if block == 0:
+                x = layer(x, f"{at}.downsample.0", f"{at}.downsample.1", stride=stride)
+            x = (x + y).relu()
+    return x
+
+
+def test_a_converted_resnet_computes_what_the_source_computes(resnet, tmp_path):
+    source = timm_v1c(made_up(resnet))
+    load_backbone(resnet, save(source, tmp_path / "w.pth"))
+    images = torch.randn(2, 3, 64, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            resnet(images)[-1], run_timm_v1c(source, images), rtol=1e-3, atol=1e-3
+        )
+
+
+def run_hugging_face(state: dict[str, Tensor], images: Tensor) -> list[Tensor]:
+    """SegFormer's feature maps as transformers computes them, by its own names (MiT-B0)."""
+
+    def linear(values, name):
+        return functional.linear(values, state[f"{name}.weight"], state[f"{name}.bias"])
+
+    def norm(values, name):
+        weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+        return functional.layer_norm(values, weight.shape, weight, bias, 1e-6)
+
+    def convolution(values, name, **how):
+        return functional.conv2d(values, state[f"{name}.weight"], state[f"{name}.bias"], **how)
+
+    def tokens(maps):
+        return maps.flatten(2).transpose(1, 2)  # (N, C, h, w) -> (N, h w, C)
+
+    def attention(x, at, heads, ratio, size):
+        seen = x
+        if ratio > 1:
+            maps = x.transpose(1, 2).unflatten(2, size)
+            seen = tokens(convolution(maps, f"{at}.self.sr", stride=ratio))
+            seen = norm(seen, f"{at}.self.layer_norm")
+        query, key, value = (
+            linear(values, f"{at}.self.{name}").unflatten(2, (heads, -1)).transpose(1, 2)
+            for values, name in ((x, "query"), (seen, "key"), (seen, "value"))
+        )
+        weights = (query @ key.transpose(2, 3) / query.shape[3] ** 0.5).softmax(3)
+        return linear((weights @ value).transpose(1, 2).flatten(2), f"{at}.output.dense")
+
+    maps, found = images, []
+    for stage, (heads, ratio) in enumerate(zip((1, 2, 5, 8), (8, 4, 2, 1), strict=True)):
+        at = f"segformer.encoder.patch_embeddings.{stage}"
+        kernel, stride = ((7, 4), (3, 2))[stage > 0]
+        maps = convolution(maps, f"{at}.proj", stride=stride, padding=kernel // 2)
+        size = maps.shape[2:]
+        x = norm(tokens(maps), f"{at}.layer_norm")
+        for block in range(2):
+            at = f"segformer.encoder.block.{stage}.{block}"
+            x = x + attention(norm(x, f"{at}.layer_norm_1"), f"{at}.attention", heads, ratio, size)
+            y = linear(norm(x, f"{at}.layer_norm_2"), f"{at}.mlp.dense1")
+            y = y.transpose(1, 2).unflatten(2, size)
+            y = convolution(y, f"{at}.mlp.dwconv.dwconv", padding=1, groups=y.shape[1])
+            x = x + linear(functional.gelu(tokens(y)), f"{at}.mlp.dense2")
+        x = norm(x, f"segformer.encoder.layer_norm.{stage}")
+        maps = x.transpose(1, 2).unflatten(2, size)
+        found.append(maps)
+    return found
+
+
+def test_a_converted_transformer_computes_what_the_source_computes(tmp_path):
+    """Queries, keys and values in their places; linear layers as 1x1 convolutions."""
+    target = backbone("segformer")
+    source = hugging_face_transformer(made_up(target))
+    load_backbone(target, save(source, tmp_path / "w.pth"))
+    images = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        for got, want in zip(target(images), run_hugging_face(source, images), strict=True):
+            torch.testing.assert_close(got, want, rtol=1e-3, atol=1e-3)
+
+
+def test_missing_unknown_and_misshapen_weights_are_named(tmp_path: Path):
+    target = backbone("pspnet")
+    state = target.state_dict()
     state["stem.0.weight"] = torch.zeros(99, 3, 3, 3)
+    state["attention.weight"] = torch.zeros(1)
     del state["stem.1.weight"]
     torch.save(state, tmp_path / "w.pth")
-    with pytest.raises(ValueError, match=r"w\.pth: does not fit.*missing.*of another shape"):
-        load_backbone(backbone(), tmp_path / "w.pth")
+    with pytest.raises(ValueError) as caught:
+        load_backbone(target, tmp_path / "w.pth")
+    message = str(caught.value)
+    assert "w.pth (MMSegmentation): does not fit this backbone: 1 missing: ['stem.1." in message
+    assert "1 unknown: ['attention.weight']" in message
+    assert "1 of another shape: ['stem.0.weight']" in message
+
+
+def test_a_value_without_its_key_is_refused(tmp_path: Path):
+    target = backbone("segformer")
+    state = hugging_face_transformer(made_up(target))
+    del state["segformer.encoder.block.2.1.attention.self.key.bias"]
+    with pytest.raises(ValueError, match=r"another shape: \['layers\.2\.1\.1\.attn\.attn\.in_proj"):
+        load_backbone(target, save(state, tmp_path / "w.pth"))
+
+
+def test_another_network_is_refused_by_name(tmp_path: Path):
+    path = save({"blocks.0.weight": torch.zeros(1)}, tmp_path / "vit.pth")
+    with pytest.raises(
+        ValueError, match=r"vit\.pth: is none of the releases known \(MMSeg.*blocks"
+    ):
+        load_backbone(backbone("pspnet"), path)
+    with pytest.raises(ValueError, match="does not fit this backbone"):
+        mit = save(hugging_face_transformer(made_up(backbone("segformer"))), tmp_path / "m.pth")
+        load_backbone(backbone("pspnet"), mit)
+
+
+@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
+def test_something_else_than_weights_is_refused_by_name(tmp_path: Path, name: str):
+    (tmp_path / name).write_text("<html>not found</html>")
+    with pytest.raises(ValueError, match=rf"{name}: not a state dict"):
+        load_backbone(backbone("pspnet"), tmp_path / name)
 
 
 def test_a_missing_file_says_what_to_put_where():
     with pytest.raises(ValueError, match=r"nowhere/r\.pth: no such file; put the ImageNet weights"):
-        fetch_weights("nowhere/r.pth")
+        fetch_weights("nowhere/r.pth", None)
 
 
-def test_the_hash_in_the_name_is_checked(tmp_path: Path):
+def test_the_hash_in_the_name_or_beside_it_is_checked(tmp_path: Path):
     digest = hashlib.sha256(b"weights").hexdigest()
-    good = tmp_path / f"net_2022-{digest[:8]}.pth"
-    good.write_bytes(b"weights")
-    check_hash(good)
-    assert fetch_weights(str(good)) == good
-    bad = tmp_path / "net-00000000.pth"
-    bad.write_bytes(b"weights")
-    with pytest.raises(ValueError, match="promises a sha256 that starts with 00000000"):
-        fetch_weights(str(bad))
+    good, bad, plain = (
+        tmp_path / name for name in (f"net_2022-{digest[:8]}.pth", "net-00000000.pth", "net.bin")
+    )
+    for path in (good, bad, plain):
+        path.write_bytes(b"weights")
+    assert fetch_weights(str(good), None) == good
+    assert fetch_weights(str(plain), digest) == plain
+    check_hash(bad, digest)  # the key says more than the name
+    with pytest.raises(ValueError, match="its name promises a sha256 that starts with 00000000"):
+        fetch_weights(str(bad), None)
+    with pytest.raises(ValueError, match="pretrained_sha256 promises a sha256 that starts with 1"):
+        fetch_weights(str(plain), "1" * 64)
+    with pytest.raises(ValueError, match=f"net.bin: nothing says the hash.*to {digest}"):
+        fetch_weights(str(plain), None)
+
+
+def test_a_url_is_downloaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    digest = hashlib.sha256(b"weights").hexdigest()
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    asked = []
+
+    def download(url: str, path: str) -> None:
+        asked.append(url)
+        Path(path).write_bytes(b"weights")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    url = f"https://example.org/net-{digest[:8]}.pth"
+    assert fetch_weights(url, None) == fetch_weights(url, None)
+    assert asked == [url]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from face_occlusion.training.settings import LossParams, OptimizerParams, require
+from face_occlusion.training.settings import LossParams, OptimizerParams, require, require_sha256
 
 EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4, 152: 4}  # width of a stage's output / its base width
 STRIDES = {8: (1, 2, 1, 1), 16: (1, 2, 2, 1), 32: (1, 2, 2, 2)}
@@ -23,6 +23,7 @@ class ResNetParams:
     head_channels: int
     aux_weight: float  # of the auxiliary head's loss; 0 leaves the head out
     pretrained: str | None  # ImageNet weights: a path, a URL, or null for random ones
+    pretrained_sha256: str | None  # of that file, or its start; null if its name ends on it
     optimizer: OptimizerParams
 
     def __post_init__(self) -> None:
@@ -35,6 +36,7 @@ class ResNetParams:
             f"output_stride must be one of {sorted(STRIDES)}; got {self.output_stride}",
         )
         require(self.head_channels >= 2, f"head_channels must be >= 2; got {self.head_channels}")
+        require_sha256("pretrained_sha256", self.pretrained_sha256)
         require(self.aux_weight >= 0, f"aux_weight must be >= 0; got {self.aux_weight}")
 
     @property

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from face_occlusion.training.configs.resnet import head
-from face_occlusion.training.settings import LossParams, OptimizerParams, require
+from face_occlusion.training.settings import LossParams, OptimizerParams, require, require_sha256
 
 # Mix transformer: width of the first stage, blocks per stage.
 VARIANTS = {
@@ -32,6 +32,7 @@ class Params:
     head_channels: int
     drop_path_rate: float
     pretrained: str | None  # ImageNet weights: a path, a URL, or null for random ones
+    pretrained_sha256: str | None  # of that file, or its start; null if its name ends on it
     optimizer: OptimizerParams
 
     def __post_init__(self) -> None:
@@ -40,6 +41,7 @@ class Params:
             f"variant must be one of {sorted(VARIANTS)}; got {self.variant!r}",
         )
         require(self.head_channels >= 2, f"head_channels must be >= 2; got {self.head_channels}")
+        require_sha256("pretrained_sha256", self.pretrained_sha256)
         require(
             0 <= self.drop_path_rate < 1,
             f"drop_path_rate must lie in [0, 1); got {self.drop_path_rate}",
