@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-COMMANDS = ("look", "pack", "unpack", "verify", "occlude", "train_rainnet", "profile")
+COMMANDS = ("look", "pack", "unpack", "verify", "occlude", "train_rainnet", "profile", "fetch")
 
 app = typer.Typer(
     help="Synthetic face occlusion: look at image sets, occlude faces of your own, "

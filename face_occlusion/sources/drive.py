@@ -86,7 +86,9 @@ def _download(file_id: str, arrived: Path, patience: Patience, stop: threading.E
         except DownloadCancelled as error:
             raise TransferError(f"{address}: stopped; run again to go on") from error
         except (DownloadError, requests.RequestException) as error:
-            raise TransferError(f"{address}: {reason_of(error)}") from error
+            cause = error.__cause__
+            why = reason_of(cause if isinstance(cause, Exception) else error)
+            raise TransferError(f"{address}: {why}") from error
 
 
 def _find_in_folder(folder_id: str, name: str, patience: Patience) -> str:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from face_occlusion.sources.drive import fetch_drive_file, is_drive
-from face_occlusion.sources.lock import LockEntry, read_lock
+from face_occlusion.sources.lock import LockEntry, check_known, read_lock
 from face_occlusion.sources.table import Source, SourceFile, find_source, match_published
-from face_occlusion.sources.transfer import Patience, TransferError, fetch_file
+from face_occlusion.sources.transfer import Patience, TransferError, fetch_file, hash_file
 
 ORIGINS = ("url", "folder", "miniature", "absent")
 
@@ -168,6 +168,7 @@ def fetch_missing(states: Iterable[FileState], shelf: Shelf) -> dict[tuple[str, 
     """
     wanted = [state for state in states if state.path is None and state.fetchable]
     failures: dict[tuple[str, str], str] = {}
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it tells of each retry
     stop = threading.Event()
     pool = ThreadPoolExecutor(shelf.parallel)
     try:
@@ -234,11 +235,45 @@ def _state_what_is_missing(name: str, shelf: Shelf, failures: Mapping[tuple[str,
 
 
 def _describe(state: FileState, failures: Mapping[tuple[str, str], str]) -> str:
+    """Name a missing file, say where it comes from, and what became of fetching it."""
     size = f", {state.file.size:,} bytes" if state.file.size else ""
-    text = f"  {state.file.name} ({state.source}{size})\n    from: {state.file.page}"
-    if state.fetchable:
-        text += f"\n    to fetch: {' or '.join(state.file.urls)}"
-        why = failures.get((state.source, state.file.name))
-        return f"{text}\n    failed: {why}" if why else f"{text}\n    not tried yet"
-    hint = f"; sources.{state.source}.origin: url would fetch it" if state.file.urls else ""
-    return f"{text}\n    by hand{hint}"
+    text = f"  {state.file.name} ({state.source}{size})\n    from {state.file.page}"
+    if not state.fetchable:
+        hint = f"; sources.{state.source}.origin: url would fetch it" if state.file.urls else ""
+        return f"{text}\n    by hand{hint}"
+    if state.file.urls != (state.file.page,):
+        text += f"\n    as {' or '.join(state.file.urls)}"
+    why = failures.get((state.source, state.file.name))
+    return f"{text}\n    could not be fetched: {why}" if why else text
+
+
+def check_state(state: FileState, shelf: Shelf) -> str | None:
+    """Hash a file that is there. Returns what is wrong with it, None if nothing is known of it."""
+    if state.path is None or not state.checked:
+        return None
+    try:
+        size, sha256 = state.path.stat().st_size, hash_file(state.path)
+        check_known(state.path, state.source, state.file, size, sha256, shelf.lock)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def report_state(state: FileState, wrong: str | None, failure: str | None) -> str:
+    """Describe a file in a line; below it what is wrong, or where it comes from."""
+    label = f"{state.source}/{state.file.name}"
+    if state.path is None:
+        how = "can be fetched" if state.fetchable else "by hand"
+        need = "missing" if state.needed else "missing, not needed"
+        size = f", {state.file.size:,} bytes" if state.file.size else ""
+        text = f"{need}: {label} ({how}{size})\n    {state.file.page}"
+        return f"{text}\n    {failure}" if failure else text
+    known = "checksum not known yet"
+    if not state.checked:
+        known = "any checksum is accepted"
+    elif state.file.sha256:
+        known = f"published sha256 {state.file.sha256[:12]}"
+    elif state.locked:
+        known = f"locked sha256 {state.locked['sha256'][:12]}"
+    text = f"there: {label} ({state.path.stat().st_size:,} bytes, {known})"
+    return f"{text}\n    {wrong}" if wrong else text

@@ -157,6 +157,7 @@ def _receive_all(url: str, partial: Partial, patience: Patience, stop: threading
 def _session(patience: Patience) -> Iterator[requests.Session]:
     retries = Retry(
         total=patience.attempts - 1,
+        connect=min(patience.attempts - 1, 2),  # no such host, no network: soon known
         backoff_factor=patience.backoff_s,
         backoff_max=60,
         status_forcelist=_TRANSIENT,
@@ -275,10 +276,11 @@ def _status(response: requests.Response) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """Say what broke in a line: the innermost cause, without addresses of objects."""
+    """Say in a few words what broke: the innermost cause, without the client's objects."""
     while isinstance(inner := getattr(error, "reason", None) or _first_error(error), Exception):
         error = inner
-    return str(error).rpartition(">: ")[2] or type(error).__name__
+    text = str(error)
+    return text.partition("): ")[2] or text or type(error).__name__
 
 
 def _first_error(error: Exception) -> object:
