@@ -5,7 +5,17 @@ import sys
 
 import typer
 
-COMMANDS = ("look", "pack", "unpack", "verify", "occlude", "train_rainnet", "profile", "fetch")
+COMMANDS = (
+    "look",
+    "pack",
+    "unpack",
+    "verify",
+    "occlude",
+    "sheets",
+    "train_rainnet",
+    "profile",
+    "fetch",
+)
 
 app = typer.Typer(
     help="Synthetic face occlusion: look at image sets, occlude faces of your own, "

@@ -158,7 +158,7 @@ def draw_outlines(image: np.ndarray, outlines: Sequence[Outline], thumb_px: int)
     Returns:
         (h, w, 3) uint8 RGB, max(h, w) = `thumb_px`.
     """
-    thumb = _fit(image, thumb_px)
+    thumb = fit(image, thumb_px)
     for mask, colour in outlines:
         contours = _contours(mask, thumb.shape[:2])
         rimmed = thumb.copy()
@@ -187,7 +187,7 @@ def _contours(mask: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
     ]
 
 
-def _fit(image: np.ndarray, side_px: int) -> np.ndarray:
+def fit(image: np.ndarray, side_px: int) -> np.ndarray:
     """Scale an image so that its longer side has `side_px`."""
     scale = side_px / max(image.shape[:2])
     height, width = (max(1, round(side * scale)) for side in image.shape[:2])
@@ -206,7 +206,7 @@ def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -
     Returns:
         (h, w, 3) uint8 RGB, max(h, w) = `thumb_px`.
     """
-    thumb = _fit(cutout, thumb_px).astype(np.float32)
+    thumb = fit(cutout, thumb_px).astype(np.float32)
     rows, columns = np.indices(thumb.shape[:2]) // 8
     board = CHECKER_RGB[(rows + columns) % 2][..., np.newaxis]
     shown = np.rint(np.clip(thumb[..., :3] + board * (1 - thumb[..., 3:] / 255), 0, 255))
