@@ -1,6 +1,7 @@
 """PSPNet (Zhao et al., CVPR 2017) as MMSegmentation configures it.
 
-At `paper`: ResNet-101-v1c, output stride 8, 512 channels, auxiliary FCN head weighted 0.4.
+At `paper`: ResNet-101-v1c, output stride 8, 512 channels, auxiliary FCN head weighted 0.4. The
+paper published no configuration of it: all but the head is DeepLabv3+'s (see there).
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from face_occlusion.training.configs.resnet import ResNetParams, aux_head, backbone, head
+from face_occlusion.training.configs.resnet import ResNetParams, segmentor
 from face_occlusion.training.settings import LossParams
 
 
@@ -18,17 +19,4 @@ class Params(ResNetParams):
 
 
 def config(params: Params, loss: LossParams, norm: str) -> dict[str, Any]:
-    norm_cfg = {"type": norm, "requires_grad": True}
-    return {
-        "type": "FaceSegmentor",
-        "backbone": backbone(params, norm_cfg),
-        "decode_head": {
-            "type": "PyramidHead",
-            "in_channels": params.out_channels,
-            "in_index": 3,
-            "channels": params.head_channels,
-            "pool_scales": (1, 2, 3, 6),
-            **head(loss, norm_cfg),
-        },
-        "auxiliary_head": aux_head(params, loss, norm_cfg),
-    }
+    return segmentor(params, loss, norm, {"type": "PyramidHead", "pool_scales": (1, 2, 3, 6)})

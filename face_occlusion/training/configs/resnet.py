@@ -45,6 +45,25 @@ class ResNetParams:
         return self.base_channels * 8 * EXPANSION[self.depth]
 
 
+def segmentor(
+    params: ResNetParams, loss: LossParams, norm: str, decoder: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the segmentor's arguments around what a decode head has of its own."""
+    norm_cfg = {"type": norm, "requires_grad": True}
+    return {
+        "type": "FaceSegmentor",
+        "backbone": backbone(params, norm_cfg),
+        "decode_head": {
+            "in_channels": params.out_channels,
+            "in_index": 3,
+            "channels": params.head_channels,
+            **decoder,
+            **head(loss, norm_cfg),
+        },
+        "auxiliary_head": aux_head(params, loss, norm_cfg),
+    }
+
+
 def backbone(params: ResNetParams, norm_cfg: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "BlockwiseResNetV1c",

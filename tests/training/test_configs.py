@@ -1,0 +1,211 @@
+"""The paper's recipes, number by number (Q30 to Q37), and the published configuration's."""
+
+from typing import Any
+
+import pytest
+import torch
+from mmengine.registry import PARAM_SCHEDULERS
+from ruamel.yaml import YAML
+
+from face_occlusion.params import build
+from face_occlusion.profiles import compose
+from face_occlusion.training.augmentation import MEAN, STD
+from face_occlusion.training.configs import params_class, resolve, schedule_config
+from face_occlusion.training.settings import OptimizerParams, TrainParams
+from tests.conftest import ROOT
+
+PAPER = YAML(typ="safe").load(compose(ROOT / "profiles", "paper"))
+
+
+def recipe(model: str, **loss: Any) -> dict[str, Any]:
+    """Return the resolved configuration of an architecture at `paper`."""
+    train = PAPER["train"] | {"loss": PAPER["train"]["loss"] | loss}
+    return resolve(
+        model,
+        build("models", PAPER["models"][model], params_class(model)),
+        build("train", train, TrainParams),
+        distributed=True,
+    )
+
+
+def assert_holds(config: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Every expected key has its value, however deep; tuples equal lists."""
+    for key, value in expected.items():
+        if isinstance(value, dict):
+            assert_holds(config[key], value)
+        elif isinstance(value, tuple):
+            assert tuple(config[key]) == value, key
+        else:
+            assert config[key] == value, key
+
+
+NORM = {"type": "SyncBN", "requires_grad": True}
+RESNET_101 = {
+    "depth": 101,
+    "stem_channels": 64,
+    "base_channels": 64,
+    "num_stages": 4,
+    "out_indices": (0, 1, 2, 3),
+    "dilations": (1, 1, 2, 4),
+    "strides": (1, 2, 1, 1),
+    "norm_cfg": NORM,
+    "norm_eval": False,
+    "style": "pytorch",
+    "contract_dilation": True,
+}
+DECODER = {
+    "in_channels": 2048,
+    "in_index": 3,
+    "channels": 512,
+    "dropout_ratio": 0.1,
+    "num_classes": 2,
+    "norm_cfg": NORM,
+    "align_corners": False,
+}
+AUXILIARY = {
+    "type": "FCNHead",
+    "in_channels": 1024,
+    "in_index": 2,
+    "channels": 256,
+    "num_convs": 1,
+    "concat_input": False,
+    "dropout_ratio": 0.1,
+    "num_classes": 2,
+    "norm_cfg": NORM,
+    "align_corners": False,
+}
+SGD = {"type": "SGD", "lr": 0.01, "momentum": 0.9, "weight_decay": 0.0005}
+POLY = {"type": "PolyLR", "power": 0.9, "eta_min": 1e-4, "begin": 0, "end": 30_000}
+
+
+@pytest.mark.parametrize(
+    ("model", "decoder"),
+    [
+        ("pspnet", {"pool_scales": (1, 2, 3, 6)}),
+        (
+            "deeplabv3plus",
+            {"dilations": (1, 12, 24, 36), "c1_in_channels": 256, "c1_channels": 48},
+        ),
+    ],
+)
+def test_convolutional_recipes(model, decoder):
+    """DeepLabv3+ as published; PSPNet differs in the decoder alone."""
+    config = recipe(model)
+    assert_holds(
+        config,
+        {
+            "model": {
+                "backbone": RESNET_101,
+                "decode_head": DECODER | decoder,
+                "auxiliary_head": AUXILIARY,
+                "loss": {"aux_weight": 0.4, "aux_ohem": False},
+            },
+            "optim_wrapper": {"optimizer": SGD},
+            "train_cfg": {"max_iters": 30_000},
+            "input_px": 512,
+        },
+    )
+    assert len(config["param_scheduler"]) == 1
+    assert_holds(config["param_scheduler"][0], POLY)
+
+
+def test_segformer_recipe():
+    config = recipe("segformer")
+    assert_holds(
+        config,
+        {
+            "model": {
+                "backbone": {
+                    "embed_dims": 64,
+                    "num_layers": (3, 6, 40, 3),
+                    "num_heads": (1, 2, 5, 8),
+                    "patch_sizes": (7, 3, 3, 3),
+                    "sr_ratios": (8, 4, 2, 1),
+                    "mlp_ratio": 4,
+                    "qkv_bias": True,
+                    "drop_rate": 0.0,
+                    "attn_drop_rate": 0.0,
+                    "drop_path_rate": 0.1,
+                },
+                "decode_head": {"in_channels": (64, 128, 320, 512), "channels": 256},
+                "auxiliary_head": None,
+            },
+            "optim_wrapper": {
+                "optimizer": {
+                    "type": "AdamW",
+                    "lr": 6e-5,
+                    "betas": (0.9, 0.999),
+                    "weight_decay": 0.01,
+                },
+                "paramwise_cfg": {
+                    "custom_keys": {
+                        "head": {"lr_mult": 10},
+                        "pos_block": {"decay_mult": 0.0},
+                        "norm": {"decay_mult": 0.0},
+                    }
+                },
+            },
+        },
+    )
+
+
+def test_text_and_published_configuration_are_one_parameter_apart():
+    text, published = recipe("deeplabv3plus"), recipe("deeplabv3plus", out_channels=2)
+    assert text["model"]["decode_head"]["out_channels"] == 1
+    assert published["model"]["decode_head"]["out_channels"] == 2
+    mining = {"thresh": 0.7, "min_kept_per_image": 10_000, "divide_by": "kept"}
+    assert_holds(text["model"]["loss"], mining)
+    assert recipe("pspnet", divide_by="valid")["model"]["loss"]["divide_by"] == "valid"
+
+
+def test_quantities_augmentation_and_weights():
+    train = build("train", PAPER["train"], TrainParams)
+    assert train.iterations * train.batch_size == 240_000
+    assert (train.batch_size, train.eval_interval) == (8, 400)
+    augment = train.augment
+    assert (augment.flip_prob, augment.rotation_prob, augment.rotation_deg) == (0.5, 0.5, 30)
+    assert augment.photometric
+    assert MEAN == (123.675, 116.28, 103.53) and STD == (58.395, 57.12, 57.375)
+    names = {
+        model: PAPER["models"][model]["pretrained"].rsplit("/")[-1] for model in PAPER["models"]
+    }
+    assert names == {
+        "pspnet": "resnet101_v1c-e67eebb6.pth",
+        "deeplabv3plus": "resnet101_v1c-e67eebb6.pth",
+        "segformer": "mit_b5_20220624-658746d9.pth",
+    }
+
+
+def rates(model: str) -> list[float]:
+    """Return the rate of each of the 30,000 iterations, by mmengine's schedulers."""
+    params = build("o", PAPER["models"][model]["optimizer"], OptimizerParams)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=params.lr)
+    schedulers = [
+        PARAM_SCHEDULERS.build(dict(config), default_args={"optimizer": optimizer})
+        for config in schedule_config(params, 30_000)
+    ]
+    optimizer.step()
+    found = []
+    for _ in range(30_000):
+        found.append(optimizer.param_groups[0]["lr"])
+        for scheduler in schedulers:
+            scheduler.step()
+    return found
+
+
+def test_rates_of_sgd_fall_as_mmsegmentations_poly_does():
+    got = rates("pspnet")
+    assert got[-1] == pytest.approx(1e-4)
+    for iteration in (0, 1, 400, 15_000, 29_000):
+        want = (0.01 - 1e-4) * (1 - iteration / 30_000) ** 0.9 + 1e-4
+        assert got[iteration] == pytest.approx(want, rel=1e-4)
+
+
+def test_rates_of_adamw_rise_under_the_falling_line():
+    """MMSegmentation 0.x: poly from the start, times 1 - (1 - t / 1500)(1 - 1e-6)."""
+    got = rates("segformer")
+    for iteration in (1, 400, 750, 1_499, 1_500, 15_000, 29_000):
+        poly = 6e-5 * (1 - iteration / 30_000)
+        warm_up = 1 - max(0.0, 1 - iteration / 1_500) * (1 - 1e-6)
+        assert got[iteration] == pytest.approx(poly * warm_up, rel=2e-3)
+    assert got[0] == pytest.approx(6e-11, rel=1e-6)
