@@ -7,7 +7,9 @@ several seeds, each resample draws among them as well, for each cell on its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from scipy import stats
@@ -119,8 +121,7 @@ def estimate(
     resampled = resampled[~np.isnan(resampled)]
     low = high = error = float("nan")
     if num_images > 1 and len(resampled):
-        few = np.sqrt(num_images / (num_images - 1))
-        tail = stats.norm.cdf(few * stats.t.ppf((1 - confidence) / 2, num_images - 1))
+        few, tail = _widening(num_images, confidence)
         low, high = np.quantile(resampled, [tail, 1 - tail])
         error = few * resampled.std()
     return Estimate(
@@ -130,6 +131,14 @@ def estimate(
         error=float(error),
         num_images=num_images,
     )
+
+
+@cache
+def _widening(num_images: int, confidence: float) -> tuple[float, float]:
+    """Return the factor of the standard error and the tail of the percentile interval."""
+    few = float(np.sqrt(num_images / (num_images - 1)))
+    tail = stats.norm.cdf(few * stats.t.ppf((1 - confidence) / 2, num_images - 1))
+    return few, float(tail)
 
 
 def estimate_cell(
@@ -143,7 +152,7 @@ def estimate_cell(
         confidence: Coverage, in (0, 1).
         rng: Draws the seeds; unused for one seed.
     """
-    return _combine([(1.0, cell)], num_images, confidence, rng)
+    return estimate_sum([(1.0, cell)], num_images, confidence, rng)
 
 
 def estimate_difference(
@@ -154,24 +163,35 @@ def estimate_difference(
     rng: np.random.Generator,
 ) -> Estimate:
     """Estimate first less second: paired over images, seeds drawn for each; as `estimate_cell`."""
-    return _combine([(1.0, first), (-1.0, second)], num_images, confidence, rng)
+    return estimate_sum([(1.0, first), (-1.0, second)], num_images, confidence, rng)
 
 
-def _combine(
-    terms: list[tuple[float, Resampled]],
+def estimate_sum(
+    terms: Sequence[tuple[float, Resampled]],
     num_images: int,
     confidence: float,
     rng: np.random.Generator,
 ) -> Estimate:
-    """Estimate a sum of signed cells that share their resamples of the images."""
-    value = sum(sign * cell.value for sign, cell in terms)
+    """Estimate a weighted sum of cells that share their resamples of the images.
+
+    Args:
+        terms: (weight, cell): (1, a), (-1, b) for a difference, (1 / M, ...) for a mean.
+        num_images: Images behind the cells.
+        confidence: Coverage, in (0, 1).
+        rng: Draws the seeds; unused where no cell has several.
+
+    Returns:
+        The estimate. With several seeds its interval is a t interval on the bootstrap's standard
+        error, its freedom put together from those of images and seeds.
+    """
+    value = sum(weight * cell.value for weight, cell in terms)
     num_seeds = min(len(cell.values) for _, cell in terms)
-    seeds = [(cell.seed_variance(), len(cell.values) - 1) for _, cell in terms]
-    over_images = np.sum([sign * cell.mean for sign, cell in terms], axis=0)
+    seeds = [(weight**2 * cell.seed_variance(), len(cell.values) - 1) for weight, cell in terms]
+    over_images = np.sum([weight * cell.mean for weight, cell in terms], axis=0)
     if not any(variance for variance, _ in seeds):
         margin = estimate(value, over_images, num_images, confidence)
         return replace(margin, num_seeds=num_seeds)
-    drawn = np.sum([sign * cell.drawn(rng) for sign, cell in terms], axis=0)
+    drawn = np.sum([weight * cell.drawn(rng) for weight, cell in terms], axis=0)
     error = estimate(value, drawn, num_images, confidence).error
     images = (estimate(value, over_images, num_images, confidence).error ** 2, num_images - 1)
     freedom = _satterthwaite([images, *seeds])
@@ -187,7 +207,7 @@ def _combine(
     )
 
 
-def _satterthwaite(parts: list[tuple[float, int]]) -> float:
+def _satterthwaite(parts: Sequence[tuple[float, int]]) -> float:
     """Degrees of freedom of a sum of (variance, freedom) parts (Satterthwaite 1946).
 
     Two seeds tell little of how seeds vary: an interval of three seeds' spread must be wide.

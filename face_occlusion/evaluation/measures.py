@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
 from typing import Literal
 
 import numpy as np
@@ -22,6 +22,12 @@ class ViewCounts:
     occluded: np.ndarray  # (N, 4) int64 [tn, fp, fn, tp] in the occluded region; fn = tp = 0
     border: np.ndarray  # (N, 4) int64 [tn, fp, fn, tp] in its border band
     calibration: np.ndarray  # (N, NUM_BINS, 3) float64 of `calibration_counts`
+
+    def take(self, images: np.ndarray) -> ViewCounts:
+        """Return the counts of some images, by mask or by number."""
+        return ViewCounts(
+            **{item.name: getattr(self, item.name)[images] for item in fields(ViewCounts)}
+        )
 
 
 Field = Literal["counts", "boundary", "occluded", "border", "calibration"]
@@ -145,4 +151,22 @@ MEASURES: dict[str, Measure] = {
 
 def summarise(view: ViewCounts) -> dict[str, float]:
     """Score the counts of one view: every measure, fractions in [0, 1], NaN where undefined."""
-    return {key: measure.of(view) for key, measure in MEASURES.items()}
+    once = np.ones((1, len(view.counts)))
+    return {key: float(scores[0]) for key, scores in resample_every(view, once).items()}
+
+
+def resample_every(
+    view: ViewCounts, weights: np.ndarray, keys: Iterable[str] = MEASURES
+) -> dict[str, np.ndarray]:
+    """Score resamples by several measures, as `Measure.resampled`; each field is summed once."""
+    sums: dict[str, np.ndarray] = {}
+    scores = {}
+    for key in keys:
+        measure = MEASURES[key]
+        if measure.over == "images":
+            scores[key] = measure.resampled(view, weights)
+            continue
+        if measure.field not in sums:
+            sums[measure.field] = weights @ measure.table(view)
+        scores[key] = measure.score(sums[measure.field])
+    return scores

@@ -30,7 +30,7 @@ COLUMNS = {
     "boundary": (2,),
     "occluded": (4,),
     "border": (4,),
-    "calibration": (NUM_BINS, 3),
+    "calibration": (3 * NUM_BINS,),
 }
 
 
@@ -50,6 +50,9 @@ class ImageFacts:
         """Share of the face that is occluded, estimated; None without a face."""
         whole = self.face_px + self.occluded_px
         return self.occluded_px / whole if self.face_px else None
+
+
+_FACTS = [item.name for item in fields(ImageFacts)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,9 +199,10 @@ def _image_text(part: BenchmarkScores, index: int) -> str:
     row: dict[str, Any] = asdict(part.images[index])
     for view, counts in part.views.items():
         row[view] = {name: getattr(counts, name)[index].tolist() for name in COLUMNS}
-        row[view]["calibration"] = [
-            [int(pixels), probability, int(faces)]
+        row[view]["calibration"] = [  # flat: a third of the time to read
+            number
             for pixels, probability, faces in row[view]["calibration"]
+            for number in (int(pixels), probability, int(faces))
         ]
     if part.previews and part.previews[index] is not None:
         row["preview"] = part.previews[index]
@@ -227,7 +231,7 @@ def _parse_benchmark(raw: Mapping[str, Any]) -> BenchmarkScores:
 
 
 def _parse_facts(row: Mapping[str, Any]) -> ImageFacts:
-    facts: dict[str, Any] = {item.name: row[item.name] for item in fields(ImageFacts)}
+    facts: dict[str, Any] = {name: row[name] for name in _FACTS}
     facts["size"] = tuple(facts["size"])
     return ImageFacts(**facts)
 
@@ -247,7 +251,7 @@ def _check_agrees(view: str, stored: Mapping[str, float | None], again: dict[str
 def _columns(name: str, rows: list[Any], shape: tuple[int, ...]) -> np.ndarray:
     """Return one view's counts, (N, *shape)."""
     kind = float if name == "calibration" else np.int64
-    table = np.asarray(rows, dtype=kind)
+    table = np.asarray(rows, dtype=kind).reshape(len(rows), -1)
     if len(rows) and table.shape[1:] != shape:
         raise ValueError(f"images: {name} must be of shape {shape}; got {table.shape[1:]}")
-    return table.reshape(len(rows), *shape)
+    return table.reshape(len(rows), NUM_BINS, 3) if name == "calibration" else table

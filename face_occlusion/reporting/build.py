@@ -17,6 +17,7 @@ from face_occlusion.reporting.claims import Judgement, judge_claims
 from face_occlusion.reporting.curves import METRICS, Curve, read_curves
 from face_occlusion.reporting.evidence import OurEvidence, PaperEvidence
 from face_occlusion.reporting.grid import Grid, axes_of
+from face_occlusion.reporting.occluder_kinds import name_kinds, read_occluder_kinds
 from face_occlusion.reporting.paper import Place
 from face_occlusion.reporting.params import ReportParams
 from face_occlusion.reporting.picks import count_corrected
@@ -125,6 +126,8 @@ def gather(sections: Sections, scores: Path, models: Path, data: Path) -> Materi
         )
         for name in sections.runs
     }
+    written = Path(report.breakdown.occluder_kinds)
+    runs = name_kinds(runs, read_occluder_kinds(written), written)
     return Material(
         sections=sections,
         grid=Grid(axes, runs, report.bootstrap),

@@ -7,7 +7,7 @@ a score file of a run that left the grid is not shown, and a run without scores 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product, starmap
 from typing import Any
@@ -21,7 +21,7 @@ from face_occlusion.evaluation.bootstrap import (
     estimate_difference,
     resample_weights,
 )
-from face_occlusion.evaluation.measures import MEASURES, ViewCounts, summarise
+from face_occlusion.evaluation.measures import MEASURES, ViewCounts, resample_every, summarise
 from face_occlusion.evaluation.scores import BenchmarkScores, ImageFacts, RunScores
 from face_occlusion.reporting.paper import PaperCell, Place, paper_cells
 
@@ -209,7 +209,7 @@ class Grid:
             self.resampled(places[1], measure),
             self.cells[places[0]].num_images,
             self.params.confidence,
-            self._rng("/".join((*places[0], second))),
+            self.rng("/".join((*places[0], second))),
         )
 
     def estimate(self, place: Place, measure: str, view: str | None = None) -> Estimate | None:
@@ -227,7 +227,7 @@ class Grid:
             self.resampled(place, measure, view),
             len(parts[0][1].images),
             self.params.confidence,
-            self._rng("/".join(place)),
+            self.rng("/".join(place)),
         )
 
     def resampled(self, place: Place, measure: str, view: str | None = None) -> Resampled:
@@ -240,30 +240,42 @@ class Grid:
         if not parts:
             raise ValueError(f"no scores for {place}")
         view = view or parts[0][0].headline
-        key = (place, measure, view)
-        if key not in self._resampled:
+        if (place, measure, view) not in self._resampled:
             weights = self.weights(place.benchmark)
-            views = [part.views[view] for _, part in parts]
-            self._resampled[key] = Resampled(
-                values=np.array([MEASURES[measure].of(counts) for counts in views]),
-                resamples=np.stack(
-                    [MEASURES[measure].resampled(counts, weights) for counts in views]
-                ),
-            )
-        return self._resampled[key]
+            self._resampled |= {
+                (place, name, view): cell
+                for name, cell in _resample([part.views[view] for _, part in parts], weights)
+            }
+        return self._resampled[place, measure, view]
+
+    def resample(
+        self, place: Place, images: np.ndarray, measures: Sequence[str]
+    ) -> dict[str, Resampled]:
+        """Score some images of a cell, headline view.
+
+        The resamples are those of the whole benchmark: what they drew of these images.
+
+        Args:
+            place: A cell with scores.
+            images: (n,) numbers of the images.
+            measures: Keys of `MEASURES`.
+        """
+        weights = self.weights(place.benchmark)[:, images]
+        views = [part.views[run.headline].take(images) for run, part in self.parts(place)]
+        return dict(_resample(views, weights, measures))
 
     def weights(self, benchmark: str) -> np.ndarray:
         """Return how often each resample drew each image of a benchmark, (B, N)."""
         if benchmark not in self._weights:
-            # A seed of its own for each benchmark, from its name: order changes nothing.
             self._weights[benchmark] = resample_weights(
                 len(self.images(benchmark)),
                 self.params.num_resamples,
-                self._rng(benchmark),
+                self.rng(benchmark),
             )
         return self._weights[benchmark]
 
-    def _rng(self, name: str) -> np.random.Generator:
+    def rng(self, name: str) -> np.random.Generator:
+        """Return the randomness of one purpose, from its name: order changes nothing."""
         return np.random.default_rng([zlib.crc32(name.encode()), self.params.seed])
 
     def _cell(self, place: Place) -> Cell:
@@ -285,6 +297,23 @@ class Grid:
             num_images=len(parts[0][1].images),
             scores=_mean_scores([part for _, part in parts]),
             headline=runs[0].headline,
+        )
+
+
+def _resample(
+    views: Sequence[ViewCounts], weights: np.ndarray, measures: Sequence[str] = tuple(MEASURES)
+) -> Iterator[tuple[str, Resampled]]:
+    """Score several seeds' counts of the same images."""
+    once = np.ones((1, weights.shape[1]))
+    values = [resample_every(view, once, measures) for view in views]
+    resamples = [resample_every(view, weights, measures) for view in views]
+    for key in measures:
+        yield (
+            key,
+            Resampled(
+                values=np.array([value[key][0] for value in values]),
+                resamples=np.stack([resample[key] for resample in resamples]),
+            ),
         )
 
 

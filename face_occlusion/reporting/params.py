@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from face_occlusion.reporting.breakdowns import BreakdownParams
 from face_occlusion.reporting.grid import BootstrapParams
 from face_occlusion.reporting.pictures import parse_colour
 
@@ -70,6 +71,7 @@ class ReportParams:
     table_4: Sequence[str]
     table_5: Sequence[str]
     bootstrap: BootstrapParams
+    breakdown: BreakdownParams
     figures: FigureParams
     qualitative: QualitativeParams
     page: PageParams

@@ -19,18 +19,13 @@ def view():
     )
 
 
-def take(view, places):
-    names = ("counts", "boundary", "occluded", "border", "calibration")
-    return ViewCounts(**{name: getattr(view, name)[places] for name in names})
-
-
 @pytest.mark.parametrize("key", MEASURES)
 def test_a_resample_is_the_score_of_the_images_it_drew(view, key):
     weights = resample_weights(6, 9, np.random.default_rng(3))
     resampled = MEASURES[key].resampled(view, weights)
     for row, score in zip(weights, resampled, strict=True):
         drawn = np.repeat(np.arange(6), row.astype(int))
-        assert score == pytest.approx(MEASURES[key].of(take(view, drawn)))
+        assert score == pytest.approx(MEASURES[key].of(view.take(drawn)))
 
 
 def test_summary_is_what_the_counts_say(view):
@@ -55,7 +50,7 @@ def test_summary_is_what_the_counts_say(view):
 
 def test_per_image_mean_weighs_images_alike_and_the_pooled_one_pixels(view):
     counts = np.array([[50, 0, 0, 50], [0, 5000, 0, 5000], [0, 0, 0, 0]])
-    part = take(view, [0, 1, 2])
+    part = view.take(np.arange(3))
     part = ViewCounts(
         counts=counts,
         **{name: getattr(part, name) for name in ("boundary", "occluded", "border", "calibration")},

@@ -41,6 +41,7 @@ def sections(profile: str = "made-up") -> Sections:
     raw = read_yaml(ROOT / "profiles" / "paper.yaml")
     report = raw["report"]
     report["bootstrap"]["num_resamples"] = 200
+    report["breakdown"]["occluder_kinds"] = str(ROOT / report["breakdown"]["occluder_kinds"])
     report["figures"] |= {"dpi": 60, "sheet_images": 3}
     report["qualitative"]["images_per_rule"] = 1
     report["page"] = {"thumbnail_px": 48, "browser_images": 4}

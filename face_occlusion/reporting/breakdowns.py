@@ -1,0 +1,299 @@
+"""Scores as long tables: of every measure, of groups of images, of single images and of seeds.
+
+Every table is read off the score files alone. Scores are in per cent, NaN where undefined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations as pairs_of
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from face_occlusion.evaluation.bootstrap import Estimate, Resampled, estimate_sum
+from face_occlusion.evaluation.measures import MEASURES
+from face_occlusion.evaluation.metrics import CLASSES
+from face_occlusion.evaluation.scores import ImageFacts
+from face_occlusion.reporting.grid import Grid
+from face_occlusion.reporting.paper import Place
+
+FACTOR_TITLES = {
+    "occluder_kind": "Occluder",
+    "covered": "Share of the face occluded (estimated)",
+    "skin_tone": "Skin tone (ITA of the visible face pixels)",
+}
+FACTOR_NOTES = {
+    "occluder_kind": "Kinds as the benchmark's file names say, or as written down by hand.",
+    "covered": "Estimated from the mask: background inside the convex hull of the face, as a share "
+    "of both; an occluder that takes a whole side of the face is not seen.",
+    "skin_tone": "Individual typology angle of the visible face pixels under their lighting: a "
+    "measurement of pixels, not of people. Pictures without colour have none.",
+}
+MEASURED = ("miou", "iou_face", "boundary_iou")  # of groups of images
+IMAGE_MEASURES = {
+    "miou": "miou",
+    "iou_face": "iou_face",
+    "boundary_iou": "boundary_iou",
+    "occluded": "iou_occluded",
+    "border": "miou_border",
+}
+NOT_NAMED = "not named"
+NOT_MEASURED = "not measured"
+# The usual six classes of the angle (Chardon 1991; Del Bino & Bernerd 2013), lower ends in degrees.
+TONES = {
+    "very light (> 55°)": 55.0,
+    "light (41 to 55°)": 41.0,
+    "intermediate (28 to 41°)": 28.0,
+    "tan (10 to 28°)": 10.0,
+    "brown (−30 to 10°)": -30.0,
+    "dark (≤ −30°)": -np.inf,
+}
+MEAN_MODEL = "mean"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakdownParams:
+    """Section `report.breakdown` of params.yaml."""
+
+    occluder_kinds: str  # CSV of kinds written down by hand; see occluder_kinds.py
+    covered_edges: Sequence[float]  # between the bins of the occluded share
+
+    def __post_init__(self) -> None:
+        edges = list(self.covered_edges)
+        if not edges or edges != sorted(set(edges)) or not 0 < edges[0] <= edges[-1] < 1:
+            raise ValueError(f"covered_edges must rise within (0, 1); got {edges}")
+
+    @property
+    def covered_titles(self) -> list[str]:
+        """Titles of the bins, least occluded first."""
+        cent = [f"{100 * edge:g}" for edge in self.covered_edges]
+        middle = [f"{low} to {high} %" for low, high in pairwise(cent)]
+        return [f"under {cent[0]} %", *middle, f"{cent[-1]} % and more"]
+
+
+def tone_of(ita_deg: float | None) -> str:
+    """Name the class of an angle; an angle on an edge belongs to the darker class."""
+    if ita_deg is None:
+        return NOT_MEASURED
+    return next(name for name, low in TONES.items() if ita_deg > low)
+
+
+def level_of(image: ImageFacts, factor: str, params: BreakdownParams) -> str:
+    """Name the group of an image within a factor."""
+    if factor == "occluder_kind":
+        return (image.occluder_kind or NOT_NAMED).replace("_", " ")
+    if factor == "skin_tone":
+        return tone_of(image.ita_deg)
+    if image.covered_frac is None:
+        return NOT_MEASURED
+    place = np.searchsorted(params.covered_edges, image.covered_frac, side="right")
+    return params.covered_titles[int(place)]
+
+
+def levels(factor: str, found: Iterable[str], params: BreakdownParams) -> list[str]:
+    """Order the groups of a factor for display; kinds by name, those without one last."""
+    known = {"skin_tone": list(TONES), "covered": params.covered_titles}.get(factor, [])
+    last = [NOT_NAMED, NOT_MEASURED]
+    named = sorted(set(found) - set(known) - set(last))
+    return [*known, *named, *last]
+
+
+def image_table(grid: Grid) -> pd.DataFrame:
+    """One row for each image of each run, headline view; `occluder_kind` is "" where not known."""
+    return _joined(_image_frames(grid))
+
+
+def _image_frames(grid: Grid) -> Iterator[pd.DataFrame]:
+    for place in grid.cells:
+        for run, part in grid.parts(place):
+            view = part.views[run.headline]
+            images = part.images
+            yield pd.DataFrame(
+                {
+                    **place._asdict(),
+                    "seed": run.seed,
+                    "run": run.run,
+                    "key": [image.key for image in images],
+                    "occluder_kind": [image.occluder_kind or "" for image in images],
+                    "covered_frac": np.array([image.covered_frac for image in images], float),
+                    "ita_deg": np.array([image.ita_deg for image in images], float),
+                    "height": [image.size[0] for image in images],
+                    "width": [image.size[1] for image in images],
+                    **{
+                        name: 100 * MEASURES[measure].per_image(view)
+                        for name, measure in IMAGE_MEASURES.items()
+                    },
+                }
+            )
+
+
+def breakdown_table(grid: Grid, params: BreakdownParams) -> pd.DataFrame:
+    """Score groups of images: by occluder, by share occluded, by skin tone.
+
+    Returns:
+        One row for each benchmark, factor, level, combination, model (and `mean`, over the
+        models) and measure of `MEASURED`: num_images, value, low, high. The resamples of a group
+        are those of the whole benchmark, so that groups and combinations stay paired. Levels
+        without images have no rows; `level` is ordered for display.
+    """
+    rows: list[dict[str, object]] = []
+    order: dict[str, list[str]] = {factor: [] for factor in FACTOR_TITLES}
+    for benchmark in grid.axes.benchmarks:
+        images = grid.images(benchmark)
+        for factor in FACTOR_TITLES:
+            names = np.array([level_of(image, factor, params) for image in images], object)
+            for level in dict.fromkeys(names):
+                order[factor].append(level)
+                rows += _group_rows(grid, benchmark, factor, level, np.flatnonzero(names == level))
+    columns = ["benchmark", "factor", "level", "combination", "model", "measure", "num_images"]
+    frame = pd.DataFrame(rows, columns=[*columns, "value", "low", "high"])
+    every = [name for factor, found in order.items() for name in levels(factor, found, params)]
+    frame["level"] = pd.Categorical(frame["level"], list(dict.fromkeys(every)), ordered=True)
+    keys = frame["factor"].map({factor: place for place, factor in enumerate(FACTOR_TITLES)})
+    return (
+        frame.assign(_factor=keys)
+        .sort_values(["_factor", "level"], kind="stable")
+        .drop(columns="_factor")
+        .reset_index(drop=True)
+    )
+
+
+def _group_rows(
+    grid: Grid, benchmark: str, factor: str, level: str, images: np.ndarray
+) -> Iterator[dict[str, object]]:
+    for combination in grid.axes.combinations:
+        places = [Place(combination, benchmark, model) for model in grid.axes.models]
+        scored = [place for place in places if grid.parts(place)]
+        resampled = {place.model: grid.resample(place, images, MEASURED) for place in scored}
+        for measure in MEASURED:
+            cells = {model: scores[measure] for model, scores in resampled.items()}
+            for model, margin in _margins(grid, cells, len(images)):
+                yield {
+                    "benchmark": benchmark,
+                    "factor": factor,
+                    "level": level,
+                    "combination": combination,
+                    "model": model,
+                    "measure": measure,
+                    "num_images": len(images),
+                    **_per_cent(margin),
+                }
+
+
+def _margins(
+    grid: Grid, cells: dict[str, Resampled], num_images: int
+) -> Iterator[tuple[str, Estimate]]:
+    """Estimate each model's cell, and their mean where there are several."""
+    terms = {model: [(1.0, cell)] for model, cell in cells.items()}
+    if len(cells) > 1:
+        terms[MEAN_MODEL] = [(1 / len(cells), cell) for cell in cells.values()]
+    for model, term in terms.items():
+        rng = grid.rng(model)
+        yield model, estimate_sum(term, num_images, grid.params.confidence, rng)
+
+
+def measure_table(grid: Grid) -> pd.DataFrame:
+    """Every score of every view of every cell with its interval."""
+    rows = []
+    for place in grid.cells:
+        parts = grid.parts(place)
+        for view in parts[0][1].views if parts else ():
+            if not all(view in part.views for _, part in parts):
+                continue  # a seed without this checkpoint: no mean over seeds
+            for measure in MEASURES:
+                margin = grid.estimate(place, measure, view)
+                if margin is not None:
+                    rows.append(
+                        {
+                            **place._asdict(),
+                            "view": view,
+                            "measure": measure,
+                            **_per_cent(margin),
+                            "num_images": margin.num_images,
+                            "num_seeds": margin.num_seeds,
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+def difference_table(
+    grid: Grid,
+    pairs: Sequence[tuple[str, str]] | None = None,
+    measures: Sequence[str] = tuple(MEASURES),
+) -> pd.DataFrame:
+    """Differences of two combinations, paired over images, in per cent points.
+
+    Args:
+        grid: All results.
+        pairs: (first, second); every pair by default. A row's value is first less second.
+        measures: Keys of `MEASURES`.
+    """
+    rows = []
+    for first, second in pairs or list(pairs_of(grid.axes.combinations, 2)):
+        for benchmark in grid.axes.benchmarks:
+            for model in grid.axes.models:
+                for measure in measures:
+                    margin = grid.difference(first, second, benchmark, model, measure)
+                    if margin is not None:
+                        rows.append(
+                            {
+                                "benchmark": benchmark,
+                                "model": model,
+                                "first": first,
+                                "second": second,
+                                "measure": measure,
+                                **_per_cent(margin),
+                                "p_value": margin.p_value(),
+                                "num_images": margin.num_images,
+                                "num_seeds": margin.num_seeds,
+                            }
+                        )
+    return pd.DataFrame(rows)
+
+
+def confusion_table(grid: Grid) -> pd.DataFrame:
+    """Pixels by class and prediction, headline view; `share` is of the actual class."""
+    rows = []
+    for place in grid.cells:
+        for run, part in grid.parts(place):
+            matrix = part.views[run.headline].counts.sum(axis=0).reshape(2, 2)  # row = target
+            for actual, counts in zip(CLASSES, matrix, strict=True):
+                for predicted, pixels in zip(CLASSES, counts, strict=True):
+                    rows.append(
+                        {
+                            **place._asdict(),
+                            "seed": run.seed,
+                            "actual": actual,
+                            "predicted": predicted,
+                            "pixels": int(pixels),
+                            "share": pixels / counts.sum() if counts.sum() else np.nan,
+                        }
+                    )
+    return pd.DataFrame(rows)
+
+
+def seed_table(grid: Grid) -> pd.DataFrame:
+    """The pooled mIoU of each run: several rows for a cell only where it has several seeds."""
+    rows = [
+        {
+            **place._asdict(),
+            "seed": run.seed,
+            "run": run.run,
+            "miou": 100 * MEASURES["miou"].of(part.views[run.headline]),
+        }
+        for place in grid.cells
+        for run, part in grid.parts(place)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _per_cent(margin: Estimate) -> dict[str, float]:
+    return {"value": 100 * margin.value, "low": 100 * margin.low, "high": 100 * margin.high}
+
+
+def _joined(frames: Iterator[pd.DataFrame]) -> pd.DataFrame:
+    found = list(frames)
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()

@@ -1,0 +1,211 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from face_occlusion.evaluation import metrics
+from face_occlusion.evaluation.measures import MEASURES
+from face_occlusion.evaluation.scores import ImageFacts
+from face_occlusion.reporting import breakdowns
+from face_occlusion.reporting.breakdowns import BreakdownParams, level_of, tone_of
+from face_occlusion.reporting.grid import Grid
+from face_occlusion.reporting.occluder_kinds import name_kinds, read_occluder_kinds
+from face_occlusion.reporting.paper import Place
+
+PARAMS = BreakdownParams(occluder_kinds="kinds.csv", covered_edges=[0.01, 0.1, 0.25])
+PLACE = Place("c_wo", "realocc", "pspnet")
+
+
+def facts(**changed):
+    base = {"key": "a", "occluder_kind": "face_mask", "size": (4, 5), "face_px": 90}
+    return ImageFacts(**(base | {"occluded_px": 10, "ita_deg": 12.0} | changed))
+
+
+@pytest.mark.parametrize(
+    ("changed", "factor", "level"),
+    [
+        ({}, "occluder_kind", "face mask"),
+        ({"occluder_kind": None}, "occluder_kind", "not named"),
+        ({"occluded_px": 0}, "covered", "under 1 %"),
+        ({"occluded_px": 10}, "covered", "10 to 25 %"),  # on the edge: 10 / 100
+        ({"occluded_px": 90}, "covered", "25 % and more"),
+        ({"face_px": 0}, "covered", "not measured"),
+        ({}, "skin_tone", "tan (10 to 28°)"),
+        ({"ita_deg": None}, "skin_tone", "not measured"),
+    ],
+)
+def test_an_image_has_one_level_of_each_factor(changed, factor, level):
+    assert level_of(facts(**changed), factor, PARAMS) == level
+
+
+def test_the_six_tones_cover_every_angle():
+    edges = [-90, -30, -29.9, 10, 10.1, 28, 28.1, 41, 41.1, 55, 55.1, 90]
+    names = [tone_of(edge).split(" (")[0] for edge in edges]
+    assert names == [
+        "dark", "dark", "brown", "brown", "tan", "tan", "intermediate", "intermediate",
+        "light", "light", "very light", "very light",
+    ]  # fmt: skip
+
+
+def test_groups_of_a_factor_partition_the_images_and_score_what_they_hold(material):
+    grid = material.grid
+    table = breakdowns.breakdown_table(grid, PARAMS)
+    images = grid.images("realocc")
+    view = grid.view(PLACE)
+    one = table.query(
+        "benchmark == 'realocc' and combination == 'c_wo' and model == 'pspnet' "
+        "and measure == 'miou'"
+    )
+    for factor, rows in one.groupby("factor"):
+        assert rows["num_images"].sum() == len(images), factor
+        for row in rows.itertuples():
+            chosen = [level_of(image, factor, PARAMS) == row.level for image in images]
+            expected = 100 * metrics.mean_iou(view.counts[chosen].sum(axis=0))
+            assert row.value == pytest.approx(expected)
+            if row.num_images > 2:
+                assert row.low <= row.value <= row.high
+    kinds = one.query("factor == 'occluder_kind'")
+    assert kinds["level"].tolist() == ["mask", "microphone", "sunglasses"]
+    assert set(table["benchmark"]) == {"realocc", "realocc_wild", "wo_test"}  # cofw is absent
+
+
+def test_the_mean_model_is_the_mean_and_paired_over_images(material):
+    table = breakdowns.breakdown_table(material.grid, PARAMS)
+    keys = ["benchmark", "factor", "level", "combination", "measure"]
+    wide = table.pivot_table(index=keys, columns="model", values="value", observed=True)
+    expected = wide[["pspnet", "deeplabv3plus", "segformer"]].mean(axis=1)
+    np.testing.assert_allclose(wide["mean"], expected)
+
+
+def test_every_measure_of_every_cell_has_an_interval(material):
+    table = breakdowns.measure_table(material.grid)
+    assert set(table["measure"]) == set(MEASURES)
+    assert set(table["view"]) == {"last", "best"}
+    known = table.dropna(subset=["value"])
+    assert (known["low"] <= known["value"] + 1e-9).all()
+    assert (known["value"] <= known["high"] + 1e-9).all()
+    cell = material.grid.cells[PLACE]
+    row = known[(known[list(PLACE._fields)] == list(PLACE)).all(axis=1)].query("view == 'last'")
+    by_measure = row.set_index("measure")["value"]
+    for measure, value in cell.scores["last"].items():
+        if not np.isnan(value):
+            assert by_measure[measure] == pytest.approx(100 * value)
+
+
+def test_differences_of_every_measure_subtract_and_are_signed(material):
+    table = breakdowns.difference_table(material.grid, [("c_cm", "c_wo"), ("c_wo", "c_cm")])
+    keys = ["benchmark", "model", "measure"]
+    forth = table.query("first == 'c_cm'").set_index(keys)
+    back = table.query("first == 'c_wo'").set_index(keys)
+    np.testing.assert_allclose(forth["value"], -back["value"])
+    np.testing.assert_allclose(forth["low"], -back["high"])
+    assert (forth["p_value"].dropna() <= 1).all()
+    assert set(table["measure"]) == set(MEASURES)
+
+
+def test_confusion_shares_add_up_per_class(material):
+    table = breakdowns.confusion_table(material.grid)
+    sums = table.groupby(["combination", "benchmark", "model", "actual"])["share"].sum()
+    np.testing.assert_allclose(sums, 1)
+    counts = material.grid.view(PLACE).counts.sum()
+    one = table[(table[list(PLACE._fields)] == list(PLACE)).all(axis=1)]
+    assert one["pixels"].sum() == counts
+
+
+def test_image_table_holds_every_image_of_every_run(material):
+    table = breakdowns.image_table(material.grid)
+    assert len(table) == 27 * (14 + 6 + 8)
+    one = table[table["run"] == "pspnet_c_wo"].query("benchmark == 'realocc'")
+    np.testing.assert_allclose(
+        one["miou"], 100 * metrics.mean_iou(material.grid.view(PLACE).counts)
+    )
+    assert one["covered_frac"].between(0, 1).all()
+
+
+@pytest.fixture
+def with_seeds(material):
+    """The grid with a second and a third seed of one cell."""
+    runs = {runs[0].run: runs[0] for runs in material.grid.runs.values()}
+    first, other = runs["pspnet_c_wo"], runs["segformer_c_wo"]
+    for seed, scores in ((2, other), (3, runs["pspnet_c_cm"])):
+        name = f"pspnet_c_wo__seed{seed}"
+        runs[name] = dataclasses.replace(first, run=name, seed=seed, benchmarks=scores.benchmarks)
+    return Grid(material.grid.axes, runs, material.grid.params)
+
+
+def test_seeds_of_a_cell_share_it(material, with_seeds):
+    cell, single = with_seeds.cells[PLACE], material.grid.cells[PLACE]
+    assert cell.seeds == [1, 2, 3] and cell.run == "pspnet_c_wo"
+    table = breakdowns.seed_table(with_seeds)
+    mine = table[(table[list(PLACE._fields)] == list(PLACE)).all(axis=1)]
+    assert mine["run"].tolist() == [
+        "pspnet_c_wo", "pspnet_c_wo__seed2", "pspnet_c_wo__seed3",
+    ]  # fmt: skip
+    assert cell.estimate.value == pytest.approx(mine["miou"].mean() / 100)
+    assert cell.scores["last"]["miou"] == pytest.approx(cell.estimate.value)
+    assert cell.estimate.num_seeds == 3
+    # These seeds differ more than the images say: the interval must know.
+    assert cell.estimate.error > mine["miou"].std() / 100 / np.sqrt(3) * 0.9
+    assert cell.estimate.high - cell.estimate.low > single.estimate.high - single.estimate.low
+    gap = with_seeds.difference("c_wo", "c_cm", "realocc", "pspnet")
+    assert gap.num_seeds == 1  # the other cell has one
+    assert gap.error > material.grid.difference("c_wo", "c_cm", "realocc", "pspnet").error
+
+
+def test_the_same_seed_twice_is_refused(material):
+    runs = {runs[0].run: runs[0] for runs in material.grid.runs.values()}
+    with pytest.raises(ValueError, match="same cell with the same seed 1; give one another `seed`"):
+        Grid(material.grid.axes, runs | {"again": runs["pspnet_c_wo"]}, material.grid.params)
+
+
+def write(path, *lines):
+    path.write_text("\n".join(["benchmark,key,occluder_kind", *lines]) + "\n")
+    return path
+
+
+def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, material):
+    path = write(tmp_path / "kinds.csv", "realocc,00003,camera")
+    runs = {runs[0].run: runs[0] for runs in material.grid.runs.values()}
+    named = name_kinds(runs, read_occluder_kinds(path), path)
+    kinds = {
+        image.key: image.occluder_kind
+        for image in named["pspnet_c_wo"].benchmarks["realocc"].images
+    }
+    assert kinds["00003"] == "camera"
+    assert kinds["00004"] == "sunglasses"
+    table = breakdowns.breakdown_table(
+        Grid(material.grid.axes, named, material.grid.params), PARAMS
+    )
+    row = table.query("level == 'camera' and model == 'pspnet' and measure == 'miou'")
+    assert (row["num_images"] == 1).all() and row["low"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["realocc,00003,"], "line 2: must hold"),
+        (["realocc,00003"], "line 2: must hold"),
+        (["realocc,00003,a,b"], "line 2: must hold"),
+        (["realocc,00003,a", "realocc,00003,b"], "line 3: '00003' of 'realocc' is listed twice"),
+        (["realocc,nobody,a"], "no image 'nobody' in benchmark 'realocc'"),
+    ],
+)
+def test_a_wrong_list_of_kinds_names_its_line(tmp_path, material, lines, message):
+    path = write(tmp_path / "kinds.csv", *lines)
+    runs = {runs[0].run: runs[0] for runs in material.grid.runs.values()}
+    with pytest.raises(ValueError, match=message):
+        name_kinds(runs, read_occluder_kinds(path), path)
+
+
+def test_a_missing_or_foreign_list_of_kinds_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"report\.breakdown\.occluder_kinds names it"):
+        read_occluder_kinds(tmp_path / "none.csv")
+    (tmp_path / "other.csv").write_text("image,kind\n")
+    with pytest.raises(ValueError, match="columns must be"):
+        read_occluder_kinds(tmp_path / "other.csv")
+
+
+@pytest.mark.parametrize("edges", [[], [0.2, 0.1], [0.0, 0.1], [0.5, 1.0]])
+def test_edges_must_rise_within_the_unit_interval(edges):
+    with pytest.raises(ValueError, match=r"^covered_edges"):
+        BreakdownParams(occluder_kinds="x", covered_edges=edges)
