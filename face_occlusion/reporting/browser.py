@@ -27,7 +27,7 @@ def browser_data(
         side_px: Longer side of the images.
 
     Returns:
-        `title`; `images`: key, kind, src, truth; `runs`: name, title, and per image its mask and
+        `key`, `title`; `images`: key, kind, src, truth; `runs`: name, title, per image its mask and
         mIoU in per cent, None where neither was kept. Masks are 1-bit PNG in base64. No runs if
         no run has kept a prediction.
     """
@@ -48,7 +48,8 @@ def browser_data(
             }
         )
     images = [_image(image_set, key, side_px) for key in keys] if runs else []
-    return {"title": grid.axes.benchmarks[benchmark], "images": images, "runs": runs}
+    title = grid.axes.benchmarks[benchmark]
+    return {"key": benchmark, "title": title, "images": images, "runs": runs}
 
 
 def _image(image_set: ImageSet, key: str, side_px: int) -> dict[str, str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -14,13 +16,18 @@ import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.ticker import MaxNLocator
 
+from face_occlusion.images import decode_image
 from face_occlusion.imageset import ImageSet
+from face_occlusion.reporting.catalogue import FigureEntry
 from face_occlusion.reporting.curves import Curve, thinned
 from face_occlusion.reporting.grid import Axes, Cell, Grid, best_of_columns
 from face_occlusion.reporting.picks import spread
 from face_occlusion.reporting.pictures import data_uri, outlined, reduced
 
 CHART = (320, 180)  # width and height of a curve's panel, in SVG units
+FIGURE_PX = 1280  # longer side of figures inside the page
+TEMPLATES = ("report.html", "report.css", "report.js")
+MAX_LIST = 6  # entries of a list that are written out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +38,16 @@ class Sample:
     image: str  # data URI
     outlined: str  # data URI
     facts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhibit:
+    """A figure of the report on the page: its picture, or why there is none."""
+
+    title: str
+    caption: str
+    image: str | None  # data URI
+    absent: str | None
 
 
 def samples(
@@ -61,16 +78,48 @@ def flat_facts(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, s
         label = f"{prefix}{name}".replace("_", " ")
         if isinstance(value, Mapping):
             lines += flat_facts(value, f"{label}: ")
-        elif isinstance(value, list):
-            if len(value) <= 6:
-                lines.append((label, ", ".join(_fact(item) for item in value)))
         elif value is not None:
             lines.append((label, _fact(value)))
     return lines
 
 
 def _fact(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    """Write a value: three digits, short lists and matrices in full, long ones by their length."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if not isinstance(value, list):
+        return str(value)
+    if len(value) > MAX_LIST:
+        return f"{len(value)} values"
+    is_matrix = any(isinstance(item, list) for item in value)
+    return ("; " if is_matrix else ", ").join(_fact(item) for item in value)
+
+
+def gallery(
+    entries: Sequence[FigureEntry], absent: Mapping[str, str], folder: Path
+) -> list[Exhibit]:
+    """Take the drawn figures that the page shows, and those that could not be drawn.
+
+    Args:
+        entries: The catalogue.
+        absent: Why figures were not drawn, by name.
+        folder: Of the drawn figures.
+    """
+    return [
+        Exhibit(
+            title=f"Figure {entry.number}: {entry.title}" if entry.number else entry.title,
+            caption=entry.caption,
+            image=None if entry.name in absent else _figure_uri(folder / f"{entry.name}.png"),
+            absent=absent.get(entry.name),
+        )
+        for entry in entries
+        if entry.in_gallery or entry.name in absent
+    ]
+
+
+def _figure_uri(path: Path) -> str:
+    image = decode_image(path.read_bytes(), str(path))
+    return data_uri(reduced(image, FIGURE_PX), quality=85)
 
 
 def score_rows(grid: Grid, benchmarks: Sequence[str]) -> list[dict[str, Any]]:
@@ -122,6 +171,8 @@ def cell_tip(cell: Cell) -> str:
         ]
     if cell.printed is not None:
         lines.append(f"Paper: {cell.printed:.2f}")
+    if cell.difference is not None:
+        lines.append(f"Ours less the paper's: {cell.difference:+.2f}")
     return "\n".join(lines)
 
 
@@ -183,16 +234,17 @@ def unbroken(text: str) -> Markup:
     return Markup(" ").join(words)
 
 
+@cache
+def templates() -> dict[str, str]:
+    """Read the templates, once: a process then renders one page only, whoever edits the files."""
+    folder = resources.files("face_occlusion.reporting").joinpath("templates")
+    return {name: folder.joinpath(name).read_text() for name in TEMPLATES}
+
+
 def render(context: Mapping[str, Any]) -> str:
     """Fill the page's template."""
-    folder = resources.files("face_occlusion.reporting").joinpath("templates")
     environment = jinja2.Environment(
-        loader=jinja2.DictLoader(
-            {
-                name: folder.joinpath(name).read_text()
-                for name in ("report.html", "report.css", "report.js")
-            }
-        ),
+        loader=jinja2.DictLoader(templates()),
         autoescape=lambda name: name == "report.html",
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -181,9 +181,9 @@ def _benchmark(inventory: Inventory, name: str, title: str) -> Substitution:
     return Substitution(what=title, paper=f"{BENCHMARK_IMAGES[name]:,} images", here=here)
 
 
-def hashes(inventory: Inventory) -> list[tuple[str, int, str]]:
-    """Return name, number of images and sha256 of the index of every image set."""
+def hashes(image_sets: Mapping[str, ImageSet]) -> list[tuple[str, int, str]]:
+    """Return name, number of images and sha256 of the index of image sets."""
     return [
         (name, len(image_set), fingerprint(image_set.folder))
-        for name, image_set in inventory.sets.items()
+        for name, image_set in image_sets.items()
     ]

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from face_occlusion.reporting import page
 from face_occlusion.reporting import report as module
 from face_occlusion.reporting.catalogue import catalogue
 from face_occlusion.reporting.page import as_json, flat_facts, unbroken
@@ -85,6 +86,15 @@ def test_a_second_report_has_the_same_bytes(report, material, tmp_path, monkeypa
     assert differing == []
 
 
+def test_a_template_edited_meanwhile_changes_nothing(tmp_path, monkeypatch):
+    before = page.templates()
+    (tmp_path / "templates").mkdir()
+    for name in before:
+        (tmp_path / "templates" / name).write_text("edited")
+    monkeypatch.setattr(page.resources, "files", lambda _: tmp_path)
+    assert page.templates() == before
+
+
 def test_nothing_half_written_remains(material, tmp_path, monkeypatch):
     (tmp_path / "index.html").write_text("old")
 
@@ -128,11 +138,11 @@ class Page(HTMLParser):
 
 def test_the_page_needs_nothing_else(report):
     text = (report / "index.html").read_text()
-    page = Page(text)
-    assert page.open == []
-    assert page.loads and all(link.startswith("data:") for link in page.loads)
-    assert all(anchor.removeprefix("#") in page.ids for anchor in page.anchors)
-    assert len(set(page.ids)) == len(page.ids)
+    parsed = Page(text)
+    assert parsed.open == []
+    assert parsed.loads and all(link.startswith("data:") for link in parsed.loads)
+    assert all(anchor.removeprefix("#") in parsed.ids for anchor in parsed.anchors)
+    assert len(set(parsed.ids)) == len(parsed.ids)
     for pattern in (r"https?://", r"@import", r"url\((?!data:)", r"\bfetch\(", "XMLHttpRequest"):
         assert not re.search(pattern, text), pattern
 
@@ -159,9 +169,14 @@ def test_names_with_hyphens_stay_on_one_line_and_are_escaped():
     assert unbroken("C-WO + <b>") == '<span class="nb">C-WO</span> + &lt;b&gt;'
 
 
-def test_facts_are_flat_and_leave_out_what_was_not_drawn():
+def test_facts_are_flat_and_brief_and_leave_out_what_was_not_drawn():
     record = {"scale": 0.51234, "face_changes": {"zoom": 1, "tone": None}, "polygon": [0] * 9}
-    assert flat_facts(record) == [("scale", "0.512"), ("face changes: zoom", "1")]
+    assert flat_facts(record) == [
+        ("scale", "0.512"),
+        ("face changes: zoom", "1"),
+        ("polygon", "9 values"),
+    ]
+    assert flat_facts({"matrix": [[1.0, 0.25], [0.0, 1 / 3]]}) == [("matrix", "1, 0.25; 0, 0.333")]
 
 
 @pytest.mark.parametrize(

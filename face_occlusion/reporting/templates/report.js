@@ -99,83 +99,112 @@
     all(".thumbs .without").forEach((image) => { image.hidden = outlines.checked; });
   });
 
-  const source = document.getElementById("browser-data");
-  if (source) browse(JSON.parse(source.textContent));
+  const sources = all("script.browser-data");
+  if (sources.length) browse(sources);
 
-  function browse(data) {
+  function browse(scripts) {
     const get = (id) => document.getElementById(id);
-    const [runA, runB, order, strip] = ["run-a", "run-b", "order", "strip"].map(get);
-    let current = 0;
+    const [runA, runB, order, benchmark, strip] =
+      ["run-a", "run-b", "order", "benchmark", "strip"].map(get);
+    const parsed = new Map();
+    let data = null, current = 0;
 
+    function choose(key) {
+      if (!parsed.has(key)) {
+        const script = scripts.find((one) => one.dataset.benchmark === key);
+        parsed.set(key, JSON.parse(script.textContent));
+      }
+      data = parsed.get(key);
+    }
     const load = (src) => new Promise((resolve, reject) => {
       const image = new Image();
       image.onload = () => resolve(image);
-      image.onerror = reject;
+      image.onerror = () => reject(new Error("a picture of this page cannot be decoded"));
       image.src = src;
     });
     async function pixels(src, width, height) {
-      const canvas = new OffscreenCanvas(width, height), context = canvas.getContext("2d");
+      const canvas = document.createElement("canvas");
+      canvas.width = width;
+      canvas.height = height;
+      const context = canvas.getContext("2d", { willReadFrequently: true });
       context.drawImage(await load(src), 0, 0, width, height);
       return context.getImageData(0, 0, width, height);
     }
     const mask = (text, width, height) => pixels(`data:image/png;base64,${text}`, width, height);
-    const scoreOf = (choice, index) => (choice === "truth" ? null : data.runs[choice].scores[index]);
+    const runOf = (choice) => data.runs.find((run) => run.run === choice);
+    const scoreOf = (choice, index) => runOf(choice)?.scores[index] ?? null;
 
+    // A choice is `image`, `truth` or the name of a run.
     async function paint(canvas, choice, index) {
       const item = data.images[index], photo = await load(item.src);
       const width = photo.naturalWidth, height = photo.naturalHeight;
       const shown = await pixels(item.src, width, height);
-      const truth = await mask(item.truth, width, height);
-      const text = choice === "truth" ? item.truth : data.runs[choice].masks[index];
-      const pred = text ? await mask(text, width, height) : null;
-      for (let i = 0; pred && i < shown.data.length; i += 4) {
-        const face = pred.data[i] > 127, right = truth.data[i] > 127;
-        const colour = face === right ? null : face ? [240, 160, 40] : [0, 90, 190];
-        for (let c = 0; c < 3; c++) {
-          let level = shown.data[i + c] * (face ? 1 : 0.35);
-          if (colour) level = 0.35 * level + 0.65 * colour[c];
-          shown.data[i + c] = level;
-        }
+      const text = choice === "truth" ? item.truth : runOf(choice)?.masks[index];
+      if (text) {
+        const truth = await mask(item.truth, width, height), pred = await mask(text, width, height);
+        colourErrors(shown.data, pred.data, truth.data);
       }
-      if (index !== current) return;
+      if (item !== data.images[current]) return;
       canvas.width = width;
       canvas.height = height;
       canvas.getContext("2d").putImageData(shown, 0, 0);
     }
-    const titleOf = (choice, index) => {
-      if (choice === "truth") return "Truth";
-      const score = scoreOf(choice, index);
-      return `${data.runs[choice].title}: ${score === null ? "–" : score.toFixed(1)}`;
-    };
+    function colourErrors(shown, pred, truth) {
+      for (let i = 0; i < shown.length; i += 4) {
+        const face = pred[i] > 127, right = truth[i] > 127;
+        const colour = face === right ? null : face ? [240, 160, 40] : [0, 90, 190];
+        for (let c = 0; c < 3; c++) {
+          let level = shown[i + c] * (face ? 1 : 0.35);
+          if (colour) level = 0.35 * level + 0.65 * colour[c];
+          shown[i + c] = level;
+        }
+      }
+    }
+    function titleOf(select, index) {
+      const title = select.selectedOptions[0].textContent;
+      if (select.value === "image" || select.value === "truth") return title;
+      const score = scoreOf(select.value, index);
+      return `${title}: ${score === null ? "no score" : score.toFixed(1)}`;
+    }
     function show(index) {
       current = index;
       all("button", strip).forEach((button) =>
         button.setAttribute("aria-pressed", String(Number(button.dataset.index) === index)));
-      paint(get("left"), runA.value, index);
-      paint(get("right"), runB.value, index);
-      get("tag-a").textContent = titleOf(runA.value, index);
-      get("tag-b").textContent = titleOf(runB.value, index);
+      for (const [name, select, tag] of [["left", runA, "tag-a"], ["right", runB, "tag-b"]]) {
+        paint(get(name), select.value, index);
+        get(tag).textContent = titleOf(select, index);
+        get(name).setAttribute("aria-label", titleOf(select, index));
+      }
+      paint(get("still-image"), "image", index);
+      paint(get("still-truth"), "truth", index);
+      const { key, kind } = data.images[index];
+      get("about").textContent = kind ? `${key}, occluded by: ${kind.replaceAll("_", " ")}` : key;
     }
+    const gap = (i) => {
+      const left = scoreOf(runA.value, i), right = scoreOf(runB.value, i);
+      return left === null || right === null ? null : right - left;
+    };
+    const signed = (v) => (v < 0 ? "−" : "+") + Math.abs(v).toFixed(1);
+    const ORDERS = {
+      gain: { key: (i) => (gap(i) === null ? null : -gap(i)), label: (i) => signed(gap(i)) },
+      loss: { key: gap, label: (i) => signed(gap(i)) },
+      left: { key: (i) => scoreOf(runA.value, i), label: (i) => scoreOf(runA.value, i).toFixed(1) },
+      right: { key: (i) => scoreOf(runB.value, i), label: (i) => scoreOf(runB.value, i).toFixed(1) },
+      key: { key: (i) => i, label: (i) => data.images[i].key },
+    };
     function list() {
-      const gap = (i) => (scoreOf(runB.value, i) ?? 100) - (scoreOf(runA.value, i) ?? 0);
-      const keys = {
-        difference: (i) => -gap(i),
-        left: (i) => scoreOf(runA.value, i) ?? 101,
-        key: (i) => i,
-      }[order.value];
-      const places = data.images.map((_, i) => i).sort((a, b) => keys(a) - keys(b) || a - b);
+      const { key, label } = ORDERS[order.value];
+      const keys = data.images.map((_, i) => key(i));  // null, without a score: last
+      const places = data.images.map((_, i) => i).sort((a, b) =>
+        (keys[a] === null) - (keys[b] === null) || keys[a] - keys[b] || a - b);
       strip.replaceChildren(...places.map((i) => {
         const item = document.createElement("li"), button = document.createElement("button");
         const image = document.createElement("img");
         image.src = data.images[i].src;
-        image.alt = "";
+        image.alt = data.images[i].key;
         button.type = "button";
         button.dataset.index = i;
-        button.title = data.images[i].key + (data.images[i].kind ? ` (${data.images[i].kind})` : "");
-        const label = order.value === "key" ? data.images[i].key
-          : order.value === "left" ? (scoreOf(runA.value, i) ?? 0).toFixed(1)
-          : (gap(i) >= 0 ? "+" : "−") + Math.abs(gap(i)).toFixed(1);
-        button.append(image, label);
+        button.append(image, keys[i] === null ? data.images[i].key : label(i));
         button.addEventListener("click", () => show(i));
         item.append(button);
         return item;
@@ -184,8 +213,10 @@
     }
     const again = () => show(list());
     for (const input of [runA, runB, order]) input.addEventListener("change", again);
+    benchmark.addEventListener("change", () => { choose(benchmark.value); again(); });
     get("slider").addEventListener("input", (event) =>
       document.querySelector(".pair").style.setProperty("--split", `${event.target.value}%`));
+    choose(benchmark.value);
     again();
   }
 })();
