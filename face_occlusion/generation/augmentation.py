@@ -193,7 +193,7 @@ def _warp_face(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Warp an image and its map by one affine, input to output pixels."""
     size = (image.shape[1], image.shape[0])
-    plain = cv2.countNonZero(between(seg_map, 2, 255)) == 0  # only background and face
+    plain = _is_plain(seg_map)
     cover = between(seg_map, 1, 1) if plain else seg_map
     # Four channels: OpenCV warps them in half the time that it takes for three.
     warped = cv2.warpAffine(
@@ -205,8 +205,36 @@ def _warp_face(
     )
     if not plain:
         return drop_alpha(warped), warp_seg_map(seg_map, matrix)
-    occupied = cv2.extractChannel(warped, 3)
-    return drop_alpha(warped), cv2.threshold(occupied, HALF - 1, 1, cv2.THRESH_BINARY)[1]
+    return drop_alpha(warped), _by_half(cv2.extractChannel(warped, 3))
+
+
+def _is_plain(seg_map: np.ndarray) -> bool:
+    """Say whether a map holds background and face only."""
+    return cv2.countNonZero(between(seg_map, 2, 255)) == 0
+
+
+def _by_half(cover: np.ndarray) -> np.ndarray:
+    """Return 1 where coverage is a half or more, 0 elsewhere."""
+    return cv2.threshold(cover, HALF - 1, 1, cv2.THRESH_BINARY)[1]
+
+
+def warp_map(seg_map: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Warp a map without its image, to the map that `apply_face` gives.
+
+    Args:
+        seg_map: (H, W) uint8 class ids.
+        matrix: (2, 3) affine, input to output pixels.
+    """
+    if not _is_plain(seg_map):
+        return warp_seg_map(seg_map, matrix)
+    cover = cv2.warpAffine(
+        between(seg_map, 1, 1),
+        matrix,
+        (seg_map.shape[1], seg_map.shape[0]),
+        flags=cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return _by_half(cover)
 
 
 def warp_seg_map(seg_map: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -324,6 +324,10 @@ def _spread(sample: np.ndarray, change: np.ndarray, colours: np.ndarray) -> np.n
     """Give each colour the mean change of its four nearest samples, weighted by closeness."""
     from scipy.spatial import KDTree
 
+    sample, member, counts = np.unique(sample, axis=0, return_inverse=True, return_counts=True)
+    member, total = member.ravel(), np.zeros((len(sample), 3))
+    np.add.at(total, member, change)  # equal colours change alike
+    change = total / counts[:, np.newaxis]
     distance, index = KDTree(sample).query(colours, k=min(4, len(sample)))
     distance, index = distance.reshape(len(colours), -1), index.reshape(len(colours), -1)
     weight = 1 / (distance + 1 / 255)

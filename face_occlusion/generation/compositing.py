@@ -192,6 +192,11 @@ def occlude_label(seg_map: np.ndarray, layer: Layer, class_id: int = 0) -> None:
         target[seen == 0] = class_id
 
 
+def contact_weight(face_mask: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Return (H, W) uint8: 4 alpha (1 - alpha) of 255 where there is face, 0 elsewhere."""
+    return cv2.bitwise_and(cv2.LUT(alpha, _SOFTNESS), face_mask)
+
+
 def soften_contact(image: np.ndarray, face_mask: np.ndarray, layer: Layer, sigma_px: float) -> None:
     """Blur the composite where the occluder's edge meets the face, in place (Q23, D17).
 
@@ -207,7 +212,7 @@ def soften_contact(image: np.ndarray, face_mask: np.ndarray, layer: Layer, sigma
     canvas, part = layer.inside(image.shape)
     if sigma_px <= 0 or not image[canvas].size:
         return
-    weight = cv2.bitwise_and(cv2.LUT(layer.alpha[part], _SOFTNESS), face_mask[canvas])
+    weight = contact_weight(face_mask[canvas], layer.alpha[part])
     x, y, width, height = cv2.boundingRect(weight)
     if not width:
         return

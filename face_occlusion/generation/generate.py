@@ -61,7 +61,8 @@ class ShardTask:
         name = shard_name(self.number)
         aside = self.folder.parent / f"writing-{os.getpid()}"
         aside.mkdir(exist_ok=True)
-        entry = write_shard(aside / name, map(self.sample, self.keys))
+        samples = map(self.sample, self.keys) if self.params.device == "cpu" else self.on_gpu()
+        entry = write_shard(aside / name, samples)
         (aside / name).replace(self.folder / name)
         return entry
 
@@ -79,6 +80,25 @@ class ShardTask:
                 f"{shard_name(self.number)}: face {key} (seed [{stable_id(key)}, "
                 f"{self.params.seed}]): {error}{notes}"
             ) from error
+
+    def on_gpu(self) -> Iterator[tuple[str, Mapping[str, bytes]]]:
+        """Generate the shard's samples on a GPU; shards take turns where there are several.
+
+        Raises:
+            ValueError: If a sample fails or there is no GPU; names the shard.
+        """
+        import torch
+
+        from face_occlusion.generation.generate_torch import generate_samples
+
+        name = shard_name(self.number)
+        if not torch.cuda.is_available():
+            raise ValueError(f"{name}: device is cuda, but torch {torch.__version__} sees no GPU")
+        device = f"cuda:{self.number % torch.cuda.device_count()}"
+        try:
+            yield from generate_samples(self.faces, self.occluders, self.keys, self.params, device)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from error
 
 
 def generate_sample(

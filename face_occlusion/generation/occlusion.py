@@ -98,10 +98,63 @@ def occlude(
     if not len(occluders):
         raise ValueError("there is no occluder to draw from; got an empty sequence")
     params = params or default_params(kind_of(occluders[0]))
-    face_changes = draw_face(rng, seg_map.shape, params.face)
-    if params.keep_background:
-        face_changes = dict.fromkeys(face_changes)
+    face_changes = draw_face_changes(rng, seg_map.shape, params)
     image, seg_map = _changed_copies(face, seg_map, face_changes)
+    drawn = draw_occlusion(seg_map, face_changes, occluders, rng, params, class_ids)
+    try:
+        image = paint(
+            image, seg_map, drawn.face_mask, drawn.layer, drawn.record, class_ids.occluded
+        )
+    except Exception as error:
+        error.add_note(f"record: {drawn.record}")
+        raise
+    return image, seg_map, drawn.record
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """What is drawn for a sample, its picture not yet painted.
+
+    Attributes:
+        record: Every drawn value.
+        layer: The placed occluder, in its own colours.
+        face_mask: (H, W) uint8, 255 where there is face before it is occluded.
+    """
+
+    record: dict[str, Any]
+    layer: Layer
+    face_mask: np.ndarray
+
+
+def draw_face_changes(
+    rng: np.random.Generator, shape: tuple[int, int], params: GenerateParams
+) -> dict[str, Any]:
+    """Draw what happens to an (H, W) face before it is occluded; nothing if so wanted."""
+    changes = draw_face(rng, shape, params.face)
+    return dict.fromkeys(changes) if params.keep_background else changes
+
+
+def draw_occlusion(
+    seg_map: np.ndarray,
+    face_changes: Mapping[str, Any],
+    occluders: OccluderSource,
+    rng: np.random.Generator,
+    params: GenerateParams,
+    class_ids: ClassIds = ClassIds(),
+) -> Drawn:
+    """Draw an occluder, its place and its finish, until it covers a wanted share of the face.
+
+    Args:
+        seg_map: (H, W) uint8 class ids, after the face's changes.
+        face_changes: Those changes, for the record.
+        occluders: As for `occlude`.
+        rng: Source of every draw.
+        params: The method and its ranges.
+        class_ids: Meaning of the map's ids.
+
+    Raises:
+        ValueError: As `occlude`.
+    """
     face_mask = face_mask_of(seg_map, class_ids)
     geometry = measure_face(face_mask)
     common = {"method": params.method, "face_changes": face_changes}
@@ -119,12 +172,7 @@ def occlude(
         covered = covered_frac(face_mask, layer, geometry.area_px)
         if params.covered_frac_range[0] <= covered <= params.covered_frac_range[1]:
             record["covered_frac"] = covered
-            try:
-                image = paint(image, seg_map, face_mask, layer, record, class_ids.occluded)
-                return image, seg_map, record
-            except Exception as error:
-                error.add_note(f"record: {record}")
-                raise
+            return Drawn(record, layer, face_mask)
     raise ValueError(
         f"no draw in {params.max_attempts} covers a share of the face within covered_frac_range "
         f"{list(params.covered_frac_range)}, no cut of a hand showing; the face "

@@ -45,7 +45,8 @@ def paint(
     """
     colours = layer
     if record["colour_transfer"] is not None:
-        colours = _transfer(image, face_mask, layer, record)
+        moved = transfer(image, face_mask, layer, record)
+        colours = Layer(moved, layer.alpha, layer.x, layer.y)
     colours = apply_tone_layer(colours, record["occluder_changes"])
     harmoniser = _harmoniser_of(record)
     if harmoniser is not None and harmoniser.by_statistics:
@@ -59,14 +60,17 @@ def paint(
     return image
 
 
-def _transfer(
+def transfer(
     image: np.ndarray, face_mask: np.ndarray, layer: Layer, record: Mapping[str, Any]
-) -> Layer:
-    """Give an occluder the face's colours."""
-    rng = np.random.default_rng([record["colour_seed"], COLOUR_STREAM])
-    params = ColourTransferParams(**record["colour_transfer"])
-    moved = transfer_premultiplied(image, face_mask, layer.colour, layer.alpha, rng, params)
-    return Layer(moved, layer.alpha, layer.x, layer.y)
+) -> np.ndarray:
+    """Return an occluder's premultiplied colour, (h, w, 3) uint8, with the face's colours."""
+    params, rng = ColourTransferParams(**record["colour_transfer"]), colour_rng(record)
+    return transfer_premultiplied(image, face_mask, layer.colour, layer.alpha, rng, params)
+
+
+def colour_rng(record: Mapping[str, Any]) -> np.random.Generator:
+    """Return the generator of a sample's colour transfer."""
+    return np.random.default_rng([record["colour_seed"], COLOUR_STREAM])
 
 
 def _harmonise(composite: np.ndarray, layer: Layer, harmoniser: Harmoniser) -> np.ndarray:

@@ -75,6 +75,9 @@ def spread_torch(sample: torch.Tensor, change: torch.Tensor, colours: torch.Tens
     Returns:
         (K, 3) float32.
     """
+    sample, member, counts = sample.unique(dim=0, return_inverse=True, return_counts=True)
+    belongs = member == torch.arange(len(sample), device=sample.device)[:, None]
+    change = belongs.to(change) @ change / counts[:, None]  # equal colours change alike
     apart = torch.cdist(colours, sample, compute_mode="donot_use_mm_for_euclid_dist")
     distance, index = apart.topk(min(4, len(sample)), dim=1, largest=False)
     weight = 1 / (distance + 1 / 255)

@@ -118,6 +118,11 @@ def face_on_black(face_rgb: np.ndarray, face_mask: np.ndarray, size: tuple[int, 
     return np.where(face_mask[grid][..., np.newaxis] > 0, face_rgb[grid], np.uint8(0))
 
 
+def grid_covers(mask: np.ndarray, downscale: float) -> bool:
+    """Say whether a grid meets a mask, (H, W), anywhere."""
+    return bool(mask[_grid(mask, downscale)].any())
+
+
 def _grid(mask: np.ndarray, downscale: float) -> tuple[np.ndarray, ...]:
     """Return the index of a grid over an image of the mask's size."""
     height, width = mask.shape
