@@ -1,10 +1,5 @@
 import hashlib
 import json
-import os
-import random
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -15,11 +10,9 @@ from face_occlusion.evaluation.inference import load_model
 from face_occlusion.imageset import ImageSet
 from face_occlusion.training.checkpoint import read_checkpoint
 from face_occlusion.training.configs import resolve
-from face_occlusion.training.loop import run_lock, train_run
+from face_occlusion.training.loop import train_run
 from face_occlusion.training.segmentor import build_segmentor
 from tests.training.conftest import MODELS, job, write_faces
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def weights(run: Path, name: str = "last.pth") -> dict[str, torch.Tensor]:
@@ -71,63 +64,6 @@ def test_the_same_job_gives_the_same_weights(data: Path, tmp_path: Path):
     for name in ("a", "b"):
         train_run(job("segformer", "faces/wo"), data, tmp_path / name, tmp_path / "scratch")
     assert_same_weights(tmp_path / "a", tmp_path / "b")
-
-
-CHANGES = {"iterations": 40, "eval_interval": 7, "checkpoint_interval": 5}
-CHILD = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {root!r})
-from face_occlusion.training.loop import train_run
-from tests.training.conftest import job
-data, folder = Path(sys.argv[1]), Path(sys.argv[2])
-made = job("segformer", "faces/wo", "faces/o", **{changes!r})
-train_run(made, data, folder / "out", folder / "scratch")
-"""
-
-
-def start(data: Path, folder: Path) -> subprocess.Popen[str]:
-    """Start the training of `CHILD` with as many threads as this process has."""
-    code = CHILD.format(root=str(ROOT), changes=CHANGES)
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", code, str(data), str(folder)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
-    )
-
-
-def test_killed_and_resumed_equals_undisturbed(data: Path, tmp_path: Path):
-    made = job("segformer", "faces/wo", "faces/o", **CHANGES)
-    undisturbed, killed = tmp_path / "undisturbed", tmp_path / "killed"
-    train_run(made, data, undisturbed / "out", undisturbed / "scratch")
-
-    child = start(data, killed)
-    while not list(killed.glob("scratch/run/*/checkpoint.pth")):
-        assert child.poll() is None, child.communicate()[1]
-        time.sleep(0.01)
-    time.sleep(random.uniform(0, 0.3))  # any moment will do: none may matter
-    child.kill()
-    child.communicate()
-    assert not (killed / "out").exists()
-
-    train_run(made, data, killed / "out", killed / "scratch")
-    card = json.loads((killed / "out" / "card.json").read_text())
-    assert len(card["resumed_at"]) == 1 and card["resumed_at"][0] % 5 == 0
-    assert_same_weights(killed / "out", undisturbed / "out")
-    assert_same_weights(killed / "out", undisturbed / "out", "best.pth")
-    for name in ("loss", "lr", "realocc_miou"):
-        table = Path("out", "dvclive", "plots", "metrics", f"{name}.tsv")
-        assert (killed / table).read_text() == (undisturbed / table).read_text()
-
-
-def test_a_second_process_on_the_same_run_is_refused(data: Path, tmp_path: Path):
-    with (
-        run_lock(tmp_path, "run"),
-        pytest.raises(ValueError, match="run: another process is training this run"),
-    ):
-        train_run(job("pspnet", "faces/wo"), data, tmp_path / "out", tmp_path)
-    assert not (tmp_path / "out").exists()
 
 
 def test_divergence_names_iteration_batch_and_checkpoint(data: Path, tmp_path: Path):

@@ -1,0 +1,170 @@
+"""A run that is killed at any moment ends as if nothing had happened."""
+
+import io
+import json
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from dvclive.live import Live
+
+from face_occlusion.training import checkpoint, loop, segmentor
+from face_occlusion.training.checkpoint import read_checkpoint
+from face_occlusion.training.loop import Job, train_run
+from face_occlusion.training.selection import SelectionSet
+from tests.training.children import start
+from tests.training.conftest import job
+
+ITERATIONS = 24
+
+
+def made() -> Job:
+    """A job with dropout, augmentation, warm-up and several scores and checkpoints."""
+    changes = {"iterations": ITERATIONS, "eval_interval": 7, "checkpoint_interval": 5}
+    return job("segformer", "faces/wo", "faces/o", **changes)
+
+
+def train(data: Path, folder: Path) -> None:
+    train_run(made(), data, folder / "out", folder / "scratch")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    train(data, folder)
+    return folder / "out"
+
+
+def assert_same_run(run: Path, other: Path) -> None:
+    """Weights, last and selected, are the same bits; the curves are the same text."""
+    for name in ("last.pth", "best.pth"):
+        got, want = (read_checkpoint(folder / name)["model"] for folder in (run, other))
+        assert got.keys() == want.keys()
+        for key, value in got.items():
+            assert torch.equal(value, want[key]), (name, key)
+    for name in ("loss", "lr", "realocc_miou"):
+        table = Path("dvclive", "plots", "metrics", f"{name}.tsv")
+        assert (run / table).read_text() == (other / table).read_text()
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dying(function: Callable[..., Any], call: int) -> Callable[..., Any]:
+    """Return the function, which kills the process when it is called for the n-th time."""
+    calls = []
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) == call:
+            die()
+        return function(*args, **kwargs)
+
+    return counted
+
+
+def dying_half_written(kind: str) -> Callable[..., None]:
+    """Return torch.save, which dies with half of a file written: a state, or best weights."""
+    save = torch.save
+
+    def half(content: dict[str, Any], file: Any) -> None:
+        if ("optimizer" in content) != (kind == "state"):
+            save(content, file)
+            return
+        whole = io.BytesIO()
+        save(content, whole)
+        file.write(whole.getvalue()[: len(whole.getvalue()) // 2])
+        file.flush()
+        die()
+
+    return half
+
+
+DEATHS: dict[str, Callable[[], None]] = {
+    "in the third iteration": lambda: setattr(
+        segmentor, "ohem_loss", dying(segmentor.ohem_loss, 3)
+    ),
+    "half of the first state written": lambda: setattr(
+        checkpoint.torch, "save", dying_half_written("state")
+    ),
+    "state written, not renamed": lambda: setattr(
+        checkpoint.Path, "replace", dying(Path.replace, 1)
+    ),
+    "while scoring": lambda: setattr(SelectionSet, "miou", dying(SelectionSet.miou, 1)),
+    "half of the best weights written": lambda: setattr(
+        checkpoint.torch, "save", dying_half_written("best")
+    ),
+    "while a row is logged": lambda: setattr(Live, "make_summary", dying(Live.make_summary, 12)),
+    "a later iteration": lambda: setattr(segmentor, "ohem_loss", dying(segmentor.ohem_loss, 9)),
+    "half of the run's folder written": lambda: setattr(
+        loop.shutil, "copytree", dying(shutil.copytree, 2)
+    ),
+}
+
+
+def train_and_die(death: str, data: Path, folder: Path) -> None:
+    DEATHS[death]()
+    train(data, folder)
+
+
+def test_killed_at_every_kind_of_moment_equals_undisturbed(data, tmp_path, undisturbed):
+    """One run dies eight times, each time where most could be lost."""
+    for death in DEATHS:
+        child = start(train_and_die, death, data, tmp_path)
+        child.join(60)
+        assert child.exitcode == -signal.SIGKILL, death
+        assert not (tmp_path / "out").exists()
+        for state in tmp_path.glob("scratch/run/*/checkpoint.pth"):
+            assert read_checkpoint(state)["iteration"] % 5 == 0, death
+    train(data, tmp_path)
+    assert_same_run(tmp_path / "out", undisturbed)
+    resumed_at = json.loads((tmp_path / "out" / "card.json").read_text())["resumed_at"]
+    assert len(resumed_at) >= 3 and resumed_at == sorted(resumed_at)
+    assert not list((tmp_path / "scratch" / "run").iterdir())
+
+
+def test_killed_at_random_moments_equals_undisturbed(data, tmp_path, undisturbed):
+    for _ in range(4):
+        child = start(train, data, tmp_path)
+        time.sleep(random.uniform(0.1, 1.0))
+        child.kill()
+        child.join()
+    train(data, tmp_path)
+    assert_same_run(tmp_path / "out", undisturbed)
+
+
+def train_long(data: Path, folder: Path) -> None:
+    train_run(job("segformer", "faces/wo", iterations=100_000), data, folder / "out", folder)
+
+
+def test_a_second_process_is_refused_while_the_first_lives(data: Path, tmp_path: Path):
+    child = start(train_long, data, tmp_path)
+    try:
+        while not list(tmp_path.glob("run/*/checkpoint.pth")):
+            assert child.is_alive()
+            time.sleep(0.02)
+        with pytest.raises(ValueError, match="run: another process is training this run"):
+            train_run(job("segformer", "faces/wo"), data, tmp_path / "out", tmp_path)
+        assert child.is_alive() and not (tmp_path / "out").exists()
+    finally:
+        child.kill()
+        child.join()
+    train_run(job("segformer", "faces/wo"), data, tmp_path / "out", tmp_path)
+    assert (tmp_path / "out" / "last.pth").is_file()
+
+
+def test_a_damaged_state_is_refused_by_name(data: Path, tmp_path: Path):
+    child = start(train_and_die, "while a row is logged", data, tmp_path)
+    child.join(60)
+    (state,) = tmp_path.glob("scratch/run/*/checkpoint.pth")
+    state.write_bytes(state.read_bytes()[:-2000])
+    with pytest.raises(ValueError, match=r"checkpoint\.pth: not a checkpoint, or damaged"):
+        train(data, tmp_path)
