@@ -1,20 +1,26 @@
 """Check and unpack archives that nobody vouches for.
 
-No name leaves the target folder, nothing but plain files and folders is written, and the number
-of members, their total size and the compression ratio are bounded before anything is unpacked.
+No name leaves the target folder, no two names meet on any disk, nothing but plain files and folders
+is written, and the number of members, their total size, the compression ratio and the memory that
+decoding takes are bounded before anything is unpacked. Images are bounded where they are decoded,
+by the size in their header (`images.MAX_PIXELS`).
 """
 
 from __future__ import annotations
 
+import gzip
 import lzma
 import shutil
 import stat
+import struct
 import tarfile
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import py7zr
 import py7zr.exceptions
@@ -38,6 +44,8 @@ class Limits:
     total_bytes: int = 64 << 30
     ratio: float = 100.0  # unpacked / packed
     free_bytes: int = 64 << 20  # total size up to which the ratio is not asked for
+    decoder_bytes: int = 1 << 30  # memory of a 7z decoder; 7-Zip's strongest preset takes 2^28
+    header_bytes: int = 1 << 24  # longest header of a tar member
 
 
 def archive_kind(name: str) -> str | None:
@@ -77,6 +85,45 @@ def check_member_name(archive: str, name: str) -> str:
     return str(PurePosixPath(*parts))
 
 
+class Names:
+    """The names that an archive's members take."""
+
+    def __init__(self, archive: Path) -> None:
+        self._archive = archive
+        self._files: dict[str, str] = {}
+        self._folders: set[str] = set()
+
+    def claim(self, name: str, *, folder: bool) -> None:
+        """Take a name.
+
+        Raises:
+            ValueError: If it is taken, also where only letters' case or accents' coding differ
+                (on many disks one file would replace the other), or lies within a file.
+        """
+        key = _folded(name)
+        if key in self._files:
+            other = self._files[key]
+            same = "is there twice" if other == name else f"meets {other!r} on many disks"
+            raise ValueError(f"{self._archive}: member {name!r} {same}; refused")
+        if not folder:
+            if key in self._folders:
+                raise ValueError(f"{self._archive}: member {name!r} is a folder, too; refused")
+            self._files[key] = name
+            key = key.rpartition("/")[0]
+        while key and key not in self._folders:
+            if key in self._files:
+                raise ValueError(
+                    f"{self._archive}: member {name!r} lies within the file "
+                    f"{self._files[key]!r}; refused"
+                )
+            self._folders.add(key)
+            key = key.rpartition("/")[0]
+
+
+def _folded(name: str) -> str:
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
+
+
 def check_limits(archive: Path, members: int, total: int, limits: Limits) -> None:
     """Refuse an archive with too many members, too much content or too high a ratio.
 
@@ -113,16 +160,16 @@ def check_zip(path: Path, limits: Limits, progress: Progress = lambda done: None
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             check_limits(path, len(members), sum(info.file_size for info in members), limits)
-            seen: set[str] = set()
+            names = Names(path)
             for info in members:
-                _check_zip_member(path, info, seen)
+                _check_zip_member(path, info, names)
             for info in members:
                 _read_zip_member(path, archive, info, progress)
     except (zipfile.BadZipFile, EOFError, OSError) as error:
         raise ValueError(f"{path}: not a whole zip archive: {error}") from error
 
 
-def _check_zip_member(path: Path, info: zipfile.ZipInfo, seen: set[str]) -> None:
+def _check_zip_member(path: Path, info: zipfile.ZipInfo, names: Names) -> None:
     name = check_member_name(str(path), info.filename)
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
@@ -134,9 +181,7 @@ def _check_zip_member(path: Path, info: zipfile.ZipInfo, seen: set[str]) -> None
             f"{path}: member {name!r} is packed by method {info.compress_type}; "
             "expected stored (0) or deflate (8)"
         )
-    if name in seen and not info.is_dir():
-        raise ValueError(f"{path}: member {name!r} is there twice")
-    seen.add(name)
+    names.claim(name, folder=info.is_dir())
 
 
 def _read_zip_member(
@@ -193,32 +238,113 @@ def _unpack_7z(path: Path, folder: Path, limits: Limits) -> None:
     try:
         with py7zr.SevenZipFile(path) as archive:
             members = archive.list()
+            memory = _decoder_bytes(archive)
     except _SEVENZIP_ERRORS as error:
-        raise ValueError(f"{path}: not a whole 7z archive: {error}") from error
-    check_limits(path, len(members), sum(member.uncompressed or 0 for member in members), limits)
+        raise ValueError(f"{path}: not a whole 7z archive: {_cut_off(path) or error}") from error
+    if memory > limits.decoder_bytes:
+        raise ValueError(
+            f"{path}: decoding takes {memory:,} bytes of memory; at most "
+            f"{limits.decoder_bytes:,} are given"
+        )
+    total = sum(member.uncompressed or 0 for member in members)
+    check_limits(path, len(members), total, limits)
+    _check_disk(path, folder, total)
+    names = Names(path)
     for member in members:
         name = check_member_name(str(path), member.filename)
         if member.is_symlink or not (member.is_file or member.is_directory):
             raise ValueError(f"{path}: member {name!r} is a link or a device; refused")
+        names.claim(name, folder=member.is_directory)
     try:
         with py7zr.SevenZipFile(path) as archive:
             archive.extractall(folder)
+    except py7zr.exceptions.CrcError as error:
+        raise ValueError(
+            f"{path}: damaged at member {error.filename!r}: its checksum differs"
+        ) from error
     except _SEVENZIP_ERRORS as error:
-        raise ValueError(f"{path}: damaged or cut off: {error}") from error
+        first = _first_incomplete(folder, members)
+        raise ValueError(f"{path}: damaged or cut off at member {first!r}: {error}") from error
+
+
+def _cut_off(path: Path) -> str | None:
+    """Say how much of a 7z archive is missing, by its start header (7zFormat.txt, StartHeader)."""
+    with path.open("rb") as file:
+        start = file.read(32)
+    if len(start) < 32 or not start.startswith(b"7z\xbc\xaf\x27\x1c"):
+        return None
+    offset, size = struct.unpack_from("<QQ", start, 12)
+    here, whole = path.stat().st_size, 32 + offset + size
+    if here >= whole:
+        return None
+    return f"{here:,} of {whole:,} bytes are here, and the list of its members is in the rest"
+
+
+def _decoder_bytes(archive: py7zr.SevenZipFile) -> int:
+    """Return the memory that the archive's decoders ask for: LZMA's dictionaries, PPMd's model."""
+    streams = archive.header.main_streams
+    most = 0
+    for folder in streams.unpackinfo.folders if streams and streams.unpackinfo else []:
+        for coder in folder.coders:
+            method, properties = coder["method"], coder["properties"] or b""
+            if method == b"\x21" and properties:  # LZMA2: 2 or 3 times a power of two
+                most = max(most, (2 | properties[0] & 1) << (properties[0] // 2 + 11))
+            elif method in (b"\x03\x01\x01", b"\x03\x04\x01") and len(properties) >= 5:
+                most = max(most, *struct.unpack_from("<I", properties, 1))
+    return most
+
+
+def _first_incomplete(folder: Path, members: Sequence[py7zr.FileInfo]) -> str | None:
+    """Return the first member that was not written whole."""
+    for member in members:
+        path = folder / member.filename
+        if member.is_file and not (path.is_file() and path.stat().st_size == member.uncompressed):
+            return member.filename
+    return None
+
+
+def _check_disk(path: Path, folder: Path, total: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if total > free:
+        raise ValueError(f"{path}: unpacks to {total:,} bytes; the disk has {free:,} left")
+
+
+class _SmallReads:
+    """A file of which no more than `most` bytes are read at once: tarfile reads headers whole."""
+
+    def __init__(self, file: IO[bytes], path: Path, most: int) -> None:
+        self._file, self._path, self._most = file, path, most
+        self.seek, self.tell, self.close = file.seek, file.tell, file.close
+
+    def read(self, size: int) -> bytes:
+        if size > self._most:
+            raise ValueError(f"{self._path}: a header of {size:,} bytes; refused")
+        return self._file.read(size)
 
 
 def _unpack_tar(path: Path, folder: Path, limits: Limits) -> None:
     last = "none"
     members = total = 0
+    names = Names(path)
+    plain = path.name.lower().endswith(".tar")
     try:
-        with tarfile.open(path) as archive:
+        with (
+            path.open("rb") if plain else gzip.open(path) as file,
+            tarfile.open(
+                fileobj=_SmallReads(file, path, limits.header_bytes),  # type: ignore[arg-type]
+                mode="r:",
+            ) as archive,
+        ):
             for member in archive:
                 members, total = members + 1, total + member.size
                 check_limits(path, members, total, limits)
                 last = check_member_name(str(path), member.name)
                 if not (member.isfile() or member.isdir()):
                     raise ValueError(f"{path}: member {last!r} is a link or a device; refused")
+                names.claim(last, folder=member.isdir())
+                _check_disk(path, folder, member.size)
                 archive.extract(member, folder, filter="data")
+                archive.members = []  # tarfile keeps all it has read
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise ValueError(
             f"{path}: damaged or cut off after member {last!r} ({members} unpacked): {error}"

@@ -54,6 +54,8 @@ def add_to_lock(path: Path, entries: dict[str, LockEntry]) -> list[str]:
     Returns:
         The names that were added.
     """
+    if not entries:
+        return []
     with FileLock(path.with_name(f".{path.name}.lock")):
         known = read_lock(path)
         new = {name: entry for name, entry in entries.items() if name not in known}

@@ -1,9 +1,13 @@
+import io
 import tarfile
 import zipfile
+from types import SimpleNamespace
 
+import numpy as np
 import py7zr
 import pytest
 
+from face_occlusion.sources import archives
 from face_occlusion.sources.archives import (
     Limits,
     archive_kind,
@@ -237,3 +241,151 @@ def test_7z_with_a_path_outside_is_refused(tmp_path, monkeypatch, name):
     with pytest.raises(ValueError, match=r"a\.7z"):
         unpack(tmp_path / "a.7z", tmp_path / "deep" / "out", Limits())
     assert not list((tmp_path / "deep").rglob("*evil*"))
+
+
+def write_7z(path, members):
+    with py7zr.SevenZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(content, name)
+    return path
+
+
+def refuse(path, tmp_path, message, limits=None):
+    """Assert that an archive of any kind is refused and leaves nothing."""
+    limits = limits or Limits()
+    with pytest.raises(ValueError, match=message):
+        if archive_kind(path.name) == "zip":
+            check_zip(path, limits)
+        else:
+            unpack(path, tmp_path / "out", limits)
+    assert not (tmp_path / "out").exists()
+
+
+WRITERS = {"a.zip": write_zip, "a.7z": write_7z, "a.tar.gz": write_tar}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"Photo.jpg": b"1", "photo.JPG": b"2"}, r"'photo\.JPG' meets 'Photo\.jpg' on many disks"),
+        ({"caf\u00e9": b"1", "cafe\u0301": b"2"}, "on many disks"),
+        ({"a": b"1", "a/b": b"2"}, "'a/b' lies within the file 'a'"),
+        ({"a/b/c": b"1", "a/b": b"2"}, "'a/b' is a folder, too"),
+        ({"./a": b"1", "a": b"2"}, "is there twice"),
+    ],
+)
+def test_names_that_would_meet_are_refused(tmp_path, name, members, message):
+    path = WRITERS[name](tmp_path / name, members)
+    refuse(path, tmp_path, rf"{name}: member .*{message}")
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_many_folders_are_no_clash(tmp_path, name):
+    members = {f"a/{letter}/{number}": b"x" for letter in "bc" for number in range(3)}
+    path = WRITERS[name](tmp_path / name, members)
+    if name == "a.zip":
+        check_zip(path, Limits())
+    else:
+        unpack(path, tmp_path / "out", Limits())
+        assert len([p for p in (tmp_path / "out").rglob("*") if p.is_file()]) == 6
+
+
+@pytest.mark.parametrize("link", ["inside", "../../outside", "/etc/passwd"])
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+def test_a_file_through_a_link_is_refused(tmp_path, kind, link):
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        folder = tarfile.TarInfo("dir")
+        folder.type, folder.linkname = kind, link
+        archive.addfile(folder)
+        inside = tarfile.TarInfo("dir/evil")
+        inside.size = 1
+        archive.addfile(inside, io.BytesIO(b"x"))
+    refuse(tmp_path / "a.tar.gz", tmp_path, "'dir' is a link or a device")
+
+
+@pytest.mark.parametrize("kind", [0o120000, 0o020000, 0o060000, 0o010000, 0o140000])
+def test_7z_members_that_are_no_files_are_refused(tmp_path, monkeypatch, kind):
+    unix = 0x8000  # FILE_ATTRIBUTE_UNIX_EXTENSION: the mode is in the upper half
+    make = py7zr.py7zr.SevenZipFile._make_file_info_from_name
+
+    def make_special(bio, size, arcname):
+        info = make(bio, size, arcname)
+        info["attributes"] = unix | (kind | 0o644) << 16
+        return info
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            py7zr.py7zr.SevenZipFile, "_make_file_info_from_name", staticmethod(make_special)
+        )
+        write_7z(tmp_path / "a.7z", {"special": b"/etc/passwd"})
+    refuse(tmp_path / "a.7z", tmp_path, "'special' is a link or a device")
+
+
+def test_a_7z_that_asks_for_much_memory_is_refused(tmp_path):
+    path = write_7z(tmp_path / "a.7z", {"x": CONTENT})
+    refuse(path, tmp_path, r"decoding takes [\d,]+ bytes of memory", Limits(decoder_bytes=1 << 16))
+
+
+def test_a_tar_with_a_huge_header_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "a.tar.gz"
+    with tarfile.open(path, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("x")
+        info.pax_headers = {"comment": "a" * (20 << 20)}
+        archive.addfile(info)
+    refuse(path, tmp_path, r"a\.tar\.gz: a header of 20,9\d\d,\d\d\d bytes")
+
+
+def test_a_tar_in_another_compression_is_refused(tmp_path):
+    with tarfile.open(tmp_path / "a.tar.gz", "w:xz") as archive:
+        archive.addfile(tarfile.TarInfo("x"))
+    refuse(tmp_path / "a.tar.gz", tmp_path, r"a\.tar\.gz: damaged or cut off")
+
+
+def test_what_the_disk_cannot_hold_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    for name in ("a.7z", "a.tar.gz"):
+        path = WRITERS[name](tmp_path / name, {"x": bytes(2000)})
+        refuse(path, tmp_path, "unpacks to 2,000 bytes; the disk has 1,000 left")
+
+
+def test_a_damaged_7z_names_the_member(tmp_path):
+    noise = np.random.default_rng(0).bytes(40_000)
+    members = {f"m{number}": noise[number * 10_000 :][:10_000] for number in range(4)}
+    path = write_7z(tmp_path / "a.7z", members)
+    data = bytearray(path.read_bytes())
+    data[32 + 25_000 : 32 + 25_100] = bytes(100)
+    path.write_bytes(data)
+    refuse(path, tmp_path, r"a\.7z: damaged at member 'm2': its checksum differs")
+
+
+def test_a_truncated_7z_says_how_much_is_missing(tmp_path):
+    path = write_7z(tmp_path / "a.7z", {"x": np.random.default_rng(0).bytes(40_000)})
+    whole = path.stat().st_size
+    path.write_bytes(path.read_bytes()[:20_000])
+    refuse(path, tmp_path, rf"20,000 of {whole:,} bytes are here")
+
+
+def test_overlapping_zip_members_are_refused(tmp_path):
+    """Fifield's bomb: many entries of the directory share one packed stream."""
+    path = write_zip(tmp_path / "a.zip", {f"m{number}": bytes(1 << 20) for number in range(100)})
+    data = bytearray(path.read_bytes())
+    start = 0
+    while (start := data.find(b"PK\x01\x02", start)) >= 0:
+        data[start + 42 : start + 46] = bytes(4)  # every member begins at the first one's header
+        start += 1
+    path.write_bytes(data)
+    refuse(path, tmp_path, r"a\.zip: ")
+
+
+def test_a_zip_that_lies_about_sizes_is_refused(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {"bomb": bytes(50 << 20)})
+    data = bytearray(path.read_bytes())
+    for mark, offset in ((b"PK\x01\x02", 24), (b"PK\x03\x04", 22)):
+        place = data.index(mark) + offset
+        data[place : place + 4] = (1000).to_bytes(4, "little")
+    path.write_bytes(data)
+    done = []
+    with pytest.raises(ValueError, match=r"a\.zip: member 'bomb' is damaged"):
+        check_zip(path, Limits(), done.append)
+    assert sum(done) <= 1000  # no more is unpacked than was announced

@@ -1,5 +1,8 @@
 import hashlib
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 
 import py7zr
@@ -10,6 +13,7 @@ from face_occlusion.sources.archives import Limits
 from face_occlusion.sources.fetch import Shelf, SourceParams, fetch_release
 from face_occlusion.sources.table import SOURCES, find_source, match_published
 from face_occlusion.sources.transfer import Patience
+from tests.conftest import ROOT
 from tests.sources.build import write_tar, write_zip
 
 FOLDER = SourceParams(origin="folder", files=None, accept_changed=False, why=None)
@@ -86,7 +90,7 @@ def test_a_missing_archive_says_which_where_and_whence(tmp_path, archives):
     message = str(error.value)
     assert message.startswith("download.archives_dir: source 'hands_11k' needs files")
     assert str(archives) in message
-    assert "11k-hands_masks.7z (hands_11k)\n    from: https://drive.google.com" in message
+    assert "11k-hands_masks.7z (hands_11k)\n    from https://drive.google.com" in message
     assert "11k-hands_sample.txt" in message
     assert "HandInfo.csv" not in message  # not needed
     assert not (tmp_path / "raw").exists()
@@ -101,7 +105,7 @@ def test_files_chooses_among_a_source(tmp_path):
     archives = tmp_path / "archives"
     archives.mkdir()
     write_zip(archives / "train2017.zip", {"train2017/1.jpg": b"x"})
-    with pytest.raises(ValueError, match=r"coco_object\.7z \(coco\)\n    from: "):
+    with pytest.raises(ValueError, match=r"coco_object\.7z \(coco\)\n    from "):
         params = replace(FOLDER, files=["coco_object.7z"])
         fetch("coco", tmp_path / "raw", archives, params)
     params = replace(FOLDER, files=["train2017.zip"], accept_changed=True)
@@ -127,6 +131,61 @@ def test_a_broken_archive_leaves_nothing(tmp_path, archives, name, keep):
     data = (archives / name).read_bytes()
     (archives / name).write_bytes(data[:keep])
     with pytest.raises(ValueError, match=name):
+        fetch("hands_11k", tmp_path / "raw", archives)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["archives"]
+
+
+UNPACK_SLOWLY = """
+import sys, time, tarfile
+from pathlib import Path
+from face_occlusion.sources import archives
+from tests.sources.test_fetch import FOLDER, fetch
+from dataclasses import replace
+extract = tarfile.TarFile.extract
+def slowly(*args, **options):
+    time.sleep(0.02)
+    extract(*args, **options)
+tarfile.TarFile.extract = slowly
+here = Path(sys.argv[1])
+fetch("dtd", here / "raw", here / "archives", replace(FOLDER, accept_changed=True))
+"""
+
+
+def test_an_unpacking_that_was_killed_starts_over(tmp_path):
+    members = {f"dtd/images/{number:03d}.jpg": bytes([number]) * 999 for number in range(200)}
+    (tmp_path / "archives").mkdir()
+    write_tar(tmp_path / "archives" / "dtd-r1.0.1.tar.gz", members)
+    process = subprocess.Popen([sys.executable, "-c", UNPACK_SLOWLY, tmp_path], cwd=ROOT)
+    images = tmp_path / "raw.partial" / "dtd-r1.0.1" / "dtd" / "images"
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        if images.is_dir() and len(list(images.iterdir())) >= 5:
+            break
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert 5 <= len(list(images.iterdir())) < len(members)
+    assert not (tmp_path / "raw").exists()
+    (images / "stale.jpg").write_bytes(b"of the killed run")
+    accepted = replace(FOLDER, accept_changed=True)
+    release = fetch("dtd", tmp_path / "raw", tmp_path / "archives", accepted)
+    assert release.names() == sorted(f"dtd-r1.0.1/{name}" for name in members)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["archives", "raw"]
+
+
+HOSTILE = {
+    "path outside": ({"../evil": b"x"}, "outside the folder"),
+    "absolute path": ({"/tmp/evil-from-a-zip": b"x"}, "outside the folder"),
+    "bomb": ({"zeros": bytes(100 << 20)}, "times its size"),
+    "names that meet": ({"a.jpg": b"x", "A.jpg": b"y"}, r"'A\.jpg' meets 'a\.jpg' on many disks"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_zips_that_stay_zipped_are_checked_as_well(tmp_path, archives, kind):
+    members, message = HOSTILE[kind]
+    write_zip(archives / "Hands.zip", members)
+    with pytest.raises(ValueError, match=rf"Hands\.zip: .*{message}"):
         fetch("hands_11k", tmp_path / "raw", archives)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["archives"]
 
