@@ -35,7 +35,7 @@ def main() -> None:
         model=run.model,
         model_params=load_params(PARAMS, f"models.{run.model}", params_class(run.model)),
         combination=run.combination,
-        train=load_params(PARAMS, "train", TrainParams),
+        train=run.seeded(load_params(PARAMS, "train", TrainParams)),
     )
     with joined() as processes:
         if not processes.leads:

@@ -105,15 +105,20 @@ def test_every_profile_has_the_grid_of_table_4(profile):
     assert len(params["models"]) == MODELS
     assert len(params["combinations"]) == COMBINATIONS
     assert len(params["generate"]) == 5
-    cells = {(row["model"], row["combination"]["title"]) for row in params["runs"].values()}
-    assert len(cells) == len(params["runs"]) == MODELS * COMBINATIONS
+    runs = params["runs"].values()
+    cells = {(row["model"], row["combination"]["title"]) for row in runs}
+    assert len(cells) == MODELS * COMBINATIONS
+    seeds = {(row["model"], row["combination"]["title"], row.get("seed")) for row in runs}
+    assert len(seeds) == len(runs)
 
 
 @pytest.mark.parametrize("profile", profile_names(PROFILES))
 def test_runs_are_named_after_their_model_and_combination(profile):
     params = read_yaml(compose(PROFILES, profile))
     for name, row in params["runs"].items():
-        assert row["combination"] == params["combinations"][name.removeprefix(row["model"] + "_")]
+        cell, _, seed = name.partition("__seed")
+        assert row["combination"] == params["combinations"][cell.removeprefix(row["model"] + "_")]
+        assert row.get("seed") == (int(seed) if seed else None)
 
 
 @pytest.mark.parametrize("profile", profile_names(PROFILES))

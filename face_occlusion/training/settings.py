@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 def require(condition: bool, message: str) -> None:
@@ -156,7 +156,12 @@ class CombinationParams:
 
 @dataclass(frozen=True, kw_only=True)
 class RunParams:
-    """One of the 27 runs: a network and a combination."""
+    """One of the 27 runs: a network and a combination; or a further seed of one."""
 
     model: str
     combination: CombinationParams
+    seed: int | None = None  # in the place of train.seed, where a cell has several runs
+
+    def seeded(self, train: TrainParams) -> TrainParams:
+        """Return the settings with this run's own seed, if it has one."""
+        return train if self.seed is None else replace(train, seed=self.seed)
