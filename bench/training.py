@@ -1,10 +1,22 @@
-"""Speed of training, ours against stock MMSegmentation in one run: `python -m bench.training`.
+"""Speed of training against stock MMSegmentation, both in one run: `python -m bench.training`.
 
-Each row trains one architecture of a profile on a resident batch, both sides alternately:
-MMSegmentation's own segmentor, loss, sampler and preprocessing (fp16 AMP on a GPU, as it is
-usually run), and the package's (bf16, channels-last, fused optimiser, augmentation included).
-`loader` is our rate with samples read from an image set over the rate on the resident batch;
-`ceiling` the share of the measured rate of one large matrix product that our step reaches.
+Each row trains one architecture of a profile on a batch that lies in memory, in turns:
+MMSegmentation's own network, loss, sampler, optimiser and preprocessing (fp16 on a GPU, cuDNN's
+benchmark on, as its default runtime has it), and ours, augmentation included.
+
+rows
+  ms             a step on the clock; plain is ours without compiling and recording
+  busy ms        what the GPU computed of it: the sum of its kernels' times
+  ratio          stock / ours
+  loader         our rate reading JPEGs of twice the input size / our rate on the resident batch
+  ceiling        share of the measured rate of one large matrix product, by the step's products
+  GiB            peak memory of training
+  start s        first steps: compiling and recording; again, with compiled programs kept on disk
+  pays after     iterations after which compiling has paid, against plain
+
+  python -m bench.training                                 # params.yaml: any machine
+  python -m bench.training --params profiles/paper.yaml    # the paper's networks, one GPU
+  python -m bench.training --params profiles/paper.yaml --models segformer --kernels 20
 """
 
 from __future__ import annotations
@@ -25,23 +37,21 @@ import torch
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from mmengine.optim import build_optim_wrapper
-from mmengine.structures import PixelData
-from mmseg.models import EncoderDecoder, SegDataPreProcessor
-from mmseg.structures import SegDataSample
+from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench.stock_training import stock_batch, stock_model, stock_optimizer
 from face_occlusion.images import encode_jpeg, encode_png
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.params import load_params
-from face_occlusion.training.augmentation import MEAN, STD
+from face_occlusion.training.acceleration import WARM_UP, set_up
 from face_occlusion.training.configs import ARCHITECTURES, params_class, resolve
 from face_occlusion.training.dataset import Part, build_loader
-from face_occlusion.training.loop import fit_device
 from face_occlusion.training.segmentor import build_segmentor
 from face_occlusion.training.settings import TrainParams
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-WARM_UP = 3
+NUM_IMAGES = 64  # in the shard that the loader reads
 
 
 @dataclass
@@ -57,147 +67,164 @@ class Side:
         self.model.train_step(self.batch, self.optimizer)
 
 
+@dataclass
+class Setting:
+    """What all rows share."""
+
+    path: Path
+    train: TrainParams
+    part: Part
+    ceiling: float  # operations per second
+    steps: int
+    rounds: int
+    kernels: int
+
+
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--params", type=Path, default=Path("params.yaml"))
-    parser.add_argument("--models", nargs="*", default=list(ARCHITECTURES))
-    parser.add_argument("--steps", type=int, default=10, help="steps in each timing")
-    parser.add_argument("--rounds", type=int, default=3, help="alternations of both sides")
-    args = parser.parse_args()
-
+    args = parse_arguments()
     train = load_params(args.params, "train", TrainParams)
+    if args.workers is not None:
+        train = replace(train, num_workers=args.workers)
     MMLogger.get_current_instance().setLevel("WARNING")
+    torch.backends.cudnn.benchmark = True
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
-        part = noise_part(Path(scratch) / "noise", train)
-        ceiling = matmul_flops()
-        rows = [
-            row(name, args.params, train, part, ceiling, (args.steps, args.rounds))
-            for name in args.models
-        ]
-    device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "cpu"
-    print(f"{device}, torch {torch.__version__}, {torch.get_num_threads()} threads")
-    print(f"batch {train.batch_size} of {train.input_px} px; {ceiling / 1e12:.3g} TFLOP/s ceiling")
-    print(pd.DataFrame(rows).to_string(index=False, float_format="{:.3g}".format))
+        part = photograph_part(Path(scratch) / "photographs", train)
+        setting = Setting(
+            args.params, train, part, matmul_flops(), args.steps, args.rounds, args.kernels
+        )
+        device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "cpu"
+        print(f"{device}, torch {torch.__version__}, {torch.get_num_threads()} threads")
+        print(
+            f"batch {train.batch_size} of {train.input_px} px, {train.num_workers} workers; ",
+            end="",
+        )
+        print(f"{setting.ceiling / 1e12:.3g} TFLOP/s ceiling", flush=True)
+        rows = [row(name, setting) for name in args.models]
+    print(pd.DataFrame(rows).set_index("model").T.to_string(float_format="{:.3g}".format))
 
 
-def row(
-    name: str,
-    path: Path,
-    train: TrainParams,
-    part: Part,
-    ceiling: float,
-    counts: tuple[int, int],
-) -> dict[str, Any]:
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--params", type=Path, default=Path("params.yaml"), help="a profile")
+    parser.add_argument("--models", nargs="*", default=list(ARCHITECTURES), help="architectures")
+    parser.add_argument("--steps", type=int, default=10, help="steps in each timing")
+    parser.add_argument("--rounds", type=int, default=3, help="turns of both sides")
+    parser.add_argument("--workers", type=int, help="processes that decode; else the profile's")
+    parser.add_argument("--kernels", type=int, default=0, help="print our longest kernels")
+    return parser.parse_args()
+
+
+def row(name: str, setting: Setting) -> dict[str, Any]:
     """Time one architecture; returns a row of the table."""
-    params = load_params(path, f"models.{name}", params_class(name))
+    train = setting.train
+    params = load_params(setting.path, f"models.{name}", params_class(name))
     config = resolve(name, params, train, distributed=False)
-    config["optim_wrapper"] = fit_device(config["optim_wrapper"])
-    steps, rounds = counts
-    batches = iter(build_loader([part], train, pin_memory=DEVICE.type == "cuda"))
-    sides = {"stock": stock_side(config, train), "ours": our_side(config, next(batches))}
-    times: dict[str, list[float]] = {side: [] for side in sides}
-    memory = {}
-    for _ in range(rounds):
+    batches = iter(build_loader([setting.part], train, pin_memory=DEVICE.type == "cuda"))
+    batch = next(batches)
+    kinds: dict[str, Callable[[], Side]] = {
+        "stock": lambda: stock_side(config, batch),
+        "plain": lambda: our_side(config, batch, train, accelerated=False),
+        "ours": lambda: our_side(config, batch, train, accelerated=True),
+    }
+    sides, start, memory = {}, {}, {}
+    for label, build in kinds.items():
+        sides[label], start[label], memory[label] = started(build)
+    times: dict[str, list[float]] = {label: [] for label in kinds}
+    for _ in range(setting.rounds):
         for label, side in sides.items():
-            reset_memory()
-            times[label].append(seconds(side.step, steps))
-            memory[label] = peak_gib()
-    stock, ours = (statistics.median(times[label]) for label in ("stock", "ours"))
-    with_data = seconds(loading_step(sides["ours"], batches), steps)
-    size = train.batch_size
+            times[label].append(seconds(side.step, setting.steps))
+    median = {label: statistics.median(values) for label, values in times.items()}
+    stock, plain, ours = median.values()
+    resident = seconds(sides["ours"].step, 5 * setting.steps)
+    with_data = seconds(loading_step(sides["ours"], batches), 5 * setting.steps)
+    busy = {label: busy_ms(side) for label, side in sides.items()}
+    if setting.kernels and DEVICE.type == "cuda":
+        print(f"{name}\n{longest_kernels(sides['ours'], setting.kernels)}")
+    gain = plain - ours
     return {
         "model": name,
-        "stock ms": 1e3 * stock,
-        "ours ms": 1e3 * ours,
-        "stock images/s": size / stock,
-        "ours images/s": size / ours,
+        **{f"{label} ms": 1e3 * median[label] for label in kinds},
+        **{f"{label} busy ms": busy[label] for label in kinds},
+        **{f"{label} images/s": train.batch_size / median[label] for label in kinds},
         "ratio": stock / ours,
-        "loader": ours / with_data,
-        "ceiling": step_flops(sides["ours"]) / ours / ceiling,
-        "stock GiB": memory["stock"],
-        "ours GiB": memory["ours"],
+        "loader": resident / with_data,
+        "ceiling": step_flops(sides["plain"]) / ours / setting.ceiling,
+        **{f"{label} GiB": memory[label] for label in kinds},
+        **{f"{label} start s": start[label] for label in kinds},
+        "ours start again s": started(kinds["ours"])[1],
+        "pays after": (start["ours"] - start["plain"]) / gain if gain > 0 else float("inf"),
     }
 
 
-def our_side(config: dict[str, Any], batch: dict[str, Any]) -> Side:
-    """Build the package's way."""
-    model = build_segmentor(config["model"])
-    model.init_weights()
-    model.to(DEVICE, memory_format=torch.channels_last)
-    model.train()
-    wrapper = build_optim_wrapper(model, copy.deepcopy(config["optim_wrapper"]))
-    return Side(model, wrapper, batch)
+def started(build: Callable[[], Side]) -> tuple[Side, float, float]:
+    """Build a side and take its first steps: compiling, choosing kernels, recording.
 
-
-def stock_side(config: dict[str, Any], train: TrainParams) -> Side:
-    """Build MMSegmentation's way: the same network, its own loss, sampler and preprocessing.
-
-    Two channels, since its sampler does not work with one.
+    Returns:
+        The side, the steps' seconds, and the peak of GPU memory since before it was built, in
+        GiB; NaN on the CPU.
     """
-    parts = copy.deepcopy(config["model"])
-    loss = parts.pop("loss")
-    del parts["type"]
-    for head, weight in (("decode_head", 1.0), ("auxiliary_head", loss["aux_weight"])):
-        if parts[head] is None:
-            continue
-        parts[head] |= {"out_channels": 2, "threshold": None}
-        parts[head]["loss_decode"] = {"type": "CrossEntropyLoss", "loss_weight": weight}
-    parts["decode_head"]["sampler"] = {
-        "type": "OHEMPixelSampler",
-        "thresh": loss["thresh"],
-        "min_kept": loss["min_kept_per_image"],
-    }
-    model = EncoderDecoder(test_cfg={"mode": "whole"}, **parts)
-    normalisation: dict[str, Any] = {"mean": MEAN, "std": STD, "bgr_to_rgb": True}
-    model.data_preprocessor = SegDataPreProcessor(
-        size=(train.input_px, train.input_px), **normalisation
-    )
+    before = torch.cuda.memory_allocated()
+    if DEVICE.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    side = build()
+    start = time.perf_counter()
+    for _ in range(WARM_UP + 1):
+        side.step()
+    synchronise()
+    taken = time.perf_counter() - start
+    if DEVICE.type == "cpu":
+        return side, taken, float("nan")
+    return side, taken, (torch.cuda.max_memory_allocated() - before) / 2**30
+
+
+def our_side(
+    config: dict[str, Any], batch: dict[str, Any], train: TrainParams, *, accelerated: bool
+) -> Side:
+    """Build the package's way."""
+    torch._dynamo.reset()  # programs in memory, not those on disk
+    model = build_segmentor(config["model"])
     model.init_weights()
     model.to(DEVICE)
     model.train()
-    wrapper = copy.deepcopy(config["optim_wrapper"])
-    del wrapper["optimizer"]["fused"]
-    if DEVICE.type == "cuda":
-        wrapper |= {"type": "AmpOptimWrapper", "dtype": "float16", "loss_scale": "dynamic"}
-    return Side(model, build_optim_wrapper(model, wrapper), stock_batch(train))
+    wrapper = build_optim_wrapper(model, copy.deepcopy(config["optim_wrapper"]))
+    set_up(model, precision=train.precision, accelerated=accelerated)
+    resident = {name: value.to(DEVICE) for name, value in batch.items()}
+    return Side(model, wrapper, resident)
 
 
-def stock_batch(train: TrainParams) -> dict[str, Any]:
-    """Return noise in MMSegmentation's form."""
-    rng = np.random.default_rng(0)
-    shape = (train.input_px, train.input_px)
-    samples, inputs = [], []
-    for _ in range(train.batch_size):
-        inputs.append(torch.from_numpy(rng.integers(0, 256, (3, *shape), dtype=np.uint8)))
-        sample = SegDataSample(metainfo={"img_shape": shape})
-        labels = torch.from_numpy(noise_map(rng, *shape)[None]).long()
-        sample.gt_sem_seg = PixelData(data=labels)
-        samples.append(sample)
-    return {"inputs": inputs, "data_samples": samples}
+def stock_side(config: dict[str, Any], batch: dict[str, Any]) -> Side:
+    """Build MMSegmentation's way."""
+    model = stock_model(config)
+    model.init_weights()
+    model.to(DEVICE)
+    model.train()
+    resident = stock_batch(batch["inputs"].numpy(), batch["seg_maps"].numpy())
+    return Side(model, stock_optimizer(model, config), resident)
 
 
-def noise_map(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Return a (height, width) uint8 map of classes 0 and 1 in blocks."""
-    blocks = rng.integers(0, 2, (height // 16, width // 16), dtype=np.uint8)
-    return np.kron(blocks, np.ones((16, 16), np.uint8))
+def photograph_part(folder: Path, train: TrainParams) -> Part:
+    """Write an image set of twice the input size that decodes as slowly as photographs do.
 
-
-def noise_part(folder: Path, train: TrainParams) -> Part:
-    """Write an image set of 64 samples of twice the input size."""
+    Smooth colours with a little noise: 0.25 bytes a pixel at quality 95, as CelebA-HQ's.
+    """
     rng = np.random.default_rng(0)
     side = 2 * train.input_px
 
     def samples() -> Iterator[tuple[str, dict[str, bytes]]]:
-        for number in range(64):
-            coarse = rng.integers(0, 256, (side // 16, side // 16, 3), dtype=np.uint8)
-            image = np.kron(coarse, np.ones((16, 16, 1), np.uint8))
+        for number in range(NUM_IMAGES):
+            coarse = rng.integers(20, 236, (side // 32, side // 32, 3))
+            image = np.kron(coarse, np.ones((32, 32, 1))) + rng.normal(0, 3, (side, side, 1))
+            blocks = rng.integers(0, 2, (side // 32, side // 32), dtype=np.uint8)
             yield (
                 f"{number:05d}",
                 {
-                    "jpg": encode_jpeg(image, 95),
+                    "jpg": encode_jpeg(image.clip(0, 255).astype(np.uint8), 95),
                     "json": encode_record({}),
-                    "png": encode_png(noise_map(rng, side, side)),
+                    "png": encode_png(np.kron(blocks, np.ones((32, 32), np.uint8))),
                 },
             )
 
@@ -217,7 +244,7 @@ def loading_step(side: Side, batches: Iterable[Any]) -> Callable[[], None]:
 
 def seconds(step: Callable[[], object], steps: int) -> float:
     """Return the time of one step, after some to warm up."""
-    for _ in range(WARM_UP):
+    for _ in range(3):
         step()
     synchronise()
     start = time.perf_counter()
@@ -225,6 +252,31 @@ def seconds(step: Callable[[], object], steps: int) -> float:
         step()
     synchronise()
     return (time.perf_counter() - start) / steps
+
+
+def kernels(side: Side, steps: int = 3) -> pd.DataFrame:
+    """Return the GPU's kernels in a step: name, ms, count; sorted by time."""
+    with profile(activities=[ProfilerActivity.CUDA]) as profiler:
+        for _ in range(steps):
+            side.step()
+        synchronise()
+    rows = [
+        (event.key, event.self_device_time_total / steps / 1e3, event.count / steps)
+        for event in profiler.key_averages()
+    ]
+    return pd.DataFrame(rows, columns=["kernel", "ms", "count"]).sort_values("ms", ascending=False)
+
+
+def busy_ms(side: Side) -> float:
+    """Return the sum of a step's kernels' times; NaN on the CPU."""
+    return float("nan") if DEVICE.type == "cpu" else float(kernels(side)["ms"].sum())
+
+
+def longest_kernels(side: Side, num: int) -> str:
+    """Return a table of the kernels that take longest."""
+    table = kernels(side).head(num)
+    table["kernel"] = table["kernel"].str.slice(0, 100)
+    return table.to_string(index=False, float_format="{:.2f}".format)
 
 
 def step_flops(side: Side) -> float:
@@ -245,17 +297,6 @@ def synchronise() -> None:
     """Wait for the GPU, if there is one."""
     if DEVICE.type == "cuda":
         torch.cuda.synchronize()
-
-
-def reset_memory() -> None:
-    """Forget the peak of GPU memory."""
-    if DEVICE.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-
-
-def peak_gib() -> float:
-    """Return the peak of allocated GPU memory in GiB, NaN on the CPU."""
-    return torch.cuda.max_memory_allocated() / 2**30 if DEVICE.type == "cuda" else float("nan")
 
 
 if __name__ == "__main__":

@@ -7,17 +7,34 @@ a GPU adds atomically, in no fixed order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
+from typing import ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def constant(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Keep a function's results; torch.compile takes them as they are."""
+    kept = lru_cache(maxsize=64)(function)
+
+    @torch.compiler.assume_constant_result
+    @wraps(function)
+    def look_up(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        return kept(*args, **kwargs)
+
+    return look_up
+
+
 TAPS = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]  # of a 3 x 3 kernel
 
 
-@lru_cache(maxsize=64)
+@constant
 def bilinear_matrix(size: int, out_size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Return the (out_size, size) matrix of a bilinear resize with `align_corners=False`."""
     unit = torch.eye(size, dtype=torch.float64)[:, None]  # (size, 1, size)
@@ -25,7 +42,7 @@ def bilinear_matrix(size: int, out_size: int, device: torch.device, dtype: torch
     return resized[:, 0].T.contiguous().to(device, dtype)
 
 
-@lru_cache(maxsize=64)
+@constant
 def pooling_matrix(size: int, out_size: int) -> Tensor:
     """Return the (out_size, size) float64 matrix of adaptive average pooling."""
     unit = torch.eye(size, dtype=torch.float64)[:, None]
@@ -51,7 +68,7 @@ def resize_last(images: Tensor, size: tuple[int, int]) -> Tensor:
     return tall.view(num, size[0], size[1], channels)
 
 
-@lru_cache(maxsize=16)
+@constant
 def membership(
     size: tuple[int, int], scales: Sequence[int], device: torch.device
 ) -> tuple[Tensor, Tensor]:
@@ -74,7 +91,7 @@ def membership(
     return member, member.sum(1, keepdim=True)
 
 
-@lru_cache(maxsize=16)
+@constant
 def spread(
     size: tuple[int, int], scales: Sequence[int], device: torch.device, dtype: torch.dtype
 ) -> Tensor:

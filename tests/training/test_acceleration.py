@@ -1,0 +1,119 @@
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from mmengine.optim import build_optim_wrapper
+from torch._dynamo.utils import counters
+
+from face_occlusion.training.acceleration import WARM_UP, compile_parts, set_up
+from face_occlusion.training.augmentation import draw, stack_draws
+from face_occlusion.training.configs import resolve
+from face_occlusion.training.segmentor import FaceSegmentor, build_segmentor
+from tests.training.conftest import MODELS, job
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+def network(name: str, *, dropout: bool) -> tuple[FaceSegmentor, dict]:
+    """Return a small network in training mode, and its resolved configuration."""
+    made = job(name, "faces/wo")
+    config = resolve(name, made.model_params, made.train, distributed=False)
+    parts = copy.deepcopy(config["model"])
+    if not dropout:
+        for head in ("decode_head", "auxiliary_head"):
+            if parts[head]:
+                parts[head]["dropout_ratio"] = 0.0
+        if name == "segformer":
+            parts["backbone"]["drop_path_rate"] = 0.0
+    torch.manual_seed(0)
+    return build_segmentor(parts).train(), config
+
+
+def batch(seed: int, size: int = 4, side: int = 64) -> dict[str, torch.Tensor]:
+    rng = np.random.default_rng(seed)
+    params = job("pspnet", "faces/wo").train.augment
+    images = rng.integers(0, 256, (size, side, side, 3), dtype=np.uint8)
+    seg_maps = (images[..., 0] > 127).astype(np.uint8)
+    return {
+        "inputs": torch.from_numpy(images),
+        "seg_maps": torch.from_numpy(seg_maps),
+        "draws": stack_draws([draw(rng, params) for _ in range(size)]),
+    }
+
+
+def losses_of(model: FaceSegmentor, seed: int) -> dict[str, Any]:
+    """Return losses and gradients of one batch, random numbers seeded."""
+    torch.manual_seed(1)
+    losses = model(**model.data_preprocessor(batch(seed), True), mode="loss")
+    model.zero_grad()
+    torch.stack(list(losses.values())).sum().backward()
+    gradients = {name: value.grad for name, value in model.named_parameters()}
+    return {**losses, **gradients}
+
+
+@pytest.mark.parametrize(("name", "programs"), [("segformer", 4), ("pspnet", 8)])
+def test_compiled_parts_compute_the_same_and_equal_blocks_share_a_program(name, programs):
+    """SegFormer: one per stage. ResNet-18: the stem, one block, two of each later stage."""
+    torch._dynamo.reset()
+    counters.clear()
+    model, _ = network(name, dropout=True)
+    plain = copy.deepcopy(model)
+    plain.run_losses = plain._score
+    compile_parts(model, backend="eager")
+    model.run_losses = model._score  # on the CPU it asks how many pixels are hard
+    got, want = losses_of(model, 1), losses_of(plain, 1)
+    for key, value in want.items():
+        torch.testing.assert_close(got[key], value, rtol=1e-4, atol=1e-6, msg=key)
+    heads = 1 if name == "segformer" else 2
+    assert counters["stats"]["unique_graphs"] == programs + heads + 1  # and the augmentation
+    assert not counters["graph_break"]
+
+
+def test_on_the_cpu_nothing_changes():
+    model, _ = network("pspnet", dropout=True)
+    set_up(model, precision="bf16", accelerated=True)
+    assert model.stepper is None and not model.autocast
+
+
+def test_mixed_precision_changes_losses_by_no_more_than_its_rounding():
+    model, _ = network("segformer", dropout=False)
+    want = losses_of(model, 1)["loss"]
+    model.autocast = True
+    assert losses_of(model, 1)["loss"].item() == pytest.approx(want.item(), rel=0.02)
+    assert losses_of(model, 1)["loss"].dtype == torch.float32
+
+
+def trained(name: str, *, accelerated: bool, dropout: bool, precision: str) -> list[float]:
+    """Train some steps with a falling rate and seeds as the loop sets them; return the losses."""
+    model, config = network(name, dropout=dropout)
+    model.cuda()
+    wrapper = build_optim_wrapper(model, copy.deepcopy(config["optim_wrapper"]))
+    set_up(model, precision=precision, accelerated=accelerated)
+    losses = []
+    for step in range(WARM_UP + 6):
+        for group in wrapper.optimizer.param_groups:
+            group["lr"] = 1e-3 / (step + 1)
+        torch.manual_seed(step)
+        losses.append(model.train_step(batch(step), wrapper)["loss"])
+    return torch.stack(losses).tolist()
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.parametrize("name", MODELS)
+def test_recorded_steps_train_as_plain_ones(name):
+    options = {"dropout": False, "precision": "fp32"}
+    want = trained(name, accelerated=False, **options)
+    assert trained(name, accelerated=True, **options) == pytest.approx(want, rel=1e-3)
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.parametrize("name", MODELS)
+def test_recorded_steps_draw_their_dropout_from_the_seed(name):
+    options = {"accelerated": True, "dropout": True, "precision": "bf16"}
+    first, second = trained(name, **options), trained(name, **options)
+    assert first == pytest.approx(second, rel=2e-2)
+    assert len(set(first)) == len(first)
