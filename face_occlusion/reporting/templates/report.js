@@ -211,12 +211,13 @@
       }));
       return places[0];
     }
-    const again = () => show(list());
-    for (const input of [runA, runB, order]) input.addEventListener("change", again);
-    benchmark.addEventListener("change", () => { choose(benchmark.value); again(); });
+    // Other runs are compared on the same image; another order or benchmark begins anew.
+    for (const input of [runA, runB]) input.addEventListener("change", () => { list(); show(current); });
+    order.addEventListener("change", () => show(list()));
+    benchmark.addEventListener("change", () => { choose(benchmark.value); show(list()); });
     get("slider").addEventListener("input", (event) =>
       document.querySelector(".pair").style.setProperty("--split", `${event.target.value}%`));
     choose(benchmark.value);
-    again();
+    show(list());
   }
 })();

@@ -1,0 +1,286 @@
+"""The page in a real browser: Chromium, headless, from file://."""
+
+import shutil
+
+import pytest
+
+pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[dev]'")
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+CHROMIUM = shutil.which("chromium")
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A tab that shows the report, and everything it complains about or asks for."""
+
+    def __init__(self, chromium, report, **context):
+        self.complaints, self.requests = [], []
+        options = {"viewport": DESKTOP, "color_scheme": "light"} | context
+        self.context = chromium.new_context(**options)
+        self.page = self.context.new_page()
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.route("**/*", self._on_request)
+        self.address = (report / "index.html").as_uri()
+        self.page.goto(self.address)
+
+    def _on_console(self, message):
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _on_request(self, route):
+        self.requests.append(route.request.url)
+        if route.request.url == self.address or route.request.url.startswith("data:"):
+            route.continue_()
+        else:
+            route.abort()
+
+    def picture(self, canvas):
+        """A canvas as a data URI, once something is painted on it."""
+        self.page.wait_for_function("id => document.getElementById(id).width !== 300", arg=canvas)
+        return self.page.evaluate("id => document.getElementById(id).toDataURL()", canvas)
+
+    def picture_where(self, canvas, is_wanted):
+        """Wait until a canvas shows what is wanted: painting takes a moment."""
+        for _ in range(100):
+            if is_wanted(picture := self.picture(canvas)):
+                return picture
+            self.page.wait_for_timeout(20)
+        raise AssertionError(f"{canvas} does not show what is wanted")
+
+    def open_details(self):
+        self.page.locator("details").evaluate_all("all => all.forEach((one) => one.open = true)")
+
+
+@pytest.fixture
+def visit(chromium, report):
+    opened = []
+
+    def open_page(**context):
+        opened.append(Visit(chromium, report, **context))
+        return opened[-1]
+
+    yield open_page
+    for one in opened:
+        one.context.close()
+
+
+def column(page, table, number):
+    """What a table's column reads in the rows that are shown."""
+    return (
+        page.locator("table.scores")
+        .nth(table)
+        .evaluate(
+            """(table, number) => [...table.tBodies[0].rows].filter((row) => !row.hidden)
+        .map((row) => row.cells[number].innerText.split("\\n")[0].trim())""",
+            number,
+        )
+    )
+
+
+def titles(page, table=0):
+    return column(page, table, 0)
+
+
+def test_it_loads_alone_and_without_complaints(visit):
+    tab = visit()
+    tab.picture("left")
+    tab.open_details()
+    tab.page.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
+    assert tab.complaints == []
+    assert [url for url in tab.requests if not url.startswith("data:")] == [tab.address]
+
+
+def test_a_request_would_be_seen(visit):
+    tab = visit()
+    tab.page.evaluate("new Image().src = 'https://example.org/x.png'")
+    tab.page.wait_for_timeout(200)
+    assert "https://example.org/x.png" in tab.requests
+    assert any("ERR_FAILED" in text for text in tab.complaints)
+
+
+@pytest.mark.parametrize(
+    ("viewport", "color_scheme"), [(DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "dark")]
+)
+def test_axe_finds_no_serious_fault(visit, viewport, color_scheme):
+    tab = visit(viewport=viewport, color_scheme=color_scheme)
+    tab.picture("left")
+    tab.open_details()
+    violations = Axe().run(tab.page).response["violations"]
+    serious = [
+        (found["id"], [node["target"] for node in found["nodes"]][:3])
+        for found in violations
+        if found["impact"] in ("serious", "critical")
+    ]
+    assert serious == []
+
+
+def test_nothing_sticks_out_of_a_phones_screen(visit):
+    tab = visit(viewport=PHONE)
+    tab.open_details()
+    assert tab.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+def test_light_and_dark_differ(visit):
+    grounds = [
+        visit(color_scheme=scheme).page.evaluate("getComputedStyle(document.body).backgroundColor")
+        for scheme in ("light", "dark")
+    ]
+    assert grounds == ["rgb(250, 249, 246)", "rgb(20, 24, 23)"]
+
+
+def test_a_column_sorts_both_ways_and_one_with_gaps_keeps_them_last(visit):
+    page = visit().page
+    before = titles(page)
+    header = page.locator("table.scores").first.locator("th[data-model]")
+    header.first.locator("button").click()
+    scores = [float(text) for text in column(page, 0, 2)]
+    assert scores == sorted(scores, reverse=True) and len(set(scores)) > 1
+    assert header.first.get_attribute("aria-sort") == "descending"
+    header.first.locator("button").click()
+    assert [float(text) for text in column(page, 0, 2)] == sorted(scores)
+    page.get_by_role("button", name="Trained on").first.click()
+    page.get_by_role("button", name="Trained on").first.click()
+    assert titles(page) == sorted(before)
+    header.nth(3).locator("button").click()  # COFW, which the project lacks
+    assert set(column(page, 0, 5)) == {"–"} and sorted(titles(page)) == sorted(before)
+
+
+def test_sorting_follows_what_is_shown(visit):
+    page = visit().page
+    ours = column(page, 0, 2)
+    page.get_by_text("Paper", exact=True).first.click()
+    printed = column(page, 0, 2)
+    assert printed != ours
+    page.locator("table.scores").first.locator("th[data-model] button").first.click()
+    assert column(page, 0, 2) == sorted(printed, key=float, reverse=True)
+
+
+def test_filters_leave_rows_and_columns_out(visit):
+    page = visit().page
+    page.get_by_label("Training set contains").fill("randocc")
+    assert titles(page) == titles(page, 1) == ["C-WO + C-WO-RandOcc"]
+    page.get_by_label("Training set contains").fill("")
+    assert len(titles(page)) == 9
+    columns = page.locator("table.scores").first.locator("thead th[data-model]:visible")
+    assert columns.count() == 9
+    models = page.locator("[data-control=models] label")
+    models.nth(0).click()
+    models.nth(1).click()
+    assert columns.all_inner_texts() == ["SegFormer"] * 3
+    models.nth(2).click()  # the last one stays
+    assert columns.count() == 3
+
+
+def test_a_cell_tells_the_papers_value_on_hover_and_on_tap(visit):
+    for options in ({}, {"viewport": PHONE, "has_touch": True}):
+        page = visit(**options).page
+        cell = page.locator("table.scores").first.locator("td.score").first
+        cell.tap() if options else cell.hover()
+        tip = page.locator("#tip")
+        expect(tip).to_be_visible()
+        expect(tip).to_contain_text(f"Paper: {cell.get_attribute('data-paper')}")
+        box = tip.bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= page.viewport_size["width"]
+
+
+def test_the_slider_moves_the_boundary(visit):
+    page = visit().page
+    slider = page.get_by_label("Boundary between left and right")
+
+    def boundary():
+        return page.evaluate("getComputedStyle(document.getElementById('divider')).left")
+
+    width = page.locator(".pair").bounding_box()["width"]
+    assert float(boundary().removesuffix("px")) == pytest.approx(width / 2, abs=1)
+    slider.fill("20")
+    assert float(boundary().removesuffix("px")) == pytest.approx(width / 5, abs=1)
+    assert page.evaluate("getComputedStyle(document.getElementById('right')).clipPath").endswith(
+        "20%)"
+    )
+    slider.press("ArrowRight")
+    assert slider.input_value() == "21"
+
+
+def test_runs_change_what_is_painted_and_written(visit):
+    tab = visit()
+    page, before, image = tab.page, tab.picture("left"), tab.picture("still-image")
+    page.locator("#run-a").select_option("segformer_c_original")
+    tab.picture_where("left", lambda picture: picture != before)
+    expect(page.locator("#tag-a")).to_contain_text("SegFormer · C-Original: ")
+    page.locator("#run-b").select_option("truth")
+    expect(page.locator("#tag-b")).to_have_text("Truth")
+    truth = tab.picture("still-truth")
+    tab.picture_where("right", lambda picture: picture == truth)
+    page.locator("#run-b").select_option("image")
+    tab.picture_where("right", lambda picture: picture == image)
+    assert tab.picture("still-image") == image != truth  # other runs, the same image
+    assert tab.complaints == []
+
+
+def labels(page):
+    texts = page.locator("#strip button").all_inner_texts()
+    return [float(text.strip().replace("−", "-")) for text in texts]
+
+
+def test_images_are_sorted_by_score(visit):
+    page = visit().page
+    gains = labels(page)
+    assert gains == sorted(gains, reverse=True) and len(gains) == 4
+    page.locator("#order").select_option("loss")
+    assert labels(page) == sorted(gains)
+    for side in ("left", "right"):
+        page.locator("#order").select_option(side)
+        scores = labels(page)
+        assert scores == sorted(scores) and 0 < scores[0] < 100
+    page.locator("#order").select_option("key")
+    names = page.locator("#strip button").all_inner_texts()
+    assert names == sorted(names)
+
+
+def test_another_image_and_another_benchmark_are_shown(visit):
+    tab = visit()
+    page, first = tab.page, tab.picture("still-image")
+    page.locator("#strip button").nth(1).click()
+    second = tab.picture_where("still-image", lambda picture: picture != first)
+    assert page.locator("#strip [aria-pressed=true]").count() == 1
+    page.locator("#benchmark").select_option("wo_test")
+    page.locator("#order").select_option("key")
+    page.locator("#strip button").last.click()
+    tab.picture_where("still-image", lambda picture: picture not in (first, second))
+    expect(page.locator("#about")).to_contain_text("00007")
+    assert tab.complaints == []
+
+
+def test_outlines_can_be_taken_off(visit):
+    page = visit().page
+    sheet = page.locator("#samples .thumbs").first
+    assert sheet.locator("img.with:visible").count() > 0
+    page.get_by_label("Outline of the face mask").uncheck()
+    assert sheet.locator("img.with:visible").count() == 0
+    assert sheet.locator("img.without:visible").count() > 0
+
+
+def test_without_javascript_all_is_shown_that_can_work(visit):
+    page = visit(java_script_enabled=False).page
+    expect(page.locator("table.scores").first).to_be_visible()
+    cell = page.locator("table.scores td.score").first
+    assert "Paper: " in (cell.get_attribute("title") or "")
+    for dead in (".controls", ".browser", "#slider", "#tip"):
+        assert page.locator(dead).locator("visible=true").count() == 0
+    expect(page.locator("noscript .note")).to_be_visible()
+    expect(page.locator("#figures img").first).to_be_visible()
