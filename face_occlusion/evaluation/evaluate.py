@@ -175,7 +175,7 @@ def evaluate_benchmark(
     with ThreadPoolExecutor(params.num_threads) as counters:
         pending: deque[Future[dict[str, Tally]]] = deque()
         for batch in read_batches(image_set, params.batch_size, params.num_threads, see):
-            while len(pending) > params.batch_size:  # bounds what waits in memory
+            while len(pending) > 2 * params.batch_size:  # bounds what waits in memory
                 counted.append(pending.popleft().result())
             results = launch(views, batch)
             for place, sample in enumerate(batch.samples):
