@@ -161,9 +161,10 @@ def generate_set(
     try:
         with filelock.FileLock(scratch / "lock", timeout=0):
             folder = resume(scratch, fingerprint(faces, occluders, params))
-            store = open_store(occluders, params.method, scratch / "occluders.bin")
+            workers = workers or num_workers()
+            store = open_store(occluders, params.method, scratch / "occluders.bin", workers)
             make_task = _task_maker(folder, faces, store, params)
-            entries = _finish_shards(folder, faces, make_task, workers or num_workers(), executor)
+            entries = _finish_shards(folder, faces, make_task, workers, executor)
             write_index(folder, entries, info | summarise(folder, entries))
             folder.replace(out)
     except filelock.Timeout as error:

@@ -7,6 +7,7 @@ decoded when they are drawn (1 ms each).
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +18,9 @@ import numpy as np
 from face_occlusion.generation.occluder import Occluder, make_occluder
 from face_occlusion.generation.shapes import Texture
 from face_occlusion.imageset import ImageSet
+from face_occlusion.parallel import ordered_map
+
+MUCH_TO_DECODE = 2**25  # bytes: a second of work, more than it takes to start processes
 
 
 @dataclass(frozen=True)
@@ -102,13 +106,16 @@ def read_occluder(occluders: ImageSet, key: str) -> Occluder:
         raise ValueError(f"{occluders.folder}: {error}") from error
 
 
-def open_store(occluders: ImageSet, method: str, path: Path) -> OccluderStore | TextureStore:
+def open_store(
+    occluders: ImageSet, method: str, path: Path, workers: int = 1
+) -> OccluderStore | TextureStore:
     """Open the occluders that a method needs: cut-outs for NatOcc, textures for RandOcc.
 
     Args:
         occluders: The image set.
         method: `natocc` or `randocc`.
         path: File for decoded cut-outs.
+        workers: Processes that decode cut-outs, where there is much to decode.
 
     Raises:
         ValueError: If the set is of another kind.
@@ -121,4 +128,7 @@ def open_store(occluders: ImageSet, method: str, path: Path) -> OccluderStore | 
     keys = sorted(occluders.keys)
     if method == "randocc":
         return TextureStore(keys, occluders.image)
-    return OccluderStore((read_occluder(occluders, key) for key in keys), path)
+    if sum(shard["size"] for shard in occluders.shards) < MUCH_TO_DECODE:
+        workers = 1
+    read = functools.partial(read_occluder, occluders)
+    return OccluderStore(ordered_map(read, keys, desc="cut-outs", workers=workers), path)
