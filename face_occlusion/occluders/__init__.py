@@ -11,7 +11,13 @@ from face_occlusion.occluders.objects import ObjectsParams, import_objects
 from face_occlusion.occluders.textures import TexturesParams, import_textures
 from face_occlusion.sources import Release
 
-KINDS = {"hands": "cutouts", "objects": "cutouts", "textures": "textures"}
+KINDS = {
+    "hands": "cutouts",
+    "hands_ego": "cutouts",
+    "hands_hgr1": "cutouts",
+    "objects": "cutouts",
+    "textures": "textures",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +45,7 @@ def import_occluders(
     """Write the occluders of one kind as an image set.
 
     Args:
-        kind: hands, objects or textures.
+        kind: A key of KINDS; hands of whatever source are read alike.
         release: Where they come from; one that is absent gives an empty set that says so.
         folder: The new set.
         params: Parameters of all kinds.
@@ -54,9 +60,9 @@ def import_occluders(
         info = {"kind": KINDS[kind], "name": kind, "sources": [release.source]}
         return write_image_set(folder, [], info={**info, "absent": release.absent})
     per_shard = params.samples_per_shard
-    if kind == "hands":
+    if kind.startswith("hands"):
         return import_hands(
-            release, folder, params.hands, samples_per_shard=per_shard, workers=workers
+            release, folder, params.hands, name=kind, samples_per_shard=per_shard, workers=workers
         )
     if kind == "objects":
         return import_objects(

@@ -7,7 +7,14 @@ from face_occlusion.sources.archives import Limits, unpack
 from tests.occluders.test_direction import apart_deg, hand
 from tests.sources.build import make_release
 
-PARAMS = {"max_side_px": 400, "soft_px": 1.0, "edge_px": 2, "close_px": 3, "hole_frac": 0.01}
+PARAMS = {
+    "max_hands": 0,
+    "max_side_px": 400,
+    "soft_px": 1.0,
+    "edge_px": 2,
+    "close_px": 3,
+    "hole_frac": 0.01,
+}
 INFO = (
     "id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities\n"
     "7,30,female,dark,1,0,palmar left,Hand_0000001.jpg,0\n"
@@ -27,12 +34,13 @@ def hand_files(angles=(90, 60)):
     return files
 
 
-def run(tmp_path, files, workers=1, out="hands", **params):
-    release = make_release(tmp_path / "raw", "hands_11k", files)
+def run(tmp_path, files, workers=1, out="hands", source="hands_11k", **params):
+    release = make_release(tmp_path / "raw", source, files)
     return import_hands(
         release,
         tmp_path / out,
         HandsParams(**PARAMS | params),
+        name=out,
         samples_per_shard=1,
         workers=workers,
     )
@@ -81,8 +89,11 @@ MASK = "11k-hands_masks/11k-hands_masks/Hand_0000001.png"
     [
         ({IMAGE: b"\xff\xd8\xff broken"}, r"Hand_0000001\.jpg"),
         ({MASK: b"broken"}, r"Hand_0000001\.png"),
-        ({MASK: encode_png(np.ones((300, 500), np.uint8))}, r"0001\.png: a mask of 300x500 pixels"),
-        ({MASK: encode_png(np.zeros((400, 500), np.uint8))}, r"0001\.png: an empty mask"),
+        (
+            {MASK: encode_png(np.ones((300, 500), np.uint8))},
+            r"0001\.jpg: its mask: a mask of 300x500 pixels",
+        ),
+        ({MASK: encode_png(np.zeros((400, 500), np.uint8))}, r"0001\.jpg: its mask: an empty mask"),
         (
             {"11k-hands_sample.txt": b"Hand_9.jpg\n"},
             r"names hand 'Hand_9', which is not in Hands\.zip",
@@ -103,6 +114,7 @@ def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
+        ({"max_hands": -1}, "^max_hands"),
         ({"max_side_px": 1}, "^max_side_px"),
         ({"soft_px": -1}, "^soft_px: must lie in 0-50"),
         ({"hole_frac": 2}, "^hole_frac: must lie in"),

@@ -1,0 +1,168 @@
+import io
+
+import cv2
+import numpy as np
+import pytest
+import scipy.io
+from PIL import Image
+
+from face_occlusion.images import encode_jpeg, encode_png
+from face_occlusion.occluders.egohands import find_egohands
+from face_occlusion.occluders.hand_sources import find_hands
+from tests.occluders.test_direction import apart_deg, hand
+from tests.occluders.test_hands import run
+from tests.sources.build import make_release, photo
+
+SIZE = (400, 500)
+
+
+def skin_photo(mask):
+    return encode_jpeg(np.where(mask[..., None], (180, 120, 90), (30, 60, 40)).astype(np.uint8), 95)
+
+
+def bitmap(mask):
+    """A mask as HGR1 publishes it: 1 bit, skin black."""
+    buffer = io.BytesIO()
+    Image.fromarray(~mask).save(buffer, "BMP")
+    return buffer.getvalue()
+
+
+def hgr1_files(published):
+    files = {}
+    for stem, angle in (("A_P_hgr1_id02_1", -90), ("5_P_hgr1_id12_3", 0)):
+        mask = hand(angle, arm=600)
+        if published:
+            files[f"hgr1_images/original_images/{stem}.jpg"] = skin_photo(mask)
+            files[f"hgr1_skin/skin_masks/{stem}.bmp"] = bitmap(mask)
+        else:
+            files[f"hgr1/hgr1/img/{stem}.jpg"] = skin_photo(mask)
+            files[f"hgr1/hgr1/mask/{stem}.png"] = encode_png(mask * np.uint8(255))
+    return files
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_hgr1_in_both_layouts(tmp_path, published):
+    hands = run(tmp_path, hgr1_files(published), source="hgr1", out="hands_hgr1")
+    assert hands.keys == ["5_P_hgr1_id12_3", "A_P_hgr1_id02_1"]
+    assert hands.info["name"] == "hands_hgr1"
+    assert hands.info["sources"] == ["hgr1"]
+    record = hands.record("A_P_hgr1_id02_1")
+    assert (record["posture"], record["person"]) == ("A", "02")
+    assert apart_deg(record["pointing_deg"], -90) < 15
+    assert record["enters"] == "bottom"
+    assert 0.1 < record["alpha_frac"] < 0.9
+    cutout = hands.cutout("5_P_hgr1_id12_3")
+    opaque = cutout[cutout[..., 3] == 255][:, :3].astype(int)
+    assert np.abs(opaque - (180, 120, 90)).max() < 25  # the hand, not what is around it
+
+
+def test_at_most_so_many_are_taken_evenly(tmp_path):
+    files = {}
+    for number in range(9):
+        files[f"hgr1/hgr1/img/A_P_hgr1_id01_{number}.jpg"] = skin_photo(np.eye(8, 9) > 0)
+        files[f"hgr1/hgr1/mask/A_P_hgr1_id01_{number}.png"] = encode_png(np.eye(8, 9, dtype="u1"))
+    release = make_release(tmp_path, "hgr1", files)
+    assert [found.key[-1] for found in find_hands(release, 3)] == ["0", "4", "8"]
+    assert len(find_hands(release, 0)) == len(find_hands(release, 99)) == 9
+
+
+def test_a_hand_without_mask_is_named(tmp_path):
+    files = hgr1_files(published=False)
+    del files["hgr1/hgr1/mask/A_P_hgr1_id02_1.png"]
+    with pytest.raises(ValueError, match=r"hand '.*A_P_hgr1_id02_1\.jpg' has no mask"):
+        find_hands(make_release(tmp_path, "hgr1", files), 0)
+
+
+def test_other_sources_have_no_hands(tmp_path):
+    with pytest.raises(ValueError, match="'dtd' has no hands; expected one of hands_11k, hgr1"):
+        find_hands(make_release(tmp_path, "dtd", {"x": b""}), 0)
+
+
+SIDES = ("myleft", "myright", "yourleft", "yourright")
+
+
+def polygon_of(mask):
+    """The outline in MATLAB's pixels: the centre of the first is (1, 1)."""
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return max(contours, key=len)[:, 0].astype(float) + 1
+
+
+def polygons_mat(*frames):
+    table = np.zeros((1, len(frames)), [(side, object) for side in SIDES])
+    for place, frame in enumerate(frames):
+        for side in SIDES:
+            table[side][0, place] = frame.get(side, np.zeros((0, 0)))
+    buffer = io.BytesIO()
+    scipy.io.savemat(buffer, {"polygons": table})
+    return buffer.getvalue()
+
+
+VIDEO = "egohands_data/_LABELLED_SAMPLES/CARDS_OFFICE_B_T"
+TINY = np.array([[5.0, 5], [20, 5], [20, 20], [5, 20]])
+MASK = hand(-60, arm=600)
+
+
+def egohands_files(*frames):
+    files = {f"{VIDEO}/polygons.mat": polygons_mat(*frames), "egohands_data/metadata.mat": b"x"}
+    for number, _ in enumerate(frames):
+        files[f"{VIDEO}/frame_{number:04d}.jpg"] = skin_photo(MASK)
+    return files
+
+
+def test_egohands_gives_the_largest_hand_of_a_frame(tmp_path):
+    frames = [{"myleft": TINY, "yourright": polygon_of(MASK)}, {"myleft": TINY}, {}]
+    hands = run(tmp_path, egohands_files(*frames), source="egohands", out="hands_ego")
+    assert hands.keys == ["CARDS_OFFICE_B_T_frame_0000_yourright"]
+    record = hands.record(hands.keys[0])
+    assert (record["person"], record["activity"], record["side"]) == ("T", "CARDS", "yourright")
+    assert apart_deg(record["pointing_deg"], -60) < 15
+    cutout = hands.cutout(hands.keys[0])
+    opaque = cutout[cutout[..., 3] == 255][:, :3].astype(int)
+    assert (np.abs(opaque - (180, 120, 90)).max(axis=1) > 25).mean() < 0.02  # gaps of the outline
+    assert (cutout[..., 3] > 127).sum() == pytest.approx(MASK.sum(), rel=0.03)
+
+
+def test_convention_matlab_counts_pixels_from_one(tmp_path):
+    square = np.array([[0.5, 0.5], [100.5, 0.5], [100.5, 80.5], [0.5, 80.5]])
+    release = make_release(tmp_path, "egohands", egohands_files({"myright": square}))
+    found = find_hands(release, 0)[0]
+    mask = found.mask(release, SIZE)
+    assert mask[:80, :100].all()
+    assert mask.sum() == 80 * 100
+
+
+def test_a_polygon_beyond_the_frame_is_cut_off(tmp_path):
+    square = np.array([[-30.0, 300], [200, 300], [200, 460], [-30, 460]])
+    release = make_release(tmp_path, "egohands", egohands_files({"myleft": square}))
+    mask = find_hands(release, 0)[0].mask(release, SIZE)
+    assert mask[-1, 0] and mask.sum() == pytest.approx(200 * 100, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({f"{VIDEO}/polygons.mat": b"no MATLAB"}, r"polygons\.mat: not as EgoHands has it"),
+        ({f"{VIDEO}/polygons.mat": polygons_mat({}, {})}, "polygons of 2 frames, with 1 frames"),
+        ({f"{VIDEO}/polygons.mat": polygons_mat({"myleft": TINY})}, "no frame with a hand of"),
+        ({f"{VIDEO}/polygons.mat": None}, r"no _LABELLED_SAMPLES/VIDEO/polygons\.mat"),
+    ],
+)
+def test_bad_egohands_are_named(tmp_path, changed, message):
+    files = egohands_files({"myleft": polygon_of(MASK)}) | changed
+    release = make_release(tmp_path, "egohands", {k: v for k, v in files.items() if v is not None})
+    with pytest.raises(ValueError, match=message):
+        find_egohands(release)
+
+
+def test_frames_that_are_no_pictures_are_named(tmp_path):
+    files = egohands_files({"myleft": polygon_of(MASK)})
+    files[f"{VIDEO}/frame_0000.jpg"] = b"\xff\xd8\xff"
+    with pytest.raises(ValueError, match=r"frame_0000\.jpg"):
+        run(tmp_path, files, source="egohands", out="hands_ego")
+
+
+def test_masks_of_another_size_name_the_hand(tmp_path):
+    files = hgr1_files(published=False)
+    files["hgr1/hgr1/img/A_P_hgr1_id02_1.jpg"] = encode_jpeg(photo(30, 40), 90)
+    with pytest.raises(ValueError, match=r"A_P_hgr1_id02_1\.jpg: its mask: a mask of 400x500"):
+        run(tmp_path, files, source="hgr1", out="hands_hgr1")
