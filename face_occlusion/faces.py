@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from face_occlusion.classes import FACE
 from face_occlusion.corrections import Correction, CorrectionsParams
 from face_occlusion.face_files import (
@@ -176,8 +178,8 @@ def load_face(
         "release_size": list(image.shape[:2]),
         "size": list(size),
         "layers": sorted(face.parts),
-        "face_frac": float((corrected == FACE).mean()),
-        "changed_frac": float((corrected != original).mean()),
+        "face_frac": np.count_nonzero(corrected == FACE) / corrected.size,
+        "changed_frac": np.count_nonzero(corrected != original) / corrected.size,
         **change,
     }
     parts = {

@@ -34,11 +34,11 @@ def compare_masks(before: np.ndarray, after: np.ndarray, name: str) -> dict[str,
         `changed_px` (`changed_px_NAME` for another): pixels whose class differs, and
         `iou_with_NAME`: overlap of the faces, 1 where neither has one.
     """
-    both = int(((before == FACE) & (after == FACE)).sum())
-    either = int(((before == FACE) | (after == FACE)).sum())
+    both = np.count_nonzero((before == FACE) & (after == FACE))
+    either = np.count_nonzero((before == FACE) | (after == FACE))
     suffix = "" if name == "original" else f"_{name}"
     return {
-        f"changed_px{suffix}": int((before != after).sum()),
+        f"changed_px{suffix}": np.count_nonzero(before != after),
         f"iou_with_{name}": both / either if either else 1.0,
     }
 
