@@ -1,8 +1,7 @@
 """Train RainNet from one file of images: `python -m face_occlusion.generation.harmonisation`.
 
-For machines with a GPU that have no image sets. Needs torch, numpy, tqdm, Pillow, and OpenCV and
-simplejpeg, which importing `face_occlusion.generation` loads. `face-occlusion train-rainnet --pack`
-writes the file of images.
+For machines with a GPU that have no image sets. Needs torch, numpy, tqdm and Pillow, no more.
+`face-occlusion train-rainnet --pack` writes the file of images.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """Training data, a short training, and its command."""
 
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -206,3 +207,24 @@ def test_the_command_packs_and_the_module_trains(image_sets, tmp_path, monkeypat
     standalone.main()
     assert "held-out composites" in capsys.readouterr().out
     assert load_rainnet(again).width == load_rainnet(out).width == 1
+
+
+def test_training_needs_neither_opencv_nor_jpeg_codecs():
+    """A machine with a GPU may have torch, numpy, tqdm and Pillow only."""
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['cv2', 'simplejpeg', 'scipy', 'pandas', 'filelock']))\n"
+        "import face_occlusion.generation.harmonisation.__main__"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_public_names_are_there_and_no_others():
+    from face_occlusion import generation
+    from face_occlusion.generation import harmonisation
+
+    for package in (generation, harmonisation):
+        for name in package.__all__:
+            assert getattr(package, name).__name__ == name
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            _ = package.nothing
