@@ -5,14 +5,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.imageset import ImageSet
 from face_occlusion.training.checkpoint import read_checkpoint
 from face_occlusion.training.configs import resolve
+from face_occlusion.training.dataset import build_loader, open_parts
 from face_occlusion.training.loop import train_run
 from face_occlusion.training.segmentor import build_segmentor
-from tests.training.conftest import MODELS, job, write_faces
+from face_occlusion.training.selection import SelectionSet
+from tests.training.conftest import MODELS, combination, job, train_params, write_faces
 
 
 def weights(run: Path, name: str = "last.pth") -> dict[str, torch.Tensor]:
@@ -66,6 +69,48 @@ def test_the_same_job_gives_the_same_weights(data: Path, tmp_path: Path):
     assert_same_weights(tmp_path / "a", tmp_path / "b")
 
 
+LOGGED = {"loss", "lr", "images_per_s", "realocc_miou"}
+
+
+def test_dvclive_and_tensorboard_hold_the_same_curves(data: Path, tmp_path: Path):
+    train_run(job("pspnet", "faces/wo"), data, tmp_path / "out", tmp_path / "scratch")
+    events = EventAccumulator(str(tmp_path / "out" / "tensorboard"))
+    events.Reload()
+    gpu = {"gpu_memory_gib"} if torch.cuda.is_available() else set()
+    assert set(events.Tags()["scalars"]) == LOGGED | gpu
+    for name in LOGGED:
+        path = tmp_path / "out" / "dvclive" / "plots" / "metrics" / f"{name}.tsv"
+        rows = pd.read_csv(path, sep="\t")
+        points = events.Scalars(name)
+        assert [point.step for point in points] == rows["step"].tolist()
+        assert [point.value for point in points] == pytest.approx(rows[name].tolist(), rel=1e-6)
+
+
+class Stop(Exception):
+    """Ends a session in the middle."""
+
+
+def test_the_selected_network_outlives_an_interruption(data, tmp_path, monkeypatch):
+    """The best of the first session, at iteration 3, stays the best of the run."""
+    scores = iter([0.9, Stop, 0.5, 0.4])
+
+    def scored(*_: object) -> float:
+        score = next(scores)
+        if score is Stop:
+            raise Stop
+        return score
+
+    monkeypatch.setattr(SelectionSet, "miou", scored)
+    made = job("pspnet", "faces/wo", iterations=9, checkpoint_interval=3)
+    with pytest.raises(Stop):
+        train_run(made, data, tmp_path / "out", tmp_path / "scratch")
+    train_run(made, data, tmp_path / "out", tmp_path / "scratch")
+    card = json.loads((tmp_path / "out" / "card.json").read_text())
+    assert card["selected"] == {"iteration": 3, "miou": 0.9} and card["resumed_at"] == [3]
+    assert read_checkpoint(tmp_path / "out" / "best.pth")["iteration"] == 3
+    assert read_checkpoint(tmp_path / "out" / "last.pth")["iteration"] == 9
+
+
 def test_divergence_names_iteration_batch_and_checkpoint(data: Path, tmp_path: Path):
     # From 0.69 the loss is above 0.5 at once: the stop needs no unstable training.
     with pytest.raises(ValueError) as caught:
@@ -74,7 +119,12 @@ def test_divergence_names_iteration_batch_and_checkpoint(data: Path, tmp_path: P
         )
     message = str(caught.value)
     assert "in iteration 1 (stop_loss 0.5)" in message
-    assert message.count("faces/wo/0") == 4 and "last good checkpoint: none yet" in message
+    assert "last good checkpoint: none yet" in message
+    params = train_params()
+    parts = open_parts(data, combination("faces/wo"))
+    samples = build_loader(parts, params, pin_memory=False).dataset
+    names = [samples.name_at(position) for position in range(params.batch_size)]
+    assert f"batch: {', '.join(names)};" in message
     assert not (tmp_path / "out").exists()
 
 
