@@ -150,6 +150,16 @@ import face_occlusion.generation.generate as generate
 from face_occlusion.imageset import ImageSet
 from tests.generation.test_generate import small
 
+at_full_speed = generate.generate_sample
+
+
+def generate_sample(*args):
+    time.sleep(0.02)  # most of a shard's time lies inside it
+    return at_full_speed(*args)
+
+
+generate.generate_sample = generate_sample
+
 if __name__ == "__main__":
     inputs, out, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     generate.generate_set(
@@ -179,6 +189,34 @@ def test_kill_9_at_any_moment_and_a_rerun_give_the_same_bytes(inputs, tmp_path, 
         for name, modified in before.items():
             assert (out / name).stat().st_mtime_ns == modified  # taken over, not made again
     assert resumed
+
+
+@pytest.mark.slow
+def test_kill_9_again_and_again_at_random_moments_gives_the_same_bytes(inputs, tmp_path):
+    """One set, killed in the middle of shards until it is whole."""
+    folder = inputs["faces"].folder.parent
+    whole, out = tmp_path / "whole" / "set", tmp_path / "killed" / "set"
+    generate_set(inputs["faces"], inputs["objects"], whole, small("objects"), workers=1)
+    out.parent.mkdir()
+    script = tmp_path / "run.py"
+    script.write_text(SLOW_RUN)
+    moments = np.random.default_rng(time.time_ns()).uniform(0.01, 0.12, 30)
+    kills = 0
+    for moment in moments:
+        run = start(script, folder, out, 1)
+        while run.poll() is None and not (out.with_name("set.partial") / "lock").exists():
+            time.sleep(0.001)
+        time.sleep(moment)
+        run.kill()
+        run.wait(60)
+        if out.exists():
+            break
+        kills += 1
+    else:
+        assert start(script, folder, out, 1).wait(60) == 0
+    assert kills >= 2, "killed too late to show anything"
+    assert contents(out) == contents(whole)
+    assert names(out.parent) == ["set"]
 
 
 def start(script, folder, out, workers):
@@ -290,8 +328,16 @@ def test_two_ray_nodes_give_the_same_bytes(inputs, tmp_path):
     generate_set(inputs["faces"], inputs["objects"], whole, small("objects"), workers=1)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     cluster.add_node(num_cpus=1)
-    os.environ["RAY_ADDRESS"] = cluster.address
+    os.environ["RAY_ADDRESS"] = str(cluster.address)
+
+    def node():  # pickled by value: nothing of this file has to be there
+        import ray
+
+        time.sleep(0.5)
+        return ray.get_runtime_context().get_node_id()
+
     try:
+        assert len(set(run_tasks([node] * 4, workers=2, executor="ray"))) == 2
         generate_set(
             inputs["faces"], inputs["objects"], out, small("objects"), workers=2, executor="ray"
         )
