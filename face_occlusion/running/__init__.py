@@ -1,0 +1,1 @@
+"""Running the pipeline: what DVC itself does not look after."""
