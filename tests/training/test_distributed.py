@@ -16,8 +16,10 @@ from torch import nn
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.imageset import ImageSet
 from face_occlusion.training import segmentor
+from face_occlusion.training.configs import resolve
 from face_occlusion.training.dataset import PositionSampler
 from face_occlusion.training.distributed import (
+    ALONE,
     GPUS_PER_RUN,
     Processes,
     gather_batch,
@@ -27,6 +29,8 @@ from face_occlusion.training.distributed import (
 )
 from face_occlusion.training.loop import train_run
 from face_occlusion.training.loss import ohem_loss
+from face_occlusion.training.segmentor import build_segmentor
+from face_occlusion.training.selection import SelectionSet
 from tests.conftest import ROOT
 from tests.training.children import run_together
 from tests.training.conftest import MODELS, TRAIN, job
@@ -146,6 +150,27 @@ def train_stage(folder: Path, data: Path, gpus: int) -> subprocess.CompletedProc
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
+
+
+def score(processes: Processes, data: Path) -> float:
+    """Return a random network's mIoU on RealOcc."""
+    made = job("segformer", "faces/wo")
+    config = resolve("segformer", made.model_params, made.train, distributed=False)
+    torch.manual_seed(1)
+    model = build_segmentor(config["model"])
+    return SelectionSet(ImageSet(data / "benchmarks" / "realocc"), 32, processes).miou(model, 2)
+
+
+def score_together(processes: Processes, data: Path, out: Path) -> None:
+    (out / f"{processes.rank}.txt").write_text(str(score(processes, data)))
+
+
+def test_each_process_scores_its_part_and_knows_the_whole(data: Path, tmp_path: Path):
+    run_together(2, score_together, data, tmp_path)
+    expected = score(ALONE, data)
+    assert 0.1 < expected < 0.9
+    for rank in range(2):
+        assert float((tmp_path / f"{rank}.txt").read_text()) == pytest.approx(expected, abs=1e-9)
 
 
 class Stop(Exception):
