@@ -9,10 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from face_occlusion.evaluation.scores import read_scores
 from face_occlusion.imageset import ImageSet
 from face_occlusion.reporting import tables
 from face_occlusion.reporting.anomalies import Finding, find_anomalies
+from face_occlusion.reporting.breakdowns import breakdown_table
 from face_occlusion.reporting.claims import Judgement, judge_claims
 from face_occlusion.reporting.curves import METRICS, Curve, read_curves
 from face_occlusion.reporting.evidence import OurEvidence, PaperEvidence
@@ -92,6 +95,11 @@ class Material:
         for key, combination in self.sections.combinations.items():
             counts[key], counts[f"{key}.generated"] = inventory.sizes(combination)
         return OurEvidence(grid=self.grid, counts=counts)
+
+    @cached_property
+    def breakdown(self) -> pd.DataFrame:
+        """Scores of groups of images."""
+        return breakdown_table(self.grid, self.sections.report.breakdown)
 
     @cached_property
     def judgements(self) -> list[Judgement]:

@@ -17,6 +17,7 @@ from face_occlusion.reporting import charts, generated, predictions, sheets
 from face_occlusion.reporting.build import Material
 from face_occlusion.reporting.curves import METRICS
 from face_occlusion.reporting.generated import Drawn, why_absent
+from face_occlusion.reporting.groups import breakdown_chart
 from face_occlusion.reporting.paper import Place
 from face_occlusion.reporting.picks import pick_by_difference, pick_most_corrected
 from face_occlusion.reporting.regeneration import Regenerator
@@ -247,6 +248,18 @@ def _charts(material: Material) -> Iterator[FigureEntry]:
             draw=partial(charts.heat_map, grid, benchmarks, report.figures.colour_map),
             in_gallery=False,
         )
+    chosen = report.qualitative
+    yield FigureEntry(
+        name=f"breakdown_{chosen.benchmark}",
+        title=f"{grid.axes.benchmarks[chosen.benchmark]}, by groups of images",
+        caption="mIoU, mean of the models, with its interval from the bootstrap over images.",
+        draw=lambda: breakdown_chart(
+            material.breakdown,
+            chosen.benchmark,
+            grid.axes,
+            {name: grid.axes.combinations[name] for name in chosen.combinations},
+        ),
+    )
     yield FigureEntry(
         name="training_curves",
         title="Training",

@@ -12,6 +12,7 @@ from face_occlusion.reporting import page
 from face_occlusion.reporting.browser import browser_data
 from face_occlusion.reporting.build import Material, mean_over_models
 from face_occlusion.reporting.curves import METRICS
+from face_occlusion.reporting.groups import group_tables, left_out, measure_titles
 from face_occlusion.reporting.paper import paper_cells, paper_quantity
 from face_occlusion.reporting.picks import pick_most_corrected
 from face_occlusion.reporting.pictures import data_uri, outlined, reduced
@@ -52,6 +53,9 @@ def page_context(
         "confidence": f"{100 * report.bootstrap.confidence:g}",
         "score_tables": list(_score_tables(material)),
         "charts": _charts(material),
+        "groups": list(group_tables(material.breakdown, grid.axes)),
+        "groups_left_out": left_out(material.breakdown, grid.axes),
+        "measures": measure_titles(),
         "browsers": browsers,
         "browser_first": names.get((chosen.second, first_model)),
         "browser_second": names.get((chosen.first, first_model)),
@@ -97,6 +101,8 @@ def _named_occluders(material: Material) -> dict[str, ImageSet]:
 
 def _anchors(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "results", "Results"
+    if context["groups"]:
+        yield "breakdowns", "Breakdowns"
     if context["charts"]:
         yield "curves", "Training"
     if context["browsers"]:

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 mpl.use("agg")
 
-# Okabe and Ito's colours, ordered so that neighbours also differ in lightness; each has a dash of
-# its own, so that lines part without colour.
+# Okabe and Ito's colours, ordered so that neighbours also differ in lightness; each has a dash and
+# a marker of its own, so that lines part without colour.
 COLOURS = (
     "#000000",
     "#e69f00",
@@ -25,6 +25,7 @@ COLOURS = (
     "#8a6d00",
     "#7f7f7f",
 )
+MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">")
 DASHES = ("", "6 2", "2 2", "8 2 2 2", "", "6 2", "2 2", "8 2 2 2", "4 4")
 
 _STYLE: dict[Any, Any] = {

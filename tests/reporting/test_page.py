@@ -186,6 +186,28 @@ def test_filters_leave_rows_and_columns_out(visit):
     assert columns.count() == 3
 
 
+def test_one_breakdown_is_shown_at_a_time_by_the_chosen_score(visit):
+    page = visit().page
+    shown = page.locator(".group-table:visible")
+    assert shown.count() == 1
+    expect(shown.locator("h3")).to_have_text("RealOcc · Occluder")
+    before = shown.locator("td.score").all_inner_texts()
+    assert all(before)
+    page.get_by_text("Boundary IoU", exact=False).first.click()
+    after = shown.locator("td.score").all_inner_texts()
+    assert all(after) and after != before
+    shown.locator("th[data-column] button").last.click()
+    last = [
+        float(row.split("\n")[0]) for row in shown.locator("tr td:last-child").all_inner_texts()
+    ]
+    assert last == sorted(last, reverse=True)
+    page.locator("#groups").select_option(index=1)
+    assert shown.count() == 1
+    expect(shown.locator("h3")).to_contain_text("Share of the face occluded")
+    shown.locator("td.score").first.hover()
+    expect(page.locator("#tip")).to_contain_text("Mean of the models: mIoU")
+
+
 def test_a_cell_tells_the_papers_value_on_hover_and_on_tap(visit):
     for options in ({}, {"viewport": PHONE, "has_touch": True}):
         page = visit(**options).page
@@ -277,7 +299,8 @@ def test_outlines_can_be_taken_off(visit):
 
 def test_without_javascript_all_is_shown_that_can_work(visit):
     page = visit(java_script_enabled=False).page
-    expect(page.locator("table.scores").first).to_be_visible()
+    for table in page.locator("table.scores").all():
+        expect(table).to_be_visible()
     cell = page.locator("table.scores td.score").first
     assert "Paper: " in (cell.get_attribute("title") or "")
     for dead in (".controls", ".browser", "#slider", "#tip"):

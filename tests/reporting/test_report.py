@@ -31,6 +31,7 @@ FIGURES = {
     "figure_19_realocc_wild",
     "samples_randocc_2",
     "samples_wo_test",
+    "breakdown_realocc",
     "table4_heat_map",
     "table5_heat_map",
     "training_curves",

@@ -1,12 +1,16 @@
 "use strict";
 (() => {
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-  const tables = all("table.scores");
+  const results = all("table.against-paper"), groups = all("table.groups");
+  const tables = [...results, ...groups];
   const value = (text) => (text === "" || text === undefined ? null : Number(text));
+
+  // What a table shows: the name of a data attribute of its cells, in JavaScript's spelling.
+  const shownIn = (table) => table.dataset.show.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
 
   // How high a cell stands in its column, for its shade.
   function shade(table) {
-    const show = table.dataset.show;
+    const show = shownIn(table);
     const rows = all("tbody tr", table);
     const columns = all("td.score", rows[0]).length;
     for (let column = 0; column < columns; column++) {
@@ -27,11 +31,11 @@
     all("th[aria-sort]", table).forEach((other) => other.removeAttribute("aria-sort"));
     header.setAttribute("aria-sort", descending ? "descending" : "ascending");
     const kind = header.querySelector("button").dataset.sort;
-    const column = all("th[data-model]", table.tHead).indexOf(header);
+    const column = all("th[data-column]", table.tHead).indexOf(header);
     const keyOf = (row) => {
       if (kind === "name") return row.dataset.title;
       if (kind === "quantity") return Number(row.querySelector(".quantity").dataset.value);
-      return value(all("td.score", row)[column].dataset[table.dataset.show]);
+      return value(all("td.score", row)[column].dataset[shownIn(table)]);
     };
     const rows = [...body.rows].map((row) => [keyOf(row), row]);
     rows.sort(([a], [b]) => {
@@ -49,13 +53,25 @@
   }
   all("[data-control=show] input").forEach((input) =>
     input.addEventListener("change", () => {
-      for (const table of tables) { table.dataset.show = input.value; shade(table); }
+      for (const table of results) { table.dataset.show = input.value; shade(table); }
     }));
+  all("[data-control=measure] input").forEach((input) =>
+    input.addEventListener("change", () => {
+      for (const table of groups) { table.dataset.show = input.value; shade(table); }
+    }));
+  const groupChoice = document.getElementById("groups");
+  const showGroup = () => all(".group-table").forEach((part) => {
+    part.hidden = part.dataset.group !== groupChoice.value;
+  });
+  if (groupChoice) {
+    groupChoice.addEventListener("change", showGroup);
+    showGroup();
+  }
   const modelBoxes = all("[data-control=models] input");
   modelBoxes.forEach((box) => box.addEventListener("change", () => {
     if (!modelBoxes.some((other) => other.checked)) box.checked = true;
     const shown = modelBoxes.filter((other) => other.checked).map((other) => other.value);
-    for (const table of tables) {
+    for (const table of results) {
       all("[data-model]", table).forEach((cell) => {
         cell.hidden = !shown.includes(cell.dataset.model);
         cell.classList.toggle("first", cell.dataset.model === shown[0]);
@@ -65,7 +81,7 @@
   }));
   document.getElementById("filter").addEventListener("input", (event) => {
     const wanted = event.target.value.trim().toLowerCase();
-    for (const table of tables)
+    for (const table of results)
       all("tbody tr", table).forEach((row) => {
         row.hidden = !row.dataset.title.toLowerCase().includes(wanted);
       });
@@ -75,7 +91,7 @@
   const tip = document.getElementById("tip");
   const cells = all("td.score");
   for (const cell of cells) {
-    cell.dataset.tip = cell.title;
+    cell.dataset.tip = cell.title || "No score";
     cell.removeAttribute("title");
   }
   function showTip(event) {
