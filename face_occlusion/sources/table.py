@@ -254,14 +254,12 @@ SOURCES: dict[str, Source] = {
                     page=_HGR1_PAGE,
                     urls=(f"{_HGR1_PAGE}hgr1_images.zip",),
                     seen="address: two who fetch it",
-                    required=False,
                 ),
                 SourceFile(
                     name="hgr1_skin.zip",
                     page=_HGR1_PAGE,
                     urls=(f"{_HGR1_PAGE}hgr1_skin.zip",),
                     seen="address: two who fetch it",
-                    required=False,
                 ),
                 SourceFile(
                     name="hgr1.zip",
