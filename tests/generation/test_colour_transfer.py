@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -334,6 +335,19 @@ def test_d02_two_passes_equal_the_sum_of_all_shifts():
     kernel = gaussian_kernel(PUBLISHED_SIGMA_PX, PUBLISHED_RADIUS_PX)
     expected = slow_filter(change, np.ones_like(weight), kernel, wrap=True)
     np.testing.assert_allclose(smooth_displacement_published(change), expected, atol=1e-3)
+
+
+def test_d02_smoothing_takes_one_separable_filter_and_no_shifts(monkeypatch):
+    """The published code adds up 61x61 shifted images a channel; ours filters once, all three."""
+    kernels, separable = [], cv2.sepFilter2D
+
+    def spy(image, depth, kernel_x, kernel_y, **options):
+        kernels.append((np.ndim(np.squeeze(kernel_x)), image.shape[2]))
+        return separable(image, depth, kernel_x, kernel_y, **options)
+
+    monkeypatch.setattr(cv2, "sepFilter2D", spy)
+    smooth_displacement(np.zeros((36, 41, 3), np.float32), np.ones((36, 41)), 2.0)
+    assert kernels == [(1, 4)]  # three channels and their weight
 
 
 def test_smoothing_on_torch_equals_numpy():

@@ -113,6 +113,14 @@ def test_another_seed_gives_other_samples(inputs, hand_set, tmp_path):
     assert all(other.read(key, "jpg") != hand_set.read(key, "jpg") for key in other.keys)
 
 
+def test_d11_the_masks_of_a_set_hold_faces(hand_set):
+    """Divided by 255 and rounded once more, masks of 0/1 would all be empty."""
+    for key in hand_set.keys:
+        seg_map = hand_set.seg_map(key)
+        assert set(np.unique(seg_map)) == {0, 1}
+        assert not published.save_mask(seg_map).any()
+
+
 def test_d19_a_failing_sample_fails_the_set_by_name(inputs, tmp_path):
     """An empty mask in the middle: no set, no leftovers under its name, and the sample's name."""
 
