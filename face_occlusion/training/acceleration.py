@@ -46,7 +46,9 @@ def set_up(model: FaceSegmentor, *, precision: str, accelerated: bool) -> None:
 
 
 def compile_parts(model: FaceSegmentor, backend: str | Callable = "inductor") -> None:
-    """Let training run compiled blocks, heads, losses and augmentation; nothing compiles yet.
+    """Let training run compiled blocks, heads and augmentation; nothing compiles yet.
+
+    Not the losses: the compiler computes them anew in each pass that looks for the hard pixels.
 
     Args:
         model: The network.
@@ -60,7 +62,6 @@ def compile_parts(model: FaceSegmentor, backend: str | Callable = "inductor") ->
     blocks = mix_block if model.backbone.run_block is mix_block else run_module
     model.backbone.run_block = compiled(blocks)
     model.run_head = compiled(run_module)
-    model.run_losses = compiled(model.run_losses)
     model.data_preprocessor.augment = compiled(augment_normalised)
 
 

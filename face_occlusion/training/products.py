@@ -2,57 +2,49 @@
 
 A bilinear resize is linear and separable: out = rows @ x @ columns.T. As products, both it and its
 gradient run at the speed of memory and add in a fixed order, where PyTorch's bilinear gradient on
-a GPU adds atomically, in no fixed order.
+a GPU adds atomically, in no fixed order (and took 54 of stock PSPNet's 137 ms on an H200). The
+matrices are small and made where they are used, so that nothing has to be kept per size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import lru_cache, wraps
-from typing import ParamSpec, TypeVar
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
-
-
-def constant(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """Keep a function's results; torch.compile takes them as they are."""
-    kept = lru_cache(maxsize=64)(function)
-
-    @torch.compiler.assume_constant_result
-    @wraps(function)
-    def look_up(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        return kept(*args, **kwargs)
-
-    return look_up
-
-
 TAPS = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]  # of a 3 x 3 kernel
 
 
-@constant
-def bilinear_matrix(size: int, out_size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Return the (out_size, size) matrix of a bilinear resize with `align_corners=False`."""
-    unit = torch.eye(size, dtype=torch.float64)[:, None]  # (size, 1, size)
-    resized = functional.interpolate(unit, size=out_size, mode="linear", align_corners=False)
-    return resized[:, 0].T.contiguous().to(device, dtype)
+def bilinear_matrix(size: int, out_size: int, like: Tensor) -> Tensor:
+    """Return the matrix of a bilinear resize with `align_corners=False`.
+
+    Args:
+        size: Pixels along the axis.
+        out_size: Pixels to resize to.
+        like: Gives device and dtype.
+
+    Returns:
+        (out_size, size), each row the shares of the two pixels that an output lies between.
+    """
+    centres = torch.arange(out_size, device=like.device, dtype=torch.float64) + 0.5
+    source = (centres * (size / out_size) - 0.5).clamp(0, size - 1)
+    pixels = torch.arange(size, device=like.device, dtype=torch.float64)
+    return (1 - (source[:, None] - pixels).abs()).clamp(min=0).to(like.dtype)
 
 
-@constant
-def pooling_matrix(size: int, out_size: int) -> Tensor:
-    """Return the (out_size, size) float64 matrix of adaptive average pooling."""
-    unit = torch.eye(size, dtype=torch.float64)[:, None]
-    return functional.adaptive_avg_pool1d(unit, out_size)[:, 0].T.contiguous()
+def pooling_members(size: int, out_size: int, device: torch.device) -> Tensor:
+    """Return which pixels each cell of adaptive pooling averages: (out_size, size) bool."""
+    cells = torch.arange(out_size, device=device)[:, None]
+    pixels = torch.arange(size, device=device)
+    return (pixels >= cells * size // out_size) & (pixels * out_size < (cells + 1) * size)
 
 
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize (N, C, H, W) floats to `size` = (height, width), bilinearly, corners not aligned."""
-    rows = bilinear_matrix(images.shape[2], size[0], images.device, images.dtype)
-    columns = bilinear_matrix(images.shape[3], size[1], images.device, images.dtype)
+    rows = bilinear_matrix(images.shape[2], size[0], images)
+    columns = bilinear_matrix(images.shape[3], size[1], images)
     return torch.matmul(torch.matmul(rows, images), columns.T)
 
 
@@ -61,40 +53,37 @@ def resize_last(images: Tensor, size: tuple[int, int]) -> Tensor:
     num, height, width, channels = images.shape
     if (height, width) == tuple(size):
         return images
-    rows = bilinear_matrix(height, size[0], images.device, images.dtype)
-    columns = bilinear_matrix(width, size[1], images.device, images.dtype)
-    wide = torch.matmul(columns, images)  # (N, H, width out, C)
+    wide = torch.matmul(bilinear_matrix(width, size[1], images), images)  # (N, H, width out, C)
+    rows = bilinear_matrix(height, size[0], images)
     tall = torch.matmul(rows, wide.reshape(num, height, size[1] * channels))
     return tall.view(num, size[0], size[1], channels)
 
 
-@constant
-def membership(
-    size: tuple[int, int], scales: Sequence[int], device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Return which pixels each cell of a pooling pyramid averages.
+def pool_pyramid(features: Tensor, scales: Sequence[int]) -> Tensor:
+    """Average features over the cells of a pyramid, as adaptive average pooling does.
 
     Args:
-        size: (height, width) of the feature map.
-        scales: Cells along a side, per level of the pyramid.
-        device: Where to keep the matrices.
+        features: (N, C, H, W).
+        scales: Cells along a side, per level.
 
     Returns:
-        (P, height * width) float32 of 0 and 1, exact in any precision, and (P, 1) float32 pixels
-        per cell; P = sum of the scales' squares.
+        (N, P, C) of the features' dtype, P = sum of the scales' squares.
     """
+    height, width = features.shape[2:]
     levels = [
-        torch.kron(pooling_matrix(size[0], scale), pooling_matrix(size[1], scale)) > 0
+        torch.kron(
+            pooling_members(height, scale, features.device).int(),
+            pooling_members(width, scale, features.device).int(),
+        )
         for scale in scales
     ]
-    member = torch.cat(levels).to(device, torch.float32)
-    return member, member.sum(1, keepdim=True)
+    member = torch.cat(levels)  # (P, HW) of 0 and 1, exact in any precision
+    flat = features.flatten(2).transpose(1, 2)  # (N, HW, C), a view of channels-last features
+    sums = torch.matmul(member.to(features.dtype), flat)
+    return (sums / member.sum(1, keepdim=True)).to(features.dtype)
 
 
-@constant
-def spread(
-    size: tuple[int, int], scales: Sequence[int], device: torch.device, dtype: torch.dtype
-) -> Tensor:
+def spread(size: tuple[int, int], scales: Sequence[int], like: Tensor) -> Tensor:
     """Return the matrix that resizes a pyramid to `size` and shifts it by each tap of a kernel.
 
     Returns:
@@ -102,31 +91,15 @@ def spread(
         moved by the tap, with zeros where a 3 x 3 convolution's padding would be read.
     """
     height, width = size
-    shares = torch.cat(
-        [
-            torch.kron(_bilinear(scale, height), _bilinear(scale, width)).view(height, width, -1)
-            for scale in scales
-        ],
-        dim=2,
-    )
-    padded = functional.pad(shares, (0, 0, 1, 1, 1, 1))
+    levels = [
+        torch.kron(bilinear_matrix(scale, height, like), bilinear_matrix(scale, width, like))
+        for scale in scales
+    ]
+    padded = functional.pad(torch.cat(levels, 1).view(height, width, -1), (0, 0, 1, 1, 1, 1))
     shifted = [
         padded[1 + row : 1 + row + height, 1 + column : 1 + column + width] for row, column in TAPS
     ]
-    return torch.cat(shifted, dim=2).view(height * width, -1).to(device, dtype)
-
-
-def _bilinear(size: int, out_size: int) -> Tensor:
-    return bilinear_matrix(size, out_size, torch.device("cpu"), torch.float64)
-
-
-def pool_pyramid(features: Tensor, scales: Sequence[int]) -> Tensor:
-    """Average (N, C, H, W) features over the cells of a pyramid: (N, P, C), features' dtype."""
-    size = (features.shape[2], features.shape[3])
-    member, counts = membership(size, tuple(scales), features.device)
-    flat = features.flatten(2).transpose(1, 2)  # (N, HW, C), a view of channels-last features
-    sums = torch.matmul(member.to(features.dtype), flat)
-    return (sums / counts).to(features.dtype)
+    return torch.cat(shifted, dim=2).view(height * width, -1)
 
 
 def convolve_pyramid(cells: Tensor, weight: Tensor, sides: Sequence[int], size: tuple[int, int]):
@@ -154,5 +127,6 @@ def convolve_pyramid(cells: Tensor, weight: Tensor, sides: Sequence[int], size: 
         taps = level.permute(2, 3, 0, 1).reshape(9 * kernels, channels)
         parts.append(functional.linear(rows, taps).view(num, -1, 9, kernels))
     seen = torch.cat(parts, 1).transpose(1, 2).reshape(num, -1, kernels)  # (N, 9 * P, K)
-    matrix = spread(size, tuple(sides), cells.device, seen.dtype)
-    return torch.matmul(matrix, seen).view(num, *size, kernels).permute(0, 3, 1, 2)
+    return (
+        torch.matmul(spread(size, sides, seen), seen).view(num, *size, kernels).permute(0, 3, 1, 2)
+    )

@@ -70,7 +70,7 @@ class FaceSegmentor(EncoderDecoder):
     Attributes:
         gather: Adds other processes' images to a batch, if there are any.
         autocast: Whether the network computes in bfloat16 where that is safe; losses never do.
-        run_head, run_losses: Plain functions, or compiled ones for training.
+        run_head: A plain function, or a compiled one for training.
         stepper: Takes whole training steps in the network's place, if set.
     """
 
@@ -84,7 +84,6 @@ class FaceSegmentor(EncoderDecoder):
         self.gather: Callable[[Tensor], Tensor] = _own
         self.autocast = False
         self.run_head = networks.run_module
-        self.run_losses = self._score
         self.stepper: StepGraph | None = None
 
     def forward(
@@ -108,7 +107,7 @@ class FaceSegmentor(EncoderDecoder):
                 aux_logits = self.gather(run(self.auxiliary_head, features))
         if seg_maps is None:
             raise ValueError("seg_maps must be given in mode 'loss'")
-        return self.run_losses(self.gather(logits), aux_logits, self.gather(seg_maps))
+        return self._score(self.gather(logits), aux_logits, self.gather(seg_maps))
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Train on a batch; returns the losses by name."""
