@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from face_occlusion.images import decode_image, decode_mask, encode_png, jpeg, to_seg_map
+from face_occlusion.images.alpha import straight_alpha
 from face_occlusion.images.png import encode_palette_png
 from face_occlusion.imageset.format import check_key, encode_record
 from face_occlusion.imageset.reader import ImageSet
@@ -172,21 +173,6 @@ def _unpack_part(image_set: ImageSet, key: str, part: str) -> tuple[str, bytes]:
     if part == "original.png":
         return f"masks_original/{key}.png", _viewable(image_set.seg_map(key, part))
     return f"{part}/{key}.{part}", image_set.read(key, part)
-
-
-def straight_alpha(cutout: np.ndarray) -> np.ndarray:
-    """Divide a cut-out's colours by its alpha, rounded; black where alpha is 0.
-
-    Args:
-        cutout: (H, W, 4) uint8 RGBA, premultiplied.
-
-    Returns:
-        (H, W, 4) uint8 RGBA, straight.
-    """
-    straight = cutout.astype(np.uint16)
-    alpha = straight[..., 3:]  # (H, W, 1)
-    straight[..., :3] = (straight[..., :3] * 255 + alpha // 2) // np.maximum(alpha, 1)
-    return np.minimum(straight, 255).astype(np.uint8)
 
 
 def _viewable(seg_map: np.ndarray) -> bytes:

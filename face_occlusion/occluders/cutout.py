@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from face_occlusion.images.alpha import straight_alpha
+
 
 def clean_mask(mask: np.ndarray, *, hole_frac: float, close_px: int) -> np.ndarray:
     """Keep a mask's largest piece, close hair cracks and fill small holes.
@@ -133,6 +135,11 @@ def extend_colours(image: np.ndarray, mask: np.ndarray, edge_px: int) -> np.ndar
     if thin.any():
         inside |= thin
         _, labels = _nearest_labels(inside)
+    return _colours_of(image, inside, labels)
+
+
+def _colours_of(image: np.ndarray, inside: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Give each pixel the colour of the inside pixel that has its label."""
     nearest = np.zeros(int(labels.max()) + 1, dtype=np.intp)
     nearest[labels[inside]] = np.flatnonzero(inside)
     return image.reshape(-1, 3)[nearest[labels]]
@@ -144,6 +151,21 @@ def _nearest_labels(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         (~inside).astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
     return away, labels.astype(np.intp)
+
+
+def fill_colours(rgba: np.ndarray) -> np.ndarray:
+    """Return a cut-out's colours, those of its solid part carried on over everything else.
+
+    Args:
+        rgba: (H, W, 4) uint8 premultiplied RGBA.
+
+    Returns:
+        (H, W, 3) uint8 straight RGB; from the most opaque pixels where none is half opaque.
+    """
+    alpha = rgba[..., 3]
+    solid = alpha >= min(128, int(alpha.max()))
+    colours = np.ascontiguousarray(straight_alpha(rgba)[..., :3])
+    return _colours_of(colours, solid, _nearest_labels(solid)[1])
 
 
 def premultiply(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from face_occlusion.images import decode_image, decode_mask, encode_rgba, to_seg
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.occluders.coco import CocoObject, SelectionParams, cut_out_object, pick_objects
 from face_occlusion.occluders.cutout import clean_mask, cut_out, shrink_cutout
-from face_occlusion.occluders.superresolution import METHODS
+from face_occlusion.occluders.superresolution import METHODS, Enlarger, open_enlarger
 from face_occlusion.parallel import ordered_map
 from face_occlusion.sources import Release
 
@@ -27,7 +27,7 @@ class ObjectsParams:
     """Section `occluders.objects` of params.yaml."""
 
     source: str  # precomputed (coco_object.7z) or annotations (cut out of COCO)
-    superresolution: str  # on cut-outs from annotations: none or lanczos
+    superresolution: str  # of cut-outs from annotations, one of METHODS
     num_objects: int
     max_side_px: int  # longer side of a cut-out, which is shrunk to it
     soft_px: float  # blur of the mask's edge, in pixels of the photograph
@@ -73,21 +73,21 @@ def import_objects(
         ValueError: If the release lacks the files, an object cannot be read, or there are
             fewer objects than `num_objects`.
     """
-    info = {
+    info: dict[str, object] = {
         "kind": "cutouts",
         "name": "objects",
         "sources": [release.source],
         "objects_from": params.source,
-        "superresolution": "precomputed"
-        if params.source == "precomputed"
-        else params.superresolution,
     }
     objects: Sequence[PrecomputedObject | CocoObject]
     if params.source == "precomputed":
-        objects = find_precomputed(release, params.num_objects)
+        objects, enlarge = find_precomputed(release, params.num_objects), open_enlarger("none")
+        info["superresolution"] = "precomputed"
     else:
+        enlarge = open_enlarger(params.superresolution)
         objects, info["selection"] = pick_objects(release, params.selection, params.num_objects)
-    load = functools.partial(load_object, release=release, params=params)
+        info |= enlarge.about()
+    load = functools.partial(load_object, release=release, params=params, enlarge=enlarge)
     samples = ordered_map(load, objects, desc="occluders/objects", workers=workers)
     return write_image_set(folder, samples, info=info, samples_per_shard=samples_per_shard)
 
@@ -121,7 +121,11 @@ def _plain_key(stem: str) -> str:
 
 
 def load_object(
-    item: PrecomputedObject | CocoObject, *, release: Release, params: ObjectsParams
+    item: PrecomputedObject | CocoObject,
+    *,
+    release: Release,
+    params: ObjectsParams,
+    enlarge: Enlarger,
 ) -> tuple[str, dict[str, bytes]]:
     """Cut one object out, as a sample of an image set.
 
@@ -133,7 +137,7 @@ def load_object(
     """
     if isinstance(item, CocoObject):
         cutout = cut_out_object(item, release, soft_px=params.soft_px, edge_px=params.edge_px)
-        cutout = METHODS[params.superresolution](cutout)
+        cutout = enlarge(cutout)
         about = item.about()
     else:
         cutout = _cut_out_precomputed(item, release, params)

@@ -9,7 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from face_occlusion.cli import app
-from face_occlusion.folders import straight_alpha
+from face_occlusion.images.alpha import straight_alpha
 from tests.generation.drawn import draw_disc, draw_face, draw_hand, draw_texture, write_hands
 
 

