@@ -14,9 +14,9 @@ import pandas as pd
 from face_occlusion.evaluation.scores import read_scores
 from face_occlusion.imageset import ImageSet
 from face_occlusion.reporting import tables
-from face_occlusion.reporting.anomalies import Finding, find_anomalies
+from face_occlusion.reporting.anomalies import ANOMALIES, Finding, find_anomalies
 from face_occlusion.reporting.breakdowns import breakdown_table
-from face_occlusion.reporting.claims import Judgement, judge_claims
+from face_occlusion.reporting.claims import CLAIMS, Judgement, judge_claims
 from face_occlusion.reporting.curves import METRICS, Curve, read_curves
 from face_occlusion.reporting.evidence import OurEvidence, PaperEvidence
 from face_occlusion.reporting.grid import Grid, axes_of
@@ -27,6 +27,7 @@ from face_occlusion.reporting.picks import count_corrected
 from face_occlusion.reporting.pictures import parse_colour
 from face_occlusion.reporting.provenance import read_cards
 from face_occlusion.reporting.quantities import Inventory, take_inventory
+from face_occlusion.reporting.verdicts import Question, sure_differences
 
 OCCLUDERS = ("hands", "objects", "textures")
 
@@ -102,15 +103,20 @@ class Material:
         return breakdown_table(self.grid, self.sections.report.breakdown)
 
     @cached_property
+    def sure(self) -> dict[Question, bool]:
+        """Which differences are beyond doubt, among all that claims and anomalies read."""
+        tests = [item.test for item in (*CLAIMS, *ANOMALIES)]
+        return sure_differences(tests, self.evidence, self.sections.report.bootstrap.confidence)
+
+    @cached_property
     def judgements(self) -> list[Judgement]:
         """The paper's claims, judged."""
-        confidence = self.sections.report.bootstrap.confidence
-        return judge_claims(self.evidence, PaperEvidence(), confidence)
+        return judge_claims(self.evidence, PaperEvidence(), self.sure)
 
     @cached_property
     def findings(self) -> list[Finding]:
         """The paper's anomalies, measured."""
-        return find_anomalies(self.evidence, PaperEvidence())
+        return find_anomalies(self.evidence, PaperEvidence(), self.sure)
 
 
 def gather(sections: Sections, scores: Path, models: Path, data: Path) -> Material:

@@ -1,20 +1,14 @@
 """The paper's prose claims (Q40) as data: each judged on our scores and on its own numbers.
 
-Most claims say that one training combination beats another in some cells. A cell counts as above
-or below only where it is sure: on our scores where the paired bootstrap's p-value, corrected by
-Holm over every difference that any claim reads, is below 1 - confidence; on the paper's numbers
-always, for they come without margins.
+Most claims say that one training combination beats another in some cells; `verdicts` says when a
+cell counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-import numpy as np
-
-from face_occlusion.evaluation.bootstrap import holm
 from face_occlusion.reporting.evidence import (
     BENCHMARKS,
     CNNS,
@@ -22,50 +16,16 @@ from face_occlusion.reporting.evidence import (
     MODELS,
     TABLE_4,
     Evidence,
-    Gap,
 )
 from face_occlusion.reporting.paper import Place
-
-Outcome = Literal["holds", "fails", "undecided"]
-Question = tuple[str, str, str, str, float]  # first, second, benchmark, model, threshold
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verdict:
-    """What became of a claim, why, and the cells that were read."""
-
-    outcome: Outcome
-    detail: str
-    cells: list[Place]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """First combination above second, in each benchmark and model.
-
-    Attributes:
-        pairs: (first, second) combinations.
-        benchmarks: Where.
-        models: Of which.
-        lead: First must exceed second by more than this, per cent points; negative allows it to
-            fall short ("at a level", "not far behind").
-        rule: `all`: holds if every cell is surely above, fails if any is surely below; `most`:
-            more than half of the cells decide; `neither`: holds if there are sure cells of
-            both signs, or none.
-    """
-
-    pairs: Sequence[tuple[str, str]]
-    benchmarks: Sequence[str]
-    models: Sequence[str] = MODELS
-    lead: float = 0.0
-    rule: Literal["all", "most", "neither"] = "all"
-
-    def questions(self) -> Iterator[Question]:
-        """List the differences that the comparison reads."""
-        for first, second in self.pairs:
-            for benchmark in self.benchmarks:
-                for model in self.models:
-                    yield first, second, benchmark, model, self.lead
+from face_occlusion.reporting.verdicts import (
+    Comparison,
+    Outcome,
+    Question,
+    Test,
+    Verdict,
+    judge,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +36,7 @@ class Claim:
     where: str
     text: str  # the paper's words, shortened
     reading: str  # what is tested
-    test: Comparison | Callable[[Evidence], Verdict]
+    test: Test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,103 +48,20 @@ class Judgement:
     paper: Verdict
 
 
-def judge_claims(ours: Evidence, paper: Evidence, confidence: float) -> list[Judgement]:
+def judge_claims(ours: Evidence, paper: Evidence, sure: Mapping[Question, bool]) -> list[Judgement]:
     """Judge every claim on our scores and on the paper's numbers.
 
     Args:
         ours: Evidence with margins.
         paper: Evidence without.
-        confidence: 1 - the family-wise error over all differences.
+        sure: Of `verdicts.sure_differences`, over claims and anomalies together.
     """
-    sure = sure_differences(ours, confidence)
     return [
-        Judgement(claim=claim, ours=_judge(claim, ours, sure), paper=_judge(claim, paper, {}))
+        Judgement(
+            claim=claim, ours=judge(claim.test, ours, sure), paper=judge(claim.test, paper, {})
+        )
         for claim in CLAIMS
     ]
-
-
-def sure_differences(evidence: Evidence, confidence: float) -> dict[Question, bool]:
-    """Test every difference that a claim reads against its threshold, corrected by Holm.
-
-    Returns:
-        Whether a difference is sure, for those with a margin; the others are missing.
-    """
-    p_values: dict[Question, float] = {}
-    for claim in CLAIMS:
-        if isinstance(claim.test, Comparison):
-            for question in claim.test.questions():
-                gap = evidence.gap(*question[:4])
-                if gap is not None and gap.estimate is not None:
-                    p_values[question] = gap.estimate.p_value(question[4] / 100)
-    adjusted = holm(np.array(list(p_values.values())))
-    return {
-        question: bool(p_value < 1 - confidence)
-        for question, p_value in zip(p_values, adjusted, strict=True)
-    }
-
-
-def _judge(claim: Claim, evidence: Evidence, sure: dict[Question, bool]) -> Verdict:
-    if isinstance(claim.test, Comparison):
-        return judge_comparison(claim.test, evidence, sure)
-    return claim.test(evidence)
-
-
-def judge_comparison(
-    comparison: Comparison, evidence: Evidence, sure: dict[Question, bool]
-) -> Verdict:
-    """Judge one comparison; `sure` as `sure_differences` returns it."""
-    gaps: list[tuple[Gap, bool]] = []
-    cells: list[Place] = []
-    questions = list(comparison.questions())
-    for question in questions:
-        first, second, benchmark, model, _ = question
-        gap = evidence.gap(first, second, benchmark, model)
-        if gap is not None:
-            gaps.append((gap, sure.get(question, gap.estimate is None)))
-            cells += [Place(first, benchmark, model), Place(second, benchmark, model)]
-    above = sum(is_sure and gap.value > comparison.lead for gap, is_sure in gaps)
-    below = sum(is_sure and gap.value < comparison.lead for gap, is_sure in gaps)
-    outcome = _OUTCOMES[comparison.rule](above, below, len(gaps)) if gaps else "undecided"
-    if outcome == "holds" and len(gaps) < len(questions):
-        outcome = "undecided"  # some of the cells it speaks of are empty
-    return Verdict(
-        outcome=outcome,
-        detail=_describe(gaps, above, below, len(questions)),
-        cells=list(dict.fromkeys(cells)),
-    )
-
-
-def _all(above: int, below: int, total: int) -> Outcome:
-    return "fails" if below else "holds" if above == total else "undecided"
-
-
-def _most(above: int, below: int, total: int) -> Outcome:
-    return "holds" if 2 * above > total else "fails" if 2 * below >= total else "undecided"
-
-
-def _neither(above: int, below: int, total: int) -> Outcome:
-    return "holds" if bool(above) == bool(below) else "fails"
-
-
-_OUTCOMES: dict[str, Callable[[int, int, int], Outcome]] = {
-    "all": _all,
-    "most": _most,
-    "neither": _neither,
-}
-
-
-def _describe(gaps: list[tuple[Gap, bool]], above: int, below: int, asked: int) -> str:
-    if not gaps:
-        return f"no scores in any of {asked} cells"
-    values = [gap.value for gap, _ in gaps]
-    unsure = len(gaps) - above - below
-    parts = [f"above in {above}", f"below in {below}"]
-    parts += [f"open in {unsure}"] if unsure else []
-    parts += [f"empty in {asked - len(gaps)}"] if asked > len(gaps) else []
-    return (
-        f"{', '.join(parts)} of {asked} cells; difference {min(values):+.2f} to "
-        f"{max(values):+.2f}, mean {np.mean(values):+.2f} points"
-    )
 
 
 def _highest(evidence: Evidence) -> Verdict:
@@ -221,6 +98,7 @@ def _imbalance(evidence: Evidence) -> Verdict:
 
 
 NATOCC = ("c_wo_natocc", "c_wo_natocc_sot")
+SYNTHETIC = (*NATOCC, "c_wo_randocc", "c_wo_mix")
 
 CLAIMS: list[Claim] = [
     Claim(
@@ -251,6 +129,16 @@ CLAIMS: list[Claim] = [
         text="Models trained with NatOcc generalise to unseen occluders",
         reading="NatOcc above C-WO in every cell of Table 4",
         test=Comparison(pairs=[(name, "c_wo") for name in NATOCC], benchmarks=TABLE_4),
+    ),
+    Claim(
+        key="wild-better",
+        where="4.2 Robustness",
+        text="In the wild, overall, the models trained with the synthetic sets performed better",
+        reading="NatOcc, NatOcc-SOT, RandOcc and Mix above C-WO on COFW and RealOcc-Wild",
+        test=Comparison(
+            pairs=[(name, "c_wo") for name in SYNTHETIC],
+            benchmarks=("cofw", "realocc_wild"),
+        ),
     ),
     Claim(
         key="cm-adds",
@@ -337,7 +225,7 @@ CLAIMS: list[Claim] = [
         text="NatOcc and RandOcc have no negative effect on unoccluded faces; they improve on C-WO",
         reading="NatOcc, NatOcc-SOT, RandOcc and Mix above C-WO on CelebAMask-HQ-WO (Test)",
         test=Comparison(
-            pairs=[(name, "c_wo") for name in (*NATOCC, "c_wo_randocc", "c_wo_mix")],
+            pairs=[(name, "c_wo") for name in SYNTHETIC],
             benchmarks=("wo_test",),
         ),
     ),
@@ -347,7 +235,7 @@ CLAIMS: list[Claim] = [
         text="On unoccluded faces the synthetic sets improve on C-Original",
         reading="NatOcc, NatOcc-SOT, RandOcc and Mix above C-Original on CelebAMask-HQ-WO (Test)",
         test=Comparison(
-            pairs=[(name, "c_original") for name in (*NATOCC, "c_wo_randocc", "c_wo_mix")],
+            pairs=[(name, "c_original") for name in SYNTHETIC],
             benchmarks=("wo_test",),
         ),
     ),

@@ -40,6 +40,11 @@ class Gap:
 class Evidence(Protocol):
     """A set of results; scores in per cent."""
 
+    @property
+    def printed(self) -> bool:
+        """Whether these are the paper's own numbers."""
+        ...
+
     def score(self, place: Place) -> float | None:
         """Return a cell's mIoU, two decimals; None for an empty cell."""
         ...
@@ -52,6 +57,10 @@ class Evidence(Protocol):
         """Compare two combinations; None if either cell is empty."""
         ...
 
+    def margin(self, place: Place) -> Estimate | None:
+        """Return a cell's own margin, fractions; None for an empty cell or printed numbers."""
+        ...
+
     def images(self, name: str) -> int | None:
         """Return a number of images: see `OurEvidence.counts`; None where not known."""
         ...
@@ -59,6 +68,8 @@ class Evidence(Protocol):
 
 class PaperEvidence:
     """The paper's Tables 2, 4 and 5 and the class IoU that its section 4.2 quotes."""
+
+    printed = True
 
     def score(self, place: Place) -> float | None:
         """Return the printed mIoU of a cell."""
@@ -76,6 +87,10 @@ class PaperEvidence:
         if values[0] is None or values[1] is None:
             return None
         return Gap(value=round(values[0] - values[1], 2))
+
+    def margin(self, place: Place) -> Estimate | None:
+        """Return nothing: the paper prints no margins."""
+        return None
 
     def images(self, name: str) -> int | None:
         """Return a number of images that the paper prints."""
@@ -95,6 +110,7 @@ class OurEvidence:
 
     grid: Grid
     counts: Mapping[str, int]
+    printed: bool = False
 
     def score(self, place: Place) -> float | None:
         """Return our mIoU of a cell."""
@@ -116,6 +132,11 @@ class OurEvidence:
         if scores[0] is None or scores[1] is None or margin is None:
             return None
         return Gap(value=round(scores[0] - scores[1], 2), estimate=margin)
+
+    def margin(self, place: Place) -> Estimate | None:
+        """Return our cell's margin."""
+        cell = self.grid.cells.get(place)
+        return None if cell is None else cell.estimate
 
     def images(self, name: str) -> int | None:
         """Return a number of our images."""

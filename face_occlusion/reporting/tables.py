@@ -259,11 +259,35 @@ def claims_table(judgements: Sequence[Judgement]) -> Table:
 def anomalies_table(findings: Sequence[Finding]) -> Table:
     """List the anomalies of the paper, measured on its numbers and on ours."""
     long = pd.DataFrame(
-        [(item.anomaly.key, item.anomaly.text, item.paper, item.ours) for item in findings],
-        columns=["key", "anomaly", "paper", "ours"],
+        {
+            "key": item.anomaly.key,
+            "anomaly": item.anomaly.text,
+            "paper": item.paper,
+            "ours": item.ours,
+            "statement": item.anomaly.statement,
+            "paper_outcome": item.paper_verdict.outcome,
+            "paper_detail": item.paper_verdict.detail,
+            "ours_outcome": item.ours_verdict.outcome,
+            "ours_detail": item.ours_verdict.detail,
+            "cells": " ".join("/".join(place) for place in item.ours_verdict.cells),
+        }
+        for item in findings
     )
-    wide = long.set_axis(["", "Anomaly", "Paper", "Ours"], axis=1)
-    caption = "Anomalies in the paper, and the same measures here."
+    wide = pd.DataFrame(
+        {
+            "": long["key"],
+            "Anomaly": long["anomaly"],
+            "Paper": long["paper"],
+            "Ours": long["ours"],
+            "Statement": long["statement"],
+            "Paper's numbers": "**" + long["paper_outcome"] + "**",
+            "Our scores": "**" + long["ours_outcome"] + "**",
+        }
+    )
+    caption = (
+        "Anomalies in the paper and the same measures here; and whether the statement behind "
+        "each holds on the paper's own numbers and on our scores."
+    )
     return Table(name="anomalies", caption=caption, wide=wide, long=long, notes=[])
 
 
