@@ -119,13 +119,14 @@ def joined() -> Iterator[Processes]:
     if count == 1:
         yield ALONE
         return
-    backend, local_rank = "gloo", int(os.environ["LOCAL_RANK"])
     if torch.cuda.is_available():
-        backend = "nccl"
+        local_rank = int(os.environ["LOCAL_RANK"])
         if local_rank >= (gpus := torch.cuda.device_count()):
             raise ValueError(f"torchrun: --nproc-per-node must be at most the {gpus} GPUs here")
         torch.cuda.set_device(local_rank)
-    distributed.init_process_group(backend)
+        distributed.init_process_group("nccl", device_id=_device())
+    else:
+        distributed.init_process_group("gloo")
     try:
         yield Processes(distributed.get_rank(), count)
     finally:
