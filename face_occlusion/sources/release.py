@@ -8,26 +8,14 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from face_occlusion.sources.zip_index import Member, ZipIndex
+
 RELEASE = "release.json"
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # APPNOTE 4.3.7; the last two: name and extra length
-
-
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """Where a zip member lies: archive, header offset, packed and plain size, method, CRC-32."""
-
-    archive: str
-    offset: int
-    packed: int
-    size: int
-    method: int
-    crc: int
 
 
 class Release:
@@ -67,31 +55,21 @@ class Release:
         return self.info.get("absent")
 
     @cached_property
-    def _zip_members(self) -> Mapping[str, _Member]:
-        members: dict[str, _Member] = {}
-        for path in sorted(self.folder.glob("*.zip")):
-            with zipfile.ZipFile(path) as archive:
-                for info in archive.infolist():
-                    if not info.is_dir():
-                        members[f"{path.stem}/{info.filename}"] = _Member(
-                            path.name,
-                            info.header_offset,
-                            info.compress_size,
-                            info.file_size,
-                            info.compress_type,
-                            info.CRC,
-                        )
-        return members
+    def _zips(self) -> ZipIndex:
+        return ZipIndex(sorted(self.folder.glob("*.zip")))
 
     @cached_property
-    def _names(self) -> list[str]:
-        loose = (
+    def _loose(self) -> frozenset[str]:
+        found = (
             path.relative_to(self.folder).as_posix()
             for path in self.folder.rglob("*")
             if path.is_file()
         )
-        names = [name for name in loose if name != RELEASE and not _is_kept_zip(name)]
-        return sorted(name for name in [*names, *self._zip_members] if not _is_litter(name))
+        return frozenset(name for name in found if name != RELEASE and not _is_kept_zip(name))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return sorted(name for name in (*self._loose, *self._zips) if not _is_litter(name))
 
     def names(self) -> list[str]:
         """List every file, sorted."""
@@ -154,15 +132,11 @@ class Release:
         Raises:
             ValueError: If there is none of that name, or a zip member is damaged.
         """
-        if (member := self._zip_members.get(name)) is not None:
+        if (member := self._zips.get(name)) is not None:
             return self._read_member(name, member)
-        if name not in self._name_set:
+        if name not in self._loose:
             raise ValueError(f"{self.folder}: no file '{name}'; found {self._sample()}")
         return (self.folder / name).read_bytes()
-
-    @cached_property
-    def _name_set(self) -> frozenset[str]:
-        return frozenset(self._names)
 
     def lines(self, name: str) -> list[str]:
         """Read a text file's lines, stripped, without empty ones.
@@ -176,7 +150,7 @@ class Release:
             raise ValueError(f"{self.folder / name}: not a UTF-8 text: {error}") from error
         return [line.strip() for line in text.splitlines() if line.strip()]
 
-    def _read_member(self, name: str, member: _Member) -> bytes:
+    def _read_member(self, name: str, member: Member) -> bytes:
         where = f"{self.folder / member.archive}: member '{name}'"
         handle = self._handle(member.archive)
         header = os.pread(handle, _LOCAL_HEADER.size, member.offset)
@@ -200,7 +174,9 @@ class Release:
         return self._handles[key]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_handles": {}}
+        state = {**self.__dict__, "_handles": {}}
+        state.pop("_names", None)  # workers read by name; the list is the index again, larger
+        return state
 
     def __del__(self) -> None:
         for (pid, _), handle in getattr(self, "_handles", {}).items():

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from face_occlusion.sources import Release
+from face_occlusion.sources.zip_index import ZipIndex
 from tests.sources.build import make_release, write_zip
 
 MEMBERS = {f"img/{number:03d}.bin": bytes([number]) * 5000 for number in range(60)}
@@ -122,3 +123,29 @@ def test_absent_says_why(tmp_path):
     release = Release(tmp_path)
     assert release.absent == "not here"
     assert release.names() == []
+
+
+def test_the_index_finds_every_member_and_nothing_else(tmp_path):
+    names = {f"d{number % 3}/é{number}.bin": bytes([number]) for number in range(40)}
+    paths = [write_zip(tmp_path / "A.zip", names), write_zip(tmp_path / "B.zip", {"x": b"1"})]
+    index = ZipIndex(paths)
+    assert list(index) == sorted([*(f"A/{name}" for name in names), "B/x"], key=str.encode)
+    assert len(index) == 41
+    for name in index:
+        member = index.get(name)
+        assert member is not None and member.archive == f"{name[0]}.zip" and member.size == 1
+    for name in ("", "A/", "A/d0/é1", "B/x2", "zzz", "A"):
+        assert index.get(name) is None
+    assert len(ZipIndex([])) == 0 and ZipIndex([]).get("x") is None
+
+
+def test_a_release_is_small_when_it_goes_to_a_worker(tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    names = [f"CelebAMask-HQ-mask-anno/0/{number:05d}_l_brow.png" for number in range(5000)]
+    with zipfile.ZipFile(folder / "Photos.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+    release = make_release(folder, "dtd", {})
+    assert len(release.names()) == 5000
+    assert len(pickle.dumps(release)) < 110 * 5000  # bytes a member, its name of 48 included
