@@ -144,3 +144,15 @@ def test_the_tracked_parameters_are_a_profile():
 def test_every_stage_has_a_description():
     for stage in STAGES:
         assert stage_body(stage)["desc"]
+
+
+def test_the_curves_of_every_run_are_drawn():
+    runs = read_yaml((ROOT / "params.yaml").read_text())["runs"]
+    plots = read_yaml((ROOT / "dvc.yaml").read_text())["plots"]
+    drawn = {title: body["y"] for plot in plots for title, body in plot.items()}
+    for title, curve in (
+        ("training loss", "loss"),
+        ("mIoU on RealOcc while training", "realocc_miou"),
+    ):
+        files = {f"models/{run}/dvclive/plots/metrics/{curve}.tsv" for run in runs}
+        assert drawn[title] == dict.fromkeys(files, curve)
