@@ -60,6 +60,7 @@ def page_context(
         "browser_first": names.get((chosen.second, first_model)),
         "browser_second": names.get((chosen.first, first_model)),
         "gallery": gallery,
+        "mask_colour": report.figures.mask_colour,
         "sheets": list(_sheets(material)),
         "wrong": list(_wrong_labels(material)),
         "judgements": material.judgements,
@@ -197,7 +198,7 @@ def _sheets(material: Material) -> Iterator[dict[str, Any]]:
             "about": _about(name, image_set),
             "absent": image_set.absent,
             "params": page.flat_facts(image_set.info.get("params", {})),
-            "samples": page.samples(image_set, PAGE_SAMPLES, side_px, material.colour),
+            "samples": page.samples(image_set, PAGE_SAMPLES, side_px),
         }
 
 

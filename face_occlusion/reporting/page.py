@@ -22,7 +22,7 @@ from face_occlusion.reporting.catalogue import FigureEntry
 from face_occlusion.reporting.curves import Curve, thinned
 from face_occlusion.reporting.grid import Axes, Cell, Grid, best_of_columns
 from face_occlusion.reporting.picks import spread
-from face_occlusion.reporting.pictures import data_uri, outlined, reduced
+from face_occlusion.reporting.pictures import data_uri, outline_path, reduced
 
 CHART = (320, 180)  # width and height of a curve's panel, in SVG units
 FIGURE_PX = 1280  # longer side of figures inside the page
@@ -32,11 +32,12 @@ MAX_LIST = 6  # entries of a list that are written out
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """A picture of a set with its mask and what was recorded."""
+    """A picture of a set with the outline of its mask and what was recorded."""
 
     key: str
     image: str  # data URI
-    outlined: str  # data URI
+    size: tuple[int, int]  # width and height of the picture, in pixels
+    outline: str  # SVG path in these pixels
     facts: list[tuple[str, str]]
 
 
@@ -50,9 +51,7 @@ class Exhibit:
     absent: str | None
 
 
-def samples(
-    image_set: ImageSet, number: int, side_px: int, colour: tuple[int, int, int]
-) -> list[Sample]:
+def samples(image_set: ImageSet, number: int, side_px: int) -> list[Sample]:
     """Show images of a set, evenly spread, with their records."""
     found = []
     for key in spread(image_set.keys, number):
@@ -64,7 +63,8 @@ def samples(
             Sample(
                 key=key,
                 image=data_uri(image),
-                outlined=data_uri(outlined(image, share, colour, tint=0.15)),
+                size=(image.shape[1], image.shape[0]),
+                outline=outline_path(share),
                 facts=list(flat_facts(record)),
             )
         )

@@ -73,6 +73,19 @@ def outlined(
     return drawn
 
 
+def outline_path(mask: np.ndarray) -> str:
+    """Write the outlines of an (H, W) bool mask as an SVG path, through pixels' centres.
+
+    Points less than half a pixel off a straight line are left out; "" for an empty mask.
+    """
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    thinned = (cv2.approxPolyDP(contour, 0.5, True)[:, 0] for contour in contours)
+    return "".join(
+        "M" + "L".join(f"{x + 0.5:g} {y + 0.5:g}" for x, y in points.tolist()) + "Z"
+        for points in thinned
+    )
+
+
 def detail(image: np.ndarray, region: np.ndarray, share: float) -> np.ndarray:
     """Cut a window out of an image, around the centre of a region, wholly inside the image.
 

@@ -288,13 +288,13 @@ def test_another_image_and_another_benchmark_are_shown(visit):
     assert tab.complaints == []
 
 
-def test_outlines_can_be_taken_off(visit):
-    page = visit().page
-    sheet = page.locator("#samples .thumbs").first
-    assert sheet.locator("img.with:visible").count() > 0
+@pytest.mark.parametrize("java_script_enabled", [True, False])
+def test_outlines_can_be_taken_off(visit, java_script_enabled):
+    page = visit(java_script_enabled=java_script_enabled).page
+    outlines = page.locator("#samples .picture svg")
+    expect(outlines.first).to_be_visible()
     page.get_by_label("Outline of the face mask").uncheck()
-    assert sheet.locator("img.with:visible").count() == 0
-    assert sheet.locator("img.without:visible").count() > 0
+    expect(outlines.first).to_be_hidden()
 
 
 def test_without_javascript_all_is_shown_that_can_work(visit):

@@ -12,6 +12,7 @@ from face_occlusion.reporting.pictures import (
     coloured_errors,
     cutout_on_checks,
     detail,
+    outline_path,
     outlined,
     parse_colour,
     thumbnail,
@@ -50,6 +51,20 @@ def test_errors_are_coloured_and_ignored_pixels_are_not():
     assert tuple(background) == (70, 70, 70)
     assert extra[0] > extra[2] and missed[2] > missed[0]
     assert abs(int(extra.sum()) - int(missed.sum())) > 100  # they part in grey too
+
+
+def test_an_outlines_path_goes_round_the_mask():
+    mask = np.zeros((20, 30), bool)
+    mask[5:10, 10:25] = True
+    assert sorted(outline_path(mask).removeprefix("M").removesuffix("Z").split("L")) == [
+        "10.5 5.5",
+        "10.5 9.5",
+        "24.5 5.5",
+        "24.5 9.5",
+    ]
+    mask[15, 2] = True
+    assert outline_path(mask).count("M") == outline_path(mask).count("Z") == 2
+    assert outline_path(np.zeros((3, 4), bool)) == ""
 
 
 def test_detail_keeps_the_region_and_stays_inside():

@@ -109,12 +109,6 @@
   document.addEventListener("click", showTip);
   document.addEventListener("scroll", () => { tip.hidden = true; }, { passive: true, capture: true });
 
-  const outlines = document.getElementById("outlines");
-  outlines.addEventListener("change", () => {
-    all(".thumbs .with").forEach((image) => { image.hidden = !outlines.checked; });
-    all(".thumbs .without").forEach((image) => { image.hidden = outlines.checked; });
-  });
-
   const sources = all("script.browser-data");
   if (sources.length) browse(sources);
 
