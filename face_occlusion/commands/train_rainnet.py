@@ -32,9 +32,10 @@ def train_rainnet(
 
     Composites are made from the sets: a foreground is recoloured and the network learns to undo
     it. One image in eight is held out; at the end the colour error on composites of those is
-    printed for the input, for MKL and Reinhard statistics, and for the network. The checkpoint
-    has the published network's format; use it as `harmonisation: {method: "rainnet:rainnet.pth"}`
-    in params.yaml. A card (JSON) beside it says what it was trained on.
+    printed for the input, for MKL and Reinhard statistics at their best strengths, and for the
+    network. The checkpoint has the published network's format; use it as
+    `harmonisation: {method: "rainnet:rainnet.pth"}` in params.yaml. A card (JSON) beside it says
+    what it was trained on.
 
     With a GPU elsewhere: `--pack images.npz` here, then there
     `python -m face_occlusion.generation.harmonisation images.npz rainnet.pth`.

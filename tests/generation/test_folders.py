@@ -9,6 +9,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from face_occlusion.cli import app
+from face_occlusion.generation import regenerate
+from face_occlusion.generation.folders import FolderOptions, read_occluders
+from face_occlusion.generation.presets import default_params
+from face_occlusion.images import decode_image, decode_mask
 from face_occlusion.images.alpha import straight_alpha
 from tests.generation.drawn import draw_disc, draw_face, draw_hand, draw_texture, write_hands
 
@@ -95,6 +99,26 @@ def test_exact_background_keeps_every_untouched_pixel(folder):
         assert same.mean() > 0.5
         ring = cv2.dilate(occluded.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
         assert same[mask & ~ring].all()
+
+
+def test_a_sample_is_made_again_from_its_record_file_alone(folder):
+    assert run(folder, "--exact-background").exit_code == 0
+    record = json.loads((folder / "out/records/deep.json").read_text())
+    options = FolderOptions(
+        params=default_params("objects"),
+        class_ids=None,
+        occluder_masks=None,
+        hands=False,
+        lossless=True,
+    )
+    (item,) = read_occluders(folder / "objects", options, folder)
+    assert item.key == record["occluder"]
+    face = decode_image((folder / "faces/deep.png").read_bytes(), "face")
+    seg_map = decode_mask((folder / "masks/deep.png").read_bytes(), "mask")
+    seg_map = (seg_map > 0).astype(np.uint8)
+    image, label = regenerate(face, seg_map, item, record)
+    np.testing.assert_array_equal(image, read(folder / "out/images/deep.png"))
+    np.testing.assert_array_equal(label * 255, read(folder / "out/masks/deep.png"))
 
 
 def test_further_classes_are_kept(folder):
