@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
@@ -226,4 +227,10 @@ def build_loader(
         collate_fn=collate,
         pin_memory=pin_memory,
         persistent_workers=params.num_workers > 0,
+        worker_init_fn=_compute_alone,
     )
+
+
+def _compute_alone(_: int) -> None:
+    """Keep a worker's OpenCV to one thread: the workers already take the cores."""
+    cv2.setNumThreads(1)
