@@ -7,7 +7,7 @@ and records are those of `painting`, to the byte.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -24,20 +24,34 @@ from face_occlusion.generation.painting import colour_rng, paint, transfer
 from face_occlusion.generation.pixel_grids import grid_covers, sample_premultiplied
 
 
-def apply_face_torch(image: torch.Tensor, record: Mapping[str, Any]) -> torch.Tensor:
-    """Apply a face's changes to its image, as `apply_face`; compression runs on the CPU.
+def apply_faces_torch(
+    images: Sequence[torch.Tensor],
+    records: Sequence[Mapping[str, Any]],
+    parallel_map: Callable[..., Iterable[np.ndarray]] = map,
+) -> list[torch.Tensor]:
+    """Apply faces' changes to their images, as `apply_face`; compression runs on the CPU.
 
     Args:
-        image: (3, H, W) uint8 RGB; left unchanged.
-        record: From `draw_face`.
+        images: (3, H, W) uint8 RGB each; left unchanged.
+        records: From `draw_face`.
+        parallel_map: Maps the compression over images.
     """
+    changed = [_apply_face(*one) for one in zip(images, records, strict=True)]
+    rows = [row for row, record in enumerate(records) if record["jpeg_quality"] is not None]
+    sharp = [to_numpy(changed[row]) for row in rows]
+    qualities = [records[row]["jpeg_quality"] for row in rows]
+    for row, image in zip(rows, parallel_map(compress, sharp, qualities), strict=True):
+        changed[row] = to_device(image, changed[row].device)
+    return changed
+
+
+def _apply_face(image: torch.Tensor, record: Mapping[str, Any]) -> torch.Tensor:
+    """Apply a face's affine and tone."""
     if record["matrix"] is not None:
         image = _warp(image, np.array(record["matrix"]))
     if record["contrast"] is not None:
         gain, bias = gain_and_bias(record)
         image = _to_levels(image * gain + bias)
-    if record["jpeg_quality"] is not None:
-        image = to_device(compress(to_numpy(image), record["jpeg_quality"]), image.device)
     return image
 
 

