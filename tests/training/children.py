@@ -41,7 +41,7 @@ def run_together(count: int, target: Callable[..., None], *arguments: Any) -> No
     for child in children:
         child.start()
     for child in children:
-        child.join(60)
+        child.join(120)
         alive = child.is_alive()
         child.kill()
         assert not alive and child.exitcode == 0, f"exit status {child.exitcode}"

@@ -119,7 +119,7 @@ def test_killed_at_every_kind_of_moment_equals_undisturbed(data, tmp_path, undis
     """One run dies eight times, each time where most could be lost."""
     for death in DEATHS:
         child = start(train_and_die, death, data, tmp_path)
-        child.join(60)
+        child.join(120)
         assert child.exitcode == -signal.SIGKILL, death
         assert not (tmp_path / "out").exists()
         for state in tmp_path.glob("scratch/run/*/checkpoint.pth"):
@@ -163,7 +163,7 @@ def test_a_second_process_is_refused_while_the_first_lives(data: Path, tmp_path:
 
 def test_a_damaged_state_is_refused_by_name(data: Path, tmp_path: Path):
     child = start(train_and_die, "while a row is logged", data, tmp_path)
-    child.join(60)
+    child.join(120)
     (state,) = tmp_path.glob("scratch/run/*/checkpoint.pth")
     state.write_bytes(state.read_bytes()[:-2000])
     with pytest.raises(ValueError, match=r"checkpoint\.pth: not a checkpoint, or damaged"):
