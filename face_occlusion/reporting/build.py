@@ -18,6 +18,7 @@ from face_occlusion.reporting.anomalies import ANOMALIES, Finding, find_anomalie
 from face_occlusion.reporting.breakdowns import breakdown_table
 from face_occlusion.reporting.claims import CLAIMS, Judgement, judge_claims
 from face_occlusion.reporting.curves import METRICS, Curve, read_curves
+from face_occlusion.reporting.data_files import group_table
 from face_occlusion.reporting.evidence import OurEvidence, PaperEvidence
 from face_occlusion.reporting.grid import Grid, axes_of
 from face_occlusion.reporting.occluder_kinds import name_kinds, read_occluder_kinds
@@ -153,7 +154,7 @@ def gather(sections: Sections, scores: Path, models: Path, data: Path) -> Materi
 
 
 def all_tables(material: Material) -> dict[str, tables.Table]:
-    """Build Tables 1 to 5, and those of the claims and anomalies."""
+    """Build Tables 1 to 5, and those of the claims, the anomalies and groups of images."""
     sections, grid, inventory = material.sections, material.grid, material.inventory
     built = [
         tables.table_1(),
@@ -163,6 +164,7 @@ def all_tables(material: Material) -> dict[str, tables.Table]:
         tables.score_table(5, grid, sections.report.table_5, sections.combinations, inventory),
         tables.claims_table(material.judgements),
         tables.anomalies_table(material.findings),
+        group_table(grid, material.breakdown),
     ]
     return {table.name: table for table in built}
 

@@ -15,7 +15,8 @@ from face_occlusion.reporting.build import (
 )
 from face_occlusion.reporting.catalogue import catalogue, draw_figures
 from face_occlusion.reporting.contents import page_context
-from face_occlusion.reporting.tables import Table, write_table
+from face_occlusion.reporting.data_files import write_data, write_plots
+from face_occlusion.reporting.tables import write_table
 
 
 def write_report(material: Material, out: Path) -> None:
@@ -23,8 +24,8 @@ def write_report(material: Material, out: Path) -> None:
 
     Args:
         material: What the report is made of.
-        out: Gets `tables/`, `figures/`, `plots/`, `metrics.json` and `index.html`; other files
-            in it are left alone.
+        out: Gets `tables/`, `data/`, `figures/`, `plots/`, `metrics.json` and `index.html`;
+            other files in it are left alone.
     """
     partial = out / "report.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -34,7 +35,8 @@ def write_report(material: Material, out: Path) -> None:
         for table in built.values():
             write_table(partial / "tables", table)
         (partial / "metrics.json").write_text(json.dumps(metrics(material), indent=2) + "\n")
-        write_plots(built, partial / "plots")
+        write_plots(material.grid, built, partial / "plots")
+        write_data(material.grid, material.breakdown, partial / "data")
         entries, folder = catalogue(material), partial / "figures"
         absent = draw_figures(entries, folder, material.sections.report.figures.dpi)
         gallery = page.gallery(entries, absent, folder)
@@ -43,13 +45,3 @@ def write_report(material: Material, out: Path) -> None:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-
-
-def write_plots(built: dict[str, Table], folder: Path) -> None:
-    """Write the tables of scores as `dvc plots` reads them: one row per cell with a score."""
-    folder.mkdir(parents=True)
-    columns = ["title", "benchmark", "model", "miou", "low", "high", "paper_miou"]
-    for name in ("table4", "table5"):
-        long = built[name].long
-        scored = long.loc[long["miou"].notna()]
-        scored.loc[:, columns].to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")

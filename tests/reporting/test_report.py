@@ -8,6 +8,7 @@ import pytest
 from face_occlusion.reporting import page
 from face_occlusion.reporting import report as module
 from face_occlusion.reporting.catalogue import catalogue
+from face_occlusion.reporting.claims import CLAIMS
 from face_occlusion.reporting.page import as_json, flat_facts, unbroken
 from face_occlusion.reporting.params import FigureParams, PageParams, QualitativeParams
 from face_occlusion.reporting.report import write_report
@@ -43,13 +44,14 @@ def test_report_writes_its_files_and_leaves_others_alone(report):
     assert {path.name for path in report.iterdir()} == {
         "scores",
         "tables",
+        "data",
         "figures",
         "plots",
         "metrics.json",
         "index.html",
     }
     assert (report / "scores" / "kept.json").is_file()
-    names = {"table1", "table2", "table3", "table4", "table5", "claims", "anomalies"}
+    names = {"table1", "table2", "table3", "table4", "table5", "claims", "anomalies", "breakdown"}
     assert {path.name for path in (report / "tables").iterdir()} == {
         f"{name}.{suffix}" for name in names for suffix in ("md", "tex", "csv")
     }
@@ -154,7 +156,7 @@ def test_the_page_shows_every_cell_with_both_values(report):
     assert len(cells) == 135
     assert sum(ours == "" for ours, _ in cells) == 54
     assert all(paper for _, paper in cells)
-    assert text.count('class="verdict ') == 30
+    assert text.count('class="verdict ') == 2 * len(CLAIMS)
     for key in ("A1", "A15"):
         assert f"<td>{key}</td>" in text
 

@@ -1,0 +1,60 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from face_occlusion.evaluation.measures import MEASURES
+from face_occlusion.reporting.breakdowns import FACTOR_TITLES, MEASURED
+from face_occlusion.reporting.data_files import cell_text, group_table, mean_confusion
+from face_occlusion.reporting.grid import Grid
+
+
+def test_every_score_and_every_difference_is_written_with_its_interval(report):
+    scores = pd.read_csv(report / "data" / "scores.csv")
+    assert set(scores["measure"]) == set(MEASURES)
+    assert {"value", "low", "high", "num_images", "num_seeds"} <= set(scores.columns)
+    differences = pd.read_csv(report / "data" / "differences.csv")
+    pairs = set(zip(differences["first"], differences["second"], strict=True))
+    assert len(pairs) == 9 * 8 / 2
+    assert set(differences["measure"]) == set(MEASURES)
+    groups = pd.read_csv(report / "data" / "breakdowns.csv")
+    assert set(groups["factor"]) == set(FACTOR_TITLES) and set(groups["measure"]) == set(MEASURED)
+    assert len(pd.read_csv(report / "data" / "seeds.csv")) == 27 * 3
+
+
+def test_plots_hold_every_scored_cell_and_shares_of_each_class(report, material):
+    grid = pd.read_csv(report / "plots" / "grid.csv")
+    assert len(grid) == 9 * 3 * 3
+    assert grid["trained on"].nunique() == 9 and grid["column"].nunique() == 9
+    confusion = pd.read_csv(report / "plots" / "confusion.csv")
+    assert len(confusion) == 9 * 2 * 2
+    np.testing.assert_allclose(confusion.groupby("actual")["value"].sum(), 100, atol=0.011)
+    worst = confusion.query("actual == 'C-Original: background' and predicted == 'face'")
+    best = confusion.query("actual == 'C-CM + C-WO-NatOcc: background' and predicted == 'face'")
+    assert worst["value"].item() > best["value"].item()
+
+
+def test_an_empty_grid_has_an_empty_confusion(material):
+    empty = Grid(material.grid.axes, {}, material.grid.params)
+    assert mean_confusion(empty, "realocc").empty
+
+
+def test_groups_are_tabled_with_counts_and_intervals(material):
+    table = group_table(material.grid, material.breakdown)
+    first = table.wide.iloc[0]
+    assert (first["Benchmark"], first["By"], first["Group"]) == ("RealOcc", "Occluder", "mask")
+    assert first["Images"] == "5"
+    assert "[" in first["C-WO"]
+    assert any("not of people" in note for note in table.notes)
+    assert {"num_images", "value", "low", "high"} <= set(table.long.columns)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((80.06, 70.0, 90.0), "80.1 [70.0, 90.0]"),
+        ((80.0, np.nan, np.nan), "80.0"),
+        ((np.nan,) * 3, "–"),
+    ],
+)
+def test_text_of_a_group(numbers, text):
+    assert cell_text(*numbers) == text
