@@ -7,61 +7,75 @@ Points are (x, y) in pixels; the centre of the first pixel is (0, 0).
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from functools import cached_property
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from face_occlusion.classes import FACE, IGNORED
+from face_occlusion.landmarks import LandmarkDetector, points_of, points_of_29, points_of_68
+
+__all__ = [
+    "Aligned",
+    "LandmarkDetector",
+    "align",
+    "align_image",
+    "align_seg_map",
+    "ffhq_square",
+    "points_of",
+    "points_of_29",
+    "points_of_68",
+]
 
 # FFHQ's constants: half side of the square over the distances of the eyes, and of eyes and mouth
 _EYES_TO_HALF_SIDE, _MOUTH_TO_HALF_SIDE = 2.0, 1.8
 _CENTRE_SHIFT = 0.1  # of the square's centre from the eyes towards the mouth
 _BORDER_FRAC, _PAD_FRAC, _BLUR_FRAC = 0.1, 0.3, 0.02  # of the square's side
-_MODEL = Path("models") / "shape_predictor_68_face_landmarks.dat"
 
 
-def points_of_68(landmarks: np.ndarray) -> np.ndarray:
-    """Reduce 68 landmarks (iBUG 300-W) to the four points that FFHQ uses.
+@dataclass(frozen=True)
+class Aligned:
+    """A face that was aligned.
+
+    Attributes:
+        image: (S, S, 3) uint8 RGB.
+        square: (3, 2) top left corner, and the vectors along its top and its left side, pixels
+            of the photograph.
+    """
+
+    image: np.ndarray
+    square: np.ndarray
+
+    @property
+    def to_photograph(self) -> np.ndarray:
+        """(2, 3) float affine from pixels (x, y) of the image to those of the photograph."""
+        return _from_aligned(self.square, len(self.image))
+
+    @property
+    def to_aligned(self) -> np.ndarray:
+        """(2, 3) float affine from pixels of the photograph to those of the image."""
+        return cv2.invertAffineTransform(self.to_photograph)
+
+
+def align(image: np.ndarray, landmarks: np.ndarray, size_px: int) -> Aligned:
+    """Align a face as FFHQ does.
 
     Args:
-        landmarks: (68, 2) pixels.
-
-    Returns:
-        (4, 2): mean of the left eye, mean of the right eye (as seen in the image), left and
-        right corner of the mouth.
+        image: (H, W, 3) uint8 RGB photograph; left unchanged.
+        landmarks: (N, 2) pixels, N one of 4, 5, 29 and 68; see `points_of`.
+        size_px: Side of the result; FFHQ has 1024.
 
     Raises:
-        ValueError: If the shape differs.
+        ValueError: If the landmarks are of another number, or coincide.
     """
-    if landmarks.shape != (68, 2):
-        raise ValueError(f"68 landmarks (x, y) expected; got shape {landmarks.shape}")
-    eyes = landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)
-    return np.array([*eyes, landmarks[48], landmarks[54]], dtype=float)
+    square = ffhq_square(points_of(landmarks))
+    return Aligned(align_image(image, square, size_px), square)
 
 
-def points_of_29(landmarks: np.ndarray) -> np.ndarray:
-    """Reduce COFW's 29 landmarks to the four points that FFHQ uses.
-
-    COFW's points 17 and 18 are the pupils, 23 and 24 the corners of the mouth, counted from 1
-    (Burgos-Artizzu, Perona and Dollár, ICCV 2013).
-
-    Args:
-        landmarks: (29, 2) pixels.
-
-    Returns:
-        (4, 2): left and right pupil, left and right corner of the mouth.
-
-    Raises:
-        ValueError: If the shape differs.
-    """
-    if landmarks.shape != (29, 2):
-        raise ValueError(f"29 landmarks (x, y) expected; got shape {landmarks.shape}")
-    return landmarks[[16, 17, 22, 23]].astype(float)
+def _from_aligned(square: np.ndarray, size_px: int) -> np.ndarray:
+    """Return the (2, 3) affine from pixels of an aligned image to those of the photograph."""
+    step = square[1:].T / size_px  # source pixels for each step right and down
+    return np.column_stack([step, square[0] + step @ np.array([0.5, 0.5])])
 
 
 def ffhq_square(points: np.ndarray) -> np.ndarray:
@@ -142,12 +156,9 @@ def _warp(image: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarray:
     """Sample a square of an image, at least once a source pixel, averaged; 0 outside."""
     factor = max(1, int(np.ceil(np.hypot(*square[1]) / size_px)))
     fine = size_px * factor
-    step = square[1:].T / fine  # source pixels for each step right and down
-    shift = square[0] + step @ np.array([0.5, 0.5])
-    matrix = np.column_stack([step, shift])
     warped = cv2.warpAffine(
         image,
-        matrix,
+        _from_aligned(square, fine),
         (fine, fine),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_CONSTANT,
@@ -190,63 +201,3 @@ def _pad(image: np.ndarray, square: np.ndarray, side: float) -> tuple[np.ndarray
     faded += (np.median(faded, axis=(0, 1)) - faded) * np.clip(outside, 0, 1)
     moved = int(left - start[0]), int(top - start[1])
     return np.clip(np.rint(faded), 0, 255).astype(np.uint8), moved
-
-
-class LandmarkDetector:
-    """dlib's frontal face detector and 68 landmarks, as FFHQ used them.
-
-    Optional: needs the packages of the extra `align` (`dlib-bin`, `face_recognition_models`).
-    Picklable; each process loads the model once.
-
-    Raises:
-        ValueError: If a package is missing; says how to install it.
-    """
-
-    def __init__(self) -> None:
-        for module in ("dlib", "face_recognition_models"):
-            if importlib.util.find_spec(module) is None:
-                raise ValueError(
-                    f"landmarks: 'dlib' needs the package {module}; install it with "
-                    "pip install 'face-occlusion[align]'"
-                )
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {}
-
-    @cached_property
-    def _dlib(self) -> tuple[Any, Any]:
-        # found by path: importing face_recognition_models needs setuptools' old pkg_resources
-        dlib = importlib.import_module("dlib")
-        spec = importlib.util.find_spec("face_recognition_models")
-        folders = [] if spec is None else list(spec.submodule_search_locations or [])
-        paths = [Path(folder) / _MODEL for folder in folders]
-        model = next((path for path in paths if path.is_file()), None)
-        if model is None:
-            raise ValueError(f"landmarks: no {_MODEL} in face_recognition_models; found {folders}")
-        return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(model))
-
-    def find(self, image: np.ndarray, face: np.ndarray) -> np.ndarray | None:
-        """Find the landmarks of the face that a mask shows.
-
-        Args:
-            image: (H, W, 3) uint8 RGB.
-            face: (H, W) bool; of several detections, the one that overlaps it most is taken.
-
-        Returns:
-            (68, 2) float pixels, or None if no detection overlaps the mask.
-        """
-        detector, predictor = self._dlib
-        boxes = list(detector(image, 1))  # enlarged once, as small faces need
-        overlaps = [_overlap(face, box) for box in boxes]
-        if not overlaps or max(overlaps) == 0:
-            return None
-        shape = predictor(image, boxes[int(np.argmax(overlaps))])
-        return np.array([(point.x, point.y) for point in shape.parts()], dtype=float)
-
-
-def _overlap(face: np.ndarray, box: Any) -> float:
-    """Return the intersection over union of a face mask and a detection's box."""
-    rows = slice(max(0, box.top()), max(0, box.bottom() + 1))
-    columns = slice(max(0, box.left()), max(0, box.right() + 1))
-    both = int(face[rows, columns].sum())
-    return both / max(1, int(face.sum()) + box.area() - both)

@@ -5,31 +5,26 @@ from __future__ import annotations
 import functools
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from face_occlusion.alignment import (
-    LandmarkDetector,
-    align_image,
-    align_seg_map,
-    ffhq_square,
-    points_of_29,
-    points_of_68,
-)
+from face_occlusion.alignment import align, align_seg_map
 from face_occlusion.benchmark_readers import READERS, Annotated, Reader
 from face_occlusion.classes import FACE, IGNORED
 from face_occlusion.images import encode_jpeg, encode_png
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.landmarks import LandmarkDetector, points_of
 from face_occlusion.parallel import ordered_map
 from face_occlusion.resizing import fitted_jpeg, fitted_size, resize_seg_map
 from face_occlusion.sources import Release
 
 ALIGNMENTS = ("none", "ffhq")
 LANDMARKS = ("dlib", "cofw")
+NO_FILE = "none"
 _KIND = re.compile(r"\d+_([a-z][a-z_]*)$")  # occ_010_sunglasses -> sunglasses
 
 
@@ -40,6 +35,7 @@ class BenchmarkParams:
     source: str  # a key of `sources`
     align: str  # none, or ffhq: an oriented square from eyes and mouth
     landmarks: str  # of ffhq: dlib (detected) or cofw (the data set's own); else without effect
+    by_hand: str  # of ffhq: file of landmarks below data/, which go before others; none for none
     size_px: int  # aligned: side; else longer side, 0 keeps the release's
     jpeg_quality: int  # of images that are written anew; others keep their bytes
     samples_per_shard: int
@@ -51,6 +47,10 @@ class BenchmarkParams:
             raise ValueError(
                 f"landmarks: must be one of {', '.join(LANDMARKS)}; got '{self.landmarks}'"
             )
+        if self.by_hand.startswith("/") or ".." in self.by_hand.split("/"):
+            raise ValueError(f"by_hand: must be a file in data/; got '{self.by_hand}'")
+        if self.by_hand != NO_FILE and self.align == "none":
+            raise ValueError("by_hand: landmarks are of use where align is ffhq")
         if self.size_px < 16 and (self.size_px != 0 or self.align != "none"):
             raise ValueError(
                 f"size_px: must be at least 16, or 0 where nothing is aligned; got {self.size_px}"
@@ -69,23 +69,27 @@ def import_benchmark(
     folder: Path,
     params: BenchmarkParams,
     *,
+    by_hand: Mapping[str, np.ndarray] | None = None,
     workers: int | None = None,
 ) -> ImageSet:
     """Write a benchmark as an image set.
 
     Faces in which no landmarks are found cannot be aligned: they are left out, listed in the
-    set's info as `without_detection`, and counted in the log.
+    set's info as `without_detection`, and named in the log. Landmarks given by hand bring them
+    back.
 
     Args:
         name: The benchmark's name.
         release: Where it comes from; one that is absent gives an empty set that says so.
         folder: The new set.
         params: Alignment and size.
+        by_hand: Landmarks by key, as `read_landmarks` gives them; they go before others.
         workers: Processes; None for one a core. Changes no byte.
 
     Raises:
         ValueError: If the source is no benchmark's, images or masks are missing, a file cannot
-            be read, or no face can be aligned; names the file.
+            be read, landmarks are of no image of the benchmark, or no face can be aligned;
+            names the file.
     """
     if params.source not in READERS:
         raise ValueError(
@@ -101,11 +105,18 @@ def import_benchmark(
         return write_image_set(folder, [], info={**info, "absent": release.absent})
     reader: Reader = READERS[params.source](release)
     info |= reader.info()
-    detector = None
+    detector, given = None, by_hand or {}
+    if unknown := sorted(given.keys() - set(reader.keys)):
+        raise ValueError(
+            f"by_hand: landmarks of {', '.join(unknown[:5])}, not among the {len(reader.keys)} "
+            f"images of {name}, named like {reader.keys[0]}"
+        )
     if params.align == "ffhq":
-        info |= {"landmarks": params.landmarks, "without_detection": []}
+        info |= {"landmarks": params.landmarks, "by_hand": sorted(given), "without_detection": []}
         detector = LandmarkDetector() if params.landmarks == "dlib" else None
-    load = functools.partial(load_sample, reader=reader, params=params, detector=detector)
+    load = functools.partial(
+        load_sample, reader=reader, params=params, detector=detector, by_hand=given
+    )
     loaded = ordered_map(load, reader.keys, desc=f"benchmarks/{name}", workers=workers)
     image_set = write_image_set(
         folder,
@@ -114,7 +125,14 @@ def import_benchmark(
         samples_per_shard=params.samples_per_shard,
     )
     if left_out := info.get("without_detection"):
-        logging.info("%s: %d faces without a detection are left out", name, len(left_out))
+        logging.info(
+            "%s: %d faces without a detection are left out; landmarks given by hand "
+            "(benchmarks.%s.by_hand) bring them back: %s",
+            name,
+            len(left_out),
+            name,
+            ", ".join(left_out),
+        )
     return image_set
 
 
@@ -134,7 +152,12 @@ def _detected(
 
 
 def load_sample(
-    key: str, *, reader: Reader, params: BenchmarkParams, detector: LandmarkDetector | None
+    key: str,
+    *,
+    reader: Reader,
+    params: BenchmarkParams,
+    detector: LandmarkDetector | None,
+    by_hand: Mapping[str, np.ndarray],
 ) -> tuple[str, dict[str, bytes] | None]:
     """Read one image with its mask, aligned or resized, as a sample of an image set.
 
@@ -149,14 +172,18 @@ def load_sample(
         "release_size": list(sample.image.shape[:2]),
     }
     if params.align == "ffhq":
-        points = _alignment_points(sample, detector)
+        given = by_hand.get(key)
+        points = _alignment_points(sample, detector) if given is None else given
         if points is None:
             return key, None
-        square = ffhq_square(points)
-        seg_map = align_seg_map(sample.seg_map, square, params.size_px)
-        aligned = align_image(sample.image, square, params.size_px)
-        jpeg = encode_jpeg(aligned, params.jpeg_quality)
-        record |= {"square": square.round(3).tolist(), "points": points.round(3).tolist()}
+        aligned = align(sample.image, points, params.size_px)
+        seg_map = align_seg_map(sample.seg_map, aligned.square, params.size_px)
+        jpeg = encode_jpeg(aligned.image, params.jpeg_quality)
+        record |= {
+            "square": aligned.square.round(3).tolist(),
+            "points": points.round(3).tolist(),
+            "points_by": params.landmarks if given is None else "hand",
+        }
     else:
         size = fitted_size(sample.image.shape[:2], params.size_px)
         seg_map = resize_seg_map(sample.seg_map, size)
@@ -174,6 +201,6 @@ def _alignment_points(sample: Annotated, detector: LandmarkDetector | None) -> n
     if detector is None:
         if sample.landmarks is None:
             raise ValueError(f"{sample.name}: has no landmarks of its own; use landmarks: dlib")
-        return points_of_29(sample.landmarks)
+        return points_of(sample.landmarks)
     found = detector.find(sample.image, sample.seg_map == FACE)
-    return None if found is None else points_of_68(found)
+    return None if found is None else points_of(found)

@@ -73,8 +73,8 @@ def pair_files(images: Path, masks: Path) -> list[Pair]:
     Raises:
         ValueError: See `pack_folder`.
     """
-    by_stem = _files_by_stem(images)
-    masks_by_stem = _files_by_stem(masks)
+    by_stem = files_by_stem(images)
+    masks_by_stem = files_by_stem(masks)
     if lonely := sorted(by_stem.keys() - masks_by_stem.keys()):
         raise ValueError(f"{masks}: no mask for {_list_names(by_stem[stem] for stem in lonely)}")
     if lonely := sorted(masks_by_stem.keys() - by_stem.keys()):
@@ -90,7 +90,12 @@ def pair_files(images: Path, masks: Path) -> list[Pair]:
     return [pairs[key] for key in sorted(pairs)]
 
 
-def _files_by_stem(folder: Path) -> dict[str, Path]:
+def files_by_stem(folder: Path) -> dict[str, Path]:
+    """Map the names of a folder's images, without their suffix, to their files, sorted.
+
+    Raises:
+        ValueError: If there is no such folder, no image in it, or two have one name.
+    """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
     files: dict[str, Path] = {}

@@ -6,7 +6,8 @@ import argparse
 import logging
 from pathlib import Path
 
-from face_occlusion.benchmarks import BenchmarkParams, import_benchmark
+from face_occlusion.benchmarks import NO_FILE, BenchmarkParams, import_benchmark
+from face_occlusion.landmarks import read_landmarks
 from face_occlusion.params import load_params
 from face_occlusion.sources import Release
 from stages import run_stage
@@ -16,11 +17,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="a key of `benchmarks` in params.yaml")
     parser.add_argument("release", type=Path, help="folder written by stages.download")
+    parser.add_argument("by_hand", type=Path, help="landmarks given by hand, where `by_hand` is")
     parser.add_argument("out", type=Path, help="new folder for the image set")
     args = parser.parse_args()
 
     params = load_params(Path("params.yaml"), f"benchmarks.{args.name}", BenchmarkParams)
-    image_set = import_benchmark(args.name, Release(args.release), args.out, params)
+    by_hand = {} if params.by_hand == NO_FILE else read_landmarks(args.by_hand)
+    release = Release(args.release)
+    image_set = import_benchmark(args.name, release, args.out, params, by_hand=by_hand)
     if image_set.absent:
         logging.info("benchmarks: %s is absent: %s", args.name, image_set.absent)
     else:

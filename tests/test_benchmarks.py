@@ -11,6 +11,7 @@ PARAMS = {
     "source": "realocc",
     "align": "none",
     "landmarks": "cofw",
+    "by_hand": "none",
     "size_px": 0,
     "jpeg_quality": 95,
     "samples_per_shard": 2,
@@ -29,11 +30,16 @@ def realocc_files(split=True):
     return files
 
 
-def run(tmp_path, files, workers=1, out="bench", **params):
+def run(tmp_path, files, workers=1, out="bench", by_hand=None, **params):
     values = PARAMS | params
     release = make_release(tmp_path / "raw", values["source"], files)
     return import_benchmark(
-        "realocc", release, tmp_path / out, BenchmarkParams(**values), workers=workers
+        "realocc",
+        release,
+        tmp_path / out,
+        BenchmarkParams(**values),
+        by_hand=by_hand,
+        workers=workers,
     )
 
 
@@ -164,6 +170,33 @@ def test_faces_without_a_detection_are_listed(tmp_path, monkeypatch, caplog):
     assert bench.keys == ["occ_001_face_mask", "wild_002"]
     assert bench.info["without_detection"] == ["occ_000_hand"]
     assert "1 faces without a detection are left out" in caplog.text
+    assert "bring them back: occ_000_hand" in caplog.text
+
+
+def test_landmarks_given_by_hand_bring_faces_back(tmp_path, monkeypatch):
+    class Blind(BlindDetector):
+        def find(self, image, face):
+            return None
+
+    monkeypatch.setattr("face_occlusion.benchmarks.LandmarkDetector", Blind)
+    points = np.array([[26.0, 18], [38, 18], [28, 32], [36, 32]])
+    bench = run(
+        tmp_path,
+        realocc_files(split=False),
+        by_hand={"wild_002": points},
+        align="ffhq",
+        landmarks="dlib",
+        size_px=32,
+    )
+    assert bench.keys == ["wild_002"]
+    assert bench.record("wild_002")["points_by"] == "hand"
+    assert bench.record("wild_002")["points"] == points.tolist()
+    assert bench.info["by_hand"] == ["wild_002"]
+    assert bench.info["without_detection"] == ["occ_000_hand", "occ_001_face_mask"]
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(ValueError, match="landmarks of wild_2, not among the 3 images of realocc"):
+        run(other, realocc_files(split=False), by_hand={"wild_2": points})
 
 
 def test_no_detection_at_all_is_refused(tmp_path, monkeypatch):
@@ -187,6 +220,8 @@ def test_no_detection_at_all_is_refused(tmp_path, monkeypatch):
             {"align": "ffhq", "size_px": 64},
             "^landmarks: 'cofw' are COFW's own; source is 'realocc'",
         ),
+        ({"by_hand": "../x.csv"}, "^by_hand: must be a file in data/"),
+        ({"by_hand": "x.csv"}, "^by_hand: landmarks are of use where align is ffhq"),
         ({"jpeg_quality": 0}, "^jpeg_quality"),
         ({"samples_per_shard": 0}, "^samples_per_shard"),
     ],

@@ -50,7 +50,14 @@ def test_faces_from_archives(project, monkeypatch):
         2,
     ]
     assert ImageSet(project / "data/faces/wo").info["identity_check"].startswith("checked")
-    run(monkeypatch, benchmarks, "wo_test", "data/raw/celebamask_hq", "data/benchmarks/wo_test")
+    run(
+        monkeypatch,
+        benchmarks,
+        "wo_test",
+        "data/raw/celebamask_hq",
+        "data/none",
+        "data/benchmarks/wo_test",
+    )
     assert len(ImageSet(project / "data/benchmarks/wo_test")) == 2
 
 
@@ -75,7 +82,7 @@ def test_occluders_from_archives(project, monkeypatch, kind, source, count):
 )
 def test_benchmarks_from_archives(project, monkeypatch, name, source):
     run(monkeypatch, download, source, f"data/raw/{source}")
-    run(monkeypatch, benchmarks, name, f"data/raw/{source}", f"data/benchmarks/{name}")
+    run(monkeypatch, benchmarks, name, f"data/raw/{source}", "data/none", f"data/benchmarks/{name}")
     bench = ImageSet(project / "data/benchmarks" / name)
     assert len(bench) == 3
     assert bench.seg_map(bench.keys[0]).shape == bench.image(bench.keys[0]).shape[:2]
