@@ -12,6 +12,7 @@ COMMANDS = (
     "verify",
     "occlude",
     "sheets",
+    "align",
     "train_rainnet",
     "profile",
     "fetch",
