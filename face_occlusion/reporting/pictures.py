@@ -12,6 +12,7 @@ from face_occlusion.images import encode_jpeg
 # Wrong pixels: the two differ in lightness as well as in hue, see the test of the palette.
 EXTRA_RGB = (240, 160, 40)  # predicted face, is background
 MISSED_RGB = (0, 90, 190)  # predicted background, is face
+STRIPE_RGB = (150, 200, 255)  # on the latter: in grey they would pass for dimmed background
 RIM_RGB = (20, 20, 20)  # around lines, so that they show on any picture
 
 
@@ -162,7 +163,8 @@ def with_square(
 def coloured_errors(image: np.ndarray, pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Show a prediction by its errors: face in full light, background dimmed.
 
-    Wrongly face is orange, wrongly background blue; the two differ in lightness as well.
+    Wrongly face is orange, wrongly background blue with light stripes, to be told apart without
+    colour as well. The page paints the same in `report.js`.
 
     Args:
         image: (H, W, 3) uint8 RGB; left unchanged.
@@ -174,9 +176,14 @@ def coloured_errors(image: np.ndarray, pred: np.ndarray, target: np.ndarray) -> 
     """
     shown = image.astype(np.float32)
     shown[~pred] *= 0.35
+    missed = ~pred & (target == 1)
+    rows, columns = np.indices(pred.shape)
+    period = max(4, pred.shape[0] // 32)
+    striped = (rows + columns) % period < period // 4
     for wrong, colour in (
         (pred & (target == 0), EXTRA_RGB),
-        (~pred & (target == 1), MISSED_RGB),
+        (missed & ~striped, MISSED_RGB),
+        (missed & striped, STRIPE_RGB),
     ):
         shown[wrong] = 0.35 * shown[wrong] + 0.65 * np.asarray(colour, np.float32)
     return np.rint(shown).astype(np.uint8)

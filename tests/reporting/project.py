@@ -91,14 +91,12 @@ def write_sets(data: Path, shape: tuple[int, int] = SHAPE) -> None:
 
 def _sample(kind: str, name: str, number: int, shape: tuple[int, int]) -> tuple[str, dict]:
     drawn = draw(number, occluded=kind != "faces" or name.endswith("/o"), shape=shape)
-    parts = {
-        "jpg": encode_jpeg(drawn["image"], 90),
-        "png": encode_png(drawn["face"]),
-        "json": encode_record({"occluder_kind": KINDS[number % 3], "covered_frac": 0.25}),
-    }
+    parts = {"jpg": encode_jpeg(drawn["image"], 90), "png": encode_png(drawn["face"])}
+    record = {"occluder_kind": KINDS[number % 3], "covered_frac": 0.25}
     if kind == "faces":
         parts["original.png"] = encode_png(drawn["face"] | drawn["occluder"])
-    return f"{number:05d}", parts
+        record = {"face_frac": drawn["face"].mean(), "changed_frac": drawn["occluder"].mean()}
+    return f"{number:05d}", parts | {"json": encode_record(record)}
 
 
 class Drawn:

@@ -106,6 +106,16 @@ def test_most_changed_leaves_out_what_does_not_change():
     assert most_changed(list(changes), changes.__getitem__, 3) == [("b", 3.0), ("d", 3.0), ("a", 1)]
 
 
+def test_missed_face_is_striped_to_be_seen_in_grey():
+    image = np.full((64, 64, 3), 100, np.uint8)
+    nothing = np.zeros((64, 64), bool)
+    grey = coloured_errors(image, nothing, np.ones((64, 64), np.uint8)) @ [0.299, 0.587, 0.114]
+    background = coloured_errors(image, nothing, np.zeros((64, 64), np.uint8))
+    assert (background == 35).all()
+    assert np.ptp(grey) > 50
+    assert 0.1 < (grey > 100).mean() < 0.4
+
+
 @pytest.mark.parametrize("text", ["ffb000", "#ffb00", "#ffb00g", "orange"])
 def test_colours_are_hex(text):
     assert parse_colour("#ffb000") == (255, 176, 0)
@@ -147,6 +157,10 @@ def test_most_corrected_faces_come_first(material):
     shares = [share for _, share in picks]
     assert shares == sorted(shares, reverse=True) and shares[-1] > 0
     assert pick_most_corrected(material.inventory.sets["faces/wo"], 3) == []
+    faces = material.inventory.sets["faces/o"]
+    for key, share in picks:
+        corrected, original = faces.seg_map(key), faces.seg_map(key, "original.png")
+        assert share == pytest.approx((corrected != original).sum() / (corrected == 1).sum())
 
 
 def test_curves_are_read_where_they_were_logged(project):

@@ -152,21 +152,26 @@
       const text = choice === "truth" ? item.truth : runOf(choice)?.masks[index];
       if (text) {
         const truth = await mask(item.truth, width, height), pred = await mask(text, width, height);
-        colourErrors(shown.data, pred.data, truth.data);
+        colourErrors(shown, pred.data, truth.data);
       }
       if (item !== data.images[current]) return;
       canvas.width = width;
       canvas.height = height;
       canvas.getContext("2d").putImageData(shown, 0, 0);
     }
-    function colourErrors(shown, pred, truth) {
-      for (let i = 0; i < shown.length; i += 4) {
+    // As `coloured_errors` of pictures.py.
+    function colourErrors({ data, width, height }, pred, truth) {
+      const period = Math.max(4, Math.floor(height / 32));
+      for (let i = 0; i < data.length; i += 4) {
         const face = pred[i] > 127, right = truth[i] > 127;
-        const colour = face === right ? null : face ? [240, 160, 40] : [0, 90, 190];
+        const x = (i / 4) % width, y = Math.floor(i / 4 / width);
+        const striped = (x + y) % period < Math.floor(period / 4);
+        const colour = face === right ? null
+          : face ? [240, 160, 40] : striped ? [150, 200, 255] : [0, 90, 190];
         for (let c = 0; c < 3; c++) {
-          let level = shown[i + c] * (face ? 1 : 0.35);
+          let level = data[i + c] * (face ? 1 : 0.35);
           if (colour) level = 0.35 * level + 0.65 * colour[c];
-          shown[i + c] = level;
+          data[i + c] = level;
         }
       }
     }
