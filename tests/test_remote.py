@@ -180,7 +180,6 @@ def test_the_run_cache_brings_a_variant_that_is_in_no_commit(built, tmp_path, en
     """Somebody else tries the value that the builder tried: nothing runs."""
     variant = clone(built, tmp_path / "variant", environment)
     (variant / "value.txt").write_text("two")
-    run(variant, environment, *DVC, "pull", "-q")
     run(variant, environment, *DVC, "repro", "-q")
     run(variant, environment, *DVC, "push", "-q", "--run-cache")
     other, before = clone(built, tmp_path / "other", environment), traces(environment)

@@ -9,43 +9,29 @@ by the size in their header (`images.MAX_PIXELS`).
 from __future__ import annotations
 
 import gzip
-import lzma
 import shutil
 import stat
-import struct
 import tarfile
-import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable
+from pathlib import Path
 from typing import IO
 
-import py7zr
-import py7zr.exceptions
+from face_occlusion.sources.limits import (
+    Limits,
+    Names,
+    check_disk,
+    check_limits,
+    check_member_name,
+)
+from face_occlusion.sources.sevenzip import unpack_7z
 
 Progress = Callable[[int], object]  # told the number of bytes done since the last call
 
 _CHUNK = 1 << 20
 _ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _ENCRYPTED = 0x1  # zip general purpose flag, bit 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """What an archive may hold; beyond it, it is refused.
-
-    The largest release, CelebAMask-HQ, has about 430,000 members; the largest file, COCO's
-    train2017, 19 GB; the tightest, COCO's annotations, unpacks to about 4 times its size.
-    """
-
-    members: int = 1_000_000
-    total_bytes: int = 64 << 30
-    ratio: float = 100.0  # unpacked / packed
-    free_bytes: int = 64 << 20  # total size up to which the ratio is not asked for
-    decoder_bytes: int = 1 << 30  # memory of a 7z decoder; 7-Zip's strongest preset takes 2^28
-    header_bytes: int = 1 << 24  # longest header of a tar member
 
 
 def archive_kind(name: str) -> str | None:
@@ -64,84 +50,6 @@ def archive_stem(name: str) -> str:
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return name
-
-
-def check_member_name(archive: str, name: str) -> str:
-    """Return a member's name, with "/" as separator, if it stays inside the archive's folder.
-
-    Raises:
-        ValueError: If it is empty, absolute, has a drive or `..`, or a control character.
-    """
-    plain = name.replace("\\", "/")
-    parts = PurePosixPath(plain).parts
-    if (
-        not parts
-        or plain.startswith("/")
-        or ".." in parts
-        or ":" in parts[0]
-        or any(ord(char) < 32 for char in plain)
-    ):
-        raise ValueError(f"{archive}: member {name!r} would be written outside the folder; refused")
-    return str(PurePosixPath(*parts))
-
-
-class Names:
-    """The names that an archive's members take."""
-
-    def __init__(self, archive: Path) -> None:
-        self._archive = archive
-        self._files: dict[str, str] = {}
-        self._folders: set[str] = set()
-
-    def claim(self, name: str, *, folder: bool) -> None:
-        """Take a name.
-
-        Raises:
-            ValueError: If it is taken, also where only letters' case or accents' coding differ
-                (on many disks one file would replace the other), or lies within a file.
-        """
-        key = _folded(name)
-        if key in self._files:
-            other = self._files[key]
-            same = "is there twice" if other == name else f"meets {other!r} on many disks"
-            raise ValueError(f"{self._archive}: member {name!r} {same}; refused")
-        if not folder:
-            if key in self._folders:
-                raise ValueError(f"{self._archive}: member {name!r} is a folder, too; refused")
-            self._files[key] = name
-            key = key.rpartition("/")[0]
-        while key and key not in self._folders:
-            if key in self._files:
-                raise ValueError(
-                    f"{self._archive}: member {name!r} lies within the file "
-                    f"{self._files[key]!r}; refused"
-                )
-            self._folders.add(key)
-            key = key.rpartition("/")[0]
-
-
-def _folded(name: str) -> str:
-    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
-
-
-def check_limits(archive: Path, members: int, total: int, limits: Limits) -> None:
-    """Refuse an archive with too many members, too much content or too high a ratio.
-
-    Raises:
-        ValueError: Names the archive, what was found and the bound.
-    """
-    if members > limits.members:
-        raise ValueError(f"{archive}: {members:,} members; at most {limits.members:,} are unpacked")
-    if total > limits.total_bytes:
-        raise ValueError(
-            f"{archive}: unpacks to {total:,} bytes; at most {limits.total_bytes:,} are unpacked"
-        )
-    packed = max(archive.stat().st_size, 1)
-    if total > limits.free_bytes and total / packed > limits.ratio:
-        raise ValueError(
-            f"{archive}: unpacks to {total / packed:.0f} times its size; "
-            f"at most {limits.ratio:g} times is unpacked"
-        )
 
 
 def check_zip(path: Path, limits: Limits, progress: Progress = lambda done: None) -> None:
@@ -207,106 +115,12 @@ def unpack(path: Path, folder: Path, limits: Limits) -> None:
     folder.mkdir(parents=True)
     try:
         if archive_kind(path.name) == "7z":
-            _unpack_7z(path, folder, limits)
+            unpack_7z(path, folder, limits)
         else:
             _unpack_tar(path, folder, limits)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-_SEVENZIP_ERRORS = (
-    py7zr.exceptions.ArchiveError,
-    py7zr.exceptions.PasswordRequired,
-    lzma.LZMAError,
-    zlib.error,
-    EOFError,
-    OSError,
-    # a truncated or forged header fails in many ways inside py7zr's parser
-    ValueError,
-    TypeError,
-    IndexError,
-    KeyError,
-    AttributeError,
-    AssertionError,
-    OverflowError,
-    MemoryError,
-)
-
-
-def _unpack_7z(path: Path, folder: Path, limits: Limits) -> None:
-    try:
-        with py7zr.SevenZipFile(path) as archive:
-            members = archive.list()
-            memory = _decoder_bytes(archive)
-    except _SEVENZIP_ERRORS as error:
-        raise ValueError(f"{path}: not a whole 7z archive: {_cut_off(path) or error}") from error
-    if memory > limits.decoder_bytes:
-        raise ValueError(
-            f"{path}: decoding takes {memory:,} bytes of memory; at most "
-            f"{limits.decoder_bytes:,} are given"
-        )
-    total = sum(member.uncompressed or 0 for member in members)
-    check_limits(path, len(members), total, limits)
-    _check_disk(path, folder, total)
-    names = Names(path)
-    for member in members:
-        name = check_member_name(str(path), member.filename)
-        if member.is_symlink or not (member.is_file or member.is_directory):
-            raise ValueError(f"{path}: member {name!r} is a link or a device; refused")
-        names.claim(name, folder=member.is_directory)
-    try:
-        with py7zr.SevenZipFile(path) as archive:
-            archive.extractall(folder)
-    except py7zr.exceptions.CrcError as error:
-        raise ValueError(
-            f"{path}: damaged at member {error.filename!r}: its checksum differs"
-        ) from error
-    except _SEVENZIP_ERRORS as error:
-        first = _first_incomplete(folder, members)
-        raise ValueError(f"{path}: damaged or cut off at member {first!r}: {error}") from error
-
-
-def _cut_off(path: Path) -> str | None:
-    """Say how much of a 7z archive is missing, by its start header (7zFormat.txt, StartHeader)."""
-    with path.open("rb") as file:
-        start = file.read(32)
-    if len(start) < 32 or not start.startswith(b"7z\xbc\xaf\x27\x1c"):
-        return None
-    offset, size = struct.unpack_from("<QQ", start, 12)
-    here, whole = path.stat().st_size, 32 + offset + size
-    if here >= whole:
-        return None
-    return f"{here:,} of {whole:,} bytes are here, and the list of its members is in the rest"
-
-
-def _decoder_bytes(archive: py7zr.SevenZipFile) -> int:
-    """Return the memory that the archive's decoders ask for: LZMA's dictionaries, PPMd's model."""
-    streams = archive.header.main_streams
-    most = 0
-    for folder in streams.unpackinfo.folders if streams and streams.unpackinfo else []:
-        for coder in folder.coders:
-            method, properties = coder["method"], coder["properties"] or b""
-            if method == b"\x21" and properties:  # LZMA2: 2 or 3 times a power of two
-                most = max(most, (2 | properties[0] & 1) << (properties[0] // 2 + 11))
-            elif method in (b"\x03\x01\x01", b"\x03\x04\x01") and len(properties) >= 5:
-                most = max(most, *struct.unpack_from("<I", properties, 1))
-    return most
-
-
-def _first_incomplete(folder: Path, members: Sequence[py7zr.FileInfo]) -> str | None:
-    """Return the first member that was not written whole."""
-    for member in members:
-        path = folder / member.filename
-        if member.is_file and not (path.is_file() and path.stat().st_size == member.uncompressed):
-            return member.filename
-    return None
-
-
-def _check_disk(path: Path, folder: Path, total: int) -> None:
-    free = shutil.disk_usage(folder).free
-    if total > free:
-        raise ValueError(f"{path}: unpacks to {total:,} bytes; the disk has {free:,} left")
 
 
 class _SmallReads:
@@ -342,7 +156,7 @@ def _unpack_tar(path: Path, folder: Path, limits: Limits) -> None:
                 if not (member.isfile() or member.isdir()):
                     raise ValueError(f"{path}: member {last!r} is a link or a device; refused")
                 names.claim(last, folder=member.isdir())
-                _check_disk(path, folder, member.size)
+                check_disk(path, folder, member.size)
                 archive.extract(member, folder, filter="data")
                 archive.members = []  # tarfile keeps all it has read
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:

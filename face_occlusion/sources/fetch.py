@@ -14,8 +14,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from face_occlusion.sources.archives import Limits, archive_kind, archive_stem, check_zip, unpack
+from face_occlusion.sources.archives import archive_kind, archive_stem, check_zip, unpack
 from face_occlusion.sources.gather import Shelf, SourceParams, gather
+from face_occlusion.sources.limits import Limits
 from face_occlusion.sources.lock import LockEntry, add_to_lock, check_known
 from face_occlusion.sources.release import RELEASE, Release
 from face_occlusion.sources.table import Source, SourceFile, find_source

@@ -7,15 +7,9 @@ import numpy as np
 import py7zr
 import pytest
 
-from face_occlusion.sources import archives
-from face_occlusion.sources.archives import (
-    Limits,
-    archive_kind,
-    archive_stem,
-    check_member_name,
-    check_zip,
-    unpack,
-)
+from face_occlusion.sources import limits as bounds
+from face_occlusion.sources.archives import archive_kind, archive_stem, check_zip, unpack
+from face_occlusion.sources.limits import Limits, check_member_name
 from tests.sources.build import write_tar, write_zip
 
 CONTENT = b"content of a member, long enough to be cut" * 50
@@ -343,7 +337,7 @@ def test_a_tar_in_another_compression_is_refused(tmp_path):
 
 
 def test_what_the_disk_cannot_hold_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(archives.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    monkeypatch.setattr(bounds.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
     for name in ("a.7z", "a.tar.gz"):
         path = WRITERS[name](tmp_path / name, {"x": bytes(2000)})
         refuse(path, tmp_path, "unpacks to 2,000 bytes; the disk has 1,000 left")

@@ -9,8 +9,8 @@ import py7zr
 import pytest
 
 from face_occlusion.sources import Release
-from face_occlusion.sources.archives import Limits
 from face_occlusion.sources.fetch import Shelf, SourceParams, fetch_release
+from face_occlusion.sources.limits import Limits
 from face_occlusion.sources.table import SOURCES, find_source, match_published
 from face_occlusion.sources.transfer import Patience
 from tests.conftest import ROOT
