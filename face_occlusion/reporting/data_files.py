@@ -100,6 +100,8 @@ def group_table(grid: Grid, groups: pd.DataFrame) -> Table:
     several = len(grid.axes.models) > 1
     model = MEAN_MODEL if several else next(iter(grid.axes.models))
     long = groups[(groups["model"] == model) & (groups["measure"] == "miou")].round(2)
+    order = {benchmark: place for place, benchmark in enumerate(grid.axes.benchmarks)}
+    long = long.sort_values("benchmark", key=lambda names: names.map(order), kind="stable")
     keys = ["benchmark", "factor", "level", "num_images"]
     rows = []
     for (benchmark, factor, level, num_images), group in long.groupby(

@@ -43,6 +43,9 @@ def test_groups_are_tabled_with_counts_and_intervals(material):
     first = table.wide.iloc[0]
     assert (first["Benchmark"], first["By"], first["Group"]) == ("RealOcc", "Occluder", "mask")
     assert first["Images"] == "5"
+    assert table.wide["Benchmark"].drop_duplicates().tolist() == [
+        "RealOcc", "RealOcc-Wild", "CelebAMask-HQ-WO (Test)",
+    ]  # fmt: skip
     assert "[" in first["C-WO"]
     assert any("not of people" in note for note in table.notes)
     assert {"num_images", "value", "low", "high"} <= set(table.long.columns)
