@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from face_occlusion.generation.compositing import HALF, Layer, add_alpha, spread
+from face_occlusion.generation.compositing import HALF, Layer, between, spread
 from face_occlusion.generation.harmonisation import statistics
 from face_occlusion.generation.smoothing import smooth_displacement
 
@@ -135,8 +135,7 @@ class Harmoniser:
         affine = statistics.affine_change(move, scene, coverage >= HALF, coverage == 0)
         if affine is None or self.params.strength == 0:
             return layer
-        matrix = self.params.strength * affine / [1, 1, 1, 255] + np.eye(3, 4)
-        moved = cv2.transform(add_alpha(layer.colour, layer.alpha), matrix)
+        moved = _moved(layer, self.params.strength * affine + np.eye(3, 4))
         return Layer(cv2.min(moved, spread(layer.alpha)), layer.alpha, layer.x, layer.y)
 
 
@@ -191,6 +190,19 @@ def _check_composite(composite: np.ndarray, alpha: np.ndarray) -> None:
             "composite must be (H, W, 3) uint8 with an alpha of its size; "
             f"got {composite.shape} {composite.dtype} and {alpha.shape}"
         )
+
+
+def _moved(layer: Layer, affine: np.ndarray) -> np.ndarray:
+    """Apply c' = A c + b, (3, 4) float64 [A | b], to premultiplied colours: A P + b * alpha.
+
+    As if all were opaque, which OpenCV does fast for three channels; then the edge alone.
+    """
+    moved = cv2.transform(layer.colour, affine)
+    edge = np.flatnonzero(between(layer.alpha, 1, 254))
+    share = layer.alpha.reshape(-1)[edge, np.newaxis] / 255
+    exact = layer.colour.reshape(-1, 3)[edge] @ affine[:, :3].T + share * affine[:, 3]
+    moved.reshape(-1, 3)[edge] = np.rint(np.clip(exact, 0, 255))
+    return moved
 
 
 def _sampled(image: np.ndarray, layer: Layer, size_px: int) -> tuple[np.ndarray, np.ndarray]:

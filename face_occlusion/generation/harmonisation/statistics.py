@@ -15,7 +15,7 @@ MAX_GAIN = 1.5  # a spread is stretched or shrunk at most this much
 MAX_SHIFT = 40.0  # a mean moves at most this far, in levels of 255
 MAX_SHIFT_LAB = 20.0  # likewise, in units of L, a, b
 SURROUNDINGS_FRAC = 0.25  # of the foreground's size: how far its surroundings reach
-MAX_COLOURS = 4096  # of either, evenly spread: more change no statistic
+MAX_COLOURS = 2048  # of either, evenly spread: more change no statistic
 
 Move = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -83,7 +83,7 @@ def affine_change(
         surroundings.
     """
     near = surroundings(inside)
-    fore, back = _spread(image[near][inside[near]]), _spread(image[near][outside[near]])
+    fore, back = (_spread(image[near], part[near]) for part in (inside, outside))
     if not len(fore) or not len(back):
         return None
     change = move(fore, back)
@@ -106,9 +106,11 @@ def surroundings(inside: np.ndarray) -> tuple[slice, slice]:
     )
 
 
-def _spread(colours: np.ndarray) -> np.ndarray:
-    """Take at most `MAX_COLOURS` of (N, 3) colours, evenly spread, as float64."""
-    return colours[:: max(1, -(-len(colours) // MAX_COLOURS))].astype(np.float64)
+def _spread(image: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Take at most `MAX_COLOURS` of the colours in a part (H, W) bool, evenly spread, float64."""
+    places = np.flatnonzero(part)
+    places = places[:: max(1, -(-len(places) // MAX_COLOURS))]
+    return image.reshape(-1, 3)[places].astype(np.float64)
 
 
 def _capped(shift: np.ndarray, longest: float) -> np.ndarray:
