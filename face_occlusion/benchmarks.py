@@ -19,6 +19,7 @@ from face_occlusion.images import encode_jpeg, encode_png
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.landmarks import LandmarkDetector, points_of
 from face_occlusion.parallel import ordered_map
+from face_occlusion.params import check_at_least, check_jpeg_quality
 from face_occlusion.resizing import fitted_jpeg, fitted_size, resize_seg_map
 from face_occlusion.sources import Release
 
@@ -57,10 +58,8 @@ class BenchmarkParams:
             )
         if self.align != "none" and self.landmarks == "cofw" and self.source != "cofw":
             raise ValueError(f"landmarks: 'cofw' are COFW's own; source is '{self.source}'")
-        if not 1 <= self.jpeg_quality <= 100:
-            raise ValueError(f"jpeg_quality: must lie in 1-100; got {self.jpeg_quality}")
-        if self.samples_per_shard < 1:
-            raise ValueError(f"samples_per_shard: must be at least 1; got {self.samples_per_shard}")
+        check_jpeg_quality(self.jpeg_quality)
+        check_at_least(1, samples_per_shard=self.samples_per_shard)
 
 
 def import_benchmark(

@@ -29,6 +29,7 @@ from face_occlusion.mask_changes import (
 )
 from face_occlusion.masks import Subsets, read_subsets
 from face_occlusion.parallel import ordered_map
+from face_occlusion.params import check_at_least, check_jpeg_quality
 from face_occlusion.resizing import fitted_jpeg, fitted_size, resize_seg_map
 from face_occlusion.sources import Release
 
@@ -45,10 +46,8 @@ class FacesParams:
     def __post_init__(self) -> None:
         if self.size_px != 0 and self.size_px < 16:
             raise ValueError(f"size_px: must be 0 or at least 16; got {self.size_px}")
-        if not 1 <= self.jpeg_quality <= 100:
-            raise ValueError(f"jpeg_quality: must lie in 1-100; got {self.jpeg_quality}")
-        if self.samples_per_shard < 1:
-            raise ValueError(f"samples_per_shard: must be at least 1; got {self.samples_per_shard}")
+        check_jpeg_quality(self.jpeg_quality)
+        check_at_least(1, samples_per_shard=self.samples_per_shard)
 
 
 def import_faces(

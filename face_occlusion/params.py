@@ -96,6 +96,27 @@ def build(where: str, values: Any, kind: type[Params]) -> Params:
         raise ValueError(f"{where}: {error}") from error
 
 
+def check_at_least(least: int, **values: int) -> None:
+    """Refuse values that are too small.
+
+    Raises:
+        ValueError: Names the first one, as the key of the same name.
+    """
+    for name, value in values.items():
+        if value < least:
+            raise ValueError(f"{name}: must be at least {least}; got {value}")
+
+
+def check_jpeg_quality(jpeg_quality: int) -> None:
+    """Refuse what is no quality of a JPEG.
+
+    Raises:
+        ValueError: If it lies outside 1-100.
+    """
+    if not 1 <= jpeg_quality <= 100:
+        raise ValueError(f"jpeg_quality: must lie in 1-100; got {jpeg_quality}")
+
+
 def _nested_dataclasses(kind: type) -> dict[str, type]:
     """Return the fields whose declared type is a dataclass, or a dataclass or None."""
     nested = {}

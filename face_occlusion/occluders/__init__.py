@@ -9,6 +9,7 @@ from face_occlusion.imageset import ImageSet, write_image_set
 from face_occlusion.occluders.hands import HandsParams, import_hands
 from face_occlusion.occluders.objects import ObjectsParams, import_objects
 from face_occlusion.occluders.textures import TexturesParams, import_textures
+from face_occlusion.params import check_at_least
 from face_occlusion.sources import Release
 
 KINDS = {
@@ -30,8 +31,7 @@ class OccludersParams:
     textures: TexturesParams
 
     def __post_init__(self) -> None:
-        if self.samples_per_shard < 1:
-            raise ValueError(f"samples_per_shard: must be at least 1; got {self.samples_per_shard}")
+        check_at_least(1, samples_per_shard=self.samples_per_shard)
 
 
 def import_occluders(

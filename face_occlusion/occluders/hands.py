@@ -15,6 +15,7 @@ from face_occlusion.occluders.cutout import clean_mask, cut_out, shrink_cutout
 from face_occlusion.occluders.direction import find_pose
 from face_occlusion.occluders.hand_sources import Hand, find_hands
 from face_occlusion.parallel import ordered_map
+from face_occlusion.params import check_at_least
 from face_occlusion.sources import Release
 
 
@@ -32,8 +33,7 @@ class HandsParams:
     def __post_init__(self) -> None:
         if self.max_hands < 0:
             raise ValueError(f"max_hands: must not be negative; got {self.max_hands}")
-        if self.max_side_px < 8:
-            raise ValueError(f"max_side_px: must be at least 8; got {self.max_side_px}")
+        check_at_least(8, max_side_px=self.max_side_px)
         for name in ("soft_px", "edge_px", "close_px"):
             if not 0 <= (value := getattr(self, name)) <= 50:
                 raise ValueError(f"{name}: must lie in 0-50; got {value}")

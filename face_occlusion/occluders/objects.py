@@ -17,6 +17,7 @@ from face_occlusion.occluders.coco import CocoObject, SelectionParams, cut_out_o
 from face_occlusion.occluders.cutout import clean_mask, cut_out, shrink_cutout
 from face_occlusion.occluders.superresolution import METHODS, Enlarger, open_enlarger
 from face_occlusion.parallel import ordered_map
+from face_occlusion.params import check_at_least
 from face_occlusion.sources import Release
 
 OBJECT_SOURCES = ("precomputed", "annotations")
@@ -42,9 +43,7 @@ class ObjectsParams:
                 f"superresolution: must be one of {', '.join(METHODS)}; "
                 f"got '{self.superresolution}'"
             )
-        for name in ("num_objects", "max_side_px"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}: must be at least 1; got {getattr(self, name)}")
+        check_at_least(1, num_objects=self.num_objects, max_side_px=self.max_side_px)
         for name in ("soft_px", "edge_px"):
             if not 0 <= (value := getattr(self, name)) <= 50:
                 raise ValueError(f"{name}: must lie in 0-50; got {value}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from face_occlusion.images import decode_image
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.parallel import ordered_map
+from face_occlusion.params import check_jpeg_quality
 from face_occlusion.resizing import fitted_jpeg
 from face_occlusion.sources import Release
 
@@ -23,8 +24,7 @@ class TexturesParams:
     def __post_init__(self) -> None:
         if self.size_px != 0 and self.size_px < 16:
             raise ValueError(f"size_px: must be 0 or at least 16; got {self.size_px}")
-        if not 1 <= self.jpeg_quality <= 100:
-            raise ValueError(f"jpeg_quality: must lie in 1-100; got {self.jpeg_quality}")
+        check_jpeg_quality(self.jpeg_quality)
 
 
 def load_texture(
