@@ -127,7 +127,7 @@ def _transferred(images: Sequence[torch.Tensor], samples: Sequence[Drawn]) -> li
     change = displacement_torch(
         torch.stack(list(images)),
         face_masks.to(device),
-        _padded(hands, device),
+        padded(hands, device),
         [colour_rng(sample.record) for sample in samples],
         params,
     )
@@ -137,7 +137,7 @@ def _transferred(images: Sequence[torch.Tensor], samples: Sequence[Drawn]) -> li
     ]
 
 
-def _padded(hands: Sequence[tuple[np.ndarray, np.ndarray]], device: torch.device) -> Grids:
+def padded(hands: Sequence[tuple[np.ndarray, np.ndarray]], device: torch.device) -> Grids:
     """Put hands of several sizes, (gh, gw, 3) uint8 and (gh, gw) float32, into one batch."""
     sizes = [(alpha.shape[0], alpha.shape[1]) for _, alpha in hands]
     height, width = np.max(sizes, axis=0)
@@ -175,7 +175,9 @@ def _paint(image: torch.Tensor, sample: Drawn, colour: torch.Tensor) -> torch.Te
     target = image[(slice(None), *canvas)]
     rest = _to_levels(target * ((255 - alpha[part].float()) / 255))
     target.copy_(_to_levels(colour[(slice(None), *part)] + rest.float()))
-    _soften_contact(target, sample.face_mask[canvas], layer.alpha[part], record["contact_sigma_px"])
+    soften_contact_torch(
+        target, sample.face_mask[canvas], layer.alpha[part], record["contact_sigma_px"]
+    )
     return image
 
 
@@ -192,7 +194,7 @@ def _change_tone(
     return torch.minimum(_to_levels(colour * gain + alpha * (bias / 255)), alpha)
 
 
-def _soften_contact(
+def soften_contact_torch(
     target: torch.Tensor, face_mask: np.ndarray, alpha: np.ndarray, sigma_px: float
 ) -> None:
     """Blur where the occluder's edge meets the face, in place, as `soften_contact`."""

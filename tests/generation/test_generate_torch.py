@@ -9,9 +9,17 @@ import torch
 
 from face_occlusion.generation import generate_set
 from face_occlusion.generation.augmentation import apply_face, draw_face, warp_map
+from face_occlusion.generation.colour_transfer_torch import displacement_torch
+from face_occlusion.generation.compositing import Layer, soften_contact
 from face_occlusion.generation.generate import generate_sample
 from face_occlusion.generation.generate_torch import Source, generate_samples
 from face_occlusion.generation.harmonisation import HarmonisationParams
+from face_occlusion.generation.painting_torch import (
+    padded,
+    soften_contact_torch,
+    to_device,
+    to_numpy,
+)
 from face_occlusion.generation.presets import SOT, STATISTICS
 from face_occlusion.generation.store import open_store
 from face_occlusion.images import decode_image, encode_jpeg, encode_png, jpeg
@@ -161,3 +169,38 @@ def test_a_gpu_repeats_its_bytes_for_any_number_of_workers(inputs, tmp_path):
     )
     for left, right in zip(sorted(one.folder.iterdir()), sorted(two.folder.iterdir()), strict=True):
         assert left.read_bytes() == right.read_bytes()
+
+
+def test_the_contact_is_softened_as_in_numpy():
+    """On noise, where every pixel of the edge changes."""
+    draw = np.random.default_rng(0)
+    image = draw.integers(0, 256, (60, 70, 3), dtype=np.uint8)
+    face_mask = np.where(np.arange(70) < 50, 255, 0).astype(np.uint8) * np.ones((60, 1), np.uint8)
+    alpha = np.clip(np.arange(70) * 8 - 60, 0, 255).astype(np.uint8) * np.ones((60, 1), np.uint8)
+    layer = Layer(np.zeros_like(image), alpha, 0, 0)
+    expected = image.copy()
+    soften_contact(expected, face_mask, layer, 1.3)
+    target = to_device(image, torch.device("cpu"))
+    soften_contact_torch(target, face_mask, alpha, 1.3)
+    error = np.abs(to_numpy(target).astype(int) - expected)
+    assert error.max() <= 2
+    assert np.abs(expected.astype(int) - image).mean() > 5
+
+
+def test_hands_of_other_sizes_in_the_batch_change_nothing():
+    draw = np.random.default_rng(1)
+    settings = dataclasses.replace(SOT, smoothing_frac=0.2)
+    faces = torch.from_numpy(draw.integers(60, 200, (2, 3, 80, 90), dtype=np.uint8))
+    masks = torch.ones(2, 80, 90, dtype=torch.bool)
+    hands = [
+        (draw.integers(0, 256, (*size, 3), dtype=np.uint8), np.ones(size, np.float32))
+        for size in ((12, 9), (30, 41))
+    ]
+
+    def change(rows):
+        grids = padded([hands[row] for row in rows], torch.device("cpu"))
+        rngs = [np.random.default_rng(row) for row in rows]
+        return displacement_torch(faces[rows], masks[rows], grids, rngs, settings)
+
+    together, alone = change([0, 1]), change([0])
+    torch.testing.assert_close(together[0, :, :12, :9], alone[0], atol=1e-3, rtol=0)
