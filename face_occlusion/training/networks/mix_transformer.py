@@ -22,8 +22,6 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional
 
-from face_occlusion.training.networks.depthwise import depthwise
-
 Size = tuple[int, int]  # (height, width) of the token grid
 Block = Callable[[TransformerEncoderLayer, Tensor, Size, Tensor | None], Tensor]
 
@@ -71,8 +69,8 @@ def mix_feed_forward(ffn: MixFFN, x: Tensor, size: Size) -> Tensor:
     layers: Any = ffn.layers
     first, position, activate, _, last, _ = layers
     hidden = functional.linear(x, first.weight.flatten(1), first.bias)
-    grid = hidden.view(-1, *size, hidden.shape[2])
-    hidden = activate(depthwise(grid, position.weight, position.bias, 1)).flatten(1, 2)
+    grid = hidden.view(-1, *size, hidden.shape[2]).permute(0, 3, 1, 2)  # channels-last
+    hidden = activate(position(grid)).permute(0, 2, 3, 1).flatten(1, 2)
     return functional.linear(hidden, last.weight.flatten(1), last.bias)
 
 

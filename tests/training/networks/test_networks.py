@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from face_occlusion.training.configs import resolve
 from face_occlusion.training.networks import LeanMixTransformer
-from face_occlusion.training.networks.depthwise import shifted_depthwise
+from face_occlusion.training.networks.depthwise import ShiftedDepthwise
 from face_occlusion.training.networks.mix_transformer import attend
 from tests.training.conftest import MODELS as PARAMS
 from tests.training.conftest import job
@@ -116,16 +116,22 @@ def test_attention_equals_the_stock_module(sr_ratio: int, dtype: torch.dtype, li
     assert (got - want).abs().max() <= max(limit, 2 * torch.finfo(dtype).eps * want.abs().max())
 
 
-@pytest.mark.parametrize("dilation", [1, 3])
-@pytest.mark.parametrize("with_bias", [True, False])
-def test_shifted_products_equal_a_depthwise_convolution(dilation: int, with_bias: bool):
-    x, weight = noise(1, 2, 9, 7, 5), noise(2, 5, 1, 3, 3)
-    bias = noise(3, 5) if with_bias else None
-    want = functional.conv2d(
-        x.permute(0, 3, 1, 2), weight, bias, padding=dilation, dilation=dilation, groups=5
-    )
-    got = shifted_depthwise(x, weight, bias, dilation)
-    torch.testing.assert_close(got.permute(0, 3, 1, 2), want, rtol=1e-5, atol=1e-5)
+@pytest.mark.parametrize("dilation", [1, 3, 12])
+def test_shifted_products_equal_a_depthwise_convolution(dilation: int):
+    results = []
+    for shifted in (True, False):
+        x, weight = noise(1, 2, 9, 7, 5).requires_grad_(), noise(2, 5, 1, 3, 3).requires_grad_()
+        if shifted:
+            out = ShiftedDepthwise.apply(x, weight, dilation)
+        else:
+            images = x.permute(0, 3, 1, 2)
+            out = functional.conv2d(
+                images, weight, padding=dilation, dilation=dilation, groups=5
+            ).permute(0, 2, 3, 1)
+        (out * noise(3, *out.shape)).sum().backward()
+        results.append((out, x.grad, weight.grad))
+    for got, want in zip(*results, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
 
 
 def test_paths_are_dropped_per_sample_at_the_stock_rates():
