@@ -16,6 +16,8 @@ COMMANDS = (
     "train_rainnet",
     "profile",
     "fetch",
+    "predict",
+    "export",
 )
 
 app = typer.Typer(

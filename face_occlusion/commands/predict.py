@@ -1,0 +1,58 @@
+"""`face-occlusion predict`: masks of one's own photographs."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def predict(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="a run's folder, or its name in models/")
+    ],
+    photos: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO...", help="image files, or folders of them")
+    ],
+    out: Annotated[Path, typer.Option(help="new folder for what is predicted")] = Path(
+        "predictions"
+    ),
+    align: Annotated[
+        bool,
+        typer.Option(
+            "--align",
+            help="find the largest face and look at its FFHQ square alone (needs the extra "
+            "`align`); where none is found the photo is seen whole",
+        ),
+    ] = False,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="average 12 views: 6 scales and their mirror images")
+    ] = False,
+    which: Annotated[
+        Literal["last", "best"],
+        typer.Option(help="checkpoint: the last, or the one selected on RealOcc"),
+    ] = "last",
+    threshold: Annotated[float, typer.Option(help="probability from which a pixel is face")] = 0.5,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+) -> None:
+    """Say what is face in photographs: masks, LabelMe files to correct, overlays and a page.
+
+    Photographs may have any size and common format. A folder of thousands streams. What cannot
+    be read is listed at the end, on the page and in predictions.csv; the rest is written.
+
+    Example: face-occlusion predict segformer_c_wo_natocc holiday/ --align --out holiday_faces
+    """
+    from face_occlusion.evaluation.inference import load_model
+    from face_occlusion.prediction.faces_in_photos import AlignedSegmenter
+    from face_occlusion.prediction.photos import find_photos
+    from face_occlusion.prediction.predict import PredictOptions, predict_photos
+    from face_occlusion.prediction.runs import run_folder
+
+    found = find_photos(photos)
+    segmenter = load_model(run_folder(run), device, which)
+    aligned = AlignedSegmenter(segmenter, segmenter.input_px) if align else None
+    options = PredictOptions(threshold=threshold, tta=tta, aligned=aligned)
+    results = predict_photos(segmenter, found, out, options)
+    failed = [result.error for result in results if result.error]
+    typer.echo(f"{out / 'index.html'}: {len(results) - len(failed)} photographs")
+    if failed:
+        raise ValueError(f"{len(failed)} photographs could not be read:\n" + "\n".join(failed))

@@ -1,0 +1,206 @@
+"""A run as an ONNX file that anything can run, checked against PyTorch, with a model card."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from face_occlusion.evaluation.inference import Segmenter
+from face_occlusion.training.augmentation import normalise
+from face_occlusion.training.loss import margin
+from face_occlusion.training.segmentor import FaceSegmentor
+
+INPUT, OUTPUT = "image", "face_probability"
+TOLERANCE = 1e-3  # largest difference of a probability from PyTorch's
+_NEEDED = ("onnx", "onnxruntime", "onnxscript")
+_TOLD = ("combination", "counts", "initial_weights", "iterations", "samples_seen", "seed", "device")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """An ONNX file.
+
+    Attributes:
+        path: The file.
+        shape: Of its input: (N, H, W, 3).
+        num_bytes: The file's size.
+        difference: Largest difference from PyTorch's probabilities, on random pixels.
+    """
+
+    path: Path
+    shape: tuple[int, int, int, int]
+    num_bytes: int
+    difference: float
+
+
+class _Whole(nn.Module):
+    """From bytes as decoders give them to probabilities: nothing is left to whoever runs it."""
+
+    def __init__(self, model: FaceSegmentor) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return (N, H, W) float32 probabilities of face of (N, H, W, 3) uint8 RGB."""
+        logits = self.model(normalise(image.permute(0, 3, 1, 2))).float()
+        resized = functional.interpolate(logits, size=image.shape[1:3], mode="bilinear")
+        return margin(resized).sigmoid()
+
+
+def export_onnx(
+    segmenter: Segmenter, path: Path, size: tuple[int, int], batch_size: int
+) -> Exported:
+    """Write a network as ONNX, of a fixed input size, and compare it with PyTorch.
+
+    Args:
+        segmenter: The run's.
+        path: The file; written aside and renamed once it is checked.
+        size: (height, width) of the images it takes.
+        batch_size: Images at once.
+
+    Raises:
+        ValueError: If a package of the extra `export` is missing, a size is no multiple of 32,
+            or the file's probabilities leave PyTorch's by more than 1e-3: nothing is written.
+    """
+    _check(size, batch_size)
+    whole = _Whole(segmenter.model).cpu().eval()
+    rng = np.random.default_rng(0)
+    shape = (batch_size, *size, 3)
+    seen = torch.from_numpy(rng.integers(0, 256, shape, dtype=np.uint8))
+    partial = path.with_name(f"{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _write_onnx(whole, seen, partial)
+        difference = _largest_difference(whole, seen, partial)
+        if not difference <= TOLERANCE:
+            raise ValueError(
+                f"{path}: not written, its probabilities leave PyTorch's by {difference:.2g}, "
+                f"more than {TOLERANCE:g}"
+            )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return Exported(path=path, shape=shape, num_bytes=path.stat().st_size, difference=difference)
+
+
+def _check(size: tuple[int, int], batch_size: int) -> None:
+    if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
+        raise ValueError(
+            f"ONNX needs {', '.join(missing)}; install with pip install 'face-occlusion[export]'"
+        )
+    if any(side < 32 or side % 32 for side in size):
+        raise ValueError(f"--size must be multiples of 32; got {size[0]} {size[1]}")
+    if batch_size < 1:
+        raise ValueError(f"--batch must be at least 1; got {batch_size}")
+
+
+def _write_onnx(whole: nn.Module, seen: Tensor, path: Path) -> None:
+    quiet = logging.getLogger("torch.onnx")  # names torchvision's operators, which are not needed
+    level = quiet.level
+    quiet.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            torch.onnx.export(
+                whole,
+                (seen,),
+                path,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        quiet.setLevel(level)
+
+
+def _largest_difference(whole: nn.Module, seen: Tensor, path: Path) -> float:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (probability,) = session.run(None, {INPUT: seen.numpy()})
+    with torch.inference_mode():
+        expected = whole(seen).numpy()
+    return float(np.abs(np.asarray(probability) - expected).max())
+
+
+def model_card(folder: Path, exported: Exported, scores: Mapping[str, float]) -> str:
+    """Write what a stranger needs before using the file, as Markdown.
+
+    Args:
+        folder: The run's, with `card.json` and `config.json`.
+        exported: What was written.
+        scores: The run's mean IoU by benchmark; empty if it has not been evaluated.
+
+    Raises:
+        ValueError: If the run's card is missing.
+    """
+    path = folder / "card.json"
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; a run's folder is written by the train stage")
+    card = json.loads(path.read_text())
+    num, height, width, _ = exported.shape
+    lines = [
+        "---",
+        "pipeline_tag: image-segmentation",
+        "library_name: onnx",
+        "tags: [face-segmentation, occlusion]",
+        "---",
+        f"# {card.get('run', folder.name)}: face, without what covers it",
+        "",
+        f"`{exported.path.name}` ({exported.num_bytes / 1e6:.1f} MB) tells face from everything "
+        "else, per pixel. Hands, objects, hair, glasses and printed words are not face.",
+        "",
+        "## Use",
+        "",
+        "| | name | shape | values |",
+        "|---|---|---|---|",
+        f"| input | `{INPUT}` | ({num}, {height}, {width}, 3) uint8 | RGB as decoded; an aligned "
+        "face, resized |",
+        f"| output | `{OUTPUT}` | ({num}, {height}, {width}) float32 | probability of face; "
+        "0.5 and more is face |",
+        "",
+        f"Checked against PyTorch under onnxruntime: largest difference {exported.difference:.1e}.",
+        "",
+        "## Trained on",
+        "",
+        *(f"- {name.replace('_', ' ')}: {_plain(card[name])}" for name in _TOLD if name in card),
+        "",
+        "## Scores",
+        "",
+        *_score_lines(scores),
+        "",
+        "## Limits",
+        "",
+        "- It sees one aligned face filling the image, as in training; `face-occlusion predict "
+        "--align` cuts that out of photographs.",
+        "- It measures pixels and identifies nobody. Errors differ between skin tones and "
+        "occluders: see the report's breakdowns before relying on it.",
+        "- The data it was trained on have licences of their own, several for research only: "
+        "docs/data.md.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _score_lines(scores: Mapping[str, float]) -> list[str]:
+    if not scores:
+        return ["Not evaluated."]
+    rows = [f"| {name} | {100 * score:.1f} |" for name, score in sorted(scores.items())]
+    return ["| benchmark | mean IoU, % |", "|---|---|", *rows]
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,39 @@
+"""The page of a folder of predictions: each photograph beside what was predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import jinja2
+
+if TYPE_CHECKING:
+    from face_occlusion.prediction.predict import Predicted
+
+
+def write_page(path: Path, results: Sequence[Predicted], how: Mapping[str, object]) -> None:
+    """Write `index.html`, which shows the files beside it and asks no network for anything.
+
+    Args:
+        path: The page; written aside and renamed.
+        results: What became of each photograph.
+        how: How images were seen, as `Segmenter.describe` says.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("face_occlusion.prediction"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["url"] = lambda name: quote(str(name))
+    partial = path.with_name(f"{path.name}.partial")
+    page = environment.get_template("predictions.html").render(
+        done=[result for result in results if result.size],
+        failed=[result for result in results if result.error],
+        how=how,
+    )
+    partial.write_text(page, encoding="utf-8")
+    partial.replace(path)

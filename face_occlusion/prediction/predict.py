@@ -1,0 +1,177 @@
+"""Predict photographs one after the other: masks, LabelMe files, overlays and a page."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from face_occlusion.corrections.outlines import labelme_content
+from face_occlusion.evaluation.inference import Segmenter
+from face_occlusion.images import decode_image, encode_jpeg, encode_png
+from face_occlusion.prediction.faces_in_photos import AlignedSegmenter
+from face_occlusion.prediction.page import write_page
+from face_occlusion.prediction.photos import Photo
+from face_occlusion.reporting.pictures import outlined, reduced
+
+SHOWN_PX = 1024  # longer side of overlays and of the photographs beside them
+_AHEAD = 4  # photographs decoded ahead of the network
+_LINE_RGB = (240, 160, 40)
+_TINT = 0.35
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions:
+    """How to predict.
+
+    Attributes:
+        threshold: Probability from which a pixel is face, in (0, 1).
+        tta: See `Segmenter.predict`.
+        aligned: Finds the largest face and predicts its aligned square; None sees photos whole.
+    """
+
+    threshold: float = 0.5
+    tta: bool = False
+    aligned: AlignedSegmenter | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"threshold must lie inside (0, 1); got {self.threshold:g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """What became of one photograph.
+
+    Attributes:
+        photo: The photograph.
+        size: (height, width) as it is looked at; None if it could not be read.
+        face_frac: Share of the pixels that are face.
+        seen: How the network saw it: whole, or the aligned face.
+        error: Why there is no prediction, or None.
+    """
+
+    photo: Photo
+    size: tuple[int, int] | None = None
+    face_frac: float = 0.0
+    seen: str = ""
+    error: str | None = None
+
+
+def predict_photos(
+    segmenter: Segmenter, photos: Sequence[Photo], out: Path, options: PredictOptions
+) -> list[Predicted]:
+    """Predict photographs of any sizes, streamed: memory does not grow with their number.
+
+    Writes below `out`, each file aside and renamed, NAME being the photo's:
+
+    - `masks/NAME.png`: face 255, background 0, in the photo's size (as its EXIF turns it);
+    - `labelme/NAME.json`: the same as polygons, for LabelMe;
+    - `overlays/NAME.jpg` and `photos/NAME.jpg`: what the page shows, up to 1,024 pixels;
+    - `predictions.csv` and `index.html`: all of them, and what could not be read.
+
+    A photo that cannot be read does not stop the others.
+
+    Returns:
+        Per photo what became of it, in order.
+
+    Raises:
+        ValueError: If `out` is in use.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise ValueError(f"{out}: not empty; name a new folder with --out")
+    out.mkdir(parents=True, exist_ok=True)
+    bar = tqdm(_read_ahead(photos), total=len(photos), desc="predict", mininterval=0.5)
+    results = [_predict_one(segmenter, photo, image, out, options) for photo, image in bar]
+    _write_table(out / "predictions.csv", results)
+    write_page(out / "index.html", results, segmenter.describe(tta=options.tta))
+    return results
+
+
+def _read_ahead(photos: Sequence[Photo]) -> Iterator[tuple[Photo, np.ndarray | ValueError]]:
+    """Yield each photo with its pixels, or with why they cannot be had."""
+    with ThreadPoolExecutor(2) as readers:
+        waiting: deque[tuple[Photo, Future[np.ndarray | ValueError]]] = deque()
+        for photo in photos:
+            waiting.append((photo, readers.submit(_read, photo.path)))
+            if len(waiting) > _AHEAD:
+                first, read = waiting.popleft()
+                yield first, read.result()
+        for photo, read in waiting:
+            yield photo, read.result()
+
+
+def _read(path: Path) -> np.ndarray | ValueError:
+    try:
+        return decode_image(path.read_bytes(), str(path))
+    except OSError as error:
+        return ValueError(f"{path}: {error.strerror}")
+    except ValueError as error:
+        return error
+
+
+def _predict_one(
+    segmenter: Segmenter,
+    photo: Photo,
+    image: np.ndarray | ValueError,
+    out: Path,
+    options: PredictOptions,
+) -> Predicted:
+    if isinstance(image, ValueError):
+        return Predicted(photo=photo, error=str(image))
+    found = options.aligned.find(image) if options.aligned else None
+    if options.aligned and found is not None:
+        seen = "aligned face"
+        probability = options.aligned.predict(found, image.shape[:2], tta=options.tta)
+    else:
+        seen = "whole, no face found" if options.aligned else "whole"
+        probability = segmenter.predict(image, tta=options.tta)
+    _write_prediction(photo, image, probability, out, options.threshold)
+    face = probability >= options.threshold
+    height, width = face.shape
+    return Predicted(photo=photo, size=(height, width), face_frac=float(face.mean()), seen=seen)
+
+
+def _write_prediction(
+    photo: Photo, image: np.ndarray, probability: np.ndarray, out: Path, threshold: float
+) -> None:
+    face = probability >= threshold
+    _write(out / f"masks/{photo.name}.png", encode_png(face.astype(np.uint8) * np.uint8(255)))
+    labelme = out / f"labelme/{photo.name}.json"
+    back = Path(os.path.relpath(photo.path.resolve(), labelme.parent.resolve())).as_posix()
+    content = labelme_content(back, probability, threshold=threshold)
+    _write(labelme, f"{json.dumps(content, indent=1)}\n".encode())
+    shown = reduced(image, SHOWN_PX)
+    rows = np.linspace(0, len(face) - 1, shown.shape[0]).round().astype(int)
+    columns = np.linspace(0, face.shape[1] - 1, shown.shape[1]).round().astype(int)
+    overlay = outlined(shown, face[np.ix_(rows, columns)], _LINE_RGB, tint=_TINT)
+    _write(out / f"overlays/{photo.name}.jpg", encode_jpeg(overlay, 88))
+    _write(out / f"photos/{photo.name}.jpg", encode_jpeg(shown, 88))
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_bytes(content)
+    partial.replace(path)
+
+
+def _write_table(path: Path, results: Sequence[Predicted]) -> None:
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["name", "photo", "height", "width", "face_frac", "seen", "error"])
+        for result in results:
+            height, width = result.size or ("", "")
+            share = f"{result.face_frac:.4f}" if result.size else ""
+            row = [result.photo.name, result.photo.path, height, width, share, result.seen]
+            table.writerow([*row, result.error or ""])
+    partial.replace(path)

@@ -1,0 +1,60 @@
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from face_occlusion.evaluation.inference import load_model
+from face_occlusion.prediction import export
+from face_occlusion.prediction.export import Exported, export_onnx, model_card
+from tests.prediction.conftest import photograph, write_run
+from tests.training.conftest import MODELS
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra export")
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def made(request, tmp_path_factory) -> tuple[Path, Exported]:
+    """A run and its file; an export takes seconds."""
+    run = write_run(tmp_path_factory.mktemp("runs") / request.param, request.param)
+    return run, export_onnx(load_model(run), run.parent / "out" / "net.onnx", (32, 32), 1)
+
+
+def test_the_file_gives_the_segmenters_probabilities(made):
+    run, exported = made
+    assert exported.difference <= 1e-3 and not list(run.parent.rglob("*.partial"))
+    image = photograph(32, 32, seed=5)
+    session = onnxruntime.InferenceSession(exported.path, providers=["CPUExecutionProvider"])
+    (probability,) = session.run(["face_probability"], {"image": image[np.newaxis]})
+    np.testing.assert_allclose(probability[0], load_model(run).predict(image), atol=1e-3)
+    card = model_card(run, exported, {"realocc": 0.801})
+    assert "| realocc | 80.1 |" in card and "(1, 32, 32, 3) uint8" in card and "C-WO" in card
+
+
+def test_a_file_that_differs_is_not_written(made, tmp_path, monkeypatch):
+    run, exported = made
+    segmenter = load_model(run)
+    with torch.no_grad():
+        dict(segmenter.model.named_parameters())["decode_head.conv_seg.weight"].neg_()
+    monkeypatch.setattr(
+        export, "_write_onnx", lambda whole, seen, path: shutil.copy(exported.path, path)
+    )
+    with pytest.raises(ValueError, match="leave PyTorch's by"):
+        export_onnx(segmenter, tmp_path / "net.onnx", (32, 32), 1)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("size", "batch", "said"),
+    [((48, 32), 1, "multiples of 32; got 48 32"), ((32, 32), 0, "--batch")],
+)
+def test_bad_options_are_named(run: Path, tmp_path, size, batch, said):
+    with pytest.raises(ValueError, match=said):
+        export_onnx(load_model(run), tmp_path / "net.onnx", size, batch)
+
+
+def test_a_missing_package_names_the_extra(run: Path, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "_NEEDED", ("onnx", "no_such_package"))
+    with pytest.raises(ValueError, match=r"no_such_package.*face-occlusion\[export\]"):
+        export_onnx(load_model(run), tmp_path / "net.onnx", (32, 32), 1)
