@@ -95,7 +95,14 @@ def worker_memory() -> Memory:
 
 
 def run_set(tasks: Sequence[ShardTask], workers: int) -> SetRun:
-    """Run the tasks in a pool and measure it."""
+    """Run the tasks in a pool and measure it.
+
+    Raises:
+        ValueError: If there are fewer than three shards for each worker.
+    """
+    if len(tasks) < 3 * workers:
+        least = 3 * workers * len(tasks[0].keys)
+        raise ValueError(f"--images must be at least {least}: three shards for each worker")
     begun = time.monotonic()
     finished = list(run_tasks([Timed(task) for task in tasks], workers, always_pool=True))
     return summarise(finished, begun)
