@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from face_occlusion.alpha import straight_alpha
 from face_occlusion.images import decode_image, decode_mask, encode_png, jpeg, to_seg_map
-from face_occlusion.images.alpha import straight_alpha
 from face_occlusion.images.png import encode_palette_png
 from face_occlusion.imageset.format import check_key, encode_record
 from face_occlusion.imageset.reader import ImageSet

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from face_occlusion.alpha import straight_alpha
 from face_occlusion.folders import pack_folder, unpack_image_set
 from face_occlusion.images import decode_image, decode_mask, encode_jpeg, encode_png, encode_rgba
-from face_occlusion.images.alpha import straight_alpha
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
 
 SHAPE = (24, 40)

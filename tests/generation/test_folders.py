@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from face_occlusion.alpha import straight_alpha
 from face_occlusion.cli import app
 from face_occlusion.generation import regenerate
 from face_occlusion.generation.folders import FolderOptions, read_occluders
 from face_occlusion.generation.presets import default_params
 from face_occlusion.images import decode_image, decode_mask
-from face_occlusion.images.alpha import straight_alpha
 from tests.generation.drawn import draw_disc, draw_face, draw_hand, draw_texture, write_hands
 
 
