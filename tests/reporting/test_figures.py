@@ -79,6 +79,8 @@ def test_a_change_of_the_record_changes_the_occluder_only(regenerator):
     recorded, plain = samples.image(key), samples.image(key, colour_transfer=None)
     changed = (recorded != plain).any(axis=-1)
     bare = samples.bare_face(key)
+    assert samples.image_set.record(key)["face_changes"]["matrix"] is not None
+    assert (recorded == bare).all(axis=-1).mean() > 0.5  # augmented alike
     assert changed.any()
     assert not changed[(recorded == bare).all(axis=-1) & (plain == bare).all(axis=-1)].any()
     assert mean_change(recorded, plain) > 1
