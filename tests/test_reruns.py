@@ -53,11 +53,11 @@ def kinds(names: list[str]) -> dict[str, int]:
     return counts
 
 
-def test_the_grid_has_27_runs_and_76_stages(stages):
+def test_the_grid_has_27_runs_and_80_stages(stages):
     assert kinds(list(stages)) == {
-        "download": 7,
+        "download": 9,
         "faces": 1,
-        "occluders": 3,
+        "occluders": 5,
         "benchmarks": 5,
         "generate": 5,
         "train": 27,
