@@ -269,6 +269,12 @@ def test_images_are_sorted_by_score(visit):
         page.locator("#order").select_option(side)
         scores = labels(page)
         assert scores == sorted(scores) and 0 < scores[0] < 100
+    for side, other in (("left", "#run-b"), ("right", "#run-a")):
+        before = page.locator(other).input_value()
+        page.locator(other).select_option("image")  # without a score: of no account
+        page.locator("#order").select_option(side)
+        assert labels(page) == sorted(labels(page))
+        page.locator(other).select_option(before)
     page.locator("#order").select_option("key")
     names = page.locator("#strip button").all_inner_texts()
     assert names == sorted(names)
