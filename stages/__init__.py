@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Callable
+
+from face_occlusion.timings import record_time
+
+_STARTED = time.perf_counter()  # before the stage's own module loads its libraries
 
 
 def run_stage(main: Callable[[], None]) -> None:
@@ -16,3 +21,4 @@ def run_stage(main: Callable[[], None]) -> None:
     except ValueError as error:
         print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(1)
+    record_time(time.perf_counter() - _STARTED)
