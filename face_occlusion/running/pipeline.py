@@ -1,0 +1,136 @@
+"""The pipeline as DVC sees it: its stages in order, and which of them are stale.
+
+`dvc repro --dry` and `dvc status` name the stages that are stale by themselves; what follows from
+them is added here. Nothing is locked or written, so this may be asked while the pipeline runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dvc.repo import Repo
+    from dvc.stage import Stage as DvcStage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stage and its state.
+
+    Attributes:
+        name: As on DVC's command line, `train@pspnet_c_wo`.
+        upstream: The stages whose outputs it reads.
+        reason: Why it would run, in a few words; None if it is up to date.
+        restorable: Whether DVC's cache holds the outputs, so that nothing would be computed. Known
+            only where no upstream stage is stale.
+        size: Bytes of its outputs when it last ran; None if it never did.
+        travels: Whether the run cache takes its results, and with it other machines.
+    """
+
+    name: str
+    upstream: tuple[str, ...]
+    reason: str | None
+    restorable: bool
+    size: int | None
+    travels: bool
+
+    @property
+    def group(self) -> str:
+        """The stage's name in dvc.yaml: `train`."""
+        return self.name.partition("@")[0]
+
+    @property
+    def stale(self) -> bool:
+        """Whether `dvc repro` would look at it."""
+        return self.reason is not None
+
+
+def read_pipeline(root: Path, targets: Iterable[str] = ()) -> dict[str, Stage]:
+    """Read the stages in the order in which `dvc repro` runs them.
+
+    Args:
+        root: The repository's root.
+        targets: Stages, or groups of a `foreach` or `matrix`, that are wanted with everything
+            before them; empty for all of dvc.yaml.
+
+    Raises:
+        ValueError: If there is no pipeline, or no such target.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+
+    try:
+        with Repo(str(root)) as repo:
+            graph = get_active_graph(repo.index.graph)
+            wanted = collect_stages(repo, [*targets] or ["dvc.yaml"])
+            order: list[DvcStage] = plan_repro(graph, wanted)
+            stages: dict[str, Stage] = {}
+            for stage in order:
+                upstream = sorted(needed.addressing for needed in graph.successors(stage))
+                stages[stage.addressing] = _read_stage(repo, stage, upstream, stages)
+            return stages
+    except DvcException as error:
+        raise ValueError(f"{root}: DVC cannot read the pipeline: {error}") from error
+
+
+def _read_stage(
+    repo: Repo, stage: DvcStage, upstream: list[str], before: Mapping[str, Stage]
+) -> Stage:
+    size = _size(stage)
+    late = [name for name in upstream if before[name].stale]
+    reason = f"follows {_name_few(late)}" if late else _why_stale(stage)
+    return Stage(
+        name=stage.addressing,
+        upstream=tuple(upstream),
+        reason=reason,
+        restorable=bool(reason) and not late and _is_restorable(repo, stage),
+        size=size,
+        travels=bool(stage.outs)
+        and all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs),
+    )
+
+
+def _name_few(names: list[str], most: int = 2) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _size(stage: DvcStage) -> int | None:
+    sizes = [out.meta.size for out in stage.outs if out.meta is not None and out.hash_info]
+    return sum(size or 0 for size in sizes) if sizes else None
+
+
+def _why_stale(stage: DvcStage) -> str | None:
+    """Return what `Stage.changed` finds, without its locks: they would wait for a running stage."""
+    if stage.changed_stage():
+        return "its command changed, or it is new"
+    if not stage.frozen:
+        if stage.is_callback or stage.always_changed:
+            return "always runs"
+        if changed := [path for dep in stage.deps for path in dep.status()]:
+            return f"changed: {_name_few(changed)}"
+    if missing := [path for out in stage.outs for path in out.status()]:
+        return f"not as recorded: {_name_few(missing)}"
+    return None
+
+
+def _is_restorable(repo: Repo, stage: DvcStage) -> bool:
+    """Tell whether DVC would check the outputs out of its cache. Alters only `stage`, in memory."""
+    from dvc.stage.cache import RunCacheNotFoundError
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    if stage.frozen or not all(dep.exists for dep in stage.deps):
+        return False
+    if not stage.deps_cached():  # else what dvc.lock says of the outputs holds
+        stage.save_deps()
+        for out in stage.outs:
+            out.hash_info = HashInfo()
+    try:
+        repo.stage_cache.restore(stage, dry=True)
+    except RunCacheNotFoundError:
+        return False
+    return True
