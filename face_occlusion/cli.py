@@ -6,6 +6,7 @@ import sys
 import typer
 
 COMMANDS = (
+    "plan",
     "run",
     "look",
     "pack",

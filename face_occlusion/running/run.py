@@ -8,11 +8,13 @@ from pathlib import Path
 import filelock
 import typer
 
+from face_occlusion.running.costs import by_urgency, estimate
 from face_occlusion.running.jobs import Job, LocalJob, log_path, repro_command, tail
 from face_occlusion.running.lockfile import locked_stages, restore_order
 from face_occlusion.running.pipeline import Stage, read_pipeline
 from face_occlusion.running.schedule import Launch, Outcome, run_stages
 from face_occlusion.running.slots import Slot
+from face_occlusion.timings import read_times
 
 _LOCK = Path(".scratch/run.lock")
 
@@ -38,11 +40,12 @@ def run_pipeline(
     try:
         with filelock.FileLock(root / _LOCK, timeout=0):
             stages = read_pipeline(root, targets)
-            stale = {name: stage for name, stage in stages.items() if stage.stale}
-            if not stale:
+            costs = estimate(stages, read_times(root))
+            if not costs:
                 typer.echo("everything is up to date")
                 return 0
             before = locked_stages(root)
+            stale = {name: stages[name] for name in by_urgency(costs)}
             outcome = run_stages(stale, slots, launch or local_launch(root))
             restore_order(root, before, list(stages))
     except filelock.Timeout as error:
