@@ -130,7 +130,8 @@ def test_compiled_parts_compute_the_same_on_a_gpu(name):
 def test_attention_has_a_gradient_where_cudnns_is_nan():
     """Every score about -120 and 64 keys: cuDNN's overflows in the padding of its tile."""
     model, _ = network("segformer", dropout=False)
-    set_up(model.cuda(), precision="bf16", accelerated=False)
+    model.cuda()
+    set_up(model, precision="bf16", accelerated=False)
     query, key, value = torch.randn(3, 1, 1, 64, 64, device="cuda", dtype=torch.bfloat16) * 0.1
     query[..., 0], key[..., 0] = 1.0, -960.0
     query.requires_grad_()
