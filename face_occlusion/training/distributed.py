@@ -127,10 +127,10 @@ def joined() -> Iterator[Processes]:
         distributed.init_process_group("nccl", device_id=_device())
     else:
         distributed.init_process_group("gloo")
-    try:
-        yield Processes(distributed.get_rank(), count)
-    finally:
-        distributed.destroy_process_group()
+    yield Processes(distributed.get_rank(), count)
+    # Not after an error: it would wait for processes that wait for this one, and hide the error;
+    # torchrun ends them once this one has died of it.
+    distributed.destroy_process_group()
 
 
 def start_several(module: str) -> None:

@@ -219,3 +219,17 @@ def test_more_processes_than_gpus_and_a_wrong_number_are_refused(monkeypatch):
     monkeypatch.setenv(GPUS_PER_RUN, "two")
     with pytest.raises(ValueError, match="must be a positive integer; got 'two'"):
         start_several("stages.train")
+
+
+def test_a_process_that_fails_does_not_wait_for_the_others(monkeypatch):
+    waited = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("torch.distributed.init_process_group", lambda *_, **__: None)
+    monkeypatch.setattr("torch.distributed.get_rank", lambda: 0)
+    monkeypatch.setattr("torch.distributed.destroy_process_group", lambda: waited.append(1))
+    with pytest.raises(ValueError, match="seen at once"), joined():
+        raise ValueError("seen at once")
+    assert not waited
+    with joined():
+        pass
+    assert waited
