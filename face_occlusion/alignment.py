@@ -13,19 +13,7 @@ import cv2
 import numpy as np
 
 from face_occlusion.classes import FACE, IGNORED
-from face_occlusion.landmarks import LandmarkDetector, points_of, points_of_29, points_of_68
-
-__all__ = [
-    "Aligned",
-    "LandmarkDetector",
-    "align",
-    "align_image",
-    "align_seg_map",
-    "ffhq_square",
-    "points_of",
-    "points_of_29",
-    "points_of_68",
-]
+from face_occlusion.landmarks import points_of
 
 # FFHQ's constants: half side of the square over the distances of the eyes, and of eyes and mouth
 _EYES_TO_HALF_SIDE, _MOUTH_TO_HALF_SIDE = 2.0, 1.8

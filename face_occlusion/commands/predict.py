@@ -20,7 +20,7 @@ def predict(
         bool,
         typer.Option(
             "--align",
-            help="find the largest face and look at its FFHQ square alone (needs the extra "
+            help="find the faces and look at their FFHQ squares alone (needs the extra "
             "`align`); where none is found the photo is seen whole",
         ),
     ] = False,

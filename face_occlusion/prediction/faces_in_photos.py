@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -11,14 +13,14 @@ from face_occlusion.landmarks import LandmarkDetector
 
 
 class AlignedSegmenter:
-    """A segmenter that finds the largest face and sees nothing but its aligned square.
+    """A segmenter that finds the faces and sees nothing but their aligned squares.
 
     Networks trained on aligned faces expect one; in a photograph with much around the face they
     see it too small otherwise.
 
     Args:
-        segmenter: Predicts the square.
-        size_px: Side of the square that is cut out.
+        segmenter: Predicts a square.
+        size_px: Side of the squares that are cut out.
 
     Raises:
         ValueError: If the packages of the extra `align` are missing.
@@ -29,23 +31,30 @@ class AlignedSegmenter:
         self.size_px = size_px
         self.detector = LandmarkDetector()
 
-    def find(self, image: np.ndarray) -> Aligned | None:
-        """Cut out the largest face of an (H, W, 3) uint8 RGB image; None if there is none."""
-        landmarks = self.detector.find(image, np.ones(image.shape[:2], bool))
-        return None if landmarks is None else align(image, landmarks, self.size_px)
+    def find(self, image: np.ndarray) -> list[Aligned]:
+        """Cut the faces out of an (H, W, 3) uint8 RGB image, the largest first."""
+        return [
+            align(image, landmarks, self.size_px) for landmarks in self.detector.find_all(image)
+        ]
 
-    def predict(self, aligned: Aligned, size: tuple[int, ...], *, tta: bool = False) -> np.ndarray:
-        """Return the probability of face over the photograph; 0 outside the square.
+    def predict(
+        self, faces: Sequence[Aligned], size: tuple[int, ...], *, tta: bool = False
+    ) -> np.ndarray:
+        """Return the probability of face over the photograph; 0 outside the squares.
 
         Args:
-            aligned: As `find` gives it.
+            faces: As `find` gives them; where squares overlap the higher probability stands.
             size: (height, width) of the photograph.
             tta: As `Segmenter.predict`.
 
         Returns:
             (height, width) float32 in [0, 1].
         """
-        return unalign(self.segmenter.predict(aligned.image, tta=tta), aligned, size)
+        probability = np.zeros(size, np.float32)
+        seen = self.segmenter.predict_batch([face.image for face in faces], tta=tta)
+        for values, face in zip(seen, faces, strict=True):
+            np.maximum(probability, unalign(values, face, size), out=probability)
+        return probability
 
 
 def unalign(values: np.ndarray, aligned: Aligned, size: tuple[int, ...]) -> np.ndarray:

@@ -35,7 +35,7 @@ class PredictOptions:
     Attributes:
         threshold: Probability from which a pixel is face, in (0, 1).
         tta: See `Segmenter.predict`.
-        aligned: Finds the largest face and predicts its aligned square; None sees photos whole.
+        aligned: Finds the faces and predicts their aligned squares; None sees photos whole.
     """
 
     threshold: float = 0.5
@@ -55,7 +55,7 @@ class Predicted:
         photo: The photograph.
         size: (height, width) as it is looked at; None if it could not be read.
         face_frac: Share of the pixels that are face.
-        seen: How the network saw it: whole, or the aligned face.
+        seen: How the network saw it: whole, or its aligned faces.
         error: Why there is no prediction, or None.
     """
 
@@ -127,10 +127,10 @@ def _predict_one(
 ) -> Predicted:
     if isinstance(image, ValueError):
         return Predicted(photo=photo, error=str(image))
-    found = options.aligned.find(image) if options.aligned else None
-    if options.aligned and found is not None:
-        seen = "aligned face"
-        probability = options.aligned.predict(found, image.shape[:2], tta=options.tta)
+    faces = options.aligned.find(image) if options.aligned else []
+    if options.aligned and faces:
+        seen = f"aligned, {len(faces)} face{'s' if len(faces) > 1 else ''}"
+        probability = options.aligned.predict(faces, image.shape[:2], tta=options.tta)
     else:
         seen = "whole, no face found" if options.aligned else "whole"
         probability = segmenter.predict(image, tta=options.tta)

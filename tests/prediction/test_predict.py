@@ -142,11 +142,10 @@ def test_a_real_face_is_found_and_the_rest_left_out(run: Path, small: Path):
     photo = np.full((400, 700, 3), 128, np.uint8)  # as in a photograph: small, off the centre
     photo[100:356, 400:656] = face
     segmenter = AlignedSegmenter(load_model(run), 32)
-    found = segmenter.find(photo)
-    assert found is not None
+    (found,) = segmenter.find(photo)
     centre = found.to_photograph @ [15.5, 15.5, 1]
     assert centre == pytest.approx([528, 228], abs=40)  # CelebA-HQ is aligned much like FFHQ
-    probability = segmenter.predict(found, photo.shape[:2])
+    probability = segmenter.predict([found], photo.shape[:2])
     assert probability.shape == (400, 700)
     assert probability[:, :300].max() == 0 < probability[200:260, 500:560].min()
-    assert segmenter.find(np.full((64, 64, 3), 128, np.uint8)) is None
+    assert segmenter.find(np.full((64, 64, 3), 128, np.uint8)) == []
