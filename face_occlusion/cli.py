@@ -12,6 +12,7 @@ COMMANDS = (
     "pack",
     "unpack",
     "verify",
+    "card",
     "occlude",
     "sheets",
     "align",

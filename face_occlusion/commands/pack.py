@@ -1,7 +1,7 @@
 """`face-occlusion pack`: an image set from folders of files."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -16,6 +16,9 @@ def pack(
     kind: Annotated[
         Literal["faces", "benchmark"], typer.Option(help="to train on, or to evaluate on")
     ] = "faces",
+    licence: Annotated[
+        str | None, typer.Option(help="terms the images come under, for the set's card")
+    ] = None,
     samples_per_shard: Annotated[int, typer.Option(help="images in one tar file")] = 256,
     jpeg_quality: Annotated[int, typer.Option(help="for images that are no JPEG yet")] = 95,
 ) -> None:
@@ -31,7 +34,13 @@ def pack(
     from face_occlusion.folders import pack_folder
 
     title = name or out.resolve().name
-    info = {"kind": kind, "name": title, "sources": [f"files packed from '{images.name}'"]}
+    info: dict[str, Any] = {
+        "kind": kind,
+        "name": title,
+        "sources": [f"files packed from '{images.name}'"],
+    }
+    if licence:
+        info["licence"] = licence
     packed = pack_folder(
         images,
         masks,

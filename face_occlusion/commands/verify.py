@@ -17,7 +17,7 @@ def verify(
         Path, typer.Option(help="says which outputs the cache's objects belong to")
     ] = Path("dvc.lock"),
 ) -> None:
-    """Hash every shard of image sets again and compare with their index.
+    """Hash every shard of image sets again and compare with their index, and their cards.
 
     Finds what DVC does not look for in its cache and on a remote: a file changed in place.
     Ends with an error at the first shard that differs, or after listing the cache's damaged

@@ -1,6 +1,7 @@
 """The layout of an image set: names, index and records; no pixels, no reading of shards.
 
-A set is a folder of uncompressed tar shards (`000000.tar`, ...) beside an `index.json`:
+A set is a folder of uncompressed tar shards (`000000.tar`, ...) beside an `index.json` (and the
+cards made from it, see `cards.py`):
 
     {"format": "face-occlusion image set", "version": 1, "count": 2, "info": {...},
      "shards": [{"name": "000000.tar", "sha256": "...", "size": 20480,

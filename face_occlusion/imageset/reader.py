@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from face_occlusion.images import decode_image, decode_mask, decode_rgba
+from face_occlusion.imageset.cards import check_cards
 from face_occlusion.imageset.format import INDEX, ShardEntry, member_name, parse_index
 
 MAX_OPEN_SHARDS = 128  # per set and process; the oldest is closed when another is opened
@@ -139,10 +140,10 @@ class ImageSet:
         return f"{self.folder}: {key}.{part}"
 
     def verify(self) -> None:
-        """Rehash every shard and compare its members with the index.
+        """Rehash every shard, compare its members with the index, and the cards with it.
 
         Raises:
-            ValueError: Names the first shard that differs, or that the index does not list.
+            ValueError: Names the first file that differs, or the shard that is not listed.
         """
         listed = {shard["name"] for shard in self.shards}
         for path in sorted(self.folder.glob("*.tar")):
@@ -158,6 +159,12 @@ class ImageSet:
                 )
             if read_shard_entry(path)["samples"] != shard["samples"]:
                 raise ValueError(f"{path}: {INDEX} lists other members than the shard holds")
+        check_cards(self.folder, self.shards, self.info)
+
+    @property
+    def sha256(self) -> str:
+        """The sha256 of the index, which names those of all shards: it stands for the set."""
+        return _hash(self.folder / INDEX)
 
 
 class _Handle:

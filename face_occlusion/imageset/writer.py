@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from face_occlusion.imageset.cards import write_cards
 from face_occlusion.imageset.format import (
     INDEX,
     ShardEntry,
@@ -167,7 +168,7 @@ class _HashingWriter:
 
 
 def write_index(folder: Path, shards: list[ShardEntry], info: Mapping[str, Any]) -> None:
-    """Write `index.json`, which completes a set; aside and renamed.
+    """Write card, metadata and `index.json`, which completes a set; each aside and renamed.
 
     Args:
         folder: The folder that holds the finished shards.
@@ -186,6 +187,7 @@ def write_index(folder: Path, shards: list[ShardEntry], info: Mapping[str, Any])
             raise ValueError(f"{path}: missing, or not the {shard['size']} bytes of its entry")
     check_info(info)
     check_count(info, sum(len(shard["samples"]) for shard in shards))
+    write_cards(folder, shards, info)
     partial = folder / f"{INDEX}.partial"
     partial.write_bytes(encode_index(shards, info))
     partial.replace(folder / INDEX)

@@ -80,11 +80,9 @@ def test_a_set_has_each_face_once_under_its_key(inputs, kind, tmp_path):
 
 def test_two_workers_give_the_bytes_of_one(inputs, hand_set, tmp_path):
     for workers in (2, 8):
-        out = tmp_path / f"with_{workers}"
+        out = tmp_path / f"with_{workers}" / "hand"
         generate_set(inputs["faces"], inputs["hands"], out, small("hands"), workers=workers)
-        ours, theirs = contents(out), contents(hand_set.folder)
-        ours["index.json"] = ours["index.json"].replace(b'"with_%d"' % workers, b'"hand"')
-        assert ours == theirs
+        assert contents(out) == contents(hand_set.folder)
 
 
 def test_a_sample_does_not_depend_on_the_others(inputs, hand_set, tmp_path):

@@ -134,7 +134,7 @@ def test_an_absent_set_says_why(tmp_path):
     opened = write_image_set(tmp_path / "cofw", [], info=info)
     assert (len(opened), opened.absent) == (0, "COFW is not part of this profile")
     opened.verify()
-    assert content(tmp_path / "cofw").keys() == {"index.json"}
+    assert content(tmp_path / "cofw").keys() == {"README.md", "croissant.json", "index.json"}
 
 
 # Records
