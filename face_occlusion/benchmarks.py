@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import logging
 import re
@@ -97,8 +98,9 @@ def import_benchmark(
     info: dict[str, Any] = {
         "kind": "benchmark",
         "name": name,
-        "sources": [params.source],
+        **release.provenance(),
         "align": params.align,
+        "params": dataclasses.asdict(params),
     }
     if release.absent:
         return write_image_set(folder, [], info={**info, "absent": release.absent})

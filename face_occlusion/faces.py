@@ -113,8 +113,9 @@ def _set_info(subset: str, release: Release, params: FacesParams) -> dict[str, o
     return {
         "kind": "faces",
         "name": subset,
-        "sources": [release.source],
+        **release.provenance(),
         "size_px": params.size_px,
+        "jpeg_quality": params.jpeg_quality,
         "masks": {"png": "corrected by the authors", "original.png": "from part layers"},
         "corrections": params.corrections.folder,
     }

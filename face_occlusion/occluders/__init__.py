@@ -57,7 +57,7 @@ def import_occluders(
     if kind not in KINDS:
         raise ValueError(f"occluders: kind must be one of {', '.join(KINDS)}; got '{kind}'")
     if release.absent:
-        info = {"kind": KINDS[kind], "name": kind, "sources": [release.source]}
+        info = {"kind": KINDS[kind], "name": kind, **release.provenance()}
         return write_image_set(folder, [], info={**info, "absent": release.absent})
     per_shard = params.samples_per_shard
     if kind.startswith("hands"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -95,5 +96,10 @@ def import_hands(
     samples: Iterator[tuple[str, dict[str, bytes]]] = ordered_map(
         load, hands, desc=f"occluders/{name}", workers=workers
     )
-    info = {"kind": "cutouts", "name": name, "sources": [release.source]}
+    info = {
+        "kind": "cutouts",
+        "name": name,
+        **release.provenance(),
+        "params": dataclasses.asdict(params),
+    }
     return write_image_set(folder, samples, info=info, samples_per_shard=samples_per_shard)

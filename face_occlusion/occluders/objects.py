@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
 from collections.abc import Sequence
@@ -75,8 +76,9 @@ def import_objects(
     info: dict[str, object] = {
         "kind": "cutouts",
         "name": "objects",
-        "sources": [release.source],
+        **release.provenance(),
         "objects_from": params.source,
+        "params": dataclasses.asdict(params),
     }
     objects: Sequence[PrecomputedObject | CocoObject]
     if params.source == "precomputed":

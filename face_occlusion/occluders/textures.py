@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,5 +79,10 @@ def import_textures(
     textures = sorted(release.by_stem("*/images/*/*.jpg", "*/images/*/*.png").items())
     load = functools.partial(load_texture, release=release, params=params)
     samples = ordered_map(load, textures, desc="occluders/textures", workers=workers)
-    info = {"kind": "textures", "name": "textures", "sources": [release.source]}
+    info = {
+        "kind": "textures",
+        "name": "textures",
+        **release.provenance(),
+        "params": dataclasses.asdict(params),
+    }
     return write_image_set(folder, samples, info=info, samples_per_shard=samples_per_shard)

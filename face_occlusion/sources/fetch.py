@@ -19,7 +19,13 @@ from face_occlusion.sources.gather import Shelf, SourceParams, gather
 from face_occlusion.sources.limits import Limits
 from face_occlusion.sources.lock import LockEntry, add_to_lock, check_known
 from face_occlusion.sources.release import RELEASE, Release
-from face_occlusion.sources.table import Source, SourceFile, find_source
+from face_occlusion.sources.table import (
+    DRAWN_LICENCE,
+    DRAWN_TERMS_URL,
+    Source,
+    SourceFile,
+    find_source,
+)
 from face_occlusion.sources.webpages import check_content
 
 __all__ = ["Shelf", "SourceParams", "fetch_release"]
@@ -75,11 +81,14 @@ def fetch_release(
             "source": name,
             "title": source.title,
             "licence": source.licence,
+            "licence_url": source.terms_url,
+            "citation": source.citation,
             "origin": params.origin,
         }
         if params.origin == "absent":
             record["absent"] = params.why
         elif params.origin == "miniature":
+            record |= {"licence": DRAWN_LICENCE, "licence_url": DRAWN_TERMS_URL, "citation": ""}
             scratch.mkdir()
             draw_miniature(name, scratch)
             drawn = replace(shelf, archives_dir=scratch, profile={})

@@ -54,6 +54,18 @@ class Release:
         """Why the release is not here, None if it is."""
         return self.info.get("absent")
 
+    def provenance(self) -> dict[str, Any]:
+        """Return what the info of a set made from the release says of it: `sources`, `releases`."""
+        about = {
+            "title": self.info.get("title", self.source),
+            "origin": self.info.get("origin", "not recorded"),
+            "licence": self.info.get("licence", "not recorded"),
+            "licence_url": self.info.get("licence_url", ""),
+            "citation": self.info.get("citation", ""),
+            "files": self.info.get("files", []),
+        }
+        return {"sources": [self.source], "releases": {self.source: about}}
+
     @cached_property
     def _zips(self) -> ZipIndex:
         return ZipIndex(sorted(self.folder.glob("*.zip")))

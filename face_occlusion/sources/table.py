@@ -43,12 +43,23 @@ class SourceFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A release: its files and the terms it comes under."""
+    """A release: its files and the terms it comes under.
+
+    Attributes:
+        name: Key of `sources` in params.yaml.
+        title: Its name for people.
+        files: What is published.
+        licence: Its terms, in a few words.
+        terms_url: Where they are stated.
+        citation: Whom whoever uses it is to cite.
+    """
 
     name: str
     title: str
     files: tuple[SourceFile, ...]
     licence: str
+    terms_url: str = ""
+    citation: str = ""
 
     def file(self, name: str) -> SourceFile:
         """Return a file of the release by its published name.
@@ -63,6 +74,11 @@ class Source:
         raise ValueError(f"files: '{name}' is no file of source '{self.name}'; known: {known}")
 
 
+DRAWN_LICENCE = "Apache-2.0 (drawn by this project)"  # of any release's miniature
+DRAWN_TERMS_URL = "https://www.apache.org/licenses/LICENSE-2.0"
+
+_VOO = "Voo, Jiang and Loy, CVPRW 2022"
+_AUTHORS_PAGE = "https://github.com/kennyvoo/face-occlusion-generation"
 _CELEBAMASK_PAGE = "https://github.com/switchablenorms/CelebAMask-HQ"
 _HANDS_PAGE = "https://sites.google.com/view/11khands"
 _COCO_PAGE = "https://cocodataset.org/#download"
@@ -104,6 +120,8 @@ SOURCES: dict[str, Source] = {
             name="celebamask_hq",
             title="CelebAMask-HQ with corrected masks",
             licence="non-commercial research and education only, no redistribution",
+            terms_url=_CELEBAMASK_PAGE,
+            citation=f"Lee, Liu, Wu and Luo, CVPR 2020; corrected masks: {_VOO}",
             files=(
                 SourceFile(
                     name="CelebAMask-HQ.zip",
@@ -130,6 +148,8 @@ SOURCES: dict[str, Source] = {
             name="hands_11k",
             title="11k Hands, 200 hands with masks",
             licence="academic research only, no redistribution",
+            terms_url=_HANDS_PAGE,
+            citation=f"Afifi, Multimedia Tools and Applications 2019; masks: {_VOO}",
             files=(
                 SourceFile(
                     name="Hands.zip",
@@ -152,6 +172,8 @@ SOURCES: dict[str, Source] = {
             name="coco",
             title="COCO objects",
             licence="annotations CC BY 4.0; photographs under their Flickr licences",
+            terms_url="https://cocodataset.org/#termsofuse",
+            citation="Lin et al., ECCV 2014",
             files=(
                 _authors("coco_object.7z", required=False),
                 _coco(
@@ -172,6 +194,8 @@ SOURCES: dict[str, Source] = {
             name="dtd",
             title="Describable Textures Dataset",
             licence="research purposes",
+            terms_url="https://www.robots.ox.ac.uk/~vgg/data/dtd/",
+            citation="Cimpoi et al., CVPR 2014",
             files=(
                 SourceFile(
                     name="dtd-r1.0.1.tar.gz",
@@ -190,6 +214,8 @@ SOURCES: dict[str, Source] = {
             name="realocc",
             title="RealOcc",
             licence="non-commercial research; photographs under the Pexels and Unsplash licences",
+            terms_url=_AUTHORS_PAGE,
+            citation=_VOO,
             files=(
                 _authors(
                     "RealOcc.7z",
@@ -202,12 +228,16 @@ SOURCES: dict[str, Source] = {
             name="realocc_wild",
             title="RealOcc-Wild",
             licence="non-commercial research; photographs under the Pexels and Unsplash licences",
+            terms_url=_AUTHORS_PAGE,
+            citation=_VOO,
             files=(_authors("RealOcc-Wild.7z"),),
         ),
         Source(
             name="cofw",
             title="Caltech Occluded Faces in the Wild, train masks",
             licence="photographs CC BY 4.0 (Caltech's record); masks for academic research",
+            terms_url="https://data.caltech.edu/records/bc0bf-nc666",
+            citation="Burgos-Artizzu, Perona and Dollár, ICCV 2013; masks: Jia et al., CVPR 2014",
             files=(
                 SourceFile(
                     name="COFW_color.zip",
@@ -230,6 +260,8 @@ SOURCES: dict[str, Source] = {
             name="egohands",
             title="EgoHands, labelled frames",
             licence="research; Bambach et al. (ICCV 2015) are to be cited",
+            terms_url="http://vision.soic.indiana.edu/projects/egohands/",
+            citation="Bambach, Lee, Crandall and Yu, ICCV 2015",
             files=(
                 SourceFile(
                     name="egohands_data.zip",
@@ -248,6 +280,8 @@ SOURCES: dict[str, Source] = {
             name="hgr1",
             title="HGR1, hands in other postures",
             licence="academic research",
+            terms_url=_HGR1_PAGE,
+            citation="Kawulok et al., EURASIP Journal on Image and Video Processing 2014",
             files=(
                 SourceFile(
                     name="hgr1_images.zip",

@@ -13,7 +13,7 @@ from PIL import Image
 
 from face_occlusion.images import encode_jpeg, encode_png
 from face_occlusion.imageset import write_image_set
-from face_occlusion.imageset.cards import CARD, CROISSANT, UNKNOWN_LICENCE
+from face_occlusion.imageset.cards import CARD, CROISSANT, UNKNOWN_LICENCE, inherit, list_licences
 from tests.imageset.samples import INFO, content, numbered
 
 RELEASES = {
@@ -186,3 +186,23 @@ def test_the_index_does_not_depend_on_the_cards(image_set):
     (image_set.folder / CARD).unlink()
     (image_set.folder / CROISSANT).unlink()
     assert image_set.sha256 == hashlib.sha256(before["index.json"]).hexdigest()
+
+
+def test_a_made_set_names_what_it_was_made_from_and_inherits_every_licence(tmp_path, image_set):
+    dtd = {"dtd": RELEASES["dtd"]}
+    info = {"kind": "textures", "name": "textures", "sources": ["dtd"], "releases": dtd}
+    textures = write_image_set(tmp_path / "textures", [("1", {"jpg": b"x"})], info=info)
+    mine = write_image_set(tmp_path / "mine", numbered(2), info={**INFO, "licence": "CC0"})
+    inherited = inherit(faces=image_set, occluders=textures)
+    assert inherited["sources"] == ["drawn here", "dtd"]
+    assert inherited["made_from"]["faces"] == {
+        "name": "wo",
+        "count": 7,
+        "index_sha256": image_set.sha256,
+    }
+    assert list_licences(inherited) == sorted([UNKNOWN_LICENCE, "research purposes"])
+    assert list_licences(inherit(faces=mine, occluders=textures)) == ["CC0", "research purposes"]
+    made = write_image_set(tmp_path / "made", numbered(2), info={**INFO, **inherited})
+    again = inherit(faces=made, occluders=mine)  # two steps on, nothing is forgotten
+    assert list_licences(again) == sorted([f"CC0; {UNKNOWN_LICENCE}", "research purposes"])
+    assert textures.sha256 in (made.folder / CARD).read_text()
