@@ -9,6 +9,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from face_occlusion.writing import write_aside
+
 BASE = "paper"
 
 
@@ -71,9 +73,7 @@ def switch(folder: Path, name: str, target: Path, *, force: bool = False) -> boo
                 "changes; keep them (git commit, or copy the file), then use --force "
                 "(make profile NAME=... FORCE=1)"
             )
-    aside = target.with_suffix(".partial")
-    aside.write_text(text)
-    aside.replace(target)
+    write_aside(target, text)
     return True
 
 

@@ -34,6 +34,7 @@ def export(
     from face_occlusion.evaluation.inference import load_model
     from face_occlusion.prediction.export import export_onnx, model_card
     from face_occlusion.prediction.runs import mean_ious, run_folder
+    from face_occlusion.writing import write_aside
 
     folder = run_folder(run)
     path = out or Path(f"{folder.resolve().name}.onnx")
@@ -41,7 +42,7 @@ def export(
     side = segmenter.input_px
     exported = export_onnx(segmenter, path, size or (side, side), batch)
     card = model_card(folder, exported, mean_ious(folder.resolve().name, which))
-    path.with_suffix(".md").write_text(card, encoding="utf-8")
+    write_aside(path.with_suffix(".md"), card)
     typer.echo(
         f"{path}: {exported.num_bytes / 1e6:.1f} MB, largest difference from PyTorch's "
         f"probabilities {exported.difference:.1e}; {path.with_suffix('.md')}: its card"

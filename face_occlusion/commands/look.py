@@ -33,15 +33,13 @@ def look(
     from face_occlusion.images import encode_png
     from face_occlusion.imageset import ImageSet
     from face_occlusion.viewing.contact_sheet import draw_contact_sheet, pick_keys, pick_largest
+    from face_occlusion.writing import write_aside
 
     opened = ImageSet(image_set)
     path = out or Path(f"{image_set.resolve().name}.png")
     chosen = pick_largest(opened, largest, num) if largest else pick_keys(opened, num)
     keys = key or chosen
     sheet = draw_contact_sheet(opened, keys, columns=columns, thumb_px=thumb_px)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(encode_png(sheet))
-    partial.replace(path)
+    write_aside(path, encode_png(sheet))
     shown = opened.absent or f"{len(keys)} of {len(opened)} samples"
     typer.echo(f"{path}: {shown}")

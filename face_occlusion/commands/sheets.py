@@ -34,10 +34,10 @@ def sheets(
     from face_occlusion.images import encode_png
     from face_occlusion.imageset import ImageSet
     from face_occlusion.viewing.comparisons import comparisons, draw_comparison, draw_labels
+    from face_occlusion.writing import write_aside
 
     face_set = ImageSet(faces)
     layout = {"num": num, "columns": columns, "thumb_px": thumb_px}
-    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="face-occlusion-") as scratch:
         methods = {"hands": "natocc", "objects": "natocc", "textures": "randocc"}
         sets = {kind: ImageSet(occluders / kind) for kind in methods}
@@ -53,7 +53,5 @@ def sheets(
         }
         drawn["labels"] = draw_labels(face_set, stores, **layout)
     for name, sheet in drawn.items():
-        partial = out / f"{name}.png.partial"
-        partial.write_bytes(encode_png(sheet))
-        partial.replace(out / f"{name}.png")
+        write_aside(out / f"{name}.png", encode_png(sheet))
     typer.echo(f"{out}: {', '.join(sorted(drawn))}")

@@ -20,6 +20,7 @@ import numpy as np
 
 from face_occlusion.evaluation.calibration import NUM_BINS
 from face_occlusion.evaluation.measures import ViewCounts, summarise
+from face_occlusion.writing import write_aside
 
 FORMAT = "face-occlusion scores"
 VERSION = 2
@@ -106,10 +107,7 @@ def write_scores(path: Path, scores: RunScores) -> None:
         f"  {json.dumps(name)}: {_benchmark_text(part)}" for name, part in scores.benchmarks.items()
     )
     text = "{\n" + ",\n".join([*lines, ' "benchmarks": {\n' + benchmarks + "\n }"]) + "\n}\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{path.name}.partial")
-    aside.write_text(text)
-    aside.replace(path)
+    write_aside(path, text)
 
 
 def read_scores(

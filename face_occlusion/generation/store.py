@@ -19,6 +19,7 @@ from face_occlusion.generation.occluder import Occluder, make_occluder
 from face_occlusion.generation.shapes import Texture
 from face_occlusion.imageset import ImageSet
 from face_occlusion.parallel import ordered_map
+from face_occlusion.writing import file_aside
 
 MUCH_TO_DECODE = 2**25  # bytes: a second of work, more than it takes to start processes
 
@@ -43,15 +44,13 @@ class OccluderStore(Sequence[Occluder]):
         self._path = path
         self._stored: list[_Stored] = []
         self._pixels: np.memmap | None = None
-        aside = path.with_name(path.name + ".partial")
-        with aside.open("wb") as file:
+        with file_aside(path) as aside, aside.open("wb") as file:
             for occluder in occluders:
                 levels = []
                 for level in occluder.levels:
                     levels.append((file.tell(), level.shape))
                     file.write(level.tobytes())
                 self._stored.append(_Stored(replace(occluder, levels=()), tuple(levels)))
-        aside.replace(path)
 
     def __len__(self) -> int:
         return len(self._stored)

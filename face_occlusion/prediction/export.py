@@ -20,6 +20,7 @@ from face_occlusion.evaluation.inference import Segmenter
 from face_occlusion.training.augmentation import normalise
 from face_occlusion.training.loss import margin
 from face_occlusion.training.segmentor import FaceSegmentor
+from face_occlusion.writing import file_aside
 
 INPUT, OUTPUT = "image", "face_probability"
 TOLERANCE = 1e-3  # largest difference of a probability from PyTorch's
@@ -78,9 +79,7 @@ def export_onnx(
     rng = np.random.default_rng(0)
     shape = (batch_size, *size, 3)
     seen = torch.from_numpy(rng.integers(0, 256, shape, dtype=np.uint8))
-    partial = path.with_name(f"{path.name}.partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with file_aside(path) as partial:
         _write_onnx(whole, seen, partial)
         difference = _largest_difference(whole, seen, partial)
         if not difference <= TOLERANCE:
@@ -88,9 +87,6 @@ def export_onnx(
                 f"{path}: not written, its probabilities leave PyTorch's by {difference:.2g}, "
                 f"more than {TOLERANCE:g}"
             )
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return Exported(path=path, shape=shape, num_bytes=path.stat().st_size, difference=difference)
 
 

@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 import jinja2
 
+from face_occlusion.writing import write_aside
+
 if TYPE_CHECKING:
     from face_occlusion.prediction.predict import Predicted
 
@@ -29,11 +31,9 @@ def write_page(path: Path, results: Sequence[Predicted], how: Mapping[str, objec
         lstrip_blocks=True,
     )
     environment.filters["url"] = lambda name: quote(str(name))
-    partial = path.with_name(f"{path.name}.partial")
     page = environment.get_template("predictions.html").render(
         done=[result for result in results if result.size],
         failed=[result for result in results if result.error],
         how=how,
     )
-    partial.write_text(page, encoding="utf-8")
-    partial.replace(path)
+    write_aside(path, page)

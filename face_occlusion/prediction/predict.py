@@ -21,6 +21,7 @@ from face_occlusion.prediction.faces_in_photos import AlignedSegmenter
 from face_occlusion.prediction.page import write_page
 from face_occlusion.prediction.photos import Photo
 from face_occlusion.reporting.pictures import outlined, reduced
+from face_occlusion.writing import file_aside, write_aside
 
 SHOWN_PX = 1024  # longer side of overlays and of the photographs beside them
 _AHEAD = 4  # photographs decoded ahead of the network
@@ -144,29 +145,21 @@ def _write_prediction(
     photo: Photo, image: np.ndarray, probability: np.ndarray, out: Path, threshold: float
 ) -> None:
     face = probability >= threshold
-    _write(out / f"masks/{photo.name}.png", encode_png(face.astype(np.uint8) * np.uint8(255)))
+    write_aside(out / f"masks/{photo.name}.png", encode_png(face.astype(np.uint8) * np.uint8(255)))
     labelme = out / f"labelme/{photo.name}.json"
     back = Path(os.path.relpath(photo.path.resolve(), labelme.parent.resolve())).as_posix()
     content = labelme_content(back, probability, threshold=threshold)
-    _write(labelme, f"{json.dumps(content, indent=1)}\n".encode())
+    write_aside(labelme, f"{json.dumps(content, indent=1)}\n".encode())
     shown = reduced(image, SHOWN_PX)
     rows = np.linspace(0, len(face) - 1, shown.shape[0]).round().astype(int)
     columns = np.linspace(0, face.shape[1] - 1, shown.shape[1]).round().astype(int)
     overlay = outlined(shown, face[np.ix_(rows, columns)], _LINE_RGB, tint=_TINT)
-    _write(out / f"overlays/{photo.name}.jpg", encode_jpeg(overlay, 88))
-    _write(out / f"photos/{photo.name}.jpg", encode_jpeg(shown, 88))
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    write_aside(out / f"overlays/{photo.name}.jpg", encode_jpeg(overlay, 88))
+    write_aside(out / f"photos/{photo.name}.jpg", encode_jpeg(shown, 88))
 
 
 def _write_table(path: Path, results: Sequence[Predicted]) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with file_aside(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["name", "photo", "height", "width", "face_frac", "seen", "error"])
         for result in results:
@@ -174,4 +167,3 @@ def _write_table(path: Path, results: Sequence[Predicted]) -> None:
             share = f"{result.face_frac:.4f}" if result.size else ""
             row = [result.photo.name, result.photo.path, height, width, share, result.seen]
             table.writerow([*row, result.error or ""])
-    partial.replace(path)

@@ -14,6 +14,7 @@ from typing import TypedDict
 from filelock import FileLock
 
 from face_occlusion.sources.table import SourceFile
+from face_occlusion.writing import write_aside
 
 LOCK = "sources.lock"
 
@@ -60,9 +61,7 @@ def add_to_lock(path: Path, entries: dict[str, LockEntry]) -> list[str]:
         known = read_lock(path)
         new = {name: entry for name, entry in entries.items() if name not in known}
         if new:
-            aside = path.with_name(path.name + ".partial")
-            aside.write_text(json.dumps({**known, **new}, indent=1, sort_keys=True) + "\n")
-            aside.replace(path)
+            write_aside(path, json.dumps({**known, **new}, indent=1, sort_keys=True) + "\n")
     return sorted(new)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from face_occlusion.generation.harmonisation.rainnet import RainNet
+from face_occlusion.writing import file_aside
 
 
 def load_rainnet(path: Path, device: str | torch.device = "cpu") -> RainNet:
@@ -61,8 +62,6 @@ def save_rainnet(network: RainNet, path: Path) -> None:
         network: The generator, on any device.
         path: The checkpoint's name; its folder is made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
     state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
-    torch.save(state, partial)
-    partial.rename(path)
+    with file_aside(path) as partial:
+        torch.save(state, partial)

@@ -20,6 +20,7 @@ from face_occlusion.generation.harmonisation.checkpoint import save_rainnet
 from face_occlusion.generation.harmonisation.composites import Composites, CompositeSource
 from face_occlusion.generation.harmonisation.rainnet import RainNet, check_side
 from face_occlusion.generation.harmonisation.training_images import TrainingImages
+from face_occlusion.writing import write_aside
 
 HELD_OUT_SEED = 1
 MIN_AREA_PX = 100  # smaller foregrounds weigh less (Sofiiuk et al. 2021, "foreground-normalised")
@@ -254,9 +255,7 @@ def device_name(device: str | torch.device) -> str:
 
 def write_card(card: dict[str, Any], path: Path) -> None:
     """Write a card as JSON, aside first."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(card, indent=2, allow_nan=False) + "\n")
-    partial.rename(path)
+    write_aside(path, json.dumps(card, indent=2, allow_nan=False) + "\n")
 
 
 def error_table(card: dict[str, Any]) -> str:

@@ -17,6 +17,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from face_occlusion.writing import file_aside
+
 if TYPE_CHECKING:
     from face_occlusion.imageset import ImageSet
 
@@ -155,9 +157,7 @@ def save_images(images: TrainingImages, path: Path) -> None:
         images: What to write: faces as JPEG, cut-outs as WebP with exact alpha.
         path: The file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with file_aside(path) as partial, partial.open("wb") as file:
         faces, face_ends = _join([_encode(face, "JPEG") for face in images.faces])
         cutouts, cutout_ends = _join([_encode(cutout, "WEBP") for cutout in images.cutouts])
         np.savez(
@@ -169,7 +169,6 @@ def save_images(images: TrainingImages, path: Path) -> None:
             cutouts=cutouts,
             cutout_ends=cutout_ends,
         )
-    partial.rename(path)
 
 
 def load_images(path: Path) -> TrainingImages:
