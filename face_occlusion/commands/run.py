@@ -24,6 +24,21 @@ def run(
     gpus_per_job: Annotated[
         int, typer.Option(help="GPUs of each job; a training uses all of its own")
     ] = 1,
+    ray: Annotated[
+        str, typer.Option(help="address of a Ray cluster (auto, ray://HOST:10001): use its GPUs")
+    ] = "",
+    remote: Annotated[
+        str, typer.Option(help="with --ray: the DVC remote that inputs and results go through")
+    ] = "",
+    ray_stages: Annotated[
+        str, typer.Option(help="with --ray: the groups that leave this machine")
+    ] = "train,evaluate",
+    clone_from: Annotated[
+        str, typer.Option(help="with --ray: what to clone there (default: this clone's origin)")
+    ] = "",
+    clones: Annotated[
+        str, typer.Option(help="with --ray: folder for the clones on each machine")
+    ] = "~/.cache/face-occlusion/clones",
 ) -> None:
     """Run what `dvc repro` would, several stages at once.
 
@@ -33,12 +48,34 @@ def run(
     kills them; the next run goes on from there. `face-occlusion plan` says beforehand what would
     run.
 
-    Example: face-occlusion run --jobs 4 --gpus 0,1,2,3
+    With --ray, trainings and evaluations run as Ray tasks, each in a clone on whichever machine has
+    a GPU free. What they read and write goes through a DVC remote and its run cache, so the commit
+    must be where the clones come from; params.yaml and dvc.lock are sent along. Install the
+    package, extra `ray` included, on every machine.
+
+    Examples:
+    face-occlusion run --jobs 4 --gpus 0,1,2,3;
+    face-occlusion run --jobs 16 --ray auto --remote lab
     """
+    from face_occlusion.running.hosts import Hosts
     from face_occlusion.running.run import run_pipeline
     from face_occlusion.running.slots import make_slots
 
-    names = [name.strip() for name in gpus.split(",") if name.strip()]
-    status = run_pipeline(Path.cwd(), targets or (), make_slots(jobs, names, gpus_per_job))
+    if bool(ray) != bool(remote):
+        raise ValueError("--ray and --remote belong together: machines exchange data by a remote")
+    hosts = Hosts(
+        address=ray,
+        remote=remote,
+        source=clone_from or None,
+        groups=_split(ray_stages),
+        gpus=gpus_per_job,
+        clones=clones,
+    )
+    slots = make_slots(jobs, _split(gpus), gpus_per_job, elsewhere=bool(ray))
+    status = run_pipeline(Path.cwd(), targets or (), slots, hosts if ray else None)
     if status:
         raise typer.Exit(status)
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]

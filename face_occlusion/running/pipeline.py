@@ -6,6 +6,7 @@ them is added here. Nothing is locked or written, so this may be asked while the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,11 +61,13 @@ def read_pipeline(root: Path, targets: Iterable[str] = ()) -> dict[str, Stage]:
         ValueError: If there is no pipeline, or no such target.
     """
     from dvc.exceptions import DvcException
+    from dvc.logger import set_loggers_level
     from dvc.repo import Repo
     from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 
     try:
-        with Repo(str(root)) as repo:
+        # it would announce on stdout what it restores
+        with set_loggers_level(logging.ERROR), Repo(str(root)) as repo:
             graph = get_active_graph(repo.index.graph)
             wanted = collect_stages(repo, [*targets] or ["dvc.yaml"])
             order: list[DvcStage] = plan_repro(graph, wanted)

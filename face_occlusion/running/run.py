@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import filelock
 import typer
 
 from face_occlusion.running.costs import by_urgency, estimate
+from face_occlusion.running.hosts import Hosts, remote_launch
 from face_occlusion.running.jobs import Job, LocalJob, log_path, repro_command, tail
-from face_occlusion.running.lockfile import locked_stages, restore_order
 from face_occlusion.running.pipeline import Stage, read_pipeline
 from face_occlusion.running.schedule import Launch, Outcome, run_stages
+from face_occlusion.running.serial_order import ignore_outputs, locked_stages, restore_order
 from face_occlusion.running.slots import Slot
 from face_occlusion.timings import read_times
 
@@ -20,7 +22,7 @@ _LOCK = Path(".scratch/run.lock")
 
 
 def run_pipeline(
-    root: Path, targets: Iterable[str], slots: Sequence[Slot], launch: Launch | None = None
+    root: Path, targets: Iterable[str], slots: Sequence[Slot], hosts: Hosts | None = None
 ) -> int:
     """Run the stale stages and print what became of them.
 
@@ -28,7 +30,7 @@ def run_pipeline(
         root: The repository's root.
         targets: See `read_pipeline`.
         slots: Where stages run.
-        launch: Starts a stage; None for this machine.
+        hosts: Machines for some of them; None to run all here.
 
     Returns:
         Exit status: 0 if all is up to date, 1 if a stage failed, 128 + n after signal n.
@@ -45,8 +47,11 @@ def run_pipeline(
                 typer.echo("everything is up to date")
                 return 0
             before = locked_stages(root)
+            ignore_outputs(root, list(costs))
             stale = {name: stages[name] for name in by_urgency(costs)}
-            outcome = run_stages(stale, slots, launch or local_launch(root))
+            here = local_launch(root)
+            with remote_launch(root, hosts, here) if hosts else nullcontext(here) as launch:
+                outcome = run_stages(stale, slots, launch)
             restore_order(root, before, list(stages))
     except filelock.Timeout as error:
         raise ValueError(f"{root / _LOCK}: another `face-occlusion run` is at work here") from error
