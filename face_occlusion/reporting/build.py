@@ -16,11 +16,12 @@ from face_occlusion.imageset import ImageSet
 from face_occlusion.reporting import tables
 from face_occlusion.reporting.anomalies import ANOMALIES, Finding, find_anomalies
 from face_occlusion.reporting.breakdowns import breakdown_table
+from face_occlusion.reporting.cells import axes_of
 from face_occlusion.reporting.claims import CLAIMS, Judgement, judge_claims
 from face_occlusion.reporting.curves import METRICS, Curve, read_curves
 from face_occlusion.reporting.data_files import group_table
 from face_occlusion.reporting.evidence import OurEvidence, PaperEvidence
-from face_occlusion.reporting.grid import Grid, axes_of
+from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.occluder_kinds import name_kinds, read_occluder_kinds
 from face_occlusion.reporting.paper import Place
 from face_occlusion.reporting.params import ReportParams
@@ -28,6 +29,7 @@ from face_occlusion.reporting.picks import count_corrected
 from face_occlusion.reporting.pictures import parse_colour
 from face_occlusion.reporting.provenance import read_cards
 from face_occlusion.reporting.quantities import Inventory, take_inventory
+from face_occlusion.reporting.table_files import Table
 from face_occlusion.reporting.verdicts import Question, sure_differences
 
 OCCLUDERS = ("hands", "objects", "textures")
@@ -153,7 +155,7 @@ def gather(sections: Sections, scores: Path, models: Path, data: Path) -> Materi
     )
 
 
-def all_tables(material: Material) -> dict[str, tables.Table]:
+def all_tables(material: Material) -> dict[str, Table]:
     """Build Tables 1 to 5, and those of the claims, the anomalies and groups of images."""
     sections, grid, inventory = material.sections, material.grid, material.inventory
     built = [

@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes as Axes2D
 from matplotlib.figure import Figure
 
+from face_occlusion.reporting.cells import Axes, best_of_columns
 from face_occlusion.reporting.curves import Curve
-from face_occlusion.reporting.grid import Axes, Grid, best_of_columns
+from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.paper import Place
 from face_occlusion.reporting.style import COLOURS, DASHES
 

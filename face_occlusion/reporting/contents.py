@@ -17,7 +17,8 @@ from face_occlusion.reporting.paper import paper_cells, paper_quantity
 from face_occlusion.reporting.picks import pick_most_corrected
 from face_occlusion.reporting.pictures import data_uri, outlined, reduced
 from face_occlusion.reporting.provenance import hashes, substitutions
-from face_occlusion.reporting.tables import Table, empty_reasons
+from face_occlusion.reporting.table_files import Table
+from face_occlusion.reporting.tables import empty_reasons
 
 PAGE_SAMPLES = 12  # of each set; both fill whole rows of 6, on a phone of 3
 PAGE_WRONG = 6

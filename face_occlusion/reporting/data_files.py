@@ -17,7 +17,7 @@ from face_occlusion.reporting.breakdowns import (
     seed_table,
 )
 from face_occlusion.reporting.grid import Grid
-from face_occlusion.reporting.tables import Table
+from face_occlusion.reporting.table_files import Table
 
 DECIMALS = 4  # of per cent
 

@@ -18,7 +18,7 @@ from face_occlusion.reporting.breakdowns import (
     MEAN_MODEL,
     MEASURED,
 )
-from face_occlusion.reporting.grid import Axes
+from face_occlusion.reporting.cells import Axes
 from face_occlusion.reporting.style import COLOURS, MARKERS
 
 

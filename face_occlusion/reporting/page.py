@@ -19,8 +19,9 @@ from matplotlib.ticker import MaxNLocator
 from face_occlusion.images import decode_image
 from face_occlusion.imageset import ImageSet
 from face_occlusion.reporting.catalogue import FigureEntry
+from face_occlusion.reporting.cells import Axes, Cell, best_of_columns
 from face_occlusion.reporting.curves import Curve, thinned
-from face_occlusion.reporting.grid import Axes, Cell, Grid, best_of_columns
+from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.picks import spread
 from face_occlusion.reporting.pictures import data_uri, outline_path, reduced
 

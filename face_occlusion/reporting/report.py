@@ -16,7 +16,7 @@ from face_occlusion.reporting.build import (
 from face_occlusion.reporting.catalogue import catalogue, draw_figures
 from face_occlusion.reporting.contents import page_context
 from face_occlusion.reporting.data_files import write_data, write_plots
-from face_occlusion.reporting.tables import write_table
+from face_occlusion.reporting.table_files import write_table
 
 
 def write_report(material: Material, out: Path) -> None:

@@ -1,23 +1,19 @@
-"""Tables 1 to 5 of the paper from our data: Markdown, LaTeX and CSV.
-
-Each table is a list of rows of `Text`; what differs between formats is only how a `Text` is
-written. The CSV of Tables 4 and 5 is long instead, one row per cell with every number.
-"""
+"""Tables 1 to 5 of the paper from our data, and what its claims and anomalies come to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from face_occlusion.reporting.anomalies import Finding
+from face_occlusion.reporting.cells import Cell, best_of_columns
 from face_occlusion.reporting.claims import Judgement
-from face_occlusion.reporting.grid import Cell, Grid, best_of_columns
+from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.paper import PARTITION, paper_quantity
 from face_occlusion.reporting.quantities import NO_PART, Inventory
+from face_occlusion.reporting.table_files import Table
 
 # Table 1 as this project applies it (Q1 to Q4).
 CLASS_DEFINITIONS = [
@@ -40,25 +36,6 @@ CATEGORY_TITLES = {
     "o": "CelebAMask-HQ-O",
 }
 EMPTY = "–"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """A table of one number of the paper.
-
-    Attributes:
-        name: File name without extension, `table4`.
-        caption: One sentence or two.
-        wide: What a reader sees: column headings to cells of text, `**bold**` for bold.
-        long: What a program reads: one row per cell or line, plain values.
-        notes: Lines printed below the Markdown, such as why cells are empty.
-    """
-
-    name: str
-    caption: str
-    wide: pd.DataFrame
-    long: pd.DataFrame
-    notes: list[str]
 
 
 def table_1() -> Table:
@@ -136,18 +113,18 @@ def score_table(
     """
     cells = grid.select(benchmarks)
     best, paper_best = best_of_columns(cells), best_of_columns(cells, paper=True)
-    wide: dict[str, list[str]] = {"Trained on": [], "Quantity": [], "Paper's quantity": []}
-    for key, combination in combinations.items():
-        wide["Trained on"].append(combination["title"])
-        wide["Quantity"].append(inventory.quantity(combination))
-        wide["Paper's quantity"].append(paper_quantity(key, number) or EMPTY)
+    quantities = {key: inventory.quantity(value) for key, value in combinations.items()}
+    wide: dict[str, list[str]] = {
+        "Trained on": [combination["title"] for combination in combinations.values()],
+        "Quantity": list(quantities.values()),
+        "Paper's quantity": [paper_quantity(key, number) or EMPTY for key in combinations],
+    }
     for cell in cells:
         benchmark, model = cell.place.benchmark, cell.place.model
         heading = f"{grid.axes.benchmarks[benchmark]}: {grid.axes.models[model]}"
         wide.setdefault(heading, []).append(
             cell_text(cell, best=cell.place in best, paper_best=cell.place in paper_best)
         )
-    quantities = {key: inventory.quantity(value) for key, value in combinations.items()}
     long = pd.DataFrame(
         {
             "combination": cell.place.combination,
@@ -289,57 +266,3 @@ def anomalies_table(findings: Sequence[Finding]) -> Table:
         "each holds on the paper's own numbers and on our scores."
     )
     return Table(name="anomalies", caption=caption, wide=wide, long=long, notes=[])
-
-
-def write_table(folder: Path, table: Table) -> None:
-    """Write NAME.md, NAME.tex and NAME.csv into a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{table.name}.md").write_text(markdown(table))
-    (folder / f"{table.name}.tex").write_text(latex(table))
-    table.long.to_csv(folder / f"{table.name}.csv", index=False, lineterminator="\n")
-
-
-def markdown(table: Table) -> str:
-    """Write a table as Markdown, its caption above and its notes below."""
-    # disable_numparse: tabulate would read "96.50" as a number and print 96.5
-    body = table.wide.to_markdown(index=False, disable_numparse=True)
-    notes = "".join(f"- {note}\n" for note in table.notes)
-    return f"{table.caption}\n\n{body}\n" + (f"\n{notes}" if notes else "")
-
-
-def latex(table: Table) -> str:
-    r"""Write a table as LaTeX for `\input`; needs booktabs and graphicx, and no other package."""
-    escaped = table.wide.map(_latex_text).rename(columns=_latex_text)
-    body = escaped.to_latex(index=False, escape=False, column_format="l" * table.wide.shape[1])
-    caption = _latex_text(" ".join([table.caption, *table.notes]))
-    return (
-        "\\begin{table*}\n\\centering\n"
-        f"\\caption{{{caption}}}\n\\label{{tab:{table.name}}}\n"
-        f"\\resizebox{{\\textwidth}}{{!}}{{%\n{body}}}\n\\end{{table*}}\n"
-    )
-
-
-_LATEX = str.maketrans(
-    {
-        "&": r"\&",
-        "%": r"\%",
-        "_": r"\_",
-        "#": r"\#",
-        "$": r"\$",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "\\": r"\textbackslash{}",
-        "–": "--",
-        "·": r"$\cdot$",
-    }
-)
-
-
-def _latex_text(value: object) -> str:
-    """Escape a cell's text and turn `**bold**` into LaTeX's."""
-    pieces = str(value).translate(_LATEX).split("**")
-    return "".join(
-        rf"\textbf{{{piece}}}" if index % 2 else piece for index, piece in enumerate(pieces)
-    )

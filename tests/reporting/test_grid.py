@@ -5,7 +5,8 @@ import pytest
 
 from face_occlusion.evaluation import metrics
 from face_occlusion.reporting.build import gather, mean_over_models
-from face_occlusion.reporting.grid import BootstrapParams, Grid, axes_of
+from face_occlusion.reporting.cells import axes_of
+from face_occlusion.reporting.grid import BootstrapParams, Grid
 from face_occlusion.reporting.paper import Place
 
 

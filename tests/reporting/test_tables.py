@@ -7,8 +7,9 @@ import pytest
 
 from face_occlusion.evaluation.bootstrap import Estimate
 from face_occlusion.reporting import tables
-from face_occlusion.reporting.grid import Cell, best_of_columns
+from face_occlusion.reporting.cells import Cell, best_of_columns
 from face_occlusion.reporting.paper import PaperCell, Place
+from face_occlusion.reporting.table_files import Table, write_table
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -72,14 +73,14 @@ def golden_table():
         }
     )
     long = pd.DataFrame({"combination": ["c_wo", "c_wo_mix"], "miou": [89.0, None]})
-    return tables.Table(
+    return Table(
         name="golden", caption="A table, 95 %.", wide=wide, long=long, notes=["COFW: empty."]
     )
 
 
 @pytest.mark.parametrize("suffix", ["md", "tex", "csv"])
 def test_files_equal_the_golden_ones(tmp_path, suffix):
-    tables.write_table(tmp_path, golden_table())
+    write_table(tmp_path, golden_table())
     expected = (GOLDEN / f"golden.{suffix}").read_text()
     assert (tmp_path / f"golden.{suffix}").read_text() == expected
 
