@@ -26,6 +26,7 @@ class Annotated:
         image: (H, W, 3) uint8 RGB.
         seg_map: (H, W) uint8 class ids.
         landmarks: (29, 2) COFW's points, None elsewhere.
+        identity: Whose face it is, CelebA's number, None where nobody says.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Annotated:
     image: np.ndarray
     seg_map: np.ndarray
     landmarks: np.ndarray | None = None
+    identity: str | None = None
 
 
 class Reader(Protocol):
@@ -119,7 +121,11 @@ class WoTestReader:
         image = decode_image(data, face.image)
         seg_map = resize_seg_map(read_corrected(self.release, face, image), image.shape[:2])
         return Annotated(
-            name=face.image.rpartition("/")[2], data=data, image=image, seg_map=seg_map
+            name=face.image.rpartition("/")[2],
+            data=data,
+            image=image,
+            seg_map=seg_map,
+            identity=face.identity,
         )
 
     def info(self) -> dict[str, Any]:

@@ -169,6 +169,7 @@ def load_sample(
     record: dict[str, Any] = {
         "name": sample.name,
         "source": params.source,
+        "identity": sample.identity,
         "occluder_kind": match[1] if (match := _KIND.search(key)) else None,
         "release_size": list(sample.image.shape[:2]),
     }

@@ -13,6 +13,7 @@ COMMANDS = (
     "unpack",
     "verify",
     "card",
+    "overlap",
     "occlude",
     "sheets",
     "align",
@@ -20,6 +21,7 @@ COMMANDS = (
     "profile",
     "fetch",
     "predict",
+    "audit",
     "export",
 )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from face_occlusion.classes import FACE
 from face_occlusion.images import decode_mask, to_seg_map
-from face_occlusion.masks import original_seg_map
+from face_occlusion.masks import original_seg_map, read_identities
 from face_occlusion.sources import Release
 
 _PART_NAME = re.compile(r"/(\d+)_([a-z_]+)\.png$")
@@ -24,12 +24,14 @@ class FaceFiles:
         image: Name of the photograph.
         corrected: Name of the corrected mask.
         parts: Layer (`skin`, `l_eye`, ...) -> name of its mask.
+        identity: Whose face it is, CelebA's number; None where the release does not say.
     """
 
     number: int
     image: str
     corrected: str
     parts: dict[str, str]
+    identity: str | None
 
     @property
     def key(self) -> str:
@@ -70,6 +72,7 @@ def find_faces(release: Release, images: dict[int, str], numbers: list[int]) -> 
         if (match := _PART_NAME.search(name)) is None:
             raise ValueError(f"{release.folder}: '{name}' is not named like 00024_skin.png")
         parts.setdefault(int(match[1]), {})[match[2]] = name
+    identities = read_identities(release)
     faces = []
     for number in numbers:
         if number not in corrected:
@@ -88,6 +91,7 @@ def find_faces(release: Release, images: dict[int, str], numbers: list[int]) -> 
                 image=images[number],
                 corrected=corrected[number],
                 parts=parts[number],
+                identity=identities.get(number),
             )
         )
     return faces

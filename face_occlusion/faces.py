@@ -178,6 +178,7 @@ def load_face(
         "release_size": list(image.shape[:2]),
         "size": list(size),
         "layers": sorted(face.parts),
+        "identity": face.identity,
         "face_frac": np.count_nonzero(corrected == FACE) / corrected.size,
         "changed_frac": np.count_nonzero(corrected != original) / corrected.size,
         **change,

@@ -133,6 +133,19 @@ def _read_list(release: Release, name: str, faces: Mapping[int, str]) -> list[in
     return sorted(numbers)
 
 
+def read_identities(release: Release) -> dict[int, str]:
+    """Map faces' numbers to CelebA's identities; empty where one of the two files is missing."""
+    mapping, identities = release.glob(f"*{MAPPING}"), release.glob(f"*{IDENTITIES}")
+    if not mapping or not identities:
+        return {}
+    person_of_file = dict(line.split()[:2] for line in release.lines(identities[0]))
+    return {
+        int(fields[0]): person_of_file[fields[2]]
+        for fields in map(str.split, release.lines(mapping[0]))
+        if fields[0].isdecimal() and fields[2] in person_of_file
+    }
+
+
 def check_identities(release: Release, numbers: Mapping[str, list[int]]) -> str:
     """Check that no person is in both WO train and WO test (the paper: 80 identities apart).
 
@@ -150,17 +163,12 @@ def check_identities(release: Release, numbers: Mapping[str, list[int]]) -> str:
             name for name, found in ((MAPPING, mapping), (IDENTITIES, identities)) if not found
         )
         return f"not checked: no {missing}"
-    person_of_file = dict(line.split()[:2] for line in release.lines(identities[0]))
-    file_of_number = {
-        int(fields[0]): fields[2]
-        for fields in map(str.split, release.lines(mapping[0]))
-        if fields[0].isdecimal()
-    }
+    known = read_identities(release)
     people: dict[str, dict[str, int]] = {}
     for subset in ("wo", "wo_test"):
         people[subset] = {}
         for number in numbers[subset]:
-            person = person_of_file.get(file_of_number.get(number, ""))
+            person = known.get(number)
             if person is None:
                 raise ValueError(
                     f"{release.folder / mapping[0]}: face {number} has no identity there "

@@ -11,7 +11,17 @@ from face_occlusion.profiles import compose, profile_names
 from tests.conftest import ROOT
 
 PROFILES = ROOT / "profiles"
-STAGES = ("download", "faces", "occluders", "benchmarks", "generate", "train", "evaluate", "report")
+STAGES = (
+    "download",
+    "faces",
+    "occluders",
+    "benchmarks",
+    "generate",
+    "train",
+    "evaluate",
+    "overlap",
+    "report",
+)
 COMBINATIONS = 9
 MODELS = 3
 

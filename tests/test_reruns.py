@@ -53,7 +53,7 @@ def kinds(names: list[str]) -> dict[str, int]:
     return counts
 
 
-def test_the_grid_has_27_runs_and_80_stages(stages):
+def test_the_grid_has_27_runs_and_81_stages(stages):
     assert kinds(list(stages)) == {
         "download": 9,
         "faces": 1,
@@ -62,6 +62,7 @@ def test_the_grid_has_27_runs_and_80_stages(stages):
         "generate": 5,
         "train": 27,
         "evaluate": 27,
+        "overlap": 1,
         "report": 1,
     }
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from face_occlusion.imageset.croissant import encode_croissant
 from face_occlusion.imageset.format import INDEX, ShardEntry, encode_index
+from face_occlusion.writing import write_aside
 
 if TYPE_CHECKING:
     from face_occlusion.imageset.reader import ImageSet  # which checks cards
@@ -73,9 +74,7 @@ def encode_cards(shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> dict[
 def write_cards(folder: Path, shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> None:
     """Write card and metadata beside a set's shards, each aside and renamed."""
     for name, content in encode_cards(shards, info).items():
-        partial = folder / f"{name}.partial"
-        partial.write_bytes(content)
-        partial.replace(folder / name)
+        write_aside(folder / name, content)
 
 
 def check_cards(folder: Path, shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> None:

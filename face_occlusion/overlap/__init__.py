@@ -1,0 +1,1 @@
+"""Photographs, or people, that stand in two image sets: perceptual hashes and identities."""

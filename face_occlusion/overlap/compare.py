@@ -1,0 +1,221 @@
+"""Compare sets of training and benchmark images: suspected copies, and people on both sides."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from face_occlusion.imageset import ImageSet
+from face_occlusion.overlap.hashes import HASH_BITS, hash_image
+from face_occlusion.overlap.pairs import Pair, all_distances, close_pairs, closest_pairs
+from face_occlusion.parallel import ordered_map
+from face_occlusion.params import check_at_least
+from face_occlusion.writing import write_aside
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverlapParams:
+    """Section `overlap` of params.yaml."""
+
+    training: Sequence[str]  # image sets below data/ that runs are trained on
+    benchmarks: Sequence[str]  # image sets below data/benchmarks/
+    max_bits: int  # images whose closest views differ in no more bits, of 256, are suspected
+    num_closest: int  # pairs shown of each two sets, whether suspected or not
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_bits < HASH_BITS // 2:
+            raise ValueError(f"max_bits: must lie in 0-{HASH_BITS // 2 - 1}; got {self.max_bits}")
+        check_at_least(0, num_closest=self.num_closest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two image sets, compared.
+
+    Attributes:
+        first: One set: a training set, or a benchmark.
+        second: The other one, a benchmark.
+        sizes: Images of both.
+        same_release: Whether both come from one release, so that shared images can be meant.
+        suspected: All pairs within the limit, closest first.
+        closest: The closest pairs, each of another image of the second set.
+        identities: Whether people are in both, in words.
+        shared_identities: How many; None where that is unknown.
+    """
+
+    first: str
+    second: str
+    sizes: tuple[int, int]
+    same_release: bool
+    suspected: list[Pair]
+    closest: list[Pair]
+    identities: str
+    shared_identities: int | None
+
+    @property
+    def num_suspected(self) -> tuple[int, int]:
+        """Count the images of both sets that are in a suspected pair."""
+        return len({pair.first for pair in self.suspected}), len(
+            {pair.second for pair in self.suspected}
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlap:
+    """All comparisons and the limit they were made with."""
+
+    max_bits: int
+    comparisons: list[Comparison]
+
+
+def hash_sets(
+    image_sets: Mapping[str, ImageSet], turned: Collection[str], workers: int | None = None
+) -> dict[str, np.ndarray]:
+    """Hash every image of several sets.
+
+    Args:
+        image_sets: By name.
+        turned: Names of the sets that are hashed in all variants.
+        workers: Processes; None for one a core. Changes no byte.
+
+    Returns:
+        Name -> (N, V, A, WORDS) uint64, see `hash_image`.
+
+    Raises:
+        ValueError: If an image cannot be read.
+    """
+    items = [(name, key) for name, one in image_sets.items() for key in one.keys]
+    hash_one = functools.partial(_hash_sample, image_sets=image_sets, turned=frozenset(turned))
+    found: dict[str, list[np.ndarray]] = {name: [] for name in image_sets}
+    hashes = ordered_map(hash_one, items, desc="hash images", workers=workers)
+    for (name, _), one in zip(items, hashes, strict=True):
+        found[name].append(one)
+    return {name: np.stack(hashes) for name, hashes in found.items()}
+
+
+def _hash_sample(
+    item: tuple[str, str], *, image_sets: Mapping[str, ImageSet], turned: Collection[str]
+) -> np.ndarray:
+    name, key = item
+    image_set = image_sets[name]
+    seg_map = image_set.seg_map(key) if "png" in image_set.parts(key) else None
+    return hash_image(image_set.image(key), seg_map, variants=name in turned)
+
+
+def find_overlap(
+    training: Mapping[str, ImageSet],
+    benchmarks: Mapping[str, ImageSet],
+    *,
+    max_bits: int,
+    num_closest: int,
+    workers: int | None = None,
+) -> Overlap:
+    """Compare each training set with each benchmark, and the benchmarks among each other.
+
+    Sets that are absent are left out.
+
+    Args:
+        training: By name.
+        benchmarks: By name.
+        max_bits: Images at most this far apart are suspected to show one photograph.
+        num_closest: Pairs kept of each two sets.
+        workers: Processes; None for one a core. Changes no byte.
+    """
+    training = {name: one for name, one in training.items() if not one.absent}
+    benchmarks = {name: one for name, one in benchmarks.items() if not one.absent}
+    hashes = hash_sets(training | benchmarks, benchmarks.keys(), workers)
+    identities = {name: read_identities(one) for name, one in (training | benchmarks).items()}
+    names = list(benchmarks)
+    pairs = [(first, second) for first in training for second in names]
+    pairs += [(first, second) for n, first in enumerate(names) for second in names[n + 1 :]]
+    comparisons = []
+    for first, second in pairs:
+        one, other = (training | benchmarks)[first], benchmarks[second]
+        distances = all_distances(hashes[first][:, :, :1], hashes[second])
+        words, shared = compare_identities(identities[first], identities[second], first, second)
+        comparisons.append(
+            Comparison(
+                first=first,
+                second=second,
+                sizes=(len(one), len(other)),
+                same_release=bool({*one.info["sources"]} & {*other.info["sources"]}),
+                suspected=close_pairs(distances, one.keys, other.keys, max_bits),
+                closest=closest_pairs(distances, one.keys, other.keys, num_closest),
+                identities=words,
+                shared_identities=shared,
+            )
+        )
+    return Overlap(max_bits=max_bits, comparisons=comparisons)
+
+
+def read_identities(image_set: ImageSet) -> set[tuple[str, str]] | None:
+    """Read whose faces a set holds: (source, identity) of each record; None if one has none."""
+    found = set()
+    for key in image_set.keys:
+        record = image_set.record(key) if "json" in image_set.parts(key) else {}
+        if record.get("identity") is None:
+            return None
+        found.add((record.get("source", ""), record["identity"]))
+    return found
+
+
+def compare_identities(
+    first: set[tuple[str, str]] | None,
+    second: set[tuple[str, str]] | None,
+    first_name: str,
+    second_name: str,
+) -> tuple[str, int | None]:
+    """Say whether people are in both sets; unknown where identities are missing or of two kinds.
+
+    Returns:
+        The words, and how many are in both, None where that is unknown.
+    """
+    unknown = [name for name, one in ((first_name, first), (second_name, second)) if one is None]
+    if first is None or second is None:
+        return f"unknown: {' and '.join(unknown)} name no identities", None
+    if {source for source, _ in first} != {source for source, _ in second}:
+        return "unknown: identities of two releases", None
+    if shared := len(first & second):
+        return f"{shared} of {len(second)} in both", shared
+    return f"none: {len(second)} identities, {len(first)} others", 0
+
+
+def write_overlap(path: Path, overlap: Overlap) -> None:
+    """Write the comparisons as JSON, aside and renamed; the same bytes for the same sets."""
+    write_aside(path, json.dumps(dataclasses.asdict(overlap), indent=1) + "\n")
+
+
+def read_overlap(path: Path) -> Overlap:
+    """Read what `write_overlap` wrote.
+
+    Raises:
+        ValueError: If the file is missing or is not such a file.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; run `dvc repro overlap`")
+    try:
+        return _overlap(json.loads(path.read_text()))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not written by `stages.overlap`: {error}") from error
+
+
+def _overlap(values: dict[str, Any]) -> Overlap:
+    comparisons = [
+        Comparison(
+            **{
+                **one,
+                "sizes": tuple(one["sizes"]),
+                "suspected": [Pair(**pair) for pair in one["suspected"]],
+                "closest": [Pair(**pair) for pair in one["closest"]],
+            }
+        )
+        for one in values["comparisons"]
+    ]
+    return Overlap(max_bits=values["max_bits"], comparisons=comparisons)

@@ -1,0 +1,95 @@
+"""Perceptual hashes of an image in several views, so that a copy is found however it was cropped.
+
+One hash sees through JPEG, size and brightness, not through a crop. Therefore each image is hashed
+whole, around its face, and around its face with some surroundings: where the face is, its mask
+says, whatever else was cropped away. A copy may be mirrored and turned as well, as alignment turns
+faces upright: one side of a comparison is hashed as it is, the other in all these variants.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import cv2
+import imagehash
+import numpy as np
+from PIL import Image
+
+from face_occlusion.classes import FACE
+
+HASH_SIDE = 16
+HASH_BITS = HASH_SIDE**2
+WORDS = HASH_BITS // 64  # of 64 bits
+MARGINS = {"face": 1.0, "surroundings": 1.4}  # side of the square / longer side of the face
+VIEWS = ("whole", *MARGINS)
+ANGLES_DEG = (0, -18, -12, -6, 6, 12, 18)
+VARIANTS = tuple(itertools.product(ANGLES_DEG, (False, True)))  # (angle, mirrored)
+
+_VIEW_PX = 128
+_READ_PX = 512  # longer side that views are cut from
+
+
+def hash_image(
+    image: np.ndarray, seg_map: np.ndarray | None, *, variants: bool = False
+) -> np.ndarray:
+    """Hash an image in all views.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        seg_map: (H, W) uint8 class ids; None, or one without face, takes the middle for the face.
+        variants: Whether to hash it turned and mirrored as well; whole it is only mirrored.
+
+    Returns:
+        (V, A, WORDS) uint64 by VIEWS and VARIANTS; A is 1 without variants.
+    """
+    grey, outline = _shrink(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), face_outline(image, seg_map))
+    hashes = [
+        [_hash(_cut(grey, outline, view, angle), mirrored=mirrored) for view in VIEWS]
+        for angle, mirrored in (VARIANTS if variants else VARIANTS[:1])
+    ]
+    return np.swapaxes(np.asarray(hashes, np.uint64), 0, 1)
+
+
+def face_outline(image: np.ndarray, seg_map: np.ndarray | None) -> np.ndarray:
+    """Return (N, 2) float32 corners (x, y) of the face's convex hull, else of the image's middle.
+
+    The middle is the square of half the shorter side.
+    """
+    if seg_map is not None and (seg_map == FACE).any():
+        points = cv2.findNonZero((seg_map == FACE).astype(np.uint8))
+        return cv2.convexHull(points).reshape(-1, 2).astype(np.float32)
+    height, width = image.shape[:2]
+    half = min(height, width) / 4
+    corners = np.array([[-half, -half], [half, -half], [half, half], [-half, half]])
+    return (np.array([width / 2, height / 2]) + corners).astype(np.float32)
+
+
+def _shrink(grey: np.ndarray, outline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shrink an image such that cutting views from it skips no pixels."""
+    scale = _READ_PX / max(grey.shape)
+    if scale >= 1:
+        return grey, outline
+    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA), outline * np.float32(scale)
+
+
+def _cut(grey: np.ndarray, outline: np.ndarray, view: str, angle_deg: float) -> np.ndarray:
+    """Cut a view, turned by an angle; (h, w) uint8. The whole image is never turned."""
+    if view not in MARGINS:
+        return grey
+    cosine, sine = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    turned = outline @ turn.T
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    scale = _VIEW_PX / (MARGINS[view] * max(*(high - low), 1))
+    shift = _VIEW_PX / 2 - scale * (low + high) / 2
+    matrix = np.column_stack([scale * turn, shift])
+    size = (_VIEW_PX, _VIEW_PX)
+    return cv2.warpAffine(grey, matrix, size, borderMode=cv2.BORDER_REFLECT)
+
+
+def _hash(view: np.ndarray, *, mirrored: bool) -> np.ndarray:
+    """Hash a view: (WORDS,) uint64, by the signs of its low frequencies against their median."""
+    picture = Image.fromarray(np.ascontiguousarray(view[:, ::-1] if mirrored else view))
+    bits = imagehash.phash(picture, hash_size=HASH_SIDE).hash
+    return np.packbits(bits.ravel()).view(np.uint64)

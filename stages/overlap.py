@@ -1,0 +1,41 @@
+"""Look for photographs and people that are in training and in benchmark images."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from face_occlusion.imageset import ImageSet
+from face_occlusion.overlap.compare import OverlapParams, find_overlap, write_overlap
+from face_occlusion.params import load_params
+from stages import run_stage
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="folder with faces/ and benchmarks/")
+    parser.add_argument("out", type=Path, help="the file to write")
+    args = parser.parse_args()
+
+    params = load_params(Path("params.yaml"), "overlap", OverlapParams)
+    benchmarks = [f"benchmarks/{name}" for name in params.benchmarks]
+    overlap = find_overlap(
+        {name: ImageSet(args.data / name) for name in params.training},
+        {name: ImageSet(args.data / name) for name in benchmarks},
+        max_bits=params.max_bits,
+        num_closest=params.num_closest,
+    )
+    write_overlap(args.out, overlap)
+    for one in overlap.comparisons:
+        logging.info(
+            "overlap: %s and %s: %d images of each suspected at most; identities: %s",
+            one.first,
+            one.second,
+            max(one.num_suspected),
+            one.identities,
+        )
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,160 @@
+"""Sets that share photographs or people are told from those that do not."""
+
+import importlib
+
+import numpy as np
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from typer.testing import CliRunner
+
+from bench.overlap import cropped, turned
+from face_occlusion.images import encode_jpeg, encode_png
+from face_occlusion.imageset import encode_record, write_image_set
+from face_occlusion.overlap.compare import (
+    OverlapParams,
+    compare_identities,
+    find_overlap,
+    read_overlap,
+    write_overlap,
+)
+from face_occlusion.overlap.pairs import Pair, all_distances, close_pairs, closest_pairs
+from tests.overlap.test_hashes import textured
+
+
+def make_set(folder, samples, identities=None, source="celebamask_hq", **info):
+    def encoded():
+        for key, (image, mask) in samples.items():
+            person = (identities or {}).get(key)
+            yield (
+                key,
+                {
+                    "jpg": encode_jpeg(image, 90),
+                    "png": encode_png(mask),
+                    "json": encode_record({"source": source, "identity": person}),
+                },
+            )
+
+    kind = {"kind": "faces", "name": folder.name, "sources": [source], **info}
+    return write_image_set(folder, encoded(), info=kind)
+
+
+@pytest.fixture
+def sets(tmp_path):
+    """Training faces 0-3 and 4; a benchmark whose `b` is face 2, cropped and turned."""
+    copied = turned(cropped(textured(2), 0.05, np.random.default_rng(0)), 5)
+    wo = {f"{n:05d}": textured(n) for n in range(4)}
+    return {
+        "wo": make_set(tmp_path / "wo", wo, dict.fromkeys(wo, "7")),
+        "o": make_set(tmp_path / "o", {"00004": textured(4)}),
+        "test": make_set(tmp_path / "test", {"t": textured(9)}, {"t": "8"}),
+        "wild": make_set(tmp_path / "wild", {"a": textured(8), "b": copied}, source="realocc_wild"),
+    }
+
+
+def compared(sets, training=("wo", "o"), benchmarks=("test", "wild"), **options):
+    overlap = find_overlap(
+        {name: sets[name] for name in training},
+        {name: sets[name] for name in benchmarks},
+        **{"max_bits": 48, "num_closest": 2, "workers": 1, **options},
+    )
+    return overlap, {(one.first, one.second): one for one in overlap.comparisons}
+
+
+def test_a_copy_is_suspected_and_nothing_else(sets):
+    _, found = compared(sets)
+    assert found.keys() == {(a, b) for a in ("wo", "o") for b in ("test", "wild")} | {
+        ("test", "wild")
+    }
+    one = found["wo", "wild"]
+    assert [(pair.first, pair.second) for pair in one.suspected] == [("00002", "b")]
+    assert one.num_suspected == (1, 1)
+    assert [pair.second for pair in one.closest] == ["b", "a"]
+    assert one.sizes == (4, 2)
+    assert not any(other.suspected for key, other in found.items() if key != ("wo", "wild"))
+    assert found["wo", "test"].same_release and not one.same_release
+
+
+def test_identities_are_compared_where_they_are_known(sets):
+    _, found = compared(sets)
+    assert found["wo", "test"].shared_identities == 0
+    assert found["wo", "test"].identities == "none: 1 identities, 1 others"
+    assert found["o", "test"].shared_identities is None
+    assert found["o", "test"].identities == "unknown: o name no identities"
+    a, b = ("celebamask_hq", "7"), ("celebamask_hq", "8")
+    assert compare_identities({a, b}, {b}, "one", "other") == ("1 of 1 in both", 1)
+    words, shared = compare_identities({a}, {("cofw", "7")}, "one", "other")
+    assert shared is None and words.startswith("unknown: identities of two")
+
+
+def test_the_file_reads_back_and_is_the_same_with_more_workers(sets, tmp_path):
+    overlap, _ = compared(sets)
+    again, _ = compared(sets, workers=2)
+    for name, one in (("a", overlap), ("b", again)):
+        write_overlap(tmp_path / name, one)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert read_overlap(tmp_path / "a") == overlap
+    (tmp_path / "c").write_text('{"max_bits": 3}')
+    with pytest.raises(ValueError, match=r"c: not written by `stages.overlap`"):
+        read_overlap(tmp_path / "c")
+    with pytest.raises(ValueError, match="run `dvc repro overlap`"):
+        read_overlap(tmp_path / "d")
+
+
+def test_absent_sets_are_left_out(sets, tmp_path):
+    info = {"kind": "benchmark", "name": "cofw", "sources": ["cofw"], "absent": "no COFW"}
+    gone = {**sets, "cofw": write_image_set(tmp_path / "cofw", [], info=info)}
+    _, found = compared(gone, benchmarks=("cofw", "wild"))
+    assert found.keys() == {("wo", "wild"), ("o", "wild")}
+
+
+words = arrays(np.uint64, (3, 2, 2, 4), elements=st.integers(0, 2**64 - 1))
+
+
+@given(words, arrays(np.uint64, (2, 2, 5, 4), elements=st.integers(0, 2**64 - 1)))
+def test_distances_are_those_of_a_slow_loop(first, second):
+    def bits(one, other):
+        return sum(
+            int(a ^ b).bit_count() for a, b in zip(one.tolist(), other.tolist(), strict=True)
+        )
+
+    expected = [
+        [
+            min(bits(a, b) for view in range(2) for a in one[view] for b in other[view])
+            for other in second
+        ]
+        for one in first
+    ]
+    np.testing.assert_array_equal(all_distances(first, second), expected)
+
+
+def test_pairs_are_sorted_and_bounded():
+    distances = np.array([[9, 3], [3, 40], [1, 60]])
+    rows, columns = ["x", "y", "z"], ["p", "q"]
+    assert [(p.first, p.second) for p in close_pairs(distances, rows, columns, 3)] == [
+        ("z", "p"),
+        ("x", "q"),
+        ("y", "p"),
+    ]
+    assert closest_pairs(distances, rows, columns, 1) == [Pair(first="z", second="p", bits=1)]
+    assert len(closest_pairs(distances, rows, columns, 9)) == 2
+    assert closest_pairs(np.zeros((0, 2)), [], columns, 9) == []
+
+
+def test_a_limit_that_suspects_everything_is_refused():
+    with pytest.raises(ValueError, match="max_bits: must lie in 0-127"):
+        OverlapParams(training=[], benchmarks=[], max_bits=128, num_closest=0)
+
+
+def test_the_command_lists_suspected_pairs(sets):
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(importlib.import_module("face_occlusion.commands.overlap").overlap)
+    folders = [str(sets[name].folder) for name in ("wo", "wild")]
+    result = CliRunner().invoke(app, [*folders, "--workers", "1"])
+    assert result.exit_code == 0, result.output
+    assert "1 pairs suspected; closest:" in result.stdout
+    assert "  00002 b " in result.stdout
+    alone = CliRunner().invoke(app, folders[:1])
+    assert isinstance(alone.exception, ValueError) and "two image sets" in str(alone.exception)
