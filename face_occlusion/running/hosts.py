@@ -98,8 +98,8 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
         here: Starts a stage on this machine.
 
     Raises:
-        ValueError: If Ray is not installed, the remote is unknown, or there are changes that are
-            in no commit and are not sent along.
+        ValueError: If Ray is not installed, no cluster answers, the remote is unknown, or there are
+            changes that are in no commit and are not sent along.
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
@@ -112,7 +112,7 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
     source = hosts.source or _origin(root)
     started = not ray.is_initialized()
     if started:
-        ray.init(address=hosts.address, log_to_driver=False)
+        _connect(ray, hosts.address)
     task = ray.remote(num_gpus=hosts.gpus, max_retries=2)(run_in_clone)
 
     def launch(stage: Stage, slot: Slot) -> Job:
@@ -146,6 +146,16 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
     finally:
         if started:
             ray.shutdown()
+
+
+def _connect(ray: Any, address: str) -> None:
+    try:
+        ray.init(address=address, log_to_driver=False)
+    except ConnectionError as error:
+        raise ValueError(
+            f"--ray {address}: no cluster answers ({error}); start one with `ray start --head`, "
+            "and give this machine its token if it has one (Ray's page on token authentication)"
+        ) from error
 
 
 def _files(root: Path, stage: str) -> dict[str, bytes]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dvc.dependency import Dependency
     from dvc.repo import Repo
     from dvc.stage import Stage as DvcStage
 
@@ -85,7 +86,7 @@ def _read_stage(
 ) -> Stage:
     size = _size(stage)
     late = [name for name in upstream if before[name].stale]
-    reason = f"follows {_name_few(late)}" if late else _why_stale(stage)
+    reason = f"follows {_name_few(late, most=1)}" if late else _why_stale(stage)
     return Stage(
         name=stage.addressing,
         upstream=tuple(upstream),
@@ -114,11 +115,20 @@ def _why_stale(stage: DvcStage) -> str | None:
     if not stage.frozen:
         if stage.is_callback or stage.always_changed:
             return "always runs"
-        if changed := [path for dep in stage.deps for path in dep.status()]:
+        if changed := [name for dep in stage.deps for name in _changed(dep)]:
             return f"changed: {_name_few(changed)}"
     if missing := [path for out in stage.outs for path in out.status()]:
         return f"not as recorded: {_name_few(missing)}"
     return None
+
+
+def _changed(dep: Dependency) -> list[str]:
+    """Name what changed: the path, or each key of a parameter file."""
+    return [
+        name
+        for path, state in dep.status().items()
+        for name in (state if isinstance(state, dict) else [path])
+    ]
 
 
 def _is_restorable(repo: Repo, stage: DvcStage) -> bool:

@@ -88,3 +88,15 @@ def test_ray_that_is_not_installed_is_named(project, lab, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"face-occlusion\[ray\]"):
         run(project, lab)
+
+
+def test_a_cluster_that_does_not_answer_is_named(project, lab, monkeypatch):
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+
+    def init(**_):
+        raise ConnectionError("nobody there")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(ValueError, match=r"--ray local: no cluster answers \(nobody there\)"):
+        run(project, lab)
