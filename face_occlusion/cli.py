@@ -5,32 +5,21 @@ import sys
 
 import typer
 
-COMMANDS = (
-    "plan",
-    "run",
-    "look",
-    "pack",
-    "unpack",
-    "verify",
-    "card",
-    "overlap",
-    "occlude",
-    "sheets",
-    "align",
-    "train_rainnet",
-    "profile",
-    "fetch",
-    "predict",
-    "audit",
-    "export",
-)
+COMMANDS = {
+    "The pipeline": ("plan", "run", "profile", "fetch"),
+    "Image sets": ("look", "pack", "unpack", "verify", "card", "overlap", "audit"),
+    "Faces and occluders": ("occlude", "sheets", "align", "train_rainnet"),
+    "Trained networks": ("predict", "export"),
+}
 
 app = typer.Typer(
-    help="Synthetic face occlusion: look at image sets, occlude faces of your own, "
-    "and switch the pipeline's profile. The pipeline itself runs with `dvc repro`.",
+    help="Synthetic face occlusion. `dvc repro` runs the whole pipeline; these commands say what "
+    "it would cost and spread it over GPUs, look into what it made, occlude faces of your own, and "
+    "put its networks to use. `face-occlusion COMMAND --help` gives an example of each.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # its own takes face-occlusion[align] for a style, and drops it
 )
 
 
@@ -39,9 +28,10 @@ def _command_group() -> None:
     """Keep subcommands even while there is one only."""
 
 
-for _name in COMMANDS:
-    _module = importlib.import_module(f"face_occlusion.commands.{_name}")
-    app.command(_name.replace("_", "-"))(getattr(_module, _name))
+for _panel, _names in COMMANDS.items():
+    for _name in _names:
+        _module = importlib.import_module(f"face_occlusion.commands.{_name}")
+        app.command(_name.replace("_", "-"), rich_help_panel=_panel)(getattr(_module, _name))
 
 
 def main() -> None:

@@ -16,6 +16,8 @@ def profile(
 
     The pipeline is the same in every profile; only its values differ. `dvc repro` then builds
     what the profile needs; switching back restores what was built before from DVC's cache.
+
+    Example: face-occlusion profile small && dvc repro
     """
     from face_occlusion.profiles import switch
 

@@ -39,6 +39,8 @@ def train_rainnet(
 
     With a GPU elsewhere: `--pack images.npz` here, then there
     `python -m face_occlusion.generation.harmonisation images.npz rainnet.pth`.
+
+    Example: face-occlusion train-rainnet data/faces/wo data/occluders/objects
     """
     from face_occlusion.generation.harmonisation.rainnet import check_side
     from face_occlusion.generation.harmonisation.training import (
