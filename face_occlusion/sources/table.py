@@ -3,7 +3,7 @@
 Names are those of the public releases. Where no checksum is public, the first one seen is kept in
 `sources.lock` (`sources/lock.py`) and demanded from then on.
 
-No address was opened from where this was written; `seen` says what vouches for it.
+No address has been downloaded from with this code yet; `seen` says what vouches for each.
 """
 
 from __future__ import annotations

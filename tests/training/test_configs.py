@@ -1,4 +1,4 @@
-"""The paper's recipes, number by number (Q30 to Q37), and the published configuration's."""
+"""The paper's recipes, number by number (Q30 to Q36), and the published configuration's."""
 
 from typing import Any
 
