@@ -1,0 +1,1 @@
+"""Find masks that are probably wrong: rank them, show them, and hand them over for correction."""
