@@ -1,0 +1,181 @@
+"""How well the audit finds wrong masks: `python -m bench.auditing --data data`.
+
+Precision and recall are equal where as many masks are looked at as are wrong. Wrong is a mask of
+whose face, joined with the true one, more than 1 % of the pixels differ. Cases:
+
+- o: the occluded faces with their original masks; the corrected ones are the truth. Trained on
+  references only, for most of these masks are wrong: the unoccluded faces, and generated sets.
+- c_original: the occluded and unoccluded faces together, with their original masks, in folds.
+- injected: unoccluded faces of which every tenth gets an occluder, hands and objects in turn, and
+  keeps its mask, in folds. Only random shapes are generated references here: hands and objects of
+  the others are those injected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+
+from bench.machine import machine
+from face_occlusion.auditing.crossvalidation import AuditParams, cross_validate
+from face_occlusion.auditing.rules import RULES
+from face_occlusion.auditing.samples import Samples, join, load_samples
+from face_occlusion.classes import FACE
+from face_occlusion.generation import occlude
+from face_occlusion.generation.presets import paper_params
+from face_occlusion.imageset import ImageSet
+
+LEAST_DIFFERENCE = 0.01  # of the union of two masks' faces
+INJECT_EVERY = 10
+OCCLUDERS = ("hands", "objects")
+
+Case = tuple[Samples, list[Samples], np.ndarray, int]  # audited, references, wrong, folds
+
+
+def main() -> None:
+    """Print a table of all rules in the chosen cases."""
+    cases: dict[str, Callable[[Path, AuditParams, Sequence[str]], Case]] = {
+        "o": audit_o,
+        "c_original": audit_c_original,
+        "injected": audit_injected,
+    }
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, default=Path("data"), help="a profile's image sets")
+    parser.add_argument("--cases", nargs="+", choices=cases, default=list(cases))
+    parser.add_argument(
+        "--sets",
+        nargs="*",
+        default=["natocc_hand", "natocc_object", "randocc_1"],
+        help="generated references",
+    )
+    parser.add_argument("--iterations", type=int, default=AuditParams.iterations)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(1)
+    logging.info(machine())
+    params = AuditParams(iterations=args.iterations, seed=args.seed)
+    rows = [row for name in args.cases for row in _measure(name, cases[name], args, params)]
+    print(pd.DataFrame(rows).to_markdown(index=False, floatfmt=".3f"))
+
+
+def _measure(
+    name: str,
+    case: Callable[[Path, AuditParams, Sequence[str]], Case],
+    args: argparse.Namespace,
+    params: AuditParams,
+) -> list[dict[str, object]]:
+    audited, references, wrong, folds = case(args.data, params, args.sets)
+    start = time.perf_counter()
+    probability = cross_validate(audited, references, dataclasses.replace(params, folds=folds))
+    seconds = time.perf_counter() - start
+    rows = []
+    for rule, score in RULES.items():
+        precision, average = judge(score(audited, probability), wrong)
+        rows.append(
+            {
+                "case": name,
+                "references": "+".join(args.sets) or "-",
+                "rule": rule,
+                "wrong": int(wrong.sum()),
+                "masks": len(wrong),
+                "precision = recall": precision,
+                "average precision": average,
+                "chance": float(wrong.mean()),
+                "seconds": round(seconds),
+            }
+        )
+    return rows
+
+
+def judge(scores: np.ndarray, wrong: np.ndarray) -> tuple[float, float]:
+    """Return precision (= recall) at the true number of wrong masks, and average precision.
+
+    Args:
+        scores: (N,), high for what seems wrong.
+        wrong: (N,) bool, at least one.
+    """
+    hits = wrong[np.argsort(-scores, kind="stable")]
+    precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
+    return float(hits[: hits.sum()].mean()), float(precision[hits].mean())
+
+
+def audit_o(data: Path, params: AuditParams, sets: Sequence[str]) -> Case:
+    """Judge occluded faces by unoccluded ones and what was generated of them."""
+    audited, wrong = _with_truth(data / "faces/o", params)
+    wo = load_samples(ImageSet(data / "faces/wo"), "png", params.side_px)
+    return audited, [wo, *_generated(data, params, sets)], wrong, 1
+
+
+def audit_c_original(data: Path, params: AuditParams, sets: Sequence[str]) -> Case:
+    """Judge C-Original by itself, in folds."""
+    occluded, wrong_o = _with_truth(data / "faces/o", params)
+    unoccluded, wrong_wo = _with_truth(data / "faces/wo", params)
+    wrong = np.concatenate([wrong_o, wrong_wo])
+    return join(occluded, [unoccluded]), _generated(data, params, sets), wrong, params.folds
+
+
+def audit_injected(data: Path, params: AuditParams, sets: Sequence[str]) -> Case:
+    """Judge unoccluded faces of which some have got an occluder that their mask ignores."""
+    faces = ImageSet(data / "faces/wo")
+    audited = load_samples(faces, "png", params.side_px)
+    wrong = np.zeros(len(audited), bool)
+    size = (params.side_px, params.side_px)
+    for count, place in enumerate(range(0, len(audited), INJECT_EVERY)):
+        kind = OCCLUDERS[count % len(OCCLUDERS)]
+        occluders = ImageSet(data / "occluders" / kind)
+        rng = np.random.default_rng([place, params.seed, 2])
+        cutout = occluders.cutout(occluders.keys[rng.integers(len(occluders))])
+        key = faces.keys[place]
+        image, covers = inject(faces.image(key), faces.seg_map(key), cutout, rng, kind)
+        audited.images[place] = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        wrong[place] = covers > LEAST_DIFFERENCE
+    references = _generated(data, params, [name for name in sets if name.startswith("randocc")])
+    return audited, references, wrong, params.folds
+
+
+def inject(
+    image: np.ndarray, seg_map: np.ndarray, cutout: np.ndarray, rng: np.random.Generator, kind: str
+) -> tuple[np.ndarray, float]:
+    """Occlude a face that is left as it is otherwise.
+
+    Returns:
+        (H, W, 3) uint8 RGB, and the share of the face that is covered.
+    """
+    params = paper_params(kind, seed=0)
+    still = dataclasses.replace(params.face, affine_prob=0.0)
+    params = dataclasses.replace(params, face=still)
+    occluded, visible, _ = occlude(image, seg_map, cutout, rng, params)
+    before = np.count_nonzero(seg_map == FACE)
+    return occluded, 1 - np.count_nonzero(visible == FACE) / before
+
+
+def _with_truth(folder: Path, params: AuditParams) -> tuple[Samples, np.ndarray]:
+    """Read a set with its original masks, and which of them are wrong by the corrected ones."""
+    image_set = ImageSet(folder)
+    wrong = []
+    for key in image_set.keys:
+        original = image_set.seg_map(key, "original.png") == FACE
+        corrected = image_set.seg_map(key) == FACE
+        union = max(1, np.count_nonzero(original | corrected))
+        wrong.append(np.count_nonzero(original != corrected) > LEAST_DIFFERENCE * union)
+    return load_samples(image_set, "original.png", params.side_px), np.array(wrong)
+
+
+def _generated(data: Path, params: AuditParams, sets: Sequence[str]) -> list[Samples]:
+    return [load_samples(ImageSet(data / "sets" / name), "png", params.side_px) for name in sets]
+
+
+if __name__ == "__main__":
+    main()
