@@ -21,7 +21,7 @@ import torch
 
 from bench import published
 from face_occlusion.generation import make_occluder, occlude, sample_rng
-from face_occlusion.generation.colour_transfer import ColourTransferParams, colour_distance
+from face_occlusion.generation.colour_transfer import ColourTransferParams
 from face_occlusion.generation.compositing import blend, occlude_label, soften, warp
 from face_occlusion.generation.harmonisation.composites import CompositeSource
 from face_occlusion.generation.harmonisation.harmoniser import STATISTICS
@@ -30,7 +30,7 @@ from face_occlusion.generation.harmonisation.training_images import collect_imag
 from face_occlusion.generation.occlusion import make_layer
 from face_occlusion.generation.presets import PUBLISHED_SOT, SOT, paper_params
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
-from face_occlusion.generation.transport import random_directions
+from face_occlusion.generation.transport import colour_distance, random_directions
 from face_occlusion.imageset import ImageSet
 from face_occlusion.viewing.contact_sheet import pick_keys
 

@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from face_occlusion.generation.algorithm1 import face_thresholds, prepare_face
-from face_occlusion.generation.partial_transport import sliced_partial_transport
+from face_occlusion.generation.displacement import apply_displacement, apply_to_premultiplied
+from face_occlusion.generation.partial_transport import sliced_partial_transport, spread
 from face_occlusion.generation.pixel_grids import (
     face_on_black,
     sample_face,
@@ -24,22 +25,11 @@ from face_occlusion.generation.pixel_grids import (
 from face_occlusion.generation.published_transfer import transfer_published
 from face_occlusion.generation.smoothing import smooth_displacement
 from face_occlusion.generation.transport import (
-    colour_distance,
     quantile_transport,
     random_directions,
     random_frames,
     sliced_transport,
 )
-
-__all__ = [
-    "ColourTransferParams",
-    "colour_displacement",
-    "colour_distance",
-    "sliced_transport",
-    "transfer_colours",
-    "transfer_cutout",
-    "transfer_premultiplied",
-]
 
 Mode = Literal["masked", "partial", "faithful", "published"]
 NUM_PARTIAL = 512  # hand colours matched one to one in the partial mode
@@ -221,41 +211,6 @@ def _displacement(
     return smooth_displacement(moved * (255 * params.strength), weight, sigma_px)
 
 
-def apply_displacement(hand_rgb: np.ndarray, displacement: np.ndarray) -> np.ndarray:
-    """Add a coarse change of colour to an image, rounded to nearest and clipped.
-
-    Args:
-        hand_rgb: (h, w, 3) uint8; left unchanged.
-        displacement: (gh, gw, 3) float32 in levels of 255.
-
-    Returns:
-        (h, w, 3) uint8.
-    """
-    height, width = hand_rgb.shape[:2]
-    full = cv2.resize(displacement, (width, height), interpolation=cv2.INTER_LINEAR)
-    return cv2.add(hand_rgb, full, dtype=cv2.CV_8U)
-
-
-def apply_to_premultiplied(
-    colour: np.ndarray, alpha: np.ndarray, displacement: np.ndarray
-) -> np.ndarray:
-    """Add a coarse change of colour to premultiplied colours: alpha x change.
-
-    Args:
-        colour: (h, w, 3) uint8 RGB, premultiplied; left unchanged.
-        alpha: (h, w) uint8.
-        displacement: (gh, gw, 3) float32 in levels of 255.
-
-    Returns:
-        (h, w, 3) uint8 RGB, premultiplied and rounded; no colour exceeds alpha.
-    """
-    height, width = alpha.shape
-    cover = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
-    full = cv2.resize(displacement, (width, height), interpolation=cv2.INTER_LINEAR)
-    weighted = cv2.multiply(full, cover, scale=1 / 255, dtype=cv2.CV_32F)
-    return cv2.min(cv2.add(colour, weighted, dtype=cv2.CV_8U), cover)
-
-
 def _check_input(name: str, image: np.ndarray, mask: np.ndarray) -> None:
     """Refuse input of the wrong type or size."""
     if image.dtype != np.uint8 or image.shape != (*mask.shape, 3):
@@ -317,22 +272,7 @@ def _partial_change(
     sample = start[rng.permutation(len(start))[:num_hand]]
     face_sample = wanted[np.resize(rng.permutation(len(wanted)), num_face)]
     moved = sliced_partial_transport(face_sample, sample, directions)
-    return _spread(sample, moved - sample, start)
-
-
-def _spread(sample: np.ndarray, change: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """Give each colour the mean change of its four nearest samples, weighted by closeness."""
-    from scipy.spatial import KDTree
-
-    sample, member, counts = np.unique(sample, axis=0, return_inverse=True, return_counts=True)
-    member, total = member.ravel(), np.zeros((len(sample), 3))
-    np.add.at(total, member, change)  # equal colours change alike
-    change = total / counts[:, np.newaxis]
-    distance, index = KDTree(sample).query(colours, k=min(4, len(sample)))
-    distance, index = distance.reshape(len(colours), -1), index.reshape(len(colours), -1)
-    weight = 1 / (distance + 1 / 255)
-    weight /= weight.sum(axis=1, keepdims=True)
-    return np.einsum("nk,nkc->nc", weight, change[index])
+    return spread(sample, moved - sample, start)
 
 
 def _move_whole(

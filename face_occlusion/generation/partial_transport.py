@@ -86,3 +86,27 @@ def sliced_partial_transport(
         np.put_along_axis(shift, order, matched - ordered, axis=1)
         colours += shift.T @ np.linalg.pinv(batch).T
     return colours
+
+
+def spread(sample: np.ndarray, change: np.ndarray, colours: np.ndarray) -> np.ndarray:
+    """Give each colour the mean change of its four nearest samples, weighted by closeness.
+
+    Args:
+        sample: (N, 3) float in 0-1.
+        change: (N, 3) float, what becomes of each.
+        colours: (K, 3) float in 0-1.
+
+    Returns:
+        (K, 3) float64.
+    """
+    from scipy.spatial import KDTree
+
+    sample, member, counts = np.unique(sample, axis=0, return_inverse=True, return_counts=True)
+    member, total = member.ravel(), np.zeros((len(sample), 3))
+    np.add.at(total, member, change)  # equal colours change alike
+    change = total / counts[:, np.newaxis]
+    distance, index = KDTree(sample).query(colours, k=min(4, len(sample)))
+    distance, index = distance.reshape(len(colours), -1), index.reshape(len(colours), -1)
+    weight = 1 / (distance + 1 / 255)
+    weight /= weight.sum(axis=1, keepdims=True)
+    return np.einsum("nk,nkc->nc", weight, change[index])

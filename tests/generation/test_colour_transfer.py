@@ -10,7 +10,6 @@ import torch
 from face_occlusion.generation.colour_transfer import (
     ColourTransferParams,
     colour_displacement,
-    colour_distance,
     transfer_colours,
     transfer_cutout,
 )
@@ -22,7 +21,7 @@ from face_occlusion.generation.smoothing import (
     smooth_displacement,
     smooth_displacement_published,
 )
-from face_occlusion.generation.transport import random_directions
+from face_occlusion.generation.transport import colour_distance, random_directions
 from face_occlusion.generation.transport_torch import smooth_displacement_torch
 
 PARAMS = ColourTransferParams(
