@@ -20,11 +20,22 @@ STAGE_VARIABLE = "DVC_STAGE"  # DVC tells each command the name of its stage
 def record_time(seconds: float) -> None:
     """Keep how long the stage that DVC is running took; without DVC nothing is kept."""
     if stage := os.environ.get(STAGE_VARIABLE):
-        path = FOLDER / profile_of(Path()) / f"{stage.replace('/', '_')}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_suffix(f".{os.getpid()}.partial")
-        aside.write_text(json.dumps({"stage": stage, "seconds": round(seconds, 2)}))
-        aside.rename(path)
+        keep_time(Path(), stage, seconds)
+
+
+def keep_time(root: Path, stage: str, seconds: float) -> None:
+    """Keep how long a stage took in the profile in force.
+
+    Args:
+        root: The repository's root.
+        stage: Its name.
+        seconds: Of its command.
+    """
+    path = root / FOLDER / profile_of(root) / f"{stage.replace('/', '_')}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_suffix(f".{os.getpid()}.partial")
+    aside.write_text(json.dumps({"stage": stage, "seconds": round(seconds, 2)}))
+    aside.rename(path)
 
 
 def profile_of(root: Path) -> str:

@@ -16,7 +16,8 @@ from face_occlusion.running.jobs import Job, LocalJob, log_path
 from face_occlusion.running.pipeline import Stage
 from face_occlusion.running.schedule import Launch
 from face_occlusion.running.slots import Slot
-from face_occlusion.running.worker import Order, run_in_clone
+from face_occlusion.running.worker import Answer, Order, run_in_clone
+from face_occlusion.timings import keep_time
 
 _SENT_ALONG = ("params.yaml", "dvc.lock", ".gitignore")  # what may differ from the commit
 
@@ -46,11 +47,14 @@ class Hosts:
 class _RemoteJob:
     """A stage on another machine: its inputs go, it runs, its results come."""
 
-    def __init__(self, parts: Sequence[Callable[[], Job]], log: Path) -> None:
-        self.log = log
+    def __init__(self, *parts: Callable[[], Job]) -> None:
         self._parts = list(parts)
         self._part = self._parts.pop(0)()
         self._received = 0
+
+    @property
+    def log(self) -> Path:
+        return self._part.log
 
     def poll(self) -> int | None:
         status = self._part.poll()
@@ -65,10 +69,11 @@ class _RemoteJob:
 
 
 class _Task:
-    """A Ray task as a job."""
+    """A Ray task as a job; its answer is handed on."""
 
-    def __init__(self, ray: Any, reference: Any, log: Path) -> None:
+    def __init__(self, ray: Any, reference: Any, log: Path, keep: Callable[[Answer], None]) -> None:
         self.log = log
+        self._keep = keep
         self._ray = ray
         self._reference = reference
         self._sent = 0
@@ -77,11 +82,12 @@ class _Task:
         if not self._ray.wait([self._reference], timeout=0)[0]:
             return None
         try:
-            status, printed = self._ray.get(self._reference)
+            answer: Answer = self._ray.get(self._reference)
         except self._ray.exceptions.RayError as error:
-            status, printed = 1, f"{error}\n"
-        self.log.write_text(printed)
-        return status
+            answer = Answer(status=1, printed=f"{error}\n", seconds=None)
+        self.log.write_text(answer.printed)
+        self._keep(answer)
+        return answer.status
 
     def send(self, number: int) -> None:
         self._sent += 1
@@ -118,12 +124,16 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
     def launch(stage: Stage, slot: Slot) -> Job:
         if stage.group not in hosts.groups or not stage.travels:
             return here(stage, slot)
-        log = log_path(root, stage.name)
 
         def hand_over(action: str) -> Job:
             module = "face_occlusion.running.handover"
             command = [sys.executable, "-m", module, action, stage.name, hosts.remote]
+            log = log_path(root, stage.name).with_suffix(f".{action}.log")
             return LocalJob(command, log, slot.environment, root)
+
+        def keep(answer: Answer) -> None:
+            if answer.seconds is not None:
+                keep_time(root, stage.name, answer.seconds)
 
         def run_away() -> Job:
             order = Order(
@@ -137,9 +147,9 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
                 clones=hosts.clones,
                 environment=slot.environment,
             )
-            return _Task(ray, task.remote(order), log)
+            return _Task(ray, task.remote(order), log_path(root, stage.name), keep)
 
-        return _RemoteJob([lambda: hand_over("send"), run_away, lambda: hand_over("fetch")], log)
+        return _RemoteJob(lambda: hand_over("send"), run_away, lambda: hand_over("fetch"))
 
     try:
         yield launch

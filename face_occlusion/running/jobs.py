@@ -24,7 +24,10 @@ _LOCKED = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
 class Job(Protocol):
     """A stage that runs somewhere."""
 
-    log: Path
+    @property
+    def log(self) -> Path:
+        """File of what it prints."""
+        ...
 
     def poll(self) -> int | None:
         """Return the exit status, or None while it runs."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import filelock
 
 from face_occlusion.running.jobs import LocalJob, end_all, repro_command
+from face_occlusion.timings import read_times
 
 _TICK = 0.1  # seconds
 _MOST_CLONES = 1024  # on one machine
@@ -47,12 +48,23 @@ class Order:
     environment: Mapping[str, str]
 
 
-def run_in_clone(order: Order) -> tuple[int, str]:
-    """Run a stage in a free clone and push its results.
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a machine says when a stage ended.
 
-    Returns:
-        Exit status and everything that was printed.
+    Attributes:
+        status: Exit status.
+        printed: Everything that was printed.
+        seconds: How long the stage's command took; None if it does not say.
     """
+
+    status: int
+    printed: str
+    seconds: float | None
+
+
+def run_in_clone(order: Order) -> Answer:
+    """Run a stage in a free clone and push its results."""
     with _free_clone(Path(order.clones).expanduser()) as clone:
         log = clone.with_name(f"{clone.name}.log")
         printed = [f"in {clone}\n"]
@@ -61,10 +73,11 @@ def run_in_clone(order: Order) -> tuple[int, str]:
             status = _run(command, folder, log, order.environment)
             printed.append(log.read_text(errors="replace"))
             if status:
-                return status, "".join(printed)
+                return Answer(status=status, printed="".join(printed), seconds=None)
             if command[:2] == ["git", "checkout"]:
                 _put_files(order, clone)
-        return 0, "".join(printed)
+        seconds = read_times(clone).get(order.stage)
+        return Answer(status=0, printed="".join(printed), seconds=seconds)
 
 
 def _commands(order: Order, clone: Path) -> list[list[str]]:

@@ -2,15 +2,26 @@
 
 import dataclasses
 import json
+import os
+import signal
 import sys
+import threading
 
 import pytest
 
 from face_occlusion.running.hosts import Hosts
 from face_occlusion.running.run import run_pipeline
 from face_occlusion.running.slots import make_slots
+from face_occlusion.timings import read_times
+from tests.running.test_run import is_alive, wait_for
 
 pytestmark = pytest.mark.slow
+
+RECORD = """
+if name == "a":
+    from face_occlusion.timings import record_time
+    record_time(7.0)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +54,13 @@ def run(project, hosts, **options):
 
 
 def test_stages_run_in_two_clones_and_their_results_come_home(cluster, project, lab, tmp_path):
-    (project.folder / "step.py").touch()
     trace = tmp_path / "trace"
     step = project.folder / "step.py"
     # each notes itself in one file; a and b meet there, though they are in different folders
     text = step.read_text().replace('os.environ.get("TRACE", "trace")', repr(str(trace)))
     text = text.replace('f"{name}.pid"', f'f"{tmp_path}/{{name}}.pid"')
-    step.write_text(text.replace('f"{other}.pid"', f'f"{tmp_path}/{{other}}.pid"'))
+    text = text.replace('f"{other}.pid"', f'f"{tmp_path}/{{other}}.pid"')
+    step.write_text(text + RECORD)
     project.commit()
 
     assert run(project, lab) == 0
@@ -62,6 +73,9 @@ def test_stages_run_in_two_clones_and_their_results_come_home(cluster, project, 
     assert {notes[name]["gpus"] for name in "ab"} == {"0", "1"}
     assert notes["a"]["start"] < notes["b"]["end"] and notes["b"]["start"] < notes["a"]["end"]
     assert "up to date" in project.dvc("status")
+    assert read_times(project.folder) == {"middle@a": 7.0}  # as the other machine measured
+    log = project.folder / ".scratch/logs/middle@a.log"
+    assert "Running stage 'middle@a'" in log.read_text()
     assert (project.folder / "last.txt").read_text() == "lastafirstbfirstcfirst"
 
 
@@ -73,6 +87,26 @@ def test_a_stage_that_fails_elsewhere_is_reported_here(cluster, project, lab, ca
     errors = capsys.readouterr().err
     assert "middle@a failed" in errors and "a was told to fail" in errors
     assert "last: not run" in errors
+
+
+def test_a_signal_here_ends_the_stages_there(cluster, project, lab, tmp_path):
+    step = project.folder / "step.py"
+    text = step.read_text().replace('os.environ.get("STEP_MEET", "30")', '"300"')
+    text = text.replace('not all(Path(f"{other}.pid").exists()', 'not all(Path("never").exists()')
+    step.write_text(text.replace('f"{name}.pid"', f'f"{tmp_path}/{{name}}.pid"'))
+    project.commit()
+    files = [tmp_path / f"{name}.pid" for name in "ab"]
+
+    def interrupt():
+        wait_for(lambda: all(f.is_file() and f.read_text() for f in files), "both run")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    assert run(project, lab) == 128 + signal.SIGINT
+    thread.join()
+    stages = [int(file.read_text()) for file in files]
+    wait_for(lambda: not any(map(is_alive, stages)), "the stages are gone")
 
 
 def test_what_other_machines_could_not_know_is_refused(cluster, project, lab):

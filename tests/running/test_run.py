@@ -9,6 +9,7 @@ import zc.lockfile
 from face_occlusion.running.jobs import log_path
 from face_occlusion.running.pipeline import read_pipeline
 from face_occlusion.running.run import run_pipeline
+from face_occlusion.running.serial_order import ignore_outputs, locked_stages, restore_order
 from face_occlusion.running.slots import make_slots
 
 pytestmark = pytest.mark.slow
@@ -71,6 +72,30 @@ def test_two_jobs_leave_what_dvc_repro_leaves(project, tmp_path):
     home = tmp_path / "home"
     assert (home / "dvc.lock").read_bytes() == (serial / "dvc.lock").read_bytes()
     assert (home / "last.txt").read_bytes() == (serial / "last.txt").read_bytes()
+
+
+def test_the_lock_is_ordered_as_dvc_repro_would(project):
+    lock = project.folder / "dvc.lock"
+    stages = "".join(f"  {name}:\n    cmd: x\n" for name in ("last", "middle@b", "first"))
+    lock.write_text(f"schema: '2.0'\nstages:\n{stages}")
+    serial = list(read_pipeline(project.folder))
+    restore_order(project.folder, before=["last"], serial=serial)
+    assert locked_stages(project.folder) == ["last", "first", "middle@b"]
+    before = lock.stat().st_ino
+    restore_order(project.folder, before=["last"], serial=serial)
+    assert lock.stat().st_ino == before  # in order: not written again
+
+
+def test_outputs_are_ignored_in_the_order_given(project):
+    ignore_outputs(project.folder, ["middle@c", "middle@a"])
+    assert (project.folder / "middle" / ".gitignore").read_text() == "/c.txt\n/a.txt\n"
+
+
+def test_an_output_that_git_tracks_is_named(project):
+    (project.folder / "first.txt").write_text("in git")
+    project.commit()
+    with pytest.raises(ValueError, match=r"first\.txt' is already tracked by SCM"):
+        ignore_outputs(project.folder, ["first"])
 
 
 def test_a_failing_stage_stops_its_descendants_only(project, capsys):
