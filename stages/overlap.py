@@ -7,7 +7,8 @@ import logging
 from pathlib import Path
 
 from face_occlusion.imageset import ImageSet
-from face_occlusion.overlap.compare import OverlapParams, find_overlap, write_overlap
+from face_occlusion.overlap.compare import OverlapParams, find_overlap
+from face_occlusion.overlap.findings import write_overlap
 from face_occlusion.params import load_params
 from stages import run_stage
 

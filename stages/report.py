@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("scores", type=Path, help="folder of score files")
     parser.add_argument("models", type=Path, help="folder of trained runs")
     parser.add_argument("data", type=Path, help="folder of image sets")
+    parser.add_argument("overlap", type=Path, help="file written by stages.overlap")
     parser.add_argument("out", type=Path, help="folder for tables, figures and the page")
     args = parser.parse_args()
 
@@ -30,7 +31,7 @@ def main() -> None:
         combinations=read_section(PARAMS, "combinations"),
         models=read_section(PARAMS, "models"),
     )
-    material = gather(sections, args.scores, args.models, args.data)
+    material = gather(sections, args.scores, args.models, args.data, args.overlap)
     write_report(material, args.out)
     logging.info("report: %d runs, %s", len(sections.runs), args.out / "index.html")
 

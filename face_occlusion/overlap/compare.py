@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from face_occlusion.imageset import ImageSet
+from face_occlusion.overlap.findings import Comparison, Overlap
 from face_occlusion.overlap.hashes import HASH_BITS, hash_image
-from face_occlusion.overlap.pairs import Pair, all_distances, close_pairs, closest_pairs
+from face_occlusion.overlap.pairs import all_distances, close_pairs, closest_pairs
 from face_occlusion.parallel import ordered_map
 from face_occlusion.params import check_at_least
-from face_occlusion.writing import write_aside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,46 +29,6 @@ class OverlapParams:
         if not 0 <= self.max_bits < HASH_BITS // 2:
             raise ValueError(f"max_bits: must lie in 0-{HASH_BITS // 2 - 1}; got {self.max_bits}")
         check_at_least(0, num_closest=self.num_closest)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """Two image sets, compared.
-
-    Attributes:
-        first: One set: a training set, or a benchmark.
-        second: The other one, a benchmark.
-        sizes: Images of both.
-        same_release: Whether both come from one release, so that shared images can be meant.
-        suspected: All pairs within the limit, closest first.
-        closest: The closest pairs, each of another image of the second set.
-        identities: Whether people are in both, in words.
-        shared_identities: How many; None where that is unknown.
-    """
-
-    first: str
-    second: str
-    sizes: tuple[int, int]
-    same_release: bool
-    suspected: list[Pair]
-    closest: list[Pair]
-    identities: str
-    shared_identities: int | None
-
-    @property
-    def num_suspected(self) -> tuple[int, int]:
-        """Count the images of both sets that are in a suspected pair."""
-        return len({pair.first for pair in self.suspected}), len(
-            {pair.second for pair in self.suspected}
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Overlap:
-    """All comparisons and the limit they were made with."""
-
-    max_bits: int
-    comparisons: list[Comparison]
 
 
 def hash_sets(
@@ -185,37 +141,3 @@ def compare_identities(
     if shared := len(first & second):
         return f"{shared} of {len(second)} in both", shared
     return f"none: {len(second)} identities, {len(first)} others", 0
-
-
-def write_overlap(path: Path, overlap: Overlap) -> None:
-    """Write the comparisons as JSON, aside and renamed; the same bytes for the same sets."""
-    write_aside(path, json.dumps(dataclasses.asdict(overlap), indent=1) + "\n")
-
-
-def read_overlap(path: Path) -> Overlap:
-    """Read what `write_overlap` wrote.
-
-    Raises:
-        ValueError: If the file is missing or is not such a file.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; run `dvc repro overlap`")
-    try:
-        return _overlap(json.loads(path.read_text()))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not written by `stages.overlap`: {error}") from error
-
-
-def _overlap(values: dict[str, Any]) -> Overlap:
-    comparisons = [
-        Comparison(
-            **{
-                **one,
-                "sizes": tuple(one["sizes"]),
-                "suspected": [Pair(**pair) for pair in one["suspected"]],
-                "closest": [Pair(**pair) for pair in one["closest"]],
-            }
-        )
-        for one in values["comparisons"]
-    ]
-    return Overlap(max_bits=values["max_bits"], comparisons=comparisons)

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from face_occlusion.overlap.findings import Pair
 from face_occlusion.overlap.hashes import HASH_BITS
 
 _BLOCK = 1 << 21  # distances computed at once: 64 MB
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pair:
-    """Two images and how far their closest views lie apart, in bits of HASH_BITS."""
-
-    first: str
-    second: str
-    bits: int
 
 
 def all_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:

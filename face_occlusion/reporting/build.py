@@ -13,6 +13,7 @@ import pandas as pd
 
 from face_occlusion.evaluation.scores import read_scores
 from face_occlusion.imageset import ImageSet
+from face_occlusion.overlap.findings import Overlap, read_overlap
 from face_occlusion.reporting import tables
 from face_occlusion.reporting.anomalies import ANOMALIES, Finding, find_anomalies
 from face_occlusion.reporting.breakdowns import breakdown_table
@@ -23,6 +24,7 @@ from face_occlusion.reporting.data_files import group_table
 from face_occlusion.reporting.evidence import OurEvidence, PaperEvidence
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.occluder_kinds import name_kinds, read_occluder_kinds
+from face_occlusion.reporting.overlaps import overlap_table
 from face_occlusion.reporting.paper import Place
 from face_occlusion.reporting.params import ReportParams
 from face_occlusion.reporting.picks import count_corrected
@@ -57,6 +59,7 @@ class Material:
         occluders: The occluder sets by kind.
         cards: What each run says about its training.
         curves: By metric and run.
+        overlap: Photographs and people that training and benchmarks share.
     """
 
     sections: Sections
@@ -65,6 +68,7 @@ class Material:
     occluders: dict[str, ImageSet]
     cards: dict[str, dict[str, Any]]
     curves: dict[str, dict[str, Curve]]
+    overlap: Overlap
 
     @property
     def colour(self) -> tuple[int, int, int]:
@@ -122,7 +126,7 @@ class Material:
         return find_anomalies(self.evidence, PaperEvidence(), self.sure)
 
 
-def gather(sections: Sections, scores: Path, models: Path, data: Path) -> Material:
+def gather(sections: Sections, scores: Path, models: Path, data: Path, overlap: Path) -> Material:
     """Read everything that the report needs.
 
     Args:
@@ -130,6 +134,7 @@ def gather(sections: Sections, scores: Path, models: Path, data: Path) -> Materi
         scores: Folder of score files.
         models: Folder of run folders.
         data: Folder with `faces/`, `occluders/`, `benchmarks/`, `sets/`.
+        overlap: The file of stage `overlap`.
 
     Raises:
         ValueError: If something is missing, damaged, of another profile, or was scored on other
@@ -152,6 +157,7 @@ def gather(sections: Sections, scores: Path, models: Path, data: Path) -> Materi
         occluders={kind: ImageSet(data / "occluders" / kind) for kind in OCCLUDERS},
         cards=read_cards(models, sections.runs),
         curves={metric: read_curves(models, sections.runs, metric) for metric in METRICS},
+        overlap=read_overlap(overlap),
     )
 
 
@@ -167,6 +173,7 @@ def all_tables(material: Material) -> dict[str, Table]:
         tables.claims_table(material.judgements),
         tables.anomalies_table(material.findings),
         group_table(grid, material.breakdown),
+        overlap_table(material.overlap),
     ]
     return {table.name: table for table in built}
 

@@ -13,6 +13,7 @@ from face_occlusion.reporting.browser import browser_data
 from face_occlusion.reporting.build import Material, mean_over_models
 from face_occlusion.reporting.curves import METRICS
 from face_occlusion.reporting.groups import group_tables, left_out, measure_titles
+from face_occlusion.reporting.overlaps import closest_pictures
 from face_occlusion.reporting.paper import paper_cells, paper_quantity
 from face_occlusion.reporting.picks import pick_most_corrected
 from face_occlusion.reporting.pictures import data_uri, outlined, reduced
@@ -70,6 +71,9 @@ def page_context(
             material.inventory, material.occluders, material.cards, grid.axes.benchmarks
         ),
         "tables": built,
+        "closest": closest_pictures(
+            material.overlap, material.inventory.sets, report.page.thumbnail_px
+        ),
         "versions": _versions(material),
         "hashes": hashes({**material.inventory.sets, **_named_occluders(material)}),
         "fingerprints": [
@@ -115,6 +119,7 @@ def _anchors(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "wrong", "Wrong labels"
     yield "claims", "Claims"
     yield "ingredients", "Ingredients"
+    yield "overlap", "Overlap"
     yield "provenance", "Hashes"
 
 

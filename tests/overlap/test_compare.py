@@ -17,10 +17,9 @@ from face_occlusion.overlap.compare import (
     OverlapParams,
     compare_identities,
     find_overlap,
-    read_overlap,
-    write_overlap,
 )
-from face_occlusion.overlap.pairs import Pair, all_distances, close_pairs, closest_pairs
+from face_occlusion.overlap.findings import Pair, read_overlap, write_overlap
+from face_occlusion.overlap.pairs import all_distances, close_pairs, closest_pairs
 from tests.overlap.test_hashes import textured
 
 

@@ -16,7 +16,7 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="session")
 def material(project) -> Material:
     root, made = project
-    return gather(made, root / "scores", root / "models", root / "data")
+    return gather(made, root / "scores", root / "models", root / "data", root / "overlap.json")
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_benchmar
 from face_occlusion.evaluation.scores import BenchmarkScores, RunScores, write_scores
 from face_occlusion.images import encode_jpeg, encode_png
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.overlap.compare import find_overlap
+from face_occlusion.overlap.findings import Overlap, write_overlap
 from face_occlusion.params import build, read_yaml
 from face_occlusion.reporting.build import Sections
 from face_occlusion.reporting.params import ReportParams
@@ -190,10 +192,18 @@ def score_benchmark(image_set: ImageSet, blindness: float, skill: float) -> Benc
     return evaluate_benchmark(networks, image_set, params)
 
 
+def overlap_of(data: Path) -> Overlap:
+    """Compare made-up sets; their faces have one shape, so that pairs are close."""
+    training = {name: ImageSet(data / name) for name in ("faces/wo", "faces/o")}
+    benchmarks = {f"benchmarks/{name}": ImageSet(data / "benchmarks" / name) for name in NUM_IMAGES}
+    return find_overlap(training, benchmarks, max_bits=2, num_closest=2, workers=1)
+
+
 def write_project(root: Path, shape: tuple[int, int] = SHAPE) -> Sections:
     """Write sets, scores and models below `root`; returns the sections of its parameters."""
     made = sections()
     write_sets(root / "data", shape)
+    write_overlap(root / "overlap.json", overlap_of(root / "data"))
     for run, entry in made.runs.items():
         write_run(root / "scores", root / "models", root / "data", run, entry, made.profile)
     return made

@@ -51,24 +51,24 @@ def test_margins_do_not_depend_on_the_order_of_questions(material):
     assert first == material.grid.difference("c_cm", "c_wo", "realocc_wild", "segformer")
 
 
+def paths(root):
+    return root / "scores", root / "models", root / "data", root / "overlap.json"
+
+
 def test_a_run_that_left_the_grid_is_not_shown_and_one_without_scores_is_an_error(project):
     root, made = project
     less = {name: entry for name, entry in made.runs.items() if name != "pspnet_c_wo"}
-    material = gather(
-        dataclasses.replace(made, runs=less), root / "scores", root / "models", root / "data"
-    )
+    material = gather(dataclasses.replace(made, runs=less), *paths(root))
     cell = material.grid.cells[Place("c_wo", "realocc", "pspnet")]
     assert cell.empty == "no such run in params.yaml"
     more = made.runs | {"pspnet_new": made.runs["pspnet_c_wo"]}
     with pytest.raises(ValueError, match=r"pspnet_new\.json: no such score file"):
-        gather(
-            dataclasses.replace(made, runs=more), root / "scores", root / "models", root / "data"
-        )
+        gather(dataclasses.replace(made, runs=more), *paths(root))
 
 
 def test_scores_of_another_profile_or_of_other_images_are_refused(project):
     root, made = project
-    folders = root / "scores", root / "models", root / "data"
+    folders = paths(root)
     with pytest.raises(ValueError, match="profile 'made-up', expected 'small'"):
         gather(dataclasses.replace(made, profile="small"), *folders)
     index = root / "data" / "benchmarks" / "wo_test" / "index.json"

@@ -51,7 +51,8 @@ def test_report_writes_its_files_and_leaves_others_alone(report):
         "index.html",
     }
     assert (report / "scores" / "kept.json").is_file()
-    names = {"table1", "table2", "table3", "table4", "table5", "claims", "anomalies", "breakdown"}
+    names = {"table1", "table2", "table3", "table4", "table5", "claims", "anomalies"}
+    names |= {"breakdown", "overlap"}
     assert {path.name for path in (report / "tables").iterdir()} == {
         f"{name}.{suffix}" for name in names for suffix in ("md", "tex", "csv")
     }

@@ -13,10 +13,12 @@ def checkout(project, tmp_path, monkeypatch):
     root, made = project
     for name in ("data", "models", "scores"):
         shutil.copytree(root / name, tmp_path / name)
+    shutil.copy(root / "overlap.json", tmp_path)
     sections = dataclasses.asdict(made)
     YAML().dump(sections, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["report", "scores", "models", "data", "reports"])
+    folders = ["scores", "models", "data", "overlap.json", "reports"]
+    monkeypatch.setattr("sys.argv", ["report", *folders])
     return tmp_path
 
 

@@ -1,0 +1,77 @@
+import dataclasses
+
+import pytest
+
+from face_occlusion.overlap.findings import Comparison, Overlap, Pair
+from face_occlusion.reporting.overlaps import closest_pictures, overlap_table
+
+
+def compared(first, second, pairs, **changes):
+    values = {
+        "first": first,
+        "second": second,
+        "sizes": (9, 14),
+        "same_release": False,
+        "suspected": [pair for pair in pairs if pair.bits <= 48],
+        "closest": pairs[:1],
+        "identities": "unknown: x name no identities",
+        "shared_identities": None,
+    }
+    return Comparison(**{**values, **changes})
+
+
+@pytest.fixture
+def overlap():
+    near = [Pair(first="00000", second=f"0000{n}", bits=bits) for n, bits in enumerate((7, 30))]
+    far = [Pair(first="00001", second="00002", bits=80)]
+    return Overlap(
+        max_bits=48,
+        comparisons=[
+            compared("faces/wo", "benchmarks/wo_test", far, same_release=True, shared_identities=0),
+            compared("faces/wo", "benchmarks/realocc", near),
+            compared("benchmarks/cofw", "benchmarks/cofw_aligned", near, same_release=True),
+            compared("benchmarks/realocc", "benchmarks/realocc_wild", near),
+        ],
+    )
+
+
+def test_suspected_images_are_counted_once_each_and_marked_where_meant(overlap):
+    table = overlap_table(overlap)
+    assert list(table.wide["Suspected"]) == [
+        "none",
+        "1 and 2 images",
+        "1 and 2 images (one release)",
+        "1 and 2 images",
+    ]
+    assert list(table.wide["Closest pair"]) == ["80 bits", "7 bits", "7 bits", "7 bits"]
+    assert list(table.long["suspected_pairs"]) == [0, 2, 2, 2]
+    assert "at most 48 of 256 bits" in table.caption
+    assert table.notes[0].endswith("by the paper: 2 pairs suspected.")
+
+
+def test_realocc_and_its_wild_part_are_spoken_of_where_nothing_was_found(overlap):
+    clean = compared("benchmarks/realocc", "benchmarks/realocc_wild", [])
+    table = overlap_table(dataclasses.replace(overlap, comparisons=[clean]))
+    assert "none found here" in table.notes[0]
+    assert list(table.wide["Closest pair"]) == ["–"]
+
+
+def test_the_closest_pairs_are_shown_without_those_that_are_meant(overlap, material):
+    sets = material.inventory.sets
+    shown = closest_pictures(overlap, sets, 48)
+    assert [(pair["title_first"], pair["title_second"]) for pair in shown] == [
+        ("faces/wo 00000", "benchmarks/realocc 00000"),
+        ("benchmarks/realocc 00000", "benchmarks/realocc_wild 00000"),
+        ("faces/wo 00001", "benchmarks/wo_test 00002"),
+    ]
+    assert [pair["suspected"] for pair in shown] == [True, True, False]
+    assert all(pair["first"].startswith("data:image/jpeg") for pair in shown)
+    assert closest_pictures(overlap, {"faces/wo": sets["faces/wo"]}, 48) == []
+
+
+def test_the_page_and_the_tables_show_it(report):
+    page = (report / "index.html").read_text()
+    assert '<section id="overlap">' in page and "Overlap of training and benchmarks" in page
+    assert "The closest pairs, whether suspected or not" in page
+    text = (report / "tables" / "overlap.md").read_text()
+    assert "| faces/wo" in text and "benchmarks/realocc_wild" in text
