@@ -10,12 +10,14 @@ Only the standard library: this starts before every job.
 """
 
 import contextlib
+import math
 import os
 import select
 import signal
 import subprocess
 import sys
 import time
+from typing import TextIO
 
 _TICK = 0.1  # seconds
 
@@ -27,26 +29,27 @@ def main(seconds: float, command: list[str]) -> int:
         signal.signal(number, lambda received_number, _: received.append(received_number))
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
     passed_on = 0
-    while child.poll() is None:
-        if select.select([sys.stdin], [], [], _TICK)[0]:  # nobody writes: this is the end
-            return _status(_end_group(child, seconds))
+    deadline = math.inf  # when what is left is killed
+    while child.poll() is None or _signal_group(child.pid, 0):
         for number in received[passed_on:]:
             _signal_group(child.pid, signal.SIGKILL if passed_on else number)
             passed_on += 1
-    return _status(_end_group(child, seconds))
-
-
-def _end_group(child: "subprocess.Popen[bytes]", seconds: float) -> int:
-    """Terminate what is left of the group, then kill it; return the command's status."""
-    deadline = time.monotonic() + seconds
-    number = signal.SIGTERM
-    while _signal_group(child.pid, number):
-        child.poll()
-        time.sleep(_TICK)
-        number = signal.SIGKILL if time.monotonic() > deadline else 0
-        if time.monotonic() > deadline + 1:
+        if deadline == math.inf and (child.returncode is not None or _is_closed(sys.stdin)):
+            deadline = time.monotonic() + seconds
+            if not passed_on:
+                _signal_group(child.pid, signal.SIGTERM)
+        if time.monotonic() > deadline:
+            _signal_group(child.pid, signal.SIGKILL)
+        if time.monotonic() > deadline + 1 or (passed_on > 1 and child.returncode is not None):
             break  # what is dead and waits for its parent still counts as a member
-    return child.wait()
+        time.sleep(_TICK)
+    status = child.wait()
+    return status if status >= 0 else 128 - status
+
+
+def _is_closed(pipe: TextIO) -> bool:
+    """Tell whether the other end of a pipe that nobody writes to is closed."""
+    return bool(select.select([pipe], [], [], 0)[0])
 
 
 def _signal_group(group: int, number: int) -> bool:
@@ -55,10 +58,6 @@ def _signal_group(group: int, number: int) -> bool:
         os.killpg(group, number)
         return True
     return False
-
-
-def _status(returncode: int) -> int:
-    return returncode if returncode >= 0 else 128 - returncode
 
 
 if __name__ == "__main__":

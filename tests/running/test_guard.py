@@ -16,6 +16,8 @@ GUARD = [sys.executable, "-I", guard.__file__]
 # Prints its own number and that of a child that would outlive it; may ignore SIGTERM itself.
 PARENT = """
 import os, signal, subprocess, sys, time
+if "stubborn child" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = subprocess.Popen(["sleep", "300"])
 if "stubborn" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -102,3 +104,13 @@ def test_the_first_signal_is_passed_on_and_the_second_kills(start):
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) == 128 + signal.SIGKILL
     assert gone([parent])
+
+
+def test_a_second_signal_kills_what_outlives_the_command(start):
+    process, (_, child) = start("stubborn child", "quick", seconds=300.0)
+    assert process.poll() is None and is_alive(child)
+    for _ in range(2):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)  # two at once could arrive as one
+    assert process.wait(timeout=20) == 0
+    assert gone([child])
