@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import importlib
 import importlib.util
-import json
 import math
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+
+from face_occlusion.json_files import read_json
 
 _POINTS = ("left_eye", "right_eye", "left_mouth", "right_mouth")
 COLUMNS = ("name", *(f"{point}_{axis}" for point in _POINTS for axis in "xy"))
@@ -109,7 +110,7 @@ def read_landmarks(path: Path) -> dict[str, np.ndarray]:
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file of landmarks")
-    rows = _read_json(path) if path.suffix.lower() == ".json" else _read_csv(path)
+    rows = read_json(path).items() if path.suffix.lower() == ".json" else _read_csv(path)
     found: dict[str, np.ndarray] = {}
     for name, points in rows:
         stem = Path(name).stem
@@ -120,16 +121,6 @@ def read_landmarks(path: Path) -> dict[str, np.ndarray]:
         except (TypeError, ValueError) as error:
             raise ValueError(f"{path}: '{name}': {error}") from error
     return found
-
-
-def _read_json(path: Path) -> list[tuple[str, Any]]:
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: not readable as JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: must be an object of name and points; got {type(content)}")
-    return list(content.items())
 
 
 def _read_csv(path: Path) -> list[tuple[str, Any]]:

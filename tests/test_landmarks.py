@@ -72,7 +72,7 @@ def test_csv_and_json_say_the_same(tmp_path):
         (csv_of("anna,1,2,3,4,5,6,7"), "a.csv", r"a\.csv: 'anna': landmarks must be finite"),
         (csv_of("anna,1,2,3,4,5,6,7,eight"), "a.csv", "'anna': landmarks must be finite"),
         (csv_of("anna.jpg,1,2,3,4,5,6,7,8", "anna.png,1,2,3,4,5,6,7,8"), "a.csv", "there twice"),
-        ("[]", "a.json", "must be an object"),
+        ("[]", "a.json", "must be a JSON object"),
         ("{", "a.json", r"a\.json: not readable as JSON"),
         ('{"anna": [[1, 2]]}', "a.json", "'anna': 4, 5, 29 or 68 landmarks"),
         ('{"anna": [[1, 2], [3]]}', "a.json", r"a\.json: 'anna'"),

@@ -14,8 +14,8 @@ from face_occlusion.corrections.correction import (
     face_number,
     image_size,
     outline,
-    read_json,
 )
+from face_occlusion.json_files import read_json
 
 
 def read_coco(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -158,21 +156,6 @@ def face_number(name: Any) -> int:
     if not re.fullmatch(r"[0-9]+", stem):
         raise ValueError(f"an image must be named by its face's number, as 24.jpg; got {name!r}")
     return int(stem)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
-
-    Raises:
-        ValueError: If it is none; names the file.
-    """
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: not readable as JSON: {error}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: must be a JSON object; got {type(content).__name__}")
-    return content
 
 
 def image_size(height: Any, width: Any) -> tuple[int, int]:

@@ -18,9 +18,9 @@ from face_occlusion.corrections.correction import (
     face_number,
     image_size,
     outline,
-    read_json,
 )
 from face_occlusion.images import decode_mask
+from face_occlusion.json_files import read_json
 
 _CIRCLE_POINTS = 64
 

@@ -26,9 +26,9 @@ from face_occlusion.corrections.correction import (
     face_number,
     image_size,
     outline,
-    read_json,
 )
 from face_occlusion.images import decode_rgba
+from face_occlusion.json_files import read_json
 
 FINISHED = ("LABELED", "REVIEWED")
 _LABEL_SET = "ground-truth"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from face_occlusion.evaluation.previews import encode_preview
 from face_occlusion.evaluation.reading import Batch, Sample, read_batches
 from face_occlusion.evaluation.scores import BenchmarkScores, ImageFacts, fingerprint
 from face_occlusion.imageset import ImageSet
+from face_occlusion.json_files import read_json
 
 CHECKPOINTS = ("last", "best")
 
@@ -116,13 +116,8 @@ def read_card(folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: If the folder is no run's.
     """
-    path = folder / "card.json"
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; a run's folder is written by the train stage")
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: not JSON: {error}") from error
+    missing = "no such file; a run's folder is written by the train stage"
+    return read_json(folder / "card.json", missing)
 
 
 def evaluate_run(

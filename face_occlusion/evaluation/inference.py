@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from face_occlusion.json_files import read_json
 from face_occlusion.resizing import resize_image
 from face_occlusion.training.checkpoint import read_checkpoint
 from face_occlusion.training.loss import margin
@@ -216,12 +216,7 @@ def _resized(logit: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def _read_config(path: Path) -> dict:
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; a run's folder is written by the train stage")
-    try:
-        config = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{path}: not JSON: {error}") from error
+    config = read_json(path, "no such file; a run's folder is written by the train stage")
     if missing := {"model", "input_px"} - set(config):
         raise ValueError(f"{path}: missing keys {sorted(missing)}")
     return config

@@ -20,6 +20,7 @@ import numpy as np
 
 from face_occlusion.evaluation.calibration import NUM_BINS
 from face_occlusion.evaluation.measures import ViewCounts, summarise
+from face_occlusion.json_files import read_json
 from face_occlusion.writing import write_aside
 
 FORMAT = "face-occlusion scores"
@@ -142,13 +143,8 @@ def read_scores(
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ValueError(f"{path}: no such score file; run `dvc repro evaluate`")
-    try:
-        raw = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: truncated or not JSON: {error}") from error
-    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+    raw = read_json(path, "no such score file; run `dvc repro evaluate`")
+    if raw.get("format") != FORMAT:
         raise ValueError(f"{path}: not a score file: 'format' must be '{FORMAT}'")
     if raw.get("version") != VERSION:
         raise ValueError(

@@ -21,6 +21,8 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from face_occlusion.json_files import read_json
+
 FORMAT = "face-occlusion image set"
 VERSION = 1
 INDEX = "index.json"
@@ -168,13 +170,8 @@ def parse_index(path: Path) -> tuple[list[ShardEntry], dict[str, Any]]:
         ValueError: If the file is missing, is not an index, has another format version, or
             contradicts itself; names the file.
     """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; {path.parent} is not an image set, or unfinished")
-    try:
-        index = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: not readable as JSON (cut short?): {error}") from error
-    if not isinstance(index, dict) or index.get("format") != FORMAT:
+    index = read_json(path, f"no such file; {path.parent} is not an image set, or unfinished")
+    if index.get("format") != FORMAT:
         raise ValueError(f"{path}: not the index of an image set; must say 'format': '{FORMAT}'")
     if index.get("version") != VERSION:
         raise ValueError(

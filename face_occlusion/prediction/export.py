@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from face_occlusion.evaluation.inference import Segmenter
+from face_occlusion.json_files import read_json
 from face_occlusion.training.augmentation import normalise
 from face_occlusion.training.loss import margin
 from face_occlusion.training.segmentor import FaceSegmentor
@@ -143,10 +144,8 @@ def model_card(folder: Path, exported: Exported, scores: Mapping[str, float]) ->
     Raises:
         ValueError: If the run's card is missing.
     """
-    path = folder / "card.json"
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; a run's folder is written by the train stage")
-    card = json.loads(path.read_text())
+    missing = "no such file; a run's folder is written by the train stage"
+    card = read_json(folder / "card.json", missing)
     num, height, width, _ = exported.shape
     lines = [
         "---",

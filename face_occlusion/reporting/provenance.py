@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from face_occlusion.evaluation.scores import fingerprint
 from face_occlusion.imageset import ImageSet
+from face_occlusion.json_files import read_json
 from face_occlusion.reporting.paper import BENCHMARK_IMAGES
 from face_occlusion.reporting.quantities import Inventory
 
@@ -29,16 +29,8 @@ def read_cards(models: Path, runs: Iterable[str]) -> dict[str, dict[str, Any]]:
     Raises:
         ValueError: If a card is missing or is not JSON.
     """
-    cards = {}
-    for run in runs:
-        path = models / run / "card.json"
-        if not path.is_file():
-            raise ValueError(f"{path}: no such file; run `dvc repro train`")
-        try:
-            cards[run] = json.loads(path.read_text())
-        except ValueError as error:
-            raise ValueError(f"{path}: not JSON: {error}") from error
-    return cards
+    missing = "no such file; run `dvc repro train`"
+    return {run: read_json(models / run / "card.json", missing) for run in runs}
 
 
 def substitutions(

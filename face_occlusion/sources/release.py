@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import json
 import os
 import struct
 import zipfile
@@ -12,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from face_occlusion.json_files import read_json
 from face_occlusion.sources.zip_index import Member, ZipIndex
 
 RELEASE = "release.json"
@@ -36,12 +36,7 @@ class Release:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         path = self.folder / RELEASE
-        if not path.is_file():
-            raise ValueError(f"{self.folder}: no {RELEASE}; write it with `stages.download`")
-        try:
-            self.info: dict[str, Any] = json.loads(path.read_text())
-        except ValueError as error:
-            raise ValueError(f"{path}: not JSON: {error}") from error
+        self.info: dict[str, Any] = read_json(path, "no such file; write it with `stages.download`")
         self._handles: dict[tuple[int, str], int] = {}
 
     @property

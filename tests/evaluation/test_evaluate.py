@@ -188,5 +188,5 @@ def test_a_folder_without_a_card_is_no_run(tmp_path):
     with pytest.raises(ValueError, match=r"card\.json: no such file"):
         load_checkpoints(tmp_path, PARAMS)
     (tmp_path / "card.json").write_text("{")
-    with pytest.raises(ValueError, match=r"card\.json: not JSON"):
+    with pytest.raises(ValueError, match=r"card\.json: not readable as JSON"):
         load_checkpoints(tmp_path, PARAMS)

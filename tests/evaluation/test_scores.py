@@ -132,7 +132,7 @@ def test_missing_file_is_named(tmp_path):
 def test_truncated_file_is_refused(path, share):
     text = path.read_text()
     path.write_text(text[: int(share * len(text))])
-    with pytest.raises(ValueError, match=r"pspnet_c_wo\.json: truncated"):
+    with pytest.raises(ValueError, match=r"pspnet_c_wo\.json: not readable as JSON"):
         read_scores(path)
 
 

@@ -111,10 +111,12 @@ def test_a_text_of_another_encoding_is_named(tmp_path):
 
 
 def test_a_folder_that_is_no_release_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"no release\.json; write it with `stages\.download`"):
+    with pytest.raises(
+        ValueError, match=r"release\.json: no such file; write it with `stages\.download`"
+    ):
         Release(tmp_path)
     (tmp_path / "release.json").write_text("{")
-    with pytest.raises(ValueError, match=r"release\.json: not JSON"):
+    with pytest.raises(ValueError, match=r"release\.json: not readable as JSON"):
         Release(tmp_path)
 
 
