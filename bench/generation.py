@@ -44,6 +44,7 @@ from bench.machine import machine
 from face_occlusion.generation import GenerateParams, sample_rng
 from face_occlusion.generation.executors import keep_freed_memory
 from face_occlusion.generation.generate import generate_sample
+from face_occlusion.generation.occluder import Occluder
 from face_occlusion.generation.params import DEVICES
 from face_occlusion.generation.presets import SOT, paper_params
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
@@ -230,7 +231,8 @@ def transfer_rows(
     """Compare hands with transfer, file to file, with the published transfer of one hand."""
     ours = ours_on(faces, hands, paper_params("hands", colour_transfer=SOT))
     ours()
-    cutouts = sorted((hand.levels[0] for hand in hands), key=lambda level: level.size)  # type: ignore[union-attr]
+    levels = [hand.levels[0] for hand in hands if isinstance(hand, Occluder)]
+    cutouts = sorted(levels, key=lambda level: level.size)
     hand, hand_mask = _hard_cutout(cutouts[len(cutouts) // 2])
     yield (
         f"transfer: against published, on a hand of median size ({hand_mask.size / 1e6:.2f} Mpx); "

@@ -113,7 +113,7 @@ def _leave_with_parent() -> None:
 def _run_on_ray(tasks: Sequence[Callable[[], Result]], workers: int) -> Iterator[Result]:
     """Run one Ray task per shard, on this machine or on the cluster that RAY_ADDRESS names."""
     try:
-        import ray  # pyright: ignore[reportMissingImports]
+        import ray  # pyright: ignore[reportMissingImports]  # an extra
     except ImportError as error:
         raise ValueError("executor: ray is not installed; pip install 'face-occlusion[ray]'") from (
             error

@@ -13,7 +13,7 @@ from face_occlusion.images import decode_image, encode_jpeg, jpeg
 
 def _torchvision_io() -> ModuleType:
     try:
-        from torchvision import io  # pyright: ignore[reportMissingImports]
+        from torchvision import io  # pyright: ignore[reportMissingImports]  # beside a GPU only
     except ImportError as error:
         raise ValueError(
             "device: cuda needs torchvision, built for the installed torch: pip install torchvision"

@@ -117,4 +117,5 @@ def _list_folder(folder_id: str, timeout_s: float) -> dict[str, str]:
         raise TransferError(f"{address}: {explain_page(str(error))}") from error
     except requests.RequestException as error:
         raise TransferError(f"{address}: cannot be reached: {reason_of(error)}") from error
+    # what it returns with skip_download; its annotation also has the paths of downloaded files
     return {PurePosixPath(file.path).name: file.id for file in files}  # type: ignore[union-attr]

@@ -93,7 +93,7 @@ def _authors(name: str, *, required: bool = True, **known: int | str) -> SourceF
         urls=(AUTHORS_DRIVE,),
         seen="folder: README of github.com/kennyvoo/face-occlusion-generation",
         required=required,
-        **known,  # type: ignore[arg-type]
+        **known,  # type: ignore[arg-type]  # size, sha256
     )
 
 

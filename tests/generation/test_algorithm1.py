@@ -97,7 +97,7 @@ def test_the_balanced_share_restores_the_balance(dark, black):
 def test_unknown_readings_and_empty_images_are_refused():
     source = image((1, (1, 2, 3)))
     with pytest.raises(ValueError, match="reading"):
-        prepare_face(source, source, LIMITS, rng(), "other")  # type: ignore[arg-type]
+        prepare_face(source, source, LIMITS, rng(), "other")  # type: ignore[arg-type]  # unknown
     with pytest.raises(ValueError, match="hold pixels"):
         prepare_face(source, source[:, :0], LIMITS, rng())
 
