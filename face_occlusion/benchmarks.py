@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,11 +107,7 @@ def import_benchmark(
     reader: Reader = READERS[params.source](release)
     info |= reader.info()
     detector, given = None, by_hand or {}
-    if unknown := sorted(given.keys() - set(reader.keys)):
-        raise ValueError(
-            f"by_hand: landmarks of {', '.join(unknown[:5])}, not among the {len(reader.keys)} "
-            f"images of {name}, named like {reader.keys[0]}"
-        )
+    _check_among(given, reader.keys, name)
     if params.align == "ffhq":
         info |= {"landmarks": params.landmarks, "by_hand": sorted(given), "without_detection": []}
         detector = LandmarkDetector() if params.landmarks == "dlib" else None
@@ -129,12 +125,18 @@ def import_benchmark(
         logging.info(
             "%s: %d faces without a detection are left out; landmarks given by hand "
             "(benchmarks.%s.by_hand) bring them back: %s",
-            name,
-            len(left_out),
-            name,
-            ", ".join(left_out),
+            *(name, len(left_out), name, ", ".join(left_out)),
         )
     return image_set
+
+
+def _check_among(given: Collection[str], keys: Sequence[str], name: str) -> None:
+    """Refuse landmarks of images that a benchmark does not have."""
+    if unknown := sorted(set(given) - set(keys)):
+        raise ValueError(
+            f"by_hand: landmarks of {', '.join(unknown[:5])}, not among the {len(keys)} "
+            f"images of {name}, named like {keys[0]}"
+        )
 
 
 def _detected(
