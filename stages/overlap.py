@@ -30,10 +30,10 @@ def main() -> None:
     write_overlap(args.out, overlap)
     for one in overlap.comparisons:
         logging.info(
-            "overlap: %s and %s: %d images of each suspected at most; identities: %s",
+            "overlap: %s and %s: %d pairs suspected; people in both: %s",
             one.first,
             one.second,
-            max(one.num_suspected),
+            len(one.suspected),
             one.identities,
         )
 
