@@ -1,0 +1,57 @@
+"""README and docs name commands, options, files and pages that exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+from typer.core import TyperGroup
+
+from face_occlusion.cli import app
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+GROUP = typer.main.get_command(app)
+assert isinstance(GROUP, TyperGroup)
+
+
+def written_calls(text: str) -> list[list[str]]:
+    """Return the words after each `face-occlusion` in fenced blocks and between backquotes."""
+    joined = text.replace("\\\n", " ")
+    blocks = re.findall(r"^ *```sh\n(.*?)^ *```", joined, re.DOTALL | re.MULTILINE)
+    lines = [line for block in blocks for line in block.splitlines()]
+    lines += re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", joined, flags=re.DOTALL))
+    calls = (re.split(r"(?:^|[;|&] *)face-occlusion\s", line)[1:] for line in lines)
+    return [re.split(r"[;|&#]", call)[0].split() for found in calls for call in found]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_and_their_options_exist(page: Path):
+    for name, *words in written_calls(page.read_text()):
+        if name == "--help":
+            continue
+        assert name in GROUP.commands, f"face-occlusion {name}"
+        known = {option for param in GROUP.commands[name].params for option in param.opts}
+        unknown = {word for word in words if re.match(r"--?[a-z]", word)} - known
+        assert not unknown, f"face-occlusion {name}: {unknown}"
+
+
+def test_calls_are_found_where_they_are_written():
+    block = "```sh\na && face-occlusion run --jobs 2 \\\n  -j 3 # c\n```\n"
+    text = "x `face-occlusion look A\n--num 2` y\n" + block
+    assert written_calls(text) == [["run", "--jobs", "2", "-j", "3"], ["look", "A", "--num", "2"]]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files(page: Path):
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    local = [link.partition("#")[0] for link in links if not link.startswith("http")]
+    assert not [link for link in local if link and not (page.parent / link).exists()]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_python_files_that_are_named_exist(page: Path):
+    names = re.findall(r"`((?:face_occlusion|stages|tests|bench)/[\w/.]+)`", page.read_text())
+    assert not [name for name in names if not (ROOT / name).exists()]
+    modules = re.findall(r"python -m ((?:bench|stages)\.[a-z_]+)", page.read_text())
+    assert not [name for name in modules if not (ROOT / f"{name.replace('.', '/')}.py").exists()]
