@@ -21,7 +21,7 @@ def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential
 
 
 class FaceFinder(nn.Module):
-    """An hourglass of 150,000 weights with added skips; its finest features have half the size.
+    """An hourglass of 154,000 weights with added skips; its finest features have half the size.
 
     Channels are x and y of each pixel beside its colours: faces are aligned, so that place says
     much, and a network this small could not find it out itself.
