@@ -15,7 +15,7 @@ INFO = {"kind": "faces", "name": "wo", "sources": ["drawn here"]}
 @pytest.fixture
 def run():
     app = typer.Typer(pretty_exceptions_enable=False)
-    for name in ("look", "pack", "unpack", "verify"):
+    for name in ("look", "pack", "unpack", "verify", "card"):
         module = importlib.import_module(f"face_occlusion.commands.{name}")
         app.command(name)(getattr(module, name))
 
@@ -90,3 +90,19 @@ def test_help_teaches(run):
         result = run(name, "--help")
         assert result.exit_code == 0
         assert "Example: face-occlusion" in result.stdout
+
+
+def test_a_set_of_ones_own_states_its_licence_and_an_old_one_gets_a_card(run, image_set, tmp_path):
+    files, mine = tmp_path / "files", tmp_path / "mine"
+    run("unpack", image_set.folder, files)
+    run("pack", files / "images", files / "masks", mine, "--licence", "CC BY 4.0, my lab")
+    card = mine / "README.md"
+    assert "Licence: CC BY 4.0, my lab." in card.read_text()
+    as_written = card.read_bytes()
+    card.unlink()
+    missing = run("verify", mine)
+    assert isinstance(missing.exception, ValueError)
+    assert "README.md: missing" in str(missing.exception)
+    assert "README.md and croissant.json of 5 samples" in run("card", mine).stdout
+    assert card.read_bytes() == as_written
+    assert run("verify", mine).exit_code == 0

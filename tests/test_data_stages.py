@@ -96,3 +96,12 @@ def test_a_missing_archive_names_file_and_folder(project, monkeypatch):
     ):
         run(monkeypatch, download, "dtd", "data/raw/dtd")
     assert not list((project / "data").rglob("*dtd*"))
+
+
+def test_cards_of_drawn_faces_state_our_own_licence_and_the_archives(project, monkeypatch):
+    run(monkeypatch, download, "celebamask_hq", "data/raw/celebamask_hq")
+    run(monkeypatch, faces, "data/raw/celebamask_hq", "data/none", "data/faces")
+    card = (project / "data" / "faces" / "wo" / "README.md").read_text()
+    assert "Licence: Apache-2.0 (drawn by this project)." in card
+    assert "| CelebAMask-HQ.zip |" in card
+    assert ImageSet(project / "data" / "faces" / "wo").record("00000")["identity"]
