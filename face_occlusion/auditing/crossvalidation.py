@@ -34,7 +34,7 @@ class AuditParams:
 
     side_px: int = 96
     folds: int = 3
-    iterations: int = 600
+    iterations: int = 900
     batch_size: int = 16
     cover_prob: float = 0.3
     seed: int = 0

@@ -23,7 +23,7 @@ def audit(
         int,
         typer.Option(help="networks, each judging what it has not seen; 1: references alone train"),
     ] = 3,
-    iterations: Annotated[int, typer.Option(help="steps of each network, 16 faces a step")] = 600,
+    iterations: Annotated[int, typer.Option(help="steps of each network, 16 faces a step")] = 900,
     seed: Annotated[int, typer.Option(help="the same seed gives the same ranking")] = 0,
 ) -> None:
     """Rank masks that probably call something face that is none, worst first.
