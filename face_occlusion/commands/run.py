@@ -53,9 +53,9 @@ def run(
     must be where the clones come from; params.yaml and dvc.lock are sent along. Install the
     package, extra `ray` included, on every machine.
 
-    Examples:
-    face-occlusion run --jobs 4 --gpus 0,1,2,3;
-    face-occlusion run --jobs 16 --ray auto --remote lab
+    Example: face-occlusion run --jobs 4 --gpus 0,1,2,3
+
+    On a cluster: face-occlusion run --jobs 16 --ray auto --remote lab
     """
     from face_occlusion.running.hosts import Hosts
     from face_occlusion.running.run import run_pipeline
