@@ -228,6 +228,8 @@ def build_loader(
         pin_memory=pin_memory,
         persistent_workers=params.num_workers > 0,
         worker_init_fn=_compute_alone,
+        # forking after OpenCV's threads hangs
+        multiprocessing_context="spawn" if params.num_workers else None,
     )
 
 

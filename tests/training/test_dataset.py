@@ -1,6 +1,8 @@
 import json
+import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -57,6 +59,18 @@ def test_worker_count_and_cache_change_no_sample(data: Path):
         assert (other["inputs"] == batches[0]["inputs"]).all()
         assert (other["seg_maps"] == batches[0]["seg_maps"]).all()
         assert torch.equal(other["draws"], batches[0]["draws"])
+
+
+def test_workers_start_where_opencv_has_run_threads(data: Path):
+    cv2.setNumThreads(2)
+    cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.uint8), (0, 0), 3.0)
+    parts = open_parts(data, combination("faces/wo"))
+    loader = build_loader(parts, train_params(num_workers=2), pin_memory=False)
+    seen: list[dict] = []
+    reading = threading.Thread(target=lambda: seen.append(next(iter(loader))), daemon=True)
+    reading.start()
+    reading.join(120)
+    assert seen, "the loader's workers hang"
 
 
 def test_samples_are_uint8_squares_of_the_input_size(data: Path):
