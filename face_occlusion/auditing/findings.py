@@ -7,10 +7,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import cv2
-import jinja2
 import numpy as np
 from tqdm import tqdm
 
@@ -20,6 +18,7 @@ from face_occlusion.images import encode_jpeg
 from face_occlusion.imageset import ImageSet
 from face_occlusion.imageset.writer import written_aside
 from face_occlusion.reporting.pictures import coloured_errors, outlined, reduced
+from face_occlusion.viewing.pages import page_template
 
 PAGE, TABLE, LABELME, PICTURES = "index.html", "audit.csv", "labelme", "pictures"
 _SHOWN_PX = 640  # longer side of the page's pictures
@@ -104,23 +103,11 @@ def write_findings(
             (partial / name).mkdir()
         for finding in tqdm(shown, desc="write", unit="face", mininterval=0.5):
             _write_sample(partial, image_set, part, finding)
-        page = _template().render(
+        page = page_template("face_occlusion.auditing", "audit.html").render(
             name=image_set.info["name"], part=part, shown=shown, total=len(findings), how=how
         )
         (partial / PAGE).write_text(page, encoding="utf-8")
         _write_table(partial / TABLE, findings, len(shown))
-
-
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("face_occlusion.auditing"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["url"] = quote
-    return environment.get_template("audit.html")
 
 
 def _write_sample(out: Path, image_set: ImageSet, part: str, finding: Finding) -> None:

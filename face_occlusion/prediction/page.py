@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-import jinja2
-
+from face_occlusion.viewing.pages import page_template
 from face_occlusion.writing import write_aside
 
 if TYPE_CHECKING:
@@ -23,15 +21,7 @@ def write_page(path: Path, results: Sequence[Predicted], how: Mapping[str, objec
         results: What became of each photograph.
         how: How images were seen, as `Segmenter.describe` says.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("face_occlusion.prediction"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["url"] = lambda name: quote(str(name))
-    page = environment.get_template("predictions.html").render(
+    page = page_template("face_occlusion.prediction", "predictions.html").render(
         done=[result for result in results if result.size],
         failed=[result for result in results if result.error],
         how=how,
