@@ -61,7 +61,8 @@ def _gather(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
     total = seen[0].float() * taps[:, 0]
     for number in range(1, 9):
         total = total + seen[number].float() * taps[:, number]
-    return total.to(x.dtype)
+    # Not `to` where nothing changes: PyTorch 2.11, compiled, then loses the gradient.
+    return total if x.dtype == torch.float32 else total.to(x.dtype)
 
 
 class DepthwiseConv2d(nn.Conv2d):

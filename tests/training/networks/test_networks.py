@@ -116,13 +116,16 @@ def test_attention_equals_the_stock_module(sr_ratio: int, dtype: torch.dtype, li
     assert (got - want).abs().max() <= max(limit, 2 * torch.finfo(dtype).eps * want.abs().max())
 
 
+@pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("dilation", [1, 3, 12])
-def test_shifted_products_equal_a_depthwise_convolution(dilation: int):
+def test_shifted_products_equal_a_depthwise_convolution(dilation: int, compiled: bool):
     results = []
     for shifted in (True, False):
         x, weight = noise(1, 2, 9, 7, 5).requires_grad_(), noise(2, 5, 1, 3, 3).requires_grad_()
         if shifted:
-            out = ShiftedDepthwise.apply(x, weight, dilation)
+            apply: Any = ShiftedDepthwise.apply
+            convolve = torch.compile(apply, backend="aot_eager") if compiled else apply
+            out = convolve(x, weight, dilation)
         else:
             images = x.permute(0, 3, 1, 2)
             out = functional.conv2d(
