@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 import torch
 
+from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run
 from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.training.checkpoint import write_checkpoint
 from face_occlusion.training.configs import resolve
 from face_occlusion.training.segmentor import build_segmentor
-from tests.training.conftest import MODELS, job
+from tests.training.conftest import MODELS, draw_face, job, write_faces
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -20,15 +23,25 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     config = resolve(request.param, made.model_params, made.train, distributed=False)
     torch.manual_seed(0)
     model = build_segmentor(config["model"])
-    for parameter in model.decode_head.conv_seg.parameters():
-        torch.nn.init.normal_(parameter, std=1.0)  # so that predictions vary
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0  # statistics of the last batch
+    pixels = torch.from_numpy(np.stack([photograph(200, 160, seed) for seed in range(4)]))
+    last = model.decode_head.conv_seg
+    with torch.no_grad():  # so that probabilities vary: log-odds of mean 0, deviation 2
+        inputs = model.data_preprocessor({"inputs": pixels}, False)["inputs"]
+        model.train()(inputs)
+        torch.nn.init.normal_(last.weight)
+        logits = model.eval()(inputs)
+        last.weight *= 2 / logits.std()
+        last.bias -= 2 * logits.mean() / logits.std()
     write_checkpoint(folder / "last.pth", {"model": model.state_dict(), "iteration": 0})
     (folder / "config.json").write_text(json.dumps(config))
     return folder
 
 
 def photograph(height: int, width: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return draw_face(np.random.default_rng(seed), height, width)[0]
 
 
 @pytest.mark.parametrize("size", [(32, 32), (45, 70), (90, 20), (1, 5)])
@@ -44,6 +57,49 @@ def test_a_batch_of_mixed_sizes_equals_one_by_one(run: Path):
     segmenter = load_model(run)
     for image, together in zip(images, segmenter.predict_batch(images), strict=True):
         np.testing.assert_allclose(together, segmenter.predict(image), atol=1e-5)
+
+
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a GPU multiply in float32, so that its results can be compared."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("tta", [False, True])
+def test_a_gpu_predicts_as_the_cpu(run: Path, tta):
+    images = [photograph(40, 40, 1), photograph(300, 44, 2), photograph(40, 40, 3)]
+    on_gpu = load_model(run, "cuda").predict_batch(images, tta=tta)
+    for got, want in zip(on_gpu, load_model(run).predict_batch(images, tta=tta), strict=True):
+        np.testing.assert_allclose(got, want, atol=1e-3)
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.usefixtures("exact")
+def test_a_benchmark_counted_while_the_gpu_computes_on_is_counted_right(run: Path, tmp_path: Path):
+    """Forty batches in flight: a copy that does not wait for its batch would count another's."""
+    write_faces(tmp_path / "realocc", "benchmark", 160, seed=5, size=(200, 160))
+    counts = {}
+    for device in ("cpu", "cuda"):
+        params = EvaluateParams(
+            benchmarks=["realocc"],
+            checkpoints=["last"],
+            tta=True,
+            device=device,
+            batch_size=4,
+            num_threads=8,
+            preview_px=0,
+        )
+        networks = {"last": load_model(run, device)}
+        scores = evaluate_run(networks, {"realocc": tmp_path / "realocc"}, params)["realocc"]
+        counts[device] = scores.views["last_tta"].calibration[..., 0]  # pixels by probability
+    moved = np.abs(counts["cuda"] - counts["cpu"]).sum(axis=1)
+    assert moved.max() <= 0.01 * 200 * 160  # pixels at the edge of two bins
+    between = np.abs(np.diff(counts["cpu"], axis=0)).sum(axis=1)
+    assert np.median(between) > 0.03 * 200 * 160  # another image's would be seen
 
 
 def test_augmented_prediction_is_mirror_symmetric(run: Path):

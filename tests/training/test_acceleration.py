@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,20 @@ from torch._dynamo.utils import counters
 
 from face_occlusion.training.acceleration import WARM_UP, compile_parts, set_up
 from face_occlusion.training.augmentation import draw, stack_draws
+from face_occlusion.training.checkpoint import read_checkpoint
 from face_occlusion.training.configs import resolve
+from face_occlusion.training.loop import train_run
 from face_occlusion.training.segmentor import FaceSegmentor, build_segmentor
+from face_occlusion.training.selection import SelectionSet
 from tests.training.conftest import MODELS, job
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a GPU convolve in float32, so that its results can be compared."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
 
 
 def network(name: str, *, dropout: bool) -> tuple[FaceSegmentor, dict]:
@@ -53,7 +63,9 @@ def losses_of(model: FaceSegmentor, seed: int) -> dict[str, Any]:
     return {**losses, **gradients}
 
 
-@pytest.mark.parametrize(("name", "programs"), [("segformer", 4), ("pspnet", 8)])
+@pytest.mark.parametrize(
+    ("name", "programs"), [("segformer", 4), ("pspnet", 8), ("deeplabv3plus", 8)]
+)
 def test_compiled_parts_compute_the_same_and_equal_blocks_share_a_program(name, programs):
     """SegFormer: one per stage. ResNet-18: the stem, one block, two of each later stage."""
     torch._dynamo.reset()
@@ -102,10 +114,10 @@ def trained(name: str, *, recorded: bool, dropout: bool, precision: str) -> list
 
 @pytest.mark.gpu
 @needs_gpu
+@pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("name", MODELS)
 def test_compiled_parts_compute_the_same_on_a_gpu(name):
     torch._dynamo.reset()
-    torch.backends.cudnn.allow_tf32 = False
     model, _ = network(name, dropout=False)
     model.cuda()
     plain = copy.deepcopy(model)
@@ -141,6 +153,7 @@ def test_attention_has_a_gradient_where_cudnns_is_nan():
 
 @pytest.mark.gpu
 @needs_gpu
+@pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("dropout", [False, True])
 @pytest.mark.parametrize("name", MODELS)
 def test_recorded_steps_train_as_unrecorded_ones(name, dropout):
@@ -148,3 +161,46 @@ def test_recorded_steps_train_as_unrecorded_ones(name, dropout):
     options: dict[str, Any] = {"dropout": dropout, "precision": "fp32"}
     want = trained(name, recorded=False, **options)
     assert trained(name, recorded=True, **options) == pytest.approx(want, rel=1e-3)
+
+
+class Stop(Exception):
+    """Ends a session in the middle."""
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("name", MODELS)
+def test_an_interrupted_run_on_a_gpu_goes_on_where_it_was(
+    name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Weights, momentum, rate, order and random numbers come back: later weights are the same."""
+    changes = {"iterations": 14, "eval_interval": 7, "checkpoint_interval": 7, "num_workers": 2}
+    made = job(name, "faces/wo", input_px=64, precision="fp32", **changes)
+    train_run(made, data, tmp_path / "undisturbed", tmp_path / "scratch")
+
+    score = SelectionSet.miou
+    calls = []
+
+    def stopping(*args: Any) -> float:
+        calls.append(1)
+        if len(calls) == 2:
+            raise Stop
+        return score(*args)
+
+    monkeypatch.setattr(SelectionSet, "miou", stopping)
+    with pytest.raises(Stop):
+        train_run(made, data, tmp_path / "resumed", tmp_path / "scratch")
+    states = list((tmp_path / "scratch").rglob("*.pth"))
+    half = next(state["model"] for state in map(read_checkpoint, states) if "optimizer" in state)
+    train_run(made, data, tmp_path / "resumed", tmp_path / "scratch")
+
+    want, got = (
+        read_checkpoint(tmp_path / run / "last.pth")["model"] for run in ("undisturbed", "resumed")
+    )
+    names = [key for key, value in want.items() if value.is_floating_point()]
+    wrong, way = (
+        torch.cat([(want[key] - other[key]).flatten().float() for key in names]).norm()
+        for other in (got, half)
+    )
+    assert way > 0 and wrong <= 0.05 * way
