@@ -1,4 +1,4 @@
-"""Map a function over many items in processes: in order, in bounded memory, with a bar."""
+"""Work on many items side by side: in order, in bounded memory, with a bar."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
+import cv2
 from tqdm import tqdm
 
 Item = TypeVar("Item")
@@ -21,6 +23,20 @@ _AHEAD = 4  # items in flight for each worker: enough to hide the parent's writi
 def num_workers() -> int:
     """Return the number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """Let OpenCV use one thread meanwhile, for work that fills the cores itself.
+
+    Its pool serves one caller at a time and waits busily: workers that share it slow each other.
+    """
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(before)
 
 
 def ordered_map(
@@ -77,8 +93,6 @@ _function: Callable[[Any], Any] | None = None  # of this worker process
 
 def _start_worker(function: Callable[[Any], Any]) -> None:
     global _function
-    import cv2
-
     cv2.setNumThreads(1)  # the pool already fills the cores
     _function = function
 

@@ -15,6 +15,23 @@ def band_width_px(height: int, width: int, dilation_frac: float = DILATION_FRAC)
     return max(1, round(dilation_frac * float(np.hypot(height, width))))
 
 
+def bounding_window(mask: np.ndarray, margin_px: int = 0) -> tuple[slice, slice]:
+    """Return the rows and columns that hold a mask, and a margin around it inside the image.
+
+    Args:
+        mask: (H, W) bool.
+        margin_px: Width of the margin.
+
+    Returns:
+        Slices of (H, W); empty for an empty mask.
+    """
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if not width:
+        return slice(0), slice(0)
+    top, left = max(0, y - margin_px), max(0, x - margin_px)
+    return slice(top, y + height + margin_px), slice(left, x + width + margin_px)
+
+
 def boundary_region(mask: np.ndarray, width_px: int) -> np.ndarray:
     """Return the pixels of a mask that lie within `width_px` of its outline.
 
@@ -28,11 +45,16 @@ def boundary_region(mask: np.ndarray, width_px: int) -> np.ndarray:
     Returns:
         (H, W) bool.
     """
-    kernel = np.ones((2 * width_px + 1, 2 * width_px + 1), np.uint8)
-    inside = cv2.erode(
-        mask.view(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(0,)
-    )
-    return mask & (inside == 0)
+    region = np.zeros_like(mask)
+    window = bounding_window(mask)
+    part = np.ascontiguousarray(mask[window])
+    if part.size:
+        kernel = np.ones((2 * width_px + 1, 2 * width_px + 1), np.uint8)
+        inside = cv2.erode(
+            part.view(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(0,)
+        )
+        region[window] = part & (inside == 0)
+    return region
 
 
 def boundary_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -52,9 +74,9 @@ def boundary_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     counted = target != IGNORE_INDEX
     pred_band = boundary_region(pred & counted, width_px)
     target_band = boundary_region(target == 1, width_px)
-    return np.array(
-        [(pred_band & target_band).sum(), (pred_band | target_band).sum()], dtype=np.int64
-    )
+    both = np.count_nonzero(pred_band & target_band)
+    either = np.count_nonzero(pred_band) + np.count_nonzero(target_band) - both
+    return np.array([both, either], dtype=np.int64)
 
 
 def boundary_iou(counts: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ _CENTRES = ((np.arange(NUM_BINS * _STEPS) + 0.5) / (NUM_BINS * _STEPS)).reshape(
 def calibration_counts(probability: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Count the pixels of one image by predicted probability of face.
 
-    Two fine histograms: six times as fast as summing in 10 bins, which counts over 8 bytes a pixel.
+    One fine histogram of whole numbers: ten times as fast as sums in 10 bins.
 
     Args:
         probability: (H, W) float32 in [0, 1].
@@ -25,23 +25,15 @@ def calibration_counts(probability: np.ndarray, target: np.ndarray) -> np.ndarra
         (NUM_BINS, 3) float64: pixels in the bin, sum of their probabilities to three decimals (so
         that files stay small), face pixels.
     """
-    counted = _histogram(probability, target != IGNORE_INDEX)
-    faces = _histogram(probability, target == 1)
+    num = NUM_BINS * _STEPS
+    place = np.minimum(probability * num, num - 1).astype(np.uint16)
+    place += (target == 1) * np.uint16(num)
+    place += (target == IGNORE_INDEX) * np.uint16(2 * num)
+    counts = cv2.calcHist([place], [0], None, [3 * num], [0, 3 * num]).astype(float)
+    background, faces = counts.reshape(3, NUM_BINS, _STEPS)[:2]  # the third is not counted
+    counted = background + faces
     probabilities = (counted * _CENTRES).sum(axis=1).round(3)
     return np.stack([counted.sum(axis=1), probabilities, faces.sum(axis=1)], axis=1)
-
-
-def _histogram(probability: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return (NUM_BINS, _STEPS) float64 counts of the masked pixels."""
-    above_one = float(np.nextafter(np.float32(1), np.float32(2)))  # the upper end is left out
-    counts = cv2.calcHist(
-        [np.ascontiguousarray(probability)],
-        [0],
-        mask.astype(np.uint8),
-        [NUM_BINS * _STEPS],
-        [0, above_one],
-    )
-    return counts.astype(float).reshape(NUM_BINS, _STEPS)
 
 
 def expected_calibration_error(counts: np.ndarray) -> np.ndarray:

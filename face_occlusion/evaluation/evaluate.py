@@ -24,6 +24,7 @@ from face_occlusion.evaluation.reading import Batch, Sample, read_batches
 from face_occlusion.evaluation.scores import BenchmarkScores, ImageFacts, fingerprint
 from face_occlusion.imageset import ImageSet
 from face_occlusion.json_files import read_json
+from face_occlusion.parallel import one_opencv_thread
 
 CHECKPOINTS = ("last", "best")
 
@@ -167,7 +168,7 @@ def evaluate_benchmark(
     see = {augmented: partial(first.see, tta=augmented) for _, augmented in views.values()}
     counted: list[dict[str, Tally]] = []
     images: list[ImageFacts] = []
-    with ThreadPoolExecutor(params.num_threads) as counters:
+    with ThreadPoolExecutor(params.num_threads) as counters, one_opencv_thread():
         pending: deque[Future[dict[str, Tally]]] = deque()
         for batch in read_batches(image_set, params.batch_size, params.num_threads, see):
             while len(pending) > 2 * params.batch_size:  # bounds what waits in memory

@@ -27,7 +27,7 @@ class Seen:
     """Images of a batch as the network is shown them, all of one size.
 
     Attributes:
-        pixels: (N, 3, h, w) or as `resize_image` lays it out, uint8, on the network's device.
+        pixels: (N, h, w, 3) uint8 RGB, on the network's device.
         numbers: Which images of the batch they are.
         mirrored: Whether their mirror images are seen too.
     """
@@ -38,27 +38,29 @@ class Seen:
 
 
 class Prediction:
-    """The probabilities of one image, perhaps still being computed on a GPU."""
+    """The probabilities of one image, perhaps still being computed on a GPU.
+
+    Their copy is queued behind them at once, into pinned memory: one that the reader asked for
+    would hold up the launches of the next batch until this one is computed.
+
+    Args:
+        probability: (H, W) float32.
+    """
 
     def __init__(self, probability: Tensor) -> None:
-        self._probability = probability
-        self._ready = None
+        self._copied = None
         if probability.is_cuda:
-            self._ready = torch.cuda.Event()
-            self._ready.record()
+            self._copied = torch.cuda.Event(blocking=True)
+            copy = torch.empty(probability.shape, dtype=probability.dtype, pin_memory=True)
+            probability = copy.copy_(probability, non_blocking=True)
+            self._copied.record()
+        self._probability = probability
 
     def numpy(self) -> np.ndarray:
-        """Wait for the probabilities and return them, (H, W) float32.
-
-        On a GPU the copy goes through a stream of its own: the next batch computes meanwhile.
-        """
-        if self._ready is None:
-            return self._probability.numpy()
-        stream = torch.cuda.Stream(self._probability.device)
-        with torch.cuda.stream(stream):
-            self._ready.wait(stream)
-            self._probability.record_stream(stream)
-            return self._probability.cpu().numpy()
+        """Wait for the probabilities and return them, (H, W) float32."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._probability.numpy()
 
 
 class Segmenter:
@@ -153,6 +155,12 @@ class Segmenter:
         self, seen: Sequence[Seen], shapes: Sequence[tuple[int, ...]]
     ) -> list[Prediction]:
         """Start to predict what `see` made of a batch, for images of these (height, width)."""
+        return [Prediction(probability) for probability in self.probabilities(seen, shapes)]
+
+    def probabilities(
+        self, seen: Sequence[Seen], shapes: Sequence[tuple[int, ...]]
+    ) -> list[Tensor]:
+        """Compute what `launch_seen` returns, on the network's device: each (H, W) float32."""
         totals = [torch.zeros(shape, device=self.device) for shape in shapes]
         num_views = [0] * len(shapes)
         with torch.inference_mode():
@@ -167,7 +175,7 @@ class Segmenter:
                     num_views[number] += len(views)
             for total, number in zip(totals, num_views, strict=True):
                 total /= number
-        return [Prediction(total) for total in totals]
+        return totals
 
     def _log_odds(self, inputs: Tensor) -> Tensor:
         """Return the (N, h, w) log-odds of face at the size of the (N, 3, h, w) inputs."""

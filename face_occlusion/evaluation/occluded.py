@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from face_occlusion.evaluation.boundary import band_width_px
+from face_occlusion.evaluation.boundary import band_width_px, bounding_window
 from face_occlusion.evaluation.metrics import IGNORE_INDEX
 
 LEAST_PART_FRAC = 0.01  # parts of the face smaller than this share of it do not stretch the hull
@@ -81,10 +81,15 @@ def border_band(occluded: np.ndarray, target: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) bool without pixels that are not counted.
     """
-    if not occluded.any():
-        return np.zeros(target.shape, bool)
-    side = 2 * band_width_px(*target.shape) + 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
-    near_occluder = cv2.dilate(occluded.astype(np.uint8), kernel)
-    near_face = cv2.dilate((target == 1).astype(np.uint8), kernel)
-    return near_occluder.astype(bool) & near_face.astype(bool) & (target != IGNORE_INDEX)
+    band = np.zeros(target.shape, bool)
+    width_px = band_width_px(*target.shape)
+    # The band reaches one width from the occluder, and the face that makes it another.
+    window = bounding_window(occluded, 2 * width_px)
+    labels = target[window]
+    if labels.size:
+        side = 2 * width_px + 1
+        kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
+        near_occluder = cv2.dilate(occluded[window].astype(np.uint8), kernel)
+        near_face = cv2.dilate((labels == 1).astype(np.uint8), kernel)
+        band[window] = (near_occluder & near_face).astype(bool) & (labels != IGNORE_INDEX)
+    return band

@@ -32,7 +32,8 @@ def ita_deg(image: np.ndarray, face: np.ndarray) -> float | None:
         return None
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     pixels = small[inside][np.newaxis].astype(np.float32) / 255  # (1, N, 3)
-    lightness, _, yellow = np.median(cv2.cvtColor(pixels, cv2.COLOR_RGB2Lab)[0], axis=0)
+    channels = cv2.split(cv2.cvtColor(pixels, cv2.COLOR_RGB2Lab))  # L*, a*, b*
+    lightness, yellow = np.median(channels[0]), np.median(channels[2])
     if yellow < LEAST_YELLOW:
         return None
     return float(np.degrees(np.arctan((lightness - 50) / yellow)))

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import cv2
 
+from face_occlusion.parallel import one_opencv_thread
+
 Result = TypeVar("Result")
 EXECUTORS = ("process", "ray")
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1  # malloc.h of the GNU C library
@@ -47,7 +49,7 @@ def run_tasks(
     elif not always_pool and (workers == 1 or len(tasks) <= 1):
         keep_freed_memory()
         for task in tasks:
-            with _one_thread():
+            with one_opencv_thread():
                 result = task()
             yield result
     else:
@@ -65,17 +67,6 @@ def keep_freed_memory() -> None:
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 2**30)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-
-
-class _one_thread:
-    """Let OpenCV use one thread: the workers share the cores already."""
-
-    def __enter__(self) -> None:
-        self._before = cv2.getNumThreads()
-        cv2.setNumThreads(1)
-
-    def __exit__(self, *_: object) -> None:
-        cv2.setNumThreads(self._before)
 
 
 def _run_in_pool(tasks: Sequence[Callable[[], Result]], workers: int) -> Iterator[Result]:
