@@ -91,5 +91,6 @@ def border_band(occluded: np.ndarray, target: np.ndarray) -> np.ndarray:
         kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
         near_occluder = cv2.dilate(occluded[window].astype(np.uint8), kernel)
         near_face = cv2.dilate((labels == 1).astype(np.uint8), kernel)
-        band[window] = (near_occluder & near_face).astype(bool) & (labels != IGNORE_INDEX)
+        both = near_occluder.astype(bool) & near_face.astype(bool)
+        band[window] = both & (labels != IGNORE_INDEX)
     return band
