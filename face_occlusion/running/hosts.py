@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -104,8 +105,8 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
         here: Starts a stage on this machine.
 
     Raises:
-        ValueError: If Ray is not installed, no cluster answers, the remote is unknown, or there are
-            changes that are in no commit and are not sent along.
+        ValueError: If Ray is not installed, no cluster answers or it refuses the token, the remote
+            is unknown, or there are changes that are in no commit and are not sent along.
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
@@ -161,11 +162,37 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
 def _connect(ray: Any, address: str) -> None:
     try:
         ray.init(address=address, log_to_driver=False)
-    except ConnectionError as error:
-        raise ValueError(
-            f"--ray {address}: no cluster answers ({error}); start one with `ray start --head`, "
-            "and give this machine its token if it has one (Ray's page on token authentication)"
-        ) from error
+    except (ConnectionError, ray.exceptions.RayError) as error:
+        # Ray names the refusal only in the text of its error's cause, and behind ray:// not at all
+        if any("AuthenticationError" in repr(link) for link in (error, error.__cause__)):
+            answer = "the cluster asks for its token"
+        else:
+            answer = (
+                f"no cluster answers ({error}); start one with `ray start --head`, "
+                "or if there is one that asks for its token"
+            )
+        raise ValueError(f"--ray {address}: {answer}: {_token_advice()} (docs/running.md)") from (
+            error
+        )
+
+
+def _token_advice() -> str:
+    """Say what to set for Ray to send the cluster's token, by what is set so far.
+
+    Ray takes the first of RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH and ~/.ray/auth_token, and sends it
+    to an address only with RAY_AUTH_MODE=token:
+    https://docs.ray.io/en/latest/ray-security/token-auth.html
+    """
+    steps = []
+    if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
+        steps.append("export RAY_AUTH_MODE=token")
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH") or str(Path.home() / ".ray/auth_token")
+    kept = "RAY_AUTH_TOKEN" if os.environ.get("RAY_AUTH_TOKEN") else path
+    if kept == path and not Path(path).is_file():
+        steps.append(f"copy the head's ~/.ray/auth_token to {path} here")
+    elif not steps:
+        steps.append(f"{kept} here is not the head's token; copy the head's ~/.ray/auth_token")
+    return " and ".join(steps)
 
 
 def _files(root: Path, stage: str) -> dict[str, bytes]:
