@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +21,7 @@ from face_occlusion.running.slots import Slot
 from face_occlusion.running.worker import Answer, Order, run_in_clone
 from face_occlusion.timings import keep_time
 
+PATIENCE = 10.0  # seconds that a cluster has to take a connection
 _SENT_ALONG = ("params.yaml", "dvc.lock", ".gitignore")  # what may differ from the commit
 
 
@@ -160,6 +162,7 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
 
 
 def _connect(ray: Any, address: str) -> None:
+    _knock(address)
     try:
         ray.init(address=address, log_to_driver=False)
     except (ConnectionError, ray.exceptions.RayError) as error:
@@ -174,6 +177,20 @@ def _connect(ray: Any, address: str) -> None:
         raise ValueError(f"--ray {address}: {answer}: {_token_advice()} (docs/running.md)") from (
             error
         )
+
+
+def _knock(address: str) -> None:
+    """See whether anybody listens at HOST:PORT; Ray itself would go on asking for 14 minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        return  # auto, local: Ray's own names
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+    except OSError as error:
+        raise ValueError(
+            f"--ray {address}: nobody answers there ({error}); start a cluster with "
+            "`ray start --head`, and see that no firewall is between (docs/running.md)"
+        ) from error
 
 
 def _token_advice() -> str:

@@ -156,6 +156,17 @@ def test_a_cluster_that_does_not_answer_is_named(project, lab, monkeypatch):
         run(project, lab)
 
 
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_where_nobody_listens_is_named_at_once(project, lab, monkeypatch, scheme):
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with socket.socket() as taken:  # bound, but nobody accepts
+        taken.bind(("127.0.0.1", 0))
+        address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ValueError, match=f"--ray {address}: nobody answers there"):
+            run(project, dataclasses.replace(lab, address=address))
+
+
 PATIENCE = 60  # seconds
 
 
