@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from face_occlusion.evaluation.replay import Replay
 from face_occlusion.json_files import read_json
 from face_occlusion.resizing import resize_image
 from face_occlusion.training.checkpoint import read_checkpoint
@@ -37,30 +38,52 @@ class Seen:
     mirrored: bool
 
 
+class Copy:
+    """Results of a batch on their way to the host, or there already.
+
+    A GPU's are copied into pinned memory as soon as they are computed, by a stream of their own:
+    neither the copy nor whoever waits for it holds up the next batch.
+
+    Args:
+        results: On the network's device.
+        stream: The GPU's stream that copies; None on the CPU.
+    """
+
+    def __init__(self, results: Tensor, stream: torch.cuda.Stream | None) -> None:
+        self._results = results
+        self._done = None
+        if stream is None:
+            return
+        self._results = torch.empty(results.shape, dtype=results.dtype, pin_memory=True)
+        self._done = torch.cuda.Event(blocking=True)
+        stream.wait_stream(torch.cuda.current_stream(results.device))
+        with torch.cuda.stream(stream):
+            self._results.copy_(results, non_blocking=True)
+            self._done.record()
+        results.record_stream(stream)  # its memory is not given away before
+
+    def wait(self) -> Tensor:
+        """Wait for the results and return them, on the CPU."""
+        if self._done is not None:
+            self._done.synchronize()
+        return self._results
+
+
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     """The probabilities of one image, perhaps still being computed on a GPU.
 
-    Their copy is queued behind them at once, into pinned memory: one that the reader asked for
-    would hold up the launches of the next batch until this one is computed.
-
-    Args:
-        probability: (H, W) float32.
+    Attributes:
+        copy: (N, H, W) float32, of images of one size.
+        place: Which of them.
     """
 
-    def __init__(self, probability: Tensor) -> None:
-        self._copied = None
-        if probability.is_cuda:
-            self._copied = torch.cuda.Event(blocking=True)
-            copy = torch.empty(probability.shape, dtype=probability.dtype, pin_memory=True)
-            probability = copy.copy_(probability, non_blocking=True)
-            self._copied.record()
-        self._probability = probability
+    copy: Copy
+    place: int
 
     def numpy(self) -> np.ndarray:
         """Wait for the probabilities and return them, (H, W) float32."""
-        if self._copied is not None:
-            self._copied.synchronize()
-        return self._probability.numpy()
+        return self.copy.wait()[self.place].numpy()
 
 
 class Segmenter:
@@ -83,6 +106,9 @@ class Segmenter:
         self.model.eval()
         self.input_px = input_px
         self.device = device
+        on_gpu = device.type == "cuda"
+        self._log_odds = Replay(self._compute_log_odds) if on_gpu else self._compute_log_odds
+        self._copier = torch.cuda.Stream(device) if on_gpu else None
 
     def describe(self, *, tta: bool) -> dict[str, object]:
         """Say how images are seen, for score files."""
@@ -155,30 +181,45 @@ class Segmenter:
         self, seen: Sequence[Seen], shapes: Sequence[tuple[int, ...]]
     ) -> list[Prediction]:
         """Start to predict what `see` made of a batch, for images of these (height, width)."""
-        return [Prediction(probability) for probability in self.probabilities(seen, shapes)]
+        predictions = {}
+        for numbers, probability in self.probabilities(seen, shapes):
+            copy = Copy(probability, self._copier)
+            for place, number in enumerate(numbers):
+                predictions[number] = Prediction(copy=copy, place=place)
+        return [predictions[number] for number in range(len(shapes))]
 
     def probabilities(
         self, seen: Sequence[Seen], shapes: Sequence[tuple[int, ...]]
-    ) -> list[Tensor]:
-        """Compute what `launch_seen` returns, on the network's device: each (H, W) float32."""
-        totals = [torch.zeros(shape, device=self.device) for shape in shapes]
-        num_views = [0] * len(shapes)
+    ) -> list[tuple[list[int], Tensor]]:
+        """Compute what `launch_seen` returns.
+
+        Args:
+            seen: What `see` made of a batch.
+            shapes: (height, width) of each image.
+
+        Returns:
+            For each (H, W) among the shapes which images have it, and their (N, H, W) float32
+            probabilities of face on the network's device.
+        """
+        by_shape = _numbers_of(shapes)
+        totals = {
+            shape: torch.zeros((len(numbers), *shape), device=self.device)
+            for shape, numbers in by_shape.items()
+        }
+        num_views = sum(1 + part.mirrored for part in seen if 0 in part.numbers)  # of each image
         with torch.inference_mode():
             for part in seen:
-                inputs = self.model.data_preprocessor({"inputs": part.pixels}, False)["inputs"]
-                views = [self._log_odds(inputs)]
+                views = [self._log_odds(part.pixels)]
                 if part.mirrored:
-                    views.append(self._log_odds(inputs.flip(-1)).flip(-1))
-                for place, number in enumerate(part.numbers):
+                    views.append(self._log_odds(part.pixels.flip(2)).flip(-1))
+                for shape, places in _numbers_of([shapes[n] for n in part.numbers]).items():
                     for view in views:
-                        totals[number] += _resized(view[place], shapes[number]).sigmoid()
-                    num_views[number] += len(views)
-            for total, number in zip(totals, num_views, strict=True):
-                total /= number
-        return totals
+                        totals[shape] += _resized(_taken(view, places), shape).sigmoid_()
+            return [(by_shape[shape], total.div_(num_views)) for shape, total in totals.items()]
 
-    def _log_odds(self, inputs: Tensor) -> Tensor:
-        """Return the (N, h, w) log-odds of face at the size of the (N, 3, h, w) inputs."""
+    def _compute_log_odds(self, pixels: Tensor) -> Tensor:
+        """Return the (N, h, w) log-odds of face of (N, h, w, 3) uint8 pixels."""
+        inputs = self.model.data_preprocessor({"inputs": pixels}, False)["inputs"]
         logits = self.model(inputs).float()
         return margin(functional.interpolate(logits, size=inputs.shape[2:], mode="bilinear"))
 
@@ -218,9 +259,22 @@ def load_model(folder: Path, device: torch.device | str = "cpu", which: str = "l
     return Segmenter(model, config["input_px"], torch.device(device))
 
 
-def _resized(logit: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Resize an (h, w) map to (H, W) bilinearly."""
-    return functional.interpolate(logit[None, None], size=size, mode="bilinear")[0, 0]
+def _numbers_of(shapes: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], list[int]]:
+    """List by shape which of the shapes it is."""
+    numbers = defaultdict(list)
+    for number, shape in enumerate(shapes):
+        numbers[shape].append(number)
+    return numbers
+
+
+def _taken(maps: Tensor, places: list[int]) -> Tensor:
+    """Take some of (N, h, w) maps; a list as index would have a GPU wait for its copy."""
+    return maps if len(places) == len(maps) else torch.stack([maps[place] for place in places])
+
+
+def _resized(logits: Tensor, size: tuple[int, ...]) -> Tensor:
+    """Resize (N, h, w) maps to (N, H, W) bilinearly."""
+    return functional.interpolate(logits[:, None], size=size, mode="bilinear")[:, 0]
 
 
 def _read_config(path: Path) -> dict:

@@ -7,6 +7,7 @@ import torch
 
 from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run
 from face_occlusion.evaluation.inference import Segmenter, load_model
+from face_occlusion.evaluation.replay import FIRST_CALLS
 from face_occlusion.training.checkpoint import write_checkpoint
 from face_occlusion.training.configs import resolve
 from face_occlusion.training.segmentor import build_segmentor
@@ -52,11 +53,14 @@ def test_any_size_comes_back_at_its_own(run: Path, size, tta):
     assert 0 <= probability.min() <= probability.max() <= 1
 
 
-def test_a_batch_of_mixed_sizes_equals_one_by_one(run: Path):
-    images = [photograph(40, 40, 1), photograph(30, 44, 2), photograph(40, 40, 3)]
+@pytest.mark.parametrize("tta", [False, True])
+def test_a_batch_of_mixed_sizes_equals_one_by_one(run: Path, tta):
+    """The squares are seen alike but come back at two sizes."""
+    sizes = [(40, 40), (30, 44), (40, 40), (24, 24), (40, 40), (24, 24)]
+    images = [photograph(*size, seed) for seed, size in enumerate(sizes)]
     segmenter = load_model(run)
-    for image, together in zip(images, segmenter.predict_batch(images), strict=True):
-        np.testing.assert_allclose(together, segmenter.predict(image), atol=1e-5)
+    for image, together in zip(images, segmenter.predict_batch(images, tta=tta), strict=True):
+        np.testing.assert_allclose(together, segmenter.predict(image, tta=tta), atol=1e-5)
 
 
 @pytest.fixture
@@ -100,6 +104,23 @@ def test_a_benchmark_counted_while_the_gpu_computes_on_is_counted_right(run: Pat
     assert moved.max() <= 0.01 * 200 * 160  # pixels at the edge of two bins
     between = np.abs(np.diff(counts["cpu"], axis=0)).sum(axis=1)
     assert np.median(between) > 0.03 * 200 * 160  # another image's would be seen
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("tta", [False, True])
+def test_recorded_predictions_are_those_of_the_first_calls(run: Path, tta):
+    """In turns of two shapes, whose recordings share memory; launched before any is read."""
+    images = [photograph(40, 40, 1), photograph(60, 44, 2)]
+    segmenter = load_model(run, "cuda")
+    first = [segmenter.predict(image, tta=tta) for image in images]
+    rounds = [
+        [segmenter.launch([image], tta=tta)[0] for image in images] for _ in range(2 * FIRST_CALLS)
+    ]
+    for later in rounds:
+        for prediction, want in zip(later, first, strict=True):
+            np.testing.assert_allclose(prediction.numpy(), want, atol=1e-5)
 
 
 def test_augmented_prediction_is_mirror_symmetric(run: Path):
