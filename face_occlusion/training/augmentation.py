@@ -156,7 +156,7 @@ def shift_hue(images: Tensor, degrees: Tensor) -> Tensor:
         (green - blue) / safe,
         torch.where(argmax == 1, 2 + (blue - red) / safe, 4 + (red - green) / safe),
     )
-    offsets = torch.tensor([5.0, 3.0, 1.0], device=images.device).view(1, 3, 1, 1)
+    offsets = _per_channel((5.0, 3.0, 1.0), images.device)
     k = (offsets + sector + degrees / 60).remainder(6)
     return value - chroma * torch.minimum(k, 4 - k).clamp(0, 1)
 
@@ -178,9 +178,13 @@ def augment_normalised(images: Tensor, seg_maps: Tensor, stacked: Tensor) -> tup
 
 def normalise(images: Tensor) -> Tensor:
     """Subtract ImageNet's mean and divide by its deviation; (N, 3, H, W) levels in, floats out."""
-    mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
+    mean, std = _per_channel(MEAN, images.device), _per_channel(STD, images.device)
     return (images.float() - mean) / std
+
+
+def _per_channel(values: tuple[float, float, float], device: torch.device) -> Tensor:
+    """Return (1, 3, 1, 1) float32; a GPU fills it, where a copy would hold up the host."""
+    return torch.stack([torch.full((), value, device=device) for value in values]).view(1, 3, 1, 1)
 
 
 def _levels(images: Tensor) -> Tensor:
