@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from face_occlusion.training.segmentor import FaceSegmentor, build_segmentor
 
 TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the published configuration's
 LEAST_PX = 32  # SegFormer's first attention reduces by 4 x 8
+
+Size = TypeVar("Size", bound=tuple[int, ...])  # (height, width)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,10 +169,8 @@ class Segmenter:
         """Resize a batch to what the network is shown, images of one size together."""
         seen = []
         for scale in TTA_SCALES if tta else (1.0,):
-            by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
-            for number, image in enumerate(images):
-                by_size[self._seen_size(image, scale)].append(number)
-            for size, numbers in by_size.items():
+            sizes = [self._seen_size(image, scale) for image in images]
+            for size, numbers in _numbers_by(sizes).items():
                 stack = np.stack([resize_image(images[number], size) for number in numbers])
                 pixels = torch.from_numpy(stack)
                 if self.device.type == "cuda":
@@ -201,7 +202,7 @@ class Segmenter:
             For each (H, W) among the shapes which images have it, and their (N, H, W) float32
             probabilities of face on the network's device.
         """
-        by_shape = _numbers_of(shapes)
+        by_shape = _numbers_by(shapes)
         totals = {
             shape: torch.zeros((len(numbers), *shape), device=self.device)
             for shape, numbers in by_shape.items()
@@ -212,7 +213,7 @@ class Segmenter:
                 views = [self._log_odds(part.pixels)]
                 if part.mirrored:
                     views.append(self._log_odds(part.pixels.flip(2)).flip(-1))
-                for shape, places in _numbers_of([shapes[n] for n in part.numbers]).items():
+                for shape, places in _numbers_by([shapes[n] for n in part.numbers]).items():
                     for view in views:
                         totals[shape] += _resized(_taken(view, places), shape).sigmoid_()
             return [(by_shape[shape], total.div_(num_views)) for shape, total in totals.items()]
@@ -259,11 +260,11 @@ def load_model(folder: Path, device: torch.device | str = "cpu", which: str = "l
     return Segmenter(model, config["input_px"], torch.device(device))
 
 
-def _numbers_of(shapes: Sequence[tuple[int, ...]]) -> dict[tuple[int, ...], list[int]]:
-    """List by shape which of the shapes it is."""
+def _numbers_by(sizes: Sequence[Size]) -> dict[Size, list[int]]:
+    """List by size which images have it."""
     numbers = defaultdict(list)
-    for number, shape in enumerate(shapes):
-        numbers[shape].append(number)
+    for number, size in enumerate(sizes):
+        numbers[size].append(number)
     return numbers
 
 
