@@ -14,14 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from face_occlusion.evaluation.boundary import boundary_counts
-from face_occlusion.evaluation.calibration import calibration_counts
+from face_occlusion.evaluation.counting import Counted, Result, Tally, count_sample
 from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.evaluation.measures import ViewCounts
-from face_occlusion.evaluation.metrics import confusion_counts
-from face_occlusion.evaluation.previews import encode_preview
-from face_occlusion.evaluation.reading import Batch, Sample, read_batches
-from face_occlusion.evaluation.scores import BenchmarkScores, ImageFacts, fingerprint
+from face_occlusion.evaluation.reading import Batch, read_batches
+from face_occlusion.evaluation.scores import BenchmarkScores, fingerprint
 from face_occlusion.imageset import ImageSet
 from face_occlusion.json_files import read_json
 from face_occlusion.parallel import one_opencv_thread
@@ -56,14 +53,6 @@ class EvaluateParams:
             raise ValueError(f"num_threads must lie in [1, 64]; got {self.num_threads}")
         if not 0 <= self.preview_px <= 1024:
             raise ValueError(f"preview_px must lie in [0, 1024]; got {self.preview_px}")
-
-
-class Result(Protocol):
-    """A prediction on its way; `inference.Prediction` is one."""
-
-    def numpy(self) -> np.ndarray:
-        """Wait for it: (H, W) float32 probability of face."""
-        ...
 
 
 class Network(Protocol):
@@ -158,7 +147,7 @@ def evaluate_benchmark(
     """Score the checkpoints of a run on one benchmark; arguments as `evaluate_run`.
 
     The calling thread does nothing but feed the network: images are decoded and resized ahead of
-    it and predictions counted behind it, in threads.
+    it, measured and their predictions counted behind it, in threads.
     """
     mark = fingerprint(image_set.folder)
     if image_set.absent is not None:
@@ -166,27 +155,25 @@ def evaluate_benchmark(
     views = _views(networks, params)
     first = next(iter(networks.values()))  # the checkpoints of a run see images alike
     see = {augmented: partial(first.see, tta=augmented) for _, augmented in views.values()}
-    counted: list[dict[str, Tally]] = []
-    images: list[ImageFacts] = []
+    counted: list[Counted] = []
     with ThreadPoolExecutor(params.num_threads) as counters, one_opencv_thread():
-        pending: deque[Future[dict[str, Tally]]] = deque()
+        pending: deque[Future[Counted]] = deque()
         for batch in read_batches(image_set, params.batch_size, params.num_threads, see):
             while len(pending) > 2 * params.batch_size:  # bounds what waits in memory
                 counted.append(pending.popleft().result())
             results = launch(views, batch)
             for place, sample in enumerate(batch.samples):
                 mine = {view: found[place] for view, found in results.items()}
-                pending.append(counters.submit(_count, sample, mine, params.preview_px))
-                images.append(sample.facts)
+                pending.append(counters.submit(count_sample, sample, mine, params.preview_px))
             if progress is not None:
                 progress.update(len(batch.samples))
         counted += [future.result() for future in pending]
     headline = next(iter(views))
     return BenchmarkScores(
         fingerprint=mark,
-        images=images,
-        views={view: _stack([tallies[view] for tallies in counted]) for view in views},
-        previews=[tallies[headline].preview for tallies in counted],
+        images=[image.facts for image in counted],
+        views={view: _stack([image.tallies[view] for image in counted]) for view in views},
+        previews=[image.tallies[headline].preview for image in counted],
     )
 
 
@@ -212,51 +199,6 @@ def launch(views: Mapping[str, tuple[Network, bool]], batch: Batch) -> dict[str,
             asked[source] = network.launch_seen(batch.seen[augmented], shapes)
         found[view] = asked[source]
     return found
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tally:
-    """Counts of one view of one image: a row of `ViewCounts`, and the mask for the page."""
-
-    columns: dict[str, np.ndarray]
-    preview: str | None
-
-
-def _count(sample: Sample, results: Mapping[str, Result], preview_px: int) -> dict[str, Tally]:
-    """Count one image for every view; views that share a prediction share its counts."""
-    done: dict[int, Tally] = {}
-    tallies = {}
-    for number, (view, result) in enumerate(results.items()):
-        if id(result) not in done:
-            done[id(result)] = count_image(sample, result.numpy(), 0 if number else preview_px)
-        tallies[view] = done[id(result)]
-    return tallies
-
-
-def count_image(sample: Sample, probability: np.ndarray, preview_px: int) -> Tally:
-    """Count one prediction; face from a probability of 0.5.
-
-    Raises:
-        ValueError: If it is not of the mask's size.
-    """
-    target = sample.target
-    if probability.shape != target.shape:
-        raise ValueError(
-            f"{sample.name}: mask is {target.shape}, the image's prediction {probability.shape}; "
-            "image and mask must share one size"
-        )
-    pred = probability >= 0.5
-    regions = sample.regions
-    return Tally(
-        columns={
-            "counts": confusion_counts(pred, target),
-            "boundary": boundary_counts(pred, target),
-            "occluded": confusion_counts(pred[regions.occluded], target[regions.occluded]),
-            "border": confusion_counts(pred[regions.border], target[regions.border]),
-            "calibration": calibration_counts(probability, target),
-        },
-        preview=encode_preview(pred, preview_px) if preview_px else None,
-    )
 
 
 def _stack(tallies: Sequence[Tally]) -> ViewCounts:

@@ -1,4 +1,4 @@
-"""Read a benchmark ahead of the network: decoded, measured and resized in threads."""
+"""Read a benchmark ahead of the network: decoded and resized in threads."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.evaluation.occluded import Regions
-from face_occlusion.evaluation.scores import ImageFacts
-from face_occlusion.evaluation.skin_tone import ita_deg
 from face_occlusion.imageset import ImageSet
 
 See = Callable[[Sequence[np.ndarray]], Any]
@@ -20,12 +17,21 @@ See = Callable[[Sequence[np.ndarray]], Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """An image of a benchmark with what is known of it; its pixels are let go once seen."""
+    """An image of a benchmark, its mask, and what is recorded of it.
 
-    name: str  # for errors
-    target: np.ndarray  # (H, W) uint8 seg_map
-    regions: Regions
-    facts: ImageFacts
+    Attributes:
+        key: Its key in the image set.
+        name: Its name in errors.
+        image: (H, W, 3) uint8 RGB.
+        target: (H, W) uint8 seg_map.
+        occluder_kind: What covers the face, if that is known.
+    """
+
+    key: str
+    name: str
+    image: np.ndarray
+    target: np.ndarray
+    occluder_kind: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,21 +47,15 @@ class Batch:
     seen: dict[bool, Any]
 
 
-def read_sample(image_set: ImageSet, key: str) -> tuple[np.ndarray, Sample]:
-    """Decode an image, (H, W, 3) uint8 RGB, and measure it."""
-    image, target = image_set.image(key), image_set.seg_map(key)
-    regions = Regions.of(target)
-    face = target == 1
-    facts = ImageFacts(
+def read_sample(image_set: ImageSet, key: str) -> Sample:
+    """Decode an image and its mask."""
+    return Sample(
         key=key,
+        name=f"{image_set.folder}: {key}",
+        image=image_set.image(key),
+        target=image_set.seg_map(key),
         occluder_kind=image_set.record(key).get("occluder_kind"),
-        size=(target.shape[0], target.shape[1]),
-        face_px=int(np.count_nonzero(face)),
-        occluded_px=int(np.count_nonzero(regions.occluded)),
-        ita_deg=ita_deg(image, face),
     )
-    name = f"{image_set.folder}: {key}"
-    return image, Sample(name=name, target=target, regions=regions, facts=facts)
 
 
 def read_batches(
@@ -70,13 +70,11 @@ def read_batches(
         see: Makes of a batch's images what the networks are shown, by augmentation.
     """
 
-    def assemble(reads: list[Future[tuple[np.ndarray, Sample]]]) -> Batch:
-        read = [future.result() for future in reads]
-        images = [image for image, _ in read]
-        return Batch(
-            samples=[sample for _, sample in read],
-            seen={augmented: prepare(images) for augmented, prepare in see.items()},
-        )
+    def assemble(reads: list[Future[Sample]]) -> Batch:
+        samples = [future.result() for future in reads]
+        images = [sample.image for sample in samples]
+        seen = {augmented: prepare(images) for augmented, prepare in see.items()}
+        return Batch(samples=samples, seen=seen)
 
     keys = image_set.keys
     with ThreadPoolExecutor(num_threads) as readers, ThreadPoolExecutor(1) as assembler:
