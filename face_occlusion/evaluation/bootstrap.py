@@ -31,15 +31,20 @@ class Estimate:
         """Return the two-sided p-value of a true value of `threshold`; NaN without an interval.
 
         A t test with the bootstrap's standard error: the share of resamples beyond the threshold
-        cannot fall below 1 / num_resamples, which no correction for 100 tests survives.
+        cannot fall below 1 / num_resamples, which no correction for 100 tests survives. Never
+        below a sign test's 2 / 2^n either: n images that agree are no proof, however closely
+        they do.
         """
         if np.isnan(self.error):
             return float("nan")
         distance = abs(self.value - threshold)
-        if self.error == 0:
-            return 1.0 if distance == 0 else 0.0
+        if distance == 0:
+            return 1.0
         freedom = self.num_images - 1 if self.freedom is None else self.freedom
-        return float(2 * stats.t.sf(distance / self.error, freedom))
+        with np.errstate(divide="ignore"):
+            by_error = 2 * stats.t.sf(np.divide(distance, self.error), freedom)
+        least = max(2.0 ** (1 - self.num_images), np.finfo(float).tiny)
+        return float(max(by_error, least))
 
 
 @dataclass(frozen=True, kw_only=True)

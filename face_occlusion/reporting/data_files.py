@@ -20,6 +20,7 @@ from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.table_files import Table
 
 DECIMALS = 4  # of per cent
+DIGITS = 4  # of p-values, significant: decimals would print 0 where there is none
 
 
 def write_data(grid: Grid, groups: pd.DataFrame, folder: Path) -> None:
@@ -39,7 +40,15 @@ def write_data(grid: Grid, groups: pd.DataFrame, folder: Path) -> None:
         "seeds": seed_table(grid),
     }
     for name, frame in frames.items():
-        write_csv(folder / f"{name}.csv", frame.round(DECIMALS))
+        write_csv(folder / f"{name}.csv", _shortened(frame))
+
+
+def _shortened(frame: pd.DataFrame) -> pd.DataFrame:
+    """Round a long table: p-values to digits, other numbers to decimals."""
+    if "p_value" not in frame:
+        return frame.round(DECIMALS)
+    p_values = [float(f"{value:.{DIGITS - 1}e}") for value in frame["p_value"]]
+    return frame.round(DECIMALS).assign(p_value=p_values)
 
 
 def write_plots(grid: Grid, tables: Mapping[str, Table], folder: Path) -> None:

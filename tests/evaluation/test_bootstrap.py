@@ -133,10 +133,20 @@ def test_estimate_of_one_image_has_no_interval():
     assert np.isnan([margin.low, margin.high, margin.error, margin.p_value()]).all()
 
 
-def test_p_value_of_identical_runs_is_one_and_of_a_constant_gap_zero():
+def test_p_value_of_identical_runs_is_one_and_of_a_constant_gap_a_sign_tests():
     assert estimate(0.0, np.zeros(100), 9).p_value() == 1
-    assert estimate(0.25, np.full(100, 0.25), 9).p_value() == 0
+    assert estimate(0.25, np.full(100, 0.25), 9).p_value() == 2 / 2**9
     assert estimate(0.25, np.full(100, 0.25), 9).p_value(threshold=0.25) == 1
+
+
+def test_two_images_that_agree_are_no_proof():
+    resampled = np.random.default_rng(80).choice([0.2, 0.2 + 1e-12], 100)
+    assert estimate(0.2, resampled, 2).p_value() == 0.5
+
+
+@pytest.mark.parametrize("num_images", [2, 9, 48, 716, 5000])
+def test_p_value_is_never_zero(num_images):
+    assert estimate(0.9, 0.9 + np.linspace(-1e-9, 1e-9, 100), num_images).p_value() > 0
 
 
 def test_holm_on_the_worked_example():

@@ -16,6 +16,9 @@ def test_every_score_and_every_difference_is_written_with_its_interval(report):
     pairs = set(zip(differences["first"], differences["second"], strict=True))
     assert len(pairs) == 9 * 8 / 2
     assert set(differences["measure"]) == set(MEASURES)
+    small = differences["p_value"][differences["p_value"] < 1e-3]
+    assert (small != small.round(4)).any()  # digits, not decimals: none is rounded to 0
+    assert (differences["p_value"].dropna() > 0).all()
     groups = pd.read_csv(report / "data" / "breakdowns.csv")
     assert set(groups["factor"]) == set(FACTOR_TITLES) and set(groups["measure"]) == set(MEASURED)
     assert len(pd.read_csv(report / "data" / "seeds.csv")) == 27 * 3
