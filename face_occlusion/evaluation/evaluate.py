@@ -21,7 +21,7 @@ from face_occlusion.evaluation.reading import Batch, read_batches
 from face_occlusion.evaluation.scores import BenchmarkScores, fingerprint
 from face_occlusion.imageset import ImageSet
 from face_occlusion.json_files import read_json
-from face_occlusion.parallel import one_opencv_thread
+from face_occlusion.parallel import keep_freed_memory, one_opencv_thread
 
 CHECKPOINTS = ("last", "best")
 
@@ -155,6 +155,7 @@ def evaluate_benchmark(
     views = _views(networks, params)
     first = next(iter(networks.values()))  # the checkpoints of a run see images alike
     see = {augmented: partial(first.see, tta=augmented) for _, augmented in views.values()}
+    keep_freed_memory()
     counted: list[Counted] = []
     with ThreadPoolExecutor(params.num_threads) as counters, one_opencv_thread():
         pending: deque[Future[Counted]] = deque()

@@ -6,7 +6,6 @@ A task is a picklable callable without arguments; results come as they are ready
 from __future__ import annotations
 
 import concurrent.futures
-import ctypes
 import multiprocessing
 import os
 import threading
@@ -15,11 +14,11 @@ from typing import Any, TypeVar
 
 import cv2
 
-from face_occlusion.parallel import one_opencv_thread
+from face_occlusion.parallel import keep_freed_memory, one_opencv_thread
+from face_occlusion.ray_cluster import connect, require_ray
 
 Result = TypeVar("Result")
 EXECUTORS = ("process", "ray")
-_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1  # malloc.h of the GNU C library
 
 
 def run_tasks(
@@ -56,19 +55,6 @@ def run_tasks(
         yield from _run_in_pool(tasks, min(workers, len(tasks)))
 
 
-def keep_freed_memory() -> None:
-    """Let the C library keep what is freed instead of handing it back to the system.
-
-    Images are allocated and freed by the dozen for each sample; pages that come back from the
-    system are zeroed and mapped again, which takes a sixth of the time of a sample. The peak
-    stays as it is. For the whole process; does nothing where there is no GNU C library.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 2**30)
-        mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-
-
 def _run_in_pool(tasks: Sequence[Callable[[], Result]], workers: int) -> Iterator[Result]:
     pool = concurrent.futures.ProcessPoolExecutor(
         workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
@@ -103,17 +89,14 @@ def _leave_with_parent() -> None:
 
 def _run_on_ray(tasks: Sequence[Callable[[], Result]], workers: int) -> Iterator[Result]:
     """Run one Ray task per shard, on this machine or on the cluster that RAY_ADDRESS names."""
-    try:
-        import ray  # pyright: ignore[reportMissingImports]  # an extra
-    except ImportError as error:
-        raise ValueError("executor: ray is not installed; pip install 'face-occlusion[ray]'") from (
-            error
-        )
+    ray = require_ray("executor: ray")
     started = not ray.is_initialized()
     if started:
         address = os.environ.get("RAY_ADDRESS")
-        resources: dict[str, Any] = {} if address else {"num_cpus": workers}
-        ray.init(address=address, log_to_driver=False, **resources)
+        if address:
+            connect(ray, address, f"RAY_ADDRESS={address}")
+        else:
+            ray.init(num_cpus=workers, log_to_driver=False)
     try:
         remote = ray.remote(num_cpus=1, max_retries=2)(_run_remotely)
         waiting = [remote.remote(task) for task in tasks]

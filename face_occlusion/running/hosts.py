@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from face_occlusion.ray_cluster import connect, require_ray
 from face_occlusion.running.handover import note_path
 from face_occlusion.running.jobs import Job, LocalJob, log_path
 from face_occlusion.running.pipeline import Stage
@@ -21,7 +20,6 @@ from face_occlusion.running.slots import Slot
 from face_occlusion.running.worker import Answer, Order, run_in_clone
 from face_occlusion.timings import keep_time
 
-PATIENCE = 10.0  # seconds that a cluster has to take a connection
 _SENT_ALONG = ("params.yaml", "dvc.lock", ".gitignore")  # what may differ from the commit
 
 
@@ -110,18 +108,13 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
         ValueError: If Ray is not installed, no cluster answers or it refuses the token, the remote
             is unknown, or there are changes that are in no commit and are not sent along.
     """
-    try:
-        import ray  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise ValueError("--ray: ray is not installed; pip install 'face-occlusion[ray]'") from (
-            error
-        )
+    ray = require_ray("--ray")
     commit = _clean_commit(root)
     url = _remote_url(root, hosts.remote)
     source = hosts.source or _origin(root)
     started = not ray.is_initialized()
     if started:
-        _connect(ray, hosts.address)
+        connect(ray, hosts.address, f"--ray {hosts.address}")
     task = ray.remote(num_gpus=hosts.gpus, max_retries=2)(run_in_clone)
 
     def launch(stage: Stage, slot: Slot) -> Job:
@@ -159,57 +152,6 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
     finally:
         if started:
             ray.shutdown()
-
-
-def _connect(ray: Any, address: str) -> None:
-    _knock(address)
-    try:
-        ray.init(address=address, log_to_driver=False)
-    except (ConnectionError, ray.exceptions.RayError) as error:
-        # Ray names the refusal only in the text of its error's cause, and behind ray:// not at all
-        if any("AuthenticationError" in repr(link) for link in (error, error.__cause__)):
-            answer = "the cluster asks for its token"
-        else:
-            answer = (
-                f"no cluster answers ({error}); start one with `ray start --head`, "
-                "or if there is one that asks for its token"
-            )
-        raise ValueError(f"--ray {address}: {answer}: {_token_advice()} (docs/running.md)") from (
-            error
-        )
-
-
-def _knock(address: str) -> None:
-    """See whether anybody listens at HOST:PORT; Ray itself would go on asking for 14 minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not (host and port.isdigit()):
-        return  # auto, local: Ray's own names
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
-    except OSError as error:
-        raise ValueError(
-            f"--ray {address}: nobody answers there ({error}); start a cluster with "
-            "`ray start --head`, and see that no firewall is between (docs/running.md)"
-        ) from error
-
-
-def _token_advice() -> str:
-    """Say what to set for Ray to send the cluster's token, by what is set so far.
-
-    Ray takes the first of RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH and ~/.ray/auth_token, and sends it
-    to an address only with RAY_AUTH_MODE=token:
-    https://docs.ray.io/en/latest/ray-security/token-auth.html
-    """
-    steps = []
-    if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
-        steps.append("export RAY_AUTH_MODE=token")
-    path = os.environ.get("RAY_AUTH_TOKEN_PATH") or str(Path.home() / ".ray/auth_token")
-    kept = "RAY_AUTH_TOKEN" if os.environ.get("RAY_AUTH_TOKEN") else path
-    if kept == path and not Path(path).is_file():
-        steps.append(f"copy the head's ~/.ray/auth_token to {path} here")
-    elif not steps:
-        steps.append(f"{kept} here is not the head's token; copy the head's ~/.ray/auth_token")
-    return " and ".join(steps)
 
 
 def _files(root: Path, stage: str) -> dict[str, bytes]:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -323,6 +324,16 @@ def test_a_worker_that_dies_is_an_error_and_not_a_hang():
 def test_unknown_executors_are_refused():
     with pytest.raises(ValueError, match="executor must be one of process, ray"):
         list(run_tasks([], 1, "threads"))
+
+
+def test_a_ray_address_where_nobody_listens_is_named_at_once(monkeypatch):
+    pytest.importorskip("ray", reason="ray is an extra: pip install 'face-occlusion[ray]'")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(ValueError, match=f"RAY_ADDRESS={address}: nobody answers there"):
+            list(run_tasks([int], 1, "ray"))
 
 
 @pytest.mark.slow

@@ -1,0 +1,84 @@
+"""A Ray cluster that is there already: reached, or what to do named."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 10.0  # seconds that a cluster has to take a connection
+
+
+def require_ray(asker: str) -> Any:
+    """Import Ray, an extra.
+
+    Raises:
+        ValueError: If it is not installed; the asker is named.
+    """
+    try:
+        import ray  # pyright: ignore[reportMissingImports]
+    except ImportError as error:
+        raise ValueError(f"{asker}: ray is not installed; pip install 'face-occlusion[ray]'") from (
+            error
+        )
+    return ray
+
+
+def connect(ray: Any, address: str, named: str) -> None:
+    """Connect to a cluster.
+
+    Args:
+        ray: The package.
+        address: As `ray.init` takes it: `auto`, `HOST:PORT`, `ray://HOST:PORT`, `local`.
+        named: How the user gave the address, for errors.
+
+    Raises:
+        ValueError: If no cluster answers or it refuses the token.
+    """
+    _knock(address, named)
+    try:
+        ray.init(address=address, log_to_driver=False)
+    except (ConnectionError, ray.exceptions.RayError) as error:
+        # Ray names the refusal only in the text of its error's cause, and behind ray:// not at all
+        if any("AuthenticationError" in repr(link) for link in (error, error.__cause__)):
+            answer = "the cluster asks for its token"
+        else:
+            answer = (
+                f"no cluster answers ({error}); start one with `ray start --head`, "
+                "or if there is one that asks for its token"
+            )
+        raise ValueError(f"{named}: {answer}: {_token_advice()} (docs/running.md)") from error
+
+
+def _knock(address: str, named: str) -> None:
+    """See whether anybody listens at HOST:PORT; Ray itself would go on asking for 14 minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        return  # auto, local: Ray's own names
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+    except OSError as error:
+        raise ValueError(
+            f"{named}: nobody answers there ({error}); start a cluster with "
+            "`ray start --head`, and see that no firewall is between (docs/running.md)"
+        ) from error
+
+
+def _token_advice() -> str:
+    """Say what to set for Ray to send the cluster's token, by what is set so far.
+
+    Ray takes the first of RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH and ~/.ray/auth_token, and sends it
+    to an address only with RAY_AUTH_MODE=token:
+    https://docs.ray.io/en/latest/ray-security/token-auth.html
+    """
+    steps = []
+    if os.environ.get("RAY_AUTH_MODE", "").lower() != "token":
+        steps.append("export RAY_AUTH_MODE=token")
+    path = os.environ.get("RAY_AUTH_TOKEN_PATH") or str(Path.home() / ".ray/auth_token")
+    kept = "RAY_AUTH_TOKEN" if os.environ.get("RAY_AUTH_TOKEN") else path
+    if kept == path and not Path(path).is_file():
+        steps.append(f"copy the head's ~/.ray/auth_token to {path} here")
+    elif not steps:
+        steps.append(f"{kept} here is not the head's token; copy the head's ~/.ray/auth_token")
+    return " and ".join(steps)
