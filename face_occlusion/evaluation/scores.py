@@ -134,8 +134,8 @@ def read_scores(
     benchmarks = {}
     for name, part in raw["benchmarks"].items():
         try:
-            benchmarks[name] = _parse_benchmark(part)
-        except (KeyError, TypeError, ValueError) as error:
+            benchmarks[name] = _parse_benchmark(part, raw["headline"])
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: benchmark '{name}': {_reason(error)}") from error
         if benchmarks_folder is not None:
             _check_fingerprint(path, name, benchmarks[name], benchmarks_folder / name)
@@ -153,6 +153,8 @@ def _read_json(path: Path) -> dict[str, Any]:
         )
     if missing := [key for key in (*HEAD, "benchmarks") if key not in raw]:
         raise ValueError(f"{path}: truncated: missing {missing}")
+    if not isinstance(raw["benchmarks"], dict):
+        raise ValueError(f"{path}: 'benchmarks' must be an object; got {raw['benchmarks']!r:.40}")
     return raw
 
 
@@ -203,9 +205,11 @@ def _image_text(part: BenchmarkScores, index: int) -> str:
     return json.dumps(row, separators=(",", ":"))
 
 
-def _parse_benchmark(raw: Mapping[str, Any]) -> BenchmarkScores:
+def _parse_benchmark(raw: Mapping[str, Any], headline: str) -> BenchmarkScores:
     if raw["absent"] is not None:
         return BenchmarkScores(fingerprint=raw["fingerprint"], absent=raw["absent"])
+    if headline not in raw["scores"]:
+        raise ValueError(f"no view '{headline}', the headline; got {list(raw['scores'])}")
     rows = raw["images"]
     views = {}
     for view, stored in raw["scores"].items():

@@ -181,6 +181,15 @@ def edit(path, change):
             lambda raw: raw["benchmarks"]["realocc"]["images"][0].pop("occluder_kind"),
             "benchmark 'realocc': missing key 'occluder_kind'",
         ),
+        (lambda raw: raw.update(benchmarks=None), "'benchmarks' must be an object; got None"),
+        (
+            lambda raw: raw["benchmarks"]["realocc"].update(scores=["last"]),
+            r"pspnet_c_wo\.json: benchmark 'realocc': 'list' object",
+        ),
+        (
+            lambda raw: raw.update(headline="best_tta"),
+            r"benchmark 'realocc': no view 'best_tta', the headline; got \['last', 'best'\]",
+        ),
     ],
 )
 def test_a_file_that_is_not_what_it_should_be_is_refused(path, change, message):
