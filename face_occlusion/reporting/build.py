@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from face_occlusion.evaluation.scores import read_scores
+from face_occlusion.evaluation.scores import RunScores, read_scores
 from face_occlusion.imageset import ImageSet
 from face_occlusion.overlap.findings import Overlap, read_overlap
 from face_occlusion.reporting import tables
@@ -148,6 +148,8 @@ def gather(sections: Sections, scores: Path, models: Path, data: Path, overlap: 
         )
         for name in sections.runs
     }
+    for name, entry in sections.runs.items():
+        _check_entry(scores / f"{name}.json", runs[name], name, entry)
     written = Path(report.breakdown.occluder_kinds)
     runs = name_kinds(runs, read_occluder_kinds(written), written)
     return Material(
@@ -159,6 +161,17 @@ def gather(sections: Sections, scores: Path, models: Path, data: Path, overlap: 
         curves={metric: read_curves(models, sections.runs, metric) for metric in METRICS},
         overlap=read_overlap(overlap),
     )
+
+
+def _check_entry(path: Path, scores: RunScores, name: str, entry: Mapping[str, Any]) -> None:
+    """Refuse the scores of another run, and of a run that meant something else when scored."""
+    found = scores.run, scores.model, scores.combination
+    asked = name, entry["model"], entry["combination"]["title"]
+    if found != asked:
+        raise ValueError(
+            f"{path}: scores of {' / '.join(found)}, but `runs` in params.yaml asks for "
+            f"{' / '.join(asked)}; run `dvc repro` to score the run again"
+        )
 
 
 def all_tables(material: Material) -> dict[str, Table]:

@@ -52,7 +52,8 @@ class Grid:
 
     Raises:
         ValueError: If a run's model or combination is not on the axes, two runs share a cell and
-            a seed, or two runs scored different images under one benchmark's name.
+            a seed, two runs scored different images under one benchmark's name, or they were
+            scored in different ways.
     """
 
     def __init__(self, axes: Axes, runs: Mapping[str, RunScores], params: BootstrapParams) -> None:
@@ -67,7 +68,7 @@ class Grid:
                     "params.yaml no longer has; score the run again"
                 )
             self._place_run(name, (by_title[scores.combination], scores.model), scores)
-        self._check_same_benchmarks()
+        self._check_comparable()
         self._weights: dict[str, np.ndarray] = {}
         self._resampled: dict[tuple[Place, str, str], Resampled] = {}
         self.cells = {
@@ -86,15 +87,25 @@ class Grid:
         mates.append(scores)
         mates.sort(key=lambda mate: mate.seed)
 
-    def _check_same_benchmarks(self) -> None:
-        seen: dict[str, tuple[str, str]] = {}
-        for scores in (scores for mates in self.runs.values() for scores in mates):
+    def _check_comparable(self) -> None:
+        """Refuse runs that were seen, or scored, in different ways: they share tables and pairs."""
+        runs = [scores for mates in self.runs.values() for scores in mates]
+        seen: dict[str, tuple[str, tuple[str, list[str]]]] = {}
+        for scores in runs:
+            for key in ("headline", "inference"):
+                ours, others = getattr(scores, key), getattr(runs[0], key)
+                if ours != others:
+                    raise ValueError(
+                        f"runs '{runs[0].run}' and '{scores.run}' were scored with different "
+                        f"'{key}': {others!r} and {ours!r}; score both again"
+                    )
             for name, part in scores.benchmarks.items():
-                other, mark = seen.setdefault(name, (scores.run, part.fingerprint))
-                if mark != part.fingerprint:
+                mark = part.fingerprint, part.keys
+                other, first = seen.setdefault(name, (scores.run, mark))
+                if mark != first:
                     raise ValueError(
                         f"benchmark '{name}': runs '{other}' and '{scores.run}' were scored on "
-                        "different images; score both again"
+                        "different images, or in another order; score both again"
                     )
 
     def select(self, benchmarks: Sequence[str]) -> list[Cell]:

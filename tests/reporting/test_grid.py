@@ -81,6 +81,17 @@ def test_scores_of_another_profile_or_of_other_images_are_refused(project):
         index.write_bytes(before)
 
 
+def test_scores_of_another_run_are_refused(project):
+    root, made = project
+    other = made.runs["pspnet_c_cm"]
+    runs = {"pspnet_c_wo": other}
+    with pytest.raises(
+        ValueError,
+        match=r"pspnet_c_wo\.json: scores of pspnet_c_wo / pspnet / C-WO, but .* / C-CM;",
+    ):
+        gather(dataclasses.replace(made, runs=runs), *paths(root))
+
+
 def test_contradicting_runs_are_refused(material):
     grid = material.grid
     runs = {runs[0].run: runs[0] for runs in grid.runs.values()}
@@ -97,6 +108,15 @@ def test_contradicting_runs_are_refused(material):
     changed = dataclasses.replace(one, benchmarks=one.benchmarks | {"realocc": part})
     with pytest.raises(ValueError, match="different images"):
         build(pspnet_c_wo=changed)
+    images = one.benchmarks["realocc"].images
+    part = dataclasses.replace(one.benchmarks["realocc"], images=images[::-1])
+    changed = dataclasses.replace(one, benchmarks=one.benchmarks | {"realocc": part})
+    with pytest.raises(ValueError, match="in another order"):  # pairs would be of other images
+        build(pspnet_c_wo=changed)
+    with pytest.raises(ValueError, match="different 'headline': 'last' and 'best'"):
+        build(pspnet_c_wo=dataclasses.replace(one, headline="best"))
+    with pytest.raises(ValueError, match="different 'inference'"):
+        build(pspnet_c_wo=dataclasses.replace(one, inference={"input_px": 512}))
     without = dataclasses.replace(one, benchmarks={})
     place = Place("c_wo", "realocc", "pspnet")
     assert "evaluate.benchmarks" in build(pspnet_c_wo=without).cells[place].empty
