@@ -6,10 +6,14 @@ numbers for programs, one row per cell or line.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+
+PROSE = 60  # characters; a LaTeX column with longer cells breaks its lines
+PROSE_WIDTH = "6cm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +54,8 @@ def markdown(table: Table) -> str:
 def latex(table: Table) -> str:
     r"""Write a table as LaTeX for `\input`; needs booktabs and graphicx, and no other package."""
     escaped = table.wide.map(_latex_text).rename(columns=_latex_text)
-    body = escaped.to_latex(index=False, escape=False, column_format="l" * table.wide.shape[1])
+    columns = "".join(_latex_column(cells) for _, cells in table.wide.items())
+    body = escaped.to_latex(index=False, escape=False, column_format=columns)
     caption = _latex_text(" ".join([table.caption, *table.notes]))
     return (
         "\\begin{table*}\n\\centering\n"
@@ -59,6 +64,12 @@ def latex(table: Table) -> str:
     )
 
 
+def _latex_column(cells: pd.Series) -> str:
+    longest = max((len(str(cell)) for cell in cells), default=0)
+    return f"p{{{PROSE_WIDTH}}}" if longest > PROSE else "l"
+
+
+_MINUS = re.compile(r"(?<![\w.)])-(?=\d)")  # of a number; not in C-CM or 5-46
 _LATEX = str.maketrans(
     {
         "&": r"\&",
@@ -71,15 +82,23 @@ _LATEX = str.maketrans(
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
         "\\": r"\textbackslash{}",
+        "<": "$<$",  # a question mark upside down in LaTeX's default encoding
+        ">": "$>$",
         "–": "--",
+        "−": "$-$",
         "·": r"$\cdot$",
+        "°": r"$^\circ$",
+        "≤": r"$\le$",
+        "≥": r"$\ge$",
+        "“": "``",
+        "”": "''",
     }
 )
 
 
 def _latex_text(value: object) -> str:
     """Escape a cell's text and turn `**bold**` into LaTeX's."""
-    pieces = str(value).translate(_LATEX).split("**")
+    pieces = _MINUS.sub("−", str(value)).translate(_LATEX).split("**")
     return "".join(
         rf"\textbf{{{piece}}}" if index % 2 else piece for index, piece in enumerate(pieces)
     )

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from face_occlusion.evaluation.bootstrap import Estimate
-from face_occlusion.reporting import tables
+from face_occlusion.reporting import table_files, tables
+from face_occlusion.reporting.build import all_tables
 from face_occlusion.reporting.cells import Cell, best_of_columns
 from face_occlusion.reporting.paper import PaperCell, Place
 from face_occlusion.reporting.table_files import Table, write_table
@@ -83,6 +84,29 @@ def test_files_equal_the_golden_ones(tmp_path, suffix):
     write_table(tmp_path, golden_table())
     expected = (GOLDEN / f"golden.{suffix}").read_text()
     assert (tmp_path / f"golden.{suffix}").read_text() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("dark (≤ −30°)", r"dark ($\le$ $-$30$^\circ$)"),
+        ("very light (> 55°)", r"very light ($>$ 55$^\circ$)"),
+        ("difference -1.90 to +0.3", "difference $-$1.90 to +0.3"),
+        ("C-CM, 5-46 % of natocc_hand", r"C-CM, 5-46 \% of natocc\_hand"),
+        ("“Food” **fails**", r"``Food'' \textbf{fails}"),
+    ],
+)
+def test_latex_gets_only_signs_that_it_sets_without_a_package(text, latex):
+    table = Table(name="x", caption=text, wide=pd.DataFrame({"a": [text]}), long=None, notes=[])
+    assert f"\n{latex} \\\\\n" in table_files.latex(table)
+
+
+def test_latex_of_every_table_is_ascii_and_breaks_long_lines(material):
+    for table in all_tables(material).values():
+        text = table_files.latex(table)
+        assert text.isascii(), table.name
+        longest = max(len(str(cell)) for cell in table.wide.to_numpy().ravel())
+        assert (r"p{6cm}" in text) == (longest > 60), table.name
 
 
 def test_score_table_has_every_cell_and_says_why_some_are_empty(material):
