@@ -11,7 +11,7 @@ def predict(
         Path, typer.Argument(metavar="RUN", help="a run's folder, or its name in models/")
     ],
     photos: Annotated[
-        list[Path], typer.Argument(metavar="PHOTO...", help="image files, or folders of them")
+        list[Path], typer.Argument(metavar="PHOTO", help="image files, or folders of them")
     ],
     out: Annotated[Path, typer.Option(help="new folder for what is predicted")] = Path(
         "predictions"
@@ -37,21 +37,33 @@ def predict(
     """Say what is face in photographs: masks, LabelMe files to correct, overlays and a page.
 
     Photographs may have any size and common format. A folder of thousands streams. What cannot
-    be read is listed at the end, on the page and in predictions.csv; the rest is written.
+    be read is listed at the end, on the page and in predictions.csv; the rest is written. After
+    Ctrl-C the same command goes on where it stopped.
 
     Example: face-occlusion predict segformer_c_wo_natocc holiday/ --align --out holiday_faces
     """
+    from face_occlusion.devices import check_device
     from face_occlusion.evaluation.inference import load_model
     from face_occlusion.prediction.faces_in_photos import AlignedSegmenter
     from face_occlusion.prediction.photos import find_photos
     from face_occlusion.prediction.predict import PredictOptions, predict_photos
-    from face_occlusion.prediction.runs import run_folder
+    from face_occlusion.prediction.runs import checkpoint_hash, run_folder
 
-    found = find_photos(photos)
-    segmenter = load_model(run_folder(run), device, which)
-    aligned = AlignedSegmenter(segmenter, segmenter.input_px) if align else None
-    options = PredictOptions(threshold=threshold, tta=tta, aligned=aligned)
-    results = predict_photos(segmenter, found, out, options)
+    found = find_photos(photos, out)
+    check_device(device)
+    folder = run_folder(run)
+    segmenter = load_model(folder, device, which)
+    options = PredictOptions(
+        threshold=threshold,
+        tta=tta,
+        aligned=AlignedSegmenter(segmenter, segmenter.input_px) if align else None,
+        network=f"{folder.resolve().name} {which}.pth {checkpoint_hash(folder, which)[:12]}",
+    )
+    try:
+        results = predict_photos(segmenter, found, out, options)
+    except KeyboardInterrupt:
+        typer.echo(f"{out}: interrupted; the same command goes on from here", err=True)
+        raise
     failed = [result.error for result in results if result.error]
     typer.echo(f"{out / 'index.html'}: {len(results) - len(failed)} photographs")
     if failed:

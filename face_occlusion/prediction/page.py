@@ -10,7 +10,7 @@ from face_occlusion.viewing.pages import page_template
 from face_occlusion.writing import write_aside
 
 if TYPE_CHECKING:
-    from face_occlusion.prediction.predict import Predicted
+    from face_occlusion.prediction.photos import Predicted
 
 
 def write_page(path: Path, results: Sequence[Predicted], how: Mapping[str, object]) -> None:

@@ -18,8 +18,9 @@ from face_occlusion.corrections.outlines import labelme_content
 from face_occlusion.evaluation.inference import Segmenter
 from face_occlusion.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.prediction.faces_in_photos import AlignedSegmenter
+from face_occlusion.prediction.journal import Journal
 from face_occlusion.prediction.page import write_page
-from face_occlusion.prediction.photos import Photo
+from face_occlusion.prediction.photos import Photo, Predicted, reason_not_read
 from face_occlusion.reporting.pictures import outlined, reduced
 from face_occlusion.writing import file_aside, write_aside
 
@@ -37,34 +38,18 @@ class PredictOptions:
         threshold: Probability from which a pixel is face, in (0, 1).
         tta: See `Segmenter.predict`.
         aligned: Finds the faces and predicts their aligned squares; None sees photos whole.
+        network: What tells the network from others: an interrupted prediction goes on with the
+            same one only.
     """
 
     threshold: float = 0.5
     tta: bool = False
     aligned: AlignedSegmenter | None = None
+    network: str = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold must lie inside (0, 1); got {self.threshold:g}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Predicted:
-    """What became of one photograph.
-
-    Attributes:
-        photo: The photograph.
-        size: (height, width) as it is looked at; None if it could not be read.
-        face_frac: Share of the pixels that are face.
-        seen: How the network saw it: whole, or its aligned faces.
-        error: Why there is no prediction, or None.
-    """
-
-    photo: Photo
-    size: tuple[int, int] | None = None
-    face_frac: float = 0.0
-    seen: str = ""
-    error: str | None = None
 
 
 def predict_photos(
@@ -79,22 +64,40 @@ def predict_photos(
     - `overlays/NAME.jpg` and `photos/NAME.jpg`: what the page shows, up to 1,024 pixels;
     - `predictions.csv` and `index.html`: all of them, and what could not be read.
 
-    A photo that cannot be read does not stop the others.
+    A photo that cannot be read does not stop the others. Where it was interrupted, the same call
+    goes on: see `Journal`.
 
     Returns:
         Per photo what became of it, in order.
 
     Raises:
-        ValueError: If `out` is in use.
+        ValueError: If `out` is in use, or was begun in another way.
     """
-    if out.exists() and any(out.iterdir()):
-        raise ValueError(f"{out}: not empty; name a new folder with --out")
-    out.mkdir(parents=True, exist_ok=True)
-    bar = tqdm(_read_ahead(photos), total=len(photos), desc="predict", mininterval=0.5)
-    results = [_predict_one(segmenter, photo, image, out, options) for photo, image in bar]
+    journal = Journal(out, _settings(options))
+    done = journal.begin(photos)
+    waiting = [photo for photo in photos if photo not in done]
+    bar = tqdm(desc="predict", total=len(photos), initial=len(done), mininterval=0.5)
+    with bar:
+        for photo, image in _read_ahead(waiting):
+            done[photo] = _predict_one(segmenter, photo, image, out, options)
+            journal.add(done[photo])
+            bar.update()
+    results = [done[photo] for photo in photos]
     _write_table(out / "predictions.csv", results)
-    write_page(out / "index.html", results, segmenter.describe(tta=options.tta))
+    how = segmenter.describe(tta=options.tta)
+    write_page(out / "index.html", results, {**how, "aligned": options.aligned is not None})
+    journal.end()
     return results
+
+
+def _settings(options: PredictOptions) -> dict[str, object]:
+    """Say what predictions depend on beside the photographs."""
+    return {
+        "network": options.network,
+        "threshold": options.threshold,
+        "tta": options.tta,
+        "align": options.aligned is not None,
+    }
 
 
 def _read_ahead(photos: Sequence[Photo]) -> Iterator[tuple[Photo, np.ndarray | ValueError]]:
@@ -112,7 +115,10 @@ def _read_ahead(photos: Sequence[Photo]) -> Iterator[tuple[Photo, np.ndarray | V
 
 def _read(path: Path) -> np.ndarray | ValueError:
     try:
-        return decode_image(path.read_bytes(), str(path))
+        data = path.read_bytes()
+        if reason := reason_not_read(path, data):
+            return ValueError(reason)
+        return decode_image(data, str(path))
     except OSError as error:
         return ValueError(f"{path}: {error.strerror}")
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from face_occlusion.evaluation.measures import summarise
@@ -23,6 +24,19 @@ def run_folder(run: Path) -> Path:
     runs = sorted(path.parent.name for path in MODELS.glob("*/config.json"))
     known = f"in {MODELS}: {', '.join(runs)}" if runs else f"{MODELS} holds none: run `dvc repro`"
     raise ValueError(f"{run}: no run (a folder with config.json); {known}")
+
+
+def checkpoint_hash(folder: Path, which: str) -> str:
+    """Return the sha256 of a run's checkpoint, `last` or `best`.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    path = folder / f"{which}.pth"
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; {folder / 'card.json'} may say why")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def mean_ious(run: str, which: str) -> dict[str, float]:

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import csv
 import json
 import shutil
@@ -10,9 +12,11 @@ import pytest
 from PIL import Image
 
 from face_occlusion.alignment import align
-from face_occlusion.evaluation.inference import load_model
+from face_occlusion.devices import check_device
+from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.prediction.faces_in_photos import unalign
+from face_occlusion.prediction.page import write_page
 from face_occlusion.prediction.photos import find_photos
 from face_occlusion.prediction.predict import PredictOptions, predict_photos
 from tests.prediction.conftest import photograph
@@ -36,7 +40,8 @@ def test_photos_come_in_order_with_their_subfolders(tmp_path):
 @pytest.mark.parametrize(
     ("names", "asked", "said"),
     [
-        (["a.jpg", "a.png"], ["."], "both be written as 'a'"),
+        (["x/a.jpg", "y/x/a.jpg"], ["x", "y/x"], "both be written as 'x/a'"),
+        (["a.heic"], ["."], "no image in"),
         (["notes.txt"], ["."], "no image in"),
         (["notes.txt"], ["notes.txt"], "not an image"),
         ([], ["gone.jpg"], "no such file"),
@@ -47,6 +52,23 @@ def test_bad_photos_are_named(tmp_path, names, asked, said):
         put(tmp_path / name, 4, 4)
     with pytest.raises(ValueError, match=said):
         find_photos([tmp_path / name for name in asked])
+
+
+@pytest.mark.parametrize(
+    ("files", "asked", "names"),
+    [
+        (["a.jpg", "a.png", "b.png"], ["."], ["a.jpg", "a.png", "b"]),
+        (["m/a.jpg", "t/a.jpg", "t/b.jpg"], ["m", "t"], ["m/a", "t/a", "b"]),
+        (["m/a.jpg", "t/a.jpg"], ["m/a.jpg", "t/a.jpg", "m/a.jpg"], ["m/a", "t/a"]),
+        (["a.jpg", "a.HEIC"], ["."], ["a.HEIC", "a"]),
+        (["a.jpg", "out/photos/a.jpg"], ["."], ["a"]),
+    ],
+)
+def test_photos_of_one_name_are_told_apart(tmp_path, files, asked, names):
+    for file in files:
+        put(tmp_path / file, 4, 4)
+    found = find_photos([tmp_path / name for name in asked], tmp_path / "out")
+    assert [str(photo.name) for photo in found] == names
 
 
 def test_predictions_equal_the_network_and_one_bad_photo_stops_nothing(run: Path, tmp_path):
@@ -82,6 +104,80 @@ def test_a_folder_in_use_is_refused_and_kept(run: Path, tmp_path):
             load_model(run), find_photos([tmp_path / "a.jpg"]), tmp_path / "out", PredictOptions()
         )
     assert (tmp_path / "out/mine.txt").read_text() == "mine"
+
+
+def test_formats_that_are_not_read_are_named(run: Path, tmp_path):
+    put(tmp_path / "in/a.jpg", 40, 40)
+    (tmp_path / "in/b.HEIC").write_bytes(b"whatever")
+    (tmp_path / "in/c.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")  # as phones send it
+    photos = find_photos([tmp_path / "in"])
+    results = predict_photos(load_model(run), photos, tmp_path / "out", PredictOptions())
+    errors = [result.error or "" for result in results]
+    assert errors[0] == "" and all("HEIC is not read; save it as" in error for error in errors[1:])
+    assert "b.HEIC: HEIC is not read" in (tmp_path / "out/index.html").read_text()
+
+
+class Counting(Segmenter):
+    """Counts the images it sees; like a user who presses Ctrl-C, stops at one of them."""
+
+    def stop_at(self, number: int) -> Counting:
+        self.seen, self.last = 0, number
+        return self
+
+    def predict(self, image: np.ndarray, *, tta: bool = False) -> np.ndarray:
+        self.seen += 1
+        if self.seen == self.last:
+            raise KeyboardInterrupt
+        return super().predict(image, tta=tta)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_an_interrupted_prediction_goes_on_to_the_same_files(run: Path, tmp_path):
+    for number in range(6):
+        put(tmp_path / f"in/{number}.jpg", 40, 50, number)
+    (tmp_path / "in/2b.jpg").write_bytes(b"no image")
+    photos, out, options = find_photos([tmp_path / "in"]), tmp_path / "out", PredictOptions()
+    whole = load_model(run)
+    segmenter = Counting(whole.model, whole.input_px, whole.device)
+    with pytest.raises(KeyboardInterrupt):
+        predict_photos(segmenter.stop_at(5), photos, out, options)
+    assert not (out / "index.html").exists()
+    with (out / "unfinished.jsonl").open("a") as journal:
+        journal.write('{"photo": "cut sh')  # as a kill may leave it
+    put(tmp_path / "in/1.jpg", 40, 50, 99)  # another photograph by now
+    with pytest.raises(ValueError, match=r"begun with .*threshold 0\.5.*now it is .*0\.7"):
+        predict_photos(segmenter, photos, out, PredictOptions(threshold=0.7))
+    results = predict_photos(segmenter.stop_at(-1), photos, out, options)
+    assert segmenter.seen == 3  # the changed one, and two that were left
+    assert results[3].error is not None and len(results) == 7
+    at_once = tmp_path / "at_once"  # as deep: files hold relative paths
+    assert predict_photos(whole, photos, at_once, options) == results
+    assert files_of(out) == files_of(at_once)
+
+
+def test_a_file_is_no_folder_for_predictions(run: Path, tmp_path):
+    photo = put(tmp_path / "a.jpg", 40, 40)
+    with pytest.raises(ValueError, match=r"a\.jpg: a file; name a new folder"):
+        predict_photos(load_model(run), find_photos([photo]), photo, PredictOptions())
+
+
+def test_the_page_says_how_faces_were_seen(tmp_path):
+    how = {"image": "whole, longer side 96 px", "tta": None}
+    write_page(tmp_path / "a.html", [], {**how, "aligned": False})
+    write_page(tmp_path / "b.html", [], {**how, "aligned": True})
+    whole, aligned = ((tmp_path / name).read_text() for name in ("a.html", "b.html"))
+    assert "each picture as it is" in whole and "each face in the square" in aligned
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_named(device):
+    with pytest.raises(ValueError, match=f"--device {device} cannot be used"):
+        check_device(device)
+    check_device("cpu")
+    check_device("auto")
 
 
 def test_a_photo_turned_by_exif_is_predicted_as_it_is_seen(run: Path, tmp_path):
