@@ -19,6 +19,7 @@ from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.evaluation.measures import ViewCounts
 from face_occlusion.evaluation.reading import Batch, read_batches
 from face_occlusion.evaluation.scores import BenchmarkScores, fingerprint
+from face_occlusion.gpu_memory import advise
 from face_occlusion.imageset import ImageSet
 from face_occlusion.json_files import read_json
 from face_occlusion.parallel import keep_freed_memory, one_opencv_thread
@@ -126,12 +127,13 @@ def evaluate_run(
         The scores by benchmark, in the given order.
 
     Raises:
-        ValueError: If a folder is not an image set.
+        ValueError: If a folder is not an image set, or a GPU has too little memory.
     """
+    smaller = f"lower evaluate.batch_size in params.yaml; it is {params.batch_size}"
     image_sets = {name: ImageSet(folder) for name, folder in benchmarks.items()}
     scores = {}
     total = sum(len(image_set) for image_set in image_sets.values())
-    with tqdm(total=total, unit="image", mininterval=1) as progress:
+    with tqdm(total=total, unit="image", mininterval=1) as progress, advise(smaller):
         for name, image_set in image_sets.items():
             progress.set_description(name)
             scores[name] = evaluate_benchmark(networks, image_set, params, progress)

@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from face_occlusion.gpu_memory import advise
 from face_occlusion.imageset import ImageSet
 from face_occlusion.training.acceleration import set_up
 from face_occlusion.training.checkpoint import write_checkpoint
@@ -71,7 +72,8 @@ def train_run(job: Job, data: Path, out: Path, scratch: Path, processes: Process
 
     Raises:
         ValueError: If an image set does not fit, another process trains this run, the batch
-            cannot be split among the processes, or the loss diverges.
+            cannot be split among the processes, a GPU has too little memory, or the loss
+            diverges.
     """
     processes.share(job.train.batch_size)
     parts = open_parts(data, job.combination)
@@ -85,8 +87,9 @@ def train_run(job: Job, data: Path, out: Path, scratch: Path, processes: Process
         folder = scratch / job.run / mark[:16]
         folder.mkdir(parents=True, exist_ok=True)
         processes.wait()  # for the lock
-        session = _Session(job, config, parts, benchmark, folder, processes)
-        session.train()
+        with advise("split the batch, which makes nothing stale: FACE_OCCLUSION_GPUS_PER_RUN=2"):
+            session = _Session(job, config, parts, benchmark, folder, processes)
+            session.train()
         processes.wait()
         if not processes.leads:
             return

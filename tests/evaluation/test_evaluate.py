@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from face_occlusion.evaluation import evaluate
 from face_occlusion.evaluation.evaluate import (
@@ -130,6 +131,16 @@ def test_a_prediction_of_another_size_names_the_image(realocc):
 
     with pytest.raises(ValueError, match="00: mask is"):
         evaluate_run({"last": Wrong(9)}, {"realocc": realocc.folder}, PARAMS)
+
+
+def test_a_gpu_with_too_little_memory_names_the_key(realocc):
+    class Large(BrightIsFace):
+        def launch_seen(self, seen, shapes):
+            raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB. GPU 0 has a total of 1 GiB")
+
+    message = r"ran out \(Tried to allocate 2.00 GiB\).*lower evaluate.batch_size .* it is 3"
+    with pytest.raises(ValueError, match=message):
+        evaluate_run({"last": Large(9)}, {"realocc": realocc.folder}, PARAMS)
 
 
 def test_previews_are_reduced_masks_of_the_headline(realocc):

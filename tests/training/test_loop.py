@@ -150,6 +150,20 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(
     assert all(value.isfinite().all() for value in state["model"].values())
 
 
+def test_a_gpu_with_too_little_memory_says_how_to_need_less(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    from face_occlusion.training import segmentor
+
+    def too_large(*args, **kwargs):
+        raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB. GPU 0 has a total of 1 GiB")
+
+    monkeypatch.setattr(segmentor, "ohem_loss", too_large)
+    with pytest.raises(ValueError, match=r"\(Tried to .* GiB\).*FACE_OCCLUSION_GPUS_PER_RUN=2$"):
+        train_run(job("pspnet", "faces/wo"), data, tmp_path / "out", tmp_path / "scratch")
+    assert not (tmp_path / "out").exists()
+
+
 def test_without_realocc_nothing_is_selected_and_the_card_says_so(tmp_path: Path):
     write_faces(tmp_path / "faces" / "wo", "faces", 5, seed=1)
     write_faces(tmp_path / "benchmarks" / "realocc", "benchmark", 0, seed=1)
