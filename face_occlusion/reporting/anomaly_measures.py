@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
-from face_occlusion.evaluation.bootstrap import Estimate, holm
-from face_occlusion.reporting.evidence import BENCHMARKS, COMBINATIONS, MODELS, Evidence
+from face_occlusion.reporting.evidence import (
+    BENCHMARKS,
+    COMBINATIONS,
+    MODELS,
+    Evidence,
+    between,
+)
 from face_occlusion.reporting.paper import Place
 from face_occlusion.reporting.verdicts import Outcome, Verdict
 
 NOT_KNOWN = "not known"
-ALIGNED_ALPHA = 0.05  # of A12, whose cells are on different images and stand outside the others
 
 
 def count_above(
@@ -23,7 +25,7 @@ def count_above(
     models: tuple[str, ...] = MODELS,
 ) -> tuple[int, int, int]:
     """Count the cells where the first combination prints above, alike, and below the second."""
-    gaps = [evidence.gap(first, second, name, model) for name in benchmarks for model in models]
+    gaps = [evidence.gap(pair) for pair in between([(first, second)], benchmarks, models)]
     values = [gap.value for gap in gaps if gap is not None]
     above = sum(value > 0 for value in values)
     return above, sum(value == 0 for value in values), sum(value < 0 for value in values)
@@ -86,7 +88,8 @@ def unoccluded(evidence: Evidence) -> str:
     """Write the points above C-WO on unoccluded faces, SegFormer (A10)."""
     parts = []
     for title, key in (("RandOcc", "c_wo_randocc"), ("Mix", "c_wo_mix")):
-        gap = evidence.gap(key, "c_wo", "wo_test", "segformer")
+        (pair,) = between([(key, "c_wo")], ("wo_test",), ("segformer",))
+        gap = evidence.gap(pair)
         parts.append(f"{title} {gap.value:+.2f}" if gap is not None else f"{title} {NOT_KNOWN}")
     return ", ".join(parts)
 
@@ -183,43 +186,6 @@ def text_contradicts(contradiction: str) -> Callable[[Evidence], Verdict]:
         return Verdict(outcome="fails", detail=contradiction, cells=[])
 
     return test
-
-
-def aligned_above(evidence: Evidence) -> Verdict:
-    """Compare aligned with plain COFW, run by run; other images, so the margins add up."""
-    cells: list[Place] = []
-    values: list[float] = []
-    p_values: list[float] = []
-    for combination in COMBINATIONS:
-        for model in MODELS:
-            pair = [Place(combination, name, model) for name in ("cofw_aligned", "cofw")]
-            scores = [evidence.score(place) for place in pair]
-            if scores[0] is None or scores[1] is None:
-                continue
-            cells += pair
-            values.append(scores[0] - scores[1])
-            margins = [evidence.margin(place) for place in pair]
-            p_values.append(unpaired_p_value(values[-1] / 100, margins))
-    sure = np.nan_to_num(holm(np.array(p_values)), nan=0.0) < ALIGNED_ALPHA
-    above = sum(bool(is_sure) and value > 0 for is_sure, value in zip(sure, values, strict=True))
-    below = sum(bool(is_sure) and value < 0 for is_sure, value in zip(sure, values, strict=True))
-    outcome: Outcome = "undecided"
-    if below:
-        outcome = "fails"
-    elif above == len(COMBINATIONS) * len(MODELS):
-        outcome = "holds"
-    detail = f"above in {above}, below in {below} of {len(values)} runs"
-    return Verdict(outcome=outcome, detail=detail, cells=cells)
-
-
-def unpaired_p_value(value: float, margins: list[Estimate | None]) -> float:
-    """Return the p-value of a difference between two sets of images; NaN without margins."""
-    known = [margin for margin in margins if margin is not None]
-    if len(known) < 2:
-        return float("nan")
-    error = float(np.hypot(known[0].error, known[1].error))
-    few = min(margin.num_images for margin in known)
-    return Estimate(value=value, low=np.nan, high=np.nan, error=error, num_images=few).p_value()
 
 
 def no_narrow_lead(evidence: Evidence) -> Verdict:

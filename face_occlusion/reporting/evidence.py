@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from face_occlusion.evaluation.bootstrap import Estimate
 from face_occlusion.reporting import paper
@@ -16,6 +16,7 @@ TABLE_5 = ("wo_test", "cofw_aligned")
 BENCHMARKS = TABLE_4 + TABLE_5
 CNNS = ("pspnet", "deeplabv3plus")
 MODELS = (*CNNS, "segformer")
+CLASS_MEASURES = ("iou_background", "iou_face")
 COMBINATIONS = (
     "c_original",
     "c_cm",
@@ -29,9 +30,31 @@ COMBINATIONS = (
 )
 
 
+class Pair(NamedTuple):
+    """Two cells to compare, first less second; or two measures of one cell."""
+
+    first: Place
+    second: Place
+    measures: tuple[str, str] = ("miou", "miou")
+
+
+def between(
+    combinations: Iterable[tuple[str, str]],
+    benchmarks: Sequence[str],
+    models: Sequence[str] = MODELS,
+) -> list[Pair]:
+    """Pair combinations, first and second, in each benchmark and model."""
+    return [
+        Pair(Place(first, benchmark, model), Place(second, benchmark, model))
+        for first, second in combinations
+        for benchmark in benchmarks
+        for model in models
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """First less second combination, in per cent points, two decimals as tables print them."""
+    """First less second cell of a pair, in per cent points, two decimals as tables print them."""
 
     value: float
     estimate: Estimate | None = None  # fractions; None for printed numbers, which have no margin
@@ -45,20 +68,12 @@ class Evidence(Protocol):
         """Whether these are the paper's own numbers."""
         ...
 
-    def score(self, place: Place) -> float | None:
-        """Return a cell's mIoU, two decimals; None for an empty cell."""
+    def score(self, place: Place, measure: str = "miou") -> float | None:
+        """Return a measure of a cell, two decimals; None for an empty cell or where not known."""
         ...
 
-    def class_iou(self, place: Place) -> tuple[float, float] | None:
-        """Return the IoU of background and face, two decimals; None where not known."""
-        ...
-
-    def gap(self, first: str, second: str, benchmark: str, model: str) -> Gap | None:
-        """Compare two combinations; None if either cell is empty."""
-        ...
-
-    def margin(self, place: Place) -> Estimate | None:
-        """Return a cell's own margin, fractions; None for an empty cell or printed numbers."""
+    def gap(self, pair: Pair) -> Gap | None:
+        """Compare two cells; None if either is empty."""
         ...
 
     def images(self, name: str) -> int | None:
@@ -71,26 +86,17 @@ class PaperEvidence:
 
     printed = True
 
-    def score(self, place: Place) -> float | None:
-        """Return the printed mIoU of a cell."""
+    def score(self, place: Place, measure: str = "miou") -> float | None:
+        """Return the printed mIoU; the IoU of a class too for PSPNet on C-Original, RealOcc."""
+        if measure in CLASS_MEASURES and place == Place("c_original", "realocc", "pspnet"):
+            return paper.CLASS_IOU[CLASS_MEASURES.index(measure)]
         cell = paper_cells().get(place)
-        return None if cell is None else cell.miou
+        return None if cell is None or measure != "miou" else cell.miou
 
-    def class_iou(self, place: Place) -> tuple[float, float] | None:
-        """Return the one pair that the paper gives: PSPNet trained on C-Original, RealOcc."""
-        known = Place("c_original", "realocc", "pspnet")
-        return paper.CLASS_IOU if place == known else None
-
-    def gap(self, first: str, second: str, benchmark: str, model: str) -> Gap | None:
+    def gap(self, pair: Pair) -> Gap | None:
         """Subtract two printed values."""
-        values = [self.score(Place(name, benchmark, model)) for name in (first, second)]
-        if values[0] is None or values[1] is None:
-            return None
-        return Gap(value=round(values[0] - values[1], 2))
-
-    def margin(self, place: Place) -> Estimate | None:
-        """Return nothing: the paper prints no margins."""
-        return None
+        value = _printed_gap(self, pair)
+        return None if value is None else Gap(value=value)
 
     def images(self, name: str) -> int | None:
         """Return a number of images that the paper prints."""
@@ -112,32 +118,26 @@ class OurEvidence:
     counts: Mapping[str, int]
     printed: bool = False
 
-    def score(self, place: Place) -> float | None:
-        """Return our mIoU of a cell."""
-        cell = self.grid.cells.get(place)
-        return None if cell is None else cell.ours
-
-    def class_iou(self, place: Place) -> tuple[float, float] | None:
-        """Return our IoU of background and face."""
+    def score(self, place: Place, measure: str = "miou") -> float | None:
+        """Return a measure of our cell."""
         cell = self.grid.cells.get(place)
         if cell is None or cell.estimate is None:
             return None
-        scores = cell.scores[cell.headline]
-        return round(100 * scores["iou_background"], 2), round(100 * scores["iou_face"], 2)
+        return round(100 * cell.scores[cell.headline][measure], 2)
 
-    def gap(self, first: str, second: str, benchmark: str, model: str) -> Gap | None:
-        """Estimate a difference, paired over images."""
-        scores = [self.score(Place(name, benchmark, model)) for name in (first, second)]
-        margin = self.grid.difference(first, second, benchmark, model)
-        if scores[0] is None or scores[1] is None or margin is None:
+    def gap(self, pair: Pair) -> Gap | None:
+        """Estimate a difference: paired over images, or of two benchmarks each on its own."""
+        value, margin = _printed_gap(self, pair), self.grid.compare(*pair)
+        if value is None or margin is None:
             return None
-        return Gap(value=round(scores[0] - scores[1], 2), estimate=margin)
-
-    def margin(self, place: Place) -> Estimate | None:
-        """Return our cell's margin."""
-        cell = self.grid.cells.get(place)
-        return None if cell is None else cell.estimate
+        return Gap(value=value, estimate=margin)
 
     def images(self, name: str) -> int | None:
         """Return a number of our images."""
         return self.counts.get(name)
+
+
+def _printed_gap(evidence: Evidence, pair: Pair) -> float | None:
+    """Subtract two cells as they are printed, two decimals."""
+    first, second = map(evidence.score, pair[:2], pair.measures)
+    return None if first is None or second is None else round(first - second, 2)

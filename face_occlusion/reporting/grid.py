@@ -151,15 +151,35 @@ class Grid:
             The estimate, or None if either cell is empty.
         """
         places = Place(first, benchmark, model), Place(second, benchmark, model)
-        if not all(self.parts(place) for place in places):
+        return self.compare(*places, (measure, measure))
+
+    def compare(
+        self, first: Place, second: Place, measures: tuple[str, str] = ("miou", "miou")
+    ) -> Estimate | None:
+        """Estimate first less second cell, as a fraction.
+
+        On one benchmark paired over images; the images of two are drawn each on their own.
+
+        Args:
+            first: A cell.
+            second: Another, or the same with another measure.
+            measures: Of the first and of the second, keys of `MEASURES`.
+
+        Returns:
+            The estimate, or None if either cell is empty.
+        """
+        if not self.parts(first) or not self.parts(second):
             return None
-        return estimate_difference(
-            self.resampled(places[0], measure),
-            self.resampled(places[1], measure),
-            self.cells[places[0]].num_images,
-            self.params.confidence,
-            self.rng("/".join((*places[0], second))),
-        )
+        cells = self.resampled(first, measures[0]), self.resampled(second, measures[1])
+        num_images = min(len(self.images(place.benchmark)) for place in (first, second))
+        rng = self.rng("/".join((*first, *second)))
+        if first == second:  # the same networks: their seeds are paired too
+            gap = Resampled(
+                values=cells[0].values - cells[1].values,
+                resamples=cells[0].resamples - cells[1].resamples,
+            )
+            return estimate_cell(gap, num_images, self.params.confidence, rng)
+        return estimate_difference(*cells, num_images, self.params.confidence, rng)
 
     def estimate(self, place: Place, measure: str, view: str | None = None) -> Estimate | None:
         """Estimate any measure of a cell, as a fraction; None for an empty cell.

@@ -7,18 +7,18 @@ p-value, corrected by Holm over every difference that any claim or anomaly reads
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from face_occlusion.evaluation.bootstrap import holm
-from face_occlusion.reporting.evidence import MODELS, Evidence, Gap
+from face_occlusion.reporting.evidence import Evidence, Gap, Pair
 from face_occlusion.reporting.paper import Place
 
 Outcome = Literal["holds", "fails", "undecided"]
-Question = tuple[str, str, str, str, float]  # first, second, benchmark, model, threshold
+Question = tuple[Pair, float]  # which cells, and the difference asked about, per cent points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,31 +32,26 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """First combination above second, in each benchmark and model.
+    """The first cell of each pair above the second.
 
     Attributes:
-        pairs: (first, second) combinations.
-        benchmarks: Where.
-        models: Of which.
+        pairs: The cells.
         lead: First must exceed second by more than this, per cent points; negative allows it to
             fall short ("at a level", "not far behind").
-        rule: `all`: holds if every cell is surely above, fails if any is surely below; `most`:
-            more than half of the cells decide; `neither`: holds if there are sure cells of
-            both signs, or none.
+        rule: `all`: holds if every pair is surely above, fails if any is surely below; `most`:
+            more than half of the pairs decide; `neither`: holds if there are sure pairs of both
+            signs, or none. A pair with an empty cell could be of either sign.
+        remark: Says more of what was compared, to stand before the counts.
     """
 
-    pairs: Sequence[tuple[str, str]]
-    benchmarks: Sequence[str]
-    models: Sequence[str] = MODELS
+    pairs: Sequence[Pair]
     lead: float = 0.0
     rule: Literal["all", "most", "neither"] = "all"
+    remark: Callable[[Evidence], str] | None = None
 
-    def questions(self) -> Iterator[Question]:
+    def questions(self) -> list[Question]:
         """List the differences that the comparison reads."""
-        for first, second in self.pairs:
-            for benchmark in self.benchmarks:
-                for model in self.models:
-                    yield first, second, benchmark, model, self.lead
+        return [(pair, self.lead) for pair in self.pairs]
 
 
 Test = Comparison | Callable[[Evidence], Verdict]
@@ -79,9 +74,10 @@ def sure_differences(
     for test in tests:
         if isinstance(test, Comparison):
             for question in test.questions():
-                gap = evidence.gap(*question[:4])
+                pair, lead = question
+                gap = evidence.gap(pair)
                 if gap is not None and gap.estimate is not None:
-                    p_values[question] = gap.estimate.p_value(question[4] / 100)
+                    p_values[question] = gap.estimate.p_value(lead / 100)
     adjusted = holm(np.array(list(p_values.values())))
     return {
         question: bool(p_value < 1 - confidence)
@@ -102,38 +98,44 @@ def judge_comparison(
     """Judge one comparison; `sure` as `sure_differences` returns it."""
     gaps: list[tuple[Gap, bool]] = []
     cells: list[Place] = []
-    questions = list(comparison.questions())
+    questions = comparison.questions()
     for question in questions:
-        first, second, benchmark, model, _ = question
-        gap = evidence.gap(first, second, benchmark, model)
+        pair = question[0]
+        gap = evidence.gap(pair)
         if gap is not None:
             gaps.append((gap, sure.get(question, gap.estimate is None)))
-            cells += [Place(first, benchmark, model), Place(second, benchmark, model)]
+            cells += [pair.first, pair.second]
     above = sum(is_sure and gap.value > comparison.lead for gap, is_sure in gaps)
     below = sum(is_sure and gap.value < comparison.lead for gap, is_sure in gaps)
-    outcome = _OUTCOMES[comparison.rule](above, below, len(gaps)) if gaps else "undecided"
-    if outcome == "holds" and len(gaps) < len(questions):
-        outcome = "undecided"  # some of the cells it speaks of are empty
+    empty = len(questions) - len(gaps)
+    detail = _describe(gaps, above, below, len(questions))
+    if comparison.remark is not None and gaps:
+        detail = f"{comparison.remark(evidence)}; {detail}"
     return Verdict(
-        outcome=outcome,
-        detail=_describe(gaps, above, below, len(questions)),
+        outcome=_OUTCOMES[comparison.rule](above, below, len(questions), empty),
+        detail=detail,
         cells=list(dict.fromkeys(cells)),
     )
 
 
-def _all(above: int, below: int, total: int) -> Outcome:
+def _all(above: int, below: int, total: int, empty: int) -> Outcome:
+    del empty  # those are not above
     return "fails" if below else "holds" if above == total else "undecided"
 
 
-def _most(above: int, below: int, total: int) -> Outcome:
+def _most(above: int, below: int, total: int, empty: int) -> Outcome:
+    del empty  # those are neither
     return "holds" if 2 * above > total else "fails" if 2 * below >= total else "undecided"
 
 
-def _neither(above: int, below: int, total: int) -> Outcome:
-    return "holds" if bool(above) == bool(below) else "fails"
+def _neither(above: int, below: int, total: int, empty: int) -> Outcome:
+    del total
+    if above and below:
+        return "holds"
+    return "undecided" if empty else "fails" if above or below else "holds"
 
 
-_OUTCOMES: dict[str, Callable[[int, int, int], Outcome]] = {
+_OUTCOMES: dict[str, Callable[[int, int, int, int], Outcome]] = {
     "all": _all,
     "most": _most,
     "neither": _neither,

@@ -41,6 +41,16 @@ def test_paired_margin_is_narrower_than_two_separate_ones(material):
     assert paired.high - paired.low < single.high - single.low
 
 
+def test_cells_of_two_benchmarks_are_compared_without_pairing(material):
+    grid = material.grid
+    places = [Place("c_wo", name, "pspnet") for name in ("realocc", "wo_test")]
+    gap, cells = grid.compare(*places), [grid.cells[place] for place in places]
+    assert gap.value == cells[0].estimate.value - cells[1].estimate.value
+    assert gap.num_images == 8  # the fewer: fewer degrees of freedom
+    margins = [cell.estimate.error for cell in cells]
+    assert gap.error == pytest.approx(np.hypot(*margins), rel=0.15)
+
+
 def test_margins_do_not_depend_on_the_order_of_questions(material):
     fresh = Grid(
         material.grid.axes,
