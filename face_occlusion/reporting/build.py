@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from face_occlusion.evaluation.bootstrap import Estimate, estimate_sum
 from face_occlusion.evaluation.scores import RunScores, read_scores
 from face_occlusion.imageset import ImageSet
 from face_occlusion.overlap.findings import Overlap, read_overlap
@@ -213,6 +214,23 @@ def mean_over_models(grid: Grid, combination: str, benchmark: str) -> float | No
     cells = [grid.cells[Place(combination, benchmark, model)] for model in grid.axes.models]
     scores = [cell.estimate.value for cell in cells if cell.estimate is not None]
     return round(100 * sum(scores) / len(scores), 2) if scores else None
+
+
+def mean_difference(grid: Grid, first: str, second: str, benchmark: str) -> Estimate | None:
+    """Estimate first less second combination, mean over the models, paired over images.
+
+    Returns:
+        The estimate, as a fraction; None if a cell of either is empty.
+    """
+    terms, number = [], len(grid.axes.models)
+    for model in grid.axes.models:
+        for combination, weight in ((first, 1 / number), (second, -1 / number)):
+            place = Place(combination, benchmark, model)
+            if not grid.parts(place):
+                return None
+            terms.append((weight, grid.resampled(place, "miou")))
+    rng = grid.rng("/".join((first, second, benchmark)))
+    return estimate_sum(terms, len(grid.images(benchmark)), grid.params.confidence, rng)
 
 
 def replace_children(partial_folder: Path, out: Path) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 from face_occlusion.imageset import ImageSet
 from face_occlusion.reporting import page
 from face_occlusion.reporting.browser import browser_data
-from face_occlusion.reporting.build import Material, mean_over_models
+from face_occlusion.reporting.build import Material, mean_difference, mean_over_models
 from face_occlusion.reporting.curves import METRICS
 from face_occlusion.reporting.groups import group_tables, left_out, measure_titles
 from face_occlusion.reporting.overlaps import closest_pictures
 from face_occlusion.reporting.paper import paper_cells, paper_quantity
 from face_occlusion.reporting.picks import pick_most_corrected
 from face_occlusion.reporting.pictures import data_uri, outlined, reduced
-from face_occlusion.reporting.provenance import hashes, substitutions
+from face_occlusion.reporting.provenance import are_drawn, hashes, substitutions
 from face_occlusion.reporting.table_files import Table
 from face_occlusion.reporting.tables import empty_reasons
 
@@ -48,6 +48,7 @@ def page_context(
         "profile": sections.profile,
         "headline": headline,
         "lead": lead,
+        "drawn": are_drawn([*material.inventory.sets.values(), *material.occluders.values()]),
         "facts": _facts(material),
         "models": grid.axes.models,
         "benchmarks": grid.axes.benchmarks,
@@ -68,7 +69,7 @@ def page_context(
         "judgements": material.judgements,
         "findings": material.findings,
         "substitutions": substitutions(
-            material.inventory, material.occluders, material.cards, grid.axes.benchmarks
+            material.inventory, material.occluders, material.cards, grid, sections.models
         ),
         "tables": built,
         "closest": closest_pictures(
@@ -138,6 +139,13 @@ def _headline(material: Material) -> tuple[str, str]:
     )
     printed = [_paper_mean(name, chosen.benchmark) for name in (chosen.second, chosen.first)]
     lead = f"Mean of {len(grid.axes.models)} models, per cent."
+    margin = mean_difference(grid, chosen.first, chosen.second, chosen.benchmark)
+    if margin is not None and margin.low == margin.low:
+        lead += (
+            f" The difference is {100 * margin.value:+.1f}, its "
+            f"{100 * grid.params.confidence:g} % interval [{100 * margin.low:+.1f}, "
+            f"{100 * margin.high:+.1f}], paired over {margin.num_images} images."
+        )
     if None not in printed:
         lead += f" The paper has {printed[0]:.1f} and {printed[1]:.1f}."
     return headline, lead

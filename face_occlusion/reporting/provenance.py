@@ -10,8 +10,11 @@ from typing import Any
 from face_occlusion.evaluation.scores import fingerprint
 from face_occlusion.imageset import ImageSet
 from face_occlusion.json_files import read_json
+from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.paper import BENCHMARK_IMAGES
 from face_occlusion.reporting.quantities import Inventory
+
+DRAWN = "miniature"  # origin of a release that this project draws, as `release.json` has it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +40,8 @@ def substitutions(
     inventory: Inventory,
     occluders: Mapping[str, ImageSet],
     cards: Mapping[str, Mapping[str, Any]],
-    benchmarks: Mapping[str, str],
+    grid: Grid,
+    models: Mapping[str, Mapping[str, Any]],
 ) -> list[Substitution]:
     """List the ingredients beside the paper's.
 
@@ -45,19 +49,39 @@ def substitutions(
         inventory: The image sets of the grid.
         occluders: The occluder sets by kind: hands, objects, textures.
         cards: What each run says about its training.
-        benchmarks: Titles by name.
+        grid: All results: the benchmarks' titles, and how their images were seen.
+        models: Section `models` of params.yaml.
     """
     return [
         _faces(inventory),
         *(_occluders(kind, image_set) for kind, image_set in occluders.items()),
         *_generation(inventory),
+        *_networks(models),
         *_training(cards),
-        *(_benchmark(inventory, name, title) for name, title in benchmarks.items()),
+        *_seen(grid),
+        *(_benchmark(inventory, name, title) for name, title in grid.axes.benchmarks.items()),
     ]
 
 
+def are_drawn(image_sets: Iterable[ImageSet]) -> bool:
+    """Say whether images that this project draws stand in for a release's photographs."""
+    return any(
+        release.get("origin") == DRAWN
+        for image_set in image_sets
+        for release in image_set.info.get("releases", {}).values()
+    )
+
+
 def _sources(image_set: ImageSet) -> str:
-    return ", ".join(image_set.info["sources"])
+    """Name the releases that a set was made from, and those that were drawn as such."""
+    releases = image_set.info.get("releases", {})
+    titles = []
+    for source in image_set.info["sources"]:
+        release = releases.get(source, {})
+        title = release.get("title", source)
+        is_drawn = release.get("origin") == DRAWN
+        titles.append(f"{title} (drawn by this project in its layout)" if is_drawn else title)
+    return ", ".join(titles)
 
 
 def _faces(inventory: Inventory) -> Substitution:
@@ -135,24 +159,73 @@ def _setting(value: object) -> str:
     if not isinstance(value, Mapping):
         return "none"
     mode = value.get("method", value.get("mode", "on"))
-    details = {"strength": "strength", "size_px": "px", "downscale": "downscale"}
-    extra = [f"{title} {value[key]}" for key, title in details.items() if value.get(key)]
+    details = {"strength": "strength {}", "size_px": "at {} px", "downscale": "downscale {}"}
+    extra = [text.format(value[key]) for key, text in details.items() if value.get(key)]
     return f"{mode} ({', '.join(extra)})" if extra else str(mode)
+
+
+def _networks(models: Mapping[str, Mapping[str, Any]]) -> list[Substitution]:
+    backbones, optimizers = {}, {}
+    for model in models.values():
+        if "variant" in model:
+            backbones[f"MiT-{model['variant'].upper()}"] = None
+        else:
+            backbones[f"ResNet-{model['depth']} of {model['base_channels']} channels"] = None
+        optimizer = model["optimizer"]
+        text = f"{optimizer['type']} {optimizer['lr']:g}, decay {optimizer['weight_decay']:g}"
+        optimizers[text] = None
+    return [
+        Substitution(
+            what="Backbones",
+            paper="ResNet-101 of 64 channels (CNNs); MiT-B5 (SegFormer)",
+            here=" / ".join(backbones),
+        ),
+        Substitution(
+            what="Optimiser",
+            paper="SGD 0.01, decay 0.0005 (CNNs); AdamW 6e-05, decay 0.01 (SegFormer)",
+            here=" / ".join(optimizers),
+        ),
+    ]
+
+
+def _seen(grid: Grid) -> list[Substitution]:
+    """Say how the networks saw the benchmarks' images; all runs of a grid agree."""
+    inference = next((runs[0].inference for runs in grid.runs.values()), {})
+    how = [inference.get("image", f"input {inference.get('input_px', 'unknown')} px")]
+    if "scored_at" in inference:
+        how.append(f"scored at {inference['scored_at']}")
+    views = inference.get("tta")
+    how.append(f"one view; also {views}" if views else "one view only")
+    return [
+        Substitution(
+            what="Benchmark images as seen",
+            paper="512 px; the published configuration has 12 views",
+            here="; ".join(how),
+        )
+    ]
 
 
 def _training(cards: Mapping[str, Mapping[str, Any]]) -> list[Substitution]:
     facts = (
         ("Initial weights", "ImageNet, ResNet-101 and MiT-B5", "initial_weights"),
-        ("Iterations", "30,000 of 8 images", "iterations"),
         ("Samples seen by a run", "240,000", "samples_seen"),
         ("Trained on", "4 Tesla V100", "device"),
         ("Precision", "not said", "precision"),
         ("Parameters of a network", "not said", "num_parameters"),
-        ("Seeds", "one", "seed"),
     )
+    batches = {
+        f"{card['iterations']:,} of {card['samples_seen'] / card['iterations']:g} images": None
+        for card in cards.values()
+    }
+    seeds = list(dict.fromkeys(card["seed"] for card in cards.values()))
+    number = "one" if len(seeds) == 1 else str(len(seeds))
     return [
-        Substitution(what=what, paper=paper, here=_distinct(cards, key))
-        for what, paper, key in facts
+        Substitution(what="Iterations", paper="30,000 of 8 images", here=" / ".join(batches)),
+        *(
+            Substitution(what=what, paper=paper, here=_distinct(cards, key))
+            for what, paper, key in facts
+        ),
+        Substitution(what="Seeds", paper="one", here=f"{number}: {', '.join(map(str, seeds))}"),
     ]
 
 

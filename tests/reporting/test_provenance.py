@@ -1,0 +1,60 @@
+"""What stood in for what, as a reader of the page is told."""
+
+import numpy as np
+import pytest
+
+from face_occlusion.images import encode_rgba
+from face_occlusion.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.reporting.provenance import are_drawn, substitutions
+
+
+@pytest.fixture(scope="module")
+def here(material):
+    found = substitutions(
+        material.inventory,
+        material.occluders,
+        material.cards,
+        material.grid,
+        material.sections.models,
+    )
+    return {item.what: item.here for item in found}
+
+
+def release(tmp_path, origin):
+    """An image set of one release, fetched or drawn."""
+    info = {"kind": "cutouts", "name": "hands", "sources": ["hands_11k"]}
+    info["releases"] = {
+        "hands_11k": {"title": "11k Hands", "origin": origin, "licence": "any", "citation": ""}
+        | {"licence_url": "", "files": []}
+    }
+    hand = {"rgba.png": encode_rgba(np.zeros((4, 3, 4), np.uint8)), "json": encode_record({})}
+    write_image_set(tmp_path / origin, [("hand", hand)], info=info)
+    return ImageSet(tmp_path / origin)
+
+
+def test_drawn_images_are_not_passed_off_as_a_releases(tmp_path, material):
+    drawn, fetched = release(tmp_path, "miniature"), release(tmp_path, "folder")
+    assert are_drawn([fetched, drawn]) and not are_drawn([fetched])
+
+    def hands(image_set):
+        found = substitutions(
+            material.inventory, {"hands": image_set}, {}, material.grid, material.sections.models
+        )
+        return next(item.here for item in found if item.what == "Hands")
+
+    assert "11k Hands (drawn by this project" in hands(drawn)
+    assert hands(fetched) == "1 of 11k Hands"
+
+
+def test_networks_are_told_by_size(here, material):
+    assert here["Backbones"] == "ResNet-101 of 64 channels / MiT-B5"
+    assert here["Optimiser"] == "SGD 0.01, decay 0.0005 / AdamW 6e-05, decay 0.01"
+    small = {"variant": "b0", "optimizer": {"type": "AdamW", "lr": 0.004, "weight_decay": 0.01}}
+    found = substitutions(material.inventory, {}, {}, material.grid, {"segformer": small})
+    assert [item.here for item in found if item.what == "Backbones"] == ["MiT-B0"]
+
+
+def test_batches_seeds_and_views_are_told(here):
+    assert here["Iterations"] == "40 of 4 images"
+    assert here["Seeds"] == "one: 1"
+    assert here["Benchmark images as seen"] == "input 48 px; one view only"
