@@ -11,7 +11,8 @@ def export(
         Path, typer.Argument(metavar="RUN", help="a run's folder, or its name in models/")
     ],
     out: Annotated[
-        Path | None, typer.Option(help="file to write (default: RUN.onnx); its card is RUN.md")
+        Path | None,
+        typer.Option(help="file to write, NAME.onnx (default: RUN.onnx); its card is NAME.md"),
     ] = None,
     size: Annotated[
         tuple[int, int] | None,
@@ -32,7 +33,8 @@ def export(
     Example: face-occlusion export segformer_c_wo_natocc --size 512 512
     """
     from face_occlusion.evaluation.inference import load_model
-    from face_occlusion.prediction.export import export_onnx, model_card
+    from face_occlusion.prediction.export import export_onnx
+    from face_occlusion.prediction.model_card import model_card
     from face_occlusion.prediction.runs import mean_ious, run_folder
     from face_occlusion.writing import write_aside
 
@@ -41,7 +43,8 @@ def export(
     segmenter = load_model(folder, "cpu", which)
     side = segmenter.input_px
     exported = export_onnx(segmenter, path, size or (side, side), batch)
-    card = model_card(folder, exported, mean_ious(folder.resolve().name, which))
+    scores = mean_ious(folder.resolve().name, which)
+    card = model_card(folder, exported, which, side, scores)
     write_aside(path.with_suffix(".md"), card)
     typer.echo(
         f"{path}: {exported.num_bytes / 1e6:.1f} MB, largest difference from PyTorch's "

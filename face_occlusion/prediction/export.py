@@ -1,15 +1,12 @@
-"""A run as an ONNX file that anything can run, checked against PyTorch, with a model card."""
+"""A run as an ONNX file that anything can run, checked against PyTorch."""
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import logging
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +14,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from face_occlusion.evaluation.inference import Segmenter
-from face_occlusion.json_files import read_json
 from face_occlusion.training.augmentation import normalise
 from face_occlusion.training.loss import margin
 from face_occlusion.training.segmentor import FaceSegmentor
@@ -26,7 +22,6 @@ from face_occlusion.writing import file_aside
 INPUT, OUTPUT = "image", "face_probability"
 TOLERANCE = 1e-3  # largest difference of a probability from PyTorch's
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")
-_TOLD = ("combination", "counts", "initial_weights", "iterations", "samples_seen", "seed", "device")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +67,11 @@ def export_onnx(
         batch_size: Images at once.
 
     Raises:
-        ValueError: If a package of the extra `export` is missing, a size is no multiple of 32,
-            or the file's probabilities leave PyTorch's by more than 1e-3: nothing is written.
+        ValueError: If a package of the extra `export` is missing, the name does not end in
+            `.onnx`, a size is no multiple of 32, or the file's probabilities leave PyTorch's
+            by more than 1e-3: nothing is written.
     """
-    _check(size, batch_size)
+    _check(path, size, batch_size)
     whole = _Whole(segmenter.model).cpu().eval()
     rng = np.random.default_rng(0)
     shape = (batch_size, *size, 3)
@@ -91,7 +87,9 @@ def export_onnx(
     return Exported(path=path, shape=shape, num_bytes=path.stat().st_size, difference=difference)
 
 
-def _check(size: tuple[int, int], batch_size: int) -> None:
+def _check(path: Path, size: tuple[int, int], batch_size: int) -> None:
+    if path.suffix != ".onnx":
+        raise ValueError(f"--out must end in .onnx, its card gets .md; got {path}")
     if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
         raise ValueError(
             f"ONNX needs {', '.join(missing)}; install with pip install 'face-occlusion[export]'"
@@ -131,71 +129,3 @@ def _largest_difference(whole: nn.Module, seen: Tensor, path: Path) -> float:
     with torch.inference_mode():
         expected = whole(seen).numpy()
     return float(np.abs(np.asarray(probability) - expected).max())
-
-
-def model_card(folder: Path, exported: Exported, scores: Mapping[str, float]) -> str:
-    """Write what a stranger needs before using the file, as Markdown.
-
-    Args:
-        folder: The run's, with `card.json` and `config.json`.
-        exported: What was written.
-        scores: The run's mean IoU by benchmark; empty if it has not been evaluated.
-
-    Raises:
-        ValueError: If the run's card is missing.
-    """
-    missing = "no such file; a run's folder is written by the train stage"
-    card = read_json(folder / "card.json", missing)
-    num, height, width, _ = exported.shape
-    lines = [
-        "---",
-        "pipeline_tag: image-segmentation",
-        "library_name: onnx",
-        "tags: [face-segmentation, occlusion]",
-        "---",
-        f"# {card.get('run', folder.name)}: face, without what covers it",
-        "",
-        f"`{exported.path.name}` ({exported.num_bytes / 1e6:.1f} MB) tells face from everything "
-        "else, per pixel. Hands, objects, hair, glasses and printed words are not face.",
-        "",
-        "## Use",
-        "",
-        "| | name | shape | values |",
-        "|---|---|---|---|",
-        f"| input | `{INPUT}` | ({num}, {height}, {width}, 3) uint8 | RGB as decoded; an aligned "
-        "face, resized |",
-        f"| output | `{OUTPUT}` | ({num}, {height}, {width}) float32 | probability of face; "
-        "0.5 and more is face |",
-        "",
-        f"Checked against PyTorch under onnxruntime: largest difference {exported.difference:.1e}.",
-        "",
-        "## Trained on",
-        "",
-        *(f"- {name.replace('_', ' ')}: {_plain(card[name])}" for name in _TOLD if name in card),
-        "",
-        "## Scores",
-        "",
-        *_score_lines(scores),
-        "",
-        "## Limits",
-        "",
-        "- It sees one aligned face filling the image, as in training; `face-occlusion predict "
-        "--align` cuts that out of photographs.",
-        "- It measures pixels and identifies nobody. Errors differ between skin tones and "
-        "occluders: see the report's breakdowns before relying on it.",
-        "- The data it was trained on have licences of their own, several for research only: "
-        "docs/data.md.",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _score_lines(scores: Mapping[str, float]) -> list[str]:
-    if not scores:
-        return ["Not evaluated."]
-    rows = [f"| {name} | {100 * score:.1f} |" for name, score in sorted(scores.items())]
-    return ["| benchmark | mean IoU, % |", "|---|---|", *rows]
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -26,7 +26,8 @@ def write_run(folder: Path, model: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     write_checkpoint(folder / "last.pth", {"model": network.state_dict(), "iteration": 0})
     (folder / "config.json").write_text(json.dumps(config))
-    card = {"run": folder.name, "combination": {"title": "C-WO"}, "iterations": 6, "seed": 7}
+    card = {"run": folder.name, "iterations": 6, "seed": 7}
+    card["combination"] = {"title": "C-WO", "masks": "corrected", "data": ["faces/wo", "none"]}
     (folder / "card.json").write_text(json.dumps(card))
     return folder
 
