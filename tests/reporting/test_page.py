@@ -220,6 +220,41 @@ def test_a_cell_tells_the_papers_value_on_hover_and_on_tap(visit):
         assert box["x"] >= 0 and box["x"] + box["width"] <= page.viewport_size["width"]
 
 
+def test_a_cell_is_reached_by_keys_too(visit):
+    page = visit().page
+    tip, focused = page.locator("#tip"), page.locator("td.score:focus")
+    page.locator("table.scores").first.locator("thead button").last.focus()
+    page.keyboard.press("Tab")
+    cells = page.locator("table.scores").first.locator("tbody tr").nth(0).locator("td.score")
+    expect(cells.first).to_be_focused()
+    expect(tip).to_contain_text(f"Paper: {cells.first.get_attribute('data-paper')}")
+    page.keyboard.press("ArrowRight")
+    expect(cells.nth(1)).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    below = page.locator("table.scores").first.locator("tbody tr").nth(1).locator("td.score").nth(1)
+    expect(below).to_be_focused()
+    expect(tip).to_contain_text(f"Paper: {below.get_attribute('data-paper')}")
+    page.keyboard.press("Escape")
+    expect(tip).to_be_hidden()
+    page.get_by_label("Training set contains").fill("Mix")  # hides the cell that Tab led to
+    page.locator("table.scores").first.locator("thead button").last.focus()
+    page.keyboard.press("Tab")
+    assert focused.evaluate("cell => cell.parentElement.dataset.title") == "C-WO + C-WO-Mix"
+    page.keyboard.press("ArrowDown")  # no other row: stays
+    expect(focused).to_be_visible()
+
+
+def test_a_cell_that_keys_scroll_to_keeps_its_facts(visit):
+    page = visit(viewport=PHONE).page
+    page.locator("table.scores").first.locator("td.score").first.focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(300)
+    cell, tip = page.locator("td.score:focus"), page.locator("#tip")
+    expect(tip).to_contain_text(f"Paper: {cell.get_attribute('data-paper')}")
+    assert abs(tip.bounding_box()["y"] - cell.bounding_box()["y"]) < 300
+
+
 def test_the_slider_moves_the_boundary(visit):
     page = visit().page
     slider = page.get_by_label("Boundary between left and right")

@@ -77,25 +77,34 @@
         cell.classList.toggle("first", cell.dataset.model === shown[0]);
       });
       all("[data-span]", table).forEach((head) => { head.colSpan = shown.length; });
+      makeReachable(table);
     }
   }));
   document.getElementById("filter").addEventListener("input", (event) => {
     const wanted = event.target.value.trim().toLowerCase();
-    for (const table of results)
+    for (const table of results) {
       all("tbody tr", table).forEach((row) => {
         row.hidden = !row.dataset.title.toLowerCase().includes(wanted);
       });
+      makeReachable(table);
+    }
   });
 
-  // The facts of a cell: beside the pointer, or where it was tapped.
+  // The facts of a cell: beside the pointer, where it was tapped, or where the keys have led.
   const tip = document.getElementById("tip");
   const cells = all("td.score");
   for (const cell of cells) {
     cell.dataset.tip = cell.title || "No score";
     cell.removeAttribute("title");
   }
-  function showTip(event) {
-    const cell = event.target.closest("td.score");
+  const isShown = (cell) => !cell.hidden && !cell.parentElement.hidden;
+  // One cell of a table is reached by Tab, the others from there by the arrow keys.
+  function makeReachable(table) {
+    const own = all("td.score", table), shown = own.filter(isShown);
+    const first = shown.find((cell) => cell.tabIndex === 0) ?? shown[0];
+    for (const cell of own) cell.tabIndex = cell === first ? 0 : -1;
+  }
+  function showTip(cell) {
     tip.hidden = !cell;
     if (!cell) return;
     tip.textContent = cell.dataset.tip;
@@ -105,9 +114,32 @@
     tip.style.left = `${left}px`;
     tip.style.top = `${below ? box.bottom + 6 : box.top - own.height - 6}px`;
   }
-  document.addEventListener("pointerover", showTip);
-  document.addEventListener("click", showTip);
-  document.addEventListener("scroll", () => { tip.hidden = true; }, { passive: true, capture: true });
+  const cellOf = (event) => event.target.closest("td.score");
+  const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+  function step(event) {
+    if (event.key === "Escape") showTip(null);
+    const cell = cellOf(event), [down, right] = STEPS[event.key] ?? [];
+    if (!cell || down === undefined) return;
+    event.preventDefault();
+    const table = cell.closest("table");
+    const rows = all("tbody tr", table).map((row) => all("td.score", row).filter(isShown))
+      .filter((row) => row.length);
+    const y = rows.findIndex((row) => row.includes(cell));
+    const next = rows[y + down]?.[rows[y].indexOf(cell) + right];
+    if (!next) return;
+    for (const other of all("td.score", table)) other.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
+  }
+  tables.forEach(makeReachable);
+  document.addEventListener("pointerover", (event) => showTip(cellOf(event)));
+  document.addEventListener("click", (event) => showTip(cellOf(event)));
+  document.addEventListener("focusin", (event) => showTip(cellOf(event)));
+  document.addEventListener("keydown", step);
+  // A focused cell that scrolls into view keeps its facts; a pointer's do not travel along.
+  document.addEventListener("scroll", () => {
+    if (!tip.hidden) showTip(document.activeElement.closest("td.score:focus-visible"));
+  }, { passive: true, capture: true });
 
   const sources = all("script.browser-data");
   if (sources.length) browse(sources);
