@@ -35,9 +35,12 @@ for _panel, _names in COMMANDS.items():
 
 
 def main() -> None:
-    """Run the command; a bad input ends as one line on stderr and exit status 1."""
+    """Run it; bad input, and what the file system refuses, end as one line and exit status 1."""
     try:
         app()
-    except ValueError as error:
+    except (
+        ValueError,
+        OSError,
+    ) as error:  # of OSErrors: no space, no permission, a file in the way
         print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(1)

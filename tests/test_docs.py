@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 GROUP = typer.main.get_command(app)
 assert isinstance(GROUP, TyperGroup)
+COMMANDS = GROUP.commands
 
 
 def written_calls(text: str) -> list[list[str]]:
@@ -30,8 +31,8 @@ def test_commands_and_their_options_exist(page: Path):
     for name, *words in written_calls(page.read_text()):
         if name == "--help":
             continue
-        assert name in GROUP.commands, f"face-occlusion {name}"
-        known = {option for param in GROUP.commands[name].params for option in param.opts}
+        assert name in COMMANDS, f"face-occlusion {name}"
+        known = {option for param in COMMANDS[name].params for option in param.opts}
         unknown = {word for word in words if re.match(r"--?[a-z]", word)} - known
         assert not unknown, f"face-occlusion {name}: {unknown}"
 

@@ -7,7 +7,7 @@ import typer
 
 
 def card(
-    image_sets: Annotated[list[Path], typer.Argument(metavar="SET...", help="image sets")],
+    image_sets: Annotated[list[Path], typer.Argument(metavar="SET", help="image sets")],
 ) -> None:
     """Write README.md and croissant.json of image sets, from their index.
 

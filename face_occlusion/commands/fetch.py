@@ -9,7 +9,7 @@ import typer
 def fetch(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[SOURCE]...", help="keys of `sources` (default: all)"),
+        typer.Argument(metavar="SOURCE", help="keys of `sources` (default: all)"),
     ] = None,
     list_only: Annotated[
         bool, typer.Option("--list", help="only say what is there; fetch nothing")

@@ -7,7 +7,7 @@ import typer
 
 
 def overlap(
-    image_sets: Annotated[list[Path], typer.Argument(metavar="SET SET...", help="image sets")],
+    image_sets: Annotated[list[Path], typer.Argument(metavar="SET SET", help="image sets")],
     max_bits: Annotated[
         int, typer.Option(help="pairs that differ in no more bits, of 256, are listed")
     ] = 48,

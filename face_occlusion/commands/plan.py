@@ -11,7 +11,7 @@ def plan(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[STAGE]...",
+            metavar="STAGE",
             help="stages or groups (train), with all before them (default: everything)",
         ),
     ] = None,

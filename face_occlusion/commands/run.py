@@ -10,7 +10,7 @@ def run(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[STAGE]...",
+            metavar="STAGE",
             help="stages or groups (train), with all before them (default: everything)",
         ),
     ] = None,

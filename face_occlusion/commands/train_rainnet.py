@@ -42,6 +42,7 @@ def train_rainnet(
 
     Example: face-occlusion train-rainnet data/faces/wo data/occluders/objects
     """
+    from face_occlusion.devices import check_device
     from face_occlusion.generation.harmonisation.rainnet import check_side
     from face_occlusion.generation.harmonisation.training import (
         TrainingParams,
@@ -55,6 +56,8 @@ def train_rainnet(
     from face_occlusion.imageset import ImageSet
 
     check_side(size, size)
+    if pack is None:
+        check_device(device)
     params = TrainingParams(
         width=width,
         iterations=iterations,

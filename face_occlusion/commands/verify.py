@@ -8,7 +8,7 @@ import typer
 
 def verify(
     image_sets: Annotated[
-        list[Path] | None, typer.Argument(metavar="[SET]...", help="folders of image sets")
+        list[Path] | None, typer.Argument(metavar="SET", help="folders of image sets")
     ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="DVC's cache, usually .dvc/cache: hash all of it, too")
