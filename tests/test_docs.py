@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from ruamel.yaml import YAML
 from typer.core import TyperGroup
 
 from face_occlusion.cli import app
@@ -56,3 +57,12 @@ def test_python_files_that_are_named_exist(page: Path):
     assert not [name for name in names if not (ROOT / name).exists()]
     modules = re.findall(r"python -m ((?:bench|stages)\.[a-z_]+)", page.read_text())
     assert not [name for name in modules if not (ROOT / f"{name.replace('.', '/')}.py").exists()]
+
+
+def test_the_table_of_experiments_drops_inputs_and_keeps_values():
+    (pattern,) = re.findall(r"dvc exp show .*--drop '([^']+)'", PAGES[0].read_text())
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].values()
+    inputs = {dep for stage in stages for dep in stage.get("do", stage)["deps"]}
+    assert [dep for dep in inputs if not re.match(pattern, dep)] == []
+    for value in ("report.figures.dpi", "models.pspnet.depth", "realocc.c_wo_natocc"):
+        assert not re.match(pattern, value)
