@@ -71,6 +71,7 @@ class Grid:
         self._check_comparable()
         self._weights: dict[str, np.ndarray] = {}
         self._resampled: dict[tuple[Place, str, str], Resampled] = {}
+        self._num_images: dict[tuple[Place, str, str], int] = {}
         self.cells = {
             place: self._cell(place)
             for place in starmap(Place, product(axes.combinations, axes.benchmarks, axes.models))
@@ -171,7 +172,7 @@ class Grid:
         if not self.parts(first) or not self.parts(second):
             return None
         cells = self.resampled(first, measures[0]), self.resampled(second, measures[1])
-        num_images = min(len(self.images(place.benchmark)) for place in (first, second))
+        num_images = min(map(self.num_images, (first, second), measures))
         rng = self.rng("/".join((*first, *second)))
         if first == second:  # the same networks: their seeds are paired too
             gap = Resampled(
@@ -194,10 +195,25 @@ class Grid:
             return None
         return estimate_cell(
             self.resampled(place, measure, view),
-            len(parts[0][1].images),
+            self.num_images(place, measure, view),
             self.params.confidence,
             self.rng("/".join(place)),
         )
+
+    def num_images(self, place: Place, measure: str, view: str | None = None) -> int:
+        """Count the images of a cell that hold something to score, which a margin rests on.
+
+        Fewer than the benchmark's where, say, most faces have no occluded region: an interval
+        that takes the others for evidence is too narrow.
+        """
+        key = place, measure, view or ""
+        if key not in self._num_images:
+            scores = (
+                MEASURES[measure].per_image(part.views[view or run.headline])
+                for run, part in self.parts(place)
+            )
+            self._num_images[key] = min(int((~np.isnan(score)).sum()) for score in scores)
+        return self._num_images[key]
 
     def resampled(self, place: Place, measure: str, view: str | None = None) -> Resampled:
         """Return a measure of a cell with its resamples; one benchmark, the same resamples.

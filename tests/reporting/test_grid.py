@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from face_occlusion.evaluation import metrics
+from face_occlusion.evaluation.bootstrap import estimate
 from face_occlusion.reporting.build import gather, mean_over_models
 from face_occlusion.reporting.cells import axes_of
 from face_occlusion.reporting.grid import BootstrapParams, Grid
@@ -49,6 +50,29 @@ def test_cells_of_two_benchmarks_are_compared_without_pairing(material):
     assert gap.num_images == 8  # the fewer: fewer degrees of freedom
     margins = [cell.estimate.error for cell in cells]
     assert gap.error == pytest.approx(np.hypot(*margins), rel=0.15)
+
+
+def test_images_without_an_occluded_region_are_no_evidence_for_its_score(material):
+    def uncovered(scores):
+        part = scores.benchmarks["realocc"]
+        views = {
+            name: dataclasses.replace(view, occluded=view.occluded * (np.arange(14) < 4)[:, None])
+            for name, view in part.views.items()
+        }
+        part = dataclasses.replace(part, views=views)
+        return dataclasses.replace(scores, benchmarks=scores.benchmarks | {"realocc": part})
+
+    runs = {runs[0].run: uncovered(runs[0]) for runs in material.grid.runs.values()}
+    grid = Grid(material.grid.axes, runs, material.sections.report.bootstrap)
+    place = Place("c_wo", "realocc", "pspnet")
+    assert grid.estimate(place, "miou").num_images == 14
+    few = grid.estimate(place, "iou_occluded")
+    assert few.num_images == 4
+    cell = grid.resampled(place, "iou_occluded")
+    many = estimate(cell.value, cell.resamples[0], 14)
+    assert few.high - few.low > many.high - many.low
+    gap = grid.difference("c_wo", "c_cm", "realocc", "pspnet", "iou_occluded")
+    assert gap.num_images == 4
 
 
 def test_margins_do_not_depend_on_the_order_of_questions(material):
