@@ -75,6 +75,17 @@ def test_images_without_an_occluded_region_are_no_evidence_for_its_score(materia
     assert gap.num_images == 4
 
 
+def test_a_group_is_drawn_with_its_benchmark(material):
+    grid, images = material.grid, np.array([3, 7, 9, 12])
+    for name in ("c_wo", "c_cm"):  # the same draws for both, so that groups are paired
+        place = Place(name, "realocc", "pspnet")
+        drawn = grid.weights("realocc")[:, images] @ grid.view(place).counts[images]
+        group = grid.resample(place, images, ["miou"])["miou"]
+        np.testing.assert_allclose(group.resamples[0], metrics.mean_iou(drawn))
+        whole = grid.resample(place, np.arange(14), ["miou"])["miou"]
+        np.testing.assert_array_equal(whole.resamples, grid.resampled(place, "miou").resamples)
+
+
 def test_margins_do_not_depend_on_the_order_of_questions(material):
     fresh = Grid(
         material.grid.axes,
