@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from face_occlusion.imageset.writer import write_image_set, written_aside
 from face_occlusion.parallel import ordered_map
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2")  # photographs, but nothing here decodes them
 SHOWN_IN_VIEWERS = {0: (0, 0, 0), 1: (255, 255, 255), 255: (128, 128, 128)}
 
 _FEW = 64  # files that one process packs sooner than a pool of them starts
@@ -93,6 +95,8 @@ def pair_files(images: Path, masks: Path) -> list[Pair]:
 def files_by_stem(folder: Path) -> dict[str, Path]:
     """Map the names of a folder's images, without their suffix, to their files, sorted.
 
+    Photographs of formats that are not read are left out, and counted in a warning.
+
     Raises:
         ValueError: If there is no such folder, no image in it, or two have one name.
     """
@@ -105,6 +109,8 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
         if path.stem in files:
             raise ValueError(f"{path} and {files[path.stem]} have the same name but for the suffix")
         files[path.stem] = path
+    if unread := sum(path.suffix.lower() in NOT_READ for path in folder.iterdir()):
+        logging.warning("%s: %d left out, %s are not read", folder, unread, ", ".join(NOT_READ))
     if not files:
         raise ValueError(f"{folder}: holds no image; looked for {', '.join(SUFFIXES)}")
     return files

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from face_occlusion.alpha import straight_alpha
-from face_occlusion.folders import pack_folder, unpack_image_set
+from face_occlusion.folders import files_by_stem, pack_folder, unpack_image_set
 from face_occlusion.images import decode_image, decode_mask, encode_jpeg, encode_png, encode_rgba
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
 
@@ -234,3 +234,15 @@ def test_unpacking_refuses_by_name(tmp_path):
     assert nothing_written(tmp_path / "files")
     with pytest.raises(ValueError, match="set: exists and is not an empty folder"):
         unpack_image_set(ImageSet(tmp_path / "set"), tmp_path / "set")
+
+
+def test_photographs_that_are_not_read_are_counted(tmp_path, caplog):
+    for name in ("a.jpg", "b.HEIC", "c.avif", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    assert list(files_by_stem(tmp_path)) == ["a"]
+    assert "2 left out, .heic" in caplog.text
+    caplog.clear()
+    (tmp_path / "b.HEIC").unlink()
+    (tmp_path / "c.avif").unlink()
+    files_by_stem(tmp_path)
+    assert caplog.text == ""

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from face_occlusion.folders import SUFFIXES
+from face_occlusion.folders import NOT_READ, SUFFIXES
 
-NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2")  # photographs, but nothing here decodes them
 _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
 
 

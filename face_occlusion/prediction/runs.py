@@ -22,7 +22,11 @@ def run_folder(run: Path) -> Path:
         if (folder / "config.json").is_file():
             return folder
     runs = sorted(path.parent.name for path in MODELS.glob("*/config.json"))
-    known = f"in {MODELS}: {', '.join(runs)}" if runs else f"{MODELS} holds none: run `dvc repro`"
+    known = (
+        f"in {MODELS}: {', '.join(runs)}"
+        if runs
+        else f"{MODELS} holds none: `dvc repro` or `dvc pull`"
+    )
     raise ValueError(f"{run}: no run (a folder with config.json); {known}")
 
 

@@ -1,5 +1,6 @@
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,9 @@ def test_the_card_is_enough_to_use_the_file(made, tmp_path, monkeypatch):
 def test_a_card_does_without_sets_and_scores(made, tmp_path, monkeypatch):
     run, exported = made
     monkeypatch.chdir(tmp_path)
-    card = model_card(run, exported, "last", 96, {})
+    tall = replace(exported, shape=(2, 64, 32, 3))
+    card = model_card(run, tall, "last", 96, {})
+    assert "resize((32, 64))" in card and "* 2)  # (2, 64, 32, 3) uint8" in card
     assert "sets that are not here" in card and "Not evaluated." in card
     assert "Drawn pictures" not in card and "Selected on" not in card
 
