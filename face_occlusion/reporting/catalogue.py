@@ -147,7 +147,7 @@ def _labels_and_alignment(material: Material) -> Iterator[FigureEntry]:
         name="figure_03_wrong_labels",
         number=3,
         title="Wrong labels, corrected",
-        caption="The occluded faces whose mask the correction changed most.",
+        caption="The masks that changed most; changed pixels as a share of the corrected face.",
         draw=lambda: (
             sheets.wrong_labels(faces, corrected, colour)
             if corrected
@@ -263,7 +263,7 @@ def _charts(material: Material) -> Iterator[FigureEntry]:
     yield FigureEntry(
         name="training_curves",
         title="Training",
-        caption="One line for each training set.",
+        caption=f"One line for each training set. Loss: {METRICS['loss'].note}",
         draw=partial(_curves, material),
         in_gallery=False,
     )

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes as Axes2D
 from matplotlib.figure import Figure
 
 from face_occlusion.reporting.cells import Axes, best_of_columns
-from face_occlusion.reporting.curves import Curve
+from face_occlusion.reporting.curves import Curve, Metric
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.paper import Place
 from face_occlusion.reporting.style import COLOURS, DASHES
@@ -75,7 +75,7 @@ def training_curves(
     axes: Axes,
     runs: Mapping[tuple[str, str], str],
     curves: Mapping[str, Mapping[str, Curve]],
-    titles: Mapping[str, str],
+    metrics: Mapping[str, Metric],
 ) -> Figure:
     """Draw one row of panels per metric, one panel per model, one line per combination.
 
@@ -83,9 +83,9 @@ def training_curves(
         axes: The grid's axes.
         runs: Name of the run by (combination, model).
         curves: Curves by metric and run.
-        titles: Title by metric.
+        metrics: How each metric is shown.
     """
-    shown = [metric for metric in titles if curves.get(metric)]
+    shown = [metric for metric in metrics if curves.get(metric)]
     figure = Figure(figsize=(3.1 * len(axes.models), 0.6 + 2.2 * max(1, len(shown))))
     panels = figure.subplots(
         max(1, len(shown)), len(axes.models), squeeze=False, sharex=True, sharey="row"
@@ -98,14 +98,14 @@ def training_curves(
                 if curve is not None:
                     panel.plot(
                         curve.steps,
-                        curve.values,
+                        [metrics[metric].scale * value for value in curve.values],
                         color=COLOURS[index % len(COLOURS)],
                         dashes=[float(part) for part in DASHES[index % len(DASHES)].split()]
                         or (None, None),
                         linewidth=1.2,
                         label=axes.combinations[combination],
                     )
-        row[0].set_ylabel(titles[metric])
+        row[0].set_ylabel(metrics[metric].title)
     for panel in panels[-1]:
         panel.set_xlabel("Iteration")
     handles, labels = panels[0, 0].get_legend_handles_labels()

@@ -17,14 +17,12 @@ from face_occlusion.reporting.overlaps import closest_pictures
 from face_occlusion.reporting.paper import paper_cells, paper_quantity
 from face_occlusion.reporting.picks import pick_most_corrected
 from face_occlusion.reporting.pictures import data_uri, outlined, reduced
-from face_occlusion.reporting.provenance import are_drawn, hashes, substitutions
+from face_occlusion.reporting.provenance import are_drawn, hashes, release_files, substitutions
 from face_occlusion.reporting.table_files import Table
 from face_occlusion.reporting.tables import empty_reasons
 
 PAGE_SAMPLES = 12  # of each set; both fill whole rows of 6, on a phone of 3
 PAGE_WRONG = 6
-SCALES = {"realocc_miou": 100.0, "loss": 1.0}
-CHART_TITLES = {"realocc_miou": "mIoU on RealOcc, per cent", "loss": "Loss"}
 REPORTED_WITH = ("numpy", "opencv-python", "matplotlib", "pandas")
 
 
@@ -43,12 +41,13 @@ def page_context(
     browsers = list(_browsers(material))
     first_model = next(iter(grid.axes.models))
     names = material.run_names
+    image_sets = [*material.inventory.sets.values(), *material.occluders.values()]
     headline, lead = _headline(material)
     context = {
         "profile": sections.profile,
         "headline": headline,
         "lead": lead,
-        "drawn": are_drawn([*material.inventory.sets.values(), *material.occluders.values()]),
+        "drawn": are_drawn(image_sets),
         "facts": _facts(material),
         "models": grid.axes.models,
         "benchmarks": grid.axes.benchmarks,
@@ -77,6 +76,7 @@ def page_context(
         ),
         "versions": _versions(material),
         "hashes": hashes({**material.inventory.sets, **_named_occluders(material)}),
+        "release_files": release_files(image_sets),
         "fingerprints": [
             (run, card["fingerprint"])
             for run, card in material.cards.items()
@@ -192,12 +192,12 @@ def _score_tables(material: Material) -> Iterator[dict[str, Any]]:
 
 def _charts(material: Material) -> list[dict[str, Any]]:
     charts = []
-    for metric in METRICS:
+    for name, metric in METRICS.items():
         panels = page.chart_panels(
-            material.grid.axes, material.run_names, material.curves[metric], SCALES[metric]
+            material.grid.axes, material.run_names, material.curves[name], metric.scale
         )
         if panels:
-            charts.append({"title": CHART_TITLES[metric], "panels": panels})
+            charts.append({"title": metric.title, "note": metric.note, "panels": panels})
     return charts
 
 

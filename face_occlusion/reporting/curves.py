@@ -8,7 +8,25 @@ from pathlib import Path
 
 import pandas as pd
 
-METRICS = {"realocc_miou": "mIoU on RealOcc", "loss": "Training loss"}
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """How a logged number is shown."""
+
+    title: str
+    scale: float = 1.0  # 100 shows a fraction in per cent
+    note: str | None = None
+
+
+METRICS = {
+    "realocc_miou": Metric(title="mIoU on RealOcc, per cent", scale=100.0),
+    "loss": Metric(
+        title="Training loss",
+        note="Of the pixels that hard example mining keeps, and of the auxiliary head where a "
+        "network has one. The better a network, the fewer and harder the pixels kept: the loss "
+        "need not fall while the mIoU rises.",
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)

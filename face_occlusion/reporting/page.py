@@ -49,6 +49,7 @@ class Exhibit:
     title: str
     caption: str
     image: str | None  # data URI
+    inches: float  # width as drawn; 0 where absent
     absent: str | None
 
 
@@ -97,7 +98,7 @@ def _fact(value: object) -> str:
 
 
 def gallery(
-    entries: Sequence[FigureEntry], absent: Mapping[str, str], folder: Path
+    entries: Sequence[FigureEntry], absent: Mapping[str, str], folder: Path, dpi: int
 ) -> list[Exhibit]:
     """Take the drawn figures that the page shows, and those that could not be drawn.
 
@@ -105,22 +106,24 @@ def gallery(
         entries: The catalogue.
         absent: Why figures were not drawn, by name.
         folder: Of the drawn figures.
+        dpi: Pixels per inch of the drawn figures.
     """
     return [
-        Exhibit(
-            title=f"Figure {entry.number}: {entry.title}" if entry.number else entry.title,
-            caption=entry.caption,
-            image=None if entry.name in absent else _figure_uri(folder / f"{entry.name}.png"),
-            absent=absent.get(entry.name),
-        )
+        _exhibit(entry, absent.get(entry.name), folder / f"{entry.name}.png", dpi)
         for entry in entries
         if entry.in_gallery or entry.name in absent
     ]
 
 
-def _figure_uri(path: Path) -> str:
-    image = decode_image(path.read_bytes(), str(path))
-    return data_uri(reduced(image, FIGURE_PX), quality=85)
+def _exhibit(entry: FigureEntry, absent: str | None, path: Path, dpi: int) -> Exhibit:
+    image = decode_image(path.read_bytes(), str(path)) if absent is None else None
+    return Exhibit(
+        title=f"Figure {entry.number}: {entry.title}" if entry.number else entry.title,
+        caption=entry.caption,
+        image=None if image is None else data_uri(reduced(image, FIGURE_PX), quality=85),
+        inches=0.0 if image is None else round(image.shape[1] / dpi, 2),
+        absent=absent,
+    )
 
 
 def score_rows(grid: Grid, benchmarks: Sequence[str]) -> list[dict[str, Any]]:
@@ -161,10 +164,11 @@ def cell_tip(cell: Cell) -> str:
             f"background {100 * scores['iou_background']:.2f}",
             f"mean over images {100 * scores['miou_per_image']:.2f}, "
             f"boundary IoU {100 * scores['boundary_iou']:.2f}",
-            f"frequency-weighted {100 * scores['fwiou']:.2f} (hides the problem)",
+            f"frequency-weighted {100 * scores['fwiou']:.2f} "
+            "(weighs background more, so hides the problem)",
             f"calibration error {100 * scores['ece']:.2f}",
             *(
-                f"{view.replace('_', ' with ')}: mIoU {100 * other['miou']:.2f}"
+                f"{_view_title(view)}: mIoU {100 * other['miou']:.2f}"
                 for view, other in cell.scores.items()
                 if view != cell.headline
             ),
@@ -175,6 +179,13 @@ def cell_tip(cell: Cell) -> str:
     if cell.difference is not None:
         lines.append(f"Ours less the paper's: {cell.difference:+.2f}")
     return "\n".join(lines)
+
+
+def _view_title(view: str) -> str:
+    """Name a view of a score file, such as `best` or `last_tta`, to a reader."""
+    checkpoint, _, augmented = view.partition("_")
+    title = {"last": "last checkpoint", "best": "checkpoint selected on RealOcc"}[checkpoint]
+    return f"{title}, mean of 12 views" if augmented else title
 
 
 def chart_panels(

@@ -252,3 +252,17 @@ def hashes(image_sets: Mapping[str, ImageSet]) -> list[tuple[str, int, str]]:
         (name, len(image_set), fingerprint(image_set.folder))
         for name, image_set in image_sets.items()
     ]
+
+
+def release_files(image_sets: Iterable[ImageSet]) -> list[tuple[str, str, int, str]]:
+    """Return source, file, bytes and sha256 of every file of a release that went into image sets.
+
+    A file used by several sets is listed once.
+    """
+    found = {
+        (source, file["name"], file["size"], file["sha256"]): None
+        for image_set in image_sets
+        for source, release in image_set.info.get("releases", {}).items()
+        for file in release["files"]
+    }
+    return list(found)

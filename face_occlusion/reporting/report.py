@@ -38,8 +38,9 @@ def write_report(material: Material, out: Path) -> None:
         write_plots(material.grid, built, partial / "plots")
         write_data(material.grid, material.breakdown, partial / "data")
         entries, folder = catalogue(material), partial / "figures"
-        absent = draw_figures(entries, folder, material.sections.report.figures.dpi)
-        gallery = page.gallery(entries, absent, folder)
+        dpi = material.sections.report.figures.dpi
+        absent = draw_figures(entries, folder, dpi)
+        gallery = page.gallery(entries, absent, folder, dpi)
         (partial / "index.html").write_text(page.render(page_context(material, built, gallery)))
         replace_children(partial, out)
     except BaseException:

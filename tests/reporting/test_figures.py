@@ -7,7 +7,8 @@ from matplotlib.colors import to_rgb
 
 from face_occlusion.images import encode_jpeg
 from face_occlusion.imageset import encode_record, write_image_set
-from face_occlusion.reporting import generated, predictions, sheets
+from face_occlusion.reporting import charts, generated, predictions, sheets
+from face_occlusion.reporting.curves import METRICS
 from face_occlusion.reporting.figures import Tile, in_rows, picture_grid
 from face_occlusion.reporting.pictures import EXTRA_RGB, MISSED_RGB
 from face_occlusion.reporting.regeneration import Regenerator, mean_change
@@ -183,3 +184,14 @@ def test_an_absent_set_says_why(tmp_path, material):
     assert generated.why_absent(empty) == "randocc_1 is empty: no textures"
     assert generated.teaser({"randocc_1": empty}) == "no generated set has images"
     assert generated.why_absent(material.inventory.sets["sets/randocc_1"]) is None
+
+
+def test_training_curves_are_drawn_in_per_cent(material):
+    curves = material.curves
+    figure = charts.training_curves(material.grid.axes, material.run_names, curves, METRICS)
+    first = figure.axes[0]
+    assert first.get_ylabel() == "mIoU on RealOcc, per cent"
+    run = next(iter(material.run_names.values()))
+    assert np.asarray(first.lines[0].get_ydata()) == pytest.approx(
+        [100 * value for value in curves["realocc_miou"][run].values]
+    )

@@ -135,6 +135,18 @@ def test_nothing_sticks_out_of_a_phones_screen(visit):
     assert tab.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
+def test_a_phone_shows_figures_large_enough_to_read(visit):
+    page = visit(viewport=PHONE).page
+    page.locator("#figures details").evaluate_all("all => all.forEach((one) => one.open = true)")
+    width = page.get_by_alt_text("Figure 11").evaluate("image => image.clientWidth")
+    assert width > 600  # 11 columns, of which the phone shows some at a time
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+def test_the_loss_is_explained(visit):
+    expect(visit().page.locator("#curves .note")).to_contain_text("hard example mining keeps")
+
+
 def test_light_and_dark_differ(visit):
     grounds = [
         visit(color_scheme=scheme).page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -216,6 +228,7 @@ def test_a_cell_tells_the_papers_value_on_hover_and_on_tap(visit):
         tip = page.locator("#tip")
         expect(tip).to_be_visible()
         expect(tip).to_contain_text(f"Paper: {cell.get_attribute('data-paper')}")
+        expect(tip).to_contain_text("checkpoint selected on RealOcc: mIoU")
         box = tip.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= page.viewport_size["width"]
 

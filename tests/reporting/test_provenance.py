@@ -5,7 +5,7 @@ import pytest
 
 from face_occlusion.images import encode_rgba
 from face_occlusion.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.reporting.provenance import are_drawn, substitutions
+from face_occlusion.reporting.provenance import are_drawn, release_files, substitutions
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def release(tmp_path, origin):
     info = {"kind": "cutouts", "name": "hands", "sources": ["hands_11k"]}
     info["releases"] = {
         "hands_11k": {"title": "11k Hands", "origin": origin, "licence": "any", "citation": ""}
-        | {"licence_url": "", "files": []}
+        | {"licence_url": "", "files": [{"name": "Hands.zip", "size": 9, "sha256": "ab"}]}
     }
     hand = {"rgba.png": encode_rgba(np.zeros((4, 3, 4), np.uint8)), "json": encode_record({})}
     write_image_set(tmp_path / origin, [("hand", hand)], info=info)
@@ -58,3 +58,10 @@ def test_batches_seeds_and_views_are_told(here):
     assert here["Iterations"] == "40 of 4 images"
     assert here["Seeds"] == "one: 1"
     assert here["Benchmark images as seen"] == "input 48 px; one view only"
+
+
+def test_files_of_releases_are_listed_once(tmp_path, material):
+    hands = [release(tmp_path, "folder"), release(tmp_path, "url")]
+    assert release_files([*hands, *material.occluders.values()]) == [
+        ("hands_11k", "Hands.zip", 9, "ab")
+    ]

@@ -97,7 +97,8 @@ def test_files_equal_the_golden_ones(tmp_path, suffix):
     ],
 )
 def test_latex_gets_only_signs_that_it_sets_without_a_package(text, latex):
-    table = Table(name="x", caption=text, wide=pd.DataFrame({"a": [text]}), long=None, notes=[])
+    frame = pd.DataFrame({"a": [text]})
+    table = Table(name="x", caption=text, wide=frame, long=frame, notes=[])
     assert f"\n{latex} \\\\\n" in table_files.latex(table)
 
 

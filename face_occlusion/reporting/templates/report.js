@@ -138,7 +138,7 @@
   document.addEventListener("keydown", step);
   // A focused cell that scrolls into view keeps its facts; a pointer's do not travel along.
   document.addEventListener("scroll", () => {
-    if (!tip.hidden) showTip(document.activeElement.closest("td.score:focus-visible"));
+    if (!tip.hidden) showTip(document.activeElement.closest("td.score"));
   }, { passive: true, capture: true });
 
   const sources = all("script.browser-data");
