@@ -197,6 +197,18 @@ def test_a_lead_moves_the_line():
     assert judge(-0.5) == "fails"
 
 
+def test_a_lead_is_what_the_p_value_is_of():
+    # 2.3 points are 11 standard errors above 0, and 1.5 above the line of 2.
+    scores = dict.fromkeys(COMBINATIONS, 90.0) | {"c_wo": 87.7}
+    evidence = MadeUp(scores, error=0.002)
+    sure = sure_differences(TESTS, evidence, 0.95)
+    (pair,) = between([("c_wo_randocc", "c_wo")], ("realocc",), ("pspnet",))
+    assert not sure[pair, 2.0]
+    verdicts = {item.claim.key: item.ours for item in judge_claims(evidence, PAPER, sure)}
+    assert verdicts["randocc-huge"].outcome == "undecided"
+    assert verdicts["natocc-improves"].outcome == "holds"
+
+
 def test_holm_makes_small_p_values_among_many_unsure():
     # 2.6 standard errors: p = 0.012 each, alone below 0.05.
     scores = dict.fromkeys(COMBINATIONS, 90.0) | {"c_wo_randocc": 89.74}

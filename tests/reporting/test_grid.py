@@ -52,6 +52,19 @@ def test_cells_of_two_benchmarks_are_compared_without_pairing(material):
     assert gap.error == pytest.approx(np.hypot(*margins), rel=0.15)
 
 
+def test_two_benchmarks_are_drawn_each_on_their_own(material):
+    def doubled(scores):
+        benchmarks = scores.benchmarks | {"realocc_wild": scores.benchmarks["realocc"]}
+        return dataclasses.replace(scores, benchmarks=benchmarks)
+
+    runs = {runs[0].run: doubled(runs[0]) for runs in material.grid.runs.values()}
+    grid = Grid(material.grid.axes, runs, material.sections.report.bootstrap)
+    places = [Place("c_wo", name, "pspnet") for name in ("realocc", "realocc_wild")]
+    gap, error = grid.compare(*places), grid.cells[places[0]].estimate.error
+    assert gap.value == 0
+    assert gap.error == pytest.approx(np.sqrt(2) * error, rel=0.15)
+
+
 def test_images_without_an_occluded_region_are_no_evidence_for_its_score(material):
     def uncovered(scores):
         part = scores.benchmarks["realocc"]
