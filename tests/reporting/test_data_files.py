@@ -6,6 +6,7 @@ from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.reporting.breakdowns import FACTOR_TITLES, MEASURED
 from face_occlusion.reporting.data_files import cell_text, group_table, mean_confusion
 from face_occlusion.reporting.grid import Grid
+from face_occlusion.reporting.paper import Place
 
 
 def test_every_score_and_every_difference_is_written_with_its_interval(report):
@@ -22,6 +23,30 @@ def test_every_score_and_every_difference_is_written_with_its_interval(report):
     groups = pd.read_csv(report / "data" / "breakdowns.csv")
     assert set(groups["factor"]) == set(FACTOR_TITLES) and set(groups["measure"]) == set(MEASURED)
     assert len(pd.read_csv(report / "data" / "seeds.csv")) == 27 * 3
+
+
+@pytest.mark.parametrize("number", [4, 5])
+def test_a_table_prints_what_the_grid_holds(report, material, number):
+    table = pd.read_csv(report / "tables" / f"table{number}.csv")
+    for row in table.to_dict("records"):
+        cell = material.grid.cells[Place(row["combination"], row["benchmark"], row["model"])]
+        assert row["paper_miou"] == cell.printed
+        if cell.estimate is None:
+            assert np.isnan(row["miou"]) and row["empty_because"] == cell.empty
+            continue
+        scores = cell.scores["last"]
+        expected = {"miou": cell.estimate.value, "low": cell.estimate.low}
+        expected |= {
+            "high": cell.estimate.high,
+            "miou_best_checkpoint": cell.scores["best"]["miou"],
+        }
+        names = ("iou_background", "iou_face", "miou_per_image", "boundary_iou", "fwiou")
+        expected |= {name: scores[name] for name in names}
+        assert {name: row[name] for name in expected} == pytest.approx(
+            {name: 100 * value for name, value in expected.items()}, abs=0.0051
+        )
+        assert row["low"] < row["high"]
+        assert row["difference"] == pytest.approx(row["miou"] - row["paper_miou"])
 
 
 def test_plots_hold_every_scored_cell_and_shares_of_each_class(report, material):
