@@ -257,6 +257,17 @@ def test_a_cell_is_reached_by_keys_too(visit):
     expect(focused).to_be_visible()
 
 
+def test_the_facts_travel_with_their_cell(visit):
+    page = visit(viewport=PHONE, has_touch=True).page
+    cell, tip = page.locator("table.scores").first.locator("td.score").first, page.locator("#tip")
+    cell.tap()
+    before = tip.bounding_box()["y"] - cell.bounding_box()["y"]
+    page.evaluate("scrollBy({ top: 40, behavior: 'instant' })")
+    page.wait_for_timeout(100)
+    expect(tip).to_be_visible()
+    assert tip.bounding_box()["y"] - cell.bounding_box()["y"] == pytest.approx(before, abs=1)
+
+
 def test_a_cell_that_keys_scroll_to_keeps_its_facts(visit):
     page = visit(viewport=PHONE).page
     page.locator("table.scores").first.locator("td.score").first.focus()

@@ -104,7 +104,9 @@
     const first = shown.find((cell) => cell.tabIndex === 0) ?? shown[0];
     for (const cell of own) cell.tabIndex = cell === first ? 0 : -1;
   }
+  let told = null;  // the cell whose facts are shown
   function showTip(cell) {
+    told = cell;
     tip.hidden = !cell;
     if (!cell) return;
     tip.textContent = cell.dataset.tip;
@@ -136,10 +138,8 @@
   document.addEventListener("click", (event) => showTip(cellOf(event)));
   document.addEventListener("focusin", (event) => showTip(cellOf(event)));
   document.addEventListener("keydown", step);
-  // A focused cell that scrolls into view keeps its facts; a pointer's do not travel along.
-  document.addEventListener("scroll", () => {
-    if (!tip.hidden) showTip(document.activeElement.closest("td.score"));
-  }, { passive: true, capture: true });
+  // The facts travel with their cell; a pointer that is over another one by then says so itself.
+  document.addEventListener("scroll", () => showTip(told), { passive: true, capture: true });
 
   const sources = all("script.browser-data");
   if (sources.length) browse(sources);
