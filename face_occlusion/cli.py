@@ -38,9 +38,6 @@ def main() -> None:
     """Run it; bad input, and what the file system refuses, end as one line and exit status 1."""
     try:
         app()
-    except (
-        ValueError,
-        OSError,
-    ) as error:  # of OSErrors: no space, no permission, a file in the way
+    except (ValueError, OSError) as error:  # OSError: no space, no permission, a file in the way
         print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(1)
