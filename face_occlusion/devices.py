@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 
 
-def check_device(name: str) -> None:
+def check_device(name: str, key: str = "--device") -> None:
     """Check that PyTorch can compute on a device.
 
     Args:
         name: As for `torch.device`: cpu, cuda, cuda:1; or auto.
+        key: What the user set, for the error.
 
     Raises:
         ValueError: If there is no such device, or PyTorch was built without it.
@@ -20,4 +21,4 @@ def check_device(name: str) -> None:
         torch.empty(0, device=name)
     except (AssertionError, RuntimeError) as error:  # built without CUDA; no such device
         reason = str(error).splitlines()[0]
-        raise ValueError(f"--device {name} cannot be used: {reason}; cpu always can") from error
+        raise ValueError(f"{key} {name} cannot be used: {reason}; cpu always can") from error

@@ -132,7 +132,11 @@ def test_many_files_are_packed_by_several_processes(tmp_path):
         ),
         (
             lambda i, m: (m / "b.png").write_bytes(b"none"),
-            r"b\.png: not a readable image: no known format",
+            r"b\.png: not a readable image: no known format; starts with b'none'",
+        ),
+        (
+            lambda i, m: (m / "b.png").write_bytes(b""),
+            r"b\.png: not a readable image: no known format; the file is empty",
         ),
         (
             lambda i, m: Image.fromarray(photo(1)).save(i / "b.png"),

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
+from face_occlusion.devices import check_device
 from face_occlusion.evaluation.counting import Counted, Result, Tally, count_sample
 from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.evaluation.measures import ViewCounts
@@ -86,8 +87,9 @@ def load_checkpoints(folder: Path, params: EvaluateParams) -> dict[str, Segmente
         The network by name of its checkpoint, in the order of `params.checkpoints`.
 
     Raises:
-        ValueError: If the folder is no run's.
+        ValueError: If the folder is no run's, or there is no such device.
     """
+    check_device(params.device, "evaluate.device")
     card = read_card(folder)
     networks: dict[str, Segmenter] = {}
     selected = card.get("selected") or {}

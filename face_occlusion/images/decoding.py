@@ -130,7 +130,8 @@ def open_image(data: bytes, name: str, max_pixels: int) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError as error:
-        raise ValueError(_blame(name, f"no known format; starts with {data[:8]!r}")) from error
+        start = f"starts with {data[:8]!r}" if data else "the file is empty"
+        raise ValueError(_blame(name, f"no known format; {start}")) from error
     except Image.DecompressionBombError as error:
         raise ValueError(f"{name}: too large: {error}") from error
     except (OSError, SyntaxError, ValueError) as error:

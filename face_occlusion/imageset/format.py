@@ -170,7 +170,11 @@ def parse_index(path: Path) -> tuple[list[ShardEntry], dict[str, Any]]:
         ValueError: If the file is missing, is not an index, has another format version, or
             contradicts itself; names the file.
     """
-    index = read_json(path, f"no such file; {path.parent} is not an image set, or unfinished")
+    index = read_json(
+        path,
+        f"no such file; {path.parent} is not an image set, or unfinished; "
+        "one of the pipeline's is made by `dvc repro` and fetched by `dvc pull`",
+    )
     if index.get("format") != FORMAT:
         raise ValueError(f"{path}: not the index of an image set; must say 'format': '{FORMAT}'")
     if index.get("version") != VERSION:

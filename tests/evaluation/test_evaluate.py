@@ -195,6 +195,12 @@ def test_checkpoints_that_are_there_are_loaded_once(tmp_path, monkeypatch, card,
     assert load_checkpoints(tmp_path, PARAMS) == expected
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there_names_the_key(tmp_path):
+    with pytest.raises(ValueError, match=r"evaluate\.device cuda cannot be used"):
+        load_checkpoints(tmp_path, dataclasses.replace(PARAMS, device="cuda"))
+
+
 def test_a_folder_without_a_card_is_no_run(tmp_path):
     with pytest.raises(ValueError, match=r"card\.json: no such file"):
         load_checkpoints(tmp_path, PARAMS)

@@ -31,7 +31,9 @@ def test_a_bad_record_is_named(tmp_path, record):
 
 
 def test_a_folder_without_index_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"index\.json: no such file; .* is not an image set"):
+    with pytest.raises(
+        ValueError, match=r"index\.json: no such file; .* is not an image set.*dvc repro"
+    ):
         ImageSet(tmp_path)
 
 
