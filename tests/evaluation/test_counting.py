@@ -12,6 +12,8 @@ SHAPE = (60, 80)
 
 
 class Ready:
+    """A prediction that has come."""
+
     def __init__(self, probability):
         self.probability = probability
 

@@ -15,6 +15,7 @@ from face_occlusion.evaluation.metrics import confusion_counts
 from face_occlusion.evaluation.previews import decode_preview, encode_preview
 from face_occlusion.images import encode_jpeg, encode_png
 from face_occlusion.imageset import encode_record, write_image_set
+from tests.evaluation.test_counting import Ready
 
 PARAMS = EvaluateParams(
     benchmarks=["realocc"],
@@ -47,14 +48,6 @@ class BrightIsFace:
             Ready((image[..., 0] > self.threshold + 40 * tta).astype(np.float32))
             for image, tta in seen
         ]
-
-
-class Ready:
-    def __init__(self, probability):
-        self.probability = probability
-
-    def numpy(self):
-        return self.probability
 
 
 @pytest.fixture
