@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -109,9 +109,12 @@ class Segmenter:
         self.model.eval()
         self.input_px = input_px
         self.device = device
-        on_gpu = device.type == "cuda"
-        self._log_odds = Replay(self._compute_log_odds) if on_gpu else self._compute_log_odds
-        self._copier = torch.cuda.Stream(device) if on_gpu else None
+        self._log_odds: Callable[[Tensor], Tensor] = self._compute_log_odds
+        self._copier = None
+        if device.type == "cuda":
+            self._copier = torch.cuda.Stream(device)
+            if device.index in (None, torch.cuda.current_device()):  # another's is not recorded
+                self._log_odds = Replay(self._compute_log_odds)
 
     def describe(self, *, tta: bool) -> dict[str, object]:
         """Say how images are seen, for score files."""

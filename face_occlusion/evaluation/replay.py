@@ -21,15 +21,15 @@ class _Recording:
 
 
 class Replay:
-    """A function of one tensor on a GPU, recorded as a CUDA graph for each shape that comes often.
+    """A function on the current GPU, recorded as a CUDA graph for each shape that comes often.
 
     Python starts a network's kernels one by one and waits for its turn before each where other
     threads decode and count; a recording is started at once. All recordings share one memory, so
     that together they take what the largest does.
 
     Args:
-        function: Launches kernels and asks the GPU nothing. What it reads beside its argument, as
-            weights, must stay where it lies.
+        function: Of one tensor; launches kernels and asks the GPU nothing. What it reads beside
+            its argument, as weights, must stay where it lies.
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:

@@ -107,6 +107,17 @@ def test_a_benchmark_counted_while_the_gpu_computes_on_is_counted_right(run: Pat
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
+@pytest.mark.usefixtures("exact")
+def test_a_gpu_that_is_not_the_current_one_predicts_as_the_cpu(run: Path):
+    """A graph of the current one would record nothing of it, and repeat its first result."""
+    images = [photograph(40, 40, seed) for seed in range(2 * FIRST_CALLS)]
+    other, cpu = load_model(run, "cuda:1"), load_model(run)
+    for image in images:
+        np.testing.assert_allclose(other.predict(image), cpu.predict(image), atol=1e-3)
+
+
+@pytest.mark.gpu
 @needs_gpu
 @pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("tta", [False, True])
