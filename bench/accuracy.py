@@ -37,8 +37,9 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from bench.stock_training import stock_batch, stock_model, stock_optimizer
-from face_occlusion.imageset import ImageSet
-from face_occlusion.params import load_params
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.params import load_params
+from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.acceleration import set_up
 from face_occlusion.training.configs import ARCHITECTURES, ModelParams, params_class, resolve
 from face_occlusion.training.dataset import (
@@ -48,7 +49,6 @@ from face_occlusion.training.dataset import (
     build_loader,
     open_parts,
 )
-from face_occlusion.training.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.selection import SelectionSet
 from face_occlusion.training.settings import CombinationParams, TrainParams
 

@@ -26,13 +26,13 @@ import pandas as pd
 import torch
 
 from bench.machine import machine
-from face_occlusion.auditing.crossvalidation import AuditParams, cross_validate
-from face_occlusion.auditing.rules import RULES
-from face_occlusion.auditing.samples import Samples, join, load_samples
-from face_occlusion.classes import FACE
+from face_occlusion.apps.auditing.crossvalidation import AuditParams, cross_validate
+from face_occlusion.apps.auditing.rules import RULES
+from face_occlusion.apps.auditing.samples import Samples, join, load_samples
+from face_occlusion.core.classes import FACE
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation import occlude
 from face_occlusion.generation.presets import paper_params
-from face_occlusion.imageset import ImageSet
 
 LEAST_DIFFERENCE = 0.01  # of the union of two masks' faces
 INJECT_EVERY = 10

@@ -9,8 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from face_occlusion.images import encode_jpeg, encode_png, encode_rgba
-from face_occlusion.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.images import encode_jpeg, encode_png, encode_rgba
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 
 HAND_MPX = 0.76  # median of 11k Hands' 1600x1200 photographs, cut out and cropped
 

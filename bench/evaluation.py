@@ -26,13 +26,13 @@ import torch
 from mmengine.logging import MMLogger
 from tqdm import tqdm
 
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.params import load_params
 from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_benchmark
 from face_occlusion.evaluation.inference import Segmenter
-from face_occlusion.images import encode_jpeg, encode_png
-from face_occlusion.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.params import load_params
+from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.configs import ARCHITECTURES, params_class, resolve
-from face_occlusion.training.segmentor import build_segmentor
 from face_occlusion.training.settings import TrainParams
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -41,15 +41,15 @@ from bench import published
 from bench.enlarged import HAND_MPX, enlarge_faces, enlarge_hands, repeat_faces
 from bench.generation_sets import end_to_end_rows, worker_rows
 from bench.machine import machine
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.parallel import keep_freed_memory, num_workers
 from face_occlusion.generation import GenerateParams, sample_rng
 from face_occlusion.generation.generate import generate_sample
 from face_occlusion.generation.occluder import Occluder
 from face_occlusion.generation.params import DEVICES
 from face_occlusion.generation.presets import SOT, paper_params
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
-from face_occlusion.images import encode_jpeg, encode_png
-from face_occlusion.imageset import ImageSet
-from face_occlusion.parallel import keep_freed_memory, num_workers
 
 ROWS = ("codec", "transfer", "workers", "end-to-end")
 PUBLISHED_ROWS = 3  # of 61 rows of shifts that are computed; the rest is extrapolated

@@ -20,19 +20,19 @@ import numpy as np
 import torch
 
 from bench import published
+from face_occlusion.apps.rainnet.composites import CompositeSource
+from face_occlusion.apps.rainnet.training import by_statistics, colour_errors
+from face_occlusion.apps.rainnet.training_images import collect_images
+from face_occlusion.apps.viewing.contact_sheet import pick_keys
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation import make_occluder, occlude, sample_rng
-from face_occlusion.generation.colour_transfer import ColourTransferParams
+from face_occlusion.generation.colour_transfer.colour_transfer import ColourTransferParams
+from face_occlusion.generation.colour_transfer.transport import colour_distance, random_directions
 from face_occlusion.generation.compositing import blend, occlude_label, soften, warp
-from face_occlusion.generation.harmonisation.composites import CompositeSource
 from face_occlusion.generation.harmonisation.harmoniser import STATISTICS
-from face_occlusion.generation.harmonisation.training import by_statistics, colour_errors
-from face_occlusion.generation.harmonisation.training_images import collect_images
 from face_occlusion.generation.occlusion import make_layer
 from face_occlusion.generation.presets import PUBLISHED_SOT, SOT, paper_params
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
-from face_occlusion.generation.transport import colour_distance, random_directions
-from face_occlusion.imageset import ImageSet
-from face_occlusion.viewing.contact_sheet import pick_keys
 
 CANVAS = (400, 440)
 GREY = (137, 137, 137)

@@ -17,12 +17,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from face_occlusion.generation.executors import run_tasks
+from face_occlusion.core.executors import run_tasks
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation.generate import ShardTask, share_cores
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.presets import SOT, paper_params
 from face_occlusion.generation.store import OccluderStore, TextureStore
-from face_occlusion.imageset import ImageSet
 
 
 @dataclasses.dataclass(frozen=True)

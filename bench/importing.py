@@ -28,15 +28,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from face_occlusion.corrections.correction import CorrectionsParams
-from face_occlusion.face_files import FaceFiles, find_faces, list_images
-from face_occlusion.faces import FacesParams, import_faces
-from face_occlusion.images import decode_image, decode_mask, encode_jpeg, encode_png
-from face_occlusion.imageset import ImageSet
-from face_occlusion.parallel import ordered_map
-from face_occlusion.resizing import resize_seg_map
-from face_occlusion.sources import Release
-from face_occlusion.sources.miniature import MiniatureParams, draw_release
+from face_occlusion.core.images import decode_image, decode_mask, encode_jpeg, encode_png
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.release import Release
+from face_occlusion.core.resizing import resize_seg_map
+from face_occlusion.faces.celebamask_hq import FaceFiles, find_faces, list_images
+from face_occlusion.faces.corrections.correction import CorrectionsParams
+from face_occlusion.faces.faces import FacesParams, import_faces
+from face_occlusion.miniature import MiniatureParams, draw_release
 
 PHOTO_PX, LAYER_PX = 1024, 512  # of the release
 DRAWN = 12  # faces that are drawn where no archive is given

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from face_occlusion.parallel import num_workers
+from face_occlusion.core.parallel import num_workers
 
 
 def machine() -> str:

@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from face_occlusion.images import decode_image, encode_jpeg
-from face_occlusion.imageset import ImageSet
+from face_occlusion.core.images import decode_image, encode_jpeg
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.overlap.hashes import hash_image
 from face_occlusion.overlap.pairs import all_distances
 

@@ -13,8 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_occlusion.generation.algorithm1 import face_thresholds, prepare_face
-from face_occlusion.generation.transport import random_directions
+from face_occlusion.generation.colour_transfer.algorithm1 import face_thresholds, prepare_face
+from face_occlusion.generation.colour_transfer.transport import random_directions
 
 TEXTURE_PX = 512
 SHIFT_RADIUS_PX = 30

@@ -16,14 +16,14 @@ import cv2
 import numpy as np
 
 from bench.machine import machine
-from face_occlusion.images import encode_png
+from face_occlusion.core.images import encode_png
+from face_occlusion.core.params import load_params
+from face_occlusion.core.release import Release
 from face_occlusion.occluders import OccludersParams
 from face_occlusion.occluders.coco import cut_out_object, pick_objects
 from face_occlusion.occluders.cutout import fill_colours
 from face_occlusion.occluders.objects import ObjectsParams
 from face_occlusion.occluders.superresolution import Enlarger, open_enlarger
-from face_occlusion.params import load_params
-from face_occlusion.sources import Release
 
 SHOWN = ("nearest", "bicubic", "lanczos", "realesrgan")
 CELL_PX, NUM_SHOWN, LABEL_PX = 240, 5, 24

@@ -41,13 +41,13 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.stock_training import stock_batch, stock_model, stock_optimizer
-from face_occlusion.images import encode_jpeg, encode_png
-from face_occlusion.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.params import load_params
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.params import load_params
+from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.acceleration import WARM_UP, set_up
 from face_occlusion.training.configs import ARCHITECTURES, params_class, resolve
 from face_occlusion.training.dataset import Part, build_loader
-from face_occlusion.training.segmentor import build_segmentor
 from face_occlusion.training.settings import TrainParams
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

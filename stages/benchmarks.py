@@ -6,11 +6,11 @@ import argparse
 import logging
 from pathlib import Path
 
-from face_occlusion.benchmarks import NO_FILE, BenchmarkParams, import_benchmark
-from face_occlusion.landmarks import read_landmarks
-from face_occlusion.params import load_params
-from face_occlusion.sources import Release
-from stages import run_stage
+from face_occlusion.alignment.landmarks import read_landmarks
+from face_occlusion.benchmarks.benchmarks import NO_FILE, BenchmarkParams, import_benchmark
+from face_occlusion.core.params import load_params
+from face_occlusion.core.release import Release
+from face_occlusion.core.stage import run_stage
 
 
 def main() -> None:

@@ -6,11 +6,11 @@ import argparse
 import logging
 from pathlib import Path
 
-from face_occlusion.params import load_params, read_section
-from face_occlusion.sources.fetch import SourceParams, fetch_release
-from face_occlusion.sources.miniature import draw_release
-from face_occlusion.sources.settings import DownloadParams
-from stages import run_stage
+from face_occlusion.core.params import load_params, read_section
+from face_occlusion.core.stage import run_stage
+from face_occlusion.miniature import draw_release
+from face_occlusion.releases.fetch import SourceParams, fetch_release
+from face_occlusion.releases.settings import DownloadParams
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ import argparse
 import logging
 from pathlib import Path
 
+from face_occlusion.core.params import load_params, read_section
+from face_occlusion.core.stage import run_stage
 from face_occlusion.evaluation.evaluate import (
     EvaluateParams,
     evaluate_run,
@@ -13,8 +15,6 @@ from face_occlusion.evaluation.evaluate import (
     read_card,
 )
 from face_occlusion.evaluation.scores import RunScores, write_scores
-from face_occlusion.params import load_params, read_section
-from stages import run_stage
 
 PARAMS = Path("params.yaml")
 

@@ -6,11 +6,11 @@ import argparse
 import logging
 from pathlib import Path
 
-from face_occlusion.corrections import NO_FOLDER, read_corrections
-from face_occlusion.faces import FacesParams, import_faces
-from face_occlusion.params import load_params
-from face_occlusion.sources import Release
-from stages import run_stage
+from face_occlusion.core.params import load_params
+from face_occlusion.core.release import Release
+from face_occlusion.core.stage import run_stage
+from face_occlusion.faces.corrections import NO_FOLDER, read_corrections
+from face_occlusion.faces.faces import FacesParams, import_faces
 
 
 def main() -> None:

@@ -6,12 +6,12 @@ import argparse
 import logging
 from pathlib import Path
 
-from face_occlusion.generation.executors import EXECUTORS
+from face_occlusion.core.executors import EXECUTORS
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.params import load_params
+from face_occlusion.core.stage import run_stage
 from face_occlusion.generation.generate import generate_set
 from face_occlusion.generation.params import GenerateParams
-from face_occlusion.imageset import ImageSet
-from face_occlusion.params import load_params
-from stages import run_stage
 
 
 def main() -> None:

@@ -6,10 +6,10 @@ import argparse
 import logging
 from pathlib import Path
 
+from face_occlusion.core.params import load_params
+from face_occlusion.core.release import Release
+from face_occlusion.core.stage import run_stage
 from face_occlusion.occluders import KINDS, OccludersParams, import_occluders
-from face_occlusion.params import load_params
-from face_occlusion.sources import Release
-from stages import run_stage
 
 
 def main() -> None:

@@ -6,11 +6,11 @@ import argparse
 import logging
 from pathlib import Path
 
-from face_occlusion.imageset import ImageSet
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.params import load_params
+from face_occlusion.core.stage import run_stage
 from face_occlusion.overlap.compare import OverlapParams, find_overlap
 from face_occlusion.overlap.findings import write_overlap
-from face_occlusion.params import load_params
-from stages import run_stage
 
 
 def main() -> None:

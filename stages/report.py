@@ -6,11 +6,11 @@ import argparse
 import logging
 from pathlib import Path
 
-from face_occlusion.params import load_params, read_section
+from face_occlusion.core.params import load_params, read_section
+from face_occlusion.core.stage import run_stage
 from face_occlusion.reporting.build import Sections, gather
 from face_occlusion.reporting.params import ReportParams
 from face_occlusion.reporting.report import write_report
-from stages import run_stage
 
 PARAMS = Path("params.yaml")
 

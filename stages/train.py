@@ -10,12 +10,12 @@ import argparse
 import logging
 from pathlib import Path
 
-from face_occlusion.params import load_params
+from face_occlusion.core.params import load_params
+from face_occlusion.core.stage import run_stage
 from face_occlusion.training.configs import params_class
 from face_occlusion.training.distributed import joined, start_several
 from face_occlusion.training.loop import Job, train_run
 from face_occlusion.training.settings import RunParams, TrainParams
-from stages import run_stage
 
 PARAMS = Path("params.yaml")
 SCRATCH = Path(".scratch/train")

@@ -5,8 +5,8 @@ import sys
 import pytest
 from ruamel.yaml import YAML
 
-from face_occlusion.imageset import ImageSet
-from face_occlusion.profiles import compose
+from face_occlusion.apps.profiles import compose
+from face_occlusion.core.imageset import ImageSet
 from stages import benchmarks, download, faces, occluders
 from tests.conftest import ROOT
 

@@ -8,7 +8,7 @@ import typer
 from ruamel.yaml import YAML
 from typer.core import TyperGroup
 
-from face_occlusion.cli import app
+from face_occlusion.apps.cli import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

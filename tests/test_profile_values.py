@@ -2,15 +2,15 @@
 
 import pytest
 
-from face_occlusion.benchmarks import BenchmarkParams
+from face_occlusion.apps.profiles import compose, profile_names
+from face_occlusion.benchmarks.benchmarks import BenchmarkParams
+from face_occlusion.core.params import load_params, read_section
 from face_occlusion.evaluation.evaluate import EvaluateParams
-from face_occlusion.faces import FacesParams
+from face_occlusion.faces.faces import FacesParams
 from face_occlusion.generation import GenerateParams
 from face_occlusion.occluders import OccludersParams
-from face_occlusion.params import load_params, read_section
-from face_occlusion.profiles import compose, profile_names
+from face_occlusion.releases.fetch import SourceParams
 from face_occlusion.reporting.params import ReportParams
-from face_occlusion.sources.fetch import SourceParams
 from face_occlusion.training.configs import params_class
 from face_occlusion.training.settings import RunParams, TrainParams
 from stages.download import DownloadParams

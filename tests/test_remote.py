@@ -15,7 +15,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 from ruamel.yaml import YAML
 
-from face_occlusion.profiles import compose
+from face_occlusion.apps.profiles import compose
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow

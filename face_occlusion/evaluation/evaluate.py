@@ -14,16 +14,16 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from face_occlusion.devices import check_device
+from face_occlusion.core.devices import check_device
+from face_occlusion.core.gpu_memory import advise
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.json_files import read_json
+from face_occlusion.core.parallel import keep_freed_memory, one_opencv_thread
 from face_occlusion.evaluation.counting import Counted, Result, Tally, count_sample
 from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.evaluation.measures import ViewCounts
 from face_occlusion.evaluation.reading import Batch, read_batches
 from face_occlusion.evaluation.scores import BenchmarkScores, fingerprint
-from face_occlusion.gpu_memory import advise
-from face_occlusion.imageset import ImageSet
-from face_occlusion.json_files import read_json
-from face_occlusion.parallel import keep_freed_memory, one_opencv_thread
 
 CHECKPOINTS = ("last", "best")
 

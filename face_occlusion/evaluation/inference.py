@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from face_occlusion.core.json_files import read_json
+from face_occlusion.core.resizing import resize_image
 from face_occlusion.evaluation.replay import Replay
-from face_occlusion.json_files import read_json
-from face_occlusion.resizing import resize_image
-from face_occlusion.training.checkpoint import read_checkpoint
-from face_occlusion.training.loss import margin
-from face_occlusion.training.segmentor import FaceSegmentor, build_segmentor
+from face_occlusion.networks.checkpoint import read_checkpoint
+from face_occlusion.networks.loss import margin
+from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 
 TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the published configuration's
 LEAST_PX = 32  # SegFormer's first attention reduces by 4 x 8

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.imageset import ImageSet
+from face_occlusion.core.imageset import ImageSet
 
 See = Callable[[Sequence[np.ndarray]], Any]
 

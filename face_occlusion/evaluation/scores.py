@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from face_occlusion.core.json_files import read_json
+from face_occlusion.core.writing import write_aside
 from face_occlusion.evaluation.calibration import NUM_BINS
 from face_occlusion.evaluation.measures import ViewCounts, summarise
-from face_occlusion.json_files import read_json
-from face_occlusion.writing import write_aside
 
 FORMAT = "face-occlusion scores"
 VERSION = 2

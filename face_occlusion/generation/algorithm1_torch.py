@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from face_occlusion.generation.algorithm1 import Reading, replaced_share
+from face_occlusion.generation.colour_transfer.algorithm1 import Reading, replaced_share
 
 
 class Pixels(NamedTuple):

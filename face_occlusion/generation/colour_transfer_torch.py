@@ -16,19 +16,18 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from face_occlusion.generation.algorithm1 import Reading
-from face_occlusion.generation.algorithm1_torch import (
-    Pixels,
-    prepare_faces_torch,
-    thresholds_torch,
+from face_occlusion.generation.algorithm1_torch import Pixels, prepare_faces_torch, thresholds_torch
+from face_occlusion.generation.colour_transfer.algorithm1 import Reading
+from face_occlusion.generation.colour_transfer.colour_transfer import (
+    NUM_PARTIAL,
+    ColourTransferParams,
 )
-from face_occlusion.generation.colour_transfer import NUM_PARTIAL, ColourTransferParams
+from face_occlusion.generation.colour_transfer.pixel_grids import grid_indices, grid_size
+from face_occlusion.generation.colour_transfer.transport import random_directions, random_frames
 from face_occlusion.generation.partial_transport_torch import (
     sliced_partial_transport_torch,
     spread_torch,
 )
-from face_occlusion.generation.pixel_grids import grid_indices, grid_size
-from face_occlusion.generation.transport import random_directions, random_frames
 from face_occlusion.generation.transport_torch import (
     quantile_transport_torch,
     sliced_transport_torch,

@@ -29,12 +29,9 @@ import numpy as np
 import simplejpeg
 from tqdm import tqdm
 
-from face_occlusion.generation.executors import run_tasks
-from face_occlusion.generation.occlusion import occlude, sample_rng, stable_id
-from face_occlusion.generation.params import GenerateParams
-from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
-from face_occlusion.images import encode_jpeg, encode_png
-from face_occlusion.imageset import (
+from face_occlusion.core.executors import run_tasks
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import (
     ImageSet,
     encode_record,
     read_shard_entry,
@@ -43,10 +40,13 @@ from face_occlusion.imageset import (
     write_index,
     write_shard,
 )
-from face_occlusion.imageset.cards import inherit
-from face_occlusion.imageset.format import ShardEntry
-from face_occlusion.parallel import num_workers
-from face_occlusion.writing import write_aside
+from face_occlusion.core.imageset.cards import inherit
+from face_occlusion.core.imageset.format import ShardEntry
+from face_occlusion.core.parallel import num_workers
+from face_occlusion.core.writing import write_aside
+from face_occlusion.generation.occlusion import occlude, sample_rng, stable_id
+from face_occlusion.generation.params import GenerateParams
+from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
 
 THREADS_BESIDE_A_GPU = 2  # a process; on an H200 8 x 2 made 366 images/s, 6 x 3 341, 4 x 4 287
 

@@ -17,6 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import torch
 
+from face_occlusion.core.images import encode_png
+from face_occlusion.core.imageset import ImageSet, encode_record
 from face_occlusion.generation.augmentation import warp_map
 from face_occlusion.generation.compositing import occlude_label
 from face_occlusion.generation.jpeg_torch import decode_jpegs, encode_jpegs
@@ -30,8 +32,6 @@ from face_occlusion.generation.occlusion import (
 )
 from face_occlusion.generation.painting_torch import apply_faces_torch, paint_batch
 from face_occlusion.generation.params import GenerateParams
-from face_occlusion.images import encode_png
-from face_occlusion.imageset import ImageSet, encode_record
 
 BATCH = 16
 

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import torch
 
-from face_occlusion.images import decode_image, encode_jpeg, jpeg
+from face_occlusion.core.images import decode_image, encode_jpeg, jpeg
 
 
 def _torchvision_io() -> ModuleType:

@@ -14,16 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_occlusion.generation.augmentation import (
-    apply_face,
-    draw_face,
-    draw_tone,
-)
-from face_occlusion.generation.compositing import (
-    HALF,
-    Layer,
-    between,
-)
+from face_occlusion.generation.augmentation import apply_face, draw_face, draw_tone
+from face_occlusion.generation.compositing import HALF, Layer, between
 from face_occlusion.generation.natocc import draw_natocc, natocc_layer
 from face_occlusion.generation.occluder import Occluder, make_occluder
 from face_occlusion.generation.painting import paint

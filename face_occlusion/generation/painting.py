@@ -9,14 +9,11 @@ from typing import Any
 import numpy as np
 
 from face_occlusion.generation.augmentation import apply_tone_layer
-from face_occlusion.generation.colour_transfer import ColourTransferParams, transfer_premultiplied
-from face_occlusion.generation.compositing import (
-    Layer,
-    blend,
-    fade,
-    occlude_label,
-    soften_contact,
+from face_occlusion.generation.colour_transfer.colour_transfer import (
+    ColourTransferParams,
+    transfer_premultiplied,
 )
+from face_occlusion.generation.compositing import Layer, blend, fade, occlude_label, soften_contact
 from face_occlusion.generation.harmonisation import HarmonisationParams, Harmoniser
 
 COLOUR_STREAM = 1  # behind the colour transfer's seed: its draws move no other draw

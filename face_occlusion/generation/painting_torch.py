@@ -16,12 +16,12 @@ import torch
 from torch.nn import functional
 
 from face_occlusion.generation.augmentation import apply_tone_layer, compress, gain_and_bias
-from face_occlusion.generation.colour_transfer import ColourTransferParams
+from face_occlusion.generation.colour_transfer.colour_transfer import ColourTransferParams
+from face_occlusion.generation.colour_transfer.pixel_grids import grid_covers, sample_premultiplied
 from face_occlusion.generation.colour_transfer_torch import Grids, displacement_torch
 from face_occlusion.generation.compositing import Layer, contact_weight
 from face_occlusion.generation.occlusion import Drawn
 from face_occlusion.generation.painting import colour_rng, paint, transfer
-from face_occlusion.generation.pixel_grids import grid_covers, sample_premultiplied
 
 
 def apply_faces_torch(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.generation.colour_transfer import ColourTransferParams
+from face_occlusion.generation.colour_transfer.colour_transfer import ColourTransferParams
 from face_occlusion.generation.harmonisation import HarmonisationParams
 
 METHODS = ("natocc", "randocc")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from face_occlusion.generation.colour_transfer import ColourTransferParams
+from face_occlusion.generation.colour_transfer.colour_transfer import ColourTransferParams
 from face_occlusion.generation.harmonisation import HarmonisationParams
 from face_occlusion.generation.harmonisation.harmoniser import RAINNET_PREFIX
 from face_occlusion.generation.occluder import Occluder

@@ -13,14 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_occlusion.generation.compositing import (
-    Layer,
-    blur,
-    drop_alpha,
-    spread,
-    transform,
-    window,
-)
+from face_occlusion.generation.compositing import Layer, blur, drop_alpha, spread, transform, window
 
 KINDS = ("blob", "polygon", "star", "strip", "ellipse")
 DECIMALS = 5  # of the unit polygon's points: a hundredth of a pixel on any image

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.writing import file_aside
 from face_occlusion.generation.occluder import Occluder, make_occluder
 from face_occlusion.generation.shapes import Texture
-from face_occlusion.imageset import ImageSet
-from face_occlusion.parallel import ordered_map
-from face_occlusion.writing import file_aside
 
 MUCH_TO_DECODE = 2**25  # bytes: a second of work, more than it takes to start processes
 

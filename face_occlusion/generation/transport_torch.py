@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from face_occlusion.generation.smoothing import (
+from face_occlusion.generation.colour_transfer.smoothing import (
     PUBLISHED_RADIUS_PX,
     PUBLISHED_SIGMA_PX,
     gaussian_kernel,

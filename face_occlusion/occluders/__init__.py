@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from face_occlusion.imageset import ImageSet, write_image_set
+from face_occlusion.core.imageset import ImageSet, write_image_set
+from face_occlusion.core.params import check_at_least
+from face_occlusion.core.release import Release
 from face_occlusion.occluders.hands import HandsParams, import_hands
 from face_occlusion.occluders.objects import ObjectsParams, import_objects
 from face_occlusion.occluders.textures import TexturesParams, import_textures
-from face_occlusion.params import check_at_least
-from face_occlusion.sources import Release
 
 KINDS = {
     "hands": "cutouts",

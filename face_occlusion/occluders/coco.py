@@ -11,10 +11,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_occlusion.images import decode_image
+from face_occlusion.core.images import decode_image
+from face_occlusion.core.release import Release
+from face_occlusion.core.segmentations import instance_mask
 from face_occlusion.occluders.cutout import clean_mask, cut_out
-from face_occlusion.segmentations import instance_mask
-from face_occlusion.sources import Release
 
 _RING_PX = 3  # width of the ring around an object in which neighbours are looked for
 

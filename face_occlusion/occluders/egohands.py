@@ -16,8 +16,8 @@ import numpy as np
 import scipy.io
 from scipy.io.matlab import MatReadError
 
-from face_occlusion.segmentations import instance_mask
-from face_occlusion.sources import Release
+from face_occlusion.core.release import Release
+from face_occlusion.core.segmentations import instance_mask
 
 SIDES = ("myleft", "myright", "yourleft", "yourright")
 _BAD_TABLE = (KeyError, IndexError, TypeError, ValueError, NotImplementedError)

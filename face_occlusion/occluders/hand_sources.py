@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from face_occlusion.classes import FACE
-from face_occlusion.images import decode_mask, to_seg_map
+from face_occlusion.core.classes import FACE
+from face_occlusion.core.images import decode_mask, to_seg_map
+from face_occlusion.core.release import Release
 from face_occlusion.occluders.egohands import find_egohands, frame_mask
-from face_occlusion.sources import Release
 
 SAMPLE_LIST = "11k-hands_sample.txt"
 HAND_INFO = "HandInfo.csv"

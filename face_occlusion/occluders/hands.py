@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from face_occlusion.images import decode_image, encode_rgba
-from face_occlusion.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.images import decode_image, encode_rgba
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.params import check_at_least
+from face_occlusion.core.release import Release
 from face_occlusion.occluders.cutout import clean_mask, cut_out, shrink_cutout
 from face_occlusion.occluders.direction import find_pose
 from face_occlusion.occluders.hand_sources import Hand, find_hands
-from face_occlusion.parallel import ordered_map
-from face_occlusion.params import check_at_least
-from face_occlusion.sources import Release
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from face_occlusion.classes import FACE
-from face_occlusion.images import decode_image, decode_mask, encode_rgba, to_seg_map
-from face_occlusion.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.classes import FACE
+from face_occlusion.core.images import decode_image, decode_mask, encode_rgba, to_seg_map
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.params import check_at_least
+from face_occlusion.core.release import Release
 from face_occlusion.occluders.coco import CocoObject, SelectionParams, cut_out_object, pick_objects
 from face_occlusion.occluders.cutout import clean_mask, cut_out, shrink_cutout
 from face_occlusion.occluders.superresolution import METHODS, Enlarger, open_enlarger
-from face_occlusion.parallel import ordered_map
-from face_occlusion.params import check_at_least
-from face_occlusion.sources import Release
 
 OBJECT_SOURCES = ("precomputed", "annotations")
 

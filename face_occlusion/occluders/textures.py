@@ -7,12 +7,12 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-from face_occlusion.images import decode_image
-from face_occlusion.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.parallel import ordered_map
-from face_occlusion.params import check_jpeg_quality
-from face_occlusion.resizing import fitted_jpeg
-from face_occlusion.sources import Release
+from face_occlusion.core.images import decode_image
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.params import check_jpeg_quality
+from face_occlusion.core.release import Release
+from face_occlusion.core.resizing import fitted_jpeg
 
 
 @dataclass(frozen=True, kw_only=True)

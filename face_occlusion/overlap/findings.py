@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from face_occlusion.writing import write_aside
+from face_occlusion.core.writing import write_aside
 
 
 @dataclass(frozen=True, kw_only=True)

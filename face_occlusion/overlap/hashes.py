@@ -15,7 +15,7 @@ import imagehash
 import numpy as np
 from PIL import Image
 
-from face_occlusion.classes import FACE
+from face_occlusion.core.classes import FACE
 
 HASH_SIDE = 16
 HASH_BITS = HASH_SIDE**2

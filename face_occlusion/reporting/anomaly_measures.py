@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from face_occlusion.reporting.evidence import (
-    BENCHMARKS,
-    COMBINATIONS,
-    MODELS,
-    Evidence,
-    between,
-)
+from face_occlusion.reporting.evidence import BENCHMARKS, COMBINATIONS, MODELS, Evidence, between
 from face_occlusion.reporting.paper import Place
 from face_occlusion.reporting.verdicts import Outcome, Verdict
 

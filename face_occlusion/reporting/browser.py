@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.previews import encode_preview
-from face_occlusion.imageset import ImageSet
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.kept import image_scores, run_name, scored_part
 from face_occlusion.reporting.paper import Place

@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.bootstrap import Estimate, estimate_sum
 from face_occlusion.evaluation.scores import RunScores, read_scores
-from face_occlusion.imageset import ImageSet
 from face_occlusion.overlap.findings import Overlap, read_overlap
 from face_occlusion.reporting import tables
 from face_occlusion.reporting.anomalies import ANOMALIES, Finding, find_anomalies

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from face_occlusion.imageset import ImageSet
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.reporting import charts, generated, predictions, sheets
 from face_occlusion.reporting.build import Material
 from face_occlusion.reporting.curves import METRICS

@@ -21,13 +21,7 @@ from face_occlusion.reporting.evidence import (
     between,
 )
 from face_occlusion.reporting.paper import Place
-from face_occlusion.reporting.verdicts import (
-    Comparison,
-    Question,
-    Test,
-    Verdict,
-    judge,
-)
+from face_occlusion.reporting.verdicts import Comparison, Question, Test, Verdict, judge
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from face_occlusion.imageset import ImageSet
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.reporting import page
 from face_occlusion.reporting.browser import browser_data
 from face_occlusion.reporting.build import Material, mean_difference, mean_over_models

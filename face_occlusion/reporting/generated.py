@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from face_occlusion.imageset import ImageSet
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.reporting.figures import TILE_PX, Tile, picture_grid
 from face_occlusion.reporting.picks import most_changed, spread
 from face_occlusion.reporting.pictures import cutout_on_checks, detail, thumbnail

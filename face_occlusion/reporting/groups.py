@@ -12,12 +12,7 @@ from matplotlib.axes import Axes as Axes2D
 from matplotlib.figure import Figure
 
 from face_occlusion.evaluation.measures import MEASURES
-from face_occlusion.reporting.breakdowns import (
-    FACTOR_NOTES,
-    FACTOR_TITLES,
-    MEAN_MODEL,
-    MEASURED,
-)
+from face_occlusion.reporting.breakdowns import FACTOR_NOTES, FACTOR_TITLES, MEAN_MODEL, MEASURED
 from face_occlusion.reporting.cells import Axes
 from face_occlusion.reporting.style import COLOURS, MARKERS
 

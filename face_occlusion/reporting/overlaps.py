@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
-from face_occlusion.imageset import ImageSet
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.overlap.findings import Comparison, Overlap
 from face_occlusion.reporting.pictures import data_uri, reduced
 from face_occlusion.reporting.table_files import Table

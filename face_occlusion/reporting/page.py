@@ -16,8 +16,8 @@ import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.ticker import MaxNLocator
 
-from face_occlusion.images import decode_image
-from face_occlusion.imageset import ImageSet
+from face_occlusion.core.images import decode_image
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.reporting.catalogue import FigureEntry
 from face_occlusion.reporting.cells import Axes, Cell, best_of_columns
 from face_occlusion.reporting.curves import Curve, thinned

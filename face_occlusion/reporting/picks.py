@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.imageset import ImageSet
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.kept import image_scores
 from face_occlusion.reporting.paper import Place

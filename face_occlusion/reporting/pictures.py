@@ -7,7 +7,7 @@ import base64
 import cv2
 import numpy as np
 
-from face_occlusion.images import encode_jpeg
+from face_occlusion.core.images import encode_jpeg
 
 # Wrong pixels: the two differ in lightness as well as in hue, see the test of the palette.
 EXTRA_RGB = (240, 160, 40)  # predicted face, is background
@@ -133,7 +133,7 @@ def with_square(
     Args:
         image: (H, W, 3) uint8 RGB; left unchanged.
         square: (3, 2) its top left corner and the vectors along its top and left side, in pixels
-            (x, y) as `face_occlusion.alignment.ffhq_square` gives it. A mark shows its top.
+            (x, y), as `face_occlusion.alignment` gives it. A mark shows its top.
         points: (N, 2) landmarks in pixels.
         colour: RGB of lines and points.
 

@@ -7,24 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from face_occlusion.imageset import ImageSet
-from face_occlusion.reporting.figures import (
-    ERROR_LEGEND,
-    TILE_PX,
-    Colour,
-    Tile,
-    picture_grid,
-)
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.reporting.figures import ERROR_LEGEND, TILE_PX, Colour, Tile, picture_grid
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.kept import image_scores, predicted_mask
 from face_occlusion.reporting.paper import Place
 from face_occlusion.reporting.picks import Pick, pick_by_difference
-from face_occlusion.reporting.pictures import (
-    coloured_errors,
-    outlined,
-    thumbnail,
-    thumbnail_mask,
-)
+from face_occlusion.reporting.pictures import coloured_errors, outlined, thumbnail, thumbnail_mask
 
 # The probe of transparent occluders (section 4.2, "Hard Occluders"): the paper's model and sets,
 # and what file names call things that one sees through.

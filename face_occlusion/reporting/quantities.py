@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from face_occlusion.imageset import ImageSet
+from face_occlusion.core.imageset import ImageSet
 
 NO_PART = "none"  # fills the places of a combination's `data` for DVC
 

@@ -7,12 +7,7 @@ import shutil
 from pathlib import Path
 
 from face_occlusion.reporting import page
-from face_occlusion.reporting.build import (
-    Material,
-    all_tables,
-    metrics,
-    replace_children,
-)
+from face_occlusion.reporting.build import Material, all_tables, metrics, replace_children
 from face_occlusion.reporting.catalogue import catalogue, draw_figures
 from face_occlusion.reporting.contents import page_context
 from face_occlusion.reporting.data_files import write_data, write_plots

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from face_occlusion.imageset import ImageSet
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.reporting.figures import TILE_PX, Colour, Tile, in_rows, picture_grid
 from face_occlusion.reporting.picks import spread
 from face_occlusion.reporting.pictures import outlined, thumbnail, thumbnail_mask, with_square

@@ -17,11 +17,11 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
+from face_occlusion.networks import mix_block, run_module
 from face_occlusion.training.augmentation import augment_normalised
-from face_occlusion.training.networks import mix_block, run_module
 
 if TYPE_CHECKING:
-    from face_occlusion.training.segmentor import FaceSegmentor
+    from face_occlusion.networks.segmentor import FaceSegmentor
 
 WARM_UP = 3  # steps before the recording: kernels are compiled and chosen, states made
 PROGRAMS = 64  # most programs of one function: blocks that differ in shape, training or not

@@ -23,7 +23,7 @@ from torch import Tensor, distributed, nn
 from torch.distributed.nn.functional import all_reduce
 
 if TYPE_CHECKING:
-    from face_occlusion.training.segmentor import FaceSegmentor
+    from face_occlusion.networks.segmentor import FaceSegmentor
 
 GPUS_PER_RUN = "FACE_OCCLUSION_GPUS_PER_RUN"  # not a parameter: it decides speed, not results
 

@@ -14,7 +14,7 @@ from mmengine.hooks import Hook
 from torch.utils.tensorboard.writer import SummaryWriter
 from tqdm import tqdm
 
-from face_occlusion.training.checkpoint import read_checkpoint, write_checkpoint
+from face_occlusion.networks.checkpoint import read_checkpoint, write_checkpoint
 from face_occlusion.training.dataset import FaceDataset
 from face_occlusion.training.distributed import unwrap
 from face_occlusion.training.selection import SelectionSet

@@ -22,16 +22,16 @@ from filelock import FileLock, Timeout
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from face_occlusion.gpu_memory import advise
-from face_occlusion.imageset import ImageSet
+from face_occlusion.core.gpu_memory import advise
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.networks.checkpoint import write_checkpoint
+from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.acceleration import set_up
-from face_occlusion.training.checkpoint import write_checkpoint
 from face_occlusion.training.configs import ModelParams, resolve
 from face_occlusion.training.dataset import Part, build_loader, count_parts, open_parts
 from face_occlusion.training.distributed import ALONE, Processes, unwrap
 from face_occlusion.training.hooks import LogHook, SelectionHook, StateHook, StepSeedHook
 from face_occlusion.training.runner import QuietRunner
-from face_occlusion.training.segmentor import build_segmentor
 from face_occlusion.training.selection import SelectionSet
 from face_occlusion.training.settings import CombinationParams, TrainParams
 from face_occlusion.training.weights import describe, fetch_weights, load_backbone

@@ -5,16 +5,12 @@ import numpy as np
 import pytest
 import torch
 
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.evaluation import evaluate
-from face_occlusion.evaluation.evaluate import (
-    EvaluateParams,
-    evaluate_run,
-    load_checkpoints,
-)
+from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run, load_checkpoints
 from face_occlusion.evaluation.metrics import confusion_counts
 from face_occlusion.evaluation.previews import decode_preview, encode_preview
-from face_occlusion.images import encode_jpeg, encode_png
-from face_occlusion.imageset import encode_record, write_image_set
 from tests.evaluation.test_counting import Ready
 
 PARAMS = EvaluateParams(

@@ -5,10 +5,10 @@ import dataclasses
 import cv2
 import numpy as np
 
+from face_occlusion.core.images import encode_jpeg, encode_png, encode_rgba
+from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.generation.compositing import Layer
 from face_occlusion.generation.presets import paper_params
-from face_occlusion.images import encode_jpeg, encode_png, encode_rgba
-from face_occlusion.imageset import encode_record, write_image_set
 
 SHAPE = (176, 160)  # H != W, so swapped axes show
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import published
+from face_occlusion.core.images import decode_mask, encode_png, to_seg_map
 from face_occlusion.generation.augmentation import (
     apply_face,
     apply_tone,
@@ -16,7 +17,6 @@ from face_occlusion.generation.augmentation import (
     draw_tone,
     warp_seg_map,
 )
-from face_occlusion.images import decode_mask, encode_png, to_seg_map
 from tests.generation.drawn import SHAPE, draw_disc, layer_of, params
 from tests.generation.drawn import draw_face as drawn_face
 

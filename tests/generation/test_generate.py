@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 
 from bench import published
+from face_occlusion.core.executors import run_tasks
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.generation import GenerateParams, generate_set, regenerate
-from face_occlusion.generation.executors import run_tasks
 from face_occlusion.generation.generate import fingerprint, generate_sample
 from face_occlusion.generation.harmonisation import HarmonisationParams
 from face_occlusion.generation.store import OccluderStore, open_store, read_occluder
-from face_occlusion.images import encode_jpeg, encode_png
-from face_occlusion.imageset import ImageSet, encode_record, write_image_set
 from tests.generation.drawn import (
     draw_face,
     params,
@@ -154,7 +154,7 @@ SLOW_RUN = """
 import sys, time
 from pathlib import Path
 import face_occlusion.generation.generate as generate
-from face_occlusion.imageset import ImageSet
+from face_occlusion.core.imageset import ImageSet
 from tests.generation.test_generate import small
 
 at_full_speed = generate.generate_sample

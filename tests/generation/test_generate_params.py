@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from face_occlusion.core.params import build, load_params
 from face_occlusion.generation import GenerateParams
 from face_occlusion.generation.presets import SOT, STATISTICS, paper_params
-from face_occlusion.params import build, load_params
 from tests.generation.drawn import params
 
 PAPER = Path(__file__).resolve().parents[2] / "profiles" / "paper.yaml"

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from face_occlusion.core.images import decode_image, encode_jpeg, encode_png, jpeg
+from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.generation import generate_set
 from face_occlusion.generation.augmentation import apply_face, draw_face, warp_map
 from face_occlusion.generation.colour_transfer_torch import displacement_torch
@@ -22,17 +24,8 @@ from face_occlusion.generation.painting_torch import (
 )
 from face_occlusion.generation.presets import SOT, STATISTICS
 from face_occlusion.generation.store import open_store
-from face_occlusion.images import decode_image, encode_jpeg, encode_png, jpeg
-from face_occlusion.imageset import encode_record, write_image_set
-from tests.generation.drawn import (
-    draw_face as drawn_face,
-)
-from tests.generation.drawn import (
-    params,
-    write_hands,
-    write_objects,
-    write_textures,
-)
+from tests.generation.drawn import draw_face as drawn_face
+from tests.generation.drawn import params, write_hands, write_objects, write_textures
 
 COUNT = 20  # more than a batch
 gpu = [

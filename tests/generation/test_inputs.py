@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from face_occlusion.alpha import straight_alpha
-from face_occlusion.cli import app
+from face_occlusion.apps.cli import app
+from face_occlusion.core.images import encode_png
+from face_occlusion.core.images.alpha import straight_alpha
 from face_occlusion.generation import Texture, make_occluder, occlude, sample_rng
 from face_occlusion.generation.presets import default_params
-from face_occlusion.images import encode_png
 from tests.generation.drawn import draw_disc, draw_face, draw_texture, draw_wrist
 
 QUARTER = {0x0112: 6}  # EXIF: to be turned right by a quarter

@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import published
+from face_occlusion.core.images import decode_image, decode_mask, encode_png
+from face_occlusion.core.imageset import encode_record
 from face_occlusion.generation import (
     ClassIds,
     Texture,
@@ -22,8 +24,6 @@ from face_occlusion.generation import (
 )
 from face_occlusion.generation.occlusion import BACKGROUND_ID, FACE_ID
 from face_occlusion.generation.presets import SOT, STATISTICS, default_params, published_params
-from face_occlusion.images import decode_image, decode_mask, encode_png
-from face_occlusion.imageset import encode_record
 from tests.generation.drawn import (
     SHAPE,
     draw_disc,

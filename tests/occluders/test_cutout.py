@@ -10,7 +10,7 @@ from face_occlusion.occluders.cutout import (
     premultiply,
     shrink_cutout,
 )
-from tests.sources.build import ellipse, photo
+from tests.releases.build import ellipse, photo
 
 
 def over(cutout, backdrop):

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from face_occlusion.images import decode_mask
+from face_occlusion.core.images import decode_mask
+from face_occlusion.miniature.canvas import SUPERSAMPLE, Canvas, coverage
+from face_occlusion.miniature.hands import HandPlace, draw_hand, paint_hand
+from face_occlusion.miniature.lighting import STUDIO
 from face_occlusion.occluders.cutout import clean_mask
 from face_occlusion.occluders.direction import find_pose
-from face_occlusion.sources.miniature.canvas import SUPERSAMPLE, Canvas, coverage
-from face_occlusion.sources.miniature.hands import HandPlace, draw_hand, paint_hand
-from face_occlusion.sources.miniature.lighting import STUDIO
 
 
 def hand(angle_deg=0.0, *, spread=1.0, arm=200, size=(400, 500)):

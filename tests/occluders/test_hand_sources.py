@@ -6,12 +6,12 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from face_occlusion.images import encode_jpeg, encode_png
+from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.occluders.egohands import find_egohands
 from face_occlusion.occluders.hand_sources import find_hands
 from tests.occluders.test_direction import apart_deg, hand
 from tests.occluders.test_hands import run
-from tests.sources.build import make_release, photo
+from tests.releases.build import make_release, photo
 
 SIZE = (400, 500)
 

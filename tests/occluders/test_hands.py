@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from face_occlusion.images import encode_jpeg, encode_png
+from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.occluders.hands import HandsParams, import_hands
-from face_occlusion.sources.archives import Limits, unpack
+from face_occlusion.releases.archives import Limits, unpack
 from tests.occluders.test_direction import apart_deg, hand
-from tests.sources.build import make_release
+from tests.releases.build import make_release
 
 PARAMS = {
     "max_hands": 0,
@@ -127,7 +127,7 @@ def test_parameters_are_checked(values, message):
 
 def test_real_hands_turned_are_found_turned(tmp_path, small):
     """Directions of real masks turn with the photograph."""
-    from face_occlusion.images import decode_mask
+    from face_occlusion.core.images import decode_mask
     from face_occlusion.occluders.cutout import clean_mask
     from face_occlusion.occluders.direction import find_pose
 

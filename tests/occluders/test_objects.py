@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
-from face_occlusion.images import encode_jpeg, encode_png
+from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.occluders.coco import SelectionParams, pick_objects
 from face_occlusion.occluders.objects import ObjectsParams, import_objects
-from tests.sources.build import ellipse, make_release, photo
+from tests.releases.build import ellipse, make_release, photo
 
 SELECTION = {
     "categories": ["cup", "cell phone"],

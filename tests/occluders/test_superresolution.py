@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from face_occlusion.images import decode_image
+from face_occlusion.core.images import decode_image
 from face_occlusion.occluders import realesrgan
 from face_occlusion.occluders.cutout import fill_colours, premultiply
 from face_occlusion.occluders.realesrgan import RealEsrgan
 from face_occlusion.occluders.superresolution import METHODS, open_enlarger
-from tests.sources.build import ellipse, photo
+from tests.releases.build import ellipse, photo
 
 FILTERS = ("nearest", "bicubic", "lanczos")
 

@@ -1,16 +1,16 @@
 import pytest
 
-from face_occlusion.images import encode_jpeg
+from face_occlusion.core.images import encode_jpeg
+from face_occlusion.core.release import Release
 from face_occlusion.occluders import OccludersParams, import_occluders
 from face_occlusion.occluders.coco import SelectionParams
 from face_occlusion.occluders.hands import HandsParams
 from face_occlusion.occluders.objects import ObjectsParams
 from face_occlusion.occluders.textures import TexturesParams
-from face_occlusion.sources import Release
 from tests.occluders.test_hands import PARAMS as HANDS
 from tests.occluders.test_objects import PARAMS as OBJECTS
 from tests.occluders.test_objects import SELECTION
-from tests.sources.build import make_release, photo
+from tests.releases.build import make_release, photo
 
 FILES = {
     "dtd-r1.0.1/dtd/images/dotted/dotted_0001.jpg": encode_jpeg(photo(50, 80), 90),

@@ -11,13 +11,9 @@ from hypothesis.extra.numpy import arrays
 from typer.testing import CliRunner
 
 from bench.overlap import cropped, turned
-from face_occlusion.images import encode_jpeg, encode_png
-from face_occlusion.imageset import encode_record, write_image_set
-from face_occlusion.overlap.compare import (
-    OverlapParams,
-    compare_identities,
-    find_overlap,
-)
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import encode_record, write_image_set
+from face_occlusion.overlap.compare import OverlapParams, compare_identities, find_overlap
 from face_occlusion.overlap.findings import Pair, read_overlap, write_overlap
 from face_occlusion.overlap.pairs import all_distances, close_pairs, closest_pairs
 from tests.overlap.test_hashes import textured
@@ -149,7 +145,7 @@ def test_a_limit_that_suspects_everything_is_refused():
 
 def test_the_command_lists_suspected_pairs(sets):
     app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(importlib.import_module("face_occlusion.commands.overlap").overlap)
+    app.command()(importlib.import_module("face_occlusion.apps.commands.overlap").overlap)
     folders = [str(sets[name].folder) for name in ("wo", "wild")]
     result = CliRunner().invoke(app, [*folders, "--workers", "1"])
     assert result.exit_code == 0, result.output

@@ -7,7 +7,7 @@ import pytest
 from bench.overlap import copies
 from face_occlusion.overlap.hashes import VARIANTS, VIEWS, WORDS, hash_image
 from face_occlusion.overlap.pairs import all_distances
-from tests.sources.build import ellipse, photo
+from tests.releases.build import ellipse, photo
 
 LIMIT = 48
 

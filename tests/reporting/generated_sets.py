@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from face_occlusion.core.images import encode_jpeg, encode_rgba
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.params import build, read_yaml
 from face_occlusion.generation import GenerateParams, generate_set
-from face_occlusion.images import encode_jpeg, encode_rgba
-from face_occlusion.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.params import build, read_yaml
 from tests.conftest import ROOT
 from tests.generation.drawn import draw_disc, draw_hand, draw_texture
 

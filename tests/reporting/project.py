@@ -9,13 +9,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.params import build, read_yaml
 from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_benchmark
 from face_occlusion.evaluation.scores import BenchmarkScores, RunScores, write_scores
-from face_occlusion.images import encode_jpeg, encode_png
-from face_occlusion.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.overlap.compare import find_overlap
 from face_occlusion.overlap.findings import Overlap, write_overlap
-from face_occlusion.params import build, read_yaml
 from face_occlusion.reporting.build import Sections
 from face_occlusion.reporting.params import ReportParams
 from tests.reporting.generated_sets import write_generated, write_occluders

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from face_occlusion.images import encode_jpeg
-from face_occlusion.imageset import encode_record, write_image_set
+from face_occlusion.core.images import encode_jpeg
+from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.reporting import charts, generated, predictions, sheets
 from face_occlusion.reporting.curves import METRICS
 from face_occlusion.reporting.figures import Tile, in_rows, picture_grid

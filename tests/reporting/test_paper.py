@@ -2,7 +2,7 @@ import csv
 
 import pytest
 
-from face_occlusion.params import read_yaml
+from face_occlusion.core.params import read_yaml
 from face_occlusion.reporting.evidence import BENCHMARKS, COMBINATIONS, MODELS
 from face_occlusion.reporting.paper import PARTITION, Place, paper_cells, paper_quantity
 from tests.reporting.project import ROOT

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from face_occlusion.images import encode_rgba
-from face_occlusion.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.images import encode_rgba
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.reporting.provenance import are_drawn, release_files, substitutions
 
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from face_occlusion.images import encode_jpeg, encode_png
-from face_occlusion.imageset import encode_record, write_image_set
-from face_occlusion.params import build
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import encode_record, write_image_set
+from face_occlusion.core.params import build
 from face_occlusion.training.configs import params_class
 from face_occlusion.training.loop import Job
 from face_occlusion.training.settings import CombinationParams, TrainParams

@@ -8,12 +8,12 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from torch._dynamo.utils import counters
 
+from face_occlusion.networks.checkpoint import read_checkpoint
+from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.acceleration import WARM_UP, compile_parts, set_up
 from face_occlusion.training.augmentation import draw, stack_draws
-from face_occlusion.training.checkpoint import read_checkpoint
 from face_occlusion.training.configs import resolve
 from face_occlusion.training.loop import train_run
-from face_occlusion.training.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.selection import SelectionSet
 from tests.training.conftest import MODELS, job
 

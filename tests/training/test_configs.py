@@ -7,8 +7,8 @@ import torch
 from mmengine.registry import PARAM_SCHEDULERS
 from ruamel.yaml import YAML
 
-from face_occlusion.params import build
-from face_occlusion.profiles import compose
+from face_occlusion.apps.profiles import compose
+from face_occlusion.core.params import build
 from face_occlusion.training.augmentation import MEAN, STD
 from face_occlusion.training.configs import params_class, resolve, schedule_config
 from face_occlusion.training.settings import OptimizerParams, TrainParams

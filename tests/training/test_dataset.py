@@ -7,12 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from face_occlusion.training.dataset import (
-    FaceDataset,
-    build_loader,
-    count_parts,
-    open_parts,
-)
+from face_occlusion.training.dataset import FaceDataset, build_loader, count_parts, open_parts
 from tests.training.conftest import combination, train_params, write_faces
 
 

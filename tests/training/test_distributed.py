@@ -13,9 +13,11 @@ import torch
 from ruamel.yaml import YAML
 from torch import nn
 
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.inference import load_model
-from face_occlusion.imageset import ImageSet
-from face_occlusion.training import segmentor
+from face_occlusion.networks import segmentor
+from face_occlusion.networks.loss import ohem_loss
+from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.configs import resolve
 from face_occlusion.training.dataset import PositionSampler
 from face_occlusion.training.distributed import (
@@ -28,8 +30,6 @@ from face_occlusion.training.distributed import (
     synchronise_batch_norm_on_cpu,
 )
 from face_occlusion.training.loop import train_run
-from face_occlusion.training.loss import ohem_loss
-from face_occlusion.training.segmentor import build_segmentor
 from face_occlusion.training.selection import SelectionSet
 from tests.conftest import ROOT
 from tests.training.children import run_together

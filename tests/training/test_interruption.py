@@ -15,8 +15,9 @@ import pytest
 import torch
 from dvclive.live import Live
 
-from face_occlusion.training import checkpoint, loop, segmentor
-from face_occlusion.training.checkpoint import read_checkpoint
+from face_occlusion.networks import checkpoint, segmentor
+from face_occlusion.networks.checkpoint import read_checkpoint
+from face_occlusion.training import loop
 from face_occlusion.training.loop import Job, train_run
 from face_occlusion.training.selection import SelectionSet
 from tests.training.children import start

@@ -7,13 +7,13 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.inference import load_model
-from face_occlusion.imageset import ImageSet
-from face_occlusion.training.checkpoint import read_checkpoint
+from face_occlusion.networks.checkpoint import read_checkpoint
+from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.configs import resolve
 from face_occlusion.training.dataset import build_loader, open_parts
 from face_occlusion.training.loop import train_run
-from face_occlusion.training.segmentor import build_segmentor
 from face_occlusion.training.selection import SelectionSet
 from tests.training.conftest import MODELS, combination, job, train_params, write_faces
 
@@ -131,7 +131,7 @@ def test_divergence_names_iteration_batch_and_checkpoint(data: Path, tmp_path: P
 def test_nan_stops_and_keeps_the_last_good_checkpoint(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from face_occlusion.training import segmentor
+    from face_occlusion.networks import segmentor
 
     calls = []
 
@@ -153,7 +153,7 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(
 def test_a_gpu_with_too_little_memory_says_how_to_need_less(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    from face_occlusion.training import segmentor
+    from face_occlusion.networks import segmentor
 
     def too_large(*args, **kwargs):
         raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB. GPU 0 has a total of 1 GiB")

@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmengine.optim import build_optim_wrapper
 
+from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.configs import resolve
-from face_occlusion.training.segmentor import build_segmentor
 from tests.training.conftest import job
 
 

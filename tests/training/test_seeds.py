@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from face_occlusion.params import build, read_yaml
+from face_occlusion.core.params import build, read_yaml
 from face_occlusion.training.settings import RunParams, TrainParams
 from tests.conftest import ROOT
 

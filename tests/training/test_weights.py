@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.configs import resolve
-from face_occlusion.training.segmentor import build_segmentor
 from face_occlusion.training.weights import check_hash, describe, fetch_weights, load_backbone
 from tests.training.conftest import MODELS, job
 

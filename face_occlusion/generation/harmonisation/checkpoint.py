@@ -7,8 +7,8 @@ from pathlib import Path
 
 import torch
 
+from face_occlusion.core.writing import file_aside
 from face_occlusion.generation.harmonisation.rainnet import RainNet
-from face_occlusion.writing import file_aside
 
 
 def load_rainnet(path: Path, device: str | torch.device = "cpu") -> RainNet:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from face_occlusion.generation.colour_transfer.smoothing import smooth_displacement
 from face_occlusion.generation.compositing import HALF, Layer, between, spread
 from face_occlusion.generation.harmonisation import statistics
-from face_occlusion.generation.smoothing import smooth_displacement
 
 if TYPE_CHECKING:
     from face_occlusion.generation.harmonisation.rainnet import RainNet

@@ -1,0 +1,1 @@
+"""Landmarks of a face, and the upright FFHQ square around them."""

@@ -1,0 +1,191 @@
+"""Align faces as FFHQ does: an oriented square from the eyes and the corners of the mouth.
+
+Karras, Laine and Aila, "A Style-Based Generator Architecture for Generative Adversarial
+Networks" (CVPR 2019), appendix A, and the constants of the recipe published with the data set.
+Points are (x, y) in pixels; the centre of the first pixel is (0, 0).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from face_occlusion.alignment.landmarks import points_of
+from face_occlusion.core.classes import FACE, IGNORED
+
+# FFHQ's constants: half side of the square over the distances of the eyes, and of eyes and mouth
+_EYES_TO_HALF_SIDE, _MOUTH_TO_HALF_SIDE = 2.0, 1.8
+_CENTRE_SHIFT = 0.1  # of the square's centre from the eyes towards the mouth
+_BORDER_FRAC, _PAD_FRAC, _BLUR_FRAC = 0.1, 0.3, 0.02  # of the square's side
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A face that was aligned.
+
+    Attributes:
+        image: (S, S, 3) uint8 RGB.
+        square: (3, 2) top left corner, and the vectors along its top and its left side, pixels
+            of the photograph.
+    """
+
+    image: np.ndarray
+    square: np.ndarray
+
+    @property
+    def to_photograph(self) -> np.ndarray:
+        """(2, 3) float affine from pixels (x, y) of the image to those of the photograph."""
+        return _from_aligned(self.square, len(self.image))
+
+    @property
+    def to_aligned(self) -> np.ndarray:
+        """(2, 3) float affine from pixels of the photograph to those of the image."""
+        return cv2.invertAffineTransform(self.to_photograph)
+
+
+def align(image: np.ndarray, landmarks: np.ndarray, size_px: int) -> Aligned:
+    """Align a face as FFHQ does.
+
+    Args:
+        image: (H, W, 3) uint8 RGB photograph; left unchanged.
+        landmarks: (N, 2) pixels, N one of 4, 5, 29 and 68; see `points_of`.
+        size_px: Side of the result; FFHQ has 1024.
+
+    Raises:
+        ValueError: If the landmarks are of another number, or coincide.
+    """
+    square = ffhq_square(points_of(landmarks))
+    return Aligned(align_image(image, square, size_px), square)
+
+
+def _from_aligned(square: np.ndarray, size_px: int) -> np.ndarray:
+    """Return the (2, 3) affine from pixels of an aligned image to those of the photograph."""
+    step = square[1:].T / size_px  # source pixels for each step right and down
+    return np.column_stack([step, square[0] + step @ np.array([0.5, 0.5])])
+
+
+def ffhq_square(points: np.ndarray) -> np.ndarray:
+    """Return the square that FFHQ crops.
+
+    Args:
+        points: (4, 2): left eye, right eye, left and right corner of the mouth.
+
+    Returns:
+        (3, 2): top left corner, and the vectors along its top and its left side; pixels.
+
+    Raises:
+        ValueError: If the points coincide, so that no direction can be told.
+    """
+    eye_left, eye_right, mouth_left, mouth_right = points
+    eyes = (eye_left + eye_right) / 2
+    eye_to_eye = eye_right - eye_left
+    eye_to_mouth = (mouth_left + mouth_right) / 2 - eyes
+    # the mouth's direction turned by a right angle counts as much as the eyes'
+    across = eye_to_eye + np.array([eye_to_mouth[1], -eye_to_mouth[0]])
+    length = float(np.hypot(*across))
+    if not length > 1e-6:
+        raise ValueError(f"eyes and mouth coincide; got {points.tolist()}")
+    half_side = max(
+        _EYES_TO_HALF_SIDE * float(np.hypot(*eye_to_eye)),
+        _MOUTH_TO_HALF_SIDE * float(np.hypot(*eye_to_mouth)),
+    )
+    right = across / length * half_side
+    down = np.array([-right[1], right[0]])
+    centre = eyes + _CENTRE_SHIFT * eye_to_mouth
+    return np.array([centre - right - down, 2 * right, 2 * down])
+
+
+def align_image(image: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarray:
+    """Cut a square out of an image, upright; what lies outside is padded as in FFHQ.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; left unchanged.
+        square: As `ffhq_square` gives it.
+        size_px: Side of the result.
+
+    Returns:
+        (size_px, size_px, 3) uint8 RGB.
+    """
+    side = float(np.hypot(*square[1]))
+    shrink = int(side / size_px / 2)
+    if shrink > 1:
+        size = max(1, round(image.shape[1] / shrink)), max(1, round(image.shape[0] / shrink))
+        scale = np.array(size) / image.shape[1::-1]
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        square = square * scale
+        square[0] += scale / 2 - 0.5
+        side = float(np.hypot(*square[1]))
+    padded, offset = _pad(image, square, side)
+    return _warp(padded, square + np.array([offset, (0, 0), (0, 0)]), size_px)
+
+
+def align_seg_map(seg_map: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarray:
+    """Cut a square out of class ids, by the transform of `align_image`.
+
+    Args:
+        seg_map: (H, W) uint8: 0 background, 1 face, 255 ignored.
+        square: As `ffhq_square` gives it.
+        size_px: Side of the result.
+
+    Returns:
+        (size_px, size_px) uint8: face where it covers at least half of a pixel; ignored where
+        the pixel lies outside the photograph, whose padding repeats parts of the face.
+    """
+    planes = np.dstack([seg_map == FACE, seg_map != IGNORED]).astype(np.float32)
+    face, known = np.moveaxis(_warp(planes, square, size_px), 2, 0)
+    aligned = (face >= 0.5).astype(np.uint8)
+    aligned[known < 0.5] = IGNORED
+    return aligned
+
+
+def _warp(image: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarray:
+    """Sample a square of an image, at least once a source pixel, averaged; 0 outside."""
+    factor = max(1, int(np.ceil(np.hypot(*square[1]) / size_px)))
+    fine = size_px * factor
+    warped = cv2.warpAffine(
+        image,
+        _from_aligned(square, fine),
+        (fine, fine),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_CONSTANT,
+    )
+    if factor == 1:
+        return warped
+    return cv2.resize(warped, (size_px, size_px), interpolation=cv2.INTER_AREA)
+
+
+def _pad(image: np.ndarray, square: np.ndarray, side: float) -> tuple[np.ndarray, tuple[int, int]]:
+    """Crop an image around a square, and pad it by reflection where the square leaves it.
+
+    The padding is blurred and fades to the crop's median.
+
+    Returns:
+        The padded crop, and by how many pixels (x, y) its content moved.
+    """
+    corners = square[0] + np.array([(0, 0), square[1], square[2], square[1] + square[2]])
+    border = max(round(side * _BORDER_FRAC), 3)
+    low = np.floor(corners.min(axis=0)).astype(int) - border
+    high = np.ceil(corners.max(axis=0)).astype(int) + border
+    size = np.array(image.shape[1::-1])
+    start = np.clip(low, 0, size - 1)
+    stop = np.clip(high, start + 1, size)
+    image = image[start[1] : stop[1], start[0] : stop[0]]
+    wanted = np.concatenate([start - low, high - stop])  # left, top, right, bottom
+    if wanted.max() <= border - 4:
+        return image, (-int(start[0]), -int(start[1]))
+    left, top, right, bottom = np.maximum(wanted, round(side * _PAD_FRAC)).astype(int)
+    padded = np.pad(image, ((top, bottom), (left, right), (0, 0)), mode="reflect")
+    rows = np.arange(padded.shape[0], dtype=np.float32)
+    columns = np.arange(padded.shape[1], dtype=np.float32)
+    depth = np.minimum(  # 1 at the photograph's border and inside grows beyond; 0 far outside
+        np.minimum(columns / left, columns[::-1] / right)[np.newaxis],
+        np.minimum(rows / top, rows[::-1] / bottom)[:, np.newaxis],
+    )
+    outside = (1 - depth)[..., np.newaxis]  # (H, W, 1), 0 at the border, 1 at the far edge
+    blurred = cv2.GaussianBlur(padded, (0, 0), max(side * _BLUR_FRAC, 0.1)).astype(np.float32)
+    faded = padded + (blurred - padded) * np.clip(3 * outside + 1, 0, 1)
+    faded += (np.median(faded, axis=(0, 1)) - faded) * np.clip(outside, 0, 1)
+    moved = int(left - start[0]), int(top - start[1])
+    return np.clip(np.rint(faded), 0, 255).astype(np.uint8), moved

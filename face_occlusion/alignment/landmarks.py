@@ -1,0 +1,222 @@
+"""Landmarks of faces: found by dlib, given by hand, and the four points that alignment needs.
+
+Points are (x, y) in pixels; the centre of the first pixel is (0, 0). Left and right are as seen
+in the image.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import importlib.util
+import math
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from face_occlusion.core.json_files import read_json
+
+_POINTS = ("left_eye", "right_eye", "left_mouth", "right_mouth")
+COLUMNS = ("name", *(f"{point}_{axis}" for point in _POINTS for axis in "xy"))
+_DETECT_PX = 1600  # the longer side at which faces are looked for in photographs of any size
+_MODEL = Path("models") / "shape_predictor_68_face_landmarks.dat"
+
+
+def points_of(landmarks: np.ndarray) -> np.ndarray:
+    """Reduce landmarks of a known layout to the four points that FFHQ uses.
+
+    Args:
+        landmarks: (N, 2) pixels. N is 4 (both eyes, both corners of the mouth), 5 (both eyes,
+            nose, both corners of the mouth, as MTCNN and RetinaFace give them), 29 (COFW) or 68
+            (iBUG 300-W, as dlib gives them).
+
+    Returns:
+        (4, 2): left eye, right eye, left and right corner of the mouth.
+
+    Raises:
+        ValueError: If there are other numbers of them, or one is not finite.
+    """
+    landmarks = np.asarray(landmarks, dtype=float)
+    if landmarks.shape not in ((4, 2), (5, 2), (29, 2), (68, 2)):
+        raise ValueError(f"4, 5, 29 or 68 landmarks (x, y) expected; got shape {landmarks.shape}")
+    if not np.isfinite(landmarks).all():
+        raise ValueError("landmarks must be finite numbers")
+    if len(landmarks) == 68:
+        return points_of_68(landmarks)
+    if len(landmarks) == 29:
+        return points_of_29(landmarks)
+    return landmarks if len(landmarks) == 4 else landmarks[[0, 1, 3, 4]]
+
+
+def points_of_68(landmarks: np.ndarray) -> np.ndarray:
+    """Reduce 68 landmarks (iBUG 300-W) to the four points that FFHQ uses.
+
+    Args:
+        landmarks: (68, 2) pixels.
+
+    Returns:
+        (4, 2): mean of the left eye, mean of the right eye (as seen in the image), left and
+        right corner of the mouth.
+
+    Raises:
+        ValueError: If the shape differs.
+    """
+    if landmarks.shape != (68, 2):
+        raise ValueError(f"68 landmarks (x, y) expected; got shape {landmarks.shape}")
+    eyes = landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)
+    return np.array([*eyes, landmarks[48], landmarks[54]], dtype=float)
+
+
+def points_of_29(landmarks: np.ndarray) -> np.ndarray:
+    """Reduce COFW's 29 landmarks to the four points that FFHQ uses.
+
+    COFW's points 17 and 18 are the pupils, 23 and 24 the corners of the mouth, counted from 1
+    (Burgos-Artizzu, Perona and Dollár, ICCV 2013).
+
+    Args:
+        landmarks: (29, 2) pixels.
+
+    Returns:
+        (4, 2): left and right pupil, left and right corner of the mouth.
+
+    Raises:
+        ValueError: If the shape differs.
+    """
+    if landmarks.shape != (29, 2):
+        raise ValueError(f"29 landmarks (x, y) expected; got shape {landmarks.shape}")
+    return landmarks[[16, 17, 22, 23]].astype(float)
+
+
+def read_landmarks(path: Path) -> dict[str, np.ndarray]:
+    """Read landmarks given by hand.
+
+    Two formats, told apart by the file's ending:
+
+    - CSV with the columns `name`, `left_eye_x`, `left_eye_y`, `right_eye_x`, `right_eye_y`,
+      `left_mouth_x`, `left_mouth_y`, `right_mouth_x`, `right_mouth_y`;
+    - JSON: `{"name": [[x, y], ...], ...}` with 4, 5, 29 or 68 points, see `points_of`.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Name without folder and ending -> (4, 2) points.
+
+    Raises:
+        ValueError: If the file is missing or in no such format, or points are wrong; names both.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file of landmarks")
+    rows = read_json(path).items() if path.suffix.lower() == ".json" else _read_csv(path)
+    found: dict[str, np.ndarray] = {}
+    for name, points in rows:
+        stem = Path(name).stem
+        if stem in found:
+            raise ValueError(f"{path}: landmarks of '{stem}' are there twice")
+        try:
+            found[stem] = points_of(np.array(points, dtype=float))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: '{name}': {error}") from error
+    return found
+
+
+def _read_csv(path: Path) -> list[tuple[str, Any]]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        table = csv.DictReader(file)
+        if missing := [name for name in COLUMNS if name not in (table.fieldnames or ())]:
+            raise ValueError(f"{path}: no column {', '.join(missing)}")
+        rows = []
+        for row in table:
+            values = [_number(row[column]) for column in COLUMNS[1:]]
+            rows.append((row["name"], [values[place : place + 2] for place in range(0, 8, 2)]))
+    return rows
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan
+
+
+class LandmarkDetector:
+    """dlib's frontal face detector and 68 landmarks, as FFHQ used them.
+
+    Optional: needs the packages of the extra `align` (`dlib-bin`, `face_recognition_models`).
+    Picklable; each process loads the model once.
+
+    Raises:
+        ValueError: If a package is missing; says how to install it.
+    """
+
+    def __init__(self) -> None:
+        for module in ("dlib", "face_recognition_models"):
+            if importlib.util.find_spec(module) is None:
+                raise ValueError(
+                    f"landmarks: 'dlib' needs the package {module}; install it with "
+                    "pip install 'face-occlusion[align]'"
+                )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    @cached_property
+    def _dlib(self) -> tuple[Any, Any]:
+        # found by path: importing face_recognition_models needs setuptools' old pkg_resources
+        dlib = importlib.import_module("dlib")
+        spec = importlib.util.find_spec("face_recognition_models")
+        folders = [] if spec is None else list(spec.submodule_search_locations or [])
+        paths = [Path(folder) / _MODEL for folder in folders]
+        model = next((path for path in paths if path.is_file()), None)
+        if model is None:
+            raise ValueError(f"landmarks: no {_MODEL} in face_recognition_models; found {folders}")
+        return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(model))
+
+    def find(self, image: np.ndarray, face: np.ndarray) -> np.ndarray | None:
+        """Find the landmarks of the face that a mask shows.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+            face: (H, W) bool; of several detections, the one that overlaps it most is taken.
+
+        Returns:
+            (68, 2) float pixels, or None if no detection overlaps the mask.
+        """
+        detector, predictor = self._dlib
+        boxes = list(detector(image, 1))  # enlarged once, as small faces need
+        overlaps = [_overlap(face, box) for box in boxes]
+        if not overlaps or max(overlaps) == 0:
+            return None
+        shape = predictor(image, boxes[int(np.argmax(overlaps))])
+        return np.array([(point.x, point.y) for point in shape.parts()], dtype=float)
+
+    def find_all(self, image: np.ndarray) -> list[np.ndarray]:
+        """Find the landmarks of every face of a photograph, the largest face first.
+
+        Args:
+            image: (H, W, 3) uint8 RGB.
+
+        Returns:
+            For each face (68, 2) float pixels.
+        """
+        detector, predictor = self._dlib
+        scale = min(1.0, _DETECT_PX / max(image.shape[:2]))
+        size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+        seen = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        boxes = sorted(detector(seen, 1), key=lambda box: -box.area())
+        shapes = (predictor(seen, box) for box in boxes)
+        return [
+            np.array([(point.x + 0.5, point.y + 0.5) for point in shape.parts()]) / scale - 0.5
+            for shape in shapes
+        ]
+
+
+def _overlap(face: np.ndarray, box: Any) -> float:
+    """Return the intersection over union of a face mask and a detection's box."""
+    rows = slice(max(0, box.top()), max(0, box.bottom() + 1))
+    columns = slice(max(0, box.left()), max(0, box.right() + 1))
+    both = int(face[rows, columns].sum())
+    return both / max(1, int(face.sum()) + box.area() - both)

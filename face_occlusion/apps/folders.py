@@ -1,0 +1,193 @@
+"""Image sets from folders of image and mask files, and back."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from face_occlusion.core.images import decode_image, decode_mask, encode_png, jpeg, to_seg_map
+from face_occlusion.core.images.alpha import straight_alpha
+from face_occlusion.core.images.png import encode_palette_png
+from face_occlusion.core.imageset.format import check_key, encode_record
+from face_occlusion.core.imageset.reader import ImageSet
+from face_occlusion.core.imageset.writer import write_image_set, written_aside
+from face_occlusion.core.parallel import ordered_map
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2")  # photographs, but nothing here decodes them
+SHOWN_IN_VIEWERS = {0: (0, 0, 0), 1: (255, 255, 255), 255: (128, 128, 128)}
+
+_FEW = 64  # files that one process packs sooner than a pool of them starts
+
+
+class Pair(NamedTuple):
+    """An image file and its mask, and the key they get."""
+
+    key: str
+    image: Path
+    mask: Path
+
+
+def pack_folder(
+    images: Path,
+    masks: Path,
+    folder: Path,
+    *,
+    info: dict[str, Any],
+    samples_per_shard: int = 256,
+    jpeg_quality: int = 95,
+) -> ImageSet:
+    """Write files as a new image set, ordered by key.
+
+    An image and its mask have the same file name but for the suffix. That name becomes the key,
+    its dots and white space replaced by "_". A JPEG goes in byte for byte, unless it is turned
+    by its EXIF orientation or in CMYK; everything else is encoded as JPEG (4:4:4).
+
+    Args:
+        images: Folder of image files; other files and folders in it are left out.
+        masks: Folder of face masks, see `to_seg_map` for their values.
+        folder: The new set.
+        info: See `write_image_set`.
+        samples_per_shard: See `write_image_set`.
+        jpeg_quality: Of the images that are encoded, 1-100.
+
+    Raises:
+        ValueError: If an image lacks a mask or a mask an image, two files claim one key, sizes
+            differ, or a file is unreadable; names the files. Nothing is then written.
+    """
+    pairs = pair_files(images, masks)
+    pack = functools.partial(_pack_pair, source=info["name"], jpeg_quality=jpeg_quality)
+    workers = 1 if len(pairs) <= _FEW else None
+    samples = ordered_map(pack, pairs, desc=f"pack {info['name']}", workers=workers)
+    return write_image_set(folder, samples, info=info, samples_per_shard=samples_per_shard)
+
+
+def pair_files(images: Path, masks: Path) -> list[Pair]:
+    """Match images and masks by file name without suffix; sorted by key.
+
+    Raises:
+        ValueError: See `pack_folder`.
+    """
+    by_stem = files_by_stem(images)
+    masks_by_stem = files_by_stem(masks)
+    if lonely := sorted(by_stem.keys() - masks_by_stem.keys()):
+        raise ValueError(f"{masks}: no mask for {_list_names(by_stem[stem] for stem in lonely)}")
+    if lonely := sorted(masks_by_stem.keys() - by_stem.keys()):
+        raise ValueError(
+            f"{images}: no image for {_list_names(masks_by_stem[stem] for stem in lonely)}"
+        )
+    pairs: dict[str, Pair] = {}
+    for stem, image in by_stem.items():
+        key = check_key(re.sub(r"[\s.]", "_", stem))
+        if key in pairs:
+            raise ValueError(f"{image} and {pairs[key].image} would both get the key '{key}'")
+        pairs[key] = Pair(key, image, masks_by_stem[stem])
+    return [pairs[key] for key in sorted(pairs)]
+
+
+def files_by_stem(folder: Path) -> dict[str, Path]:
+    """Map the names of a folder's images, without their suffix, to their files, sorted.
+
+    Photographs of formats that are not read are left out, and counted in a warning.
+
+    Raises:
+        ValueError: If there is no such folder, no image in it, or two have one name.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder")
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
+            continue
+        if path.stem in files:
+            raise ValueError(f"{path} and {files[path.stem]} have the same name but for the suffix")
+        files[path.stem] = path
+    if unread := sum(path.suffix.lower() in NOT_READ for path in folder.iterdir()):
+        logging.warning("%s: %d left out, %s are not read", folder, unread, ", ".join(NOT_READ))
+    if not files:
+        raise ValueError(f"{folder}: holds no image; looked for {', '.join(SUFFIXES)}")
+    return files
+
+
+def _list_names(paths: Any, most: int = 5) -> str:
+    names = [path.name for path in paths]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _pack_pair(pair: Pair, source: str, jpeg_quality: int) -> tuple[str, dict[str, bytes]]:
+    data = pair.image.read_bytes()
+    image = decode_image(data, str(pair.image))
+    seg_map = to_seg_map(decode_mask(pair.mask.read_bytes(), str(pair.mask)), str(pair.mask))
+    if image.shape[:2] != seg_map.shape:
+        raise ValueError(
+            f"{pair.mask} must have the size of {pair.image}, height x width "
+            f"{image.shape[0]}x{image.shape[1]}; got {seg_map.shape[0]}x{seg_map.shape[1]}"
+        )
+    if not jpeg.is_plain(data):
+        data = jpeg.encode_jpeg(image, jpeg_quality)
+    record = {
+        "name": pair.image.name,
+        "mask": pair.mask.name,
+        "source": source,
+        "size": list(seg_map.shape),
+        "occluder_kind": None,
+    }
+    return pair.key, {"jpg": data, "png": encode_png(seg_map), "json": encode_record(record)}
+
+
+def unpack_image_set(image_set: ImageSet, folder: Path) -> None:
+    """Write an image set as files that viewers and annotation tools open.
+
+    - `images/KEY.jpg`, byte for byte;
+    - `masks/KEY.png`, face 255 and background 0. A mask with ignored pixels becomes a palette
+      image whose indices are the class ids 0, 1, 255, shown as black, white, grey;
+    - `masks_original/KEY.png` likewise, where the set has them;
+    - `cutouts/KEY.png`, RGBA with straight alpha;
+    - `records/KEY.json`, indented.
+
+    Other parts keep their bytes, in a folder named after the part. `pack_folder` takes `images`
+    and `masks` back.
+
+    Raises:
+        ValueError: If the folder is in use, or the set is absent.
+    """
+    if image_set.absent:
+        raise ValueError(f"{image_set.folder}: holds no samples: {image_set.absent}")
+    with written_aside(Path(folder)) as partial:
+        for key in tqdm(image_set.keys, desc=f"unpack {image_set.info['name']}", mininterval=0.5):
+            for part in image_set.parts(key):
+                name, content = _unpack_part(image_set, key, part)
+                path = partial / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(content)
+
+
+def _unpack_part(image_set: ImageSet, key: str, part: str) -> tuple[str, bytes]:
+    """Return a part's path under the folder, and its content there."""
+    if part == "jpg":
+        return f"images/{key}.jpg", image_set.read(key, part)
+    if part == "json":
+        text = json.dumps(image_set.record(key), indent=2, ensure_ascii=False)
+        return f"records/{key}.json", f"{text}\n".encode()
+    if part == "rgba.png":
+        return f"cutouts/{key}.png", encode_png(straight_alpha(image_set.cutout(key)))
+    if part == "png":
+        return f"masks/{key}.png", _viewable(image_set.seg_map(key))
+    if part == "original.png":
+        return f"masks_original/{key}.png", _viewable(image_set.seg_map(key, part))
+    return f"{part}/{key}.{part}", image_set.read(key, part)
+
+
+def _viewable(seg_map: np.ndarray) -> bytes:
+    """Encode class ids such that they are seen, and read back."""
+    if (seg_map <= 1).all():
+        return encode_png(seg_map * np.uint8(255))
+    return encode_palette_png(seg_map, SHOWN_IN_VIEWERS)

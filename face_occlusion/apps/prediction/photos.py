@@ -1,0 +1,128 @@
+"""Find the photographs a user names: files, and folders with everything in them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from face_occlusion.apps.folders import NOT_READ, SUFFIXES
+
+_BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photo:
+    """A photograph, and the name its predictions get.
+
+    Attributes:
+        path: The file.
+        name: Its path without suffix below the folder that was named, or its bare name.
+    """
+
+    path: Path
+    name: PurePosixPath
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predicted:
+    """What became of one photograph.
+
+    Attributes:
+        photo: The photograph.
+        size: (height, width) as it is looked at; None if it could not be read.
+        face_frac: Share of the pixels that are face.
+        seen: How the network saw it: whole, or its aligned faces.
+        error: Why there is no prediction, or None.
+    """
+
+    photo: Photo
+    size: tuple[int, int] | None = None
+    face_frac: float = 0.0
+    seen: str = ""
+    error: str | None = None
+
+
+def find_photos(sources: Sequence[Path], out: Path | None = None) -> list[Photo]:
+    """List photographs in the order named; those of a folder sorted, subfolders included.
+
+    Where two would get one name, their suffixes are kept in it (`IMG_1.png`), or the folders that
+    they were found in stand before it (`monday/IMG_1`). Photographs of a format that cannot be
+    read (`NOT_READ`) are listed too, so that nobody misses them in silence.
+
+    Args:
+        sources: Files and folders.
+        out: The folder of predictions, which may lie in one of them: what it holds is left out.
+
+    Raises:
+        ValueError: If there is none that can be read, a file is not there or no image, or two
+            photographs cannot be told apart by name.
+    """
+    found = dict.fromkeys(found for source in sources for found in _photos_of(source, out))
+    if not any(photo.path.suffix.lower() in SUFFIXES for photo, _ in found):
+        raise ValueError(f"no image in {', '.join(map(str, sources))}; {_looked_for()}")
+    return _told_apart(list(found))
+
+
+def reason_not_read(path: Path, data: bytes) -> str | None:
+    """Say which format that nothing here decodes a file has, by its first bytes and its name."""
+    suffix = path.suffix.lower()
+    kind = _BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
+    if kind is None and suffix in NOT_READ:
+        kind = suffix[1:].upper()
+    return f"{path}: {kind} is not read; save it as JPEG or PNG" if kind else None
+
+
+def _photos_of(source: Path, out: Path | None) -> Iterator[tuple[Photo, str]]:
+    """Yield the photographs of a file or folder, with the name of the folder they are found in."""
+    if source.is_dir():
+        out = out and out.absolute()
+        for path in sorted(source.rglob("*")):
+            wanted = path.suffix.lower() in (*SUFFIXES, *NOT_READ) and not path.name.startswith(".")
+            if wanted and path.is_file() and (out is None or out not in path.absolute().parents):
+                yield _photo(path, path.relative_to(source)), source.resolve().name
+        return
+    if not source.is_file():
+        raise ValueError(f"{source}: no such file or folder")
+    if source.suffix.lower() not in (*SUFFIXES, *NOT_READ):
+        raise ValueError(f"{source}: not an image; {_looked_for()}")
+    yield _photo(source, Path(source.name)), source.resolve().parent.name
+
+
+def _photo(path: Path, below: Path) -> Photo:
+    """Name a photograph; one that is not read keeps its suffix, and so out of others' way."""
+    kept = below if path.suffix.lower() in NOT_READ else below.with_suffix("")
+    return Photo(path=path, name=PurePosixPath(kept))
+
+
+def _told_apart(found: Sequence[tuple[Photo, str]]) -> list[Photo]:
+    """Give every photograph a name of its own."""
+    by_name = defaultdict(list)
+    for photo, folder in found:
+        by_name[photo.name].append((photo, folder))
+    names: dict[PurePosixPath, Photo] = {}
+    for photo, folder in found:
+        name = _longer_name(photo, folder, by_name[photo.name])
+        other = names.setdefault(name, photo)
+        if other != photo:
+            raise ValueError(
+                f"{photo.path} and {other.path} would both be written as '{name}'; "
+                "rename one, or predict them apart"
+            )
+    return [replace(photo, name=name) for name, photo in names.items()]
+
+
+def _longer_name(
+    photo: Photo, folder: str, namesakes: Sequence[tuple[Photo, str]]
+) -> PurePosixPath:
+    """Return what tells a photograph from its namesakes: suffix, folder, or nothing at all."""
+    if len(namesakes) == 1:
+        return photo.name
+    if len({other.path.suffix for other, _ in namesakes}) == len(namesakes):
+        return PurePosixPath(f"{photo.name}{photo.path.suffix}")
+    return PurePosixPath(folder) / photo.name
+
+
+def _looked_for() -> str:
+    return f"looked for {', '.join(SUFFIXES)}"

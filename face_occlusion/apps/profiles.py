@@ -1,0 +1,98 @@
+"""Compose a profile: the paper's parameters with the profile's own values over them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from face_occlusion.core.writing import write_aside
+
+BASE = "paper"
+
+
+def profile_names(folder: Path) -> list[str]:
+    """List the profiles in a folder, sorted by name."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def compose(folder: Path, name: str) -> str:
+    """Write a profile out in full.
+
+    Args:
+        folder: The folder of profiles; `paper.yaml` holds every key, the others only what
+            they change.
+        name: The profile to compose.
+
+    Returns:
+        The text of a complete params.yaml, with the comments of `paper.yaml`.
+
+    Raises:
+        ValueError: If there is no such profile, or it sets a key that the base lacks.
+    """
+    if name not in (known := profile_names(folder)):
+        raise ValueError(f"profile: no profile '{name}' in {folder}; known: {', '.join(known)}")
+    yaml = _round_trip()
+    params = yaml.load((folder / f"{BASE}.yaml").read_text())
+    if name != BASE:
+        path = folder / f"{name}.yaml"
+        _override(params, yaml.load(path.read_text()) or {}, f"{path}: ")
+    text = io.StringIO()
+    yaml.dump(params, text)
+    return text.getvalue()
+
+
+def switch(folder: Path, name: str, target: Path, *, force: bool = False) -> bool:
+    """Write profile `name` to the parameter file `target`.
+
+    Args:
+        folder: The folder of profiles.
+        name: The profile to switch to.
+        target: The parameter file in force, usually `params.yaml`.
+        force: Replace a file that was edited by hand.
+
+    Returns:
+        Whether the file changed.
+
+    Raises:
+        ValueError: If there is no such profile, or `target` holds values of the user's own
+            that would be lost and `force` is not given.
+    """
+    text = compose(folder, name)
+    if target.is_file():
+        current = _plain(target.read_text())
+        if current == _plain(text):
+            return False
+        pristine = any(current == _plain(compose(folder, known)) for known in profile_names(folder))
+        if not pristine and not force:
+            raise ValueError(
+                f"{target} differs from every profile in {folder}: switching would lose your "
+                "changes; keep them (git commit, or copy the file), then use --force "
+                "(make profile NAME=... FORCE=1)"
+            )
+    write_aside(target, text)
+    return True
+
+
+def _override(params: MutableMapping[str, Any], changes: Mapping[str, Any], where: str) -> None:
+    for key, value in changes.items():
+        if key not in params:
+            raise ValueError(f"{where}unknown key '{key}'; known: {', '.join(map(str, params))}")
+        if isinstance(value, Mapping) and isinstance(params[key], MutableMapping):
+            _override(params[key], value, f"{where}{key}.")
+        else:
+            params[key] = value
+
+
+def _plain(text: str) -> Any:
+    return YAML(typ="safe").load(text)
+
+
+def _round_trip() -> YAML:
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.preserve_quotes = True
+    return yaml

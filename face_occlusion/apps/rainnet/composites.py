@@ -1,0 +1,150 @@
+"""Draw composites with a wrongly coloured foreground, and what they should look like.
+
+Half of them are a region of a photograph, in the shape of a cut-out; half a cut-out pasted on a
+photograph. The whole is first given a common light, then the foreground alone is recoloured: the
+network sees the recoloured one and learns to undo it (as iHarmony4's composites, Cong et al. 2020).
+Runs on any device; all draws come from a CPU generator, so a seed means the same everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from face_occlusion.apps.rainnet.training_images import TrainingImages
+
+PASTED_FRAC = 0.5  # the others recolour a region of the photograph
+UNTOUCHED_FRAC = 0.05  # foregrounds left as they are: nothing to undo
+COMMON_LIGHT = 0.5  # strength of the whole image's change, as a share of the foreground's
+SCALE_RANGE = (0.35, 1.0)  # of the square cut-outs, against the image
+ZOOM_RANGE = (0.75, 1.0)  # side of the window taken of the photograph
+
+
+@dataclass(frozen=True)
+class Composites:
+    """A batch for the network.
+
+    Attributes:
+        image: (B, 3, S, S) float32 in [-1, 1], foreground recoloured.
+        mask: (B, 1, S, S) float32, 0 or 1; 1 = foreground.
+        target: (B, 3, S, S) float32 in [-1, 1], what the image should be.
+    """
+
+    image: torch.Tensor
+    mask: torch.Tensor
+    target: torch.Tensor
+
+
+class CompositeSource:
+    """An endless source of composites.
+
+    Args:
+        images: Photographs and cut-outs.
+        seed: Seed of all draws.
+        device: Where the images are kept and composites are made.
+    """
+
+    def __init__(self, images: TrainingImages, seed: int, device: str | torch.device) -> None:
+        self.device = torch.device(device)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.faces = _planes(images.faces, self.device)
+        self.cutouts = _planes(images.cutouts, self.device)
+
+    def draw(self, batch: int) -> Composites:
+        """Draw a batch.
+
+        Args:
+            batch: Number of composites B.
+
+        Returns:
+            The batch, on the source's device.
+        """
+        face_index = torch.randint(len(self.faces), (batch,), generator=self.generator)
+        cutout_index = torch.randint(len(self.cutouts), (batch,), generator=self.generator)
+        faces = _warp(self.faces[face_index.to(self.device)], self._face_windows(batch))
+        placed = _warp(self.cutouts[cutout_index.to(self.device)], self._placements(batch))
+        alpha = placed[:, 3:]
+        pasted = (self._uniform(batch, 0, 1) < PASTED_FRAC).float()[:, None, None, None]
+        scene = faces + pasted * (placed[:, :3] - alpha * faces)
+        target = recolour(scene, COMMON_LIGHT * self._recolouring(batch))
+        touched = (self._uniform(batch, 0, 1) >= UNTOUCHED_FRAC).float()[:, None]
+        wrong = recolour(target, touched * self._recolouring(batch))
+        image = target + alpha * (wrong - target)
+        return Composites(image * 2 - 1, (alpha >= 0.5).float(), target * 2 - 1)
+
+    def _uniform(self, count: int, low: float, high: float) -> torch.Tensor:
+        """Draw (count,) values of an interval, on the source's device."""
+        values = torch.rand(count, generator=self.generator) * (high - low) + low
+        return values.to(self.device)
+
+    def _recolouring(self, batch: int) -> torch.Tensor:
+        """Draw (B, 7) settings of `recolour`."""
+        return torch.stack([self._uniform(batch, -r, r) for r in RECOLOUR_RANGES], dim=1)
+
+    def _face_windows(self, batch: int) -> torch.Tensor:
+        """Draw (B, 2, 3) windows of photographs, half of them mirrored."""
+        zoom = self._uniform(batch, *ZOOM_RANGE)
+        shift_x, shift_y = ((1 - zoom) * self._uniform(batch, -1, 1) for _ in range(2))
+        mirror = torch.sign(self._uniform(batch, -1, 1) + 1e-9)
+        nothing = torch.zeros_like(zoom)
+        rows = [torch.stack([zoom * mirror, nothing, shift_x], 1)]
+        rows.append(torch.stack([nothing, zoom, shift_y], 1))
+        return torch.stack(rows, 1)
+
+    def _placements(self, batch: int) -> torch.Tensor:
+        """Draw (B, 2, 3) places of cut-outs: any angle, shrunk, middle inside the image."""
+        size = self._uniform(batch, *SCALE_RANGE)
+        angle = self._uniform(batch, -math.pi, math.pi)
+        shift_x, shift_y = (self._uniform(batch, -0.6, 0.6) for _ in range(2))
+        cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
+        rows = [torch.stack([cos, -sin, -(cos * shift_x - sin * shift_y)], 1)]
+        rows.append(torch.stack([sin, cos, -(sin * shift_x + cos * shift_y)], 1))
+        return torch.stack(rows, 1)
+
+
+# Gamma, brightness, contrast, saturation, temperature, tint: exponents of a factor, so that 0
+# changes nothing; hue: radians.
+RECOLOUR_RANGES = (0.35, 0.35, 0.3, 0.4, 0.2, 0.1, 0.25)
+_TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112))
+
+
+def recolour(image: torch.Tensor, settings: torch.Tensor) -> torch.Tensor:
+    """Change colours as cameras and lights do.
+
+    Args:
+        image: (B, 3, H, W) float in 0-1; left unchanged.
+        settings: (B, 7): gamma, brightness, contrast, saturation, temperature and tint as natural
+            logarithms of their factors, hue in radians; 0 changes nothing.
+
+    Returns:
+        (B, 3, H, W) in 0-1, clipped.
+    """
+    columns = settings[..., None, None, None].unbind(1)  # 7 of (B, 1, 1, 1)
+    gamma, brightness, contrast, saturation, temperature, tint, hue = columns
+    image = image.clamp(1e-4, 1) ** torch.exp(gamma)
+    gains = torch.cat([temperature, tint, -temperature], dim=1)  # (B, 3, 1, 1)
+    image = image * torch.exp(gains + brightness)
+    mean = image.mean(dim=(1, 2, 3), keepdim=True)
+    image = (image - mean) * torch.exp(contrast) + mean
+    to_yiq = torch.tensor(_TO_YIQ, device=image.device)
+    luma, in_phase, quadrature = torch.einsum("ij,bjhw->bihw", to_yiq, image).split(1, dim=1)
+    cos, sin = torch.cos(hue) * torch.exp(saturation), torch.sin(hue) * torch.exp(saturation)
+    turned = torch.cat(
+        [luma, cos * in_phase - sin * quadrature, sin * in_phase + cos * quadrature], dim=1
+    )
+    return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(to_yiq), turned).clamp(0, 1)
+
+
+def _planes(images: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Return (N, C, S, S) uint8 on a device."""
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, 3, 1))).to(device)
+
+
+def _warp(images: torch.Tensor, to_source: torch.Tensor) -> torch.Tensor:
+    """Warp (B, C, S, S) uint8 to float32 in 0-1; outside is 0."""
+    grid = functional.affine_grid(to_source, list(images.shape), align_corners=False)
+    return functional.grid_sample(images.float() / 255, grid, align_corners=False)

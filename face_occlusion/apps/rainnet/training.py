@@ -1,0 +1,268 @@
+"""Train RainNet on composites of the sets at hand, and measure it on held-out ones."""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from face_occlusion.apps.rainnet.composites import Composites, CompositeSource
+from face_occlusion.apps.rainnet.training_images import TrainingImages
+from face_occlusion.core.writing import write_aside
+from face_occlusion.generation.harmonisation import statistics
+from face_occlusion.generation.harmonisation.checkpoint import save_rainnet
+from face_occlusion.generation.harmonisation.rainnet import RainNet, check_side
+
+HELD_OUT_SEED = 1
+MIN_AREA_PX = 100  # smaller foregrounds weigh less (Sofiiuk et al. 2021, "foreground-normalised")
+GRADIENT_NORM = 1.0
+LOG_POINTS = 100
+BEST_STRENGTHS = {"mkl": 0.75, "reinhard": 0.5}  # measured by bench.generation_quality
+
+Harmonise = Callable[[Composites], torch.Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingParams:
+    """How RainNet is trained."""
+
+    width: int  # channels after the first convolution; 64 in the published network
+    iterations: int
+    batch_size: int
+    learning_rate: float  # AdamW's, falling to 0 along a cosine
+    seed: int
+    num_held_out: int  # composites in the evaluation
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for key in ("width", "iterations", "batch_size", "num_held_out"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key} must be at least 1; got {getattr(self, key)}")
+        if not self.learning_rate > 0:
+            raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
+
+
+def train_rainnet(
+    images: TrainingImages, out: Path, params: TrainingParams, device: str | torch.device
+) -> dict[str, Any]:
+    """Train a generator and write its checkpoint and its card.
+
+    Args:
+        images: Photographs and cut-outs; one in eight of either is held out.
+        out: The checkpoint, a state dict compatible with the published one. The card, JSON, stands
+            beside it under the same stem.
+        params: Settings.
+        device: Where to train.
+
+    Returns:
+        The card: settings, counts, seconds, losses, and the errors on held-out composites.
+
+    Raises:
+        ValueError: If the images are too few or no multiple of 256 pixels a side.
+    """
+    check_side(images.side_px, images.side_px)
+    training, held_out = images.split()
+    torch.manual_seed(params.seed)
+    network = RainNet(params.width)
+    initialise(network)
+    network.to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in its stubs
+    source = CompositeSource(training, params.seed, device)
+    start = time.perf_counter()
+    losses = optimise(network, source, params)
+    seconds = time.perf_counter() - start
+    network.eval()
+    card = {
+        "network": "RainNet generator",
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "settings": asdict(params),
+        "side_px": images.side_px,
+        "training": {"faces": len(training.faces), "cutouts": len(training.cutouts)},
+        "held_out": {"faces": len(held_out.faces), "cutouts": len(held_out.cutouts)},
+        "seconds": round(seconds, 1),
+        "device": device_name(device),
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+        },
+        "losses": losses,
+        "errors": evaluate(network, held_out, params.num_held_out, device),
+    }
+    save_rainnet(network, out)
+    write_card(card, out.with_suffix(".json"))
+    return card
+
+
+def initialise(network: RainNet) -> None:
+    """Draw weights as published: convolutions from N(0, 0.02), the rest left at zero."""
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+            torch.nn.init.normal_(module.weight, 0.0, 0.02)
+            if module.bias is not None:
+                torch.nn.init.zeros_(module.bias)
+
+
+def optimise(
+    network: RainNet, source: CompositeSource, params: TrainingParams
+) -> list[tuple[int, float]]:
+    """Train in place.
+
+    Args:
+        network: The generator, on the source's device.
+        source: Composites.
+        params: Settings.
+
+    Returns:
+        (iteration, loss), about a hundred of them, each the mean since the one before.
+
+    Raises:
+        ValueError: If the loss is no longer finite.
+    """
+    optimiser = torch.optim.AdamW(network.parameters(), lr=params.learning_rate, weight_decay=0.0)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda i: 0.5 * (1 + math.cos(math.pi * i / params.iterations))
+    )
+    every = max(1, params.iterations // LOG_POINTS)
+    recent = torch.zeros((), device=source.device)
+    losses = []
+    network.train()
+    with tqdm(total=params.iterations, desc="RainNet", unit="step") as progress:
+        for iteration in range(1, params.iterations + 1):
+            batch = source.draw(params.batch_size)
+            loss = foreground_loss(network(batch.image, batch.mask), batch)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
+            optimiser.step()
+            schedule.step()
+            recent += loss.detach()
+            progress.update()
+            if iteration % every == 0:
+                mean = recent.item() / every
+                if not math.isfinite(mean):
+                    raise ValueError(
+                        f"learning_rate: the loss is {mean} at iteration {iteration}; "
+                        f"got {params.learning_rate}, lower it"
+                    )
+                losses.append((iteration, round(mean, 5)))
+                progress.set_postfix(loss=f"{mean:.4f}")
+                recent.zero_()
+    return losses
+
+
+def foreground_loss(output: torch.Tensor, batch: Composites) -> torch.Tensor:
+    """Return the mean absolute error within the foreground, each composite equal.
+
+    Args:
+        output: (B, 3, S, S) the network's output in [-1, 1].
+        batch: The composites.
+
+    Returns:
+        A scalar on the scale 0-1. Composites with under 100 foreground pixels weigh less.
+    """
+    error = ((output - batch.target).abs() * batch.mask).mean(dim=1).sum(dim=(1, 2)) / 2
+    area = batch.mask.sum(dim=(1, 2, 3)).clamp(min=MIN_AREA_PX)
+    return (error / area).mean()
+
+
+@torch.inference_mode()
+def evaluate(
+    network: RainNet, images: TrainingImages, num_composites: int, device: str | torch.device
+) -> dict[str, dict[str, float]]:
+    """Measure colour errors on composites of held-out images.
+
+    Args:
+        network: The generator, in evaluation mode.
+        images: Images that the network was not trained on.
+        num_composites: How many composites; they are the same for every network.
+        device: Where the network is.
+
+    Returns:
+        For the input as it is, MKL and Reinhard at their best strengths, and RainNet: `mse`, over
+        all pixels; `fmse`, over the foreground; both in levels of 255, squared, and means over
+        composites (as iHarmony4).
+    """
+    source = CompositeSource(images, HELD_OUT_SEED, device)
+    methods: dict[str, Harmonise] = {
+        "input": lambda batch: batch.image,
+        "mkl": lambda batch: by_statistics(batch, statistics.mkl, BEST_STRENGTHS["mkl"]),
+        "reinhard": lambda batch: by_statistics(
+            batch, statistics.reinhard, BEST_STRENGTHS["reinhard"]
+        ),
+        "rainnet": lambda batch: network.composite(batch.image, batch.mask),
+    }
+    errors: dict[str, list[torch.Tensor]] = {name: [] for name in methods}
+    remaining = num_composites
+    while remaining > 0:
+        batch = source.draw(min(16, remaining))
+        remaining -= len(batch.image)
+        for name, method in methods.items():
+            errors[name].append(colour_errors(method(batch), batch))
+    means = {name: torch.cat(values).mean(dim=0).tolist() for name, values in errors.items()}
+    return {
+        name: {"mse": round(mse, 2), "fmse": round(fmse, 2)} for name, (mse, fmse) in means.items()
+    }
+
+
+def colour_errors(output: torch.Tensor, batch: Composites) -> torch.Tensor:
+    """Return (B', 2): mean squared error over the image and over the foreground, in levels².
+
+    Composites whose foreground is empty are left out.
+    """
+    squared = ((output - batch.target) * 127.5).square().mean(dim=1, keepdim=True)
+    area = batch.mask.sum(dim=(1, 2, 3))
+    inside = (squared * batch.mask).sum(dim=(1, 2, 3)) / area.clamp(min=1)
+    return torch.stack([squared.mean(dim=(1, 2, 3)), inside], dim=1)[area > 0]
+
+
+def by_statistics(batch: Composites, move: statistics.Move, strength: float) -> torch.Tensor:
+    """Harmonise a batch with colour statistics.
+
+    Args:
+        batch: The composites; left unchanged.
+        move: `statistics.mkl` or `statistics.reinhard`.
+        strength: Share of the change that is applied, in 0-1.
+
+    Returns:
+        (B, 3, S, S) in [-1, 1].
+    """
+    output = batch.image.clone()
+    for i, mask in enumerate(batch.mask[:, 0] > 0):
+        pixels = ((batch.image[i] + 1) * 127.5).permute(1, 2, 0).double().cpu().numpy()
+        inside = mask.cpu().numpy()
+        affine = statistics.affine_change(move, pixels, inside, ~inside)
+        if affine is not None:
+            change = strength * (pixels[inside] @ affine[:, :3].T + affine[:, 3])
+            output[i][:, mask] += torch.from_numpy(change.T / 127.5).to(output)
+    return output.clamp(-1, 1)
+
+
+def device_name(device: str | torch.device) -> str:
+    """Name the processor for the card."""
+    device = torch.device(device)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def write_card(card: dict[str, Any], path: Path) -> None:
+    """Write a card as JSON, aside first."""
+    write_aside(path, json.dumps(card, indent=2, allow_nan=False) + "\n")
+
+
+def error_table(card: dict[str, Any]) -> str:
+    """Print the errors of a card as lines of text."""
+    lines = [f"{'':10}{'MSE':>10}{'fMSE':>10}   held-out composites, levels of 255 squared"]
+    lines += [
+        f"{name:10}{error['mse']:10.2f}{error['fmse']:10.2f}"
+        for name, error in card["errors"].items()
+    ]
+    return "\n".join(lines)

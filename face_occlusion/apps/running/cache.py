@@ -1,0 +1,84 @@
+"""Hash DVC's cache again: it trusts what lies there.
+
+Workspace and cache share files through hard links. A write through such a link, possible as root or
+after `chmod`, changes the cached object, and `dvc push` uploads it under the old name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from face_occlusion.core.parallel import num_workers
+from face_occlusion.core.params import read_yaml
+
+
+@dataclass(frozen=True, kw_only=True)
+class DamagedObject:
+    """An object of the cache whose content is not what its name says.
+
+    Attributes:
+        path: Where it lies.
+        output: The output of dvc.lock that it belongs to, with the file's path in it; None if it
+            belongs to an earlier or another version.
+    """
+
+    path: Path
+    output: str | None
+
+
+def find_damaged(cache: Path, lock: Path) -> tuple[int, list[DamagedObject]]:
+    """Hash every object of a DVC cache.
+
+    Args:
+        cache: The cache, usually `.dvc/cache`.
+        lock: `dvc.lock`, which says what objects belong to; may be missing.
+
+    Returns:
+        The number of objects, and those that are damaged, sorted by path.
+
+    Raises:
+        ValueError: If the folder is no cache.
+    """
+    root = cache / "files" / "md5"
+    if not root.is_dir():
+        raise ValueError(f"{cache}: no cache of DVC 3 (no folder files/md5); name it by --cache")
+    objects = sorted(path for path in root.glob("??/*") if path.is_file())
+    with ThreadPoolExecutor(num_workers()) as pool:
+        whole = list(tqdm(pool.map(_is_whole, objects), total=len(objects), desc="cache"))
+    damaged = [path for path, good in zip(objects, whole, strict=True) if not good]
+    if not damaged:
+        return len(objects), []
+    outputs = dict(_outputs(lock, root))
+    return len(objects), [
+        DamagedObject(path=path, output=outputs.get(_name(path))) for path in damaged
+    ]
+
+
+def _name(path: Path) -> str:
+    return path.parent.name + path.name
+
+
+def _is_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+    return digest.hexdigest() == _name(path).removesuffix(".dir")
+
+
+def _outputs(lock: Path, root: Path) -> Iterator[tuple[str, str]]:
+    """Yield (object, path in the workspace) of every output in dvc.lock, folders' files too."""
+    stages = read_yaml(lock).get("stages", {}) if lock.is_file() else {}
+    for stage in stages.values():
+        for out in stage.get("outs", []):
+            name, path = out.get("md5", ""), out["path"]
+            yield name, path
+            listing = root / name[:2] / name[2:]
+            if name.endswith(".dir") and listing.is_file() and _is_whole(listing):
+                for entry in json.loads(listing.read_text()):
+                    yield entry["md5"], f"{path}/{entry['relpath']}"

@@ -1,0 +1,181 @@
+"""Run stale stages side by side, each when those before it are done."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm import tqdm
+
+from face_occlusion.apps.running.jobs import Job, end_all, was_locked_out
+from face_occlusion.apps.running.pipeline import Stage
+from face_occlusion.apps.running.slots import Slot
+
+TICK = 0.1  # seconds between two looks at the jobs
+ATTEMPTS = 5  # of a stage that only a lock held up
+
+Launch = Callable[[Stage, Slot], Job]
+
+
+@dataclass
+class Outcome:
+    """What became of the stages.
+
+    Attributes:
+        done: Those that ended well, in that order.
+        failed: Those that did not, with their logs.
+        skipped: Those that a failed one comes before, with its name.
+        interrupted: The signal that ended it all, or None.
+    """
+
+    done: list[str] = field(default_factory=list)
+    failed: dict[str, Path] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    interrupted: int | None = None
+
+
+@dataclass(frozen=True)
+class _Running:
+    job: Job
+    slot: Slot
+    started: float
+    attempt: int
+
+
+class _Schedule:
+    """The stages that wait, run and are done."""
+
+    def __init__(
+        self, stages: Mapping[str, Stage], slots: Sequence[Slot], launch: Launch, bar: tqdm
+    ) -> None:
+        self._stages = stages
+        self._launch = launch
+        self._bar = bar
+        self._waiting = list(stages)
+        self._free = list(slots)
+        self._attempts: dict[str, int] = {}
+        self._shown = ""
+        self.running: dict[str, _Running] = {}
+        self.outcome = Outcome()
+
+    @property
+    def ended(self) -> bool:
+        return not self.running and (not self._waiting or self.outcome.interrupted is not None)
+
+    def start_ready(self) -> None:
+        """Fill the free slots with stages that nothing holds up."""
+        for name in list(self._waiting):
+            if not self._free:
+                return
+            stage = self._stages[name]
+            if all(
+                before in self.outcome.done for before in stage.upstream if before in self._stages
+            ):
+                self._waiting.remove(name)
+                slot = self._free.pop(0)
+                attempt = self._attempts[name] = self._attempts.get(name, 0) + 1
+                job = self._launch(stage, slot)
+                self.running[name] = _Running(job, slot, time.monotonic(), attempt)
+
+    def collect_ended(self) -> None:
+        """Take the stages that ended off their slots."""
+        for name, running in list(self.running.items()):
+            status = running.job.poll()
+            if status is None:
+                continue
+            del self.running[name]
+            self._free.append(running.slot)
+            self._free.sort(key=lambda slot: slot.number)
+            if status == 0:
+                self._finish(name, time.monotonic() - running.started)
+            elif self.outcome.interrupted is not None:
+                self._bar.write(f"{name}: interrupted")
+            elif running.attempt < ATTEMPTS and was_locked_out(running.job.log):
+                self._bar.write(f"{name}: another DVC process holds a lock; again")
+                self._waiting.insert(0, name)
+            else:
+                self._fail(name, status, running.job.log)
+
+    def _finish(self, name: str, seconds: float) -> None:
+        self.outcome.done.append(name)
+        self._bar.write(f"{name}: {seconds:.0f} s")
+        self._bar.update()
+
+    def _fail(self, name: str, status: int, log: Path) -> None:
+        self.outcome.failed[name] = log
+        self._bar.write(f"{name}: FAILED with status {status}; its output: {log}")
+        for other in list(self._waiting):
+            if self._comes_before(name, other):
+                self._waiting.remove(other)
+                self.outcome.skipped[other] = name
+
+    def _comes_before(self, first: str, last: str) -> bool:
+        upstream = [name for name in self._stages[last].upstream if name in self._stages]
+        return first in upstream or any(self._comes_before(first, name) for name in upstream)
+
+    def show(self) -> None:
+        """Name the running stages in the bar, and move its clock."""
+        names = ", ".join(self.running)
+        if names != self._shown:
+            self._shown = names
+            self._bar.set_postfix_str(names)
+        self._bar.update(0)
+
+
+def run_stages(stages: Mapping[str, Stage], slots: Sequence[Slot], launch: Launch) -> Outcome:
+    """Run stages, as many at once as there are slots.
+
+    A stage that fails holds up what depends on it and nothing else. The first SIGINT or SIGTERM is
+    passed on to the running ones, which are waited for; the second kills them.
+
+    Args:
+        stages: What to run; of those that could start, the first in this order do.
+        slots: Where to run.
+        launch: Starts a stage in a slot.
+
+    Returns:
+        What became of each.
+    """
+    interval = 1 if sys.stderr.isatty() else 60  # seconds; in a file each state is a line
+    with (
+        tqdm(total=len(stages), desc="stages", unit="stage", mininterval=interval) as bar,
+        _signals() as received,
+    ):
+        schedule = _Schedule(stages, slots, launch, bar)
+        passed_on = 0
+        try:
+            while not schedule.ended:
+                schedule.collect_ended()
+                for number in received[passed_on:]:
+                    schedule.outcome.interrupted = number
+                    bar.write("ending the running stages; once more kills them")
+                    for running in schedule.running.values():
+                        running.job.send(number)
+                    passed_on += 1
+                if not received:
+                    schedule.start_ready()
+                schedule.show()
+                time.sleep(TICK)
+        finally:
+            end_all([running.job for running in schedule.running.values()])
+    return schedule.outcome
+
+
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """Collect SIGINT and SIGTERM instead of ending by them."""
+    received: list[int] = []
+    before = {
+        number: signal.signal(number, lambda received_number, _: received.append(received_number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,221 @@
+"""Sheets of one hand in one place, side by side: only the compared thing differs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
+
+from face_occlusion.apps.viewing.contact_sheet import fit, pick_keys
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.generation.occlusion import OccluderSource, Sample, occlude, sample_rng
+from face_occlusion.generation.params import GenerateParams
+from face_occlusion.generation.presets import SOT, default_params, paper_params, with_colours
+
+GAP_PX = 3  # between the pictures of a sample
+MARGIN_PX = 16  # between samples
+TITLE_PX, TEXT_PX = 20, 13
+CROP_PX = 40  # side of the part of a picture whose label is shown magnified
+LABEL_RGB = (0, 255, 160)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One face occluded in several ways that differ in one thing.
+
+    Attributes:
+        kind: Occluders: hands, objects or textures.
+        figures: The paper's figures that show the same.
+        variants: Caption and settings of each way, all of one seed.
+    """
+
+    kind: str
+    figures: str
+    variants: Mapping[str, GenerateParams]
+
+
+def comparisons(objects: str = "fit") -> dict[str, Comparison]:
+    """Return the paper's comparisons by name.
+
+    Args:
+        objects: How objects are harmonised, see `presets.with_colours`.
+    """
+    hand, shape = paper_params("hands"), paper_params("textures")
+    transfers = {
+        "without Algorithm 1": dataclasses.replace(SOT, algorithm1="off"),
+        "with Algorithm 1": SOT,
+    }
+    return {
+        "hands_transfer": Comparison(
+            "hands", "7, 14, 15", {"no transfer": hand, "transfer": default_params("hands")}
+        ),
+        "hands_algorithm1": Comparison(
+            "hands",
+            "6",
+            {
+                caption: dataclasses.replace(hand, colour_transfer=transfer)
+                for caption, transfer in transfers.items()
+            },
+        ),
+        "objects_harmonised": Comparison(
+            "objects",
+            "8, 16",
+            {
+                "as cut out": paper_params("objects"),
+                "harmonised": with_colours(default_params("objects"), "objects", objects),
+            },
+        ),
+        "randocc_opacity": Comparison(
+            "textures",
+            "9, 17",
+            {
+                "opaque": dataclasses.replace(shape, transparent_prob=0.0),
+                "transparent": dataclasses.replace(shape, transparent_prob=1.0),
+            },
+        ),
+    }
+
+
+def draw_comparison(
+    comparison: Comparison,
+    faces: ImageSet,
+    occluders: OccluderSource,
+    *,
+    num: int = 24,
+    columns: int = 4,
+    thumb_px: int = 256,
+) -> np.ndarray:
+    """Draw a comparison on faces spread evenly over a set.
+
+    Args:
+        comparison: What is compared.
+        faces: Image set with masks.
+        occluders: Occluders of the comparison's kind.
+        num: Samples.
+        columns: Samples in a row.
+        thumb_px: Longer side of each picture.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: If a face cannot be occluded.
+    """
+    cells = []
+    for key in tqdm(pick_keys(faces, num), desc=" / ".join(comparison.variants)):
+        samples = [_sample(faces, key, occluders, p) for p in comparison.variants.values()]
+        pictures = [fit(image, thumb_px) for image, _, _ in samples]
+        cells.append((_beside(pictures), _caption(key, samples[-1])))
+    title = f"{'  |  '.join(comparison.variants)}     (Fig. {comparison.figures} of the paper)"
+    return _arrange(title, cells, columns)
+
+
+def draw_labels(
+    faces: ImageSet,
+    occluders: Mapping[str, OccluderSource],
+    *,
+    num: int = 24,
+    columns: int = 4,
+    thumb_px: int = 256,
+) -> np.ndarray:
+    """Draw where labels end, magnified: the picture, and again with the label's pixel borders.
+
+    Args:
+        faces: Image set with masks.
+        occluders: Occluders by kind, taken in turns.
+        num: Samples.
+        columns: Samples in a row.
+        thumb_px: Side of each picture, rounded down to a multiple of 40, the pixels shown.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    cells, kinds = [], sorted(occluders)
+    factor = max(1, thumb_px // CROP_PX)
+    for number, key in enumerate(tqdm(pick_keys(faces, num), desc="labels")):
+        kind = kinds[number % len(kinds)]
+        sample = _sample(faces, key, occluders[kind], default_params(kind))
+        before = faces.seg_map(key) == 1
+        image, label = _edge_crop(sample[0], sample[1] == 1, before, number)
+        large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
+        cells.append((_beside([large, outline_pixels(large, label)]), _caption(key, sample)))
+    return _arrange(f"picture  |  label's border     ({factor} x)", cells, columns)
+
+
+def outline_pixels(large: np.ndarray, label: np.ndarray) -> np.ndarray:
+    """Draw the borders between the pixels of a label on a picture magnified by whole pixels.
+
+    Args:
+        large: (k h, k w, 3) uint8 RGB; left unchanged.
+        label: (h, w) bool.
+    """
+    factor = large.shape[0] // label.shape[0]
+    drawn = large.copy()
+    for row, column in zip(*np.nonzero(label[1:] != label[:-1]), strict=True):
+        drawn[(row + 1) * factor, column * factor : (column + 1) * factor + 1] = LABEL_RGB
+    for row, column in zip(*np.nonzero(label[:, 1:] != label[:, :-1]), strict=True):
+        drawn[row * factor : (row + 1) * factor + 1, (column + 1) * factor] = LABEL_RGB
+    return drawn
+
+
+def _sample(faces: ImageSet, key: str, occluders: OccluderSource, params: GenerateParams) -> Sample:
+    """Occlude one face of a set, its own photograph left as it is."""
+    params = dataclasses.replace(params, keep_background=True)
+    rng = sample_rng(key, params.seed)
+    try:
+        return occlude(faces.image(key), faces.seg_map(key), occluders, rng, params)
+    except ValueError as error:
+        raise ValueError(f"{faces.folder}: {key}: {error}") from error
+
+
+def _edge_crop(
+    image: np.ndarray, face: np.ndarray, before: np.ndarray, number: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Crop a picture and its label around a place where the occluder's edge crosses the face."""
+    hidden = cv2.dilate((before & ~face).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    edge = hidden & face
+    half = CROP_PX // 2
+    inner = np.zeros_like(edge)
+    inner[half:-half, half:-half] = edge[half:-half, half:-half]
+    places = np.argwhere(inner if inner.any() else edge)
+    row, column = places[(7919 * (number + 1)) % len(places)]
+    top = int(np.clip(row - half, 0, max(face.shape[0] - CROP_PX, 0)))
+    left = int(np.clip(column - half, 0, max(face.shape[1] - CROP_PX, 0)))
+    window = np.s_[top : top + CROP_PX, left : left + CROP_PX]
+    return image[window], face[window]
+
+
+def _beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """Put pictures of one size side by side on white."""
+    gap = np.full((pictures[0].shape[0], GAP_PX, 3), 255, np.uint8)
+    return np.hstack([part for picture in pictures for part in (gap, picture)][1:])
+
+
+def _caption(key: str, sample: Sample) -> str:
+    record = sample[2]
+    text = f"{key}  {record['occluder']}  {100 * record['covered_frac']:.0f} %"
+    return text if record["opacity"] >= 1 else f"{text}  opacity {record['opacity']:.2f}"
+
+
+def _arrange(title: str, cells: Sequence[tuple[np.ndarray, str]], columns: int) -> np.ndarray:
+    """Arrange pictures with captions under a title."""
+    width = max(picture.shape[1] for picture, _ in cells) + MARGIN_PX
+    height = max(picture.shape[0] for picture, _ in cells) + MARGIN_PX + TEXT_PX
+    num_rows = -(-len(cells) // columns)
+    head = MARGIN_PX + TITLE_PX
+    size = (MARGIN_PX + min(columns, len(cells)) * width, head + MARGIN_PX + num_rows * height)
+    sheet = Image.new("RGB", size, "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN_PX, MARGIN_PX // 2), title, "black", ImageFont.load_default(TITLE_PX))
+    for number, (picture, caption) in enumerate(cells):
+        row, column = divmod(number, columns)
+        left, top = MARGIN_PX + column * width, head + MARGIN_PX // 2 + row * height
+        sheet.paste(Image.fromarray(picture), (left, top))
+        place = (left, top + picture.shape[0] + 1)
+        draw.text(place, caption, (60, 60, 60), ImageFont.load_default(TEXT_PX))
+    return np.asarray(sheet)

@@ -1,0 +1,273 @@
+"""A contact sheet of an image set: what to look at before trusting it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
+
+from face_occlusion.apps.viewing.captions import NAME_COLOUR, VALUE_COLOUR, Line, caption, shorten
+from face_occlusion.core.imageset.reader import ImageSet
+
+MARGIN_PX = 14
+TEXT_PX = 12
+TITLE_PX = 18
+LINE_PX = 16
+FACE_COLOUR = (0, 255, 160)  # RGB, each drawn on a black rim: seen on light and on dark skin
+ORIGINAL_COLOUR = (255, 140, 0)
+IGNORED_COLOUR = (255, 0, 220)
+ARROW_COLOUR = (255, 230, 0)
+CHECKER_RGB = np.array([200, 160], np.uint8)
+LEGEND = (  # the outlines' colours, darker, to be read on white
+    ("— mask", (0, 140, 85)),
+    ("— original mask, where it differs", (200, 100, 0)),
+    ("— ignored", (220, 0, 190)),
+)
+
+_SUBPIXELS = 4  # outlines are found on a grid this much finer than the thumbnail
+_SHIFT = 4  # of OpenCV's fixed-point coordinates
+
+
+def draw_contact_sheet(
+    image_set: ImageSet, keys: Sequence[str], *, columns: int = 6, thumb_px: int = 256
+) -> np.ndarray:
+    """Draw samples with their masks' outlines and their records.
+
+    Args:
+        image_set: Any set; of an absent one the sheet says why it is.
+        keys: The samples to draw, in this order.
+        columns: Samples in a row, at least 1.
+        thumb_px: Side of the square that a sample is fitted into, at least 48.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: If an argument is out of range, or a sample is missing or unreadable.
+    """
+    if columns < 1:
+        raise ValueError(f"columns must be at least 1; got {columns}")
+    if thumb_px < 48:
+        raise ValueError(f"thumb_px must be at least 48; got {thumb_px}")
+    bar = tqdm(keys, desc=f"look at {image_set.info['name']}", disable=not keys)
+    cells = [_Cell(image_set, key, thumb_px) for key in bar]
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    legend = _legend(image_set)
+    title = f"{image_set.info['name']}  ·  {image_set.info['kind']}"
+    title += f"  ·  {len(cells)} of {len(image_set)}" if len(image_set) else ""
+    step = thumb_px + MARGIN_PX
+    widest = max([_font(TITLE_PX).getlength(title), *map(_line_width, legend)])
+    width = MARGIN_PX + max(min(columns, len(cells)) * step, int(widest) + MARGIN_PX)
+    head_px = MARGIN_PX + TITLE_PX + 8 + LINE_PX * len(legend) + MARGIN_PX
+    tops = np.cumsum([head_px, *(_row_height(row, thumb_px) for row in rows)])
+    sheet = Image.new("RGB", (width, int(tops[-1])), "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN_PX, MARGIN_PX), title, fill=VALUE_COLOUR, font=_font(TITLE_PX))
+    _write(draw, (MARGIN_PX, MARGIN_PX + TITLE_PX + 8), legend)
+    for top, row in zip(tops, rows, strict=False):
+        for column, cell in enumerate(row):
+            left = MARGIN_PX + column * step
+            sheet.paste(Image.fromarray(cell.picture), (left, int(top)))
+            text_top = int(top) + thumb_px + 4
+            draw.text((left, text_top), cell.key, fill=VALUE_COLOUR, font=_bold())
+            _write(draw, (left, text_top + LINE_PX), cell.lines)
+    return np.asarray(sheet)
+
+
+def pick_keys(image_set: ImageSet, num: int) -> list[str]:
+    """Return `num` keys (or all, if fewer) spread evenly over the set, first and last included.
+
+    Raises:
+        ValueError: If `num` is below 1.
+    """
+    if num < 1:
+        raise ValueError(f"num must be at least 1; got {num}")
+    places = np.linspace(0, len(image_set) - 1, min(num, len(image_set)))
+    return [image_set.keys[place] for place in np.rint(places).astype(int)]
+
+
+def pick_largest(image_set: ImageSet, field: str, num: int) -> list[str]:
+    """Return the `num` keys (or all, if fewer) whose records have the largest value of a field.
+
+    Of equal values the earlier key comes first.
+
+    Raises:
+        ValueError: If `num` is below 1, or a record lacks the field or has no number there.
+    """
+    if num < 1:
+        raise ValueError(f"num must be at least 1; got {num}")
+    values = {}
+    for key in image_set.keys:
+        record = image_set.record(key)
+        value = record.get(field)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(
+                f"{image_set.folder}: record of {key} has no number '{field}'; "
+                f"it has {', '.join(sorted(record))}"
+            )
+        values[key] = value
+    return sorted(values, key=lambda key: -values[key])[:num]
+
+
+class _Cell:
+    """One sample on the sheet: its picture and the lines under it."""
+
+    def __init__(self, image_set: ImageSet, key: str, thumb_px: int) -> None:
+        parts = image_set.parts(key)
+        record = image_set.record(key) if "json" in parts else {}
+        if "rgba.png" in parts:
+            picture = draw_cutout(image_set.cutout(key), record.get("pointing_deg"), thumb_px)
+        else:
+            outlines = []
+            if "png" in parts:
+                outlines = _outlined_masks(image_set, key, parts)
+            picture = draw_outlines(image_set.image(key), outlines, thumb_px)
+        self.picture = _centred(picture, thumb_px)
+        self.key = shorten(key, _bold().getlength, thumb_px)
+        self.lines = caption(record, key, _font().getlength, thumb_px)
+
+
+Outline = tuple[np.ndarray, tuple[int, int, int]]
+
+
+def _outlined_masks(image_set: ImageSet, key: str, parts: list[str]) -> list[Outline]:
+    """Return what to outline: ignored pixels, the original face where it differs, the face."""
+    seg_map = image_set.seg_map(key)
+    outlines: list[Outline] = [(seg_map == 255, IGNORED_COLOUR)]
+    if "original.png" in parts:
+        original = image_set.seg_map(key, "original.png")
+        if (original != seg_map).any():
+            outlines.append((original == 1, ORIGINAL_COLOUR))
+    return [*outlines, (seg_map == 1, FACE_COLOUR)]
+
+
+def draw_outlines(image: np.ndarray, outlines: Sequence[Outline], thumb_px: int) -> np.ndarray:
+    """Fit an image into a square, and draw masks' outlines on it with sub-pixel precision.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        outlines: Each an (H, W) bool mask and its RGB colour; later ones lie on top.
+        thumb_px: Side of the square.
+
+    Returns:
+        (h, w, 3) uint8 RGB, max(h, w) = `thumb_px`.
+    """
+    thumb = fit(image, thumb_px)
+    for mask, colour in outlines:
+        contours = _contours(mask, thumb.shape[:2])
+        rimmed = thumb.copy()
+        cv2.polylines(rimmed, contours, True, (0, 0, 0), 4, cv2.LINE_AA, _SHIFT)
+        thumb = cv2.addWeighted(thumb, 0.4, rimmed, 0.6, 0)
+        cv2.polylines(thumb, contours, True, colour, 1, cv2.LINE_AA, _SHIFT)
+    return thumb
+
+
+def _contours(mask: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
+    """Return the outlines of a mask scaled to `size` (h, w), in fixed-point pixels."""
+    fine_size = (size[1] * _SUBPIXELS, size[0] * _SUBPIXELS)
+    shrinks = mask.shape[0] > fine_size[1]
+    soft = cv2.resize(
+        mask.astype(np.uint8) * np.uint8(255),
+        fine_size,
+        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+    )
+    contours, _ = cv2.findContours(
+        (soft > 127).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
+    )
+    scale = 2**_SHIFT
+    return [
+        np.rint(((contour + 0.5) / _SUBPIXELS - 0.5) * scale).astype(np.int32)
+        for contour in contours
+    ]
+
+
+def fit(image: np.ndarray, side_px: int) -> np.ndarray:
+    """Scale an image so that its longer side has `side_px`."""
+    scale = side_px / max(image.shape[:2])
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    return cv2.resize(image, (width, height), interpolation=interpolation)
+
+
+def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -> np.ndarray:
+    """Lay a cut-out over a checkerboard, with an arrow where its fingers point.
+
+    Args:
+        cutout: (H, W, 4) uint8 premultiplied RGBA.
+        pointing_deg: Direction in image coordinates (0 right, 90 down); None draws no arrow.
+        thumb_px: Side of the square to fit into.
+
+    Returns:
+        (h, w, 3) uint8 RGB, max(h, w) = `thumb_px`.
+    """
+    thumb = fit(cutout, thumb_px).astype(np.float32)
+    rows, columns = np.indices(thumb.shape[:2]) // 8
+    board = CHECKER_RGB[(rows + columns) % 2][..., np.newaxis]
+    shown = np.rint(np.clip(thumb[..., :3] + board * (1 - thumb[..., 3:] / 255), 0, 255))
+    picture = np.ascontiguousarray(shown.astype(np.uint8))
+    if pointing_deg is not None:
+        _draw_arrow(picture, thumb[..., 3], pointing_deg)
+    return picture
+
+
+def _draw_arrow(picture: np.ndarray, alpha: np.ndarray, pointing_deg: float) -> None:
+    """Draw an arrow through the centre of the alpha."""
+    moments = cv2.moments(alpha)
+    area = moments["m00"] or 1
+    centre = np.array([moments["m10"], moments["m01"]]) / area  # x, y
+    angle = np.deg2rad(pointing_deg)
+    half = max(picture.shape[:2]) / 5 * np.array([np.cos(angle), np.sin(angle)])
+    tail, head = np.rint(np.array([centre - half, centre + half]) * 2**_SHIFT).astype(int).tolist()
+    for colour, thickness in (((0, 0, 0), 5), (ARROW_COLOUR, 2)):
+        cv2.arrowedLine(picture, tail, head, colour, thickness, cv2.LINE_AA, _SHIFT, 0.3)
+
+
+def _centred(picture: np.ndarray, side_px: int) -> np.ndarray:
+    square = np.full((side_px, side_px, 3), 240, np.uint8)
+    top, left = ((side_px - side) // 2 for side in picture.shape[:2])
+    square[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return square
+
+
+def _legend(image_set: ImageSet) -> list[Line]:
+    """Return the lines under the title: sources, what the colours mean, why the set is absent."""
+    sources = image_set.info["sources"]
+    lines: list[Line] = [[("from ", NAME_COLOUR), (", ".join(sources), VALUE_COLOUR)]]
+    if image_set.absent:
+        lines.append([("absent: ", NAME_COLOUR), (image_set.absent, VALUE_COLOUR)])
+    elif image_set.info["kind"] not in ("cutouts", "textures"):
+        lines.append([(f"{text}    ", colour) for text, colour in LEGEND])
+    return lines if sources else lines[1:]
+
+
+def _row_height(row: list[_Cell], thumb_px: int) -> int:
+    return thumb_px + 6 + LINE_PX * (1 + max(len(cell.lines) for cell in row)) + MARGIN_PX
+
+
+@functools.cache
+def _font(size_px: int = TEXT_PX, name: str = "DejaVuSans.ttf") -> ImageFont.FreeTypeFont:
+    """Load a font that comes with matplotlib, the same on every machine."""
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", name), size_px)
+
+
+def _bold() -> ImageFont.FreeTypeFont:
+    return _font(name="DejaVuSans-Bold.ttf")
+
+
+def _line_width(line: Line) -> float:
+    return sum(_font().getlength(text) for text, _ in line)
+
+
+def _write(draw: ImageDraw.ImageDraw, left_top: tuple[int, int], lines: list[Line]) -> None:
+    left, top = left_top
+    for number, line in enumerate(lines):
+        x = float(left)
+        for text, colour in line:
+            draw.text((x, top + number * LINE_PX), text, fill=colour, font=_font())
+            x += _font().getlength(text)

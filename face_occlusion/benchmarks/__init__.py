@@ -1,0 +1,1 @@
+"""Import RealOcc, RealOcc-Wild, COFW and the unoccluded test faces as image sets."""

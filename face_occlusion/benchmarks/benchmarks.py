@@ -1,0 +1,210 @@
+"""Import benchmarks: RealOcc, RealOcc-Wild, COFW, and CelebAMask-HQ's unoccluded test faces."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from face_occlusion.alignment.alignment import align, align_seg_map
+from face_occlusion.alignment.landmarks import LandmarkDetector, points_of
+from face_occlusion.benchmarks.readers import READERS, Annotated, Reader
+from face_occlusion.core.classes import FACE, IGNORED
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.params import check_at_least, check_jpeg_quality
+from face_occlusion.core.release import Release
+from face_occlusion.core.resizing import fitted_jpeg, fitted_size, resize_seg_map
+
+ALIGNMENTS = ("none", "ffhq")
+LANDMARKS = ("dlib", "cofw")
+NO_FILE = "none"
+_KIND = re.compile(r"\d+_([a-z][a-z_]*)$")  # occ_010_sunglasses -> sunglasses
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkParams:
+    """Section `benchmarks.NAME` of params.yaml."""
+
+    source: str  # a key of `sources`
+    align: str  # none, or ffhq: an oriented square from eyes and mouth
+    landmarks: str  # of ffhq: dlib (detected) or cofw (the data set's own); else without effect
+    by_hand: str  # of ffhq: file of landmarks below data/, which go before others; none for none
+    size_px: int  # aligned: side; else longer side, 0 keeps the release's
+    jpeg_quality: int  # of images that are written anew; others keep their bytes
+    samples_per_shard: int
+
+    def __post_init__(self) -> None:
+        if self.align not in ALIGNMENTS:
+            raise ValueError(f"align: must be one of {', '.join(ALIGNMENTS)}; got '{self.align}'")
+        if self.landmarks not in LANDMARKS:
+            raise ValueError(
+                f"landmarks: must be one of {', '.join(LANDMARKS)}; got '{self.landmarks}'"
+            )
+        if self.by_hand.startswith("/") or ".." in self.by_hand.split("/"):
+            raise ValueError(f"by_hand: must be a file in data/; got '{self.by_hand}'")
+        if self.by_hand != NO_FILE and self.align == "none":
+            raise ValueError("by_hand: landmarks are of use where align is ffhq")
+        if self.size_px < 16 and (self.size_px != 0 or self.align != "none"):
+            raise ValueError(
+                f"size_px: must be at least 16, or 0 where nothing is aligned; got {self.size_px}"
+            )
+        if self.align != "none" and self.landmarks == "cofw" and self.source != "cofw":
+            raise ValueError(f"landmarks: 'cofw' are COFW's own; source is '{self.source}'")
+        check_jpeg_quality(self.jpeg_quality)
+        check_at_least(1, samples_per_shard=self.samples_per_shard)
+
+
+def import_benchmark(
+    name: str,
+    release: Release,
+    folder: Path,
+    params: BenchmarkParams,
+    *,
+    by_hand: Mapping[str, np.ndarray] | None = None,
+    workers: int | None = None,
+) -> ImageSet:
+    """Write a benchmark as an image set.
+
+    Faces in which no landmarks are found cannot be aligned: they are left out, listed in the
+    set's info as `without_detection`, and named in the log. Landmarks given by hand bring them
+    back.
+
+    Args:
+        name: The benchmark's name.
+        release: Where it comes from; one that is absent gives an empty set that says so.
+        folder: The new set.
+        params: Alignment and size.
+        by_hand: Landmarks by key, as `read_landmarks` gives them; they go before others.
+        workers: Processes; None for one a core. Changes no byte.
+
+    Raises:
+        ValueError: If the source is no benchmark's, images or masks are missing, a file cannot
+            be read, landmarks are of no image of the benchmark, or no face can be aligned;
+            names the file.
+    """
+    if params.source not in READERS:
+        raise ValueError(
+            f"source: must be one of {', '.join(READERS)} for a benchmark; got '{params.source}'"
+        )
+    info: dict[str, Any] = {
+        "kind": "benchmark",
+        "name": name,
+        **release.provenance(),
+        "align": params.align,
+        "params": dataclasses.asdict(params),
+    }
+    if release.absent:
+        return write_image_set(folder, [], info={**info, "absent": release.absent})
+    reader: Reader = READERS[params.source](release)
+    info |= reader.info()
+    detector, given = None, by_hand or {}
+    _check_among(given, reader.keys, name)
+    if params.align == "ffhq":
+        info |= {"landmarks": params.landmarks, "by_hand": sorted(given), "without_detection": []}
+        detector = LandmarkDetector() if params.landmarks == "dlib" else None
+    load = functools.partial(
+        load_sample, reader=reader, params=params, detector=detector, by_hand=given
+    )
+    loaded = ordered_map(load, reader.keys, desc=f"benchmarks/{name}", workers=workers)
+    image_set = write_image_set(
+        folder,
+        _detected(loaded, info),
+        info=info,
+        samples_per_shard=params.samples_per_shard,
+    )
+    if left_out := info.get("without_detection"):
+        logging.info(
+            "%s: %d faces without a detection are left out; landmarks given by hand "
+            "(benchmarks.%s.by_hand) bring them back: %s",
+            *(name, len(left_out), name, ", ".join(left_out)),
+        )
+    return image_set
+
+
+def _check_among(given: Collection[str], keys: Sequence[str], name: str) -> None:
+    """Refuse landmarks of images that a benchmark does not have."""
+    if unknown := sorted(set(given) - set(keys)):
+        raise ValueError(
+            f"by_hand: landmarks of {', '.join(unknown[:5])}, not among the {len(keys)} "
+            f"images of {name}, named like {keys[0]}"
+        )
+
+
+def _detected(
+    loaded: Iterator[tuple[str, dict[str, bytes] | None]], info: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Pass on what could be aligned, and list the rest in the set's info."""
+    found = 0
+    for key, parts in loaded:
+        if parts is None:
+            info["without_detection"].append(key)
+        else:
+            found += 1
+            yield key, parts
+    if not found:
+        raise ValueError(f"benchmark {info['name']}: no face was found in any image")
+
+
+def load_sample(
+    key: str,
+    *,
+    reader: Reader,
+    params: BenchmarkParams,
+    detector: LandmarkDetector | None,
+    by_hand: Mapping[str, np.ndarray],
+) -> tuple[str, dict[str, bytes] | None]:
+    """Read one image with its mask, aligned or resized, as a sample of an image set.
+
+    Returns:
+        The key, and the parts `jpg`, `png`, `json`; None if no landmarks were found.
+    """
+    sample = reader.read(key)
+    record: dict[str, Any] = {
+        "name": sample.name,
+        "source": params.source,
+        "identity": sample.identity,
+        "occluder_kind": match[1] if (match := _KIND.search(key)) else None,
+        "release_size": list(sample.image.shape[:2]),
+    }
+    if params.align == "ffhq":
+        given = by_hand.get(key)
+        points = _alignment_points(sample, detector) if given is None else given
+        if points is None:
+            return key, None
+        aligned = align(sample.image, points, params.size_px)
+        seg_map = align_seg_map(sample.seg_map, aligned.square, params.size_px)
+        jpeg = encode_jpeg(aligned.image, params.jpeg_quality)
+        record |= {
+            "square": aligned.square.round(3).tolist(),
+            "points": points.round(3).tolist(),
+            "points_by": params.landmarks if given is None else "hand",
+        }
+    else:
+        size = fitted_size(sample.image.shape[:2], params.size_px)
+        seg_map = resize_seg_map(sample.seg_map, size)
+        jpeg = fitted_jpeg(sample.data or b"", sample.image, size, params.jpeg_quality)
+    record |= {
+        "size": list(seg_map.shape),
+        "face_frac": float((seg_map == FACE).mean()),
+        "ignored_frac": float((seg_map == IGNORED).mean()),
+    }
+    return key, {"jpg": jpeg, "png": encode_png(seg_map), "json": encode_record(record)}
+
+
+def _alignment_points(sample: Annotated, detector: LandmarkDetector | None) -> np.ndarray | None:
+    """Return the four points of FFHQ's square: detected, or from COFW's own landmarks."""
+    if detector is None:
+        if sample.landmarks is None:
+            raise ValueError(f"{sample.name}: has no landmarks of its own; use landmarks: dlib")
+        return points_of(sample.landmarks)
+    found = detector.find(sample.image, sample.seg_map == FACE)
+    return None if found is None else points_of(found)

@@ -1,0 +1,1 @@
+"""What every stage shares: images and image sets, parameters, files, processes."""

@@ -1,0 +1,181 @@
+"""Decode photographs of any common kind, and what decoding masks and cut-outs shares with it."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import simplejpeg
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from face_occlusion.core.images import jpeg
+from face_occlusion.core.images.png import PNG_START, check_whole
+
+MAX_PIXELS = 2**27  # 134 megapixels, 400 MB decoded; a larger header is taken for a bomb
+
+_BITS_PER_SAMPLE_TAG = 258  # TIFF 6.0
+# What libjpeg remarks on files that are whole nevertheless; any other remark is a damaged file.
+_HARMLESS_REMARKS = ("extraneous bytes before marker 0xd9", "Invalid SOS parameters")
+
+
+def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode a photograph.
+
+    The EXIF orientation is applied; grey and palette images become RGB, 16 bits are rounded to
+    8, CMYK (also as Adobe stores it, inverted) is converted without a profile, and what is
+    transparent is laid over black. Of several frames or pages the first is taken.
+
+    Args:
+        data: Content of a JPEG, PNG, WebP, TIFF, BMP, GIF, ... file.
+        name: What errors call it.
+        max_pixels: Refuse images whose header announces more pixels than this.
+
+    Returns:
+        (H, W, 3) uint8 RGB, contiguous.
+
+    Raises:
+        ValueError: If the image is damaged, of no known kind, too large, or in floating point.
+    """
+    if data[:3] == jpeg.JPEG_START:
+        return decode_jpeg(data, name, max_pixels)
+    pixels = decode_other(data, name, max_pixels)
+    if pixels.dtype == np.uint16:
+        pixels = np.rint(pixels / 257).astype(np.uint8)
+    if pixels.ndim == 2:
+        return np.repeat(pixels[..., np.newaxis], 3, axis=2)
+    if pixels.shape[2] == 4:
+        alpha = pixels[..., 3:].astype(np.uint16)
+        return ((pixels[..., :3] * alpha + 127) // 255).astype(np.uint8)
+    return pixels
+
+
+def decode_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
+    """Decode a JPEG of any colour space, upright: (H, W, 3) uint8 RGB."""
+    try:
+        height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    except (KeyError, ValueError) as error:  # KeyError where the header is cut short
+        raise ValueError(_blame(name, error)) from error
+    _check_size(int(width), int(height), name, max_pixels)
+    if colorspace in ("CMYK", "YCCK"):
+        return _decode_cmyk_jpeg(data, name, max_pixels)
+    try:
+        image = simplejpeg.decode_jpeg(data)
+    except ValueError as error:
+        if not any(remark in str(error) for remark in _HARMLESS_REMARKS):
+            raise ValueError(_blame(name, error)) from error
+        image = simplejpeg.decode_jpeg(data, strict=False)
+    return _orient(image, jpeg.orientation(data))
+
+
+def _decode_cmyk_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
+    image = load(open_image(data, name, max_pixels), name)
+    if not jpeg.is_adobes(data):
+        # Pillow inverts, as Adobe's files need; without Adobe's marker ink is stored as ink.
+        image = Image.fromarray(~np.asarray(image), "CMYK")
+    return _orient(np.array(image.convert("RGB")), jpeg.orientation(data))
+
+
+def _orient(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn an image as its EXIF orientation (1-8, CIPA DC-008) asks; other values do nothing."""
+    if orientation in (5, 6, 7, 8):
+        image = image.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return np.ascontiguousarray(image)
+
+
+def decode_other(data: bytes, name: str, max_pixels: int) -> np.ndarray:
+    """Decode what is no JPEG: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; uint8 or uint16."""
+    image = open_image(data, name, max_pixels)
+    if _has_16_bit_colour(data, image):
+        orientation = image.getexif().get(jpeg.ORIENTATION_TAG, 1)
+        return _orient(decode_with_cv2(data, name), orientation)
+    if image.mode in ("I", "F"):
+        raise ValueError(f"{name}: 32-bit pixels have no known range; save it with 8 or 16 bits")
+    image = ImageOps.exif_transpose(load(image, name))
+    if image.mode.startswith("I;16"):
+        return np.asarray(image).astype(np.uint16)
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        return np.array(image.convert("RGBA"))
+    return np.array(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+
+
+def _has_16_bit_colour(data: bytes, image: Image.Image) -> bool:
+    """Tell the images that Pillow would cut to 8 bits."""
+    if data.startswith(PNG_START):
+        depth, colour_type = png_kind(data)
+        return depth == 16 and colour_type != 0
+    bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE_TAG, (8,))
+    return len(bits) >= 3 and max(bits) == 16
+
+
+def decode_with_cv2(data: bytes, name: str) -> np.ndarray:
+    """Decode without conversion: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        raise ValueError(_blame(name, "the decoder gave up"))
+    if pixels.ndim == 3:
+        code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+        pixels = cv2.cvtColor(pixels, code)
+    return pixels
+
+
+def open_image(data: bytes, name: str, max_pixels: int) -> Image.Image:
+    """Read an image's header, and check its size and, of a PNG, that it is whole."""
+    try:
+        image = Image.open(io.BytesIO(data))
+    except UnidentifiedImageError as error:
+        start = f"starts with {data[:8]!r}" if data else "the file is empty"
+        raise ValueError(_blame(name, f"no known format; {start}")) from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{name}: too large: {error}") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ValueError(_blame(name, error)) from error
+    _check_size(*image.size, name, max_pixels)
+    _check_whole_png(data, name)
+    return image
+
+
+def _check_whole_png(data: bytes, name: str) -> None:
+    if data.startswith(PNG_START):
+        try:
+            check_whole(data)
+        except ValueError as error:
+            raise ValueError(_blame(name, error)) from error
+
+
+def load(image: Image.Image, name: str) -> Image.Image:
+    """Read an image's pixels."""
+    try:
+        image.load()
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
+        raise ValueError(_blame(name, error)) from error
+    return image
+
+
+def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
+    if width * height > max_pixels:
+        raise ValueError(
+            f"{name}: {width}x{height} pixels are more than the limit of {max_pixels} (max_pixels)"
+        )
+
+
+def _blame(name: str, reason: object) -> str:
+    return f"{name}: not a readable image: {reason}"
+
+
+def png_kind(data: bytes) -> tuple[int, int]:
+    """Return bit depth and colour type (0 grey, 2 RGB, 3 palette, 4 and 6 with alpha)."""
+    whole = data.startswith(PNG_START) and len(data) > 25
+    return (data[24], data[25]) if whole else (0, -1)
+
+
+def check_png_header(data: bytes, name: str, max_pixels: int) -> None:
+    """Check a PNG without opening it with Pillow."""
+    _check_size(*struct.unpack_from(">II", data, 16), name, max_pixels)
+    _check_whole_png(data, name)

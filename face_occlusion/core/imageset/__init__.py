@@ -1,0 +1,26 @@
+"""Image sets, the project's one format on disk: deterministic tar shards with an index."""
+
+from face_occlusion.core.imageset.format import (
+    INDEX,
+    KINDS,
+    ShardEntry,
+    check_key,
+    encode_record,
+    shard_name,
+)
+from face_occlusion.core.imageset.reader import ImageSet, read_shard_entry
+from face_occlusion.core.imageset.writer import write_image_set, write_index, write_shard
+
+__all__ = [
+    "INDEX",
+    "KINDS",
+    "ImageSet",
+    "ShardEntry",
+    "check_key",
+    "encode_record",
+    "read_shard_entry",
+    "shard_name",
+    "write_image_set",
+    "write_index",
+    "write_shard",
+]

@@ -1,0 +1,228 @@
+"""What lies beside a set's shards for people and catalogues: its card and its Croissant metadata.
+
+Both are functions of the index alone, so that equal sets carry equal cards and a card that is not
+its set's is noticed. What they say of sources and terms is what the set's info says:
+
+    {"releases": {"dtd": {"title": ..., "licence": ..., "licence_url": ..., "citation": ...,
+                          "origin": "url", "files": [{"name": ..., "sha256": ...}]}},
+     "made_from": {"faces": {"name": "wo", "count": 240, "index_sha256": ...}},
+     "params": {...}, "licence": "of a set without releases"}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from face_occlusion.core.imageset.croissant import encode_croissant
+from face_occlusion.core.imageset.format import INDEX, ShardEntry, encode_index
+from face_occlusion.core.writing import write_aside
+
+if TYPE_CHECKING:
+    from face_occlusion.core.imageset.reader import ImageSet
+
+CARD = "README.md"
+CROISSANT = "croissant.json"
+UNKNOWN_LICENCE = "not stated: ask whoever made the set"
+
+_KINDS = {
+    "faces": "Faces with masks of what is seen of them.",
+    "cutouts": "Things that cover faces, cut out of photographs.",
+    "textures": "Textures that fill shapes drawn over faces.",
+    "benchmark": "Faces with masks, to evaluate on.",
+    "synthetic": "Faces with something drawn over them, and masks of what is still seen.",
+}
+_PARTS = {
+    "jpg": "image",
+    "png": "mask: 0 background, 1 face, 255 ignored",
+    "original.png": "mask before correction",
+    "rgba.png": "cut-out, RGB premultiplied by alpha",
+    "json": "record: where it comes from, what was drawn or measured",
+}
+_SAID_ELSEWHERE = ("kind", "name", "sources", "releases", "made_from", "licence", "absent")
+
+
+def encode_cards(shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> dict[str, bytes]:
+    """Encode the card and the metadata of a set, the same bytes for the same index.
+
+    Args:
+        shards: The entries of its index.
+        info: What it says about itself.
+
+    Returns:
+        File name -> content.
+    """
+    index = encode_index(shards, info)
+    plain = json.loads(index)["info"]  # as it reads back, whatever it was written from
+    index_sha256 = hashlib.sha256(index).hexdigest()
+    licences = list_licences(plain)
+    card = "\n".join(_card(shards, plain, index_sha256, licences))
+    metadata = encode_croissant(
+        shards,
+        plain,
+        index_sha256=index_sha256,
+        description=_KINDS[plain["kind"]],
+        licences=licences,
+    )
+    return {CARD: f"{card}\n".encode(), CROISSANT: metadata}
+
+
+def write_cards(folder: Path, shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> None:
+    """Write card and metadata beside a set's shards, each aside and renamed."""
+    for name, content in encode_cards(shards, info).items():
+        write_aside(folder / name, content)
+
+
+def check_cards(folder: Path, shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> None:
+    """Check that card and metadata are there and speak of this index.
+
+    Raises:
+        ValueError: Names the first file that is missing or stale.
+    """
+    for name, content in encode_cards(shards, info).items():
+        path = folder / name
+        if not path.is_file() or path.read_bytes() != content:
+            what = "stale: it is not what" if path.is_file() else "missing, which"
+            raise ValueError(
+                f"{path}: {what} {INDEX} says of the set; `face-occlusion card {folder}` writes it"
+            )
+
+
+def list_licences(info: Mapping[str, Any]) -> list[str]:
+    """List the licences of everything that went into a set, each once.
+
+    A set without releases has its info's `licence`, or none that is known.
+    """
+    stated = [release["licence"] for release in info.get("releases", {}).values()]
+    if info.get("licence"):
+        stated.append(info["licence"])
+    return sorted(set(stated)) or [UNKNOWN_LICENCE]
+
+
+def inherit(**made_from: ImageSet) -> dict[str, Any]:
+    """Return what the info of a set made from others says of them: nothing is lost on the way.
+
+    Args:
+        made_from: Role -> set.
+
+    Returns:
+        `sources`, `releases`, `made_from` with each index's hash, and, where a set among them
+        has no releases, its `licence`.
+    """
+    infos = [one.info for one in made_from.values()]
+    releases = {name: about for info in infos for name, about in info.get("releases", {}).items()}
+    own = {
+        info.get("licence", UNKNOWN_LICENCE)
+        for info in infos
+        if "licence" in info or not info.get("releases")
+    }
+    inherited: dict[str, Any] = {
+        "sources": sorted({source for info in infos for source in info["sources"]}),
+        "releases": releases,
+        "made_from": {
+            role: {"name": one.info["name"], "count": len(one), "index_sha256": one.sha256}
+            for role, one in made_from.items()
+        },
+    }
+    return inherited | ({"licence": "; ".join(sorted(own))} if own else {})
+
+
+def _card(
+    shards: Sequence[ShardEntry], info: Mapping[str, Any], index_sha256: str, licences: list[str]
+) -> Iterator[str]:
+    """Write the card line by line."""
+    count = sum(len(shard["samples"]) for shard in shards)
+    yield from ("---", f"pretty_name: {json.dumps(info['name'], ensure_ascii=False)}")
+    yield from ("license: other", "task_categories: [image-segmentation]", "---", "")
+    yield from (f"# {_cell(info['name'])}", "", _KINDS[info["kind"]], "")
+    if info.get("absent"):
+        yield from (f"**Empty on purpose:** {_cell(info['absent'])}", "")
+    yield from _table(
+        ("", ""),
+        [
+            ("kind", info["kind"]),
+            ("samples", f"{count:,}"),
+            ("shards", f"{len(shards):,}"),
+            ("bytes", f"{sum(shard['size'] for shard in shards):,}"),
+            *_parts(shards),
+        ],
+    )
+    yield from _sources(info, licences)
+    if made_from := info.get("made_from"):
+        rows = [
+            (role, one["name"], f"{one['count']:,}", one["index_sha256"])
+            for role, one in made_from.items()
+        ]
+        yield from ("## Made from", "")
+        yield from _table(("as", "set", "samples", f"sha256 of its {INDEX}"), rows)
+    rest = {name: value for name, value in info.items() if name not in _SAID_ELSEWHERE}
+    if lines := list(_flat(rest)):
+        yield from ("## How it was made", "")
+        yield from _table(("", ""), lines)
+    yield from ("## Hashes", "")
+    files = [(INDEX, "", index_sha256)]
+    files += [(shard["name"], f"{shard['size']:,}", shard["sha256"]) for shard in shards]
+    yield from _table(("file", "bytes", "sha256"), files)
+    yield "`face-occlusion verify` compares all of this; `tar`, `webdataset` and `mlcroissant` open"
+    yield "the shards."
+
+
+def _parts(shards: Sequence[ShardEntry]) -> Iterator[tuple[str, str]]:
+    """Count the samples that have each part."""
+    counts = Counter(part for shard in shards for _, parts in shard["samples"] for part in parts)
+    for part, number in sorted(counts.items()):
+        yield f"`.{part}`", f"{number:,}" + (f", {_PARTS[part]}" if part in _PARTS else "")
+
+
+def _sources(info: Mapping[str, Any], licences: list[str]) -> Iterator[str]:
+    yield from ("## Sources and terms", "")
+    if releases := info.get("releases"):
+        yield "Whoever uses the set is bound by the terms of every source:"
+        yield ""
+        rows = [
+            (
+                release.get("title", name),
+                release["origin"],
+                release["licence"],
+                release.get("licence_url") or "",
+                release.get("citation") or "",
+            )
+            for name, release in releases.items()
+        ]
+        yield from _table(("source", "origin", "licence", "terms", "to be cited"), rows)
+        files = [
+            (file["name"], f"{file['size']:,}", file["sha256"])
+            for release in releases.values()
+            for file in release.get("files", ())
+        ]
+        if files:
+            yield from _table(("file of the release", "bytes", "sha256"), files)
+    else:
+        sources = ", ".join(info["sources"]) or "none named"
+        yield from (f"Sources: {_cell(sources)}.", "")
+    yield from (f"Licence: {_cell('; '.join(licences))}.", "")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Write a nested mapping as lines of dotted name and value; sorted."""
+    for name, value in sorted(values.items()):
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            text = json.dumps(value, ensure_ascii=False)
+            yield f"`{prefix}{name}`", value if isinstance(value, str) else text
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    for row in (head, ["---"] * len(head), *rows):
+        yield "| " + " | ".join(map(_cell, row)) + " |"
+    yield ""
+
+
+def _cell(text: str) -> str:
+    """Keep a text inside its cell, whatever is in it."""
+    return " ".join(text.split()).replace("\\|", "|").replace("|", "\\|")

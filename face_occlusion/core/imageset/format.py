@@ -1,0 +1,217 @@
+"""The layout of an image set: names, index and records; no pixels, no reading of shards.
+
+A set is a folder of uncompressed tar shards (`000000.tar`, ...) beside an `index.json` (and the
+cards made from it, see `cards.py`):
+
+    {"format": "face-occlusion image set", "version": 1, "count": 2, "info": {...},
+     "shards": [{"name": "000000.tar", "sha256": "...", "size": 20480,
+                 "samples": [["00024", {"jpg": [512, 4213], "png": [5632, 120]}], ...]}]}
+
+Offsets and sizes are in bytes and point at a member's content in its shard.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+
+from face_occlusion.core.json_files import read_json
+
+FORMAT = "face-occlusion image set"
+VERSION = 1
+INDEX = "index.json"
+KINDS = ("faces", "cutouts", "textures", "benchmark", "synthetic")
+MAX_NAME_BYTES = 100  # of `KEY.PART`: the name field of a ustar header
+
+_KEY = re.compile(r"[^\s./\\\x00-\x1f\x7f]+")
+_PART = re.compile(r"[a-z0-9][a-z0-9_]*(\.[a-z0-9][a-z0-9_]*)*")  # webdataset lower-cases parts
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class ShardEntry(TypedDict):
+    """What the index says of one shard; `samples` holds [key, {part: [offset, size]}]."""
+
+    name: str
+    sha256: str
+    size: int
+    samples: list[list[Any]]
+
+
+def shard_name(number: int) -> str:
+    """Return the file name of shard `number`, counted from 0."""
+    return f"{number:06d}.tar"
+
+
+def check_key(key: str) -> str:
+    """Return `key` if it can name a sample.
+
+    Raises:
+        ValueError: If it is empty or holds a dot, a slash, white space or control characters.
+    """
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        raise ValueError(
+            f"sample key must be text without dots, slashes and white space; got {key!r}"
+        )
+    return key
+
+
+def member_name(key: str, part: str) -> str:
+    """Return the name `KEY.PART` of a member of a shard.
+
+    Raises:
+        ValueError: If key or part is refused, or the name does not fit a ustar header.
+    """
+    if not isinstance(part, str) or not _PART.fullmatch(part):
+        raise ValueError(
+            f"sample {key}: part must be lower-case letters and digits, like 'original.png'; "
+            f"got {part!r}"
+        )
+    name = f"{check_key(key)}.{part}"
+    if len(name.encode()) > MAX_NAME_BYTES:
+        raise ValueError(f"sample {key}: '{name}' is longer than {MAX_NAME_BYTES} bytes")
+    return name
+
+
+def check_info(info: Mapping[str, Any]) -> None:
+    """Check what a set says about itself.
+
+    Raises:
+        ValueError: If kind, name or sources is missing or wrong, or `absent` is no text.
+    """
+    if info.get("kind") not in KINDS:
+        raise ValueError(f"info: kind must be one of {', '.join(KINDS)}; got {info.get('kind')!r}")
+    if not isinstance(info.get("name"), str) or not info["name"]:
+        raise ValueError(f"info: name must be text; got {info.get('name')!r}")
+    sources = info.get("sources")
+    if not isinstance(sources, list) or not all(isinstance(source, str) for source in sources):
+        raise ValueError(f"info: sources must be a list of texts; got {sources!r}")
+    absent = info.get("absent")
+    if absent is not None and not (isinstance(absent, str) and absent):
+        raise ValueError(f"info: absent must say why in words; got {absent!r}")
+
+
+def check_count(info: Mapping[str, Any], count: int) -> None:
+    """Check that a set is empty where it says that it is absent, and nowhere else.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    absent = info.get("absent")
+    if count and absent:
+        raise ValueError(f"info: absent ({absent!r}), yet the set holds {count} samples")
+    if not count and not absent:
+        raise ValueError(f"set '{info['name']}' has no samples, and info: absent does not say why")
+
+
+def encode_record(record: Mapping[str, Any]) -> bytes:
+    """Encode a sample's record as JSON, the same bytes for equal values.
+
+    Keys are sorted, floats written with `repr` (they read back exactly), numpy scalars and
+    arrays written as Python's.
+
+    Raises:
+        ValueError: If a value is not finite or has no JSON form; names the field.
+    """
+    plain = _plain(record, "")
+    return _dumps(plain).encode()
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+
+
+def _plain(value: Any, field: str) -> Any:
+    """Return `value` with plain Python types only; `field` is its dotted name for errors."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist(), field)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"record: '{field}' must be finite; got {value}")
+        return float(value)
+    if isinstance(value, Mapping):
+        if wrong := [key for key in value if not isinstance(key, str)]:
+            raise ValueError(f"record: '{field}' must have texts as keys; got {wrong[0]!r}")
+        return {key: _plain(item, f"{field}.{key}".lstrip(".")) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item, f"{field}[{number}]") for number, item in enumerate(value)]
+    raise ValueError(f"record: '{field}' cannot be written as JSON; got {type(value).__name__}")
+
+
+def encode_index(shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> bytes:
+    """Encode an index as JSON, one sample a line, the same bytes for equal values."""
+    count = sum(len(shard["samples"]) for shard in shards)
+    head = {"format": FORMAT, "version": VERSION, "count": count, "info": _plain(info, "info")}
+    texts = []
+    for shard in shards:
+        rest = _dumps({name: shard[name] for name in ("name", "sha256", "size")})
+        samples = ",\n".join(_dumps(sample) for sample in shard["samples"])
+        texts.append(f'{rest[:-1]},"samples":[\n{samples}\n]}}')
+    shard_texts = ",\n".join(texts)
+    return f'{_dumps(head)[:-1]},"shards":[\n{shard_texts}\n]}}\n'.encode()
+
+
+def parse_index(path: Path) -> tuple[list[ShardEntry], dict[str, Any]]:
+    """Read and check an index.
+
+    Returns:
+        The entries of the shards, and the set's info.
+
+    Raises:
+        ValueError: If the file is missing, is not an index, has another format version, or
+            contradicts itself; names the file.
+    """
+    index = read_json(
+        path,
+        f"no such file; {path.parent} is not an image set, or unfinished; "
+        "one of the pipeline's is made by `dvc repro` and fetched by `dvc pull`",
+    )
+    if index.get("format") != FORMAT:
+        raise ValueError(f"{path}: not the index of an image set; must say 'format': '{FORMAT}'")
+    if index.get("version") != VERSION:
+        raise ValueError(
+            f"{path}: format version {index.get('version')!r}, this program reads {VERSION}; "
+            "write the set anew"
+        )
+    try:
+        shards, info = index["shards"], index["info"]
+        check_shards(shards)
+        count = sum(len(shard["samples"]) for shard in shards)
+        if index["count"] != count:
+            raise ValueError(f"count is {index['count']}, but the shards list {count} samples")
+        check_info(info)
+        check_count(info, count)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: damaged index: {error}") from error
+    return shards, info
+
+
+def check_shards(shards: Iterable[ShardEntry]) -> None:
+    """Check that entries are numbered from 0, hold no key twice, and point inside their shard.
+
+    Raises:
+        ValueError: Names the shard and the key.
+    """
+    seen: dict[str, str] = {}
+    for number, shard in enumerate(shards):
+        name = shard["name"]
+        if name != shard_name(number):
+            raise ValueError(f"shard {number} must be {shard_name(number)}; got {name!r}")
+        if not _SHA256.fullmatch(shard["sha256"]):
+            raise ValueError(f"{name}: sha256 must be 64 hexadecimal digits")
+        for key, parts in shard["samples"]:
+            if key in seen:
+                raise ValueError(f"key '{key}' is twice in the set: in {seen[key]} and {name}")
+            seen[check_key(key)] = name
+            for part, (offset, size) in parts.items():
+                if not 0 <= offset <= offset + size <= shard["size"]:
+                    raise ValueError(f"{name}: {key}.{part} lies outside the shard")

@@ -1,0 +1,232 @@
+"""Read image sets at random through their index."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from face_occlusion.core.images import decode_image, decode_mask, decode_rgba
+from face_occlusion.core.imageset.cards import check_cards
+from face_occlusion.core.imageset.format import INDEX, ShardEntry, member_name, parse_index
+
+MAX_OPEN_SHARDS = 128  # per set and process; the oldest is closed when another is opened
+
+
+class ImageSet:
+    """A folder of samples, each a key with parts: image, seg_map, record and others.
+
+    Reads are positioned (`os.pread`) through handles opened at the first read, so threads may
+    share a set, a fork inherits it, and a pickle carries the index but no handle.
+
+    Args:
+        folder: A folder written by `write_image_set`.
+
+    Attributes:
+        folder: The folder.
+        info: What the set says about itself: `kind`, `name`, `sources` and more.
+        keys: The samples' keys in the set's order.
+        absent: Why the set is empty on purpose; None for a set with samples.
+
+    Raises:
+        ValueError: If the index is missing, foreign, damaged or of another version, or a shard
+            is missing or has another size than the index says.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.shards, self.info = parse_index(self.folder / INDEX)
+        self.absent: str | None = self.info.get("absent")
+        self._members = {
+            key: (shard["name"], parts) for shard in self.shards for key, parts in shard["samples"]
+        }
+        self.keys = list(self._members)
+        self._handles: dict[str, _Handle] = {}
+        for shard in self.shards:
+            self._check_size(shard)
+
+    def _check_size(self, shard: ShardEntry) -> None:
+        path = self.folder / shard["name"]
+        if not path.is_file():
+            raise ValueError(f"{path}: no such shard, though {INDEX} lists it")
+        if (size := path.stat().st_size) != shard["size"]:
+            raise ValueError(f"{path}: must have {shard['size']} bytes by {INDEX}; got {size}")
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._members
+
+    def __repr__(self) -> str:
+        return f"ImageSet({str(self.folder)!r}): {len(self)} samples of {self.info['kind']}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_handles": {}}
+
+    def parts(self, key: str) -> list[str]:
+        """Return the names of a sample's parts, sorted.
+
+        Raises:
+            ValueError: If the set has no such key.
+        """
+        return sorted(self._find(key)[1])
+
+    def _find(self, key: str) -> tuple[str, dict[str, list[int]]]:
+        try:
+            return self._members[key]
+        except KeyError:
+            raise ValueError(f"{self.folder}: no sample '{key}' among {len(self)}") from None
+
+    def read(self, key: str, part: str) -> bytes:
+        """Return one part of a sample as it is stored.
+
+        Raises:
+            ValueError: If there is no such key or part, or the shard has become shorter.
+        """
+        name, parts = self._find(key)
+        if part not in parts:
+            raise ValueError(
+                f"{self.folder}: sample '{key}' has no part '{part}'; got {', '.join(parts)}"
+            )
+        offset, size = parts[part]
+        content = self._handle(name).read(size, offset)
+        if len(content) != size:
+            raise ValueError(f"{self.folder / name}: ends inside {key}.{part}; the shard was cut")
+        return content
+
+    def _handle(self, name: str) -> _Handle:
+        # No lock: each step is one atomic operation on the dict, and a handle that another
+        # thread drops here stays open until the last reader lets go of it.
+        handle = self._handles.get(name)
+        if handle is None:
+            handle = self._handles.setdefault(name, _Handle(self.folder / name))
+            for oldest in list(self._handles)[:-MAX_OPEN_SHARDS]:
+                self._handles.pop(oldest, None)
+        return handle
+
+    def image(self, key: str, part: str = "jpg") -> np.ndarray:
+        """Decode an image: (H, W, 3) uint8 RGB."""
+        return decode_image(self.read(key, part), self._name(key, part))
+
+    def seg_map(self, key: str, part: str = "png") -> np.ndarray:
+        """Decode class ids: (H, W) uint8; 0 background, 1 face, 255 ignored."""
+        return decode_mask(self.read(key, part), self._name(key, part))
+
+    def cutout(self, key: str, part: str = "rgba.png") -> np.ndarray:
+        """Decode a cut-out: (H, W, 4) uint8, RGB premultiplied by alpha."""
+        return decode_rgba(self.read(key, part), self._name(key, part))
+
+    def record(self, key: str) -> dict[str, Any]:
+        """Return a sample's record, its part `json`.
+
+        Raises:
+            ValueError: If it is missing or not a JSON object.
+        """
+        try:
+            record = json.loads(self.read(key, "json"))
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{self._name(key, 'json')}: not readable as JSON: {error}") from error
+        if not isinstance(record, dict):
+            raise ValueError(f"{self._name(key, 'json')}: must be an object; got {record!r}")
+        return record
+
+    def _name(self, key: str, part: str) -> str:
+        return f"{self.folder}: {key}.{part}"
+
+    def verify(self) -> None:
+        """Rehash every shard, compare its members with the index, and the cards with it.
+
+        Raises:
+            ValueError: Names the first file that differs, or the shard that is not listed.
+        """
+        listed = {shard["name"] for shard in self.shards}
+        for path in sorted(self.folder.glob("*.tar")):
+            if path.name not in listed:
+                raise ValueError(f"{path}: not listed in {INDEX}")
+        for shard in self.shards:
+            self._check_size(shard)
+            path = self.folder / shard["name"]
+            if (sha256 := _hash(path)) != shard["sha256"]:
+                raise ValueError(
+                    f"{path}: must have sha256 {shard['sha256']} by {INDEX}; got {sha256}: "
+                    "the file was changed after it was written"
+                )
+            if read_shard_entry(path)["samples"] != shard["samples"]:
+                raise ValueError(f"{path}: {INDEX} lists other members than the shard holds")
+        check_cards(self.folder, self.shards, self.info)
+
+    @property
+    def sha256(self) -> str:
+        """The sha256 of the index, which names those of all shards: it stands for the set."""
+        return _hash(self.folder / INDEX)
+
+
+class _Handle:
+    """A shard open for positioned reads, closed when nobody holds it."""
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = -1
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise ValueError(f"{path}: cannot be opened: {error.strerror}") from error
+
+    def read(self, size: int, offset: int) -> bytes:
+        return os.pread(self._descriptor, size, offset)
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+
+def read_shard_entry(path: Path) -> ShardEntry:
+    """Rebuild the index entry of a finished shard, as `write_shard` returned it.
+
+    Nothing says here what the content should be: a changed byte inside a member goes unseen.
+
+    Raises:
+        ValueError: If the file is missing, is not a complete tar, or is no shard.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ValueError(f"{path}: no such shard")
+    try:
+        entries = _read_members(path)
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise ValueError(f"{path}: not a complete shard: {error}") from error
+    size = path.stat().st_size
+    return {"name": path.name, "sha256": _hash(path), "size": size, "samples": entries}
+
+
+def _read_members(path: Path) -> list[list[Any]]:
+    """Return [key, {part: [offset, size]}] of each sample of a shard."""
+    samples: dict[str, dict[str, list[int]]] = {}
+    with tarfile.open(path, "r:", encoding="utf-8") as tar:
+        for member in tar:
+            key, _, part = member.name.partition(".")
+            if not member.isreg() or member_name(key, part) != member.name:
+                raise ValueError(f"'{member.name}' is no part of a sample")
+            if part in samples.setdefault(key, {}):
+                raise ValueError(f"'{member.name}' is there twice")
+            samples[key][part] = [member.offset_data, member.size]
+        end = tar.offset
+    # tarfile takes a damaged header for the end: check that only the padding follows.
+    with path.open("rb") as file:
+        file.seek(end)
+        padding = file.read(2 * tarfile.RECORDSIZE)
+    if len(padding) != -(end + 2 * tarfile.BLOCKSIZE) % tarfile.RECORDSIZE + 2 * tarfile.BLOCKSIZE:
+        raise ValueError(f"must end {tarfile.RECORDSIZE}-byte aligned after byte {end}")
+    if any(padding):
+        raise ValueError(f"damaged at byte {end}")
+    return [[key, parts] for key, parts in samples.items()]
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,193 @@
+"""Write image sets: the same samples give the same bytes, and nothing half-written remains."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import itertools
+import shutil
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from face_occlusion.core.imageset.cards import write_cards
+from face_occlusion.core.imageset.format import (
+    INDEX,
+    ShardEntry,
+    check_count,
+    check_info,
+    check_shards,
+    encode_index,
+    member_name,
+    shard_name,
+)
+from face_occlusion.core.imageset.reader import ImageSet
+
+Sample = tuple[str, Mapping[str, bytes]]
+
+
+def write_image_set(
+    folder: Path,
+    samples: Iterable[Sample],
+    *,
+    info: Mapping[str, Any],
+    samples_per_shard: int = 256,
+) -> ImageSet:
+    """Write samples as a new image set, aside in `FOLDER.partial`, renamed when complete.
+
+    Args:
+        folder: The new set; must not exist or be an empty folder.
+        samples: (key, {part: content}) in the set's order; consumed one at a time.
+        info: What the set is: `kind`, `name`, `sources`; `absent` (why) for a set that is
+            empty on purpose; anything else that has a JSON form.
+        samples_per_shard: Samples in each shard but the last, at least 1.
+
+    Returns:
+        The set, opened.
+
+    Raises:
+        ValueError: If the folder is in use, a key or part is refused or twice there, or info
+            is incomplete. The folder is then left as it was.
+    """
+    folder = Path(folder)
+    if samples_per_shard < 1:
+        raise ValueError(f"samples_per_shard must be at least 1; got {samples_per_shard}")
+    check_info(info)
+    with written_aside(folder) as partial:
+        remaining = _refuse_duplicates(samples)
+        shards = []
+        while first := list(itertools.islice(remaining, 1)):
+            rest = itertools.islice(remaining, samples_per_shard - 1)
+            path = partial / shard_name(len(shards))
+            shards.append(write_shard(path, itertools.chain(first, rest)))
+        write_index(partial, shards, info)
+    return ImageSet(folder)
+
+
+@contextlib.contextmanager
+def written_aside(folder: Path) -> Iterator[Path]:
+    """Yield a new folder `FOLDER.partial`, renamed to `folder` at the end, removed on an error.
+
+    Raises:
+        ValueError: If `folder` exists and is not an empty folder.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder}: exists and is not an empty folder; nothing was written")
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _refuse_duplicates(samples: Iterable[Sample]) -> Iterator[Sample]:
+    seen: set[str] = set()
+    for key, parts in samples:
+        if key in seen:
+            raise ValueError(f"key '{key}' is twice in the set")
+        seen.add(key)
+        yield key, parts
+
+
+def write_shard(path: Path, samples: Iterable[Sample]) -> ShardEntry:
+    """Write one shard, aside and renamed.
+
+    Members stand in the order of the samples, their parts sorted; time, owner and mode are
+    fixed, so that equal samples give equal bytes.
+
+    Returns:
+        The shard's entry for `write_index`.
+
+    Raises:
+        ValueError: If a key or part is refused, a key is twice there, or there is no sample.
+    """
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            hashing = _HashingWriter(file)
+            index = _write_members(hashing, samples)
+        if not index:
+            raise ValueError(f"{path}: a shard needs at least one sample")
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    return {
+        "name": path.name,
+        "sha256": hashing.sha256.hexdigest(),
+        "size": hashing.size,
+        "samples": index,
+    }
+
+
+def _write_members(file: _HashingWriter, samples: Iterable[Sample]) -> list[list[Any]]:
+    """Write the tar; return [key, {part: [offset, size]}] of each sample."""
+    index: dict[str, dict[str, list[int]]] = {}
+    with tarfile.open(
+        fileobj=file,  # type: ignore[arg-type]  # only writes
+        mode="w",
+        format=tarfile.USTAR_FORMAT,
+        encoding="utf-8",
+    ) as tar:
+        for key, parts in samples:
+            if key in index:
+                raise ValueError(f"key '{key}' is twice in the shard")
+            if not parts:
+                raise ValueError(f"sample {key}: has no parts")
+            index[key] = {}
+            for part, content in sorted(parts.items()):
+                member = tarfile.TarInfo(member_name(key, part))  # mtime, uid, gid 0; mode 0644
+                member.size = len(content)
+                index[key][part] = [tar.offset + tarfile.BLOCKSIZE, member.size]
+                tar.addfile(member, io.BytesIO(content))
+    return [[key, parts] for key, parts in index.items()]
+
+
+class _HashingWriter:
+    """A file open for writing that hashes and counts what passes."""
+
+    def __init__(self, file: io.BufferedWriter) -> None:
+        self.file = file
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+
+    def write(self, content: bytes) -> int:
+        self.sha256.update(content)
+        self.size += len(content)
+        return self.file.write(content)
+
+    def tell(self) -> int:
+        return self.size
+
+
+def write_index(folder: Path, shards: list[ShardEntry], info: Mapping[str, Any]) -> None:
+    """Write card, metadata and `index.json`, which completes a set; each aside and renamed.
+
+    Args:
+        folder: The folder that holds the finished shards.
+        shards: Their entries in order, named `000000.tar`, `000001.tar`, ...
+        info: See `write_image_set`.
+
+    Raises:
+        ValueError: If a key is twice there, a shard is missing or has another size than its
+            entry says, or info is incomplete.
+    """
+    folder = Path(folder)
+    check_shards(shards)
+    for shard in shards:
+        path = folder / shard["name"]
+        if not path.is_file() or path.stat().st_size != shard["size"]:
+            raise ValueError(f"{path}: missing, or not the {shard['size']} bytes of its entry")
+    check_info(info)
+    check_count(info, sum(len(shard["samples"]) for shard in shards))
+    write_cards(folder, shards, info)
+    partial = folder / f"{INDEX}.partial"
+    partial.write_bytes(encode_index(shards, info))
+    partial.replace(folder / INDEX)

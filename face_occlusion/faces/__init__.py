@@ -1,0 +1,1 @@
+"""Import CelebAMask-HQ: part masks, corrected masks and corrections of one's own."""

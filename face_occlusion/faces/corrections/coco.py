@@ -1,0 +1,76 @@
+"""COCO's JSON files: images, annotations (polygons or run lengths) and categories."""
+
+from __future__ import annotations
+
+import collections
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from face_occlusion.core.json_files import read_json
+from face_occlusion.faces.corrections.correction import (
+    Correction,
+    CorrectionsParams,
+    Layer,
+    face_number,
+    image_size,
+    outline,
+)
+
+
+def read_coco(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
+    """Read every JSON of a folder; an image without annotations is left as it is.
+
+    Annotations of one image are drawn in the file's order.
+
+    Raises:
+        ValueError: If a file is no COCO file, or an annotation cannot be drawn, has an unknown
+            category or belongs to no image; names the file and the annotation.
+    """
+    for path in sorted(folder.rglob("*.json")):
+        content = read_json(path)
+        images = _by_id(path, content, "images")
+        categories = _by_id(path, content, "categories")
+        layers: dict[Any, list[Layer]] = collections.defaultdict(list)
+        for annotation in _rows(path, content, "annotations"):
+            where = f"{path}: annotation {annotation.get('id')}"
+            image = images.get(annotation.get("image_id"))
+            category = categories.get(annotation.get("category_id"))
+            if image is None or category is None:
+                missing = "image" if image is None else "category"
+                raise ValueError(f"{where}: no {missing} {annotation.get(f'{missing}_id')} there")
+            try:
+                size = image_size(image.get("height"), image.get("width"))
+                class_id = params.class_id(category.get("name"))
+                layer = outline(class_id, annotation.get("segmentation"), size)
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from error
+            layers[image["id"]].append(layer)
+        for key, drawn in layers.items():
+            where = f"{path}: image {key}"
+            try:
+                number = face_number(images[key].get("file_name"))
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from error
+            yield Correction(
+                number=number,
+                format="coco",
+                where=where,
+                size=image_size(images[key]["height"], images[key]["width"]),
+                layers=tuple(drawn),
+            )
+
+
+def _rows(path: Path, content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    rows = content.get(name)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise ValueError(f"{path}: no list '{name}', as COCO's files have; found {sorted(content)}")
+    return rows
+
+
+def _by_id(path: Path, content: Mapping[str, Any], name: str) -> dict[Any, dict[str, Any]]:
+    rows = _rows(path, content, name)
+    by_id = {row.get("id"): row for row in rows}
+    if len(by_id) < len(rows):
+        raise ValueError(f"{path}: two of '{name}' have one id, or none")
+    return by_id

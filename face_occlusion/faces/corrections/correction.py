@@ -1,0 +1,170 @@
+"""One face's correction: what was drawn, and how it changes the mask that is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from face_occlusion.core.classes import BACKGROUND, FACE, IGNORED
+from face_occlusion.core.resizing import resize_seg_map
+from face_occlusion.core.segmentations import check_segmentation, instance_mask
+
+NO_FOLDER = "none"
+CLASS_IDS = {"background": BACKGROUND, "face": FACE, "ignored": IGNORED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectionsParams:
+    """Section `faces.corrections` of params.yaml."""
+
+    folder: str  # below data/, with the subfolders labelme, segments, coco; none for none
+    labels: Mapping[str, str]  # label in the tool -> face, background or ignored
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w-]+", self.folder):
+            raise ValueError(f"folder: must be the name of a folder in data/; got '{self.folder}'")
+        if not isinstance(self.labels, Mapping) or not self.labels:
+            raise ValueError(f"labels: must map labels to classes; got {self.labels!r}")
+        for label, name in self.labels.items():
+            if name not in CLASS_IDS:
+                raise ValueError(
+                    f"labels.{label}: must be one of {', '.join(CLASS_IDS)}; got '{name}'"
+                )
+
+    def class_id(self, label: Any) -> int:
+        """Return the class that a label stands for.
+
+        Raises:
+            ValueError: If the label is unknown; lists those that are known.
+        """
+        if label not in self.labels:
+            raise ValueError(
+                f"unknown label {label!r}; known: {', '.join(map(str, self.labels))} "
+                "(faces.corrections.labels in params.yaml)"
+            )
+        return CLASS_IDS[self.labels[label]]
+
+
+class Layer(Protocol):
+    """Something drawn; picklable."""
+
+    @property
+    def draws_face(self) -> bool:
+        """Whether it says what is face."""
+        ...
+
+    def paint(self, seg_map: np.ndarray) -> None:
+        """Draw it over (H, W) uint8 class ids, in place."""
+        ...
+
+
+@dataclass(frozen=True)
+class Outline:
+    """A region of one class.
+
+    Attributes:
+        class_id: What its pixels become.
+        segmentation: Polygons or run lengths, checked.
+    """
+
+    class_id: int
+    segmentation: Any
+
+    @property
+    def draws_face(self) -> bool:
+        """Whether the region is face."""
+        return self.class_id == FACE
+
+    def paint(self, seg_map: np.ndarray) -> None:
+        """Give the region's pixels its class."""
+        height, width = seg_map.shape
+        seg_map[instance_mask(self.segmentation, (height, width))] = self.class_id
+
+
+def outline(class_id: int, segmentation: Any, size: tuple[int, int]) -> Outline:
+    """Return a region that is fit to be drawn on a map of `size` = (height, width).
+
+    Raises:
+        ValueError: As `check_segmentation`.
+    """
+    return Outline(class_id, check_segmentation(segmentation, size))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correction:
+    """What was drawn for one face.
+
+    Attributes:
+        number: The face's.
+        format: labelme, segments or coco.
+        where: File, and place in it, as errors name it.
+        size: (height, width) of the image it was drawn on.
+        layers: What was drawn, lowest first.
+    """
+
+    number: int
+    format: str
+    where: str
+    size: tuple[int, int]
+    layers: tuple[Layer, ...]
+
+    def apply(self, seg_map: np.ndarray) -> np.ndarray:
+        """Correct a face's mask.
+
+        If face was drawn, the drawing stands for itself: everything else is background.
+        Otherwise it goes over the mask that is there, so that an occluder can be drawn alone.
+
+        Args:
+            seg_map: (h, w) uint8 class ids of the mask that is there, of any size with the
+                drawing's aspect; left unchanged.
+
+        Returns:
+            (H, W) uint8 class ids, of the drawing's size.
+
+        Raises:
+            ValueError: If the aspects differ, or a bitmap cannot be read; names the file.
+        """
+        (height, width), there = self.size, seg_map.shape
+        if height * there[1] != width * there[0]:
+            raise ValueError(
+                f"{self.where}: drawn on an image of {height}x{width} pixels, while the mask of "
+                f"face {self.number} has {there[0]}x{there[1]}; expected the same aspect"
+            )
+        if any(layer.draws_face for layer in self.layers):
+            corrected = np.full(self.size, BACKGROUND, np.uint8)
+        else:
+            corrected = resize_seg_map(seg_map, self.size).copy()
+        try:
+            for layer in self.layers:
+                layer.paint(corrected)
+        except ValueError as error:
+            raise ValueError(f"{self.where}: {error}") from error
+        return corrected
+
+
+def face_number(name: Any) -> int:
+    """Return the face's number that an image's name carries (`faces/00024.jpg`: 24).
+
+    Raises:
+        ValueError: If its stem is no number.
+    """
+    stem = re.split(r"[/\\]", str(name))[-1].partition(".")[0]
+    if not re.fullmatch(r"[0-9]+", stem):
+        raise ValueError(f"an image must be named by its face's number, as 24.jpg; got {name!r}")
+    return int(stem)
+
+
+def image_size(height: Any, width: Any) -> tuple[int, int]:
+    """Return (height, width) in pixels.
+
+    Raises:
+        ValueError: If they are no whole numbers from 1.
+    """
+    for value in (height, width):
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1 << 16:
+            raise ValueError(f"an image's height and width must be given; got {height} x {width}")
+    return height, width

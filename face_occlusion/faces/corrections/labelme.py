@@ -1,0 +1,105 @@
+"""LabelMe's JSON files: one a face, with polygons, rectangles, circles or masks."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pycocotools.mask
+
+from face_occlusion.core.images import decode_mask
+from face_occlusion.core.json_files import read_json
+from face_occlusion.faces.corrections.correction import (
+    Correction,
+    CorrectionsParams,
+    face_number,
+    image_size,
+    outline,
+)
+
+_CIRCLE_POINTS = 64
+
+
+def read_labelme(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
+    """Read every JSON of a folder and of the folders in it, in the order of their paths.
+
+    Raises:
+        ValueError: If a file is no LabelMe file, or holds a shape that cannot be drawn or has
+            an unknown label; names the file and the shape.
+    """
+    for path in sorted(folder.rglob("*.json")):
+        content = read_json(path)
+        try:
+            size = image_size(content.get("imageHeight"), content.get("imageWidth"))
+            number = face_number(content.get("imagePath"))
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        shapes = content.get("shapes")
+        if not isinstance(shapes, list) or not shapes:
+            raise ValueError(f"{path}: no shapes; delete the file if the mask is right as it is")
+        layers = []
+        for place, shape in enumerate(shapes, 1):
+            try:
+                if not isinstance(shape, Mapping):
+                    raise ValueError(f"an object expected; got {shape!r}")
+                class_id = params.class_id(shape.get("label"))
+                layers.append(outline(class_id, _segmentation(shape, size), size))
+            except ValueError as error:
+                label = shape.get("label") if isinstance(shape, Mapping) else None
+                raise ValueError(f"{path}: shape {place} ({label!r}): {error}") from error
+        yield Correction(
+            number=number, format="labelme", where=str(path), size=size, layers=tuple(layers)
+        )
+
+
+def _segmentation(shape: Mapping[str, Any], size: tuple[int, int]) -> Any:
+    """Turn a shape into polygons or run lengths."""
+    kind = shape.get("shape_type") or "polygon"
+    points = shape.get("points")
+    if not isinstance(points, list) or not all(
+        isinstance(point, list) and len(point) == 2 for point in points
+    ):
+        raise ValueError(f"points must be pairs (x, y); got {points!r}")
+    if kind == "polygon":
+        return [[value for point in points for value in point]]
+    if kind not in ("rectangle", "circle", "mask"):
+        raise ValueError(f"shape_type '{kind}' has no area; use polygon, rectangle, circle or mask")
+    if len(points) != 2:
+        raise ValueError(f"a {kind} has two points; got {len(points)}")
+    (x0, y0), (x1, y1) = points
+    if not all(isinstance(value, int | float) for value in (x0, y0, x1, y1)):
+        raise ValueError(f"a polygon's coordinates must be finite numbers; got {points!r}")
+    if kind == "rectangle":
+        return [[x0, y0, x1, y0, x1, y1, x0, y1]]
+    if kind == "circle":
+        return [_circle((x0, y0), math.hypot(x1 - x0, y1 - y0), size)]
+    return _mask_runs(shape.get("mask"), (round(x0), round(y0)), size)
+
+
+def _circle(centre: tuple[float, float], radius: float, size: tuple[int, int]) -> list[float]:
+    """Return a circle as a polygon, cut off at the image's border, as LabelMe draws it."""
+    angles = np.arange(_CIRCLE_POINTS) * (2 * np.pi / _CIRCLE_POINTS)
+    xs = np.clip(centre[0] + radius * np.cos(angles), 0, size[1])
+    ys = np.clip(centre[1] + radius * np.sin(angles), 0, size[0])
+    return np.stack([xs, ys], axis=1).ravel().tolist()
+
+
+def _mask_runs(encoded: Any, corner: tuple[int, int], size: tuple[int, int]) -> Any:
+    """Turn a mask, a PNG in base64 placed by its upper left corner (x, y), into run lengths."""
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except (TypeError, binascii.Error) as error:
+        raise ValueError(f"a mask must be a PNG in base64: {error}") from error
+    mask = decode_mask(data, "its mask") > 0
+    left, top = corner
+    height, width = mask.shape
+    if left < 0 or top < 0 or left + width > size[1] or top + height > size[0]:
+        raise ValueError(f"a mask of {height}x{width} at {corner} leaves its image of {size}")
+    canvas = np.zeros(size, np.uint8, order="F")
+    canvas[top : top + height, left : left + width] = mask
+    return pycocotools.mask.encode(canvas)

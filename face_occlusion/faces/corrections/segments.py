@@ -1,0 +1,165 @@
+"""Releases of Segments.ai: a JSON with samples, and bitmaps of instance ids or polygons.
+
+The JSON names its bitmaps by address. They are looked for beside it, under the address's last
+part or under the name that Segments.ai's own client gives them (`24_label_ground-truth.png`);
+nothing is fetched.
+"""
+
+from __future__ import annotations
+
+import glob
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from face_occlusion.core.classes import BACKGROUND
+from face_occlusion.core.images import decode_rgba
+from face_occlusion.core.json_files import read_json
+from face_occlusion.faces.corrections.correction import (
+    Correction,
+    CorrectionsParams,
+    Layer,
+    face_number,
+    image_size,
+    outline,
+)
+
+FINISHED = ("LABELED", "REVIEWED")
+_LABEL_SET = "ground-truth"
+
+
+@dataclass(frozen=True)
+class Bitmap:
+    """A whole map in a file.
+
+    Attributes:
+        path: RGBA PNG; an instance's id is R + 256 G + 65536 B.
+        class_of: Instance id -> class id; 0, which is unlabelled, is background.
+    """
+
+    path: Path
+    class_of: Mapping[int, int]
+
+    @property
+    def draws_face(self) -> bool:
+        """A whole map stands for itself."""
+        return True
+
+    def paint(self, seg_map: np.ndarray) -> None:
+        """Replace every pixel.
+
+        Raises:
+            ValueError: If the file cannot be read, has another size, or an unknown id.
+        """
+        ids = read_ids(self.path)
+        if ids.shape != seg_map.shape:
+            raise ValueError(f"{self.path.name}: {ids.shape}, while its image has {seg_map.shape}")
+        found, places = np.unique(ids, return_inverse=True)
+        if unknown := sorted(set(found.tolist()) - {0, *self.class_of}):
+            raise ValueError(f"{self.path.name}: pixels of instances {unknown}, not in the release")
+        classes = [self.class_of.get(int(number), BACKGROUND) for number in found]
+        seg_map[:] = np.array(classes, np.uint8)[places].reshape(ids.shape)
+
+
+def read_ids(path: Path) -> np.ndarray:
+    """Read a bitmap's instance ids. Returns (H, W) uint32."""
+    rgba = decode_rgba(path.read_bytes(), path.name).astype(np.uint32)
+    return rgba[..., 0] | rgba[..., 1] << 8 | rgba[..., 2] << 16
+
+
+def _png_size(path: Path) -> tuple[int, int]:
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            return image.height, image.width
+    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path.name}: no PNG: {error}") from error
+
+
+def read_segments(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
+    """Read every release of a folder; samples that are not finished are counted in the log.
+
+    Raises:
+        ValueError: If a file is no release, a bitmap is not there, or a label cannot be drawn
+            or has an unknown category; names the file and the sample.
+    """
+    for path in sorted(folder.rglob("*.json")):
+        content = read_json(path)
+        try:
+            dataset = content["dataset"]
+            samples = dataset["samples"]
+            categories = {
+                category["id"]: category["name"]
+                for category in dataset["task_attributes"]["categories"]
+            }
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path}: no release of Segments.ai: lacks {error}") from error
+        unfinished = 0
+        for sample in samples:
+            name = sample.get("name")
+            label = (sample.get("labels") or {}).get(_LABEL_SET)
+            if label is None or label.get("label_status") not in FINISHED:
+                unfinished += 1
+                continue
+            try:
+                yield _correction(path, sample, label["attributes"], categories, params)
+            except (KeyError, TypeError) as error:
+                raise ValueError(f"{path}: sample '{name}': lacks {error}") from error
+            except ValueError as error:
+                raise ValueError(f"{path}: sample '{name}': {error}") from error
+        logging.info("%s: %d samples, %d not finished", path, len(samples), unfinished)
+
+
+def _correction(
+    path: Path,
+    sample: Mapping[str, Any],
+    label: Mapping[str, Any],
+    categories: Mapping[int, str],
+    params: CorrectionsParams,
+) -> Correction:
+    class_of = {
+        annotation["id"]: params.class_id(categories.get(annotation["category_id"]))
+        for annotation in label["annotations"]
+    }
+    bitmap = label.get("segmentation_bitmap")
+    layers: list[Layer] = []
+    if bitmap is not None:
+        file = _find_bitmap(path.parent, sample["name"], bitmap["url"])
+        size = _png_size(file)
+        layers.append(Bitmap(file, class_of))
+    else:
+        image = sample["attributes"]["image"]
+        size = image_size(image.get("height"), image.get("width"))
+        for annotation in label["annotations"]:
+            if annotation.get("type") != "polygon":
+                raise ValueError(f"annotation {annotation['id']}: expected type polygon")
+            points = [value for point in annotation["points"] for value in point]
+            layers.append(outline(class_of[annotation["id"]], [points], size))
+    if not layers:
+        raise ValueError("a finished label without annotations")
+    return Correction(
+        number=face_number(sample["name"]),
+        format="segments",
+        where=f"{path}: sample '{sample['name']}'",
+        size=size,
+        layers=tuple(layers),
+    )
+
+
+def _find_bitmap(folder: Path, name: str, url: str) -> Path:
+    """Find a sample's bitmap beside its release.
+
+    Raises:
+        ValueError: If it is not there; says what was looked for.
+    """
+    stem = Path(name).stem
+    names = [Path(unquote(urlsplit(url).path)).name, f"{stem}_label_{_LABEL_SET}.png"]
+    for candidate in filter(None, names):
+        if found := sorted(folder.rglob(glob.escape(candidate))):
+            return found[0]
+    raise ValueError(f"no bitmap {' or '.join(names)} in {folder}; download it with the release")

@@ -1,0 +1,41 @@
+"""Releases drawn by the project itself, in the layouts and archive formats of the public ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from face_occlusion.miniature.params import MiniatureParams
+from face_occlusion.miniature.release_benchmarks import draw_cofw, draw_realocc, draw_realocc_wild
+from face_occlusion.miniature.release_coco import draw_coco
+from face_occlusion.miniature.release_faces import draw_celebamask_hq
+from face_occlusion.miniature.release_occluders import draw_dtd, draw_hands_11k
+
+__all__ = ["MiniatureParams", "draw_release"]
+
+_DRAWERS: dict[str, Callable[[Path, MiniatureParams], None]] = {
+    "celebamask_hq": draw_celebamask_hq,
+    "hands_11k": draw_hands_11k,
+    "coco": draw_coco,
+    "dtd": draw_dtd,
+    "realocc": draw_realocc,
+    "realocc_wild": draw_realocc_wild,
+    "cofw": draw_cofw,
+}
+
+
+def draw_release(source: str, folder: Path, params: MiniatureParams) -> None:
+    """Draw a miniature of a release: the same bytes for the same parameters.
+
+    Args:
+        source: celebamask_hq, hands_11k, coco, dtd, realocc, realocc_wild or cofw.
+        folder: Where the archives go, under the names of the public ones; made if missing.
+        params: How large it is.
+
+    Raises:
+        ValueError: If no miniature of `source` is known.
+    """
+    if source not in _DRAWERS:
+        raise ValueError(f"sources.{source}: no miniature of it; known: {', '.join(_DRAWERS)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    _DRAWERS[source](folder, params)

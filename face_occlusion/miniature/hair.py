@@ -1,0 +1,291 @@
+"""Hair: locks of strands between guide curves, and volumes of curls."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from face_occlusion.miniature.canvas import Canvas, bounding_box
+from face_occlusion.miniature.colours import hair_colour, mix, scaled, skin_colour
+from face_occlusion.miniature.fields import (
+    blur,
+    fill,
+    fractal_noise,
+    grid,
+    inflate,
+    smooth_curve,
+    smoothstep,
+    stroke,
+    value_noise,
+)
+from face_occlusion.miniature.head import Frame, Head
+from face_occlusion.miniature.lighting import Light, Surface, drop_shadow, shade
+from face_occlusion.miniature.parts import Part
+from face_occlusion.miniature.person import Person
+
+_POINTS = 22  # points of a strand
+_LONG = ("long", "wavy", "bob_fringe", "curtain")
+
+
+class Barber:
+    """Paints one person's hair in one picture.
+
+    Attributes:
+        canvas: Where to paint.
+        frame, head, person, light: The picture's.
+        rng: Source of the strands.
+    """
+
+    def __init__(
+        self, canvas: Canvas, frame: Frame, head: Head, person: Person, light: Light
+    ) -> None:
+        """Take scissors."""
+        self.canvas, self.frame, self.head, self.person = canvas, frame, head, person
+        self.light = light
+        self.rng = np.random.default_rng([person.details, 1])
+        self.colour = hair_colour(person.hair) * self.rng.uniform(0.85, 1.15)
+        self._volume = self._head_volume()
+
+    def paint_back(self) -> None:
+        """Paint what hangs behind the neck."""
+        v = 0.16 * self.person.hair_volume
+        if self.person.hair_style in ("long", "wavy", "curtain"):
+            sides = [(-1.0 - v, 2.6), (-0.4, 2.65), (0.4, 2.65), (1.0 + v, 2.6)]
+            self._back_lock(0.95 + v, sides)
+        elif self.person.hair_style == "bob_fringe":
+            sides = [(-1.02 - v, 1.3), (-0.4, 1.4), (0.4, 1.4), (1.02 + v, 1.3)]
+            self._back_lock(0.95 + v, sides)
+        elif self.person.hair_style == "bun":
+            self._bun()
+
+    def paint_front(self) -> None:
+        """Paint what lies on the head, its shadow first."""
+        style = self.person.hair_style
+        if style == "bald":
+            return
+        if style == "buzz":
+            self._buzz()
+        elif style in ("curly", "afro"):
+            self._curls()
+        else:
+            for guides in self._locks(style):
+                self._lock(guides)
+
+    # Locks of strands ------------------------------------------------------------------------
+
+    def _locks(self, style: str) -> list[np.ndarray]:
+        p, v = self.person, 0.15 * self.person.hair_volume
+        part = {"side_part": 0.42, "curtain": 0.0, "long": 0.12, "wavy": -0.2}.get(style, 0.3)
+        part *= 1 if p.details % 2 else -1
+        if style == "bun":
+            return [self._swept(p.hairline, up=0.04)]
+        if style == "quiff":
+            return [*self._sides(0.35, v * 0.5, 0.1), self._swept(p.hairline, up=0.2 + v)]
+        if style == "bob_fringe":
+            return [*self._sides(0.0, v, 1.3), self._fringe(-0.38)]
+        if style in _LONG:
+            return self._sides(part, v, 2.5)
+        if style == "side_part":
+            return self._sides(part, v + 0.04, 0.12)
+        return [*self._sides(part, v, 0.08), self._fringe(p.hairline + 0.12)]
+
+    def _sides(self, part: float, v: float, end_y: float) -> list[np.ndarray]:
+        """Return a lock for either side, combed from the parting down to `end_y`."""
+        line, locks = self.person.hairline, []
+        for side in (-1, 1):
+            outer = [(part, -1.44 - v, 0.1), (side * 0.6 + 0.2 * part, -1.36 - v, 0.1)]
+            outer += [(side * (0.97 + v), -0.85, 0.05), (side * (1.04 + v), -0.3, 0.0)]
+            front = 0.93 if end_y < 1 else 0.9
+            inner = [(part, line, 0.8), (side * 0.45 + 0.4 * part, line + 0.06, 0.75)]
+            inner += [(side * 0.76, line + 0.34, 0.55), (side * front, -0.18, 0.3)]
+            if end_y < 1:
+                outer += [(side * (1.01 + 0.5 * v), end_y, 0.0)]
+                inner += [(side * 0.965, end_y + 0.12, 0.15)]
+            else:
+                outer += [(side * (1.08 + 1.2 * v), 0.55, 0), (side * (1.1 + v), end_y, 0.1)]
+                inner += [(side * 0.87, 0.5, 0.35), (side * 0.66, end_y, 0.4)]
+            locks.append(np.stack([np.array(outer), np.array(inner)]))
+        return locks
+
+    def _swept(self, line: float, up: float) -> np.ndarray:
+        """Return a lock combed up and back from the hairline."""
+        guides = []
+        for x in (-1, -0.6, 0, 0.6, 1):
+            y0 = line + 0.62 * abs(x) ** 2.2
+            z0 = 0.8 * np.sqrt(1 - (0.85 * x) ** 2)
+            top = -1.42 - up * (1 - 0.3 * x * x) + 0.55 * abs(x) ** 2.5
+            guides.append(
+                [(0.93 * x, y0, z0), (1.0 * x, (y0 + top) / 2 - 0.1, 0.5), (0.98 * x, top, 0.0)]
+            )
+        return np.array(guides)
+
+    def _fringe(self, low: float) -> np.ndarray:
+        """Return a lock that falls over the forehead to height `low`."""
+        top = -1.5 - 0.15 * self.person.hair_volume
+        lean = 0.15 * (1 if self.person.details % 2 else -1)
+        guides = []
+        for x in (-0.92, -0.5, 0, 0.5, 0.92):
+            fall = low + 0.22 * abs(x) ** 2 - lean * x
+            z = 0.86 * np.sqrt(1 - (0.9 * x) ** 2)
+            guides.append(
+                [
+                    (0.7 * x + lean, top + 0.3 * x * x, 0.1),
+                    (0.9 * x + lean, -1.1, 0.7),
+                    (x, fall, z),
+                ]
+            )
+        return np.array(guides)
+
+    def _lock(self, guides: np.ndarray, shadow: bool = True) -> None:
+        """Paint strands between guide curves.
+
+        Args:
+            guides: (K, M, 3) control points of K curves from root to tip, in head coordinates.
+            shadow: Whether the lock throws a shadow on what lies below.
+        """
+        frame, rng = self.frame, self.rng
+        curves = np.stack([smooth_curve(frame.project(g), _POINTS) for g in guides])
+        rows = smooth_across(curves, 14)  # (14, N, 2)
+        solid = rows[:, : _POINTS - 2]  # tips are single strands
+        border = np.concatenate([solid[0], solid[1:-1, -1], solid[-1][::-1], solid[-2:0:-1, 0]])
+        alpha = fill(frame.shape, border)
+        area = float(alpha.sum()) / frame.unit_px**2
+        strands, tones = self._strands(rows, int(150 + 650 * area))
+        edge = np.zeros(frame.shape, np.uint8)
+        stroke(edge, strands[::2], 255, 1)
+        alpha = np.maximum(alpha, edge.astype(np.float32) / 255)
+        tone = np.full(frame.shape, 84, np.uint8)
+        for group in np.array_split(rng.permutation(len(strands)), 10):
+            for level, part in zip(
+                (70, 88, 104, 126), np.array_split(group[np.argsort(tones[group])], 4), strict=True
+            ):
+                stroke(tone, strands[part], level, 1, smooth=False)
+        self._finish(alpha, blur(tone.astype(np.float32) / 96, 0.7), shadow)
+
+    def _strands(self, rows: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
+        """Scatter strands over a surface of (K, N, 2) curves.
+
+        Returns:
+            (num, N, 2) strands and (num,) tones; neighbours, forming locks, have similar tones.
+        """
+        rng, unit = self.rng, self.frame.unit_px
+        across = np.clip(rng.uniform(-0.03, 1.03, num), 0, 1) * (len(rows) - 1)
+        index = np.clip(across.astype(int), 0, len(rows) - 2)
+        weight = (across - index)[:, None, None]
+        strands = rows[index] * (1 - weight) + rows[index + 1] * weight
+        start, end = rng.uniform(-0.02, 0.5, num), rng.uniform(0.75, 1.03, num)
+        t = start[:, None] + (end - start)[:, None] * np.linspace(0, 1, _POINTS)  # (num, N)
+        position = np.clip(t, 0, 1) * (_POINTS - 1)
+        below = np.minimum(position.astype(int), _POINTS - 2)
+        part = (position - below)[..., None]
+        line = np.arange(num)[:, None]
+        strands = strands[line, below] * (1 - part) + strands[line, below + 1] * part
+        wavy = {"wavy": 0.075, "long": 0.015, "side_part": 0.02}.get(self.person.hair_style, 0.012)
+        phase = across[:, None] * 0.9 + rng.normal(0, 0.4, (num, 1))
+        wave = wavy * np.sin(11 * t + phase) * np.clip(2 * t, 0, 1)
+        drift = rng.normal(0, 0.018, (num, 1)) * t
+        along = np.gradient(strands, axis=1)
+        normal = along[..., ::-1] * (-1, 1)
+        normal /= np.maximum(np.linalg.norm(normal, axis=2, keepdims=True), 1e-6)
+        locks = np.interp(across, np.linspace(0, len(rows) - 1, 26), rng.standard_normal(26))
+        tones = locks + 0.7 * rng.standard_normal(num)
+        return strands + normal * ((wave + drift) * unit)[..., None], tones
+
+    def _back_lock(self, top: float, ends: list[tuple[float, float]]) -> None:
+        guides = []
+        for (x, y), t in zip(ends, (-1, -0.4, 0.4, 1), strict=True):
+            guides.append([(0.6 * top * t, -1.1, -0.3), (1.04 * top * t, 0.1, -0.4), (x, y, -0.3)])
+        base = self.colour
+        self.colour = base * 0.6
+        self._lock(np.array(guides), shadow=False)
+        self.colour = base
+
+    # Volumes ---------------------------------------------------------------------------------
+
+    def _cap(self, grow: float, low: float) -> np.ndarray:
+        """Return the coverage of a cap: from the outline grown by `grow` to the hairline."""
+        line = self.person.hairline
+        angle = np.linspace(0, np.pi, 40)
+        width = (1.0 + grow) / np.cos(self.frame.view.yaw_rad)  # a turned head is no narrower
+        height = 1.4 + grow
+        outer = np.stack(
+            [np.cos(angle) * width, -(np.sin(angle) ** 0.8) * height, 0 * angle], axis=1
+        )
+        inner = [(-0.965, low, 0.1), (-0.9, -0.25, 0.35), (-0.74, line + 0.28, 0.55)]
+        inner += [(-0.4, line + 0.03, 0.75), (0, line, 0.8)]
+        inner += [(-x, y, z) for x, y, z in inner[-2::-1]]
+        ends = [(1.0 + grow * 0.7, low, 0.0)]
+        points = np.concatenate(
+            [ends, outer, [(-1.0 - grow * 0.7, low, 0.0)], smooth3(np.array(inner), 40)]
+        )
+        return fill(self.frame.shape, self.frame.project(points))
+
+    def _buzz(self) -> None:
+        alpha = self._cap(0.03, 0.05)
+        noise = value_noise(self.rng, self.frame.shape, max(self.frame.unit_px * 0.014, 1))
+        soft = blur(alpha, 0.035 * self.frame.unit_px)
+        alpha = smoothstep(0.25, 0.75, soft + 0.1 * noise * (soft < 0.95) * (soft > 0.05))
+        skin = skin_colour(self.person.tone, self.person.warmth)
+        self.colour = mix(self.colour, skin * 0.8, 0.2)
+        self._finish(alpha, np.clip(1 + 0.22 * noise, 0.5, 1.6), shadow=False)
+
+    def _curls(self) -> None:
+        unit, rng = self.frame.unit_px, self.rng
+        afro = self.person.hair_style == "afro"
+        grow = (0.3 if afro else 0.16) * self.person.hair_volume
+        alpha = self._cap(grow, 0.35 if afro else 0.15)
+        cell = (0.055 if afro else 0.11) * unit
+        bumpy = fractal_noise(rng, self.frame.shape, cell * 1.6, 3)
+        soft = blur(alpha, 0.06 * unit)
+        alpha = smoothstep(
+            0.42, 0.58, soft + (0.1 if afro else 0.14) * bumpy * (soft < 0.99) * (soft > 0.01)
+        )
+        coils = np.abs(value_noise(rng, self.frame.shape, 0.8 * cell))
+        small = np.abs(value_noise(rng, self.frame.shape, 0.4 * cell))
+        ridges = 1.3 - 0.4 * coils - 0.3 * small + 0.1 * bumpy
+        fine = value_noise(rng, self.frame.shape, max(0.02 * unit, 1))
+        self._finish(alpha, np.clip(ridges + 0.12 * fine, 0.2, 1.6), shadow=True)
+
+    def _bun(self) -> None:
+        centre = self.frame.project(np.array([[0.1, -1.55, -0.2]]))[0]
+        x, y = grid(self.frame.shape)
+        radius = np.hypot(x - centre[0], (y - centre[1]) * 1.2) / self.frame.unit_px
+        alpha = smoothstep(0.4, 0.37, radius)
+        swirl = np.sin(26 * radius + 2 * np.arctan2(y - centre[1], x - centre[0]))
+        self._finish(alpha, (1 + 0.25 * swirl).astype(np.float32), shadow=False)
+
+    def _finish(self, alpha: np.ndarray, tone: np.ndarray, shadow: bool) -> None:
+        """Light hair of a given coverage and strand tone (1 = its colour) and paint it."""
+        unit = self.frame.unit_px
+        if shadow:
+            self.canvas.darken(drop_shadow(alpha, self.light, 0.07 * unit, 0.5))
+        box = bounding_box(alpha)
+        if box is None:
+            return
+        a, tone = alpha[box], tone[box]
+        height = 0.5 * inflate(a, 0.16 * unit) + self._volume[box] + 0.02 * unit * tone
+        albedo = scaled(self.colour, tone**1.5)
+        gloss = 0.16 * tone**2 * (0.4 + 0.6 * float(self.colour.mean()) ** 0.5)
+        lit = np.zeros((*self.canvas.shape, 3), np.float32)
+        surface = Surface(albedo, (0.3, 0.3, 0.3), gloss=gloss, shininess=8)
+        lit[box] = shade(surface, height, self.light)
+        self.canvas.paint(alpha, lit, Part.HAIR)
+
+    def _head_volume(self) -> np.ndarray:
+        """Return the height in pixels of a smooth ball around the head."""
+        x, y = grid(self.frame.shape)
+        unit = self.frame.unit_px
+        u = (x - self.frame.origin_xy[0]) / unit / 1.45
+        v = ((y - self.frame.origin_xy[1]) / unit + 0.25) / 1.7
+        return (1.1 * unit / (1 + 1.1 * (u * u + v * v))).astype(np.float32)
+
+
+def smooth_across(curves: np.ndarray, num: int) -> np.ndarray:
+    """Interpolate (K, N, 2) curves smoothly to (num, N, 2)."""
+    return np.stack([smooth_curve(curves[:, k], num) for k in range(curves.shape[1])], axis=1)
+
+
+def smooth3(points: np.ndarray, num: int) -> np.ndarray:
+    """Run a smooth curve through (N, 3) points."""
+    flat = smooth_curve(points[:, :2], num)
+    depth = smooth_curve(np.column_stack([points[:, 2], points[:, 2]]), num)
+    return np.column_stack([flat, depth[:, 0]])

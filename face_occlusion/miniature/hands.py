@@ -1,0 +1,317 @@
+"""Hands: a palm of fanned bones, five jointed fingers, nails, creases, an arm."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from face_occlusion.miniature.canvas import Canvas
+from face_occlusion.miniature.colours import any_colour, mix, scaled, skin_colour
+from face_occlusion.miniature.fields import (
+    blur,
+    ellipse,
+    fill,
+    fractal_noise,
+    rotation,
+    smooth_curve,
+    stroke,
+    value_noise,
+)
+from face_occlusion.miniature.lighting import SKIN_WRAP, Light, Surface
+from face_occlusion.miniature.solids import Capsule, Solid, join_capsules, paint_solid
+
+# Knuckle (x, y), finger length and radius; unit: width of the palm, fingers point to -y.
+_KNUCKLES = ((-0.36, -0.02), (-0.12, -0.1), (0.12, -0.08), (0.34, 0.03))
+_LENGTHS = (0.86, 0.97, 0.9, 0.7)
+_RADII = (0.117, 0.122, 0.115, 0.1)
+_JOINTS = (0.0, 0.46, 0.74, 1.0)  # shares of a finger's length
+
+
+@dataclass(frozen=True)
+class Hand:
+    """A hand and its posture.
+
+    Attributes:
+        tone, warmth: Skin, as in `Person`.
+        dorsal: Whether the back of the hand is seen.
+        mirrored: Whether the thumb lies on the right when the fingers point up.
+        spread: 0 fingers together to 1 wide apart.
+        curls: Shortening of each finger, thumb last: 0 straight to 0.7 folded.
+        slim: Factor on all radii.
+        nails: (3,) linear RGB of painted nails, or None.
+        sleeve: (3,) linear RGB of a sleeve, or None for a bare arm.
+        watch: Whether a dark band lies on the wrist.
+    """
+
+    tone: float
+    warmth: float
+    dorsal: bool
+    mirrored: bool
+    spread: float
+    curls: tuple[float, ...]
+    slim: float
+    nails: np.ndarray | None
+    sleeve: np.ndarray | None
+    watch: bool
+
+
+def draw_hand(rng: np.random.Generator, tone: float) -> Hand:
+    """Draw a hand of a given skin tone; most are open, as on a copy stand."""
+    curls = tuple(float(c) for c in np.clip(rng.normal(0.05, 0.05, 5), 0, 0.2))
+    if rng.random() < 0.25:
+        folded = rng.random(5) < 0.4
+        curls = tuple(
+            float(rng.uniform(0.45, 0.68)) if f else c for f, c in zip(folded, curls, strict=True)
+        )
+    return Hand(
+        tone=tone,
+        warmth=rng.uniform(-1, 1),
+        dorsal=bool(rng.random() < 0.56),
+        mirrored=bool(rng.random() < 0.5),
+        spread=rng.uniform(0, 1),
+        curls=curls,
+        slim=rng.uniform(0.86, 1.08),
+        nails=any_colour(rng, (0.4, 0.95), (0.3, 0.95)) if rng.random() < 0.15 else None,
+        sleeve=any_colour(rng, (0.05, 0.8), (0.08, 0.9)) if rng.random() < 0.18 else None,
+        watch=bool(rng.random() < 0.08),
+    )
+
+
+@dataclass(frozen=True)
+class HandPlace:
+    """Where a hand lies.
+
+    Attributes:
+        knuckles_xy: Pixel of the middle knuckle.
+        unit_px: Width of the palm in pixels.
+        pointing_rad: Where the fingers point, 0 right, growing clockwise on the screen.
+        lift_px: Distance from what lies below.
+        arm: Length of the arm in palm widths.
+    """
+
+    knuckles_xy: np.ndarray
+    unit_px: float
+    pointing_rad: float
+    lift_px: float
+    arm: float = 6.0
+
+    def pixels(self, points: np.ndarray, mirrored: bool) -> np.ndarray:
+        """Place (N, 2) points of the hand's own plane."""
+        plane = np.asarray(points, float) * ((-1, 1) if mirrored else (1, 1))
+        return plane @ rotation(self.pointing_rad + np.pi / 2).T * self.unit_px + self.knuckles_xy
+
+
+@dataclass(frozen=True)
+class _Finger:
+    points: np.ndarray  # (4, 2) joints from knuckle to tip, in the hand's plane
+    radius: float
+    z: tuple[float, ...]
+
+
+def _fingers(hand: Hand) -> list[_Finger]:
+    fingers = []
+    fan = np.deg2rad(np.array([-9, -2, 4, 11]) * (0.35 + 1.5 * hand.spread))
+    for k in range(4):
+        length = _LENGTHS[k] * (1 - hand.curls[k])
+        direction = rotation(fan[k]) @ (0, -1)
+        points = np.array(_KNUCKLES[k]) + np.outer(np.array(_JOINTS) * length, direction)
+        lift = 0.28 * hand.curls[k]
+        fingers.append(_Finger(points, _RADII[k] * hand.slim, (0.0, lift, lift, 0.5 * lift)))
+    reach = 1 - 0.6 * hand.curls[4]
+    angle = np.deg2rad(-32 - 26 * hand.spread)
+    root = np.array([-0.42, 0.62])
+    first = root + 0.34 * (rotation(angle) @ (0, -1))
+    second = first + 0.3 * reach * (rotation(angle * 0.75) @ (0, -1))
+    tip = second + 0.22 * reach * (rotation(angle * 0.65) @ (0, -1))
+    fingers.append(
+        _Finger(np.array([root, first, second, tip]), 0.135 * hand.slim, (0.0, 0.05, 0.05, 0.03))
+    )
+    return fingers
+
+
+def _capsules(hand: Hand, place: HandPlace, fingers: list[_Finger]) -> list[Capsule]:
+    unit, capsules = place.unit_px, []
+
+    def rod(a: np.ndarray, b: np.ndarray, ra: float, rb: float, za: float, zb: float) -> None:
+        start, end = place.pixels(np.array([a, b]), hand.mirrored)
+        capsules.append(Capsule(start, end, ra * unit, rb * unit, za * unit, zb * unit))
+
+    for k, (x, y) in enumerate(_KNUCKLES):
+        wrist = np.array([-0.16 + 0.1 * k, 0.95])
+        rod(np.array([x, y]), wrist, 0.15, 0.17, 0.02, 0.0)
+        middle = (np.array([x, y]) + wrist) / 2
+        rod(middle, middle + np.array([0.02, 0.1]), 0.2, 0.2, -0.04, -0.04)
+    rod(np.array([-0.42, 0.55]), np.array([-0.12, 0.95]), 0.17, 0.2, 0.02, 0.0)
+    for finger in fingers:
+        radii = finger.radius * np.array([1.1, 1.0, 0.93, 0.76])
+        for j in range(3):
+            rod(
+                finger.points[j],
+                finger.points[j + 1],
+                radii[j],
+                radii[j + 1],
+                finger.z[j],
+                finger.z[j + 1],
+            )
+    wide = 0.3 * (0.6 + 0.4 * hand.slim)
+    rod(np.array([-0.02, 0.95]), np.array([0, 1.35]), wide * 1.02, wide, -0.1, -0.1)
+    rod(np.array([0, 1.35]), np.array([0, 1.3 + place.arm]), wide, wide * 1.4, -0.1, -0.1)
+    return capsules
+
+
+def paint_hand(
+    canvas: Canvas,
+    hand: Hand,
+    place: HandPlace,
+    light: Light,
+    rng: np.random.Generator,
+    *,
+    label: int,
+) -> np.ndarray:
+    """Paint a hand with its arm.
+
+    Args:
+        canvas: The painting.
+        hand: Whose.
+        place: Where.
+        light: The light.
+        rng: Source of the skin's grain.
+        label: Its label.
+
+    Returns:
+        (S H, S W) float32 coverage of hand, arm and sleeve.
+    """
+    unit, fingers = place.unit_px, _fingers(hand)
+    alpha, height = join_capsules(canvas.shape, _capsules(hand, place, fingers), 0.022 * unit)
+    creases = _creases(canvas.shape, hand, place, fingers)
+    height = height - 0.02 * unit * creases
+    height += 0.0008 * unit * value_noise(rng, canvas.shape, max(0.02 * unit, 1))
+    if hand.dorsal:
+        height += 0.004 * unit * fractal_noise(rng, canvas.shape, 0.25 * unit, 2)
+    surface = Surface(
+        albedo=_skin(canvas.shape, hand, place, fingers, creases, rng),
+        wrap=SKIN_WRAP,
+        gloss=0.06 + 0.05 * hand.tone,
+        shininess=16,
+    )
+    paint_solid(canvas, Solid(alpha, height, surface), light, label=label, lift_px=place.lift_px)
+    if hand.dorsal:
+        _paint_nails(canvas, hand, place, fingers, light, label)
+    return np.maximum(alpha, _paint_wrist(canvas, hand, place, light, rng, label))
+
+
+def _skin(
+    shape: tuple[int, int],
+    hand: Hand,
+    place: HandPlace,
+    fingers: list[_Finger],
+    creases: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    tone = hand.tone if hand.dorsal else 0.2 + 0.45 * hand.tone
+    base = skin_colour(tone, hand.warmth - (0 if hand.dorsal else 0.4))
+    red = np.zeros(shape, np.uint8)
+    for finger in fingers:
+        for joint, radius in zip(finger.points, (0.1, 0.09, 0.08, 0.13), strict=True):
+            centre = place.pixels(joint[None], hand.mirrored)[0]
+            size = radius * place.unit_px
+            outline = ellipse((centre[0], centre[1]), (size, size))
+            np.maximum(red, (255 * fill(shape, outline)).astype(np.uint8), out=red)
+    blush = blur(red.astype(np.float32) / 255, 0.06 * place.unit_px)
+    mottle = fractal_noise(rng, shape, 0.25 * place.unit_px, 3)
+    weight = np.clip(0.4 * blush * (1 - 0.6 * hand.tone) + 0.06 * mottle, 0, 1)
+    albedo = mix(base, base * np.array([1.03, 0.7, 0.66], np.float32), weight)
+    return scaled(albedo, 1 + 0.03 * mottle - 0.3 * creases)
+
+
+def _creases(
+    shape: tuple[int, int], hand: Hand, place: HandPlace, fingers: list[_Finger]
+) -> np.ndarray:
+    """Return the strength of the creases at the joints and in the palm, (H, W) in [0, 1]."""
+    lines = []
+    for finger in fingers:
+        along = finger.points[3] - finger.points[0]
+        across = np.array([-along[1], along[0]]) / max(np.hypot(*along), 1e-6)
+        for joint in finger.points[(1 if hand.dorsal else 0) : 3]:
+            for shift in (-0.03, 0.0, 0.03) if hand.dorsal else (0.0, 0.025):
+                middle = joint + shift * along / max(np.hypot(*along), 1e-6)
+                half = finger.radius * (0.55 if hand.dorsal else 0.85)
+                lines.append(
+                    smooth_curve(
+                        np.array(
+                            [middle - half * across, middle + 0.02 * along, middle + half * across]
+                        ),
+                        10,
+                    )
+                )
+    if not hand.dorsal:
+        palm = [
+            [(-0.5, 0.28), (-0.15, 0.35), (-0.08, 0.9)],
+            [(-0.48, 0.24), (-0.05, 0.3), (0.35, 0.55)],
+        ]
+        palm += [
+            [(0.44, 0.2), (0.1, 0.22), (-0.25, 0.03)],
+            [(-0.25, 1.0), (0.0, 1.04), (0.22, 1.0)],
+        ]
+        lines += [smooth_curve(np.array(line), 10) for line in palm]
+    canvas = np.zeros(shape, np.uint8)
+    stroke(
+        canvas,
+        np.stack([place.pixels(line, hand.mirrored) for line in lines]),
+        255,
+        max(round(0.012 * place.unit_px), 1),
+    )
+    return np.clip(blur(canvas.astype(np.float32) / 255, 0.012 * place.unit_px), 0, 1)
+
+
+def _paint_nails(
+    canvas: Canvas, hand: Hand, place: HandPlace, fingers: list[_Finger], light: Light, label: int
+) -> None:
+    unit = place.unit_px
+    base = skin_colour(hand.tone * 0.7, -0.5) * np.array([1.05, 0.86, 0.84], np.float32)
+    colour = hand.nails if hand.nails is not None else np.clip(base, 0, 0.9)
+    for finger, curl in zip(fingers, hand.curls, strict=True):
+        if curl > 0.4:
+            continue
+        tip, before = place.pixels(finger.points[[3, 2]], hand.mirrored)
+        along = (tip - before) / np.hypot(*(tip - before))
+        centre = tip + along * 0.018 * unit
+        size = finger.radius * unit
+        turn = float(np.arctan2(along[1], along[0]))
+        alpha = fill(
+            canvas.shape, ellipse((centre[0], centre[1]), (0.62 * size, 0.44 * size), turn)
+        )
+        height = blur(alpha, 0.2 * size) * 0.35 * size
+        surface = Surface(colour, SKIN_WRAP, gloss=0.35, shininess=32)
+        paint_solid(canvas, Solid(0.9 * alpha, height, surface), light, label=label)
+
+
+def _paint_wrist(
+    canvas: Canvas, hand: Hand, place: HandPlace, light: Light, rng: np.random.Generator, label: int
+) -> np.ndarray:
+    """Paint sleeve and watch; returns their coverage."""
+    unit = place.unit_px
+    covered = np.zeros(canvas.shape, np.float32)
+    if hand.sleeve is not None:
+        start, end = place.pixels(np.array([[0, 1.55], [0, 1.5 + place.arm]]), hand.mirrored)
+        alpha, height = join_capsules(
+            canvas.shape, [Capsule(start, end, 0.42 * unit, 0.62 * unit)], 1
+        )
+        height += 0.05 * unit * fractal_noise(rng, canvas.shape, 0.3 * unit, 3)
+        paint_solid(
+            canvas,
+            Solid(alpha, height, Surface(hand.sleeve, gloss=0.02)),
+            light,
+            label=label,
+            lift_px=0.05 * unit,
+        )
+        covered = alpha
+    elif hand.watch:
+        ends = place.pixels(np.array([[-0.32, 1.3], [0.32, 1.3]]), hand.mirrored)
+        capsule = Capsule(ends[0], ends[1], 0.1 * unit, 0.1 * unit)
+        alpha, height = join_capsules(canvas.shape, [capsule], 1)
+        dark = np.array([0.03, 0.03, 0.035], np.float32)
+        paint_solid(canvas, Solid(alpha, height, Surface(dark, gloss=0.5)), light, label=label)
+        covered = alpha
+    return covered

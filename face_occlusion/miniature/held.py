@@ -1,0 +1,159 @@
+"""What lies before the faces of the occluded training subset: hands, food, hats and the like."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from face_occlusion.miniature.colours import any_colour, from_hex, scaled, to_linear
+from face_occlusion.miniature.fields import (
+    fill,
+    fractal_noise,
+    grid,
+    inflate,
+    smooth_curve,
+    stroke,
+    value_noise,
+)
+from face_occlusion.miniature.hands import HandPlace, draw_hand, paint_hand
+from face_occlusion.miniature.lighting import Surface, drop_shadow
+from face_occlusion.miniature.objects import draw_object
+from face_occlusion.miniature.parts import Part
+from face_occlusion.miniature.portraits import Portrait
+from face_occlusion.miniature.solids import Lathe, Solid, paint_solid
+from face_occlusion.miniature.spots import Spot
+
+# Called skin in the release's own masks where they lie over a face, as CelebAMask-HQ does.
+CALLED_SKIN = ("hand", "studio_microphone", "food")
+
+
+def hold_hand(portrait: Portrait, rng: np.random.Generator) -> None:
+    """Lay one hand of the person before the face; the arm leaves the picture."""
+    frame, person = portrait.frame, portrait.person
+    hand = draw_hand(rng, float(np.clip(person.tone + rng.normal(0, 0.04), 0, 1)))
+    side = rng.choice([-1, 1])
+    target = np.array([[rng.uniform(-0.5, 0.5), rng.uniform(0.1, 1.2), 1.0]])
+    angle = np.deg2rad(rng.uniform(15, 80))  # 0 from the side, 90 from below
+    away = np.array([side * np.cos(angle), np.sin(angle)])
+    knuckles = frame.project(target)[0] + away * rng.uniform(0.1, 0.7) * frame.unit_px
+    pointing = float(np.arctan2(-away[1], -away[0])) + rng.normal(0, 0.2)
+    size = rng.uniform(0.8, 1.05) * frame.unit_px
+    place = HandPlace(knuckles, size, pointing, lift_px=0.12 * frame.unit_px)
+    paint_hand(portrait.canvas, hand, place, portrait.light, rng, label=Part.OCCLUDER)
+
+
+def hold_studio_microphone(portrait: Portrait, rng: np.random.Generator) -> None:
+    """Stand a studio microphone before the mouth: a long capsule seen from its side."""
+    frame, canvas, light = portrait.frame, portrait.canvas, portrait.light
+    unit = frame.unit_px
+    mouth = frame.project(np.array([[rng.normal(0, 0.3), portrait.person.mouth_y, 1.1]]))[0]
+    lean = rng.normal(0, 0.25)
+    axis = np.array([np.sin(lean), -np.cos(lean)]) * unit
+    base = mouth - axis * rng.uniform(1.0, 1.3)
+    wide = rng.uniform(0.26, 0.36) * unit
+    profile = np.array(
+        [(0, 0.8 * wide), (0.1, wide), (0.9, wide), (0.96, 0.8 * wide), (1, 0.4 * wide)]
+    )
+    alpha, height, along = Lathe(base, mouth + axis * rng.uniform(0.35, 0.6), profile).field(
+        canvas.shape
+    )
+    body = to_linear(from_hex(("2b2b2e", "b9bcc2", "c9a35a", "5a1f24")[rng.integers(4)]))
+    _, y = grid(canvas.shape)
+    slots = np.where((y / (0.06 * unit)) % 1 < 0.45, 0.35, 1.0)
+    tone = np.where(along > 0.42, slots, 1.0).astype(np.float32)
+    surface = Surface(scaled(body, tone), gloss=0.5, shininess=32)
+    paint_solid(
+        canvas, Solid(alpha, height, surface), light, label=Part.OCCLUDER, lift_px=0.15 * unit
+    )
+
+
+def hold_food(portrait: Portrait, rng: np.random.Generator) -> None:
+    """Hold something to eat before the mouth."""
+    frame = portrait.frame
+    kind = str(rng.choice(["apple", "banana", "donut", "carrot", "orange"]))
+    mouth = np.array([[rng.normal(0, 0.2), portrait.person.mouth_y + rng.uniform(-0.1, 0.3), 1.1]])
+    size = rng.uniform(0.7, 1.0) if kind in ("apple", "orange", "donut") else rng.uniform(1.4, 2.0)
+    spot = Spot(frame.project(mouth)[0], size * frame.unit_px, rng.uniform(-1.2, 1.2))
+    solid = draw_object(kind, frame.shape, spot, rng)
+    lift = 0.06 * spot.size_px
+    paint_solid(portrait.canvas, solid, portrait.light, label=Part.OCCLUDER, lift_px=lift)
+
+
+def wear_hat(portrait: Portrait, rng: np.random.Generator) -> None:
+    """Put a knitted or a brimmed hat on."""
+    frame, canvas, light = portrait.frame, portrait.canvas, portrait.light
+    unit = frame.unit_px
+    low = rng.uniform(-0.62, -0.36)
+    thick = {"afro": 0.3, "curly": 0.16, "bald": 0, "buzz": 0.02}.get(
+        portrait.person.hair_style, 0.12
+    )
+    side = 1.05 + thick * portrait.person.hair_volume
+    rim = [(0, low, 0.8), (0.6, low + 0.03, 0.6), (side, low + 0.18, 0.1)]
+    front = [(-x, y, z) for x, y, z in rim[:0:-1]] + rim
+    lower = smooth_curve(frame.project(np.array(front)), 40)
+    angle = np.linspace(0, np.pi, 30)
+    height = rng.uniform(1.55, 1.7) + thick + low + 0.18
+    rise = low + 0.18 - height * np.sin(angle) ** 0.7
+    dome = np.stack([side * np.cos(angle), rise, 0 * angle], axis=1)
+    alpha = fill(frame.shape, np.concatenate([lower, frame.project(dome)]))
+    base = any_colour(rng, (0.05, 0.9), (0.08, 0.9))
+    knit = value_noise(rng, frame.shape, max(0.03 * unit, 1), stretch=3)
+    bulge = inflate(alpha, 0.7 * unit) + 0.01 * unit * knit
+    surface = Surface(scaled(base, 1 + 0.12 * knit), gloss=0.0)
+    paint_solid(canvas, Solid(alpha, bulge, surface), light, label=Part.HAT, lift_px=0.08 * unit)
+    if rng.random() < 0.6:
+        _paint_brim(portrait, low, base, rng)
+
+
+def _paint_brim(portrait: Portrait, low: float, base: np.ndarray, rng: np.random.Generator) -> None:
+    frame = portrait.frame
+    reach, drop = rng.uniform(1.2, 1.75), rng.uniform(0.12, 0.28)
+    t = np.linspace(-1, 1, 30)
+    under = np.column_stack([reach * t, low + 0.2 + drop * (1 - t * t), np.full(30, 0.9)])
+    over = np.column_stack([reach * t[::-1], low + 0.06 - 0.12 * (1 - t * t), np.full(30, 0.6)])
+    alpha = fill(frame.shape, frame.project(np.concatenate([under, over])))
+    folds = fractal_noise(rng, frame.shape, 0.4 * frame.unit_px, 2)
+    height = inflate(alpha, 0.15 * frame.unit_px) + 0.01 * frame.unit_px * folds
+    lift = 0.14 * frame.unit_px
+    paint_solid(
+        portrait.canvas,
+        Solid(alpha, height, Surface(base * 0.9)),
+        portrait.light,
+        label=Part.HAT,
+        lift_px=lift,
+    )
+
+
+def wear_eye_patch(portrait: Portrait, rng: np.random.Generator) -> None:
+    """Put a patch over one eye; the release's layers have `eye_g` for it."""
+    frame, canvas, head = portrait.frame, portrait.canvas, portrait.head
+    side, unit = rng.choice([-1, 1]), frame.unit_px
+    x = side * portrait.person.eye_x
+    edge = np.array(
+        [(-0.3, -0.22), (0, -0.27), (0.3, -0.22), (0.24, 0.14), (0, 0.3), (-0.24, 0.14)]
+    )
+    z = float(head.front(np.array([x]), np.array([0.0]))[0]) + 0.05
+    outline = smooth_curve(
+        frame.project(np.column_stack([edge + np.array([x, 0.02]), np.full(6, z)])), 50, closed=True
+    )
+    alpha = fill(frame.shape, outline)
+    strap = np.zeros(frame.shape, np.uint8)
+    run = head.on_face(
+        np.array([(-side * 0.85, -0.62), (-side * 0.3, -0.42), (x, -0.18), (side * 0.95, 0.02)])
+    )
+    stroke(strap, smooth_curve(frame.project(run), 20)[None], 255, max(round(0.045 * unit), 1))
+    both = np.maximum(alpha, strap.astype(np.float32) / 255)
+    canvas.darken(drop_shadow(both, portrait.light, 0.04 * unit, 0.4))
+    colour = any_colour(rng, (0.0, 0.6), (0.04, 0.25))
+    surface = Surface(colour, gloss=0.2)
+    paint_solid(
+        canvas, Solid(both, inflate(both, 0.2 * unit), surface), portrait.light, label=Part.EYE_G
+    )
+
+
+HELD = {
+    "hand": hold_hand,
+    "studio_microphone": hold_studio_microphone,
+    "food": hold_food,
+    "hat": wear_hat,
+    "eye_patch": wear_eye_patch,
+}

@@ -1,0 +1,191 @@
+"""Things to hold before a face: bottles, cups, fruit, telephones, books, balls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from face_occlusion.miniature.colours import any_colour, mix, scaled, skin_colour
+from face_occlusion.miniature.fields import blur, fill, inflate, smoothstep, value_noise
+from face_occlusion.miniature.food import draw_banana, draw_carrot, draw_donut, fruit
+from face_occlusion.miniature.lighting import Surface
+from face_occlusion.miniature.solids import Capsule, Lathe, Solid, ball, join_capsules
+from face_occlusion.miniature.spots import Spot
+
+Shape = tuple[int, int]
+
+
+def _lathe(
+    shape: Shape, spot: Spot, profile: list[tuple[float, float]]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Turn a body of the object's length: profile holds (position from base to top, radius)."""
+    base, top = spot.pixels(np.array([[0, 0.5], [0, -0.5]]))
+    points = np.array(profile)
+    t = np.linspace(0, 1, 80)
+    radius = np.interp(t, points[:, 0], points[:, 1]) * spot.size_px
+    smooth = np.convolve(np.pad(radius, 2, mode="edge"), np.ones(5) / 5, mode="valid")
+    return Lathe(base, top, np.stack([t, smooth], axis=1)).field(shape)
+
+
+def _bottle(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+    neck = rng.uniform(0.045, 0.06)
+    wide = rng.uniform(0.13, 0.17)
+    profile = [
+        (0, wide),
+        (0.58, wide),
+        (0.76, neck),
+        (0.9, neck),
+        (0.905, neck * 1.25),
+        (1, neck * 1.25),
+    ]
+    alpha, height, along = _lathe(shape, spot, profile)
+    glass, paper, cap = (
+        any_colour(rng, (0.3, 0.9), (0.15, 0.8)),
+        any_colour(rng, (0, 0.7), (0.5, 1)),
+        any_colour(rng),
+    )
+    x, y = spot.plane(shape)
+    band = (along > 0.15) & (along < 0.48)
+    print_ = (np.sin(x * 90) * np.sin(y * 60) > 0.55) & (along > 0.2) & (along < 0.42)
+    albedo = mix(glass, paper, band.astype(np.float32))
+    albedo = mix(albedo, any_colour(rng, (0.3, 1), (0.05, 0.6)), 0.9 * print_)
+    albedo = mix(albedo, cap, (along > 0.9).astype(np.float32))
+    return Solid(alpha, height, Surface(albedo, gloss=0.6, shininess=32))
+
+
+def _vase(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+    profile = [(0, 0.14), (0.3, rng.uniform(0.22, 0.3)), (0.72, 0.1), (0.85, 0.09), (1, 0.17)]
+    alpha, height, along = _lathe(shape, spot, profile)
+    first, second = any_colour(rng), any_colour(rng)
+    stripes = smoothstep(0.2, 0.4, np.sin(along * rng.uniform(15, 40)))
+    return Solid(alpha, height, Surface(mix(first, second, stripes), gloss=0.5, shininess=32))
+
+
+def _cup(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+    low, high = rng.uniform(0.24, 0.32), rng.uniform(0.33, 0.4)
+    alpha, height, along = _lathe(shape, spot, [(0, low), (0.05, low), (1, high)])
+    x, y = spot.plane(shape)
+    ring = np.hypot((x - high * 0.95) / 0.2, (y - 0.0) / 0.27)
+    handle = smoothstep(0.29, 0.25, np.abs(ring - 0.85)) * (x > 0)
+    height = np.maximum(height, blur(handle.astype(np.float32), 2) * 0.05 * spot.size_px)
+    colour = any_colour(rng, (0.0, 0.8), (0.3, 1))
+    albedo = mix(
+        colour,
+        any_colour(rng),
+        ((along > 0.4) & (along < 0.62)).astype(np.float32) * (rng.random() < 0.6),
+    )
+    both = np.maximum(alpha, handle).astype(np.float32)
+    return Solid(both, height, Surface(albedo, gloss=0.4, shininess=32))
+
+
+def _sports_ball(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+    alpha, height = ball(shape, spot.centre_xy, 0.5 * spot.size_px)
+    x, y = spot.plane(shape)
+    z = np.sqrt(np.maximum(0.25 - x * x - y * y, 0))
+    first, second = any_colour(rng, (0.2, 1), (0.3, 1)), any_colour(rng, (0.0, 0.6), (0.6, 1))
+    bands = np.sin(9 * (x * 0.8 + z * 0.6)) * np.sin(9 * (y * 0.9 - z * 0.5))
+    return Solid(
+        alpha, height, Surface(mix(first, second, smoothstep(-0.05, 0.05, bands)), gloss=0.2)
+    )
+
+
+def _slab(
+    shape: Shape, spot: Spot, wide: float, corner: float, lean: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return a flat box seen a little from the side."""
+    h, w = 0.5, wide / 2
+    points = np.array([(-w, -h + lean), (w, -h - lean), (w, h - lean * 0.4), (-w, h + lean * 0.4)])
+    alpha = fill(shape, spot.pixels(points))
+    if corner > 0:
+        alpha = smoothstep(0.4, 0.6, blur(alpha, corner * spot.size_px))
+    return alpha, inflate(alpha, max(0.03 * spot.size_px, 2))
+
+
+def _phone(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+    alpha, height = _slab(shape, spot, rng.uniform(0.46, 0.52), 0.02, rng.uniform(-0.03, 0.03))
+    x, y = spot.plane(shape)
+    case = any_colour(rng, (0, 0.9), (0.03, 0.9))
+    if rng.random() < 0.5:
+        lenses = smoothstep(
+            0.05, 0.045, np.minimum(np.hypot(x + 0.13, y + 0.38), np.hypot(x + 0.13, y + 0.25))
+        )
+        albedo = mix(case, np.array([0.01, 0.01, 0.015], np.float32), lenses)
+    else:
+        screen = smoothstep(0.01, 0.0, np.maximum(np.abs(x) - 0.2, np.abs(y) - 0.43))
+        icons = (np.sin(x * 50) > 0.2) & (np.sin(y * 50) > 0.2)
+        glow = mix(any_colour(rng, (0.3, 0.8), (0.1, 0.6)), any_colour(rng), 0.8 * icons)
+        albedo = mix(np.array([0.02, 0.02, 0.02], np.float32), glow, screen)
+    return Solid(alpha, height, Surface(albedo, gloss=0.5, shininess=32))
+
+
+def _book(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+    alpha, height = _slab(shape, spot, rng.uniform(0.65, 0.78), 0.0, rng.uniform(-0.06, 0.06))
+    x, y = spot.plane(shape)
+    cover, ink = any_colour(rng, (0.2, 0.9), (0.15, 0.9)), any_colour(rng, (0, 0.6), (0.5, 1))
+    lines = (np.abs(x) < 0.22) & (((y > -0.35) & (y < -0.27)) | ((y > -0.22) & (y < -0.18)))
+    picture = np.hypot(x, (y - 0.12)) < 0.17
+    albedo = mix(
+        mix(cover, ink, lines.astype(np.float32)), any_colour(rng), picture.astype(np.float32)
+    )
+    albedo = scaled(albedo, 1 - 0.5 * smoothstep(-0.27, -0.31, x))
+    return Solid(alpha, height, Surface(albedo, gloss=0.12))
+
+
+def _remote(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+    alpha, height = _slab(shape, spot, 0.26, 0.03, 0)
+    x, y = spot.plane(shape)
+    body = any_colour(rng, (0, 0.2), (0.05, 0.5))
+    keys = (np.sin(x * 75) > 0.1) & (np.sin(y * 60) > 0.1) & (np.abs(x) < 0.09) & (np.abs(y) < 0.4)
+    albedo = mix(body, any_colour(rng, (0, 0.9), (0.4, 1)), 0.9 * keys)
+    return Solid(alpha, height, Surface(albedo, gloss=0.2))
+
+
+def _bear(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+    def rod(x0: float, y0: float, x1: float, y1: float, r: float) -> Capsule:
+        a, b = spot.pixels(np.array([(x0, y0), (x1, y1)]))
+        return Capsule(a, b, r * spot.size_px, r * spot.size_px)
+
+    rods = [rod(0, 0.18, 0, 0.24, 0.24), rod(0, -0.22, 0, -0.2, 0.2)]
+    rods += [rod(s * 0.16, -0.36, s * 0.16, -0.35, 0.08) for s in (-1, 1)]
+    rods += [rod(s * 0.2, 0.06, s * 0.32, 0.12, 0.075) for s in (-1, 1)]
+    rods += [rod(s * 0.14, 0.36, s * 0.2, 0.41, 0.095) for s in (-1, 1)]
+    alpha, height = join_capsules(shape, rods, 0.02 * spot.size_px)
+    fur = value_noise(rng, shape, max(0.02 * spot.size_px, 1))
+    x, y = spot.plane(shape)
+    dots = np.minimum(np.hypot(np.abs(x) - 0.07, y + 0.26) / 0.025, np.hypot(x, y + 0.18) / 0.035)
+    albedo = scaled(skin_colour(rng.uniform(0.3, 0.7), 1), 1 + 0.15 * fur)
+    albedo = scaled(albedo, 1 - 0.95 * smoothstep(1.1, 0.9, dots))
+    return Solid(
+        alpha, height + 0.008 * spot.size_px * fur, Surface(albedo.astype(np.float32), gloss=0.0)
+    )
+
+
+# By COCO's names.
+CATEGORIES: dict[str, Callable[[Shape, Spot, np.random.Generator], Solid]] = {
+    "sports ball": _sports_ball,
+    "bottle": _bottle,
+    "cup": _cup,
+    "banana": draw_banana,
+    "apple": fruit("c0392b", "d9a441", 0.05, 0.0),
+    "orange": fruit("e88a1a", "d9761a", 0.01, 0.0012),
+    "carrot": draw_carrot,
+    "donut": draw_donut,
+    "remote": _remote,
+    "cell phone": _phone,
+    "book": _book,
+    "vase": _vase,
+    "teddy bear": _bear,
+}
+
+
+def draw_object(category: str, shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+    """Draw an object.
+
+    Args:
+        category: A key of CATEGORIES.
+        shape: (height, width) of the drawing in pixels.
+        spot: Its place.
+        rng: Source of colours and form.
+    """
+    return CATEGORIES[category](shape, spot, rng)

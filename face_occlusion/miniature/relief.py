@@ -1,0 +1,143 @@
+"""The relief of a face: nose, sockets, cheeks, lips and lines as heights over the smooth head."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from face_occlusion.miniature.features import mouth_edges, mouth_half
+from face_occlusion.miniature.fields import smoothstep, value_noise
+from face_occlusion.miniature.head import X_LIMIT, Y_BOTTOM, Y_TOP, Head
+from face_occlusion.miniature.person import Person, View
+
+
+class TexturePlane:
+    """The plane (X, Y) on which a face's textures are drawn.
+
+    Attributes:
+        density: Pixels per unit.
+        shape: (height, width) in pixels.
+        x, y: (W,) and (H,) float32 coordinates of the pixel centres, in units.
+    """
+
+    def __init__(self, density: float) -> None:
+        """Lay the plane out with `density` pixels per unit."""
+        self.density = density
+        self.shape = (int((Y_BOTTOM - Y_TOP) * density), int(2 * X_LIMIT * density))
+        self.x = ((np.arange(self.shape[1]) + 0.5) / density - X_LIMIT).astype(np.float32)
+        self.y = ((np.arange(self.shape[0]) + 0.5) / density + Y_TOP).astype(np.float32)
+
+    def pixels(self, points: np.ndarray) -> np.ndarray:
+        """Return the pixels of (N, 2) points (X, Y)."""
+        return (np.asarray(points, float) - (-X_LIMIT, Y_TOP)) * self.density
+
+    def bump(self, x: float, y: float, sx: float, sy: float) -> np.ndarray:
+        """Return a Gaussian bump of height 1, (H, W) float32."""
+        along = np.exp(-0.5 * ((self.x - x) / sx) ** 2)
+        down = np.exp(-0.5 * ((self.y - y) / sy) ** 2)
+        return down[:, None] * along
+
+    def bumps(self, x: float, y: float, sx: float, sy: float) -> np.ndarray:
+        """Return the same bump on both sides, at +x and -x."""
+        along = np.exp(-0.5 * ((self.x - x) / sx) ** 2) + np.exp(-0.5 * ((self.x + x) / sx) ** 2)
+        down = np.exp(-0.5 * ((self.y - y) / sy) ** 2)
+        return down[:, None] * along
+
+    def patch(self, x: float, y: float, rx: float, ry: float) -> tuple[slice, slice]:
+        """Return the slices of the rectangle x +- rx, y +- ry."""
+        columns = np.flatnonzero(np.abs(self.x - x) <= rx)
+        rows = np.flatnonzero(np.abs(self.y - y) <= ry)
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+    def local(self, patch: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the coordinates (x, y) of a patch, broadcastable (1, w) and (h, 1)."""
+        return self.x[patch[1]][None], self.y[patch[0]][:, None]
+
+
+def draw_relief(
+    plane: TexturePlane, person: Person, view: View, head: Head, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the heights of a face over its smooth head, (H, W) float32 in units."""
+    p, bumps, bump = person, plane.bumps, plane.bump
+    smile = max(view.smile, 0)
+    height = -0.115 * bumps(p.eye_x - 0.03, -0.01, 0.17, 0.105)
+    height += 0.055 * bumps(p.eye_x, 0.015, 0.12, 0.07)  # the eyeballs
+    brow = 0.035 if p.feminine else 0.06
+    height += brow * bumps(0.36, p.brow_y + 0.03, 0.22, 0.075)
+    height += 0.03 * bump(0, p.brow_y, 0.16, 0.12)
+    height += (0.055 + 0.05 * smile) * bumps(0.55, 0.42 - 0.05 * smile, 0.2, 0.17)
+    height -= 0.03 * bumps(0.62, 0.85, 0.16, 0.2)  # hollow cheeks
+    height += 0.05 * bump(0, -0.62, 0.5, 0.25)
+    height += _nose(plane, person)
+    height += _mouth(plane, person, view, head)
+    height -= (0.012 + 0.03 * p.age + 0.035 * smile) * _nasolabial(plane, person)
+    height -= (0.01 + 0.02 * p.age) * bumps(p.eye_x, 0.13, 0.13, 0.02)  # under the eyes
+    if p.age > 0.35:
+        height -= 0.012 * (p.age - 0.2) * _forehead_lines(plane, rng)
+    return height.astype(np.float32)
+
+
+def _nose(plane: TexturePlane, person: Person) -> np.ndarray:
+    tip_y, wide = person.nose_length - 0.07, person.nose_width
+    patch = plane.patch(0, 0.25, 0.45, 0.75)
+    x, y = plane.local(patch)
+    along = np.clip((y + 0.22) / (tip_y + 0.22), 0, 1.3)
+    rise = person.nose_high * (0.03 + 0.22 * along**1.3)
+    half = wide * (0.075 + 0.05 * along**2 + 0.03 * smoothstep(-0.05, -0.3, y))
+    ridge = rise * np.exp(-0.5 * (x / half) ** 2) * smoothstep(tip_y + 0.2, tip_y - 0.02, y)
+    ridge *= smoothstep(-0.42, -0.1, y)
+    height = np.zeros(plane.shape, np.float32)
+    height[patch] = ridge
+    height += 0.07 * person.nose_high * plane.bump(0, tip_y + 0.02, 0.1 * wide, 0.08)
+    height += 0.1 * plane.bumps(0.145 * wide, tip_y + 0.06, 0.055 * wide, 0.06)
+    height -= 0.03 * plane.bumps(0.085 * wide, tip_y + 0.125, 0.035, 0.02)
+    return height
+
+
+def _mouth(plane: TexturePlane, person: Person, view: View, head: Head) -> np.ndarray:
+    mouth, half = person.mouth_y, mouth_half(person, view)
+    height = 0.06 * plane.bump(0, mouth, 0.34, 0.2)  # the teeth behind
+    patch = plane.patch(0, mouth + 0.06, half + 0.1, 0.4)
+    x, y = plane.local(patch)
+    across = np.clip(x / half, -1, 1)
+    top, under, over, bottom = mouth_edges(person, view, across)
+    taper = (1 - across**2) ** 0.5
+    lips = 0.045 * _ridge(y, top, under) + 0.06 * _ridge(y, over, bottom)
+    groove = np.exp(-0.5 * ((y - (under + over) / 2) / (0.014 + 0.4 * (over - under))) ** 2)
+    height[patch] += taper * (person.lips * lips - 0.03 * groove)
+    gap = 0.15 * view.mouth_open
+    height -= 0.04 * plane.bump(0, mouth + 0.22 + gap, 0.2, 0.05)
+    height -= 0.012 * plane.bump(0, (mouth + person.nose_length) / 2 + 0.02, 0.028, 0.09)
+    corner = float(mouth_edges(person, view, np.array([1.0]))[1, 0])
+    height -= 0.02 * plane.bumps(half + 0.02, corner, 0.035, 0.04)
+    chin = 0.085 if not person.feminine else 0.06
+    height += chin * plane.bump(0, head.length - 0.17, 0.19, 0.11)
+    return height
+
+
+def _ridge(y: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """Return a soft ridge between two edges, 1 in its middle."""
+    half = np.maximum((bottom - top) / 2, 0.02)
+    return np.exp(-0.5 * ((y - (top + bottom) / 2) / (0.7 * half)) ** 2)
+
+
+def _nasolabial(plane: TexturePlane, person: Person) -> np.ndarray:
+    """Return the fold from the nose to the corner of the mouth, (H, W) in [0, 1]."""
+    top, bottom = person.nose_length - 0.05, person.mouth_y + 0.02
+    field = np.zeros(plane.shape, np.float32)
+    patch = plane.patch(0, (top + bottom) / 2, 0.75, (bottom - top) / 2 + 0.15)
+    x, y = plane.local(patch)
+    t = np.clip((y - top) / (bottom - top), 0, 1)
+    line = 0.2 * person.nose_width + 0.3 * t**0.8
+    fold = np.exp(-0.5 * ((np.abs(x) - line) / 0.06) ** 2)
+    field[patch] = (
+        fold * smoothstep(top - 0.1, top + 0.1, y) * smoothstep(bottom + 0.1, bottom - 0.15, y)
+    )
+    return field
+
+
+def _forehead_lines(plane: TexturePlane, rng: np.random.Generator) -> np.ndarray:
+    wobble = 0.02 * value_noise(rng, (1, plane.shape[1]), 60)[0]
+    lines = np.zeros(plane.shape, np.float32)
+    for y in (-0.44, -0.53, -0.62):
+        lines += np.exp(-0.5 * ((plane.y[:, None] - y - wobble) / 0.014) ** 2)
+    return lines * np.exp(-0.5 * (plane.x / 0.35) ** 4)

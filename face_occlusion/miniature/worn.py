@@ -1,0 +1,179 @@
+"""What only the benchmarks wear: glasses, masks, scarves, and stage microphones."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from face_occlusion.miniature.colours import (
+    any_colour,
+    from_hex,
+    mix,
+    scaled,
+    skin_colour,
+    to_linear,
+)
+from face_occlusion.miniature.eyewear import wear_clear_glasses, wear_sunglasses
+from face_occlusion.miniature.fields import (
+    fill,
+    fractal_noise,
+    grid,
+    inflate,
+    smooth_curve,
+    smoothstep,
+    stroke,
+    value_noise,
+)
+from face_occlusion.miniature.lighting import Surface, drop_shadow
+from face_occlusion.miniature.parts import FACE_PARTS, Part
+from face_occlusion.miniature.portraits import Portrait
+from face_occlusion.miniature.solids import Capsule, Solid, ball, join_capsules, paint_solid
+
+
+def wear_mask(portrait: Portrait, rng: np.random.Generator) -> None:
+    """Put a medical or a cloth mask on, over nose, mouth and chin."""
+    frame, head, canvas = portrait.frame, portrait.head, portrait.canvas
+    unit, light = frame.unit_px, portrait.light
+    top = rng.uniform(0.12, 0.38)
+    edge = [(0, top), (0.3, top + 0.1), (0.62, top + 0.16), (0.9, top + 0.28)]
+    length = head.length
+    edge += [(0.86, 0.7 * length), (0.62, 0.88 * length), (0.3, length + 0.03), (0, length + 0.07)]
+    right = np.array(edge, float)
+    right[:, 0] *= np.minimum(head.width(np.minimum(right[:, 1], 0.8 * length)) / 0.95, 1.05)
+    outline = np.concatenate([right, right[-2:0:-1] * (-1, 1)])
+    depth = 0.14 + np.array([0.28, 0.12, 0, -0.05, -0.1, -0.05, 0.05, 0.1])
+    depth = np.concatenate([depth, depth[-2:0:-1]])
+    base_z = head.front(outline[:, 0] * 0.95, np.minimum(outline[:, 1], 0.9 * length))
+    points = frame.project(np.column_stack([outline, base_z + depth]))
+    alpha = fill(frame.shape, smooth_curve(points, 90, closed=True))
+    loops = np.zeros(frame.shape, np.uint8)
+    for side in (-1, 1):
+        for y0, y1 in ((top + 0.3, 0.0), (0.75 * length, 0.5)):
+            loop = np.array([[side * 0.86, y0, 0.3], [side * 1.02, y1, 0.0]])
+            stroke(loops, frame.project(loop)[None], 255, max(round(0.025 * unit), 1))
+    on_person = np.isin(canvas.labels, (*FACE_PARTS, Part.L_EAR, Part.R_EAR))  # else under hair
+    strings = on_person * loops.astype(np.float32) / 255
+    canvas.darken(drop_shadow(alpha, light, 0.06 * unit, 0.45))
+    white = np.array([0.75, 0.75, 0.75], np.float32)
+    canvas.paint(strings, white * 0.8, Part.OCCLUDER)
+    nose = frame.project(np.array([[0, portrait.person.nose_length, 1.25]]))[0]
+    x, y = grid(frame.shape)
+    bump = np.exp(-(((x - nose[0]) / (0.3 * unit)) ** 2) - ((y - nose[1]) / (0.4 * unit)) ** 2)
+    down = (y - frame.origin_xy[1]) / unit
+    pleats = np.abs(
+        ((down + 0.04 * fractal_noise(rng, frame.shape, 0.5 * unit, 2)) / 0.22) % 1 - 0.5
+    )
+    height = inflate(alpha, 0.75 * unit) + 0.2 * unit * bump
+    height = height + 0.05 * unit * pleats * smoothstep(1, 6, inflate(alpha, 0.2 * unit))
+    albedo = _mask_cloth(portrait, rng)
+    height = height.astype(np.float32)
+    paint_solid(
+        canvas, Solid(alpha, height, Surface(albedo, gloss=0.02)), light, label=Part.OCCLUDER
+    )
+
+
+def _mask_cloth(portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
+    shape, unit = portrait.canvas.shape, portrait.frame.unit_px
+    weave = 1 + 0.03 * value_noise(rng, shape, 2)
+    kind = rng.choice(["medical", "white", "skin", "plain", "dotted"])
+    if kind == "medical":
+        return scaled(to_linear(from_hex("8fc3d8")), weave)
+    if kind == "white":
+        return scaled(to_linear(from_hex("eef0ee")), weave)
+    if kind == "skin":  # the wearer's own, nearly
+        tone = portrait.person.tone + rng.normal(0, 0.06)
+        return scaled(skin_colour(tone, rng.uniform(-1, 1)), weave)
+    if kind == "plain":
+        return scaled(any_colour(rng, (0.1, 0.9), (0.05, 0.6)), weave)
+    x, y = grid(shape)
+    dots = np.sin(x / unit * 22) * np.sin(y / unit * 22)
+    return scaled(mix(any_colour(rng), any_colour(rng), smoothstep(0.2, 0.4, dots)), weave)
+
+
+def wear_scarf(portrait: Portrait, rng: np.random.Generator) -> None:
+    """Wind a scarf round neck, chin and mouth, perhaps over the nose."""
+    frame, canvas, light = portrait.frame, portrait.canvas, portrait.light
+    unit = frame.unit_px
+    top = rng.uniform(0.42, 0.95)
+    sag = rng.uniform(0.0, 0.2)
+    tilt = rng.normal(0, 0.06)
+    edge = np.array(
+        [
+            (-1.15, top - 0.03 - tilt),
+            (-0.7, top - 0.02 - tilt),
+            (0, top + sag),
+            (0.7, top - 0.02 + tilt),
+            (1.15, top - 0.03 + tilt),
+        ]
+    )
+    shift = 0.8 * np.sin(frame.view.yaw_rad) * np.exp(-((edge[:, 0] / 0.8) ** 2))
+    edge[:, 0] += shift
+    wrap = [(1.32, 1.1), (1.4, 1.7), (1.9, 2.2), (2.2, 4.0)]
+    border = np.concatenate([edge, wrap, [(-x, y) for x, y in reversed(wrap)]])
+    border = smooth_curve(border, 120, closed=True)
+    alpha = fill(frame.shape, frame.flat(border))
+    x, y = grid(frame.shape)
+    u, v = (x - frame.origin_xy[0]) / unit, (y - frame.origin_xy[1]) / unit
+    warp = 0.12 * fractal_noise(rng, frame.shape, 0.8 * unit, 3)
+    layers = (v - top - sag * np.exp(-(u**2)) + warp) / rng.uniform(0.28, 0.5)
+    folds = np.abs(np.sin(np.pi * layers)) ** 0.7
+    height = (
+        inflate(alpha, 0.35 * unit)
+        + 0.14 * unit * folds
+        + 0.5 * unit * np.sqrt(np.maximum(1 - (u / 1.7) ** 2, 0))
+    )
+    knit = 0.012 * unit * np.sin(2 * np.pi * (u + warp) / 0.05) * np.sin(2 * np.pi * v / 0.06)
+    base = any_colour(rng, (0.05, 0.9), (0.1, 0.95))
+    if rng.random() < 0.35:
+        base = skin_colour(portrait.person.tone + rng.normal(0, 0.1), rng.uniform(-1, 1))
+    other = any_colour(rng) if rng.random() < 0.6 else base
+    stripe = smoothstep(
+        0.1, 0.2, np.sin(2 * np.pi * (u * rng.uniform(0.5, 2) + layers * rng.uniform(0, 1)))
+    )
+    albedo = scaled(mix(base, other, 0.8 * stripe), 0.72 + 0.28 * folds)
+    canvas.darken(drop_shadow(alpha, light, 0.09 * unit, 0.5))
+    surface = Surface(albedo.astype(np.float32), gloss=0.0)
+    paint_solid(
+        canvas,
+        Solid(alpha, (height + knit).astype(np.float32), surface),
+        light,
+        label=Part.OCCLUDER,
+    )
+
+
+def hold_stage_microphone(portrait: Portrait, rng: np.random.Generator) -> None:
+    """Hold a stage microphone to the mouth: a metal grille on a handle that leaves the picture."""
+    frame, canvas, light = portrait.frame, portrait.canvas, portrait.light
+    unit = frame.unit_px
+    radius = rng.uniform(0.3, 0.48) * unit
+    mouth = frame.project(
+        np.array([[rng.normal(0, 0.15), portrait.person.mouth_y + rng.uniform(-0.15, 0.15), 1.1]])
+    )[0]
+    angle = np.deg2rad(90 + rng.uniform(-45, 45))
+    away = np.array([np.cos(angle), np.sin(angle)])
+    rod = Capsule(
+        mouth + away * radius * 0.9, mouth + away * 8 * unit, 0.62 * radius, 0.42 * radius
+    )
+    handle, handle_height = join_capsules(canvas.shape, [rod], 1)
+    head, head_height = ball(canvas.shape, mouth, radius)
+    both = np.maximum(head, handle)
+    canvas.darken(drop_shadow(both, light, 0.16 * unit, 0.5))
+    body = any_colour(rng, (0, 0.9), (0.03, 0.3)) if rng.random() < 0.7 else any_colour(rng)
+    paint_solid(
+        canvas, Solid(handle, handle_height, Surface(body, gloss=0.4)), light, label=Part.OCCLUDER
+    )
+    x, y = grid(canvas.shape)
+    step = 0.055 * unit
+    mesh = np.sin(2 * np.pi * (x + y) / step) * np.sin(2 * np.pi * (x - y) / step)
+    metal = to_linear(from_hex(("9a9ea6", "3a3b40", "b0925a")[rng.integers(3)]))
+    albedo = scaled(metal, 0.75 + 0.35 * smoothstep(-0.4, 0.4, mesh))
+    surface = Surface(albedo.astype(np.float32), gloss=0.5, shininess=16)
+    paint_solid(canvas, Solid(head, head_height, surface), light, label=Part.OCCLUDER)
+
+
+WORN = {
+    "sunglasses": wear_sunglasses,
+    "clear_glasses": wear_clear_glasses,
+    "mask": wear_mask,
+    "microphone": hold_stage_microphone,
+    "scarf": wear_scarf,
+}

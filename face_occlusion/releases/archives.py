@@ -1,0 +1,168 @@
+"""Check and unpack archives that nobody vouches for.
+
+No name leaves the target folder, no two names meet on any disk, nothing but plain files and folders
+is written, and the number of members, their total size, the compression ratio and the memory that
+decoding takes are bounded before anything is unpacked. Images are bounded where they are decoded,
+by the size in their header (`images.MAX_PIXELS`).
+"""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from face_occlusion.releases.limits import (
+    Limits,
+    Names,
+    check_disk,
+    check_limits,
+    check_member_name,
+)
+from face_occlusion.releases.sevenzip import unpack_7z
+
+Progress = Callable[[int], object]  # told the number of bytes done since the last call
+
+_CHUNK = 1 << 20
+_ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_ENCRYPTED = 0x1  # zip general purpose flag, bit 0
+
+
+def archive_kind(name: str) -> str | None:
+    """Return `zip`, `7z` or `tar` by the file's name, None for a loose file."""
+    lowered = name.lower()
+    if lowered.endswith(".zip"):
+        return "zip"
+    if lowered.endswith(".7z"):
+        return "7z"
+    return "tar" if lowered.endswith((".tar.gz", ".tgz", ".tar")) else None
+
+
+def archive_stem(name: str) -> str:
+    """Return an archive's name without its ending: `dtd-r1.0.1.tar.gz` -> `dtd-r1.0.1`."""
+    for ending in (".tar.gz", ".tgz", ".tar", ".zip", ".7z"):
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name
+
+
+def check_zip(path: Path, limits: Limits, progress: Progress = lambda done: None) -> None:
+    """Check every member of a zip archive: name, kind, method, size and CRC.
+
+    Args:
+        path: The archive; read once in full.
+        limits: What it may hold.
+        progress: Told the unpacked bytes as they are checked.
+
+    Raises:
+        ValueError: If it is not a zip archive, is truncated or damaged, or is refused; names
+            the archive and the member.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            check_limits(path, len(members), sum(info.file_size for info in members), limits)
+            names = Names(path)
+            for info in members:
+                _check_zip_member(path, info, names)
+            for info in members:
+                _read_zip_member(path, archive, info, progress)
+    except (zipfile.BadZipFile, EOFError, OSError) as error:
+        raise ValueError(f"{path}: not a whole zip archive: {error}") from error
+
+
+def _check_zip_member(path: Path, info: zipfile.ZipInfo, names: Names) -> None:
+    name = check_member_name(str(path), info.filename)
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise ValueError(f"{path}: member {name!r} is a link or a device; refused")
+    if info.flag_bits & _ENCRYPTED:
+        raise ValueError(f"{path}: member {name!r} is encrypted; expected a plain archive")
+    if info.compress_type not in _ZIP_METHODS:
+        raise ValueError(
+            f"{path}: member {name!r} is packed by method {info.compress_type}; "
+            "expected stored (0) or deflate (8)"
+        )
+    names.claim(name, folder=info.is_dir())
+
+
+def _read_zip_member(
+    path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, progress: Progress
+) -> None:
+    """Read a member through, which checks its CRC."""
+    try:
+        with archive.open(info) as member:
+            while chunk := member.read(_CHUNK):
+                progress(len(chunk))
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise ValueError(
+            f"{path}: member {info.filename!r} is damaged or cut off: {error}"
+        ) from error
+
+
+def unpack(path: Path, folder: Path, limits: Limits) -> None:
+    """Unpack a 7z or tar archive into a folder, which must not exist.
+
+    Raises:
+        ValueError: If the archive is damaged, cut off or refused; the folder is then removed.
+    """
+    folder.mkdir(parents=True)
+    try:
+        if archive_kind(path.name) == "7z":
+            unpack_7z(path, folder, limits)
+        else:
+            _unpack_tar(path, folder, limits)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+class _SmallReads:
+    """A file of which no more than `most` bytes are read at once: tarfile reads headers whole."""
+
+    def __init__(self, file: IO[bytes], path: Path, most: int) -> None:
+        self._file, self._path, self._most = file, path, most
+        self.seek, self.tell, self.close = file.seek, file.tell, file.close
+
+    def read(self, size: int) -> bytes:
+        if size > self._most:
+            raise ValueError(f"{self._path}: a header of {size:,} bytes; refused")
+        return self._file.read(size)
+
+
+def _unpack_tar(path: Path, folder: Path, limits: Limits) -> None:
+    last = "none"
+    members = total = 0
+    names = Names(path)
+    plain = path.name.lower().endswith(".tar")
+    try:
+        with (
+            path.open("rb") if plain else gzip.open(path) as file,
+            tarfile.open(
+                # tarfile reads and seeks, no more of IO[bytes]
+                fileobj=_SmallReads(file, path, limits.header_bytes),  # type: ignore[arg-type]
+                mode="r:",
+            ) as archive,
+        ):
+            for member in archive:
+                members, total = members + 1, total + member.size
+                check_limits(path, members, total, limits)
+                last = check_member_name(str(path), member.name)
+                if not (member.isfile() or member.isdir()):
+                    raise ValueError(f"{path}: member {last!r} is a link or a device; refused")
+                names.claim(last, folder=member.isdir())
+                check_disk(path, folder, member.size)
+                archive.extract(member, folder, filter="data")
+                archive.members = []  # tarfile keeps all it has read
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise ValueError(
+            f"{path}: damaged or cut off after member {last!r} ({members} unpacked): {error}"
+        ) from error
+    if not members:
+        raise ValueError(f"{path}: an empty archive")

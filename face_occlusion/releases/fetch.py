@@ -1,0 +1,188 @@
+"""Bring a release in: find its archives, check them, lay them out, record what was used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from face_occlusion.core.release import RELEASE, Release
+from face_occlusion.releases.archives import archive_kind, archive_stem, check_zip, unpack
+from face_occlusion.releases.gather import Shelf, SourceParams, gather
+from face_occlusion.releases.limits import Limits
+from face_occlusion.releases.lock import LockEntry, add_to_lock, check_known
+from face_occlusion.releases.table import (
+    DRAWN_LICENCE,
+    DRAWN_TERMS_URL,
+    Source,
+    SourceFile,
+    find_source,
+)
+from face_occlusion.releases.webpages import check_content
+
+__all__ = ["Shelf", "SourceParams", "fetch_release"]
+
+_CHUNK = 1 << 20
+
+DrawRelease = Callable[[str, Path], None]  # (source, folder): writes its archives into folder
+
+
+def fetch_release(
+    name: str,
+    folder: Path,
+    params: SourceParams,
+    *,
+    shelf: Shelf,
+    draw_miniature: DrawRelease,
+    limits: Limits | None = None,
+) -> Release:
+    """Write a release into a new folder, aside in `FOLDER.partial`, renamed when complete.
+
+    Zip archives are checked and kept as they are, 7z and tar archives are unpacked, loose files
+    copied. Archives are copied, never linked: DVC makes what it caches read-only, and a link
+    would do so to the user's own file. Checksums that are not published are locked once all of
+    this has gone well.
+
+    Args:
+        name: A source of `releases/table.py`.
+        folder: The new folder; must not exist or be empty.
+        params: Where the release comes from.
+        shelf: Where archives lie, of origin `url` and `folder`; `url` fetches those that are
+            missing.
+        draw_miniature: Draws the archives, of origin `miniature`.
+        limits: What an archive may hold; None for the defaults.
+
+    Returns:
+        The release, opened.
+
+    Raises:
+        ValueError: If files are missing (lists all of them, where to put them and where they are
+            published), damaged, refused, or others than those published or used first. The folder
+            is then left as it was.
+    """
+    source = find_source(name)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder}: exists and is not an empty folder; nothing was written")
+    partial = folder.with_name(folder.name + ".partial")
+    scratch = folder.with_name(folder.name + ".archives.partial")
+    for left in (partial, scratch):  # of a run that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        record: dict[str, Any] = {
+            "source": name,
+            "title": source.title,
+            "licence": source.licence,
+            "licence_url": source.terms_url,
+            "citation": source.citation,
+            "origin": params.origin,
+        }
+        if params.origin == "absent":
+            record["absent"] = params.why
+        elif params.origin == "miniature":
+            record |= {"licence": DRAWN_LICENCE, "licence_url": DRAWN_TERMS_URL, "citation": ""}
+            scratch.mkdir()
+            draw_miniature(name, scratch)
+            drawn = replace(shelf, archives_dir=scratch, profile={})
+            record["files"] = [
+                _lay_out(file, path, partial, limits)
+                for file, path in gather(name, replace(params, origin="folder"), drawn)
+            ]
+        else:
+            record["files"] = _lay_out_published(source, params, shelf, partial, limits)
+        (partial / RELEASE).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Release(folder)
+
+
+def _lay_out_published(
+    source: Source, params: SourceParams, shelf: Shelf, folder: Path, limits: Limits | None
+) -> list[dict[str, Any]]:
+    entries = []
+    unpublished: dict[str, LockEntry] = {}
+    for file, path in gather(source.name, params, shelf):
+        try:
+            check_content(path, file.name)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+
+        def check(size: int, sha256: str, path: Path = path, file: SourceFile = file) -> None:
+            if not params.accept_changed:
+                check_known(path, source.name, file, size, sha256, shelf.lock)
+
+        entry = _lay_out(file, path, folder, limits, check)
+        if file.sha256 is not None:
+            entry["as_published"] = entry["sha256"] == file.sha256
+        elif not params.accept_changed:
+            url = file.urls[0] if file.urls else file.page
+            unpublished[f"{source.name}/{file.name}"] = LockEntry(
+                sha256=entry["sha256"], size=entry["size"], url=url
+            )
+        entries.append(entry)
+    if new := add_to_lock(shelf.lock, unpublished):
+        logging.info("%s: locked the checksums of %s; track it in git", shelf.lock, ", ".join(new))
+    return entries
+
+
+def _lay_out(
+    file: SourceFile,
+    path: Path,
+    folder: Path,
+    limits: Limits | None,
+    check: Callable[[int, str], None] = lambda size, sha256: None,
+) -> dict[str, Any]:
+    """Put one file into the release's folder; return its entry of `release.json`.
+
+    `check` is asked about size and checksum before anything in the file is looked at.
+    """
+    kind = archive_kind(file.name)
+    size = path.stat().st_size
+    limits = limits or Limits()
+    with tqdm(total=size, unit="B", unit_scale=True, desc=file.name, leave=False) as bar:
+        if kind in ("7z", "tar"):
+            sha256 = _hash_file(path, bar.update)
+        else:
+            sha256 = _copy(path, folder / file.name, bar.update)
+    check(size, sha256)
+    if kind in ("7z", "tar"):
+        unpack(path, folder / archive_stem(file.name), limits)
+    elif kind == "zip":
+        with tqdm(unit="B", unit_scale=True, desc=f"{file.name}: check", leave=False) as bar:
+            check_zip(folder / file.name, limits, bar.update)
+    logging.info("%s: %s bytes, sha256 %s", file.name, f"{size:,}", sha256)
+    return {"name": file.name, "sha256": sha256, "size": size}
+
+
+def _hash_file(path: Path, progress: Callable[[int], object]) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            progress(len(chunk))
+    return digest.hexdigest()
+
+
+def _copy(path: Path, target: Path, progress: Callable[[int], object]) -> str:
+    """Copy a file and return its sha256; the bytes hashed are the bytes written."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file, target.open("wb") as copy:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            copy.write(chunk)
+            progress(len(chunk))
+        copy.flush()
+        os.fsync(copy.fileno())
+    return digest.hexdigest()

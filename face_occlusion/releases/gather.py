@@ -1,0 +1,279 @@
+"""Bring the files of releases together in one folder: found there, or fetched into it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from face_occlusion.releases.drive import fetch_drive_file, is_drive
+from face_occlusion.releases.lock import LockEntry, check_known, read_lock
+from face_occlusion.releases.table import Source, SourceFile, find_source, match_published
+from face_occlusion.releases.transfer import Patience, TransferError, fetch_file, hash_file
+
+ORIGINS = ("url", "folder", "miniature", "absent")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceParams:
+    """Section `sources.NAME`: where a release comes from."""
+
+    origin: str  # url, folder, miniature or absent
+    files: Sequence[str] | None  # the files to take; None: all that the source needs
+    accept_changed: bool  # take files that differ from the published or first seen checksum
+    why: str | None  # of origin absent: what a reader of an empty cell is told
+
+    def __post_init__(self) -> None:
+        if self.origin not in ORIGINS:
+            raise ValueError(f"origin: must be one of {', '.join(ORIGINS)}; got '{self.origin}'")
+        if self.origin == "absent" and not self.why:
+            raise ValueError("why: must say why the source is absent")
+        if self.files is not None and (isinstance(self.files, str) or not self.files):
+            raise ValueError(f"files: must be a list of file names or null; got {self.files!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shelf:
+    """Where archives lie, and how those that are missing come there.
+
+    Attributes:
+        archives_dir: The folder; its subfolders are not searched.
+        lock: Path of the lock of checksums.
+        patience: How long servers are waited for.
+        parallel: Files that are fetched at once.
+        profile: Every source of the profile in force, so that one error lists all that is missing.
+    """
+
+    archives_dir: Path
+    lock: Path
+    patience: Patience
+    parallel: int
+    profile: Mapping[str, SourceParams]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileState:
+    """One file of a release: what is known of it, and where it lies.
+
+    Attributes:
+        source: Its source's name.
+        file: Its entry in the table of sources.
+        path: Where it lies, None if it is missing.
+        locked: Its entry in the lock, None if it has none.
+        origin: `url` if it may be fetched, else `folder`.
+        needed: Whether the source cannot do without it.
+        checked: Whether another checksum is refused.
+    """
+
+    source: str
+    file: SourceFile
+    path: Path | None
+    locked: LockEntry | None
+    origin: str
+    needed: bool
+    checked: bool
+
+    @property
+    def fetchable(self) -> bool:
+        """Whether it can be fetched by a program."""
+        return self.origin == "url" and bool(self.file.urls)
+
+    @property
+    def sha256(self) -> str | None:
+        """The checksum it must have, None if any will do."""
+        if not self.checked:
+            return None
+        return self.file.sha256 or (self.locked["sha256"] if self.locked else None)
+
+
+class MissingFilesError(ValueError):
+    """Files of releases are missing; the message lists all of them."""
+
+
+def survey(profile: Mapping[str, SourceParams], shelf: Shelf) -> list[FileState]:
+    """List the files that sources read from the shelf, in the table's order.
+
+    Raises:
+        ValueError: If a source or one of its `files` is unknown.
+    """
+    folder = shelf.archives_dir.expanduser()
+    present = (
+        sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    )
+    lock = read_lock(shelf.lock)
+    states = []
+    for name, params in profile.items():
+        if params.origin not in ("url", "folder"):
+            continue
+        source = find_source(name)
+        for file in _wanted(source, params):
+            match = match_published(file.name, present)
+            states.append(
+                FileState(
+                    source=name,
+                    file=file,
+                    path=folder / match if match else None,
+                    locked=lock.get(f"{name}/{file.name}"),
+                    origin=params.origin,
+                    needed=file.required or params.files is not None,
+                    checked=not params.accept_changed,
+                )
+            )
+    return states
+
+
+def _wanted(source: Source, params: SourceParams) -> Sequence[SourceFile]:
+    if params.files is not None:
+        return [source.file(name) for name in params.files]
+    if params.origin == "url" and not any(file.required for file in source.files):
+        known = ", ".join(file.name for file in source.files)
+        raise ValueError(f"sources.{source.name}.files: name those to fetch, of {known}")
+    return source.files
+
+
+def gather(name: str, params: SourceParams, shelf: Shelf) -> list[tuple[SourceFile, Path]]:
+    """Return a source's files and where they lie, fetching those that are missing.
+
+    Raises:
+        MissingFilesError: If a needed one cannot be had; lists those of every source.
+    """
+    states = survey({name: params}, shelf)
+    failures = fetch_missing(states, shelf)
+    states = survey({name: params}, shelf)
+    missing = [state for state in states if state.path is None]
+    if any(state.needed for state in missing):
+        raise MissingFilesError(_state_what_is_missing(name, shelf, failures))
+    found = [(state.file, state.path) for state in states if state.path is not None]
+    if not found:
+        raise MissingFilesError(
+            f"download.archives_dir: source '{name}' has no file in '{shelf.archives_dir}'; "
+            f"expected some of {', '.join(state.file.name for state in states)}, published at "
+            f"{states[0].file.page}"
+        )
+    for (_, missed), why in failures.items():
+        logging.warning("%s: done without %s: %s", name, missed, why)
+    return found
+
+
+def fetch_missing(states: Iterable[FileState], shelf: Shelf) -> dict[tuple[str, str], str]:
+    """Fetch the files that are missing and can be fetched, several at once.
+
+    What was fetched stays, whatever becomes of the others.
+
+    Returns:
+        (source, file) -> why it could not be fetched.
+    """
+    wanted = [state for state in states if state.path is None and state.fetchable]
+    failures: dict[tuple[str, str], str] = {}
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it tells of each retry
+    stop = threading.Event()
+    pool = ThreadPoolExecutor(shelf.parallel)
+    try:
+        futures = {pool.submit(_fetch, state, shelf, stop): state for state in wanted}
+        for future, state in futures.items():
+            try:
+                logging.info("%s: fetched", future.result())
+            except TransferError as error:
+                failures[state.source, state.file.name] = str(error)
+    finally:  # an interrupt ends the threads at their next piece; what came is kept
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+    return failures
+
+
+def _fetch(state: FileState, shelf: Shelf, stop: threading.Event) -> Path:
+    """Fetch a file from the first of its addresses that gives it."""
+    folder = shelf.archives_dir.expanduser()
+    reasons = []
+    for url in state.file.urls:
+        try:
+            path = _fetch_from(url, folder, state, shelf.patience, stop)
+        except TransferError as error:
+            reasons.append(str(error))
+            continue
+        expected = state.file.size if state.checked else None
+        if expected is not None and (size := path.stat().st_size) != expected:
+            path.unlink()
+            reasons.append(f"{url}: {size:,} bytes came, {expected:,} are published")
+            continue
+        return path
+    raise TransferError("; ".join(reasons))
+
+
+def _fetch_from(
+    url: str, folder: Path, state: FileState, patience: Patience, stop: threading.Event
+) -> Path:
+    name = state.file.name
+    if is_drive(url):
+        return fetch_drive_file(url, folder / name, state.sha256, patience, stop)
+    return fetch_file(url, folder, state.sha256, name=name, patience=patience, stop=stop)
+
+
+def _state_what_is_missing(name: str, shelf: Shelf, failures: Mapping[tuple[str, str], str]) -> str:
+    """List every file to be had by hand: this source's, then the other sources'."""
+    states = survey(shelf.profile, shelf)
+    missing = [state for state in states if state.path is None and state.needed]
+    own = [state for state in missing if state.source == name]
+    others = [state for state in missing if state.source != name]
+    there = "" if shelf.archives_dir.expanduser().is_dir() else " (no such folder)"
+    lines = [
+        f"download.archives_dir: source '{name}' needs files that are not in "
+        f"'{shelf.archives_dir}'{there}. Put them there as published, without unpacking:"
+    ]
+    lines += [_describe(state, failures) for state in own]
+    if others:
+        lines.append("Other sources of params.yaml lack:")
+        lines += [_describe(state, failures) for state in others]
+    lines.append(
+        "To do without a source, set sources.NAME to {origin: absent, why: ...}: what needs it "
+        "stays empty and says so. `face-occlusion fetch --list` shows what is there."
+    )
+    return "\n".join(lines)
+
+
+def _describe(state: FileState, failures: Mapping[tuple[str, str], str]) -> str:
+    """Name a missing file, say where it comes from, and what became of fetching it."""
+    size = f", {state.file.size:,} bytes" if state.file.size else ""
+    text = f"  {state.file.name} ({state.source}{size})\n    from {state.file.page}"
+    if not state.fetchable:
+        hint = f"; sources.{state.source}.origin: url would fetch it" if state.file.urls else ""
+        return f"{text}\n    by hand{hint}"
+    if state.file.urls != (state.file.page,):
+        text += f"\n    as {' or '.join(state.file.urls)}"
+    why = failures.get((state.source, state.file.name))
+    return f"{text}\n    could not be fetched: {why}" if why else text
+
+
+def check_state(state: FileState, shelf: Shelf) -> str | None:
+    """Hash a file that is there. Returns what is wrong with it, None if nothing is known of it."""
+    if state.path is None or not state.checked:
+        return None
+    try:
+        size, sha256 = state.path.stat().st_size, hash_file(state.path)
+        check_known(state.path, state.source, state.file, size, sha256, shelf.lock)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def report_state(state: FileState, wrong: str | None, failure: str | None) -> str:
+    """Describe a file in a line; below it what is wrong, or where it comes from."""
+    label = f"{state.source}/{state.file.name}"
+    if state.path is None:
+        how = "can be fetched" if state.fetchable else "by hand"
+        need = "missing" if state.needed else "missing, not needed"
+        size = f", {state.file.size:,} bytes" if state.file.size else ""
+        text = f"{need}: {label} ({how}{size})\n    {state.file.page}"
+        return f"{text}\n    {failure}" if failure else text
+    known = "checksum not known yet"
+    if not state.checked:
+        known = "any checksum is accepted"
+    elif state.file.sha256:
+        known = f"published sha256 {state.file.sha256[:12]}"
+    elif state.locked:
+        known = f"locked sha256 {state.locked['sha256'][:12]}"
+    text = f"there: {label} ({state.path.stat().st_size:,} bytes, {known})"
+    return f"{text}\n    {wrong}" if wrong else text

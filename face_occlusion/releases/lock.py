@@ -1,0 +1,97 @@
+"""The lock: checksums of the release files that were used first, and are demanded ever since.
+
+`sources.lock` is JSON, tracked in git: `SOURCE/FILE` -> its sha256, size and where it came from.
+It holds what no checksum is public for. To take another version of a file on purpose, delete its
+entry, or set `sources.NAME.accept_changed`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TypedDict
+
+from filelock import FileLock
+
+from face_occlusion.core.writing import write_aside
+from face_occlusion.releases.table import SourceFile
+
+LOCK = "sources.lock"
+
+
+class LockEntry(TypedDict):
+    """What is known of one file."""
+
+    sha256: str
+    size: int
+    url: str
+
+
+def read_lock(path: Path) -> dict[str, LockEntry]:
+    """Read the lock; empty if there is none.
+
+    Raises:
+        ValueError: If it is damaged, as after a merge.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        entries = json.loads(path.read_text())
+        for entry in entries.values():
+            if not (isinstance(entry["sha256"], str) and isinstance(entry["size"], int)):
+                raise TypeError(f"an entry is {entry!r}")
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"{path}: not a lock of releases ({error}); restore it: git checkout {path}"
+        ) from error
+    return entries
+
+
+def add_to_lock(path: Path, entries: dict[str, LockEntry]) -> list[str]:
+    """Add the files that are not in the lock yet; entries that are there stay as they are.
+
+    Several processes may do so at once.
+
+    Returns:
+        The names that were added.
+    """
+    if not entries:
+        return []
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        known = read_lock(path)
+        new = {name: entry for name, entry in entries.items() if name not in known}
+        if new:
+            write_aside(path, json.dumps({**known, **new}, indent=1, sort_keys=True) + "\n")
+    return sorted(new)
+
+
+def check_known(
+    where: Path, source: str, file: SourceFile, size: int, sha256: str, lock: Path
+) -> None:
+    """Compare a file with what is published or locked.
+
+    Args:
+        where: The file, for the message.
+        source: Its source's name.
+        file: What is published about it.
+        size: Its bytes.
+        sha256: Its checksum.
+        lock: The lock's path.
+
+    Raises:
+        ValueError: If it differs; says from what and what to do.
+    """
+    locked = read_lock(lock).get(f"{source}/{file.name}")
+    known = [
+        ("size", "published (releases/table.py)", file.size, size),
+        ("sha256", "published (releases/table.py)", file.sha256, sha256),
+    ]
+    if locked is not None:
+        known.append(("sha256", f"first seen ({lock})", locked["sha256"], sha256))
+    for what, whence, expected, found in known:
+        if expected is not None and expected != found:
+            raise ValueError(
+                f"{where}: its {what} is {found}, the one {whence} is {expected}. The file is "
+                "damaged (delete it and fetch it again) or is another version of the release; to "
+                f"use it knowingly set sources.{source}.accept_changed: true"
+            )

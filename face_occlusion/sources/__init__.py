@@ -1,5 +1,0 @@
-"""Raw releases: where they are published, how they are checked, unpacked and read."""
-
-from face_occlusion.sources.release import Release
-
-__all__ = ["Release"]

@@ -1,0 +1,123 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from face_occlusion.apps import cli
+from face_occlusion.apps.auditing.audit import audit_masks
+from face_occlusion.apps.auditing.crossvalidation import AuditParams
+from face_occlusion.faces.corrections import CorrectionsParams, read_corrections
+from tests.apps.auditing.faces import HEIGHT, WIDTH, face_set
+
+WRONG = {2, 9, 14}
+PARAMS = AuditParams(side_px=32, folds=1, iterations=120, batch_size=8)
+LABELS = CorrectionsParams(folder="mine", labels={"face": "face", "background": "background"})
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("audit")
+    image_set = face_set(folder / "faces", 20, WRONG)
+    face_set(folder / "wo", 20, set(), first=100)
+    out, references = folder / "out", [folder / "wo"]
+    findings = audit_masks(
+        folder / "faces", out, PARAMS, part="original.png", references=references, num=5
+    )
+    return image_set, out, findings
+
+
+def test_wrong_masks_come_first(audited):
+    _, _, findings = audited
+    assert {int(finding.key) for finding in findings[: len(WRONG)]} == WRONG
+    assert findings[2].score > 1.3 * findings[3].score
+    assert findings[2].disputed_frac > 0.1 > findings[3].disputed_frac
+
+
+def test_page_and_table_are_ranked_and_ask_no_network(audited):
+    image_set, out, findings = audited
+    rows = list(csv.DictReader((out / "audit.csv").open()))
+    assert [row["key"] for row in rows] == [finding.key for finding in findings]
+    assert sorted(row["key"] for row in rows) == sorted(image_set.keys)
+    assert [row["shown"] for row in rows] == ["1"] * 5 + ["0"] * 15
+    page = (out / "index.html").read_text()
+    places = [page.index(f'id="{finding.key}"') for finding in findings[:5]]
+    assert places == sorted(places) and f'id="{findings[5].key}"' not in page
+    assert "<script" not in page and "http" not in page
+    linked = [text.split('"')[0] for text in page.split('src="')[1:]]
+    linked += [text.split('"')[0] for text in page.split('href="')[1:]]
+    assert len(linked) == 15 and all((out / name).is_file() for name in linked)
+
+
+def test_the_project_comes_back_as_corrections(audited, tmp_path):
+    image_set, out, findings = audited
+    key = findings[0].key
+    assert (out / f"labelme/{key}.jpg").read_bytes() == image_set.read(key, "jpg")
+    project = read_corrections_of(out / "labelme", tmp_path / "a")
+    assert sorted(project) == sorted(int(finding.key) for finding in findings[:5])
+    drawn = project[int(key)].apply(image_set.seg_map(key))
+    assert project[int(key)].size == (HEIGHT, WIDTH)
+    assert np.mean(drawn != image_set.seg_map(key, "original.png")) < 0.01
+    content = json.loads((out / f"labelme/{key}.json").read_text())
+    cover = {"label": "background", "points": [[0, 20], [WIDTH, 20], [WIDTH, HEIGHT], [0, HEIGHT]]}
+    content["shapes"].append(cover | {"shape_type": "polygon"})
+    edited = tmp_path / "edited"
+    edited.mkdir()
+    (edited / f"{key}.json").write_text(json.dumps(content))
+    (correction,) = read_corrections_of(edited, tmp_path / "b").values()
+    corrected = correction.apply(image_set.seg_map(key))
+    assert not corrected[20:].any()
+    np.testing.assert_array_equal(corrected[:20], drawn[:20])
+
+
+def read_corrections_of(project, folder):
+    """Read a LabelMe project as `faces.corrections` does."""
+    folder.mkdir()
+    (folder / "labelme").symlink_to(project, target_is_directory=True)
+    return read_corrections(folder, LABELS)
+
+
+@pytest.mark.slow
+def test_a_set_that_is_mostly_right_judges_itself(tmp_path):
+    face_set(tmp_path / "faces", 30, WRONG)
+    params = AuditParams(side_px=32, folds=2, iterations=200, batch_size=16)
+    findings = audit_masks(tmp_path / "faces", tmp_path / "out", params, part="original.png")
+    assert {int(finding.key) for finding in findings[: len(WRONG)]} == WRONG
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--folds", "1"], "--reference"),
+        (["--folds", "9"], "4 faces are too few for 9 folds"),
+        (["--folds", "0"], "folds must be at least 1"),
+        (["--num", "0"], "num must be at least 1"),
+        (["--part", "other.png"], "no part 'other.png'"),
+        (["--out", "used"], "not empty"),
+        (["--reference", "gone"], "gone/index.json: no such file"),
+    ],
+)
+def test_what_cannot_be_audited_is_one_line(tmp_path, monkeypatch, capsys, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    face_set(tmp_path / "faces", 4, set())
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used/mine.txt").write_text("mine")
+    monkeypatch.setattr("sys.argv", ["face-occlusion", "audit", "faces", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 1
+    (line,) = [text for text in capsys.readouterr().err.splitlines() if "ERROR" in text]
+    assert said in line
+    assert not (tmp_path / "audit").exists() and (tmp_path / "used/mine.txt").exists()
+
+
+def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    face_set(tmp_path / "faces", 4, set())
+    asked = ["audit", "faces", "--iterations", "2", "--folds", "2", "--num", "3"]
+    monkeypatch.setattr("sys.argv", ["face-occlusion", *asked])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 0
+    assert "audit/index.html: 3 of 4 masks" in capsys.readouterr().out
+    assert (tmp_path / "audit/index.html").is_file()

@@ -1,0 +1,130 @@
+import cv2
+import numpy as np
+import pytest
+
+from face_occlusion.apps.auditing import crossvalidation
+from face_occlusion.apps.auditing.crossvalidation import AuditParams, assign_folds, cross_validate
+from face_occlusion.apps.auditing.patches import draw_batch
+from face_occlusion.apps.auditing.rules import RULES, disputed_face, softmin_disbelief
+from face_occlusion.apps.auditing.samples import Samples, group_of, join
+from tests.apps.auditing.faces import draw
+
+SIDE = 32
+
+
+def samples(num: int, prefix: str = "", groups: list[str] | None = None) -> Samples:
+    keys = [f"{prefix}{number}" for number in range(num)]
+    drawn = [draw(number, False) for number in range(num)]
+    images = np.stack([cv2.resize(image, (SIDE, SIDE)) for image, _, _ in drawn])
+    faces = np.stack([cv2.resize(face * np.uint8(255), (SIDE, SIDE)) for _, face, _ in drawn])
+    return Samples(keys, groups or keys, images, faces, np.full_like(faces, 255))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_mask_that_the_network_shares_scores_nothing(rule):
+    some = samples(3)
+    agreed = (some.faces >= 128).astype(np.float32)
+    assert RULES[rule](some, agreed) == pytest.approx(0, abs=1e-6)
+    assert (RULES[rule](some, 1 - agreed) > 0.9).all()
+
+
+def test_the_middle_of_a_face_counts_more_than_its_edge_and_background_not_at_all():
+    some = samples(1)
+    face = some.faces[0] >= 128
+    core = cv2.erode(face.astype(np.uint8), np.ones((9, 9))) == 1
+    ring = face & (cv2.erode(face.astype(np.uint8), np.ones((3, 3))) == 0)
+    scores = []
+    for disputed in (core, ring, ~face):
+        places = np.flatnonzero(disputed)[:20]
+        probability = face.astype(np.float32)
+        probability.flat[places] = 1 - probability.flat[places]
+        scores.append(disputed_face(some, probability[np.newaxis])[0])
+    assert scores[0] > 2 * scores[1] > 0 and scores[2] == 0
+
+
+def test_the_images_border_is_no_edge_and_no_face_is_wrong():
+    some = samples(2)
+    some.faces[0], some.faces[1] = 255, 0
+    probability = np.ones((2, SIDE, SIDE), np.float32)
+    probability[0, 0] = 0  # one row of 32, at the border
+    assert disputed_face(some, probability) == pytest.approx([1 / SIDE, 1])
+
+
+def test_softmin_agrees_with_a_loop_over_cleanlabs_formula():
+    rng = np.random.default_rng(0)
+    some = samples(2)
+    probability = rng.random((2, SIDE, SIDE), dtype=np.float32)
+    some.known[0, :4] = 0
+    for place, found in enumerate(softmin_disbelief(some, probability)):
+        above = below = 0.0
+        for row, column in np.ndindex(SIDE, SIDE):
+            if some.known[place, row, column]:
+                odds = float(probability[place, row, column])
+                quality = odds if some.faces[place, row, column] >= 128 else 1 - odds
+                above += quality * np.exp((1 - quality) / 0.1)
+                below += np.exp((1 - quality) / 0.1)
+        assert found == pytest.approx(1 - above / below, rel=1e-4)
+
+
+def test_groups_stay_in_one_fold_and_folds_are_even():
+    groups = [f"person {number // 3}" for number in range(30)]
+    folds = assign_folds(groups, AuditParams(folds=3))
+    assert all(len(set(folds[start : start + 3])) == 1 for start in range(0, 30, 3))
+    assert sorted(np.bincount(folds)) == [9, 9, 12]
+    assert (folds != assign_folds(groups, AuditParams(folds=3, seed=1))).any()
+
+
+def test_nothing_made_of_a_judged_face_is_trained_on(monkeypatch):
+    audited = samples(6, groups=["identity 1", "identity 1", "c", "d", "e", "f"])
+    made = samples(4, "made", groups=["0", "identity 1", "3", "elsewhere"])
+    everything = join(audited, [made])
+    assert everything.groups[6:] == ["identity 1", "identity 1", "d", "elsewhere"]
+    seen_by_fold = []
+
+    def fit(_all, seen, _params, _fold, _bar):
+        seen_by_fold.append({everything.groups[place] for place in seen})
+
+    def predict(_network, images):
+        return np.zeros(images.shape[:3], np.float32)
+
+    monkeypatch.setattr(crossvalidation, "_fit", fit)
+    monkeypatch.setattr(crossvalidation, "_predict", predict)
+    params = AuditParams(folds=2)
+    cross_validate(audited, [made], params)
+    folds = assign_folds(audited.groups, params)
+    for fold, seen in enumerate(seen_by_fold):
+        judged = {audited.groups[place] for place in np.flatnonzero(folds == fold)}
+        assert not judged & seen and seen | judged == set(everything.groups)
+
+
+def test_the_same_seed_gives_the_same_predictions_and_masks_of_the_fold_do_not_matter():
+    some = samples(4)
+    params = AuditParams(side_px=SIDE, folds=2, iterations=3, batch_size=2)
+    first = cross_validate(some, [], params)
+    np.testing.assert_array_equal(first, cross_validate(some, [], params))
+    other = AuditParams(side_px=SIDE, folds=2, iterations=3, batch_size=2, seed=1)
+    assert (first != cross_validate(some, [], other)).any()
+    judged = np.flatnonzero(assign_folds(some.groups, params) == 0)
+    some.faces[judged] = 255 - some.faces[judged]
+    np.testing.assert_array_equal(cross_validate(some, [], params)[judged], first[judged])
+
+
+def test_covered_faces_lose_face_and_nothing_is_changed_in_place():
+    some = samples(8)
+    before = some.images.copy(), some.faces.copy()
+    indices = np.arange(8)
+    bare = draw_batch(some, indices, 0, np.random.default_rng(0))
+    covered = draw_batch(some, indices, 1, np.random.default_rng(0))
+    assert covered[1].mean() < 0.9 * bare[1].mean()
+    for images, faces, weights in (bare, covered):
+        assert images.shape == (8, SIDE, SIDE, 3) and images.dtype == np.float32
+        assert 0 <= images.min() <= images.max() <= 1 and 0 <= faces.min() <= faces.max() <= 1
+        assert (weights == 1).all()
+    np.testing.assert_array_equal(some.images, before[0])
+    np.testing.assert_array_equal(some.faces, before[1])
+
+
+def test_a_group_is_an_identity_else_the_face_it_was_made_of():
+    assert group_of("7", {"identity": 3, "face": "2"}) == "identity 3"
+    assert group_of("7", {"face": "2"}) == "2"
+    assert group_of("7", {}) == "7"

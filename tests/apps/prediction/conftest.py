@@ -1,0 +1,41 @@
+"""A run with random weights, and noise to look at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from face_occlusion.networks.checkpoint import write_checkpoint
+from face_occlusion.networks.segmentor import build_segmentor
+from face_occlusion.training.configs import resolve
+from tests.training.conftest import job
+
+
+def write_run(folder: Path, model: str) -> Path:
+    """Write what prediction needs of a run."""
+    made = job(model, "faces/wo")
+    config = resolve(model, made.model_params, made.train, distributed=False)
+    torch.manual_seed(0)
+    network = build_segmentor(config["model"])
+    torch.nn.init.normal_(network.decode_head.conv_seg.weight, std=0.05)  # so that predictions vary
+    torch.nn.init.zeros_(network.decode_head.conv_seg.bias)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_checkpoint(folder / "last.pth", {"model": network.state_dict(), "iteration": 0})
+    (folder / "config.json").write_text(json.dumps(config))
+    card = {"run": folder.name, "iterations": 6, "seed": 7}
+    card["combination"] = {"title": "C-WO", "masks": "corrected", "data": ["faces/wo", "none"]}
+    (folder / "card.json").write_text(json.dumps(card))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("runs") / "segformer", "segformer")
+
+
+def photograph(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)

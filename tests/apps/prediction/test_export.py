@@ -1,0 +1,101 @@
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from face_occlusion.apps.prediction import export
+from face_occlusion.apps.prediction.export import Exported, export_onnx
+from face_occlusion.apps.prediction.model_card import model_card
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import write_image_set
+from face_occlusion.evaluation.inference import load_model
+from tests.apps.prediction.conftest import photograph, write_run
+from tests.training.conftest import MODELS
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra export")
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def made(request, tmp_path_factory) -> tuple[Path, Exported]:
+    """A run and its file; an export takes seconds."""
+    run = write_run(tmp_path_factory.mktemp("runs") / request.param, request.param)
+    return run, export_onnx(load_model(run), run.parent / "out" / "net.onnx", (32, 32), 1)
+
+
+def test_the_file_gives_the_segmenters_probabilities(made):
+    run, exported = made
+    assert exported.difference <= 1e-3 and not list(run.parent.rglob("*.partial"))
+    image = photograph(32, 32, seed=5)
+    session = onnxruntime.InferenceSession(exported.path, providers=["CPUExecutionProvider"])
+    (probability,) = session.run(["face_probability"], {"image": image[np.newaxis]})
+    np.testing.assert_allclose(probability[0], load_model(run).predict(image), atol=1e-3)
+
+
+def test_the_card_is_enough_to_use_the_file(made, tmp_path, monkeypatch):
+    run, exported = made
+    data = {"jpg": encode_jpeg(photograph(8, 8), 90), "png": encode_png(np.eye(8, dtype=np.uint8))}
+    about = {"title": "CelebAMask-HQ", "licence": "research only", "origin": "miniature"}
+    info = {"kind": "faces", "name": "wo", "sources": [], "releases": {"celebamask_hq": about}}
+    write_image_set(tmp_path / "data/faces/wo", [("00000", data)], info=info, samples_per_shard=2)
+    monkeypatch.chdir(tmp_path)
+    card = model_card(run, exported, "best", 96, {"realocc": 0.801})
+    for said in ("| realocc | 80.1 |", "(1, 32, 32, 3) uint8", "C-WO", "trained on 96x96"):
+        assert said in card
+    assert "- CelebAMask-HQ: research only" in card and "Drawn pictures" in card
+    assert "Selected on RealOcc" in card and "{" not in card.replace('{"image": pixels}', "")
+    (example,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    image = photograph(32, 32, seed=5)
+    (tmp_path / "face.jpg").write_bytes(encode_png(image))
+    shutil.copy(exported.path, tmp_path)
+    found: dict[str, np.ndarray] = {}
+    exec(example, found)  # as a stranger does
+    expected = load_model(run).predict(image)
+    np.testing.assert_allclose(found["probability"][0], expected, atol=1e-3)
+    np.testing.assert_array_equal(found["is_face"], found["probability"][0] >= 0.5)
+
+
+def test_a_card_does_without_sets_and_scores(made, tmp_path, monkeypatch):
+    run, exported = made
+    monkeypatch.chdir(tmp_path)
+    tall = replace(exported, shape=(2, 64, 32, 3))
+    card = model_card(run, tall, "last", 96, {})
+    assert "resize((32, 64))" in card and "* 2)  # (2, 64, 32, 3) uint8" in card
+    assert "sets that are not here" in card and "Not evaluated." in card
+    assert "Drawn pictures" not in card and "Selected on" not in card
+
+
+def test_a_file_that_differs_is_not_written(made, tmp_path, monkeypatch):
+    run, exported = made
+    segmenter = load_model(run)
+    with torch.no_grad():
+        dict(segmenter.model.named_parameters())["decode_head.conv_seg.weight"].neg_()
+    monkeypatch.setattr(
+        export, "_write_onnx", lambda whole, seen, path: shutil.copy(exported.path, path)
+    )
+    with pytest.raises(ValueError, match="leave PyTorch's by"):
+        export_onnx(segmenter, tmp_path / "net.onnx", (32, 32), 1)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("size", "batch", "said"),
+    [((48, 32), 1, "multiples of 32; got 48 32"), ((32, 32), 0, "--batch")],
+)
+def test_bad_options_are_named(run: Path, tmp_path, size, batch, said):
+    with pytest.raises(ValueError, match=said):
+        export_onnx(load_model(run), tmp_path / "net.onnx", size, batch)
+
+
+def test_a_file_that_its_card_would_overwrite_is_refused(run: Path, tmp_path):
+    with pytest.raises(ValueError, match=r"--out must end in \.onnx.*net\.md"):
+        export_onnx(load_model(run), tmp_path / "net.md", (32, 32), 1)
+
+
+def test_a_missing_package_names_the_extra(run: Path, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "_NEEDED", ("onnx", "no_such_package"))
+    with pytest.raises(ValueError, match=r"no_such_package.*face-occlusion\[export\]"):
+        export_onnx(load_model(run), tmp_path / "net.onnx", (32, 32), 1)

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from face_occlusion.alignment.alignment import align
+from face_occlusion.apps.prediction.faces_in_photos import unalign
+from face_occlusion.apps.prediction.page import write_page
+from face_occlusion.apps.prediction.photos import find_photos
+from face_occlusion.apps.prediction.predict import PredictOptions, predict_photos
+from face_occlusion.core.devices import check_device
+from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
+from face_occlusion.evaluation.inference import Segmenter, load_model
+from tests.apps.prediction.conftest import photograph
+
+
+def put(path: Path, height: int, width: int, seed: int = 0) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(encode_jpeg(photograph(height, width, seed), 95))
+    return path
+
+
+def test_photos_come_in_order_with_their_subfolders(tmp_path):
+    for name in ("b.jpg", "a.JPG", "sub/a.png", "notes.txt", ".hidden.jpg"):
+        put(tmp_path / "in" / name, 4, 4)
+    single = put(tmp_path / "z.jpg", 4, 4)
+    found = find_photos([single, tmp_path / "in"])
+    assert [str(photo.name) for photo in found] == ["z", "a", "b", "sub/a"]
+    assert found[0].path == single
+
+
+@pytest.mark.parametrize(
+    ("names", "asked", "said"),
+    [
+        (["x/a.jpg", "y/x/a.jpg"], ["x", "y/x"], "both be written as 'x/a'"),
+        (["a.heic"], ["."], "no image in"),
+        (["notes.txt"], ["."], "no image in"),
+        (["notes.txt"], ["notes.txt"], "not an image"),
+        ([], ["gone.jpg"], "no such file"),
+    ],
+)
+def test_bad_photos_are_named(tmp_path, names, asked, said):
+    for name in names:
+        put(tmp_path / name, 4, 4)
+    with pytest.raises(ValueError, match=said):
+        find_photos([tmp_path / name for name in asked])
+
+
+@pytest.mark.parametrize(
+    ("files", "asked", "names"),
+    [
+        (["a.jpg", "a.png", "b.png"], ["."], ["a.jpg", "a.png", "b"]),
+        (["m/a.jpg", "t/a.jpg", "t/b.jpg"], ["m", "t"], ["m/a", "t/a", "b"]),
+        (["m/a.jpg", "t/a.jpg"], ["m/a.jpg", "t/a.jpg", "m/a.jpg"], ["m/a", "t/a"]),
+        (["a.jpg", "a.HEIC"], ["."], ["a.HEIC", "a"]),
+        (["a.jpg", "out/photos/a.jpg"], ["."], ["a"]),
+    ],
+)
+def test_photos_of_one_name_are_told_apart(tmp_path, files, asked, names):
+    for file in files:
+        put(tmp_path / file, 4, 4)
+    found = find_photos([tmp_path / name for name in asked], tmp_path / "out")
+    assert [str(photo.name) for photo in found] == names
+
+
+def test_predictions_equal_the_network_and_one_bad_photo_stops_nothing(run: Path, tmp_path):
+    put(tmp_path / "in/wide.jpg", 40, 70, 1)
+    put(tmp_path / "in/sub/tall.jpg", 90, 20, 2)
+    (tmp_path / "in/broken.jpg").write_bytes(b"no image")
+    segmenter, out = load_model(run), tmp_path / "out"
+    image = np.asarray(Image.open(tmp_path / "in/wide.jpg"))
+    probability = segmenter.predict(image)
+    options = PredictOptions(threshold=float(np.median(probability)))
+    results = predict_photos(segmenter, find_photos([tmp_path / "in"]), out, options)
+    assert [str(result.photo.name) for result in results] == ["broken", "sub/tall", "wide"]
+    assert results[0].error is not None and "broken.jpg" in results[0].error
+    mask = np.asarray(Image.open(out / "masks/wide.png"))
+    np.testing.assert_array_equal(mask, (probability >= options.threshold) * np.uint8(255))
+    assert 0 < mask.mean() < 255  # else the line above says little
+    rows = list(csv.DictReader((out / "predictions.csv").open()))
+    assert [row["name"] for row in rows] == ["broken", "sub/tall", "wide"]
+    assert float(rows[2]["face_frac"]) == pytest.approx(mask.mean() / 255, abs=1e-4)
+    page = (out / "index.html").read_text()
+    assert "overlays/sub/tall.jpg" in page and "broken.jpg" in page and "Not predicted: 1" in page
+    assert not list(out.rglob("*.partial"))
+    back = json.loads((out / "labelme/sub/tall.json").read_text())["imagePath"]
+    assert (out / "labelme/sub" / back).resolve() == (tmp_path / "in/sub/tall.jpg").resolve()
+
+
+def test_a_folder_in_use_is_refused_and_kept(run: Path, tmp_path):
+    put(tmp_path / "a.jpg", 40, 40)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/mine.txt").write_text("mine")
+    with pytest.raises(ValueError, match="not empty"):
+        predict_photos(
+            load_model(run), find_photos([tmp_path / "a.jpg"]), tmp_path / "out", PredictOptions()
+        )
+    assert (tmp_path / "out/mine.txt").read_text() == "mine"
+
+
+def test_formats_that_are_not_read_are_named(run: Path, tmp_path):
+    put(tmp_path / "in/a.jpg", 40, 40)
+    (tmp_path / "in/b.HEIC").write_bytes(b"whatever")
+    (tmp_path / "in/c.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")  # as phones send it
+    photos = find_photos([tmp_path / "in"])
+    results = predict_photos(load_model(run), photos, tmp_path / "out", PredictOptions())
+    errors = [result.error or "" for result in results]
+    assert errors[0] == "" and all("HEIC is not read; save it as" in error for error in errors[1:])
+    assert "b.HEIC: HEIC is not read" in (tmp_path / "out/index.html").read_text()
+
+
+class Counting(Segmenter):
+    """Counts the images it sees; like a user who presses Ctrl-C, stops at one of them."""
+
+    def stop_at(self, number: int) -> Counting:
+        self.seen, self.last = 0, number
+        return self
+
+    def predict(self, image: np.ndarray, *, tta: bool = False) -> np.ndarray:
+        self.seen += 1
+        if self.seen == self.last:
+            raise KeyboardInterrupt
+        return super().predict(image, tta=tta)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_an_interrupted_prediction_goes_on_to_the_same_files(run: Path, tmp_path):
+    for number in range(6):
+        put(tmp_path / f"in/{number}.jpg", 40, 50, number)
+    (tmp_path / "in/2b.jpg").write_bytes(b"no image")
+    photos, out, options = find_photos([tmp_path / "in"]), tmp_path / "out", PredictOptions()
+    whole = load_model(run)
+    segmenter = Counting(whole.model, whole.input_px, whole.device)
+    with pytest.raises(KeyboardInterrupt):
+        predict_photos(segmenter.stop_at(5), photos, out, options)
+    assert not (out / "index.html").exists()
+    with (out / "unfinished.jsonl").open("a") as journal:
+        journal.write('{"photo": "cut sh')  # as a kill may leave it
+    put(tmp_path / "in/1.jpg", 40, 50, 99)  # another photograph by now
+    with pytest.raises(ValueError, match=r"begun with .*threshold 0\.5.*now it is .*0\.7"):
+        predict_photos(segmenter, photos, out, PredictOptions(threshold=0.7))
+    results = predict_photos(segmenter.stop_at(-1), photos, out, options)
+    assert segmenter.seen == 3  # the changed one, and two that were left
+    assert results[3].error is not None and len(results) == 7
+    at_once = tmp_path / "at_once"  # as deep: files hold relative paths
+    assert predict_photos(whole, photos, at_once, options) == results
+    assert files_of(out) == files_of(at_once)
+
+
+def test_a_file_is_no_folder_for_predictions(run: Path, tmp_path):
+    photo = put(tmp_path / "a.jpg", 40, 40)
+    with pytest.raises(ValueError, match=r"a\.jpg: a file; name a new folder"):
+        predict_photos(load_model(run), find_photos([photo]), photo, PredictOptions())
+
+
+def test_the_page_says_how_faces_were_seen(tmp_path):
+    how = {"image": "whole, longer side 96 px", "tta": None}
+    write_page(tmp_path / "a.html", [], {**how, "aligned": False})
+    write_page(tmp_path / "b.html", [], {**how, "aligned": True})
+    whole, aligned = ((tmp_path / name).read_text() for name in ("a.html", "b.html"))
+    assert "each picture as it is" in whole and "each face in the square" in aligned
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_named(device):
+    with pytest.raises(ValueError, match=f"--device {device} cannot be used"):
+        check_device(device)
+    check_device("cpu")
+    check_device("auto")
+
+
+def test_a_photo_turned_by_exif_is_predicted_as_it_is_seen(run: Path, tmp_path):
+    turned = Image.fromarray(photograph(40, 70))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned by 90 degrees
+    turned.save(tmp_path / "turned.jpg", exif=exif)
+    photos = find_photos([tmp_path / "turned.jpg"])
+    (result,) = predict_photos(load_model(run), photos, tmp_path / "out", PredictOptions())
+    assert result.size == (70, 40)
+    assert Image.open(tmp_path / "out/masks/turned.png").size == (40, 70)
+
+
+def test_convention_unalign_undoes_align():
+    height, width = 120, 160
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    blob = np.exp(-((columns - 85) ** 2 + (rows - 60) ** 2) / 200)
+    points = np.array([[70, 50], [95, 55], [70, 75], [90, 80]], float)
+    landmarks = np.zeros((68, 2))
+    landmarks[36:42], landmarks[42:48], landmarks[48], landmarks[54] = points
+    image = np.repeat((255 * blob[..., np.newaxis]).astype(np.uint8), 3, axis=2)
+    aligned = align(image, landmarks, 200)
+    back = unalign(aligned.image[..., 0].astype(np.float32) / 255, aligned, (height, width))
+    assert np.abs(back - blob)[30:90, 50:120].max() < 0.02
+    moments = [(grid * back).sum() / back.sum() for grid in (rows, columns)]
+    assert moments == pytest.approx([60, 85], abs=0.1)  # a tenth of a pixel
+
+
+def test_the_command_finds_runs_by_name_and_lists_what_it_could_not_read(
+    run: Path, tmp_path, monkeypatch, capsys
+):
+    from face_occlusion.apps import cli
+
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(run, tmp_path / "models/mine")
+    put(tmp_path / "a.jpg", 40, 40)
+    (tmp_path / "b.png").write_bytes(encode_png(np.zeros((4, 4), np.uint8))[:30])
+    monkeypatch.setattr("sys.argv", ["face-occlusion", "predict", "mine", "a.jpg", "b.png"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    captured = capsys.readouterr()
+    assert stopped.value.code == 1 and "1 photographs" in captured.out and "b.png" in captured.err
+    assert (tmp_path / "predictions/masks/a.png").is_file()
+    monkeypatch.setattr("sys.argv", ["face-occlusion", "predict", "other", "a.jpg"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "in models: mine" in capsys.readouterr().err
+
+
+def test_a_real_face_is_found_and_the_rest_left_out(run: Path, small: Path):
+    pytest.importorskip("dlib", reason="needs the extra align")
+    from face_occlusion.apps.prediction.faces_in_photos import AlignedSegmenter
+
+    with zipfile.ZipFile(small / "CelebAMask-HQ.zip") as release:
+        name = next(name for name in release.namelist() if name.endswith(".jpg"))
+        face = decode_image(release.read(name), name)
+    face = cv2.resize(face, (256, 256), interpolation=cv2.INTER_AREA)
+    photo = np.full((400, 700, 3), 128, np.uint8)  # as in a photograph: small, off the centre
+    photo[100:356, 400:656] = face
+    segmenter = AlignedSegmenter(load_model(run), 32)
+    (found,) = segmenter.find(photo)
+    centre = found.to_photograph @ [15.5, 15.5, 1]
+    assert centre == pytest.approx([528, 228], abs=40)  # CelebA-HQ is aligned much like FFHQ
+    probability = segmenter.predict([found], photo.shape[:2])
+    assert probability.shape == (400, 700)
+    assert probability[:, :300].max() == 0 < probability[200:260, 500:560].min()
+    assert segmenter.find(np.full((64, 64, 3), 128, np.uint8)) == []

@@ -1,0 +1,124 @@
+"""A pipeline of quick stages, for a real DVC: one, three side by side, one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+STEP = """
+import json, os, signal, sys, time
+from pathlib import Path
+
+name, out, *inputs = sys.argv[1:]
+start = time.time()
+if "STEP_STUBBORN" in os.environ:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+Path(f"{name}.pid").write_text(str(os.getpid()))
+if Path(f"fail_{name}").exists():
+    sys.exit(f"{name} was told to fail")
+while name in "ab" and not all(Path(f"{other}.pid").exists() for other in "ab"):
+    if time.time() > start + float(os.environ.get("STEP_MEET", "30")):
+        break  # the one would meet the other if it were started
+    time.sleep(0.02)
+if name != "first":
+    time.sleep(float(os.environ.get("STEP_SECONDS", "0")))
+Path(out).write_text(name + "".join(Path(path).read_text() for path in inputs))
+note = {"name": name, "start": start, "end": time.time(), "cwd": os.getcwd()}
+note["gpus"] = os.environ.get("CUDA_VISIBLE_DEVICES")
+with open(os.environ.get("TRACE", "trace"), "a") as file:
+    file.write(json.dumps(note) + "\\n")
+"""
+
+PIPELINE = """
+stages:
+  first:
+    cmd: python step.py first first.txt
+    deps: [step.py]
+    outs: [first.txt]
+  middle:
+    foreach: [a, b, c]
+    do:
+      cmd: python step.py ${item} middle/${item}.txt first.txt
+      deps: [step.py, first.txt]
+      outs: ["middle/${item}.txt"]
+  last:
+    cmd: python step.py last last.txt middle/a.txt middle/b.txt middle/c.txt
+    deps: [step.py, middle]
+    outs: [last.txt]
+"""
+
+
+class Project:
+    """A folder with the pipeline, and commands in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def set_up(self) -> None:
+        (self.folder / "step.py").write_text(STEP)
+        (self.folder / "dvc.yaml").write_text(PIPELINE)
+        (self.folder / "middle").mkdir(exist_ok=True)
+        (self.folder / "middle" / "note").write_text("kept by git")
+        (self.folder / ".dvcignore").write_text("note\n")
+        (self.folder / ".gitignore").write_text("*.pid\ntrace\n.scratch\nfail_*\n")
+        self.call("git", "init", "-q")
+        self.dvc("init", "-q")
+        self.dvc("config", "core.analytics", "false")
+
+    def commit(self) -> None:
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        self.call("git", "add", "-A")
+        self.call("git", *identity, "commit", "-q", "-m", "x")
+
+    def call(self, *command: str) -> str:
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def dvc(self, *arguments: str) -> str:
+        return self.call(sys.executable, "-m", "dvc", *arguments)
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen:
+        """Start `face-occlusion` as users do, in a process of its own."""
+        code = "from face_occlusion.apps.cli import main; main()"
+        return subprocess.Popen(
+            [sys.executable, "-c", code, *arguments],
+            cwd=self.folder,
+            env=self.environment | variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def trace(self) -> list[dict]:
+        """Return what each stage noted, in the order in which they ended."""
+        path = self.folder / "trace"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch) -> Project:
+    made = Project(tmp_path / "home")
+    made.folder.mkdir()
+    made.set_up()
+    monkeypatch.chdir(made.folder)
+    return made

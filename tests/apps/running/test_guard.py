@@ -1,0 +1,116 @@
+"""The guard of one job, without DVC."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from face_occlusion.apps.running import guard
+
+GUARD = [sys.executable, "-I", guard.__file__]
+
+# Prints its own number and that of a child that would outlive it; may ignore SIGTERM itself.
+PARENT = """
+import os, signal, subprocess, sys, time
+if "stubborn child" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen(["sleep", "300"])
+if "stubborn" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print(os.getpid(), child.pid, flush=True)
+time.sleep(0 if "quick" in sys.argv else 300)
+"""
+
+
+@pytest.fixture
+def start():
+    started = []
+
+    def start(*options: str, seconds: float = 5.0):
+        process = subprocess.Popen(
+            [*GUARD, str(seconds), sys.executable, "-c", PARENT, *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process, [int(word) for word in process.stdout.readline().split()]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def gone(pids, within=20.0):
+    deadline = time.monotonic() + within
+    while any(map(is_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not any(map(is_alive, pids))
+
+
+@pytest.mark.parametrize("status", [0, 7])
+def test_the_status_is_passed_on(status):
+    command = [*GUARD, "1", "sh", "-c", f"exit {status}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.wait(timeout=20) == status
+
+
+def test_what_outlives_the_command_is_ended(start):
+    process, pids = start("quick")
+    assert process.wait(timeout=20) == 0
+    assert gone(pids)
+
+
+def test_kill_9_of_the_command_ends_its_children(start):
+    process, (parent, child) = start()
+    os.kill(parent, signal.SIGKILL)
+    assert process.wait(timeout=20) == 128 + signal.SIGKILL
+    assert gone([child])
+
+
+def test_a_closed_pipe_ends_the_group(start):
+    process, pids = start()
+    process.stdin.close()
+    assert process.wait(timeout=20) == 128 + signal.SIGTERM
+    assert gone(pids)
+
+
+def test_after_its_time_a_stubborn_group_is_killed(start):
+    process, pids = start("stubborn", seconds=0.5)
+    process.stdin.close()
+    assert process.wait(timeout=20) == 128 + signal.SIGKILL
+    assert gone(pids)
+
+
+def test_the_first_signal_is_passed_on_and_the_second_kills(start):
+    process, (parent, child) = start("stubborn")
+    process.send_signal(signal.SIGTERM)
+    assert gone([child])  # the group got it
+    assert is_alive(parent)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 128 + signal.SIGKILL
+    assert gone([parent])
+
+
+def test_a_second_signal_kills_what_outlives_the_command(start):
+    process, (_, child) = start("stubborn child", "quick", seconds=300.0)
+    assert process.poll() is None and is_alive(child)
+    for _ in range(2):
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)  # two at once could arrive as one
+    assert process.wait(timeout=20) == 0
+    assert gone([child])

@@ -1,0 +1,316 @@
+"""Stages as Ray tasks in clones of their own: two made-up GPUs, a local remote.
+
+On a cluster of this process, and on one that `ray start` started, with a token, as users have it.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import psutil
+import pytest
+
+from face_occlusion.apps.running.hosts import Hosts
+from face_occlusion.apps.running.run import run_pipeline
+from face_occlusion.apps.running.slots import make_slots
+from face_occlusion.core.timings import read_times
+from tests.apps.running.test_run import is_alive, wait_for
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.slow
+
+RECORD = """
+if name == "a":
+    from face_occlusion.core.timings import record_time
+    record_time(7.0)
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    ray.init(num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture
+def lab(project, tmp_path, monkeypatch):
+    """The project, committed, with a remote that is no default; and where its stages go."""
+    (tmp_path / "remote").mkdir()
+    project.dvc("remote", "add", "lab", str(tmp_path / "remote"))
+    project.commit()
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    return Hosts(
+        address="local",
+        remote="lab",
+        source=str(project.folder),
+        groups=["middle"],
+        gpus=1,
+        clones=str(tmp_path / "clones"),
+    )
+
+
+def run(project, hosts, **options):
+    return run_pipeline(project.folder, (), make_slots(2, [], 1, elsewhere=True), hosts, **options)
+
+
+def trace_elsewhere(project, tmp_path):
+    """Let each stage note itself in one file; a and b meet, though in different folders."""
+    trace = tmp_path / "trace"
+    step = project.folder / "step.py"
+    text = step.read_text().replace('os.environ.get("TRACE", "trace")', repr(str(trace)))
+    text = text.replace('f"{name}.pid"', f'f"{tmp_path}/{{name}}.pid"')
+    text = text.replace('f"{other}.pid"', f'f"{tmp_path}/{{other}}.pid"')
+    step.write_text(text + RECORD)
+    project.commit()
+
+
+def assert_results_are_home(project, tmp_path):
+    lines = (tmp_path / "trace").read_text().splitlines()
+    notes = {n["name"]: n for n in map(json.loads, lines)}
+    assert len(lines) == len(notes)  # nothing ran twice
+    assert set(notes) == {"first", "a", "b", "c", "last"}
+    home = str(project.folder)
+    assert {notes["first"]["cwd"], notes["last"]["cwd"]} == {home}
+    clones = {str(tmp_path / "clones" / name) for name in "01"}
+    assert {notes[name]["cwd"] for name in "ab"} == clones
+    assert {notes[name]["gpus"] for name in "ab"} == {"0", "1"}
+    assert notes["a"]["start"] < notes["b"]["end"] and notes["b"]["start"] < notes["a"]["end"]
+    assert "up to date" in project.dvc("status")
+    assert read_times(project.folder) == {"middle@a": 7.0}  # as the other machine measured
+    log = project.folder / ".scratch/logs/middle@a.log"
+    assert "Running stage 'middle@a'" in log.read_text()
+    assert (project.folder / "last.txt").read_text() == "lastafirstbfirstcfirst"
+
+
+def test_stages_run_in_two_clones_and_their_results_come_home(cluster, project, lab, tmp_path):
+    trace_elsewhere(project, tmp_path)
+    assert run(project, lab) == 0
+    assert_results_are_home(project, tmp_path)
+
+
+def test_a_stage_that_fails_elsewhere_is_reported_here(cluster, project, lab, capsys):
+    step = project.folder / "step.py"
+    step.write_text(step.read_text().replace("if Path(f", 'if name in "abc" or Path(f'))
+    project.commit()
+    assert run(project, dataclasses.replace(lab, groups=["middle"])) == 1
+    errors = capsys.readouterr().err
+    assert "middle@a failed" in errors and "a was told to fail" in errors
+    assert "last: not run" in errors
+
+
+def test_a_signal_here_ends_the_stages_there(cluster, project, lab, tmp_path):
+    step = project.folder / "step.py"
+    text = step.read_text().replace('os.environ.get("STEP_MEET", "30")', '"300"')
+    text = text.replace('not all(Path(f"{other}.pid").exists()', 'not all(Path("never").exists()')
+    step.write_text(text.replace('f"{name}.pid"', f'f"{tmp_path}/{{name}}.pid"'))
+    project.commit()
+    files = [tmp_path / f"{name}.pid" for name in "ab"]
+
+    def interrupt():
+        wait_for(lambda: all(f.is_file() and f.read_text() for f in files), "both run")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    assert run(project, lab) == 128 + signal.SIGINT
+    thread.join()
+    stages = [int(file.read_text()) for file in files]
+    wait_for(lambda: not any(map(is_alive, stages)), "the stages are gone")
+
+
+def test_what_other_machines_could_not_know_is_refused(cluster, project, lab):
+    with pytest.raises(ValueError, match="no such DVC remote; known: lab"):
+        run(project, dataclasses.replace(lab, remote="nowhere"))
+    step = project.folder / "step.py"
+    step.write_text(step.read_text() + "# not in a commit\n")
+    with pytest.raises(ValueError, match=r"commit first: step\.py"):
+        run(project, lab)
+
+
+def test_ray_that_is_not_installed_is_named(project, lab, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ValueError, match=r"face-occlusion\[ray\]"):
+        run(project, lab)
+
+
+def test_a_cluster_that_does_not_answer_is_named(project, lab, monkeypatch):
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+
+    def init(**_):
+        raise ConnectionError("nobody there")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(ValueError, match=r"--ray local: no cluster answers \(nobody there\)"):
+        run(project, lab)
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_where_nobody_listens_is_named_at_once(project, lab, monkeypatch, scheme):
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with socket.socket() as taken:  # bound, but nobody accepts
+        taken.bind(("127.0.0.1", 0))
+        address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(ValueError, match=f"--ray {address}: nobody answers there"):
+            run(project, dataclasses.replace(lab, address=address))
+
+
+PATIENCE = 60  # seconds
+
+
+class Separate:
+    """A cluster of its own processes, with a token in a home of its own: `ray start --head`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        gcs, client = free_ports(2)
+        self.addresses = {"gcs": f"127.0.0.1:{gcs}", "client": f"ray://127.0.0.1:{client}"}
+        programs = Path(sys.executable).parent
+        # Ray's variables are each test's own: a cluster in this process sets RAY_AUTH_MODE, too
+        kept = {name: os.environ[name] for name in os.environ if not name.startswith("RAY_")}
+        self.environment = kept | {
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "OMP_NUM_THREADS": "1",
+            "HOME": str(folder),
+        }
+        ray = str(programs / "ray")
+        self.generate = [ray, "get-auth-token", "--generate"]
+        self.start = [ray, "start", "--head", "--block", "--num-cpus=2", "--num-gpus=2"]
+        self.start += [f"--port={gcs}", f"--ray-client-server-port={client}"]
+        self.start += ["--include-dashboard=false", "--disable-usage-stats"]
+        self.start += [f"--temp-dir={folder}/t"]
+
+
+def free_ports(number):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    ports = [listening.getsockname()[1] for listening in sockets]
+    for listening in sockets:
+        listening.close()
+    return ports
+
+
+def end_cluster(process):
+    """End what was started, by its ids: `ray stop` would end every cluster on this machine."""
+    started = [process, *process.children(recursive=True)] if process.is_running() else []
+    for one in started[:1]:
+        one.terminate()
+    _, alive = psutil.wait_procs(started, timeout=PATIENCE / 2)
+    for left in alive:
+        left.kill()
+    with contextlib.suppress(ProcessLookupError):  # what a `ray start` that failed left behind
+        os.killpg(process.pid, signal.SIGKILL)
+    assert not alive, alive
+
+
+@pytest.fixture(scope="module")
+def separate():
+    pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # sockets in it: at most 107 letters
+    try:
+        made = Separate(folder)
+        setting = {"env": made.environment, "cwd": folder}
+        subprocess.run(made.generate, check=True, capture_output=True, **setting)
+        log = folder / "log"
+        with log.open("w") as file:
+            process = psutil.Popen(
+                made.start, stdout=file, stderr=file, start_new_session=True, **setting
+            )
+        try:
+            ready = "block forever until terminated"
+            wait_for(lambda: ready in log.read_text() or process.poll() is not None, "it is up")
+            assert process.poll() is None, log.read_text()
+            yield made
+        finally:
+            end_cluster(process)
+    finally:
+        shutil.rmtree(folder)
+
+
+def run_as_user(project, lab, separate, kind, *targets, **variables):
+    """Run `face-occlusion run` in a process of its own: Ray reads its variables only once."""
+    project.environment = separate.environment
+    options = {"--jobs": "2", "--ray": separate.addresses[kind], "--remote": lab.remote}
+    options |= {"--ray-stages": "middle", "--clone-from": lab.source, "--clones": lab.clones}
+    words = [word for item in options.items() for word in item]
+    process = project.start("run", *words, *targets, **variables)
+    printed, errors = process.communicate(timeout=PATIENCE)
+    return process.returncode, " ".join((printed + errors).split())
+
+
+def test_a_cluster_started_elsewhere_with_a_token_is_used(separate, project, lab, tmp_path):
+    trace_elsewhere(project, tmp_path)
+    status, printed = run_as_user(project, lab, separate, "gcs", RAY_AUTH_MODE="token")
+    assert status == 0, printed
+    assert_results_are_home(project, tmp_path)
+
+
+def test_a_machine_outside_the_cluster_uses_it_too(separate, project, lab, tmp_path):
+    trace_elsewhere(project, tmp_path)
+    status, printed = run_as_user(
+        project, lab, separate, "client", "middle@c", RAY_AUTH_MODE="token"
+    )
+    assert status == 0, printed
+    notes = list(map(json.loads, (tmp_path / "trace").read_text().splitlines()))
+    folders = [str(project.folder), str(tmp_path / "clones/0")]
+    assert [(n["name"], n["cwd"]) for n in notes] == list(zip(["first", "c"], folders, strict=True))
+    assert (project.folder / "middle/c.txt").read_text() == "cfirst"
+
+
+def test_a_cluster_that_refuses_the_token_is_no_silent_one(separate, project, lab, tmp_path):
+    refused = f"--ray {separate.addresses['gcs']}: the cluster asks for its token: "
+    cases = [
+        ({}, "export RAY_AUTH_MODE=token (docs/running.md)"),
+        ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}, "RAY_AUTH_TOKEN here is not"),
+        ({"RAY_AUTH_MODE": "token", "HOME": str(tmp_path)}, "copy the head's ~/.ray/auth_token to"),
+    ]
+    for variables, advice in cases:
+        variables["RAY_NUM_REDIS_GET_RETRIES"] = "1"  # Ray asks 20 times, once a second
+        status, printed = run_as_user(project, lab, separate, "gcs", **variables)
+        assert status == 1
+        assert refused + advice in printed
+        assert "Traceback" not in printed
+    assert not (tmp_path / "clones").exists()
+
+
+def test_what_to_set_for_the_token_follows_what_is_set(project, lab, tmp_path, monkeypatch):
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+
+    def init(**_):
+        raise ray.exceptions.AuthenticationError("no token was found")
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", init)
+    mode, token, path = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+    held, gone = tmp_path / "held", tmp_path / "gone"
+    held.write_text("x")
+    export, copy = f"export {mode}=token", "copy the head's ~/.ray/auth_token"
+    cases = [
+        ({}, f"{export} and {copy} to {tmp_path}/.ray/auth_token here"),
+        ({mode: "disabled", token: "x"}, export),
+        ({mode: "token", token: "x"}, f"{token} here is not the head's token; {copy}"),
+        ({mode: "token", path: str(gone)}, f"{copy} to {gone} here"),
+        ({mode: "token", path: str(held)}, f"{held} here is not the head's token; {copy}"),
+    ]
+    for variables, advice in cases:
+        with monkeypatch.context() as patch:
+            for name in (mode, token, path):
+                patch.delenv(name, raising=False)
+            for name, value in ({"HOME": str(tmp_path)} | variables).items():
+                patch.setenv(name, value)
+            with pytest.raises(ValueError, match="--ray local: the cluster asks for") as caught:
+                run(project, lab)
+        assert str(caught.value).endswith(f" its token: {advice} (docs/running.md)")

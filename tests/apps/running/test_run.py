@@ -1,0 +1,167 @@
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+import zc.lockfile
+
+from face_occlusion.apps.running.jobs import log_path
+from face_occlusion.apps.running.pipeline import read_pipeline
+from face_occlusion.apps.running.run import run_pipeline
+from face_occlusion.apps.running.serial_order import ignore_outputs, locked_stages, restore_order
+from face_occlusion.apps.running.slots import make_slots
+
+pytestmark = pytest.mark.slow
+
+PATIENCE = 60.0  # seconds, on a busy machine
+
+
+def run(project, jobs=2, gpus=(), targets=()):
+    return run_pipeline(project.folder, targets, make_slots(jobs, list(gpus), 1))
+
+
+def overlaps(trace) -> int:
+    """Count the pairs of stages that ran at the same time."""
+    return sum(
+        one["start"] < other["end"] and other["start"] < one["end"]
+        for n, one in enumerate(trace)
+        for other in trace[:n]
+    )
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that is dead and not yet waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def pids(project, *names) -> list[int]:
+    files = [project.folder / f"{name}.pid" for name in names]
+    wait_for(lambda: all(f.is_file() and f.read_text() for f in files), f"{names} run")
+    return [int(file.read_text()) for file in files]
+
+
+def test_two_jobs_leave_what_dvc_repro_leaves(project, tmp_path):
+    serial = tmp_path / "serial"
+    shutil.copytree(project.folder, serial)
+    assert run(project, jobs=2, gpus=["4", "7"]) == 0
+
+    trace = project.trace()
+    assert sorted(note["name"] for note in trace) == ["a", "b", "c", "first", "last"]
+    assert overlaps(trace) >= 1
+    assert {note["gpus"] for note in trace} == {"4", "7"}
+    for gpu in "47":  # never two stages on one GPU at a time
+        assert overlaps([note for note in trace if note["gpus"] == gpu]) == 0
+    assert "up to date" in project.dvc("status")
+    assert run(project) == 0 and len(project.trace()) == 5  # nothing left to do
+
+    project.folder = serial
+    project.environment["STEP_MEET"] = "0"
+    project.dvc("repro")
+    assert overlaps(project.trace()) == 0
+    home = tmp_path / "home"
+    assert (home / "dvc.lock").read_bytes() == (serial / "dvc.lock").read_bytes()
+    assert (home / "last.txt").read_bytes() == (serial / "last.txt").read_bytes()
+
+
+def test_the_lock_is_ordered_as_dvc_repro_would(project):
+    lock = project.folder / "dvc.lock"
+    stages = "".join(f"  {name}:\n    cmd: x\n" for name in ("last", "middle@b", "first"))
+    lock.write_text(f"schema: '2.0'\nstages:\n{stages}")
+    serial = list(read_pipeline(project.folder))
+    restore_order(project.folder, before=["last"], serial=serial)
+    assert locked_stages(project.folder) == ["last", "first", "middle@b"]
+    before = lock.stat().st_ino
+    restore_order(project.folder, before=["last"], serial=serial)
+    assert lock.stat().st_ino == before  # in order: not written again
+
+
+def test_outputs_are_ignored_in_the_order_given(project):
+    ignore_outputs(project.folder, ["middle@c", "middle@a"])
+    assert (project.folder / "middle" / ".gitignore").read_text() == "/c.txt\n/a.txt\n"
+
+
+def test_an_output_that_git_tracks_is_named(project):
+    (project.folder / "first.txt").write_text("in git")
+    project.commit()
+    with pytest.raises(ValueError, match=r"first\.txt' is already tracked by SCM"):
+        ignore_outputs(project.folder, ["first"])
+
+
+def test_a_failing_stage_stops_its_descendants_only(project, capsys):
+    (project.folder / "fail_b").touch()
+    assert run(project) == 1
+    captured = capsys.readouterr().err
+    assert "middle@b failed" in captured and "b was told to fail" in captured
+    assert "last: not run, middle@b comes before it" in captured
+    assert sorted(note["name"] for note in project.trace()) == ["a", "c", "first"]
+
+    (project.folder / "fail_b").unlink()
+    assert run(project) == 0
+    assert [note["name"] for note in project.trace()][3:] == ["b", "last"]
+    assert "up to date" in project.dvc("status")
+
+
+def test_targets_bring_what_comes_before_them_and_nothing_else(project):
+    assert list(read_pipeline(project.folder, ["middle@a"])) == ["first", "middle@a"]
+    assert len(read_pipeline(project.folder, ["middle"])) == 4
+    with pytest.raises(ValueError, match="nonsense"):
+        read_pipeline(project.folder, ["nonsense"])
+
+
+def test_a_lock_that_another_process_holds_is_waited_for(project, capsys):
+    guard = zc.lockfile.LockFile(str(project.folder / ".dvc/tmp/rwlock.lock"))
+    stages = project.start("run", "first")
+    log = log_path(project.folder, "first")
+    wait_for(lambda: log.is_file() and "Unable to acquire lock" in log.read_text(), "it is refused")
+    guard.close()
+    output = stages.communicate(timeout=PATIENCE)
+    assert stages.returncode == 0, output
+    assert "another DVC process holds a lock" in "".join(output)
+
+
+def test_a_signal_reaches_every_stage_and_the_next_run_goes_on(project):
+    scheduler = project.start("run", "--jobs", "2", STEP_SECONDS="300")
+    stages = pids(project, "a", "b")
+    scheduler.send_signal(signal.SIGINT)
+    _, errors = scheduler.communicate(timeout=PATIENCE)
+    assert scheduler.returncode == 128 + signal.SIGINT
+    assert "the same command goes on from here" in errors
+    assert not any(map(is_alive, stages))
+    assert not (project.folder / "c.pid").exists()  # nothing new was started
+
+    assert run(project, targets=["middle@a"]) == 0
+    assert [note["name"] for note in project.trace()] == ["first", "a"]
+
+
+def test_a_second_signal_kills(project):
+    (project.folder / "b.pid").touch()  # a would wait for it
+    scheduler = project.start("run", "middle@a", STEP_STUBBORN="1", STEP_SECONDS="60")
+    (stage,) = pids(project, "a")
+    scheduler.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    assert is_alive(stage)
+    scheduler.send_signal(signal.SIGTERM)
+    scheduler.communicate(timeout=PATIENCE)
+    assert scheduler.returncode == 128 + signal.SIGTERM
+    assert not is_alive(stage) and [note["name"] for note in project.trace()] == ["first"]
+
+
+def test_kill_9_of_the_scheduler_leaves_no_orphan(project):
+    scheduler = project.start("run", "--jobs", "2", STEP_SECONDS="300")
+    stages = pids(project, "a", "b")
+    assert all(map(is_alive, stages))
+    scheduler.kill()
+    scheduler.communicate()
+    wait_for(lambda: not any(map(is_alive, stages)), "the stages are gone")
+    assert run(project, targets=["middle@a"]) == 0  # whatever locks the dead held

@@ -1,0 +1,118 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from face_occlusion.apps.aligning import align_folder
+from face_occlusion.apps.cli import app
+from face_occlusion.core.images import decode_image, decode_mask, encode_jpeg, encode_png
+from tests.releases.build import ellipse, photo
+
+POINTS = np.array([[60.0, 50.0], [100.0, 50.0], [65.0, 90.0], [95.0, 90.0]])
+HEIGHT, WIDTH = 140, 160
+
+
+class HalfBlind:
+    """Finds two faces in colourful pictures, none in grey ones."""
+
+    def find_all(self, image):
+        return [] if image.std() < 1 else [POINTS, POINTS + 3]
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    monkeypatch.setattr("face_occlusion.apps.aligning.LandmarkDetector", HalfBlind)
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "anna.jpg").write_bytes(encode_jpeg(photo(HEIGHT, WIDTH), 95))
+    (folder / "grey.png").write_bytes(encode_png(np.full((HEIGHT, WIDTH, 3), 90, np.uint8)))
+    (folder / "notes.txt").write_text("no photograph")
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for name in ("anna", "grey"):
+        mask = ellipse(HEIGHT, WIDTH).astype(np.uint8) * 255
+        (masks / f"{name}.png").write_bytes(encode_png(mask))
+    return folder
+
+
+def test_faces_are_aligned_and_the_rest_is_listed(photos, tmp_path):
+    out = tmp_path / "out"
+    assert align_folder(photos, out, size_px=64, workers=1) == (1, ["grey.png"])
+    assert (out / "without_detection.txt").read_text() == "grey.png\n"
+    assert sorted(path.name for path in (out / "images").iterdir()) == ["anna.jpg"]
+    record = json.loads((out / "alignment.json").read_text())["anna.jpg"]
+    assert (record["landmarks_by"], record["num_faces"]) == ("dlib", 2)
+    aligned = decode_image((out / "images" / "anna.jpg").read_bytes(), "anna")
+    back = cv2.warpAffine(aligned, np.array(record["to_photograph"]), (WIDTH, HEIGHT))
+    middle = (slice(40, 100), slice(50, 110))
+    assert np.abs(back[middle].astype(int) - photo(HEIGHT, WIDTH)[middle]).mean() < 8
+
+
+def test_landmarks_by_hand_and_masks(photos, tmp_path):
+    found = align_folder(
+        photos,
+        tmp_path / "out",
+        size_px=64,
+        masks=tmp_path / "masks",
+        by_hand={"grey": POINTS},
+        workers=1,
+    )
+    assert found == (2, [])
+    assert not (tmp_path / "out" / "without_detection.txt").exists()
+    mask = decode_mask((tmp_path / "out" / "masks" / "grey.png").read_bytes(), "mask")
+    assert mask.shape == (64, 64)
+    assert set(np.unique(mask)) == {0, 1, 255}  # FFHQ's square leaves this photograph
+    record = json.loads((tmp_path / "out" / "alignment.json").read_text())["grey.png"]
+    assert record["landmarks_by"] == "hand"
+    assert record["landmarks"] == POINTS.tolist()
+
+
+def test_no_detector_is_needed_where_all_is_given(photos, tmp_path, monkeypatch):
+    def refuse():
+        raise ValueError("no dlib")
+
+    monkeypatch.setattr("face_occlusion.apps.aligning.LandmarkDetector", refuse)
+    by_hand = {"grey": POINTS, "anna": POINTS}
+    align_folder(photos, tmp_path / "out", size_px=32, by_hand=by_hand, workers=1)
+    with pytest.raises(ValueError, match="no dlib"):
+        align_folder(photos, tmp_path / "out2", size_px=32, workers=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"by_hand": {"otto": POINTS}}, "landmarks of otto, which are not in"),
+        ({"size_px": 4}, "size must be at least 16"),
+    ],
+)
+def test_bad_input_is_named_and_nothing_remains(photos, tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        align_folder(photos, tmp_path / "out", **{"size_px": 32, "workers": 1} | change)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_photograph_without_its_mask_is_named(photos, tmp_path):
+    (tmp_path / "masks" / "anna.png").unlink()
+    with pytest.raises(ValueError, match="masks: no mask of anna"):
+        align_folder(photos, tmp_path / "o", size_px=32, masks=tmp_path / "masks", workers=1)
+
+
+def test_a_mask_of_another_size_is_named(photos, tmp_path):
+    (tmp_path / "masks" / "anna.png").write_bytes(encode_png(ellipse(9, 9).astype(np.uint8)))
+    with pytest.raises(ValueError, match=r"anna\.png: a mask of 9x9 pixels, while its photograph"):
+        align_folder(photos, tmp_path / "o", size_px=32, masks=tmp_path / "masks", workers=1)
+    assert not (tmp_path / "o").exists()
+
+
+def test_the_command(photos, tmp_path):
+    (tmp_path / "eyes.json").write_text(json.dumps({"grey.png": POINTS.tolist()}))
+    options = ["--landmarks", tmp_path / "eyes.json", "--size", 48, "--workers", 1]
+    arguments = ["align", photos, tmp_path / "out", *options]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    assert "out: 2 faces aligned" in result.stdout
+    arguments = ["align", photos, tmp_path / "again", "--workers", 1]
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert "1 photographs without a detection, listed in" in result.stdout

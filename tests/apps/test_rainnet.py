@@ -1,0 +1,226 @@
+"""Training data, a short training, and its command."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from face_occlusion.apps.rainnet import __main__ as standalone
+from face_occlusion.apps.rainnet.composites import Composites, CompositeSource, recolour
+from face_occlusion.apps.rainnet.training import (
+    TrainingParams,
+    colour_errors,
+    foreground_loss,
+    initialise,
+    train_rainnet,
+)
+from face_occlusion.apps.rainnet.training_images import (
+    TrainingImages,
+    collect_images,
+    load_images,
+    save_images,
+)
+from face_occlusion.core.images import encode_jpeg, encode_rgba
+from face_occlusion.core.imageset import ImageSet, write_image_set
+from face_occlusion.generation.harmonisation.checkpoint import load_rainnet
+from face_occlusion.generation.harmonisation.rainnet import RainNet
+
+PARAMS = TrainingParams(
+    width=4, iterations=40, batch_size=4, learning_rate=2e-3, seed=1, num_held_out=6
+)
+
+
+def photograph(rng, height, width):
+    """Draw a smooth image of two bright colours: grey, the start, is far from them."""
+    weight = np.linspace(0, 1, height)[:, None, None] * np.linspace(0.5, 1, width)[None, :, None]
+    first, second = rng.uniform(180, 250, (2, 3))
+    return np.rint(first + weight * (second - first)).astype(np.uint8)
+
+
+def cutout(rng, height, width):
+    """Draw a premultiplied disc."""
+    rows, columns = np.mgrid[:height, :width]
+    distance = np.hypot((rows + 0.5) / height - 0.5, (columns + 0.5) / width - 0.5)
+    alpha = np.clip((0.48 - distance) * 20, 0, 1)[..., None]
+    colours = rng.uniform(180, 250, 3) * alpha
+    return np.rint(np.dstack([colours, alpha * 255])).astype(np.uint8)
+
+
+def training_images(num_faces=12, num_cutouts=10, side=256):
+    rng = np.random.default_rng(0)
+    return TrainingImages(
+        np.stack([photograph(rng, side, side) for _ in range(num_faces)]),
+        np.stack([cutout(rng, side, side) for _ in range(num_cutouts)]),
+        [f"{i:05}" for i in range(num_faces)],
+        [f"hands/{i}" for i in range(num_cutouts)],
+    )
+
+
+@pytest.fixture(scope="module")
+def image_sets(tmp_path_factory):
+    """Ten photographs and ten cut-outs of several shapes, as image sets."""
+    rng = np.random.default_rng(1)
+    folder = tmp_path_factory.mktemp("sets")
+    faces = ((f"{i:05}", {"jpg": encode_jpeg(photograph(rng, 90, 70 + i), 95)}) for i in range(10))
+    cutouts = ((f"c{i}", {"rgba.png": encode_rgba(cutout(rng, 30 + 9 * i, 50))}) for i in range(10))
+    write_image_set(folder / "faces", faces, info={"kind": "faces", "name": "f", "sources": []})
+    write_image_set(folder / "hands", cutouts, info={"kind": "cutouts", "name": "h", "sources": []})
+    return folder
+
+
+def test_images_are_collected_at_one_size_and_come_back_from_the_file(image_sets, tmp_path):
+    images = collect_images(
+        ImageSet(image_sets / "faces"), [ImageSet(image_sets / "hands")], 64, max_faces=8
+    )
+    assert images.faces.shape == (8, 64, 64, 3) and images.cutouts.shape == (10, 64, 64, 4)
+    assert images.face_keys[0] == "00000" and images.cutout_keys[0] == "hands/c0"
+    alpha = images.cutouts[..., 3:]
+    assert (images.cutouts[..., :3] <= alpha).all()
+    assert alpha[0, 32, 32] == 255 and alpha[0, 2, 32] == 0  # the flat one is centred
+    save_images(images, tmp_path / "images.npz")
+    loaded = load_images(tmp_path / "images.npz")
+    assert loaded.face_keys == images.face_keys and loaded.cutout_keys == images.cutout_keys
+    assert np.abs(loaded.faces.astype(int) - images.faces).mean() < 3
+    np.testing.assert_array_equal(loaded.cutouts[..., 3], images.cutouts[..., 3])
+    assert (loaded.cutouts[..., :3] <= loaded.cutouts[..., 3:]).all()
+
+
+def test_wrong_files_of_images_are_refused_by_name(tmp_path):
+    with pytest.raises(ValueError, match=r"none\.npz: no such file"):
+        load_images(tmp_path / "none.npz")
+    np.savez(tmp_path / "other.npz", faces=np.zeros(3))
+    with pytest.raises(ValueError, match=r"other\.npz: no file of training images"):
+        load_images(tmp_path / "other.npz")
+    with pytest.raises(ValueError, match="at least 2 faces"):
+        training_images(num_faces=1)
+
+
+def test_held_out_images_are_never_trained_on():
+    images = training_images(num_faces=60, num_cutouts=40, side=8)
+    training, held_out = images.split()
+    for part in ("face_keys", "cutout_keys"):
+        assert not set(getattr(training, part)) & set(getattr(held_out, part))
+        assert len(getattr(training, part)) + len(getattr(held_out, part)) == len(
+            getattr(images, part)
+        )
+    assert 2 <= len(held_out.faces) < 20
+    np.testing.assert_array_equal(
+        held_out.faces[0], images.faces[images.face_keys.index(held_out.face_keys[0])]
+    )
+
+
+def test_recolouring_with_0_changes_nothing_and_stays_in_range():
+    image = torch.rand(3, 3, 5, 7) * 0.9 + 0.05
+    torch.testing.assert_close(recolour(image, torch.zeros(3, 7)), image, atol=1e-4, rtol=0)
+    wild = recolour(image, torch.full((3, 7), 0.5))
+    assert wild.min() >= 0 and wild.max() <= 1
+    assert (wild - image).abs().mean() > 0.02
+
+
+def test_composites_differ_from_their_targets_in_the_foreground_only():
+    batch = CompositeSource(training_images(), 3, "cpu").draw(16)
+    assert batch.image.shape == (16, 3, 256, 256) and batch.mask.shape == (16, 1, 256, 256)
+    assert set(batch.mask.unique().tolist()) == {0.0, 1.0}
+    for values in (batch.image, batch.target):
+        assert values.min() >= -1 and values.max() <= 1
+    error = (batch.image - batch.target).abs()
+    inside, outside = (error * batch.mask).sum(), (error * (1 - batch.mask)).sum()
+    assert inside > 20 * outside  # what is outside is the soft edge
+    assert (error[..., :2, :2] == 0).any()
+
+
+def test_the_same_seed_gives_the_same_composites():
+    first, again = (CompositeSource(training_images(), 3, "cpu").draw(2) for _ in range(2))
+    assert torch.equal(first.image, again.image)
+    other = CompositeSource(training_images(), 4, "cpu").draw(2)
+    assert not torch.equal(first.image, other.image)
+
+
+def test_errors_count_the_foreground_only():
+    mask = torch.zeros(2, 1, 20, 30)
+    mask[0, :, :10, :20] = 1  # the second composite has no foreground
+    target = torch.zeros(2, 3, 20, 30)
+    batch = Composites(target, mask, target)
+    output = target + 0.2 * mask
+    assert foreground_loss(output, batch).item() == pytest.approx(0.1 / 2)
+    everywhere = foreground_loss(output + 0.4 * (1 - mask), batch).item()
+    assert everywhere == pytest.approx(0.1 / 2)
+    expected = (0.2 * 127.5) ** 2
+    errors = colour_errors(output, batch)
+    assert errors.tolist() == [[pytest.approx(expected / 3), pytest.approx(expected)]]
+
+
+def test_a_short_training_lowers_the_loss_and_writes_checkpoint_and_card(tmp_path):
+    out = tmp_path / "rainnet.pth"
+    card = train_rainnet(training_images(), out, PARAMS, "cpu")
+    untrained = RainNet(width=PARAMS.width)
+    initialise(untrained)
+    batch = CompositeSource(training_images(), 5, "cpu").draw(8)
+    before, after = (
+        foreground_loss(network(batch.image, batch.mask), batch).item()
+        for network in (untrained, load_rainnet(out))
+    )
+    assert after < 0.8 * before, (before, after)
+    assert len(card["losses"]) == PARAMS.iterations
+    assert set(card["errors"]) == {"input", "mkl", "reinhard", "rainnet"}
+    assert all(np.isfinite(list(error.values())).all() for error in card["errors"].values())
+    assert json.loads((tmp_path / "rainnet.json").read_text())["settings"]["width"] == 4
+    assert load_rainnet(out)(batch.image, batch.mask).isfinite().all()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rainnet.json", "rainnet.pth"]
+
+
+def test_params_out_of_range_are_refused_by_name(tmp_path):
+    settings = {**PARAMS.__dict__}
+    for key, value in {"width": 0, "iterations": 0, "learning_rate": 0.0}.items():
+        with pytest.raises(ValueError, match=rf"^{key} must"):
+            TrainingParams(**{**settings, key: value})
+    with pytest.raises(ValueError, match="multiples of 256"):
+        train_rainnet(training_images(side=64), tmp_path / "out.pth", PARAMS, "cpu")
+
+
+def test_the_command_packs_and_the_module_trains(image_sets, tmp_path, monkeypatch, capsys):
+    import typer
+
+    from face_occlusion.apps.commands.train_rainnet import train_rainnet as command
+
+    app = typer.Typer()
+    app.command()(command)
+    pack, out = tmp_path / "images.npz", tmp_path / "rainnet.pth"
+    sets = [str(image_sets / "faces"), str(image_sets / "hands")]
+    result = CliRunner().invoke(app, [*sets, "--pack", str(pack)])
+    assert result.exit_code == 0, result.output
+    assert "10 photographs and 10 cut-outs" in result.output
+    options = ["--width", "1", "--iterations", "1", "--batch-size", "1", "--num-held-out", "1"]
+    result = CliRunner().invoke(app, [*sets, "--out", str(out), *options])
+    assert result.exit_code == 0 and "rainnet" in result.output, result.output
+    again = tmp_path / "again.pth"
+    arguments = ["prog", str(pack), str(again), *options, "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    standalone.main()
+    assert "held-out composites" in capsys.readouterr().out
+    assert load_rainnet(again).width == load_rainnet(out).width == 1
+
+
+def test_training_needs_neither_opencv_nor_jpeg_codecs():
+    """A machine with a GPU may have torch, numpy, tqdm and Pillow only."""
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['cv2', 'simplejpeg', 'scipy', 'pandas', 'filelock']))\n"
+        "import face_occlusion.apps.rainnet.__main__"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_public_names_are_there_and_no_others():
+    from face_occlusion import generation
+    from face_occlusion.generation import harmonisation
+
+    for package in (generation, harmonisation):
+        for name in package.__all__:
+            assert getattr(package, name).__name__ == name
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            _ = package.nothing

@@ -1,0 +1,243 @@
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from face_occlusion.apps.viewing.captions import caption, flatten, format_value
+from face_occlusion.apps.viewing.contact_sheet import (
+    ARROW_COLOUR,
+    FACE_COLOUR,
+    draw_contact_sheet,
+    draw_cutout,
+    draw_outlines,
+    pick_keys,
+    pick_largest,
+)
+from face_occlusion.core.images import encode_jpeg, encode_png, encode_rgba
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+
+INFO = {"kind": "synthetic", "name": "natocc_hand", "sources": ["drawn here"]}
+
+
+def ten_px(text: str) -> float:
+    return 10 * len(text)
+
+
+def texts(lines) -> list[str]:
+    return ["".join(text for text, _ in line) for line in lines]
+
+
+@pytest.fixture
+def faces(tmp_path) -> ImageSet:
+    """Grey pictures with a disc as face, an original mask that differs in every second."""
+    yy, xx = np.mgrid[:60, :90]
+    face = ((yy - 30) ** 2 + (xx - 45) ** 2 < 400).astype(np.uint8)
+    samples = []
+    for number in range(10):
+        original = np.roll(face, 5 * (number % 2), axis=1)
+        record = {"occluder": "hand", "placement": {"size": 0.5 + number / 20}, "seed": number}
+        parts = {
+            "jpg": encode_jpeg(np.full((60, 90, 3), 25 * number, np.uint8), 95),
+            "png": encode_png(face),
+            "original.png": encode_png(original),
+            "json": encode_record(record),
+        }
+        samples.append((f"{number:05d}", parts))
+    return write_image_set(tmp_path / "faces", samples, info=INFO)
+
+
+def near(picture: np.ndarray, colour: tuple[int, int, int], within: int = 60) -> np.ndarray:
+    return (np.abs(picture.astype(int) - colour) < within).all(axis=-1)
+
+
+@pytest.mark.parametrize("grey", [0, 60, 128, 200, 255])
+@pytest.mark.parametrize("scale", [0.5, 1, 4])
+def test_the_outline_lies_on_the_masks_edge(grey, scale):
+    yy, xx = np.mgrid[:120, :200]
+    mask = (yy - 60) ** 2 + (xx - 100) ** 2 < 40**2
+    picture = draw_outlines(
+        np.full((120, 200, 3), grey, np.uint8), [(mask, FACE_COLOUR)], int(200 * scale)
+    )
+    assert picture.shape == (120 * scale, 200 * scale, 3)
+    rows, columns = np.nonzero(near(picture, FACE_COLOUR, 90))
+    # centres of pixels in the mask's pixels; its pixelated edge is a disc of about 40
+    radius = np.hypot((rows + 0.5) / scale - 60.5, (columns + 0.5) / scale - 100.5)
+    assert len(radius) > 2 * 40 * scale
+    assert np.abs(radius - 39.9).max() < 1.2 / min(scale, 1)
+    contrast = np.abs(picture.astype(int) - grey).max(axis=2)
+    assert contrast[rows, columns].min() > 60  # seen on dark, middle and light skin
+
+
+def test_masks_without_edge_draw_nothing_or_the_border():
+    image = np.full((30, 40, 3), 128, np.uint8)
+    empty = draw_outlines(image, [(np.zeros((30, 40), bool), FACE_COLOUR)], 40)
+    np.testing.assert_array_equal(empty, image)
+    full = draw_outlines(image, [(np.ones((30, 40), bool), FACE_COLOUR)], 40)
+    assert not near(full[4:-4, 4:-4], FACE_COLOUR).any()
+    assert (image == 128).all()
+
+
+SIDES = {0: "right", 90: "down", 180: "left", -90: "up"}  # image coordinates
+
+
+@pytest.mark.parametrize(("angle", "side"), SIDES.items())
+def test_convention_arrow_of_the_pointing_direction(angle, side):
+    cutout = np.full((101, 101, 4), (90, 60, 40, 255), np.uint8)
+    arrow = near(draw_cutout(cutout, angle, 101), ARROW_COLOUR)
+    rows, columns = np.nonzero(arrow)
+    head = {"right": columns > 60, "left": columns < 40, "down": rows > 60, "up": rows < 40}
+    assert head[side].sum() > 1.5 * np.median([side.sum() for side in head.values()])
+    assert not near(draw_cutout(cutout, None, 101), ARROW_COLOUR).any()
+
+
+def test_a_clear_cutout_shows_the_board():
+    board = draw_cutout(np.zeros((40, 60, 4), np.uint8), 30.0, 60)
+    assert set(np.unique(board[~near(board, ARROW_COLOUR, 256)])) <= {160, 200}
+    plain = draw_cutout(np.zeros((40, 60, 4), np.uint8), None, 60)
+    assert set(np.unique(plain)) == {160, 200}
+    half = np.full((40, 60, 4), (0, 0, 0, 128), np.uint8)
+    assert set(np.unique(draw_cutout(half, None, 60))) == {80, 100}
+
+
+def test_picks_are_spread_evenly(faces):
+    assert pick_keys(faces, 4) == ["00000", "00003", "00006", "00009"]
+    assert pick_keys(faces, 99) == faces.keys
+    assert pick_keys(faces, 1) == ["00000"]
+    with pytest.raises(ValueError, match="num must be at least 1; got 0"):
+        pick_keys(faces, 0)
+
+
+def test_a_sheet_shows_each_sample_once(faces):
+    sheet = draw_contact_sheet(faces, pick_keys(faces, 5), columns=3, thumb_px=96)
+    assert sheet.dtype == np.uint8 and sheet.ndim == 3
+    greens = near(sheet[80:], FACE_COLOUR, 120).astype(np.uint8)  # below the legend
+    num_outlines, _ = cv2.connectedComponents(cv2.dilate(greens, np.ones((9, 9), np.uint8)))
+    assert num_outlines - 1 == 5
+    np.testing.assert_array_equal(
+        sheet, draw_contact_sheet(faces, pick_keys(faces, 5), columns=3, thumb_px=96)
+    )
+
+
+def test_the_original_mask_shows_only_where_it_differs(faces):
+    def orange(key: str) -> int:
+        sheet = draw_contact_sheet(faces, [key], columns=1, thumb_px=96)
+        return near(sheet[80:], (255, 140, 0)).sum()  # below the legend
+
+    assert orange("00000") == 0
+    assert orange("00001") > 20
+
+
+def test_an_absent_set_says_why_on_its_sheet(tmp_path):
+    def sheet(why: str) -> np.ndarray:
+        info = {**INFO, "kind": "benchmark", "absent": why}
+        return draw_contact_sheet(write_image_set(tmp_path / why[:5], [], info=info), [])
+
+    short, long = sheet("no"), sheet("not part of this profile, which has photographs of its own")
+    assert (short < 128).any()
+    assert long.shape[1] > short.shape[1]
+
+
+def test_cutouts_and_textures_are_drawn(tmp_path):
+    cutout = encode_rgba(np.full((30, 20, 4), (90, 60, 40, 255), np.uint8))
+    record = encode_record({"category": "hand", "pointing_deg": 0.0})
+    hands = write_image_set(
+        tmp_path / "hands",
+        [("a", {"rgba.png": cutout, "json": record}), ("b", {"rgba.png": cutout})],
+        info={**INFO, "kind": "cutouts"},
+    )
+    sheet = draw_contact_sheet(hands, ["a", "b"], columns=2, thumb_px=100)
+    assert near(sheet[:, : sheet.shape[1] // 2], ARROW_COLOUR).sum() > 30
+    assert not near(sheet[:, sheet.shape[1] // 2 :], ARROW_COLOUR).any()
+    stone = encode_jpeg(np.full((30, 20, 3), (10, 90, 200), np.uint8), 95)
+    textures = write_image_set(
+        tmp_path / "textures", [("t", {"jpg": stone})], info={**INFO, "kind": "textures"}
+    )
+    assert near(draw_contact_sheet(textures, ["t"]), (10, 90, 200)).sum() > 30_000
+
+
+def test_a_sheet_refuses_by_name(faces):
+    for arguments, message in [
+        ({"columns": 0}, "columns must be at least 1; got 0"),
+        ({"thumb_px": 47}, "thumb_px must be at least 48; got 47"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            draw_contact_sheet(faces, faces.keys[:1], **arguments)
+    with pytest.raises(ValueError, match="faces: no sample '00010' among 10"):
+        draw_contact_sheet(faces, ["00010"])
+
+
+# Captions
+
+
+def test_flatten_and_format():
+    assert flatten({"a": {"b": {"c": 1}}, "d": [2]}) == {"a.b.c": 1, "d": [2]}
+    written = [None, True, 3, 0.123456, 12345.6, [1, 2.5], [[1, 2]], list(range(9)), "a\n b"]
+    assert [format_value(value) for value in written] == [
+        *("", "yes", "3", "0.123", "12346", "1, 2.5", "1 values", "9 values", "a b")
+    ]
+
+
+def test_what_matters_comes_first():
+    record = {
+        "a": 1,
+        "covered_frac": 0.25,
+        "face": "00024",
+        "name": "00024.jpg",
+        "none": None,
+        "occluder": "hand_7",
+        "placement": {"matrix": [[1, 0]], "size": 0.5},
+    }
+    assert texts(caption(record, "00024", ten_px, 1000)) == [
+        *("occluder hand_7", "covered_frac 0.25", "placement.size 0.5", "a 1")
+    ]
+
+
+def test_long_values_are_wrapped_then_cut():
+    lines = texts(caption({"why": "one two three four five six seven"}, "k", ten_px, 120))
+    assert lines == ["why one two", "  three fou…"]
+    lines = texts(caption({"a_very_long_name": "x" * 30}, "k", ten_px, 120))
+    assert lines == ["a_very_long…", "  " + "x" * 9 + "…"]
+
+
+def test_what_does_not_fit_is_counted():
+    record = {f"field_{number}": number for number in range(9)}
+    lines = texts(caption(record, "k", ten_px, 500, max_lines=4))
+    assert lines == ["field_0 0", "field_1 1", "field_2 2", "and 6 more"]
+    assert len(caption(record, "k", ten_px, 500, max_lines=9)) == 9
+
+
+records = st.dictionaries(
+    st.text(max_size=30),
+    st.one_of(
+        st.none(),
+        st.text(max_size=80),
+        st.floats(),
+        st.lists(st.floats(), max_size=6),
+        st.dictionaries(st.text(max_size=9), st.text(max_size=9), max_size=3),
+    ),
+    max_size=12,
+)
+
+
+@given(records, st.integers(60, 400), st.integers(1, 12))
+def test_captions_keep_to_their_room(record, width_px, max_lines):
+    lines = caption(record, "key", ten_px, width_px, max_lines)
+    assert len(lines) <= max_lines
+    limit = max(width_px, ten_px("and 12 more"))
+    assert all(ten_px(text) <= limit for text in texts(lines))
+
+
+def test_the_largest_of_a_field_come_first(tmp_path):
+    image = encode_jpeg(np.zeros((8, 9, 3), np.uint8), 90)
+    samples = [
+        (key, {"jpg": image, "json": encode_record({"name": key, "changed_px": value})})
+        for key, value in (("a", 3), ("b", 9), ("c", 3), ("d", 0))
+    ]
+    image_set = write_image_set(tmp_path / "set", samples, info=INFO)
+    assert pick_largest(image_set, "changed_px", 3) == ["b", "a", "c"]
+    assert len(pick_largest(image_set, "changed_px", 9)) == 4
+    with pytest.raises(ValueError, match="record of a has no number 'name'; it has changed_px, na"):
+        pick_largest(image_set, "name", 3)
+    with pytest.raises(ValueError, match="num must be at least 1"):
+        pick_largest(image_set, "changed_px", 0)

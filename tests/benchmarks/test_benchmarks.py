@@ -1,0 +1,236 @@
+import numpy as np
+import pytest
+
+from face_occlusion.benchmarks.benchmarks import BenchmarkParams, import_benchmark
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.release import Release
+from tests.benchmarks.test_cofw import cofw_files
+from tests.releases.build import celebamask_files, ellipse, make_release, photo
+
+PARAMS = {
+    "source": "realocc",
+    "align": "none",
+    "landmarks": "cofw",
+    "by_hand": "none",
+    "size_px": 0,
+    "jpeg_quality": 95,
+    "samples_per_shard": 2,
+}
+HEIGHT, WIDTH = 48, 64
+ROOT = "RealOcc/RealOcc"
+
+
+def realocc_files(split=True):
+    files = {}
+    for stem in ("occ_000_hand", "occ_001_face_mask", "wild_002"):
+        files[f"{ROOT}/image/{stem}.jpg"] = encode_jpeg(photo(HEIGHT, WIDTH), 90)
+        files[f"{ROOT}/mask/{stem}.png"] = encode_png(ellipse(HEIGHT, WIDTH).astype(np.uint8))
+    if split:
+        files[f"{ROOT}/split/val.txt"] = b"occ_001_face_mask\nocc_000_hand\n"
+    return files
+
+
+def run(tmp_path, files, workers=1, out="bench", by_hand=None, **params):
+    values = PARAMS | params
+    release = make_release(tmp_path / "raw", values["source"], files)
+    return import_benchmark(
+        "realocc",
+        release,
+        tmp_path / out,
+        BenchmarkParams(**values),
+        by_hand=by_hand,
+        workers=workers,
+    )
+
+
+def test_the_split_chooses_and_names_carry_the_kind(tmp_path):
+    bench = run(tmp_path, realocc_files())
+    assert bench.keys == ["occ_001_face_mask", "occ_000_hand"]  # the list's order
+    assert bench.info["kind"] == "benchmark"
+    assert bench.info["split"] == "RealOcc/RealOcc/split/val.txt"
+    record = bench.record("occ_001_face_mask")
+    assert record["occluder_kind"] == "face_mask"
+    assert record["name"] == "occ_001_face_mask.jpg"
+    assert bench.read("occ_000_hand", "jpg") in realocc_files().values()
+    np.testing.assert_array_equal(bench.seg_map("occ_000_hand"), ellipse(HEIGHT, WIDTH))
+
+
+def test_without_a_split_all_images_are_taken(tmp_path):
+    bench = run(tmp_path, realocc_files(split=False))
+    assert bench.keys == ["occ_000_hand", "occ_001_face_mask", "wild_002"]
+    assert bench.record("wild_002")["occluder_kind"] is None
+    assert bench.info["split"].startswith("all images")
+
+
+def test_a_split_may_name_files(tmp_path):
+    files = realocc_files() | {f"{ROOT}/split/val.txt": b"image/wild_002.jpg\n"}
+    assert run(tmp_path, files).keys == ["wild_002"]
+
+
+def test_images_are_resized_with_their_masks(tmp_path):
+    bench = run(tmp_path, realocc_files(), size_px=32)
+    assert bench.image("occ_000_hand").shape == (24, 32, 3)
+    assert bench.seg_map("occ_000_hand").shape == (24, 32)
+
+
+def test_workers_change_no_byte(tmp_path):
+    folders = [run(tmp_path, realocc_files(), workers=n, out=f"out{n}").folder for n in (1, 2)]
+    one, two = ([p.read_bytes() for p in sorted(folder.iterdir())] for folder in folders)
+    assert one == two
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (
+            {f"{ROOT}/mask/occ_000_hand.png": None},
+            r"val\.txt lists 'occ_000_hand', which has no mask",
+        ),
+        ({f"{ROOT}/image/occ_000_hand.jpg": None}, r"lists 'occ_000_hand', which has no image"),
+        (
+            {f"{ROOT}/mask/occ_000_hand.png": encode_png(np.ones((WIDTH, HEIGHT), np.uint8))},
+            r"occ_000_hand\.png: a mask of 64x48 pixels, while its image has 48x64",
+        ),
+        ({f"{ROOT}/mask/occ_000_hand.png": b"broken"}, r"occ_000_hand\.png"),
+        ({f"{ROOT}/image/occ_000_hand.jpg": b"\xff\xd8\xff"}, r"occ_000_hand\.jpg"),
+        (
+            {
+                f"{ROOT}/mask/{stem}.png": None
+                for stem in ("occ_000_hand", "occ_001_face_mask", "wild_002")
+            },
+            r"expected files like '\*/mask/\*' or .*found RealOcc",
+        ),
+        ({f"{ROOT}/split/val.txt": b"\n"}, r"val\.txt: an empty list"),
+        ({f"{ROOT}/split/val.txt": b"wild_002\nwild_002\n"}, r"val\.txt: an image is listed twice"),
+    ],
+)
+def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
+    files = {k: v for k, v in (realocc_files() | changed).items() if v is not None}
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path, files)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
+
+
+def test_an_absent_source_gives_an_empty_set_that_says_so(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "release.json").write_text('{"source": "cofw", "absent": "not public"}')
+    params = BenchmarkParams(**PARAMS | {"source": "cofw", "align": "ffhq", "size_px": 64})
+    bench = import_benchmark("cofw", Release(tmp_path / "raw"), tmp_path / "bench", params)
+    assert len(bench) == 0
+    assert bench.absent == "not public"
+
+
+def test_wo_test_reads_the_corrected_masks(tmp_path):
+    bench = run(tmp_path, celebamask_files(), source="celebamask_hq")
+    assert bench.keys == ["00003", "00004"]
+    assert bench.seg_map("00003").shape == (64, 64)
+    assert bench.info["counts"]["wo_test"] == 2
+    assert bench.record("00003")["occluder_kind"] is None
+
+
+def test_cofw_is_read(tmp_path):
+    bench = run(tmp_path, cofw_files(), source="cofw")
+    assert bench.keys == ["0001", "0002", "0003", "0004", "0005"]
+    assert bench.seg_map("0001").shape == (40, 50)
+    assert np.abs(bench.image("0001").astype(int) - photo(40, 50, 0)).mean() < 4
+    assert bench.info["mask_numbering"] == "image number from 1"
+
+
+def test_cofw_is_aligned_by_its_own_landmarks(tmp_path):
+    bench = run(tmp_path, cofw_files(), source="cofw", align="ffhq", size_px=64, workers=2)
+    assert bench.image("0002").shape == (64, 64, 3)
+    assert set(np.unique(bench.seg_map("0002"))) <= {0, 1, 255}
+    assert bench.info["without_detection"] == []
+    assert bench.record("0002")["ignored_frac"] >= 0
+
+
+class BlindDetector:
+    """Finds a face in every second image."""
+
+    def find(self, image, face):
+        if image[0, 0].sum() % 2:
+            return None
+        landmarks = np.tile([32.0, 24.0], (68, 1))
+        landmarks[36:42] = (26, 18)
+        landmarks[42:48] = (38, 18)
+        landmarks[48], landmarks[54] = (28, 32), (36, 32)
+        return landmarks
+
+
+def test_faces_without_a_detection_are_listed(tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr("face_occlusion.benchmarks.benchmarks.LandmarkDetector", BlindDetector)
+    files = realocc_files(split=False)
+    odd = np.full((HEIGHT, WIDTH, 3), 101, np.uint8)
+    even = np.full((HEIGHT, WIDTH, 3), 100, np.uint8)
+    files[f"{ROOT}/image/occ_000_hand.jpg"] = encode_jpeg(odd, 95)
+    for stem in ("occ_001_face_mask", "wild_002"):
+        files[f"{ROOT}/image/{stem}.jpg"] = encode_jpeg(even, 95)
+    with caplog.at_level("INFO"):
+        bench = run(tmp_path, files, align="ffhq", landmarks="dlib", size_px=32)
+    assert bench.keys == ["occ_001_face_mask", "wild_002"]
+    assert bench.info["without_detection"] == ["occ_000_hand"]
+    assert "1 faces without a detection are left out" in caplog.text
+    assert "bring them back: occ_000_hand" in caplog.text
+
+
+def test_landmarks_given_by_hand_bring_faces_back(tmp_path, monkeypatch):
+    class Blind(BlindDetector):
+        def find(self, image, face):
+            return None
+
+    monkeypatch.setattr("face_occlusion.benchmarks.benchmarks.LandmarkDetector", Blind)
+    points = np.array([[26.0, 18], [38, 18], [28, 32], [36, 32]])
+    bench = run(
+        tmp_path,
+        realocc_files(split=False),
+        by_hand={"wild_002": points},
+        align="ffhq",
+        landmarks="dlib",
+        size_px=32,
+    )
+    assert bench.keys == ["wild_002"]
+    assert bench.record("wild_002")["points_by"] == "hand"
+    assert bench.record("wild_002")["points"] == points.tolist()
+    assert bench.info["by_hand"] == ["wild_002"]
+    assert bench.info["without_detection"] == ["occ_000_hand", "occ_001_face_mask"]
+    other = tmp_path / "other"
+    other.mkdir()
+    with pytest.raises(ValueError, match="landmarks of wild_2, not among the 3 images of realocc"):
+        run(other, realocc_files(split=False), by_hand={"wild_2": points})
+
+
+def test_no_detection_at_all_is_refused(tmp_path, monkeypatch):
+    class Blind(BlindDetector):
+        def find(self, image, face):
+            return None
+
+    monkeypatch.setattr("face_occlusion.benchmarks.benchmarks.LandmarkDetector", Blind)
+    with pytest.raises(ValueError, match="benchmark realocc: no face was found"):
+        run(tmp_path, realocc_files(), align="ffhq", landmarks="dlib", size_px=32)
+    assert not (tmp_path / "bench").exists()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"align": "dlib"}, "^align: must be one of none, ffhq"),
+        ({"landmarks": "eyes"}, "^landmarks: must be one of dlib, cofw"),
+        ({"align": "ffhq"}, "^size_px: must be at least 16, or 0 where nothing"),
+        (
+            {"align": "ffhq", "size_px": 64},
+            "^landmarks: 'cofw' are COFW's own; source is 'realocc'",
+        ),
+        ({"by_hand": "../x.csv"}, "^by_hand: must be a file in data/"),
+        ({"by_hand": "x.csv"}, "^by_hand: landmarks are of use where align is ffhq"),
+        ({"jpeg_quality": 0}, "^jpeg_quality"),
+        ({"samples_per_shard": 0}, "^samples_per_shard"),
+    ],
+)
+def test_parameters_are_checked(values, message):
+    with pytest.raises(ValueError, match=message):
+        BenchmarkParams(**PARAMS | values)
+
+
+def test_a_source_without_a_benchmark_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"source: must be one of realocc, .*; got 'dtd'"):
+        run(tmp_path, realocc_files(), source="dtd")

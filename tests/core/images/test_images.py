@@ -1,0 +1,261 @@
+import io
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from PIL import Image
+
+from face_occlusion.core.images import (
+    decode_image,
+    decode_mask,
+    decode_rgba,
+    encode_jpeg,
+    encode_png,
+    encode_rgba,
+    to_seg_map,
+)
+from tests.core.images.drawn import SHAPE, largest_difference, save
+
+# Pillow warns of some damage before it raises
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+
+
+# Conventions
+
+
+def test_convention_channels_are_rgb(photo):
+    for data in (encode_png(photo), encode_jpeg(photo, 98)):
+        decoded = decode_image(data, "photo")
+        assert decoded.dtype == np.uint8 and decoded.flags.c_contiguous
+        assert largest_difference(decoded, photo) <= 6
+        assert decoded[0, 0, 0] > 200 > 100 > decoded[0, 0, 2]  # red corner
+
+
+def test_convention_cutouts_stay_premultiplied():
+    cutout = np.zeros((*SHAPE, 4), np.uint8)
+    cutout[3, 5] = (10, 20, 30, 40)
+    assert decode_rgba(encode_rgba(cutout), "cutout")[3, 5].tolist() == [10, 20, 30, 40]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 1], [0, 1]),
+        ([0, 255], [0, 1]),
+        ([0, 1, 255], [0, 1, 255]),
+        ([0, 0], [0, 0]),
+        ([255, 255], [1, 1]),
+        ([1, 1], [1, 1]),
+        ([1, 255], [1, 255]),
+        ([False, True], [0, 1]),
+    ],
+)
+def test_convention_class_ids(values, expected):
+    seg_map = to_seg_map(np.array([values, values, values]), "mask")
+    assert seg_map.dtype == np.uint8
+    assert seg_map.tolist() == [expected] * 3
+
+
+@pytest.mark.parametrize("values", [[0, 2], [0, 1, 254], [0, 127, 255], [-1, 0]])
+def test_other_class_ids_are_refused_by_name(values):
+    with pytest.raises(ValueError, match=r"face\.png: a face mask must hold"):
+        to_seg_map(np.array([values]), "face.png")
+
+
+def test_seg_map_of_colours_is_refused():
+    with pytest.raises(ValueError, match="must be \\(height, width\\)"):
+        to_seg_map(np.zeros((*SHAPE, 3), np.uint8), "mask")
+
+
+# Our PNG writer against two readers
+
+
+@given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=20)))
+def test_masks_survive_png(mask):
+    data = encode_png(mask)
+    np.testing.assert_array_equal(decode_mask(data, "mask"), mask)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), mask)
+    assert encode_png(mask) == data
+
+
+@given(
+    st.sampled_from([3, 4]).flatmap(
+        lambda channels: arrays(
+            np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(channels))
+        )
+    )
+)
+def test_colours_survive_png(pixels):
+    data = encode_png(pixels)
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
+    if pixels.shape[2] == 4:
+        np.testing.assert_array_equal(decode_rgba(data, "x"), pixels)
+    else:
+        np.testing.assert_array_equal(decode_image(data, "x"), pixels)
+
+
+def test_png_of_a_view_equals_png_of_its_copy(photo):
+    assert encode_png(photo[::2, 3:, ::-1]) == encode_png(photo[::2, 3:, ::-1].copy())
+    mask = photo[..., 0] > 99
+    assert encode_png(mask.T) == encode_png(mask.T.astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((3, 4, 2), np.uint8),
+        np.zeros((3, 4), np.uint16),
+        np.zeros((0, 4), np.uint8),
+        np.zeros(4, np.uint8),
+        np.zeros((1, 3, 4, 3), np.uint8),
+    ],
+)
+def test_what_png_cannot_hold_is_refused(pixels):
+    with pytest.raises(ValueError, match="a PNG must be"):
+        encode_png(pixels)
+
+
+def test_straight_alpha_is_refused():
+    with pytest.raises(ValueError, match="premultiplied"):
+        encode_rgba(np.full((*SHAPE, 4), (9, 9, 9, 8), np.uint8))
+    with pytest.raises(ValueError, match="must be \\(H, W, 4\\)"):
+        encode_rgba(np.zeros((*SHAPE, 3), np.uint8))
+
+
+def test_jpeg_keeps_colour_resolution(photo):
+    stripes = np.zeros((*SHAPE, 3), np.uint8)
+    stripes[:, ::2, 0], stripes[:, 1::2, 2] = 255, 255  # would blur to purple at 4:2:0
+    decoded = decode_image(encode_jpeg(stripes, 98), "stripes")
+    assert largest_difference(decoded, stripes) < 40
+    for bad in (photo[..., 0], photo.astype(float), photo[:0]):
+        with pytest.raises(ValueError, match="must be \\(H, W, 3\\)"):
+            encode_jpeg(bad, 90)
+    with pytest.raises(ValueError, match="quality must be 1-100; got 0"):
+        encode_jpeg(photo, 0)
+
+
+# Kinds of photographs
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
+def test_exif_orientation_is_applied(photo, kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if kind == "WEBP" else {}
+    if kind == "JPEG":
+        options = {"quality": 98, "subsampling": 0}
+    upright = {  # what a viewer must do, CIPA DC-008
+        1: photo,
+        2: photo[:, ::-1],
+        3: photo[::-1, ::-1],
+        4: photo[::-1],
+        5: photo.swapaxes(0, 1),
+        6: np.rot90(photo, -1),
+        7: np.rot90(photo, 2).swapaxes(0, 1),
+        8: np.rot90(photo),
+    }[orientation]
+    data = save(Image.fromarray(photo), kind, exif=exif, **options)
+    assert largest_difference(decode_image(data, "turned"), upright) <= 6
+
+
+def test_orientation_of_16_bit_colour_is_applied(photo):
+    wide = photo.astype(np.uint16) * 257
+    tiff = cv2.imencode(".tiff", wide[..., ::-1])[1].tobytes()
+    plain = decode_image(tiff, "wide")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    chunk = b"eXIf" + exif.tobytes()[6:]  # without "Exif\0\0"
+    png = cv2.imencode(".png", wide[..., ::-1])[1].tobytes()
+    turned = png[:33] + (len(chunk) - 4).to_bytes(4, "big") + chunk
+    turned += zlib.crc32(chunk).to_bytes(4, "big") + png[33:]
+    np.testing.assert_array_equal(plain, photo)
+    np.testing.assert_array_equal(decode_image(turned, "turned"), np.rot90(photo, -1))
+
+
+def test_a_damaged_exif_block_leaves_the_picture(photo):
+    data = encode_jpeg(photo, 95)
+    body = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"
+    block = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
+    np.testing.assert_array_equal(
+        decode_image(data[:2] + block + data[2:], "x"), decode_image(data, "x")
+    )
+
+
+@pytest.mark.parametrize("extension", [".png", ".tiff"])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_16_bits_are_rounded_to_8(extension, channels):
+    rng = np.random.default_rng(0)
+    wide = rng.integers(0, 65536, (*SHAPE, channels), dtype=np.uint16)
+    wide[..., 3:] = 65535
+    data = cv2.imencode(extension, wide)[1].tobytes()
+    expected = np.rint(wide[..., :3][..., ::-1] / 257)
+    np.testing.assert_array_equal(
+        decode_image(data, "wide"), np.broadcast_to(expected, (*SHAPE, 3))
+    )
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+def test_grey_becomes_rgb(photo, kind):
+    grey = photo[..., 1]
+    options = {"quality": 98} if kind == "JPEG" else {}
+    decoded = decode_image(save(Image.fromarray(grey), kind, **options), "grey")
+    assert largest_difference(decoded, np.dstack([grey] * 3)) <= 3
+
+
+def strip_adobe(data: bytes) -> bytes:
+    start = data.index(b"\xff\xee")
+    return data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4], "big") :]
+
+
+def test_cmyk_as_adobe_and_as_ink(photo):
+    ink = Image.fromarray(photo).convert("CMYK")
+    options = {"quality": 98, "subsampling": 0}
+    adobe = save(ink, "JPEG", **options)  # Pillow writes inverted values, as Adobe does
+    assert largest_difference(decode_image(adobe, "cmyk"), photo) <= 12
+    plain = strip_adobe(save(Image.fromarray(~np.asarray(ink), "CMYK"), "JPEG", **options))
+    assert b"Adobe" not in plain
+    assert largest_difference(decode_image(plain, "cmyk"), photo) <= 12
+    tiff = save(ink, "TIFF")
+    assert largest_difference(decode_image(tiff, "cmyk"), photo) <= 1
+
+
+def test_transparent_is_laid_over_black(photo):
+    alpha = np.zeros(SHAPE, np.uint8)
+    alpha[:, 20:], alpha[:, 30:] = 128, 255
+    decoded = decode_image(save(Image.fromarray(np.dstack([photo, alpha])), "PNG"), "clear")
+    assert (decoded[:, :20] == 0).all()
+    assert largest_difference(decoded[:, 20:30], np.rint(photo[:, 20:30] * (128 / 255))) <= 1
+    np.testing.assert_array_equal(decoded[:, 30:], photo[:, 30:])
+
+
+def test_palette_with_a_transparent_colour():
+    image = Image.fromarray(np.array([[0, 1], [1, 0], [1, 1]], np.uint8), "P")
+    image.putpalette([200, 0, 0, 0, 0, 200])
+    opaque = decode_image(save(image, "PNG"), "palette")
+    assert opaque[0].tolist() == [[200, 0, 0], [0, 0, 200]]
+    clear = decode_image(save(image, "PNG", transparency=0), "palette")
+    assert clear[0].tolist() == [[0, 0, 0], [0, 0, 200]]
+
+
+@pytest.mark.parametrize("kind", ["GIF", "BMP", "WEBP"])
+def test_other_kinds(photo, kind):
+    decoded = decode_image(save(Image.fromarray(photo), kind), kind)
+    assert decoded.shape == photo.shape
+    assert np.abs(decoded.astype(int) - photo).mean() < 16
+
+
+@pytest.mark.parametrize("mode", ["F", "I"])
+def test_32_bit_pixels_are_refused(photo, mode):
+    with pytest.raises(ValueError, match=r"deep\.tif: 32-bit"):
+        decode_image(save(Image.fromarray(photo).convert(mode), "TIFF"), "deep.tif")
+
+
+def test_a_remark_on_a_whole_file_is_no_error(photo):
+    data = encode_jpeg(photo, 95)
+    padded = data[:-2] + b"\0\0\0" + data[-2:]
+    np.testing.assert_array_equal(decode_image(padded, "padded"), decode_image(data, "whole"))

@@ -1,0 +1,214 @@
+"""The card and the Croissant metadata of image sets: complete, true, and read by others."""
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import write_image_set
+from face_occlusion.core.imageset.cards import (
+    CARD,
+    CROISSANT,
+    UNKNOWN_LICENCE,
+    inherit,
+    list_licences,
+)
+from tests.core.imageset.samples import INFO, content, numbered
+
+RELEASES = {
+    "dtd": {
+        "title": "Textures",
+        "licence": "research purposes",
+        "licence_url": "https://example.org/terms",
+        "citation": "Cimpoi et al., CVPR 2014",
+        "origin": "url",
+        "files": [{"name": "dtd.tar.gz", "size": 7, "sha256": "ab" * 32}],
+    },
+    "coco": {"title": "COCO | things", "licence": "CC BY 4.0", "origin": "folder", "files": []},
+}
+READ = """
+import json, sys, hashlib
+import mlcroissant
+found = {}
+for name in sys.argv[2:]:
+    dataset = mlcroissant.Dataset(jsonld=sys.argv[1])
+    assert not dataset.metadata.ctx.issues.errors
+    for record in dataset.records(name):
+        row = {}
+        for field, value in record.items():
+            value = value.tobytes() if hasattr(value, "tobytes") else value
+            row[field] = value.decode() if field.endswith("key") else hashlib.md5(value).hexdigest()
+        found.setdefault(name, []).append(row)
+print(json.dumps(found))
+"""
+
+
+def photos(count):
+    """Samples whose images and masks differ, with masks of both kinds; keys of two lengths."""
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        image = rng.integers(0, 256, (8, 12, 3), np.uint8)
+        masks = rng.integers(0, 2, (2, 8, 12), np.uint8)
+        yield (
+            f"{'k' * (number % 2)}{number:05d}",
+            {
+                "jpg": encode_jpeg(image, 90),
+                "png": encode_png(masks[0]),
+                "original.png": encode_png(masks[1]),
+                "json": f'{{"number": {number}}}'.encode(),
+            },
+        )
+
+
+def read_croissant(image_set, cache, *record_sets):
+    """Read record sets in a process of its own: the library fixes its cache when imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(image_set.folder / CROISSANT), *record_sets],
+        env={**os.environ, "CROISSANT_CACHE": str(cache)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def decoded(image_set, key, part):
+    picture = Image.open(io.BytesIO(image_set.read(key, part)))
+    return hashlib.md5(picture.tobytes()).hexdigest()
+
+
+def test_mlcroissant_validates_and_joins_images_with_masks_by_key(tmp_path):
+    written = write_image_set(
+        tmp_path / "wo", photos(5), info={**INFO, "releases": RELEASES}, samples_per_shard=2
+    )
+    names = ("samples", "original_png", "records")
+    found = read_croissant(written, tmp_path / "cache", *names)
+    assert sorted(row["samples/key"] for row in found["samples"]) == sorted(written.keys)
+    for row in found["samples"]:
+        key = row["samples/key"]
+        assert row["samples/image"] == decoded(written, key, "jpg")
+        assert row["samples/mask"] == decoded(written, key, "png")
+    assert {
+        row["original_png/key"]: row["original_png/content"] for row in found["original_png"]
+    } == {key: decoded(written, key, "original.png") for key in written.keys}
+    assert {row["records/key"]: row["records/content"] for row in found["records"]} == {
+        key: hashlib.md5(written.read(key, "json")).hexdigest() for key in written.keys
+    }
+
+
+def test_mlcroissant_refuses_a_shard_that_was_changed(tmp_path):
+    written = write_image_set(tmp_path / "wo", photos(2), info=INFO)
+    with (written.folder / "000000.tar").open("r+b") as file:
+        file.seek(600)
+        file.write(b"!")
+    with pytest.raises(subprocess.CalledProcessError) as raised:
+        read_croissant(written, tmp_path / "cache", "samples")
+    assert "Hash of downloaded file" in raised.value.stderr
+
+
+@pytest.mark.parametrize("kind", ["faces", "cutouts", "textures", "benchmark", "synthetic"])
+def test_metadata_of_every_kind_and_of_an_absent_set_is_valid(tmp_path, kind):
+    mlcroissant = pytest.importorskip("mlcroissant")
+    part = {"cutouts": "rgba.png", "textures": "jpg"}.get(kind, "webp")
+    for name, samples, more in (
+        ("some", [("1", {part: b"x", "json": b"{}"})], {}),
+        ("none", [], {"absent": "not | here"}),
+    ):
+        info = {"kind": kind, "name": name, "sources": ["dtd"], "releases": RELEASES, **more}
+        folder = write_image_set(tmp_path / name, samples, info=info).folder
+        issues = mlcroissant.Dataset(jsonld=folder / CROISSANT).metadata.ctx.issues
+        assert not issues.errors
+        assert all("datePublished" in warning for warning in issues.warnings)
+
+
+def test_the_card_says_what_goes_in_and_under_which_terms(tmp_path):
+    info = {
+        **INFO,
+        "releases": RELEASES,
+        "made_from": {"faces": {"name": "wo", "count": 3, "index_sha256": "cd" * 32}},
+        "params": {"seed": 7, "range": [0.5, 1.0]},
+    }
+    written = write_image_set(tmp_path / "set", numbered(7), info=info, samples_per_shard=3)
+    card = (written.folder / CARD).read_text()
+    for text in (
+        "| samples | 7 |",
+        "| `.jpg` | 7, image |",
+        "| Textures | url | research purposes | https://example.org/terms | Cimpoi et al., CVPR",
+        "| COCO \\| things | folder | CC BY 4.0 |",
+        f"| dtd.tar.gz | 7 | {'ab' * 32} |",
+        f"| faces | wo | 3 | {'cd' * 32} |",
+        "| `params.range` | [0.5, 1.0] |",
+        "Licence: CC BY 4.0; research purposes.",
+        hashlib.sha256((written.folder / "index.json").read_bytes()).hexdigest(),
+        *(shard["sha256"] for shard in written.shards),
+    ):
+        assert text in card, text
+    metadata = json.loads((written.folder / CROISSANT).read_text())
+    assert metadata["license"] == ["CC BY 4.0", "research purposes", "https://example.org/terms"]
+    assert "cd" * 32 in metadata["isBasedOn"][0]
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [({}, UNKNOWN_LICENCE), ({"licence": "CC0"}, "CC0")],
+)
+def test_a_licence_is_unknown_unless_given(tmp_path, more, expected):
+    folder = write_image_set(tmp_path / "mine", numbered(1), info={**INFO, **more}).folder
+    assert f"Licence: {expected}." in (folder / CARD).read_text()
+    assert json.loads((folder / CROISSANT).read_text())["license"] == [expected]
+
+
+@pytest.mark.parametrize("name", [CARD, CROISSANT])
+def test_verify_names_a_card_that_is_missing_or_stale(image_set, name):
+    path = image_set.folder / name
+    as_written = path.read_bytes()
+    path.write_bytes(as_written.replace(image_set.info["name"].encode(), b"other", 1))
+    with pytest.raises(ValueError, match=rf"{name}: stale: it is not what index.json says"):
+        image_set.verify()
+    path.unlink()
+    with pytest.raises(ValueError, match=rf"{name}: missing"):
+        image_set.verify()
+    path.write_bytes(as_written)
+    image_set.verify()
+
+
+def test_a_card_of_another_index_is_stale(tmp_path, image_set):
+    other = write_image_set(tmp_path / "other", numbered(6), info=INFO, samples_per_shard=3)
+    for name in (CARD, CROISSANT):
+        (other.folder / name).replace(image_set.folder / name)
+    with pytest.raises(ValueError, match="stale"):
+        image_set.verify()
+
+
+def test_the_index_does_not_depend_on_the_cards(image_set):
+    before = content(image_set.folder)
+    (image_set.folder / CARD).unlink()
+    (image_set.folder / CROISSANT).unlink()
+    assert image_set.sha256 == hashlib.sha256(before["index.json"]).hexdigest()
+
+
+def test_a_made_set_names_what_it_was_made_from_and_inherits_every_licence(tmp_path, image_set):
+    dtd = {"dtd": RELEASES["dtd"]}
+    info = {"kind": "textures", "name": "textures", "sources": ["dtd"], "releases": dtd}
+    textures = write_image_set(tmp_path / "textures", [("1", {"jpg": b"x"})], info=info)
+    mine = write_image_set(tmp_path / "mine", numbered(2), info={**INFO, "licence": "CC0"})
+    inherited = inherit(faces=image_set, occluders=textures)
+    assert inherited["sources"] == ["drawn here", "dtd"]
+    assert inherited["made_from"]["faces"] == {
+        "name": "wo",
+        "count": 7,
+        "index_sha256": image_set.sha256,
+    }
+    assert list_licences(inherited) == sorted([UNKNOWN_LICENCE, "research purposes"])
+    assert list_licences(inherit(faces=mine, occluders=textures)) == ["CC0", "research purposes"]
+    made = write_image_set(tmp_path / "made", numbered(2), info={**INFO, **inherited})
+    again = inherit(faces=made, occluders=mine)  # two steps on, nothing is forgotten
+    assert list_licences(again) == sorted([f"CC0; {UNKNOWN_LICENCE}", "research purposes"])
+    assert textures.sha256 in (made.folder / CARD).read_text()

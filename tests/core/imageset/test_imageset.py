@@ -1,0 +1,227 @@
+import json
+import multiprocessing
+import os
+import pickle
+import tarfile
+import tempfile
+import threading
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import webdataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from face_occlusion.core.images import encode_jpeg, encode_png, encode_rgba
+from face_occlusion.core.imageset import (
+    ImageSet,
+    encode_record,
+    read_shard_entry,
+    reader,
+    write_image_set,
+)
+from tests.core.imageset.samples import INFO, content, numbered
+
+keys = st.text("abcXYZ019_-é", min_size=1, max_size=8)
+parts = st.dictionaries(
+    st.sampled_from(["jpg", "png", "original.png", "json", "rgba.png"]),
+    st.binary(max_size=1500),
+    min_size=1,
+)
+sample_lists = st.lists(st.tuples(keys, parts), min_size=1, max_size=7, unique_by=lambda s: s[0])
+
+
+# Properties
+
+
+@settings(max_examples=60, deadline=None)
+@given(sample_lists, st.integers(1, 4))
+def test_what_is_written_is_read(samples, samples_per_shard):
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "set"
+        written = write_image_set(folder, samples, info=INFO, samples_per_shard=samples_per_shard)
+        for opened in (written, ImageSet(folder), pickle.loads(pickle.dumps(written))):
+            assert opened.keys == [key for key, _ in samples]
+            assert len(opened) == len(samples)
+            for key, expected in samples:
+                assert key in opened
+                assert opened.parts(key) == sorted(expected)
+                assert {part: opened.read(key, part) for part in expected} == expected
+        written.verify()
+        entries = [read_shard_entry(path) for path in sorted(folder.glob("*.tar"))]
+        assert entries == written.shards
+        assert all(len(entry["samples"]) <= samples_per_shard for entry in entries)
+
+
+@settings(max_examples=30, deadline=None)
+@given(sample_lists, st.integers(1, 4), st.randoms())
+def test_equal_samples_give_equal_bytes(samples, samples_per_shard, random):
+    def shuffled(mapping: dict) -> dict:
+        items = list(mapping.items())
+        random.shuffle(items)
+        return dict(items)
+
+    with tempfile.TemporaryDirectory() as scratch:
+        one, two = Path(scratch) / "one", Path(scratch) / "two"
+        write_image_set(one, samples, info=INFO, samples_per_shard=samples_per_shard)
+        os.utime(one / "000000.tar", (1, 1))
+        again = ((key, shuffled(values)) for key, values in samples)
+        write_image_set(two, again, info=shuffled(INFO), samples_per_shard=samples_per_shard)
+        assert content(one) == content(two)
+
+
+@settings(max_examples=30, deadline=None)
+@given(sample_lists)
+def test_opens_with_tarfile_and_webdataset(samples):
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "set"
+        opened = write_image_set(folder, samples, info=INFO)
+        with tarfile.open(folder / "000000.tar") as tar:
+            members = tar.getmembers()
+            assert all((m.mtime, m.uid, m.gid, m.mode) == (0, 0, 0, 0o644) for m in members)
+            assert [m.name for m in members] == [
+                f"{key}.{part}" for key in opened.keys for part in opened.parts(key)
+            ]
+            for member in members:
+                key, _, part = member.name.partition(".")
+                assert tar.extractfile(member).read() == dict(samples)[key][part]
+        found = list(webdataset.WebDataset(str(folder / "000000.tar"), shardshuffle=False))
+        assert [sample["__key__"] for sample in found] == opened.keys
+        for sample, (_, expected) in zip(found, samples, strict=True):
+            assert {part: sample[part] for part in expected} == expected
+
+
+# Conventions
+
+
+def test_decoded_parts(tmp_path):
+    image = np.zeros((5, 7, 3), np.uint8)
+    image[..., 0] = 200
+    seg_map = np.zeros((5, 7), np.uint8)
+    seg_map[1, 2], seg_map[3, 4] = 1, 255
+    cutout = np.zeros((5, 7, 4), np.uint8)
+    cutout[2, 6] = (30, 20, 10, 40)
+    record = {"angle_deg": 0.1, "size": [5, 7]}
+    sample = {
+        "jpg": encode_jpeg(image, 95),
+        "png": encode_png(seg_map),
+        "original.png": encode_png(1 - seg_map // 255),
+        "rgba.png": encode_rgba(cutout),
+        "json": encode_record(record),
+    }
+    opened = write_image_set(tmp_path / "set", [("00024", sample)], info=INFO)
+    assert opened.image("00024").shape == (5, 7, 3)
+    assert abs(int(opened.image("00024")[0, 0, 0]) - 200) < 4
+    np.testing.assert_array_equal(opened.seg_map("00024"), seg_map)
+    np.testing.assert_array_equal(opened.seg_map("00024", "original.png"), 1 - seg_map // 255)
+    np.testing.assert_array_equal(opened.cutout("00024"), cutout)
+    assert opened.record("00024") == record
+    assert opened.info == INFO and opened.absent is None
+
+
+def test_index_of_a_written_set_is_this(tmp_path):
+    write_image_set(tmp_path / "set", [("a", {"png": b"x" * 600, "jpg": b"yy"})], info=INFO)
+    index = json.loads((tmp_path / "set" / "index.json").read_bytes())
+    assert (index["format"], index["version"], index["count"]) == ("face-occlusion image set", 1, 1)
+    assert index["info"] == INFO
+    assert index["shards"][0]["samples"] == [["a", {"jpg": [512, 2], "png": [1536, 600]}]]
+
+
+def test_an_absent_set_says_why(tmp_path):
+    info = {**INFO, "kind": "benchmark", "absent": "COFW is not part of this profile"}
+    opened = write_image_set(tmp_path / "cofw", [], info=info)
+    assert (len(opened), opened.absent) == (0, "COFW is not part of this profile")
+    opened.verify()
+    assert content(tmp_path / "cofw").keys() == {"README.md", "croissant.json", "index.json"}
+
+
+# Records
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=40)
+@given(st.dictionaries(st.text(max_size=4), json_values))
+def test_records_read_back_exactly(record):
+    data = encode_record(record)
+    assert json.loads(data) == record
+    assert encode_record(dict(reversed(record.items()))) == data
+
+
+def test_numpy_values_are_written_as_pythons():
+    record = {
+        "b": np.bool_(True),
+        "i": np.uint8(3),
+        "f": np.float64(0.1),
+        "a": np.eye(2, dtype=int),
+    }
+    assert encode_record(record) == b'{"a":[[1,0],[0,1]],"b":true,"f":0.1,"i":3}'
+    assert json.loads(encode_record({"f": np.float32(0.1)}))["f"] == np.float32(0.1)
+    assert encode_record({"t": (1, "é")}) == '{"t":[1,"é"]}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"a": {"b": [1.0, float("nan")]}}, r"'a\.b\[1\]' must be finite; got nan"),
+        ({"x": np.float32("inf")}, "'x' must be finite; got inf"),
+        ({"x": np.array([1, np.nan])}, r"'x\[1\]' must be finite"),
+        ({"x": Path("a")}, "'x' cannot be written as JSON; got PosixPath"),
+        ({"x": {1: 2}}, "'x' must have texts as keys; got 1"),
+    ],
+)
+def test_records_that_are_no_json_are_refused(record, message):
+    with pytest.raises(ValueError, match=message):
+        encode_record(record)
+
+
+# Many readers
+
+
+def read_all(image_set: ImageSet) -> list[bytes]:
+    return [image_set.read(key, "jpg") for key in image_set.keys]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_set_travels_to_other_processes(image_set, method):
+    expected = read_all(image_set)  # opens the handles, which must not travel
+    context = multiprocessing.get_context(method)
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        assert pool.submit(read_all, image_set).result() == expected
+
+
+def test_threads_share_a_set_and_handles_are_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader, "MAX_OPEN_SHARDS", 3)
+    sets = [write_image_set(tmp_path / "set", numbered(40), info=INFO, samples_per_shard=4)]
+    keys = np.random.default_rng(0).choice(sets[0].keys, 3000)
+    barrier = threading.Barrier(8)
+
+    def check(chunk: np.ndarray) -> bool:
+        barrier.wait()
+        return all(sets[0].read(key, "jpg") == bytes([int(key)]) * 700 for key in chunk)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(check, np.array_split(keys, 8)))
+    assert count_open(tmp_path) <= 3
+    sets.clear()
+    assert count_open(tmp_path) == 0
+
+
+def count_open(folder: Path) -> int:
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.is_dir():
+        pytest.skip("this system does not list open files in /proc")
+    return sum(
+        os.path.realpath(path).startswith(str(folder.resolve())) for path in descriptors.iterdir()
+    )

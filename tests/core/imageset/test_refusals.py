@@ -1,0 +1,222 @@
+import pickle
+import tarfile
+
+import pytest
+
+from face_occlusion.core.imageset import ImageSet, read_shard_entry, write_image_set, write_shard
+from tests.core.imageset.samples import INFO, content, flip, numbered
+
+# Refusals: reading
+
+
+def test_missing_keys_and_parts_are_named(image_set):
+    with pytest.raises(ValueError, match=r"wo: no sample '99999' among 7"):
+        image_set.read("99999", "jpg")
+    with pytest.raises(ValueError, match=r"wo: sample '00003' has no part 'png'; got jpg, json"):
+        image_set.seg_map("00003")
+    with pytest.raises(ValueError, match=r"wo: 00003\.jpg: not a readable image"):
+        image_set.image("00003")
+
+
+@pytest.mark.parametrize("record", [b"[1]", b"{", b"\xff"])
+def test_a_bad_record_is_named(tmp_path, record):
+    opened = write_image_set(tmp_path / "set", [("a", {"json": record})], info=INFO)
+    with pytest.raises(ValueError, match=r"set: a\.json: "):
+        opened.record("a")
+
+
+def test_a_folder_without_index_is_refused(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"index\.json: no such file; .* is not an image set.*dvc repro"
+    ):
+        ImageSet(tmp_path)
+
+
+def test_a_cut_or_missing_shard_is_refused(image_set):
+    path = image_set.folder / "000001.tar"
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-512])
+    with pytest.raises(ValueError, match=rf"000001\.tar: must have {len(whole)} bytes"):
+        ImageSet(image_set.folder)
+    path.write_bytes(whole[:600])
+    with pytest.raises(ValueError, match=r"000001\.tar: ends inside 00003\.jpg"):
+        image_set.read("00003", "jpg")
+    path.unlink()
+    with pytest.raises(ValueError, match=r"000001\.tar: no such shard"):
+        ImageSet(image_set.folder)
+    fresh = pickle.loads(pickle.dumps(image_set))
+    with pytest.raises(ValueError, match=r"000001\.tar: cannot be opened: No such file"):
+        fresh.read("00003", "jpg")
+
+
+def test_verify_finds_one_flipped_bit(image_set):
+    image_set.verify()
+    flip(image_set.folder / "000002.tar", 700)
+    with pytest.raises(ValueError, match=r"000002\.tar: must have sha256 [0-9a-f]{64} by"):
+        ImageSet(image_set.folder).verify()
+
+
+def test_verify_finds_what_the_index_does_not_list(image_set):
+    (image_set.folder / "000003.tar").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"000003\.tar: not listed in index\.json"):
+        image_set.verify()
+
+
+def test_verify_finds_a_forged_index(image_set):
+    path = image_set.folder / "index.json"
+    path.write_text(
+        path.read_text().replace('"00000",{"jpg":[512,700]', '"00000",{"jpg":[512,699]')
+    )
+    with pytest.raises(ValueError, match=r"000000\.tar: index\.json lists other members"):
+        ImageSet(image_set.folder).verify()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"face-occlusion image set"', '"something else"', "not the index of an image set"),
+        ('"version":1', '"version":0', r"format version 0, this program reads 1"),
+        ('"version":1', '"version":2', r"format version 2, this program reads 1"),
+        ('"count":7', '"count":8', r"count is 8, but the shards list 7 samples"),
+        ('"kind":"faces"', '"kind":"cats"', r"kind must be one of .*; got 'cats'"),
+        ('"000001.tar"', '"../../x.tar"', r"shard 1 must be 000001\.tar"),
+        ('"00004"', '"00003"', r"key '00003' is twice in the set: in 000001\.tar and 000001\.tar"),
+        ('"00004"', '"00000"', r"key '00000' is twice in the set: in 000000\.tar and 000001\.tar"),
+        ('"00004"', '"a.b"', r"sample key must be text without dots"),
+        ("[512,700]", "[512,70000]", r"000000\.tar: 00000\.jpg lies outside the shard"),
+        ("[512,700]", "[-512,700]", r"000000\.tar: 00000\.jpg lies outside the shard"),
+        ("[512,700]", '"x"', r"damaged index"),
+        ('"sha256":"', '"sha256":"0', r"000000\.tar: sha256 must be"),
+        ('"shards":[', '"shards":[7,', r"damaged index"),
+        ('"size"', '"seize"', r"damaged index"),
+    ],
+)
+def test_a_tampered_index_is_refused(image_set, old, new, message):
+    path = image_set.folder / "index.json"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(ValueError, match=rf"index\.json: .*{message}"):
+        ImageSet(image_set.folder)
+
+
+def test_an_index_cut_anywhere_is_refused(image_set):
+    path = image_set.folder / "index.json"
+    text = path.read_text()
+    for length in range(0, len(text) - 1, 11):
+        path.write_text(text[:length])
+        with pytest.raises(ValueError, match=r"index\.json: "):
+            ImageSet(image_set.folder)
+
+
+def test_a_shard_cut_or_damaged_anywhere_gives_no_entry(image_set):
+    path = image_set.folder / "000000.tar"
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 500):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match=r"000000\.tar: not a complete shard"):
+            read_shard_entry(path)
+    for position in (0, 1536, 2559, len(whole) - 1):  # a name, a header, padding
+        path.write_bytes(whole)
+        flip(path, position)
+        if position == 2559:  # inside a member's padding: only the hash tells
+            assert read_shard_entry(path) != image_set.shards[0]
+        elif position == 0:
+            with pytest.raises(ValueError, match=r"000000\.tar: not a complete shard"):
+                read_shard_entry(path)
+        else:
+            with pytest.raises(ValueError, match=r"000000\.tar: not a complete shard: damaged at"):
+                read_shard_entry(path)
+    with pytest.raises(ValueError, match=r"7\.tar: no such shard"):
+        read_shard_entry(image_set.folder / "7.tar")
+
+
+def test_a_foreign_tar_gives_no_entry(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        tar.add(tmp_path / "folder", "folder")
+    with pytest.raises(ValueError, match=r"x\.tar: not a complete shard"):
+        read_shard_entry(tmp_path / "x.tar")
+
+
+# Refusals: writing
+
+
+@pytest.mark.parametrize("key", ["", "a.b", "a/b", "a b", "a\tb", "..", "a\\b", "a\n", None, 7])
+def test_bad_keys_are_refused(tmp_path, key):
+    with pytest.raises(ValueError, match="sample key must be text"):
+        write_image_set(tmp_path / "set", [(key, {"jpg": b""})], info=INFO)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("part", ["", ".jpg", "JPG", "a/b", "png.", "__key__", "a..b", "j pg", 7])
+def test_bad_parts_are_refused(tmp_path, part):
+    with pytest.raises(ValueError, match="sample a: part must be lower-case"):
+        write_image_set(tmp_path / "set", [("a", {part: b""})], info=INFO)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ([("a", {"jpg": b""}), ("b", {"jpg": b""}), ("a", {"jpg": b""})], "key 'a' is twice"),
+        ([("a", {"jpg": b""}), ("a", {"jpg": b""})], "key 'a' is twice"),
+        ([("a", {})], "sample a: has no parts"),
+        ([("a" * 97, {"jpg": b""})], "is longer than 100 bytes"),
+        ([], "has no samples, and info: absent does not say why"),
+    ],
+)
+def test_bad_samples_leave_nothing(tmp_path, samples, message):
+    with pytest.raises(ValueError, match=message):
+        write_image_set(tmp_path / "set", samples, info=INFO, samples_per_shard=2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_longest_name_fits(tmp_path):
+    opened = write_image_set(tmp_path / "set", [("é" * 48, {"jpg": b"x"})], info=INFO)
+    opened.verify()
+    assert opened.read("é" * 48, "jpg") == b"x"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "cats"}, "kind must be one of"),
+        ({"name": ""}, "name must be text"),
+        ({"sources": "one"}, "sources must be a list"),
+        ({"sources": [1]}, "sources must be a list"),
+        ({"absent": "not here"}, "yet the set holds 7 samples"),
+        ({"absent": True}, "absent must say why"),
+        ({"share": float("nan")}, "must be finite"),
+    ],
+)
+def test_bad_info_leaves_nothing(tmp_path, change, message):
+    with pytest.raises(ValueError, match=message):
+        write_image_set(tmp_path / "set", numbered(7), info={**INFO, **change})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failing_source_leaves_nothing(tmp_path):
+    def failing():
+        yield from numbered(5)
+        raise RuntimeError("the fifth image is unreadable")
+
+    with pytest.raises(RuntimeError, match="fifth"):
+        write_image_set(tmp_path / "set", failing(), info=INFO, samples_per_shard=2)
+    with pytest.raises(RuntimeError, match="fifth"):
+        write_shard(tmp_path / "000000.tar", failing())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_use_is_left_alone(image_set):
+    before = content(image_set.folder)
+    with pytest.raises(ValueError, match="exists and is not an empty folder"):
+        write_image_set(image_set.folder, numbered(2), info=INFO)
+    with pytest.raises(ValueError, match="samples_per_shard must be at least 1; got 0"):
+        write_image_set(image_set.folder, numbered(2), info=INFO, samples_per_shard=0)
+    assert content(image_set.folder) == before
+
+
+def test_an_empty_folder_is_filled(tmp_path):
+    (tmp_path / "set").mkdir()
+    assert len(write_image_set(tmp_path / "set", numbered(2), info=INFO)) == 2

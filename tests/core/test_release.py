@@ -1,0 +1,153 @@
+import json
+import multiprocessing
+import pickle
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from face_occlusion.core.release import Release
+from face_occlusion.core.zip_index import ZipIndex
+from tests.releases.build import make_release, write_zip
+
+MEMBERS = {f"img/{number:03d}.bin": bytes([number]) * 5000 for number in range(60)}
+
+
+@pytest.fixture
+def release(tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    write_zip(folder / "Photos.zip", {**MEMBERS, "__MACOSX/img/._x": b"x", "img/": b""})
+    with zipfile.ZipFile(folder / "Stored.zip", "w") as archive:
+        archive.writestr("x.txt", "stored")
+    return make_release(
+        folder, "dtd", {"list.txt": b"\xef\xbb\xbfa.jpg\r\n\r\n b.jpg \n", "Masks/m/a.png": b"a"}
+    )
+
+
+def test_folders_and_zips_read_alike(release):
+    assert release.names()[0] == "Masks/m/a.png"
+    assert release.glob("Photos/img/*") == [f"Photos/{name}" for name in MEMBERS]
+    assert release.read("Photos/img/007.bin") == MEMBERS["img/007.bin"]
+    assert release.read("Stored/x.txt") == b"stored"
+    assert release.read("Masks/m/a.png") == b"a"
+    assert release.source == "dtd"
+    assert release.absent is None
+
+
+def test_lines_are_stripped_and_empty_ones_dropped(release):
+    assert release.lines("list.txt") == ["a.jpg", "b.jpg"]
+
+
+def test_a_miss_lists_what_is_there(release):
+    with pytest.raises(ValueError, match=r"no file 'img/007\.bin'; found .*Photos/img/000\.bin"):
+        release.read("img/007.bin")
+    with pytest.raises(ValueError, match=r"one file like '\*\.csv', found 0: Masks/m/a\.png"):
+        release.find("*.csv")
+    with pytest.raises(ValueError, match="found 60"):
+        release.find("Photos/*")
+    with pytest.raises(ValueError, match=r"files like '\*\.jpg' or '\*\.gif'"):
+        release.by_stem("*.jpg", "*.gif")
+
+
+def test_names_cannot_leave_the_release(release):
+    with pytest.raises(ValueError, match="no file"):
+        release.read("../raw/release.json")
+
+
+def test_by_stem_refuses_two_of_a_name(tmp_path):
+    release = make_release(tmp_path / "raw", "dtd", {"a/x.jpg": b"", "b/x.png": b""})
+    with pytest.raises(ValueError, match=r"'a/x.jpg' and 'b/x.png' share a name"):
+        release.by_stem("*/x.*")
+
+
+def test_threads_share_a_release(release):
+    names = release.glob("Photos/*") * 20
+    with ThreadPoolExecutor(8) as pool:
+        contents = list(pool.map(release.read, names))
+    assert contents == list(MEMBERS.values()) * 20
+
+
+def _digest(release, queue, names):
+    queue.put([release.read(name)[0] for name in names])
+
+
+def test_forked_processes_share_a_release(release):
+    names = release.glob("Photos/*")
+    release.read(names[0])  # the archive is open before the fork
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    workers = [context.Process(target=_digest, args=(release, queue, names)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    own = [release.read(name)[0] for name in names]
+    assert [queue.get(timeout=30) for _ in workers] == [own] * 3
+    for worker in workers:
+        worker.join()
+
+
+def test_a_pickled_release_reopens_its_archives(release):
+    release.read("Photos/img/001.bin")
+    copy = pickle.loads(pickle.dumps(release))
+    assert copy.read("Photos/img/002.bin") == MEMBERS["img/002.bin"]
+
+
+@pytest.mark.parametrize(("archive", "start"), [("Photos.zip", 45), ("Stored.zip", 36)])
+def test_damage_after_the_download_is_named(release, archive, start):
+    path = release.folder / archive
+    data = bytearray(path.read_bytes())
+    data[start : start + 3] = b"\xff" * 3  # behind the first member's header and name
+    release.names()
+    path.write_bytes(data)
+    name = release.glob(f"{path.stem}/*")[0]
+    with pytest.raises(ValueError, match=f"{archive}: member '{name}' is damaged"):
+        release.read(name)
+
+
+def test_a_text_of_another_encoding_is_named(tmp_path):
+    release = make_release(tmp_path / "raw", "dtd", {"list.txt": "é".encode("latin-1")})
+    with pytest.raises(ValueError, match=r"list\.txt: not a UTF-8 text"):
+        release.lines("list.txt")
+
+
+def test_a_folder_that_is_no_release_is_named(tmp_path):
+    with pytest.raises(
+        ValueError, match=r"release\.json: no such file; write it with `stages\.download`"
+    ):
+        Release(tmp_path)
+    (tmp_path / "release.json").write_text("{")
+    with pytest.raises(ValueError, match=r"release\.json: not readable as JSON"):
+        Release(tmp_path)
+
+
+def test_absent_says_why(tmp_path):
+    (tmp_path / "release.json").write_text(json.dumps({"source": "cofw", "absent": "not here"}))
+    release = Release(tmp_path)
+    assert release.absent == "not here"
+    assert release.names() == []
+
+
+def test_the_index_finds_every_member_and_nothing_else(tmp_path):
+    names = {f"d{number % 3}/é{number}.bin": bytes([number]) for number in range(40)}
+    paths = [write_zip(tmp_path / "A.zip", names), write_zip(tmp_path / "B.zip", {"x": b"1"})]
+    index = ZipIndex(paths)
+    assert list(index) == sorted([*(f"A/{name}" for name in names), "B/x"], key=str.encode)
+    assert len(index) == 41
+    for name in index:
+        member = index.get(name)
+        assert member is not None and member.archive == f"{name[0]}.zip" and member.size == 1
+    for name in ("", "A/", "A/d0/é1", "B/x2", "zzz", "A"):
+        assert index.get(name) is None
+    assert len(ZipIndex([])) == 0 and ZipIndex([]).get("x") is None
+
+
+def test_a_release_is_small_when_it_goes_to_a_worker(tmp_path):
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    names = [f"CelebAMask-HQ-mask-anno/0/{number:05d}_l_brow.png" for number in range(5000)]
+    with zipfile.ZipFile(folder / "Photos.zip", "w") as archive:
+        for name in names:
+            archive.writestr(name, b"")
+    release = make_release(folder, "dtd", {})
+    assert len(release.names()) == 5000
+    assert len(pickle.dumps(release)) < 110 * 5000  # bytes a member, its name of 48 included

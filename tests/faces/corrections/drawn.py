@@ -1,0 +1,93 @@
+"""Corrections as the tools save them."""
+
+import base64
+import json
+
+import numpy as np
+
+from face_occlusion.core.images import encode_png
+from face_occlusion.faces.corrections import CorrectionsParams
+
+PARAMS = CorrectionsParams(
+    folder="corrections",
+    labels={"face": "face", "hand": "background", "background": "background", "blur": "ignored"},
+)
+SIZE = (20, 30)  # height, width
+
+
+def box(left, top, right, bottom):
+    return [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+
+def flat(points):
+    return [value for point in points for value in point]
+
+
+def shape(label, points, kind="polygon", **more):
+    return {"label": label, "points": points, "shape_type": kind, "group_id": None, **more}
+
+
+def labelme(*shapes, name="24.jpg", size=SIZE, **changed):
+    content = {
+        "version": "5.5.0",
+        "flags": {},
+        "shapes": list(shapes),
+        "imagePath": name,
+        "imageData": None,
+        "imageHeight": size[0],
+        "imageWidth": size[1],
+    }
+    return json.dumps(content | changed)
+
+
+def png_shape(label, mask, corner):
+    png = base64.b64encode(encode_png(mask)).decode()
+    end = [corner[0] + mask.shape[1] - 1, corner[1] + mask.shape[0] - 1]
+    return shape(label, [list(corner), end], "mask", mask=png)
+
+
+def coco(*annotations, name="24.jpg", size=SIZE, categories=("face", "hand")):
+    return json.dumps(
+        {
+            "images": [{"id": 7, "file_name": name, "height": size[0], "width": size[1]}],
+            "categories": [{"id": n, "name": c} for n, c in enumerate(categories, 1)],
+            "annotations": [
+                {"id": n, "image_id": 7, "category_id": category, "segmentation": segmentation}
+                for n, (category, segmentation) in enumerate(annotations, 1)
+            ],
+        }
+    )
+
+
+def sample(annotations, name="24.jpg", status="LABELED", url=None, size=SIZE):
+    label = {"format_version": "0.1", "annotations": annotations}
+    if url:
+        label["segmentation_bitmap"] = {"url": url}
+    return {
+        "name": name,
+        "attributes": {"image": {"url": "https://x/24.jpg", "height": size[0], "width": size[1]}},
+        "labels": {"ground-truth": {"label_status": status, "attributes": label}},
+    }
+
+
+def segments(*samples, categories=("face", "hand")):
+    rows = [{"id": n, "name": c} for n, c in enumerate(categories, 1)]
+    task = {"format_version": "0.1", "categories": rows}
+    return json.dumps(
+        {"name": "v1", "dataset": {"name": "masks", "task_attributes": task, "samples": samples}}
+    )
+
+
+def id_png(ids):
+    """Encode instance ids as Segments.ai does: R + 256 G + 65536 B, alpha 255."""
+    ids = np.asarray(ids, np.uint32)
+    planes = [ids & 255, ids >> 8 & 255, ids >> 16 & 255, np.full(ids.shape, 255)]
+    return encode_png(np.stack(planes, axis=2).astype(np.uint8))
+
+
+def put(folder, files):
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder

@@ -1,0 +1,256 @@
+import logging
+import pickle
+
+import numpy as np
+import pycocotools.mask
+import pytest
+
+from face_occlusion.core.images import encode_png
+from face_occlusion.faces.corrections import CorrectionsParams, read_corrections
+from tests.faces.corrections.drawn import (
+    PARAMS,
+    SIZE,
+    box,
+    coco,
+    flat,
+    id_png,
+    labelme,
+    png_shape,
+    put,
+    sample,
+    segments,
+    shape,
+)
+
+FACE = shape("face", box(3, 2, 13, 12))
+HAND = shape("hand", box(3, 2, 5, 12))
+FACE_SEGMENTS = {"id": 1, "category_id": 1, "type": "polygon", "points": box(3, 2, 13, 12)}
+HAND_SEGMENTS = {"id": 2, "category_id": 2, "type": "polygon", "points": box(3, 2, 5, 12)}
+EXPECTED = np.zeros(SIZE, np.uint8)
+EXPECTED[2:12, 5:13] = 1
+
+
+def runs(mask, compressed):
+    encoded = pycocotools.mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+    if compressed:
+        return {"size": list(mask.shape), "counts": encoded["counts"].decode()}
+    changes = np.flatnonzero(np.diff(np.concatenate([[0], mask.ravel(order="F"), [2]])))
+    return {"size": list(mask.shape), "counts": np.diff(np.concatenate([[0], changes])).tolist()}
+
+
+def whole(left, right):
+    mask = np.zeros(SIZE, np.uint8)
+    mask[2:12, left:right] = 1
+    return mask
+
+
+IDS = np.where(whole(3, 5), 300, np.where(whole(3, 13), 70_001, 0))
+BITMAP_LABELS = [{"id": 70_001, "category_id": 1}, {"id": 300, "category_id": 2}]
+
+SAME = {
+    "labelme polygons": {"labelme/a.json": labelme(FACE, HAND)},
+    "labelme rectangles": {
+        "labelme/a.json": labelme(
+            shape("face", [[3, 2], [13, 12]], "rectangle"),
+            shape("hand", [[5, 12], [3, 2]], "rectangle"),
+        )
+    },
+    "labelme masks": {
+        "labelme/deep/a.json": labelme(
+            png_shape("face", np.full((10, 10), 255, np.uint8), (3, 2)),
+            png_shape("hand", np.ones((10, 2), np.uint8), (3, 2)),
+        )
+    },
+    "coco polygons": {
+        "coco/a.json": coco((1, [flat(box(3, 2, 13, 12))]), (2, [flat(box(3, 2, 5, 12))]))
+    },
+    "coco run lengths": {
+        "coco/a.json": coco((1, runs(whole(3, 13), True)), (2, runs(whole(3, 5), False)))
+    },
+    "segments polygons": {"segments/v1.json": segments(sample([FACE_SEGMENTS, HAND_SEGMENTS]))},
+    "segments bitmap": {
+        "segments/v1.json": segments(sample(BITMAP_LABELS, url="https://s3/a/b1%20c.png?key=1")),
+        "segments/b1 c.png": id_png(IDS),
+    },
+    "segments bitmap of the client": {
+        "segments/v1.json": segments(sample(BITMAP_LABELS, url="https://s3/a/unknown.png")),
+        "segments/v1/24_label_ground-truth.png": id_png(IDS),
+    },
+}
+
+
+@pytest.mark.parametrize("files", SAME.values(), ids=SAME)
+def test_every_format_draws_the_same_mask(tmp_path, files):
+    corrections = read_corrections(put(tmp_path, files), PARAMS)
+    assert list(corrections) == [24]
+    correction = pickle.loads(pickle.dumps(corrections[24]))  # travels to workers
+    assert correction.format == next(iter(files)).partition("/")[0]
+    authors = np.ones(SIZE, np.uint8)
+    np.testing.assert_array_equal(correction.apply(authors), EXPECTED)
+    assert authors.all()
+
+
+def test_an_occluder_alone_goes_over_the_mask_that_is_there(tmp_path):
+    files = {"labelme/a.json": labelme(HAND, shape("blur", box(20, 0, 30, 20)))}
+    authors = np.ones((10, 15), np.uint8)  # half as large
+    corrected = read_corrections(put(tmp_path, files), PARAMS)[24].apply(authors)
+    expected = np.ones(SIZE, np.uint8)
+    expected[2:12, 3:5] = 0
+    expected[:, 20:] = 255
+    np.testing.assert_array_equal(corrected, expected)
+
+
+def test_a_circle_is_round(tmp_path):
+    files = {"labelme/a.json": labelme(shape("face", [[15, 10], [15, 2]], "circle"))}
+    corrected = read_corrections(put(tmp_path, files), PARAMS)[24].apply(EXPECTED)
+    assert corrected.sum() == pytest.approx(np.pi * 8**2, rel=0.03)
+
+
+def test_another_aspect_is_refused_by_name(tmp_path):
+    correction = read_corrections(put(tmp_path, {"labelme/a.json": labelme(FACE)}), PARAMS)[24]
+    with pytest.raises(ValueError, match=r"a\.json: drawn on an image of 20x30 .* has 20x20"):
+        correction.apply(np.ones((20, 20), np.uint8))
+
+
+def test_unfinished_samples_are_counted(tmp_path, caplog):
+    unlabeled = {"name": "9.jpg", "labels": {"ground-truth": None}}
+    files = {
+        "segments/v1.json": segments(
+            sample([FACE_SEGMENTS]), sample([], "5.jpg", "PRELABELED"), unlabeled
+        )
+    }
+    with caplog.at_level(logging.INFO):
+        assert list(read_corrections(put(tmp_path, files), PARAMS)) == [24]
+    assert "3 samples, 2 not finished" in caplog.text
+
+
+def test_the_name_carries_the_number(tmp_path):
+    for name, number in (("faces/00024.jpg", 24), (r"C:\faces\7.png", 7), ("0.jpg", 0)):
+        files = {"labelme/a.json": labelme(FACE, name=name)}
+        assert list(read_corrections(put(tmp_path, files), PARAMS)) == [number]
+
+
+BAD = {
+    "no JSON": ({"labelme/a.json": "{"}, r"a\.json: not readable as JSON"),
+    "no object": ({"coco/a.json": "[]"}, r"a\.json: must be a JSON object; got list"),
+    "no number": ({"labelme/a.json": labelme(FACE, name="me.jpg")}, r"got 'me\.jpg'"),
+    "no size": ({"labelme/a.json": labelme(FACE, imageHeight=None)}, "height and width must be"),
+    "no shapes": ({"labelme/a.json": labelme()}, "no shapes; delete the file"),
+    "label": (
+        {"labelme/a.json": labelme(FACE, shape("hnad", box(0, 0, 5, 5)))},
+        r"a\.json: shape 2 \('hnad'\): unknown label 'hnad'; known: face, hand, background, blur",
+    ),
+    "two points": (
+        {"labelme/a.json": labelme(shape("face", [[0, 0], [5, 5]]))},
+        "shape 1 .*needs three points .* or more; got 4 numbers",
+    ),
+    "outside": (
+        {"labelme/a.json": labelme(shape("face", box(0, 0, 5, 29)))},
+        r"leaves its image of 20x30 pixels at y = 29",
+    ),
+    "not finite": (
+        {"labelme/a.json": labelme(shape("face", [[0, 0], [5, float("nan")], [5, 5]]))},
+        "must be finite numbers; got nan",
+    ),
+    "flat": (
+        {"labelme/a.json": labelme(shape("face", [[0, 3], [9, 3], [4, 3]]))},
+        "covers no pixel",
+    ),
+    "line": ({"labelme/a.json": labelme(shape("face", [[0, 3], [9, 3]], "line"))}, "has no area"),
+    "mask": (
+        {"labelme/a.json": labelme(png_shape("face", np.ones((9, 9), np.uint8), (25, 3)))},
+        "leaves its image",
+    ),
+    "base64": (
+        {"labelme/a.json": labelme(shape("face", [[0, 0], [5, 5]], "mask", mask="%"))},
+        "must be a PNG in base64",
+    ),
+    "coco without images": ({"coco/a.json": "{}"}, r"a\.json: no list 'images'"),
+    "coco category": (
+        {"coco/a.json": coco((3, [flat(box(0, 0, 5, 5))]))},
+        "annotation 1: no category 3",
+    ),
+    "coco label": (
+        {"coco/a.json": coco((1, [flat(box(0, 0, 5, 5))]), categories=("mouth",))},
+        "annotation 1: unknown label 'mouth'",
+    ),
+    "coco odd": ({"coco/a.json": coco((1, [[0, 0, 5, 5, 9, 9, 3]]))}, "got 7 numbers"),
+    "coco runs of another size": (
+        {"coco/a.json": coco((1, {"size": [30, 20], "counts": [600]}))},
+        r"run lengths for \[30, 20\]",
+    ),
+    "coco short runs": (
+        {"coco/a.json": coco((1, {"size": list(SIZE), "counts": [5, 9]}))},
+        "add up to 14, not to 20x30",
+    ),
+    "coco short packed runs": (
+        {"coco/a.json": coco((1, {"size": list(SIZE), "counts": "11"}))},
+        "add up to 2, not to 20x30",
+    ),
+    "coco nothing": ({"coco/a.json": coco((1, None))}, "polygons or run lengths expected"),
+    "no release": ({"segments/a.json": "{}"}, "no release of Segments.ai: lacks 'dataset'"),
+    "no bitmap": (
+        {"segments/a.json": segments(sample(BITMAP_LABELS, url="https://s3/b.png"))},
+        r"sample '24.jpg': no bitmap b\.png or 24_label_ground-truth\.png",
+    ),
+    "no PNG": (
+        {
+            "segments/a.json": segments(sample(BITMAP_LABELS, url="https://s3/b.png")),
+            "segments/b.png": b"broken",
+        },
+        r"b\.png: no PNG",
+    ),
+    "segments label": (
+        {"segments/a.json": segments(sample([FACE_SEGMENTS | {"category_id": 9}]))},
+        "sample '24.jpg': unknown label None",
+    ),
+    "segments empty": ({"segments/a.json": segments(sample([]))}, "without annotations"),
+    "twice": (
+        {"labelme/a.json": labelme(FACE), "coco/a.json": coco((1, [flat(box(0, 0, 5, 5))]))},
+        r"face 24 is also corrected in .*coco/a\.json: image 7; keep one",
+    ),
+    "unknown folder": ({"labelbox/a.json": "{}"}, "labelbox: expected only the folders labelme"),
+    "empty": ({"labelme/readme.txt": "x"}, "no finished correction"),
+}
+
+
+@pytest.mark.parametrize(("files", "message"), BAD.values(), ids=BAD)
+def test_bad_corrections_are_named(tmp_path, files, message):
+    with pytest.raises(ValueError, match=message):
+        read_corrections(put(tmp_path, files), PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("png", "message"),
+    [
+        (id_png(np.ones((4, 6))), r"b\.png: pixels of instances \[1\], not in the release"),
+        (encode_png(np.ones((4, 6), np.uint8)), "must be a PNG with 8-bit RGBA"),
+    ],
+)
+def test_bad_bitmaps_are_named_when_they_are_read(tmp_path, png, message):
+    files = {
+        "segments/a.json": segments(sample(BITMAP_LABELS, url="https://s3/b.png")),
+        "segments/b.png": png,
+    }
+    correction = read_corrections(put(tmp_path, files), PARAMS)[24]
+    with pytest.raises(ValueError, match=message):
+        correction.apply(np.ones((4, 6), np.uint8))
+
+
+def test_a_missing_folder_names_the_parameter(tmp_path):
+    with pytest.raises(ValueError, match=r"faces\.corrections\.folder"):
+        read_corrections(tmp_path / "gone", PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"folder": "../x"}, "^folder: must be the name"),
+        ({"labels": {}}, "^labels: must map"),
+        ({"labels": {"a": "nose"}}, "^labels.a: must be one of background, face, ignored"),
+    ],
+)
+def test_parameters_are_checked(values, message):
+    good = {"folder": "none", "labels": {"face": "face"}}
+    with pytest.raises(ValueError, match=message):
+        CorrectionsParams(**good | values)

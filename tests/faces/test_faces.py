@@ -1,0 +1,246 @@
+import csv
+
+import numpy as np
+import pytest
+
+from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
+from face_occlusion.core.release import Release
+from face_occlusion.faces.corrections import read_corrections
+from face_occlusion.faces.faces import FacesParams, import_faces
+from tests.faces.corrections.drawn import PARAMS as CORRECTIONS
+from tests.faces.corrections.drawn import box, labelme, put, shape
+from tests.releases.build import celebamask_files, ellipse, make_release, photo
+
+PARAMS = {"size_px": 0, "jpeg_quality": 95, "samples_per_shard": 2, "corrections": CORRECTIONS}
+ROOT = "CelebAMask-HQ/CelebAMask-HQ"
+CORRECTED = "CelebAMask-HQ-masks_corrected/CelebAMask-HQ-masks_corrected"
+
+
+def run(tmp_path, *, changed=None, removed=(), corrections=None, out="faces", **params):
+    workers = params.pop("workers", 1)
+    files = celebamask_files() | (changed or {})
+    files = {name: content for name, content in files.items() if name not in removed}
+    release = make_release(tmp_path / "raw", "celebamask_hq", files)
+    return import_faces(
+        release,
+        tmp_path / out,
+        FacesParams(**PARAMS | params),
+        corrections=corrections,
+        workers=workers,
+    )
+
+
+def test_three_sets_with_both_masks(tmp_path):
+    sets = run(tmp_path)
+    assert {name: len(s) for name, s in sets.items()} == {"wo": 3, "wo_test": 2, "o": 2}
+    assert sets["wo"].keys == ["00000", "00001", "00002"]
+    assert sets["wo"].parts("00001") == ["jpg", "json", "original.png", "png"]
+    assert sets["wo"].info["kind"] == "faces"
+    assert sets["wo"].info["sources"] == ["celebamask_hq"]
+    assert sets["wo"].info["counts"]["excluded"] == 1
+    seg_map = sets["wo"].seg_map("00001")
+    assert seg_map.shape == (64, 64)  # the layers are half as large
+    np.testing.assert_array_equal(seg_map, sets["wo"].seg_map("00001", "original.png"))
+    record = sets["wo"].record("00001")
+    assert record["name"] == "1.jpg"
+    assert record["layers"] == ["hair", "skin"]
+    assert record["changed_frac"] == 0
+    assert record["face_frac"] == pytest.approx(seg_map.mean())
+
+
+def test_a_correction_changes_one_mask_only(tmp_path):
+    smaller = encode_png(ellipse(32, 32, 0.1).astype(np.uint8))
+    faces = run(tmp_path, changed={f"{CORRECTED}/5.png": smaller})["o"]
+    assert faces.seg_map("00005").sum() < faces.seg_map("00005", "original.png").sum()
+    record = faces.record("00005")
+    assert record["changed_frac"] > 0.1
+    assert record["corrected_by"] == "authors"
+    before, after = faces.seg_map("00005", "original.png") == 1, faces.seg_map("00005") == 1
+    assert record["changed_px"] == (before != after).sum()
+    assert record["iou_with_original"] == (before & after).sum() / (before | after).sum()
+    assert faces.info["changes"]["num_changed"] == 1
+    assert faces.info["changes"]["min_iou_with_original"] == record["iou_with_original"]
+
+
+def table(image_set):
+    with (image_set.folder / "changes.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_correction_of_ones_own_replaces_the_authors(tmp_path):
+    face = shape("face", box(8, 8, 16, 24))  # on the mask's 32 x 32, not the image's 64 x 64
+    drawn = {"labelme/5.json": labelme(face, name="5.jpg", size=(32, 32))}
+    corrections = read_corrections(put(tmp_path / "drawn", drawn), CORRECTIONS)
+    plain = run(tmp_path, out="plain")
+    faces = run(tmp_path, corrections=corrections)
+    expected = np.zeros((64, 64), np.uint8)
+    expected[16:48, 16:32] = 1
+    np.testing.assert_array_equal(faces["o"].seg_map("00005"), expected)
+    authors = plain["o"].seg_map("00005") == 1
+    record = faces["o"].record("00005")
+    assert record["corrected_by"] == "labelme"
+    assert record["changed_px_authors"] == (authors != expected).sum()
+    assert record["iou_with_authors"] == (authors & expected).sum() / (authors | expected).sum()
+    assert [row["key"] for row in table(faces["o"])] == ["00005"]
+    assert table(faces["o"])[0]["changed_px_authors"] == str(record["changed_px_authors"])
+    assert faces["o"].info["changes"]["corrected_by"] == {"authors": 1, "labelme": 1}
+    assert table(faces["wo"]) == []
+    for name in ("wo", "wo_test"):  # everything else is as without
+        assert faces[name].shards == plain[name].shards
+    assert faces["o"].read("00006", "png") == plain["o"].read("00006", "png")
+
+
+def test_workers_apply_corrections_too(tmp_path):
+    drawn = {
+        "labelme/5.json": labelme(shape("hand", box(0, 0, 64, 40)), name="5.jpg", size=(64, 64))
+    }
+    corrections = read_corrections(put(tmp_path / "drawn", drawn), CORRECTIONS)
+    one = run(tmp_path, corrections=corrections, out="one")["o"]
+    two = run(tmp_path, corrections=corrections, out="two", workers=2)["o"]
+    assert one.shards == two.shards
+    assert one.seg_map("00005")[:40].max() == 0 < one.seg_map("00005")[40:].max()
+
+
+def test_a_correction_of_no_listed_face_is_refused(tmp_path):
+    drawn = {"labelme/7.json": labelme(shape("hand", box(0, 0, 9, 9)), name="7.jpg")}
+    corrections = read_corrections(put(tmp_path / "drawn", drawn), CORRECTIONS)
+    with pytest.raises(ValueError, match=r"labelme/7\.json: face 7 is in none of the lists"):
+        run(tmp_path, corrections=corrections)
+    assert not (tmp_path / "faces").exists()
+
+
+def test_jpegs_of_the_right_size_keep_their_bytes(tmp_path):
+    faces = run(tmp_path)["wo"]
+    assert faces.read("00000", "jpg") == celebamask_files()[f"{ROOT}/CelebA-HQ-img/0.jpg"]
+
+
+def test_other_sizes_are_resized(tmp_path):
+    faces = run(tmp_path, size_px=32)["wo"]
+    image = faces.image("00000")
+    assert image.shape == (32, 32, 3)
+    blocks = photo(64, 64, 0).reshape(32, 2, 32, 2, 3).mean(axis=(1, 3))
+    assert np.abs(image - blocks).mean() < 3
+    assert faces.seg_map("00000").shape == faces.seg_map("00000", "original.png").shape == (32, 32)
+    assert faces.record("00000")["release_size"] == [64, 64]
+
+
+def test_workers_change_no_byte(tmp_path):
+    one = run(tmp_path, size_px=48, workers=1, out="one")
+    two = run(tmp_path, size_px=48, workers=2, out="two")
+    for name in one:
+        files = sorted(path.name for path in one[name].folder.iterdir())
+        assert files == sorted(path.name for path in two[name].folder.iterdir())
+        for file in files:
+            assert (one[name].folder / file).read_bytes() == (two[name].folder / file).read_bytes()
+
+
+BAD = [
+    (
+        {"changed": {f"{ROOT}/CelebA-HQ-img/4.jpg": b"\xff\xd8\xff no jpeg"}},
+        r"CelebA-HQ-img/4\.jpg",
+    ),
+    (
+        {
+            "changed": {
+                f"{ROOT}/CelebA-HQ-img/4.jpg": celebamask_files()[f"{ROOT}/CelebA-HQ-img/4.jpg"][
+                    :700
+                ]
+            }
+        },
+        r"CelebA-HQ-img/4\.jpg",
+    ),
+    (
+        {"changed": {f"{CORRECTED}/4.png": encode_png(np.zeros((32, 48), np.uint8))}},
+        r"masks_corrected/4\.png: a mask of 32x48 pixels, while its image has 64x64",
+    ),
+    (
+        {
+            "changed": {
+                f"{ROOT}/CelebAMask-HQ-mask-anno/0/00004_hair.png": encode_png(
+                    np.zeros((64, 64), np.uint8)
+                )
+            }
+        },
+        "face 4: layers of one size",
+    ),
+    (
+        {"changed": {f"{CORRECTED}/4.png": encode_png(np.full((32, 32), 7, np.uint8))}},
+        r"masks_corrected/4\.png",
+    ),
+    ({"removed": [f"{CORRECTED}/4.png"]}, "no corrected mask of face 4; expected 4.png"),
+    (
+        {"removed": [f"{ROOT}/CelebAMask-HQ-mask-anno/0/00004_skin.png"]},
+        "no layer of skin of face 4",
+    ),
+    ({"removed": ["CelebAMask-HQ-O.txt"]}, r"no file 'CelebAMask-HQ-O\.txt'"),
+    ({"changed": {"CelebAMask-HQ-O.txt": b"77.jpg\n"}}, r"O\.txt: names face '77.jpg'"),
+    (
+        {
+            "changed": {
+                f"{ROOT}/CelebAMask-HQ-mask-anno/0/00004_tail.png": encode_png(
+                    np.zeros((32, 32), np.uint8)
+                )
+            }
+        },
+        r"face 4: unknown layers \['tail'\]",
+    ),
+    (
+        {
+            "changed": {
+                f"{ROOT}/CelebAMask-HQ-mask-anno/0/skin.png": encode_png(
+                    np.zeros((32, 32), np.uint8)
+                )
+            }
+        },
+        "not named like 00024_skin.png",
+    ),
+    (
+        {"changed": {f"{ROOT}/CelebA-HQ-img/four.jpg": b""}},
+        "four.jpg' is not named by a face's number",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fault", "message"), BAD)
+def test_bad_input_is_named_and_nothing_remains(tmp_path, fault, message):
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path, **fault)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
+
+
+def test_no_images_lists_what_was_found(tmp_path):
+    release = make_release(tmp_path / "raw", "celebamask_hq", {"readme.txt": b"x"})
+    with pytest.raises(ValueError, match=r"files like '\*/CelebA-HQ-img/\*\.jpg'.*found readme"):
+        import_faces(release, tmp_path / "faces", FacesParams(**PARAMS))
+
+
+def test_existing_sets_are_left_alone(tmp_path):
+    run(tmp_path)
+    with pytest.raises(ValueError, match="faces/wo: exists; nothing was written"):
+        run(tmp_path)
+
+
+def test_an_absent_release_is_refused(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "release.json").write_text('{"source": "celebamask_hq", "absent": "gone"}')
+    with pytest.raises(ValueError, match=r"absent \(gone\); faces need it"):
+        import_faces(Release(tmp_path / "raw"), tmp_path / "faces", FacesParams(**PARAMS))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"size_px": 8}, "^size_px: must be 0 or at least 16"),
+        ({"jpeg_quality": 0}, "^jpeg_quality: must lie in 1-100"),
+        ({"samples_per_shard": 0}, "^samples_per_shard: must be at least 1"),
+    ],
+)
+def test_parameters_are_checked(values, message):
+    with pytest.raises(ValueError, match=message):
+        FacesParams(**PARAMS | values)
+
+
+def test_grey_jpegs_pass(tmp_path):
+    grey = encode_jpeg(np.repeat(photo(64, 64)[..., :1], 3, axis=2), 90)
+    faces = run(tmp_path, changed={f"{ROOT}/CelebA-HQ-img/0.jpg": grey})["wo"]
+    np.testing.assert_array_equal(faces.image("00000"), decode_image(grey, "grey"))

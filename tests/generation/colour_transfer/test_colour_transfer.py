@@ -1,0 +1,383 @@
+"""The whole transfer: contract for every mode, smoothing, and D1, D2 and D5."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from face_occlusion.generation.colour_transfer.colour_transfer import (
+    ColourTransferParams,
+    colour_displacement,
+    transfer_colours,
+    transfer_cutout,
+)
+from face_occlusion.generation.colour_transfer.smoothing import (
+    PUBLISHED_RADIUS_PX,
+    PUBLISHED_SIGMA_PX,
+    gaussian_kernel,
+    smooth_displacement,
+    smooth_displacement_published,
+)
+from face_occlusion.generation.colour_transfer.transport import colour_distance, random_directions
+from face_occlusion.generation.colour_transfer_torch import transfer_colours_torch
+from face_occlusion.generation.transport_torch import smooth_displacement_torch
+
+PARAMS = ColourTransferParams(
+    mode="masked",
+    steps=3,
+    directions_per_step=3,
+    downscale=2,
+    smoothing_frac=0.05,
+    algorithm1="balanced",
+    strength=1,
+    partial_share=0.7,
+)
+MODES = ("masked", "partial", "faithful", "published")
+
+
+def with_mode(mode, **changes):
+    return dataclasses.replace(PARAMS, mode=mode, **changes)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def scene(seed=0):
+    """A dark reddish face, a bright hand of another size with a soft edge, all textured."""
+    draw = rng(seed)
+    face = np.clip(draw.normal((120, 80, 60), 12, (90, 80, 3)), 0, 255).astype(np.uint8)
+    rows, columns = np.mgrid[:90, :80]
+    face_mask = ((rows - 45) / 40) ** 2 + ((columns - 40) / 30) ** 2 < 1
+    hand = np.clip(draw.normal((220, 190, 180), 10, (100, 70, 3)), 0, 255).astype(np.uint8)
+    rows, columns = np.mgrid[:100, :70]
+    distance = 30 - np.hypot((rows - 50) / 1.4, columns - 35)
+    return face, face_mask, hand, np.clip(distance / 4 + 0.5, 0, 1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_hand_comes_nearer_to_the_face_and_inputs_stay(mode):
+    face, face_mask, hand, alpha = inputs = scene()
+    kept = [array.copy() for array in inputs]
+    moved = transfer_colours(*inputs, rng(), with_mode(mode, steps=8))
+    assert moved.shape == hand.shape and moved.dtype == np.uint8
+    for array, before in zip(inputs, kept, strict=True):
+        np.testing.assert_array_equal(array, before)
+    directions = random_directions(rng(1), 1, 20)
+    solid = alpha > 0.9
+    before = colour_distance(hand[solid], face[face_mask], directions)
+    after = colour_distance(moved[solid], face[face_mask], directions)
+    assert after < 0.6 * before, (before, after)
+
+
+def test_the_masked_hand_has_the_colours_of_the_face():
+    face, face_mask, hand, alpha = scene()
+    params = with_mode("masked", smoothing_frac=0, downscale=1, algorithm1="off", steps=5)
+    moved = transfer_colours(face, face_mask, hand, alpha, rng(), params)
+    directions = random_directions(rng(1), 1, 20)
+    assert colour_distance(moved[alpha >= 0.5], face[face_mask], directions) < 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_same_generator_same_bytes(mode):
+    first, again = (transfer_colours(*scene(), rng(3), with_mode(mode)) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != transfer_colours(*scene(), rng(4), with_mode(mode))).any()
+
+
+@pytest.mark.parametrize("mode", ("masked", "partial", "faithful"))
+def test_a_uint8_alpha_means_the_same_as_a_float_one(mode):
+    face, face_mask, hand, alpha = scene()
+    coded = np.rint(alpha * 255).astype(np.uint8)
+    from_bytes = transfer_colours(face, face_mask, hand, coded, rng(), with_mode(mode))
+    as_floats = transfer_colours(face, face_mask, hand, coded / 255, rng(), with_mode(mode))
+    np.testing.assert_array_equal(from_bytes, as_floats)
+
+
+@pytest.mark.parametrize("mode", ("masked", "partial", "faithful"))
+def test_strength_scales_the_change(mode):
+    inputs = scene()
+    assert (transfer_colours(*inputs, rng(), with_mode(mode, strength=0)) == inputs[2]).all()
+    whole = colour_displacement(*inputs, rng(), with_mode(mode))
+    half = colour_displacement(*inputs, rng(), with_mode(mode, strength=0.5))
+    np.testing.assert_allclose(half, whole / 2, atol=1e-4)
+
+
+@pytest.mark.parametrize("mode", ("masked", "partial"))
+def test_constant_colours_become_the_face_s_mean(mode):
+    face, face_mask, hand, alpha = scene()
+    face[:], hand[:] = (100, 60, 40), (200, 210, 220)
+    moved = transfer_colours(face, face_mask, hand, alpha, rng(), with_mode(mode))
+    solid = moved[alpha >= 0.5].astype(int)
+    assert np.abs(solid - (100, 60, 40)).max() <= 1
+
+
+def test_a_colour_counts_as_often_as_it_occurs():
+    face, face_mask, _, _ = scene()
+    hand = np.full((40, 50, 3), 100, np.uint8)
+    hand[:4] = 200  # a tenth of the hand takes the brightest tenth of the face
+    params = with_mode("masked", smoothing_frac=0, downscale=1, algorithm1="off", steps=6)
+    moved = transfer_colours(face, face_mask, hand, np.ones((40, 50)), rng(), params)
+    np.testing.assert_allclose(moved.mean((0, 1)), face[face_mask].mean(0), atol=1)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", ((1, 1), (1, 9), (40, 3)))
+def test_tiny_hands_are_handled(mode, size):
+    face, face_mask, _, _ = scene()
+    hand = np.full((*size, 3), 200, np.uint8)
+    moved = transfer_colours(face, face_mask, hand, np.ones(size), rng(), with_mode(mode))
+    assert moved.shape == hand.shape and (moved != hand).any()
+
+
+def test_a_hand_that_the_grid_misses_is_found():
+    face, face_mask, _, _ = scene()
+    hand, alpha = np.full((512, 512, 3), 200, np.uint8), np.zeros((512, 512))
+    alpha[100, 77] = 1
+    moved = transfer_colours(face, face_mask, hand, alpha, rng(), with_mode("masked", downscale=8))
+    assert (moved[100, 77] != hand[100, 77]).all()
+
+
+def test_a_coarse_grid_gives_nearly_the_exact_result():
+    draw = rng(5)
+    face, face_mask, _, _ = scene()
+    rows, columns = np.mgrid[:512, :448]
+    hand = 150 + 40 * np.sin(rows / 90)[..., None] + draw.normal(0, 4, (512, 448, 3))
+    hand = np.clip(hand, 0, 255).astype(np.uint8)
+    alpha = (np.hypot(rows - 256, columns - 224) < 200).astype(np.float32)
+    exact = with_mode("masked", downscale=1, smoothing_frac=0.1)
+    moved = [
+        transfer_colours(face, face_mask, hand, alpha, rng(), params).astype(int)
+        for params in (exact, dataclasses.replace(exact, downscale=8))
+    ]
+    assert np.abs(moved[0] - moved[1])[alpha > 0].mean() < 1
+
+
+def test_a_cutout_is_recoloured_like_straight_colours():
+    face, face_mask, hand, alpha = scene()
+    coded = np.rint(alpha * 255).astype(np.uint8)
+    share = coded[..., None] / 255
+    cutout = np.dstack([np.rint(hand * share).astype(np.uint8), coded])
+    straight = transfer_colours(face, face_mask, hand, coded, rng(), PARAMS)
+    moved = transfer_cutout(face, face_mask, cutout, rng(), PARAMS)
+    np.testing.assert_array_equal(moved[..., 3], coded)
+    assert (moved[..., :3] <= coded[..., None]).all()
+    assert np.abs(moved[..., :3].astype(int) - straight * share).max() < 2.5
+    published = transfer_cutout(face, face_mask, cutout, rng(), with_mode("published"))
+    assert (published[..., :3] <= coded[..., None]).all()
+
+
+def contrasting_scene(seed):
+    """A face with dark eyes and brows, a hand with some black: Algorithm 1 replaces a part."""
+    face, face_mask, hand, alpha = scene(seed)
+    draw = rng(seed + 100)
+    face[draw.random(face_mask.shape) < 0.2] = draw.integers(0, 25, 3)
+    hand[draw.random(alpha.shape) < 0.08] = 0
+    return face, face_mask, hand, np.rint(alpha * 255).astype(np.uint8)
+
+
+def on_torch(scenes, params, device="cpu"):
+    """`transfer_colours_torch` of several scenes as one batch, (B, h, w, 3) ints."""
+    face, mask, hand, alpha = (
+        torch.from_numpy(np.stack(arrays)).to(device) for arrays in zip(*scenes, strict=True)
+    )
+    moved = transfer_colours_torch(
+        face.permute(0, 3, 1, 2),
+        mask,
+        hand.permute(0, 3, 1, 2),
+        alpha,
+        [rng(i) for i in range(len(scenes))],
+        params,
+    )
+    return moved.permute(0, 2, 3, 1).cpu().numpy().astype(int)
+
+
+DEVICES = (
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[
+            pytest.mark.gpu,
+            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU"),
+        ],
+    ),
+)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("reading", ("balanced", "literal", "off"))
+@pytest.mark.parametrize("mode", MODES)
+def test_batches_on_torch_equal_single_ones(mode, reading, device):
+    """Within a level, and nearly everywhere equal; see the module for mode `partial`."""
+    params = with_mode(mode, steps=5, algorithm1=reading)
+    scenes = [contrasting_scene(seed) for seed in range(3)]
+    expected = [transfer_colours(*one, rng(i), params) for i, one in enumerate(scenes)]
+    error = np.abs(on_torch(scenes, params, device) - np.stack(expected))
+    limit, mean = (6, 0.5) if mode == "partial" else (2, 0.05)
+    assert np.quantile(error, 0.999) <= limit / 2 and error.max() <= 2 * limit
+    assert error.mean() < mean
+    alone = on_torch(scenes[:1], params, device)
+    assert np.abs(alone[0] - on_torch(scenes, params, device)[0]).max() <= 1
+
+
+def test_torch_gives_up_the_hand_of_an_empty_face_only_in_the_published_mode():
+    face, face_mask, hand, alpha = contrasting_scene(0)
+    scenes = [(face, face_mask, hand, alpha), (face, np.zeros_like(face_mask), hand, alpha)]
+    for mode in ("masked", "faithful"):
+        with pytest.raises(ValueError, match="must hold a pixel"):
+            on_torch(scenes, with_mode(mode))
+    moved = on_torch(scenes, with_mode("published"))
+    assert (moved[0] != hand).any() and (moved[1] == hand).all()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("mode", "other"),
+        ("algorithm1", "published"),
+        ("steps", 0),
+        ("directions_per_step", 0),
+        ("downscale", 0.5),
+        ("smoothing_frac", -0.1),
+        ("strength", 1.5),
+        ("partial_share", 0),
+    ],
+)
+def test_params_out_of_range_are_refused_by_name(key, value):
+    with pytest.raises(ValueError, match=f"^{key} must"):
+        dataclasses.replace(PARAMS, **{key: value})
+
+
+def test_other_types_and_sizes_are_refused():
+    face, face_mask, hand, alpha = scene()
+    with pytest.raises(ValueError, match=r"^hand must"):
+        transfer_colours(face, face_mask, hand[1:], alpha, rng(), PARAMS)
+    with pytest.raises(ValueError, match=r"^face must"):
+        transfer_colours(face / 255, face_mask, hand, alpha, rng(), PARAMS)
+    with pytest.raises(ValueError, match=r"^face_mask must be bool or uint8"):
+        transfer_colours(face, face_mask * 255, hand, alpha, rng(), PARAMS)
+    with pytest.raises(ValueError, match=r"^cutout must"):
+        transfer_cutout(face, face_mask, hand, rng(), PARAMS)
+
+
+# D1: the filter wraps round the border and mixes background into the hand's edge.
+
+
+def ours(displacement, weight):
+    return smooth_displacement(displacement, weight, PUBLISHED_SIGMA_PX / 3)
+
+
+def published(displacement, weight):
+    return smooth_displacement_published(displacement * weight[..., None])
+
+
+def check_d01_background_stays_out(smooth):
+    weight = np.zeros((80, 70), np.float32)
+    weight[30:, 20:50] = 1  # a hand of one change, which enters from below
+    change = np.full((80, 70, 3), 20, np.float32)
+    np.testing.assert_allclose(smooth(change, weight)[weight > 0], 20, atol=1e-3)
+
+
+def check_d01_borders_do_not_meet(smooth):
+    change = np.zeros((160, 70, 3), np.float32)
+    change[:20] = 40
+    assert np.abs(smooth(change, np.ones((160, 70), np.float32))[-20:]).max() < 1e-3
+
+
+@pytest.mark.parametrize("check", (check_d01_background_stays_out, check_d01_borders_do_not_meet))
+def test_d01_smoothing_is_normalised_by_the_mask_and_does_not_wrap(check):
+    check(ours)
+    with pytest.raises(AssertionError):
+        check(published)
+
+
+def test_d01_the_edge_of_a_transferred_hand_has_no_halo():
+    face, face_mask, hand, _ = scene()
+    hand[:], alpha = (220, 190, 180), np.zeros((100, 70))
+    alpha[20:, 15:55] = 1
+    inner, edge = np.s_[45:70, 30:40], np.s_[70:95, 15:17]
+
+    def halo(mode):
+        moved = transfer_colours(face, face_mask, hand, alpha, rng(), with_mode(mode)).astype(float)
+        return np.abs(moved[inner].mean((0, 1)) - moved[edge].mean((0, 1))).max()
+
+    assert halo("masked") < 2
+    assert halo("published") > 8
+
+
+def slow_filter(displacement, weight, kernel, wrap):
+    """Sum shifted images one by one, as the published code does: 3,721 of them for 61x61."""
+    radius = len(kernel) // 2
+    padding = ((radius, radius), (radius, radius), (0, 0))
+    mode = "wrap" if wrap else "constant"
+    padded = np.pad(displacement * weight[..., None], padding, mode=mode)
+    shares = np.pad(np.ones_like(weight) if wrap else weight, padding[:2], mode=mode)
+    height, width = weight.shape
+    total, share = np.zeros(displacement.shape), np.zeros(weight.shape)
+    for i, row_weight in enumerate(kernel):
+        for j, column_weight in enumerate(kernel):
+            factor = float(row_weight) * float(column_weight)
+            total += factor * padded[i : i + height, j : j + width]
+            share += factor * shares[i : i + height, j : j + width]
+    return total / share[..., None]
+
+
+def test_d02_two_passes_equal_the_sum_of_all_shifts():
+    draw = rng(6)
+    change = draw.normal(0, 20, (36, 41, 3)).astype(np.float32)
+    weight = draw.random((36, 41)).astype(np.float32) + 0.1
+    kernel = gaussian_kernel(2.0, 6)
+    expected = slow_filter(change, weight, kernel, wrap=False)
+    np.testing.assert_allclose(smooth_displacement(change, weight, 2.0), expected, atol=1e-3)
+    kernel = gaussian_kernel(PUBLISHED_SIGMA_PX, PUBLISHED_RADIUS_PX)
+    expected = slow_filter(change, np.ones_like(weight), kernel, wrap=True)
+    np.testing.assert_allclose(smooth_displacement_published(change), expected, atol=1e-3)
+
+
+def test_d02_smoothing_takes_one_separable_filter_and_no_shifts(monkeypatch):
+    """The published code adds up 61x61 shifted images a channel; ours filters once, all three."""
+    kernels, separable = [], cv2.sepFilter2D
+
+    def spy(image, depth, kernel_x, kernel_y, **options):
+        kernels.append((np.ndim(np.squeeze(kernel_x)), image.shape[2]))
+        return separable(image, depth, kernel_x, kernel_y, **options)
+
+    monkeypatch.setattr(cv2, "sepFilter2D", spy)
+    smooth_displacement(np.zeros((36, 41, 3), np.float32), np.ones((36, 41)), 2.0)
+    assert kernels == [(1, 4)]  # three channels and their weight
+
+
+def test_smoothing_on_torch_equals_numpy():
+    draw = rng(7)
+    change = draw.normal(0, 20, (36, 41, 3)).astype(np.float32)
+    weight = (draw.random((36, 41)) < 0.1).astype(np.float32)
+    planes = torch.from_numpy(change).permute(2, 0, 1)[None]
+    for sigma_px in (0, 2.0, 9.0):
+        smoothed = smooth_displacement_torch(
+            planes, torch.from_numpy(weight)[None, None], [sigma_px]
+        )
+        expected = smooth_displacement(change, weight, sigma_px)
+        np.testing.assert_allclose(smoothed[0].permute(1, 2, 0).numpy(), expected, atol=1e-3)
+
+
+def test_smoothing_with_sigma_0_changes_nothing():
+    change = np.ones((3, 4, 3), np.float32)
+    np.testing.assert_array_equal(smooth_displacement(change, np.ones((3, 4)), 0), change)
+
+
+def check_d05_a_failure_is_an_error(mode):
+    face, face_mask, hand, alpha = scene()
+    with pytest.raises(ValueError, match="face_mask"):
+        transfer_colours(face, face_mask & False, hand, alpha, rng(), with_mode(mode))
+
+
+@pytest.mark.parametrize("mode", ("masked", "partial", "faithful"))
+def test_d05_a_failed_transfer_is_never_passed_over(mode):
+    check_d05_a_failure_is_an_error(mode)
+    face, face_mask, hand, alpha = scene()
+    with pytest.raises(ValueError, match="hand_alpha"):
+        transfer_colours(face, face_mask, hand, alpha * 0, rng(), with_mode(mode))
+    with pytest.raises(pytest.fail.Exception):  # the published one keeps the hand and says nothing
+        check_d05_a_failure_is_an_error("published")

@@ -1,0 +1,328 @@
+"""Transport of colours: conventions, properties, oracles."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.optimize import linear_sum_assignment
+
+from face_occlusion.generation.colour_transfer.partial_transport import (
+    partial_assignment,
+    sliced_partial_transport,
+)
+from face_occlusion.generation.colour_transfer.smoothing import smooth_displacement_published
+from face_occlusion.generation.colour_transfer.transport import (
+    colour_distance,
+    quantile_means,
+    quantile_transport,
+    random_directions,
+    random_frames,
+    sliced_transport,
+    stable_argsort,
+)
+from face_occlusion.generation.transport_torch import (
+    quantile_transport_torch,
+    sliced_transport_torch,
+)
+
+SIZE = (5, 7)  # H != W, so swapped axes show
+images = arrays(np.uint8, (*SIZE, 3))
+DIRECTIONS = random_directions(np.random.default_rng(0), 4, 5)
+
+
+@pytest.fixture(scope="module")
+def vectors(shared):
+    return np.load(shared / "reference" / "sot_vectors.npz")
+
+
+def slow_transport(source, target, directions):
+    """The published definition, one pixel at a time, in double precision."""
+    colours = target.reshape(-1, 3) / 255
+    wanted = source.reshape(-1, 3) / 255
+    for batch in directions:
+        moves = np.zeros_like(colours)
+        for direction in batch:
+            ordered = sorted(float(colour @ direction) for colour in wanted)
+            order = sorted(range(len(colours)), key=lambda i: float(colours[i] @ direction))
+            for rank, pixel in enumerate(order):
+                moves[pixel] += (ordered[rank] - colours[pixel] @ direction) * direction
+        colours = colours + moves / len(batch)
+    return colours.reshape(target.shape)
+
+
+def test_convention_the_target_moves_to_the_source_like_the_reference(vectors):
+    moved = sliced_transport(vectors["face_rgb"], vectors["hand_rgb"], vectors["directions"])
+    assert moved.dtype == np.float32
+    assert np.abs(moved - vectors["transported"]).max() * 255 < 1
+
+
+def test_published_smoothing_is_like_the_reference(vectors):
+    start = vectors["hand_rgb"].astype(np.float32) / 255
+    moved = start + smooth_displacement_published(vectors["transported"] - start)
+    assert np.abs(moved - vectors["transported_filtered"]).max() * 255 < 0.1
+
+
+def test_transport_equals_a_slow_loop():
+    rng = np.random.default_rng(1)
+    source, target = rng.integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
+    target[:2] = 0  # ties, as on a black background
+    expected = slow_transport(source, target, DIRECTIONS)
+    np.testing.assert_allclose(sliced_transport(source, target, DIRECTIONS), expected, atol=1e-5)
+
+
+def test_floats_in_0_to_1_and_bytes_mean_the_same():
+    source, target = np.random.default_rng(2).integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
+    from_bytes = sliced_transport(source, target, DIRECTIONS)
+    kept = (target / 255).astype(np.float32)
+    from_floats = sliced_transport(source / 255, kept, DIRECTIONS)
+    np.testing.assert_allclose(from_floats, from_bytes, atol=1e-6)
+    np.testing.assert_array_equal(kept, (target / 255).astype(np.float32))
+
+
+@given(images)
+def test_an_image_stays_on_its_own_colours(image):
+    np.testing.assert_allclose(sliced_transport(image, image, DIRECTIONS), image / 255, atol=1e-5)
+
+
+@given(images, images)
+def test_transport_stays_near_the_range(source, target):
+    moved = sliced_transport(source, target, DIRECTIONS)
+    assert np.isfinite(moved).all()
+    assert moved.min() >= -1 and moved.max() <= 2
+
+
+@given(images, images, st.randoms(use_true_random=False))
+def test_the_order_of_the_source_pixels_is_irrelevant(source, target, random):
+    order = list(range(source.size // 3))
+    random.shuffle(order)
+    shuffled = source.reshape(-1, 3)[order].reshape(source.shape)
+    expected = sliced_transport(source, target, DIRECTIONS)
+    np.testing.assert_allclose(sliced_transport(shuffled, target, DIRECTIONS), expected, atol=1e-5)
+
+
+def test_target_pixels_may_be_permuted_when_their_colours_differ():
+    rng = np.random.default_rng(3)
+    source, target = rng.random((2, *SIZE, 3))
+    order = rng.permutation(SIZE[0] * SIZE[1])
+    moved = sliced_transport(source, target, DIRECTIONS).reshape(-1, 3)
+    permuted = target.reshape(-1, 3)[order].reshape(target.shape)
+    again = sliced_transport(source, permuted, DIRECTIONS).reshape(-1, 3)
+    np.testing.assert_allclose(again, moved[order], atol=1e-5)
+
+
+@given(images, images)
+def test_transport_of_greys_is_monotone(source, target):
+    source, target = (np.repeat(image[..., :1], 3, axis=2) for image in (source, target))
+    grey = np.full((1, 1, 3), 1 / np.sqrt(3))
+    moved = sliced_transport(source, target, grey)[..., 0].ravel()
+    before = target[..., 0].ravel()
+    assert (np.diff(moved[np.argsort(before, kind="stable")]) >= -1e-6).all()
+    np.testing.assert_allclose(np.sort(moved), np.sort(source[..., 0].ravel()) / 255, atol=1e-5)
+
+
+def test_transport_refuses_other_sizes():
+    image = np.zeros((4, 5, 3), np.uint8)
+    with pytest.raises(ValueError, match="share one"):
+        sliced_transport(image, image[:3], DIRECTIONS)
+    with pytest.raises(ValueError, match="directions must be"):
+        sliced_transport(image, image, DIRECTIONS[0])
+
+
+finite = st.floats(-1e6, 1e6, width=32)
+
+
+@given(arrays(np.float32, st.integers(0, 50), elements=st.sampled_from([-0.0, 0.0, 1.0, -2.5])))
+def test_sorting_keeps_the_order_of_ties(values):
+    np.testing.assert_array_equal(stable_argsort(values), np.argsort(values, kind="stable"))
+
+
+@given(arrays(np.float32, st.integers(0, 50), elements=finite))
+def test_sorting_equals_numpy(values):
+    np.testing.assert_array_equal(stable_argsort(values), np.argsort(values, kind="stable"))
+
+
+def test_directions_are_unit_vectors_and_frames_orthonormal():
+    directions = random_directions(np.random.default_rng(4), 3, 5)
+    assert directions.shape == (3, 5, 3)
+    np.testing.assert_allclose(np.linalg.norm(directions, axis=-1), 1)
+    frames = random_frames(np.random.default_rng(4), 3, 5)
+    assert frames.shape == (3, 5, 3)
+    np.testing.assert_allclose(np.linalg.norm(frames, axis=-1), 1)
+    for step in frames:
+        np.testing.assert_allclose(step[:3] @ step[:3].T, np.eye(3), atol=1e-12)
+
+
+@given(st.integers(1, 9), st.lists(st.integers(1, 5), min_size=1, max_size=9))
+def test_means_over_quantiles_equal_counting_copies(num_source, weights):
+    ordered = np.sort(np.random.default_rng(num_source).random(num_source))
+    total = sum(weights)
+    copies = np.repeat(ordered, total).reshape(total, num_source).mean(axis=1)  # total quantiles
+    edges = np.cumsum([0, *weights])
+    expected = [copies[a:b].mean() for a, b in itertools.pairwise(edges)]
+    np.testing.assert_allclose(quantile_means(ordered, np.array(weights)), expected, atol=1e-12)
+
+
+def test_quantile_transport_of_equal_counts_is_sliced_transport_along_one_direction():
+    rng = np.random.default_rng(5)
+    source, target = rng.random((2, 35, 3))
+    direction = random_directions(rng, 1, 1)
+    moved = quantile_transport(source, target, direction)
+    expected = sliced_transport(source.reshape(5, 7, 3), target.reshape(5, 7, 3), direction)
+    np.testing.assert_allclose(moved, expected.reshape(-1, 3), atol=1e-5)
+
+
+def test_weights_mean_repeated_colours():
+    rng = np.random.default_rng(6)
+    source, target = rng.random((40, 3)), rng.random((6, 3))
+    weights = np.array([1, 2, 3, 1, 5, 2])
+    directions = random_frames(rng, 1, 3)
+    moved = quantile_transport(source, target, directions, weights)
+    repeated = quantile_transport(source, np.repeat(target, weights, axis=0), directions)
+    means = [
+        part.mean(axis=0) for part in np.split(repeated, np.cumsum(weights)[:-1])
+    ]  # a colour's copies share its interval of quantiles
+    np.testing.assert_allclose(moved, means, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", (3, 5, 6))
+def test_frames_move_the_mean_the_whole_way_in_one_step(batch):
+    rng = np.random.default_rng(7)
+    source, target = rng.random((50, 3)) * 0.3 + 0.6, rng.random((20, 3)) * 0.3
+    moved = quantile_transport(source, target, random_frames(rng, 1, batch))
+    np.testing.assert_allclose(moved.mean(axis=0), source.mean(axis=0), atol=1e-5)
+
+
+def test_one_colour_moves_to_the_mean():
+    source = np.random.default_rng(8).random((30, 3))
+    moved = quantile_transport(
+        source, np.full((1, 3), 0.2), random_frames(np.random.default_rng(0), 2, 3)
+    )
+    np.testing.assert_allclose(moved[0], source.mean(axis=0), atol=1e-5)
+
+
+def test_quantile_transport_refuses_empty_sets():
+    with pytest.raises(ValueError, match="must hold pixels"):
+        quantile_transport(np.zeros((0, 3)), np.zeros((2, 3)), DIRECTIONS)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 7), st.integers(0, 6), st.integers(0, 2**31), st.booleans())
+def test_partial_assignment_costs_as_little_as_the_hungarian_method(num, extra, seed, ties):
+    rng = np.random.default_rng(seed)
+    draw = (lambda n: rng.integers(0, 4, n) / 4) if ties else rng.random
+    target = np.stack([np.sort(draw(num)) for _ in range(3)])
+    source = np.stack([np.sort(draw(num + extra)) for _ in range(3)])
+    assigned = partial_assignment(target, source)
+    assert (np.diff(assigned, axis=1) > 0).all()
+    for row in range(3):
+        costs = (target[row][:, None] - source[row]) ** 2
+        best = costs[linear_sum_assignment(costs)].sum()
+        got = costs[np.arange(num), assigned[row]].sum()
+        assert got == pytest.approx(best, abs=1e-12)
+
+
+def test_partial_transport_leaves_a_far_cluster_unmatched():
+    rng = np.random.default_rng(9)
+    near, far = rng.random((40, 3)) * 0.1 + 0.5, rng.random((10, 3)) * 0.1
+    target = rng.random((30, 3)) * 0.1 + 0.6
+    directions = random_frames(rng, 6, 3)
+    partial = sliced_partial_transport(np.concatenate([near, far]), target, directions)
+    whole = quantile_transport(np.concatenate([near, far]), target, directions)
+    assert partial.min() > 0.45
+    assert whole.min() < 0.2
+
+
+def test_partial_transport_refuses_too_few_sources():
+    with pytest.raises(ValueError, match="not be larger"):
+        sliced_partial_transport(np.zeros((2, 3)), np.zeros((3, 3)), DIRECTIONS)
+
+
+def test_colour_distance_is_zero_for_equal_sets_and_the_shift_of_shifted_ones():
+    rng = np.random.default_rng(10)
+    colours = rng.random((40, 3))
+    assert colour_distance(colours, rng.permutation(colours), DIRECTIONS) < 1e-12
+    red = np.array([[1.0, 0, 0]])
+    assert colour_distance(colours, colours + np.array([0.25, 0, 0]), red) == pytest.approx(0.25)
+    assert colour_distance(colours, np.repeat(colours, 3, axis=0), red) < 1e-9
+
+
+def test_colour_distance_of_other_counts_equals_repeating():
+    rng = np.random.default_rng(11)
+    few, many = rng.random((4, 3)), rng.random((6, 3))
+    direction = random_directions(rng, 1, 1)
+    repeated = colour_distance(np.repeat(few, 3, axis=0), np.repeat(many, 2, axis=0), direction)
+    assert colour_distance(few, many, direction) == pytest.approx(repeated)
+    along = (
+        np.sort(np.repeat(few, 3, axis=0) @ direction[0, 0]),
+        np.sort(np.repeat(many, 2, axis=0) @ direction[0, 0]),
+    )
+    assert repeated == pytest.approx(np.sqrt(((along[0] - along[1]) ** 2).mean()))
+
+
+def test_torch_sliced_transport_is_like_the_reference(vectors):
+    def planes(name):
+        return torch.from_numpy(vectors[name] / 255).permute(2, 0, 1)[None].float()
+
+    directions = torch.from_numpy(vectors["directions"])
+    moved = sliced_transport_torch(planes("face_rgb"), planes("hand_rgb"), directions)
+    moved = moved[0].permute(1, 2, 0).numpy()
+    assert np.abs(moved - vectors["transported"]).max() * 255 < 1
+
+
+def test_torch_batches_equal_numpy():
+    rng = np.random.default_rng(12)
+    source, target = rng.integers(0, 256, (2, 3, *SIZE, 3), dtype=np.uint8)
+    directions = np.stack([random_directions(rng, 4, 5) for _ in range(3)])
+    planes = [torch.from_numpy(image / 255).permute(0, 3, 1, 2) for image in (source, target)]
+    moved = sliced_transport_torch(*planes, torch.from_numpy(directions)).permute(0, 2, 3, 1)
+    for i in range(3):
+        expected = sliced_transport(source[i], target[i], directions[i])
+        np.testing.assert_allclose(moved[i].numpy(), expected, atol=1e-5)
+
+
+def test_torch_quantile_transport_equals_numpy_on_photographs(vectors):
+    face, hand = vectors["face_rgb"], vectors["hand_rgb"]
+    face_mask, hand_mask = vectors["face_mask"], vectors["hand_mask"]
+    directions = random_frames(np.random.default_rng(13), 5, 3)
+    colours, member, counts = np.unique(
+        hand[hand_mask], axis=0, return_inverse=True, return_counts=True
+    )
+    expected = quantile_transport(face[face_mask] / 255, colours / 255, directions, counts)[member]
+    moved = quantile_transport_torch(
+        torch.from_numpy(face.reshape(1, -1, 3) / 255).mT,
+        torch.from_numpy(face_mask.reshape(1, -1)),
+        torch.from_numpy(hand.reshape(1, -1, 3) / 255).mT,
+        torch.from_numpy(hand_mask.reshape(1, -1)),
+        torch.from_numpy(directions),
+    )
+    moved = moved[0].T.numpy()
+    error = np.abs(moved[hand_mask.ravel()] - expected) * 255
+    assert error.mean() < 0.02 and error.max() < 4
+    outside = ~hand_mask.ravel()
+    np.testing.assert_allclose(moved[outside], hand.reshape(-1, 3)[outside] / 255, atol=1e-6)
+
+
+def test_torch_keeps_equal_colours_equal():
+    rng = np.random.default_rng(14)
+    source, colours = rng.random((40, 3)), rng.random((3, 3))
+    member = np.array([0, 1, 0, 2, 2, 2, 1, 2])
+    directions = random_frames(rng, 3, 3)
+    expected = quantile_transport(source, colours, directions, np.bincount(member))[member]
+    moved = quantile_transport_torch(
+        torch.from_numpy(source.T[None]),
+        torch.ones(1, 40, dtype=torch.bool),
+        torch.from_numpy(colours[member].T[None]),
+        torch.ones(1, 8, dtype=torch.bool),
+        torch.from_numpy(directions),
+    )
+    np.testing.assert_allclose(moved[0].T.numpy(), expected, atol=1e-5)
+
+
+def test_torch_quantile_transport_refuses_an_empty_row():
+    colours, mask = torch.zeros(2, 3, 4), torch.tensor([[True] * 4, [False] * 4])
+    with pytest.raises(ValueError, match="source_mask"):
+        quantile_transport_torch(colours, mask, colours, ~mask, torch.from_numpy(DIRECTIONS))

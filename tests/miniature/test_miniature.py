@@ -1,0 +1,207 @@
+"""What is drawn: masks, tones, landmarks."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from face_occlusion.miniature.canvas import SUPERSAMPLE, coverage
+from face_occlusion.miniature.cast import cast, picture_rng
+from face_occlusion.miniature.colours import skin_colour, to_linear, to_srgb
+from face_occlusion.miniature.fields import smooth_curve, smoothstep
+from face_occlusion.miniature.head import Head, make_frame, map_face
+from face_occlusion.miniature.held import CALLED_SKIN, HELD
+from face_occlusion.miniature.landmarks import NAMES, face_landmarks
+from face_occlusion.miniature.parts import FACE_PARTS, Part
+from face_occlusion.miniature.person import Person, View, draw_view
+from face_occlusion.miniature.portraits import Portrait, paint_portrait
+from face_occlusion.miniature.release_faces import part_masks
+from face_occlusion.miniature.worn import WORN
+
+SHAPE = (96, 120)  # height differs from width, so swapped axes show
+
+
+def paint(identity: int, shape: tuple[int, int] = SHAPE) -> tuple[Portrait, np.random.Generator]:
+    person, rng = cast(identity, 3), picture_rng(identity, 0, 3)
+    view = draw_view(rng, person)
+    return paint_portrait(person, view, shape, rng), rng
+
+
+def frontal(person: Person, **changes: float) -> View:
+    view = draw_view(np.random.default_rng(0), person)
+    still = {"roll_rad": 0.0, "yaw_rad": 0.0, "pitch": 0.0, "centre_xy": (0.5, 0.47)}
+    return dataclasses.replace(view, **{**still, **changes})
+
+
+def ita_deg(srgb: np.ndarray) -> float:
+    """Individual typology angle of a colour (Chardon et al. 1991)."""
+    lab = cv2.cvtColor(srgb.astype(np.float32).reshape(1, 1, 3), cv2.COLOR_RGB2LAB)[0, 0]
+    return float(np.degrees(np.arctan2(lab[0] - 50, lab[2])))
+
+
+def test_a_picture_depends_on_its_seed_alone():
+    first, rng = paint(5)
+    second, again = paint(5)
+    np.testing.assert_array_equal(first.photograph(rng), second.photograph(again))
+    np.testing.assert_array_equal(first.canvas.labels, second.canvas.labels)
+
+
+def test_sizes_are_height_then_width():
+    portrait, rng = paint(1)
+    assert portrait.photograph(rng).shape == (*SHAPE, 3)
+    assert portrait.face().shape == SHAPE
+
+
+@pytest.mark.parametrize("kind", [*HELD, *WORN])
+def test_an_occluder_takes_away_and_never_adds_face(kind: str):
+    portrait, rng = paint(2)
+    before = portrait.face()
+    ({**HELD, **WORN})[kind](portrait, rng)
+    after = portrait.face()
+    assert not (after & ~before).any()
+    assert 0.01 < 1 - after.sum() / before.sum() < 0.9
+
+
+@pytest.mark.parametrize("kind", [*HELD, *WORN])
+def test_only_pixels_near_an_occluder_change_their_label(kind: str):
+    portrait, rng = paint(4)
+    ({**HELD, **WORN})[kind](portrait, rng)
+    changed = portrait.canvas.labels != portrait.uncovered
+    new = set(np.unique(portrait.canvas.labels[changed]).tolist())
+    assert new <= {Part.OCCLUDER, Part.HAT, Part.EYE_G}
+
+
+def test_clear_glasses_are_background_though_eyes_show_through():
+    portrait, rng = paint(6)
+    light = portrait.canvas.light.copy()
+    WORN["clear_glasses"](portrait, rng)
+    eyes = np.isin(portrait.uncovered, (Part.L_EYE, Part.R_EYE))
+    assert (portrait.canvas.labels[eyes] == Part.OCCLUDER).mean() > 0.7
+    seen = eyes & (portrait.canvas.labels == Part.OCCLUDER)
+    correlation = np.corrcoef(light[seen].mean(axis=1), portrait.canvas.light[seen].mean(axis=1))
+    assert correlation[0, 1] > 0.6
+
+
+def test_no_training_occluder_is_in_a_benchmark():
+    assert not set(HELD) & set(WORN)
+    assert set(CALLED_SKIN) <= set(HELD)
+
+
+def test_layers_rebuild_the_face_where_nothing_is_before_it():
+    portrait, _ = paint(7, (96, 96))
+    corrected, layers = part_masks(portrait, mistaken=False)
+    face = {part.name.lower() for part in FACE_PARTS}
+    union = np.any([mask for name, mask in layers.items() if name in face], axis=0)
+    others = [mask for name, mask in layers.items() if name not in face]
+    np.testing.assert_array_equal(union & ~np.any(others, axis=0), corrected)
+    assert corrected.shape == (48, 48)  # half the photograph
+
+
+def test_layers_do_not_overlap():
+    portrait, _ = paint(8, (96, 96))
+    _, layers = part_masks(portrait, mistaken=False)
+    face = {part.name.lower() for part in FACE_PARTS}
+    inner = np.sum([mask for name, mask in layers.items() if name in face], axis=0)
+    assert inner.max() == 1
+
+
+def test_a_hand_is_called_skin_only_where_it_covers_the_face():
+    portrait, rng = paint(9, (96, 96))
+    whole = coverage(np.isin(portrait.uncovered, FACE_PARTS), 2 * SUPERSAMPLE)
+    HELD["hand"](portrait, rng)
+    corrected, right = part_masks(portrait, mistaken=False)
+    again, wrong = part_masks(portrait, mistaken=True)
+    np.testing.assert_array_equal(corrected, again)
+    added = wrong["skin"] & ~right["skin"]
+    assert added.sum() > 10
+    assert not (added & corrected & right["skin"]).any()
+    assert not (added & ~whole).any()
+
+
+def test_skin_runs_from_very_light_to_very_dark():
+    angles = [ita_deg(to_srgb(skin_colour(tone, 0))) for tone in np.linspace(0, 1, 11)]
+    assert (np.diff(angles) < 0).all()
+    assert angles[0] > 50 and angles[-1] < -50  # beyond "very light" 55 less light, and "dark" -30
+
+
+def test_drawn_faces_span_the_tones():
+    angles = []
+    for identity in range(12):
+        portrait, rng = paint(identity)
+        image, face = portrait.photograph(rng), portrait.face()
+        angles.append(ita_deg(np.median(image[face], axis=0) / 255))
+    assert max(angles) > 35 and min(angles) < -30
+
+
+@pytest.mark.parametrize("yaw_deg", [-25, 0, 25])
+def test_a_turned_nose_points_where_the_head_turns(yaw_deg: float):
+    person = cast(3, 3)
+    view = frontal(person, yaw_rad=np.deg2rad(yaw_deg))
+    portrait = paint_portrait(person, view, (96, 96), np.random.default_rng(0))
+    points, _ = face_landmarks(portrait)
+    nose, chin = points[NAMES.index("nose tip")], points[NAMES.index("chin")]
+    assert np.sign(round(nose[0] - 48)) == np.sign(yaw_deg)
+    assert chin[1] > nose[1]
+
+
+def test_landmarks_lie_on_their_parts():
+    for identity in range(6):
+        portrait, _ = paint(identity, (128, 128))
+        points, _ = face_landmarks(portrait)
+        column, row = (points[[16, 17]] * SUPERSAMPLE).astype(int).T  # the pupils
+        labels = portrait.uncovered[row, column]
+        hidden = ~np.isin(labels, FACE_PARTS)
+        assert all(np.isin(labels, (Part.L_EYE, Part.R_EYE)) | hidden), (identity, labels)
+
+
+def test_landmarks_are_ordered_left_to_right_of_the_picture():
+    person = cast(11, 3)
+    portrait = paint_portrait(person, frontal(person), (96, 96), np.random.default_rng(0))
+    points, _ = face_landmarks(portrait)
+    for left, right in ((0, 1), (2, 3), (8, 9), (10, 11), (16, 17), (18, 19), (22, 23)):
+        assert points[left, 0] < points[right, 0]
+    assert points[0, 0] < points[2, 0] and points[3, 0] < points[1, 0]  # outer ends outside
+    assert np.all(np.diff(points[24:29, 1]) >= 0)  # lips from above to below, then the chin
+
+
+def test_covered_landmarks_are_hidden():
+    portrait, rng = paint(12, (128, 128))
+    _, before = face_landmarks(portrait)
+    WORN["mask"](portrait, rng)
+    _, after = face_landmarks(portrait)
+    assert after[24:28].all() and not after[16:18].all()
+    assert (after | ~before).all()  # nothing comes into view
+
+
+def test_rays_meet_the_smooth_head():
+    head = Head(cast(0, 3))
+    view = frontal(cast(0, 3), yaw_rad=np.deg2rad(20), roll_rad=0.1)
+    frame = make_frame((160, 200), view)
+    face = map_face(head, frame, np.zeros((50, 50), np.float32), 20)
+    points = head.on_face(np.array([(0.0, 0.2), (0.3, 0.5), (-0.4, 0.0)]))
+    pixels = frame.project(points)
+    for (x, y), point in zip(pixels, points, strict=True):
+        row, column = int(y) - face.box[0].start, int(x) - face.box[1].start
+        u = (face.texture_x[row, column] + 0.5) / 20 - 1.15
+        assert abs(u - point[0]) < 0.05
+
+
+def test_smoothstep_ends_flat():
+    np.testing.assert_allclose(smoothstep(0, 1, np.array([-1, 0, 0.5, 1, 2])), [0, 0, 0.5, 1, 1])
+    np.testing.assert_allclose(smoothstep(1, 0, np.array([0.0, 1.0])), [1, 0])
+
+
+def test_curves_pass_through_their_ends():
+    points = np.array([(0, 0), (1, 2), (4, 3)])
+    curve = smooth_curve(points, 9)
+    np.testing.assert_allclose(curve[[0, -1]], points[[0, -1]], atol=1e-6)
+    closed = smooth_curve(points, 9, closed=True)
+    np.testing.assert_allclose(closed[0], points[0])
+
+
+def test_srgb_and_back():
+    values = np.linspace(0, 1, 50, dtype=np.float32)
+    np.testing.assert_allclose(to_srgb(to_linear(values)), values, atol=2e-3)

@@ -1,0 +1,268 @@
+"""How it is packed: names, formats, lists, and the same bytes in every run."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import re
+import tarfile
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import py7zr
+import pycocotools.mask
+import pytest
+
+from face_occlusion.core.images import decode_image, decode_mask
+from face_occlusion.faces.part_masks import original_seg_map
+from face_occlusion.miniature import MiniatureParams, draw_release
+from face_occlusion.miniature.packing import write_7z, write_tar_gz, write_zip
+from face_occlusion.miniature.release_faces import plan_faces
+from face_occlusion.miniature.worn import WORN
+
+PARAMS = MiniatureParams(
+    seed=5,
+    num_wo_train=6,
+    num_wo_test=8,
+    num_o=6,
+    num_hands=3,
+    num_objects=14,
+    num_textures=14,
+    num_benchmark=5,
+    face_px=64,
+)
+SOURCES = ("celebamask_hq", "hands_11k", "coco", "dtd", "realocc", "realocc_wild", "cofw")
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("miniature")
+    for source in SOURCES:
+        draw_release(source, folder / source, PARAMS)
+    return folder
+
+
+def read_zip(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def read_7z(path: Path, folder: Path) -> dict[str, bytes]:
+    with py7zr.SevenZipFile(path) as archive:
+        archive.extractall(folder)
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+
+
+@pytest.mark.parametrize("source", ["hands_11k", "realocc", "cofw"])
+def test_the_same_bytes_in_every_run(drawn: Path, tmp_path: Path, source: str):
+    draw_release(source, tmp_path, PARAMS)
+    names = sorted(path.name for path in (drawn / source).iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    for name in names:
+        assert (tmp_path / name).read_bytes() == (drawn / source / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("write", [write_zip, write_tar_gz, write_7z])
+def test_archives_depend_on_their_members_alone(write, tmp_path: Path):
+    members = [("a/one.txt", b"1" * 100), ("a/two.jpg", b"22")]
+    for name in ("first", "second"):
+        write(tmp_path / name, members)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
+
+
+def test_faces_are_named_and_sized_as_in_the_release(drawn: Path, tmp_path: Path):
+    members = read_zip(drawn / "celebamask_hq" / "CelebAMask-HQ.zip")
+    images = [name for name in members if "/CelebA-HQ-img/" in name]
+    assert len(images) == 6 + 8 + 6 + 1
+    assert decode_image(members[images[0]], images[0]).shape == (64, 64, 3)
+    layers = [name for name in members if "mask-anno" in name]
+    pattern = re.compile(r"CelebAMask-HQ/CelebAMask-HQ-mask-anno/0/\d{5}_[a-z_]+\.png$")
+    assert all(pattern.match(name) for name in layers)
+    for name in layers:
+        mask = decode_mask(members[name], name)
+        assert mask.shape == (32, 32) and set(np.unique(mask)) <= {0, 255} and mask.any()
+    corrected = read_7z(
+        drawn / "celebamask_hq" / "CelebAMask-HQ-masks_corrected.7z", tmp_path / "7z"
+    )
+    assert len(corrected) == len(images)
+    for name, data in corrected.items():
+        assert re.match(r"CelebAMask-HQ-masks_corrected/\d+\.png$", name)
+        assert set(np.unique(decode_mask(data, name))) == {0, 1}
+
+
+def test_original_masks_equal_corrected_ones_unless_occluded(drawn: Path, tmp_path: Path):
+    folder = drawn / "celebamask_hq"
+    members = read_zip(folder / "CelebAMask-HQ.zip")
+    corrected = read_7z(folder / "CelebAMask-HQ-masks_corrected.7z", tmp_path)
+    differ = []
+    for job in plan_faces(PARAMS):
+        stem = f"CelebAMask-HQ/CelebAMask-HQ-mask-anno/0/{job.number:05d}_"
+        parts = {
+            name[len(stem) : -4]: decode_mask(data, name) > 0
+            for name, data in members.items()
+            if name.startswith(stem)
+        }
+        right = decode_mask(corrected[f"CelebAMask-HQ-masks_corrected/{job.number}.png"], stem)
+        original = original_seg_map(parts)
+        assert not ((right == 1) & (original == 0)).any()
+        if (original != right).any():
+            differ.append(job.occluder)
+    assert differ and set(differ) <= {"hand", "studio_microphone", "food"}
+
+
+def test_lists_are_disjoint_and_no_identity_is_in_train_and_test(drawn: Path):
+    folder = drawn / "celebamask_hq"
+    lists = {
+        name: [int(line.removesuffix(".jpg")) for line in lines.split()]
+        for name in ("WO-train", "WO-test", "O")
+        for lines in [(folder / f"CelebAMask-HQ-{name}.txt").read_text()]
+    }
+    assert {name: len(numbers) for name, numbers in lists.items()} == {
+        "WO-train": 6,
+        "WO-test": 8,
+        "O": 6,
+    }
+    together = list(itertools.chain(*lists.values()))
+    assert len(set(together)) == len(together)
+    members = read_zip(folder / "CelebAMask-HQ.zip")
+    rows = members["CelebAMask-HQ/CelebA-HQ-to-CelebA-mapping.txt"].decode().splitlines()
+    assert rows[0].split() == ["idx", "orig_idx", "orig_file"]
+    file_of = {int(row.split()[0]): row.split()[2] for row in rows[1:]}
+    person_of = dict(map(str.split, (folder / "identity_CelebA.txt").read_text().splitlines()))
+    people = {name: {person_of[file_of[n]] for n in numbers} for name, numbers in lists.items()}
+    assert not people["WO-train"] & people["WO-test"]
+    assert len(people["WO-test"]) == 2  # four photographs each
+
+
+def test_another_seed_draws_other_people():
+    other = MiniatureParams(**{**PARAMS.__dict__, "seed": 6})
+    assert plan_faces(other) != plan_faces(PARAMS)
+
+
+def test_hands_come_with_masks_and_a_table(drawn: Path, tmp_path: Path):
+    folder = drawn / "hands_11k"
+    photos = read_zip(folder / "Hands.zip")
+    masks = read_7z(folder / "11k-hands_masks.7z", tmp_path)
+    names = (folder / "11k-hands_sample.txt").read_text().split()
+    rows = list(csv.DictReader(io.StringIO((folder / "HandInfo.csv").read_text())))
+    assert [row["imageName"] for row in rows] == names
+    assert {row["aspectOfHand"].split()[0] for row in rows} <= {"dorsal", "palmar"}
+    for name in names:
+        assert decode_image(photos[f"Hands/{name}"], name).shape == (240, 320, 3)
+        mask = decode_mask(masks[f"11k-hands_masks/{name.replace('.jpg', '.png')}"], name)
+        assert set(np.unique(mask)) == {0, 255}
+        assert mask[0].any() and not mask[-1].any()  # the arm leaves through the top
+
+
+def test_instances_fit_their_photographs(drawn: Path):
+    folder = drawn / "coco"
+    photos = read_zip(folder / "train2017.zip")
+    (data,) = read_zip(folder / "annotations_trainval2017.zip").values()
+    content = json.loads(data)
+    assert len(content["categories"]) == 80
+    sizes = {image["id"]: (image["height"], image["width"]) for image in content["images"]}
+    for image in content["images"]:
+        name = f"train2017/{image['file_name']}"
+        assert decode_image(photos[name], name).shape[:2] == sizes[image["id"]]
+    crowds = 0
+    layers = {number: np.zeros(size, int) for number, size in sizes.items()}
+    for entry in content["annotations"]:
+        size = sizes[entry["image_id"]]
+        segmentation = entry["segmentation"]
+        if entry["iscrowd"]:
+            crowds += 1
+            encoded = pycocotools.mask.frPyObjects(segmentation, *size)
+            assert int(pycocotools.mask.area(encoded)) == entry["area"]
+            assert pycocotools.mask.toBbox(encoded).tolist() == entry["bbox"]
+            layers[entry["image_id"]] += pycocotools.mask.decode(encoded)
+        else:
+            encoded = pycocotools.mask.merge(pycocotools.mask.frPyObjects(segmentation, *size))
+            mask = pycocotools.mask.decode(encoded)
+            layers[entry["image_id"]] += mask
+            x, y, width, height = map(int, entry["bbox"])
+            assert mask[y : y + height, x : x + width].sum() >= 0.97 * mask.sum()
+            if entry["area"] > 2000 and entry["category_id"] not in (47, 60):  # no holes
+                assert abs(mask.sum() / entry["area"] - 1) < 0.06
+    assert crowds
+    double = sum((layer > 1).sum() for layer in layers.values())
+    assert double < 0.02 * sum((layer > 0).sum() for layer in layers.values())  # none hides another
+
+
+def test_textures_lie_in_folders_of_categories(drawn: Path):
+    with tarfile.open(drawn / "dtd" / "dtd-r1.0.1.tar.gz") as archive:
+        names = archive.getnames()
+    assert len(names) == 14
+    assert all(re.match(r"dtd/images/([a-z]+)/\1_\d{4}\.jpg$", name) for name in names)
+    assert len({name.split("/")[2] for name in names}) >= 10
+
+
+@pytest.mark.parametrize(
+    ("source", "name"), [("realocc", "RealOcc"), ("realocc_wild", "RealOcc-Wild")]
+)
+def test_benchmarks_have_images_masks_and_a_split(
+    drawn: Path, tmp_path: Path, source: str, name: str
+):
+    members = read_7z(drawn / source / f"{name}.7z", tmp_path)
+    stems = members[f"{name}/split/val.txt"].decode().split()
+    assert len(stems) == 5
+    assert {stem.split("_", 2)[2] for stem in stems} == set(WORN)
+    for stem in stems:
+        image = decode_image(members[f"{name}/image/{stem}.jpg"], stem)
+        mask = decode_mask(members[f"{name}/mask/{stem}.png"], stem)
+        assert mask.shape == image.shape[:2]
+        assert set(np.unique(mask)) == {0, 1}
+
+
+def test_cofw_opens_as_matlab_stores_it(drawn: Path):
+    members = read_zip(drawn / "cofw" / "COFW_color.zip")
+    data = members["COFW_color/COFW_train_color.mat"]
+    assert data.startswith(b"MATLAB 7.3 MAT-file") and data[126:128] == b"IM"
+    assert data[512:520] == b"\x89HDF\r\n\x1a\n"
+    masks = read_zip(drawn / "cofw" / "COFW_train_masks.zip")
+    with h5py.File(io.BytesIO(data)) as file:
+        assert file["IsTr"].shape == (1, 5)
+        assert file["phisTr"].shape == (87, 5)
+        assert file["bboxesTr"].shape == (4, 5)
+        for k in range(5):
+            image = file[file["IsTr"][0, k]][()]
+            assert image.shape[0] == 3 and image.dtype == np.uint8
+            mask = decode_mask(masks[f"COFW_train_masks/{k + 1:03d}.png"], "mask")
+            assert mask.shape == image.shape[:0:-1]  # (H, W) of (3, W, H)
+            x, y = file["phisTr"][:29, k] - 1, file["phisTr"][29:58, k] - 1
+            visible = file["phisTr"][58:, k] == 0
+            rows, columns = np.rint([y[visible], x[visible]]).astype(int)
+            assert (mask[rows, columns] > 0).mean() > 0.9
+    with h5py.File(io.BytesIO(members["COFW_color/COFW_test_color.mat"])) as file:
+        assert set(file) >= {"IsT", "phisT", "bboxesT"}
+
+
+def test_an_unknown_source_is_named(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"sources\.imagenet: no miniature of it; known: celeba"):
+        draw_release("imagenet", tmp_path / "x", PARAMS)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("seed", -1), ("num_o", 0), ("face_px", 66), ("face_px", 32)]
+)
+def test_params_are_checked(key: str, value: int):
+    with pytest.raises(ValueError, match=f"^{key}: "):
+        MiniatureParams(**{**PARAMS.__dict__, key: value})
+
+
+def test_neither_set_size_nor_processes_change_a_sample(drawn: Path, tmp_path: Path):
+    larger = MiniatureParams(**{**PARAMS.__dict__, "num_textures": 26})  # enough for processes
+    draw_release("dtd", tmp_path, larger)
+
+    def members(folder: Path) -> dict[str, bytes]:
+        with tarfile.open(folder / "dtd-r1.0.1.tar.gz") as archive:
+            return {m.name: archive.extractfile(m).read() for m in archive}
+
+    few, many = members(drawn / "dtd"), members(tmp_path)
+    assert len(many) == 26
+    assert all(many[name] == data for name, data in few.items())

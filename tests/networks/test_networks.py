@@ -1,0 +1,158 @@
+"""Each network against MMSegmentation's own: same keys, same outputs, same gradients."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from mmseg.models.backbones import MixVisionTransformer, ResNetV1c
+from mmseg.models.backbones.mit import EfficientMultiheadAttention
+from mmseg.models.decode_heads import DepthwiseSeparableASPPHead, PSPHead, SegformerHead
+from mmseg.registry import MODELS
+from torch import nn
+from torch.nn import functional
+
+from face_occlusion.networks import LeanMixTransformer
+from face_occlusion.networks.depthwise import ShiftedDepthwise
+from face_occlusion.networks.mix_transformer import attend
+from face_occlusion.training.configs import resolve
+from tests.training.conftest import MODELS as PARAMS
+from tests.training.conftest import job
+
+STOCK = {
+    "LeanMixTransformer": MixVisionTransformer,
+    "BlockwiseResNetV1c": ResNetV1c,
+    "PyramidHead": PSPHead,
+    "SeparableAsppHead": DepthwiseSeparableASPPHead,
+    "LeanSegformerHead": SegformerHead,
+}
+
+
+def noise(seed: int, *shape: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def both(config: dict[str, Any]) -> tuple[nn.Module, nn.Module]:
+    """Build our module and the stock one with the same random weights, without dropout."""
+    ours = MODELS.build(copy.deepcopy(config))
+    arguments = {key: value for key, value in config.items() if key != "type"}
+    stock = STOCK[config["type"]](**copy.deepcopy(arguments))
+    assert list(ours.state_dict()) == list(stock.state_dict())
+    for number, value in enumerate(ours.state_dict().values()):
+        if value.dtype.is_floating_point and value.ndim > 1:  # biases and norms: around 0 and 1
+            value.copy_(noise(number, *value.shape) * (2 / value[0].numel()) ** 0.5)
+        elif value.dtype.is_floating_point:
+            value.add_(0.1 * noise(number, *value.shape).abs())
+    stock.load_state_dict(ours.state_dict())
+    return ours, stock
+
+
+def parts(model: str) -> dict[str, Any]:
+    made = job(model, "faces/wo")
+    return resolve(model, made.model_params, made.train, distributed=False)["model"]
+
+
+def assert_same(ours: nn.Module, stock: nn.Module, *inputs: Any) -> None:
+    """Compare outputs and all parameters' gradients, relative to their norms."""
+    results = []
+    for module in (ours, stock):
+        out = module(*inputs)
+        out = out if isinstance(out, list | tuple) else [out]
+        torch.stack([(value * noise(9, *value.shape)).sum() for value in out]).sum().backward()
+        results.append([*out, *(value.grad for value in module.parameters())])
+    scale = max(want.norm() for want in results[1][-len(list(stock.parameters())) :])
+    for got, want in zip(*results, strict=True):
+        assert got.shape == want.shape
+        assert (got - want).norm() <= 1e-5 * want.norm() + 1e-6 * scale
+
+
+@pytest.mark.parametrize("model", PARAMS)
+@pytest.mark.parametrize("training", [True, False])
+def test_backbones_equal_the_stock_ones(model: str, training: bool):
+    config = parts(model)["backbone"]
+    if model == "segformer":
+        config["drop_path_rate"] = 0.0
+    ours, stock = both(config)
+    for module in (ours, stock):
+        module.train(training)
+    assert_same(ours, stock, noise(1, 2, 3, 64, 96))
+
+
+@pytest.mark.parametrize("model", PARAMS)
+@pytest.mark.parametrize("training", [True, False])
+def test_heads_equal_the_stock_ones(model: str, training: bool):
+    config = parts(model)["decode_head"] | {"dropout_ratio": 0.0}
+    ours, stock = both(config)
+    features = (
+        [noise(i, 2, c, 48 >> i, 64 >> i) for i, c in enumerate(config["in_channels"])]
+        if model == "segformer"
+        else [noise(i, 3, 8 << i, 16 >> (i > 0), 24 >> (i > 0)) for i in range(4)]
+    )
+    for module in (ours, stock):
+        module.train(training)
+    assert_same(ours, stock, features)
+
+
+def test_sizes_that_do_not_divide_equal_the_stock_backbone():
+    config = parts("segformer")["backbone"]
+    ours, stock = both(config)
+    for module in (ours, stock):
+        module.eval()
+    assert_same(ours, stock, noise(1, 1, 3, 108, 76))
+
+
+@pytest.mark.parametrize("sr_ratio", [1, 2, 4])
+@pytest.mark.parametrize(("dtype", "limit"), [(torch.float32, 1e-5), (torch.bfloat16, 1e-3)])
+def test_attention_equals_the_stock_module(sr_ratio: int, dtype: torch.dtype, limit: float):
+    """Typical difference below the limit; the largest within twice the type's rounding."""
+    torch.manual_seed(0)
+    stock = EfficientMultiheadAttention(128, 2, qkv_bias=True, sr_ratio=sr_ratio).to(dtype)
+    x = noise(1, 2, 16 * 24, 128).to(dtype)
+    with torch.no_grad():
+        want = stock(x, (16, 24), identity=torch.zeros_like(x)).double()
+        got = attend(stock, x, (16, 24)).double()
+    assert want.abs().max() > 0.02
+    assert (got - want).square().mean().sqrt() <= limit
+    assert (got - want).abs().max() <= max(limit, 2 * torch.finfo(dtype).eps * want.abs().max())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("dilation", [1, 3, 12])
+def test_shifted_products_equal_a_depthwise_convolution(dilation: int, compiled: bool):
+    results = []
+    for shifted in (True, False):
+        x, weight = noise(1, 2, 9, 7, 5).requires_grad_(), noise(2, 5, 1, 3, 3).requires_grad_()
+        if shifted:
+            apply: Any = ShiftedDepthwise.apply
+            convolve = torch.compile(apply, backend="aot_eager") if compiled else apply
+            out = convolve(x, weight, dilation)
+        else:
+            images = x.permute(0, 3, 1, 2)
+            out = functional.conv2d(
+                images, weight, padding=dilation, dilation=dilation, groups=5
+            ).permute(0, 2, 3, 1)
+        (out * noise(3, *out.shape)).sum().backward()
+        results.append((out, x.grad, weight.grad))
+    for got, want in zip(*results, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
+
+
+def test_paths_are_dropped_per_sample_at_the_stock_rates():
+    ours = MODELS.build(parts("segformer")["backbone"] | {"drop_path_rate": 0.4}).train()
+    rates = [block.attn.dropout_layer.drop_prob for _, blocks, _ in ours.layers for block in blocks]
+    assert rates[0] == 0 and rates[-1] == pytest.approx(0.4)
+    torch.manual_seed(0)
+    scales = ours._draw_scales(4000)
+    assert scales.shape == (8, 2, 4000, 1, 1)
+    for rate, scale in zip(rates, scales, strict=True):
+        assert scale.unique().tolist() == pytest.approx(
+            [0, 1 / (1 - rate)] if rate else [1.0], rel=1e-6
+        )
+        assert (scale == 0).float().mean().item() == pytest.approx(rate, abs=0.03)
+        assert scale.mean().item() == pytest.approx(1, abs=0.06)
+    assert ours.eval()._draw_scales(3) == [None] * 8
+
+
+def test_dropout_within_blocks_is_refused():
+    with pytest.raises(ValueError, match=r"drop_rate must be 0, as in SegFormer; got 0\.1"):
+        LeanMixTransformer(drop_rate=0.1)

@@ -1,0 +1,51 @@
+import pytest
+import torch
+from torch.nn import functional
+
+from face_occlusion.networks.products import convolve_pyramid, pool_pyramid, resize, resize_last
+
+CPU = torch.device("cpu")
+
+
+def features(seed: int, *shape: int) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("size", [(20, 28), (5, 7), (13, 9), (3, 4)])
+def test_resizing_equals_pytorchs_and_so_does_its_gradient(size):
+    ours, theirs = (features(1, 2, 3, 5, 7).requires_grad_() for _ in range(2))
+    weight = features(2, 2, 3, *size)
+    got = resize(ours, size)
+    want = functional.interpolate(theirs, size=size, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(got, want)
+    (got * weight).sum().backward()
+    (want * weight).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_resizing_with_channels_last_is_the_same():
+    images = features(1, 2, 3, 5, 7)
+    got = resize_last(images.permute(0, 2, 3, 1), (11, 13)).permute(0, 3, 1, 2)
+    torch.testing.assert_close(got, resize(images, (11, 13)))
+
+
+@pytest.mark.parametrize("size", [(8, 12), (7, 11), (6, 6)])
+def test_pooling_equals_adaptive_pooling(size):
+    maps, scales = features(3, 2, 5, *size), (1, 2, 3, 6)
+    want = [functional.adaptive_avg_pool2d(maps, scale).flatten(2) for scale in scales]
+    torch.testing.assert_close(pool_pyramid(maps, scales), torch.cat(want, 2).transpose(1, 2))
+
+
+@pytest.mark.parametrize("sides", [(1,), (1, 2, 3, 6)])
+def test_convolving_a_pyramid_equals_convolving_the_resized_one(sides):
+    size, channels, kernels = (9, 13), 4, 5
+    levels = [features(side, 2, channels, side, side) for side in sides]
+    weight = features(9, kernels, len(sides) * channels, 3, 3)
+    resized = [
+        functional.interpolate(level, size=size, mode="bilinear", align_corners=False)
+        for level in levels
+    ]
+    want = functional.conv2d(torch.cat(resized, 1), weight, padding=1)
+    cells = torch.cat([level.flatten(2).transpose(1, 2) for level in levels], 1)
+    got = convolve_pyramid(cells, weight, sides, size)
+    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)

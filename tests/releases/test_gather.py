@@ -1,0 +1,363 @@
+import hashlib
+import importlib
+import json
+import logging
+import threading
+from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+import requests
+import typer
+from ruamel.yaml import YAML
+from typer.testing import CliRunner
+
+from face_occlusion.apps.commands.fetch import fetch as fetch_command
+from face_occlusion.apps.profiles import compose
+from face_occlusion.releases import drive, table
+from face_occlusion.releases.fetch import fetch_release
+from face_occlusion.releases.gather import (
+    MissingFilesError,
+    Shelf,
+    SourceParams,
+    fetch_missing,
+    survey,
+)
+from face_occlusion.releases.table import SOURCES, Source, SourceFile
+from face_occlusion.releases.transfer import Patience
+from tests.conftest import ROOT
+from tests.releases import server as answers
+from tests.releases.build import write_tar, write_zip
+from tests.releases.server import serving
+
+QUICK = Patience(attempts=2, timeout_s=2, backoff_s=0.0)
+URL = SourceParams(origin="url", files=None, accept_changed=False, why=None)
+FOLDER = replace(URL, origin="folder")
+FILE_ID, FOLDER_ID = "1badu11NqxGf6qM3PTTooQDJvQbejgbTv", "15nZETWlGMdcKY6aHbchRsWkUI42KTNs5"
+
+
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    """A server that also answers what is asked of Google Drive."""
+    send = requests.Session.send
+
+    def redirected(self, request, **options):
+        parts = urlsplit(request.url)
+        if parts.hostname == "drive.google.com":
+            name = parse_qs(parts.query).get("id", [""])[0]
+            request.url = running.url(f"/drive/{name}")
+        return send(self, request, **options)
+
+    with serving() as running:
+        monkeypatch.setattr(requests.Session, "send", redirected)
+        module = importlib.import_module("gdown.download")  # the name is a function's, too
+        monkeypatch.setattr(module, "DEFAULT_COOKIES_FILE", str(tmp_path / "cookies.txt"))
+        monkeypatch.setattr(module, "_wait_or_cancel", lambda **_: None)
+        drive._list_folder.cache_clear()
+        yield running
+    drive._list_folder.cache_clear()
+
+
+@pytest.fixture
+def archives(tmp_path):
+    """The bytes of three archives, as published."""
+    zipped = write_zip(tmp_path / "x.zip", {"a/1.txt": b"1" * 5000}).read_bytes()
+    tarred = write_tar(tmp_path / "x.tar.gz", {"b/2.txt": b"2" * 5000}).read_bytes()
+    return {"A.zip": zipped, "B.tar.gz": tarred, "list.txt": b"1.txt\n"}
+
+
+def use_sources(monkeypatch, **sources):
+    made = {
+        name: Source(name=name, title=name, licence="none", files=files)
+        for name, files in sources.items()
+    }
+    monkeypatch.setattr(table, "SOURCES", made)
+
+
+def http_file(server, name, *more, **known):
+    urls = (server.url(f"/{name}"), *more)
+    return SourceFile(name=name, page=f"https://example.org/{name}", urls=urls, **known)
+
+
+def make_shelf(tmp_path, profile, parallel=3):
+    return Shelf(
+        archives_dir=tmp_path / "archives",
+        lock=tmp_path / "sources.lock",
+        patience=QUICK,
+        parallel=parallel,
+        profile=profile,
+    )
+
+
+def lay_out(tmp_path, name="one", params=URL, profile=None):
+    shelf = make_shelf(tmp_path, profile or {name: params})
+    return fetch_release(
+        name, tmp_path / "raw", params, shelf=shelf, draw_miniature=lambda *_: None
+    )
+
+
+def test_a_release_is_fetched_laid_out_and_locked(server, tmp_path, monkeypatch, archives):
+    for name, content in archives.items():
+        server.script[f"/{name}"] = [answers.cut(content, 40), answers.whole(content)]
+    use_sources(monkeypatch, one=tuple(http_file(server, name) for name in archives))
+    release = lay_out(tmp_path)
+    assert release.names() == ["A/a/1.txt", "B/b/2.txt", "list.txt"]
+    lock = json.loads((tmp_path / "sources.lock").read_text())
+    assert lock["one/A.zip"] == {
+        "sha256": hashlib.sha256(archives["A.zip"]).hexdigest(),
+        "size": len(archives["A.zip"]),
+        "url": server.url("/A.zip"),
+    }
+    assert not list((tmp_path / "archives").glob("*.part*"))
+
+
+def test_a_file_that_changed_since_it_was_locked_is_refused(
+    server, tmp_path, monkeypatch, archives
+):
+    server.script["/A.zip"] = [answers.whole(archives["A.zip"])]
+    use_sources(monkeypatch, one=(http_file(server, "A.zip"),))
+    lay_out(tmp_path)
+    (tmp_path / "raw").rename(tmp_path / "first")
+    (tmp_path / "archives" / "A.zip").unlink()
+    other = write_zip(tmp_path / "y.zip", {"a/1.txt": b"another"}).read_bytes()
+    server.script["/A.zip"] = [answers.whole(other)]
+    with pytest.raises(MissingFilesError, match=r"could not be fetched: .*came with sha256"):
+        lay_out(tmp_path)
+    assert not (tmp_path / "archives" / "A.zip").exists()
+    accepted = replace(URL, accept_changed=True)
+    assert lay_out(tmp_path, params=accepted).read("A/a/1.txt") == b"another"
+
+
+def test_what_lies_in_the_folder_is_not_fetched(server, tmp_path, monkeypatch, archives):
+    (tmp_path / "archives").mkdir()
+    (tmp_path / "archives" / "a.zip").write_bytes(archives["A.zip"])  # another spelling
+    use_sources(monkeypatch, one=(http_file(server, "A.zip"),))
+    assert lay_out(tmp_path).names() == ["A/a/1.txt"]
+    assert not server.seen
+
+
+def test_the_next_address_is_tried(server, tmp_path, monkeypatch, archives):
+    server.script["/A.zip"] = [answers.page("<html><title>Moved</title></html>")]
+    server.script["/mirror"] = [answers.whole(archives["A.zip"])]
+    use_sources(monkeypatch, one=(http_file(server, "A.zip", server.url("/mirror")),))
+    assert lay_out(tmp_path).names() == ["A/a/1.txt"]
+
+
+def test_a_published_size_or_checksum_that_differs_is_refused(
+    server, tmp_path, monkeypatch, archives
+):
+    server.script["/A.zip"] = [answers.whole(archives["A.zip"])]
+    for known, message in [({"size": 7}, "7 are published"), ({"sha256": "ab"}, "expected ab")]:
+        use_sources(monkeypatch, one=(http_file(server, "A.zip", **known),))
+        with pytest.raises(MissingFilesError, match=message):
+            lay_out(tmp_path)
+
+
+def test_several_files_come_at_once(server, tmp_path, monkeypatch, archives):
+    names = [f"{number}.zip" for number in range(4)]
+    together = threading.Barrier(len(names), timeout=10)  # breaks unless all are asked for at once
+
+    def reply(request):
+        together.wait()
+        answers.whole(archives["A.zip"])(request)
+
+    for name in names:
+        server.script[f"/{name}"] = [reply]
+    use_sources(monkeypatch, one=tuple(http_file(server, name) for name in names))
+    shelf = make_shelf(tmp_path, {"one": URL}, parallel=4)
+    assert fetch_missing(survey({"one": URL}, shelf), shelf) == {}
+    assert all(state.path for state in survey({"one": URL}, shelf))
+
+
+def test_one_error_lists_every_missing_file(server, tmp_path, monkeypatch, archives):
+    server.script["/A.zip"] = [answers.whole(archives["A.zip"])]
+    by_hand = SourceFile(name="Gated.7z", page="https://example.org/agree-to-terms")
+    use_sources(
+        monkeypatch,
+        one=(http_file(server, "A.zip"), http_file(server, "gone.zip"), by_hand),
+        two=(SourceFile(name="Masks.zip", page="the authors, on request", size=12),),
+        three=(http_file(server, "B.tar.gz"),),
+    )
+    profile = {"one": URL, "two": URL, "three": FOLDER}
+    with pytest.raises(MissingFilesError) as error:
+        lay_out(tmp_path, profile=profile)
+    message = str(error.value)
+    assert f"not in '{tmp_path / 'archives'}'" in message
+    assert "  A.zip" not in message  # it came, and stays
+    assert (tmp_path / "archives" / "A.zip").is_file()
+    for text in (
+        "gone.zip (one)\n    from https://example.org/gone.zip\n    as http://127.0.0.1",
+        "could not be fetched: http://127.0.0.1",
+        "the server answers 404",
+        "Gated.7z (one)\n    from https://example.org/agree-to-terms\n    by hand",
+        "Masks.zip (two, 12 bytes)\n    from the authors, on request\n    by hand",
+        "B.tar.gz (three)\n    from https://example.org/B.tar.gz\n    by hand; "
+        "sources.three.origin: url would fetch it",
+    ):
+        assert text in message
+
+
+def test_an_optional_file_that_fails_is_reported_and_left(
+    server, tmp_path, monkeypatch, archives, caplog
+):
+    server.script["/A.zip"] = [answers.whole(archives["A.zip"])]
+    files = (http_file(server, "A.zip"), http_file(server, "extra.txt", required=False))
+    use_sources(monkeypatch, one=files)
+    with caplog.at_level(logging.WARNING):
+        assert lay_out(tmp_path).names() == ["A/a/1.txt"]
+    assert "one: done without extra.txt" in caplog.text
+
+
+def test_a_source_of_choices_must_say_which_to_fetch(tmp_path):
+    with pytest.raises(ValueError, match=r"sources\.coco\.files: name those to fetch, of coco_obj"):
+        survey({"coco": URL}, make_shelf(tmp_path, {}))
+
+
+# Google Drive
+
+
+def drive_page(*rows):
+    links = "".join(
+        f'<a href="https://drive.google.com/file/d/{id_}/view">{name}</a>' for id_, name in rows
+    )
+    return answers.page(f"<html><title>Release</title>{links}</html>")
+
+
+def drive_file(content):
+    return answers.whole(content, Content_Disposition='attachment; filename="x"', Content_Type="x")
+
+
+def test_files_come_from_drive_by_id_and_by_name_in_a_folder(
+    server, tmp_path, monkeypatch, archives
+):
+    ids = [f"{letter}" * 33 for letter in "abc"]
+    server.script[f"/drive/{FILE_ID}"] = [drive_file(archives["A.zip"])]
+    server.script[f"/drive/{FOLDER_ID}"] = [drive_page((ids[0], "List.TXT"), (ids[1], "b.tar.gz"))]
+    server.script[f"/drive/{ids[0]}"] = [drive_file(archives["list.txt"])]
+    server.script[f"/drive/{ids[1]}"] = [drive_file(archives["B.tar.gz"])]
+    folder = f"https://drive.google.com/drive/folders/{FOLDER_ID}"
+    use_sources(
+        monkeypatch,
+        one=(
+            SourceFile(
+                name="A.zip", page="p", urls=(f"https://drive.google.com/file/d/{FILE_ID}",)
+            ),
+            SourceFile(name="list.txt", page="p", urls=(folder,)),
+            SourceFile(name="B.tar.gz", page="p", urls=(folder,)),
+        ),
+    )
+    assert lay_out(tmp_path).names() == ["A/a/1.txt", "B/b/2.txt", "list.txt"]
+    assert [path for path, _ in server.seen].count(f"/drive/{FOLDER_ID}") == 1
+    names = [p.name for p in (tmp_path / "archives").iterdir()]
+    assert sorted(names) == ["A.zip", "B.tar.gz", "list.txt"]
+
+
+def use_drive_file(monkeypatch):
+    url = f"https://drive.google.com/file/d/{FILE_ID}"
+    use_sources(monkeypatch, one=(SourceFile(name="A.zip", page="p", urls=(url,)),))
+
+
+def test_a_broken_download_from_drive_goes_on(server, tmp_path, monkeypatch):
+    noise = {"a/1.txt": np.random.default_rng(0).bytes(1_200_000)}
+    content = write_zip(tmp_path / "x.zip", noise).read_bytes()
+    headers = {"Content_Disposition": 'attachment; filename="x"'}
+
+    def broken(request):
+        request.start(200, len(content), Content_Type="x", **headers)
+        request.wfile.write(content[:700_000])
+
+    server.script[f"/drive/{FILE_ID}"] = [broken, drive_file(content)]
+    use_drive_file(monkeypatch)
+    assert lay_out(tmp_path).names() == ["A/a/1.txt"]
+    assert server.ranges()[-1] == "bytes=524288-"  # gdown writes pieces of 512 KiB
+
+
+@pytest.mark.parametrize(
+    ("html", "said"),
+    [
+        (
+            '<p class="uc-error-subcaption">Too many users have viewed or downloaded this</p>',
+            "the quota page of Google Drive",
+        ),
+        ("<html><title>Sign in - Google Accounts</title>", "Google Drive"),
+    ],
+)
+def test_drives_pages_are_explained(server, tmp_path, monkeypatch, html, said):
+    server.script[f"/drive/{FILE_ID}"] = [answers.page(html)]
+    use_drive_file(monkeypatch)
+    with pytest.raises(MissingFilesError, match=rf"could not be fetched: https://drive.*{said}"):
+        lay_out(tmp_path)
+
+
+def test_a_folder_without_the_file_lists_what_it_holds(server, tmp_path, monkeypatch):
+    server.script[f"/drive/{FOLDER_ID}"] = [drive_page(("d" * 33, "Other.zip"))]
+    url = f"https://drive.google.com/drive/folders/{FOLDER_ID}"
+    use_sources(monkeypatch, one=(SourceFile(name="A.zip", page="p", urls=(url,)),))
+    with pytest.raises(MissingFilesError, match=r"no file 'A\.zip' in the folder; it holds Other"):
+        lay_out(tmp_path)
+
+
+# The table and the command
+
+
+def test_every_file_says_where_it_comes_from():
+    names = [file.name for source in SOURCES.values() for file in source.files]
+    assert len(names) == len(set(names))
+    for source in SOURCES.values():
+        for file in source.files:
+            assert file.page
+            assert bool(file.urls) == bool(file.seen), file.name
+            for url in file.urls:
+                assert url.startswith(("http://", "https://"))
+                assert drive.is_drive(url) == ("drive.google.com" in url)
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app = typer.Typer()
+    app.command()(fetch_command)
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+def test_the_paper_profile_lists_what_is_missing_and_how_to_get_it(tmp_path, command):
+    (tmp_path / "params.yaml").write_text(compose(ROOT / "profiles", "paper"))
+    result = command("--list")
+    assert result.exit_code == 1
+    assert "14 of 16 files are missing in 'archives'" in str(result.exception)
+    assert (
+        "missing: celebamask_hq/CelebAMask-HQ.zip (can be fetched, 3,153,930,546" in result.stdout
+    )
+    assert "missing: cofw/COFW_train_masks.zip (by hand)" in result.stdout
+    assert "missing, not needed: celebamask_hq/identity_CelebA.txt" in result.stdout
+
+
+def test_the_miniature_needs_nothing(tmp_path, command):
+    (tmp_path / "params.yaml").write_text(compose(ROOT / "profiles", "miniature"))
+    result = command()
+    assert result.exit_code == 0
+    assert "dtd: nothing to fetch (origin: miniature)" in result.stdout
+    assert "sources has no ['x']" in str(command("x").exception)
+
+
+def test_the_command_fetches_lists_and_checks(server, tmp_path, monkeypatch, archives, command):
+    yaml = YAML()
+    params = yaml.load(compose(ROOT / "profiles", "paper"))
+    params["sources"] = {"one": {**vars(URL)}}
+    with (tmp_path / "params.yaml").open("w") as file:
+        yaml.dump(params, file)
+    sha256 = hashlib.sha256(archives["A.zip"]).hexdigest()
+    files = (http_file(server, "A.zip", sha256=sha256), http_file(server, "list.txt"))
+    use_sources(monkeypatch, one=files)
+    for name in ("A.zip", "list.txt"):
+        server.script[f"/{name}"] = [answers.whole(archives[name])]
+    result = command("one")
+    assert result.exit_code == 0
+    assert f"there: one/A.zip ({len(archives['A.zip'])} bytes, published sha256" in result.stdout
+    assert "list.txt (6 bytes, checksum not known yet)" in result.stdout
+    assert command("--list", "--check").exit_code == 0
+    (tmp_path / "archives" / "A.zip").write_bytes(archives["A.zip"] + b"x")
+    result = command("--list", "--check")
+    assert result.exit_code == 1
+    assert "its sha256 is" in result.stdout
