@@ -6,7 +6,7 @@ rows
   transfer     a hand with its colours transferred, file to file, against the published transfer
                of one hand (which leaves its own codecs and blending out)
   workers      images a second of --workers processes on as many cores against one on one core
-  end-to-end   images a second of a NatOcc-SOT set, JPEG shards to JPEG shards, on --device
+  end-to-end   images a second of a NatOcc-SOT set, JPEG shards to JPEG shards
 
 The first two run on one core, by CPU time, both sides in turns; a figure is the median of the
 rounds' ratios, with the smallest and the largest. `workers` needs the machine to itself: whatever
@@ -20,7 +20,7 @@ Reads the image sets that the pipeline made (real photographs: profile small). F
 Examples:
     python -m bench.generation                          # codec, transfer, workers
     python -m bench.generation --rows workers --rounds 5
-    python -m bench.generation --rows end-to-end --device cuda --images 4096 --workers 16
+    python -m bench.generation --rows end-to-end --images 4096 --workers 16
 """
 
 from __future__ import annotations
@@ -47,7 +47,6 @@ from face_occlusion.core.parallel import keep_freed_memory, num_workers
 from face_occlusion.generation import GenerateParams, sample_rng
 from face_occlusion.generation.generate import generate_sample
 from face_occlusion.generation.occluder import Occluder
-from face_occlusion.generation.params import DEVICES
 from face_occlusion.generation.presets import SOT, paper_params
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
 
@@ -90,7 +89,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="alternations of both sides")
     parser.add_argument("--workers", type=int, default=num_workers(), help="processes")
     parser.add_argument("--images", type=int, default=384, help="images of a whole set")
-    parser.add_argument("--device", choices=DEVICES, default="cpu", help="of row end-to-end")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.info("%s", machine())
@@ -121,9 +119,7 @@ def table(args: argparse.Namespace, scratch: Path) -> Iterator[Row | str]:
         yield from worker_rows(many, store, args.workers, args.rounds, scratch / "workers")
     if "end-to-end" in args.rows:
         many = repeat_faces(faces, args.images, scratch / "whole")
-        yield from end_to_end_rows(
-            many, store, args.device, args.workers, args.rounds, scratch / "sets"
-        )
+        yield from end_to_end_rows(many, store, args.workers, args.rounds, scratch / "sets")
 
 
 def open_stores(folder: Path, hands: OccluderStore | TextureStore, scratch: Path) -> Stores:

@@ -1,6 +1,6 @@
 """Whole sets, JPEG shards to JPEG shards: workers against one, images a second, memory.
 
-Start-up (interpreters, imports, on a GPU the context) is stated apart: the rate without it counts
+Start-up (interpreters, imports) is stated apart: the rate without it counts
 from the moment when each worker has finished its first shard, until the first has no more. Memory
 is each worker's own (private pages) and what it shares with the others (the occluders mapped from
 one file, libraries), at its largest.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from face_occlusion.core.executors import run_tasks
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.generation.generate import ShardTask, share_cores
+from face_occlusion.generation.generate import ShardTask
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.presets import SOT, paper_params
 from face_occlusion.generation.store import OccluderStore, TextureStore
@@ -134,15 +134,13 @@ def make_tasks(
     store: OccluderStore | TextureStore,
     params: GenerateParams,
     folder: Path,
-    threads: int = 1,
 ) -> list[ShardTask]:
     """Cut a set into its shards, as `generate_set` does."""
     folder.mkdir(parents=True)
     size = params.samples_per_shard
     chunks = [tuple(faces.keys[at : at + size]) for at in range(0, len(faces), size)]
     return [
-        ShardTask(folder, number, keys, faces, store, params, threads)
-        for number, keys in enumerate(chunks)
+        ShardTask(folder, number, keys, faces, store, params) for number, keys in enumerate(chunks)
     ]
 
 
@@ -192,22 +190,19 @@ def worker_rows(
 def end_to_end_rows(
     faces: ImageSet,
     store: OccluderStore | TextureStore,
-    device: str,
     workers: int,
     rounds: int,
     scratch: Path,
 ) -> Iterator[str]:
     """Make a NatOcc-SOT set several times; yield images a second and memory."""
     params = paper_params("hands", colour_transfer=SOT)
-    params = dataclasses.replace(params, device=device, samples_per_shard=32)
-    processes, threads = share_cores(workers, device)
+    params = dataclasses.replace(params, samples_per_shard=32)
     runs = []
     for number in range(rounds):
-        tasks = make_tasks(faces, store, params, scratch / f"set_{number}", threads)
-        runs.append(run_set(tasks, processes))
+        tasks = make_tasks(faces, store, params, scratch / f"set_{number}")
+        runs.append(run_set(tasks, workers))
         shutil.rmtree(scratch / f"set_{number}")
-    layout = f"{processes} processes x {threads} threads"
-    yield f"NatOcc-SOT, {runs[0].images} images on {device}, {layout}; images/s"
+    yield f"NatOcc-SOT, {runs[0].images} images, {workers} processes; images/s"
     yield f"  start-up left out {spread([run.rate for run in runs], 0)}   must 200, goal 600"
     yield f"  start-up included {spread([run.whole_rate for run in runs], 0)}"
     yield f"  start-up {spread([run.startup_s for run in runs], 1)} s"

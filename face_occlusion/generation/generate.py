@@ -6,10 +6,7 @@ under its name in one rename, complete or not at all.
 
 A worker's own memory is 65-75 MB at 1024x1024, interpreter included, whatever the size of the set;
 cut-outs are mapped from one file (4 MB for a hand of 0.76 megapixels in all its sizes), whose pages
-the workers share, see `store`. On a GPU it is 1.4 GB, of which most is CUDA's.
-
-`device: cuda` pays where cores are few: one process makes 60 images/s with an H200 and 28 without
-(NatOcc-SOT, 1024x1024); 16 cores make 440 alone, and 366 with it: processes take turns with a GPU.
+the workers share, see `store`.
 """
 
 from __future__ import annotations
@@ -48,8 +45,6 @@ from face_occlusion.generation.occlusion import occlude, sample_rng, stable_id
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
 
-THREADS_BESIDE_A_GPU = 2  # a process; on an H200 8 x 2 made 366 images/s, 6 x 3 341, 4 x 4 287
-
 
 @dataclasses.dataclass(frozen=True)
 class ShardTask:
@@ -61,15 +56,13 @@ class ShardTask:
     faces: ImageSet
     occluders: OccluderStore | TextureStore
     params: GenerateParams
-    threads: int = 1  # beside a GPU
 
     def __call__(self) -> ShardEntry:
         """Write the shard in a folder of this process, then rename it to its place."""
         name = shard_name(self.number)
         aside = self.folder.parent / f"writing-{os.getpid()}"
         aside.mkdir(exist_ok=True)
-        samples = map(self.sample, self.keys) if self.params.device == "cpu" else self.on_gpu()
-        entry = write_shard(aside / name, samples)
+        entry = write_shard(aside / name, map(self.sample, self.keys))
         (aside / name).replace(self.folder / name)
         return entry
 
@@ -87,26 +80,6 @@ class ShardTask:
                 f"{shard_name(self.number)}: face {key} (seed [{stable_id(key)}, "
                 f"{self.params.seed}]): {error}{notes}"
             ) from error
-
-    def on_gpu(self) -> Iterator[tuple[str, Mapping[str, bytes]]]:
-        """Generate the shard's samples on a GPU; shards take turns where there are several.
-
-        Raises:
-            ValueError: If a sample fails or there is no GPU; names the shard.
-        """
-        import torch
-
-        from face_occlusion.generation.generate_torch import Source, generate_samples
-
-        name = shard_name(self.number)
-        if not torch.cuda.is_available():
-            raise ValueError(f"{name}: device is cuda, but torch {torch.__version__} sees no GPU")
-        device = f"cuda:{self.number % torch.cuda.device_count()}"
-        try:
-            source = Source(self.faces, self.occluders, self.params, device)
-            yield from generate_samples(source, self.keys, self.threads)
-        except ValueError as error:
-            raise ValueError(f"{name}: {error}") from error
 
 
 def generate_sample(
@@ -171,9 +144,8 @@ def generate_set(
             folder = resume(scratch, fingerprint(faces, occluders, params))
             workers = workers or num_workers()
             store = open_store(occluders, params.method, scratch / "occluders.bin", workers)
-            processes, threads = share_cores(workers, params.device)
-            make_task = _task_maker(folder, faces, store, params, threads)
-            entries = _finish_shards(folder, faces, make_task, processes, executor)
+            make_task = _task_maker(folder, faces, store, params)
+            entries = _finish_shards(folder, faces, make_task, workers, executor)
             write_index(folder, entries, info | summarise(folder, entries))
             folder.replace(out)
     except filelock.Timeout as error:
@@ -233,25 +205,18 @@ def resume(scratch: Path, wanted: str) -> Path:
     return folder
 
 
-def share_cores(workers: int, device: str) -> tuple[int, int]:
-    """Share workers out to processes and their threads: few processes take turns with a GPU."""
-    threads = min(workers, THREADS_BESIDE_A_GPU) if device == "cuda" else 1
-    return -(-workers // threads), threads
-
-
 def _task_maker(
     folder: Path,
     faces: ImageSet,
     store: OccluderStore | TextureStore,
     params: GenerateParams,
-    threads: int,
 ) -> Callable[[int], ShardTask]:
     """Return a function from a shard's number to its task."""
 
     def make_task(number: int) -> ShardTask:
         size = params.samples_per_shard
         keys = tuple(faces.keys[number * size : (number + 1) * size])
-        return ShardTask(folder, number, keys, faces, store, params, threads)
+        return ShardTask(folder, number, keys, faces, store, params)
 
     return make_task
 

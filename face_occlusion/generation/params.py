@@ -11,7 +11,6 @@ from face_occlusion.generation.colour_transfer.colour_transfer import ColourTran
 from face_occlusion.generation.harmonisation import HarmonisationParams
 
 METHODS = ("natocc", "randocc")
-DEVICES = ("cpu", "cuda")
 
 
 def check_range(name: str, values: Sequence[float], low: float, high: float) -> None:
@@ -128,8 +127,6 @@ class GenerateParams:
     """Leave faces unaugmented: pixels that the occluder does not touch keep their very values."""
     jpeg_quality: int
     """Quality of the images written, 1-100."""
-    device: str
-    """`cpu`, or `cuda`: codecs, colours and blending on the GPU, to a level or two the same."""
     samples_per_shard: int
 
     def __post_init__(self) -> None:
@@ -149,7 +146,5 @@ class GenerateParams:
             ("opacity_range", 0, 1),
         ):
             check_range(name, getattr(self, name), low, high)
-        if self.device not in DEVICES:
-            raise ValueError(f"device must be one of {', '.join(DEVICES)}; got {self.device!r}")
         check_share("transparent_prob", self.transparent_prob)
         check_range("jpeg_quality", [self.jpeg_quality] * 2, 1, 100)

@@ -92,7 +92,6 @@ def paper_params(
         harmonisation=harmonisation,
         keep_background=False,
         jpeg_quality=95,
-        device="cpu",
         samples_per_shard=256,
     )
 

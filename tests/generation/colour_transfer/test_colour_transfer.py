@@ -5,7 +5,6 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from face_occlusion.generation.colour_transfer.colour_transfer import (
     ColourTransferParams,
@@ -21,8 +20,6 @@ from face_occlusion.generation.colour_transfer.smoothing import (
     smooth_displacement_published,
 )
 from face_occlusion.generation.colour_transfer.transport import colour_distance, random_directions
-from face_occlusion.generation.colour_transfer_torch import transfer_colours_torch
-from face_occlusion.generation.transport_torch import smooth_displacement_torch
 
 PARAMS = ColourTransferParams(
     mode="masked",
@@ -169,69 +166,6 @@ def test_a_cutout_is_recoloured_like_straight_colours():
     assert (published[..., :3] <= coded[..., None]).all()
 
 
-def contrasting_scene(seed):
-    """A face with dark eyes and brows, a hand with some black: Algorithm 1 replaces a part."""
-    face, face_mask, hand, alpha = scene(seed)
-    draw = rng(seed + 100)
-    face[draw.random(face_mask.shape) < 0.2] = draw.integers(0, 25, 3)
-    hand[draw.random(alpha.shape) < 0.08] = 0
-    return face, face_mask, hand, np.rint(alpha * 255).astype(np.uint8)
-
-
-def on_torch(scenes, params, device="cpu"):
-    """`transfer_colours_torch` of several scenes as one batch, (B, h, w, 3) ints."""
-    face, mask, hand, alpha = (
-        torch.from_numpy(np.stack(arrays)).to(device) for arrays in zip(*scenes, strict=True)
-    )
-    moved = transfer_colours_torch(
-        face.permute(0, 3, 1, 2),
-        mask,
-        hand.permute(0, 3, 1, 2),
-        alpha,
-        [rng(i) for i in range(len(scenes))],
-        params,
-    )
-    return moved.permute(0, 2, 3, 1).cpu().numpy().astype(int)
-
-
-DEVICES = (
-    "cpu",
-    pytest.param(
-        "cuda",
-        marks=[
-            pytest.mark.gpu,
-            pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU"),
-        ],
-    ),
-)
-
-
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("reading", ("balanced", "literal", "off"))
-@pytest.mark.parametrize("mode", MODES)
-def test_batches_on_torch_equal_single_ones(mode, reading, device):
-    """Within a level, and nearly everywhere equal; see the module for mode `partial`."""
-    params = with_mode(mode, steps=5, algorithm1=reading)
-    scenes = [contrasting_scene(seed) for seed in range(3)]
-    expected = [transfer_colours(*one, rng(i), params) for i, one in enumerate(scenes)]
-    error = np.abs(on_torch(scenes, params, device) - np.stack(expected))
-    limit, mean = (6, 0.5) if mode == "partial" else (2, 0.05)
-    assert np.quantile(error, 0.999) <= limit / 2 and error.max() <= 2 * limit
-    assert error.mean() < mean
-    alone = on_torch(scenes[:1], params, device)
-    assert np.abs(alone[0] - on_torch(scenes, params, device)[0]).max() <= 1
-
-
-def test_torch_gives_up_the_hand_of_an_empty_face_only_in_the_published_mode():
-    face, face_mask, hand, alpha = contrasting_scene(0)
-    scenes = [(face, face_mask, hand, alpha), (face, np.zeros_like(face_mask), hand, alpha)]
-    for mode in ("masked", "faithful"):
-        with pytest.raises(ValueError, match="must hold a pixel"):
-            on_torch(scenes, with_mode(mode))
-    moved = on_torch(scenes, with_mode("published"))
-    assert (moved[0] != hand).any() and (moved[1] == hand).all()
-
-
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -347,19 +281,6 @@ def test_d02_smoothing_takes_one_separable_filter_and_no_shifts(monkeypatch):
     monkeypatch.setattr(cv2, "sepFilter2D", spy)
     smooth_displacement(np.zeros((36, 41, 3), np.float32), np.ones((36, 41)), 2.0)
     assert kernels == [(1, 4)]  # three channels and their weight
-
-
-def test_smoothing_on_torch_equals_numpy():
-    draw = rng(7)
-    change = draw.normal(0, 20, (36, 41, 3)).astype(np.float32)
-    weight = (draw.random((36, 41)) < 0.1).astype(np.float32)
-    planes = torch.from_numpy(change).permute(2, 0, 1)[None]
-    for sigma_px in (0, 2.0, 9.0):
-        smoothed = smooth_displacement_torch(
-            planes, torch.from_numpy(weight)[None, None], [sigma_px]
-        )
-        expected = smooth_displacement(change, weight, sigma_px)
-        np.testing.assert_allclose(smoothed[0].permute(1, 2, 0).numpy(), expected, atol=1e-3)
 
 
 def test_smoothing_with_sigma_0_changes_nothing():

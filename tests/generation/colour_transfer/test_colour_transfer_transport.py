@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -23,10 +22,6 @@ from face_occlusion.generation.colour_transfer.transport import (
     random_frames,
     sliced_transport,
     stable_argsort,
-)
-from face_occlusion.generation.transport_torch import (
-    quantile_transport_torch,
-    sliced_transport_torch,
 )
 
 SIZE = (5, 7)  # H != W, so swapped axes show
@@ -261,68 +256,3 @@ def test_colour_distance_of_other_counts_equals_repeating():
         np.sort(np.repeat(many, 2, axis=0) @ direction[0, 0]),
     )
     assert repeated == pytest.approx(np.sqrt(((along[0] - along[1]) ** 2).mean()))
-
-
-def test_torch_sliced_transport_is_like_the_reference(vectors):
-    def planes(name):
-        return torch.from_numpy(vectors[name] / 255).permute(2, 0, 1)[None].float()
-
-    directions = torch.from_numpy(vectors["directions"])
-    moved = sliced_transport_torch(planes("face_rgb"), planes("hand_rgb"), directions)
-    moved = moved[0].permute(1, 2, 0).numpy()
-    assert np.abs(moved - vectors["transported"]).max() * 255 < 1
-
-
-def test_torch_batches_equal_numpy():
-    rng = np.random.default_rng(12)
-    source, target = rng.integers(0, 256, (2, 3, *SIZE, 3), dtype=np.uint8)
-    directions = np.stack([random_directions(rng, 4, 5) for _ in range(3)])
-    planes = [torch.from_numpy(image / 255).permute(0, 3, 1, 2) for image in (source, target)]
-    moved = sliced_transport_torch(*planes, torch.from_numpy(directions)).permute(0, 2, 3, 1)
-    for i in range(3):
-        expected = sliced_transport(source[i], target[i], directions[i])
-        np.testing.assert_allclose(moved[i].numpy(), expected, atol=1e-5)
-
-
-def test_torch_quantile_transport_equals_numpy_on_photographs(vectors):
-    face, hand = vectors["face_rgb"], vectors["hand_rgb"]
-    face_mask, hand_mask = vectors["face_mask"], vectors["hand_mask"]
-    directions = random_frames(np.random.default_rng(13), 5, 3)
-    colours, member, counts = np.unique(
-        hand[hand_mask], axis=0, return_inverse=True, return_counts=True
-    )
-    expected = quantile_transport(face[face_mask] / 255, colours / 255, directions, counts)[member]
-    moved = quantile_transport_torch(
-        torch.from_numpy(face.reshape(1, -1, 3) / 255).mT,
-        torch.from_numpy(face_mask.reshape(1, -1)),
-        torch.from_numpy(hand.reshape(1, -1, 3) / 255).mT,
-        torch.from_numpy(hand_mask.reshape(1, -1)),
-        torch.from_numpy(directions),
-    )
-    moved = moved[0].T.numpy()
-    error = np.abs(moved[hand_mask.ravel()] - expected) * 255
-    assert error.mean() < 0.02 and error.max() < 4
-    outside = ~hand_mask.ravel()
-    np.testing.assert_allclose(moved[outside], hand.reshape(-1, 3)[outside] / 255, atol=1e-6)
-
-
-def test_torch_keeps_equal_colours_equal():
-    rng = np.random.default_rng(14)
-    source, colours = rng.random((40, 3)), rng.random((3, 3))
-    member = np.array([0, 1, 0, 2, 2, 2, 1, 2])
-    directions = random_frames(rng, 3, 3)
-    expected = quantile_transport(source, colours, directions, np.bincount(member))[member]
-    moved = quantile_transport_torch(
-        torch.from_numpy(source.T[None]),
-        torch.ones(1, 40, dtype=torch.bool),
-        torch.from_numpy(colours[member].T[None]),
-        torch.ones(1, 8, dtype=torch.bool),
-        torch.from_numpy(directions),
-    )
-    np.testing.assert_allclose(moved[0].T.numpy(), expected, atol=1e-5)
-
-
-def test_torch_quantile_transport_refuses_an_empty_row():
-    colours, mask = torch.zeros(2, 3, 4), torch.tensor([[True] * 4, [False] * 4])
-    with pytest.raises(ValueError, match="source_mask"):
-        quantile_transport_torch(colours, mask, colours, ~mask, torch.from_numpy(DIRECTIONS))
