@@ -14,7 +14,7 @@ from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder, SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
-from face_occlusion.training.augmentation import MEAN, STD
+from face_occlusion.networks.segmentor import MEAN, STD
 
 STOCK_TYPES = {
     "LeanMixTransformer": "MixVisionTransformer",

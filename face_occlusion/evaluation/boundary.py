@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from face_occlusion.evaluation.metrics import IGNORE_INDEX, ratio
+from face_occlusion.core.classes import IGNORED
+from face_occlusion.evaluation.metrics import ratio
 
 DILATION_FRAC = 0.02  # width of the band / diagonal of the image: the paper's choice for LVIS
 
@@ -71,7 +72,7 @@ def boundary_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
         (2,) int64 [intersection, union].
     """
     width_px = band_width_px(*target.shape)
-    counted = target != IGNORE_INDEX
+    counted = target != IGNORED
     pred_band = boundary_region(pred & counted, width_px)
     target_band = boundary_region(target == 1, width_px)
     both = np.count_nonzero(pred_band & target_band)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from face_occlusion.evaluation.metrics import IGNORE_INDEX, ratio
+from face_occlusion.core.classes import IGNORED
+from face_occlusion.evaluation.metrics import ratio
 
 NUM_BINS = 10
 _STEPS = 1000  # fine steps within a bin: a probability counts as 5e-5 more or less, at most
@@ -28,7 +29,7 @@ def calibration_counts(probability: np.ndarray, target: np.ndarray) -> np.ndarra
     num = NUM_BINS * _STEPS
     place = np.minimum(probability * num, num - 1).astype(np.uint16)
     place += (target == 1) * np.uint16(num)
-    place += (target == IGNORE_INDEX) * np.uint16(2 * num)
+    place += (target == IGNORED) * np.uint16(2 * num)
     counts = cv2.calcHist([place], [0], None, [3 * num], [0, 3 * num]).astype(float)
     background, faces = counts.reshape(3, NUM_BINS, _STEPS)[:2]  # the third is not counted
     counted = background + faces

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-IGNORE_INDEX = 255
+from face_occlusion.core.classes import IGNORED
+
 CLASSES = ("background", "face")
 COUNT_NAMES = ("tn", "fp", "fn", "tp")
 
@@ -38,7 +39,7 @@ def confusion_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     face = target == 1
     background = target == 0
     num_face, num_background = np.count_nonzero(face), np.count_nonzero(background)
-    if num_face + num_background + np.count_nonzero(target == IGNORE_INDEX) != target.size:
+    if num_face + num_background + np.count_nonzero(target == IGNORED) != target.size:
         raise ValueError(f"target must hold 0, 1 and 255; got {np.unique(target)[:8]}")
     tp = np.count_nonzero(pred & face)
     fp = np.count_nonzero(pred & background)

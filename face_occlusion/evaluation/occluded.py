@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from face_occlusion.core.classes import IGNORED
 from face_occlusion.evaluation.boundary import band_width_px, bounding_window
-from face_occlusion.evaluation.metrics import IGNORE_INDEX
 
 LEAST_PART_FRAC = 0.01  # parts of the face smaller than this share of it do not stretch the hull
 SLIVER_FRAC = 0.04  # a gap narrower than this share of the hull's size is no occluder
@@ -51,7 +51,7 @@ def occluded_region(target: np.ndarray) -> np.ndarray:
     opened = cv2.morphologyEx(
         hull & (1 - face), cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
     )
-    return opened.astype(bool) & (target != IGNORE_INDEX)
+    return opened.astype(bool) & (target != IGNORED)
 
 
 def _hull(face: np.ndarray) -> np.ndarray:
@@ -92,5 +92,5 @@ def border_band(occluded: np.ndarray, target: np.ndarray) -> np.ndarray:
         near_occluder = cv2.dilate(occluded[window].astype(np.uint8), kernel)
         near_face = cv2.dilate((labels == 1).astype(np.uint8), kernel)
         both = near_occluder.astype(bool) & near_face.astype(bool)
-        band[window] = both & (labels != IGNORE_INDEX)
+        band[window] = both & (labels != IGNORED)
     return band

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from face_occlusion.core.classes import IGNORED
 from face_occlusion.networks.products import resize
 
-IGNORED = 255
 MAX_COUNTED = 2**24  # float32 counts exactly up to here
 
 

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import torch
+from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from face_occlusion.networks.loss import mean_loss, ohem_loss
-from face_occlusion.training.augmentation import augment_normalised, normalise
-
-if TYPE_CHECKING:
-    from mmengine.optim import OptimWrapper
-
-    from face_occlusion.training.acceleration import StepGraph
 
 with warnings.catch_warnings():  # mmcv says that it was built without compiled operations
     warnings.filterwarnings("ignore", message="Fail to import", category=UserWarning)
@@ -25,16 +20,42 @@ with warnings.catch_warnings():  # mmcv says that it was built without compiled 
     from face_occlusion import networks
 
 
+MEAN = (123.675, 116.28, 103.53)  # ImageNet, RGB, levels
+STD = (58.395, 57.12, 57.375)
+
+Augment = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+class Stepper(Protocol):
+    """Takes whole training steps; `training.acceleration.StepGraph` does so on a GPU."""
+
+    def step(self, batch: dict[str, Any], wrapper: OptimWrapper) -> dict[str, Tensor]:
+        """Train on a batch and return the losses by name."""
+        ...
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Subtract ImageNet's mean and divide by its deviation; (N, 3, H, W) levels in, floats out."""
+    mean, std = per_channel(MEAN, images.device), per_channel(STD, images.device)
+    return (images.float() - mean) / std
+
+
+def per_channel(values: tuple[float, float, float], device: torch.device) -> Tensor:
+    """Return (1, 3, 1, 1) float32; a GPU fills it, where a copy would hold up the host."""
+    return torch.stack([torch.full((), value, device=device) for value in values]).view(1, 3, 1, 1)
+
+
 class BatchPreprocessor(nn.Module):
     """Move a batch to the network's device, augment it there and normalise it.
 
     Attributes:
-        augment: `augment_normalised`, or a compiled one.
+        augment: Augments and normalises a training batch: (images (N, 3, H, W) uint8, seg_maps
+            (N, H, W) uint8, draws (7, N) float32) to inputs and seg_maps. Training sets it.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.augment = augment_normalised
+        self.augment: Augment | None = None
         self.register_buffer("anchor", torch.zeros(()), persistent=False)  # knows the device
 
     def forward(self, batch: dict[str, Any], training: bool = False) -> dict[str, Any]:
@@ -47,12 +68,17 @@ class BatchPreprocessor(nn.Module):
 
         Returns:
             `inputs` (N, 3, H, W) float32 and, for training, `seg_maps` (N, H, W) uint8.
+
+        Raises:
+            ValueError: If a training batch comes before `augment` is set.
         """
         device = self.anchor.device
         # A (N, H, W, 3) tensor seen as (N, 3, H, W) is what PyTorch calls channels-last.
         images = batch["inputs"].to(device, non_blocking=True).permute(0, 3, 1, 2)
         if not training:
             return {"inputs": normalise(images)}
+        if self.augment is None:
+            raise ValueError("augment must be set before training (training.acceleration.set_up)")
         seg_maps = batch["seg_maps"].to(device, non_blocking=True)
         draws = batch["draws"].to(device, non_blocking=True)
         inputs, seg_maps = self.augment(images, seg_maps, draws)
@@ -84,7 +110,7 @@ class FaceSegmentor(EncoderDecoder):
         self.gather: Callable[[Tensor], Tensor] = _own
         self.autocast = False
         self.run_head = networks.run_module
-        self.stepper: StepGraph | None = None
+        self.stepper: Stepper | None = None
 
     def forward(
         self, inputs: Tensor, seg_maps: Tensor | None = None, mode: str = "tensor"

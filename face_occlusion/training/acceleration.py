@@ -11,30 +11,28 @@ that is seeded before each step.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
 from face_occlusion.networks import mix_block, run_module
+from face_occlusion.networks.segmentor import FaceSegmentor
 from face_occlusion.training.augmentation import augment_normalised
-
-if TYPE_CHECKING:
-    from face_occlusion.networks.segmentor import FaceSegmentor
 
 WARM_UP = 3  # steps before the recording: kernels are compiled and chosen, states made
 PROGRAMS = 64  # most programs of one function: blocks that differ in shape, training or not
 
 
 def set_up(model: FaceSegmentor, *, precision: str, accelerated: bool) -> None:
-    """Prepare a network that lies on its device for training; on the CPU nothing changes.
+    """Prepare a network that lies on its device for training; on the CPU it only augments.
 
     Args:
         model: The network.
         precision: `bf16` computes products in bfloat16 (autocast); weights stay float32.
         accelerated: Whether to compile and to record the step.
     """
+    model.data_preprocessor.augment = augment_normalised
     if next(model.parameters()).device.type != "cuda":
         return
     model.autocast = precision == "bf16"

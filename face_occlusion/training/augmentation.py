@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from face_occlusion.core.classes import IGNORED
+from face_occlusion.networks.segmentor import normalise, per_channel
 from face_occlusion.training.settings import AugmentParams
 
 # PhotoMetricDistortion's defaults.
@@ -24,10 +26,6 @@ CONTRAST_RANGE = (0.5, 1.5)
 SATURATION_RANGE = (0.5, 1.5)
 HUE_DELTA = 18  # of OpenCV's 180 steps, 2 degrees each
 
-MEAN = (123.675, 116.28, 103.53)  # ImageNet, RGB, levels
-STD = (58.395, 57.12, 57.375)
-
-IGNORED = 255
 NUMBERS = ("flip", "angle_deg", "brightness", "contrast", "contrast_last", "saturation", "hue")
 
 
@@ -156,7 +154,7 @@ def shift_hue(images: Tensor, degrees: Tensor) -> Tensor:
         (green - blue) / safe,
         torch.where(argmax == 1, 2 + (blue - red) / safe, 4 + (red - green) / safe),
     )
-    offsets = _per_channel((5.0, 3.0, 1.0), images.device)
+    offsets = per_channel((5.0, 3.0, 1.0), images.device)
     k = (offsets + sector + degrees / 60).remainder(6)
     return value - chroma * torch.minimum(k, 4 - k).clamp(0, 1)
 
@@ -174,17 +172,6 @@ def augment_normalised(images: Tensor, seg_maps: Tensor, stacked: Tensor) -> tup
     """
     images, seg_maps = augment(images, seg_maps, Draws(*stacked))
     return normalise(images).contiguous(memory_format=torch.channels_last), seg_maps
-
-
-def normalise(images: Tensor) -> Tensor:
-    """Subtract ImageNet's mean and divide by its deviation; (N, 3, H, W) levels in, floats out."""
-    mean, std = _per_channel(MEAN, images.device), _per_channel(STD, images.device)
-    return (images.float() - mean) / std
-
-
-def _per_channel(values: tuple[float, float, float], device: torch.device) -> Tensor:
-    """Return (1, 3, 1, 1) float32; a GPU fills it, where a copy would hold up the host."""
-    return torch.stack([torch.full((), value, device=device) for value in values]).view(1, 3, 1, 1)
 
 
 def _levels(images: Tensor) -> Tensor:

@@ -15,15 +15,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from mmengine.model import MMDistributedDataParallel
 from torch import Tensor, distributed, nn
 from torch.distributed.nn.functional import all_reduce
 
-if TYPE_CHECKING:
-    from face_occlusion.networks.segmentor import FaceSegmentor
+from face_occlusion.networks.segmentor import FaceSegmentor
 
 GPUS_PER_RUN = "FACE_OCCLUSION_GPUS_PER_RUN"  # not a parameter: it decides speed, not results
 

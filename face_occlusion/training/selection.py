@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from face_occlusion.core.classes import IGNORED
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.networks.loss import IGNORED, margin
+from face_occlusion.networks.loss import margin
 from face_occlusion.networks.segmentor import FaceSegmentor
 from face_occlusion.training.dataset import read_sample
 from face_occlusion.training.distributed import ALONE, Processes

@@ -10,9 +10,9 @@ from mmseg.models.losses import CrossEntropyLoss
 from mmseg.structures.sampler import OHEMPixelSampler
 from torch.nn import functional
 
+from face_occlusion.core.classes import IGNORED
 from face_occlusion.networks import loss as loss_module
 from face_occlusion.networks.loss import (
-    IGNORED,
     hard_pixels,
     kth_largest,
     margin,

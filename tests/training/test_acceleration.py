@@ -11,7 +11,7 @@ from torch._dynamo.utils import counters
 from face_occlusion.networks.checkpoint import read_checkpoint
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.acceleration import WARM_UP, compile_parts, set_up
-from face_occlusion.training.augmentation import draw, stack_draws
+from face_occlusion.training.augmentation import augment_normalised, draw, stack_draws
 from face_occlusion.training.configs import resolve
 from face_occlusion.training.loop import train_run
 from face_occlusion.training.selection import SelectionSet
@@ -38,7 +38,9 @@ def network(name: str, *, dropout: bool) -> tuple[FaceSegmentor, dict]:
         if name == "segformer":
             parts["backbone"]["drop_path_rate"] = 0.0
     torch.manual_seed(0)
-    return build_segmentor(parts).train(), config
+    model = build_segmentor(parts).train()
+    model.data_preprocessor.augment = augment_normalised
+    return model, config
 
 
 def batch(seed: int, size: int = 4, side: int = 64) -> dict[str, torch.Tensor]:

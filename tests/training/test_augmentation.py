@@ -7,15 +7,13 @@ import pytest
 import torch
 from mmseg.datasets.transforms import PhotoMetricDistortion, RandomFlip, RandomRotate
 
+from face_occlusion.core.classes import IGNORED
+from face_occlusion.networks.segmentor import MEAN, STD, normalise
 from face_occlusion.training.augmentation import (
-    IGNORED,
-    MEAN,
-    STD,
     Draws,
     augment,
     distort,
     draw,
-    normalise,
     rotate,
 )
 from face_occlusion.training.settings import AugmentParams

@@ -16,8 +16,7 @@ from torch.nn import functional
 from face_occlusion.core.writing import file_aside
 from face_occlusion.evaluation.inference import Segmenter
 from face_occlusion.networks.loss import margin
-from face_occlusion.networks.segmentor import FaceSegmentor
-from face_occlusion.training.augmentation import normalise
+from face_occlusion.networks.segmentor import FaceSegmentor, normalise
 
 INPUT, OUTPUT = "image", "face_probability"
 TOLERANCE = 1e-3  # largest difference of a probability from PyTorch's
