@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from face_occlusion.miniature.params import MiniatureParams
-from face_occlusion.miniature.release_benchmarks import draw_cofw, draw_realocc, draw_realocc_wild
-from face_occlusion.miniature.release_coco import draw_coco
-from face_occlusion.miniature.release_faces import draw_celebamask_hq
-from face_occlusion.miniature.release_occluders import draw_dtd, draw_hands_11k
+from face_occlusion.miniature.archives import MiniatureParams
+from face_occlusion.miniature.release_faces import (
+    draw_celebamask_hq,
+    draw_cofw,
+    draw_realocc,
+    draw_realocc_wild,
+)
+from face_occlusion.miniature.release_occluders import draw_coco, draw_dtd, draw_hands_11k
 
 __all__ = ["MiniatureParams", "draw_release"]
 

@@ -1,14 +1,59 @@
-"""A picture in the making: linear light and one label per pixel, at twice the final size."""
+"""The painting: linear light and one label per pixel, at twice the final size."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from face_occlusion.miniature.colours import scaled, to_srgb
 from face_occlusion.miniature.fields import blur
+from face_occlusion.miniature.light import Light, Surface, drop_shadow, scaled, shade, to_srgb
+
+
+class Part(enum.IntEnum):
+    """What a pixel shows; names in lower case are the release's file names.
+
+    Sides are the person's: `l_eye` lies on the right of the picture, as in the release.
+    """
+
+    BACKGROUND = 0
+    SKIN = 1
+    L_BROW = 2
+    R_BROW = 3
+    L_EYE = 4
+    R_EYE = 5
+    NOSE = 6
+    MOUTH = 7
+    U_LIP = 8
+    L_LIP = 9
+    EYE_G = 10
+    L_EAR = 11
+    R_EAR = 12
+    EAR_R = 13
+    NECK = 14
+    NECK_L = 15
+    CLOTH = 16
+    HAIR = 17
+    HAT = 18
+    OCCLUDER = 19  # has no layer: background, or called skin by mistake
+
+
+# Table 1 of the paper: skin of the head with eyes, nose and mouth, without ears.
+FACE_PARTS = (
+    Part.SKIN,
+    Part.L_BROW,
+    Part.R_BROW,
+    Part.L_EYE,
+    Part.R_EYE,
+    Part.NOSE,
+    Part.MOUTH,
+    Part.U_LIP,
+    Part.L_LIP,
+)
+LAYERS = tuple(part for part in Part if part not in (Part.BACKGROUND, Part.OCCLUDER))
+
 
 SUPERSAMPLE = 2
 
@@ -145,3 +190,40 @@ def photograph(canvas: Canvas, camera: Camera, rng: np.random.Generator) -> np.n
         own = rng.standard_normal((height, width), dtype=np.float32)
         srgb[..., channel] += camera.noise * (0.8 * grain + 0.5 * own)
     return np.clip(srgb * 255 + 0.5, 0, 255).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Solid:
+    """A body ready to be painted.
+
+    Attributes:
+        alpha: (H, W) float32 coverage.
+        height: (H, W) float32 height in pixels.
+        surface: Its look.
+    """
+
+    alpha: np.ndarray
+    height: np.ndarray
+    surface: Surface
+
+
+def paint_solid(
+    canvas: Canvas, solid: Solid, light: Light, *, label: int | None, lift_px: float = 0.0
+) -> None:
+    """Light a solid and lay it on the canvas; it throws a shadow if lifted.
+
+    Args:
+        canvas: The painting.
+        solid: What to paint, in the canvas's size.
+        light: The light.
+        label: Its label, None to keep the labels.
+        lift_px: Distance from what lies below, 0 for no shadow.
+    """
+    if lift_px > 0:
+        canvas.darken(drop_shadow(solid.alpha, light, lift_px, 0.5))
+    box = bounding_box(solid.alpha)
+    if box is None:
+        return
+    colour = np.zeros((*canvas.shape, 3), np.float32)
+    colour[box] = shade(solid.surface.crop(box), solid.height[box], light)
+    canvas.paint(solid.alpha, colour, label)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from face_occlusion.miniature.canvas import Canvas, bounding_box
-from face_occlusion.miniature.colours import hair_colour, mix, scaled, skin_colour
+from face_occlusion.miniature.canvas import Canvas, Part, bounding_box
 from face_occlusion.miniature.fields import (
     blur,
     fill,
@@ -17,10 +16,17 @@ from face_occlusion.miniature.fields import (
     stroke,
     value_noise,
 )
-from face_occlusion.miniature.head import Frame, Head
-from face_occlusion.miniature.lighting import Light, Surface, drop_shadow, shade
-from face_occlusion.miniature.parts import Part
-from face_occlusion.miniature.person import Person
+from face_occlusion.miniature.light import (
+    Light,
+    Surface,
+    drop_shadow,
+    hair_colour,
+    mix,
+    scaled,
+    shade,
+    skin_colour,
+)
+from face_occlusion.miniature.person import Frame, Head, Person
 
 _POINTS = 22  # points of a strand
 _LONG = ("long", "wavy", "bob_fringe", "curtain")

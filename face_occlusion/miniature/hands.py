@@ -6,20 +6,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.miniature.canvas import Canvas
-from face_occlusion.miniature.colours import any_colour, mix, scaled, skin_colour
+from face_occlusion.miniature.canvas import Canvas, Solid, paint_solid
 from face_occlusion.miniature.fields import (
+    Capsule,
     blur,
     ellipse,
     fill,
     fractal_noise,
+    join_capsules,
     rotation,
     smooth_curve,
     stroke,
     value_noise,
 )
-from face_occlusion.miniature.lighting import SKIN_WRAP, Light, Surface
-from face_occlusion.miniature.solids import Capsule, Solid, join_capsules, paint_solid
+from face_occlusion.miniature.light import (
+    SKIN_WRAP,
+    Light,
+    Surface,
+    any_colour,
+    mix,
+    scaled,
+    skin_colour,
+)
 
 # Knuckle (x, y), finger length and radius; unit: width of the palm, fingers point to -y.
 _KNUCKLES = ((-0.36, -0.02), (-0.12, -0.1), (0.12, -0.08), (0.34, 0.03))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from face_occlusion.miniature.colours import any_colour, from_hex, scaled, to_linear
+from face_occlusion.miniature.canvas import Part, Solid, paint_solid
 from face_occlusion.miniature.fields import (
+    Lathe,
+    Spot,
     fill,
     fractal_noise,
     grid,
@@ -15,12 +17,16 @@ from face_occlusion.miniature.fields import (
     value_noise,
 )
 from face_occlusion.miniature.hands import HandPlace, draw_hand, paint_hand
-from face_occlusion.miniature.lighting import Surface, drop_shadow
+from face_occlusion.miniature.light import (
+    Surface,
+    any_colour,
+    drop_shadow,
+    from_hex,
+    scaled,
+    to_linear,
+)
 from face_occlusion.miniature.objects import draw_object
-from face_occlusion.miniature.parts import Part
 from face_occlusion.miniature.portraits import Portrait
-from face_occlusion.miniature.solids import Lathe, Solid, paint_solid
-from face_occlusion.miniature.spots import Spot
 
 # Called skin in the release's own masks where they lie over a face, as CelebAMask-HQ does.
 CALLED_SKIN = ("hand", "studio_microphone", "food")

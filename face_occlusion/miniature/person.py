@@ -1,10 +1,14 @@
-"""Who is in the picture: what stays with a person, and what changes between photographs."""
+"""People: what stays with a person, what changes between photographs, and the head."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+
+from face_occlusion.miniature.fields import fill, rotation, smooth_curve
+from face_occlusion.miniature.light import iris_colour
 
 HAIR_STYLES = (
     "bald", "buzz", "short", "side_part", "quiff", "curly", "afro",
@@ -98,8 +102,6 @@ class View:
 
 def draw_person(rng: np.random.Generator, tone: float) -> Person:
     """Draw a person of a given skin tone (0 very light to 1 very dark)."""
-    from face_occlusion.miniature.colours import iris_colour
-
     feminine = bool(rng.random() < 0.5)
     age = float(rng.beta(1.3, 2.2))
     style = str(rng.choice(HAIR_STYLES, p=_FEMININE_HAIR if feminine else _MASCULINE_HAIR))
@@ -166,3 +168,212 @@ def draw_view(rng: np.random.Generator, person: Person) -> View:
         lids=rng.uniform(0.8, 1.12) - 0.15 * max(smile, 0),
         make_up=float(rng.uniform(0, 1)) if person.feminine else 0.0,
     )
+
+
+_GOLDEN = (5**0.5 - 1) / 2
+
+# First identity of each release: nobody appears in two.
+TRAIN, TEST, REALOCC, WILD, COFW = (1_000_000 * k for k in range(5))
+
+
+def cast(identity: int, seed: int) -> Person:
+    """Return the person of an identity; neighbouring identities spread evenly over skin tones."""
+    tone = (0.07 + identity * _GOLDEN) % 1
+    return draw_person(np.random.default_rng([identity, seed, 11]), tone)
+
+
+def picture_rng(identity: int, picture: int, seed: int) -> np.random.Generator:
+    """Return the source of all that is drawn for one picture of a person."""
+    return np.random.default_rng([identity, picture, seed, 12])
+
+
+X_LIMIT = 1.15  # the face's texture covers X in [-X_LIMIT, X_LIMIT]
+Y_TOP, Y_BOTTOM = -1.5, 1.75  # and Y in [Y_TOP, Y_BOTTOM]
+_CROWN = -1.38
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where a head sits in the picture.
+
+    Head coordinates: X to the picture's right, Y down, Z to the viewer; origin between the eyes on
+    the head's axis; unit half a face width.
+
+    Attributes:
+        shape: (height, width) of the drawing in pixels.
+        origin_xy: Pixel of the origin.
+        unit_px: Pixels per unit.
+        view: The pose.
+    """
+
+    shape: tuple[int, int]
+    origin_xy: tuple[float, float]
+    unit_px: float
+    view: View
+
+    def flat(self, points: np.ndarray) -> np.ndarray:
+        """Place (N, 2) points of the upright picture plane, in units: roll, scale, shift."""
+        return points @ rotation(self.view.roll_rad).T * self.unit_px + self.origin_xy
+
+    def project(self, points: np.ndarray) -> np.ndarray:
+        """Place (N, 3) head coordinates: yaw and pitch first. Returns (N, 2) pixels."""
+        x, y, z = np.asarray(points, float).T
+        yaw = self.view.yaw_rad
+        turned = np.stack(
+            [x * np.cos(yaw) + z * np.sin(yaw), y - self.view.pitch * (z - 0.2)], axis=1
+        )
+        return self.flat(turned)
+
+
+def make_frame(shape: tuple[int, int], view: View) -> Frame:
+    """Place a view in a drawing of (height, width) pixels."""
+    height, width = shape
+    return Frame(
+        shape=shape,
+        origin_xy=(view.centre_xy[0] * width, view.centre_xy[1] * height),
+        unit_px=view.unit_frac * height,
+        view=view,
+    )
+
+
+class Head:
+    """The outline and the depth of a person's head, without its relief."""
+
+    def __init__(self, person: Person) -> None:
+        """Build the outline; a full beard lengthens the chin."""
+        length = person.length + (0.07 if person.beard == "full" else 0)
+        half = np.array(
+            [
+                (0, _CROWN),
+                (0.52, -1.25),
+                (0.84, -0.92),
+                (0.965, -0.45),
+                (0.98 * person.cheek, 0.05),
+                (0.945 * person.cheek, 0.42),
+                (0.86 * person.jaw, 0.55 * length),
+                (0.71 * person.jaw, 0.75 * length),
+                (0.47 * (person.jaw + person.chin) / 2, 0.915 * length),
+                (0.25 * person.chin, 0.985 * length),
+                (0, length),
+            ]
+        )
+        closed = np.concatenate([half, half[-2:0:-1] * (-1, 1)])
+        outline = smooth_curve(closed, 4000, closed=True)
+        right = outline[outline[:, 0] >= 0]
+        right = right[np.argsort(right[:, 1])]
+        self.rows = np.linspace(right[0, 1], right[-1, 1], 1600)
+        self.widths = np.maximum(np.interp(self.rows, right[:, 1], right[:, 0]), 0.01)
+        self.length = length
+
+    def width(self, y: np.ndarray | float) -> np.ndarray:
+        """Return the half width at height y, at least 0.01."""
+        return np.interp(y, self.rows, self.widths)
+
+    def depth(self, y: np.ndarray | float) -> np.ndarray:
+        """Return the half depth at height y: flatter than a lathe would make it."""
+        return 0.98 * np.clip(self.width(y), 0.01, 1) ** 0.42
+
+    def forward(self, y: np.ndarray | float) -> np.ndarray:
+        """Return how far the head's axis lies in front of the neck's at height y."""
+        return 0.12 * np.clip((np.asarray(y, float) - 0.4) / 1.0, 0, 1)
+
+    def front(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Return the depth Z of the face at (x, y), 0 outside the outline."""
+        share = np.clip(1 - (x / self.width(y)) ** 2, 0, 1)
+        return self.depth(y) * np.sqrt(share) + self.forward(y)
+
+    def on_face(self, points: np.ndarray) -> np.ndarray:
+        """Lift (N, 2) points (X, Y) onto the face: (N, 3)."""
+        return np.column_stack([points, self.front(points[:, 0], points[:, 1])])
+
+    def outline(self, frame: Frame, grow: float = 0.0) -> np.ndarray:
+        """Return the silhouette as seen: (N, 2) pixels, grown outwards by `grow` units."""
+        yaw = frame.view.yaw_rad
+        c, s = np.cos(yaw), np.sin(yaw)
+        turn = np.linspace(0, np.pi, 90)  # rows close up where the outline curves most
+        rows = self.rows[np.rint((1 - np.cos(turn)) / 2 * (len(self.rows) - 1)).astype(int)]
+        extent = np.hypot(self.width(rows) * c, self.depth(rows) * s * 0.9)
+        extent[[0, -1]] = 0
+        middle = self.forward(rows) * s
+        right = np.stack([middle + extent, rows], axis=1)
+        left = np.stack([middle - extent, rows], axis=1)[::-1]
+        points = np.concatenate([right, left[1:-1]])
+        if grow:
+            centre = np.array([0.0, 0.05])
+            away = points - centre
+            points = points + grow * away / np.linalg.norm(away, axis=1, keepdims=True)
+        return frame.flat(points)
+
+    def alpha(self, frame: Frame) -> np.ndarray:
+        """Return the silhouette's coverage, (H, W) float32."""
+        return fill(frame.shape, self.outline(frame))
+
+
+@dataclass(frozen=True)
+class FaceMap:
+    """For each pixel of a box around the head: depth, and the place on the texture.
+
+    Attributes:
+        box: Slices of the drawing.
+        height_px: (h, w) float32 depth with relief, in pixels.
+        texture_x, texture_y: (h, w) float32 coordinates for `cv2.remap` on the texture.
+    """
+
+    box: tuple[slice, slice]
+    height_px: np.ndarray
+    texture_x: np.ndarray
+    texture_y: np.ndarray
+
+    def sample(self, texture: np.ndarray, nearest: bool = False) -> np.ndarray:
+        """Look a texture up at each pixel of the box."""
+        how = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
+        return cv2.remap(
+            texture, self.texture_x, self.texture_y, how, borderMode=cv2.BORDER_REPLICATE
+        )
+
+
+def map_face(head: Head, frame: Frame, relief: np.ndarray, density: float) -> FaceMap:
+    """Find the face behind each pixel: rays parallel to Z meet an ellipse in each row.
+
+    The relief moves the point met, found by iterating twice: a turned nose is seen from its side.
+
+    Args:
+        head: The head.
+        frame: Its place.
+        relief: (h, w) float32 texture of heights over the smooth head, in units.
+        density: Texture pixels per unit.
+    """
+    box = _head_box(head, frame)
+    cos_roll, sin_roll = np.cos(frame.view.roll_rad), np.sin(frame.view.roll_rad)
+    px = np.arange(box[1].start, box[1].stop, dtype=np.float32) + 0.5 - frame.origin_xy[0]
+    py = np.arange(box[0].start, box[0].stop, dtype=np.float32) + 0.5 - frame.origin_xy[1]
+    px, py = px[None] / np.float32(frame.unit_px), py[:, None] / np.float32(frame.unit_px)
+    x = px * np.float32(cos_roll) + py * np.float32(sin_roll)
+    y = py * np.float32(cos_roll) - px * np.float32(sin_roll)
+    c, s = np.float32(np.cos(frame.view.yaw_rad)), np.float32(np.sin(frame.view.yaw_rad))
+    fine = (np.clip((y - Y_TOP) / (Y_BOTTOM - Y_TOP), 0, 1) * 8191).astype(np.int32)
+    rows = np.linspace(Y_TOP, Y_BOTTOM, 8192)
+    width = head.width(rows).astype(np.float32)[fine]
+    depth = head.depth(rows).astype(np.float32)[fine]
+    forward = head.forward(rows).astype(np.float32)[fine]
+    ww, dd = 1 / (width * width), 1 / (depth * depth)
+    reach = np.sqrt((width * c) ** 2 + (depth * s) ** 2)
+    centred = np.clip(x - forward * s, -reach, reach)  # beside the head: its edge
+    a = s * s * ww + c * c * dd
+    b = centred * (s * c) * (dd - ww)
+    k = centred * centred * (c * c * ww + s * s * dd) - 1
+    z = (-b + np.sqrt(np.maximum(b * b - a * k, 0))) / a + forward * c
+    rise, u, v = np.zeros_like(z), z, z
+    for _ in range(2):
+        raised = z + rise
+        u = (x * c - raised * s + X_LIMIT) * np.float32(density)
+        v = (y + np.float32(frame.view.pitch) * (raised - 0.2) - Y_TOP) * np.float32(density)
+        rise = cv2.remap(relief, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return FaceMap(box, (z + rise) * np.float32(frame.unit_px), u - 0.5, v - 0.5)
+
+
+def _head_box(head: Head, frame: Frame) -> tuple[slice, slice]:
+    outline = head.outline(frame)
+    low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 3, 0)
+    high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 3, frame.shape[::-1])
+    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))

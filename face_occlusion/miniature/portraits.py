@@ -1,4 +1,4 @@
-"""A portrait: background, person, camera; its picture, its labels and its landmarks."""
+"""A portrait: background, person and clothes, with its labels and its landmarks."""
 
 from __future__ import annotations
 
@@ -6,23 +6,53 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.miniature.backgrounds import paint_background
-from face_occlusion.miniature.canvas import SUPERSAMPLE, Canvas, coverage, draw_camera, photograph
+from face_occlusion.miniature.backdrops import paint_background
+from face_occlusion.miniature.canvas import (
+    FACE_PARTS,
+    SUPERSAMPLE,
+    Canvas,
+    Part,
+    Solid,
+    bounding_box,
+    coverage,
+    draw_camera,
+    paint_solid,
+    photograph,
+)
+from face_occlusion.miniature.fields import (
+    blur,
+    ellipse,
+    fill,
+    fractal_noise,
+    grid,
+    inflate,
+    smooth_curve,
+    value_noise,
+)
 from face_occlusion.miniature.hair import Barber
-from face_occlusion.miniature.head import FaceMap, Frame, Head, make_frame, map_face
-from face_occlusion.miniature.lighting import (
+from face_occlusion.miniature.light import (
     SKIN_WRAP,
     Light,
     Surface,
+    any_colour,
     cast_shadow,
     draw_light,
     drop_shadow,
+    mix,
+    scaled,
     shade,
+    skin_colour,
 )
-from face_occlusion.miniature.parts import FACE_PARTS
-from face_occlusion.miniature.person import Person, View
+from face_occlusion.miniature.person import FaceMap, Frame, Head, Person, View, make_frame, map_face
+from face_occlusion.miniature.relief import (
+    BROW_SPAN,
+    brow_half,
+    brow_line,
+    eye_lids,
+    mouth_edges,
+    mouth_half,
+)
 from face_occlusion.miniature.skin import FaceTexture, draw_face_texture
-from face_occlusion.miniature.torso import paint_clothes, paint_ears, paint_neck
 
 _TEXTURE_SHARPNESS = 1.1  # texture pixels per pixel of the drawing
 
@@ -103,3 +133,206 @@ def _lit_face(face: FaceMap, frame: Frame, texture: FaceTexture, light: Light) -
     shadow = cast_shadow(face.height_px, light, 0.45 * frame.unit_px)
     surface = Surface(face.sample(texture.albedo), SKIN_WRAP, gloss=face.sample(texture.gloss))
     return shade(surface, face.height_px, light, 0.35 + 0.65 * shadow)
+
+
+NECKLINES = ("crew", "v_neck", "shirt", "roll_neck", "boat")
+
+
+def paint_neck(canvas: Canvas, frame: Frame, person: Person, light: Light) -> None:
+    """Paint neck and bare shoulders, which clothes then cover."""
+    wide = 0.56 if person.feminine else 0.72
+    right = [(wide + 0.04, 0.6), (wide - 0.03, 1.25), (wide + 0.05, 1.62), (wide + 0.45, 1.88)]
+    right += [(1.9, 2.2), (2.3, 3.0), (2.3, 5.0)]
+    points = np.array(right + [(-x, y) for x, y in reversed(right)])
+    points[:, 0] += 0.1 * np.sin(frame.view.yaw_rad)
+    alpha = fill(frame.shape, frame.flat(smooth_curve(points, 80)))
+    x, _ = grid(frame.shape)
+    across = (x - frame.origin_xy[0]) / frame.unit_px
+    column = np.sqrt(np.clip(1 - (across / (wide + 0.08)) ** 2, 0, 1)).astype(np.float32)
+    height = 0.8 * frame.unit_px * wide * blur(column, 0.06 * frame.unit_px)
+    height += 0.6 * inflate(alpha, 0.35 * frame.unit_px)
+    albedo = skin_colour(person.tone, person.warmth) * np.array([0.93, 0.88, 0.87], np.float32)
+    surface = Surface(albedo, SKIN_WRAP, gloss=0.03, shininess=8)
+    paint_solid(canvas, Solid(alpha, height, surface), light, label=Part.NECK)
+
+
+def paint_clothes(
+    canvas: Canvas, frame: Frame, person: Person, light: Light, rng: np.random.Generator
+) -> None:
+    """Paint a garment over neck and shoulders; one in five is near the colour of skin."""
+    style = NECKLINES[rng.integers(len(NECKLINES))]
+    if rng.random() < 0.2:
+        base = skin_colour(rng.uniform(0.1, 0.75), rng.uniform(-1, 1)) * rng.uniform(0.8, 1.1)
+    else:
+        base = any_colour(rng, (0.05, 0.85), (0.08, 0.95))
+    depth = {"crew": 1.8, "v_neck": 2.35, "shirt": 2.05, "roll_neck": 1.42, "boat": 2.0}[style]
+    side = {"crew": 0.62, "v_neck": 0.6, "shirt": 0.6, "roll_neck": 0.66, "boat": 1.05}[style]
+    side += 0 if person.feminine else 0.1
+    top = 1.42 if style == "roll_neck" else 1.62
+    right = [(0.0, depth), (side * 0.6, depth - (0.2 if style == "v_neck" else 0.06))]
+    right += [(side, top + (0.2 if style == "boat" else 0)), (side + 0.35, top + 0.22)]
+    right += [(1.75, 2.05), (2.25, 2.6), (2.45, 5.0)]
+    points = np.array([(-x, y) for x, y in reversed(right)] + right[1:])
+    alpha = fill(frame.shape, frame.flat(smooth_curve(points, 90)))
+    unit = frame.unit_px
+    box = bounding_box(alpha)
+    if box is None:
+        return
+    size = (box[0].stop - box[0].start, box[1].stop - box[1].start)
+    height = inflate(alpha, 0.5 * unit)
+    height[box] += 0.03 * unit * fractal_noise(rng, size, 0.7 * unit, 2)
+    albedo = np.zeros((*frame.shape, 3), np.float32)
+    albedo[box] = _cloth_pattern(rng, size, unit, base)
+    surface = Surface(albedo, gloss=float(rng.choice([0.0, 0.04])))
+    paint_solid(canvas, Solid(alpha, height, surface), light, label=Part.CLOTH, lift_px=0.05 * unit)
+    if style == "shirt":
+        _paint_collar(canvas, frame, light, base, side)
+
+
+def _cloth_pattern(
+    rng: np.random.Generator, shape: tuple[int, int], unit_px: float, base: np.ndarray
+) -> np.ndarray:
+    """Draw woven cloth: plain, striped or checked; (H, W, 3) linear RGB."""
+    x, y = (axis / unit_px * rng.uniform(2, 5) % 1 for axis in grid(shape))
+    kind = rng.choice(["stripes", "rings", "checks", "plain"], p=[0.2, 0.2, 0.2, 0.4])
+    other = any_colour(rng, (0.0, 0.8), (0.1, 0.95))
+    weave = 1 + 0.06 * value_noise(rng, shape, 2)
+    if kind == "plain":
+        return scaled(base, weave)
+    weight = {"stripes": 0.7 * (x < 0.35), "rings": 0.7 * (y < 0.4)}.get(
+        str(kind), 0.4 * (x < 0.5) + 0.4 * (y < 0.5)
+    )
+    return scaled(mix(base, other, blur(weight.astype(np.float32), 1)), weave)
+
+
+def _paint_collar(
+    canvas: Canvas, frame: Frame, light: Light, base: np.ndarray, side: float
+) -> None:
+    for sign in (-1, 1):
+        wing = [
+            (sign * side, 1.48),
+            (sign * 0.08, 2.08),
+            (sign * 0.42, 2.46),
+            (sign * (side + 0.25), 1.84),
+        ]
+        alpha = fill(frame.shape, frame.flat(np.array(wing)))
+        surface = Surface(np.clip(base * 1.12, 0, 0.95))
+        height = inflate(alpha, 0.12 * frame.unit_px)
+        lift = 0.04 * frame.unit_px
+        paint_solid(canvas, Solid(alpha, height, surface), light, label=Part.CLOTH, lift_px=lift)
+
+
+def paint_ears(
+    canvas: Canvas, frame: Frame, head: Head, person: Person, light: Light, rings: bool
+) -> None:
+    """Paint both ears, and rings in them on request."""
+    unit, yaw = frame.unit_px, frame.view.yaw_rad
+    base = skin_colour(person.tone, person.warmth) * np.array([1.0, 0.84, 0.82], np.float32)
+    for side in (-1, 1):
+        centre = frame.project(np.array([[side * 1.0, 0.2, 0.02]]))[0]
+        wide = 0.13 * (1 - side * np.sin(yaw) * 0.9)
+        if wide < 0.03:
+            continue
+        turn = frame.view.roll_rad + side * 0.16
+        outline = ellipse((centre[0], centre[1]), (wide * unit, 0.3 * unit), turn)
+        alpha = fill(frame.shape, outline)
+        inner = fill(
+            frame.shape,
+            ellipse(
+                (centre[0] - side * 0.02 * unit, centre[1]), (wide * 0.6 * unit, 0.19 * unit), turn
+            ),
+        )
+        box = bounding_box(alpha)
+        if box is None:
+            continue
+        bowl = blur(inner[box], 0.03 * unit)
+        height = inflate(alpha[box], 0.09 * unit) - 0.09 * unit * bowl
+        lit = np.zeros((*canvas.shape, 3), np.float32)
+        albedo = scaled(base, 1 - 0.35 * bowl)
+        lit[box] = shade(Surface(albedo, SKIN_WRAP, gloss=0.04), height, light)
+        canvas.paint(alpha, lit, Part.L_EAR if side > 0 else Part.R_EAR)
+        if rings:
+            _paint_ring(canvas, frame, light, side)
+
+
+def _paint_ring(canvas: Canvas, frame: Frame, light: Light, side: int) -> None:
+    unit = frame.unit_px
+    lobe = frame.project(np.array([[side * 1.0, 0.56, 0.02]]))[0]
+    radius = 0.055 * unit
+    alpha = fill(frame.shape, ellipse((lobe[0], lobe[1]), (radius, radius)))
+    gold = np.array([0.75, 0.5, 0.18], np.float32)
+    surface = Surface(gold, gloss=0.9, shininess=32)
+    paint_solid(canvas, Solid(alpha, inflate(alpha, radius), surface), light, label=Part.EAR_R)
+
+
+# In the release's order; left and right are the picture's. MMPose flips the same pairs.
+NAMES = (
+    "left brow outer", "right brow outer", "left brow inner", "right brow inner",
+    "left brow top", "left brow bottom", "right brow top", "right brow bottom",
+    "left eye outer", "right eye outer", "left eye inner", "right eye inner",
+    "left eye top", "left eye bottom", "right eye top", "right eye bottom",
+    "left pupil", "right pupil", "nose left", "nose right", "nose tip", "nose bottom",
+    "mouth left", "mouth right", "upper lip top", "upper lip bottom",
+    "lower lip top", "lower lip bottom", "chin",
+)  # fmt: skip
+
+
+def face_landmarks(portrait: Portrait) -> tuple[np.ndarray, np.ndarray]:
+    """Return the landmarks of a portrait.
+
+    Returns:
+        (29, 2) float64 (x, y) in final pixels, and (29,) bool, True where the point is hidden.
+    """
+    frame, head, person = portrait.frame, portrait.head, portrait.person
+    points = head.on_face(_on_plane(person, frame.view, head.length))
+    points[:, 2] += _lift(person)
+    pixels = frame.project(points)
+    column, row = np.clip(pixels.astype(int), 0, np.array(frame.shape[::-1]) - 1).T
+    hidden = ~np.isin(portrait.canvas.labels[row, column], FACE_PARTS)
+    hidden[NAMES.index("chin")] = _hidden_chin(portrait, row[-1], column[-1])
+    return pixels / SUPERSAMPLE, hidden
+
+
+def _hidden_chin(portrait: Portrait, row: int, column: int) -> bool:
+    """Tell whether something lies over the chin; its point may fall just below the face."""
+    return bool(portrait.canvas.labels[row, column] != portrait.uncovered[row, column])
+
+
+def _on_plane(person: Person, view: View, length: float) -> np.ndarray:
+    """Return the 29 points (X, Y) of the face's plane."""
+    points = {}
+    for side, name in ((-1, "left"), (1, "right")):
+        t = np.array([0.0, 0.5, 1.0])
+        brow_x = side * (BROW_SPAN[0] + (BROW_SPAN[1] - BROW_SPAN[0]) * t)
+        line, half = brow_line(person, t), brow_half(person, t)
+        points[f"{name} brow inner"] = (brow_x[0], line[0])
+        points[f"{name} brow outer"] = (brow_x[2], line[2])
+        points[f"{name} brow top"] = (brow_x[1], line[1] - half[1])
+        points[f"{name} brow bottom"] = (brow_x[1], line[1] + half[1])
+        upper, lower = eye_lids(person, view, np.array([-1.0, 0.0, 1.0]))
+        eye = side * person.eye_x
+        points[f"{name} eye inner"] = (eye - side * person.eye_size, upper[0])
+        points[f"{name} eye outer"] = (eye + side * person.eye_size, upper[2])
+        points[f"{name} eye top"] = (eye, upper[1])
+        points[f"{name} eye bottom"] = (eye, lower[1])
+        gaze_x, gaze_y = (g * person.eye_size for g in view.gaze_xy)
+        points[f"{name} pupil"] = (eye + gaze_x, gaze_y - 0.012)
+        points[f"nose {name}"] = (side * 0.2 * person.nose_width, person.nose_length - 0.02)
+        corner = mouth_edges(person, view, np.array([float(side)]))[1, 0]
+        points[f"mouth {name}"] = (side * mouth_half(person, view), corner)
+    points["nose tip"] = (0, person.nose_length - 0.07)
+    points["nose bottom"] = (0, person.nose_length + 0.07)
+    lips = mouth_edges(person, view, np.array([0.0]))[:, 0]
+    for name, y in zip(NAMES[24:28], lips, strict=True):
+        points[name] = (0, y)
+    points["chin"] = (0, length - 0.03)
+    return np.array([points[name] for name in NAMES], float)
+
+
+def _lift(person: Person) -> np.ndarray:
+    """Return how far each landmark stands out from the smooth head, in units."""
+    lift = np.zeros(len(NAMES))
+    lift[NAMES.index("nose tip")] = 0.34 * person.nose_high
+    lift[NAMES.index("nose bottom")] = 0.12
+    lift[[NAMES.index("nose left"), NAMES.index("nose right")]] = 0.08
+    return lift

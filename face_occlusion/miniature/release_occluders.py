@@ -1,21 +1,36 @@
-"""Miniatures of 11k Hands and DTD."""
+"""Miniatures of the releases with occluders: 11k Hands, DTD and COCO."""
 
 from __future__ import annotations
 
 import functools
+import json
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.miniature.canvas import SUPERSAMPLE, Canvas, coverage, draw_camera, photograph
-from face_occlusion.miniature.drawing import draw_all
+from face_occlusion.miniature.archives import (
+    MiniatureParams,
+    draw_all,
+    write_7z,
+    write_tar_gz,
+    write_zip,
+)
+from face_occlusion.miniature.backdrops import TEXTURES, draw_texture, paint_background
+from face_occlusion.miniature.canvas import (
+    SUPERSAMPLE,
+    Canvas,
+    coverage,
+    draw_camera,
+    paint_solid,
+    photograph,
+)
+from face_occlusion.miniature.fields import Spot
 from face_occlusion.miniature.hands import Hand, HandPlace, draw_hand, paint_hand
-from face_occlusion.miniature.lighting import STUDIO
-from face_occlusion.miniature.packing import write_7z, write_tar_gz, write_zip
-from face_occlusion.miniature.params import MiniatureParams
-from face_occlusion.miniature.textures import CATEGORIES as TEXTURES
-from face_occlusion.miniature.textures import draw_texture
+from face_occlusion.miniature.light import STUDIO, draw_light
+from face_occlusion.miniature.objects import OBJECTS, draw_object
 
 _GOLDEN = (5**0.5 - 1) / 2
 _HAND_SHAPE = (240, 320)  # 4:3 as the release's 1200 x 1600
@@ -91,3 +106,189 @@ def _draw_texture_photo(item: tuple[str, int], seed: int) -> bytes:
     rng = np.random.default_rng([sorted(TEXTURES).index(category), number, seed, 23])
     shape = (int(rng.integers(200, 300)), int(rng.integers(200, 300)))
     return encode_jpeg(draw_texture(category, shape, rng), 92)
+
+
+_GROUPS = {
+    "person": "1 person",
+    "vehicle": "2 bicycle, 3 car, 4 motorcycle, 5 airplane, 6 bus, 7 train, 8 truck, 9 boat",
+    "outdoor": "10 traffic light, 11 fire hydrant, 13 stop sign, 14 parking meter, 15 bench",
+    "animal": "16 bird, 17 cat, 18 dog, 19 horse, 20 sheep, 21 cow, 22 elephant, 23 bear, "
+    "24 zebra, 25 giraffe",
+    "accessory": "27 backpack, 28 umbrella, 31 handbag, 32 tie, 33 suitcase",
+    "sports": "34 frisbee, 35 skis, 36 snowboard, 37 sports ball, 38 kite, 39 baseball bat, "
+    "40 baseball glove, 41 skateboard, 42 surfboard, 43 tennis racket",
+    "kitchen": "44 bottle, 46 wine glass, 47 cup, 48 fork, 49 knife, 50 spoon, 51 bowl",
+    "food": "52 banana, 53 apple, 54 sandwich, 55 orange, 56 broccoli, 57 carrot, 58 hot dog, "
+    "59 pizza, 60 donut, 61 cake",
+    "furniture": "62 chair, 63 couch, 64 potted plant, 65 bed, 67 dining table, 70 toilet",
+    "electronic": "72 tv, 73 laptop, 74 mouse, 75 remote, 76 keyboard, 77 cell phone",
+    "appliance": "78 microwave, 79 oven, 80 toaster, 81 sink, 82 refrigerator",
+    "indoor": "84 book, 85 clock, 86 vase, 87 scissors, 88 teddy bear, 89 hair drier, "
+    "90 toothbrush",
+}
+
+
+def coco_categories() -> list[dict[str, object]]:
+    """Return the list `categories` of an annotation file, by number."""
+    return [
+        {"supercategory": group, "id": int(number), "name": name}
+        for group, entries in _GROUPS.items()
+        for number, _, name in (entry.partition(" ") for entry in entries.split(", "))
+    ]
+
+
+CATEGORY_IDS = {str(entry["name"]): int(str(entry["id"])) for entry in coco_categories()}
+
+
+_PHOTO_SHAPES = ((240, 320), (320, 240))
+_ENLARGE = 4
+_LEAST_PX = 12  # visible pixels of an instance
+
+
+@dataclass(frozen=True)
+class _Instance:
+    category: int
+    mask: np.ndarray  # (H, W) bool
+    crowd: bool
+
+
+def draw_coco(folder: Path, params: MiniatureParams) -> None:
+    """Write train2017.zip, its annotations and the precomputed objects into `folder`."""
+    draw = functools.partial(_draw_scene, seed=params.seed)
+    scenes = draw_all(draw, range(params.num_objects), "objects")
+    images, annotations, photos = [], [], []
+    for k, (photo, size, instances) in enumerate(scenes):
+        number = 1009 * (k + 1)
+        name = f"{number:012d}.jpg"
+        photos.append((f"train2017/{name}", photo))
+        images.append(
+            {"license": 1, "file_name": name, "height": size[0], "width": size[1], "id": number}
+        )
+        for instance in instances:
+            annotations.append(_annotation(instance, number, len(annotations) + 1))
+    write_zip(folder / "train2017.zip", photos)
+    content = {
+        "info": {"description": "miniature drawn in the layout of COCO 2017", "version": "1.0"},
+        "licenses": [
+            {"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
+        ],
+        "images": images,
+        "annotations": annotations,
+        "categories": coco_categories(),
+    }
+    data = json.dumps(content, separators=(",", ":")).encode()
+    write_zip(
+        folder / "annotations_trainval2017.zip", [("annotations/instances_train2017.json", data)]
+    )
+
+
+def _annotation(instance: _Instance, image_id: int, annotation_id: int) -> dict[str, object]:
+    rows, columns = np.nonzero(instance.mask)
+    x, y = int(columns.min()), int(rows.min())
+    segmentation: object = polygons(instance.mask)
+    if instance.crowd:
+        segmentation = {"counts": _run_lengths(instance.mask), "size": list(instance.mask.shape)}
+    return {
+        "segmentation": segmentation,
+        "area": float(instance.mask.sum()),
+        "iscrowd": int(instance.crowd),
+        "image_id": image_id,
+        "bbox": [float(x), float(y), float(columns.max() - x + 1), float(rows.max() - y + 1)],
+        "category_id": instance.category,
+        "id": annotation_id,
+    }
+
+
+def _run_lengths(mask: np.ndarray) -> list[int]:
+    """Return COCO's uncompressed run lengths: column by column, zeros first."""
+    flat = np.concatenate([[0], mask.astype(np.int8).ravel(order="F"), [0]])
+    changes = np.flatnonzero(np.diff(flat))
+    ends = np.concatenate([[0], changes, [mask.size]])
+    runs = np.diff(ends)
+    return [int(r) for r in (runs[:-1] if runs[-1] == 0 else runs)]
+
+
+def _draw_scene(index: int, seed: int) -> tuple[bytes, tuple[int, int], list[_Instance]]:
+    """Draw one photograph: a large object in the clear, others small, cut off or overlapping."""
+    rng = np.random.default_rng([index, seed, 22])
+    shape = _PHOTO_SHAPES[int(rng.integers(2))]
+    scene, names = _Scene(shape, rng), list(OBJECTS)
+    if rng.random() < 0.3:
+        scene.add_pile()
+    for _ in range(rng.integers(1, 4)):  # small ones along the upper edge, some cut off
+        place = (rng.uniform(0, 1), rng.uniform(0.0, 0.22))
+        scene.add(str(rng.choice(names)), place, rng.uniform(0.08, 0.28))
+    if rng.random() < 0.35:
+        scene.add_hand()
+    middle = (rng.uniform(0.4, 0.6), rng.uniform(0.56, 0.62))
+    scene.add(names[index % len(names)], middle, rng.uniform(0.5, 0.68))
+    if rng.random() < 0.35:  # one that laps over whatever is there
+        place = (float(rng.choice([0.1, 0.9])), rng.uniform(0.5, 1.0))
+        scene.add(str(rng.choice(names)), place, rng.uniform(0.3, 0.45))
+    image = photograph(scene.canvas, draw_camera(rng), rng)
+    return encode_jpeg(image, 92), shape, scene.instances()
+
+
+class _Scene:
+    """A photograph in the making, with what was laid into it, back to front."""
+
+    def __init__(self, shape: tuple[int, int], rng: np.random.Generator) -> None:
+        self.canvas, self.rng, self.light = Canvas(shape), rng, draw_light(rng)
+        self.canvas.light[:] = paint_background(self.canvas.shape, rng)
+        self._layers: list[_Instance] = []
+
+    def add(self, name: str, place: tuple[float, float], size: float) -> None:
+        """Add an object at (x, y), shares of width and height; size is a share of the shorter."""
+        mask = self._paint(name, place, size)
+        self._layers.append(_Instance(CATEGORY_IDS[name], mask, crowd=False))
+
+    def add_pile(self) -> None:
+        """Add a row of small apples, annotated as a crowd."""
+        masks = [
+            self._paint("apple", (0.72 + 0.06 * k, 0.24 + 0.03 * (k % 2)), 0.1) for k in range(6)
+        ]
+        self._layers.append(_Instance(CATEGORY_IDS["apple"], np.any(masks, axis=0), crowd=True))
+
+    def add_hand(self) -> None:
+        """Add somebody's hand, a person in COCO's sense."""
+        height, width = self.canvas.shape
+        hand = draw_hand(self.rng, self.rng.uniform())
+        knuckles = np.array([0.08 * width, 0.9 * height])
+        place = HandPlace(knuckles, 0.16 * height, -0.5, lift_px=0.02 * height)
+        alpha = paint_hand(self.canvas, hand, place, self.light, self.rng, label=1)
+        self._layers.append(_Instance(CATEGORY_IDS["person"], alpha >= 0.5, crowd=False))
+
+    def _paint(self, name: str, place: tuple[float, float], size: float) -> np.ndarray:
+        size_px = size * min(self.canvas.shape)
+        centre = np.array(place) * self.canvas.shape[::-1]
+        spot = Spot(centre, size_px, self.rng.normal(0, 0.35))
+        solid = draw_object(name, self.canvas.shape, spot, self.rng)
+        paint_solid(self.canvas, solid, self.light, label=None, lift_px=0.06 * size_px)
+        return solid.alpha >= 0.5
+
+    def instances(self) -> list[_Instance]:
+        """Return what is visible of each layer; rests of a few pixels are left out."""
+        seen, covered = [], np.zeros(self.canvas.shape, bool)
+        for layer in reversed(self._layers):
+            mask = coverage(layer.mask & ~covered, SUPERSAMPLE)
+            covered |= layer.mask
+            if mask.sum() >= _LEAST_PX and (layer.crowd or polygons(mask)):
+                seen.append(_Instance(layer.category, mask, layer.crowd))
+        return seen[::-1]
+
+
+def polygons(mask: np.ndarray) -> list[list[float]]:
+    """Return a mask's outer contours as COCO polygons [x0, y0, x1, y1, ...].
+
+    COCO's coordinates run along the pixels' edges, OpenCV's through their centres; so the contour
+    is taken of the enlarged mask.
+    """
+    size = (mask.shape[1] * _ENLARGE, mask.shape[0] * _ENLARGE)
+    large = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+    contours, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    slim = [cv2.approxPolyDP(contour, 0.6 * _ENLARGE, True)[:, 0] for contour in contours]
+    return [
+        [float(v) for v in ((points + 0.5) / _ENLARGE).reshape(-1)]
+        for points in slim
+        if len(points) >= 3
+    ]

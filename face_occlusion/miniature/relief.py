@@ -1,13 +1,81 @@
-"""The relief of a face: nose, sockets, cheeks, lips and lines as heights over the smooth head."""
+"""The shape of a face: curves of eyes, brows and mouth, and heights over the smooth head."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from face_occlusion.miniature.features import mouth_edges, mouth_half
 from face_occlusion.miniature.fields import smoothstep, value_noise
-from face_occlusion.miniature.head import X_LIMIT, Y_BOTTOM, Y_TOP, Head
-from face_occlusion.miniature.person import Person, View
+from face_occlusion.miniature.person import X_LIMIT, Y_BOTTOM, Y_TOP, Head, Person, View
+
+
+def eye_lids(person: Person, view: View, across: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lids' heights (upper, lower) over the eye's axis.
+
+    Args:
+        person: Whose eyes.
+        view: How far they are open.
+        across: Position from the inner (-1) to the outer corner (1).
+
+    Returns:
+        Two arrays like `across`, Y in units relative to the eye's centre, up negative.
+    """
+    opening = 0.095 * person.eye_open * view.lids * (person.eye_size / 0.19)
+    arch = np.maximum(1 - across**2, 0)
+    slant = -person.eye_slant * across
+    upper = -opening * arch**0.7 * (1 - 0.12 * across) + slant
+    lower = 0.55 * opening * arch**0.9 * (1 + 0.25 * across) + slant
+    return upper, lower
+
+
+def brow_line(person: Person, across: np.ndarray) -> np.ndarray:
+    """Return a brow's middle height Y over its length (0 inner to 1 outer end), in units."""
+    arch = person.brow_arch * np.sin(np.pi * np.clip(across, 0, 1) ** 1.25)
+    return person.brow_y + 0.04 - arch - 0.045 * across + 0.03 * across**4
+
+
+def brow_half(person: Person, across: np.ndarray) -> np.ndarray:
+    """Return a brow's half thickness over its length, in units."""
+    return person.brow_thick * (1 - 0.75 * across**1.6) * smoothstep(-0.08, 0.12, across)
+
+
+BROW_SPAN = (0.15, 0.7)  # |X| of a brow's inner and outer end
+
+
+def mouth_edges(person: Person, view: View, across: np.ndarray) -> np.ndarray:
+    """Return the lips' edges over the mouth's width.
+
+    Args:
+        person: Whose mouth.
+        view: Its expression.
+        across: Position from the right (-1) to the left corner (1).
+
+    Returns:
+        (4, N) Y in units: upper lip from and to, lower lip from and to.
+    """
+    arch = np.maximum(1 - across**2, 0)
+    lift = -0.2 * (view.smile + 0.12) * (across**2 - 0.3)
+    line = person.mouth_y + lift
+    gap = 0.15 * view.mouth_open * arch**0.8
+    bow = (
+        1
+        - 0.2 * np.exp(-((across / 0.13) ** 2))
+        + 0.1 * np.exp(-(((np.abs(across) - 0.3) / 0.2) ** 2))
+    )
+    upper = line - 0.22 * gap
+    lower = line + 0.78 * gap + 0.008 * np.sin(np.pi * np.abs(across)) ** 2
+    return np.stack(
+        [
+            upper - 0.092 * person.lips * arch**0.75 * bow,
+            upper,
+            lower,
+            lower + 0.118 * person.lips * arch**0.6,
+        ]
+    )
+
+
+def mouth_half(person: Person, view: View) -> float:
+    """Return half the width of the mouth, in units."""
+    return person.mouth_width * (1 + 0.18 * max(view.smile, 0))
 
 
 class TexturePlane:

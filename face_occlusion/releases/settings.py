@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from face_occlusion.miniature.params import MiniatureParams
+from face_occlusion.miniature.archives import MiniatureParams
 from face_occlusion.releases.gather import Shelf, SourceParams
 from face_occlusion.releases.lock import LOCK
 from face_occlusion.releases.transfer import Patience

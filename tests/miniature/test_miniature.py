@@ -8,16 +8,21 @@ import cv2
 import numpy as np
 import pytest
 
-from face_occlusion.miniature.canvas import SUPERSAMPLE, coverage
-from face_occlusion.miniature.cast import cast, picture_rng
-from face_occlusion.miniature.colours import skin_colour, to_linear, to_srgb
+from face_occlusion.miniature.canvas import FACE_PARTS, SUPERSAMPLE, Part, coverage
 from face_occlusion.miniature.fields import smooth_curve, smoothstep
-from face_occlusion.miniature.head import Head, make_frame, map_face
 from face_occlusion.miniature.held import CALLED_SKIN, HELD
-from face_occlusion.miniature.landmarks import NAMES, face_landmarks
-from face_occlusion.miniature.parts import FACE_PARTS, Part
-from face_occlusion.miniature.person import Person, View, draw_view
-from face_occlusion.miniature.portraits import Portrait, paint_portrait
+from face_occlusion.miniature.light import skin_colour, to_linear, to_srgb
+from face_occlusion.miniature.person import (
+    Head,
+    Person,
+    View,
+    cast,
+    draw_view,
+    make_frame,
+    map_face,
+    picture_rng,
+)
+from face_occlusion.miniature.portraits import NAMES, Portrait, face_landmarks, paint_portrait
 from face_occlusion.miniature.release_faces import part_masks
 from face_occlusion.miniature.worn import WORN
 

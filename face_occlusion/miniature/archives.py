@@ -1,17 +1,62 @@
-"""Write archives whose bytes depend on their members alone."""
+"""The size of a miniature, and archives whose bytes depend on their members alone."""
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import io
 import os
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import py7zr
+
+from face_occlusion.core.parallel import ordered_map
+
+
+@dataclass(frozen=True, kw_only=True)
+class MiniatureParams:
+    """Section `download.miniature` of params.yaml."""
+
+    seed: int  # another seed, other people
+    num_wo_train: int  # faces without occluder, for training
+    num_wo_test: int  # likewise of other people, for the test
+    num_o: int  # occluded faces
+    num_hands: int  # photographs of hands
+    num_objects: int  # photographs with objects
+    num_textures: int
+    num_benchmark: int  # faces of each benchmark
+    face_px: int  # side of a face's photograph; part masks have half of it
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"seed: must not be negative; got {self.seed}")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name.startswith("num_") and value < 1:
+                raise ValueError(f"{field.name}: must be at least 1; got {value}")
+        if self.face_px < 64 or self.face_px % 4:
+            raise ValueError(
+                f"face_px: must be a multiple of 4 and at least 64; got {self.face_px}"
+            )
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_FEW = 24  # drawn sooner than processes have started
+
+
+def draw_all(draw: Callable[[Item], Result], items: Sequence[Item], what: str) -> list[Result]:
+    """Return `draw(item)` of each item, in order; shows a bar named after `what`."""
+    workers = 1 if len(items) < _FEW else None
+    return list(ordered_map(draw, items, desc=f"draw {what}", workers=workers))
+
 
 Members = Iterable[tuple[str, bytes]]  # (path inside, content)
 
