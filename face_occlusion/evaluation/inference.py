@@ -17,7 +17,7 @@ from face_occlusion.core.json_files import read_json
 from face_occlusion.core.resizing import resize_image
 from face_occlusion.evaluation.replay import Replay
 from face_occlusion.networks.checkpoint import read_checkpoint
-from face_occlusion.networks.loss import margin
+from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 
 TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the published configuration's
@@ -225,7 +225,7 @@ class Segmenter:
         """Return the (N, h, w) log-odds of face of (N, h, w, 3) uint8 pixels."""
         inputs = self.model.data_preprocessor({"inputs": pixels}, False)["inputs"]
         logits = self.model(inputs).float()
-        return margin(functional.interpolate(logits, size=inputs.shape[2:], mode="bilinear"))
+        return log_odds(functional.interpolate(logits, size=inputs.shape[2:], mode="bilinear"))
 
     def _seen_size(self, image: np.ndarray, scale: float) -> tuple[int, int]:
         longer = max(image.shape[:2])

@@ -1,4 +1,4 @@
-"""Checkpoints: written aside and renamed, read without running code from them."""
+"""Checkpoints: written atomically, and read without running code that they contain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FORMAT = "face-occlusion checkpoint 1"
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values; an interruption leaves the former file whole.
+    """Write tensors and plain values; an interruption leaves the former file intact.
 
     Args:
         path: The file; its folder exists.
@@ -31,7 +31,7 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     """Read a file of `write_checkpoint`.
 
     Raises:
-        ValueError: If the file is missing, damaged, or something else than our checkpoint.
+        ValueError: If the file is missing, damaged, or not a checkpoint of this project.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such checkpoint")

@@ -1,6 +1,6 @@
-"""Binary cross-entropy over logits with online hard example mining (Q36).
+"""Binary cross-entropy over logits with online hard example mining.
 
-Both heads are one function of a pixel's margin m: the one logit of a sigmoid head, or the
+Both heads are one function of a pixel's log-odds m: the one logit of a sigmoid head, or the
 difference face - background of a softmax head. With s = +1 on face and -1 on background the loss
 is softplus(-s m), and p < thresh is the same as loss > -log(thresh): mining needs no
 probabilities, and the softmax of two channels costs no more than the sigmoid of one.
@@ -20,7 +20,7 @@ from face_occlusion.networks.products import resize
 MAX_COUNTED = 2**24  # float32 counts exactly up to here
 
 
-def margin(logits: Tensor) -> Tensor:
+def log_odds(logits: Tensor) -> Tensor:
     """Return the log-odds of face per pixel.
 
     Args:
@@ -45,7 +45,7 @@ def pixel_losses(logits: Tensor, seg_map: Tensor) -> Tensor:
     Returns:
         (N, H, W) float32.
     """
-    signed = margin(logits).float()
+    signed = log_odds(logits).float()
     signed = torch.where(seg_map == 1, signed, -signed)
     return functional.softplus(-signed).masked_fill(seg_map == IGNORED, 0.0)
 
@@ -55,8 +55,8 @@ def hard_pixels(losses: Tensor, valid: Tensor, thresh: float, min_kept: int) -> 
 
     Kept are the valid pixels whose true class has a probability below `thresh`; where these are
     fewer than `min_kept` over the whole batch, the `min_kept` pixels of highest loss (and pixels
-    that tie with the last of them). Of the two sets one holds the other, so their union is the
-    answer: on a GPU nothing is sorted and nothing waits to learn which case it is.
+    that tie with the last of them). One of the two sets contains the other, so their union is the
+    answer: on a GPU nothing is sorted, and the host need not learn which case it is.
 
     Args:
         losses: (N, H, W) float32, -log p(true class); 0 where the pixel is ignored.
@@ -69,7 +69,7 @@ def hard_pixels(losses: Tensor, valid: Tensor, thresh: float, min_kept: int) -> 
     """
     hard = valid & (losses > -math.log(thresh))
     if not losses.is_cuda and int(hard.sum()) >= min_kept:
-        return hard  # on the CPU looking costs nothing and saves the selection
+        return hard  # on the CPU this check costs nothing and saves the selection
     if losses.numel() <= min_kept:
         return valid
     lowest_kept = kth_largest(losses.flatten(), min_kept)
@@ -87,7 +87,7 @@ def kth_largest(values: Tensor, k: int) -> Tensor:
 
 
 def radix_kth_largest(values: Tensor, k: int) -> Tensor:
-    """Return `kth_largest` by radix, on any device, without a wait for it.
+    """Return `kth_largest` by radix, on any device, without waiting for the device.
 
     The bits of floats >= 0 are ordered as integers. Three histograms settle them from the highest
     down: of all values by their first ten bits, then by ten more of those that share the first
@@ -128,7 +128,7 @@ def ohem_loss(
     Returns:
         Scalar float32; 0 where every pixel is ignored.
     """
-    losses, valid = _losses(logits, seg_map)
+    losses, valid = _losses_at_map_size(logits, seg_map)
     kept = hard_pixels(losses.detach(), valid, thresh, min_kept)
     divisor = kept if divide_by == "kept" else valid
     return (losses * kept).sum() / divisor.sum().clamp(min=1)
@@ -136,11 +136,11 @@ def ohem_loss(
 
 def mean_loss(logits: Tensor, seg_map: Tensor) -> Tensor:
     """Return the binary cross-entropy over all valid pixels, without mining."""
-    losses, valid = _losses(logits, seg_map)
+    losses, valid = _losses_at_map_size(logits, seg_map)
     return losses.sum() / valid.sum().clamp(min=1)
 
 
-def _losses(logits: Tensor, seg_map: Tensor) -> tuple[Tensor, Tensor]:
+def _losses_at_map_size(logits: Tensor, seg_map: Tensor) -> tuple[Tensor, Tensor]:
     """Return losses and valid pixels, both (N, H, W), at the map's size."""
     resized = resize(logits.float(), (seg_map.shape[1], seg_map.shape[2]))
     return pixel_losses(resized, seg_map), seg_map != IGNORED

@@ -1,4 +1,4 @@
-"""Resizing and pooling as matrix products.
+"""Resizing, pooling and depthwise convolution as products.
 
 A bilinear resize is linear and separable: out = rows @ x @ columns.T. As products, both it and its
 gradient run at the speed of memory and add in a fixed order, where PyTorch's bilinear gradient on
@@ -9,9 +9,10 @@ matrices are small and made where they are used, so that nothing has to be kept 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 TAPS = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]  # of a 3 x 3 kernel
@@ -83,7 +84,7 @@ def pool_pyramid(features: Tensor, scales: Sequence[int]) -> Tensor:
     return (sums / member.sum(1, keepdim=True)).to(features.dtype)
 
 
-def spread(size: tuple[int, int], scales: Sequence[int], like: Tensor) -> Tensor:
+def shifted_resize_matrix(size: tuple[int, int], scales: Sequence[int], like: Tensor) -> Tensor:
     """Return the matrix that resizes a pyramid to `size` and shifts it by each tap of a kernel.
 
     Returns:
@@ -102,7 +103,9 @@ def spread(size: tuple[int, int], scales: Sequence[int], like: Tensor) -> Tensor
     return torch.cat(shifted, dim=2).view(height * width, -1)
 
 
-def convolve_pyramid(cells: Tensor, weight: Tensor, sides: Sequence[int], size: tuple[int, int]):
+def convolve_pyramid(
+    cells: Tensor, weight: Tensor, sides: Sequence[int], size: tuple[int, int]
+) -> Tensor:
     """Convolve a resized pyramid with a 3 x 3 kernel without resizing it.
 
     The convolution of a resized map is a product of three matrices, (shift and resize) x cells x
@@ -126,7 +129,89 @@ def convolve_pyramid(cells: Tensor, weight: Tensor, sides: Sequence[int], size: 
     ):
         taps = level.permute(2, 3, 0, 1).reshape(9 * kernels, channels)
         parts.append(functional.linear(rows, taps).view(num, -1, 9, kernels))
-    seen = torch.cat(parts, 1).transpose(1, 2).reshape(num, -1, kernels)  # (N, 9 * P, K)
-    return (
-        torch.matmul(spread(size, sides, seen), seen).view(num, *size, kernels).permute(0, 3, 1, 2)
-    )
+    responses = torch.cat(parts, 1).transpose(1, 2).reshape(num, -1, kernels)  # (N, 9 * P, K)
+    resized = torch.matmul(shifted_resize_matrix(size, sides, responses), responses)
+    return resized.view(num, *size, kernels).permute(0, 3, 1, 2)
+
+
+class ShiftedDepthwise(torch.autograd.Function):
+    """Each channel of (N, H, W, C) convolved with its own 3 x 3 kernel, as shifted products.
+
+    On an H200, with 67 million bfloat16 values, cuDNN takes 2.6 ms for a dilated depthwise
+    convolution and about a tenth of that for one without dilation; compiled, the nine products are
+    one pass. Without torch.compile this is slower than a convolution. The gradient is written out
+    so that it gathers, as the forward pass does: derived from the shifts it would scatter nine
+    times.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: int) -> Tensor:
+        """Convolve; sizes stay.
+
+        Args:
+            ctx: Keeps what the gradient needs.
+            x: (N, H, W, C) float.
+            weight: (C, 1, 3, 3).
+            dilation: Distance between the kernel's taps, and the padding.
+
+        Returns:
+            (N, H, W, C) of x's dtype; the sum is taken in float32.
+        """
+        ctx.save_for_backward(x, weight)
+        ctx.dilation = dilation
+        return _gather(x, weight, dilation)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:  # type: ignore[override]  # its stub has no names
+        """Return the gradients of x, (N, H, W, C), and of the weight, (C, 1, 3, 3)."""
+        x, weight = ctx.saved_tensors
+        wide = gradient.float()
+        taps = [(wide * tap.float()).sum((0, 1, 2)) for tap in _shifted(x, ctx.dilation)]
+        of_weight = torch.stack(taps, 1).view(-1, 1, 3, 3).to(weight.dtype)
+        return _gather(gradient, weight.flip(2, 3), ctx.dilation), of_weight, None
+
+
+def _shifted(x: Tensor, dilation: int) -> list[Tensor]:
+    """Return the input of each of the nine taps, (N, H, W, C), zero beyond the border."""
+    height, width = x.shape[1:3]
+    padded = functional.pad(x, (0, 0, dilation, dilation, dilation, dilation))
+    starts = (0, dilation, 2 * dilation)
+    return [padded[:, top : top + height, left : left + width] for top in starts for left in starts]
+
+
+def _gather(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
+    taps = weight[:, 0].flatten(1).float()  # (C, 9)
+    shifted = _shifted(x, dilation)
+    total = shifted[0].float() * taps[:, 0]
+    for number in range(1, 9):
+        total = total + shifted[number].float() * taps[:, number]
+    # Not `to` where nothing changes: PyTorch 2.11, compiled, then loses the gradient.
+    return total if x.dtype == torch.float32 else total.to(x.dtype)
+
+
+class DepthwiseConv2d(nn.Conv2d):
+    """A depthwise 3 x 3 convolution without bias, stride 1 and zero padding."""
+
+    @classmethod
+    def sharing_weight(cls, conv: nn.Conv2d) -> DepthwiseConv2d:
+        """Return one with the arguments of `conv` that shares its weight parameter."""
+        made = cls(
+            conv.in_channels,
+            conv.out_channels,
+            3,
+            padding=conv.dilation[0],
+            dilation=conv.dilation[0],
+            groups=conv.groups,
+            bias=False,
+        )
+        made.weight = conv.weight
+        return made
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Convolve (N, C, H, W)."""
+        if self.dilation[0] == 1 or not torch.compiler.is_compiling():
+            return super().forward(input)
+        x = input.permute(0, 2, 3, 1)
+        if torch.is_autocast_enabled(x.device.type):  # as autocast does for a convolution
+            x = x.to(torch.get_autocast_dtype(x.device.type))
+        return ShiftedDepthwise.apply(x, self.weight, self.dilation[0]).permute(0, 3, 1, 2)

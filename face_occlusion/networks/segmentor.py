@@ -17,7 +17,8 @@ with warnings.catch_warnings():  # mmcv says that it was built without compiled 
     from mmseg.models import EncoderDecoder
     from mmseg.registry import MODELS
 
-    from face_occlusion import networks
+    from face_occlusion.networks import heads  # noqa: F401 - registers the heads
+    from face_occlusion.networks.backbones import run_module
 
 
 MEAN = (123.675, 116.28, 103.53)  # ImageNet, RGB, levels
@@ -94,7 +95,7 @@ class FaceSegmentor(EncoderDecoder):
         parts: EncoderDecoder's arguments.
 
     Attributes:
-        gather: Adds other processes' images to a batch, if there are any.
+        gather: Adds the images of a run's other processes to a batch; by default there are none.
         autocast: Whether the network computes in bfloat16 where that is safe; losses never do.
         run_head: A plain function, or a compiled one for training.
         stepper: Takes whole training steps in the network's place, if set.
@@ -107,9 +108,9 @@ class FaceSegmentor(EncoderDecoder):
         super().__init__(test_cfg={"mode": "whole"}, **parts)
         self.data_preprocessor = BatchPreprocessor()
         self.loss_cfg = loss
-        self.gather: Callable[[Tensor], Tensor] = _own
+        self.gather: Callable[[Tensor], Tensor] = _unchanged
         self.autocast = False
-        self.run_head = networks.run_module
+        self.run_head = run_module
         self.stepper: Stepper | None = None
 
     def forward(
@@ -122,7 +123,7 @@ class FaceSegmentor(EncoderDecoder):
             seg_maps: (N, H, W) uint8 class ids, in mode `loss`.
             mode: `tensor` or `loss`.
         """
-        run = self.run_head if self.training else networks.run_module
+        run = self.run_head if self.training else run_module
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.autocast):
             features = self.extract_feat(inputs)
             logits = run(self.decode_head, features)
@@ -133,7 +134,7 @@ class FaceSegmentor(EncoderDecoder):
                 aux_logits = self.gather(run(self.auxiliary_head, features))
         if seg_maps is None:
             raise ValueError("seg_maps must be given in mode 'loss'")
-        return self._score(self.gather(logits), aux_logits, self.gather(seg_maps))
+        return self._losses(self.gather(logits), aux_logits, self.gather(seg_maps))
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Train on a batch; returns the losses by name."""
@@ -141,16 +142,16 @@ class FaceSegmentor(EncoderDecoder):
             return super().train_step(data, optim_wrapper)
         return self.stepper.step(data, optim_wrapper)
 
-    def _score(
+    def _losses(
         self, logits: Tensor, aux_logits: Tensor | None, seg_maps: Tensor
     ) -> dict[str, Tensor]:
-        losses = {"loss": self._mined(logits, seg_maps)}
+        losses = {"loss": self._mined_loss(logits, seg_maps)}
         if aux_logits is not None:
-            score = self._mined if self.loss_cfg["aux_ohem"] else mean_loss
-            losses["loss_aux"] = self.loss_cfg["aux_weight"] * score(aux_logits, seg_maps)
+            loss = self._mined_loss if self.loss_cfg["aux_ohem"] else mean_loss
+            losses["loss_aux"] = self.loss_cfg["aux_weight"] * loss(aux_logits, seg_maps)
         return losses
 
-    def _mined(self, logits: Tensor, seg_maps: Tensor) -> Tensor:
+    def _mined_loss(self, logits: Tensor, seg_maps: Tensor) -> Tensor:
         return ohem_loss(
             logits,
             seg_maps,
@@ -160,8 +161,7 @@ class FaceSegmentor(EncoderDecoder):
         )
 
 
-def _own(images: Tensor) -> Tensor:
-    """Return the images of this process, which is alone."""
+def _unchanged(images: Tensor) -> Tensor:
     return images
 
 

@@ -16,7 +16,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from face_occlusion.networks import mix_block, run_module
+from face_occlusion.networks.backbones import mix_block, run_module
 from face_occlusion.networks.segmentor import FaceSegmentor
 from face_occlusion.training.augmentation import augment_normalised
 

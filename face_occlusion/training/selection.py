@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from face_occlusion.core.classes import IGNORED
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.networks.loss import margin
+from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor
 from face_occlusion.training.dataset import read_sample
 from face_occlusion.training.distributed import ALONE, Processes
@@ -59,7 +59,7 @@ class SelectionSet:
                 logits = functional.interpolate(
                     model(**batch).float(), size=seg_maps.shape[1:], mode="bilinear"
                 )
-                pred = (margin(logits) > 0).cpu()
+                pred = (log_odds(logits) > 0).cpu()
                 confusion += count_pixels(pred, seg_maps)
         tn, fp, fn, tp = self._processes.sum(confusion).tolist()
         ious = [hit / union for hit, union in ((tn, tn + fp + fn), (tp, tp + fp + fn)) if union]

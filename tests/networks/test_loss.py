@@ -15,7 +15,7 @@ from face_occlusion.networks import loss as loss_module
 from face_occlusion.networks.loss import (
     hard_pixels,
     kth_largest,
-    margin,
+    log_odds,
     mean_loss,
     ohem_loss,
     radix_kth_largest,
@@ -123,7 +123,7 @@ def test_without_mining_equals_binary_cross_entropy():
 
 def test_convention_second_channel_is_the_face():
     logits = torch.tensor([1.0, 4.0]).view(1, 2, 1, 1)
-    assert margin(logits).item() == 3.0
+    assert log_odds(logits).item() == 3.0
 
 
 def test_a_hard_pixel_is_one_whose_true_class_is_less_probable_than_the_threshold():

@@ -12,9 +12,8 @@ from mmseg.registry import MODELS
 from torch import nn
 from torch.nn import functional
 
-from face_occlusion.networks import LeanMixTransformer
-from face_occlusion.networks.depthwise import ShiftedDepthwise
-from face_occlusion.networks.mix_transformer import attend
+from face_occlusion.networks.backbones import LeanMixTransformer, attend
+from face_occlusion.networks.products import ShiftedDepthwise
 from face_occlusion.training.configs import resolve
 from tests.training.conftest import MODELS as PARAMS
 from tests.training.conftest import job
@@ -142,7 +141,7 @@ def test_paths_are_dropped_per_sample_at_the_stock_rates():
     rates = [block.attn.dropout_layer.drop_prob for _, blocks, _ in ours.layers for block in blocks]
     assert rates[0] == 0 and rates[-1] == pytest.approx(0.4)
     torch.manual_seed(0)
-    scales = ours._draw_scales(4000)
+    scales = ours._sample_scales(4000)
     assert scales.shape == (8, 2, 4000, 1, 1)
     for rate, scale in zip(rates, scales, strict=True):
         assert scale.unique().tolist() == pytest.approx(
@@ -150,7 +149,7 @@ def test_paths_are_dropped_per_sample_at_the_stock_rates():
         )
         assert (scale == 0).float().mean().item() == pytest.approx(rate, abs=0.03)
         assert scale.mean().item() == pytest.approx(1, abs=0.06)
-    assert ours.eval()._draw_scales(3) == [None] * 8
+    assert ours.eval()._sample_scales(3) == [None] * 8
 
 
 def test_dropout_within_blocks_is_refused():

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from face_occlusion.core.writing import file_aside
 from face_occlusion.evaluation.inference import Segmenter
-from face_occlusion.networks.loss import margin
+from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor, normalise
 
 INPUT, OUTPUT = "image", "face_probability"
@@ -51,7 +51,7 @@ class _Whole(nn.Module):
         """Return (N, H, W) float32 probabilities of face of (N, H, W, 3) uint8 RGB."""
         logits = self.model(normalise(image.permute(0, 3, 1, 2))).float()
         resized = functional.interpolate(logits, size=image.shape[1:3], mode="bilinear")
-        return margin(resized).sigmoid()
+        return log_odds(resized).sigmoid()
 
 
 def export_onnx(

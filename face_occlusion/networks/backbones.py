@@ -1,9 +1,9 @@
-"""SegFormer's backbone with the tokens' channels in the last place throughout.
+"""The backbones: SegFormer's with channels in the last place, ResNet-v1c block by block.
 
-Attention is `scaled_dot_product_attention`, which never writes the attention matrix; the spatial
-reduction before it, a convolution whose kernel is its stride, is a matrix product; the two linear
-convolutions of the feed-forward part are products too. The numbers that drop paths are drawn once
-per step for all blocks, so that blocks of one stage are one program for torch.compile.
+SegFormer's attention is `scaled_dot_product_attention`, which never writes the attention matrix;
+the spatial reduction before it, a convolution whose kernel is its stride, is a matrix product; the
+two linear convolutions of the feed-forward part are products too. The numbers that drop paths are
+sampled once per step for all blocks, so that the blocks of a stage share one compiled program.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from mmseg.models.backbones import MixVisionTransformer
+from mmseg.models.backbones import MixVisionTransformer, ResNetV1c
 from mmseg.models.backbones.mit import (
     EfficientMultiheadAttention,
     MixFFN,
@@ -46,9 +46,9 @@ def attend(attention: EfficientMultiheadAttention, x: Tensor, size: Size) -> Ten
     query = query.view(num, -1, mha.num_heads, mha.head_dim).transpose(1, 2)
     pair = functional.linear(reduced, weight[channels:], other_bias)
     key, value = pair.view(num, -1, 2, mha.num_heads, mha.head_dim).permute(2, 0, 3, 1, 4)
-    seen = functional.scaled_dot_product_attention(query, key, value)
-    seen = seen.transpose(1, 2).reshape(x.shape)
-    return functional.linear(seen, mha.out_proj.weight, mha.out_proj.bias)
+    attended = functional.scaled_dot_product_attention(query, key, value)
+    attended = attended.transpose(1, 2).reshape(x.shape)
+    return functional.linear(attended, mha.out_proj.weight, mha.out_proj.bias)
 
 
 def reduce_tokens(attention: EfficientMultiheadAttention, x: Tensor, size: Size) -> Tensor:
@@ -125,7 +125,7 @@ class LeanMixTransformer(MixVisionTransformer):
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the feature maps of the stages, each (N, C, H, W) and channels-last."""
         run = self.run_block if self.training else mix_block
-        scales = iter(self._draw_scales(len(x)))
+        scales = iter(self._sample_scales(len(x)))
         outs = []
         for stage, (embed, blocks, norm) in enumerate(self.layers):
             x, size = embed(x)
@@ -136,10 +136,40 @@ class LeanMixTransformer(MixVisionTransformer):
                 outs.append(x)
         return outs
 
-    def _draw_scales(self, num: int) -> Tensor | list[None]:
+    def _sample_scales(self, num: int) -> Tensor | list[None]:
         """Return (blocks, 2, N, 1, 1): 0 with a block's rate, else 1 / (1 - rate)."""
         keep = self.keep_probs.view(-1, 1, 1, 1, 1)
         if not (self.training and self._drops_paths):
             return [None] * len(keep)
         draws = torch.rand(len(keep), 2, num, 1, 1, device=keep.device)
         return (draws < keep) / keep
+
+
+def run_module(module: nn.Module, x: Any) -> Tensor:
+    """Call a module; a function of it, so that torch.compile shares programs between modules."""
+    return module(x)
+
+
+@MODELS.register_module()
+class BlockwiseResNetV1c(ResNetV1c):
+    """ResNetV1c whose stem and blocks are run through one function.
+
+    Attributes:
+        run_block: `run_module`, or a compiled one for training.
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.run_block: Callable[[nn.Module, Tensor], Tensor] = run_module
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the feature maps of the stages, each (N, C, H, W)."""
+        run = self.run_block if self.training else run_module
+        x = self.maxpool(run(self.stem, x))
+        outs = []
+        for stage, name in enumerate(self.res_layers):
+            for block in getattr(self, name):
+                x = run(block, x)
+            if stage in self.out_indices:
+                outs.append(x)
+        return tuple(outs)
