@@ -8,8 +8,7 @@ from pathlib import Path
 
 from face_occlusion.core.params import load_params, read_section
 from face_occlusion.core.stage import run_stage
-from face_occlusion.reporting.build import Sections, gather
-from face_occlusion.reporting.params import ReportParams
+from face_occlusion.reporting.inputs import ReportParams, Sections, gather
 from face_occlusion.reporting.report import write_report
 
 PARAMS = Path("params.yaml")

@@ -10,7 +10,7 @@ from face_occlusion.faces.faces import FacesParams
 from face_occlusion.generation import GenerateParams
 from face_occlusion.occluders import OccludersParams
 from face_occlusion.releases.fetch import SourceParams
-from face_occlusion.reporting.params import ReportParams
+from face_occlusion.reporting.inputs import ReportParams
 from face_occlusion.training.configs import params_class
 from face_occlusion.training.settings import RunParams, TrainParams
 from stages.download import DownloadParams

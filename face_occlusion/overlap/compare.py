@@ -12,8 +12,13 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import check_at_least
 from face_occlusion.overlap.findings import Comparison, Overlap
-from face_occlusion.overlap.hashes import HASH_BITS, hash_image
-from face_occlusion.overlap.pairs import all_distances, close_pairs, closest_pairs
+from face_occlusion.overlap.hashes import (
+    HASH_BITS,
+    all_distances,
+    close_pairs,
+    closest_pairs,
+    hash_image,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from face_occlusion.core.classes import FACE
+from face_occlusion.overlap.findings import Pair
 
 HASH_SIDE = 16
 HASH_BITS = HASH_SIDE**2
@@ -27,6 +28,7 @@ VARIANTS = tuple(itertools.product(ANGLES_DEG, (False, True)))  # (angle, mirror
 
 _VIEW_PX = 128
 _READ_PX = 512  # longer side that views are cut from
+_BLOCK = 1 << 21  # distances computed at once: 64 MB
 
 
 def hash_image(
@@ -93,3 +95,66 @@ def _hash(view: np.ndarray, *, mirrored: bool) -> np.ndarray:
     picture = Image.fromarray(np.ascontiguousarray(view[:, ::-1] if mirrored else view))
     bits = imagehash.phash(picture, hash_size=HASH_SIDE).hash
     return np.packbits(bits.ravel()).view(np.uint64)
+
+
+def all_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Measure how far each image of one set is from each of another.
+
+    Views are compared with the same view, in every variant; the closest counts.
+
+    Args:
+        first: (N, V, A, WORDS) uint64 hashes, as `hash_image` gives them.
+        second: (M, V, B, WORDS) uint64.
+
+    Returns:
+        (N, M) uint16 differing bits, 0 for equal images.
+    """
+    closest = np.full((len(first), len(second)), HASH_BITS, np.uint16)
+    rows = max(1, _BLOCK // max(1, len(second)))
+    for start in range(0, len(first), rows):
+        block = closest[start : start + rows]
+        for view in range(first.shape[1]):
+            for mine in np.moveaxis(first[start : start + rows, view], 1, 0):
+                for other in np.moveaxis(second[:, view], 1, 0):
+                    np.minimum(block, _hamming(mine, other), out=block)
+    return closest
+
+
+def _hamming(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Count differing bits of (N, WORDS) against (M, WORDS): (N, M) uint16."""
+    bits = np.zeros((len(first), len(second)), np.uint16)
+    for word in range(first.shape[1]):
+        bits += np.bitwise_count(first[:, word, np.newaxis] ^ second[np.newaxis, :, word])
+    return bits
+
+
+def close_pairs(
+    distances: np.ndarray, first: list[str], second: list[str], max_bits: int
+) -> list[Pair]:
+    """List the pairs within a distance, closest first, then by name.
+
+    Args:
+        distances: (N, M) differing bits.
+        first: The N keys of the rows.
+        second: The M keys of the columns.
+        max_bits: Pairs farther apart are left out.
+    """
+    pairs = [
+        Pair(first=first[row], second=second[column], bits=int(distances[row, column]))
+        for row, column in np.argwhere(distances <= max_bits).tolist()
+    ]
+    return sorted(pairs, key=lambda pair: (pair.bits, pair.first, pair.second))
+
+
+def closest_pairs(
+    distances: np.ndarray, first: list[str], second: list[str], number: int
+) -> list[Pair]:
+    """List the closest pair of each image of the second set, the closest `number` of these."""
+    if not distances.size:
+        return []
+    rows = distances.argmin(axis=0)
+    pairs = [
+        Pair(first=first[row], second=second[column], bits=int(distances[row, column]))
+        for column, row in enumerate(rows.tolist())
+    ]
+    return sorted(pairs, key=lambda pair: (pair.bits, pair.first, pair.second))[:number]

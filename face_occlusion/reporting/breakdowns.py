@@ -5,10 +5,12 @@ Every table is read off the score files alone. Scores are in per cent, NaN where
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations as pairs_of
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,9 +18,9 @@ import pandas as pd
 from face_occlusion.evaluation.bootstrap import Estimate, Resampled, estimate_sum
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.evaluation.metrics import CLASSES
-from face_occlusion.evaluation.scores import ImageFacts
+from face_occlusion.evaluation.scores import ImageFacts, RunScores
+from face_occlusion.reporting.cells import Place
 from face_occlusion.reporting.grid import Grid
-from face_occlusion.reporting.paper import Place
 
 FACTOR_TITLES = {
     "occluder_kind": "Occluder",
@@ -297,3 +299,69 @@ def _per_cent(margin: Estimate) -> dict[str, float]:
 def _joined(frames: Iterator[pd.DataFrame]) -> pd.DataFrame:
     found = list(frames)
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+COLUMNS = ["benchmark", "key", "occluder_kind"]
+
+
+def read_occluder_kinds(path: Path) -> dict[tuple[str, str], str]:
+    """Read a CSV of benchmark, key and occluder_kind, a line per image; a header alone is fine.
+
+    Returns:
+        The kind by (benchmark, key).
+
+    Raises:
+        ValueError: If the file is missing, has other columns, an empty value or an image twice;
+            names the line.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; report.breakdown.occluder_kinds names it")
+    kinds: dict[tuple[str, str], str] = {}
+    with path.open(newline="") as file:
+        reader = csv.DictReader(file)
+        if reader.fieldnames != COLUMNS:
+            raise ValueError(f"{path}: columns must be {COLUMNS}; got {reader.fieldnames}")
+        for row in reader:
+            where = f"{path}: line {reader.line_num}"
+            if None in row or not all(row[column] for column in COLUMNS):
+                raise ValueError(f"{where}: must hold {', '.join(COLUMNS)}; got {row}")
+            image = (row["benchmark"], row["key"])
+            if image in kinds:
+                raise ValueError(f"{where}: '{image[1]}' of '{image[0]}' is listed twice")
+            kinds[image] = row["occluder_kind"]
+    return kinds
+
+
+def name_kinds(
+    runs: Mapping[str, RunScores], kinds: Mapping[tuple[str, str], str], path: Path
+) -> dict[str, RunScores]:
+    """Put written-down kinds in the place of those from file names.
+
+    Args:
+        runs: Score files by name of the run.
+        kinds: Of `read_occluder_kinds`.
+        path: Where they come from, for errors.
+
+    Raises:
+        ValueError: If an image is in no scored benchmark.
+    """
+    known = {
+        (name, key)
+        for scores in runs.values()
+        for name, part in scores.benchmarks.items()
+        for key in part.keys
+    }
+    if unknown := sorted(set(kinds) - known):
+        raise ValueError(f"{path}: no image '{unknown[0][1]}' in benchmark '{unknown[0][0]}'")
+    return {name: _named(scores, kinds) for name, scores in runs.items()} if kinds else dict(runs)
+
+
+def _named(scores: RunScores, kinds: Mapping[tuple[str, str], str]) -> RunScores:
+    benchmarks = {}
+    for name, part in scores.benchmarks.items():
+        images = [
+            replace(image, occluder_kind=kinds.get((name, image.key), image.occluder_kind))
+            for image in part.images
+        ]
+        benchmarks[name] = replace(part, images=images)
+    return replace(scores, benchmarks=benchmarks)

@@ -13,15 +13,36 @@ from pathlib import Path
 from tqdm import tqdm
 
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.reporting import charts, generated, predictions, sheets
-from face_occlusion.reporting.build import Material
-from face_occlusion.reporting.curves import METRICS
-from face_occlusion.reporting.generated import Drawn, why_absent
+from face_occlusion.reporting.cells import Place
+from face_occlusion.reporting.charts import METRICS, heat_map, training_curves
+from face_occlusion.reporting.figures import (
+    COLUMNS,
+    alignment,
+    find_aligned,
+    house_style,
+    sample_sheet,
+    save,
+    wrong_labels,
+)
+from face_occlusion.reporting.generated import (
+    Drawn,
+    Regenerator,
+    algorithm_1,
+    colour_transfer,
+    hand_sets,
+    harmonisation,
+    random_shapes,
+    teaser,
+    why_absent,
+)
 from face_occlusion.reporting.groups import breakdown_chart
-from face_occlusion.reporting.paper import Place
-from face_occlusion.reporting.picks import pick_by_difference, pick_most_corrected
-from face_occlusion.reporting.regeneration import Regenerator
-from face_occlusion.reporting.style import house_style, save
+from face_occlusion.reporting.inputs import Material
+from face_occlusion.reporting.per_image import (
+    pick_by_difference,
+    pick_most_corrected,
+    predictions,
+    transparent_probe,
+)
 
 SHEETS = {
     "sets/natocc_hand": (14, "NatOcc, hands without colour transfer"),
@@ -78,7 +99,7 @@ def _generation(material: Material) -> Iterator[FigureEntry]:
         number=1,
         title="Generated images",
         caption="Evenly spread over each set, among the half whose occluder covers most.",
-        draw=partial(generated.teaser, sets),
+        draw=partial(teaser, sets),
     )
     yield FigureEntry(
         name="figure_04_hands",
@@ -86,7 +107,7 @@ def _generation(material: Material) -> Iterator[FigureEntry]:
         title="Hand sets",
         caption="For each source present: hands as cut out, and generated images enlarged by two "
         "around the hand; evenly spread.",
-        draw=partial(_shown, partial(_regenerated, material, generated.hand_sets), hand),
+        draw=partial(_shown, partial(_regenerated, material, hand_sets), hand),
     )
     yield FigureEntry(
         name="figure_06_algorithm1",
@@ -96,7 +117,7 @@ def _generation(material: Material) -> Iterator[FigureEntry]:
         "images on black; masked or partial: the transfer between the pixels of hand and face "
         "that made the set. The six samples that Algorithm 1 changes most in the faithful mode; "
         "below, by how many levels of 255, over the pixels it changes.",
-        draw=partial(_shown, partial(_regenerated, material, generated.algorithm_1), moved),
+        draw=partial(_shown, partial(_regenerated, material, algorithm_1), moved),
     )
     yield FigureEntry(
         name="figure_07_colour_transfer",
@@ -104,21 +125,21 @@ def _generation(material: Material) -> Iterator[FigureEntry]:
         title="Hands without and with colour transfer",
         caption="The same hands in the same places, from the two sets. The six samples that the "
         "transfer changes most.",
-        draw=partial(_shown, generated.colour_transfer, hand, moved),
+        draw=partial(_shown, colour_transfer, hand, moved),
     )
     yield FigureEntry(
         name="figure_08_harmonisation",
         number=8,
         title="Objects without and with harmonisation",
         caption="The recorded samples made again. The six that harmonisation changes most.",
-        draw=partial(_shown, partial(_regenerated, material, generated.harmonisation), objects),
+        draw=partial(_shown, partial(_regenerated, material, harmonisation), objects),
     )
     yield FigureEntry(
         name="figure_09_randocc",
         number=9,
         title="RandOcc: random shapes and textures",
         caption="Evenly spread, opaque and transparent.",
-        draw=partial(_shown, generated.random_shapes, shapes),
+        draw=partial(_shown, random_shapes, shapes),
     )
 
 
@@ -142,20 +163,20 @@ def _regenerated(
 def _labels_and_alignment(material: Material) -> Iterator[FigureEntry]:
     """Figs 3 and 5."""
     faces, colour = material.inventory.sets["faces/o"], material.colour
-    corrected = pick_most_corrected(faces, sheets.COLUMNS)
+    corrected = pick_most_corrected(faces, COLUMNS)
     yield FigureEntry(
         name="figure_03_wrong_labels",
         number=3,
         title="Wrong labels, corrected",
         caption="The masks that changed most; changed pixels as a share of the corrected face.",
         draw=lambda: (
-            sheets.wrong_labels(faces, corrected, colour)
+            wrong_labels(faces, corrected, colour)
             if corrected
             else why_absent(faces) or "no mask of an occluded face was corrected"
         ),
         in_gallery=False,
     )
-    pair = sheets.find_aligned(material.benchmarks)
+    pair = find_aligned(material.benchmarks)
     yield FigureEntry(
         name="figure_05_alignment",
         number=5,
@@ -163,7 +184,7 @@ def _labels_and_alignment(material: Material) -> Iterator[FigureEntry]:
         caption="Above as released, with eyes, corners of the mouth and the oriented square that "
         "FFHQ's recipe cuts out (the mark is its top); below aligned. Evenly spread.",
         draw=lambda: (
-            sheets.alignment(*pair, colour)
+            alignment(*pair, colour)
             if pair
             else "no benchmark here is there both as released and aligned (COFW is, where its "
             "release is)"
@@ -183,7 +204,7 @@ def _probe(material: Material) -> Iterator[FigureEntry]:
         "where the mixed set gains most, median and least over NatOcc. Below each, the image's "
         "mIoU.",
         draw=partial(
-            predictions.transparent_probe,
+            transparent_probe,
             material.grid,
             image_set,
             chosen.benchmark,
@@ -210,7 +231,7 @@ def _predictions(material: Material) -> Iterator[FigureEntry]:
             caption=f"In full light: predicted face. The images where {titles[chosen.first]} "
             f"gains most, median and least over {titles[chosen.second]}, mean of the models. "
             "Below each, the image's mIoU.",
-            draw=partial(predictions.predictions, grid, image_set, picks, places, material.colour),
+            draw=partial(predictions, grid, image_set, picks, places, material.colour),
         )
 
 
@@ -230,7 +251,7 @@ def _sample_sheets(material: Material) -> Iterator[FigureEntry]:
             caption="Evenly spread; each image beside itself with its mask's outline.",
             draw=partial(
                 _shown,
-                partial(sheets.sample_sheet, number=number_of_samples, colour=material.colour),
+                partial(sample_sheet, number=number_of_samples, colour=material.colour),
                 image_set,
             ),
             in_gallery=False,
@@ -245,7 +266,7 @@ def _charts(material: Material) -> Iterator[FigureEntry]:
             name=f"table{number}_heat_map",
             title=f"Table {number} as a heat map",
             caption="mIoU in per cent, each panel with its own scale. Bold: best of the column.",
-            draw=partial(charts.heat_map, grid, benchmarks, report.figures.colour_map),
+            draw=partial(heat_map, grid, benchmarks, report.figures.colour_map),
             in_gallery=False,
         )
     chosen = report.qualitative
@@ -272,7 +293,7 @@ def _charts(material: Material) -> Iterator[FigureEntry]:
 def _curves(material: Material) -> Drawn:
     if not any(material.curves.values()):
         return "no run has logged a curve"
-    return charts.training_curves(material.grid.axes, material.run_names, material.curves, METRICS)
+    return training_curves(material.grid.axes, material.run_names, material.curves, METRICS)
 
 
 def draw_figures(entries: Sequence[FigureEntry], folder: Path, dpi: int) -> dict[str, str]:

@@ -1,19 +1,92 @@
-"""Scores drawn: tables as heat maps, training curves, breakdowns."""
+"""Scores and training curves as charts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes as Axes2D
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from face_occlusion.reporting.cells import Axes, best_of_columns
-from face_occlusion.reporting.curves import Curve, Metric
+from face_occlusion.reporting.cells import Axes, Place, best_of_columns
+from face_occlusion.reporting.figures import COLOURS, DASHES
 from face_occlusion.reporting.grid import Grid
-from face_occlusion.reporting.paper import Place
-from face_occlusion.reporting.style import COLOURS, DASHES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """How a logged number is shown."""
+
+    title: str
+    scale: float = 1.0  # 100 shows a fraction in per cent
+    note: str | None = None
+
+
+METRICS = {
+    "realocc_miou": Metric(title="mIoU on RealOcc, per cent", scale=100.0),
+    "loss": Metric(
+        title="Training loss",
+        note="Of the pixels that hard example mining keeps, and of the auxiliary head where a "
+        "network has one. The better a network, the fewer and harder the pixels kept: the loss "
+        "need not fall while the mIoU rises.",
+    ),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """One metric of one run over its iterations."""
+
+    run: str
+    steps: list[int]
+    values: list[float]
+
+
+def read_curves(models: Path, runs: Iterable[str], metric: str) -> dict[str, Curve]:
+    """Read one metric from the DVCLive logs.
+
+    Args:
+        models: Folder of the runs.
+        runs: Names of the runs.
+        metric: Name of the metric; its rows are in `RUN/dvclive/plots/metrics/METRIC.tsv`.
+
+    Returns:
+        The curve of each run that logged the metric (`realocc_miou` needs RealOcc).
+
+    Raises:
+        ValueError: If a log is not a table of the step and the metric.
+    """
+    curves = {}
+    for run in runs:
+        path = models / run / "dvclive" / "plots" / "metrics" / f"{metric}.tsv"
+        if not path.is_file():
+            continue
+        table = pd.read_csv(path, sep="\t")
+        if not {"step", metric} <= set(table.columns):
+            raise ValueError(f"{path}: expected columns step, {metric}; got {list(table.columns)}")
+        curves[run] = Curve(
+            run=run, steps=table["step"].astype(int).tolist(), values=table[metric].tolist()
+        )
+    return curves
+
+
+def thinned(curve: Curve, at_most: int) -> Curve:
+    """Average neighbouring points of a curve so that few enough remain; the last is kept."""
+    if len(curve.steps) <= at_most:
+        return curve
+    size = -(-len(curve.steps) // at_most)
+    groups = [slice(start, start + size) for start in range(0, len(curve.steps), size)]
+    return Curve(
+        run=curve.run,
+        steps=[curve.steps[group][-1] for group in groups],
+        values=[sum(curve.values[group]) / len(curve.values[group]) for group in groups],
+    )
 
 
 def heat_map(grid: Grid, benchmarks: Sequence[str], colour_map: str) -> Figure:
@@ -113,3 +186,49 @@ def training_curves(
         figure.legend(handles, labels, ncols=3, loc="upper center", bbox_to_anchor=(0.5, 0))
     figure.tight_layout()
     return figure
+
+
+CHART = (320, 180)  # width and height of a curve's panel, in SVG units
+
+
+def chart_panels(
+    axes: Axes, runs: Mapping[tuple[str, str], str], curves: Mapping[str, Curve], scale: float
+) -> list[dict[str, Any]]:
+    """Turn curves into SVG paths, one panel per model, all with the same axes.
+
+    Args:
+        axes: The grid's axes.
+        runs: Name of the run by (combination, model).
+        curves: By run.
+        scale: Factor of the values, 100 for per cent.
+
+    Returns:
+        Per model: title, `lines` (combination's index, title, path) and `ticks` of both axes.
+    """
+    if not curves:
+        return []
+    values = [scale * value for curve in curves.values() for value in curve.values]
+    last = max(curve.steps[-1] for curve in curves.values())
+    ticks = MaxNLocator(4).tick_values(min(values), max(values))
+    low, high = ticks[0], ticks[-1]
+    width, height = CHART
+
+    def point(step: int, value: float) -> str:
+        x, y = step / max(1, last) * width, (high - scale * value) / (high - low) * height
+        return f"{x:.1f},{y:.1f}"
+
+    panels = []
+    for model, title in axes.models.items():
+        lines = []
+        for index, (combination, name) in enumerate(axes.combinations.items()):
+            curve = curves.get(runs.get((combination, model), ""))
+            if curve is not None:
+                few = thinned(curve, 120)
+                points = [point(*pair) for pair in zip(few.steps, few.values, strict=True)]
+                lines.append({"index": index, "title": name, "path": "M" + " L".join(points)})
+        y_ticks = [
+            {"at": f"{(high - value) / (high - low) * height:.1f}", "label": f"{value:.3g}"}
+            for value in ticks
+        ]
+        panels.append({"title": title, "lines": lines, "y_ticks": y_ticks, "last": f"{last:,}"})
+    return panels

@@ -6,22 +6,29 @@ cell counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from face_occlusion.reporting.evidence import (
+import pandas as pd
+
+from face_occlusion.reporting.cells import Place
+from face_occlusion.reporting.tables import Table
+from face_occlusion.reporting.verdicts import (
     BENCHMARKS,
     CLASS_MEASURES,
     CNNS,
     COMBINATIONS,
     MODELS,
     TABLE_4,
+    Comparison,
     Evidence,
     Pair,
+    Question,
+    Test,
+    Verdict,
     between,
+    judge,
 )
-from face_occlusion.reporting.paper import Place
-from face_occlusion.reporting.verdicts import Comparison, Question, Test, Verdict, judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +86,6 @@ HIGHEST = Place("c_cm_natocc_sot", "realocc", "segformer")
 IMBALANCED = Place("c_original", "realocc", "pspnet")
 NATOCC = ("c_wo_natocc", "c_wo_natocc_sot")
 SYNTHETIC = (*NATOCC, "c_wo_randocc", "c_wo_mix")
-
 CLAIMS: list[Claim] = [
     Claim(
         key="natocc-level-cnn",
@@ -228,3 +234,31 @@ CLAIMS: list[Claim] = [
         test=Comparison(pairs=between([(name, "c_original") for name in SYNTHETIC], ("wo_test",))),
     ),
 ]
+
+
+def claims_table(judgements: Sequence[Judgement]) -> Table:
+    """List the paper's claims with their verdicts, ours and on the paper's own numbers."""
+    long = pd.DataFrame(
+        {
+            "key": item.claim.key,
+            "where": item.claim.where,
+            "claim": item.claim.text,
+            "reading": item.claim.reading,
+            "ours": item.ours.outcome,
+            "ours_detail": item.ours.detail,
+            "paper": item.paper.outcome,
+            "paper_detail": item.paper.detail,
+            "cells": " ".join("/".join(place) for place in item.ours.cells),
+        }
+        for item in judgements
+    )
+    wide = pd.DataFrame(
+        {
+            "Claim": long["claim"],
+            "Read as": long["reading"],
+            "Ours": "**" + long["ours"] + "**: " + long["ours_detail"],
+            "Paper's numbers": "**" + long["paper"] + "**: " + long["paper_detail"],
+        }
+    )
+    caption = "The paper's claims, judged on our scores and on its own numbers."
+    return Table(name="claims", caption=caption, wide=wide, long=long, notes=[])

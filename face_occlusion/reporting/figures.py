@@ -1,16 +1,79 @@
-"""Pictures laid out in a grid, as one matplotlib figure; which pictures is decided elsewhere."""
+"""The look of every figure, pictures laid out in a grid, and figures of image sets."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from face_occlusion.reporting.pictures import EXTRA_RGB, MISSED_RGB
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.reporting.pictures import (
+    EXTRA_RGB,
+    MISSED_RGB,
+    outlined,
+    thumbnail,
+    thumbnail_mask,
+    with_square,
+)
+
+mpl.use("agg")
+# Okabe and Ito's colours, ordered so that neighbours also differ in lightness; each has a dash and
+# a marker of its own, so that lines part without colour.
+COLOURS = (
+    "#000000",
+    "#e69f00",
+    "#0072b2",
+    "#56b4e9",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#8a6d00",
+    "#7f7f7f",
+)
+MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">")
+DASHES = ("", "6 2", "2 2", "8 2 2 2", "", "6 2", "2 2", "8 2 2 2", "4 4")
+_STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "pdf.fonttype": 42,
+    "image.composite_image": False,  # pictures keep their pixels in PDF
+    "svg.hashsalt": "face-occlusion",
+}
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw in the project's style."""
+    with mpl.rc_context(_STYLE):
+        yield
+
+
+def save(figure: Figure, folder: Path, name: str, dpi: int) -> None:
+    """Write NAME.png and NAME.pdf without dates or versions in them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(
+        folder / f"{name}.png", dpi=dpi, bbox_inches="tight", metadata={"Software": None}
+    )
+    figure.savefig(
+        folder / f"{name}.pdf",
+        dpi=dpi,
+        bbox_inches="tight",
+        metadata={"CreationDate": None, "Producer": None, "Creator": None},
+    )
+
 
 TILE_PX = 224  # of pictures inside figures
 GAP_INCH = 0.04
@@ -102,3 +165,79 @@ def _share(colour: Colour) -> tuple[float, float, float]:
 def in_rows(tiles: Sequence[Tile], per_row: int) -> list[list[Tile]]:
     """Break tiles into rows of `per_row`, the last one maybe shorter."""
     return [list(tiles[start : start + per_row]) for start in range(0, len(tiles), per_row)]
+
+
+def spread(keys: list[str], number: int) -> list[str]:
+    """Pick `number` keys evenly spread over a set, all of them if there are fewer."""
+    if len(keys) <= number:
+        return list(keys)
+    places = np.linspace(0, len(keys) - 1, number).round().astype(int)
+    return [keys[place] for place in places]
+
+
+COLUMNS = 6
+
+
+def sample_sheet(image_set: ImageSet, number: int, colour: Colour) -> Figure:
+    """Show samples evenly spread over a set, each beside itself with its mask (Figs 14 to 19)."""
+    tiles = []
+    for key in spread(image_set.keys, number):
+        image = thumbnail(image_set.image(key), TILE_PX)
+        mask = thumbnail_mask(image_set.seg_map(key) == 1, TILE_PX)
+        tiles += [
+            Tile(image=image, caption=_brief(image_set, key)),
+            Tile(image=outlined(image, mask, colour)),
+        ]
+    return picture_grid(in_rows(tiles, COLUMNS))
+
+
+def _brief(image_set: ImageSet, key: str) -> str:
+    """Name a sample: its key, cut where it is long, and how much of the face is covered."""
+    name = key if len(key) <= 22 else f"{key[:21]}…"
+    covered = image_set.record(key).get("covered_frac") if "json" in image_set.parts(key) else None
+    return name if covered is None else f"{name}: {100 * covered:.0f} % covered"
+
+
+def wrong_labels(faces: ImageSet, picks: Sequence[tuple[str, float]], colour: Colour) -> Figure:
+    """Show original against corrected masks (Fig 3)."""
+    rows: list[list[Tile]] = [[], [], []]
+    for key, share in picks:
+        image = thumbnail(faces.image(key), TILE_PX)
+        rows[0].append(Tile(image=image))
+        for row, part in ((1, "original.png"), (2, "png")):
+            mask = thumbnail_mask(faces.seg_map(key, part) == 1, TILE_PX)
+            caption = f"{key}: {100 * share:.0f} % changed" if row == 2 else ""
+            rows[row].append(Tile(image=outlined(image, mask, colour, tint=0.3), caption=caption))
+    return picture_grid(rows, row_titles=["Image", "Original mask", "Corrected mask"])
+
+
+def find_aligned(benchmarks: Mapping[str, ImageSet]) -> tuple[ImageSet, ImageSet] | None:
+    """Find a benchmark that was aligned, and the same images as they were released.
+
+    Returns:
+        (released, aligned), or None if there is no such pair with images.
+    """
+    for aligned in benchmarks.values():
+        if aligned.info.get("align") != "ffhq" or not len(aligned):
+            continue
+        for released in benchmarks.values():
+            same_source = released.info["sources"] == aligned.info["sources"]
+            if same_source and released.info.get("align") == "none" and len(released):
+                return released, aligned
+    return None
+
+
+def alignment(released: ImageSet, aligned: ImageSet, colour: Colour) -> Figure:
+    """Show images before and after alignment, with landmarks and the square cut out (Fig 5)."""
+    there = set(released.keys)
+    keys = spread([key for key in aligned.keys if key in there], COLUMNS)
+    rows: list[list[Tile]] = [[], []]
+    for key in keys:
+        record, image = aligned.record(key), released.image(key)
+        scale = np.array(image.shape[1::-1]) / record["release_size"][::-1]
+        square = np.array(record["square"]) * scale
+        square[0] += scale / 2 - 0.5  # the first pixel's centre is (0, 0) at every size
+        points = (np.array(record["points"]) + 0.5) * scale - 0.5
+        rows[0].append(Tile(image=thumbnail(with_square(image, square, points, colour), TILE_PX)))
+        rows[1].append(Tile(image=thumbnail(aligned.image(key), TILE_PX), caption=key))
+    return picture_grid(rows, row_titles=["As released", "Aligned"])

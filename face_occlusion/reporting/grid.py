@@ -18,12 +18,12 @@ from face_occlusion.evaluation.bootstrap import (
     Resampled,
     estimate_cell,
     estimate_difference,
+    estimate_sum,
     resample_weights,
 )
 from face_occlusion.evaluation.measures import MEASURES, ViewCounts, resample_every, summarise
 from face_occlusion.evaluation.scores import BenchmarkScores, ImageFacts, RunScores
-from face_occlusion.reporting.cells import Axes, Cell
-from face_occlusion.reporting.paper import Place, paper_cells
+from face_occlusion.reporting.cells import Axes, Cell, Place, paper_cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -310,3 +310,27 @@ def _mean_scores(parts: Sequence[BenchmarkScores]) -> dict[str, dict[str, float]
         runs = [summarise(part.views[view]) for part in parts]
         means[view] = {key: float(np.mean([run[key] for run in runs])) for key in MEASURES}
     return means
+
+
+def mean_over_models(grid: Grid, combination: str, benchmark: str) -> float | None:
+    """Average a combination's mIoU on a benchmark over the models with a score, per cent."""
+    cells = [grid.cells[Place(combination, benchmark, model)] for model in grid.axes.models]
+    scores = [cell.estimate.value for cell in cells if cell.estimate is not None]
+    return round(100 * sum(scores) / len(scores), 2) if scores else None
+
+
+def mean_difference(grid: Grid, first: str, second: str, benchmark: str) -> Estimate | None:
+    """Estimate first less second combination, mean over the models, paired over images.
+
+    Returns:
+        The estimate, as a fraction; None if a cell of either is empty.
+    """
+    terms, number = [], len(grid.axes.models)
+    for model in grid.axes.models:
+        for combination, weight in ((first, 1 / number), (second, -1 / number)):
+            place = Place(combination, benchmark, model)
+            if not grid.parts(place):
+                return None
+            terms.append((weight, grid.resampled(place, "miou")))
+    rng = grid.rng("/".join((first, second, benchmark)))
+    return estimate_sum(terms, len(grid.images(benchmark)), grid.params.confidence, rng)

@@ -14,7 +14,9 @@ from matplotlib.figure import Figure
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.reporting.breakdowns import FACTOR_NOTES, FACTOR_TITLES, MEAN_MODEL, MEASURED
 from face_occlusion.reporting.cells import Axes
-from face_occlusion.reporting.style import COLOURS, MARKERS
+from face_occlusion.reporting.figures import COLOURS, MARKERS
+from face_occlusion.reporting.grid import Grid
+from face_occlusion.reporting.tables import Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,3 +185,53 @@ def _draw_groups(
     for edge in np.arange(len(levels) - 1) + 0.5:
         panel.axvline(edge, color="0.85", linewidth=0.8)
     panel.set_xlim(-0.5, len(levels) - 0.5)
+
+
+def group_table(grid: Grid, groups: pd.DataFrame) -> Table:
+    """Put the mIoU of groups of images into a table, mean over the models.
+
+    Args:
+        grid: All results.
+        groups: Of `breakdowns.breakdown_table`.
+    """
+    several = len(grid.axes.models) > 1
+    model = MEAN_MODEL if several else next(iter(grid.axes.models))
+    long = groups[(groups["model"] == model) & (groups["measure"] == "miou")].round(2)
+    order = {benchmark: place for place, benchmark in enumerate(grid.axes.benchmarks)}
+    long = long.sort_values("benchmark", key=lambda names: names.map(order), kind="stable")
+    keys = ["benchmark", "factor", "level", "num_images"]
+    rows = []
+    for (benchmark, factor, level, num_images), group in long.groupby(
+        keys, sort=False, observed=True
+    ):
+        texts = {
+            grid.axes.combinations[row["combination"]]: group_text(
+                row["value"], row["low"], row["high"]
+            )
+            for row in group.to_dict("records")
+        }
+        head = {
+            "Benchmark": grid.axes.benchmarks[str(benchmark)],
+            "By": FACTOR_TITLES[str(factor)],
+            "Group": level,
+            "Images": num_images,
+        }
+        rows.append(head | texts)
+    caption = (
+        "mIoU in per cent of groups of images, mean over the models; "
+        f"{100 * grid.params.confidence:g} % interval in brackets, none for a single image."
+    )
+    return Table(
+        name="breakdown",
+        caption=caption,
+        wide=pd.DataFrame(rows).astype(str).replace("nan", "–"),
+        long=long.drop(columns=["model", "measure"]),
+        notes=[f"{FACTOR_TITLES[key]}: {note}" for key, note in FACTOR_NOTES.items()],
+    )
+
+
+def group_text(value: float, low: float, high: float) -> str:
+    """Write a group's score: `80.1 [77.9, 82.0]`, a dash where it is undefined."""
+    if value != value:
+        return "–"
+    return f"{value:.1f}" + (f" [{low:.1f}, {high:.1f}]" if low == low else "")

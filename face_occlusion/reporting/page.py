@@ -1,129 +1,206 @@
-"""The page `index.html`: one file that needs nothing else, from the pieces of a report."""
+"""The page `index.html`: one file that needs nothing else."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
-from pathlib import Path
+from importlib.metadata import version
 from typing import Any
 
-import cv2
 import jinja2
-import numpy as np
 from markupsafe import Markup, escape
-from matplotlib.ticker import MaxNLocator
 
-from face_occlusion.core.images import decode_image
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.reporting.catalogue import FigureEntry
-from face_occlusion.reporting.cells import Axes, Cell, best_of_columns
-from face_occlusion.reporting.curves import Curve, thinned
-from face_occlusion.reporting.grid import Grid
-from face_occlusion.reporting.picks import spread
-from face_occlusion.reporting.pictures import data_uri, outline_path, reduced
+from face_occlusion.reporting.cells import Cell, best_of_columns, paper_cells, paper_quantity
+from face_occlusion.reporting.charts import METRICS, chart_panels
+from face_occlusion.reporting.grid import Grid, mean_difference, mean_over_models
+from face_occlusion.reporting.groups import group_tables, left_out, measure_titles
+from face_occlusion.reporting.inputs import Material
+from face_occlusion.reporting.page_images import (
+    Exhibit,
+    _browsers,
+    _sheets,
+    _wrong_labels,
+    closest_pictures,
+)
+from face_occlusion.reporting.provenance import are_drawn, hashes, release_files, substitutions
+from face_occlusion.reporting.tables import Table, empty_reasons
 
-CHART = (320, 180)  # width and height of a curve's panel, in SVG units
-FIGURE_PX = 1280  # longer side of figures inside the page
-TEMPLATES = ("report.html", "report.css", "report.js")
-MAX_LIST = 6  # entries of a list that are written out
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sample:
-    """A picture of a set with the outline of its mask and what was recorded."""
-
-    key: str
-    image: str  # data URI
-    size: tuple[int, int]  # width and height of the picture, in pixels
-    outline: str  # SVG path in these pixels
-    facts: list[tuple[str, str]]
+REPORTED_WITH = ("numpy", "opencv-python", "matplotlib", "pandas")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Exhibit:
-    """A figure of the report on the page: its picture, or why there is none."""
-
-    title: str
-    caption: str
-    image: str | None  # data URI
-    inches: float  # width as drawn; 0 where absent
-    absent: str | None
-
-
-def samples(image_set: ImageSet, number: int, side_px: int) -> list[Sample]:
-    """Show images of a set, evenly spread, with their records."""
-    found = []
-    for key in spread(image_set.keys, number):
-        image = reduced(image_set.image(key), side_px)
-        mask = image_set.seg_map(key) == 1
-        share = cv2.resize(mask.astype(np.float32), image.shape[1::-1]) >= 0.5
-        record = image_set.record(key) if "json" in image_set.parts(key) else {}
-        found.append(
-            Sample(
-                key=key,
-                image=data_uri(image),
-                size=(image.shape[1], image.shape[0]),
-                outline=outline_path(share),
-                facts=list(flat_facts(record)),
-            )
-        )
-    return found
-
-
-def flat_facts(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """Write a nested record as lines of name and value; nothing that was not drawn is shown."""
-    lines: list[tuple[str, str]] = []
-    for name, value in record.items():
-        label = f"{prefix}{name}".replace("_", " ")
-        if isinstance(value, Mapping):
-            lines += flat_facts(value, f"{label}: ")
-        elif value is not None:
-            lines.append((label, _fact(value)))
-    return lines
-
-
-def _fact(value: object) -> str:
-    """Write a value: three digits, short lists and matrices in full, long ones by their length."""
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    if not isinstance(value, list):
-        return str(value)
-    if len(value) > MAX_LIST:
-        return f"{len(value)} values"
-    is_matrix = any(isinstance(item, list) for item in value)
-    return ("; " if is_matrix else ", ").join(_fact(item) for item in value)
-
-
-def gallery(
-    entries: Sequence[FigureEntry], absent: Mapping[str, str], folder: Path, dpi: int
-) -> list[Exhibit]:
-    """Take the drawn figures that the page shows, and those that could not be drawn.
+def page_context(
+    material: Material, built: dict[str, Table], gallery: list[Exhibit]
+) -> dict[str, Any]:
+    """Collect what the page's template shows.
 
     Args:
-        entries: The catalogue.
-        absent: Why figures were not drawn, by name.
-        folder: Of the drawn figures.
-        dpi: Pixels per inch of the drawn figures.
+        material: What the report is made of.
+        built: Its tables by name.
+        gallery: Its figures.
     """
+    sections, grid, report = material.sections, material.grid, material.sections.report
+    chosen = report.qualitative
+    browsers = list(_browsers(material))
+    first_model = next(iter(grid.axes.models))
+    names = material.run_names
+    image_sets = [*material.inventory.sets.values(), *material.occluders.values()]
+    headline, lead = _headline(material)
+    context = {
+        "profile": sections.profile,
+        "headline": headline,
+        "lead": lead,
+        "drawn": are_drawn(image_sets),
+        "facts": _facts(material),
+        "models": grid.axes.models,
+        "benchmarks": grid.axes.benchmarks,
+        "combinations": grid.axes.combinations,
+        "confidence": f"{100 * report.bootstrap.confidence:g}",
+        "score_tables": list(_score_tables(material)),
+        "charts": _charts(material),
+        "groups": list(group_tables(material.breakdown, grid.axes)),
+        "groups_left_out": left_out(material.breakdown, grid.axes),
+        "measures": measure_titles(),
+        "browsers": browsers,
+        "browser_first": names.get((chosen.second, first_model)),
+        "browser_second": names.get((chosen.first, first_model)),
+        "gallery": gallery,
+        "mask_colour": report.figures.mask_colour,
+        "sheets": list(_sheets(material)),
+        "wrong": list(_wrong_labels(material)),
+        "judgements": material.judgements,
+        "findings": material.findings,
+        "substitutions": substitutions(
+            material.inventory, material.occluders, material.cards, grid, sections.models
+        ),
+        "tables": built,
+        "closest": closest_pictures(
+            material.overlap, material.inventory.sets, report.page.thumbnail_px
+        ),
+        "versions": _versions(material),
+        "hashes": hashes({**material.inventory.sets, **_named_occluders(material)}),
+        "release_files": release_files(image_sets),
+        "fingerprints": [
+            (run, card["fingerprint"])
+            for run, card in material.cards.items()
+            if "fingerprint" in card
+        ],
+    }
+    return context | {"sections": list(_anchors(context))}
+
+
+def _named_occluders(material: Material) -> dict[str, ImageSet]:
+    return {f"occluders/{kind}": one for kind, one in material.occluders.items()}
+
+
+def _anchors(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "results", "Results"
+    if context["groups"]:
+        yield "breakdowns", "Breakdowns"
+    if context["charts"]:
+        yield "curves", "Training"
+    if context["browsers"]:
+        yield "predictions", "Predictions"
+    yield "figures", "Figures"
+    yield "samples", "Images"
+    if context["wrong"]:
+        yield "wrong", "Wrong labels"
+    yield "claims", "Claims"
+    yield "ingredients", "Ingredients"
+    yield "overlap", "Overlap"
+    yield "provenance", "Hashes"
+
+
+def _headline(material: Material) -> tuple[str, str]:
+    """Say in one sentence what came out, and in another what the paper has."""
+    grid, chosen = material.grid, material.sections.report.qualitative
+    title = grid.axes.benchmarks[chosen.benchmark]
+    low = mean_over_models(grid, chosen.second, chosen.benchmark)
+    high = mean_over_models(grid, chosen.first, chosen.benchmark)
+    if low is None or high is None:
+        return "Face occlusion segmentation", f"No scores on {title}."
+    second, first = (grid.axes.combinations[name] for name in (chosen.second, chosen.first))
+    headline = (
+        f"Training on {first} instead of {second} takes the mIoU on {title} "
+        f"from {low:.1f} to {high:.1f}"
+    )
+    printed = [_paper_mean(name, chosen.benchmark) for name in (chosen.second, chosen.first)]
+    lead = f"Mean of {len(grid.axes.models)} models, per cent."
+    margin = mean_difference(grid, chosen.first, chosen.second, chosen.benchmark)
+    if margin is not None and margin.low == margin.low:
+        lead += (
+            f" The difference is {100 * margin.value:+.1f}, its "
+            f"{100 * grid.params.confidence:g} % interval [{100 * margin.low:+.1f}, "
+            f"{100 * margin.high:+.1f}], paired over {margin.num_images} images."
+        )
+    if None not in printed:
+        lead += f" The paper has {printed[0]:.1f} and {printed[1]:.1f}."
+    return headline, lead
+
+
+def _paper_mean(combination: str, benchmark: str) -> float | None:
+    scores = [
+        cell.miou
+        for place, cell in paper_cells().items()
+        if (place.combination, place.benchmark) == (combination, benchmark)
+    ]
+    return sum(scores) / len(scores) if scores else None
+
+
+def _facts(material: Material) -> list[tuple[str, str]]:
+    cells = material.grid.cells.values()
+    scored = sum(cell.estimate is not None for cell in cells)
+    outcomes = [judgement.ours.outcome for judgement in material.judgements]
     return [
-        _exhibit(entry, absent.get(entry.name), folder / f"{entry.name}.png", dpi)
-        for entry in entries
-        if entry.in_gallery or entry.name in absent
+        ("Runs", str(sum(map(len, material.grid.runs.values())))),
+        ("Cells with a score", f"{scored} of {len(cells)}"),
+        ("Claims that hold here", f"{outcomes.count('holds')} of {len(outcomes)}"),
+        ("that fail", str(outcomes.count("fails"))),
+        ("undecided", str(outcomes.count("undecided"))),
     ]
 
 
-def _exhibit(entry: FigureEntry, absent: str | None, path: Path, dpi: int) -> Exhibit:
-    image = decode_image(path.read_bytes(), str(path)) if absent is None else None
-    return Exhibit(
-        title=f"Figure {entry.number}: {entry.title}" if entry.number else entry.title,
-        caption=entry.caption,
-        image=None if image is None else data_uri(reduced(image, FIGURE_PX), quality=85),
-        inches=0.0 if image is None else round(image.shape[1] / dpi, 2),
-        absent=absent,
-    )
+def _score_tables(material: Material) -> Iterator[dict[str, Any]]:
+    grid, report = material.grid, material.sections.report
+    for number, names in ((4, report.table_4), (5, report.table_5)):
+        rows = score_rows(grid, names)
+        for row in rows:
+            combination = material.sections.combinations[row["key"]]
+            row["quantity"] = material.inventory.quantity(combination)
+            row["images"] = sum(material.inventory.sizes(combination))
+            row["paper_quantity"] = paper_quantity(row["key"], number) or "–"
+        yield {
+            "title": f"Table {number}",
+            "benchmarks": names,
+            "rows": rows,
+            "notes": empty_reasons(grid, names),
+        }
+
+
+def _charts(material: Material) -> list[dict[str, Any]]:
+    charts = []
+    for name, metric in METRICS.items():
+        panels = chart_panels(
+            material.grid.axes, material.run_names, material.curves[name], metric.scale
+        )
+        if panels:
+            charts.append({"title": metric.title, "note": metric.note, "panels": panels})
+    return charts
+
+
+def _versions(material: Material) -> list[tuple[str, str]]:
+    """Collect the versions that the runs were trained with; several where they differ."""
+    found: dict[str, dict[str, None]] = {}
+    for card in material.cards.values():
+        for name, value in card.get("versions", {}).items():
+            found.setdefault(name, {})[value] = None
+    trained = [(name, " / ".join(values)) for name, values in found.items()]
+    return trained + [(f"report: {name}", version(name)) for name in REPORTED_WITH]
+
+
+TEMPLATES = ("report.html", "report.css", "report.js")
 
 
 def score_rows(grid: Grid, benchmarks: Sequence[str]) -> list[dict[str, Any]]:
@@ -186,49 +263,6 @@ def _view_title(view: str) -> str:
     checkpoint, _, augmented = view.partition("_")
     title = {"last": "last checkpoint", "best": "checkpoint selected on RealOcc"}[checkpoint]
     return f"{title}, mean of 12 views" if augmented else title
-
-
-def chart_panels(
-    axes: Axes, runs: Mapping[tuple[str, str], str], curves: Mapping[str, Curve], scale: float
-) -> list[dict[str, Any]]:
-    """Turn curves into SVG paths, one panel per model, all with the same axes.
-
-    Args:
-        axes: The grid's axes.
-        runs: Name of the run by (combination, model).
-        curves: By run.
-        scale: Factor of the values, 100 for per cent.
-
-    Returns:
-        Per model: title, `lines` (combination's index, title, path) and `ticks` of both axes.
-    """
-    if not curves:
-        return []
-    values = [scale * value for curve in curves.values() for value in curve.values]
-    last = max(curve.steps[-1] for curve in curves.values())
-    ticks = MaxNLocator(4).tick_values(min(values), max(values))
-    low, high = ticks[0], ticks[-1]
-    width, height = CHART
-
-    def point(step: int, value: float) -> str:
-        x, y = step / max(1, last) * width, (high - scale * value) / (high - low) * height
-        return f"{x:.1f},{y:.1f}"
-
-    panels = []
-    for model, title in axes.models.items():
-        lines = []
-        for index, (combination, name) in enumerate(axes.combinations.items()):
-            curve = curves.get(runs.get((combination, model), ""))
-            if curve is not None:
-                few = thinned(curve, 120)
-                points = [point(*pair) for pair in zip(few.steps, few.values, strict=True)]
-                lines.append({"index": index, "title": name, "path": "M" + " L".join(points)})
-        y_ticks = [
-            {"at": f"{(high - value) / (high - low) * height:.1f}", "label": f"{value:.3g}"}
-            for value in ticks
-        ]
-        panels.append({"title": title, "lines": lines, "y_ticks": y_ticks, "last": f"{last:,}"})
-    return panels
 
 
 def as_json(value: object) -> Markup:

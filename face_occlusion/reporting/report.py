@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from face_occlusion.reporting import page
-from face_occlusion.reporting.build import Material, all_tables, metrics, replace_children
+import pandas as pd
+
+from face_occlusion.reporting.anomalies import anomalies_table
+from face_occlusion.reporting.breakdowns import (
+    confusion_table,
+    difference_table,
+    measure_table,
+    seed_table,
+)
 from face_occlusion.reporting.catalogue import catalogue, draw_figures
-from face_occlusion.reporting.contents import page_context
-from face_occlusion.reporting.data_files import write_data, write_plots
-from face_occlusion.reporting.table_files import write_table
+from face_occlusion.reporting.claims import claims_table
+from face_occlusion.reporting.grid import Grid, mean_over_models
+from face_occlusion.reporting.groups import group_table
+from face_occlusion.reporting.inputs import Material
+from face_occlusion.reporting.page import page_context, render
+from face_occlusion.reporting.page_images import gallery
+from face_occlusion.reporting.tables import (
+    Table,
+    overlap_table,
+    score_table,
+    table_1,
+    table_2,
+    table_3,
+    write_table,
+)
 
 
 def write_report(material: Material, out: Path) -> None:
@@ -35,9 +56,139 @@ def write_report(material: Material, out: Path) -> None:
         entries, folder = catalogue(material), partial / "figures"
         dpi = material.sections.report.figures.dpi
         absent = draw_figures(entries, folder, dpi)
-        gallery = page.gallery(entries, absent, folder, dpi)
-        (partial / "index.html").write_text(page.render(page_context(material, built, gallery)))
+        exhibits = gallery(entries, absent, folder, dpi)
+        (partial / "index.html").write_text(render(page_context(material, built, exhibits)))
         replace_children(partial, out)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+def all_tables(material: Material) -> dict[str, Table]:
+    """Build Tables 1 to 5, and those of the claims, the anomalies and groups of images."""
+    sections, grid, inventory = material.sections, material.grid, material.inventory
+    built = [
+        table_1(),
+        table_2(inventory, material.excluded),
+        table_3(inventory, sections.combinations),
+        score_table(4, grid, sections.report.table_4, sections.combinations, inventory),
+        score_table(5, grid, sections.report.table_5, sections.combinations, inventory),
+        claims_table(material.judgements),
+        anomalies_table(material.findings),
+        group_table(grid, material.breakdown),
+        overlap_table(material.overlap),
+    ]
+    return {table.name: table for table in built}
+
+
+def metrics(material: Material) -> dict[str, Any]:
+    """Collect the handful of numbers for `dvc metrics show` and `dvc exp show`.
+
+    Returns:
+        By combination, its mIoU on Table 4's first benchmark, per cent, mean over the models;
+        and how many claims have each outcome. All other scores are in the tables.
+    """
+    grid = material.grid
+    headline = material.sections.report.table_4[0]
+    means = {name: mean_over_models(grid, name, headline) for name in grid.axes.combinations}
+    outcomes = [judgement.ours.outcome for judgement in material.judgements]
+    return {
+        headline: {name: mean for name, mean in means.items() if mean is not None},
+        "claims": {name: outcomes.count(name) for name in ("holds", "fails", "undecided")},
+    }
+
+
+def replace_children(partial_folder: Path, out: Path) -> None:
+    """Move finished files and folders over those of `out`; anything else in it is left alone."""
+    out.mkdir(parents=True, exist_ok=True)
+    for path in sorted(partial_folder.iterdir()):
+        target = out / path.name
+        if target.is_dir():
+            shutil.rmtree(target)
+        path.replace(target)
+    partial_folder.rmdir()
+
+
+DECIMALS = 4  # of per cent
+DIGITS = 4  # of p-values, significant: decimals would print 0 where there is none
+
+
+def write_data(grid: Grid, groups: pd.DataFrame, folder: Path) -> None:
+    """Write every long table of the results.
+
+    Args:
+        grid: All results.
+        groups: Of `breakdowns.breakdown_table`.
+        folder: Gets scores.csv, differences.csv, breakdowns.csv, confusion.csv and seeds.csv.
+    """
+    folder.mkdir(parents=True)
+    frames = {
+        "scores": measure_table(grid),
+        "differences": difference_table(grid),
+        "breakdowns": groups,
+        "confusion": confusion_table(grid),
+        "seeds": seed_table(grid),
+    }
+    for name, frame in frames.items():
+        write_csv(folder / f"{name}.csv", _shortened(frame))
+
+
+def _shortened(frame: pd.DataFrame) -> pd.DataFrame:
+    """Round a long table: p-values to digits, other numbers to decimals."""
+    if "p_value" not in frame:
+        return frame.round(DECIMALS)
+    p_values = [float(f"{value:.{DIGITS - 1}e}") for value in frame["p_value"]]
+    return frame.round(DECIMALS).assign(p_value=p_values)
+
+
+def write_plots(grid: Grid, tables: Mapping[str, Table], folder: Path) -> None:
+    """Write what `dvc plots` draws: the cells of Tables 4 and 5, the grid, the confusion.
+
+    Args:
+        grid: All results.
+        tables: `table4` and `table5`.
+        folder: Gets table4.csv, table5.csv, grid.csv and confusion.csv.
+    """
+    folder.mkdir(parents=True)
+    columns = ["title", "benchmark", "model", "miou", "low", "high", "paper_miou"]
+    cells = []
+    for name in ("table4", "table5"):
+        long = tables[name].long
+        scored = long.loc[long["miou"].notna(), columns]
+        write_csv(folder / f"{name}.csv", scored)
+        cells.append(scored)
+    every = pd.concat(cells)
+    column = every["benchmark"].map(grid.axes.benchmarks) + ": "
+    column += every["model"].map(grid.axes.models)
+    heat = pd.DataFrame({"trained on": every["title"], "column": column, "value": every["miou"]})
+    write_csv(folder / "grid.csv", heat)
+    headline = next(iter(grid.axes.benchmarks))
+    write_csv(folder / "confusion.csv", mean_confusion(grid, headline))
+
+
+def mean_confusion(grid: Grid, benchmark: str) -> pd.DataFrame:
+    """Average a benchmark's confusion over models and seeds.
+
+    Returns:
+        `actual` (with the training combination), `predicted`, and `value`, the share of the
+        actual class that was predicted so, per cent.
+    """
+    table = confusion_table(grid)
+    if not table.empty:
+        table = table[table["benchmark"] == benchmark]
+    if table.empty:
+        return pd.DataFrame(columns=["actual", "predicted", "value"])
+    keys = ["combination", "actual", "predicted"]
+    mean = table.groupby(keys, sort=False)["share"].mean().reset_index()
+    return pd.DataFrame(
+        {
+            "actual": mean["combination"].map(grid.axes.combinations) + ": " + mean["actual"],
+            "predicted": mean["predicted"],
+            "value": (100 * mean["share"]).round(2),
+        }
+    )
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write a CSV; the same frame gives the same bytes on every system."""
+    frame.to_csv(path, index=False, lineterminator="\n")

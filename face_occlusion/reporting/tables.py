@@ -1,19 +1,111 @@
-"""Tables 1 to 5 of the paper from our data, and what its claims and anomalies come to."""
+"""Tables of the report and their files: Markdown, LaTeX and CSV."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from face_occlusion.reporting.anomalies import Finding
-from face_occlusion.reporting.cells import Cell, best_of_columns
-from face_occlusion.reporting.claims import Judgement
+from face_occlusion.overlap.findings import Comparison, Overlap
+from face_occlusion.reporting.cells import PARTITION, Cell, best_of_columns, paper_quantity
 from face_occlusion.reporting.grid import Grid
-from face_occlusion.reporting.paper import PARTITION, paper_quantity
-from face_occlusion.reporting.quantities import NO_PART, Inventory
-from face_occlusion.reporting.table_files import Table
+from face_occlusion.reporting.provenance import NO_PART, Inventory
+
+PROSE = 60  # characters; a LaTeX column with longer cells breaks its lines
+PROSE_WIDTH = "6cm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of one number of the paper.
+
+    Attributes:
+        name: File name without extension, `table4`.
+        caption: One sentence or two.
+        wide: What a reader sees: column headings to cells of text, `**bold**` for bold.
+        long: What a program reads: one row per cell or line, plain values.
+        notes: Lines printed below the Markdown, such as why cells are empty.
+    """
+
+    name: str
+    caption: str
+    wide: pd.DataFrame
+    long: pd.DataFrame
+    notes: list[str]
+
+
+def write_table(folder: Path, table: Table) -> None:
+    """Write NAME.md, NAME.tex and NAME.csv into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{table.name}.md").write_text(markdown(table))
+    (folder / f"{table.name}.tex").write_text(latex(table))
+    table.long.to_csv(folder / f"{table.name}.csv", index=False, lineterminator="\n")
+
+
+def markdown(table: Table) -> str:
+    """Write a table as Markdown, its caption above and its notes below."""
+    # disable_numparse: tabulate would read "96.50" as a number and print 96.5
+    body = table.wide.to_markdown(index=False, disable_numparse=True)
+    notes = "".join(f"- {note}\n" for note in table.notes)
+    return f"{table.caption}\n\n{body}\n" + (f"\n{notes}" if notes else "")
+
+
+def latex(table: Table) -> str:
+    r"""Write a table as LaTeX for `\input`; needs booktabs and graphicx, and no other package."""
+    escaped = table.wide.map(_latex_text).rename(columns=_latex_text)
+    columns = "".join(_latex_column(cells) for _, cells in table.wide.items())
+    body = escaped.to_latex(index=False, escape=False, column_format=columns)
+    caption = _latex_text(" ".join([table.caption, *table.notes]))
+    return (
+        "\\begin{table*}\n\\centering\n"
+        f"\\caption{{{caption}}}\n\\label{{tab:{table.name}}}\n"
+        f"\\resizebox{{\\textwidth}}{{!}}{{%\n{body}}}\n\\end{{table*}}\n"
+    )
+
+
+def _latex_column(cells: pd.Series) -> str:
+    longest = max((len(str(cell)) for cell in cells), default=0)
+    return f"p{{{PROSE_WIDTH}}}" if longest > PROSE else "l"
+
+
+_MINUS = re.compile(r"(?<![\w.)])-(?=\d)")  # of a number; not in C-CM or 5-46
+_LATEX = str.maketrans(
+    {
+        "&": r"\&",
+        "%": r"\%",
+        "_": r"\_",
+        "#": r"\#",
+        "$": r"\$",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "\\": r"\textbackslash{}",
+        "<": "$<$",  # a question mark upside down in LaTeX's default encoding
+        ">": "$>$",
+        "–": "--",
+        "−": "$-$",
+        "·": r"$\cdot$",
+        "°": r"$^\circ$",
+        "≤": r"$\le$",
+        "≥": r"$\ge$",
+        "“": "``",
+        "”": "''",
+    }
+)
+
+
+def _latex_text(value: object) -> str:
+    """Escape a cell's text and turn `**bold**` into LaTeX's."""
+    pieces = _MINUS.sub("−", str(value)).translate(_LATEX).split("**")
+    return "".join(
+        rf"\textbf{{{piece}}}" if index % 2 else piece for index, piece in enumerate(pieces)
+    )
+
 
 # Table 1 as this project applies it (Q1 to Q4).
 CLASS_DEFINITIONS = [
@@ -205,64 +297,63 @@ def _best_checkpoint(cell: Cell) -> float | None:
     return None if best is None else round(100 * best["miou"], 2)
 
 
-def claims_table(judgements: Sequence[Judgement]) -> Table:
-    """List the paper's claims with their verdicts, ours and on the paper's own numbers."""
+def overlap_table(overlap: Overlap) -> Table:
+    """List how many images of each two sets are suspected to show one photograph."""
+    comparisons = overlap.comparisons
     long = pd.DataFrame(
         {
-            "key": item.claim.key,
-            "where": item.claim.where,
-            "claim": item.claim.text,
-            "reading": item.claim.reading,
-            "ours": item.ours.outcome,
-            "ours_detail": item.ours.detail,
-            "paper": item.paper.outcome,
-            "paper_detail": item.paper.detail,
-            "cells": " ".join("/".join(place) for place in item.ours.cells),
+            "first": one.first,
+            "second": one.second,
+            "images_first": one.sizes[0],
+            "images_second": one.sizes[1],
+            "same_release": one.same_release,
+            "suspected_pairs": len(one.suspected),
+            "suspected_first": one.num_suspected[0],
+            "suspected_second": one.num_suspected[1],
+            "closest_bits": one.closest[0].bits if one.closest else None,
+            "shared_identities": one.shared_identities,
+            "identities": one.identities,
         }
-        for item in judgements
+        for one in comparisons
     )
     wide = pd.DataFrame(
         {
-            "Claim": long["claim"],
-            "Read as": long["reading"],
-            "Ours": "**" + long["ours"] + "**: " + long["ours_detail"],
-            "Paper's numbers": "**" + long["paper"] + "**: " + long["paper_detail"],
+            "Set": one.first,
+            "Benchmark": one.second,
+            "Images": f"{one.sizes[0]:,} and {one.sizes[1]:,}",
+            "Suspected": _suspected(one),
+            "Closest pair": f"{one.closest[0].bits} bits" if one.closest else "–",
+            "People in both": one.identities,
         }
-    )
-    caption = "The paper's claims, judged on our scores and on its own numbers."
-    return Table(name="claims", caption=caption, wide=wide, long=long, notes=[])
-
-
-def anomalies_table(findings: Sequence[Finding]) -> Table:
-    """List the anomalies of the paper, measured on its numbers and on ours."""
-    long = pd.DataFrame(
-        {
-            "key": item.anomaly.key,
-            "anomaly": item.anomaly.text,
-            "paper": item.paper,
-            "ours": item.ours,
-            "statement": item.anomaly.statement,
-            "paper_outcome": item.paper_verdict.outcome,
-            "paper_detail": item.paper_verdict.detail,
-            "ours_outcome": item.ours_verdict.outcome,
-            "ours_detail": item.ours_verdict.detail,
-            "cells": " ".join("/".join(place) for place in item.ours_verdict.cells),
-        }
-        for item in findings
-    )
-    wide = pd.DataFrame(
-        {
-            "": long["key"],
-            "Anomaly": long["anomaly"],
-            "Paper": long["paper"],
-            "Ours": long["ours"],
-            "Statement": long["statement"],
-            "Paper's numbers": "**" + long["paper_outcome"] + "**",
-            "Our scores": "**" + long["ours_outcome"] + "**",
-        }
+        for one in comparisons
     )
     caption = (
-        "Anomalies in the paper and the same measures here; and whether the statement behind "
-        "each holds on the paper's own numbers and on our scores."
+        "Photographs that training and benchmarks share, suspected by perceptual hashes: pairs "
+        f"whose closest views differ in at most {overlap.max_bits} of 256 bits."
     )
-    return Table(name="anomalies", caption=caption, wide=wide, long=long, notes=[])
+    return Table(name="overlap", caption=caption, wide=wide, long=long, notes=list(_notes(overlap)))
+
+
+def _suspected(one: Comparison) -> str:
+    if not one.suspected:
+        return "none"
+    count = f"{one.num_suspected[0]} and {one.num_suspected[1]} images"
+    return f"{count} (one release)" if is_meant(one) else count
+
+
+def is_meant(one: Comparison) -> bool:
+    """Tell two benchmarks that are made of the same photographs, such as COFW and its crops."""
+    return one.same_release and "benchmarks/" in one.first
+
+
+def _notes(overlap: Overlap) -> Iterator[str]:
+    names = {"benchmarks/realocc", "benchmarks/realocc_wild"}
+    for one in overlap.comparisons:
+        if {one.first, one.second} == names:
+            found = f"{len(one.suspected)} pairs suspected" if one.suspected else "none found here"
+            yield f"RealOcc and RealOcc-Wild may share photographs by the paper: {found}."
+    if any(one.shared_identities is None for one in overlap.comparisons):
+        yield (
+            "People are compared where both sets name them, which only faces of CelebAMask-HQ do, "
+            "with CelebA's identities beside the release."
+        )

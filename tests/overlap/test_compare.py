@@ -15,7 +15,7 @@ from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.overlap.compare import OverlapParams, compare_identities, find_overlap
 from face_occlusion.overlap.findings import Pair, read_overlap, write_overlap
-from face_occlusion.overlap.pairs import all_distances, close_pairs, closest_pairs
+from face_occlusion.overlap.hashes import all_distances, close_pairs, closest_pairs
 from tests.overlap.test_hashes import textured
 
 

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from bench.overlap import copies
-from face_occlusion.overlap.hashes import VARIANTS, VIEWS, WORDS, hash_image
-from face_occlusion.overlap.pairs import all_distances
+from face_occlusion.overlap.hashes import VARIANTS, VIEWS, WORDS, all_distances, hash_image
 from tests.releases.build import ellipse, photo
 
 LIMIT = 48

@@ -2,7 +2,7 @@
 
 import pytest
 
-from face_occlusion.reporting.build import Material, gather
+from face_occlusion.reporting.inputs import Material, gather
 from face_occlusion.reporting.report import write_report
 from tests.reporting.project import write_project
 

@@ -16,8 +16,7 @@ from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_benchmar
 from face_occlusion.evaluation.scores import BenchmarkScores, RunScores, write_scores
 from face_occlusion.overlap.compare import find_overlap
 from face_occlusion.overlap.findings import Overlap, write_overlap
-from face_occlusion.reporting.build import Sections
-from face_occlusion.reporting.params import ReportParams
+from face_occlusion.reporting.inputs import ReportParams, Sections
 from tests.reporting.generated_sets import write_generated, write_occluders
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,10 +7,15 @@ from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.evaluation.scores import ImageFacts
 from face_occlusion.reporting import breakdowns
-from face_occlusion.reporting.breakdowns import BreakdownParams, level_of, tone_of
+from face_occlusion.reporting.breakdowns import (
+    BreakdownParams,
+    level_of,
+    name_kinds,
+    read_occluder_kinds,
+    tone_of,
+)
+from face_occlusion.reporting.cells import Place
 from face_occlusion.reporting.grid import Grid
-from face_occlusion.reporting.occluder_kinds import name_kinds, read_occluder_kinds
-from face_occlusion.reporting.paper import Place
 
 PARAMS = BreakdownParams(occluder_kinds="kinds.csv", covered_edges=[0.01, 0.1, 0.25])
 PLACE = Place("c_wo", "realocc", "pspnet")

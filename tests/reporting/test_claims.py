@@ -2,11 +2,17 @@ import numpy as np
 import pytest
 
 from face_occlusion.evaluation.bootstrap import Estimate
-from face_occlusion.reporting.anomalies import ANOMALIES, find_anomalies
-from face_occlusion.reporting.anomaly_measures import count_above
+from face_occlusion.reporting.anomalies import ANOMALIES, count_above, find_anomalies
 from face_occlusion.reporting.claims import CLAIMS, judge_claims
-from face_occlusion.reporting.evidence import COMBINATIONS, Gap, PaperEvidence, between
-from face_occlusion.reporting.verdicts import Comparison, judge_comparison, sure_differences
+from face_occlusion.reporting.verdicts import (
+    COMBINATIONS,
+    Comparison,
+    Gap,
+    PaperEvidence,
+    between,
+    judge_comparison,
+    sure_differences,
+)
 
 PAPER = PaperEvidence()
 TESTS = [item.test for item in (*CLAIMS, *ANOMALIES)]

@@ -4,9 +4,10 @@ import pytest
 
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.reporting.breakdowns import FACTOR_TITLES, MEASURED
-from face_occlusion.reporting.data_files import cell_text, group_table, mean_confusion
+from face_occlusion.reporting.cells import Place
 from face_occlusion.reporting.grid import Grid
-from face_occlusion.reporting.paper import Place
+from face_occlusion.reporting.groups import group_table, group_text
+from face_occlusion.reporting.report import mean_confusion
 
 
 def test_every_score_and_every_difference_is_written_with_its_interval(report):
@@ -88,4 +89,4 @@ def test_groups_are_tabled_with_counts_and_intervals(material):
     ],
 )
 def test_text_of_a_group(numbers, text):
-    assert cell_text(*numbers) == text
+    assert group_text(*numbers) == text

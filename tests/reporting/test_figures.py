@@ -7,12 +7,19 @@ from matplotlib.colors import to_rgb
 
 from face_occlusion.core.images import encode_jpeg
 from face_occlusion.core.imageset import encode_record, write_image_set
-from face_occlusion.reporting import charts, generated, predictions, sheets
-from face_occlusion.reporting.curves import METRICS
-from face_occlusion.reporting.figures import Tile, in_rows, picture_grid
+from face_occlusion.reporting import charts, figures, generated, per_image
+from face_occlusion.reporting.charts import METRICS
+from face_occlusion.reporting.figures import (
+    COLOURS,
+    DASHES,
+    Tile,
+    house_style,
+    in_rows,
+    picture_grid,
+    save,
+)
+from face_occlusion.reporting.generated import Regenerator, mean_change
 from face_occlusion.reporting.pictures import EXTRA_RGB, MISSED_RGB
-from face_occlusion.reporting.regeneration import Regenerator, mean_change
-from face_occlusion.reporting.style import COLOURS, DASHES, house_style, save
 
 # Severe colour vision deficiencies on linear RGB: Machado, Oliveira and Fernandes (2009), table 1.
 PROTAN = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.0039, -0.0481, 1.05]]
@@ -137,10 +144,10 @@ def test_random_shapes_part_opaque_from_transparent(material):
 
 def test_the_probe_shows_transparent_kinds_only(material, monkeypatch):
     benchmark = material.benchmarks["realocc"]
-    reason = predictions.transparent_probe(material.grid, benchmark, "realocc", 1, (255, 176, 0))
+    reason = per_image.transparent_probe(material.grid, benchmark, "realocc", 1, (255, 176, 0))
     assert "no image's name says" in reason
-    monkeypatch.setattr(predictions, "TRANSPARENT_KINDS", ("sunglasses",))
-    figure = predictions.transparent_probe(material.grid, benchmark, "realocc", 1, (255, 176, 0))
+    monkeypatch.setattr(per_image, "TRANSPARENT_KINDS", ("sunglasses",))
+    figure = per_image.transparent_probe(material.grid, benchmark, "realocc", 1, (255, 176, 0))
     assert "C-WO +\nC-WO-Mix" in texts(figure)
     assert [text.split()[0] for text in texts(figure) if text[0] in "bmw"] == [
         "best",
@@ -159,10 +166,10 @@ def test_alignment_pairs_a_benchmark_with_its_release(tmp_path):
         return write_image_set(tmp_path / name, [("0001", parts)], info=content)
 
     released, aligned = write("plain", align="none"), write("turned", align="ffhq")
-    pair = sheets.find_aligned({"turned": aligned, "plain": released})
+    pair = figures.find_aligned({"turned": aligned, "plain": released})
     assert pair == (released, aligned)
-    assert sheets.find_aligned({"turned": aligned}) is None
-    assert "Aligned" in texts(sheets.alignment(*pair, (255, 176, 0)))
+    assert figures.find_aligned({"turned": aligned}) is None
+    assert "Aligned" in texts(figures.alignment(*pair, (255, 176, 0)))
 
 
 def test_grids_hold_rows_of_different_length(tmp_path):

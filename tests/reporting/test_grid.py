@@ -5,10 +5,9 @@ import pytest
 
 from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.bootstrap import estimate
-from face_occlusion.reporting.build import gather, mean_over_models
-from face_occlusion.reporting.cells import axes_of
-from face_occlusion.reporting.grid import BootstrapParams, Grid
-from face_occlusion.reporting.paper import Place
+from face_occlusion.reporting.cells import Place, axes_of
+from face_occlusion.reporting.grid import BootstrapParams, Grid, mean_over_models
+from face_occlusion.reporting.inputs import gather
 
 
 def test_every_cell_has_a_score_or_a_reason(material):

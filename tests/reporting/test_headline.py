@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from face_occlusion.reporting.build import mean_difference
+from face_occlusion.reporting.grid import mean_difference
 
 
 def test_a_mean_difference_is_the_mean_of_the_models_differences_and_paired(material):

@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 
 from face_occlusion.overlap.findings import Comparison, Overlap, Pair
-from face_occlusion.reporting.overlaps import closest_pictures, overlap_table
+from face_occlusion.reporting.page_images import closest_pictures
+from face_occlusion.reporting.tables import overlap_table
 
 
 def compared(first, second, pairs, **changes):

@@ -3,8 +3,8 @@ import csv
 import pytest
 
 from face_occlusion.core.params import read_yaml
-from face_occlusion.reporting.evidence import BENCHMARKS, COMBINATIONS, MODELS
-from face_occlusion.reporting.paper import PARTITION, Place, paper_cells, paper_quantity
+from face_occlusion.reporting.cells import PARTITION, Place, paper_cells, paper_quantity
+from face_occlusion.reporting.verdicts import BENCHMARKS, COMBINATIONS, MODELS
 from tests.reporting.project import ROOT
 
 BENCHMARK_NAMES = {

@@ -1,13 +1,9 @@
 import numpy as np
 import pytest
 
-from face_occlusion.reporting.curves import Curve, read_curves, thinned
-from face_occlusion.reporting.picks import (
-    most_changed,
-    pick_by_difference,
-    pick_most_corrected,
-    spread,
-)
+from face_occlusion.reporting.charts import Curve, read_curves, thinned
+from face_occlusion.reporting.figures import spread
+from face_occlusion.reporting.per_image import most_changed, pick_by_difference, pick_most_corrected
 from face_occlusion.reporting.pictures import (
     coloured_errors,
     cutout_on_checks,

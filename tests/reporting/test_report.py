@@ -9,8 +9,9 @@ from face_occlusion.reporting import page
 from face_occlusion.reporting import report as module
 from face_occlusion.reporting.catalogue import catalogue
 from face_occlusion.reporting.claims import CLAIMS
-from face_occlusion.reporting.page import as_json, flat_facts, unbroken
-from face_occlusion.reporting.params import FigureParams, PageParams, QualitativeParams
+from face_occlusion.reporting.inputs import FigureParams, PageParams, QualitativeParams
+from face_occlusion.reporting.page import as_json, unbroken
+from face_occlusion.reporting.page_images import flat_facts
 from face_occlusion.reporting.report import write_report
 
 FIGURES = {

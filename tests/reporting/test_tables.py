@@ -6,11 +6,10 @@ import pandas as pd
 import pytest
 
 from face_occlusion.evaluation.bootstrap import Estimate
-from face_occlusion.reporting import table_files, tables
-from face_occlusion.reporting.build import all_tables
-from face_occlusion.reporting.cells import Cell, best_of_columns
-from face_occlusion.reporting.paper import PaperCell, Place
-from face_occlusion.reporting.table_files import Table, write_table
+from face_occlusion.reporting import tables
+from face_occlusion.reporting.cells import Cell, PaperCell, Place, best_of_columns
+from face_occlusion.reporting.report import all_tables
+from face_occlusion.reporting.tables import Table, write_table
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -99,12 +98,12 @@ def test_files_equal_the_golden_ones(tmp_path, suffix):
 def test_latex_gets_only_signs_that_it_sets_without_a_package(text, latex):
     frame = pd.DataFrame({"a": [text]})
     table = Table(name="x", caption=text, wide=frame, long=frame, notes=[])
-    assert f"\n{latex} \\\\\n" in table_files.latex(table)
+    assert f"\n{latex} \\\\\n" in tables.latex(table)
 
 
 def test_latex_of_every_table_is_ascii_and_breaks_long_lines(material):
     for table in all_tables(material).values():
-        text = table_files.latex(table)
+        text = tables.latex(table)
         assert text.isascii(), table.name
         longest = max(len(str(cell)) for cell in table.wide.to_numpy().ravel())
         assert (r"p{6cm}" in text) == (longest > 60), table.name

@@ -1,9 +1,8 @@
-"""Build the whole report from score files, run folders and image sets."""
+"""What a report is made of: the parameters, and everything read from disk."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,28 +11,100 @@ from typing import Any
 import pandas as pd
 
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.evaluation.bootstrap import Estimate, estimate_sum
 from face_occlusion.evaluation.scores import RunScores, read_scores
 from face_occlusion.overlap.findings import Overlap, read_overlap
-from face_occlusion.reporting import tables
 from face_occlusion.reporting.anomalies import ANOMALIES, Finding, find_anomalies
-from face_occlusion.reporting.breakdowns import breakdown_table
+from face_occlusion.reporting.breakdowns import (
+    BreakdownParams,
+    breakdown_table,
+    name_kinds,
+    read_occluder_kinds,
+)
 from face_occlusion.reporting.cells import axes_of
+from face_occlusion.reporting.charts import METRICS, Curve, read_curves
 from face_occlusion.reporting.claims import CLAIMS, Judgement, judge_claims
-from face_occlusion.reporting.curves import METRICS, Curve, read_curves
-from face_occlusion.reporting.data_files import group_table
-from face_occlusion.reporting.evidence import OurEvidence, PaperEvidence
-from face_occlusion.reporting.grid import Grid
-from face_occlusion.reporting.occluder_kinds import name_kinds, read_occluder_kinds
-from face_occlusion.reporting.overlaps import overlap_table
-from face_occlusion.reporting.paper import Place
-from face_occlusion.reporting.params import ReportParams
-from face_occlusion.reporting.picks import count_corrected
+from face_occlusion.reporting.grid import BootstrapParams, Grid
+from face_occlusion.reporting.per_image import count_corrected
 from face_occlusion.reporting.pictures import parse_colour
-from face_occlusion.reporting.provenance import read_cards
-from face_occlusion.reporting.quantities import Inventory, take_inventory
-from face_occlusion.reporting.table_files import Table
-from face_occlusion.reporting.verdicts import Question, sure_differences
+from face_occlusion.reporting.provenance import Inventory, read_cards, take_inventory
+from face_occlusion.reporting.verdicts import OurEvidence, PaperEvidence, Question, sure_differences
+
+COLOUR_MAPS = ("cividis", "viridis", "gray")  # even in lightness: they survive a grey print
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureParams:
+    """How figures look."""
+
+    dpi: int
+    sheet_images: int
+    mask_colour: str
+    colour_map: str
+
+    def __post_init__(self) -> None:
+        if not 50 <= self.dpi <= 600:
+            raise ValueError(f"dpi must lie in [50, 600]; got {self.dpi}")
+        if not 1 <= self.sheet_images <= 200:
+            raise ValueError(f"sheet_images must lie in [1, 200]; got {self.sheet_images}")
+        if self.colour_map not in COLOUR_MAPS:
+            raise ValueError(f"colour_map must be one of {COLOUR_MAPS}; got {self.colour_map!r}")
+        try:
+            parse_colour(self.mask_colour)
+        except ValueError as error:
+            raise ValueError(f"mask_colour: {error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualitativeParams:
+    """Which predictions are shown: picked by the difference of two combinations."""
+
+    benchmark: str
+    first: str
+    second: str
+    images_per_rule: int
+    combinations: Sequence[str]
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.images_per_rule <= 10:
+            raise ValueError(f"images_per_rule must lie in [1, 10]; got {self.images_per_rule}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageParams:
+    """What the page carries."""
+
+    thumbnail_px: int
+    browser_images: int
+
+    def __post_init__(self) -> None:
+        if not 32 <= self.thumbnail_px <= 1024:
+            raise ValueError(f"thumbnail_px must lie in [32, 1024]; got {self.thumbnail_px}")
+        if self.browser_images < 0:
+            raise ValueError(f"browser_images must not be negative; got {self.browser_images}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportParams:
+    """Section `report` of params.yaml."""
+
+    benchmarks: Mapping[str, str]  # titles, in the order of the columns
+    table_4: Sequence[str]
+    table_5: Sequence[str]
+    bootstrap: BootstrapParams
+    breakdown: BreakdownParams
+    figures: FigureParams
+    qualitative: QualitativeParams
+    page: PageParams
+
+    def __post_init__(self) -> None:
+        for key, names in (("table_4", self.table_4), ("table_5", self.table_5)):
+            if unknown := set(names) - set(self.benchmarks):
+                raise ValueError(f"{key}: not among benchmarks: {sorted(unknown)}")
+        if self.qualitative.benchmark not in self.benchmarks:
+            raise ValueError(
+                f"qualitative.benchmark must be among benchmarks; got {self.qualitative.benchmark}"
+            )
+
 
 OCCLUDERS = ("hands", "objects", "textures")
 
@@ -173,72 +244,3 @@ def _check_entry(path: Path, scores: RunScores, name: str, entry: Mapping[str, A
             f"{path}: scores of {' / '.join(found)}, but `runs` in params.yaml asks for "
             f"{' / '.join(asked)}; run `dvc repro` to score the run again"
         )
-
-
-def all_tables(material: Material) -> dict[str, Table]:
-    """Build Tables 1 to 5, and those of the claims, the anomalies and groups of images."""
-    sections, grid, inventory = material.sections, material.grid, material.inventory
-    built = [
-        tables.table_1(),
-        tables.table_2(inventory, material.excluded),
-        tables.table_3(inventory, sections.combinations),
-        tables.score_table(4, grid, sections.report.table_4, sections.combinations, inventory),
-        tables.score_table(5, grid, sections.report.table_5, sections.combinations, inventory),
-        tables.claims_table(material.judgements),
-        tables.anomalies_table(material.findings),
-        group_table(grid, material.breakdown),
-        overlap_table(material.overlap),
-    ]
-    return {table.name: table for table in built}
-
-
-def metrics(material: Material) -> dict[str, Any]:
-    """Collect the handful of numbers for `dvc metrics show` and `dvc exp show`.
-
-    Returns:
-        By combination, its mIoU on Table 4's first benchmark, per cent, mean over the models;
-        and how many claims have each outcome. All other scores are in the tables.
-    """
-    grid = material.grid
-    headline = material.sections.report.table_4[0]
-    means = {name: mean_over_models(grid, name, headline) for name in grid.axes.combinations}
-    outcomes = [judgement.ours.outcome for judgement in material.judgements]
-    return {
-        headline: {name: mean for name, mean in means.items() if mean is not None},
-        "claims": {name: outcomes.count(name) for name in ("holds", "fails", "undecided")},
-    }
-
-
-def mean_over_models(grid: Grid, combination: str, benchmark: str) -> float | None:
-    """Average a combination's mIoU on a benchmark over the models with a score, per cent."""
-    cells = [grid.cells[Place(combination, benchmark, model)] for model in grid.axes.models]
-    scores = [cell.estimate.value for cell in cells if cell.estimate is not None]
-    return round(100 * sum(scores) / len(scores), 2) if scores else None
-
-
-def mean_difference(grid: Grid, first: str, second: str, benchmark: str) -> Estimate | None:
-    """Estimate first less second combination, mean over the models, paired over images.
-
-    Returns:
-        The estimate, as a fraction; None if a cell of either is empty.
-    """
-    terms, number = [], len(grid.axes.models)
-    for model in grid.axes.models:
-        for combination, weight in ((first, 1 / number), (second, -1 / number)):
-            place = Place(combination, benchmark, model)
-            if not grid.parts(place):
-                return None
-            terms.append((weight, grid.resampled(place, "miou")))
-    rng = grid.rng("/".join((first, second, benchmark)))
-    return estimate_sum(terms, len(grid.images(benchmark)), grid.params.confidence, rng)
-
-
-def replace_children(partial_folder: Path, out: Path) -> None:
-    """Move finished files and folders over those of `out`; anything else in it is left alone."""
-    out.mkdir(parents=True, exist_ok=True)
-    for path in sorted(partial_folder.iterdir()):
-        target = out / path.name
-        if target.is_dir():
-            shutil.rmtree(target)
-        path.replace(target)
-    partial_folder.rmdir()

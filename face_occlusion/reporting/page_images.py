@@ -1,0 +1,274 @@
+"""Pictures on the page: the image browser, samples, figures, wrong labels and closest pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from face_occlusion.core.images import decode_image
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.evaluation.previews import encode_preview
+from face_occlusion.overlap.findings import Overlap
+from face_occlusion.reporting.catalogue import FigureEntry
+from face_occlusion.reporting.cells import Place
+from face_occlusion.reporting.figures import spread
+from face_occlusion.reporting.grid import Grid
+from face_occlusion.reporting.inputs import Material
+from face_occlusion.reporting.per_image import (
+    image_scores,
+    pick_most_corrected,
+    run_name,
+    scored_part,
+)
+from face_occlusion.reporting.pictures import data_uri, outline_path, outlined, reduced
+from face_occlusion.reporting.tables import is_meant
+
+
+def browser_data(
+    grid: Grid, image_set: ImageSet, benchmark: str, number: int, side_px: int
+) -> dict[str, Any]:
+    """Collect images, truths and kept predictions of one benchmark.
+
+    Args:
+        grid: All results.
+        image_set: The benchmark's images.
+        benchmark: Its name.
+        number: Images, evenly spread over the set.
+        side_px: Longer side of the images.
+
+    Returns:
+        `key`, `title`; `images`: key, kind, src, truth; `runs`: name, title, per image its mask and
+        mIoU in per cent, None where neither was kept. Masks are 1-bit PNG in base64. No runs if
+        no run has kept a prediction.
+    """
+    keys = spread(image_set.keys, number)
+    runs = []
+    for combination, model in product(grid.axes.combinations, grid.axes.models):
+        place = Place(combination, benchmark, model)
+        part, scores = scored_part(grid, place), image_scores(grid, place)
+        if part is None or not any(part.previews):
+            continue
+        masks = dict(zip(part.keys, part.previews, strict=True))
+        runs.append(
+            {
+                "run": run_name(grid, place),
+                "title": f"{grid.axes.models[model]} · {grid.axes.combinations[combination]}",
+                "masks": [masks.get(key) for key in keys],
+                "scores": [_per_cent(scores.get(key)) for key in keys],
+            }
+        )
+    images = [_image(image_set, key, side_px) for key in keys] if runs else []
+    title = grid.axes.benchmarks[benchmark]
+    return {"key": benchmark, "title": title, "images": images, "runs": runs}
+
+
+def _image(image_set: ImageSet, key: str, side_px: int) -> dict[str, str]:
+    return {
+        "key": key,
+        "kind": image_set.record(key).get("occluder_kind") or "",
+        "src": data_uri(reduced(image_set.image(key), side_px)),
+        "truth": encode_preview(image_set.seg_map(key) == 1, side_px),
+    }
+
+
+def _per_cent(score: float | None) -> float | None:
+    return None if score is None or score != score else round(100 * score, 2)
+
+
+PAGE_SAMPLES = 12  # of each set; both fill whole rows of 6, on a phone of 3
+PAGE_WRONG = 6
+
+
+def _browsers(material: Material) -> Iterator[dict[str, Any]]:
+    """Collect the image browser's data by benchmark, the one of the figures first."""
+    chosen, of_page = material.sections.report.qualitative, material.sections.report.page
+    order = sorted(material.benchmarks, key=lambda name: name != chosen.benchmark)
+    for name in order:
+        data = browser_data(
+            material.grid,
+            material.benchmarks[name],
+            name,
+            of_page.browser_images,
+            of_page.thumbnail_px,
+        )
+        if data["runs"]:
+            yield data
+
+
+def _sheets(material: Material) -> Iterator[dict[str, Any]]:
+    side_px = material.sections.report.page.thumbnail_px
+    for name, image_set in material.inventory.sets.items():
+        if name.startswith("faces/"):
+            continue
+        title = material.grid.axes.benchmarks.get(Path(name).name, image_set.info["name"])
+        yield {
+            "title": title,
+            "about": _about(name, image_set),
+            "absent": image_set.absent,
+            "params": flat_facts(image_set.info.get("params", {})),
+            "samples": samples(image_set, PAGE_SAMPLES, side_px),
+        }
+
+
+def _about(name: str, image_set: ImageSet) -> str:
+    kind = "benchmark" if name.startswith("benchmarks/") else "training set"
+    return f"{kind} · {len(image_set):,} images"
+
+
+def _wrong_labels(material: Material) -> Iterator[dict[str, str]]:
+    faces, side_px = material.inventory.sets["faces/o"], material.sections.report.page.thumbnail_px
+    for key, share in pick_most_corrected(faces, PAGE_WRONG):
+        image = faces.image(key)
+        pictures = [
+            data_uri(
+                reduced(
+                    outlined(image, faces.seg_map(key, part) == 1, material.colour, tint=0.3),
+                    side_px,
+                )
+            )
+            for part in ("original.png", "png")
+        ]
+        yield {
+            "key": key,
+            "share": f"{100 * share:.0f} %",
+            "original": pictures[0],
+            "corrected": pictures[1],
+        }
+
+
+FIGURE_PX = 1280  # longer side of figures inside the page
+MAX_LIST = 6  # entries of a list that are written out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """A picture of a set with the outline of its mask and what was recorded."""
+
+    key: str
+    image: str  # data URI
+    size: tuple[int, int]  # width and height of the picture, in pixels
+    outline: str  # SVG path in these pixels
+    facts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exhibit:
+    """A figure of the report on the page: its picture, or why there is none."""
+
+    title: str
+    caption: str
+    image: str | None  # data URI
+    inches: float  # width as drawn; 0 where absent
+    absent: str | None
+
+
+def samples(image_set: ImageSet, number: int, side_px: int) -> list[Sample]:
+    """Show images of a set, evenly spread, with their records."""
+    found = []
+    for key in spread(image_set.keys, number):
+        image = reduced(image_set.image(key), side_px)
+        mask = image_set.seg_map(key) == 1
+        share = cv2.resize(mask.astype(np.float32), image.shape[1::-1]) >= 0.5
+        record = image_set.record(key) if "json" in image_set.parts(key) else {}
+        found.append(
+            Sample(
+                key=key,
+                image=data_uri(image),
+                size=(image.shape[1], image.shape[0]),
+                outline=outline_path(share),
+                facts=list(flat_facts(record)),
+            )
+        )
+    return found
+
+
+def flat_facts(record: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Write a nested record as lines of name and value; nothing that was not drawn is shown."""
+    lines: list[tuple[str, str]] = []
+    for name, value in record.items():
+        label = f"{prefix}{name}".replace("_", " ")
+        if isinstance(value, Mapping):
+            lines += flat_facts(value, f"{label}: ")
+        elif value is not None:
+            lines.append((label, _fact(value)))
+    return lines
+
+
+def _fact(value: object) -> str:
+    """Write a value: three digits, short lists and matrices in full, long ones by their length."""
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    if not isinstance(value, list):
+        return str(value)
+    if len(value) > MAX_LIST:
+        return f"{len(value)} values"
+    is_matrix = any(isinstance(item, list) for item in value)
+    return ("; " if is_matrix else ", ").join(_fact(item) for item in value)
+
+
+def gallery(
+    entries: Sequence[FigureEntry], absent: Mapping[str, str], folder: Path, dpi: int
+) -> list[Exhibit]:
+    """Take the drawn figures that the page shows, and those that could not be drawn.
+
+    Args:
+        entries: The catalogue.
+        absent: Why figures were not drawn, by name.
+        folder: Of the drawn figures.
+        dpi: Pixels per inch of the drawn figures.
+    """
+    return [
+        _exhibit(entry, absent.get(entry.name), folder / f"{entry.name}.png", dpi)
+        for entry in entries
+        if entry.in_gallery or entry.name in absent
+    ]
+
+
+def _exhibit(entry: FigureEntry, absent: str | None, path: Path, dpi: int) -> Exhibit:
+    image = decode_image(path.read_bytes(), str(path)) if absent is None else None
+    return Exhibit(
+        title=f"Figure {entry.number}: {entry.title}" if entry.number else entry.title,
+        caption=entry.caption,
+        image=None if image is None else data_uri(reduced(image, FIGURE_PX), quality=85),
+        inches=0.0 if image is None else round(image.shape[1] / dpi, 2),
+        absent=absent,
+    )
+
+
+PAGE_PAIRS = 12
+
+
+def closest_pictures(
+    overlap: Overlap, image_sets: Mapping[str, ImageSet], side_px: int
+) -> list[dict[str, str | bool]]:
+    """Show the closest pairs of all sets that are not meant to share photographs.
+
+    Args:
+        overlap: What was found.
+        image_sets: By name; pairs of other sets are left out.
+        side_px: Longer side of a picture.
+    """
+    pairs = [
+        (pair, one)
+        for one in overlap.comparisons
+        if not is_meant(one) and {one.first, one.second} <= image_sets.keys()
+        for pair in one.closest
+    ]
+    pairs.sort(key=lambda item: item[0].bits)
+    return [
+        {
+            "first": data_uri(reduced(image_sets[one.first].image(pair.first), side_px)),
+            "second": data_uri(reduced(image_sets[one.second].image(pair.second), side_px)),
+            "title_first": f"{one.first} {pair.first}",
+            "title_second": f"{one.second} {pair.second}",
+            "bits": f"{pair.bits} bits",
+            "suspected": pair.bits <= overlap.max_bits,
+        }
+        for pair, one in pairs[:PAGE_PAIRS]
+    ]

@@ -1,0 +1,241 @@
+"""Single images: their scores and predictions, which of them figures show, and these figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.evaluation import metrics
+from face_occlusion.evaluation.previews import decode_preview
+from face_occlusion.evaluation.scores import BenchmarkScores
+from face_occlusion.reporting.cells import Place
+from face_occlusion.reporting.figures import ERROR_LEGEND, TILE_PX, Colour, Tile, picture_grid
+from face_occlusion.reporting.grid import Grid
+from face_occlusion.reporting.pictures import coloured_errors, outlined, thumbnail, thumbnail_mask
+
+
+def run_name(grid: Grid, place: Place) -> str | None:
+    """Return the name of the run whose predictions are shown for a cell; None if there is none."""
+    run = grid.first_run(place)
+    return run.run if run else None
+
+
+def scored_part(grid: Grid, place: Place) -> BenchmarkScores | None:
+    """Return what that run has of the cell's benchmark; None for an empty cell."""
+    run = grid.first_run(place)
+    part = run.benchmarks.get(place.benchmark) if run else None
+    return part if part is not None and part.absent is None else None
+
+
+def predicted_mask(grid: Grid, place: Place, key: str) -> np.ndarray | None:
+    """Return a kept prediction as a reduced (h, w) bool mask; None if none was kept."""
+    part = scored_part(grid, place)
+    if part is None or key not in part.keys or not part.previews:
+        return None
+    preview = part.previews[part.keys.index(key)]
+    return None if preview is None else decode_preview(preview)
+
+
+def image_scores(grid: Grid, place: Place) -> dict[str, float]:
+    """Return the mIoU of each image of a cell by its key, fractions; empty for an empty cell."""
+    part, view = scored_part(grid, place), grid.view(place)
+    if part is None or view is None:
+        return {}
+    return dict(zip(part.keys, metrics.mean_iou(view.counts).tolist(), strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pick:
+    """An image and why it was picked."""
+
+    key: str
+    rule: str
+    difference: float  # of the image's mIoU, first less second combination, mean over models
+
+
+def pick_by_difference(
+    grid: Grid,
+    benchmark: str,
+    pair: tuple[str, str],
+    per_rule: int,
+    *,
+    models: Sequence[str] = (),
+    among: Collection[str] | None = None,
+) -> list[Pick]:
+    """Pick the images with the best, the median and the worst difference of two combinations.
+
+    The difference is of the per-image mIoU, averaged over the models that have both scores.
+
+    Args:
+        grid: All results.
+        benchmark: Whose images.
+        pair: Two combinations: first less second.
+        per_rule: Images for each of the three rules.
+        models: The models to average over; all if empty.
+        among: Keys to choose from; None for all.
+
+    Returns:
+        The picks, best first, none twice; no images if there are no scores.
+    """
+    differences = []
+    for model in models or grid.axes.models:
+        high, low = (image_scores(grid, Place(name, benchmark, model)) for name in pair)
+        if high and low:
+            differences.append({key: high[key] - low[key] for key in high})
+    if not differences:
+        return []
+    keys = [key for key in differences[0] if among is None or key in among]
+    mean = np.nan_to_num([[one[key] for key in keys] for one in differences]).mean(axis=0)
+    order = np.argsort(-mean, kind="stable")
+    middle = max(0, len(order) // 2 - per_rule // 2)
+    chosen: dict[int, str] = {}
+    for rule, places in (
+        ("best", order[:per_rule]),
+        ("worst", order[::-1][:per_rule][::-1]),
+        ("median", order[middle : middle + per_rule]),
+    ):
+        for place in places:
+            chosen.setdefault(int(place), rule)
+    ordered = sorted(chosen, key=lambda place: -mean[place])
+    return [
+        Pick(key=keys[place], rule=chosen[place], difference=float(mean[place]))
+        for place in ordered
+    ]
+
+
+def most_changed(
+    keys: Sequence[str], change: Callable[[str], float], number: int
+) -> list[tuple[str, float]]:
+    """Pick the keys with the largest change, largest first; those without any are left out."""
+    changes = [(key, change(key)) for key in keys]
+    return sorted((item for item in changes if item[1] > 0), key=lambda x: (-x[1], x[0]))[:number]
+
+
+def pick_most_corrected(faces: ImageSet, number: int) -> list[tuple[str, float]]:
+    """Pick the faces whose corrected mask differs most from the original (Fig 3).
+
+    Read off the records that the import wrote: no mask of thousands is decoded.
+
+    Returns:
+        (key, changed pixels as a share of the corrected face), largest first; faces whose masks
+        are equal, or that have no face, are left out.
+    """
+
+    def share(key: str) -> float:
+        record = faces.record(key)
+        return record["changed_frac"] / record["face_frac"] if record["face_frac"] else 0.0
+
+    return most_changed(faces.keys, share, number)
+
+
+def count_corrected(faces: ImageSet) -> int:
+    """Count the faces whose corrected mask is not the original one, byte for byte."""
+    return sum(faces.read(key, "png") != faces.read(key, "original.png") for key in faces.keys)
+
+
+# The probe of transparent occluders (section 4.2, "Hard Occluders"): the paper's model and sets,
+# and what file names call things that one sees through.
+PROBE_MODEL = "segformer"
+PROBE_COMBINATIONS = ("c_wo_natocc", "c_wo_randocc", "c_wo_mix")
+TRANSPARENT_KINDS = ("clear_glasses", "eyeglasses", "glasses", "transparent", "visor")
+
+
+def predictions(
+    grid: Grid,
+    image_set: ImageSet,
+    picks: Sequence[Pick],
+    places: Sequence[Place],
+    colour: Colour,
+) -> Figure | str:
+    """Draw the predictions of several runs for picked images (Figs 11 to 13).
+
+    Args: as `prediction_rows`.
+
+    Returns:
+        The figure, or the reason why there is none.
+    """
+    if not picks or all(grid.view(place) is None for place in places):
+        return "these runs have no scores on this benchmark"
+    names = [grid.axes.combinations[place.combination] for place in places]
+    return picture_grid(
+        prediction_rows(grid, image_set, picks, places, colour),
+        headings=["Image", "Truth", *(name.replace(" + ", " +\n") for name in names)],
+        legend=ERROR_LEGEND,
+        tile_inch=0.95,
+    )
+
+
+def transparent_probe(
+    grid: Grid, image_set: ImageSet, benchmark: str, per_rule: int, colour: Colour
+) -> Figure | str:
+    """Draw what the paper's three sets make of transparent occluders (Fig 10).
+
+    Returns:
+        The figure, or the reason why there is none.
+    """
+    kinds = {key: image_set.record(key).get("occluder_kind") for key in image_set.keys}
+    among = {key for key, kind in kinds.items() if kind in TRANSPARENT_KINDS}
+    if not among:
+        return f"no image's name says that its occluder is one of {', '.join(TRANSPARENT_KINDS)}"
+    shown = [name for name in PROBE_COMBINATIONS if name in grid.axes.combinations]
+    if PROBE_MODEL not in grid.axes.models or len(shown) < 2:
+        return f"the grid lacks {PROBE_MODEL} on {' and '.join(PROBE_COMBINATIONS)}"
+    picks = pick_by_difference(
+        grid, benchmark, (shown[-1], shown[0]), per_rule, models=[PROBE_MODEL], among=among
+    )
+    if not picks:
+        return f"{grid.axes.models[PROBE_MODEL]} has no scores on these images"
+    places = [Place(name, benchmark, PROBE_MODEL) for name in shown]
+    return predictions(grid, image_set, picks, places, colour)
+
+
+def prediction_rows(
+    grid: Grid,
+    image_set: ImageSet,
+    picks: Sequence[Pick],
+    places: Sequence[Place],
+    colour: Colour,
+) -> list[list[Tile]]:
+    """Build rows of image, truth and the predictions of several runs.
+
+    Args:
+        grid: All results.
+        image_set: The benchmark.
+        picks: Its images, one row each.
+        places: The runs, one column each, all on that benchmark.
+        colour: Of the truth's outline.
+
+    Returns:
+        Per pick 2 + len(places) tiles; a prediction that was not kept is a grey tile that says so.
+    """
+    rows = []
+    for pick in picks:
+        image = thumbnail(image_set.image(pick.key), TILE_PX)
+        target = image_set.seg_map(pick.key)
+        truth = thumbnail_mask(target == 1, TILE_PX)
+        reduced = np.where(thumbnail_mask(target == 255, TILE_PX), 255, truth).astype(np.uint8)
+        tiles = [
+            Tile(image=image, caption=f"{pick.rule} {signed(100 * pick.difference)}"),
+            Tile(image=outlined(image, truth, colour)),
+        ]
+        for place in places:
+            mask = predicted_mask(grid, place, pick.key)
+            score = image_scores(grid, place).get(pick.key)
+            if mask is None or score is None:
+                tiles.append(Tile(image=np.full_like(image, 200), caption="not kept"))
+                continue
+            pred = thumbnail_mask(mask, TILE_PX)
+            tiles.append(
+                Tile(image=coloured_errors(image, pred, reduced), caption=f"{100 * score:.1f}")
+            )
+        rows.append(tiles)
+    return rows
+
+
+def signed(value: float) -> str:
+    """Write a difference with its sign, to one decimal; what rounds to nothing is +0.0."""
+    return f"{round(value, 1) + 0.0:+.1f}".replace("-", "\N{MINUS SIGN}")
