@@ -1,4 +1,4 @@
-"""Cost of importing faces, as ratios in one run: `python -m bench.importing`.
+"""Cost of importing faces and their masks, as ratios in one run: `python -m bench.importing`.
 
 A release in the layout of CelebAMask-HQ (photographs of 1024x1024, part layers and corrected masks
 of 512x512) is made by repeating a few faces: those of a `CelebAMask-HQ.zip`, or drawn ones. The
@@ -33,12 +33,14 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.release import Release
 from face_occlusion.core.resizing import resize_seg_map
-from face_occlusion.faces.celebamask_hq import FaceFiles, find_faces, list_images
-from face_occlusion.faces.corrections.correction import CorrectionsParams
+from face_occlusion.faces.celebamask_hq import find_corrected, find_layers, list_images
+from face_occlusion.faces.correction import CorrectionsParams
+from face_occlusion.faces.corrections import import_corrections
 from face_occlusion.faces.faces import FacesParams, import_faces
 from face_occlusion.miniature import MiniatureParams, draw_release
 
 PHOTO_PX, LAYER_PX = 1024, 512  # of the release
+CORRECTIONS = CorrectionsParams(folder="annotations/corrections", labels={"face": "face"})
 DRAWN = 12  # faces that are drawn where no archive is given
 
 
@@ -60,7 +62,6 @@ def main() -> None:
         size_px=args.size,
         jpeg_quality=95,
         samples_per_shard=256,
-        corrections=CorrectionsParams(folder="none", labels={"face": "face"}),
     )
     if args.measure is not None:
         print(json.dumps(measure_memory(args.measure, params, args.workers)))
@@ -131,11 +132,21 @@ def repeat_faces(faces: Path, folder: Path, count: int) -> Release:
     return Release(folder)
 
 
-def decode_and_encode(face: FaceFiles, release: Release, params: FacesParams) -> int:
-    """Decode a face's files and encode what an import writes. Returns the bytes encoded."""
-    contents = [release.read(name) for name in (face.image, face.corrected, *face.parts.values())]
-    photo = decode_image(contents[0], face.image)
-    masks = [decode_mask(content, face.image) for content in contents[1:]]
+def import_all(release: Release, folder: Path, params: FacesParams, workers: int) -> ImageSet:
+    """Run what the stages `corrections` and `faces` run. Returns the faces of WO train."""
+    masks = import_corrections(release, folder / "masks", CORRECTIONS, workers=workers)
+    return import_faces(release, masks, folder / "faces", params, workers=workers)["wo"]
+
+
+def decode_and_encode(names: list[str], release: Release, params: FacesParams) -> int:
+    """Decode a face's files (photograph, masks) and encode what an import writes.
+
+    Returns:
+        The number of bytes encoded.
+    """
+    contents = [release.read(name) for name in names]
+    photo = decode_image(contents[0], names[0])
+    masks = [decode_mask(content, names[0]) for content in contents[1:]]
     size = params.size_px or photo.shape[0]
     encoded = 0
     if size != photo.shape[0]:
@@ -150,12 +161,13 @@ def speed_row(release: Release, params: FacesParams, workers: int, rounds: int) 
     """Time importing against the floor, in turn."""
     clock = time.process_time if workers == 1 else time.perf_counter
     images = list_images(release)
-    faces = find_faces(release, images, sorted(images))
+    corrected, layers = find_corrected(release, images), find_layers(release, images)
+    faces = [[images[n], corrected[n], *layers[n].values()] for n in sorted(images)]
     floor = functools.partial(decode_and_encode, release=release, params=params)
     times: list[tuple[float, float]] = []
     for number in range(rounds):
         out = release.folder.with_name(f"out{number}")
-        ours = timed(clock, lambda out=out: import_faces(release, out, params, workers=workers))
+        ours = timed(clock, lambda out=out: import_all(release, out, params, workers))
         theirs = timed(clock, lambda: sum(ordered_map(floor, faces, desc="floor", workers=workers)))
         shutil.rmtree(out)
         times.append((1e3 * ours / len(faces), 1e3 * theirs / len(faces)))
@@ -175,8 +187,7 @@ def timed(clock: Callable[[], float], function: Callable[[], object]) -> float:
 def measure_memory(folder: Path, params: FacesParams, workers: int) -> dict[str, float]:
     """Import, and return the peak memory of this process and of its largest child, MiB."""
     out = folder.with_name("memory")
-    sets = import_faces(Release(folder), out, params, workers=workers)
-    assert_is_read(sets["wo"])
+    assert_is_read(import_all(Release(folder), out, params, workers))
     shutil.rmtree(out)
     worker = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
     # VmHWM, not ru_maxrss: that one starts at the peak of the process this one was started by

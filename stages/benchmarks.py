@@ -17,12 +17,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", help="a key of `benchmarks` in params.yaml")
     parser.add_argument("release", type=Path, help="folder written by stages.download")
-    parser.add_argument("by_hand", type=Path, help="landmarks given by hand, where `by_hand` is")
+    parser.add_argument("landmarks", type=Path, help="folder of landmarks given by hand")
     parser.add_argument("out", type=Path, help="new folder for the image set")
     args = parser.parse_args()
 
     params = load_params(Path("params.yaml"), f"benchmarks.{args.name}", BenchmarkParams)
-    by_hand = {} if params.by_hand == NO_FILE else read_landmarks(args.by_hand)
+    by_hand = {} if params.by_hand == NO_FILE else read_landmarks(args.landmarks / params.by_hand)
     release = Release(args.release)
     image_set = import_benchmark(args.name, release, args.out, params, by_hand=by_hand)
     if image_set.absent:

@@ -1,4 +1,4 @@
-"""Import CelebAMask-HQ with its original and its corrected masks."""
+"""Import CelebAMask-HQ: photographs with their original and their corrected masks."""
 
 from __future__ import annotations
 
@@ -6,29 +6,27 @@ import argparse
 import logging
 from pathlib import Path
 
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import load_params
 from face_occlusion.core.release import Release
 from face_occlusion.core.stage import run_stage
-from face_occlusion.faces.corrections import NO_FOLDER, read_corrections
+from face_occlusion.faces.corrections import MASKS
 from face_occlusion.faces.faces import FacesParams, import_faces
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("release", type=Path, help="folder written by stages.download")
-    parser.add_argument("corrections", type=Path, help="folder of corrections of one's own")
+    parser.add_argument("corrections", type=Path, help="folder written by stages.corrections")
     parser.add_argument("out", type=Path, help="folder that takes the sets wo, wo_test and o")
     args = parser.parse_args()
 
     params = load_params(Path("params.yaml"), "faces", FacesParams)
-    corrections = {}
-    if params.corrections.folder != NO_FOLDER:
-        corrections = read_corrections(args.corrections, params.corrections)
-    sets = import_faces(Release(args.release), args.out, params, corrections=corrections)
+    masks = ImageSet(args.corrections / MASKS)
+    sets = import_faces(Release(args.release), masks, args.out, params)
     for name, image_set in sets.items():
         paper = image_set.info["paper_counts"][name]
         logging.info("faces: %d in %s (paper: %d)", len(image_set), args.out / name, paper)
-        logging.info("faces: %s: corrections %s", name, image_set.info["changes"])
     info = sets["wo"].info
     logging.info(
         "faces: %d of %d images in no list", info["counts"]["excluded"], info["counts"]["images"]

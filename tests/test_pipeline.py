@@ -13,8 +13,10 @@ from tests.conftest import ROOT
 PROFILES = ROOT / "profiles"
 STAGES = (
     "download",
+    "corrections",
     "faces",
     "occluders",
+    "superresolution",
     "benchmarks",
     "generate",
     "train",

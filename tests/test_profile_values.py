@@ -6,9 +6,11 @@ from face_occlusion.apps.profiles import compose, profile_names
 from face_occlusion.benchmarks.benchmarks import BenchmarkParams
 from face_occlusion.core.params import load_params, read_section
 from face_occlusion.evaluation.evaluate import EvaluateParams
+from face_occlusion.faces.correction import CorrectionsParams
 from face_occlusion.faces.faces import FacesParams
 from face_occlusion.generation import GenerateParams
 from face_occlusion.occluders import OccludersParams
+from face_occlusion.occluders.superresolution import SuperresolutionParams
 from face_occlusion.releases.fetch import SourceParams
 from face_occlusion.reporting.inputs import ReportParams
 from face_occlusion.training.configs import params_class
@@ -19,8 +21,10 @@ from tests.conftest import ROOT
 PROFILES = ROOT / "profiles"
 SECTIONS = {
     "download": DownloadParams,
+    "corrections": CorrectionsParams,
     "faces": FacesParams,
     "occluders": OccludersParams,
+    "superresolution": SuperresolutionParams,
     "train": TrainParams,
     "evaluate": EvaluateParams,
     "report": ReportParams,

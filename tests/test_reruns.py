@@ -53,11 +53,13 @@ def kinds(names: list[str]) -> dict[str, int]:
     return counts
 
 
-def test_the_grid_has_27_runs_and_81_stages(stages):
+def test_the_grid_has_27_runs_and_83_stages(stages):
     assert kinds(list(stages)) == {
         "download": 9,
+        "corrections": 1,
         "faces": 1,
         "occluders": 5,
+        "superresolution": 1,
         "benchmarks": 5,
         "generate": 5,
         "train": 27,
@@ -79,6 +81,21 @@ def test_a_sets_parameter_reruns_the_set_and_the_runs_that_read_it(stages):
     assert kinds(names) == {"generate": 1, "train": 9, "evaluate": 9, "report": 1}
     assert "train@pspnet_c_wo" not in names
     assert "train@segformer_c_wo_mix" in names
+
+
+def test_a_method_of_enlarging_reruns_no_cutting_out(stages):
+    names = reruns(stages, changed_param="superresolution.method")
+    assert not [name for name in names if name.startswith("occluders")]
+    assert {name for name in names if name.startswith("generate")} == {"generate@natocc_object"}
+
+
+def test_landmarks_by_hand_rerun_the_benchmarks_and_corrections_the_faces(stages):
+    names = reruns(stages, changed_path="annotations/landmarks/cofw.csv")
+    assert kinds(names)["benchmarks"] == 5
+    assert "faces" not in names
+    names = reruns(stages, changed_path="annotations/corrections/labelme/24.json")
+    assert {"corrections", "faces"} <= set(names)
+    assert "benchmarks" not in kinds(names)
 
 
 def test_a_figures_colour_reruns_the_report_alone(stages):

@@ -36,8 +36,8 @@ class BenchmarkParams:
 
     source: str  # a key of `sources`
     align: str  # none, or ffhq: an oriented square from eyes and mouth
-    landmarks: str  # of ffhq: dlib (detected) or cofw (the data set's own); else without effect
-    by_hand: str  # of ffhq: file of landmarks below data/, which go before others; none for none
+    landmarks: str  # for ffhq: dlib (detected) or cofw (the data set's own)
+    by_hand: str  # for ffhq: file in annotations/landmarks/, used before other landmarks, or none
     size_px: int  # aligned: side; else longer side, 0 keeps the release's
     jpeg_quality: int  # of images that are written anew; others keep their bytes
     samples_per_shard: int
@@ -49,10 +49,12 @@ class BenchmarkParams:
             raise ValueError(
                 f"landmarks: must be one of {', '.join(LANDMARKS)}; got '{self.landmarks}'"
             )
-        if self.by_hand.startswith("/") or ".." in self.by_hand.split("/"):
-            raise ValueError(f"by_hand: must be a file in data/; got '{self.by_hand}'")
+        if Path(self.by_hand).name != self.by_hand:
+            raise ValueError(
+                f"by_hand: must be a file name in annotations/landmarks; got '{self.by_hand}'"
+            )
         if self.by_hand != NO_FILE and self.align == "none":
-            raise ValueError("by_hand: landmarks are of use where align is ffhq")
+            raise ValueError("by_hand: landmarks have an effect only where align is ffhq")
         if self.size_px < 16 and (self.size_px != 0 or self.align != "none"):
             raise ValueError(
                 f"size_px: must be at least 16, or 0 where nothing is aligned; got {self.size_px}"
@@ -75,21 +77,20 @@ def import_benchmark(
     """Write a benchmark as an image set.
 
     Faces in which no landmarks are found cannot be aligned: they are left out, listed in the
-    set's info as `without_detection`, and named in the log. Landmarks given by hand bring them
-    back.
+    set's info as `without_detection`, and named in the log. Landmarks given by hand add them.
 
     Args:
         name: The benchmark's name.
         release: Where it comes from; one that is absent gives an empty set that says so.
         folder: The new set.
         params: Alignment and size.
-        by_hand: Landmarks by key, as `read_landmarks` gives them; they go before others.
-        workers: Processes; None for one a core. Changes no byte.
+        by_hand: Landmarks by key, as `read_landmarks` returns them, used before others.
+        workers: Number of processes; None for one for each core. Changes no byte.
 
     Raises:
-        ValueError: If the source is no benchmark's, images or masks are missing, a file cannot
-            be read, landmarks are of no image of the benchmark, or no face can be aligned;
-            names the file.
+        ValueError: If the source is not a benchmark's, images or masks are missing, a file
+            cannot be read, landmarks are given for an image that the benchmark does not have,
+            or no face can be aligned; names the file.
     """
     if params.source not in READERS:
         raise ValueError(
@@ -124,7 +125,7 @@ def import_benchmark(
     if left_out := info.get("without_detection"):
         logging.info(
             "%s: %d faces without a detection are left out; landmarks given by hand "
-            "(benchmarks.%s.by_hand) bring them back: %s",
+            "(benchmarks.%s.by_hand) add them: %s",
             *(name, len(left_out), name, ", ".join(left_out)),
         )
     return image_set

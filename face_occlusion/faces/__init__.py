@@ -1,1 +1,1 @@
-"""Import CelebAMask-HQ: part masks, corrected masks and corrections of one's own."""
+"""Import CelebAMask-HQ: photographs, masks from part layers, corrected masks."""

@@ -1,8 +1,9 @@
-"""Where CelebAMask-HQ keeps a face's photograph, part layers and corrected mask; reading them."""
+"""Read a release of CelebAMask-HQ: photographs, lists, identities, part layers, corrected masks."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,40 +11,32 @@ import numpy as np
 from face_occlusion.core.classes import FACE
 from face_occlusion.core.images import decode_mask, to_seg_map
 from face_occlusion.core.release import Release
-from face_occlusion.faces.part_masks import original_seg_map, read_identities
 
+FACE_PARTS = ("skin", "l_brow", "r_brow", "l_eye", "r_eye", "nose", "mouth", "u_lip", "l_lip")
+OTHER_PARTS = ("eye_g", "neck", "neck_l", "hair", "hat", "l_ear", "r_ear", "ear_r", "cloth")
+
+# subset -> file name of its list in the release, and the count the paper prints (Table 2)
+SUBSET_LISTS = {
+    "wo": ("CelebAMask-HQ-WO-train.txt", 24_603),
+    "wo_test": ("CelebAMask-HQ-WO-test.txt", 716),
+    "o": ("CelebAMask-HQ-O.txt", 4_597),
+}
+PAPER_EXCLUDED = 86
+MAPPING = "CelebA-HQ-to-CelebA-mapping.txt"
+IDENTITIES = "identity_CelebA.txt"
 _PART_NAME = re.compile(r"/(\d+)_([a-z_]+)\.png$")
 
 
-@dataclass(frozen=True, kw_only=True)
-class FaceFiles:
-    """Where one face's files lie in the release.
-
-    Attributes:
-        number: Its CelebAMask-HQ number.
-        image: Name of the photograph.
-        corrected: Name of the corrected mask.
-        parts: Layer (`skin`, `l_eye`, ...) -> name of its mask.
-        identity: Whose face it is, CelebA's number; None where the release does not say.
-    """
-
-    number: int
-    image: str
-    corrected: str
-    parts: dict[str, str]
-    identity: str | None
-
-    @property
-    def key(self) -> str:
-        """The face's key in image sets, five digits."""
-        return f"{self.number:05d}"
+def face_key(number: int) -> str:
+    """Return the key of a face in image sets: its CelebAMask-HQ number in five digits."""
+    return f"{number:05d}"
 
 
 def list_images(release: Release) -> dict[int, str]:
     """Map the number of each photograph of CelebAMask-HQ to its name.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If there is none, or a name is not a number.
     """
     stems = release.by_stem("*/CelebA-HQ-img/*.jpg", "*/CelebA-HQ-img/*.png")
     return _by_number(release, stems)
@@ -55,86 +48,259 @@ def _by_number(release: Release, stems: dict[str, str]) -> dict[int, str]:
         if not stem.isdecimal():
             raise ValueError(f"{release.folder}: '{name}' is not named by a face's number")
         if (number := int(stem)) in numbers:
-            raise ValueError(f"{release.folder}: '{numbers[number]}' and '{name}' are one face's")
+            raise ValueError(
+                f"{release.folder}: '{numbers[number]}' and '{name}' are of the same face"
+            )
         numbers[number] = name
     return numbers
 
 
-def find_faces(release: Release, images: dict[int, str], numbers: list[int]) -> list[FaceFiles]:
-    """Find the photograph, the part layers and the corrected mask of each face.
+def find_corrected(release: Release, numbers: Iterable[int]) -> dict[int, str]:
+    """Map each face's number to the name of the mask that the authors corrected.
 
     Raises:
-        ValueError: If a face has no corrected mask, or no `skin` layer.
+        ValueError: If a face has none.
     """
-    corrected = _by_number(release, release.by_stem("CelebAMask-HQ-masks_corrected/*.png"))
-    parts: dict[int, dict[str, str]] = {}
-    for name in release.glob("*/CelebAMask-HQ-mask-anno/*.png"):
-        if (match := _PART_NAME.search(name)) is None:
-            raise ValueError(f"{release.folder}: '{name}' is not named like 00024_skin.png")
-        parts.setdefault(int(match[1]), {})[match[2]] = name
-    identities = read_identities(release)
-    faces = []
+    found = _by_number(release, release.by_stem("CelebAMask-HQ-masks_corrected/*.png"))
     for number in numbers:
-        if number not in corrected:
+        if number not in found:
             raise ValueError(
                 f"{release.folder}: no corrected mask of face {number}; expected "
                 f"{number}.png in CelebAMask-HQ-masks_corrected.7z"
             )
-        if "skin" not in parts.get(number, {}):
+    return {number: found[number] for number in numbers}
+
+
+def find_layers(release: Release, numbers: Iterable[int]) -> dict[int, dict[str, str]]:
+    """Map each face's number to its part layers: `skin`, `l_eye`, ... -> name of the mask.
+
+    Raises:
+        ValueError: If a face has no layer `skin`, or a layer's name cannot be read.
+    """
+    found: dict[int, dict[str, str]] = {}
+    for name in release.glob("*/CelebAMask-HQ-mask-anno/*.png"):
+        if (match := _PART_NAME.search(name)) is None:
+            raise ValueError(f"{release.folder}: '{name}' is not named like 00024_skin.png")
+        found.setdefault(int(match[1]), {})[match[2]] = name
+    for number in numbers:
+        if "skin" not in found.get(number, {}):
             raise ValueError(
                 f"{release.folder}: no layer of skin of face {number}; expected "
                 f"{number:05d}_skin.png in CelebAMask-HQ.zip"
             )
-        faces.append(
-            FaceFiles(
-                number=number,
-                image=images[number],
-                corrected=corrected[number],
-                parts=parts[number],
-                identity=identities.get(number),
-            )
-        )
-    return faces
+    return {number: found[number] for number in numbers}
 
 
-def read_corrected(release: Release, face: FaceFiles, image: np.ndarray) -> np.ndarray:
-    """Read a face's corrected mask, at its own size.
+def read_corrected(release: Release, name: str, size: tuple[int, int], what: str) -> np.ndarray:
+    """Read a corrected mask of the release, at its own size.
 
     Args:
         release: CelebAMask-HQ.
-        face: Where its files lie.
-        image: (H, W, 3) its photograph, whose aspect the mask must have.
+        name: The mask's name in the release.
+        size: (height, width) of something of the same face; the mask must have its aspect.
+        what: What has this size, as errors call it.
 
     Returns:
         (h, w) uint8 class ids.
 
     Raises:
-        ValueError: If it cannot be read or has another aspect; names it.
-    """
-    return _read_seg_map(release, face.corrected, image)
-
-
-def read_original(release: Release, face: FaceFiles, image: np.ndarray) -> np.ndarray:
-    """Build the mask of a face from its layers. Returns (h, w) uint8 class ids."""
-    layers = {
-        part: _read_seg_map(release, name, image) == FACE for part, name in face.parts.items()
-    }
-    try:
-        return original_seg_map(layers)
-    except ValueError as error:
-        raise ValueError(f"{release.folder}: face {face.number}: {error}") from error
-
-
-def _read_seg_map(release: Release, name: str, image: np.ndarray) -> np.ndarray:
-    """Read a mask, which may be smaller than its image but not of another shape.
-
-    The release's layers are 512x512, its photographs 1024x1024.
+        ValueError: If the mask cannot be read or has another aspect; names it.
     """
     seg_map = to_seg_map(decode_mask(release.read(name), name), name)
-    height, width = image.shape[:2]
-    if height * seg_map.shape[1] != width * seg_map.shape[0]:
-        raise ValueError(
-            f"{name}: a mask of {seg_map.shape[0]}x{seg_map.shape[1]} pixels, while its image "
-            f"has {height}x{width}; expected the same aspect"
-        )
+    check_aspect(name, seg_map.shape, size, what)
     return seg_map
+
+
+def check_aspect(name: str, shape: tuple[int, ...], size: tuple[int, int], what: str) -> None:
+    """Refuse a mask of another aspect; masks of the release have half the photographs' side.
+
+    Raises:
+        ValueError: If height and width of the mask and of `what` have different ratios.
+    """
+    if size[0] * shape[1] != size[1] * shape[0]:
+        raise ValueError(
+            f"{name}: a mask of {shape[0]}x{shape[1]} pixels, while {what} has "
+            f"{size[0]}x{size[1]}; expected the same aspect"
+        )
+
+
+def read_original(release: Release, number: int, layers: Mapping[str, str]) -> np.ndarray:
+    """Build the mask of a face from its part layers.
+
+    Args:
+        release: CelebAMask-HQ.
+        number: The face's number, for errors.
+        layers: Layer -> name of its mask, as `find_layers` gives them.
+
+    Returns:
+        (h, w) uint8 class ids.
+
+    Raises:
+        ValueError: As `original_seg_map`, or if a layer cannot be read; names the face.
+    """
+    masks = {
+        part: to_seg_map(decode_mask(release.read(name), name), name) == FACE
+        for part, name in layers.items()
+    }
+    try:
+        return original_seg_map(masks)
+    except ValueError as error:
+        raise ValueError(f"{release.folder}: face {number}: {error}") from error
+
+
+def original_seg_map(parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Build the "original" mask from a face's part layers.
+
+    The union of skin, eyes, brows, nose, mouth and lips, less glasses, neck, necklace, hair,
+    hat, ears, earrings and cloth (the paper's section 3.1: skin minus sunglasses, neck and
+    "head"; these layers are the release's names for it).
+
+    Args:
+        parts: Layer name -> (H, W) bool, all of one size; layers that a face lacks are left
+            out, `skin` is needed.
+
+    Returns:
+        (H, W) uint8 class ids, 0 or 1.
+
+    Raises:
+        ValueError: If `skin` is missing, a layer is unknown, or sizes differ.
+    """
+    if "skin" not in parts:
+        raise ValueError(f"no layer 'skin'; got {sorted(parts)}")
+    if unknown := sorted(parts.keys() - {*FACE_PARTS, *OTHER_PARTS}):
+        raise ValueError(f"unknown layers {unknown}; known: {sorted(FACE_PARTS + OTHER_PARTS)}")
+    if len({mask.shape for mask in parts.values()}) > 1:
+        sizes = {name: mask.shape for name, mask in parts.items()}
+        raise ValueError(f"layers of one size expected; got {sizes}")
+    face = np.logical_or.reduce([parts[name] for name in FACE_PARTS if name in parts])
+    for name in OTHER_PARTS:
+        if name in parts:
+            face &= ~parts[name]
+    return face.astype(np.uint8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subsets:
+    """The lists of CelebAMask-HQ, checked.
+
+    Attributes:
+        numbers: Subset -> face numbers, ascending.
+        counts: What Table 2 counts: each subset, `excluded` (in no list) and `images`.
+        identity_check: What was checked about identities, in words.
+    """
+
+    numbers: dict[str, list[int]]
+    counts: dict[str, int]
+    identity_check: str
+
+    @property
+    def subset_of(self) -> dict[int, str]:
+        """Map each listed face's number to its subset."""
+        return {number: subset for subset, members in self.numbers.items() for number in members}
+
+    def info(self) -> dict[str, object]:
+        """Return what an image set's info says of the lists."""
+        paper = {name: count for name, (_, count) in SUBSET_LISTS.items()}
+        return {
+            "counts": self.counts,
+            "paper_counts": {**paper, "excluded": PAPER_EXCLUDED},
+            "identity_check": self.identity_check,
+        }
+
+
+def read_subsets(release: Release, faces: Mapping[int, str]) -> Subsets:
+    """Read and check the lists of a CelebAMask-HQ release.
+
+    Args:
+        release: The release.
+        faces: Number -> file name of the images that are there.
+
+    Raises:
+        ValueError: If a list is missing, empty or names a face that is not there or that is in
+            a list twice or in two lists, or if WO test shares an identity with WO train.
+    """
+    numbers = {
+        subset: _read_list(release, name, faces) for subset, (name, _) in SUBSET_LISTS.items()
+    }
+    listed: dict[int, str] = {}
+    for subset, members in numbers.items():
+        name = SUBSET_LISTS[subset][0]
+        for number in members:
+            if number in listed:
+                raise ValueError(
+                    f"{release.folder / name}: face {number}.jpg is also in {listed[number]}; "
+                    "each face belongs in one list"
+                )
+            listed[number] = name
+    counts = {subset: len(members) for subset, members in numbers.items()}
+    counts |= {"excluded": len(faces) - len(listed), "images": len(faces)}
+    return Subsets(
+        numbers=numbers, counts=counts, identity_check=check_identities(release, numbers)
+    )
+
+
+def _read_list(release: Release, name: str, faces: Mapping[int, str]) -> list[int]:
+    numbers: set[int] = set()
+    for line in release.lines(name):
+        stem = line.rpartition("/")[2].partition(".")[0]
+        if not stem.isdecimal():
+            raise ValueError(f"{release.folder / name}: '{line}' is no image name like 24.jpg")
+        number = int(stem)
+        if number not in faces:
+            raise ValueError(
+                f"{release.folder / name}: names face '{line}', which is not among the "
+                f"{len(faces)} images of the release"
+            )
+        if number in numbers:
+            raise ValueError(f"{release.folder / name}: names face '{line}' twice")
+        numbers.add(number)
+    if not numbers:
+        raise ValueError(f"{release.folder / name}: an empty list; expected names like 24.jpg")
+    return sorted(numbers)
+
+
+def read_identities(release: Release) -> dict[int, str]:
+    """Map faces' numbers to CelebA's identities; empty where one of the two files is missing."""
+    mapping, identities = release.glob(f"*{MAPPING}"), release.glob(f"*{IDENTITIES}")
+    if not mapping or not identities:
+        return {}
+    person_of_file = dict(line.split()[:2] for line in release.lines(identities[0]))
+    return {
+        int(fields[0]): person_of_file[fields[2]]
+        for fields in map(str.split, release.lines(mapping[0]))
+        if fields[0].isdecimal() and fields[2] in person_of_file
+    }
+
+
+def check_identities(release: Release, numbers: Mapping[str, list[int]]) -> str:
+    """Check that no person is in both WO train and WO test (the paper: 80 separate identities).
+
+    Needs two files: the release's map of its images to CelebA's, and CelebA's identities.
+
+    Returns:
+        What was checked, or which file is missing for it.
+
+    Raises:
+        ValueError: If an identity is in both, or a listed face has none.
+    """
+    missing = [name for name in (MAPPING, IDENTITIES) if not release.glob(f"*{name}")]
+    if missing:
+        return f"not checked: no {' and '.join(missing)}"
+    known = read_identities(release)
+    people: dict[str, dict[str, int]] = {"wo": {}, "wo_test": {}}
+    for subset, face_of_person in people.items():
+        for number in numbers[subset]:
+            if number not in known:
+                raise ValueError(
+                    f"{release.folder / release.glob(f'*{MAPPING}')[0]}: face {number} has no "
+                    f"identity there or in {release.glob(f'*{IDENTITIES}')[0]}"
+                )
+            face_of_person[known[number]] = number
+    if both := sorted(people["wo"].keys() & people["wo_test"].keys()):
+        person = both[0]
+        raise ValueError(
+            f"{release.folder / SUBSET_LISTS['wo_test'][0]}: {len(both)} identities are also in "
+            f"WO train; identity {person} is {people['wo_test'][person]}.jpg here and "
+            f"{people['wo'][person]}.jpg there"
+        )
+    return f"checked: {len(people['wo_test'])} identities of WO test, none in WO train"

@@ -1,12 +1,13 @@
-"""Import CelebAMask-HQ: faces with their original and their corrected masks."""
+"""Import CelebAMask-HQ: photographs with their original and their corrected masks."""
 
 from __future__ import annotations
 
 import functools
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,20 +19,13 @@ from face_occlusion.core.params import check_at_least, check_jpeg_quality
 from face_occlusion.core.release import Release
 from face_occlusion.core.resizing import fitted_jpeg, fitted_size, resize_seg_map
 from face_occlusion.faces.celebamask_hq import (
-    FaceFiles,
-    find_faces,
+    check_aspect,
+    face_key,
     list_images,
-    read_corrected,
-    read_original,
+    read_identities,
+    read_subsets,
 )
-from face_occlusion.faces.corrections import Correction, CorrectionsParams
-from face_occlusion.faces.mask_changes import (
-    CHANGES,
-    compare_masks,
-    summarise_changes,
-    write_changes,
-)
-from face_occlusion.faces.part_masks import Subsets, read_subsets
+from face_occlusion.faces.corrections import compare_masks, summarise_changes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +35,6 @@ class FacesParams:
     size_px: int  # side of the imported images; 0 keeps the release's
     jpeg_quality: int  # of images that change size; others keep their bytes
     samples_per_shard: int
-    corrections: CorrectionsParams  # of one's own, over those of the authors
 
     def __post_init__(self) -> None:
         if self.size_px != 0 and self.size_px < 16:
@@ -52,29 +45,27 @@ class FacesParams:
 
 def import_faces(
     release: Release,
+    masks: ImageSet,
     folder: Path,
     params: FacesParams,
     *,
-    corrections: Mapping[int, Correction] | None = None,
     workers: int | None = None,
 ) -> dict[str, ImageSet]:
     """Write the image sets `wo`, `wo_test` and `o` into a folder: all three, or none.
 
-    Beside each set's shards lies `changes.csv`: what correcting changed, face by face.
-
     Args:
-        release: CelebAMask-HQ with its lists and corrected masks.
-        folder: Takes the three sets, which must not be there yet.
+        release: CelebAMask-HQ with its lists.
+        masks: Original and corrected masks, as `import_corrections` writes them.
+        folder: Takes the three sets, which must not exist yet.
         params: Size and quality.
-        corrections: Corrections of one's own by the face's number.
-        workers: Processes; None for one a core. Changes no byte.
+        workers: Number of processes; None for one for each core. Changes no byte.
 
     Returns:
         Subset -> its set.
 
     Raises:
-        ValueError: If the release is absent, a list, mask or correction is refused, or an image
-            cannot be read; names the file.
+        ValueError: If the release is absent, a list is refused, an image cannot be read, or
+            masks are missing or do not fit; names the file.
     """
     if release.absent:
         raise ValueError(f"{release.folder}: absent ({release.absent}); faces need it")
@@ -83,24 +74,26 @@ def import_faces(
     for subset in subsets.numbers:
         if (folder / subset).exists():
             raise ValueError(f"{folder / subset}: exists; nothing was written")
-    corrections = corrections or {}
-    _check_listed(corrections, subsets)
-    load = functools.partial(load_face, release=release, params=params, corrections=corrections)
+    load = functools.partial(
+        load_face,
+        images=images,
+        identities=read_identities(release),
+        release=release,
+        masks=masks,
+        params=params,
+    )
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
     try:
         for subset, numbers in subsets.numbers.items():
-            faces = find_faces(release, images, numbers)
-            info = _set_info(subset, release, params) | subsets.info()
-            changes: list[dict[str, object]] = []
-            loaded = ordered_map(load, faces, desc=f"faces/{subset}", workers=workers)
+            info = _set_info(subset, release, masks, params) | subsets.info()
+            loaded = ordered_map(load, numbers, desc=f"faces/{subset}", workers=workers)
             write_image_set(
                 partial / subset,
-                _with_changes(loaded, changes, info),
+                _with_changes(loaded, info),
                 info=info,
                 samples_per_shard=params.samples_per_shard,
             )
-            write_changes(partial / subset / CHANGES, changes)
         folder.mkdir(parents=True, exist_ok=True)
         for subset in subsets.numbers:
             (partial / subset).rename(folder / subset)
@@ -109,7 +102,9 @@ def import_faces(
     return {subset: ImageSet(folder / subset) for subset in subsets.numbers}
 
 
-def _set_info(subset: str, release: Release, params: FacesParams) -> dict[str, object]:
+def _set_info(
+    subset: str, release: Release, masks: ImageSet, params: FacesParams
+) -> dict[str, object]:
     return {
         "kind": "faces",
         "name": subset,
@@ -117,68 +112,66 @@ def _set_info(subset: str, release: Release, params: FacesParams) -> dict[str, o
         "size_px": params.size_px,
         "jpeg_quality": params.jpeg_quality,
         "masks": {"png": "corrected by the authors", "original.png": "from part layers"},
-        "corrections": params.corrections.folder,
+        "corrections": masks.info["corrections"],
     }
 
 
-def _check_listed(corrections: Mapping[int, Correction], subsets: Subsets) -> None:
-    """Raise if a correction is of a face that no list names."""
-    listed = {number for numbers in subsets.numbers.values() for number in numbers}
-    for number, correction in sorted(corrections.items()):
-        if number not in listed:
-            raise ValueError(f"{correction.where}: face {number} is in none of the lists")
-
-
 def _with_changes(
-    loaded: Iterable[tuple[str, dict[str, bytes], dict[str, object]]],
-    changes: list[dict[str, object]],
-    info: dict[str, object],
+    loaded: Iterable[tuple[str, dict[str, bytes], dict[str, Any]]], info: dict[str, object]
 ) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Pass samples on, and gather what correcting changed for the report and the set's info."""
+    """Pass samples on, and add to the set's info what correcting changed in all of them."""
+    changes = []
     for key, parts, change in loaded:
-        changes.append({"key": key, **change})
+        changes.append(change)
         yield key, parts
     info["changes"] = summarise_changes(changes)
 
 
 def load_face(
-    face: FaceFiles,
+    number: int,
     *,
+    images: dict[int, str],
+    identities: dict[int, str],
     release: Release,
+    masks: ImageSet,
     params: FacesParams,
-    corrections: Mapping[int, Correction],
-) -> tuple[str, dict[str, bytes], dict[str, object]]:
+) -> tuple[str, dict[str, bytes], dict[str, Any]]:
     """Read one face and both its masks, resized, as a sample of an image set.
 
     Returns:
-        Its key; the parts `jpg`, `png` (corrected), `original.png`, `json`; and what
-        correcting changed, which the record says too.
+        Its key; the parts `jpg`, `png` (corrected), `original.png`, `json`; and what correcting
+        changed at this size, which is also in the record.
 
     Raises:
-        ValueError: If a file cannot be read, or a mask has another aspect than the image;
+        ValueError: If a file cannot be read, or the masks have another aspect than the image;
             names it.
     """
-    data = release.read(face.image)
-    image = decode_image(data, face.image)
-    size = fitted_size(image.shape[:2], params.size_px)
-    authors = read_corrected(release, face, image)
-    original = resize_seg_map(read_original(release, face, image), size)
-    correction = corrections.get(face.number)
-    mine = authors if correction is None else correction.apply(authors)
-    authors, corrected = resize_seg_map(authors, size), resize_seg_map(mine, size)
+    key, name = face_key(number), images[number]
+    data = release.read(name)
+    image = decode_image(data, name)
+    release_size = image.shape[:2]
+    size = fitted_size(release_size, params.size_px)
+    seg_maps: dict[str, np.ndarray] = {}
+    for part in masks.parts(key):
+        if part != "json":
+            seg_map = masks.seg_map(key, part)
+            check_aspect(f"{masks.folder}: {key}.{part}", seg_map.shape, release_size, "its image")
+            seg_maps[part] = resize_seg_map(seg_map, size)
+    original, corrected = seg_maps["original.png"], seg_maps["png"]
+    masks_record = masks.record(key)
     change = {
-        "corrected_by": "authors" if correction is None else correction.format,
+        "corrected_by": masks_record["corrected_by"],
         **compare_masks(original, corrected, "original"),
     }
-    if correction is not None:
-        change |= compare_masks(authors, corrected, "authors")
+    if "authors.png" in seg_maps:
+        change |= compare_masks(seg_maps["authors.png"], corrected, "authors")
     record = {
-        "name": face.image.rpartition("/")[2],
+        "name": name.rpartition("/")[2],
         "source": release.source,
-        "release_size": list(image.shape[:2]),
+        "release_size": list(release_size),
         "size": list(size),
-        "layers": sorted(face.parts),
-        "identity": face.identity,
+        "layers": masks_record["layers"],
+        "identity": identities.get(number),
         "face_frac": np.count_nonzero(corrected == FACE) / corrected.size,
         "changed_frac": np.count_nonzero(corrected != original) / corrected.size,
         **change,
@@ -189,4 +182,4 @@ def load_face(
         "original.png": encode_png(original),
         "json": encode_record(record),
     }
-    return face.key, parts, change
+    return key, parts, change

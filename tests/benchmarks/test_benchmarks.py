@@ -4,7 +4,7 @@ import pytest
 from face_occlusion.benchmarks.benchmarks import BenchmarkParams, import_benchmark
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.release import Release
-from tests.benchmarks.test_cofw import cofw_files
+from tests.benchmarks.test_readers import cofw_files
 from tests.releases.build import celebamask_files, ellipse, make_release, photo
 
 PARAMS = {
@@ -170,7 +170,7 @@ def test_faces_without_a_detection_are_listed(tmp_path, monkeypatch, caplog):
     assert bench.keys == ["occ_001_face_mask", "wild_002"]
     assert bench.info["without_detection"] == ["occ_000_hand"]
     assert "1 faces without a detection are left out" in caplog.text
-    assert "bring them back: occ_000_hand" in caplog.text
+    assert "add them: occ_000_hand" in caplog.text
 
 
 def test_landmarks_given_by_hand_bring_faces_back(tmp_path, monkeypatch):
@@ -220,8 +220,8 @@ def test_no_detection_at_all_is_refused(tmp_path, monkeypatch):
             {"align": "ffhq", "size_px": 64},
             "^landmarks: 'cofw' are COFW's own; source is 'realocc'",
         ),
-        ({"by_hand": "../x.csv"}, "^by_hand: must be a file in data/"),
-        ({"by_hand": "x.csv"}, "^by_hand: landmarks are of use where align is ffhq"),
+        ({"by_hand": "../x.csv"}, "^by_hand: must be a file name in annotations/landmarks"),
+        ({"by_hand": "x.csv"}, "^by_hand: landmarks have an effect only where align is ffhq"),
         ({"jpeg_quality": 0}, "^jpeg_quality"),
         ({"samples_per_shard": 0}, "^samples_per_shard"),
     ],

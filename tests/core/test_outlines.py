@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face_occlusion.core.outlines import labelme_content
-from face_occlusion.faces.corrections.correction import CorrectionsParams
-from face_occlusion.faces.corrections.labelme import read_labelme
+from face_occlusion.faces.correction import CorrectionsParams
+from face_occlusion.faces.labelme import read_labelme
 
 PARAMS = CorrectionsParams(folder="mine", labels={"face": "face", "background": "background"})
 

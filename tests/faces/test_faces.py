@@ -1,33 +1,44 @@
-import csv
+import json
+import shutil
 
 import numpy as np
 import pytest
 
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.core.release import Release
-from face_occlusion.faces.corrections import read_corrections
+from face_occlusion.faces.corrections import import_corrections, read_corrections
 from face_occlusion.faces.faces import FacesParams, import_faces
-from tests.faces.corrections.drawn import PARAMS as CORRECTIONS
-from tests.faces.corrections.drawn import box, labelme, put, shape
+from tests.faces.drawn import PARAMS as CORRECTIONS
+from tests.faces.drawn import box, labelme, put, shape
 from tests.releases.build import celebamask_files, ellipse, make_release, photo
 
-PARAMS = {"size_px": 0, "jpeg_quality": 95, "samples_per_shard": 2, "corrections": CORRECTIONS}
+PARAMS = {"size_px": 0, "jpeg_quality": 95, "samples_per_shard": 2}
 ROOT = "CelebAMask-HQ/CelebAMask-HQ"
 CORRECTED = "CelebAMask-HQ-masks_corrected/CelebAMask-HQ-masks_corrected"
 
 
-def run(tmp_path, *, changed=None, removed=(), corrections=None, out="faces", **params):
-    workers = params.pop("workers", 1)
+def correct(tmp_path, *, changed=None, removed=(), drawn=None, workers=1):
+    """Run the stage `corrections`; return the release and the masks."""
     files = celebamask_files() | (changed or {})
     files = {name: content for name, content in files.items() if name not in removed}
     release = make_release(tmp_path / "raw", "celebamask_hq", files)
-    return import_faces(
-        release,
-        tmp_path / out,
-        FacesParams(**PARAMS | params),
-        corrections=corrections,
-        workers=workers,
+    mine = read_corrections(put(tmp_path / "drawn", drawn), CORRECTIONS) if drawn else None
+    masks = import_corrections(
+        release, tmp_path / "masks", CORRECTIONS, corrections=mine, workers=workers
     )
+    return release, masks
+
+
+def run(tmp_path, *, out="faces", workers=1, size_px=0, **fault):
+    """Run the stages `corrections` and `faces`."""
+    shutil.rmtree(tmp_path / "masks", ignore_errors=True)
+    release, masks = correct(tmp_path, workers=workers, **fault)
+    params = FacesParams(**PARAMS | {"size_px": size_px})
+    return import_faces(release, masks, tmp_path / out, params, workers=workers)
+
+
+def changes(tmp_path):
+    return json.loads((tmp_path / "masks" / "changes.json").read_text())
 
 
 def test_three_sets_with_both_masks(tmp_path):
@@ -62,17 +73,13 @@ def test_a_correction_changes_one_mask_only(tmp_path):
     assert faces.info["changes"]["min_iou_with_original"] == record["iou_with_original"]
 
 
-def table(image_set):
-    with (image_set.folder / "changes.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def test_a_correction_of_ones_own_replaces_the_authors(tmp_path):
+def test_a_correction_by_the_user_replaces_the_authors(tmp_path):
     face = shape("face", box(8, 8, 16, 24))  # on the mask's 32 x 32, not the image's 64 x 64
     drawn = {"labelme/5.json": labelme(face, name="5.jpg", size=(32, 32))}
-    corrections = read_corrections(put(tmp_path / "drawn", drawn), CORRECTIONS)
     plain = run(tmp_path, out="plain")
-    faces = run(tmp_path, corrections=corrections)
+    assert plain["o"].info["corrections"] == changes(tmp_path)["corrections"] == "none"
+    assert changes(tmp_path)["faces"] == []
+    faces = run(tmp_path, drawn=drawn)
     expected = np.zeros((64, 64), np.uint8)
     expected[16:48, 16:32] = 1
     np.testing.assert_array_equal(faces["o"].seg_map("00005"), expected)
@@ -81,32 +88,53 @@ def test_a_correction_of_ones_own_replaces_the_authors(tmp_path):
     assert record["corrected_by"] == "labelme"
     assert record["changed_px_authors"] == (authors != expected).sum()
     assert record["iou_with_authors"] == (authors & expected).sum() / (authors | expected).sum()
-    assert [row["key"] for row in table(faces["o"])] == ["00005"]
-    assert table(faces["o"])[0]["changed_px_authors"] == str(record["changed_px_authors"])
     assert faces["o"].info["changes"]["corrected_by"] == {"authors": 1, "labelme": 1}
-    assert table(faces["wo"]) == []
+    assert faces["o"].info["corrections"] == "corrections"
     for name in ("wo", "wo_test"):  # everything else is as without
         assert faces[name].shards == plain[name].shards
     assert faces["o"].read("00006", "png") == plain["o"].read("00006", "png")
+
+
+def test_the_report_lists_changed_faces_largest_first(tmp_path):
+    drawn = {
+        f"labelme/{number}.json": labelme(
+            shape("face", box(8, 8, right, 24)), name=f"{number}.jpg", size=(32, 32)
+        )
+        for number, right in ((5, 16), (0, 10))
+    }
+    _, masks = correct(tmp_path, drawn=drawn)
+    report = changes(tmp_path)
+    assert report["corrections"] == masks.info["corrections"] == "corrections"
+    assert [(row["key"], row["subset"]) for row in report["faces"]] == [
+        ("00000", "wo"),
+        ("00005", "o"),
+    ]
+    assert masks.parts("00005") == ["authors.png", "json", "original.png", "png"]
+    assert masks.parts("00006") == ["json", "original.png", "png"]
+    original, corrected = masks.seg_map("00005", "original.png") == 1, masks.seg_map("00005") == 1
+    row = report["faces"][1]
+    assert row["changed_px"] == (original != corrected).sum() == row["changed_frac"] * 32 * 32
+    assert row["iou_with_original"] == (original & corrected).sum() / (original | corrected).sum()
+    assert row["changed_px_authors"] == row["changed_px"]  # the authors changed nothing here
+    assert report["subsets"]["o"]["corrected_by"] == {"authors": 1, "labelme": 1}
+    assert report["subsets"]["wo_test"]["num_changed"] == 0
 
 
 def test_workers_apply_corrections_too(tmp_path):
     drawn = {
         "labelme/5.json": labelme(shape("hand", box(0, 0, 64, 40)), name="5.jpg", size=(64, 64))
     }
-    corrections = read_corrections(put(tmp_path / "drawn", drawn), CORRECTIONS)
-    one = run(tmp_path, corrections=corrections, out="one")["o"]
-    two = run(tmp_path, corrections=corrections, out="two", workers=2)["o"]
+    one = run(tmp_path, drawn=drawn, out="one")["o"]
+    two = run(tmp_path, drawn=drawn, out="two", workers=2)["o"]
     assert one.shards == two.shards
     assert one.seg_map("00005")[:40].max() == 0 < one.seg_map("00005")[40:].max()
 
 
 def test_a_correction_of_no_listed_face_is_refused(tmp_path):
     drawn = {"labelme/7.json": labelme(shape("hand", box(0, 0, 9, 9)), name="7.jpg")}
-    corrections = read_corrections(put(tmp_path / "drawn", drawn), CORRECTIONS)
     with pytest.raises(ValueError, match=r"labelme/7\.json: face 7 is in none of the lists"):
-        run(tmp_path, corrections=corrections)
-    assert not (tmp_path / "faces").exists()
+        correct(tmp_path, drawn=drawn)
+    assert not (tmp_path / "masks").exists()
 
 
 def test_jpegs_of_the_right_size_keep_their_bytes(tmp_path):
@@ -151,7 +179,7 @@ BAD = [
     ),
     (
         {"changed": {f"{CORRECTED}/4.png": encode_png(np.zeros((32, 48), np.uint8))}},
-        r"masks_corrected/4\.png: a mask of 32x48 pixels, while its image has 64x64",
+        r"masks_corrected/4\.png: a mask of 32x48 pixels, while each part layer .* has 32x32",
     ),
     (
         {
@@ -205,13 +233,19 @@ BAD = [
 def test_bad_input_is_named_and_nothing_remains(tmp_path, fault, message):
     with pytest.raises(ValueError, match=message):
         run(tmp_path, **fault)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
+    assert {path.name for path in tmp_path.iterdir()} <= {"raw", "masks"}
+
+
+def test_masks_that_do_not_fit_the_photograph_are_named(tmp_path):
+    wide = encode_jpeg(photo(32, 64), 95)
+    with pytest.raises(ValueError, match=r"00004\.original\.png: a mask of 32x32 .* 32x64"):
+        run(tmp_path, changed={f"{ROOT}/CelebA-HQ-img/4.jpg": wide})
 
 
 def test_no_images_lists_what_was_found(tmp_path):
     release = make_release(tmp_path / "raw", "celebamask_hq", {"readme.txt": b"x"})
     with pytest.raises(ValueError, match=r"files like '\*/CelebA-HQ-img/\*\.jpg'.*found readme"):
-        import_faces(release, tmp_path / "faces", FacesParams(**PARAMS))
+        import_corrections(release, tmp_path / "masks", CORRECTIONS)
 
 
 def test_existing_sets_are_left_alone(tmp_path):
@@ -221,10 +255,13 @@ def test_existing_sets_are_left_alone(tmp_path):
 
 
 def test_an_absent_release_is_refused(tmp_path):
-    (tmp_path / "raw").mkdir()
+    _, masks = correct(tmp_path)
     (tmp_path / "raw" / "release.json").write_text('{"source": "celebamask_hq", "absent": "gone"}')
+    absent = Release(tmp_path / "raw")
     with pytest.raises(ValueError, match=r"absent \(gone\); faces need it"):
-        import_faces(Release(tmp_path / "raw"), tmp_path / "faces", FacesParams(**PARAMS))
+        import_faces(absent, masks, tmp_path / "faces", FacesParams(**PARAMS))
+    with pytest.raises(ValueError, match=r"absent \(gone\); corrections need it"):
+        import_corrections(absent, tmp_path / "again", CORRECTIONS)
 
 
 @pytest.mark.parametrize(

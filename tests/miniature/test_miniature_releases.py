@@ -18,7 +18,7 @@ import pycocotools.mask
 import pytest
 
 from face_occlusion.core.images import decode_image, decode_mask
-from face_occlusion.faces.part_masks import original_seg_map
+from face_occlusion.faces.celebamask_hq import original_seg_map
 from face_occlusion.miniature import MiniatureParams, draw_release
 from face_occlusion.miniature.archives import write_7z, write_tar_gz, write_zip
 from face_occlusion.miniature.release_faces import plan_faces

@@ -19,9 +19,7 @@ SELECTION = {
 }
 PARAMS = {
     "source": "annotations",
-    "superresolution": "none",
     "num_objects": 2,
-    "max_side_px": 400,
     "soft_px": 1.0,
     "edge_px": 2,
 }
@@ -149,15 +147,7 @@ def test_objects_are_cut_out(tmp_path):
     assert cutout[cutout.shape[0] // 2, cutout.shape[1] // 2, 3] == 255
     inside = photo(HEIGHT, WIDTH, 10)[40, 80].astype(int)
     assert np.abs(cutout[cutout.shape[0] // 2, cutout.shape[1] // 2, :3] - inside).max() < 12
-    assert objects.info["superresolution"] == "none"
-
-
-def test_lanczos_enlarges_four_times(tmp_path):
-    plain = run(tmp_path, coco_files(GOOD)).cutout("cup_2")
-    other = tmp_path / "other"
-    other.mkdir()
-    large = run(other, coco_files(GOOD), superresolution="lanczos").cutout("cup_2")
-    assert large.shape == (4 * plain.shape[0], 4 * plain.shape[1], 4)
+    assert objects.info["objects_from"] == "annotations"
 
 
 def precomputed_files():
@@ -174,7 +164,7 @@ def test_the_authors_objects_are_read(tmp_path):
     objects = run(tmp_path, precomputed_files(), source="precomputed", num_objects=3)
     assert objects.keys == ["banana_1", "cup_12", "wine_glass_3"]
     assert objects.record("cup_12")["category"] == "cup"
-    assert objects.info["superresolution"] == "precomputed"
+    assert objects.info["objects_from"] == "precomputed"
     assert objects.cutout("cup_12")[..., 3].max() == 255
 
 
@@ -229,7 +219,6 @@ def test_bad_coco_is_named(tmp_path, changed, message):
     ("values", "message"),
     [
         ({"source": "web"}, "^source: must be one of"),
-        ({"superresolution": "glean"}, "^superresolution: must be one of none, nearest"),
         ({"num_objects": 0}, "^num_objects: must be at least 1"),
         ({"soft_px": 99}, "^soft_px: must lie in"),
     ],

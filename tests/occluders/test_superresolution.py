@@ -6,11 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from face_occlusion.core.images import decode_image
-from face_occlusion.occluders import realesrgan
-from face_occlusion.occluders.cutout import fill_colours, premultiply
-from face_occlusion.occluders.realesrgan import RealEsrgan
-from face_occlusion.occluders.superresolution import METHODS, open_enlarger
+from face_occlusion.core.images import decode_image, encode_rgba
+from face_occlusion.core.imageset import encode_record, write_image_set
+from face_occlusion.occluders import superresolution
+from face_occlusion.occluders.cutout import fill_colours, premultiply, shrink_cutout
+from face_occlusion.occluders.superresolution import (
+    METHODS,
+    RealEsrgan,
+    SuperresolutionParams,
+    enlarge_cutouts,
+    open_enlarger,
+)
 from tests.releases.build import ellipse, photo
 
 FILTERS = ("nearest", "bicubic", "lanczos")
@@ -93,7 +99,7 @@ def test_the_network_is_deterministic_and_travels(network):
 def test_tiles_leave_no_seams(network, monkeypatch):
     image = still_life(40, 64)
     whole = network.enlarge(image)
-    monkeypatch.setattr(realesrgan, "TILE_PX", 32)
+    monkeypatch.setattr(superresolution, "TILE_PX", 32)
     tiled = network.enlarge(image)
     assert tiled.shape == whole.shape
     differs = np.abs(tiled.astype(int) - whole)
@@ -140,3 +146,68 @@ def test_real_detail(network, small):
 
     assert sharpness(cubic) < sharpness(large)
     assert np.abs(shrink(large) - little).mean() < 12
+
+
+PARAMS = {"method": "lanczos", "max_side_px": 100, "samples_per_shard": 2}
+INFO = {"kind": "cutouts", "name": "objects", "sources": ["coco"]}
+
+
+def small_cutouts(folder, objects_from="annotations"):
+    """Write three cut-outs of growing size."""
+    info = {**INFO, "objects_from": objects_from, "params": {"num_objects": 3}}
+    samples = []
+    for number in (1, 2, 3):
+        height, width = 8 * number, 11 * number
+        rgba = premultiply(photo(height, width), ellipse(height, width).astype(float))
+        record = {"category": "cup", "size": [height, width], "alpha_frac": 0.5}
+        parts = {"rgba.png": encode_rgba(rgba), "json": encode_record(record)}
+        samples.append((f"cup_{number}", parts))
+    return write_image_set(folder, samples, info=info)
+
+
+def test_cutouts_are_enlarged_then_shrunk_and_keep_their_records(tmp_path):
+    small = small_cutouts(tmp_path / "small")
+    large = enlarge_cutouts(small, tmp_path / "large", SuperresolutionParams(**PARAMS), workers=1)
+    assert large.keys == small.keys
+    assert large.cutout("cup_1").shape == (32, 44, 4)
+    expected = shrink_cutout(open_enlarger("lanczos")(small.cutout("cup_3")), 100)
+    np.testing.assert_array_equal(large.cutout("cup_3"), expected)
+    record = large.record("cup_3")
+    assert (record["category"], record["size"]) == ("cup", list(expected.shape[:2]))
+    assert record["alpha_frac"] == pytest.approx(expected[..., 3].mean() / 255)
+    assert large.info["superresolution"] == "lanczos"
+    assert large.info["params"] == {
+        "num_objects": 3,
+        "superresolution": "lanczos",
+        "max_side_px": 100,
+    }
+    two = enlarge_cutouts(small, tmp_path / "two", SuperresolutionParams(**PARAMS), workers=2)
+    assert two.shards == large.shards
+
+
+def test_the_authors_objects_are_only_shrunk(tmp_path):
+    small = small_cutouts(tmp_path / "small", objects_from="precomputed")
+    params = SuperresolutionParams(**PARAMS | {"method": "realesrgan", "max_side_px": 30})
+    large = enlarge_cutouts(small, tmp_path / "large", params, workers=1)
+    assert large.read("cup_1", "rgba.png") == small.read("cup_1", "rgba.png")
+    assert max(large.cutout("cup_3").shape) == 30
+    assert large.info["superresolution"] == "precomputed"
+
+
+def test_absent_cutouts_stay_absent(tmp_path):
+    absent = write_image_set(tmp_path / "small", [], info={**INFO, "absent": "not here"})
+    large = enlarge_cutouts(absent, tmp_path / "large", SuperresolutionParams(**PARAMS))
+    assert large.info == absent.info
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"method": "glean"}, "^method: must be one of none, nearest"),
+        ({"max_side_px": 0}, "^max_side_px: must be at least 1"),
+        ({"samples_per_shard": 0}, "^samples_per_shard: must be at least 1"),
+    ],
+)
+def test_parameters_are_checked(values, message):
+    with pytest.raises(ValueError, match=message):
+        SuperresolutionParams(**PARAMS | values)

@@ -83,7 +83,7 @@ def write_findings(
 
     - `index.html`: the `num` most suspicious masks, which needs nothing but the files beside it;
     - `labelme/KEY.jpg` and `.json`: the same as a project of LabelMe; files that were corrected
-      there go to the folder that `faces.corrections.folder` names, in `labelme/`;
+      there go to the folder that `corrections.folder` names, in `labelme/`;
     - `audit.csv`: all masks, ranked; written last, so that files changed later are newer.
 
     Args:

@@ -31,6 +31,7 @@ UNKNOWN_LICENCE = "not stated: ask whoever made the set"
 
 _KINDS = {
     "faces": "Faces with masks of what is seen of them.",
+    "masks": "Masks of faces, before and after correction.",
     "cutouts": "Things that cover faces, cut out of photographs.",
     "textures": "Textures that fill shapes drawn over faces.",
     "benchmark": "Faces with masks, to evaluate on.",
@@ -40,6 +41,7 @@ _PARTS = {
     "jpg": "image",
     "png": "mask: 0 background, 1 face, 255 ignored",
     "original.png": "mask before correction",
+    "authors.png": "mask as the authors corrected it",
     "rgba.png": "cut-out, RGB premultiplied by alpha",
     "json": "record: where it comes from, what was drawn or measured",
 }

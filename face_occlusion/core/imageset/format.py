@@ -26,7 +26,7 @@ from face_occlusion.core.json_files import read_json
 FORMAT = "face-occlusion image set"
 VERSION = 1
 INDEX = "index.json"
-KINDS = ("faces", "cutouts", "textures", "benchmark", "synthetic")
+KINDS = ("faces", "masks", "cutouts", "textures", "benchmark", "synthetic")
 MAX_NAME_BYTES = 100  # of `KEY.PART`: the name field of a ustar header
 
 _KEY = re.compile(r"[^\s./\\\x00-\x1f\x7f]+")

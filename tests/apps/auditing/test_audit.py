@@ -7,7 +7,8 @@ import pytest
 from face_occlusion.apps import cli
 from face_occlusion.apps.auditing.audit import audit_masks
 from face_occlusion.apps.auditing.crossvalidation import AuditParams
-from face_occlusion.faces.corrections import CorrectionsParams, read_corrections
+from face_occlusion.faces.correction import CorrectionsParams
+from face_occlusion.faces.corrections import read_corrections
 from tests.apps.auditing.faces import HEIGHT, WIDTH, face_set
 
 WRONG = {2, 9, 14}
@@ -71,7 +72,7 @@ def test_the_project_comes_back_as_corrections(audited, tmp_path):
 
 
 def read_corrections_of(project, folder):
-    """Read a LabelMe project as `faces.corrections` does."""
+    """Read a LabelMe project as the stage `corrections` does."""
     folder.mkdir()
     (folder / "labelme").symlink_to(project, target_is_directory=True)
     return read_corrections(folder, LABELS)

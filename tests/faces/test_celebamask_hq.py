@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from face_occlusion.faces.part_masks import check_identities, original_seg_map, read_subsets
+from face_occlusion.faces.celebamask_hq import check_identities, original_seg_map, read_subsets
 from tests.releases.build import make_release
 
 SHAPE = (4, 6)

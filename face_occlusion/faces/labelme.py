@@ -1,4 +1,4 @@
-"""LabelMe's JSON files: one a face, with polygons, rectangles, circles or masks."""
+"""LabelMe's JSON files: one for each face, with polygons, rectangles, circles or masks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pycocotools.mask
 
 from face_occlusion.core.images import decode_mask
 from face_occlusion.core.json_files import read_json
-from face_occlusion.faces.corrections.correction import (
+from face_occlusion.faces.correction import (
     Correction,
     CorrectionsParams,
     face_number,
@@ -26,11 +26,11 @@ _CIRCLE_POINTS = 64
 
 
 def read_labelme(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
-    """Read every JSON of a folder and of the folders in it, in the order of their paths.
+    """Read every JSON of a folder and of its subfolders, in the order of their paths.
 
     Raises:
-        ValueError: If a file is no LabelMe file, or holds a shape that cannot be drawn or has
-            an unknown label; names the file and the shape.
+        ValueError: If a file is not from LabelMe, or a shape cannot be drawn or has an unknown
+            label; names the file and the shape.
     """
     for path in sorted(folder.rglob("*.json")):
         content = read_json(path)

@@ -1,8 +1,8 @@
 """Releases of Segments.ai: a JSON with samples, and bitmaps of instance ids or polygons.
 
-The JSON names its bitmaps by address. They are looked for beside it, under the address's last
-part or under the name that Segments.ai's own client gives them (`24_label_ground-truth.png`);
-nothing is fetched.
+The JSON refers to its bitmaps by URL. They are searched for in the JSON's folder, under the last
+part of the URL or under the name that Segments.ai's client gives them
+(`24_label_ground-truth.png`); nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from PIL import Image, UnidentifiedImageError
 from face_occlusion.core.classes import BACKGROUND
 from face_occlusion.core.images import decode_rgba
 from face_occlusion.core.json_files import read_json
-from face_occlusion.faces.corrections.correction import (
+from face_occlusion.faces.correction import (
     Correction,
     CorrectionsParams,
     Layer,
@@ -36,7 +36,7 @@ _LABEL_SET = "ground-truth"
 
 @dataclass(frozen=True)
 class Bitmap:
-    """A whole map in a file.
+    """The whole map of a face, in a file.
 
     Attributes:
         path: RGBA PNG; an instance's id is R + 256 G + 65536 B.
@@ -48,7 +48,7 @@ class Bitmap:
 
     @property
     def draws_face(self) -> bool:
-        """A whole map stands for itself."""
+        """Always: a whole map replaces the mask."""
         return True
 
     def paint(self, seg_map: np.ndarray) -> None:
@@ -82,10 +82,10 @@ def _png_size(path: Path) -> tuple[int, int]:
 
 
 def read_segments(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
-    """Read every release of a folder; samples that are not finished are counted in the log.
+    """Read every release in a folder; samples that are not finished are counted in the log.
 
     Raises:
-        ValueError: If a file is no release, a bitmap is not there, or a label cannot be drawn
+        ValueError: If a file is not a release, a bitmap is missing, or a label cannot be drawn
             or has an unknown category; names the file and the sample.
     """
     for path in sorted(folder.rglob("*.json")):
@@ -152,10 +152,10 @@ def _correction(
 
 
 def _find_bitmap(folder: Path, name: str, url: str) -> Path:
-    """Find a sample's bitmap beside its release.
+    """Find a sample's bitmap in the folder of its release.
 
     Raises:
-        ValueError: If it is not there; says what was looked for.
+        ValueError: If it is missing; names the files that were searched for.
     """
     stem = Path(name).stem
     names = [Path(unquote(urlsplit(url).path)).name, f"{stem}_label_{_LABEL_SET}.png"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from face_occlusion.core.json_files import read_json
-from face_occlusion.faces.corrections.correction import (
+from face_occlusion.faces.correction import (
     Correction,
     CorrectionsParams,
     Layer,
@@ -19,13 +19,13 @@ from face_occlusion.faces.corrections.correction import (
 
 
 def read_coco(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
-    """Read every JSON of a folder; an image without annotations is left as it is.
+    """Read every JSON of a folder; the mask of an image without annotations is not corrected.
 
     Annotations of one image are drawn in the file's order.
 
     Raises:
-        ValueError: If a file is no COCO file, or an annotation cannot be drawn, has an unknown
-            category or belongs to no image; names the file and the annotation.
+        ValueError: If a file is not in COCO's format, or an annotation cannot be drawn, has an
+            unknown category or belongs to no image; names the file and the annotation.
     """
     for path in sorted(folder.rglob("*.json")):
         content = read_json(path)

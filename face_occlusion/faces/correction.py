@@ -1,4 +1,4 @@
-"""One face's correction: what was drawn, and how it changes the mask that is there."""
+"""The correction of one face's mask: what was drawn, and how it changes the mask."""
 
 from __future__ import annotations
 
@@ -13,20 +13,19 @@ from face_occlusion.core.classes import BACKGROUND, FACE, IGNORED
 from face_occlusion.core.resizing import resize_seg_map
 from face_occlusion.core.segmentations import check_segmentation, instance_mask
 
-NO_FOLDER = "none"
 CLASS_IDS = {"background": BACKGROUND, "face": FACE, "ignored": IGNORED}
 
 
 @dataclass(frozen=True, kw_only=True)
 class CorrectionsParams:
-    """Section `faces.corrections` of params.yaml."""
+    """Section `corrections` of params.yaml."""
 
-    folder: str  # below data/, with the subfolders labelme, segments, coco; none for none
+    folder: str  # with the subfolders labelme, segments, coco; without any, nothing is corrected
     labels: Mapping[str, str]  # label in the tool -> face, background or ignored
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"[\w-]+", self.folder):
-            raise ValueError(f"folder: must be the name of a folder in data/; got '{self.folder}'")
+        if self.folder.startswith("/") or ".." in self.folder.split("/"):
+            raise ValueError(f"folder: must be a folder in the repository; got '{self.folder}'")
         if not isinstance(self.labels, Mapping) or not self.labels:
             raise ValueError(f"labels: must map labels to classes; got {self.labels!r}")
         for label, name in self.labels.items():
@@ -44,21 +43,21 @@ class CorrectionsParams:
         if label not in self.labels:
             raise ValueError(
                 f"unknown label {label!r}; known: {', '.join(map(str, self.labels))} "
-                "(faces.corrections.labels in params.yaml)"
+                "(corrections.labels in params.yaml)"
             )
         return CLASS_IDS[self.labels[label]]
 
 
 class Layer(Protocol):
-    """Something drawn; picklable."""
+    """Something drawn on a mask; picklable."""
 
     @property
     def draws_face(self) -> bool:
-        """Whether it says what is face."""
+        """Whether it says which pixels are face."""
         ...
 
     def paint(self, seg_map: np.ndarray) -> None:
-        """Draw it over (H, W) uint8 class ids, in place."""
+        """Paint it over (H, W) uint8 class ids, in place."""
         ...
 
 
@@ -86,7 +85,7 @@ class Outline:
 
 
 def outline(class_id: int, segmentation: Any, size: tuple[int, int]) -> Outline:
-    """Return a region that is fit to be drawn on a map of `size` = (height, width).
+    """Return a checked region, to be painted on a map of `size` = (height, width).
 
     Raises:
         ValueError: As `check_segmentation`.
@@ -99,9 +98,9 @@ class Correction:
     """What was drawn for one face.
 
     Attributes:
-        number: The face's.
+        number: The face's number.
         format: labelme, segments or coco.
-        where: File, and place in it, as errors name it.
+        where: The file and the place in it, for errors.
         size: (height, width) of the image it was drawn on.
         layers: What was drawn, lowest first.
     """
@@ -115,11 +114,11 @@ class Correction:
     def apply(self, seg_map: np.ndarray) -> np.ndarray:
         """Correct a face's mask.
 
-        If face was drawn, the drawing stands for itself: everything else is background.
-        Otherwise it goes over the mask that is there, so that an occluder can be drawn alone.
+        If the drawing contains the label `face`, it replaces the mask: everything else becomes
+        background. Otherwise it is painted over the mask, so that an occluder can be drawn alone.
 
         Args:
-            seg_map: (h, w) uint8 class ids of the mask that is there, of any size with the
+            seg_map: (h, w) uint8 class ids of the mask to correct, of any size with the
                 drawing's aspect; left unchanged.
 
         Returns:
@@ -128,11 +127,12 @@ class Correction:
         Raises:
             ValueError: If the aspects differ, or a bitmap cannot be read; names the file.
         """
-        (height, width), there = self.size, seg_map.shape
-        if height * there[1] != width * there[0]:
+        height, width = self.size
+        if height * seg_map.shape[1] != width * seg_map.shape[0]:
             raise ValueError(
                 f"{self.where}: drawn on an image of {height}x{width} pixels, while the mask of "
-                f"face {self.number} has {there[0]}x{there[1]}; expected the same aspect"
+                f"face {self.number} has {seg_map.shape[0]}x{seg_map.shape[1]}; "
+                "expected the same aspect"
             )
         if any(layer.draws_face for layer in self.layers):
             corrected = np.full(self.size, BACKGROUND, np.uint8)
@@ -147,10 +147,10 @@ class Correction:
 
 
 def face_number(name: Any) -> int:
-    """Return the face's number that an image's name carries (`faces/00024.jpg`: 24).
+    """Return the face number in an image's name (`faces/00024.jpg`: 24).
 
     Raises:
-        ValueError: If its stem is no number.
+        ValueError: If the name without folder and ending is not a number.
     """
     stem = re.split(r"[/\\]", str(name))[-1].partition(".")[0]
     if not re.fullmatch(r"[0-9]+", stem):
@@ -162,7 +162,7 @@ def image_size(height: Any, width: Any) -> tuple[int, int]:
     """Return (height, width) in pixels.
 
     Raises:
-        ValueError: If they are no whole numbers from 1.
+        ValueError: If they are not whole numbers from 1 to 65536.
     """
     for value in (height, width):
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1 << 16:

@@ -6,8 +6,9 @@ import pycocotools.mask
 import pytest
 
 from face_occlusion.core.images import encode_png
-from face_occlusion.faces.corrections import CorrectionsParams, read_corrections
-from tests.faces.corrections.drawn import (
+from face_occlusion.faces.correction import CorrectionsParams
+from face_occlusion.faces.corrections import read_corrections
+from tests.faces.drawn import (
     PARAMS,
     SIZE,
     box,
@@ -237,20 +238,27 @@ def test_bad_bitmaps_are_named_when_they_are_read(tmp_path, png, message):
         correction.apply(np.ones((4, 6), np.uint8))
 
 
+def test_a_folder_without_formats_corrects_nothing(tmp_path):
+    (tmp_path / "README.md").write_text("put corrections here")
+    (tmp_path / ".gitkeep").touch()
+    assert read_corrections(tmp_path, PARAMS) == {}
+
+
 def test_a_missing_folder_names_the_parameter(tmp_path):
-    with pytest.raises(ValueError, match=r"faces\.corrections\.folder"):
+    with pytest.raises(ValueError, match=r"gone: no such folder \(corrections\.folder"):
         read_corrections(tmp_path / "gone", PARAMS)
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"folder": "../x"}, "^folder: must be the name"),
+        ({"folder": "../x"}, "^folder: must be a folder in the repository"),
+        ({"folder": "/x"}, "^folder: must be a folder in the repository"),
         ({"labels": {}}, "^labels: must map"),
         ({"labels": {"a": "nose"}}, "^labels.a: must be one of background, face, ignored"),
     ],
 )
 def test_parameters_are_checked(values, message):
-    good = {"folder": "none", "labels": {"face": "face"}}
+    good = {"folder": "annotations/corrections", "labels": {"face": "face"}}
     with pytest.raises(ValueError, match=message):
         CorrectionsParams(**good | values)

@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from face_occlusion.core.images import encode_png
-from face_occlusion.faces.corrections import CorrectionsParams
+from face_occlusion.faces.correction import CorrectionsParams
 
 PARAMS = CorrectionsParams(
     folder="corrections",
