@@ -40,6 +40,7 @@ class Release:
 
 STAGES: Rule = (r"(?P<all>layer\d\..+)", "{all}")
 BOTTLENECK = r"(?:resnet\.)?encoder\.stages\.(?P<stage>\d)\.layers\.(?P<block>\d+)\."
+LITE = r"_blocks\.(?P<block>\d+)\."
 AUTHORS = r"block(?P<stage>\d)\.(?P<block>\d+)\."
 HUGGING_FACE = r"(?:segformer\.)?encoder\.block\.(?P<stage>\d)\.(?P<block>\d+)\."
 TENSOR = r"\.(?P<tensor>weight|bias)"
@@ -104,6 +105,22 @@ RELEASES = (
             (r"(?:resnet\.)?embedder\..+", OTHER_STEM),
             (r"classifier\..+", CLASSIFIER),
         ),
+    ),
+    Release(
+        name="EfficientNet-Lite-PyTorch",
+        marker=r"_conv_stem\.weight",
+        rules=(
+            (r"_conv_stem\.(?P<tensor>.+)", "stem.conv.{tensor}"),
+            (r"_bn0\.(?P<tensor>.+)", "stem.norm.{tensor}"),
+            (
+                LITE + r"_(?P<part>[a-z]+)_conv\.(?P<tensor>.+)",
+                "blocks.{block}.{part}.conv.{tensor}",
+            ),
+            (LITE + r"_bn0\.(?P<tensor>.+)", "blocks.{block}.expand.norm.{tensor}"),
+            (LITE + r"_bn1\.(?P<tensor>.+)", "blocks.{block}.depthwise.norm.{tensor}"),
+            (LITE + r"_bn2\.(?P<tensor>.+)", "blocks.{block}.project.norm.{tensor}"),
+        ),
+        left_out=((r"(_conv_head|_bn1|_fc)\..+", CLASSIFIER),),
     ),
     Release(
         name="MMSegmentation",

