@@ -18,6 +18,8 @@ from face_occlusion.reporting.cells import Axes, Place, best_of_columns
 from face_occlusion.reporting.figures import COLOURS, DASHES
 from face_occlusion.reporting.grid import Grid
 
+CURVE_POINTS = 120  # of a curve on the page and in `plots/`: enough for its shape
+
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
@@ -87,6 +89,41 @@ def thinned(curve: Curve, at_most: int) -> Curve:
         steps=[curve.steps[group][-1] for group in groups],
         values=[sum(curve.values[group]) / len(curve.values[group]) for group in groups],
     )
+
+
+def curve_table(
+    curves: Mapping[str, Mapping[str, Curve]],
+    runs: Mapping[str, Mapping[str, Any]],
+    models: Mapping[str, str],
+) -> pd.DataFrame:
+    """Put the curves of all runs into one table for `dvc plots`, thinned as on the page.
+
+    Args:
+        curves: Curves by metric and run.
+        runs: Section `runs` of params.yaml.
+        models: Titles of the models by key.
+
+    Returns:
+        One row for each run and step that any metric has, in the order of the runs: run, model,
+        combination, step, and a column for each metric, NaN at the steps where it was not logged.
+    """
+    frames = []
+    for run, entry in runs.items():
+        logged = {
+            metric: thinned(curves[metric][run], CURVE_POINTS)
+            for metric in sorted(METRICS)
+            if run in curves.get(metric, {})
+        }
+        columns = {
+            metric: pd.Series(curve.values, index=curve.steps) for metric, curve in logged.items()
+        }
+        if columns:
+            frame = pd.DataFrame(columns).rename_axis("step").reset_index()
+            title = entry["combination"]["title"]
+            frames.append(frame.assign(run=run, model=models[entry["model"]], combination=title))
+    table = pd.concat(frames) if frames else pd.DataFrame()
+    order = ["run", "model", "combination", "step", *sorted(METRICS)]
+    return table.reindex(columns=order).round(6)
 
 
 def heat_map(grid: Grid, benchmarks: Sequence[str], colour_map: str) -> Figure:
@@ -223,7 +260,7 @@ def chart_panels(
         for index, (combination, name) in enumerate(axes.combinations.items()):
             curve = curves.get(runs.get((combination, model), ""))
             if curve is not None:
-                few = thinned(curve, 120)
+                few = thinned(curve, CURVE_POINTS)
                 points = [point(*pair) for pair in zip(few.steps, few.values, strict=True)]
                 lines.append({"index": index, "title": name, "path": "M" + " L".join(points)})
         y_ticks = [

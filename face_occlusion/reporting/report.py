@@ -18,6 +18,7 @@ from face_occlusion.reporting.breakdowns import (
     seed_table,
 )
 from face_occlusion.reporting.catalogue import catalogue, draw_figures
+from face_occlusion.reporting.charts import curve_table
 from face_occlusion.reporting.claims import claims_table
 from face_occlusion.reporting.grid import Grid, mean_over_models
 from face_occlusion.reporting.groups import group_table
@@ -51,7 +52,7 @@ def write_report(material: Material, out: Path) -> None:
         for table in built.values():
             write_table(partial / "tables", table)
         (partial / "metrics.json").write_text(json.dumps(metrics(material), indent=2) + "\n")
-        write_plots(material.grid, built, partial / "plots")
+        write_plots(material, built, partial / "plots")
         write_data(material.grid, material.breakdown, partial / "data")
         entries, folder = catalogue(material), partial / "figures"
         dpi = material.sections.report.figures.dpi
@@ -141,15 +142,16 @@ def _shortened(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.round(DECIMALS).assign(p_value=p_values)
 
 
-def write_plots(grid: Grid, tables: Mapping[str, Table], folder: Path) -> None:
-    """Write what `dvc plots` draws: the cells of Tables 4 and 5, the grid, the confusion.
+def write_plots(material: Material, tables: Mapping[str, Table], folder: Path) -> None:
+    """Write what `dvc plots` draws: Tables 4 and 5, the grid, the confusion, training curves.
 
     Args:
-        grid: All results.
+        material: What the report is made of.
         tables: `table4` and `table5`.
-        folder: Gets table4.csv, table5.csv, grid.csv and confusion.csv.
+        folder: Gets table4.csv, table5.csv, grid.csv, confusion.csv and curves.csv.
     """
     folder.mkdir(parents=True)
+    sections, grid = material.sections, material.grid
     columns = ["title", "benchmark", "model", "miou", "low", "high", "paper_miou"]
     cells = []
     for name in ("table4", "table5"):
@@ -164,6 +166,8 @@ def write_plots(grid: Grid, tables: Mapping[str, Table], folder: Path) -> None:
     write_csv(folder / "grid.csv", heat)
     headline = next(iter(grid.axes.benchmarks))
     write_csv(folder / "confusion.csv", mean_confusion(grid, headline))
+    curves = curve_table(material.curves, sections.runs, grid.axes.models)
+    write_csv(folder / "curves.csv", curves)
 
 
 def mean_confusion(grid: Grid, benchmark: str) -> pd.DataFrame:

@@ -5,6 +5,7 @@ import pytest
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.reporting.breakdowns import FACTOR_TITLES, MEASURED
 from face_occlusion.reporting.cells import Place
+from face_occlusion.reporting.charts import Curve, curve_table
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.groups import group_table, group_text
 from face_occlusion.reporting.report import mean_confusion
@@ -60,6 +61,30 @@ def test_plots_hold_every_scored_cell_and_shares_of_each_class(report, material)
     worst = confusion.query("actual == 'C-Original: background' and predicted == 'face'")
     best = confusion.query("actual == 'C-CM + C-WO-NatOcc: background' and predicted == 'face'")
     assert worst["value"].item() > best["value"].item()
+
+
+def test_the_curves_of_every_run_are_in_one_table(report, material):
+    curves = pd.read_csv(report / "plots" / "curves.csv")
+    assert list(curves["run"].unique()) == list(material.sections.runs)
+    one = curves[curves["run"] == "pspnet_c_wo"]
+    assert set(one["model"] + " " + one["combination"]) == {"PSPNet C-WO"}
+    for metric in ("loss", "realocc_miou"):
+        curve = material.curves[metric]["pspnet_c_wo"]
+        assert one["step"].tolist() == curve.steps
+        assert one[metric].tolist() == pytest.approx(curve.values, abs=1e-6)
+
+
+def test_curves_are_joined_by_step_and_runs_without_a_log_have_no_rows():
+    def curve(*steps):
+        return Curve(run="a", steps=list(steps), values=[step / 8 for step in steps])
+
+    entry = {"model": "m", "combination": {"title": "C"}}
+    curves = {"loss": {"a": curve(1, 2, 3)}, "realocc_miou": {"a": curve(2, 4)}}
+    table = curve_table(curves, {"a": entry, "b": entry}, {"m": "M"})
+    assert table["step"].tolist() == [1, 2, 3, 4]
+    assert table["loss"].isna().tolist() == [False, False, False, True]
+    assert table["realocc_miou"].dropna().tolist() == [0.25, 0.5]
+    assert curve_table({}, {"b": entry}, {"m": "M"}).empty
 
 
 def test_an_empty_grid_has_an_empty_confusion(material):
