@@ -23,12 +23,12 @@ _BORDER_FRAC, _PAD_FRAC, _BLUR_FRAC = 0.1, 0.3, 0.02  # of the square's side
 
 @dataclass(frozen=True)
 class Aligned:
-    """A face that was aligned.
+    """An aligned face.
 
     Attributes:
         image: (S, S, 3) uint8 RGB.
-        square: (3, 2) top left corner, and the vectors along its top and its left side, pixels
-            of the photograph.
+        square: (3, 2) top left corner, and the vectors along the top and the left side, in
+            pixels of the photograph.
     """
 
     image: np.ndarray
@@ -76,7 +76,7 @@ def ffhq_square(points: np.ndarray) -> np.ndarray:
         (3, 2): top left corner, and the vectors along its top and its left side; pixels.
 
     Raises:
-        ValueError: If the points coincide, so that no direction can be told.
+        ValueError: If the points coincide, so that the face has no direction.
     """
     eye_left, eye_right, mouth_left, mouth_right = points
     eyes = (eye_left + eye_right) / 2
@@ -98,11 +98,11 @@ def ffhq_square(points: np.ndarray) -> np.ndarray:
 
 
 def align_image(image: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarray:
-    """Cut a square out of an image, upright; what lies outside is padded as in FFHQ.
+    """Cut a square out of an image and turn it upright; pad what lies outside as FFHQ does.
 
     Args:
         image: (H, W, 3) uint8 RGB; left unchanged.
-        square: As `ffhq_square` gives it.
+        square: As `ffhq_square` returns it.
         size_px: Side of the result.
 
     Returns:
@@ -122,11 +122,11 @@ def align_image(image: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarr
 
 
 def align_seg_map(seg_map: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarray:
-    """Cut a square out of class ids, by the transform of `align_image`.
+    """Cut a square out of class ids, with the transform of `align_image`.
 
     Args:
         seg_map: (H, W) uint8: 0 background, 1 face, 255 ignored.
-        square: As `ffhq_square` gives it.
+        square: As `ffhq_square` returns it.
         size_px: Side of the result.
 
     Returns:
@@ -141,7 +141,7 @@ def align_seg_map(seg_map: np.ndarray, square: np.ndarray, size_px: int) -> np.n
 
 
 def _warp(image: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarray:
-    """Sample a square of an image, at least once a source pixel, averaged; 0 outside."""
+    """Sample a square of an image, at least once for each source pixel, averaged; 0 outside."""
     factor = max(1, int(np.ceil(np.hypot(*square[1]) / size_px)))
     fine = size_px * factor
     warped = cv2.warpAffine(

@@ -30,14 +30,16 @@ def points_of(landmarks: np.ndarray) -> np.ndarray:
 
     Args:
         landmarks: (N, 2) pixels. N is 4 (both eyes, both corners of the mouth), 5 (both eyes,
-            nose, both corners of the mouth, as MTCNN and RetinaFace give them), 29 (COFW) or 68
-            (iBUG 300-W, as dlib gives them).
+            nose, both corners of the mouth, as MTCNN and RetinaFace give them), 29 (COFW: its
+            points 17 and 18 are the pupils, 23 and 24 the corners of the mouth, counted from 1;
+            Burgos-Artizzu, Perona and Dollár, ICCV 2013) or 68 (iBUG 300-W, as dlib gives them:
+            an eye is the mean of its six points).
 
     Returns:
         (4, 2): left eye, right eye, left and right corner of the mouth.
 
     Raises:
-        ValueError: If there are other numbers of them, or one is not finite.
+        ValueError: If their number is another, or one is not finite.
     """
     landmarks = np.asarray(landmarks, dtype=float)
     if landmarks.shape not in ((4, 2), (5, 2), (29, 2), (68, 2)):
@@ -45,55 +47,16 @@ def points_of(landmarks: np.ndarray) -> np.ndarray:
     if not np.isfinite(landmarks).all():
         raise ValueError("landmarks must be finite numbers")
     if len(landmarks) == 68:
-        return points_of_68(landmarks)
-    if len(landmarks) == 29:
-        return points_of_29(landmarks)
-    return landmarks if len(landmarks) == 4 else landmarks[[0, 1, 3, 4]]
-
-
-def points_of_68(landmarks: np.ndarray) -> np.ndarray:
-    """Reduce 68 landmarks (iBUG 300-W) to the four points that FFHQ uses.
-
-    Args:
-        landmarks: (68, 2) pixels.
-
-    Returns:
-        (4, 2): mean of the left eye, mean of the right eye (as seen in the image), left and
-        right corner of the mouth.
-
-    Raises:
-        ValueError: If the shape differs.
-    """
-    if landmarks.shape != (68, 2):
-        raise ValueError(f"68 landmarks (x, y) expected; got shape {landmarks.shape}")
-    eyes = landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)
-    return np.array([*eyes, landmarks[48], landmarks[54]], dtype=float)
-
-
-def points_of_29(landmarks: np.ndarray) -> np.ndarray:
-    """Reduce COFW's 29 landmarks to the four points that FFHQ uses.
-
-    COFW's points 17 and 18 are the pupils, 23 and 24 the corners of the mouth, counted from 1
-    (Burgos-Artizzu, Perona and Dollár, ICCV 2013).
-
-    Args:
-        landmarks: (29, 2) pixels.
-
-    Returns:
-        (4, 2): left and right pupil, left and right corner of the mouth.
-
-    Raises:
-        ValueError: If the shape differs.
-    """
-    if landmarks.shape != (29, 2):
-        raise ValueError(f"29 landmarks (x, y) expected; got shape {landmarks.shape}")
-    return landmarks[[16, 17, 22, 23]].astype(float)
+        eyes = landmarks[36:42].mean(axis=0), landmarks[42:48].mean(axis=0)
+        return np.array([*eyes, landmarks[48], landmarks[54]])
+    rows = {4: [0, 1, 2, 3], 5: [0, 1, 3, 4], 29: [16, 17, 22, 23]}[len(landmarks)]
+    return landmarks[rows]
 
 
 def read_landmarks(path: Path) -> dict[str, np.ndarray]:
     """Read landmarks given by hand.
 
-    Two formats, told apart by the file's ending:
+    There are two formats, distinguished by the file's ending:
 
     - CSV with the columns `name`, `left_eye_x`, `left_eye_y`, `right_eye_x`, `right_eye_y`,
       `left_mouth_x`, `left_mouth_y`, `right_mouth_x`, `right_mouth_y`;
@@ -106,16 +69,17 @@ def read_landmarks(path: Path) -> dict[str, np.ndarray]:
         Name without folder and ending -> (4, 2) points.
 
     Raises:
-        ValueError: If the file is missing or in no such format, or points are wrong; names both.
+        ValueError: If the file is missing or in neither format, or points are wrong; names the
+            file and the image.
     """
     if not path.is_file():
-        raise ValueError(f"{path}: no such file of landmarks")
+        raise ValueError(f"{path}: no such file")
     rows = read_json(path).items() if path.suffix.lower() == ".json" else _read_csv(path)
     found: dict[str, np.ndarray] = {}
     for name, points in rows:
         stem = Path(name).stem
         if stem in found:
-            raise ValueError(f"{path}: landmarks of '{stem}' are there twice")
+            raise ValueError(f"{path}: two entries for '{stem}'")
         try:
             found[stem] = points_of(np.array(points, dtype=float))
         except (TypeError, ValueError) as error:
@@ -186,7 +150,7 @@ class LandmarkDetector:
             (68, 2) float pixels, or None if no detection overlaps the mask.
         """
         detector, predictor = self._dlib
-        boxes = list(detector(image, 1))  # enlarged once, as small faces need
+        boxes = list(detector(image, 1))  # doubled in size once, for small faces
         overlaps = [_overlap(face, box) for box in boxes]
         if not overlaps or max(overlaps) == 0:
             return None
@@ -205,9 +169,9 @@ class LandmarkDetector:
         detector, predictor = self._dlib
         scale = min(1.0, _DETECT_PX / max(image.shape[:2]))
         size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-        seen = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
-        boxes = sorted(detector(seen, 1), key=lambda box: -box.area())
-        shapes = (predictor(seen, box) for box in boxes)
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        boxes = sorted(detector(small, 1), key=lambda box: -box.area())
+        shapes = (predictor(small, box) for box in boxes)
         return [
             np.array([(point.x + 0.5, point.y + 0.5) for point in shape.parts()]) / scale - 0.5
             for shape in shapes
