@@ -20,7 +20,7 @@ from face_occlusion.core.images import encode_png
 from face_occlusion.core.params import load_params
 from face_occlusion.core.release import Release
 from face_occlusion.occluders import OccludersParams
-from face_occlusion.occluders.coco import cut_out_object, pick_objects
+from face_occlusion.occluders.coco import select_objects
 from face_occlusion.occluders.cutout import fill_colours
 from face_occlusion.occluders.objects import ObjectsParams
 from face_occlusion.occluders.superresolution import Enlarger, open_enlarger
@@ -58,10 +58,9 @@ def main() -> None:
 
 def _cut_out(release: Release, params: ObjectsParams) -> list[np.ndarray]:
     """Cut out all objects that the parameters choose, smallest first."""
-    objects, _ = pick_objects(release, params.selection, params.num_objects)
+    objects, _ = select_objects(release, params.selection, params.num_objects)
     cutouts = [
-        cut_out_object(item, release, soft_px=params.soft_px, edge_px=params.edge_px)
-        for item in objects
+        item.cut_out(release, soft_px=params.soft_px, edge_px=params.edge_px) for item in objects
     ]
     return sorted(cutouts, key=lambda cutout: cutout.shape[0] * cutout.shape[1])
 

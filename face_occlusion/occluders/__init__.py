@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from face_occlusion.core.imageset import ImageSet, write_image_set
+from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import check_at_least
 from face_occlusion.core.release import Release
-from face_occlusion.occluders.hands import HandsParams, import_hands
-from face_occlusion.occluders.objects import ObjectsParams, import_objects
-from face_occlusion.occluders.textures import TexturesParams, import_textures
+from face_occlusion.occluders.hand_sources import find_hands
+from face_occlusion.occluders.hands import HandsParams, load_hand
+from face_occlusion.occluders.objects import ObjectsParams, find_objects, load_object
+from face_occlusion.occluders.textures import TexturesParams, find_textures, load_texture
 
 KINDS = {
     "hands": "cutouts",
@@ -45,29 +51,41 @@ def import_occluders(
     """Write the occluders of one kind as an image set.
 
     Args:
-        kind: A key of KINDS; hands of whatever source are read alike.
+        kind: A key of KINDS; hands of all sources are read alike.
         release: Where they come from; one that is absent gives an empty set that says so.
         folder: The new set.
         params: Parameters of all kinds.
-        workers: Processes; None for one a core. Changes no byte.
+        workers: Number of processes; None for one for each core. Changes no byte.
 
     Raises:
-        ValueError: If the kind is unknown, or the release cannot be read as it should.
+        ValueError: If the kind is unknown, or files of the release are missing or cannot be
+            read; names them.
     """
     if kind not in KINDS:
         raise ValueError(f"occluders: kind must be one of {', '.join(KINDS)}; got '{kind}'")
+    info: dict[str, Any] = {"kind": KINDS[kind], "name": kind, **release.provenance()}
     if release.absent:
-        info = {"kind": KINDS[kind], "name": kind, **release.provenance()}
         return write_image_set(folder, [], info={**info, "absent": release.absent})
-    per_shard = params.samples_per_shard
-    if kind.startswith("hands"):
-        return import_hands(
-            release, folder, params.hands, name=kind, samples_per_shard=per_shard, workers=workers
-        )
-    if kind == "objects":
-        return import_objects(
-            release, folder, params.objects, samples_per_shard=per_shard, workers=workers
-        )
-    return import_textures(
-        release, folder, params.textures, samples_per_shard=per_shard, workers=workers
+    items: Sequence[Any]
+    load: Callable[..., tuple[str, dict[str, bytes]]]
+    if kind == "textures":
+        own, load, items = params.textures, load_texture, find_textures(release)
+    elif kind == "objects":
+        own, load = params.objects, load_object
+        items, about = find_objects(release, params.objects)
+        info |= about
+    else:
+        own, load = params.hands, load_hand
+        items = find_hands(release, params.hands.max_hands)
+    samples = ordered_map(
+        functools.partial(load, release=release, params=own),
+        items,
+        desc=f"occluders/{kind}",
+        workers=workers,
+    )
+    return write_image_set(
+        folder,
+        samples,
+        info={**info, "params": dataclasses.asdict(own)},
+        samples_per_shard=params.samples_per_shard,
     )

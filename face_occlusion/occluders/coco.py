@@ -1,4 +1,4 @@
-"""Choose objects among COCO's annotations and cut them out of its photographs."""
+"""Select objects among COCO's annotations and cut them out of its photographs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from face_occlusion.core.images import decode_image
+from face_occlusion.core.params import check_at_least
 from face_occlusion.core.release import Release
 from face_occlusion.core.segmentations import instance_mask
 from face_occlusion.occluders.cutout import clean_mask, cut_out
@@ -21,7 +22,7 @@ _RING_PX = 3  # width of the ring around an object in which neighbours are looke
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionParams:
-    """Section `occluders.objects.selection` of params.yaml: which instances are taken."""
+    """Section `occluders.objects.selection` of params.yaml: which instances are selected."""
 
     categories: Sequence[str]
     min_area_px: int  # of the mask, in the photograph
@@ -39,17 +40,15 @@ class SelectionParams:
         if isinstance(self.supports, str):
             raise ValueError(f"supports: must be a list of names; got {self.supports!r}")
         for name in ("min_area_px", "min_side_px", "border_px"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: must not be negative; got {getattr(self, name)}")
+            check_at_least(0, **{name: getattr(self, name)})
+        check_at_least(1, max_per_category=self.max_per_category)
         if not 0 <= self.max_contact_frac <= 1:
             raise ValueError(f"max_contact_frac: must lie in [0, 1]; got {self.max_contact_frac}")
-        if self.max_per_category < 1:
-            raise ValueError(f"max_per_category: must be at least 1; got {self.max_per_category}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CocoObject:
-    """One chosen instance.
+    """One selected instance.
 
     Attributes:
         annotation_id: COCO's number of the instance.
@@ -81,21 +80,40 @@ class CocoObject:
             "licence": self.licence,
         }
 
+    def cut_out(self, release: Release, *, soft_px: float, edge_px: int) -> np.ndarray:
+        """Cut the object out: (h, w, 4) uint8 premultiplied RGBA, cropped to its alpha.
 
-def pick_objects(
+        Raises:
+            ValueError: If the photograph has another size than the annotations say, or the
+                polygon covers no pixel; names both.
+        """
+        image = decode_image(release.read(self.image), self.image)
+        if image.shape[:2] != self.size:
+            raise ValueError(
+                f"{self.image}: {image.shape[0]}x{image.shape[1]} pixels, while its annotations "
+                f"say {self.size[0]}x{self.size[1]}"
+            )
+        try:
+            mask = clean_mask(instance_mask(self.segmentation, self.size), hole_frac=0, close_px=0)
+        except ValueError as error:
+            raise ValueError(f"{self.image}: annotation {self.annotation_id}: {error}") from error
+        return cut_out(image, mask, soft_px=soft_px, edge_px=edge_px)
+
+
+def select_objects(
     release: Release, params: SelectionParams, num_objects: int
 ) -> tuple[list[CocoObject], dict[str, int]]:
-    """Choose objects: whole, large, free of others, spread over the categories.
+    """Select objects that are whole, large and free of others, from all categories in turn.
 
-    Categories take turns, each with its largest remaining object, until there are enough.
+    In each round, every category gives its largest remaining object, until there are enough.
 
     Args:
         release: COCO's photographs and annotations.
-        params: What may be chosen.
+        params: What may be selected.
         num_objects: How many.
 
     Returns:
-        The objects, by category and annotation; and how many instances each rule turned away.
+        The objects, by category and annotation; and how many instances each rule rejected.
 
     Raises:
         ValueError: If a category is unknown, a photograph is missing, or too few objects pass.
@@ -109,12 +127,12 @@ def pick_objects(
                 f"{field}: {', '.join(unknown)} are not in {release.folder / name}; "
                 f"known: {', '.join(sorted(categories))}"
             )
-    candidates, turned_away = _candidates(dataset, categories, params)
+    candidates, rejected = _candidates(dataset, categories, params)
     picked = _take_turns(candidates, params, num_objects)
     if len(picked) < num_objects:
         raise ValueError(
             f"num_objects: {num_objects} objects wanted, while {len(picked)} pass the selection "
-            f"(turned away: {turned_away})"
+            f"(rejected: {rejected})"
         )
     photographs = release.by_stem("*train2017/*.jpg")
     images = {image["id"]: image for image in dataset["images"]}
@@ -137,13 +155,13 @@ def pick_objects(
                 licence=licences.get(image.get("license"), ""),
             )
         )
-    return objects, turned_away
+    return objects, rejected
 
 
 def _candidates(
     dataset: dict[str, Any], categories: dict[str, int], params: SelectionParams
 ) -> tuple[dict[str, list[dict[str, Any]]], dict[str, int]]:
-    """Return the instances of each category that pass, and how many each rule turned away."""
+    """Return the instances of each category that pass, and how many each rule rejected."""
     sizes = {image["id"]: (image["height"], image["width"]) for image in dataset["images"]}
     wanted = {categories[name]: name for name in params.categories}
     by_image: dict[int, list[dict[str, Any]]] = collections.defaultdict(list)
@@ -152,7 +170,7 @@ def _candidates(
         if annotation["category_id"] not in supports:
             by_image[annotation["image_id"]].append(annotation)
     passed: dict[str, list[dict[str, Any]]] = {name: [] for name in params.categories}
-    turned_away: collections.Counter[str] = collections.Counter()
+    rejected: collections.Counter[str] = collections.Counter()
     for annotation in dataset["annotations"]:
         if annotation["category_id"] not in wanted:
             continue
@@ -165,14 +183,14 @@ def _candidates(
         if reason is None:
             passed[wanted[annotation["category_id"]]].append(annotation)
         else:
-            turned_away[reason] += 1
-    return passed, dict(sorted(turned_away.items()))
+            rejected[reason] += 1
+    return passed, dict(sorted(rejected.items()))
 
 
 def _shape_fault(
     annotation: dict[str, Any], size: tuple[int, int], params: SelectionParams
 ) -> str | None:
-    """Say why an instance's own shape turns it away, None if it does not."""
+    """Return why an instance's own shape rejects it, None if it does not."""
     if annotation["iscrowd"] or not isinstance(annotation["segmentation"], list):
         return "a crowd"
     if len(annotation["segmentation"]) != 1:
@@ -217,39 +235,12 @@ def _boxes_meet(box: Sequence[float], other: Sequence[float], pad: int) -> bool:
 def _take_turns(
     candidates: dict[str, list[dict[str, Any]]], params: SelectionParams, num_objects: int
 ) -> list[tuple[str, dict[str, Any]]]:
-    """Let each category in turn give its largest remaining instance."""
-    queues = {
-        name: sorted(instances, key=lambda instance: (-instance["area"], instance["id"]))
+    """Take the largest remaining instance of each category in turn."""
+    ranked = [
+        (rank, name, instance)
         for name, instances in candidates.items()
-    }
-    picked: list[tuple[str, dict[str, Any]]] = []
-    for rank in range(params.max_per_category):
-        for name in sorted(queues):
-            if rank < len(queues[name]) and len(picked) < num_objects:
-                picked.append((name, queues[name][rank]))
-    return picked
-
-
-def cut_out_object(
-    item: CocoObject, release: Release, *, soft_px: float, edge_px: int
-) -> np.ndarray:
-    """Cut an instance out of its photograph.
-
-    Returns:
-        (h, w, 4) uint8 premultiplied RGBA, cropped to its alpha.
-
-    Raises:
-        ValueError: If the photograph has another size than the annotations say, or the
-            polygon covers no pixel; names both.
-    """
-    image = decode_image(release.read(item.image), item.image)
-    if image.shape[:2] != item.size:
-        raise ValueError(
-            f"{item.image}: {image.shape[0]}x{image.shape[1]} pixels, while its annotations say "
-            f"{item.size[0]}x{item.size[1]}"
-        )
-    try:
-        mask = clean_mask(instance_mask(item.segmentation, item.size), hole_frac=0, close_px=0)
-    except ValueError as error:
-        raise ValueError(f"{item.image}: annotation {item.annotation_id}: {error}") from error
-    return cut_out(image, mask, soft_px=soft_px, edge_px=edge_px)
+        for rank, instance in enumerate(sorted(instances, key=lambda i: (-i["area"], i["id"])))
+        if rank < params.max_per_category
+    ]
+    ranked.sort(key=lambda entry: entry[:2])
+    return [(name, instance) for _, name, instance in ranked[:num_objects]]

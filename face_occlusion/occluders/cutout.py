@@ -9,7 +9,7 @@ from face_occlusion.core.images.alpha import straight_alpha
 
 
 def clean_mask(mask: np.ndarray, *, hole_frac: float, close_px: int) -> np.ndarray:
-    """Keep a mask's largest piece, close hair cracks and fill small holes.
+    """Keep a mask's largest piece, close fine cracks and fill small holes.
 
     Args:
         mask: (H, W) bool; left unchanged.
@@ -70,10 +70,10 @@ def cut_out(
 ) -> np.ndarray:
     """Cut an object out as premultiplied RGBA, cropped to its alpha.
 
-    Alpha is the mask blurred, so that its 0.5 level stays on the mask's outline; where the
-    mask meets the border of the photograph, it stays hard. The outer `edge_px` of the object
-    are mixed with the background in any photograph: their colours are replaced by the nearest
-    ones farther inside, so that no fringe of the old background comes along. Parts too thin to
+    Alpha is the mask blurred: its 0.5 level stays on the mask's outline, and where the mask
+    meets the border of the photograph, the edge stays hard. In any photograph, the outer
+    `edge_px` of an object are mixed with the background. Their colours are replaced by the
+    nearest ones farther inside, so that no fringe of the background remains. Parts too thin to
     have an inside keep their own colours.
 
     Args:
@@ -81,8 +81,8 @@ def cut_out(
         mask: (H, W) bool, not empty; left unchanged.
         soft_px: Standard deviation of the blur in pixels, 0 for a hard edge.
         edge_px: Width of the edge whose colours are replaced, in pixels.
-        own: (H, W) bool, the mask as it was drawn: cracks and holes that were closed since
-            show the background, so their colours are replaced too. None: the mask itself.
+        own: (H, W) bool, the mask before cracks and holes were closed: these show the
+            background, so their colours are replaced too. None: the mask itself.
 
     Returns:
         (h, w, 4) uint8 premultiplied RGBA.
@@ -95,7 +95,7 @@ def cut_out(
             f"a mask of {mask.shape[0]}x{mask.shape[1]} pixels, while its image has "
             f"{image.shape[0]}x{image.shape[1]}; expected the same size"
         )
-    rows, columns = _window(mask, margin=int(np.ceil(3 * soft_px)) + 1)
+    rows, columns = _window(mask, padding=int(np.ceil(3 * soft_px)) + 1)
     own = mask if own is None else own & mask
     image, mask, own = image[rows, columns], mask[rows, columns], own[rows, columns]
     alpha = mask.astype(np.float32)
@@ -105,12 +105,12 @@ def cut_out(
     return crop_to_alpha(premultiply(colours, alpha))
 
 
-def _window(mask: np.ndarray, margin: int) -> tuple[slice, slice]:
-    """Return the rows and columns around a mask with a margin, inside the canvas."""
+def _window(mask: np.ndarray, padding: int) -> tuple[slice, slice]:
+    """Return the rows and columns of a mask, padded inside the canvas."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return (
-        slice(max(0, int(rows[0]) - margin), int(rows[-1]) + 1 + margin),
-        slice(max(0, int(columns[0]) - margin), int(columns[-1]) + 1 + margin),
+        slice(max(0, int(rows[0]) - padding), int(rows[-1]) + 1 + padding),
+        slice(max(0, int(columns[0]) - padding), int(columns[-1]) + 1 + padding),
     )
 
 
@@ -154,7 +154,7 @@ def _nearest_labels(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fill_colours(rgba: np.ndarray) -> np.ndarray:
-    """Return a cut-out's colours, those of its solid part carried on over everything else.
+    """Return a cut-out's colours, with those of its solid part extended over everything else.
 
     Args:
         rgba: (H, W, 4) uint8 premultiplied RGBA.
@@ -192,7 +192,7 @@ def crop_to_alpha(rgba: np.ndarray) -> np.ndarray:
     Returns:
         (h, w, 4) uint8, contiguous.
     """
-    return np.ascontiguousarray(rgba[_window(rgba[..., 3] > 0, margin=0)])
+    return np.ascontiguousarray(rgba[_window(rgba[..., 3] > 0, padding=0)])
 
 
 def shrink_cutout(rgba: np.ndarray, max_side_px: int) -> np.ndarray:

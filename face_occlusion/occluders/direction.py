@@ -1,4 +1,4 @@
-"""Find where a hand's fingers point, and where its arm leaves the photograph, from its mask."""
+"""Find from a hand's mask where its fingers point, and where its arm leaves the photograph."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from face_occlusion.occluders.cutout import largest_piece
 
 _WORK_PX = 192  # the longer side at which directions are found: fingers are then 6-15 px wide
-_FAR_FRAC = 0.75  # of the distance to the farthest fingertip: nearer pixels do not point
-_ASIDE_DEG = 60  # what leaves the hand at a larger angle to its arm is the thumb
+_FAR_FRAC = 0.75  # of the distance to the farthest fingertip: nearer pixels do not count
+_THUMB_DEG = 60  # what leaves the hand at a larger angle to its arm is the thumb
 _MIN_AGREEMENT = 0.5  # length of the mean of the far pixels' directions; 0 = all around
 _MIN_CONTACT_FRAC = 0.3  # of the thickest place's diameter: a shorter contact is no arm
 _HAND_FRAC = 4.0  # of the palm's radius: a mask shorter than this holds no arm
@@ -19,8 +19,8 @@ _STUMP_FRAC = 1.4  # an arm's end is thicker than a finger's by this, where none
 _PALM_FRAC = 0.5  # a palm is at least this thick, relative to the thickest place of hand and arm
 _NARROWS_FRAC = 0.87  # where a hand is thinner than this share of its palm, its wrist begins
 _WIDENS_FRAC = 1.1  # and ends where it is thicker than this times the narrowest place
-_WAIST_FRAC = 1.05  # of the narrowest depth: what is no thicker belongs to the waist
-_FIST_FRAC = 1.7  # of the palm's radius: what reaches less far has no fingers to point with
+_WAIST_FRAC = 1.05  # of the narrowest depth: places up to this belong to the waist
+_FIST_FRAC = 1.7  # of the palm's radius: a hand that reaches less far shows no fingers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class HandPose:
 
 @dataclass(frozen=True)
 class _Palm:
-    """The palm (x, y), its radius; the wrist (x, y), None if unknown; the hand's own pixels."""
+    """The palm (x, y), its radius; the wrist (x, y), None if unknown; the hand without its arm."""
 
     centre: np.ndarray
     radius: float
@@ -57,10 +57,10 @@ def find_pose(mask: np.ndarray) -> HandPose:
 
     The arm is where the mask leaves the photograph, or else the thicker of its two ends. Going
     from the fingertips towards it, the palm is the first thick place, the wrist the narrowest one
-    behind it. Fingers are what lies farthest from the palm, thumbs at the side left out; a fist
-    points from its wrist to its palm. A mask without arm, cut at the wrist, has the largest disc
-    inside for its palm and points to the parts farthest from it; if these lie all around, along
-    its longer axis towards the end farther from the palm.
+    behind it. Fingers are what lies farthest from the palm, except a thumb at the side; a fist
+    points from its wrist to its palm. In a mask without arm, cut at the wrist, the palm is the
+    largest disc inside, and the hand points to the parts farthest from it. If these lie all
+    around, it points along its longer axis, towards the end farther from the palm.
 
     Args:
         mask: (H, W) bool, one piece, on the whole photograph's canvas.
@@ -101,7 +101,7 @@ def _depth(mask: np.ndarray) -> np.ndarray:
 def _contact(mask: np.ndarray, radius: float) -> tuple[str, np.ndarray | None]:
     """Return the edge at which the arm leaves, and its pixels there, (H, W) bool or None.
 
-    The longest contact with the photograph's border counts; it may go round a corner.
+    The longest contact with the photograph's border counts; it may extend around a corner.
     """
     height, width = mask.shape
     ring = np.array(  # (row, column) once around, clockwise
@@ -180,14 +180,14 @@ def _stump(mask: np.ndarray, depth: np.ndarray) -> np.ndarray | None:
 
 
 def _end_behind_the_wrist(steps: np.ndarray, depth: np.ndarray) -> int:
-    """Tell the arm's end (0: the first, 1: the last) where both ends are thick.
+    """Return which end is the arm's (0: the first, 1: the last) where both ends are thick.
 
     The wrist is nearer to a fist than to the arm's end; half-way, the hand is the thicker part.
     """
     profile = _profile(steps, depth)
-    margin = len(profile) // 6
-    inner = profile[margin : len(profile) - margin]
-    waist = margin + int(np.median(np.flatnonzero(inner <= _WAIST_FRAC * inner.min())))
+    ends = len(profile) // 6  # left out at both ends
+    inner = profile[ends : len(profile) - ends]
+    waist = ends + int(np.median(np.flatnonzero(inner <= _WAIST_FRAC * inner.min())))
     share = waist / len(profile)
     if 0.4 < share < 0.6:
         return int(profile[:waist].max() > profile[waist:].max())
@@ -244,7 +244,7 @@ def _narrowest(profile: np.ndarray, start: int) -> int:
 
 
 def _finger_vector(palm: _Palm) -> np.ndarray | None:
-    """Return the mean of (fingertip pixel - palm centre), None if no fingers are told apart."""
+    """Return the mean of (fingertip pixel - palm centre), None if no fingers are found."""
     rows, columns = np.nonzero(palm.hand)
     offsets = np.stack([columns, rows], axis=1) - palm.centre  # (N, 2)
     distance = np.maximum(np.hypot(offsets[:, 0], offsets[:, 1]), 1e-6)
@@ -252,7 +252,7 @@ def _finger_vector(palm: _Palm) -> np.ndarray | None:
     if palm.wrist is not None:
         arm = palm.centre - palm.wrist
         arm = arm / max(float(np.hypot(*arm)), 1e-6)
-        ahead = directions @ arm > np.cos(np.deg2rad(_ASIDE_DEG))
+        ahead = directions @ arm > np.cos(np.deg2rad(_THUMB_DEG))
         offsets, distance, directions = offsets[ahead], distance[ahead], directions[ahead]
         if not len(offsets) or distance.max() < _FIST_FRAC * palm.radius:
             return None

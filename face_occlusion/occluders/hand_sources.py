@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 import functools
+import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
+import scipy.io
+from scipy.io.matlab import MatReadError
 
 from face_occlusion.core.classes import FACE
 from face_occlusion.core.images import decode_mask, to_seg_map
 from face_occlusion.core.release import Release
-from face_occlusion.occluders.egohands import find_egohands, frame_mask
+from face_occlusion.core.segmentations import instance_mask
 
 SAMPLE_LIST = "11k-hands_sample.txt"
 HAND_INFO = "HandInfo.csv"
@@ -28,6 +31,9 @@ _INFO_FIELDS = {  # column of HandInfo.csv -> name in the record
     "aspectOfHand": "aspect",
 }
 _HGR1_NAME = re.compile(r"(?P<posture>[^_]+)_P_hgr1_id(?P<person>\d+)_\d+")
+_EGO_SIDES = ("myleft", "myright", "yourleft", "yourright")
+_EGO_LEAST_PX = 4096  # area of a hand, of frames of 1280x720: smaller ones are too coarse
+_BAD_TABLE = (KeyError, IndexError, TypeError, ValueError, NotImplementedError, MatReadError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +58,7 @@ def find_hands(release: Release, max_hands: int) -> list[Hand]:
 
     Args:
         release: 11k Hands with the authors' list of 200, HGR1 or EgoHands.
-        max_hands: The most that are taken of a source without a list, spread evenly; 0 for all.
+        max_hands: The most that are taken of a source without a list, evenly spaced; 0 for all.
 
     Raises:
         ValueError: If the source has no hands, or a hand lacks its photograph or mask.
@@ -68,8 +74,8 @@ def find_hands(release: Release, max_hands: int) -> list[Hand]:
 Item = TypeVar("Item")
 
 
-def _spread(items: Sequence[Item], most: int) -> list[Item]:
-    """Return at most `most` items (0: all), spread evenly, the first and the last included."""
+def _evenly_spaced(items: Sequence[Item], most: int) -> list[Item]:
+    """Return at most `most` items (0: all), evenly spaced, the first and the last included."""
     if not most or len(items) <= most:
         return list(items)
     return [items[place] for place in np.rint(np.linspace(0, len(items) - 1, most)).astype(int)]
@@ -80,42 +86,31 @@ def _read_mask(release: Release, _: tuple[int, int], *, name: str) -> np.ndarray
 
 
 def _find_11k_hands(release: Release, max_hands: int) -> list[Hand]:
-    """Find the photograph and the mask of each hand in the authors' list of 200.
-
-    Raises:
-        ValueError: If the list names a hand without photograph, mask or, where there is a
-            HandInfo.csv, row.
-    """
+    """Find the photograph and the mask of each hand in the authors' list of 200."""
     listing = release.find(f"*{SAMPLE_LIST}")
     images = release.by_stem("Hands/*.jpg", "Hands/*.png")
     masks = release.by_stem("11k-hands_masks/*.png", "11k-hands_masks/*.jpg")
     about = _hand_info(release)
+    stems = {line.rpartition("/")[2].rpartition(".")[0] for line in release.lines(listing)}
     hands = []
-    for stem in sorted(
-        {line.rpartition("/")[2].rpartition(".")[0] for line in release.lines(listing)}
-    ):
-        for found, where in ((images, "Hands.zip"), (masks, "11k-hands_masks.7z")):
+    for stem in sorted(stems):
+        for found, where in ((images, "not in Hands.zip"), (masks, "not in 11k-hands_masks.7z")):
             if stem not in found:
                 raise ValueError(
-                    f"{release.folder / listing}: names hand '{stem}', which is not in {where}"
+                    f"{release.folder / listing}: names hand '{stem}', which is {where}"
                 )
         if about is not None and stem not in about:
             raise ValueError(
                 f"{release.folder / listing}: names hand '{stem}', which has no row in {HAND_INFO}"
             )
-        hands.append(
-            Hand(
-                key=stem,
-                image=images[stem],
-                mask=functools.partial(_read_mask, name=masks[stem]),
-                about=about[stem] if about else {},
-            )
-        )
+        mask = functools.partial(_read_mask, name=masks[stem])
+        known = about[stem] if about else {}
+        hands.append(Hand(key=stem, image=images[stem], mask=mask, about=known))
     return hands
 
 
 def _hand_info(release: Release) -> dict[str, dict[str, str]] | None:
-    """Read HandInfo.csv where it is: image stem -> what is known of the hand."""
+    """Read HandInfo.csv, where there is one: image stem -> what is known of the hand."""
     if not (names := release.glob(f"*{HAND_INFO}")):
         return None
     rows = csv.DictReader(release.lines(names[0]))
@@ -135,7 +130,7 @@ def _find_hgr1(release: Release, max_hands: int) -> list[Hand]:
     images = release.by_stem("hgr1*/img/*", "*original_images/*", "hgr1_images/*.jpg")
     masks = release.by_stem("hgr1*/mask/*", "*skin_masks/*", "hgr1_skin/*.bmp", "hgr1_skin/*.png")
     hands = []
-    for stem in _spread(sorted(images), max_hands):
+    for stem in _evenly_spaced(sorted(images), max_hands):
         if stem not in masks:
             raise ValueError(f"{release.folder}: hand '{images[stem]}' has no mask")
         named = _HGR1_NAME.fullmatch(stem)
@@ -143,39 +138,89 @@ def _find_hgr1(release: Release, max_hands: int) -> list[Hand]:
             Hand(
                 key=re.sub(r"[^0-9A-Za-z_-]+", "_", stem),
                 image=images[stem],
-                mask=functools.partial(read_skin_mask, name=masks[stem]),
+                mask=functools.partial(_read_skin_mask, name=masks[stem]),
                 about=named.groupdict() if named else {},
             )
         )
     return hands
 
 
-def read_skin_mask(release: Release, size: tuple[int, int], *, name: str) -> np.ndarray:
-    """Read a skin mask whose skin may be black or white: skin is what keeps off the border.
-
-    Returns:
-        (H, W) bool.
-    """
+def _read_skin_mask(release: Release, size: tuple[int, int], *, name: str) -> np.ndarray:
+    """Read a mask in which skin may be black or white: most of the border is not skin."""
     mask = _read_mask(release, size, name=name)
     border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     return ~mask if border.mean() > 0.5 else mask
 
 
-def _frame_mask(_: Release, size: tuple[int, int], *, polygon: np.ndarray) -> np.ndarray:
-    return frame_mask(size, polygon)
-
-
 def _find_egohands(release: Release, max_hands: int) -> list[Hand]:
-    """Find EgoHands' hands (Bambach et al. 2015): the largest of each frame."""
-    return [
-        Hand(
-            key=frame.key,
-            image=frame.image,
-            mask=functools.partial(_frame_mask, polygon=frame.polygon),
-            about=frame.about,
-        )
-        for frame in _spread(find_egohands(release), max_hands)
-    ]
+    """Find the largest hand of each frame of EgoHands that has one of a fair size.
+
+    Bambach, Lee, Crandall and Yu, "Lending a hand: detecting hands and recognizing activities
+    in complex egocentric interactions" (ICCV 2015). Each of the 48 videos' folders, named
+    ACTIVITY_PLACE_VIEWER_PARTNER, holds its frames and `polygons.mat`: for each frame, in the
+    order of the frames' names, the polygons `myleft`, `myright`, `yourleft` and `yourright`.
+
+    Raises:
+        ValueError: If there are no videos, a video has another number of frames than of
+            polygons, or a file is not a MATLAB file as EgoHands has them; names it.
+    """
+    tables = release.glob("*_LABELLED_SAMPLES/*/polygons.mat")
+    if not tables:
+        raise ValueError(f"{release.folder}: no _LABELLED_SAMPLES/VIDEO/polygons.mat")
+    hands = []
+    for table in tables:
+        frames = release.glob(f"{table.rpartition('/')[0]}/*.jpg")
+        rows = _read_polygons(release, table)
+        if len(frames) != len(rows):
+            raise ValueError(f"{table}: polygons of {len(rows)} frames, with {len(frames)} frames")
+        for frame, polygons in zip(frames, rows, strict=True):
+            side = max(polygons, key=lambda side: _area(polygons[side]))
+            if _area(polygons[side]) >= _EGO_LEAST_PX:
+                hands.append(_ego_hand(frame, side, polygons[side]))
+    if not hands:
+        raise ValueError(f"{release.folder}: no frame with a hand of {_EGO_LEAST_PX} pixels")
+    return _evenly_spaced(hands, max_hands)
+
+
+def _ego_hand(frame: str, side: str, polygon: np.ndarray) -> Hand:
+    *_, video, name = frame.split("/")
+    activity, place, viewer, partner = [*video.split("_"), "", "", "", ""][:4]
+    person = viewer if side.startswith("my") else partner
+    return Hand(
+        key=f"{video}_{name.rpartition('.')[0]}_{side}",
+        image=frame,
+        mask=functools.partial(_frame_mask, polygon=polygon),
+        about={"activity": activity, "place": place, "person": person, "side": side},
+    )
+
+
+def _read_polygons(release: Release, name: str) -> list[dict[str, np.ndarray]]:
+    """Read a video's polygons: for each frame, side -> (N, 2), N = 0 where there is no hand."""
+    try:
+        table = scipy.io.loadmat(io.BytesIO(release.read(name)))["polygons"].ravel()
+        return [{side: _polygon(row[side]) for side in _EGO_SIDES} for row in table]
+    except _BAD_TABLE as error:
+        raise ValueError(f"{name}: not as EgoHands has it: {error}") from error
+
+
+def _polygon(cell: Any) -> np.ndarray:
+    """Return (N, 2) points (x, y); the first pixel's centre is (0.5, 0.5), MATLAB's (1, 1)."""
+    points = np.asarray(cell, dtype=float)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3:
+        return np.zeros((0, 2))
+    return points - 0.5
+
+
+def _area(polygon: np.ndarray) -> float:
+    """Return a polygon's area (the shoelace formula)."""
+    x, y = polygon.T
+    return float(abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2)
+
+
+def _frame_mask(_: Release, size: tuple[int, int], *, polygon: np.ndarray) -> np.ndarray:
+    """Paint a hand; what lies beyond the frame is cut off."""
+    inside = np.clip(polygon, 0, [size[1], size[0]])
+    return instance_mask([inside.ravel().tolist()], size)
 
 
 FINDERS: dict[str, Callable[[Release, int], list[Hand]]] = {

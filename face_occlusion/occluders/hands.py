@@ -1,39 +1,33 @@
-"""Hands as cut-outs that know where their fingers point."""
+"""Hands as cut-outs, with the direction in which their fingers point."""
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from face_occlusion.core.images import decode_image, encode_rgba
-from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.imageset import encode_record
 from face_occlusion.core.params import check_at_least
 from face_occlusion.core.release import Release
 from face_occlusion.occluders.cutout import clean_mask, cut_out, shrink_cutout, size_and_alpha
 from face_occlusion.occluders.direction import find_pose
-from face_occlusion.occluders.hand_sources import Hand, find_hands
+from face_occlusion.occluders.hand_sources import Hand
 
 
 @dataclass(frozen=True, kw_only=True)
 class HandsParams:
-    """Section `occluders.hands` of params.yaml."""
+    """Section `occluders.hands` of params.yaml; widths are in pixels of the photograph."""
 
-    max_hands: int  # of sources without the authors' list, spread evenly; 0 takes all
+    max_hands: int  # of sources without the authors' list, evenly spaced; 0 takes all
     max_side_px: int  # longer side of a cut-out, which is shrunk to it
-    soft_px: float  # blur of the mask's edge, in pixels of the photograph
-    edge_px: int  # edge whose colours come from farther inside, in pixels of the photograph
-    close_px: int  # cracks of the mask that are closed, in pixels of the photograph
+    soft_px: float  # blur of the mask's edge
+    edge_px: int  # edge whose colours come from farther inside
+    close_px: int  # cracks of the mask that are closed
     hole_frac: float  # holes that are filled, as a share of the hand
 
     def __post_init__(self) -> None:
-        if self.max_hands < 0:
-            raise ValueError(f"max_hands: must not be negative; got {self.max_hands}")
+        check_at_least(0, max_hands=self.max_hands)
         check_at_least(8, max_side_px=self.max_side_px)
         for name in ("soft_px", "edge_px", "close_px"):
             if not 0 <= (value := getattr(self, name)) <= 50:
@@ -74,31 +68,3 @@ def load_hand(hand: Hand, *, release: Release, params: HandsParams) -> tuple[str
         **hand.about,
     }
     return hand.key, {"rgba.png": encode_rgba(cutout), "json": encode_record(record)}
-
-
-def import_hands(
-    release: Release,
-    folder: Path,
-    params: HandsParams,
-    *,
-    name: str,
-    samples_per_shard: int,
-    workers: int | None = None,
-) -> ImageSet:
-    """Write the hands as an image set of cut-outs.
-
-    Raises:
-        ValueError: As `find_hands` and `load_hand`.
-    """
-    hands = find_hands(release, params.max_hands)
-    load = functools.partial(load_hand, release=release, params=params)
-    samples: Iterator[tuple[str, dict[str, bytes]]] = ordered_map(
-        load, hands, desc=f"occluders/{name}", workers=workers
-    )
-    info = {
-        "kind": "cutouts",
-        "name": name,
-        **release.provenance(),
-        "params": dataclasses.asdict(params),
-    }
-    return write_image_set(folder, samples, info=info, samples_per_shard=samples_per_shard)

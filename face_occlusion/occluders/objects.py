@@ -1,26 +1,22 @@
 """Objects as cut-outs: the authors' super-resolved ones, or cut out of COCO's photographs.
 
-Super-resolution is a stage of its own (`superresolution.py`).
+The stage `superresolution` enlarges the latter.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from face_occlusion.core.classes import FACE
 from face_occlusion.core.images import decode_image, decode_mask, encode_rgba, to_seg_map
-from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.imageset import encode_record
 from face_occlusion.core.params import check_at_least
 from face_occlusion.core.release import Release
-from face_occlusion.occluders.coco import CocoObject, SelectionParams, cut_out_object, pick_objects
+from face_occlusion.occluders.coco import CocoObject, SelectionParams, select_objects
 from face_occlusion.occluders.cutout import clean_mask, cut_out, size_and_alpha
 
 OBJECT_SOURCES = ("precomputed", "annotations")
@@ -28,12 +24,12 @@ OBJECT_SOURCES = ("precomputed", "annotations")
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectsParams:
-    """Section `occluders.objects` of params.yaml."""
+    """Section `occluders.objects` of params.yaml; widths are in pixels of the photograph."""
 
     source: str  # precomputed (coco_object.7z) or annotations (cut out of COCO)
     num_objects: int
-    soft_px: float  # blur of the mask's edge, in pixels of the photograph
-    edge_px: int  # edge whose colours come from farther inside, in pixels of the photograph
+    soft_px: float  # blur of the mask's edge
+    edge_px: int  # edge whose colours come from farther inside
     selection: SelectionParams  # of objects cut out of COCO
 
     def __post_init__(self) -> None:
@@ -53,44 +49,46 @@ class PrecomputedObject:
     image: str
     mask: str
 
+    def about(self) -> dict[str, object]:
+        """Return what a record says of the object."""
+        category = re.sub(r"[_-]*\d+$", "", self.key)
+        return {"category": category, "name": self.image.rpartition("/")[2]}
 
-def import_objects(
-    release: Release,
-    folder: Path,
-    params: ObjectsParams,
-    *,
-    samples_per_shard: int,
-    workers: int | None = None,
-) -> ImageSet:
-    """Write objects as an image set of cut-outs.
+    def cut_out(self, release: Release, *, soft_px: float, edge_px: int) -> np.ndarray:
+        """Cut the object out: (h, w, 4) uint8 premultiplied RGBA, cropped to its alpha.
+
+        Raises:
+            ValueError: If a file cannot be read, or the mask has another size or is empty.
+        """
+        image = decode_image(release.read(self.image), self.image)
+        mask = to_seg_map(decode_mask(release.read(self.mask), self.mask), self.mask) == FACE
+        try:
+            whole = clean_mask(mask, hole_frac=0, close_px=0)
+            return cut_out(image, whole, soft_px=soft_px, edge_px=edge_px)
+        except ValueError as error:
+            raise ValueError(f"{self.mask}: {error}") from error
+
+
+def find_objects(
+    release: Release, params: ObjectsParams
+) -> tuple[Sequence[PrecomputedObject | CocoObject], dict[str, object]]:
+    """Find the objects to cut out.
+
+    Returns:
+        The objects, and what the set's info says of where they come from.
 
     Raises:
-        ValueError: If the release lacks the files, an object cannot be read, or there are
-            fewer objects than `num_objects`.
+        ValueError: If the release lacks files, or there are fewer objects than `num_objects`.
     """
-    info: dict[str, object] = {
-        "kind": "cutouts",
-        "name": "objects",
-        **release.provenance(),
-        "objects_from": params.source,
-        "params": dataclasses.asdict(params),
-    }
-    objects: Sequence[PrecomputedObject | CocoObject]
+    about: dict[str, object] = {"objects_from": params.source}
     if params.source == "precomputed":
-        objects = find_precomputed(release, params.num_objects)
-    else:
-        objects, info["selection"] = pick_objects(release, params.selection, params.num_objects)
-    load = functools.partial(load_object, release=release, params=params)
-    samples = ordered_map(load, objects, desc="occluders/objects", workers=workers)
-    return write_image_set(folder, samples, info=info, samples_per_shard=samples_per_shard)
+        return _find_precomputed(release, params.num_objects), about
+    objects, about["selection"] = select_objects(release, params.selection, params.num_objects)
+    return objects, about
 
 
-def find_precomputed(release: Release, num_objects: int) -> list[PrecomputedObject]:
-    """Find the authors' super-resolved objects and their masks.
-
-    Raises:
-        ValueError: If there are none, an object has no mask, or there are too few.
-    """
+def _find_precomputed(release: Release, num_objects: int) -> list[PrecomputedObject]:
+    """Find the authors' super-resolved objects and their masks."""
     images = release.by_stem("*object_image_sr/*")
     masks = release.by_stem("*object_mask_x4/*")
     for stem, name in images.items():
@@ -103,21 +101,17 @@ def find_precomputed(release: Release, num_objects: int) -> list[PrecomputedObje
             f"num_objects: {num_objects} objects wanted, while coco_object.7z holds {len(images)}"
         )
     return [
-        PrecomputedObject(key=_plain_key(stem), image=images[stem], mask=masks[stem])
+        PrecomputedObject(
+            key=re.sub(r"[^0-9A-Za-z_-]+", "_", stem),  # keys have no dots and no blanks
+            image=images[stem],
+            mask=masks[stem],
+        )
         for stem in sorted(images)[:num_objects]
     ]
 
 
-def _plain_key(stem: str) -> str:
-    """Make a file's stem a key: keys have no dots and no blanks."""
-    return re.sub(r"[^0-9A-Za-z_-]+", "_", stem)
-
-
 def load_object(
-    item: PrecomputedObject | CocoObject,
-    *,
-    release: Release,
-    params: ObjectsParams,
+    item: PrecomputedObject | CocoObject, *, release: Release, params: ObjectsParams
 ) -> tuple[str, dict[str, bytes]]:
     """Cut one object out, as a sample of an image set.
 
@@ -127,32 +121,12 @@ def load_object(
     Raises:
         ValueError: If a file cannot be read, or the mask has another size or is empty.
     """
-    if isinstance(item, CocoObject):
-        cutout = cut_out_object(item, release, soft_px=params.soft_px, edge_px=params.edge_px)
-        about = item.about()
-    else:
-        cutout = _cut_out_precomputed(item, release, params)
-        about = {
-            "category": re.sub(r"[_-]*\d+$", "", item.key),
-            "name": item.image.rpartition("/")[2],
-        }
+    cutout = item.cut_out(release, soft_px=params.soft_px, edge_px=params.edge_px)
     record = {
         "source": release.source,
         **size_and_alpha(cutout),
         "pointing_deg": None,
         "enters": "none",
-        **about,
+        **item.about(),
     }
     return item.key, {"rgba.png": encode_rgba(cutout), "json": encode_record(record)}
-
-
-def _cut_out_precomputed(
-    item: PrecomputedObject, release: Release, params: ObjectsParams
-) -> np.ndarray:
-    image = decode_image(release.read(item.image), item.image)
-    mask = to_seg_map(decode_mask(release.read(item.mask), item.mask), item.mask) == FACE
-    try:
-        whole = clean_mask(mask, hole_frac=0, close_px=0)
-        return cut_out(image, whole, soft_px=params.soft_px, edge_px=params.edge_px)
-    except ValueError as error:
-        raise ValueError(f"{item.mask}: {error}") from error

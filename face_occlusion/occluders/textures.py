@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 from dataclasses import dataclass
-from pathlib import Path
 
 from face_occlusion.core.images import decode_image
-from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.imageset import encode_record
 from face_occlusion.core.params import check_jpeg_quality
 from face_occlusion.core.release import Release
 from face_occlusion.core.resizing import fitted_jpeg
@@ -28,13 +24,22 @@ class TexturesParams:
         check_jpeg_quality(self.jpeg_quality)
 
 
+def find_textures(release: Release) -> list[tuple[str, str]]:
+    """List each texture's key and its name in the release.
+
+    Raises:
+        ValueError: If there are none, or two share a key.
+    """
+    return sorted(release.by_stem("*/images/*/*.jpg", "*/images/*/*.png").items())
+
+
 def load_texture(
-    named: tuple[str, str], *, release: Release, params: TexturesParams
+    texture: tuple[str, str], *, release: Release, params: TexturesParams
 ) -> tuple[str, dict[str, bytes]]:
     """Read one texture, as a sample of an image set.
 
     Args:
-        named: Its key and its name in the release.
+        texture: Its key and its name in the release.
         release: DTD.
         params: Size and quality.
 
@@ -44,7 +49,7 @@ def load_texture(
     Raises:
         ValueError: If the image cannot be read; names it.
     """
-    key, name = named
+    key, name = texture
     data = release.read(name)
     image = decode_image(data, name)
     height, width = image.shape[:2]
@@ -57,32 +62,5 @@ def load_texture(
         "size": list(size),
         "release_size": [height, width],
     }
-    return key, {
-        "jpg": fitted_jpeg(data, image, size, params.jpeg_quality),
-        "json": encode_record(record),
-    }
-
-
-def import_textures(
-    release: Release,
-    folder: Path,
-    params: TexturesParams,
-    *,
-    samples_per_shard: int,
-    workers: int | None = None,
-) -> ImageSet:
-    """Write the textures as an image set.
-
-    Raises:
-        ValueError: If there are none, or one cannot be read.
-    """
-    textures = sorted(release.by_stem("*/images/*/*.jpg", "*/images/*/*.png").items())
-    load = functools.partial(load_texture, release=release, params=params)
-    samples = ordered_map(load, textures, desc="occluders/textures", workers=workers)
-    info = {
-        "kind": "textures",
-        "name": "textures",
-        **release.provenance(),
-        "params": dataclasses.asdict(params),
-    }
-    return write_image_set(folder, samples, info=info, samples_per_shard=samples_per_shard)
+    jpeg = fitted_jpeg(data, image, size, params.jpeg_quality)
+    return key, {"jpg": jpeg, "json": encode_record(record)}

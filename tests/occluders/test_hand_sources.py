@@ -7,10 +7,9 @@ import scipy.io
 from PIL import Image
 
 from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.occluders.egohands import find_egohands
 from face_occlusion.occluders.hand_sources import find_hands
+from tests.occluders.imports import run
 from tests.occluders.test_direction import apart_deg, hand
-from tests.occluders.test_hands import run
 from tests.releases.build import make_release, photo
 
 SIZE = (400, 500)
@@ -42,7 +41,7 @@ def hgr1_files(published):
 
 @pytest.mark.parametrize("published", [True, False])
 def test_hgr1_in_both_layouts(tmp_path, published):
-    hands = run(tmp_path, hgr1_files(published), source="hgr1", out="hands_hgr1")
+    hands = run(tmp_path, "hands_hgr1", "hgr1", hgr1_files(published))
     assert hands.keys == ["5_P_hgr1_id12_3", "A_P_hgr1_id02_1"]
     assert hands.info["name"] == "hands_hgr1"
     assert hands.info["sources"] == ["hgr1"]
@@ -111,7 +110,7 @@ def egohands_files(*frames):
 
 def test_egohands_gives_the_largest_hand_of_a_frame(tmp_path):
     frames = [{"myleft": TINY, "yourright": polygon_of(MASK)}, {"myleft": TINY}, {}]
-    hands = run(tmp_path, egohands_files(*frames), source="egohands", out="hands_ego")
+    hands = run(tmp_path, "hands_ego", "egohands", egohands_files(*frames))
     assert hands.keys == ["CARDS_OFFICE_B_T_frame_0000_yourright"]
     record = hands.record(hands.keys[0])
     assert (record["person"], record["activity"], record["side"]) == ("T", "CARDS", "yourright")
@@ -145,24 +144,17 @@ def test_a_polygon_beyond_the_frame_is_cut_off(tmp_path):
         ({f"{VIDEO}/polygons.mat": polygons_mat({}, {})}, "polygons of 2 frames, with 1 frames"),
         ({f"{VIDEO}/polygons.mat": polygons_mat({"myleft": TINY})}, "no frame with a hand of"),
         ({f"{VIDEO}/polygons.mat": None}, r"no _LABELLED_SAMPLES/VIDEO/polygons\.mat"),
+        ({f"{VIDEO}/frame_0000.jpg": b"\xff\xd8\xff"}, r"frame_0000\.jpg"),
     ],
 )
 def test_bad_egohands_are_named(tmp_path, changed, message):
     files = egohands_files({"myleft": polygon_of(MASK)}) | changed
-    release = make_release(tmp_path, "egohands", {k: v for k, v in files.items() if v is not None})
     with pytest.raises(ValueError, match=message):
-        find_egohands(release)
-
-
-def test_frames_that_are_no_pictures_are_named(tmp_path):
-    files = egohands_files({"myleft": polygon_of(MASK)})
-    files[f"{VIDEO}/frame_0000.jpg"] = b"\xff\xd8\xff"
-    with pytest.raises(ValueError, match=r"frame_0000\.jpg"):
-        run(tmp_path, files, source="egohands", out="hands_ego")
+        run(tmp_path, "hands_ego", "egohands", files)
 
 
 def test_masks_of_another_size_name_the_hand(tmp_path):
     files = hgr1_files(published=False)
     files["hgr1/hgr1/img/A_P_hgr1_id02_1.jpg"] = encode_jpeg(photo(30, 40), 90)
     with pytest.raises(ValueError, match=r"A_P_hgr1_id02_1\.jpg: its mask: a mask of 400x500"):
-        run(tmp_path, files, source="hgr1", out="hands_hgr1")
+        run(tmp_path, "hands_hgr1", "hgr1", files)

@@ -2,19 +2,11 @@ import numpy as np
 import pytest
 
 from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.occluders.hands import HandsParams, import_hands
+from face_occlusion.occluders.hands import HandsParams
 from face_occlusion.releases.archives import Limits, unpack
+from tests.occluders.imports import HANDS, run
 from tests.occluders.test_direction import apart_deg, hand
-from tests.releases.build import make_release
 
-PARAMS = {
-    "max_hands": 0,
-    "max_side_px": 400,
-    "soft_px": 1.0,
-    "edge_px": 2,
-    "close_px": 3,
-    "hole_frac": 0.01,
-}
 INFO = (
     "id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities\n"
     "7,30,female,dark,1,0,palmar left,Hand_0000001.jpg,0\n"
@@ -34,20 +26,12 @@ def hand_files(angles=(90, 60)):
     return files
 
 
-def run(tmp_path, files, workers=1, out="hands", source="hands_11k", **params):
-    release = make_release(tmp_path / "raw", source, files)
-    return import_hands(
-        release,
-        tmp_path / out,
-        HandsParams(**PARAMS | params),
-        name=out,
-        samples_per_shard=1,
-        workers=workers,
-    )
+def import_hands(tmp_path, files, **changed):
+    return run(tmp_path, "hands", "hands_11k", files, **changed)
 
 
 def test_hands_are_cut_out_with_their_direction(tmp_path):
-    hands = run(tmp_path, hand_files())
+    hands = import_hands(tmp_path, hand_files())
     assert hands.keys == ["Hand_0000001", "Hand_0000002"]
     assert hands.info["kind"] == "cutouts"
     record = hands.record("Hand_0000001")
@@ -55,21 +39,16 @@ def test_hands_are_cut_out_with_their_direction(tmp_path):
     assert apart_deg(hands.record("Hand_0000002")["pointing_deg"], 60) < 15
     assert record["enters"] == "top"
     assert record["category"] == "hand"
-    assert (record["person"], record["skin_colour"], record["aspect"]) == (
-        "7",
-        "dark",
-        "palmar left",
-    )
+    assert [record[field] for field in ("person", "skin_colour")] == ["7", "dark"]
+    assert record["aspect"] == "palmar left"
     cutout = hands.cutout("Hand_0000001")
     assert cutout[0, :, 3].max() == 255  # the arm's cut stays hard
-    opaque = cutout[cutout[..., 3] == 255][:, :3]
-    assert (
-        np.abs(opaque.astype(int) - (180, 120, 90)).max() < 25
-    )  # skin, no white; JPEG rings a little
+    opaque = cutout[cutout[..., 3] == 255][:, :3].astype(int)
+    assert np.abs(opaque - (180, 120, 90)).max() < 25  # skin, no white; JPEG rings a little
 
 
 def test_cutouts_are_shrunk(tmp_path):
-    hands = run(tmp_path, hand_files(), max_side_px=64)
+    hands = import_hands(tmp_path, hand_files(), max_side_px=64)
     assert max(hands.cutout("Hand_0000001").shape) == 64
     assert hands.record("Hand_0000001")["scale"] < 1
 
@@ -77,7 +56,7 @@ def test_cutouts_are_shrunk(tmp_path):
 def test_hand_info_may_be_missing(tmp_path):
     files = hand_files()
     del files["HandInfo.csv"]
-    assert "person" not in run(tmp_path, files).record("Hand_0000001")
+    assert "person" not in import_hands(tmp_path, files).record("Hand_0000001")
 
 
 IMAGE = "Hands/Hands/Hand_0000001.jpg"
@@ -105,9 +84,8 @@ MASK = "11k-hands_masks/11k-hands_masks/Hand_0000001.png"
     ],
 )
 def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
-    files = {k: v for k, v in (hand_files() | changed).items() if v is not None}
     with pytest.raises(ValueError, match=message):
-        run(tmp_path, files)
+        import_hands(tmp_path, hand_files() | changed)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
 
@@ -122,7 +100,7 @@ def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
 )
 def test_parameters_are_checked(values, message):
     with pytest.raises(ValueError, match=message):
-        HandsParams(**PARAMS | values)
+        HandsParams(**HANDS | values)
 
 
 def test_real_hands_turned_are_found_turned(tmp_path, small):

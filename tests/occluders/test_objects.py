@@ -4,25 +4,11 @@ import numpy as np
 import pytest
 
 from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.occluders.coco import SelectionParams, pick_objects
-from face_occlusion.occluders.objects import ObjectsParams, import_objects
+from face_occlusion.occluders.coco import SelectionParams, select_objects
+from face_occlusion.occluders.objects import ObjectsParams
+from tests.occluders.imports import OBJECTS, SELECTION, run
 from tests.releases.build import ellipse, make_release, photo
 
-SELECTION = {
-    "categories": ["cup", "cell phone"],
-    "min_area_px": 100,
-    "min_side_px": 8,
-    "border_px": 3,
-    "max_contact_frac": 0.1,
-    "supports": ["dining table"],
-    "max_per_category": 5,
-}
-PARAMS = {
-    "source": "annotations",
-    "num_objects": 2,
-    "soft_px": 1.0,
-    "edge_px": 2,
-}
 HEIGHT, WIDTH = 90, 120
 CATEGORIES = {"person": 1, "cup": 47, "cell phone": 77, "dining table": 67}
 
@@ -72,7 +58,7 @@ def coco_files(annotations):
 
 def pick(tmp_path, annotations, num_objects, **changed):
     release = make_release(tmp_path / "raw", "coco", coco_files(annotations))
-    return pick_objects(release, SelectionParams(**SELECTION | changed), num_objects)
+    return select_objects(release, SelectionParams(**SELECTION | changed), num_objects)
 
 
 def ids(objects):
@@ -80,9 +66,9 @@ def ids(objects):
 
 
 def test_categories_take_turns_largest_first(tmp_path):
-    objects, turned_away = pick(tmp_path, GOOD, 2)
+    objects, rejected = pick(tmp_path, GOOD, 2)
     assert ids(objects) == [3, 2]  # one of each; the larger cup
-    assert turned_away == {}
+    assert rejected == {}
     assert ids(pick(tmp_path, GOOD, 3)[0]) == [3, 1, 2]
 
 
@@ -98,23 +84,23 @@ def test_categories_take_turns_largest_first(tmp_path):
     ],
 )
 def test_rules_turn_away_and_say_so(tmp_path, bad, reason):
-    objects, turned_away = pick(tmp_path, [*GOOD, bad], 3)
+    objects, rejected = pick(tmp_path, [*GOOD, bad], 3)
     assert ids(objects) == [3, 1, 2]
-    assert turned_away == {reason: 1}
+    assert rejected == {reason: 1}
 
 
 def test_neighbours_turn_away_but_tables_do_not(tmp_path):
     person = annotation(20, "person", 11, (45, 10, 40, 60))
     table = annotation(21, "dining table", 10, (0, 0, 119, 89))
-    objects, turned_away = pick(tmp_path, [*GOOD, person, table], 2)
+    objects, rejected = pick(tmp_path, [*GOOD, person, table], 2)
     assert ids(objects) == [3, 1]
-    assert turned_away == {"touched by another instance": 1}
+    assert rejected == {"touched by another instance": 1}
     with pytest.raises(ValueError, match=r"num_objects: 2 objects wanted, while 0 pass"):
         pick(tmp_path, [*GOOD, person, table], 2, supports=[])
 
 
 def test_too_few_objects_say_why(tmp_path):
-    with pytest.raises(ValueError, match=r"4 objects wanted, while 3 pass .*turned away: \{\}"):
+    with pytest.raises(ValueError, match=r"4 objects wanted, while 3 pass .*rejected: \{\}"):
         pick(tmp_path, GOOD, 4)
     with pytest.raises(ValueError, match="while 2 pass"):
         pick(tmp_path, GOOD, 3, max_per_category=1)
@@ -127,18 +113,12 @@ def test_unknown_categories_are_named(tmp_path):
         pick(tmp_path, GOOD, 1, supports=["sofa"])
 
 
-def run(tmp_path, files, workers=1, selection=None, **params):
-    release = make_release(tmp_path / "raw", "coco", files)
-    objects = ObjectsParams(
-        **PARAMS | params, selection=SelectionParams(**SELECTION | (selection or {}))
-    )
-    return import_objects(
-        release, tmp_path / "objects", objects, samples_per_shard=64, workers=workers
-    )
+def import_objects(tmp_path, files, **changed):
+    return run(tmp_path, "objects", "coco", files, **changed)
 
 
 def test_objects_are_cut_out(tmp_path):
-    objects = run(tmp_path, coco_files(GOOD))
+    objects = import_objects(tmp_path, coco_files(GOOD))
     assert objects.keys == ["cell_phone_3", "cup_2"]
     record = objects.record("cell_phone_3")
     assert (record["category"], record["licence"]) == ("cell phone", "http://licence")
@@ -161,7 +141,7 @@ def precomputed_files():
 
 
 def test_the_authors_objects_are_read(tmp_path):
-    objects = run(tmp_path, precomputed_files(), source="precomputed", num_objects=3)
+    objects = import_objects(tmp_path, precomputed_files(), source="precomputed", num_objects=3)
     assert objects.keys == ["banana_1", "cup_12", "wine_glass_3"]
     assert objects.record("cup_12")["category"] == "cup"
     assert objects.info["objects_from"] == "precomputed"
@@ -185,9 +165,9 @@ ROOT = "coco_object/coco_object"
     ],
 )
 def test_bad_precomputed_objects_are_named(tmp_path, changed, message):
-    files = {k: v for k, v in (precomputed_files() | changed).items() if v is not None}
+    files = precomputed_files() | changed
     with pytest.raises(ValueError, match=message):
-        run(tmp_path, files, source="precomputed", num_objects=3)
+        import_objects(tmp_path, files, source="precomputed", num_objects=3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
 
@@ -209,9 +189,8 @@ def test_bad_precomputed_objects_are_named(tmp_path, changed, message):
     ],
 )
 def test_bad_coco_is_named(tmp_path, changed, message):
-    files = {k: v for k, v in (coco_files(GOOD) | changed).items() if v is not None}
     with pytest.raises(ValueError, match=message):
-        run(tmp_path, files)
+        import_objects(tmp_path, coco_files(GOOD) | changed)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
 
@@ -225,7 +204,7 @@ def test_bad_coco_is_named(tmp_path, changed, message):
 )
 def test_parameters_are_checked(values, message):
     with pytest.raises(ValueError, match=message):
-        ObjectsParams(**PARAMS | values, selection=SelectionParams(**SELECTION))
+        ObjectsParams(**OBJECTS | values, selection=SelectionParams(**SELECTION))
 
 
 @pytest.mark.parametrize(

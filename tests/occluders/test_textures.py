@@ -2,14 +2,9 @@ import pytest
 
 from face_occlusion.core.images import encode_jpeg
 from face_occlusion.core.release import Release
-from face_occlusion.occluders import OccludersParams, import_occluders
-from face_occlusion.occluders.coco import SelectionParams
-from face_occlusion.occluders.hands import HandsParams
-from face_occlusion.occluders.objects import ObjectsParams
+from face_occlusion.occluders import KINDS, import_occluders
 from face_occlusion.occluders.textures import TexturesParams
-from tests.occluders.test_hands import PARAMS as HANDS
-from tests.occluders.test_objects import PARAMS as OBJECTS
-from tests.occluders.test_objects import SELECTION
+from tests.occluders.imports import PARAMS, run
 from tests.releases.build import make_release, photo
 
 FILES = {
@@ -19,22 +14,8 @@ FILES = {
 }
 
 
-def params(size_px=40):
-    return OccludersParams(
-        samples_per_shard=8,
-        hands=HandsParams(**HANDS),
-        objects=ObjectsParams(**OBJECTS, selection=SelectionParams(**SELECTION)),
-        textures=TexturesParams(size_px=size_px, jpeg_quality=90),
-    )
-
-
-def run(tmp_path, files, **values):
-    release = make_release(tmp_path / "raw", "dtd", files)
-    return import_occluders("textures", release, tmp_path / "textures", params(**values), workers=1)
-
-
 def test_textures_take_a_shorter_side_and_keep_their_aspect(tmp_path):
-    textures = run(tmp_path, FILES)
+    textures = run(tmp_path, "textures", "dtd", FILES)
     assert textures.keys == ["banded_0002", "dotted_0001"]
     assert textures.image("dotted_0001").shape == (40, 64, 3)
     assert textures.image("banded_0002").shape == (60, 40, 3)
@@ -43,36 +24,27 @@ def test_textures_take_a_shorter_side_and_keep_their_aspect(tmp_path):
 
 
 def test_zero_keeps_the_releases_bytes(tmp_path):
-    textures = run(tmp_path, FILES, size_px=0)
+    textures = run(tmp_path, "textures", "dtd", FILES, size_px=0)
     assert textures.read("dotted_0001", "jpg") in FILES.values()
 
 
 def test_bad_textures_are_named(tmp_path):
     bad = {"dtd-r1.0.1/dtd/images/dotted/dotted_0009.jpg": b"\xff\xd8\xff"}
     with pytest.raises(ValueError, match=r"dotted_0009\.jpg"):
-        run(tmp_path, FILES | bad)
-    assert not (tmp_path / "textures").exists()
+        run(tmp_path, "textures", "dtd", FILES | bad)
+    assert not (tmp_path / "out").exists()
 
 
 def test_no_textures_list_what_was_found(tmp_path):
     with pytest.raises(ValueError, match=r"expected files like .*found dtd-r1"):
-        run(tmp_path, {"dtd-r1.0.1/dtd/labels/train1.txt": b"x"})
+        run(tmp_path, "textures", "dtd", {"dtd-r1.0.1/dtd/labels/train1.txt": b"x"})
 
 
-@pytest.mark.parametrize(
-    ("kind", "stored"),
-    [
-        ("hands", "cutouts"),
-        ("hands_ego", "cutouts"),
-        ("hands_hgr1", "cutouts"),
-        ("objects", "cutouts"),
-        ("textures", "textures"),
-    ],
-)
+@pytest.mark.parametrize(("kind", "stored"), KINDS.items())
 def test_an_absent_release_gives_an_empty_set_that_says_so(tmp_path, kind, stored):
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "release.json").write_text('{"source": "dtd", "absent": "not here"}')
-    empty = import_occluders(kind, Release(tmp_path / "raw"), tmp_path / kind, params())
+    empty = import_occluders(kind, Release(tmp_path / "raw"), tmp_path / kind, PARAMS)
     assert len(empty) == 0
     assert empty.absent == "not here"
     assert empty.info["kind"] == stored
@@ -81,7 +53,7 @@ def test_an_absent_release_gives_an_empty_set_that_says_so(tmp_path, kind, store
 def test_unknown_kinds_are_named(tmp_path):
     release = make_release(tmp_path / "raw", "dtd", FILES)
     with pytest.raises(ValueError, match=r"must be one of hands, .*, textures; got 'hats'"):
-        import_occluders("hats", release, tmp_path / "hats", params())
+        import_occluders("hats", release, tmp_path / "hats", PARAMS)
 
 
 @pytest.mark.parametrize(
