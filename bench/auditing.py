@@ -1,14 +1,15 @@
-"""How well the audit finds wrong masks: `python -m bench.auditing --data data`.
+"""Measure how well the audit finds wrong masks: `python -m bench.auditing --data data`.
 
-Precision and recall are equal where as many masks are looked at as are wrong. Wrong is a mask of
-whose face, joined with the true one, more than 1 % of the pixels differ. Cases:
+As many masks are looked at as are wrong, so precision equals recall. A mask is wrong if more than
+1 % of the pixels of the union of its face and the true face differ. `disputed_face` is the audit's
+rule; the others are alternatives. Cases:
 
-- o: the occluded faces with their original masks; the corrected ones are the truth. Trained on
-  references only, for most of these masks are wrong: the unoccluded faces, and generated sets.
+- o: the occluded faces with their original masks; the corrected masks are the truth. Most of these
+  masks are wrong, so the network is trained on references only: unoccluded faces, generated sets.
 - c_original: the occluded and unoccluded faces together, with their original masks, in folds.
 - injected: unoccluded faces of which every tenth gets an occluder, hands and objects in turn, and
-  keeps its mask, in folds. Only random shapes are generated references here: hands and objects of
-  the others are those injected.
+  keeps its mask, in folds. Of the generated sets only those with random shapes are references here,
+  because the others show the hands and objects that are injected.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ import pandas as pd
 import torch
 
 from bench.machine import machine
+from face_occlusion.apps.auditing.audit import disputed_face
 from face_occlusion.apps.auditing.crossvalidation import AuditParams, cross_validate
-from face_occlusion.apps.auditing.rules import RULES
 from face_occlusion.apps.auditing.samples import Samples, join, load_samples
 from face_occlusion.core.classes import FACE
 from face_occlusion.core.imageset import ImageSet
@@ -37,6 +38,7 @@ from face_occlusion.generation.presets import paper_params
 LEAST_DIFFERENCE = 0.01  # of the union of two masks' faces
 INJECT_EVERY = 10
 OCCLUDERS = ("hands", "objects")
+TEMPERATURE = 0.1  # of cleanlab's softmin
 
 Case = tuple[Samples, list[Samples], np.ndarray, int]  # audited, references, wrong, folds
 
@@ -76,7 +78,7 @@ def _measure(
     args: argparse.Namespace,
     params: AuditParams,
 ) -> list[dict[str, object]]:
-    unseen = ("randocc",) if name == "injected" else ("",)  # shows none of what is injected
+    unseen = ("randocc",) if name == "injected" else ("",)  # without the injected occluders
     sets = [found for found in args.sets if found.startswith(unseen)]
     audited, references, wrong, folds = case(args.data, params, sets)
     start = time.perf_counter()
@@ -101,11 +103,48 @@ def _measure(
     return rows
 
 
+def disbelief(samples: Samples, probability: np.ndarray) -> np.ndarray:
+    """Return the mean probability against the mask, over all its pixels; (N,) in [0, 1]."""
+    against = _against(samples, probability)
+    return np.nanmean(against.reshape(len(samples), -1), axis=1)
+
+
+def softmin_disbelief(samples: Samples, probability: np.ndarray) -> np.ndarray:
+    """Return 1 - the softmin over pixels of the mask's probability, temperature 0.1.
+
+    As `cleanlab.segmentation.rank.get_label_quality_scores`, "softmin" (Lad and Mueller 2023).
+    """
+    against = _against(samples, probability).reshape(len(samples), -1)
+    weights = np.where(np.isnan(against), 0, np.exp(np.nan_to_num(against) / TEMPERATURE))
+    return (weights * np.nan_to_num(against)).sum(axis=1) / weights.sum(axis=1)
+
+
+def missed_overlap(samples: Samples, probability: np.ndarray) -> np.ndarray:
+    """Return 1 - IoU of the mask's face and the predicted one; (N,) in [0, 1]."""
+    faces, predicted = samples.faces >= 128, (probability >= 0.5) & (samples.known >= 128)
+    both = (faces & predicted).sum(axis=(1, 2))
+    return 1 - both / np.maximum((faces | predicted).sum(axis=(1, 2)), 1)
+
+
+def _against(samples: Samples, probability: np.ndarray) -> np.ndarray:
+    """Return (N, S, S) probability that the mask is wrong; NaN where it is ignored."""
+    against = np.where(samples.faces >= 128, 1 - probability, probability)
+    return np.where(samples.known >= 128, against, np.nan)
+
+
+RULES: dict[str, Callable[[Samples, np.ndarray], np.ndarray]] = {
+    "disputed_face": disputed_face,
+    "disbelief": disbelief,
+    "softmin_disbelief": softmin_disbelief,
+    "missed_overlap": missed_overlap,
+}
+
+
 def judge(scores: np.ndarray, wrong: np.ndarray) -> tuple[float, float]:
     """Return precision (= recall) at the true number of wrong masks, and average precision.
 
     Args:
-        scores: (N,), high for what seems wrong.
+        scores: (N,), high for masks that seem wrong.
         wrong: (N,) bool, at least one.
     """
     hits = wrong[np.argsort(-scores, kind="stable")]
@@ -114,14 +153,14 @@ def judge(scores: np.ndarray, wrong: np.ndarray) -> tuple[float, float]:
 
 
 def audit_o(data: Path, params: AuditParams, sets: Sequence[str]) -> Case:
-    """Judge occluded faces by unoccluded ones and what was generated of them."""
+    """Judge occluded faces by a network trained on unoccluded faces and sets made from them."""
     audited, wrong = _with_truth(data / "faces/o", params)
     wo = load_samples(ImageSet(data / "faces/wo"), "png", params.side_px)
     return audited, [wo, *_generated(data, params, sets)], wrong, 1
 
 
 def audit_c_original(data: Path, params: AuditParams, sets: Sequence[str]) -> Case:
-    """Judge C-Original by itself, in folds."""
+    """Judge C-Original in folds."""
     occluded, wrong_o = _with_truth(data / "faces/o", params)
     unoccluded, wrong_wo = _with_truth(data / "faces/wo", params)
     wrong = np.concatenate([wrong_o, wrong_wo])
@@ -129,7 +168,7 @@ def audit_c_original(data: Path, params: AuditParams, sets: Sequence[str]) -> Ca
 
 
 def audit_injected(data: Path, params: AuditParams, sets: Sequence[str]) -> Case:
-    """Judge unoccluded faces of which some have got an occluder that their mask ignores."""
+    """Judge unoccluded faces, some of which got an occluder that their masks do not show."""
     faces = ImageSet(data / "faces/wo")
     audited = load_samples(faces, "png", params.side_px)
     wrong = np.zeros(len(audited), bool)
@@ -149,7 +188,7 @@ def audit_injected(data: Path, params: AuditParams, sets: Sequence[str]) -> Case
 def inject(
     image: np.ndarray, seg_map: np.ndarray, cutout: np.ndarray, rng: np.random.Generator, kind: str
 ) -> tuple[np.ndarray, float]:
-    """Occlude a face that is left as it is otherwise.
+    """Occlude a face without any other change.
 
     Returns:
         (H, W, 3) uint8 RGB, and the share of the face that is covered.

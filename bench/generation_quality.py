@@ -97,7 +97,7 @@ def harmonisation_rows(
     """Measure colour statistics by strength on composites of held-out images, recoloured."""
     images = collect_images(faces, cutouts, side_px=256, max_faces=256)
     source = CompositeSource(images.split()[1], seed=1, device="cpu")
-    batches = [source.draw(16) for _ in range(-(-num_composites // 16))]
+    batches = [source.sample(16) for _ in range(-(-num_composites // 16))]
     untouched = torch.cat([colour_errors(batch.image, batch) for batch in batches]).mean(dim=0)
     yield f"foreground's squared colour error, {16 * len(batches)} held-out composites"
     yield f"  {'untouched':<20} {untouched[1]:7.0f}"

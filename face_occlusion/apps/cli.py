@@ -1,41 +1,43 @@
-"""The command `face-occlusion`: what users do beside `dvc repro`."""
+"""The command `face-occlusion`: everything that is done outside of `dvc repro`."""
 
-import importlib
 import sys
 
 import typer
 
-COMMANDS = {
-    "The pipeline": ("plan", "run", "profile", "fetch"),
-    "Image sets": ("look", "pack", "unpack", "verify", "card", "overlap", "audit"),
-    "Faces and occluders": ("occlude", "sheets", "align", "train_rainnet"),
-    "Trained networks": ("predict", "export"),
+from face_occlusion.apps.commands import faces, image_sets, networks, pipeline
+
+PANELS = {
+    "The pipeline": (pipeline.plan, pipeline.run, pipeline.profile, pipeline.fetch),
+    "Image sets": (
+        image_sets.look,
+        image_sets.pack,
+        image_sets.unpack,
+        image_sets.verify,
+        image_sets.card,
+        image_sets.overlap,
+        image_sets.audit,
+    ),
+    "Faces and occluders": (faces.occlude, faces.sheets, faces.align, faces.train_rainnet),
+    "Trained networks": (networks.predict, networks.export),
 }
 
 app = typer.Typer(
-    help="Synthetic face occlusion. `dvc repro` runs the whole pipeline; these commands say what "
-    "it would cost and spread it over GPUs, look into what it made, occlude faces of your own, and "
-    "put its networks to use. `face-occlusion COMMAND --help` gives an example of each.",
+    help="Synthetic face occlusion. `dvc repro` runs the whole pipeline. These commands estimate "
+    "what it will cost, spread it over several GPUs, show what it produced, occlude your own "
+    "faces, and apply the trained networks. `face-occlusion COMMAND --help` explains a command "
+    "and gives an example.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",  # its own takes face-occlusion[align] for a style, and drops it
+    rich_markup_mode="markdown",  # rich's own markup would drop the "[align]" of an extra
 )
-
-
-@app.callback()
-def _command_group() -> None:
-    """Keep subcommands even while there is one only."""
-
-
-for _panel, _names in COMMANDS.items():
-    for _name in _names:
-        _module = importlib.import_module(f"face_occlusion.apps.commands.{_name}")
-        app.command(_name.replace("_", "-"), rich_help_panel=_panel)(getattr(_module, _name))
+for _panel, _commands in PANELS.items():
+    for _command in _commands:
+        app.command(_command.__name__.replace("_", "-"), rich_help_panel=_panel)(_command)
 
 
 def main() -> None:
-    """Run it; bad input, and what the file system refuses, end as one line and exit status 1."""
+    """Run the command; bad input or a failing file system ends it with one line and status 1."""
     try:
         app()
     except (ValueError, OSError) as error:  # OSError: no space, no permission, a file in the way

@@ -1,7 +1,5 @@
 """Sets that share photographs or people are told from those that do not."""
 
-import importlib
-
 import numpy as np
 import pytest
 import typer
@@ -11,6 +9,7 @@ from hypothesis.extra.numpy import arrays
 from typer.testing import CliRunner
 
 from bench.overlap import cropped, turned
+from face_occlusion.apps.commands.image_sets import overlap
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.overlap.compare import OverlapParams, compare_identities, find_overlap
@@ -145,7 +144,7 @@ def test_a_limit_that_suspects_everything_is_refused():
 
 def test_the_command_lists_suspected_pairs(sets):
     app = typer.Typer(pretty_exceptions_enable=False)
-    app.command()(importlib.import_module("face_occlusion.apps.commands.overlap").overlap)
+    app.command()(overlap)
     folders = [str(sets[name].folder) for name in ("wo", "wild")]
     result = CliRunner().invoke(app, [*folders, "--workers", "1"])
     assert result.exit_code == 0, result.output

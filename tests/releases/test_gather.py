@@ -13,7 +13,7 @@ import typer
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
-from face_occlusion.apps.commands.fetch import fetch as fetch_command
+from face_occlusion.apps.commands.pipeline import fetch as fetch_command
 from face_occlusion.apps.profiles import compose
 from face_occlusion.releases import drive, table
 from face_occlusion.releases.fetch import fetch_release

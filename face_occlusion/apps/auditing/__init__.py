@@ -1,1 +1,1 @@
-"""Find masks that are probably wrong: rank them, show them, and hand them over for correction."""
+"""Find masks that are probably wrong, rank and show them, and export them for correction."""

@@ -1,15 +1,80 @@
-"""Audit an image set: load, cross-validate, rank, write."""
+"""Audit the masks of an image set: judge, rank, and write what an annotator needs.
+
+That is a page to look through, a table of all scores, and a project to correct masks in LabelMe.
+"""
 
 from __future__ import annotations
 
+import csv
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
+from tqdm import tqdm
+
 from face_occlusion.apps.auditing.crossvalidation import AuditParams, cross_validate
-from face_occlusion.apps.auditing.findings import Finding, rank_masks, write_findings
-from face_occlusion.apps.auditing.rules import disputed_face
-from face_occlusion.apps.auditing.samples import load_samples
+from face_occlusion.apps.auditing.samples import Samples, load_samples
+from face_occlusion.apps.pages import page_template
+from face_occlusion.core.classes import FACE, IGNORED
+from face_occlusion.core.images import encode_jpeg
 from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.imageset.writer import written_aside
+from face_occlusion.core.outlines import labelme_content
+from face_occlusion.reporting.pictures import coloured_errors, outlined, reduced
+
+PAGE, TABLE, LABELME, PICTURES = "index.html", "audit.csv", "labelme", "pictures"
+_SHOWN_PX = 640  # longer side of the page's pictures
+_OUTLINE_RGB = (0, 200, 130)
+_QUALITY = 88
+_DEPTH_FRAC = 1 / 12  # of the side; pixels at least this far from the mask's edge count fully
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """How one mask was judged.
+
+    Attributes:
+        rank: 1 for the most suspicious.
+        key: The sample's key.
+        score: How wrong the mask seems, in [0, 1].
+        probability: (S, S) float32 probability of face by the network.
+        disputed_frac: Share of the mask's face that the network predicts as background.
+    """
+
+    rank: int
+    key: str
+    score: float
+    probability: np.ndarray
+    disputed_frac: float
+
+
+def rank_masks(
+    keys: Sequence[str], scores: np.ndarray, faces: np.ndarray, probability: np.ndarray
+) -> list[Finding]:
+    """Sort masks, the most suspicious first; equal scores by key.
+
+    Args:
+        keys: N keys.
+        scores: (N,).
+        faces: (N, S, S) uint8 share of face by the masks, 255 = all.
+        probability: (N, S, S) float32 probability of face.
+    """
+    order = sorted(range(len(keys)), key=lambda place: (-scores[place], keys[place]))
+    face = faces >= 128
+    disputed = (face & (probability < 0.5)).sum(axis=(1, 2)) / np.maximum(face.sum(axis=(1, 2)), 1)
+    return [
+        Finding(
+            rank=rank,
+            key=keys[place],
+            score=float(scores[place]),
+            probability=probability[place],
+            disputed_frac=float(disputed[place]),
+        )
+        for rank, place in enumerate(order, 1)
+    ]
 
 
 def audit_masks(
@@ -21,13 +86,13 @@ def audit_masks(
     references: Sequence[Path] = (),
     num: int = 100,
 ) -> list[Finding]:
-    """Rank the masks of a set, and write page, table and LabelMe project.
+    """Rank the masks of a set, and write the page, the table and the LabelMe project.
 
     Args:
         folder: The set.
         out: New folder, see `write_findings`.
         params: How the network is trained.
-        part: Whose masks are judged.
+        part: The masks that are judged, `png` or `original.png`.
         references: Sets of faces whose masks (`png`) are known to be good.
         num: How many to show.
 
@@ -60,3 +125,96 @@ def _how(params: AuditParams, references: Sequence[Path]) -> str:
         f"{', '.join(teachers)}, never from the same face. Score: the share of the mask's face "
         "that it disputes, counted the more the further from the edge."
     )
+
+
+def disputed_face(samples: Samples, probability: np.ndarray) -> np.ndarray:
+    """Return the share of each mask's face that the network disputes, weighted by depth.
+
+    A pixel counts less near the mask's edge, where networks and annotators differ without either
+    being wrong. Pixels outside the mask do not count: the audit looks for pixels that are
+    labelled face and are not.
+
+    Args:
+        samples: The samples with their masks.
+        probability: (N, S, S) float32 probability of face.
+
+    Returns:
+        (N,) float64 in [0, 1]; 1 for a mask without a face.
+    """
+    full = _DEPTH_FRAC * samples.faces.shape[1]
+    scores = np.ones(len(samples))
+    for place, (face, odds) in enumerate(zip(samples.faces >= 128, probability, strict=True)):
+        framed = np.pad(face.astype(np.uint8), 1, mode="edge")  # the image's border is not an edge
+        depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
+        weight = np.where(face, np.minimum(depth, full), 0)
+        if weight.any():
+            scores[place] = float((weight * (1 - odds)).sum() / weight.sum())
+    return scores
+
+
+def write_findings(
+    out: Path,
+    image_set: ImageSet,
+    part: str,
+    findings: Sequence[Finding],
+    num: int,
+    how: str,
+) -> None:
+    """Write the findings to a new folder, atomically.
+
+    - `index.html`: the `num` most suspicious masks, with pictures from the same folder;
+    - `labelme/KEY.jpg` and `.json`: the same as a LabelMe project; copy files that you corrected
+      to `labelme/` in the folder that `corrections.folder` names;
+    - `audit.csv`: all masks, ranked; written last, so that files you edit later are newer.
+
+    Args:
+        out: The folder.
+        image_set: The audited set.
+        part: The masks that were judged.
+        findings: All findings, ranked.
+        num: How many to show.
+        how: How they were judged, in a sentence for the page.
+
+    Raises:
+        ValueError: If the folder is in use or a sample cannot be read.
+    """
+    shown = findings[:num]
+    with written_aside(out) as partial:
+        for name in (LABELME, PICTURES):
+            (partial / name).mkdir()
+        for finding in tqdm(shown, desc="write", unit="face", mininterval=0.5):
+            _write_sample(partial, image_set, part, finding)
+        page = page_template("audit.html").render(
+            name=image_set.info["name"], part=part, shown=shown, total=len(findings), how=how
+        )
+        (partial / PAGE).write_text(page, encoding="utf-8")
+        _write_table(partial / TABLE, findings, len(shown))
+
+
+def _write_sample(out: Path, image_set: ImageSet, part: str, finding: Finding) -> None:
+    """Write two pictures for the page, and image and outline for LabelMe."""
+    key = finding.key
+    image, seg_map = image_set.image(key), image_set.seg_map(key, part)
+    (out / LABELME / f"{key}.jpg").write_bytes(image_set.read(key, "jpg"))
+    content = labelme_content(f"{key}.jpg", (seg_map == FACE).astype(np.uint8))
+    (out / LABELME / f"{key}.json").write_text(f"{json.dumps(content, indent=1)}\n")
+    small = reduced(image, _SHOWN_PX)
+    size = small.shape[1], small.shape[0]
+    shown = cv2.resize(seg_map, size, interpolation=cv2.INTER_NEAREST)
+    predicted = cv2.resize(finding.probability, size) >= 0.5
+    target = np.where(shown == IGNORED, IGNORED, predicted).astype(np.uint8)
+    pictures = {
+        "mask": outlined(small, shown == FACE, _OUTLINE_RGB),
+        "dispute": coloured_errors(small, shown == FACE, target),
+    }
+    for name, picture in pictures.items():
+        (out / PICTURES / f"{key}.{name}.jpg").write_bytes(encode_jpeg(picture, _QUALITY))
+
+
+def _write_table(path: Path, findings: Sequence[Finding], num_shown: int) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["rank", "key", "score", "disputed_frac", "shown"])
+        for finding in findings:
+            numbers = (f"{finding.score:.5f}", f"{finding.disputed_frac:.5f}")
+            table.writerow([finding.rank, finding.key, *numbers, int(finding.rank <= num_shown)])

@@ -1,21 +1,23 @@
-"""What a network thinks of each mask that has not seen it, nor another of the same face."""
+"""Predict each face by a small network that was trained without any image of that face."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from face_occlusion.apps.auditing.network import FaceFinder
-from face_occlusion.apps.auditing.patches import draw_batch
-from face_occlusion.apps.auditing.samples import Samples, join
+from face_occlusion.apps.auditing.samples import Samples, join, sample_batch
 
+_WIDTHS = (16, 32, 48, 64)
+_CHANNELS = 5  # red, green, blue, x, y
 _PEAK_RATE, _DECAY = 4e-3, 0.01
-_SEEN_AT_ONCE = 64
+_PREDICT_BATCH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +25,13 @@ class AuditParams:
     """How the network is trained.
 
     Attributes:
-        side_px: It sees squares of this side.
-        folds: Networks; each judges the samples that it was not trained on. With 1, the only one
-            is trained on nothing but references.
-        iterations: Steps of each.
+        side_px: Side of the squares that it sees.
+        folds: Number of networks; each judges the samples that it was not trained on. With 1, the
+            only network is trained on references only.
+        iterations: Training steps of each network.
         batch_size: Samples in a step.
-        cover_prob: How many samples are covered by a piece of another one.
-        seed: Of folds, weights and draws.
+        cover_prob: Share of the samples that are covered by a piece of another one.
+        seed: Seed of folds, weights and batches.
     """
 
     side_px: int = 96
@@ -58,13 +60,13 @@ def cross_validate(
 ) -> np.ndarray:
     """Predict every audited sample by a network that has not seen its group.
 
-    Masks of the other folds are trained on, wrong ones too: most of all must be right. The same
-    call gives the same numbers on the same machine.
+    The masks of the other folds are trained on, including wrong ones, so most must be right. The
+    same call gives the same numbers on the same machine.
 
     Args:
-        audited: What to judge.
-        references: Trained on in every fold, less what shows a face of the fold.
-        params: How.
+        audited: The samples to judge.
+        references: Trained on in every fold, except those that show a face of the fold.
+        params: How the networks are trained.
 
     Returns:
         (N, S, S) float32 probability of face.
@@ -92,7 +94,7 @@ def cross_validate(
 
 
 def assign_folds(groups: Sequence[str], params: AuditParams) -> np.ndarray:
-    """Deal groups out to folds at random, in turn.
+    """Assign groups to folds at random, all folds alike in size.
 
     Returns:
         (N,) fold of each sample.
@@ -119,10 +121,10 @@ def _fit(
         optimizer, _PEAK_RATE, total_steps=params.iterations
     )
     for _ in range(params.iterations):
-        drawn = draw_batch(samples, rng.choice(seen, params.batch_size), params.cover_prob, rng)
-        images, faces, weights = map(torch.from_numpy, drawn)
-        odds = network(images.permute(0, 3, 1, 2))
-        loss = F.binary_cross_entropy_with_logits(odds, faces, weights)
+        sampled = sample_batch(samples, rng.choice(seen, params.batch_size), params.cover_prob, rng)
+        images, faces, weights = map(torch.from_numpy, sampled)
+        log_odds = network(images.permute(0, 3, 1, 2))
+        loss = F.binary_cross_entropy_with_logits(log_odds, faces, weights)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -135,8 +137,67 @@ def _fit(
 def _predict(network: FaceFinder, images: np.ndarray) -> np.ndarray:
     """Return (N, S, S) float32 probability of face: the mean over image and mirror image."""
     found = []
-    for start in range(0, len(images), _SEEN_AT_ONCE):
-        batch = torch.from_numpy(images[start : start + _SEEN_AT_ONCE]).permute(0, 3, 1, 2) / 255
+    for start in range(0, len(images), _PREDICT_BATCH):
+        batch = torch.from_numpy(images[start : start + _PREDICT_BATCH]).permute(0, 3, 1, 2) / 255
         mirrored = torch.sigmoid(network(batch.flip(-1))).flip(-1)
         found.append((torch.sigmoid(network(batch)) + mirrored) / 2)
     return torch.cat(found).numpy()
+
+
+def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(),
+    )
+
+
+class FaceFinder(nn.Module):
+    """An hourglass of 154,000 weights with added skips; its finest features have half the size.
+
+    Its input has the x and y of each pixel as channels in addition to the colours: faces are
+    aligned, so the place says much, and a network this small could not learn it by itself.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(
+            nn.Sequential(_conv(before, after, 2), _conv(after, after))
+            for before, after in itertools.pairwise((_CHANNELS, *_WIDTHS))
+        )
+        upwards = list(itertools.pairwise(_WIDTHS[::-1]))
+        self.narrow = nn.ModuleList(nn.Conv2d(before, after, 1) for before, after in upwards)
+        self.up = nn.ModuleList(_conv(after, after) for _, after in upwards)
+        self.head = nn.Conv2d(_WIDTHS[0], 1, 1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return log odds of face.
+
+        Args:
+            images: (N, 3, H, W) float32 RGB in [0, 1].
+
+        Returns:
+            (N, H, W) float32.
+        """
+        size = images.shape[-2:]
+        features = torch.cat([(images - 0.5) * 4, _coordinates(images)], 1)
+        skips = []
+        for down in self.down:
+            features = down(features)
+            skips.append(features)
+        for narrow, up, skip in zip(self.narrow, self.up, skips[-2::-1], strict=True):
+            features = up(skip + _enlarged(narrow(features), skip.shape[-2:]))
+        return _enlarged(self.head(features), size)[:, 0]
+
+
+def _coordinates(images: torch.Tensor) -> torch.Tensor:
+    """Return (N, 2, H, W) x and y, -1 to 1."""
+    count, _, height, width = images.shape
+    grid = torch.meshgrid(
+        torch.linspace(-1, 1, width), torch.linspace(-1, 1, height), indexing="xy"
+    )
+    return torch.stack(grid).expand(count, -1, -1, -1)
+
+
+def _enlarged(features: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    return F.interpolate(features, size=size, mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""Images and masks of a set at the auditor's size, with what belongs together."""
+"""Load a set's images and masks at the auditor's size, and sample training batches from them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from face_occlusion.core.classes import FACE, IGNORED
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import ordered_map
 
-_ALONE_UP_TO = 1000  # samples that are read faster here than processes start
+_ONE_PROCESS_UP_TO = 1000  # samples, which are read before other processes would have started
+_TURN_DEG, _ZOOM_RANGE, _SHIFT_FRAC = 15, (0.9, 1.15), 0.06
+_PIECE_FRAC_RANGE = (0.12, 0.4)  # a piece's longest radius / side of the image
+_SUBPIXEL_BITS = 4
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,8 @@ class Samples:
     """Small pictures with their masks.
 
     Attributes:
-        keys: What each is called in its set.
-        groups: Whose face each shows: samples of one group are never on both sides of a fold.
+        keys: The key of each in its set.
+        groups: Whose face each shows: a group is never both trained on and judged.
         images: (N, S, S, 3) uint8 RGB.
         faces: (N, S, S) uint8 share of face by the mask, 255 = all.
         known: (N, S, S) uint8 share that the mask does not ignore, 255 = all.
@@ -39,11 +42,11 @@ class Samples:
 
 
 def load_samples(image_set: ImageSet, part: str, side_px: int) -> Samples:
-    """Read a set, squeezed into squares.
+    """Read a set, each image resized to a square.
 
     Args:
         image_set: Faces with masks.
-        part: Whose masks: `png`, or `original.png`.
+        part: The masks to read: `png`, or `original.png`.
         side_px: Side of the squares.
 
     Raises:
@@ -56,7 +59,7 @@ def load_samples(image_set: ImageSet, part: str, side_px: int) -> Samples:
     faces, known = np.empty((count, *square), np.uint8), np.empty((count, *square), np.uint8)
     groups = []
     load = functools.partial(_load, image_set=image_set, part=part, side_px=side_px)
-    workers = 1 if count <= _ALONE_UP_TO else None
+    workers = 1 if count <= _ONE_PROCESS_UP_TO else None
     loaded = ordered_map(
         load, image_set.keys, desc=f"read {image_set.folder.name}", workers=workers
     )
@@ -83,13 +86,13 @@ def _load(
 
 
 def group_of(key: str, record: Mapping[str, object]) -> str:
-    """Say whose face a sample shows: its identity, the face it was made of, or its own key."""
+    """Return whose face a sample shows: its identity, the face it was made from, or its key."""
     identity = record.get("identity")
     return str(record.get("face", key)) if identity is None else f"identity {identity}"
 
 
 def join(audited: Samples, references: Sequence[Samples]) -> Samples:
-    """Append references to a set; those made of an audited face join its group."""
+    """Append references to a set; those made from an audited face join its group."""
     parts = [audited, *references]
     known_groups = dict(zip(audited.keys, audited.groups, strict=True))
     return Samples(
@@ -99,3 +102,85 @@ def join(audited: Samples, references: Sequence[Samples]) -> Samples:
         faces=np.concatenate([part.faces for part in parts]),
         known=np.concatenate([part.known for part in parts]),
     )
+
+
+def sample_batch(
+    samples: Samples, indices: np.ndarray, cover_prob: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Augment samples, and cover some by a piece of another one, which counts as background.
+
+    A network that was trained on uncovered faces only would predict a hand over a face as face.
+
+    Args:
+        samples: The samples; left unchanged.
+        indices: (B,) which of them.
+        cover_prob: Share of them that is covered, in [0, 1].
+        rng: Source of all random values.
+
+    Returns:
+        (B, S, S, 3) float32 images, (B, S, S) float32 shares of face, and weights, all in [0, 1].
+    """
+    sampled = [
+        _sample(samples, index, int(other), cover_prob, rng)
+        for index, other in zip(indices, rng.permutation(indices), strict=True)
+    ]
+    images, faces, weights = (np.stack(pixels) for pixels in zip(*sampled, strict=True))
+    return images, faces, weights
+
+
+def _sample(
+    samples: Samples, index: int, other: int, cover_prob: float, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    side = samples.images.shape[1]
+    turn = _sample_matrix(side, _TURN_DEG, _ZOOM_RANGE, _SHIFT_FRAC, rng)
+    image = _warp(samples.images[index], turn).astype(np.float32) / 255
+    face = _warp(samples.faces[index], turn).astype(np.float32) / 255
+    known = _warp(samples.known[index], turn).astype(np.float32) / 255
+    if rng.random() < cover_prob:
+        turned = _sample_matrix(side, 180, (0.8, 2.0), 0.4, rng)
+        piece = _warp(samples.images[other], turned).astype(np.float32) / 255
+        alpha = _sample_blob(face, rng)
+        relit = np.clip(piece * rng.uniform(0.6, 1.3), 0, 1)
+        image += alpha[..., np.newaxis] * (relit - image)
+        face, known = face * (1 - alpha), np.maximum(known, alpha)
+    if rng.random() < 0.5:
+        image, face, known = image[:, ::-1], face[:, ::-1], known[:, ::-1]
+    relit = np.clip(image * rng.uniform(0.75, 1.25) + rng.uniform(-0.08, 0.08), 0, 1)
+    return relit.astype(np.float32), face, known
+
+
+def _sample_matrix(
+    side: int,
+    turn_deg: float,
+    zoom_range: tuple[float, float],
+    shift_frac: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    turn, zoom = rng.uniform(-turn_deg, turn_deg), rng.uniform(*zoom_range)
+    matrix = cv2.getRotationMatrix2D((side / 2, side / 2), turn, zoom)
+    matrix[:, 2] += rng.uniform(-shift_frac, shift_frac, 2) * side
+    return matrix
+
+
+def _warp(pixels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    size = pixels.shape[1], pixels.shape[0]
+    return cv2.warpAffine(pixels, matrix, size, borderMode=cv2.BORDER_REFLECT_101)
+
+
+def _sample_blob(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Sample a polygon near a pixel of the face; (S, S) float32 alpha, all 0 without a face."""
+    side = len(face)
+    inside = np.argwhere(face > 0.5)
+    if not len(inside):
+        return np.zeros_like(face)
+    centre_xy = inside[rng.integers(len(inside))][::-1] + rng.normal(0, 0.08 * side, 2)
+    corners = rng.integers(5, 10)
+    angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
+    radii = rng.uniform(0.5, 1, corners) * rng.uniform(*_PIECE_FRAC_RANGE) * side
+    flat = np.stack([np.cos(angles) * radii, np.sin(angles) * radii * rng.uniform(0.35, 1)])
+    turn = rng.uniform(0, np.pi)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    points = np.rint(((rotation @ flat).T + centre_xy) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+    alpha = np.zeros(face.shape, np.uint8)
+    cv2.fillPoly(alpha, [points], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+    return alpha.astype(np.float32) / 255

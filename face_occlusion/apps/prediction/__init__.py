@@ -1,1 +1,1 @@
-"""Apply a trained run to photographs of one's own, and write it as ONNX."""
+"""Apply a trained run to photographs, and export it as ONNX."""

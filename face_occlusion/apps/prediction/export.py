@@ -1,18 +1,24 @@
-"""A run as an ONNX file that anything can run, checked against PyTorch."""
+"""Export a run as an ONNX file with a model card, checked against PyTorch."""
 
 from __future__ import annotations
 
 import importlib.util
 import logging
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from face_occlusion.apps.pages import page_template
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.imageset.cards import inherit
+from face_occlusion.core.json_files import read_json
 from face_occlusion.core.writing import file_aside
 from face_occlusion.evaluation.inference import Segmenter
 from face_occlusion.networks.loss import log_odds
@@ -20,6 +26,7 @@ from face_occlusion.networks.segmentor import FaceSegmentor, normalise
 
 INPUT, OUTPUT = "image", "face_probability"
 TOLERANCE = 1e-3  # largest difference of a probability from PyTorch's
+DATA = Path("data")  # where the pipeline puts the sets that a run was trained on
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 
@@ -40,8 +47,8 @@ class Exported:
     difference: float
 
 
-class _Whole(nn.Module):
-    """From bytes as decoders give them to probabilities: nothing is left to whoever runs it."""
+class _BytesToProbability(nn.Module):
+    """The network with its pre- and postprocessing, so that the file needs neither."""
 
     def __init__(self, model: FaceSegmentor) -> None:
         super().__init__()
@@ -57,31 +64,31 @@ class _Whole(nn.Module):
 def export_onnx(
     segmenter: Segmenter, path: Path, size: tuple[int, int], batch_size: int
 ) -> Exported:
-    """Write a network as ONNX, of a fixed input size, and compare it with PyTorch.
+    """Write a network as ONNX with a fixed input size, and compare it with PyTorch.
 
     Args:
         segmenter: The run's.
-        path: The file; written aside and renamed once it is checked.
+        path: The file; written atomically, after it was checked.
         size: (height, width) of the images it takes.
-        batch_size: Images at once.
+        batch_size: Images in one call.
 
     Raises:
         ValueError: If a package of the extra `export` is missing, the name does not end in
-            `.onnx`, a size is no multiple of 32, or the file's probabilities leave PyTorch's
-            by more than 1e-3: nothing is written.
+            `.onnx`, a size is not a multiple of 32, or the file's probabilities differ from
+            PyTorch's by more than 1e-3: nothing is written.
     """
     _check(path, size, batch_size)
-    whole = _Whole(segmenter.model).cpu().eval()
+    network = _BytesToProbability(segmenter.model).cpu().eval()
     rng = np.random.default_rng(0)
     shape = (batch_size, *size, 3)
-    seen = torch.from_numpy(rng.integers(0, 256, shape, dtype=np.uint8))
+    example = torch.from_numpy(rng.integers(0, 256, shape, dtype=np.uint8))
     with file_aside(path) as partial:
-        _write_onnx(whole, seen, partial)
-        difference = _largest_difference(whole, seen, partial)
+        _write_onnx(network, example, partial)
+        difference = _largest_difference(network, example, partial)
         if not difference <= TOLERANCE:
             raise ValueError(
-                f"{path}: not written, its probabilities leave PyTorch's by {difference:.2g}, "
-                f"more than {TOLERANCE:g}"
+                f"{path}: not written, because its probabilities differ from PyTorch's by "
+                f"{difference:.2g}, more than {TOLERANCE:g}"
             )
     return Exported(path=path, shape=shape, num_bytes=path.stat().st_size, difference=difference)
 
@@ -99,16 +106,16 @@ def _check(path: Path, size: tuple[int, int], batch_size: int) -> None:
         raise ValueError(f"--batch must be at least 1; got {batch_size}")
 
 
-def _write_onnx(whole: nn.Module, seen: Tensor, path: Path) -> None:
-    quiet = logging.getLogger("torch.onnx")  # names torchvision's operators, which are not needed
+def _write_onnx(network: nn.Module, example: Tensor, path: Path) -> None:
+    quiet = logging.getLogger("torch.onnx")  # warns about torchvision's operators, unused here
     level = quiet.level
     quiet.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             torch.onnx.export(
-                whole,
-                (seen,),
+                network,
+                (example,),
                 path,
                 input_names=[INPUT],
                 output_names=[OUTPUT],
@@ -120,11 +127,76 @@ def _write_onnx(whole: nn.Module, seen: Tensor, path: Path) -> None:
         quiet.setLevel(level)
 
 
-def _largest_difference(whole: nn.Module, seen: Tensor, path: Path) -> float:
+def _largest_difference(network: nn.Module, example: Tensor, path: Path) -> float:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (probability,) = session.run(None, {INPUT: seen.numpy()})
+    (probability,) = session.run(None, {INPUT: example.numpy()})
     with torch.inference_mode():
-        expected = whole(seen).numpy()
+        expected = network(example).numpy()
     return float(np.abs(np.asarray(probability) - expected).max())
+
+
+def model_card(
+    folder: Path, exported: Exported, which: str, input_px: int, scores: Mapping[str, float]
+) -> str:
+    """Return the model card of an exported run as Markdown: use, training, scores, licences.
+
+    Args:
+        folder: The run's, with `card.json`.
+        exported: The ONNX file.
+        which: The checkpoint, `last` or `best`.
+        input_px: Side of the images that the run was trained on.
+        scores: The run's mean IoU by benchmark; empty if it has not been evaluated.
+
+    Raises:
+        ValueError: If the run's card, or a set that it was trained on, is missing or damaged.
+    """
+    card = read_json(
+        folder / "card.json", "no such file; a run's folder is written by the train stage"
+    )
+    sources = _sources(card)
+    num, height, width, _ = exported.shape
+    text = page_template("model_card.md").render(
+        run=card.get("run", folder.name),
+        file=exported.path.name,
+        num_bytes=exported.num_bytes,
+        difference=exported.difference,
+        input=INPUT,
+        output=OUTPUT,
+        num=num,
+        height=height,
+        width=width,
+        input_px=input_px,
+        miniature=sources and all(source.get("origin") == "miniature" for source in sources),
+        about=_about(card, which),
+        scores=scores,
+        which=which,
+        sources=[{"licence_url": None, **source} for source in sources],
+    )
+    return f"{text}\n"
+
+
+def _about(card: Mapping[str, Any], which: str) -> dict[str, Any]:
+    """Say what the network is and what it was trained on, by heading."""
+    combination = card.get("combination", {})
+    counts = card.get("counts", {})
+    images = ", ".join(f"{num} of {name}" for name, num in counts.items() if name != "total")
+    return {
+        "network": f"{card.get('model')}, {card.get('num_parameters', 0):,} parameters",
+        "checkpoint": {"last": "the last", "best": "the one selected on RealOcc"}[which],
+        "images": f"{combination.get('title')}, masks {combination.get('masks')}: {images}",
+        "initial weights": card.get("initial_weights"),
+        "iterations": f"{card.get('iterations')}, {card.get('samples_seen')} images seen",
+        "seed": card.get("seed"),
+    }
+
+
+def _sources(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the releases in the sets that a run was trained on, as far as the sets are here."""
+    names = card.get("combination", {}).get("data", [])
+    folders = {name: DATA / name for name in names if (DATA / name / "index.json").is_file()}
+    if not folders:
+        return []
+    releases = inherit(**{name: ImageSet(path) for name, path in folders.items()})["releases"]
+    return list(releases.values())

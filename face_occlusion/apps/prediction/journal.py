@@ -1,4 +1,4 @@
-"""What an unfinished prediction has done, so that the same command goes on from there."""
+"""The journal of an unfinished prediction, from which the same command resumes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ NAME = "unfinished.jsonl"
 
 
 class Journal:
-    """A file of JSON lines in the folder of predictions, there until all of them are.
+    """A file of JSON lines in the folder of predictions, removed when all photographs are done.
 
-    Its first line says how photographs are predicted; a line is added for each that is done,
-    after its files are written. One that changed since, or that could not be read, is not done.
+    Its first line holds the settings; a line is added for each photograph that is done, after its
+    files are written. A photograph that was changed since, or could not be read, is not done.
 
     Args:
         out: The folder of predictions.
-        settings: What predictions depend on beside the photographs; JSON values.
+        settings: What predictions depend on in addition to the photographs; JSON values.
     """
 
     def __init__(self, out: Path, settings: Mapping[str, object]) -> None:
@@ -30,10 +30,10 @@ class Journal:
         self._settings = dict(settings)
 
     def begin(self, photos: Sequence[Photo]) -> dict[Photo, Predicted]:
-        """Start the file, or take up an interrupted one.
+        """Start the file, or resume from an interrupted one.
 
         Returns:
-            What is done of `photos` already.
+            The results of those `photos` that are already done.
 
         Raises:
             ValueError: If the folder holds anything else, or was begun with other settings.
@@ -48,44 +48,49 @@ class Journal:
                 f"{self.out}: begun with {_listed(records[0])}, and now it is "
                 f"{_listed(self._settings)}; name a new folder with --out"
             )
-        kept = {_told(record): record for record in records[1:]}
-        done = {photo: kept[_stamp(photo)] for photo in photos if _stamp(photo) in kept}
+        kept = {_version(record): record for record in records[1:]}
         lines = (json.dumps(record) for record in (self._settings, *kept.values()))
-        write_aside(self._path, "".join(f"{line}\n" for line in lines))  # a torn line goes
-        return {photo: _restored(photo, record) for photo, record in done.items()}
+        write_aside(self._path, "".join(f"{line}\n" for line in lines))  # without a torn last line
+        done = {photo: kept.get(_version(_identify(photo))) for photo in photos}
+        return {photo: _restored(photo, record) for photo, record in done.items() if record}
 
     def add(self, result: Predicted) -> None:
         """Note that a photograph is done."""
         if result.error is not None:
             return
-        stamp = dict(
-            zip(("photo", "name", "modified_ns", "bytes"), _stamp(result.photo), strict=True)
-        )
-        record = {**stamp, "size": result.size, "face_frac": result.face_frac, "seen": result.seen}
+        record = {
+            **_identify(result.photo),
+            "size": result.size,
+            "face_frac": result.face_frac,
+            "seen": result.seen,
+        }
         with self._path.open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps(record)}\n")
 
     def end(self) -> None:
-        """Remove the file: all is done."""
+        """Remove the file: all photographs are done."""
         self._path.unlink()
 
     def _records(self) -> list[dict[str, Any]]:
-        """Read the lines that were written whole."""
+        """Read all complete lines."""
         if not self._path.is_file():
             return []
         lines = self._path.read_text(encoding="utf-8").splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
-def _stamp(photo: Photo) -> tuple[str, str, int, int]:
-    """Tell a photograph from others, and from itself before it was changed."""
-    if not photo.path.is_file():
-        return str(photo.path.absolute()), str(photo.name), 0, 0
-    status = photo.path.stat()
-    return str(photo.path.absolute()), str(photo.name), status.st_mtime_ns, status.st_size
+def _identify(photo: Photo) -> dict[str, str | int]:
+    """Return what identifies a photograph and its present content, as JSON values."""
+    status = photo.path.stat() if photo.path.is_file() else None
+    return {
+        "photo": str(photo.path.absolute()),
+        "name": str(photo.name),
+        "modified_ns": status.st_mtime_ns if status else 0,
+        "bytes": status.st_size if status else 0,
+    }
 
 
-def _told(record: Mapping[str, Any]) -> tuple[str, str, int, int]:
+def _version(record: Mapping[str, Any]) -> tuple[str | int, ...]:
     return record["photo"], record["name"], record["modified_ns"], record["bytes"]
 
 

@@ -1,4 +1,4 @@
-"""Find the photographs a user names: files, and folders with everything in them."""
+"""Find the photographs that a user names: files, and folders with all their subfolders."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Photo:
 
 @dataclass(frozen=True, kw_only=True)
 class Predicted:
-    """What became of one photograph.
+    """The result for one photograph.
 
     Attributes:
         photo: The photograph.
-        size: (height, width) as it is looked at; None if it could not be read.
+        size: (height, width) after EXIF rotation; None if it could not be read.
         face_frac: Share of the pixels that are face.
         seen: How the network saw it: whole, or its aligned faces.
         error: Why there is no prediction, or None.
@@ -47,26 +47,26 @@ class Predicted:
 def find_photos(sources: Sequence[Path], out: Path | None = None) -> list[Photo]:
     """List photographs in the order named; those of a folder sorted, subfolders included.
 
-    Where two would get one name, their suffixes are kept in it (`IMG_1.png`), or the folders that
-    they were found in stand before it (`monday/IMG_1`). Photographs of a format that cannot be
-    read (`NOT_READ`) are listed too, so that nobody misses them in silence.
+    Where two would get the same name, their suffixes are kept in it (`IMG_1.png`), or it is
+    preceded by the folder that was named (`monday/IMG_1`). Photographs of a format that cannot be
+    read (`NOT_READ`) are listed too, so that they are reported.
 
     Args:
         sources: Files and folders.
-        out: The folder of predictions, which may lie in one of them: what it holds is left out.
+        out: The folder of predictions, whose files are left out if it lies in one of `sources`.
 
     Raises:
-        ValueError: If there is none that can be read, a file is not there or no image, or two
-            photographs cannot be told apart by name.
+        ValueError: If no file can be read, a file is missing or not an image, or two photographs
+            would get the same name.
     """
     found = dict.fromkeys(found for source in sources for found in _photos_of(source, out))
     if not any(photo.path.suffix.lower() in SUFFIXES for photo, _ in found):
         raise ValueError(f"no image in {', '.join(map(str, sources))}; {_looked_for()}")
-    return _told_apart(list(found))
+    return _unique_names(list(found))
 
 
 def reason_not_read(path: Path, data: bytes) -> str | None:
-    """Say which format that nothing here decodes a file has, by its first bytes and its name."""
+    """Return why a file cannot be decoded, by its first bytes and its name; None if it can."""
     suffix = path.suffix.lower()
     kind = _BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
     if kind is None and suffix in NOT_READ:
@@ -75,7 +75,7 @@ def reason_not_read(path: Path, data: bytes) -> str | None:
 
 
 def _photos_of(source: Path, out: Path | None) -> Iterator[tuple[Photo, str]]:
-    """Yield the photographs of a file or folder, with the name of the folder they are found in."""
+    """Yield the photographs of a file or folder, with the name of the folder."""
     if source.is_dir():
         out = out and out.absolute()
         for path in sorted(source.rglob("*")):
@@ -91,13 +91,13 @@ def _photos_of(source: Path, out: Path | None) -> Iterator[tuple[Photo, str]]:
 
 
 def _photo(path: Path, below: Path) -> Photo:
-    """Name a photograph; one that is not read keeps its suffix, and so out of others' way."""
+    """Name a photograph; one that cannot be read keeps its suffix and so gets its own name."""
     kept = below if path.suffix.lower() in NOT_READ else below.with_suffix("")
     return Photo(path=path, name=PurePosixPath(kept))
 
 
-def _told_apart(found: Sequence[tuple[Photo, str]]) -> list[Photo]:
-    """Give every photograph a name of its own."""
+def _unique_names(found: Sequence[tuple[Photo, str]]) -> list[Photo]:
+    """Give every photograph a unique name."""
     by_name = defaultdict(list)
     for photo, folder in found:
         by_name[photo.name].append((photo, folder))
@@ -108,7 +108,7 @@ def _told_apart(found: Sequence[tuple[Photo, str]]) -> list[Photo]:
         if other != photo:
             raise ValueError(
                 f"{photo.path} and {other.path} would both be written as '{name}'; "
-                "rename one, or predict them apart"
+                "rename one, or predict them separately"
             )
     return [replace(photo, name=name) for name, photo in names.items()]
 
@@ -116,7 +116,7 @@ def _told_apart(found: Sequence[tuple[Photo, str]]) -> list[Photo]:
 def _longer_name(
     photo: Photo, folder: str, namesakes: Sequence[tuple[Photo, str]]
 ) -> PurePosixPath:
-    """Return what tells a photograph from its namesakes: suffix, folder, or nothing at all."""
+    """Return the name with what distinguishes it from namesakes: suffix, folder, or nothing."""
     if len(namesakes) == 1:
         return photo.name
     if len({other.path.suffix for other, _ in namesakes}) == len(namesakes):

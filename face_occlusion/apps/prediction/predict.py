@@ -11,12 +11,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from tqdm import tqdm
 
-from face_occlusion.apps.prediction.faces_in_photos import AlignedSegmenter
+from face_occlusion.alignment.alignment import Aligned, align
+from face_occlusion.alignment.landmarks import LandmarkDetector
+from face_occlusion.apps.pages import page_template
 from face_occlusion.apps.prediction.journal import Journal
-from face_occlusion.apps.prediction.page import write_page
 from face_occlusion.apps.prediction.photos import Photo, Predicted, reason_not_read
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.core.outlines import labelme_content
@@ -24,10 +26,69 @@ from face_occlusion.core.writing import file_aside, write_aside
 from face_occlusion.evaluation.inference import Segmenter
 from face_occlusion.reporting.pictures import outlined, reduced
 
-SHOWN_PX = 1024  # longer side of overlays and of the photographs beside them
-_AHEAD = 4  # photographs decoded ahead of the network
+SHOWN_PX = 1024  # longer side of the page's pictures
+_PREFETCH = 4  # photographs decoded before the network needs them
 _LINE_RGB = (240, 160, 40)
 _TINT = 0.35
+
+
+class AlignedSegmenter:
+    """A segmenter that detects faces and predicts each in the square that FFHQ would cut out.
+
+    Networks trained on aligned faces expect one that fills the image; in a photograph with much
+    around the face they see it too small.
+
+    Args:
+        segmenter: Predicts a square.
+        size_px: Side of the squares that are cut out.
+
+    Raises:
+        ValueError: If the packages of the extra `align` are missing.
+    """
+
+    def __init__(self, segmenter: Segmenter, size_px: int) -> None:
+        self.segmenter = segmenter
+        self.size_px = size_px
+        self.detector = LandmarkDetector()
+
+    def find(self, image: np.ndarray) -> list[Aligned]:
+        """Cut the faces out of an (H, W, 3) uint8 RGB image, the largest first."""
+        return [
+            align(image, landmarks, self.size_px) for landmarks in self.detector.find_all(image)
+        ]
+
+    def predict(
+        self, faces: Sequence[Aligned], size: tuple[int, ...], *, tta: bool = False
+    ) -> np.ndarray:
+        """Return the probability of face over the photograph; 0 outside the squares.
+
+        Args:
+            faces: As `find` returns them; where squares overlap the higher probability is taken.
+            size: (height, width) of the photograph.
+            tta: As `Segmenter.predict`.
+
+        Returns:
+            (height, width) float32 in [0, 1].
+        """
+        probability = np.zeros(size, np.float32)
+        predicted = self.segmenter.predict_batch([face.image for face in faces], tta=tta)
+        for values, face in zip(predicted, faces, strict=True):
+            np.maximum(probability, unalign(values, face, size), out=probability)
+        return probability
+
+
+def unalign(values: np.ndarray, aligned: Aligned, size: tuple[int, ...]) -> np.ndarray:
+    """Bring a map over an aligned face back to its photograph.
+
+    Args:
+        values: (S, S) float32 over the aligned face.
+        aligned: The face.
+        size: (height, width) of the photograph.
+
+    Returns:
+        (height, width) float32, interpolated linearly; 0 outside the square.
+    """
+    return cv2.warpAffine(values, aligned.to_photograph, (size[1], size[0]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +98,8 @@ class PredictOptions:
     Attributes:
         threshold: Probability from which a pixel is face, in (0, 1).
         tta: See `Segmenter.predict`.
-        aligned: Finds the faces and predicts their aligned squares; None sees photos whole.
-        network: What tells the network from others: an interrupted prediction goes on with the
-            same one only.
+        aligned: Detects the faces and predicts their squares; None predicts photographs whole.
+        network: Identifies the network: only the same one resumes an interrupted prediction.
     """
 
     threshold: float = 0.5
@@ -55,58 +115,58 @@ class PredictOptions:
 def predict_photos(
     segmenter: Segmenter, photos: Sequence[Photo], out: Path, options: PredictOptions
 ) -> list[Predicted]:
-    """Predict photographs of any sizes, streamed: memory does not grow with their number.
+    """Predict photographs of any sizes as a stream: memory does not grow with their number.
 
-    Writes below `out`, each file aside and renamed, NAME being the photo's:
+    Writes below `out`, each file atomically, NAME being the photo's:
 
     - `masks/NAME.png`: face 255, background 0, in the photo's size (as its EXIF turns it);
     - `labelme/NAME.json`: the same as polygons, for LabelMe;
     - `overlays/NAME.jpg` and `photos/NAME.jpg`: what the page shows, up to 1,024 pixels;
     - `predictions.csv` and `index.html`: all of them, and what could not be read.
 
-    A photo that cannot be read does not stop the others. Where it was interrupted, the same call
-    goes on: see `Journal`.
+    A photo that cannot be read does not stop the others. After an interruption the same call
+    resumes: see `Journal`.
 
     Returns:
-        Per photo what became of it, in order.
+        The result of each photo, in order.
 
     Raises:
-        ValueError: If `out` is in use, or was begun in another way.
+        ValueError: If `out` is in use, or was begun with other settings.
     """
-    journal = Journal(out, _settings(options))
-    done = journal.begin(photos)
-    waiting = [photo for photo in photos if photo not in done]
-    bar = tqdm(desc="predict", total=len(photos), initial=len(done), mininterval=0.5)
-    with bar:
-        for photo, image in _read_ahead(waiting):
-            done[photo] = _predict_one(segmenter, photo, image, out, options)
-            journal.add(done[photo])
-            bar.update()
-    results = [done[photo] for photo in photos]
-    _write_table(out / "predictions.csv", results)
-    how = segmenter.describe(tta=options.tta)
-    write_page(out / "index.html", results, {**how, "aligned": options.aligned is not None})
-    journal.end()
-    return results
-
-
-def _settings(options: PredictOptions) -> dict[str, object]:
-    """Say what predictions depend on beside the photographs."""
-    return {
+    settings = {
         "network": options.network,
         "threshold": options.threshold,
         "tta": options.tta,
         "align": options.aligned is not None,
     }
+    journal = Journal(out, settings)
+    done = journal.begin(photos)
+    waiting = [photo for photo in photos if photo not in done]
+    with tqdm(desc="predict", total=len(photos), initial=len(done), mininterval=0.5) as bar:
+        for photo, image in _prefetch(waiting):
+            done[photo] = _predict_one(segmenter, photo, image, out, options)
+            journal.add(done[photo])
+            bar.update()
+    results = [done[photo] for photo in photos]
+    _write_table(out / "predictions.csv", results)
+    how = {**segmenter.describe(tta=options.tta), "aligned": options.aligned is not None}
+    page = page_template("predictions.html").render(
+        done=[result for result in results if result.size],
+        failed=[result for result in results if result.error],
+        how=how,
+    )
+    write_aside(out / "index.html", page)
+    journal.end()
+    return results
 
 
-def _read_ahead(photos: Sequence[Photo]) -> Iterator[tuple[Photo, np.ndarray | ValueError]]:
-    """Yield each photo with its pixels, or with why they cannot be had."""
+def _prefetch(photos: Sequence[Photo]) -> Iterator[tuple[Photo, np.ndarray | ValueError]]:
+    """Yield each photo with its pixels, or with the error that reading it gave."""
     with ThreadPoolExecutor(2) as readers:
         waiting: deque[tuple[Photo, Future[np.ndarray | ValueError]]] = deque()
         for photo in photos:
             waiting.append((photo, readers.submit(_read, photo.path)))
-            if len(waiting) > _AHEAD:
+            if len(waiting) > _PREFETCH:
                 first, read = waiting.popleft()
                 yield first, read.result()
         for photo, read in waiting:

@@ -1,4 +1,4 @@
-"""Runs by folder or by name."""
+"""Find a run by its folder or its name, with its checkpoint and its scores."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def run_folder(run: Path) -> Path:
     """Return a run's folder from its path, or from its name in `models/`.
 
     Raises:
-        ValueError: If there is none; lists the runs that there are.
+        ValueError: If there is no such run; lists the runs in `models/`.
     """
     for folder in (run, MODELS / run):
         if (folder / "config.json").is_file():
@@ -34,7 +34,7 @@ def checkpoint_hash(folder: Path, which: str) -> str:
     """Return the sha256 of a run's checkpoint, `last` or `best`.
 
     Raises:
-        ValueError: If it has none.
+        ValueError: If the run has no such checkpoint.
     """
     path = folder / f"{which}.pth"
     if not path.is_file():

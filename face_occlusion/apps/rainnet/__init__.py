@@ -1,1 +1,1 @@
-"""Train RainNet, the harmonisation network, on composites of the pipeline's own images."""
+"""Train RainNet, the harmonisation network, on composites made from image sets."""

@@ -1,9 +1,9 @@
-"""Draw composites with a wrongly coloured foreground, and what they should look like.
+"""Sample composites with a wrongly coloured foreground, and what they should look like.
 
-Half of them are a region of a photograph, in the shape of a cut-out; half a cut-out pasted on a
-photograph. The whole is first given a common light, then the foreground alone is recoloured: the
-network sees the recoloured one and learns to undo it (as iHarmony4's composites, Cong et al. 2020).
-Runs on any device; all draws come from a CPU generator, so a seed means the same everywhere.
+In half of them the foreground is a region of the photograph in the shape of a cut-out, in the other
+half a cut-out pasted on the photograph. The colours of the whole image are changed first, then
+those of the foreground alone, which the network learns to undo (as in iHarmony4, Cong et al. 2020).
+Runs on any device; all random values come from a CPU generator, so a seed means the same on each.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from face_occlusion.apps.rainnet.training_images import TrainingImages
 
 PASTED_FRAC = 0.5  # the others recolour a region of the photograph
 UNTOUCHED_FRAC = 0.05  # foregrounds left as they are: nothing to undo
-COMMON_LIGHT = 0.5  # strength of the whole image's change, as a share of the foreground's
+COMMON_LIGHT = 0.5  # strength of the whole image's change over that of the foreground's
 SCALE_RANGE = (0.35, 1.0)  # of the square cut-outs, against the image
-ZOOM_RANGE = (0.75, 1.0)  # side of the window taken of the photograph
+ZOOM_RANGE = (0.75, 1.0)  # side of the part of the photograph that is used
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class CompositeSource:
 
     Args:
         images: Photographs and cut-outs.
-        seed: Seed of all draws.
+        seed: Seed of all random values.
         device: Where the images are kept and composites are made.
     """
 
@@ -54,15 +54,8 @@ class CompositeSource:
         self.faces = _planes(images.faces, self.device)
         self.cutouts = _planes(images.cutouts, self.device)
 
-    def draw(self, batch: int) -> Composites:
-        """Draw a batch.
-
-        Args:
-            batch: Number of composites B.
-
-        Returns:
-            The batch, on the source's device.
-        """
+    def sample(self, batch: int) -> Composites:
+        """Sample a batch of B composites, on the source's device."""
         face_index = torch.randint(len(self.faces), (batch,), generator=self.generator)
         cutout_index = torch.randint(len(self.cutouts), (batch,), generator=self.generator)
         faces = _warp(self.faces[face_index.to(self.device)], self._face_windows(batch))
@@ -77,16 +70,16 @@ class CompositeSource:
         return Composites(image * 2 - 1, (alpha >= 0.5).float(), target * 2 - 1)
 
     def _uniform(self, count: int, low: float, high: float) -> torch.Tensor:
-        """Draw (count,) values of an interval, on the source's device."""
+        """Sample (count,) values of an interval, on the source's device."""
         values = torch.rand(count, generator=self.generator) * (high - low) + low
         return values.to(self.device)
 
     def _recolouring(self, batch: int) -> torch.Tensor:
-        """Draw (B, 7) settings of `recolour`."""
+        """Sample (B, 7) settings of `recolour`."""
         return torch.stack([self._uniform(batch, -r, r) for r in RECOLOUR_RANGES], dim=1)
 
     def _face_windows(self, batch: int) -> torch.Tensor:
-        """Draw (B, 2, 3) windows of photographs, half of them mirrored."""
+        """Sample (B, 2, 3) windows of photographs, half of them mirrored."""
         zoom = self._uniform(batch, *ZOOM_RANGE)
         shift_x, shift_y = ((1 - zoom) * self._uniform(batch, -1, 1) for _ in range(2))
         mirror = torch.sign(self._uniform(batch, -1, 1) + 1e-9)
@@ -96,7 +89,7 @@ class CompositeSource:
         return torch.stack(rows, 1)
 
     def _placements(self, batch: int) -> torch.Tensor:
-        """Draw (B, 2, 3) places of cut-outs: any angle, shrunk, middle inside the image."""
+        """Sample (B, 2, 3) places of cut-outs: any angle, shrunk, centre inside the image."""
         size = self._uniform(batch, *SCALE_RANGE)
         angle = self._uniform(batch, -math.pi, math.pi)
         shift_x, shift_y = (self._uniform(batch, -0.6, 0.6) for _ in range(2))

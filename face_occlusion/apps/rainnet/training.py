@@ -1,4 +1,4 @@
-"""Train RainNet on composites of the sets at hand, and measure it on held-out ones."""
+"""Train RainNet on composites, and measure its colour errors on held-out ones."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def train_rainnet(
 
     Args:
         images: Photographs and cut-outs; one in eight of either is held out.
-        out: The checkpoint, a state dict compatible with the published one. The card, JSON, stands
-            beside it under the same stem.
+        out: The checkpoint, a state dict compatible with the published one. The card is written
+            next to it as JSON, under the same stem.
         params: Settings.
         device: Where to train.
 
@@ -89,7 +89,7 @@ def train_rainnet(
         "training": {"faces": len(training.faces), "cutouts": len(training.cutouts)},
         "held_out": {"faces": len(held_out.faces), "cutouts": len(held_out.cutouts)},
         "seconds": round(seconds, 1),
-        "device": device_name(device),
+        "device": _device_name(torch.device(device)),
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -99,12 +99,13 @@ def train_rainnet(
         "errors": evaluate(network, held_out, params.num_held_out, device),
     }
     save_rainnet(network, out)
-    write_card(card, out.with_suffix(".json"))
+    text = json.dumps(card, indent=2, allow_nan=False)
+    write_aside(out.with_suffix(".json"), f"{text}\n")
     return card
 
 
 def initialise(network: RainNet) -> None:
-    """Draw weights as published: convolutions from N(0, 0.02), the rest left at zero."""
+    """Initialise weights as published: convolutions from N(0, 0.02), biases 0."""
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
             torch.nn.init.normal_(module.weight, 0.0, 0.02)
@@ -115,7 +116,7 @@ def initialise(network: RainNet) -> None:
 def optimise(
     network: RainNet, source: CompositeSource, params: TrainingParams
 ) -> list[tuple[int, float]]:
-    """Train in place.
+    """Train a network in place.
 
     Args:
         network: The generator, on the source's device.
@@ -123,7 +124,7 @@ def optimise(
         params: Settings.
 
     Returns:
-        (iteration, loss), about a hundred of them, each the mean since the one before.
+        About a hundred (iteration, loss), each the mean loss since the one before.
 
     Raises:
         ValueError: If the loss is no longer finite.
@@ -138,7 +139,7 @@ def optimise(
     network.train()
     with tqdm(total=params.iterations, desc="RainNet", unit="step") as progress:
         for iteration in range(1, params.iterations + 1):
-            batch = source.draw(params.batch_size)
+            batch = source.sample(params.batch_size)
             loss = foreground_loss(network(batch.image, batch.mask), batch)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
@@ -161,14 +162,14 @@ def optimise(
 
 
 def foreground_loss(output: torch.Tensor, batch: Composites) -> torch.Tensor:
-    """Return the mean absolute error within the foreground, each composite equal.
+    """Return the mean absolute error within the foreground, averaged over composites.
 
     Args:
         output: (B, 3, S, S) the network's output in [-1, 1].
         batch: The composites.
 
     Returns:
-        A scalar on the scale 0-1. Composites with under 100 foreground pixels weigh less.
+        A scalar in [0, 1]. Composites with under 100 foreground pixels weigh less.
     """
     error = ((output - batch.target).abs() * batch.mask).mean(dim=1).sum(dim=(1, 2)) / 2
     area = batch.mask.sum(dim=(1, 2, 3)).clamp(min=MIN_AREA_PX)
@@ -188,9 +189,9 @@ def evaluate(
         device: Where the network is.
 
     Returns:
-        For the input as it is, MKL and Reinhard at their best strengths, and RainNet: `mse`, over
-        all pixels; `fmse`, over the foreground; both in levels of 255, squared, and means over
-        composites (as iHarmony4).
+        By method (the unchanged input, MKL and Reinhard at their best strengths, RainNet): `mse`
+        over all pixels and `fmse` over the foreground, in squared levels of 255, averaged over
+        composites (as in iHarmony4).
     """
     source = CompositeSource(images, HELD_OUT_SEED, device)
     methods: dict[str, Harmonise] = {
@@ -204,7 +205,7 @@ def evaluate(
     errors: dict[str, list[torch.Tensor]] = {name: [] for name in methods}
     remaining = num_composites
     while remaining > 0:
-        batch = source.draw(min(16, remaining))
+        batch = source.sample(min(16, remaining))
         remaining -= len(batch.image)
         for name, method in methods.items():
             errors[name].append(colour_errors(method(batch), batch))
@@ -247,19 +248,12 @@ def by_statistics(batch: Composites, move: statistics.Move, strength: float) -> 
     return output.clamp(-1, 1)
 
 
-def device_name(device: str | torch.device) -> str:
-    """Name the processor for the card."""
-    device = torch.device(device)
+def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def write_card(card: dict[str, Any], path: Path) -> None:
-    """Write a card as JSON, aside first."""
-    write_aside(path, json.dumps(card, indent=2, allow_nan=False) + "\n")
-
-
 def error_table(card: dict[str, Any]) -> str:
-    """Print the errors of a card as lines of text."""
+    """Return the errors of a card as a table of text."""
     lines = [f"{'':10}{'MSE':>10}{'fMSE':>10}   held-out composites, levels of 255 squared"]
     lines += [
         f"{name:10}{error['mse']:10.2f}{error['fmse']:10.2f}"

@@ -1,29 +1,26 @@
-"""Photographs and cut-outs for training RainNet, small enough to be held in memory or carried.
+"""Photographs and cut-outs for training RainNet, small enough to be held in memory.
 
-Faces become squares of one side, cut-outs are fitted into such squares. One `.npz` file holds
-them as JPEG and WebP, so that a machine with a GPU needs no image sets.
+Faces become squares of one side, and cut-outs are fitted into such squares. One `.npz` file can
+hold them as JPEG and PNG, so that another machine can train without the image sets.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
+from face_occlusion.core.images import decode_image, decode_rgba, encode_jpeg, encode_rgba
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.writing import file_aside
 
-if TYPE_CHECKING:
-    from face_occlusion.core.imageset import ImageSet
-
 HELD_OUT = 8  # one key in eight is held out
-QUALITY = 92  # of both
+JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class TrainingImages:
     cutout_keys: Sequence[str]
 
     def __post_init__(self) -> None:
-        """Check that there is something to train on."""
+        """Check that there are enough images to train on and to hold out."""
         if len(self.faces) < 2 or len(self.cutouts) < 2:
             raise ValueError(
                 "at least 2 faces and 2 cut-outs are needed, to train and to hold out; "
@@ -56,9 +53,9 @@ class TrainingImages:
         return self.faces.shape[1]
 
     def split(self) -> tuple[TrainingImages, TrainingImages]:
-        """Split by key into images to train on and images held out; neither shares any.
+        """Split by key into images to train on and images held out.
 
-        One key in eight is held out, chosen by its hash, so that a set that grows moves none.
+        One key in eight is held out, chosen by its hash, so that adding images moves no other.
 
         Raises:
             ValueError: If a part is left with fewer than two faces or cut-outs.
@@ -83,6 +80,31 @@ def _held_out(keys: Sequence[str]) -> np.ndarray:
     return below
 
 
+def read_images(
+    faces: Path, cutouts: Sequence[Path], side_px: int, max_faces: int
+) -> TrainingImages:
+    """Read image sets at training size, or a file by `save_images`.
+
+    Args:
+        faces: An image set of photographs, or the file.
+        cutouts: Image sets of cut-outs; none with a file.
+        side_px: See `collect_images`.
+        max_faces: See `collect_images`.
+
+    Raises:
+        ValueError: If there are no cut-outs, or the sets or the file cannot be read.
+    """
+    if faces.suffix == ".npz":
+        if cutouts:
+            raise ValueError(f"{faces} holds cut-outs already; name no sets of cut-outs with it")
+        return load_images(faces)
+    if not cutouts:
+        raise ValueError("name image sets of cut-outs after that of photographs")
+    return collect_images(
+        ImageSet(faces), [ImageSet(folder) for folder in cutouts], side_px, max_faces
+    )
+
+
 def collect_images(
     faces: ImageSet, cutouts: Sequence[ImageSet], side_px: int, max_faces: int
 ) -> TrainingImages:
@@ -92,7 +114,7 @@ def collect_images(
         faces: Photographs, of faces or anything else; the middle square of each is used.
         cutouts: Sets of premultiplied cut-outs.
         side_px: Side of the squares.
-        max_faces: Faces beyond this many are left out, evenly over the set.
+        max_faces: With more faces than this, so many evenly spaced ones are read.
 
     Returns:
         The images. Cut-outs' keys are preceded by their set's folder name.
@@ -123,52 +145,37 @@ def _square(image: np.ndarray, side_px: int) -> np.ndarray:
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    box = (left, top, left + side, top + side)
-    small = Image.fromarray(image).resize((side_px, side_px), Image.Resampling.BOX, box)
-    return np.asarray(small)
+    return _resize(image[top : top + side, left : left + side], (side_px, side_px))
 
 
 def _fit(cutout: np.ndarray, side_px: int) -> np.ndarray:
     """Resize a premultiplied cut-out into the middle of (side_px, side_px, 4)."""
     height, width = cutout.shape[:2]
     scale = side_px / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    # RGBa is Pillow's name for premultiplied colours; plain channels are resized as they are.
-    channels = [
-        np.asarray(Image.fromarray(np.ascontiguousarray(plane)).resize(size, _filter(scale)))
-        for plane in np.moveaxis(cutout, 2, 0)
-    ]
-    small = np.stack(channels, axis=2)
+    small = _resize(cutout, (max(1, round(width * scale)), max(1, round(height * scale))))
     fitted = np.zeros((side_px, side_px, 4), np.uint8)
-    top, left = (side_px - size[1]) // 2, (side_px - size[0]) // 2
-    fitted[top : top + size[1], left : left + size[0]] = small
+    top, left = (side_px - small.shape[0]) // 2, (side_px - small.shape[1]) // 2
+    fitted[top : top + small.shape[0], left : left + small.shape[1]] = small
     return fitted
 
 
-def _filter(scale: float) -> Image.Resampling:
-    """Average when shrinking, interpolate when enlarging."""
-    return Image.Resampling.BOX if scale < 1 else Image.Resampling.BILINEAR
+def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize to (width, height): average when shrinking, interpolate when enlarging."""
+    shrinks = size[0] < image.shape[1]
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
 def save_images(images: TrainingImages, path: Path) -> None:
-    """Write images to one `.npz` file, written aside first.
-
-    Args:
-        images: What to write: faces as JPEG, cut-outs as WebP with exact alpha.
-        path: The file.
-    """
+    """Write images atomically to one `.npz` file: faces as JPEG, cut-outs as PNG."""
+    encoded = {
+        f"faces/{key}": encode_jpeg(face, JPEG_QUALITY)
+        for key, face in zip(images.face_keys, images.faces, strict=True)
+    } | {
+        f"cutouts/{key}": encode_rgba(cutout)
+        for key, cutout in zip(images.cutout_keys, images.cutouts, strict=True)
+    }
     with file_aside(path) as partial, partial.open("wb") as file:
-        faces, face_ends = _join([_encode(face, "JPEG") for face in images.faces])
-        cutouts, cutout_ends = _join([_encode(cutout, "WEBP") for cutout in images.cutouts])
-        np.savez(
-            file,
-            face_keys=np.array(images.face_keys),
-            cutout_keys=np.array(images.cutout_keys),
-            faces=faces,
-            face_ends=face_ends,
-            cutouts=cutouts,
-            cutout_ends=cutout_ends,
-        )
+        np.savez(file, **{name: np.frombuffer(data, np.uint8) for name, data in encoded.items()})
 
 
 def load_images(path: Path) -> TrainingImages:
@@ -180,37 +187,20 @@ def load_images(path: Path) -> TrainingImages:
     if not path.is_file():
         raise ValueError(f"{path}: no such file of training images")
     try:
-        with np.load(path, allow_pickle=False) as pack:
-            return TrainingImages(
-                np.stack([_decode(blob) for blob in _cut(pack["faces"], pack["face_ends"])]),
-                np.stack([_decode(blob) for blob in _cut(pack["cutouts"], pack["cutout_ends"])]),
-                pack["face_keys"].tolist(),
-                pack["cutout_keys"].tolist(),
-            )
-    except (KeyError, OSError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: no file of training images: {error}") from error
+        with np.load(path, allow_pickle=False) as archive:
+            faces = dict(_entries(archive, "faces/"))
+            cutouts = dict(_entries(archive, "cutouts/"))
+        return TrainingImages(
+            np.stack([decode_image(data, key) for key, data in faces.items()]),
+            np.stack([decode_rgba(data, key) for key, data in cutouts.items()]),
+            list(faces),
+            list(cutouts),
+        )
+    except (OSError, TypeError, ValueError) as error:
+        raise ValueError(f"{path}: not a file of training images: {error}") from error
 
 
-def _join(blobs: Iterable[bytes]) -> tuple[np.ndarray, np.ndarray]:
-    """Join files end to end: their bytes (K,) uint8, and where each ends."""
-    blobs = list(blobs)
-    return np.frombuffer(b"".join(blobs), np.uint8), np.cumsum([len(blob) for blob in blobs])
-
-
-def _cut(joined: np.ndarray, ends: np.ndarray) -> list[bytes]:
-    """Cut joined files apart again."""
-    return [part.tobytes() for part in np.split(joined, ends[:-1])]
-
-
-def _encode(image: np.ndarray, kind: str) -> bytes:
-    """Encode one image with Pillow: JPEG without chroma subsampling, WebP with exact alpha."""
-    file = io.BytesIO()
-    options = {"subsampling": 0} if kind == "JPEG" else {"exact": True}
-    Image.fromarray(image).save(file, kind, quality=QUALITY, **options)
-    return file.getvalue()
-
-
-def _decode(blob: bytes) -> np.ndarray:
-    """Decode one image with Pillow; a premultiplied colour is held below its alpha."""
-    image = np.asarray(Image.open(io.BytesIO(blob)))
-    return image if image.shape[2] == 3 else np.minimum(image, image[..., 3:])
+def _entries(archive: np.lib.npyio.NpzFile, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for name in archive.files:
+        if name.startswith(prefix):
+            yield name.removeprefix(prefix), archive[name].tobytes()

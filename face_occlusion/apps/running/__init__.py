@@ -1,1 +1,1 @@
-"""Running the pipeline: what DVC itself does not look after."""
+"""Run the pipeline on several GPUs or machines, and estimate what it will cost."""

@@ -1,4 +1,4 @@
-"""Hash DVC's cache again: it trusts what lies there.
+"""Find files in DVC's cache that no longer match their hashes, which DVC does not check.
 
 Workspace and cache share files through hard links. A write through such a link, possible as root or
 after `chmod`, changes the cached object, and `dvc push` uploads it under the old name.
@@ -21,12 +21,12 @@ from face_occlusion.core.params import read_yaml
 
 @dataclass(frozen=True, kw_only=True)
 class DamagedObject:
-    """An object of the cache whose content is not what its name says.
+    """An object of the cache whose content does not match the hash in its name.
 
     Attributes:
-        path: Where it lies.
+        path: The file.
         output: The output of dvc.lock that it belongs to, with the file's path in it; None if it
-            belongs to an earlier or another version.
+            belongs to another version of the pipeline.
     """
 
     path: Path
@@ -34,11 +34,11 @@ class DamagedObject:
 
 
 def find_damaged(cache: Path, lock: Path) -> tuple[int, list[DamagedObject]]:
-    """Hash every object of a DVC cache.
+    """Hash every object of a DVC cache and compare it with its name.
 
     Args:
         cache: The cache, usually `.dvc/cache`.
-        lock: `dvc.lock`, which says what objects belong to; may be missing.
+        lock: `dvc.lock`, which names the outputs of the objects; may be missing.
 
     Returns:
         The number of objects, and those that are damaged, sorted by path.
@@ -48,7 +48,9 @@ def find_damaged(cache: Path, lock: Path) -> tuple[int, list[DamagedObject]]:
     """
     root = cache / "files" / "md5"
     if not root.is_dir():
-        raise ValueError(f"{cache}: no cache of DVC 3 (no folder files/md5); name it by --cache")
+        raise ValueError(
+            f"{cache}: not a cache of DVC 3 (it has no folder files/md5); give its path by --cache"
+        )
     objects = sorted(path for path in root.glob("??/*") if path.is_file())
     with ThreadPoolExecutor(num_workers()) as pool:
         whole = list(tqdm(pool.map(_is_whole, objects), total=len(objects), desc="cache"))

@@ -1,12 +1,11 @@
-"""Run a command in a process group of its own, and leave nothing of it behind.
+"""Run a command in its own process group, and end the whole group with it.
 
 `python -I guard.py SECONDS COMMAND...`, with a pipe as standard input that only the starting
-process can write to. Its end, however it comes, closes the pipe: the group is then terminated, and
-killed SECONDS later. `kill -9` of DVC alone would leave the trainer alive; here whatever outlives
-the command goes the same way.
+process holds. When that process ends, even by `kill -9`, the pipe closes: the group is then
+terminated, and killed SECONDS later. Processes that outlive the command are ended the same way.
 
 The first SIGINT, SIGTERM or SIGHUP is passed to the whole group; at the second the group is killed.
-Only the standard library: this starts before every job.
+This file imports only the standard library because it is started before every job.
 """
 
 import contextlib
@@ -29,7 +28,7 @@ def main(seconds: float, command: list[str]) -> int:
         signal.signal(number, lambda received_number, _: received.append(received_number))
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)
     passed_on = 0
-    deadline = math.inf  # when what is left is killed
+    deadline = math.inf  # when the rest of the group is killed
     while child.poll() is None or _signal_group(child.pid, 0):
         for number in received[passed_on:]:
             _signal_group(child.pid, signal.SIGKILL if passed_on else number)
@@ -41,14 +40,14 @@ def main(seconds: float, command: list[str]) -> int:
         if time.monotonic() > deadline:
             _signal_group(child.pid, signal.SIGKILL)
         if time.monotonic() > deadline + 1 or (passed_on > 1 and child.returncode is not None):
-            break  # what is dead and waits for its parent still counts as a member
+            break  # a dead process whose parent has not waited for it still counts as a member
         time.sleep(_TICK)
     status = child.wait()
     return status if status >= 0 else 128 - status
 
 
 def _is_closed(pipe: TextIO) -> bool:
-    """Tell whether the other end of a pipe that nobody writes to is closed."""
+    """Tell whether the other end of a pipe is closed, to which nothing is ever written."""
     return bool(select.select([pipe], [], [], 0)[0])
 
 

@@ -1,7 +1,13 @@
-"""Stages on other machines: one Ray task each, in a clone of its own, results through a remote."""
+"""Run stages on a Ray cluster: one task each, with inputs and results through a DVC remote.
+
+As a program it exchanges one stage's data with the remote, in a process of its own because DVC
+blocks while it waits for its lock: `python -m face_occlusion.apps.running.hosts send STAGE REMOTE`
+pushes what the stage reads, `... receive STAGE REMOTE` takes its results.
+"""
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,30 +17,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from face_occlusion.apps.running.handover import note_path
-from face_occlusion.apps.running.jobs import Job, LocalJob, log_path
-from face_occlusion.apps.running.pipeline import Stage
+from face_occlusion.apps.running.jobs import Job, LocalJob, Slot, log_path
+from face_occlusion.apps.running.pipeline import Stage, forget_results
 from face_occlusion.apps.running.schedule import Launch
-from face_occlusion.apps.running.slots import Slot
-from face_occlusion.apps.running.worker import Answer, Order, run_in_clone
+from face_occlusion.apps.running.worker import StageResult, StageTask, run_in_clone
 from face_occlusion.core.ray_cluster import connect, require_ray
 from face_occlusion.core.timings import keep_time
 
-_SENT_ALONG = ("params.yaml", "dvc.lock", ".gitignore")  # what may differ from the commit
+_SENT_ALONG = ("params.yaml", "dvc.lock", ".gitignore")  # files that may differ from the commit
+_LOCKS = Path(".scratch/handover")  # the dvc.lock that belongs to a stage's inputs
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hosts:
-    """Where stages go.
+    """A cluster, and which stages run on it.
 
     Attributes:
         address: Of the Ray cluster, as `ray.init` takes it: `auto`, `ray://HOST:10001`, `local`.
         remote: Name of the DVC remote that all machines reach.
-        source: Git address that all machines can clone; None for the remote `origin`, or this
-            repository's own path without one.
-        groups: The stages that go (`train`); all others run here.
-        gpus: For each stage.
-        clones: Folder on each machine.
+        source: Git address that all machines can clone; None for the git remote `origin`, or this
+            repository's own path if there is none.
+        groups: The groups of stages (`train`) that run there; all others run here.
+        gpus: GPUs for each stage.
+        clones: Folder for clones on each machine.
     """
 
     address: str
@@ -45,8 +50,8 @@ class Hosts:
     clones: str
 
 
-class _RemoteJob:
-    """A stage on another machine: its inputs go, it runs, its results come."""
+class _JobSequence:
+    """Jobs that run one after the other as one: send the inputs, run, receive the results."""
 
     def __init__(self, *parts: Callable[[], Job]) -> None:
         self._parts = list(parts)
@@ -69,10 +74,12 @@ class _RemoteJob:
         self._part.send(number)
 
 
-class _Task:
-    """A Ray task as a job; its answer is handed on."""
+class _RayJob:
+    """A Ray task as a job; `keep` is called with its result."""
 
-    def __init__(self, ray: Any, reference: Any, log: Path, keep: Callable[[Answer], None]) -> None:
+    def __init__(
+        self, ray: Any, reference: Any, log: Path, keep: Callable[[StageResult], None]
+    ) -> None:
         self.log = log
         self._keep = keep
         self._ray = ray
@@ -83,12 +90,12 @@ class _Task:
         if not self._ray.wait([self._reference], timeout=0)[0]:
             return None
         try:
-            answer: Answer = self._ray.get(self._reference)
+            result: StageResult = self._ray.get(self._reference)
         except self._ray.exceptions.RayError as error:
-            answer = Answer(status=1, printed=f"{error}\n", seconds=None)
-        self.log.write_text(answer.printed)
-        self._keep(answer)
-        return answer.status
+            result = StageResult(status=1, output=f"{error}\n", seconds=None)
+        self.log.write_text(result.output)
+        self._keep(result)
+        return result.status
 
     def send(self, number: int) -> None:
         self._sent += 1
@@ -97,16 +104,16 @@ class _Task:
 
 @contextmanager
 def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
-    """Give what starts a stage on a Ray cluster, or here if it is not one of those that go.
+    """Yield the function that starts a stage on the cluster, or here if it does not run there.
 
     Args:
         root: The repository's root.
-        hosts: Where stages go.
+        hosts: The cluster.
         here: Starts a stage on this machine.
 
     Raises:
         ValueError: If Ray is not installed, no cluster answers or it refuses the token, the remote
-            is unknown, or there are changes that are in no commit and are not sent along.
+            is unknown, or there are uncommitted changes that are not sent along.
     """
     ray = require_ray("--ray")
     commit = _clean_commit(root)
@@ -115,24 +122,23 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
     started = not ray.is_initialized()
     if started:
         connect(ray, hosts.address, f"--ray {hosts.address}")
-    task = ray.remote(num_gpus=hosts.gpus, max_retries=2)(run_in_clone)
+    ray_task = ray.remote(num_gpus=hosts.gpus, max_retries=2)(run_in_clone)
 
     def launch(stage: Stage, slot: Slot) -> Job:
         if stage.group not in hosts.groups or not stage.travels:
             return here(stage, slot)
 
-        def hand_over(action: str) -> Job:
-            module = "face_occlusion.apps.running.handover"
-            command = [sys.executable, "-m", module, action, stage.name, hosts.remote]
+        def exchange(action: str) -> Job:
+            command = [sys.executable, "-m", __name__, action, stage.name, hosts.remote]
             log = log_path(root, stage.name).with_suffix(f".{action}.log")
             return LocalJob(command, log, slot.environment, root)
 
-        def keep(answer: Answer) -> None:
-            if answer.seconds is not None:
-                keep_time(root, stage.name, answer.seconds)
+        def keep(result: StageResult) -> None:
+            if result.seconds is not None:
+                keep_time(root, stage.name, result.seconds)
 
-        def run_away() -> Job:
-            order = Order(
+        def run_there() -> Job:
+            task = StageTask(
                 stage=stage.name,
                 upstream=stage.upstream,
                 source=source,
@@ -143,9 +149,9 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
                 clones=hosts.clones,
                 environment=slot.environment,
             )
-            return _Task(ray, task.remote(order), log_path(root, stage.name), keep)
+            return _RayJob(ray, ray_task.remote(task), log_path(root, stage.name), keep)
 
-        return _RemoteJob(lambda: hand_over("send"), run_away, lambda: hand_over("fetch"))
+        return _JobSequence(lambda: exchange("send"), run_there, lambda: exchange("receive"))
 
     try:
         yield launch
@@ -159,7 +165,7 @@ def _files(root: Path, stage: str) -> dict[str, bytes]:
 
     Those named .gitignore count, as folders that stages read may hold one.
     """
-    sources = {"dvc.lock": note_path(root, stage), "params.yaml": root / "params.yaml"}
+    sources = {"dvc.lock": _sent_lock(root, stage), "params.yaml": root / "params.yaml"}
     changed = _git(root, "status", "--porcelain", "-uall", "--", "*.gitignore").splitlines()
     sources |= {line[3:]: root / line[3:] for line in changed}
     return {name: path.read_bytes() for name, path in sources.items() if path.is_file()}
@@ -193,3 +199,58 @@ def _remote_url(root: Path, remote: str) -> str:
                 "add it with `dvc remote add NAME URL`"
             )
         return str(known[remote]["url"])
+
+
+def _sent_lock(root: Path, stage: str) -> Path:
+    """Return where `send` leaves the dvc.lock that belongs to a stage's inputs."""
+    return root / _LOCKS / f"{stage.replace('/', '_')}.lock"
+
+
+def send(root: Path, stage: str, remote: str) -> None:
+    """Push the outputs that a stage reads, and copy dvc.lock while no process writes it."""
+    from dvc.repo import Repo
+
+    with Repo(str(root), _wait_for_lock=True) as repo:
+        (reader,) = repo.stage.collect(stage)
+        upstream = sorted(needed.addressing for needed in repo.index.graph.successors(reader))
+        if upstream:
+            repo.push(upstream, remote=remote)
+        copy = _sent_lock(root, stage)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.unlink(missing_ok=True)
+        with repo.lock:
+            if (root / "dvc.lock").is_file():
+                shutil.copyfile(root / "dvc.lock", copy)
+
+
+def receive(root: Path, stage: str, remote: str) -> None:
+    """Take a stage's results from the remote's run cache, and record them in dvc.lock.
+
+    Raises:
+        ValueError: If the remote has no results for the stage's inputs as they are here.
+    """
+    from dvc.repo import Repo
+    from dvc.stage.cache import RunCacheNotFoundError
+
+    config = {"core": {"remote": remote}}
+    with Repo(str(root), config=config, _wait_for_lock=True) as repo:
+        with repo.lock:
+            repo.stage_cache.pull(remote)
+            (wanted,) = repo.stage.collect(stage)
+            forget_results(wanted)
+            try:
+                repo.stage_cache.restore(wanted, pull=True)
+            except RunCacheNotFoundError as error:
+                raise ValueError(
+                    f"remote '{remote}' has no result of {stage} for its inputs as they are here"
+                ) from error
+        repo.reproduce(stage, single_item=True)  # pyright: ignore[reportArgumentType]  # decorated
+
+
+if __name__ == "__main__":
+    action, stage_name, remote_name = sys.argv[1:]
+    try:
+        {"send": send, "receive": receive}[action](Path.cwd(), stage_name, remote_name)
+    except ValueError as error:
+        print(f"ERROR: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,4 +1,8 @@
-"""One stage as a process group: `dvc repro --single-item STAGE`, its output in a log file."""
+"""One stage as a process group, and the slots that stages run in.
+
+A stage runs as `dvc repro --single-item STAGE`, with its output in a log file. A slot decides
+which GPUs and how many cores it gets.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +13,87 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from face_occlusion.apps.running import guard
+from face_occlusion.core.parallel import num_workers
 
 LOGS = Path(".scratch/logs")
 GRACE_SECONDS = 10.0  # for a group to end by itself before it is killed
+
+# stages.train reads it, and starts that many processes for one run.
+_GPUS_PER_RUN = "FACE_OCCLUSION_GPUS_PER_RUN"
 
 # DVC waits for the repository's lock if asked, but three seconds only for the list of locked paths.
 _LOCKED = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
 
 
+@dataclass(frozen=True)
+class Slot:
+    """A place for one stage at a time.
+
+    Attributes:
+        number: From 0.
+        environment: Variables that a stage in it gets.
+    """
+
+    number: int
+    environment: dict[str, str]
+
+
+def make_slots(
+    jobs: int | None, gpus: list[str], gpus_per_job: int, *, on_cluster: bool = False
+) -> list[Slot]:
+    """Divide the GPUs and cores of this machine among jobs.
+
+    Each job sees its own `gpus_per_job` GPUs; with more jobs than GPUs, jobs share them. Without
+    GPUs the variable CUDA_VISIBLE_DEVICES is left unchanged. Libraries that would start one
+    thread per core are limited to a job's share of the cores, unless OMP_NUM_THREADS is set.
+
+    Args:
+        jobs: Number of jobs at a time; None for as many as the GPUs allow, one without GPUs.
+        gpus: Numbers or UUIDs, as CUDA_VISIBLE_DEVICES takes them.
+        gpus_per_job: GPUs of each job.
+        on_cluster: Whether a Ray cluster has the GPUs, and assigns them itself.
+
+    Raises:
+        ValueError: If a number is not positive, a GPU is named twice, or they cannot be divided.
+    """
+    if on_cluster and gpus:
+        raise ValueError("--gpus names GPUs of this machine; omit it with --ray: Ray assigns GPUs")
+    if gpus_per_job < 1 or (jobs is not None and jobs < 1):
+        raise ValueError(
+            f"--jobs and --gpus-per-job must be positive; got {jobs} and {gpus_per_job}"
+        )
+    if len(set(gpus)) < len(gpus):
+        raise ValueError(f"--gpus names a GPU twice: {','.join(gpus)}")
+    if gpus_per_job > 1 and not on_cluster and (not gpus or len(gpus) % gpus_per_job):
+        raise ValueError(
+            f"--gpus must name a multiple of --gpus-per-job {gpus_per_job} GPUs; got {len(gpus)}"
+        )
+    sets = [gpus[at : at + gpus_per_job] for at in range(0, len(gpus), gpus_per_job)]
+    count = jobs or len(sets) or 1
+    slots = []
+    for number in range(count):
+        environment = {}
+        if not on_cluster and "OMP_NUM_THREADS" not in os.environ:
+            environment["OMP_NUM_THREADS"] = str(max(1, num_workers() // count))
+        if sets:
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(sets[number % len(sets)])
+        if gpus_per_job > 1:
+            environment[_GPUS_PER_RUN] = str(gpus_per_job)
+        slots.append(Slot(number, environment))
+    return slots
+
+
 class Job(Protocol):
-    """A stage that runs somewhere."""
+    """A running stage, on this machine or another."""
 
     @property
     def log(self) -> Path:
-        """File of what it prints."""
+        """File with its output."""
         ...
 
     def poll(self) -> int | None:
@@ -39,25 +106,27 @@ class Job(Protocol):
 
 
 class LocalJob:
-    """A command under a guard: it ends with this process, whatever ends that.
+    """A command on this machine that ends when this process ends, however that happens.
 
     Attributes:
-        log: File of what the command prints.
+        log: File with the command's output.
     """
 
     def __init__(
         self, command: Sequence[str], log: Path, environment: Mapping[str, str], root: Path
     ) -> None:
-        """Start it.
+        """Start the command.
 
         Args:
-            command: What to run.
-            log: Written anew.
-            environment: What is added to, or replaces, this process's.
+            command: What to run, under `guard`.
+            log: File for its output, replaced.
+            environment: Variables added to those of this process.
             root: Working folder.
         """
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
+        programs = str(Path(sys.executable).parent)  # `python` and `dvc` of this environment
+        path = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])
         with log.open("wb") as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", guard.__file__, str(GRACE_SECONDS), *command],
@@ -65,7 +134,7 @@ class LocalJob:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 cwd=root,
-                env=os.environ | _own_python_first() | dict(environment),
+                env=os.environ | {"PATH": path} | dict(environment),
                 start_new_session=True,  # Ctrl-C in a terminal reaches the scheduler alone
             )
 
@@ -78,19 +147,13 @@ class LocalJob:
         self._process.send_signal(number)
 
 
-def _own_python_first() -> dict[str, str]:
-    """Return a PATH whose `python` and `dvc` are this environment's."""
-    folder = str(Path(sys.executable).parent)
-    return {"PATH": os.pathsep.join([folder, os.environ.get("PATH", os.defpath)])}
-
-
 def repro_command(stage: str) -> list[str]:
-    """Return DVC's command for one stage, without those before it."""
+    """Return DVC's command for one stage, without the stages before it."""
     return [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
 
 
 def log_path(root: Path, stage: str) -> Path:
-    """Return where a stage's output goes."""
+    """Return the log file of a stage."""
     return root / LOGS / f"{stage.replace('/', '_')}.log"
 
 

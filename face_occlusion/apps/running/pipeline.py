@@ -1,7 +1,7 @@
-"""The pipeline as DVC sees it: its stages in order, and which of them are stale.
+"""The stages of the pipeline in order, and which of them are out of date.
 
-`dvc repro --dry` and `dvc status` name the stages that are stale by themselves; what follows from
-them is added here. Nothing is locked or written, so this may be asked while the pipeline runs.
+`dvc repro --dry` and `dvc status` name the stages whose own inputs changed; the stages that follow
+from those are added here. Nothing is locked or written, so this works while the pipeline runs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from dvc.repo import Repo
     from dvc.stage import Stage as DvcStage
 
+FOLLOWS = "follows "  # how a reason starts that lies in an earlier stage
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
@@ -29,7 +31,7 @@ class Stage:
         restorable: Whether DVC's cache holds the outputs, so that nothing would be computed. Known
             only where no upstream stage is stale.
         size: Bytes of its outputs when it last ran; None if it never did.
-        travels: Whether the run cache takes its results, and with it other machines.
+        travels: Whether DVC's run cache stores its results, so that another machine can run it.
     """
 
     name: str
@@ -46,7 +48,7 @@ class Stage:
 
     @property
     def stale(self) -> bool:
-        """Whether `dvc repro` would look at it."""
+        """Whether it is out of date."""
         return self.reason is not None
 
 
@@ -55,8 +57,8 @@ def read_pipeline(root: Path, targets: Iterable[str] = ()) -> dict[str, Stage]:
 
     Args:
         root: The repository's root.
-        targets: Stages, or groups of a `foreach` or `matrix`, that are wanted with everything
-            before them; empty for all of dvc.yaml.
+        targets: Stages, or groups of a `foreach` or `matrix`, read with everything they need;
+            empty for all of dvc.yaml.
 
     Raises:
         ValueError: If there is no pipeline, or no such target.
@@ -67,7 +69,7 @@ def read_pipeline(root: Path, targets: Iterable[str] = ()) -> dict[str, Stage]:
     from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 
     try:
-        # it would announce on stdout what it restores
+        # at its usual level DVC prints what it restores
         with set_loggers_level(logging.ERROR), Repo(str(root)) as repo:
             graph = get_active_graph(repo.index.graph)
             wanted = collect_stages(repo, [*targets] or ["dvc.yaml"])
@@ -86,7 +88,7 @@ def _read_stage(
 ) -> Stage:
     size = _size(stage)
     late = [name for name in upstream if before[name].stale]
-    reason = f"follows {_name_few(late, most=1)}" if late else _why_stale(stage)
+    reason = FOLLOWS + _name_few(late, most=1) if late else _why_stale(stage)
     return Stage(
         name=stage.addressing,
         upstream=tuple(upstream),
@@ -109,7 +111,7 @@ def _size(stage: DvcStage) -> int | None:
 
 
 def _why_stale(stage: DvcStage) -> str | None:
-    """Return what `Stage.changed` finds, without its locks: they would wait for a running stage."""
+    """Return what `Stage.changed` finds, without its locks, which would wait for running stages."""
     if stage.changed_stage():
         return "its command changed, or it is new"
     if not stage.frozen:
@@ -123,7 +125,7 @@ def _why_stale(stage: DvcStage) -> str | None:
 
 
 def _changed(dep: Dependency) -> list[str]:
-    """Name what changed: the path, or each key of a parameter file."""
+    """Return what changed: the path, or each key of a parameter file."""
     return [
         name
         for path, state in dep.status().items()
@@ -132,18 +134,24 @@ def _changed(dep: Dependency) -> list[str]:
 
 
 def _is_restorable(repo: Repo, stage: DvcStage) -> bool:
-    """Tell whether DVC would check the outputs out of its cache. Alters only `stage`, in memory."""
+    """Tell whether DVC would check the outputs out of its cache; changes `stage` in memory only."""
     from dvc.stage.cache import RunCacheNotFoundError
-    from dvc_data.hashfile.hash_info import HashInfo
 
     if stage.frozen or not all(dep.exists for dep in stage.deps):
         return False
-    if not stage.deps_cached():  # else what dvc.lock says of the outputs holds
+    if not stage.deps_cached():  # otherwise dvc.lock names the right outputs
         stage.save_deps()
-        for out in stage.outs:
-            out.hash_info = HashInfo()
+        forget_results(stage)
     try:
         repo.stage_cache.restore(stage, dry=True)
     except RunCacheNotFoundError:
         return False
     return True
+
+
+def forget_results(stage: DvcStage) -> None:
+    """Make DVC look for the outputs in its run cache, not in dvc.lock; in memory only."""
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    for out in stage.outs:
+        out.hash_info = HashInfo()

@@ -1,25 +1,120 @@
-"""What `face-occlusion plan` prints."""
+"""What the stages that are out of date will cost, and how `face-occlusion plan` prints it."""
 
 from __future__ import annotations
 
+import heapq
+import statistics
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from tabulate import tabulate
 
-from face_occlusion.apps.running.costs import Cost, elapsed
-from face_occlusion.apps.running.pipeline import Stage
+from face_occlusion.apps.running.pipeline import FOLLOWS, Stage
 
-_NOT_FOLLOWING = "follows "
+Basis = Literal["recorded", "similar", "restored", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one stage will cost.
+
+    Attributes:
+        stage: The stage.
+        seconds: Run time of its command; None if neither it nor its group was ever timed.
+        basis: Where `seconds` comes from: its own last run, the median of its group, the cache
+            (0 s), or nowhere.
+        size: Bytes of its outputs, its own last ones or the median of its group; None if unknown.
+    """
+
+    stage: Stage
+    seconds: float | None
+    basis: Basis
+    size: int | None
+
+
+def estimate(stages: Mapping[str, Stage], times: Mapping[str, float]) -> dict[str, Cost]:
+    """Estimate the cost of every stage that is out of date.
+
+    Args:
+        stages: All stages; see `read_pipeline`.
+        times: Seconds of each stage that was timed; see `read_times`.
+
+    Returns:
+        The costs by stage, in the order of `stages`.
+    """
+    timed: dict[str, list[float]] = {}
+    for name, seconds in times.items():
+        timed.setdefault(name.partition("@")[0], []).append(seconds)
+    sized: dict[str, list[int]] = {}
+    for stage in stages.values():
+        if stage.size is not None:
+            sized.setdefault(stage.group, []).append(stage.size)
+    costs = {}
+    for name, stage in stages.items():
+        if stage.stale:
+            seconds, basis = _time(stage, times, timed)
+            size = stage.size
+            if size is None and stage.group in sized:
+                size = round(statistics.median(sized[stage.group]))
+            costs[name] = Cost(stage=stage, seconds=seconds, basis=basis, size=size)
+    return costs
+
+
+def _time(
+    stage: Stage, times: Mapping[str, float], timed: Mapping[str, list[float]]
+) -> tuple[float | None, Basis]:
+    if stage.restorable:
+        return 0.0, "restored"
+    if stage.name in times:
+        return times[stage.name], "recorded"
+    if stage.group in timed:
+        return statistics.median(timed[stage.group]), "similar"
+    return None, "unknown"
+
+
+def by_urgency(costs: Mapping[str, Cost]) -> list[str]:
+    """Order stages by the length of the longest chain of stages that starts with each.
+
+    Starting the longest chain first keeps it from being the last to end. A stage of unknown time
+    counts as one second, and stages with equal chains keep their order.
+    """
+    remaining: dict[str, float] = dict.fromkeys(costs, 0.0)
+    for name in reversed(list(costs)):  # later stages first
+        seconds = costs[name].seconds
+        remaining[name] += 1.0 if seconds is None else seconds
+        for before in costs[name].stage.upstream:
+            if before in remaining:
+                remaining[before] = max(remaining[before], remaining[name])
+    return sorted(costs, key=lambda name: -remaining[name])
+
+
+def elapsed(costs: Mapping[str, Cost], jobs: int) -> float:
+    """Return the seconds until all stages have run, `jobs` at a time, started as by `run_stages`.
+
+    Stages of unknown time count as 0 s, and jobs are assumed not to slow each other down.
+    """
+    waiting = by_urgency(costs)
+    running: list[tuple[float, str]] = []
+    done: set[str] = set()
+    now = 0.0
+    while waiting or running:
+        ready = [n for n in waiting if done.issuperset(costs.keys() & costs[n].stage.upstream)]
+        for name in ready[: jobs - len(running)]:
+            waiting.remove(name)
+            heapq.heappush(running, (now + (costs[name].seconds or 0.0), name))
+        now, ended = heapq.heappop(running)
+        done.add(ended)
+    return now
 
 
 def plan_text(stages: Mapping[str, Stage], costs: Mapping[str, Cost], jobs: int, each: bool) -> str:
-    """Describe what would run, one row a group of stages, or one a stage.
+    """Describe what would run, one row per group of stages or one per stage.
 
     Args:
         stages: All stages.
-        costs: Of those that are stale.
-        jobs: How many would run at once.
+        costs: Costs of those that are out of date.
+        jobs: Number of stages that would run at a time.
         each: Whether every stage has a row.
     """
     if not costs:
@@ -39,7 +134,7 @@ def _row(name: str, costs: Sequence[Cost], stages: Mapping[str, Stage]) -> list[
     siblings = sum(name in (stage.name, stage.group) for stage in stages.values())
     bases = sorted({cost.basis for cost in costs})
     reasons = [cost.stage.reason or "" for cost in costs]
-    own = [reason for reason in reasons if not reason.startswith(_NOT_FOLLOWING)]
+    own = [reason for reason in reasons if not reason.startswith(FOLLOWS)]
     return [
         name,
         f"{len(costs)} of {siblings}",
@@ -65,16 +160,16 @@ def _total_size(costs: Sequence[Cost]) -> str:
 def _summary(stages: Mapping[str, Stage], costs: Mapping[str, Cost], jobs: int) -> str:
     everything = list(costs.values())
     unknown = sum(cost.seconds is None for cost in everything)
-    spread = ""
+    parallel = ""
     if jobs > 1 and unknown < len(costs):
         least = "> " if unknown else ""
-        spread = f", {least}{format_seconds(elapsed(costs, jobs))} with {jobs} jobs"
+        parallel = f", {least}{format_seconds(elapsed(costs, jobs))} with {jobs} jobs"
     lines = [
         f"{len(costs)} of {len(stages)} stages: {_total_time(everything)} one after another"
-        f"{spread}; at most {_total_size(everything)} on disk"
+        f"{parallel}; at most {_total_size(everything)} on disk"
     ]
-    if any((cost.stage.reason or "").startswith(_NOT_FOLLOWING) for cost in everything):
-        lines.append("what follows a stage that gives the same output as before will not run")
+    if any((cost.stage.reason or "").startswith(FOLLOWS) for cost in everything):
+        lines.append("a stage that follows another will not run if that one's output is unchanged")
     if unknown:
         lines.append(f"{unknown} stages, and none like them, were never timed in this profile")
     return "\n".join(lines)
@@ -107,7 +202,7 @@ def plan_record(
 
 
 def format_seconds(seconds: float) -> str:
-    """Write a duration to two places: `42 s`, `3 min 20 s`, `5 h 10 min`."""
+    """Write a duration in its two largest units: `42 s`, `3 min 20 s`, `5 h 10 min`."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

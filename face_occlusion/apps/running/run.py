@@ -1,4 +1,9 @@
-"""From a stale pipeline to a finished one: read, run side by side, report."""
+"""Run the stages that are out of date, several at a time, and leave what `dvc repro` leaves.
+
+DVC appends to dvc.lock and to .gitignore whenever a stage ends. A .gitignore inside a folder that
+a stage reads is even part of that folder's hash, so a different order of its lines would put later
+stages out of date. Both are therefore brought into the order in which `dvc repro` writes them.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +14,13 @@ from pathlib import Path
 import filelock
 import typer
 
-from face_occlusion.apps.running.costs import by_urgency, estimate
 from face_occlusion.apps.running.hosts import Hosts, remote_launch
-from face_occlusion.apps.running.jobs import Job, LocalJob, log_path, repro_command, tail
+from face_occlusion.apps.running.jobs import Job, LocalJob, Slot, log_path, repro_command, tail
 from face_occlusion.apps.running.pipeline import Stage, read_pipeline
+from face_occlusion.apps.running.plan import by_urgency, estimate
 from face_occlusion.apps.running.schedule import Launch, Outcome, run_stages
-from face_occlusion.apps.running.serial_order import ignore_outputs, locked_stages, restore_order
-from face_occlusion.apps.running.slots import Slot
 from face_occlusion.core.timings import read_times
+from face_occlusion.core.writing import file_aside
 
 _LOCK = Path(".scratch/run.lock")
 
@@ -24,13 +28,13 @@ _LOCK = Path(".scratch/run.lock")
 def run_pipeline(
     root: Path, targets: Iterable[str], slots: Sequence[Slot], hosts: Hosts | None = None
 ) -> int:
-    """Run the stale stages and print what became of them.
+    """Run the stages that are out of date and print how each of them ended.
 
     Args:
         root: The repository's root.
         targets: See `read_pipeline`.
         slots: Where stages run.
-        hosts: Machines for some of them; None to run all here.
+        hosts: The cluster for some of them; None to run all here.
 
     Returns:
         Exit status: 0 if all is up to date, 1 if a stage failed, 128 + n after signal n.
@@ -54,12 +58,12 @@ def run_pipeline(
                 outcome = run_stages(stale, slots, launch)
             restore_order(root, before, list(stages))
     except filelock.Timeout as error:
-        raise ValueError(f"{root / _LOCK}: another `face-occlusion run` is at work here") from error
+        raise ValueError(f"{root / _LOCK}: another `face-occlusion run` runs here") from error
     return _report(outcome, len(stale))
 
 
 def local_launch(root: Path) -> Launch:
-    """Return what starts a stage on this machine."""
+    """Return the function that starts a stage on this machine."""
 
     def launch(stage: Stage, slot: Slot) -> Job:
         log = log_path(root, stage.name)
@@ -72,9 +76,68 @@ def _report(outcome: Outcome, count: int) -> int:
     for name, log in outcome.failed.items():
         typer.echo(f"\n{name} failed; the end of {log}:\n{tail(log)}", err=True)
     for name, culprit in outcome.skipped.items():
-        typer.echo(f"{name}: not run, {culprit} comes before it", err=True)
+        typer.echo(f"{name}: not run, because it depends on {culprit}", err=True)
     typer.echo(f"{len(outcome.done)} of {count} stages done", err=bool(outcome.failed))
     if outcome.interrupted is not None:
-        typer.echo("interrupted; the same command goes on from here", err=True)
+        typer.echo("interrupted; the same command resumes from here", err=True)
         return 128 + outcome.interrupted
     return 1 if outcome.failed else 0
+
+
+def ignore_outputs(root: Path, serial: Sequence[str]) -> None:
+    """Let git ignore the outputs of stages before they run, in the order of `dvc repro`.
+
+    Args:
+        root: The repository's root.
+        serial: The stages that will run, in the order in which `dvc repro` runs them.
+
+    Raises:
+        ValueError: If git tracks an output.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(str(root), _wait_for_lock=True) as repo, repo.lock, repo.scm_context(quiet=True):
+            stages = {stage.addressing: stage for stage in repo.index.stages}
+            for out in (out for name in serial for out in stages[name].outs):
+                if out.use_scm_ignore:
+                    Path(out.fs_path).parent.mkdir(parents=True, exist_ok=True)
+                out.ignore()
+    except DvcException as error:
+        raise ValueError(str(error)) from error
+
+
+def locked_stages(root: Path) -> list[str]:
+    """Return the stages in dvc.lock, in its order."""
+    from dvc.utils.serialize import load_yaml
+
+    path = root / "dvc.lock"
+    return list(load_yaml(str(path)).get("stages", {})) if path.is_file() else []
+
+
+def restore_order(root: Path, before: Sequence[str], serial: Sequence[str]) -> None:
+    """Order dvc.lock as `dvc repro` would: known stages stay, new ones follow in serial order.
+
+    Args:
+        root: The repository's root.
+        before: The stages that dvc.lock held at the start, in its order.
+        serial: All stages in the order in which `dvc repro` runs them.
+    """
+    from dvc.repo import Repo
+    from dvc.utils.serialize import dump_yaml, load_yaml
+
+    path = root / "dvc.lock"
+    with Repo(str(root), _wait_for_lock=True) as repo, repo.lock:
+        if not path.is_file():
+            return
+        content = load_yaml(str(path))
+        stages = content.get("stages", {})
+        known = [*before, *(name for name in serial if name not in before)]
+        order = [name for name in known if name in stages]
+        order += [name for name in stages if name not in order]
+        if order == list(stages):
+            return
+        content["stages"] = {name: stages[name] for name in order}
+        with file_aside(path) as partial:
+            dump_yaml(str(partial), content)

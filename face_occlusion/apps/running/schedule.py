@@ -1,4 +1,4 @@
-"""Run stale stages side by side, each when those before it are done."""
+"""Run several stages at a time, each as soon as the stages before it are done."""
 
 from __future__ import annotations
 
@@ -12,25 +12,24 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from face_occlusion.apps.running.jobs import Job, end_all, was_locked_out
+from face_occlusion.apps.running.jobs import Job, Slot, end_all, was_locked_out
 from face_occlusion.apps.running.pipeline import Stage
-from face_occlusion.apps.running.slots import Slot
 
-TICK = 0.1  # seconds between two looks at the jobs
-ATTEMPTS = 5  # of a stage that only a lock held up
+TICK = 0.1  # seconds between two polls of the jobs
+ATTEMPTS = 5  # at a stage that fails only because of a lock
 
 Launch = Callable[[Stage, Slot], Job]
 
 
 @dataclass
 class Outcome:
-    """What became of the stages.
+    """How the stages ended.
 
     Attributes:
-        done: Those that ended well, in that order.
-        failed: Those that did not, with their logs.
-        skipped: Those that a failed one comes before, with its name.
-        interrupted: The signal that ended it all, or None.
+        done: Stages that succeeded, in the order in which they ended.
+        failed: Stages that failed, with their logs.
+        skipped: Stages that were not run, with the failed stage that they depend on.
+        interrupted: The signal that ended the run, or None.
     """
 
     done: list[str] = field(default_factory=list)
@@ -48,7 +47,7 @@ class _Running:
 
 
 class _Schedule:
-    """The stages that wait, run and are done."""
+    """Which stages wait, run and are done."""
 
     def __init__(
         self, stages: Mapping[str, Stage], slots: Sequence[Slot], launch: Launch, bar: tqdm
@@ -68,7 +67,7 @@ class _Schedule:
         return not self.running and (not self._waiting or self.outcome.interrupted is not None)
 
     def start_ready(self) -> None:
-        """Fill the free slots with stages that nothing holds up."""
+        """Fill the free slots with stages whose upstream stages are done."""
         for name in list(self._waiting):
             if not self._free:
                 return
@@ -83,7 +82,7 @@ class _Schedule:
                 self.running[name] = _Running(job, slot, time.monotonic(), attempt)
 
     def collect_ended(self) -> None:
-        """Take the stages that ended off their slots."""
+        """Free the slots of the stages that ended, and record how they did."""
         for name, running in list(self.running.items()):
             status = running.job.poll()
             if status is None:
@@ -96,7 +95,7 @@ class _Schedule:
             elif self.outcome.interrupted is not None:
                 self._bar.write(f"{name}: interrupted")
             elif running.attempt < ATTEMPTS and was_locked_out(running.job.log):
-                self._bar.write(f"{name}: another DVC process holds a lock; again")
+                self._bar.write(f"{name}: another DVC process holds a lock; trying again")
                 self._waiting.insert(0, name)
             else:
                 self._fail(name, status, running.job.log)
@@ -110,16 +109,16 @@ class _Schedule:
         self.outcome.failed[name] = log
         self._bar.write(f"{name}: FAILED with status {status}; its output: {log}")
         for other in list(self._waiting):
-            if self._comes_before(name, other):
+            if self._depends_on(other, name):
                 self._waiting.remove(other)
                 self.outcome.skipped[other] = name
 
-    def _comes_before(self, first: str, last: str) -> bool:
+    def _depends_on(self, last: str, first: str) -> bool:
         upstream = [name for name in self._stages[last].upstream if name in self._stages]
-        return first in upstream or any(self._comes_before(first, name) for name in upstream)
+        return first in upstream or any(self._depends_on(name, first) for name in upstream)
 
     def show(self) -> None:
-        """Name the running stages in the bar, and move its clock."""
+        """Update the names of the running stages and the time in the progress bar."""
         names = ", ".join(self.running)
         if names != self._shown:
             self._shown = names
@@ -130,16 +129,13 @@ class _Schedule:
 def run_stages(stages: Mapping[str, Stage], slots: Sequence[Slot], launch: Launch) -> Outcome:
     """Run stages, as many at once as there are slots.
 
-    A stage that fails holds up what depends on it and nothing else. The first SIGINT or SIGTERM is
-    passed on to the running ones, which are waited for; the second kills them.
+    When a stage fails, only the stages that depend on it are skipped. The first SIGINT or SIGTERM
+    is passed on to the running stages, which are waited for; the second kills them.
 
     Args:
-        stages: What to run; of those that could start, the first in this order do.
+        stages: What to run; where several could start, the first in this order is started first.
         slots: Where to run.
         launch: Starts a stage in a slot.
-
-    Returns:
-        What became of each.
     """
     interval = 1 if sys.stderr.isatty() else 60  # seconds; in a file each state is a line
     with (
@@ -153,7 +149,7 @@ def run_stages(stages: Mapping[str, Stage], slots: Sequence[Slot], launch: Launc
                 schedule.collect_ended()
                 for number in received[passed_on:]:
                     schedule.outcome.interrupted = number
-                    bar.write("ending the running stages; once more kills them")
+                    bar.write("ending the running stages; a second signal kills them")
                     for running in schedule.running.values():
                         running.job.send(number)
                     passed_on += 1
@@ -168,7 +164,7 @@ def run_stages(stages: Mapping[str, Stage], slots: Sequence[Slot], launch: Launc
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Collect SIGINT and SIGTERM instead of ending by them."""
+    """Collect SIGINT and SIGTERM, which would otherwise end this process."""
     received: list[int] = []
     before = {
         number: signal.signal(number, lambda received_number, _: received.append(received_number))

@@ -1,6 +1,7 @@
-"""One stage in a clone on this machine, its inputs and results through a DVC remote.
+"""Run one stage in a clone of the repository on this machine, inside a Ray task.
 
-Runs inside a Ray task. Clones are kept and used again; each serves one stage at a time.
+Inputs and results travel through a DVC remote. Clones are kept and used again; each serves one
+stage at a time.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _MOST_CLONES = 1024  # on one machine
 
 
 @dataclass(frozen=True, kw_only=True)
-class Order:
+class StageTask:
     """What a machine needs to know to run a stage.
 
     Attributes:
@@ -49,57 +50,53 @@ class Order:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a machine says when a stage ended.
+class StageResult:
+    """How a stage ended.
 
     Attributes:
         status: Exit status.
-        printed: Everything that was printed.
-        seconds: How long the stage's command took; None if it does not say.
+        output: Everything that was printed.
+        seconds: Run time of the stage's command; None if it was not recorded.
     """
 
     status: int
-    printed: str
+    output: str
     seconds: float | None
 
 
-def run_in_clone(order: Order) -> Answer:
-    """Run a stage in a free clone and push its results."""
-    with _free_clone(Path(order.clones).expanduser()) as clone:
+def run_in_clone(task: StageTask) -> StageResult:
+    """Run a stage in a free clone and push its results to the remote."""
+    with _free_clone(Path(task.clones).expanduser()) as clone:
         log = clone.with_name(f"{clone.name}.log")
-        printed = [f"in {clone}\n"]
-        for command in _commands(order, clone):
+        output = [f"in {clone}\n"]
+        for command in _commands(task, clone):
             folder = clone if clone.is_dir() else clone.parent
-            status = _run(command, folder, log, order.environment)
-            printed.append(log.read_text(errors="replace"))
+            status = _run(command, folder, log, task.environment)
+            output.append(log.read_text(errors="replace"))
             if status:
-                return Answer(status=status, printed="".join(printed), seconds=None)
+                return StageResult(status=status, output="".join(output), seconds=None)
             if command[:2] == ["git", "checkout"]:
-                _put_files(order, clone)
-        seconds = read_times(clone).get(order.stage)
-        return Answer(status=0, printed="".join(printed), seconds=seconds)
+                for name, content in task.files.items():
+                    (clone / name).parent.mkdir(parents=True, exist_ok=True)
+                    (clone / name).write_bytes(content)
+        seconds = read_times(clone).get(task.stage)
+        return StageResult(status=0, output="".join(output), seconds=seconds)
 
 
-def _commands(order: Order, clone: Path) -> list[list[str]]:
+def _commands(task: StageTask, clone: Path) -> list[list[str]]:
     dvc = [sys.executable, "-m", "dvc"]
-    pull = [[*dvc, "pull", "--force", "--remote", order.remote, *order.upstream]]
+    pull = [[*dvc, "pull", "--force", "--remote", task.remote, *task.upstream]]
     branches = "+refs/heads/*:refs/remotes/origin/*"
     return [
-        *([] if clone.is_dir() else [["git", "clone", "--quiet", order.source, str(clone)]]),
-        ["git", "fetch", "--quiet", order.source, branches],
-        ["git", "checkout", "--quiet", "--force", "--detach", order.commit],
-        # the address alone: whatever else the repository's own settings say of it stays
-        [*dvc, "remote", "add", "--quiet", "--local", "--force", order.remote, order.remote_url],
-        *(pull if order.upstream else []),
-        repro_command(order.stage),
-        [*dvc, "push", "--run-cache", "--remote", order.remote, order.stage],
+        *([] if clone.is_dir() else [["git", "clone", "--quiet", task.source, str(clone)]]),
+        ["git", "fetch", "--quiet", task.source, branches],
+        ["git", "checkout", "--quiet", "--force", "--detach", task.commit],
+        # only the address is set: other settings of the remote in the repository stay in force
+        [*dvc, "remote", "add", "--quiet", "--local", "--force", task.remote, task.remote_url],
+        *(pull if task.upstream else []),
+        repro_command(task.stage),
+        [*dvc, "push", "--run-cache", "--remote", task.remote, task.stage],
     ]
-
-
-def _put_files(order: Order, clone: Path) -> None:
-    for name, content in order.files.items():
-        (clone / name).parent.mkdir(parents=True, exist_ok=True)
-        (clone / name).write_bytes(content)
 
 
 def _run(command: list[str], folder: Path, log: Path, environment: Mapping[str, str]) -> int:

@@ -1,1 +1,1 @@
-"""Pictures of image sets for people."""
+"""Draw pictures of image sets to look at: contact sheets and comparisons."""

@@ -1,4 +1,4 @@
-"""What a record says, as short lines under a picture."""
+"""Lay out a record as short lines under a picture."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ NAME_COLOUR: Colour = (120, 120, 120)
 VALUE_COLOUR: Colour = (20, 20, 20)
 MAX_LINES = 10
 
-# Shown first, in this order; the rest follows as the record has it (sorted).
+# These are shown first, in this order; the other fields follow in the record's order (sorted).
 _FIRST = ("category", "occluder_kind", "method", "occluder", "covered_frac", "opacity",
           "placement.size", "pointing_deg", "enters", "source")  # fmt: skip
-# What the picture shows itself, or nobody reads.
+# Fields that the picture itself shows, or that mean little to a reader.
 _LEFT_OUT = ("matrix", "texture_matrix", "points", "outline", "format", "version")
 
 
@@ -27,18 +27,18 @@ def caption(
     width_px: int,
     max_lines: int = MAX_LINES,
 ) -> list[Line]:
-    """Choose and lay out what a record says.
+    """Lay out a record's fields, the most important first.
 
-    Nested fields are named with dots; empty ones, matrices and repetitions of the key are left
-    out. A field takes one line, or two if name and value do not fit side by side; what is still
-    too long is cut, and what does not fit into `max_lines` is counted.
+    Nested fields are named with dots; empty fields, matrices and repetitions of the key are left
+    out. A field takes one line, or two if name and value do not fit on one; longer values are
+    cut, and fields that do not fit into `max_lines` are counted.
 
     Args:
         record: A sample's record.
         key: The sample's key.
-        measure: Gives a text's width in pixels.
-        width_px: The width to keep to.
-        max_lines: The most lines to return, at least 1.
+        measure: Returns a text's width in pixels.
+        width_px: Largest width of a line.
+        max_lines: Largest number of lines, at least 1.
     """
     fields = {
         name: text
@@ -95,12 +95,12 @@ def _is_left_out(name: str) -> bool:
 def _field_lines(
     name: str, text: str, measure: Callable[[str], float], width_px: int
 ) -> list[Line]:
-    beside = f"{name} "
-    if measure(beside + text) <= width_px:
-        return [[(beside, NAME_COLOUR), (text, VALUE_COLOUR)]]
-    if measure(beside) < width_px / 2:  # start beside the name, go on below
-        cut = _fitting(text, measure, width_px - measure(beside))
-        first: Line = [(beside, NAME_COLOUR), (text[:cut], VALUE_COLOUR)]
+    label = f"{name} "
+    if measure(label + text) <= width_px:
+        return [[(label, NAME_COLOUR), (text, VALUE_COLOUR)]]
+    if measure(label) < width_px / 2:  # start next to the name, continue below
+        cut = _fitting(text, measure, width_px - measure(label))
+        first: Line = [(label, NAME_COLOUR), (text[:cut], VALUE_COLOUR)]
         return [first, [(shorten(f"  {text[cut:].strip()}", measure, width_px), VALUE_COLOUR)]]
     below = shorten(f"  {text}", measure, width_px)
     return [[(shorten(name, measure, width_px), NAME_COLOUR)], [(below, VALUE_COLOUR)]]

@@ -1,10 +1,12 @@
-"""Sheets of one hand in one place, side by side: only the compared thing differs."""
+"""Draw sheets that show variants of the generator side by side, all else being equal."""
 
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,22 +18,24 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation.occlusion import OccluderSource, Sample, occlude, sample_rng
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.presets import SOT, default_params, paper_params, with_colours
+from face_occlusion.generation.store import open_store
 
 GAP_PX = 3  # between the pictures of a sample
 MARGIN_PX = 16  # between samples
 TITLE_PX, TEXT_PX = 20, 13
 CROP_PX = 40  # side of the part of a picture whose label is shown magnified
 LABEL_RGB = (0, 255, 160)
+METHODS = {"hands": "natocc", "objects": "natocc", "textures": "randocc"}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """One face occluded in several ways that differ in one thing.
+    """Variants of the generator's settings that differ in one thing.
 
     Attributes:
         kind: Occluders: hands, objects or textures.
         figures: The paper's figures that show the same.
-        variants: Caption and settings of each way, all of one seed.
+        variants: Settings of each variant by its caption, all with the same seed.
     """
 
     kind: str
@@ -81,6 +85,39 @@ def comparisons(objects: str = "fit") -> dict[str, Comparison]:
     }
 
 
+def draw_sheets(
+    faces: Path, occluders: Path, *, objects: str, num: int, columns: int, thumb_px: int
+) -> dict[str, np.ndarray]:
+    """Draw the sheets of all comparisons whose occluders are there, and that of labels.
+
+    Args:
+        faces: Folder of an image set with masks.
+        occluders: Folder with the image sets hands, objects, textures.
+        objects: See `comparisons`.
+        num: See `draw_comparison`.
+        columns: See `draw_comparison`.
+        thumb_px: See `draw_comparison`.
+
+    Returns:
+        The sheets by name, (H, W, 3) uint8 RGB.
+    """
+    face_set = ImageSet(faces)
+    sets = {kind: ImageSet(occluders / kind) for kind in METHODS}
+    layout = {"num": num, "columns": columns, "thumb_px": thumb_px}
+    with tempfile.TemporaryDirectory(prefix="face-occlusion-") as scratch:
+        stores = {
+            kind: open_store(image_set, METHODS[kind], Path(scratch) / f"{kind}.bin")
+            for kind, image_set in sets.items()
+            if image_set.absent is None
+        }
+        sheets = {
+            name: draw_comparison(comparison, face_set, stores[comparison.kind], **layout)
+            for name, comparison in comparisons(objects).items()
+            if comparison.kind in stores
+        }
+        return sheets | {"labels": draw_labels(face_set, stores, **layout)}
+
+
 def draw_comparison(
     comparison: Comparison,
     faces: ImageSet,
@@ -90,13 +127,13 @@ def draw_comparison(
     columns: int = 4,
     thumb_px: int = 256,
 ) -> np.ndarray:
-    """Draw a comparison on faces spread evenly over a set.
+    """Draw a comparison on evenly spaced faces of a set.
 
     Args:
-        comparison: What is compared.
+        comparison: The variants to show.
         faces: Image set with masks.
         occluders: Occluders of the comparison's kind.
-        num: Samples.
+        num: Number of faces.
         columns: Samples in a row.
         thumb_px: Longer side of each picture.
 
@@ -110,7 +147,7 @@ def draw_comparison(
     for key in tqdm(pick_keys(faces, num), desc=" / ".join(comparison.variants)):
         samples = [_sample(faces, key, occluders, p) for p in comparison.variants.values()]
         pictures = [fit(image, thumb_px) for image, _, _ in samples]
-        cells.append((_beside(pictures), _caption(key, samples[-1])))
+        cells.append((_side_by_side(pictures), _caption(key, samples[-1])))
     title = f"{'  |  '.join(comparison.variants)}     (Fig. {comparison.figures} of the paper)"
     return _arrange(title, cells, columns)
 
@@ -123,12 +160,12 @@ def draw_labels(
     columns: int = 4,
     thumb_px: int = 256,
 ) -> np.ndarray:
-    """Draw where labels end, magnified: the picture, and again with the label's pixel borders.
+    """Draw borders of labels magnified: the picture, and again with the label's pixel borders.
 
     Args:
         faces: Image set with masks.
-        occluders: Occluders by kind, taken in turns.
-        num: Samples.
+        occluders: Occluders by kind, used in turn.
+        num: Number of faces.
         columns: Samples in a row.
         thumb_px: Side of each picture, rounded down to a multiple of 40, the pixels shown.
 
@@ -143,7 +180,7 @@ def draw_labels(
         before = faces.seg_map(key) == 1
         image, label = _edge_crop(sample[0], sample[1] == 1, before, number)
         large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
-        cells.append((_beside([large, outline_pixels(large, label)]), _caption(key, sample)))
+        cells.append((_side_by_side([large, outline_pixels(large, label)]), _caption(key, sample)))
     return _arrange(f"picture  |  label's border     ({factor} x)", cells, columns)
 
 
@@ -164,7 +201,7 @@ def outline_pixels(large: np.ndarray, label: np.ndarray) -> np.ndarray:
 
 
 def _sample(faces: ImageSet, key: str, occluders: OccluderSource, params: GenerateParams) -> Sample:
-    """Occlude one face of a set, its own photograph left as it is."""
+    """Occlude one face of a set without augmenting its photograph."""
     params = dataclasses.replace(params, keep_background=True)
     rng = sample_rng(key, params.seed)
     try:
@@ -190,7 +227,7 @@ def _edge_crop(
     return image[window], face[window]
 
 
-def _beside(pictures: Sequence[np.ndarray]) -> np.ndarray:
+def _side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
     """Put pictures of one size side by side on white."""
     gap = np.full((pictures[0].shape[0], GAP_PX, 3), 255, np.uint8)
     return np.hstack([part for picture in pictures for part in (gap, picture)][1:])

@@ -1,4 +1,4 @@
-"""A contact sheet of an image set: what to look at before trusting it."""
+"""Draw a contact sheet of an image set: samples with their masks and records."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MARGIN_PX = 14
 TEXT_PX = 12
 TITLE_PX = 18
 LINE_PX = 16
-FACE_COLOUR = (0, 255, 160)  # RGB, each drawn on a black rim: seen on light and on dark skin
+FACE_COLOUR = (0, 255, 160)  # RGB; a black rim makes each visible on light and on dark skin
 ORIGINAL_COLOUR = (255, 140, 0)
 IGNORED_COLOUR = (255, 0, 220)
 ARROW_COLOUR = (255, 230, 0)
 CHECKER_RGB = np.array([200, 160], np.uint8)
-LEGEND = (  # the outlines' colours, darker, to be read on white
+LEGEND = (  # the outlines' colours, darker to be legible on white
     ("— mask", (0, 140, 85)),
     ("— original mask, where it differs", (200, 100, 0)),
     ("— ignored", (220, 0, 190)),
@@ -40,7 +40,7 @@ def draw_contact_sheet(
     """Draw samples with their masks' outlines and their records.
 
     Args:
-        image_set: Any set; of an absent one the sheet says why it is.
+        image_set: Any set; if it is absent, the sheet says why.
         keys: The samples to draw, in this order.
         columns: Samples in a row, at least 1.
         thumb_px: Side of the square that a sample is fitted into, at least 48.
@@ -81,7 +81,7 @@ def draw_contact_sheet(
 
 
 def pick_keys(image_set: ImageSet, num: int) -> list[str]:
-    """Return `num` keys (or all, if fewer) spread evenly over the set, first and last included.
+    """Return `num` keys (or all, if fewer), evenly spaced, first and last included.
 
     Raises:
         ValueError: If `num` is below 1.
@@ -95,7 +95,7 @@ def pick_keys(image_set: ImageSet, num: int) -> list[str]:
 def pick_largest(image_set: ImageSet, field: str, num: int) -> list[str]:
     """Return the `num` keys (or all, if fewer) whose records have the largest value of a field.
 
-    Of equal values the earlier key comes first.
+    Among equal values the earlier key comes first.
 
     Raises:
         ValueError: If `num` is below 1, or a record lacks the field or has no number there.
@@ -137,7 +137,7 @@ Outline = tuple[np.ndarray, tuple[int, int, int]]
 
 
 def _outlined_masks(image_set: ImageSet, key: str, parts: list[str]) -> list[Outline]:
-    """Return what to outline: ignored pixels, the original face where it differs, the face."""
+    """Return the masks to outline: ignored pixels, the original face if it differs, the face."""
     seg_map = image_set.seg_map(key)
     outlines: list[Outline] = [(seg_map == 255, IGNORED_COLOUR)]
     if "original.png" in parts:
@@ -148,7 +148,7 @@ def _outlined_masks(image_set: ImageSet, key: str, parts: list[str]) -> list[Out
 
 
 def draw_outlines(image: np.ndarray, outlines: Sequence[Outline], thumb_px: int) -> np.ndarray:
-    """Fit an image into a square, and draw masks' outlines on it with sub-pixel precision.
+    """Fit an image into a square, and draw the outlines of masks with sub-pixel precision.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -196,7 +196,7 @@ def fit(image: np.ndarray, side_px: int) -> np.ndarray:
 
 
 def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -> np.ndarray:
-    """Lay a cut-out over a checkerboard, with an arrow where its fingers point.
+    """Draw a cut-out over a checkerboard, with an arrow in the direction of its fingers.
 
     Args:
         cutout: (H, W, 4) uint8 premultiplied RGBA.
@@ -236,7 +236,7 @@ def _centred(picture: np.ndarray, side_px: int) -> np.ndarray:
 
 
 def _legend(image_set: ImageSet) -> list[Line]:
-    """Return the lines under the title: sources, what the colours mean, why the set is absent."""
+    """Return the lines under the title: sources, meaning of the colours, why the set is absent."""
     sources = image_set.info["sources"]
     lines: list[Line] = [[("from ", NAME_COLOUR), (", ".join(sources), VALUE_COLOUR)]]
     if image_set.absent:

@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from face_occlusion.apps.prediction import export
-from face_occlusion.apps.prediction.export import Exported, export_onnx
-from face_occlusion.apps.prediction.model_card import model_card
+from face_occlusion.apps.prediction.export import Exported, export_onnx, model_card
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import write_image_set
 from face_occlusion.evaluation.inference import load_model
@@ -74,9 +73,9 @@ def test_a_file_that_differs_is_not_written(made, tmp_path, monkeypatch):
     with torch.no_grad():
         dict(segmenter.model.named_parameters())["decode_head.conv_seg.weight"].neg_()
     monkeypatch.setattr(
-        export, "_write_onnx", lambda whole, seen, path: shutil.copy(exported.path, path)
+        export, "_write_onnx", lambda network, example, path: shutil.copy(exported.path, path)
     )
-    with pytest.raises(ValueError, match="leave PyTorch's by"):
+    with pytest.raises(ValueError, match="differ from PyTorch's by"):
         export_onnx(segmenter, tmp_path / "net.onnx", (32, 32), 1)
     assert not list(tmp_path.iterdir())
 

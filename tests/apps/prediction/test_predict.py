@@ -12,10 +12,9 @@ import pytest
 from PIL import Image
 
 from face_occlusion.alignment.alignment import align
-from face_occlusion.apps.prediction.faces_in_photos import unalign
-from face_occlusion.apps.prediction.page import write_page
+from face_occlusion.apps.pages import page_template
 from face_occlusion.apps.prediction.photos import find_photos
-from face_occlusion.apps.prediction.predict import PredictOptions, predict_photos
+from face_occlusion.apps.prediction.predict import PredictOptions, predict_photos, unalign
 from face_occlusion.core.devices import check_device
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.evaluation.inference import Segmenter, load_model
@@ -164,11 +163,13 @@ def test_a_file_is_no_folder_for_predictions(run: Path, tmp_path):
         predict_photos(load_model(run), find_photos([photo]), photo, PredictOptions())
 
 
-def test_the_page_says_how_faces_were_seen(tmp_path):
+def test_the_page_says_how_faces_were_seen():
     how = {"image": "whole, longer side 96 px", "tta": None}
-    write_page(tmp_path / "a.html", [], {**how, "aligned": False})
-    write_page(tmp_path / "b.html", [], {**how, "aligned": True})
-    whole, aligned = ((tmp_path / name).read_text() for name in ("a.html", "b.html"))
+    page = page_template("predictions.html")
+    whole, aligned = (
+        page.render(done=[], failed=[], how={**how, "aligned": aligned})
+        for aligned in (False, True)
+    )
     assert "each picture as it is" in whole and "each face in the square" in aligned
 
 
@@ -229,7 +230,7 @@ def test_the_command_finds_runs_by_name_and_lists_what_it_could_not_read(
 
 def test_a_real_face_is_found_and_the_rest_left_out(run: Path, small: Path):
     pytest.importorskip("dlib", reason="needs the extra align")
-    from face_occlusion.apps.prediction.faces_in_photos import AlignedSegmenter
+    from face_occlusion.apps.prediction.predict import AlignedSegmenter
 
     with zipfile.ZipFile(small / "CelebAMask-HQ.zip") as release:
         name = next(name for name in release.namelist() if name.endswith(".jpg"))

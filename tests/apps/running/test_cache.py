@@ -5,7 +5,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from face_occlusion.apps.commands.verify import verify
+from face_occlusion.apps.commands.image_sets import verify
 from face_occlusion.apps.running.cache import find_damaged
 
 
@@ -76,5 +76,5 @@ def test_the_command_lists_and_ends_with_an_error(project):
     result = run(app, ["--cache", ".dvc/cache"])
     assert "(reports/index.html)" in result.stdout
     assert "1 of 4 objects are not what their names say" in str(result.exception)
-    assert "no cache of DVC 3" in str(run(app, ["--cache", "nowhere"]).exception)
+    assert "not a cache of DVC 3" in str(run(app, ["--cache", "nowhere"]).exception)
     assert "nothing to verify" in str(run(app, []).exception)

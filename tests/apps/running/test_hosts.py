@@ -20,8 +20,8 @@ import psutil
 import pytest
 
 from face_occlusion.apps.running.hosts import Hosts
+from face_occlusion.apps.running.jobs import make_slots
 from face_occlusion.apps.running.run import run_pipeline
-from face_occlusion.apps.running.slots import make_slots
 from face_occlusion.core.timings import read_times
 from tests.apps.running.test_run import is_alive, wait_for
 from tests.conftest import ROOT
@@ -61,7 +61,7 @@ def lab(project, tmp_path, monkeypatch):
 
 
 def run(project, hosts, **options):
-    return run_pipeline(project.folder, (), make_slots(2, [], 1, elsewhere=True), hosts, **options)
+    return run_pipeline(project.folder, (), make_slots(2, [], 1, on_cluster=True), hosts, **options)
 
 
 def trace_elsewhere(project, tmp_path):

@@ -6,10 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from face_occlusion.apps.commands.plan import plan
-from face_occlusion.apps.running.costs import Cost, by_urgency, elapsed, estimate
+from face_occlusion.apps.commands.pipeline import plan
 from face_occlusion.apps.running.pipeline import Stage, read_pipeline
-from face_occlusion.apps.running.plan import format_bytes, format_seconds
+from face_occlusion.apps.running.plan import (
+    Cost,
+    by_urgency,
+    elapsed,
+    estimate,
+    format_bytes,
+    format_seconds,
+)
 from face_occlusion.core.timings import read_times, record_time
 
 

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 import zc.lockfile
 
-from face_occlusion.apps.running.jobs import log_path
+from face_occlusion.apps.running.jobs import log_path, make_slots
 from face_occlusion.apps.running.pipeline import read_pipeline
-from face_occlusion.apps.running.run import run_pipeline
-from face_occlusion.apps.running.serial_order import ignore_outputs, locked_stages, restore_order
-from face_occlusion.apps.running.slots import make_slots
+from face_occlusion.apps.running.run import (
+    ignore_outputs,
+    locked_stages,
+    restore_order,
+    run_pipeline,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -103,7 +106,7 @@ def test_a_failing_stage_stops_its_descendants_only(project, capsys):
     assert run(project) == 1
     captured = capsys.readouterr().err
     assert "middle@b failed" in captured and "b was told to fail" in captured
-    assert "last: not run, middle@b comes before it" in captured
+    assert "last: not run, because it depends on middle@b" in captured
     assert sorted(note["name"] for note in project.trace()) == ["a", "c", "first"]
 
     (project.folder / "fail_b").unlink()
@@ -136,7 +139,7 @@ def test_a_signal_reaches_every_stage_and_the_next_run_goes_on(project):
     scheduler.send_signal(signal.SIGINT)
     _, errors = scheduler.communicate(timeout=PATIENCE)
     assert scheduler.returncode == 128 + signal.SIGINT
-    assert "the same command goes on from here" in errors
+    assert "the same command resumes from here" in errors
     assert not any(map(is_alive, stages))
     assert not (project.folder / "c.pid").exists()  # nothing new was started
 

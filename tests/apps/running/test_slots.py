@@ -1,11 +1,11 @@
 import pytest
 
-from face_occlusion.apps.running.slots import make_slots
+from face_occlusion.apps.running.jobs import make_slots
 
 
 @pytest.fixture(autouse=True)
 def threads(monkeypatch):
-    monkeypatch.setattr("face_occlusion.apps.running.slots.num_workers", lambda: 8)
+    monkeypatch.setattr("face_occlusion.apps.running.jobs.num_workers", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
@@ -47,5 +47,5 @@ def test_what_cannot_be_shared_is_refused():
         make_slots(2, ["0", "0"], 1)
     with pytest.raises(ValueError, match="multiple"):
         make_slots(1, ["0", "1", "2"], 2)
-    with pytest.raises(ValueError, match="Ray shares out"):
-        make_slots(1, ["0"], 1, elsewhere=True)
+    with pytest.raises(ValueError, match="Ray assigns GPUs"):
+        make_slots(1, ["0"], 1, on_cluster=True)

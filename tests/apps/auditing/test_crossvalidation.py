@@ -2,11 +2,11 @@ import cv2
 import numpy as np
 import pytest
 
+from bench.auditing import RULES, softmin_disbelief
 from face_occlusion.apps.auditing import crossvalidation
+from face_occlusion.apps.auditing.audit import disputed_face
 from face_occlusion.apps.auditing.crossvalidation import AuditParams, assign_folds, cross_validate
-from face_occlusion.apps.auditing.patches import draw_batch
-from face_occlusion.apps.auditing.rules import RULES, disputed_face, softmin_disbelief
-from face_occlusion.apps.auditing.samples import Samples, group_of, join
+from face_occlusion.apps.auditing.samples import Samples, group_of, join, sample_batch
 from tests.apps.auditing.faces import draw
 
 SIDE = 32
@@ -113,8 +113,8 @@ def test_covered_faces_lose_face_and_nothing_is_changed_in_place():
     some = samples(8)
     before = some.images.copy(), some.faces.copy()
     indices = np.arange(8)
-    bare = draw_batch(some, indices, 0, np.random.default_rng(0))
-    covered = draw_batch(some, indices, 1, np.random.default_rng(0))
+    bare = sample_batch(some, indices, 0, np.random.default_rng(0))
+    covered = sample_batch(some, indices, 1, np.random.default_rng(0))
     assert covered[1].mean() < 0.9 * bare[1].mean()
     for images, faces, weights in (bare, covered):
         assert images.shape == (8, SIDE, SIDE, 3) and images.dtype == np.float32

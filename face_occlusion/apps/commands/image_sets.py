@@ -1,0 +1,262 @@
+"""Commands about image sets: look, pack, unpack, verify, describe, compare and audit."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+OneSet = Annotated[Path, typer.Argument(metavar="SET", help="folder of an image set")]
+Workers = Annotated[
+    int | None, typer.Option(help="number of processes (default: one per CPU core)")
+]
+
+
+def look(
+    image_set: OneSet,
+    out: Annotated[
+        Path | None, typer.Option(help="PNG file to write (default: SET's name)")
+    ] = None,
+    num: Annotated[int, typer.Option(help="number of samples, evenly spaced in the set")] = 24,
+    key: Annotated[
+        list[str] | None, typer.Option(help="show this sample instead; may be repeated")
+    ] = None,
+    largest: Annotated[
+        str | None,
+        typer.Option(help="show the samples with the largest value of this field of the record"),
+    ] = None,
+    columns: Annotated[int, typer.Option(help="samples in a row")] = 6,
+    thumb_px: Annotated[int, typer.Option(help="side of each picture in pixels")] = 256,
+) -> None:
+    """Draw a contact sheet: samples of a set with their masks and their records.
+
+    The green line is the outline of the face mask. Orange is the original mask, where a set has
+    both and they differ; magenta surrounds pixels that are ignored. Cut-outs lie on a
+    checkerboard, and an arrow shows where a hand's fingers point. The same call draws the same
+    sheet.
+
+    Example: face-occlusion look data/sets/natocc_hand --num 12 --out hands.png
+    """
+    from face_occlusion.apps.viewing.contact_sheet import (
+        draw_contact_sheet,
+        pick_keys,
+        pick_largest,
+    )
+    from face_occlusion.core.images import encode_png
+    from face_occlusion.core.imageset import ImageSet
+    from face_occlusion.core.writing import write_aside
+
+    opened = ImageSet(image_set)
+    path = out or Path(f"{image_set.resolve().name}.png")
+    chosen = pick_largest(opened, largest, num) if largest else pick_keys(opened, num)
+    keys = key or chosen
+    sheet = draw_contact_sheet(opened, keys, columns=columns, thumb_px=thumb_px)
+    write_aside(path, encode_png(sheet))
+    shown = opened.absent or f"{len(keys)} of {len(opened)} samples"
+    typer.echo(f"{path}: {shown}")
+
+
+def pack(
+    images: Annotated[Path, typer.Argument(help="folder of images: jpg, png, webp, tif, ...")],
+    masks: Annotated[Path, typer.Argument(help="folder of masks, named like their images")],
+    out: Annotated[Path, typer.Argument(help="new folder for the image set")],
+    name: Annotated[str | None, typer.Option(help="name of the set (default: OUT's name)")] = None,
+    kind: Annotated[
+        Literal["faces", "benchmark"],
+        typer.Option(help="faces to train on, or a benchmark to evaluate on"),
+    ] = "faces",
+    licence: Annotated[
+        str | None, typer.Option(help="licence of the images, stated on the set's card")
+    ] = None,
+    samples_per_shard: Annotated[int, typer.Option(help="images in one tar file")] = 256,
+    jpeg_quality: Annotated[int, typer.Option(help="quality of images that are not JPEG yet")] = 95,
+) -> None:
+    """Pack your images and face masks into a set that training and evaluation read.
+
+    An image and its mask have the same file name except for the suffix. Masks hold 0 and 1, or 0
+    and 255, where the larger value is face; 0, 1 and 255 mean background, face, ignored. JPEG
+    files are copied byte for byte with their metadata, unless they are rotated by EXIF or in
+    CMYK. Nothing is written if an image has no mask, a mask no image, or their sizes differ.
+
+    Example: face-occlusion pack photos/ masks/ data/benchmarks/mine --kind benchmark
+    """
+    from face_occlusion.apps.folders import pack_folder
+
+    info: dict[str, Any] = {
+        "kind": kind,
+        "name": name or out.resolve().name,
+        "sources": [f"files packed from '{images.name}'"],
+    }
+    if licence:
+        info["licence"] = licence
+    packed = pack_folder(
+        images,
+        masks,
+        out,
+        info=info,
+        samples_per_shard=samples_per_shard,
+        jpeg_quality=jpeg_quality,
+    )
+    typer.echo(f"{out}: {len(packed)} samples in {len(packed.shards)} shards")
+
+
+def unpack(
+    image_set: OneSet,
+    out: Annotated[Path, typer.Argument(help="new folder for images/, masks/, records/")],
+) -> None:
+    """Write the samples of an image set as files that any program opens.
+
+    images/KEY.jpg has the same bytes as in the set, masks/KEY.png shows the face as 255 (ignored
+    pixels in grey), records/KEY.json is the sample's record; masks_original/ and cutouts/ are
+    written where the set has them. `face-occlusion pack OUT/images OUT/masks NEW` packs the
+    files again.
+
+    Example: face-occlusion unpack data/sets/randocc_1 randocc_1_files
+    """
+    from face_occlusion.apps.folders import unpack_image_set
+    from face_occlusion.core.imageset import ImageSet
+
+    opened = ImageSet(image_set)
+    unpack_image_set(opened, out)
+    typer.echo(f"{out}: {len(opened)} samples")
+
+
+def verify(
+    image_sets: Annotated[
+        list[Path] | None, typer.Argument(metavar="SET", help="folders of image sets")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="DVC's cache to check too, usually .dvc/cache")
+    ] = None,
+    lock: Annotated[
+        Path, typer.Option(help="names the outputs that the objects in the cache belong to")
+    ] = Path("dvc.lock"),
+) -> None:
+    """Check that image sets, and DVC's cache, still hold what was written.
+
+    The shards and cards of each set are hashed again and compared with the set's index. This
+    finds a file that was changed in place, which DVC does not look for in its cache or on a
+    remote. Ends with an error at the first shard that differs, or after listing the damaged
+    objects of the cache: delete those, then `dvc pull` or `dvc repro` restores them.
+
+    Example: face-occlusion verify data/faces/* data/sets/*
+
+    Example: face-occlusion verify --cache .dvc/cache
+    """
+    from face_occlusion.apps.running.cache import find_damaged
+    from face_occlusion.core.imageset import ImageSet
+
+    if not image_sets and cache is None:
+        raise ValueError("nothing to verify: name image sets, or --cache .dvc/cache")
+    for folder in image_sets or ():
+        opened = ImageSet(folder)
+        opened.verify()
+        typer.echo(f"{folder}: {len(opened)} samples in {len(opened.shards)} shards, as written")
+    if cache is not None:
+        count, damaged = find_damaged(cache, lock)
+        for item in damaged:
+            typer.echo(f"damaged: {item.path} ({item.output or f'of no output in {lock}'})")
+        if damaged:
+            raise ValueError(
+                f"{cache}: {len(damaged)} of {count} objects are not what their names say; delete "
+                "them and the outputs named, then `dvc pull` or `dvc repro`"
+            )
+        typer.echo(f"{cache}: {count} objects, as their names say")
+
+
+def card(
+    image_sets: Annotated[list[Path], typer.Argument(metavar="SET", help="image sets")],
+) -> None:
+    """Write README.md and croissant.json of image sets again, from their index.
+
+    Every new set gets both when it is written: what it holds, where it comes from and under
+    which licence, how it was made, and the hashes. croissant.json says so in the vocabulary of
+    data catalogues, and `mlcroissant` opens it. Use this command for sets that an earlier
+    version wrote. In a folder that DVC made, use `dvc repro` instead.
+
+    Example: face-occlusion card data/benchmarks/mine
+    """
+    from face_occlusion.core.imageset import ImageSet
+    from face_occlusion.core.imageset.cards import CARD, CROISSANT, write_cards
+
+    for folder in image_sets:
+        opened = ImageSet(folder)
+        write_cards(folder, opened.shards, opened.info)
+        typer.echo(f"{folder}: {CARD} and {CROISSANT} of {len(opened)} samples")
+
+
+def overlap(
+    image_sets: Annotated[list[Path], typer.Argument(metavar="SET SET", help="image sets")],
+    max_bits: Annotated[
+        int, typer.Option(help="list pairs whose hashes differ in at most this many of 256 bits")
+    ] = 48,
+    show: Annotated[int, typer.Option(help="pairs to list for each two sets")] = 20,
+    workers: Workers = None,
+) -> None:
+    """List images of several sets that seem to show the same photograph, closest first.
+
+    Images are compared by perceptual hashes, whole and around the face, mirrored and turned, and
+    by the identities that their records name. The pairs listed are suspected copies: look at
+    them. docs/provenance.md says how many copies are found at which limit, and how many pairs
+    that are none.
+
+    Example: face-occlusion overlap data/faces/wo data/benchmarks/mine
+    """
+    from face_occlusion.core.imageset import ImageSet
+    from face_occlusion.overlap.compare import find_overlap
+
+    opened = {str(folder): ImageSet(folder) for folder in image_sets}
+    if len(opened) < 2:
+        raise ValueError("name at least two image sets, each once")
+    found = find_overlap({}, opened, max_bits=max_bits, num_closest=1, workers=workers)
+    for one in found.comparisons:
+        nearest = f"; closest: {one.closest[0].bits} bits" if one.closest else ""
+        typer.echo(
+            f"{one.first} and {one.second}: {len(one.suspected)} pairs suspected{nearest}; "
+            f"identities in both: {one.identities}"
+        )
+        for pair in one.suspected[:show]:
+            typer.echo(f"  {pair.first} {pair.second} {pair.bits}")
+
+
+def audit(
+    image_set: Annotated[Path, typer.Argument(metavar="SET", help="image set of faces")],
+    out: Annotated[Path, typer.Option(help="new folder for page and LabelMe project")] = Path(
+        "audit"
+    ),
+    part: Annotated[
+        str, typer.Option(help="masks to judge: png, or original.png for the uncorrected ones")
+    ] = "png",
+    reference: Annotated[
+        list[Path] | None,
+        typer.Option(help="set of faces with good masks to learn from; may be repeated"),
+    ] = None,
+    num: Annotated[int, typer.Option(help="number of masks to show")] = 100,
+    folds: Annotated[
+        int,
+        typer.Option(
+            help="networks to train, each judging the fold it did not see; 1: train on the "
+            "references only"
+        ),
+    ] = 3,
+    iterations: Annotated[
+        int, typer.Option(help="training steps of each network, 16 faces a step")
+    ] = 900,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same ranking")] = 0,
+) -> None:
+    """Rank masks that probably include something that is not face, worst first.
+
+    A small network is trained on the other masks of the set and on the references, and each mask
+    is scored by how much of its face the network disputes. OUT gets index.html to look through,
+    audit.csv with all scores, and labelme/ to correct the masks in. Where most masks of a set
+    are suspicious, train on references only: --folds 1.
+
+    Example: face-occlusion audit data/faces/o --part original.png --folds 1
+    --reference data/faces/wo --reference data/sets/natocc_hand --reference data/sets/randocc_1
+    """
+    from face_occlusion.apps.auditing.audit import audit_masks
+    from face_occlusion.apps.auditing.crossvalidation import AuditParams
+
+    params = AuditParams(folds=folds, iterations=iterations, seed=seed)
+    findings = audit_masks(image_set, out, params, part=part, references=reference or [], num=num)
+    shown = min(num, len(findings))
+    typer.echo(f"{out / 'index.html'}: {shown} of {len(findings)} masks, worst first")

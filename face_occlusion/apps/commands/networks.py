@@ -1,0 +1,113 @@
+"""Commands about trained networks: apply one to photographs, and export it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="a run's folder, or its name in models/")]
+Which = Annotated[
+    Literal["last", "best"],
+    typer.Option(help="checkpoint: the last one, or the one selected on RealOcc"),
+]
+
+
+def predict(
+    run: Run,
+    photos: Annotated[
+        list[Path], typer.Argument(metavar="PHOTO", help="image files, or folders of them")
+    ],
+    out: Annotated[Path, typer.Option(help="new folder for the predictions")] = Path("predictions"),
+    align: Annotated[
+        bool,
+        typer.Option(
+            "--align",
+            help="detect the faces and predict each in its FFHQ square (needs the extra "
+            "`align`); a photo without a detected face is predicted whole",
+        ),
+    ] = False,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="average 12 views: 6 scales and their mirror images")
+    ] = False,
+    which: Which = "last",
+    threshold: Annotated[float, typer.Option(help="probability from which a pixel is face")] = 0.5,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+) -> None:
+    """Segment the visible face in photographs.
+
+    Writes masks, LabelMe files for corrections, overlays, and a page that shows them.
+    Photographs may have any size and common format, and folders may hold thousands. Files that
+    cannot be read are listed at the end, on the page and in predictions.csv; all others are
+    predicted. After Ctrl-C the same command resumes where it stopped.
+
+    Example: face-occlusion predict segformer_c_wo_natocc holiday/ --align --out holiday_faces
+    """
+    from face_occlusion.apps.prediction.photos import find_photos
+    from face_occlusion.apps.prediction.predict import (
+        AlignedSegmenter,
+        PredictOptions,
+        predict_photos,
+    )
+    from face_occlusion.apps.prediction.runs import checkpoint_hash, run_folder
+    from face_occlusion.core.devices import check_device
+    from face_occlusion.evaluation.inference import load_model
+
+    found = find_photos(photos, out)
+    check_device(device)
+    folder = run_folder(run)
+    segmenter = load_model(folder, device, which)
+    options = PredictOptions(
+        threshold=threshold,
+        tta=tta,
+        aligned=AlignedSegmenter(segmenter, segmenter.input_px) if align else None,
+        network=f"{folder.resolve().name} {which}.pth {checkpoint_hash(folder, which)[:12]}",
+    )
+    try:
+        results = predict_photos(segmenter, found, out, options)
+    except KeyboardInterrupt:
+        typer.echo(f"{out}: interrupted; the same command resumes from here", err=True)
+        raise
+    failed = [result.error for result in results if result.error]
+    typer.echo(f"{out / 'index.html'}: {len(results) - len(failed)} photographs")
+    if failed:
+        raise ValueError(f"{len(failed)} photographs could not be read:\n" + "\n".join(failed))
+
+
+def export(
+    run: Run,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="file to write, NAME.onnx (default: RUN.onnx); its card is NAME.md"),
+    ] = None,
+    size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(help="height and width of its input (default: the training's square)"),
+    ] = None,
+    batch: Annotated[int, typer.Option(help="images in one call")] = 1,
+    which: Which = "last",
+) -> None:
+    """Write a run as an ONNX file with a model card.
+
+    The file takes RGB bytes (N, H, W, 3) and gives the probability of face (N, H, W): scaling,
+    normalisation and resizing are part of it. Its output is compared with PyTorch's first, and
+    nothing is written if a probability differs by more than 0.001. Needs the extra `export`.
+
+    Example: face-occlusion export segformer_c_wo_natocc --size 512 512
+    """
+    from face_occlusion.apps.prediction.export import export_onnx, model_card
+    from face_occlusion.apps.prediction.runs import mean_ious, run_folder
+    from face_occlusion.core.writing import write_aside
+    from face_occlusion.evaluation.inference import load_model
+
+    folder = run_folder(run)
+    path = out or Path(f"{folder.resolve().name}.onnx")
+    segmenter = load_model(folder, "cpu", which)
+    side = segmenter.input_px
+    exported = export_onnx(segmenter, path, size or (side, side), batch)
+    scores = mean_ious(folder.resolve().name, which)
+    card = model_card(folder, exported, which, side, scores)
+    write_aside(path.with_suffix(".md"), card)
+    typer.echo(
+        f"{path}: {exported.num_bytes / 1e6:.1f} MB, largest difference from PyTorch's "
+        f"probabilities {exported.difference:.1e}; {path.with_suffix('.md')}: its card"
+    )

@@ -1,0 +1,194 @@
+"""Commands about the pipeline: what it would cost, running it, its profiles, its downloads."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Targets = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="STAGE",
+        help="stages or groups of stages (train), with everything they need (default: all)",
+    ),
+]
+
+
+def plan(
+    targets: Targets = None,
+    jobs: Annotated[
+        int, typer.Option("--jobs", "-j", min=1, help="stages that run at the same time")
+    ] = 1,
+    each: Annotated[bool, typer.Option("--each", help="one row per stage, not per group")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
+) -> None:
+    """Say what `dvc repro` or `face-occlusion run` would run and what it would cost.
+
+    Nothing is changed. Unlike `dvc repro --dry`, this also counts the stages that follow from a
+    stage that is out of date. Times are those that the stages took when they last ran on this
+    machine in this profile; a stage that never ran gets the median of its group. DVC adds a
+    second or two per stage. Sizes are those of the outputs in dvc.lock. Outputs that are in
+    DVC's cache are restored in no time.
+
+    Example: face-occlusion profile small && face-occlusion plan --jobs 2
+    """
+    from face_occlusion.apps.running.pipeline import read_pipeline
+    from face_occlusion.apps.running.plan import estimate, plan_record, plan_text
+    from face_occlusion.core.timings import read_times
+
+    stages = read_pipeline(Path.cwd(), targets or ())
+    costs = estimate(stages, read_times(Path.cwd()))
+    if as_json:
+        typer.echo(json.dumps(plan_record(stages, costs, jobs), indent=2))
+    else:
+        typer.echo(plan_text(stages, costs, jobs, each))
+
+
+def run(
+    targets: Targets = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            "--jobs", "-j", help="stages at the same time (default: one per GPU share, else 1)"
+        ),
+    ] = None,
+    gpus: Annotated[
+        str, typer.Option(help="GPUs to use, as in CUDA_VISIBLE_DEVICES: 0,1,2,3")
+    ] = "",
+    gpus_per_job: Annotated[
+        int, typer.Option(help="GPUs of each job; a training uses all GPUs of its job")
+    ] = 1,
+    ray: Annotated[
+        str, typer.Option(help="address of a Ray cluster (auto, ray://HOST:10001) to run on")
+    ] = "",
+    remote: Annotated[
+        str, typer.Option(help="with --ray: DVC remote through which inputs and results travel")
+    ] = "",
+    ray_stages: Annotated[
+        str, typer.Option(help="with --ray: groups of stages that run on the cluster")
+    ] = "train,evaluate",
+    clone_from: Annotated[
+        str,
+        typer.Option(help="with --ray: repository to clone there (default: origin of this clone)"),
+    ] = "",
+    clones: Annotated[
+        str, typer.Option(help="with --ray: folder for the clones on each machine")
+    ] = "~/.cache/face-occlusion/clones",
+) -> None:
+    """Run what `dvc repro` would run, several stages at the same time.
+
+    Each stage runs as `dvc repro --single-item STAGE` as soon as the stages before it are done.
+    The result is the same as that of `dvc repro`. When a stage fails, only the stages that
+    depend on it are skipped. Each stage's output is in `.scratch/logs/STAGE.log`. Ctrl-C ends
+    the running stages, a second Ctrl-C kills them; the next run resumes from there.
+    `face-occlusion plan` says beforehand what would run.
+
+    With --ray, trainings and evaluations run as Ray tasks, each in a clone of the repository on
+    any machine with a free GPU. Inputs and results go through a DVC remote and its run cache, so
+    the current commit must be in the repository that is cloned; params.yaml and dvc.lock are
+    sent along. Install the package with the extra `ray` on every machine.
+
+    Example: face-occlusion run --jobs 4 --gpus 0,1,2,3
+
+    On a cluster: face-occlusion run --jobs 16 --ray auto --remote lab
+    """
+    from face_occlusion.apps.running.hosts import Hosts
+    from face_occlusion.apps.running.jobs import make_slots
+    from face_occlusion.apps.running.run import run_pipeline
+
+    if bool(ray) != bool(remote):
+        raise ValueError("--ray needs --remote and the reverse: machines exchange data by a remote")
+    hosts = Hosts(
+        address=ray,
+        remote=remote,
+        source=clone_from or None,
+        groups=_split(ray_stages),
+        gpus=gpus_per_job,
+        clones=clones,
+    )
+    slots = make_slots(jobs, _split(gpus), gpus_per_job, on_cluster=bool(ray))
+    status = run_pipeline(Path.cwd(), targets or (), slots, hosts if ray else None)
+    if status:
+        raise typer.Exit(status)
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",") if name.strip()]
+
+
+def profile(
+    name: Annotated[str, typer.Argument(help="miniature, small or paper")],
+    force: Annotated[
+        bool, typer.Option("--force", help="replace a params.yaml that was edited by hand")
+    ] = False,
+) -> None:
+    """Write the parameters of a profile to params.yaml.
+
+    The pipeline is the same in every profile, only its parameters differ. `dvc repro` then
+    builds what the profile needs; after switching back, DVC restores from its cache what was
+    built before.
+
+    Example: face-occlusion profile small && dvc repro
+    """
+    from face_occlusion.apps.profiles import switch
+
+    changed = switch(Path("profiles"), name, Path("params.yaml"), force=force)
+    typer.echo(f"params.yaml {'now holds' if changed else 'already held'} the profile '{name}'")
+
+
+def fetch(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="SOURCE", help="keys of `sources` in params.yaml (default: all)"),
+    ] = None,
+    list_only: Annotated[
+        bool, typer.Option("--list", help="only list the files, download nothing")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="also compare the checksums of the files that are there")
+    ] = False,
+    params: Annotated[Path, typer.Option(help="the parameter file")] = Path("params.yaml"),
+) -> None:
+    """Download the files of the profile's releases into `download.archives_dir`.
+
+    `dvc repro` downloads them too, one source at a time. This command downloads those of all
+    sources at once and lists each file: whether it is there, whether its checksum is known, and
+    how to get it. It ends with an error while a file is missing that the pipeline needs.
+
+    Example: face-occlusion profile paper && face-occlusion fetch --list
+    """
+    from face_occlusion.core.params import load_params, read_section
+    from face_occlusion.releases.gather import (
+        MissingFilesError,
+        SourceParams,
+        check_state,
+        fetch_missing,
+        report_state,
+        survey,
+    )
+    from face_occlusion.releases.settings import DownloadParams
+
+    names = list(read_section(params, "sources"))
+    if unknown := sorted(set(sources or ()) - set(names)):
+        raise ValueError(f"{params}: sources has no {unknown}; known: {', '.join(names)}")
+    profile = {name: load_params(params, f"sources.{name}", SourceParams) for name in names}
+    chosen = {name: profile[name] for name in sources or names}
+    shelf = load_params(params, "download", DownloadParams).shelf(profile)
+    failures = {} if list_only else fetch_missing(survey(chosen, shelf), shelf)
+    states = survey(chosen, shelf)
+    refused = []
+    for state in states:
+        if wrong := check_state(state, shelf) if check else None:
+            refused.append(state.file.name)
+        typer.echo(report_state(state, wrong, failures.get((state.source, state.file.name))))
+    for name in chosen.keys() - {state.source for state in states}:
+        typer.echo(f"{name}: nothing to fetch (origin: {chosen[name].origin})")
+    if refused:
+        raise ValueError(f"other files than those published or used first: {', '.join(refused)}")
+    missing = [state.file.name for state in states if state.path is None and state.needed]
+    if missing:
+        raise MissingFilesError(
+            f"{len(missing)} of {len(states)} files are missing in '{shelf.archives_dir}' "
+            f"(download.archives_dir): {', '.join(missing)}"
+        )

@@ -1,0 +1,24 @@
+"""Templates of what commands write for people to read: pages and model cards."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import jinja2
+
+
+def page_template(name: str) -> jinja2.Template:
+    """Load a template; HTML values are escaped, `url` quotes a path, a missing value is an error.
+
+    Args:
+        name: A file in this package's folder `templates`.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("face_occlusion.apps"),
+        autoescape=name.endswith(".html"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["url"] = lambda path: quote(str(path))
+    return environment.get_template(name)
