@@ -1,4 +1,4 @@
-"""Image sets from folders of image and mask files, and back."""
+"""Folders of image and mask files: read them, pack them as image sets, and unpack those."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 import json
 import logging
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,10 +22,10 @@ from face_occlusion.core.imageset.writer import write_image_set, written_aside
 from face_occlusion.core.parallel import ordered_map
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
-NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2")  # photographs, but nothing here decodes them
+NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2")  # photographs that nothing here decodes
 SHOWN_IN_VIEWERS = {0: (0, 0, 0), 1: (255, 255, 255), 255: (128, 128, 128)}
 
-_FEW = 64  # files that one process packs sooner than a pool of them starts
+_FEW = 64  # files, which one process packs before a pool of processes would have started
 
 
 class Pair(NamedTuple):
@@ -33,6 +34,84 @@ class Pair(NamedTuple):
     key: str
     image: Path
     mask: Path
+
+
+def files_by_stem(folder: Path) -> dict[str, Path]:
+    """Map the names of a folder's images, without their suffix, to their files, sorted.
+
+    Photographs of formats that are not read are left out, and counted in a warning.
+
+    Raises:
+        ValueError: If there is no such folder, no image in it, or two have the same name.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder")
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
+            continue
+        if path.stem in files:
+            raise ValueError(
+                f"{path} and {files[path.stem]} have the same name except for the suffix"
+            )
+        files[path.stem] = path
+    if unread := sum(path.suffix.lower() in NOT_READ for path in folder.iterdir()):
+        logging.warning("%s: %d left out, %s are not read", folder, unread, ", ".join(NOT_READ))
+    if not files:
+        raise ValueError(f"{folder}: holds no image; looked for {', '.join(SUFFIXES)}")
+    return files
+
+
+def pair_files(images: Path, masks: Path) -> list[Pair]:
+    """Match images and masks by file name without suffix; sorted by key.
+
+    The name becomes the key, its dots and white space replaced by "_".
+
+    Raises:
+        ValueError: If an image has no mask, a mask no image, or two files would get one key.
+    """
+    by_stem, masks_by_stem = files_by_stem(images), files_by_stem(masks)
+    if lonely := [path.name for stem, path in by_stem.items() if stem not in masks_by_stem]:
+        raise ValueError(f"{masks}: no mask for {_name_few(lonely)}")
+    if lonely := [path.name for stem, path in masks_by_stem.items() if stem not in by_stem]:
+        raise ValueError(f"{images}: no image for {_name_few(lonely)}")
+    pairs: dict[str, Pair] = {}
+    for stem, image in by_stem.items():
+        key = check_key(re.sub(r"[\s.]", "_", stem))
+        if key in pairs:
+            raise ValueError(f"{image} and {pairs[key].image} would both get the key '{key}'")
+        pairs[key] = Pair(key, image, masks_by_stem[stem])
+    return [pairs[key] for key in sorted(pairs)]
+
+
+def _name_few(names: Sequence[str], most: int = 5) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def read_image(path: Path) -> np.ndarray:
+    """Decode a file of any common format to (H, W, 3) uint8 RGB."""
+    return decode_image(path.read_bytes(), str(path))
+
+
+def read_seg_map(path: Path, image: np.ndarray, image_path: Path) -> np.ndarray:
+    """Decode a file of a face mask (see `to_seg_map`), which must have the size of its image."""
+    seg_map = to_seg_map(decode_mask(path.read_bytes(), str(path)), str(path))
+    if seg_map.shape != image.shape[:2]:
+        raise ValueError(
+            f"{path} must have the size of {image_path}, height x width "
+            f"{image.shape[0]}x{image.shape[1]}; got {seg_map.shape[0]}x{seg_map.shape[1]}"
+        )
+    return seg_map
+
+
+def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
+    """Write files, given as (path below the folder, content), into a new folder, atomically."""
+    with written_aside(folder) as partial:
+        for name, content in files:
+            path = partial / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
 
 
 def pack_folder(
@@ -44,23 +123,15 @@ def pack_folder(
     samples_per_shard: int = 256,
     jpeg_quality: int = 95,
 ) -> ImageSet:
-    """Write files as a new image set, ordered by key.
+    """Write files as a new image set, ordered by key; see `pair_files`.
 
-    An image and its mask have the same file name but for the suffix. That name becomes the key,
-    its dots and white space replaced by "_". A JPEG goes in byte for byte, unless it is turned
-    by its EXIF orientation or in CMYK; everything else is encoded as JPEG (4:4:4).
-
-    Args:
-        images: Folder of image files; other files and folders in it are left out.
-        masks: Folder of face masks, see `to_seg_map` for their values.
-        folder: The new set.
-        info: See `write_image_set`.
-        samples_per_shard: See `write_image_set`.
-        jpeg_quality: Of the images that are encoded, 1-100.
+    A JPEG is copied byte for byte, unless it is rotated by its EXIF orientation or in CMYK;
+    everything else is encoded as JPEG (4:4:4) of quality `jpeg_quality`, 1-100. `info` and
+    `samples_per_shard` are those of `write_image_set`.
 
     Raises:
-        ValueError: If an image lacks a mask or a mask an image, two files claim one key, sizes
-            differ, or a file is unreadable; names the files. Nothing is then written.
+        ValueError: If files do not match, sizes differ, or a file is unreadable; names the
+            files. Nothing is then written.
     """
     pairs = pair_files(images, masks)
     pack = functools.partial(_pack_pair, source=info["name"], jpeg_quality=jpeg_quality)
@@ -69,68 +140,10 @@ def pack_folder(
     return write_image_set(folder, samples, info=info, samples_per_shard=samples_per_shard)
 
 
-def pair_files(images: Path, masks: Path) -> list[Pair]:
-    """Match images and masks by file name without suffix; sorted by key.
-
-    Raises:
-        ValueError: See `pack_folder`.
-    """
-    by_stem = files_by_stem(images)
-    masks_by_stem = files_by_stem(masks)
-    if lonely := sorted(by_stem.keys() - masks_by_stem.keys()):
-        raise ValueError(f"{masks}: no mask for {_list_names(by_stem[stem] for stem in lonely)}")
-    if lonely := sorted(masks_by_stem.keys() - by_stem.keys()):
-        raise ValueError(
-            f"{images}: no image for {_list_names(masks_by_stem[stem] for stem in lonely)}"
-        )
-    pairs: dict[str, Pair] = {}
-    for stem, image in by_stem.items():
-        key = check_key(re.sub(r"[\s.]", "_", stem))
-        if key in pairs:
-            raise ValueError(f"{image} and {pairs[key].image} would both get the key '{key}'")
-        pairs[key] = Pair(key, image, masks_by_stem[stem])
-    return [pairs[key] for key in sorted(pairs)]
-
-
-def files_by_stem(folder: Path) -> dict[str, Path]:
-    """Map the names of a folder's images, without their suffix, to their files, sorted.
-
-    Photographs of formats that are not read are left out, and counted in a warning.
-
-    Raises:
-        ValueError: If there is no such folder, no image in it, or two have one name.
-    """
-    if not folder.is_dir():
-        raise ValueError(f"{folder}: no such folder")
-    files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
-            continue
-        if path.stem in files:
-            raise ValueError(f"{path} and {files[path.stem]} have the same name but for the suffix")
-        files[path.stem] = path
-    if unread := sum(path.suffix.lower() in NOT_READ for path in folder.iterdir()):
-        logging.warning("%s: %d left out, %s are not read", folder, unread, ", ".join(NOT_READ))
-    if not files:
-        raise ValueError(f"{folder}: holds no image; looked for {', '.join(SUFFIXES)}")
-    return files
-
-
-def _list_names(paths: Any, most: int = 5) -> str:
-    names = [path.name for path in paths]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
 def _pack_pair(pair: Pair, source: str, jpeg_quality: int) -> tuple[str, dict[str, bytes]]:
     data = pair.image.read_bytes()
     image = decode_image(data, str(pair.image))
-    seg_map = to_seg_map(decode_mask(pair.mask.read_bytes(), str(pair.mask)), str(pair.mask))
-    if image.shape[:2] != seg_map.shape:
-        raise ValueError(
-            f"{pair.mask} must have the size of {pair.image}, height x width "
-            f"{image.shape[0]}x{image.shape[1]}; got {seg_map.shape[0]}x{seg_map.shape[1]}"
-        )
+    seg_map = read_seg_map(pair.mask, image, pair.image)
     if not jpeg.is_plain(data):
         data = jpeg.encode_jpeg(image, jpeg_quality)
     record = {
@@ -153,21 +166,17 @@ def unpack_image_set(image_set: ImageSet, folder: Path) -> None:
     - `cutouts/KEY.png`, RGBA with straight alpha;
     - `records/KEY.json`, indented.
 
-    Other parts keep their bytes, in a folder named after the part. `pack_folder` takes `images`
-    and `masks` back.
+    Other parts keep their bytes, in a folder named after the part. `pack_folder` reads `images`
+    and `masks`.
 
     Raises:
         ValueError: If the folder is in use, or the set is absent.
     """
     if image_set.absent:
         raise ValueError(f"{image_set.folder}: holds no samples: {image_set.absent}")
-    with written_aside(Path(folder)) as partial:
-        for key in tqdm(image_set.keys, desc=f"unpack {image_set.info['name']}", mininterval=0.5):
-            for part in image_set.parts(key):
-                name, content = _unpack_part(image_set, key, part)
-                path = partial / name
-                path.parent.mkdir(exist_ok=True)
-                path.write_bytes(content)
+    keys = tqdm(image_set.keys, desc=f"unpack {image_set.info['name']}", mininterval=0.5)
+    files = (_unpack_part(image_set, key, part) for key in keys for part in image_set.parts(key))
+    write_files(folder, files)
 
 
 def _unpack_part(image_set: ImageSet, key: str, part: str) -> tuple[str, bytes]:
@@ -187,7 +196,7 @@ def _unpack_part(image_set: ImageSet, key: str, part: str) -> tuple[str, bytes]:
 
 
 def _viewable(seg_map: np.ndarray) -> bytes:
-    """Encode class ids such that they are seen, and read back."""
+    """Encode class ids so that viewers show them, and `to_seg_map` reads them back."""
     if (seg_map <= 1).all():
         return encode_png(seg_map * np.uint8(255))
     return encode_palette_png(seg_map, SHOWN_IN_VIEWERS)

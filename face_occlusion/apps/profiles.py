@@ -1,4 +1,4 @@
-"""Compose a profile: the paper's parameters with the profile's own values over them."""
+"""Compose a profile: the paper's parameters, overridden by the profile's own values."""
 
 from __future__ import annotations
 
@@ -20,22 +20,21 @@ def profile_names(folder: Path) -> list[str]:
 
 
 def compose(folder: Path, name: str) -> str:
-    """Write a profile out in full.
+    """Return the text of a profile's complete params.yaml, with the comments of `paper.yaml`.
 
     Args:
         folder: The folder of profiles; `paper.yaml` holds every key, the others only what
             they change.
         name: The profile to compose.
 
-    Returns:
-        The text of a complete params.yaml, with the comments of `paper.yaml`.
-
     Raises:
         ValueError: If there is no such profile, or it sets a key that the base lacks.
     """
     if name not in (known := profile_names(folder)):
         raise ValueError(f"profile: no profile '{name}' in {folder}; known: {', '.join(known)}")
-    yaml = _round_trip()
+    yaml = YAML()
+    yaml.width = 4096
+    yaml.preserve_quotes = True
     params = yaml.load((folder / f"{BASE}.yaml").read_text())
     if name != BASE:
         path = folder / f"{name}.yaml"
@@ -46,20 +45,11 @@ def compose(folder: Path, name: str) -> str:
 
 
 def switch(folder: Path, name: str, target: Path, *, force: bool = False) -> bool:
-    """Write profile `name` to the parameter file `target`.
-
-    Args:
-        folder: The folder of profiles.
-        name: The profile to switch to.
-        target: The parameter file in force, usually `params.yaml`.
-        force: Replace a file that was edited by hand.
-
-    Returns:
-        Whether the file changed.
+    """Write a profile of a folder to a parameter file, and return whether the file changed.
 
     Raises:
-        ValueError: If there is no such profile, or `target` holds values of the user's own
-            that would be lost and `force` is not given.
+        ValueError: If there is no such profile, or `target` was edited by hand, so that changes
+            would be lost, and `force` is not given.
     """
     text = compose(folder, name)
     if target.is_file():
@@ -89,10 +79,3 @@ def _override(params: MutableMapping[str, Any], changes: Mapping[str, Any], wher
 
 def _plain(text: str) -> Any:
     return YAML(typ="safe").load(text)
-
-
-def _round_trip() -> YAML:
-    yaml = YAML()
-    yaml.width = 4096
-    yaml.preserve_quotes = True
-    return yaml

@@ -146,7 +146,7 @@ def test_many_files_are_packed_by_several_processes(tmp_path):
         ),
         (
             lambda i, m: Image.fromarray(photo(1)).save(i / "b.png"),
-            r"b\.png and .*b\.jpg have the same name but for the suffix",
+            r"b\.png and .*b\.jpg have the same name except for the suffix",
         ),
         (
             lambda i, m: [Image.fromarray(photo(1)).save(f / "a.1 x.png") for f in (i, m)],

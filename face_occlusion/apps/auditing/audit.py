@@ -34,21 +34,13 @@ _DEPTH_FRAC = 1 / 12  # of the side; pixels at least this far from the mask's ed
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """How one mask was judged.
+    """How one mask was judged."""
 
-    Attributes:
-        rank: 1 for the most suspicious.
-        key: The sample's key.
-        score: How wrong the mask seems, in [0, 1].
-        probability: (S, S) float32 probability of face by the network.
-        disputed_frac: Share of the mask's face that the network predicts as background.
-    """
-
-    rank: int
-    key: str
-    score: float
-    probability: np.ndarray
-    disputed_frac: float
+    rank: int  # 1 for the most suspicious
+    key: str  # the sample's key
+    score: float  # how wrong the mask seems, in [0, 1]
+    probability: np.ndarray  # (S, S) float32 probability of face by the network
+    disputed_frac: float  # share of the mask's face that the network predicts as background
 
 
 def rank_masks(

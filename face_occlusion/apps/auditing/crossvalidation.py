@@ -22,24 +22,16 @@ _PREDICT_BATCH = 64
 
 @dataclass(frozen=True, kw_only=True)
 class AuditParams:
-    """How the network is trained.
+    """How the network is trained."""
 
-    Attributes:
-        side_px: Side of the squares that it sees.
-        folds: Number of networks; each judges the samples that it was not trained on. With 1, the
-            only network is trained on references only.
-        iterations: Training steps of each network.
-        batch_size: Samples in a step.
-        cover_prob: Share of the samples that are covered by a piece of another one.
-        seed: Seed of folds, weights and batches.
-    """
-
-    side_px: int = 96
+    side_px: int = 96  # side of the squares that it sees
+    # Number of networks; each judges the samples that it was not trained on. With 1, the only
+    # network is trained on references only.
     folds: int = 3
-    iterations: int = 900
-    batch_size: int = 16
-    cover_prob: float = 0.3
-    seed: int = 0
+    iterations: int = 900  # training steps of each network
+    batch_size: int = 16  # samples in a step
+    cover_prob: float = 0.3  # share of the samples that are covered by a piece of another one
+    seed: int = 0  # seed of folds, weights and batches
 
     def __post_init__(self) -> None:
         if self.side_px < 32 or self.side_px % 16:

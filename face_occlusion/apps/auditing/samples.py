@@ -21,21 +21,13 @@ _SUBPIXEL_BITS = 4
 
 @dataclass(frozen=True)
 class Samples:
-    """Small pictures with their masks.
+    """Small pictures with their masks."""
 
-    Attributes:
-        keys: The key of each in its set.
-        groups: Whose face each shows: a group is never both trained on and judged.
-        images: (N, S, S, 3) uint8 RGB.
-        faces: (N, S, S) uint8 share of face by the mask, 255 = all.
-        known: (N, S, S) uint8 share that the mask does not ignore, 255 = all.
-    """
-
-    keys: list[str]
-    groups: list[str]
-    images: np.ndarray
-    faces: np.ndarray
-    known: np.ndarray
+    keys: list[str]  # the key of each in its set
+    groups: list[str]  # whose face each shows: a group is never both trained on and judged
+    images: np.ndarray  # (N, S, S, 3) uint8 RGB
+    faces: np.ndarray  # (N, S, S) uint8 share of face by the mask, 255 = all
+    known: np.ndarray  # (N, S, S) uint8 share that the mask does not ignore, 255 = all
 
     def __len__(self) -> int:
         return len(self.keys)

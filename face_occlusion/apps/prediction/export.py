@@ -32,19 +32,12 @@ _NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """An ONNX file.
-
-    Attributes:
-        path: The file.
-        shape: Of its input: (N, H, W, 3).
-        num_bytes: The file's size.
-        difference: Largest difference from PyTorch's probabilities, on random pixels.
-    """
+    """An ONNX file."""
 
     path: Path
-    shape: tuple[int, int, int, int]
-    num_bytes: int
-    difference: float
+    shape: tuple[int, int, int, int]  # of its input: (N, H, W, 3)
+    num_bytes: int  # the file's size
+    difference: float  # largest difference from PyTorch's probabilities, on random pixels
 
 
 class _BytesToProbability(nn.Module):

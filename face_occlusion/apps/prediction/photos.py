@@ -14,34 +14,22 @@ _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b
 
 @dataclass(frozen=True, kw_only=True)
 class Photo:
-    """A photograph, and the name its predictions get.
-
-    Attributes:
-        path: The file.
-        name: Its path without suffix below the folder that was named, or its bare name.
-    """
+    """A photograph, and the name its predictions get."""
 
     path: Path
-    name: PurePosixPath
+    name: PurePosixPath  # its path without suffix below the folder that was named, or its bare name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Predicted:
-    """The result for one photograph.
-
-    Attributes:
-        photo: The photograph.
-        size: (height, width) after EXIF rotation; None if it could not be read.
-        face_frac: Share of the pixels that are face.
-        seen: How the network saw it: whole, or its aligned faces.
-        error: Why there is no prediction, or None.
-    """
+    """The result for one photograph."""
 
     photo: Photo
+    # (height, width) after EXIF rotation; None if it could not be read.
     size: tuple[int, int] | None = None
-    face_frac: float = 0.0
-    seen: str = ""
-    error: str | None = None
+    face_frac: float = 0.0  # share of the pixels that are face
+    seen: str = ""  # how the network saw it: whole, or its aligned faces
+    error: str | None = None  # why there is no prediction, or None
 
 
 def find_photos(sources: Sequence[Path], out: Path | None = None) -> list[Photo]:

@@ -93,19 +93,13 @@ def unalign(values: np.ndarray, aligned: Aligned, size: tuple[int, ...]) -> np.n
 
 @dataclass(frozen=True, kw_only=True)
 class PredictOptions:
-    """How to predict.
+    """How to predict."""
 
-    Attributes:
-        threshold: Probability from which a pixel is face, in (0, 1).
-        tta: See `Segmenter.predict`.
-        aligned: Detects the faces and predicts their squares; None predicts photographs whole.
-        network: Identifies the network: only the same one resumes an interrupted prediction.
-    """
-
-    threshold: float = 0.5
-    tta: bool = False
+    threshold: float = 0.5  # probability from which a pixel is face, in (0, 1)
+    tta: bool = False  # see `Segmenter.predict`
+    # Detects the faces and predicts their squares; None predicts photographs whole.
     aligned: AlignedSegmenter | None = None
-    network: str = ""
+    network: str = ""  # identifies the network: only the same one resumes an interrupted prediction
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:

@@ -26,17 +26,11 @@ ZOOM_RANGE = (0.75, 1.0)  # side of the part of the photograph that is used
 
 @dataclass(frozen=True)
 class Composites:
-    """A batch for the network.
+    """A batch for the network."""
 
-    Attributes:
-        image: (B, 3, S, S) float32 in [-1, 1], foreground recoloured.
-        mask: (B, 1, S, S) float32, 0 or 1; 1 = foreground.
-        target: (B, 3, S, S) float32 in [-1, 1], what the image should be.
-    """
-
-    image: torch.Tensor
-    mask: torch.Tensor
-    target: torch.Tensor
+    image: torch.Tensor  # (B, 3, S, S) float32 in [-1, 1], foreground recoloured
+    mask: torch.Tensor  # (B, 1, S, S) float32, 0 or 1; 1 = foreground
+    target: torch.Tensor  # (B, 3, S, S) float32 in [-1, 1], what the image should be
 
 
 class CompositeSource:

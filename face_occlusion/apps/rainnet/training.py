@@ -43,7 +43,6 @@ class TrainingParams:
     num_held_out: int  # composites in the evaluation
 
     def __post_init__(self) -> None:
-        """Check ranges."""
         for key in ("width", "iterations", "batch_size", "num_held_out"):
             if getattr(self, key) < 1:
                 raise ValueError(f"{key} must be at least 1; got {getattr(self, key)}")
@@ -116,12 +115,7 @@ def initialise(network: RainNet) -> None:
 def optimise(
     network: RainNet, source: CompositeSource, params: TrainingParams
 ) -> list[tuple[int, float]]:
-    """Train a network in place.
-
-    Args:
-        network: The generator, on the source's device.
-        source: Composites.
-        params: Settings.
+    """Train a network in place, on the source's device.
 
     Returns:
         About a hundred (iteration, loss), each the mean loss since the one before.
@@ -162,14 +156,10 @@ def optimise(
 
 
 def foreground_loss(output: torch.Tensor, batch: Composites) -> torch.Tensor:
-    """Return the mean absolute error within the foreground, averaged over composites.
+    """Return the mean absolute error within the foreground, averaged over composites; in [0, 1].
 
-    Args:
-        output: (B, 3, S, S) the network's output in [-1, 1].
-        batch: The composites.
-
-    Returns:
-        A scalar in [0, 1]. Composites with under 100 foreground pixels weigh less.
+    Composites with under 100 foreground pixels weigh less. `output` is that of the network,
+    (B, 3, S, S) in [-1, 1].
     """
     error = ((output - batch.target).abs() * batch.mask).mean(dim=1).sum(dim=(1, 2)) / 2
     area = batch.mask.sum(dim=(1, 2, 3)).clamp(min=MIN_AREA_PX)
@@ -180,13 +170,7 @@ def foreground_loss(output: torch.Tensor, batch: Composites) -> torch.Tensor:
 def evaluate(
     network: RainNet, images: TrainingImages, num_composites: int, device: str | torch.device
 ) -> dict[str, dict[str, float]]:
-    """Measure colour errors on composites of held-out images.
-
-    Args:
-        network: The generator, in evaluation mode.
-        images: Images that the network was not trained on.
-        num_composites: How many composites; they are the same for every network.
-        device: Where the network is.
+    """Measure colour errors on composites of held-out images, the same for every network.
 
     Returns:
         By method (the unchanged input, MKL and Reinhard at their best strengths, RainNet): `mse`
@@ -232,7 +216,7 @@ def by_statistics(batch: Composites, move: statistics.Move, strength: float) -> 
     Args:
         batch: The composites; left unchanged.
         move: `statistics.mkl` or `statistics.reinhard`.
-        strength: Share of the change that is applied, in 0-1.
+        strength: Share of the change that is applied, in [0, 1].
 
     Returns:
         (B, 3, S, S) in [-1, 1].

@@ -25,22 +25,14 @@ JPEG_QUALITY = 92
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """Photographs and cut-outs of one side S, with their keys.
+    """Photographs and cut-outs of one side S, with their keys."""
 
-    Attributes:
-        faces: (N, S, S, 3) uint8 RGB.
-        cutouts: (M, S, S, 4) uint8 premultiplied RGBA, centred.
-        face_keys: N keys.
-        cutout_keys: M keys.
-    """
-
-    faces: np.ndarray
-    cutouts: np.ndarray
-    face_keys: Sequence[str]
-    cutout_keys: Sequence[str]
+    faces: np.ndarray  # (N, S, S, 3) uint8 RGB
+    cutouts: np.ndarray  # (M, S, S, 4) uint8 premultiplied RGBA, centred
+    face_keys: Sequence[str]  # N keys
+    cutout_keys: Sequence[str]  # M keys
 
     def __post_init__(self) -> None:
-        """Check that there are enough images to train on and to hold out."""
         if len(self.faces) < 2 or len(self.cutouts) < 2:
             raise ValueError(
                 "at least 2 faces and 2 cut-outs are needed, to train and to hold out; "
@@ -83,13 +75,7 @@ def _held_out(keys: Sequence[str]) -> np.ndarray:
 def read_images(
     faces: Path, cutouts: Sequence[Path], side_px: int, max_faces: int
 ) -> TrainingImages:
-    """Read image sets at training size, or a file by `save_images`.
-
-    Args:
-        faces: An image set of photographs, or the file.
-        cutouts: Image sets of cut-outs; none with a file.
-        side_px: See `collect_images`.
-        max_faces: See `collect_images`.
+    """Read image sets at training size, or a file by `save_images` given as `faces`.
 
     Raises:
         ValueError: If there are no cut-outs, or the sets or the file cannot be read.

@@ -21,15 +21,11 @@ from face_occlusion.core.params import read_yaml
 
 @dataclass(frozen=True, kw_only=True)
 class DamagedObject:
-    """An object of the cache whose content does not match the hash in its name.
-
-    Attributes:
-        path: The file.
-        output: The output of dvc.lock that it belongs to, with the file's path in it; None if it
-            belongs to another version of the pipeline.
-    """
+    """An object of the cache whose content does not match the hash in its name."""
 
     path: Path
+    # The output of dvc.lock that it belongs to, with the file's path in it; None if it belongs to
+    # another version of the pipeline.
     output: str | None
 
 

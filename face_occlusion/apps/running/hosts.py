@@ -30,24 +30,16 @@ _LOCKS = Path(".scratch/handover")  # the dvc.lock that belongs to a stage's inp
 
 @dataclass(frozen=True, kw_only=True)
 class Hosts:
-    """A cluster, and which stages run on it.
+    """A cluster, and which stages run on it."""
 
-    Attributes:
-        address: Of the Ray cluster, as `ray.init` takes it: `auto`, `ray://HOST:10001`, `local`.
-        remote: Name of the DVC remote that all machines reach.
-        source: Git address that all machines can clone; None for the git remote `origin`, or this
-            repository's own path if there is none.
-        groups: The groups of stages (`train`) that run there; all others run here.
-        gpus: GPUs for each stage.
-        clones: Folder for clones on each machine.
-    """
-
-    address: str
-    remote: str
+    address: str  # of the Ray cluster, as `ray.init` takes it: `auto`, `ray://HOST:10001`, `local`
+    remote: str  # name of the DVC remote that all machines reach
+    # Git address that all machines can clone; None for the git remote `origin`, or this
+    # repository's own path if there is none.
     source: str | None
-    groups: Sequence[str]
-    gpus: int
-    clones: str
+    groups: Sequence[str]  # the groups of stages (`train`) that run there; all others run here
+    gpus: int  # GPUs for each stage
+    clones: str  # folder for clones on each machine
 
 
 class _JobSequence:

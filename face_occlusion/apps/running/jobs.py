@@ -32,15 +32,10 @@ _LOCKED = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
 
 @dataclass(frozen=True)
 class Slot:
-    """A place for one stage at a time.
+    """A place for one stage at a time."""
 
-    Attributes:
-        number: From 0.
-        environment: Variables that a stage in it gets.
-    """
-
-    number: int
-    environment: dict[str, str]
+    number: int  # from 0
+    environment: dict[str, str]  # variables that a stage in it gets
 
 
 def make_slots(

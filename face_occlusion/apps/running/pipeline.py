@@ -22,24 +22,16 @@ FOLLOWS = "follows "  # how a reason starts that lies in an earlier stage
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stage and its state.
+    """A stage and its state."""
 
-    Attributes:
-        name: As on DVC's command line, `train@pspnet_c_wo`.
-        upstream: The stages whose outputs it reads.
-        reason: Why it would run, in a few words; None if it is up to date.
-        restorable: Whether DVC's cache holds the outputs, so that nothing would be computed. Known
-            only where no upstream stage is stale.
-        size: Bytes of its outputs when it last ran; None if it never did.
-        travels: Whether DVC's run cache stores its results, so that another machine can run it.
-    """
-
-    name: str
-    upstream: tuple[str, ...]
-    reason: str | None
+    name: str  # as on DVC's command line, `train@pspnet_c_wo`
+    upstream: tuple[str, ...]  # the stages whose outputs it reads
+    reason: str | None  # why it would run, in a few words; None if it is up to date
+    # Whether DVC's cache holds the outputs, so that nothing would be computed. Known only where no
+    # upstream stage is stale.
     restorable: bool
-    size: int | None
-    travels: bool
+    size: int | None  # bytes of its outputs when it last ran; None if it never did
+    travels: bool  # whether DVC's run cache stores its results, so that another machine can run it
 
     @property
     def group(self) -> str:

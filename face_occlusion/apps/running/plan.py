@@ -17,19 +17,15 @@ Basis = Literal["recorded", "similar", "restored", "unknown"]
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one stage will cost.
-
-    Attributes:
-        stage: The stage.
-        seconds: Run time of its command; None if neither it nor its group was ever timed.
-        basis: Where `seconds` comes from: its own last run, the median of its group, the cache
-            (0 s), or nowhere.
-        size: Bytes of its outputs, its own last ones or the median of its group; None if unknown.
-    """
+    """What one stage will cost."""
 
     stage: Stage
+    # Run time of its command; None if neither it nor its group was ever timed.
     seconds: float | None
+    # Where `seconds` comes from: its own last run, the median of its group, the cache (0 s), or
+    # nowhere.
     basis: Basis
+    # Bytes of its outputs, its own last ones or the median of its group; None if unknown.
     size: int | None
 
 

@@ -23,19 +23,14 @@ Launch = Callable[[Stage, Slot], Job]
 
 @dataclass
 class Outcome:
-    """How the stages ended.
+    """How the stages ended."""
 
-    Attributes:
-        done: Stages that succeeded, in the order in which they ended.
-        failed: Stages that failed, with their logs.
-        skipped: Stages that were not run, with the failed stage that they depend on.
-        interrupted: The signal that ended the run, or None.
-    """
-
+    # Stages that succeeded, in the order in which they ended.
     done: list[str] = field(default_factory=list)
-    failed: dict[str, Path] = field(default_factory=dict)
+    failed: dict[str, Path] = field(default_factory=dict)  # stages that failed, with their logs
+    # Stages that were not run, with the failed stage that they depend on.
     skipped: dict[str, str] = field(default_factory=dict)
-    interrupted: int | None = None
+    interrupted: int | None = None  # the signal that ended the run, or None
 
 
 @dataclass(frozen=True)

@@ -24,44 +24,27 @@ _MOST_CLONES = 1024  # on one machine
 
 @dataclass(frozen=True, kw_only=True)
 class StageTask:
-    """What a machine needs to know to run a stage.
+    """What a machine needs to know to run a stage."""
 
-    Attributes:
-        stage: Its name.
-        upstream: The stages whose outputs it reads.
-        source: Git address of the repository.
-        commit: The commit to run.
-        files: Files to replace in the clone (params.yaml, dvc.lock): path to content.
-        remote: Name of the DVC remote.
-        remote_url: Its address, for a remote that is not in the repository's own settings.
-        clones: Folder for clones on the machine.
-        environment: Variables for the stage.
-    """
-
-    stage: str
-    upstream: tuple[str, ...]
-    source: str
-    commit: str
+    stage: str  # its name
+    upstream: tuple[str, ...]  # the stages whose outputs it reads
+    source: str  # git address of the repository
+    commit: str  # the commit to run
+    # Files to replace in the clone (params.yaml, dvc.lock): path to content.
     files: Mapping[str, bytes]
-    remote: str
-    remote_url: str
-    clones: str
-    environment: Mapping[str, str]
+    remote: str  # name of the DVC remote
+    remote_url: str  # its address, for a remote that is not in the repository's own settings
+    clones: str  # folder for clones on the machine
+    environment: Mapping[str, str]  # variables for the stage
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageResult:
-    """How a stage ended.
+    """How a stage ended."""
 
-    Attributes:
-        status: Exit status.
-        output: Everything that was printed.
-        seconds: Run time of the stage's command; None if it was not recorded.
-    """
-
-    status: int
-    output: str
-    seconds: float | None
+    status: int  # exit status
+    output: str  # everything that was printed
+    seconds: float | None  # run time of the stage's command; None if it was not recorded
 
 
 def run_in_clone(task: StageTask) -> StageResult:

@@ -30,76 +30,57 @@ METHODS = {"hands": "natocc", "objects": "natocc", "textures": "randocc"}
 
 @dataclass(frozen=True)
 class Comparison:
-    """Variants of the generator's settings that differ in one thing.
+    """Variants of the generator's settings that differ in one thing."""
 
-    Attributes:
-        kind: Occluders: hands, objects or textures.
-        figures: The paper's figures that show the same.
-        variants: Settings of each variant by its caption, all with the same seed.
-    """
-
-    kind: str
-    figures: str
+    kind: str  # occluders: hands, objects or textures
+    figures: str  # the paper's figures that show the same
+    # Settings of each variant by its caption, all with the same seed.
     variants: Mapping[str, GenerateParams]
 
 
 def comparisons(objects: str = "fit") -> dict[str, Comparison]:
-    """Return the paper's comparisons by name.
-
-    Args:
-        objects: How objects are harmonised, see `presets.with_colours`.
-    """
-    hand, shape = paper_params("hands"), paper_params("textures")
-    transfers = {
-        "without Algorithm 1": dataclasses.replace(SOT, algorithm1="off"),
-        "with Algorithm 1": SOT,
+    """Return the paper's comparisons by name; `objects` says how objects are harmonised."""
+    replace = dataclasses.replace
+    hand, item, shape = (paper_params(kind) for kind in METHODS)
+    transfer = {"no transfer": hand, "transfer": default_params("hands")}
+    algorithm1 = {
+        "without Algorithm 1": replace(hand, colour_transfer=replace(SOT, algorithm1="off")),
+        "with Algorithm 1": replace(hand, colour_transfer=SOT),
+    }
+    harmonised = {
+        "as cut out": item,
+        "harmonised": with_colours(default_params("objects"), "objects", objects),
+    }
+    opacity = {
+        "opaque": replace(shape, transparent_prob=0.0),
+        "transparent": replace(shape, transparent_prob=1.0),
     }
     return {
-        "hands_transfer": Comparison(
-            "hands", "7, 14, 15", {"no transfer": hand, "transfer": default_params("hands")}
-        ),
-        "hands_algorithm1": Comparison(
-            "hands",
-            "6",
-            {
-                caption: dataclasses.replace(hand, colour_transfer=transfer)
-                for caption, transfer in transfers.items()
-            },
-        ),
-        "objects_harmonised": Comparison(
-            "objects",
-            "8, 16",
-            {
-                "as cut out": paper_params("objects"),
-                "harmonised": with_colours(default_params("objects"), "objects", objects),
-            },
-        ),
-        "randocc_opacity": Comparison(
-            "textures",
-            "9, 17",
-            {
-                "opaque": dataclasses.replace(shape, transparent_prob=0.0),
-                "transparent": dataclasses.replace(shape, transparent_prob=1.0),
-            },
-        ),
+        "hands_transfer": Comparison("hands", "7, 14, 15", transfer),
+        "hands_algorithm1": Comparison("hands", "6", algorithm1),
+        "objects_harmonised": Comparison("objects", "8, 16", harmonised),
+        "randocc_opacity": Comparison("textures", "9, 17", opacity),
     }
 
 
 def draw_sheets(
     faces: Path, occluders: Path, *, objects: str, num: int, columns: int, thumb_px: int
 ) -> dict[str, np.ndarray]:
-    """Draw the sheets of all comparisons whose occluders are there, and that of labels.
+    """Draw the sheets of all comparisons whose occluders are there, and that of labels, by name.
 
     Args:
         faces: Folder of an image set with masks.
         occluders: Folder with the image sets hands, objects, textures.
-        objects: See `comparisons`.
-        num: See `draw_comparison`.
-        columns: See `draw_comparison`.
-        thumb_px: See `draw_comparison`.
+        objects: How objects are harmonised, see `presets.with_colours`.
+        num: Number of faces, evenly spaced in the set.
+        columns: Faces in a row.
+        thumb_px: Longer side of each picture.
 
     Returns:
-        The sheets by name, (H, W, 3) uint8 RGB.
+        Sheets, (H, W, 3) uint8 RGB.
+
+    Raises:
+        ValueError: If a set cannot be read or a face cannot be occluded.
     """
     face_set = ImageSet(faces)
     sets = {kind: ImageSet(occluders / kind) for kind in METHODS}
@@ -123,26 +104,11 @@ def draw_comparison(
     faces: ImageSet,
     occluders: OccluderSource,
     *,
-    num: int = 24,
-    columns: int = 4,
-    thumb_px: int = 256,
+    num: int,
+    columns: int,
+    thumb_px: int,
 ) -> np.ndarray:
-    """Draw a comparison on evenly spaced faces of a set.
-
-    Args:
-        comparison: The variants to show.
-        faces: Image set with masks.
-        occluders: Occluders of the comparison's kind.
-        num: Number of faces.
-        columns: Samples in a row.
-        thumb_px: Longer side of each picture.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: If a face cannot be occluded.
-    """
+    """Draw the variants of a comparison side by side; arguments as of `draw_sheets`."""
     cells = []
     for key in tqdm(pick_keys(faces, num), desc=" / ".join(comparison.variants)):
         samples = [_sample(faces, key, occluders, p) for p in comparison.variants.values()]
@@ -162,15 +128,8 @@ def draw_labels(
 ) -> np.ndarray:
     """Draw borders of labels magnified: the picture, and again with the label's pixel borders.
 
-    Args:
-        faces: Image set with masks.
-        occluders: Occluders by kind, used in turn.
-        num: Number of faces.
-        columns: Samples in a row.
-        thumb_px: Side of each picture, rounded down to a multiple of 40, the pixels shown.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+    Arguments as of `draw_sheets`; the kinds of occluders are used in turn, and `thumb_px` is
+    rounded down to a multiple of 40, the number of pixels shown.
     """
     cells, kinds = [], sorted(occluders)
     factor = max(1, thumb_px // CROP_PX)

@@ -37,16 +37,13 @@ _SHIFT = 4  # of OpenCV's fixed-point coordinates
 def draw_contact_sheet(
     image_set: ImageSet, keys: Sequence[str], *, columns: int = 6, thumb_px: int = 256
 ) -> np.ndarray:
-    """Draw samples with their masks' outlines and their records.
+    """Draw samples with their masks' outlines and their records; (H, W, 3) uint8 RGB.
 
     Args:
         image_set: Any set; if it is absent, the sheet says why.
         keys: The samples to draw, in this order.
         columns: Samples in a row, at least 1.
         thumb_px: Side of the square that a sample is fitted into, at least 48.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
 
     Raises:
         ValueError: If an argument is out of range, or a sample is missing or unreadable.
@@ -124,11 +121,11 @@ class _Cell:
         if "rgba.png" in parts:
             picture = draw_cutout(image_set.cutout(key), record.get("pointing_deg"), thumb_px)
         else:
-            outlines = []
-            if "png" in parts:
-                outlines = _outlined_masks(image_set, key, parts)
+            outlines = _outlined_masks(image_set, key, parts) if "png" in parts else []
             picture = draw_outlines(image_set.image(key), outlines, thumb_px)
-        self.picture = _centred(picture, thumb_px)
+        self.picture = np.full((thumb_px, thumb_px, 3), 240, np.uint8)
+        top, left = ((thumb_px - side) // 2 for side in picture.shape[:2])
+        self.picture[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
         self.key = shorten(key, _bold().getlength, thumb_px)
         self.lines = caption(record, key, _font().getlength, thumb_px)
 
@@ -153,10 +150,7 @@ def draw_outlines(image: np.ndarray, outlines: Sequence[Outline], thumb_px: int)
     Args:
         image: (H, W, 3) uint8 RGB.
         outlines: Each an (H, W) bool mask and its RGB colour; later ones lie on top.
-        thumb_px: Side of the square.
-
-    Returns:
-        (h, w, 3) uint8 RGB, max(h, w) = `thumb_px`.
+        thumb_px: Longer side of the result.
     """
     thumb = fit(image, thumb_px)
     for mask, colour in outlines:
@@ -201,10 +195,7 @@ def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -
     Args:
         cutout: (H, W, 4) uint8 premultiplied RGBA.
         pointing_deg: Direction in image coordinates (0 right, 90 down); None draws no arrow.
-        thumb_px: Side of the square to fit into.
-
-    Returns:
-        (h, w, 3) uint8 RGB, max(h, w) = `thumb_px`.
+        thumb_px: Longer side of the result.
     """
     thumb = fit(cutout, thumb_px).astype(np.float32)
     rows, columns = np.indices(thumb.shape[:2]) // 8
@@ -226,13 +217,6 @@ def _draw_arrow(picture: np.ndarray, alpha: np.ndarray, pointing_deg: float) -> 
     tail, head = np.rint(np.array([centre - half, centre + half]) * 2**_SHIFT).astype(int).tolist()
     for colour, thickness in (((0, 0, 0), 5), (ARROW_COLOUR, 2)):
         cv2.arrowedLine(picture, tail, head, colour, thickness, cv2.LINE_AA, _SHIFT, 0.3)
-
-
-def _centred(picture: np.ndarray, side_px: int) -> np.ndarray:
-    square = np.full((side_px, side_px, 3), 240, np.uint8)
-    top, left = ((side_px - side) // 2 for side in picture.shape[:2])
-    square[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-    return square
 
 
 def _legend(image_set: ImageSet) -> list[Line]:
