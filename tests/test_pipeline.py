@@ -103,7 +103,7 @@ def test_deps_are_the_import_closure(stage):
 
 
 def test_closure_sees_imports_inside_functions_and_of_submodules():
-    closure = import_closure(ROOT / "face_occlusion" / "apps" / "commands" / "profile.py")
+    closure = import_closure(ROOT / "face_occlusion" / "apps" / "commands" / "pipeline.py")
     assert ROOT / "face_occlusion" / "apps" / "profiles.py" in closure
 
 
