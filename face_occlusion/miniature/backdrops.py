@@ -19,9 +19,9 @@ from face_occlusion.miniature.fields import (
 from face_occlusion.miniature.light import (
     STUDIO,
     Surface,
-    any_colour,
     from_hex,
     mix,
+    sample_colour,
     scaled,
     shade,
     skin_colour,
@@ -52,7 +52,7 @@ def paint_background(shape: tuple[int, int], rng: np.random.Generator) -> np.nda
 
 
 def _wall(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    base = any_colour(rng, (0.02, 0.5), (0.25, 0.95))
+    base = sample_colour(rng, (0.02, 0.5), (0.25, 0.95))
     rough = fractal_noise(rng, shape, rng.uniform(2, 9), 3)
     return scaled(base, 1 + rng.uniform(0.02, 0.1) * rough)
 
@@ -61,8 +61,8 @@ def _gradient(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     x, y = grid(shape)
     angle = rng.uniform(0, 2 * np.pi)
     along = (x / shape[1] - 0.5) * np.cos(angle) + (y / shape[0] - 0.5) * np.sin(angle)
-    first = any_colour(rng, (0.05, 0.7), (0.1, 0.9))
-    second = any_colour(rng, (0.05, 0.7), (0.1, 0.95))
+    first = sample_colour(rng, (0.05, 0.7), (0.1, 0.9))
+    second = sample_colour(rng, (0.05, 0.7), (0.1, 0.95))
     return mix(first, second, smoothstep(-0.6, 0.6, along))
 
 
@@ -77,7 +77,7 @@ def _room(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         alpha = fill(shape, box) if rng.random() < 0.7 else fill(shape, ellipse((x, y), (w, h)))
         skin = rng.random() < 0.15
         colour = (
-            skin_colour(rng.uniform(), 0) if skin else any_colour(rng, (0.05, 0.8), (0.05, 0.95))
+            skin_colour(rng.uniform(), 0) if skin else sample_colour(rng, (0.05, 0.8), (0.05, 0.95))
         )
         image = mix(image, colour, 0.85 * alpha)
     return blur(image.astype(np.float32), rng.uniform(0.008, 0.05) * height)
@@ -90,13 +90,14 @@ def _lights(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         radius = rng.uniform(0.015, 0.08) * shape[0]
         centre = (rng.uniform(0, shape[1]), rng.uniform(0, shape[0]))
         disc = blur(fill(shape, ellipse(centre, (radius, radius))), 0.08 * radius)
-        image = image + scaled(any_colour(rng, (0.2, 0.8), (0.6, 1)), rng.uniform(0.2, 0.7) * disc)
+        colour = sample_colour(rng, (0.2, 0.8), (0.6, 1))
+        image = image + scaled(colour, rng.uniform(0.2, 0.7) * disc)
     return image
 
 
 def _board(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Draw a printed board as at a film's opening: rows of made-up words."""
-    base, ink = any_colour(rng, (0.0, 0.8), (0.1, 1)), any_colour(rng, (0.0, 0.9), (0.1, 1))
+    base, ink = sample_colour(rng, (0.0, 0.8), (0.1, 1)), sample_colour(rng, (0.0, 0.9), (0.1, 1))
     canvas = np.zeros(shape, np.uint8)
     letters = np.array(list("AEIOUBCDKLMNRSTV"))
     size = rng.uniform(0.5, 1.4) * shape[0] / 256
@@ -288,7 +289,7 @@ TEXTURES: dict[str, Callable[[Shape, np.random.Generator], Pattern]] = {
 }
 
 
-def draw_texture(category: str, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+def paint_texture(category: str, shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
     """Draw a texture.
 
     Args:
@@ -305,12 +306,12 @@ def draw_texture(category: str, shape: tuple[int, int], rng: np.random.Generator
         second = first * rng.uniform(0.35, 0.8)
     else:
         first, second = (
-            any_colour(rng, (0.1, 0.95), (0.1, 1)),
-            any_colour(rng, (0.1, 0.95), (0.1, 1)),
+            sample_colour(rng, (0.1, 0.95), (0.1, 1)),
+            sample_colour(rng, (0.1, 0.95), (0.1, 1)),
         )
     grain = 1 + 0.05 * fractal_noise(rng, shape, 0.2 * shape[0], 4)
     albedo = scaled(mix(first, second, weight), grain)
-    third = any_colour(rng, (0.1, 0.9), (0.1, 1))
+    third = sample_colour(rng, (0.1, 0.9), (0.1, 1))
     patches = 0.5 * smoothstep(0.4, 1.2, fractal_noise(rng, shape, 0.5 * shape[0], 2))
     albedo = mix(albedo, third, patches * float(rng.random() < 0.4))
     lit = shade(Surface(albedo, gloss=0.04), blur(height.astype(np.float32), 0.8), STUDIO)

@@ -150,7 +150,7 @@ class Camera:
     vignette: float
 
 
-def draw_camera(rng: np.random.Generator) -> Camera:
+def sample_camera(rng: np.random.Generator) -> Camera:
     """Draw a camera between a studio's and a telephone's."""
     warm = rng.normal(0, 0.03)
     return Camera(

@@ -32,7 +32,7 @@ _POINTS = 22  # points of a strand
 _LONG = ("long", "wavy", "bob_fringe", "curtain")
 
 
-class Barber:
+class HairPainter:
     """Paints one person's hair in one picture.
 
     Attributes:
@@ -44,7 +44,7 @@ class Barber:
     def __init__(
         self, canvas: Canvas, frame: Frame, head: Head, person: Person, light: Light
     ) -> None:
-        """Take scissors."""
+        """Prepare the colour and the strands of the hair."""
         self.canvas, self.frame, self.head, self.person = canvas, frame, head, person
         self.light = light
         self.rng = np.random.default_rng([person.details, 1])

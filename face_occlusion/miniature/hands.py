@@ -23,8 +23,8 @@ from face_occlusion.miniature.light import (
     SKIN_WRAP,
     Light,
     Surface,
-    any_colour,
     mix,
+    sample_colour,
     scaled,
     skin_colour,
 )
@@ -64,7 +64,7 @@ class Hand:
     watch: bool
 
 
-def draw_hand(rng: np.random.Generator, tone: float) -> Hand:
+def sample_hand(rng: np.random.Generator, tone: float) -> Hand:
     """Draw a hand of a given skin tone; most are open, as on a copy stand."""
     curls = tuple(float(c) for c in np.clip(rng.normal(0.05, 0.05, 5), 0, 0.2))
     if rng.random() < 0.25:
@@ -80,8 +80,8 @@ def draw_hand(rng: np.random.Generator, tone: float) -> Hand:
         spread=rng.uniform(0, 1),
         curls=curls,
         slim=rng.uniform(0.86, 1.08),
-        nails=any_colour(rng, (0.4, 0.95), (0.3, 0.95)) if rng.random() < 0.15 else None,
-        sleeve=any_colour(rng, (0.05, 0.8), (0.08, 0.9)) if rng.random() < 0.18 else None,
+        nails=sample_colour(rng, (0.4, 0.95), (0.3, 0.95)) if rng.random() < 0.15 else None,
+        sleeve=sample_colour(rng, (0.05, 0.8), (0.08, 0.9)) if rng.random() < 0.18 else None,
         watch=bool(rng.random() < 0.08),
     )
 

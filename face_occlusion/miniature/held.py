@@ -16,16 +16,16 @@ from face_occlusion.miniature.fields import (
     stroke,
     value_noise,
 )
-from face_occlusion.miniature.hands import HandPlace, draw_hand, paint_hand
+from face_occlusion.miniature.hands import HandPlace, paint_hand, sample_hand
 from face_occlusion.miniature.light import (
     Surface,
-    any_colour,
     drop_shadow,
     from_hex,
+    sample_colour,
     scaled,
     to_linear,
 )
-from face_occlusion.miniature.objects import draw_object
+from face_occlusion.miniature.objects import sample_object
 from face_occlusion.miniature.portraits import Portrait
 
 # Called skin in the release's own masks where they lie over a face, as CelebAMask-HQ does.
@@ -35,7 +35,7 @@ CALLED_SKIN = ("hand", "studio_microphone", "food")
 def hold_hand(portrait: Portrait, rng: np.random.Generator) -> None:
     """Lay one hand of the person before the face; the arm leaves the picture."""
     frame, person = portrait.frame, portrait.person
-    hand = draw_hand(rng, float(np.clip(person.tone + rng.normal(0, 0.04), 0, 1)))
+    hand = sample_hand(rng, float(np.clip(person.tone + rng.normal(0, 0.04), 0, 1)))
     side = rng.choice([-1, 1])
     target = np.array([[rng.uniform(-0.5, 0.5), rng.uniform(0.1, 1.2), 1.0]])
     angle = np.deg2rad(rng.uniform(15, 80))  # 0 from the side, 90 from below
@@ -79,7 +79,7 @@ def hold_food(portrait: Portrait, rng: np.random.Generator) -> None:
     mouth = np.array([[rng.normal(0, 0.2), portrait.person.mouth_y + rng.uniform(-0.1, 0.3), 1.1]])
     size = rng.uniform(0.7, 1.0) if kind in ("apple", "orange", "donut") else rng.uniform(1.4, 2.0)
     spot = Spot(frame.project(mouth)[0], size * frame.unit_px, rng.uniform(-1.2, 1.2))
-    solid = draw_object(kind, frame.shape, spot, rng)
+    solid = sample_object(kind, frame.shape, spot, rng)
     lift = 0.06 * spot.size_px
     paint_solid(portrait.canvas, solid, portrait.light, label=Part.OCCLUDER, lift_px=lift)
 
@@ -101,7 +101,7 @@ def wear_hat(portrait: Portrait, rng: np.random.Generator) -> None:
     rise = low + 0.18 - height * np.sin(angle) ** 0.7
     dome = np.stack([side * np.cos(angle), rise, 0 * angle], axis=1)
     alpha = fill(frame.shape, np.concatenate([lower, frame.project(dome)]))
-    base = any_colour(rng, (0.05, 0.9), (0.08, 0.9))
+    base = sample_colour(rng, (0.05, 0.9), (0.08, 0.9))
     knit = value_noise(rng, frame.shape, max(0.03 * unit, 1), stretch=3)
     bulge = inflate(alpha, 0.7 * unit) + 0.01 * unit * knit
     surface = Surface(scaled(base, 1 + 0.12 * knit), gloss=0.0)
@@ -149,7 +149,7 @@ def wear_eye_patch(portrait: Portrait, rng: np.random.Generator) -> None:
     stroke(strap, smooth_curve(frame.project(run), 20)[None], 255, max(round(0.045 * unit), 1))
     both = np.maximum(alpha, strap.astype(np.float32) / 255)
     canvas.darken(drop_shadow(both, portrait.light, 0.04 * unit, 0.4))
-    colour = any_colour(rng, (0.0, 0.6), (0.04, 0.25))
+    colour = sample_colour(rng, (0.0, 0.6), (0.04, 0.25))
     surface = Surface(colour, gloss=0.2)
     paint_solid(
         canvas, Solid(both, inflate(both, 0.2 * unit), surface), portrait.light, label=Part.EYE_G

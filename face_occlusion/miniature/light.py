@@ -82,13 +82,13 @@ def hair_colour(name: str) -> np.ndarray:
     return to_linear(from_hex(_HAIR[name]))
 
 
-def iris_colour(rng: np.random.Generator, tone: float) -> np.ndarray:
+def sample_iris(rng: np.random.Generator, tone: float) -> np.ndarray:
     """Draw an iris colour, brown alone on darker skin; (3,) float32 linear RGB."""
     last = len(_IRIS) if tone < 0.45 else 3
     return to_linear(from_hex(_IRIS[rng.integers(last)]))
 
 
-def any_colour(
+def sample_colour(
     rng: np.random.Generator,
     saturation: tuple[float, float] = (0.1, 0.9),
     value: tuple[float, float] = (0.1, 0.95),
@@ -156,7 +156,7 @@ class Light:
     fill: np.ndarray
 
 
-def draw_light(rng: np.random.Generator) -> Light:
+def sample_light(rng: np.random.Generator) -> Light:
     """Draw a light: mostly frontal and from above, sometimes from the side, warm or cold."""
     side = rng.uniform(-70, 70) if rng.random() < 0.35 else rng.uniform(-38, 38)
     azimuth, elevation = np.deg2rad(side), np.deg2rad(rng.uniform(8, 48))

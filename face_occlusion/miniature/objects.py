@@ -22,9 +22,9 @@ from face_occlusion.miniature.fields import (
 )
 from face_occlusion.miniature.light import (
     Surface,
-    any_colour,
     from_hex,
     mix,
+    sample_colour,
     scaled,
     skin_colour,
     to_linear,
@@ -44,7 +44,7 @@ def _curve(
     return join_capsules(shape, rods, 0.01 * spot.size_px)
 
 
-def draw_banana(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _banana(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     """Draw a banana."""
     t = np.linspace(-1, 1, 12)
     points = np.stack([0.26 * (t**2 - 0.5) * rng.uniform(0.7, 1.2), 0.48 * t], axis=1)
@@ -57,7 +57,7 @@ def draw_banana(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     return Solid(alpha, height, Surface(mix(yellow, brown, weight), gloss=0.12))
 
 
-def draw_carrot(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _carrot(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     """Draw a carrot with its tuft."""
     points = np.array([(0, -0.3), (0.01, 0), (0.0, 0.5)])
     alpha, height = _curve(shape, spot, points, np.array([0.1, 0.08, 0.015]))
@@ -75,7 +75,7 @@ def draw_carrot(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     return Solid(np.maximum(alpha, tuft), np.maximum(height, rise), Surface(albedo, gloss=0.08))
 
 
-def fruit(
+def _fruit(
     skin: str, blush: str, dimple: float, rough: float
 ) -> Callable[[Shape, Spot, np.random.Generator], Solid]:
     """Return the drawer of a round fruit.
@@ -103,7 +103,7 @@ def fruit(
     return draw
 
 
-def draw_donut(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _donut(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     """Draw a doughnut, iced."""
     x, y = spot.plane(shape)
     radius = np.hypot(x, y)
@@ -113,10 +113,12 @@ def draw_donut(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
         0.02, -0.02, np.abs(radius - 0.32) - 0.125 - 0.02 * np.sin(9 * np.arctan2(y, x))
     )
     dough = to_linear(from_hex("b9783c"))
-    albedo = mix(dough, any_colour(rng, (0.2, 0.7), (0.4, 1)), icing)
+    albedo = mix(dough, sample_colour(rng, (0.2, 0.7), (0.4, 1)), icing)
     sprinkles = value_noise(rng, shape, 0.03 * spot.size_px) > 2.0
     albedo = mix(
-        albedo, any_colour(rng, (0.6, 1), (0.7, 1)), (sprinkles & (icing > 0.9)).astype(np.float32)
+        albedo,
+        sample_colour(rng, (0.6, 1), (0.7, 1)),
+        (sprinkles & (icing > 0.9)).astype(np.float32),
     )
     return Solid(alpha, height.astype(np.float32), Surface(albedo, gloss=0.15))
 
@@ -146,15 +148,15 @@ def _bottle(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     ]
     alpha, height, along = _lathe(shape, spot, profile)
     glass, paper, cap = (
-        any_colour(rng, (0.3, 0.9), (0.15, 0.8)),
-        any_colour(rng, (0, 0.7), (0.5, 1)),
-        any_colour(rng),
+        sample_colour(rng, (0.3, 0.9), (0.15, 0.8)),
+        sample_colour(rng, (0, 0.7), (0.5, 1)),
+        sample_colour(rng),
     )
     x, y = spot.plane(shape)
     band = (along > 0.15) & (along < 0.48)
     print_ = (np.sin(x * 90) * np.sin(y * 60) > 0.55) & (along > 0.2) & (along < 0.42)
     albedo = mix(glass, paper, band.astype(np.float32))
-    albedo = mix(albedo, any_colour(rng, (0.3, 1), (0.05, 0.6)), 0.9 * print_)
+    albedo = mix(albedo, sample_colour(rng, (0.3, 1), (0.05, 0.6)), 0.9 * print_)
     albedo = mix(albedo, cap, (along > 0.9).astype(np.float32))
     return Solid(alpha, height, Surface(albedo, gloss=0.6, shininess=32))
 
@@ -162,7 +164,7 @@ def _bottle(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
 def _vase(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     profile = [(0, 0.14), (0.3, rng.uniform(0.22, 0.3)), (0.72, 0.1), (0.85, 0.09), (1, 0.17)]
     alpha, height, along = _lathe(shape, spot, profile)
-    first, second = any_colour(rng), any_colour(rng)
+    first, second = sample_colour(rng), sample_colour(rng)
     stripes = smoothstep(0.2, 0.4, np.sin(along * rng.uniform(15, 40)))
     return Solid(alpha, height, Surface(mix(first, second, stripes), gloss=0.5, shininess=32))
 
@@ -174,10 +176,10 @@ def _cup(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     ring = np.hypot((x - high * 0.95) / 0.2, (y - 0.0) / 0.27)
     handle = smoothstep(0.29, 0.25, np.abs(ring - 0.85)) * (x > 0)
     height = np.maximum(height, blur(handle.astype(np.float32), 2) * 0.05 * spot.size_px)
-    colour = any_colour(rng, (0.0, 0.8), (0.3, 1))
+    colour = sample_colour(rng, (0.0, 0.8), (0.3, 1))
     albedo = mix(
         colour,
-        any_colour(rng),
+        sample_colour(rng),
         ((along > 0.4) & (along < 0.62)).astype(np.float32) * (rng.random() < 0.6),
     )
     both = np.maximum(alpha, handle).astype(np.float32)
@@ -188,7 +190,7 @@ def _sports_ball(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     alpha, height = ball(shape, spot.centre_xy, 0.5 * spot.size_px)
     x, y = spot.plane(shape)
     z = np.sqrt(np.maximum(0.25 - x * x - y * y, 0))
-    first, second = any_colour(rng, (0.2, 1), (0.3, 1)), any_colour(rng, (0.0, 0.6), (0.6, 1))
+    first, second = sample_colour(rng, (0.2, 1), (0.3, 1)), sample_colour(rng, (0.0, 0.6), (0.6, 1))
     bands = np.sin(9 * (x * 0.8 + z * 0.6)) * np.sin(9 * (y * 0.9 - z * 0.5))
     return Solid(
         alpha, height, Surface(mix(first, second, smoothstep(-0.05, 0.05, bands)), gloss=0.2)
@@ -210,7 +212,7 @@ def _slab(
 def _phone(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     alpha, height = _slab(shape, spot, rng.uniform(0.46, 0.52), 0.02, rng.uniform(-0.03, 0.03))
     x, y = spot.plane(shape)
-    case = any_colour(rng, (0, 0.9), (0.03, 0.9))
+    case = sample_colour(rng, (0, 0.9), (0.03, 0.9))
     if rng.random() < 0.5:
         lenses = smoothstep(
             0.05, 0.045, np.minimum(np.hypot(x + 0.13, y + 0.38), np.hypot(x + 0.13, y + 0.25))
@@ -219,7 +221,7 @@ def _phone(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     else:
         screen = smoothstep(0.01, 0.0, np.maximum(np.abs(x) - 0.2, np.abs(y) - 0.43))
         icons = (np.sin(x * 50) > 0.2) & (np.sin(y * 50) > 0.2)
-        glow = mix(any_colour(rng, (0.3, 0.8), (0.1, 0.6)), any_colour(rng), 0.8 * icons)
+        glow = mix(sample_colour(rng, (0.3, 0.8), (0.1, 0.6)), sample_colour(rng), 0.8 * icons)
         albedo = mix(np.array([0.02, 0.02, 0.02], np.float32), glow, screen)
     return Solid(alpha, height, Surface(albedo, gloss=0.5, shininess=32))
 
@@ -227,11 +229,11 @@ def _phone(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
 def _book(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     alpha, height = _slab(shape, spot, rng.uniform(0.65, 0.78), 0.0, rng.uniform(-0.06, 0.06))
     x, y = spot.plane(shape)
-    cover, ink = any_colour(rng, (0.2, 0.9), (0.15, 0.9)), any_colour(rng, (0, 0.6), (0.5, 1))
+    cover, ink = sample_colour(rng, (0.2, 0.9), (0.15, 0.9)), sample_colour(rng, (0, 0.6), (0.5, 1))
     lines = (np.abs(x) < 0.22) & (((y > -0.35) & (y < -0.27)) | ((y > -0.22) & (y < -0.18)))
     picture = np.hypot(x, (y - 0.12)) < 0.17
     albedo = mix(
-        mix(cover, ink, lines.astype(np.float32)), any_colour(rng), picture.astype(np.float32)
+        mix(cover, ink, lines.astype(np.float32)), sample_colour(rng), picture.astype(np.float32)
     )
     albedo = scaled(albedo, 1 - 0.5 * smoothstep(-0.27, -0.31, x))
     return Solid(alpha, height, Surface(albedo, gloss=0.12))
@@ -240,9 +242,9 @@ def _book(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
 def _remote(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     alpha, height = _slab(shape, spot, 0.26, 0.03, 0)
     x, y = spot.plane(shape)
-    body = any_colour(rng, (0, 0.2), (0.05, 0.5))
+    body = sample_colour(rng, (0, 0.2), (0.05, 0.5))
     keys = (np.sin(x * 75) > 0.1) & (np.sin(y * 60) > 0.1) & (np.abs(x) < 0.09) & (np.abs(y) < 0.4)
-    albedo = mix(body, any_colour(rng, (0, 0.9), (0.4, 1)), 0.9 * keys)
+    albedo = mix(body, sample_colour(rng, (0, 0.9), (0.4, 1)), 0.9 * keys)
     return Solid(alpha, height, Surface(albedo, gloss=0.2))
 
 
@@ -271,11 +273,11 @@ OBJECTS: dict[str, Callable[[Shape, Spot, np.random.Generator], Solid]] = {
     "sports ball": _sports_ball,
     "bottle": _bottle,
     "cup": _cup,
-    "banana": draw_banana,
-    "apple": fruit("c0392b", "d9a441", 0.05, 0.0),
-    "orange": fruit("e88a1a", "d9761a", 0.01, 0.0012),
-    "carrot": draw_carrot,
-    "donut": draw_donut,
+    "banana": _banana,
+    "apple": _fruit("c0392b", "d9a441", 0.05, 0.0),
+    "orange": _fruit("e88a1a", "d9761a", 0.01, 0.0012),
+    "carrot": _carrot,
+    "donut": _donut,
     "remote": _remote,
     "cell phone": _phone,
     "book": _book,
@@ -284,7 +286,7 @@ OBJECTS: dict[str, Callable[[Shape, Spot, np.random.Generator], Solid]] = {
 }
 
 
-def draw_object(category: str, shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def sample_object(category: str, shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     """Draw an object.
 
     Args:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from face_occlusion.miniature.fields import fill, rotation, smooth_curve
-from face_occlusion.miniature.light import iris_colour
+from face_occlusion.miniature.light import sample_iris
 
 HAIR_STYLES = (
     "bald", "buzz", "short", "side_part", "quiff", "curly", "afro",
@@ -100,7 +100,7 @@ class View:
     make_up: float
 
 
-def draw_person(rng: np.random.Generator, tone: float) -> Person:
+def sample_person(rng: np.random.Generator, tone: float) -> Person:
     """Draw a person of a given skin tone (0 very light to 1 very dark)."""
     feminine = bool(rng.random() < 0.5)
     age = float(rng.beta(1.3, 2.2))
@@ -121,7 +121,7 @@ def draw_person(rng: np.random.Generator, tone: float) -> Person:
         eye_size=rng.uniform(0.19, 0.22) + (0.012 if feminine else 0),
         eye_open=rng.uniform(0.8, 1.2) + (0.08 if feminine else 0),
         eye_slant=rng.normal(0.035, 0.03),
-        iris=iris_colour(rng, tone),
+        iris=sample_iris(rng, tone),
         brow_thick=rng.uniform(0.035, 0.055) if feminine else rng.uniform(0.05, 0.085),
         brow_arch=rng.uniform(0.02, 0.07) + (0.03 if feminine else 0),
         brow_y=rng.uniform(-0.3, -0.25) - (0.02 if feminine else 0),
@@ -131,7 +131,7 @@ def draw_person(rng: np.random.Generator, tone: float) -> Person:
         mouth_y=rng.uniform(0.98, 1.05),
         mouth_width=rng.uniform(0.34, 0.42),
         lips=rng.uniform(0.7, 1.1) + 0.45 * tone * rng.uniform(0.4, 1) + (0.12 if feminine else 0),
-        hair=_draw_hair(rng, tone, age),
+        hair=_sample_hair_colour(rng, tone, age),
         hair_style=style,
         hair_volume=rng.uniform(0.7, 1.3),
         hairline=rng.uniform(-0.86, -0.7) - (0.06 * age if not feminine else 0),
@@ -141,7 +141,7 @@ def draw_person(rng: np.random.Generator, tone: float) -> Person:
     )
 
 
-def _draw_hair(rng: np.random.Generator, tone: float, age: float) -> str:
+def _sample_hair_colour(rng: np.random.Generator, tone: float, age: float) -> str:
     if age > 0.62 and rng.random() < 0.7:
         return str(rng.choice(["grey", "white"]))
     if tone > 0.5:
@@ -152,7 +152,7 @@ def _draw_hair(rng: np.random.Generator, tone: float, age: float) -> str:
     return str(rng.choice(names, p=[0.1, 0.18, 0.2, 0.15, 0.08, 0.07, 0.16, 0.06]))
 
 
-def draw_view(rng: np.random.Generator, person: Person) -> View:
+def sample_view(rng: np.random.Generator, person: Person) -> View:
     """Draw pose and expression as in an aligned portrait: nearly upright, eyes in place."""
     smile = float(np.clip(rng.normal(0.45, 0.4), -0.1, 1))
     opened = rng.uniform(0.25, 1) if smile > 0.5 or rng.random() < 0.15 else 0.0
@@ -176,10 +176,10 @@ _GOLDEN = (5**0.5 - 1) / 2
 TRAIN, TEST, REALOCC, WILD, COFW = (1_000_000 * k for k in range(5))
 
 
-def cast(identity: int, seed: int) -> Person:
+def person_of(identity: int, seed: int) -> Person:
     """Return the person of an identity; neighbouring identities spread evenly over skin tones."""
     tone = (0.07 + identity * _GOLDEN) % 1
-    return draw_person(np.random.default_rng([identity, seed, 11]), tone)
+    return sample_person(np.random.default_rng([identity, seed, 11]), tone)
 
 
 def picture_rng(identity: int, picture: int, seed: int) -> np.random.Generator:

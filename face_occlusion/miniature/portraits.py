@@ -15,9 +15,9 @@ from face_occlusion.miniature.canvas import (
     Solid,
     bounding_box,
     coverage,
-    draw_camera,
     paint_solid,
     photograph,
+    sample_camera,
 )
 from face_occlusion.miniature.fields import (
     blur,
@@ -29,16 +29,16 @@ from face_occlusion.miniature.fields import (
     smooth_curve,
     value_noise,
 )
-from face_occlusion.miniature.hair import Barber
+from face_occlusion.miniature.hair import HairPainter
 from face_occlusion.miniature.light import (
     SKIN_WRAP,
     Light,
     Surface,
-    any_colour,
     cast_shadow,
-    draw_light,
     drop_shadow,
     mix,
+    sample_colour,
+    sample_light,
     scaled,
     shade,
     skin_colour,
@@ -52,7 +52,7 @@ from face_occlusion.miniature.relief import (
     mouth_edges,
     mouth_half,
 )
-from face_occlusion.miniature.skin import FaceTexture, draw_face_texture
+from face_occlusion.miniature.skin import FaceTexture, paint_face_texture
 
 _TEXTURE_SHARPNESS = 1.1  # texture pixels per pixel of the drawing
 
@@ -87,7 +87,7 @@ class Portrait:
 
     def photograph(self, rng: np.random.Generator) -> np.ndarray:
         """Take the picture, (H, W, 3) uint8 RGB."""
-        return photograph(self.canvas, draw_camera(rng), rng)
+        return photograph(self.canvas, sample_camera(rng), rng)
 
 
 def paint_portrait(
@@ -102,17 +102,17 @@ def paint_portrait(
         rng: Source of light, clothes and background.
     """
     canvas = Canvas(shape)
-    frame, head, light = make_frame(canvas.shape, view), Head(person), draw_light(rng)
+    frame, head, light = make_frame(canvas.shape, view), Head(person), sample_light(rng)
     canvas.light[:] = paint_background(canvas.shape, rng)
-    barber = Barber(canvas, frame, head, person, light)
-    barber.paint_back()
+    hair = HairPainter(canvas, frame, head, person, light)
+    hair.paint_back()
     paint_neck(canvas, frame, person, light)
     paint_clothes(canvas, frame, person, light, rng)
     rings = person.feminine and bool(rng.random() < 0.4)
     paint_ears(canvas, frame, head, person, light, rings)
-    texture = draw_face_texture(person, view, head, frame.unit_px * _TEXTURE_SHARPNESS, rng)
+    texture = paint_face_texture(person, view, head, frame.unit_px * _TEXTURE_SHARPNESS, rng)
     _paint_head(canvas, frame, head, texture, light)
-    barber.paint_front()
+    hair.paint_front()
     return Portrait(canvas, frame, head, person, light, canvas.labels.copy())
 
 
@@ -164,7 +164,7 @@ def paint_clothes(
     if rng.random() < 0.2:
         base = skin_colour(rng.uniform(0.1, 0.75), rng.uniform(-1, 1)) * rng.uniform(0.8, 1.1)
     else:
-        base = any_colour(rng, (0.05, 0.85), (0.08, 0.95))
+        base = sample_colour(rng, (0.05, 0.85), (0.08, 0.95))
     depth = {"crew": 1.8, "v_neck": 2.35, "shirt": 2.05, "roll_neck": 1.42, "boat": 2.0}[style]
     side = {"crew": 0.62, "v_neck": 0.6, "shirt": 0.6, "roll_neck": 0.66, "boat": 1.05}[style]
     side += 0 if person.feminine else 0.1
@@ -195,7 +195,7 @@ def _cloth_pattern(
     """Draw woven cloth: plain, striped or checked; (H, W, 3) linear RGB."""
     x, y = (axis / unit_px * rng.uniform(2, 5) % 1 for axis in grid(shape))
     kind = rng.choice(["stripes", "rings", "checks", "plain"], p=[0.2, 0.2, 0.2, 0.4])
-    other = any_colour(rng, (0.0, 0.8), (0.1, 0.95))
+    other = sample_colour(rng, (0.0, 0.8), (0.1, 0.95))
     weave = 1 + 0.06 * value_noise(rng, shape, 2)
     if kind == "plain":
         return scaled(base, weave)

@@ -23,9 +23,9 @@ from face_occlusion.miniature.person import (
     WILD,
     Person,
     View,
-    cast,
-    draw_view,
+    person_of,
     picture_rng,
+    sample_view,
 )
 from face_occlusion.miniature.portraits import Portrait, face_landmarks, paint_portrait
 from face_occlusion.miniature.worn import WORN
@@ -88,8 +88,8 @@ class DrawnFace:
 def draw_face(job: FaceJob, params: MiniatureParams) -> DrawnFace:
     """Draw one photograph of the release."""
     rng = picture_rng(job.identity, job.number, params.seed)
-    person = cast(job.identity, params.seed)
-    view = draw_view(rng, person)
+    person = person_of(job.identity, params.seed)
+    view = sample_view(rng, person)
     portrait = paint_portrait(person, view, (params.face_px, params.face_px), rng)
     if job.occluder:
         HELD[job.occluder](portrait, rng)
@@ -177,9 +177,9 @@ class _Photo:
 def _draw_photo(index: int, params: MiniatureParams, first: int, aligned: bool) -> _Photo:
     """Draw one benchmark photograph: one person, one occluder, kinds in turn."""
     identity, kind = first + index, list(WORN)[index % len(WORN)]
-    person = cast(identity, params.seed)
+    person = person_of(identity, params.seed)
     rng = picture_rng(identity, index, params.seed)
-    view = draw_view(rng, person)
+    view = sample_view(rng, person)
     shape = (params.face_px, params.face_px)
     if not aligned:
         view, shape = _in_the_wild(rng, person, view, params.face_px)

@@ -18,19 +18,19 @@ from face_occlusion.miniature.archives import (
     write_tar_gz,
     write_zip,
 )
-from face_occlusion.miniature.backdrops import TEXTURES, draw_texture, paint_background
+from face_occlusion.miniature.backdrops import TEXTURES, paint_background, paint_texture
 from face_occlusion.miniature.canvas import (
     SUPERSAMPLE,
     Canvas,
     coverage,
-    draw_camera,
     paint_solid,
     photograph,
+    sample_camera,
 )
 from face_occlusion.miniature.fields import Spot
-from face_occlusion.miniature.hands import Hand, HandPlace, draw_hand, paint_hand
-from face_occlusion.miniature.light import STUDIO, draw_light
-from face_occlusion.miniature.objects import OBJECTS, draw_object
+from face_occlusion.miniature.hands import Hand, HandPlace, paint_hand, sample_hand
+from face_occlusion.miniature.light import STUDIO, sample_light
+from face_occlusion.miniature.objects import OBJECTS, sample_object
 
 _GOLDEN = (5**0.5 - 1) / 2
 _HAND_SHAPE = (240, 320)  # 4:3 as the release's 1200 x 1600
@@ -62,7 +62,7 @@ def draw_hands_11k(folder: Path, params: MiniatureParams) -> None:
 def _draw_hand_photo(index: int, seed: int) -> tuple[bytes, bytes, Hand]:
     """Draw one hand on white, its arm leaving through the top as in the release."""
     rng = np.random.default_rng([index, seed, 21])
-    hand = draw_hand(rng, (0.07 + index * _GOLDEN) % 1)
+    hand = sample_hand(rng, (0.07 + index * _GOLDEN) % 1)
     canvas = Canvas(_HAND_SHAPE)
     height, width = canvas.shape
     canvas.light[:] = rng.uniform(0.82, 1.0) * np.array([1, 1, rng.uniform(0.94, 1.03)], np.float32)
@@ -71,7 +71,7 @@ def _draw_hand_photo(index: int, seed: int) -> tuple[bytes, bytes, Hand]:
     unit = rng.uniform(0.3, 0.38) * height
     place = HandPlace(knuckles, unit, pointing, lift_px=0.03 * height)
     alpha = paint_hand(canvas, hand, place, STUDIO, rng, label=1)
-    image = photograph(canvas, draw_camera(rng), rng)
+    image = photograph(canvas, sample_camera(rng), rng)
     mask = coverage(alpha >= 0.5, SUPERSAMPLE).astype(np.uint8) * 255
     return encode_jpeg(image, 92), encode_png(mask), hand
 
@@ -105,7 +105,7 @@ def _draw_texture_photo(item: tuple[str, int], seed: int) -> bytes:
     category, number = item
     rng = np.random.default_rng([sorted(TEXTURES).index(category), number, seed, 23])
     shape = (int(rng.integers(200, 300)), int(rng.integers(200, 300)))
-    return encode_jpeg(draw_texture(category, shape, rng), 92)
+    return encode_jpeg(paint_texture(category, shape, rng), 92)
 
 
 _GROUPS = {
@@ -225,7 +225,7 @@ def _draw_scene(index: int, seed: int) -> tuple[bytes, tuple[int, int], list[_In
     if rng.random() < 0.35:  # one that laps over whatever is there
         place = (float(rng.choice([0.1, 0.9])), rng.uniform(0.5, 1.0))
         scene.add(str(rng.choice(names)), place, rng.uniform(0.3, 0.45))
-    image = photograph(scene.canvas, draw_camera(rng), rng)
+    image = photograph(scene.canvas, sample_camera(rng), rng)
     return encode_jpeg(image, 92), shape, scene.instances()
 
 
@@ -233,7 +233,7 @@ class _Scene:
     """A photograph in the making, with what was laid into it, back to front."""
 
     def __init__(self, shape: tuple[int, int], rng: np.random.Generator) -> None:
-        self.canvas, self.rng, self.light = Canvas(shape), rng, draw_light(rng)
+        self.canvas, self.rng, self.light = Canvas(shape), rng, sample_light(rng)
         self.canvas.light[:] = paint_background(self.canvas.shape, rng)
         self._layers: list[_Instance] = []
 
@@ -252,7 +252,7 @@ class _Scene:
     def add_hand(self) -> None:
         """Add somebody's hand, a person in COCO's sense."""
         height, width = self.canvas.shape
-        hand = draw_hand(self.rng, self.rng.uniform())
+        hand = sample_hand(self.rng, self.rng.uniform())
         knuckles = np.array([0.08 * width, 0.9 * height])
         place = HandPlace(knuckles, 0.16 * height, -0.5, lift_px=0.02 * height)
         alpha = paint_hand(self.canvas, hand, place, self.light, self.rng, label=1)
@@ -262,7 +262,7 @@ class _Scene:
         size_px = size * min(self.canvas.shape)
         centre = np.array(place) * self.canvas.shape[::-1]
         spot = Spot(centre, size_px, self.rng.normal(0, 0.35))
-        solid = draw_object(name, self.canvas.shape, spot, self.rng)
+        solid = sample_object(name, self.canvas.shape, spot, self.rng)
         paint_solid(self.canvas, solid, self.light, label=None, lift_px=0.06 * size_px)
         return solid.alpha >= 0.5
 

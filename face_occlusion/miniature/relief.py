@@ -121,7 +121,7 @@ class TexturePlane:
         return self.x[patch[1]][None], self.y[patch[0]][:, None]
 
 
-def draw_relief(
+def face_relief(
     plane: TexturePlane, person: Person, view: View, head: Head, rng: np.random.Generator
 ) -> np.ndarray:
     """Return the heights of a face over its smooth head, (H, W) float32 in units."""

@@ -23,8 +23,8 @@ from face_occlusion.miniature.relief import (
     TexturePlane,
     brow_half,
     brow_line,
-    draw_relief,
     eye_lids,
+    face_relief,
     mouth_edges,
     mouth_half,
 )
@@ -49,7 +49,7 @@ class FaceTexture:
     labels: np.ndarray
 
 
-def draw_face_texture(
+def paint_face_texture(
     person: Person, view: View, head: Head, density: float, rng: np.random.Generator
 ) -> FaceTexture:
     """Draw the surface of a face.
@@ -62,7 +62,7 @@ def draw_face_texture(
         rng: Source of pores, hairs and spots.
     """
     plane = TexturePlane(density)
-    relief = draw_relief(plane, person, view, head, rng)
+    relief = face_relief(plane, person, view, head, rng)
     texture = FaceTexture(
         plane=plane,
         albedo=_skin(plane, person, rng),

@@ -21,10 +21,10 @@ from face_occlusion.miniature.fields import (
 )
 from face_occlusion.miniature.light import (
     Surface,
-    any_colour,
     drop_shadow,
     from_hex,
     mix,
+    sample_colour,
     scaled,
     skin_colour,
     to_linear,
@@ -39,8 +39,8 @@ def wear_sunglasses(portrait: Portrait, rng: np.random.Generator) -> None:
     canvas.darken(drop_shadow(np.maximum(lenses, bars), portrait.light, 0.06 * unit, 0.45))
     _, y = grid(canvas.shape)
     fade = smoothstep(0.3, -0.25, (y - portrait.frame.origin_xy[1]) / unit)
-    dark = any_colour(rng, (0.2, 0.9), (0.03, 0.15))
-    light = any_colour(rng, (0.3, 0.9), (0.35, 0.85)) if rng.random() < 0.35 else dark * 2.2
+    dark = sample_colour(rng, (0.2, 0.9), (0.03, 0.15))
+    light = sample_colour(rng, (0.3, 0.9), (0.35, 0.85)) if rng.random() < 0.35 else dark * 2.2
     colour = mix(light, dark, fade).astype(np.float32)
     height = inflate(lenses, 0.3 * unit) * 0.35
     surface = Surface(colour, gloss=0.7, shininess=64)
@@ -54,7 +54,7 @@ def wear_clear_glasses(portrait: Portrait, rng: np.random.Generator) -> None:
     lenses, bars = _spectacles(portrait, rng, rng.uniform(0.95, 1.2))
     canvas, unit = portrait.canvas, portrait.frame.unit_px
     canvas.darken(drop_shadow(bars, portrait.light, 0.06 * unit, 0.4))
-    tint = any_colour(rng, (0.02, 0.25), (0.8, 1))
+    tint = sample_colour(rng, (0.02, 0.25), (0.8, 1))
     canvas.paint(0.1 * lenses, tint, None)
     canvas.darken(1 - 0.1 * lenses)
     _reflection(portrait, lenses, rng, 0.3)
@@ -177,10 +177,10 @@ def _mask_cloth(portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
         tone = portrait.person.tone + rng.normal(0, 0.06)
         return scaled(skin_colour(tone, rng.uniform(-1, 1)), weave)
     if kind == "plain":
-        return scaled(any_colour(rng, (0.1, 0.9), (0.05, 0.6)), weave)
+        return scaled(sample_colour(rng, (0.1, 0.9), (0.05, 0.6)), weave)
     x, y = grid(shape)
     dots = np.sin(x / unit * 22) * np.sin(y / unit * 22)
-    return scaled(mix(any_colour(rng), any_colour(rng), smoothstep(0.2, 0.4, dots)), weave)
+    return scaled(mix(sample_colour(rng), sample_colour(rng), smoothstep(0.2, 0.4, dots)), weave)
 
 
 def wear_scarf(portrait: Portrait, rng: np.random.Generator) -> None:
@@ -216,10 +216,10 @@ def wear_scarf(portrait: Portrait, rng: np.random.Generator) -> None:
         + 0.5 * unit * np.sqrt(np.maximum(1 - (u / 1.7) ** 2, 0))
     )
     knit = 0.012 * unit * np.sin(2 * np.pi * (u + warp) / 0.05) * np.sin(2 * np.pi * v / 0.06)
-    base = any_colour(rng, (0.05, 0.9), (0.1, 0.95))
+    base = sample_colour(rng, (0.05, 0.9), (0.1, 0.95))
     if rng.random() < 0.35:
         base = skin_colour(portrait.person.tone + rng.normal(0, 0.1), rng.uniform(-1, 1))
-    other = any_colour(rng) if rng.random() < 0.6 else base
+    other = sample_colour(rng) if rng.random() < 0.6 else base
     stripe = smoothstep(
         0.1, 0.2, np.sin(2 * np.pi * (u * rng.uniform(0.5, 2) + layers * rng.uniform(0, 1)))
     )
@@ -251,7 +251,7 @@ def hold_stage_microphone(portrait: Portrait, rng: np.random.Generator) -> None:
     head, head_height = ball(canvas.shape, mouth, radius)
     both = np.maximum(head, handle)
     canvas.darken(drop_shadow(both, light, 0.16 * unit, 0.5))
-    body = any_colour(rng, (0, 0.9), (0.03, 0.3)) if rng.random() < 0.7 else any_colour(rng)
+    body = sample_colour(rng, (0, 0.9), (0.03, 0.3)) if rng.random() < 0.7 else sample_colour(rng)
     paint_solid(
         canvas, Solid(handle, handle_height, Surface(body, gloss=0.4)), light, label=Part.OCCLUDER
     )

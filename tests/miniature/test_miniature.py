@@ -16,11 +16,11 @@ from face_occlusion.miniature.person import (
     Head,
     Person,
     View,
-    cast,
-    draw_view,
     make_frame,
     map_face,
+    person_of,
     picture_rng,
+    sample_view,
 )
 from face_occlusion.miniature.portraits import NAMES, Portrait, face_landmarks, paint_portrait
 from face_occlusion.miniature.release_faces import part_masks
@@ -30,13 +30,13 @@ SHAPE = (96, 120)  # height differs from width, so swapped axes show
 
 
 def paint(identity: int, shape: tuple[int, int] = SHAPE) -> tuple[Portrait, np.random.Generator]:
-    person, rng = cast(identity, 3), picture_rng(identity, 0, 3)
-    view = draw_view(rng, person)
+    person, rng = person_of(identity, 3), picture_rng(identity, 0, 3)
+    view = sample_view(rng, person)
     return paint_portrait(person, view, shape, rng), rng
 
 
 def frontal(person: Person, **changes: float) -> View:
-    view = draw_view(np.random.default_rng(0), person)
+    view = sample_view(np.random.default_rng(0), person)
     still = {"roll_rad": 0.0, "yaw_rad": 0.0, "pitch": 0.0, "centre_xy": (0.5, 0.47)}
     return dataclasses.replace(view, **{**still, **changes})
 
@@ -143,7 +143,7 @@ def test_drawn_faces_span_the_tones():
 
 @pytest.mark.parametrize("yaw_deg", [-25, 0, 25])
 def test_a_turned_nose_points_where_the_head_turns(yaw_deg: float):
-    person = cast(3, 3)
+    person = person_of(3, 3)
     view = frontal(person, yaw_rad=np.deg2rad(yaw_deg))
     portrait = paint_portrait(person, view, (96, 96), np.random.default_rng(0))
     points, _ = face_landmarks(portrait)
@@ -163,7 +163,7 @@ def test_landmarks_lie_on_their_parts():
 
 
 def test_landmarks_are_ordered_left_to_right_of_the_picture():
-    person = cast(11, 3)
+    person = person_of(11, 3)
     portrait = paint_portrait(person, frontal(person), (96, 96), np.random.default_rng(0))
     points, _ = face_landmarks(portrait)
     for left, right in ((0, 1), (2, 3), (8, 9), (10, 11), (16, 17), (18, 19), (22, 23)):
@@ -182,8 +182,8 @@ def test_covered_landmarks_are_hidden():
 
 
 def test_rays_meet_the_smooth_head():
-    head = Head(cast(0, 3))
-    view = frontal(cast(0, 3), yaw_rad=np.deg2rad(20), roll_rad=0.1)
+    head = Head(person_of(0, 3))
+    view = frontal(person_of(0, 3), yaw_rad=np.deg2rad(20), roll_rad=0.1)
     frame = make_frame((160, 200), view)
     face = map_face(head, frame, np.zeros((50, 50), np.float32), 20)
     points = head.on_face(np.array([(0.0, 0.2), (0.3, 0.5), (-0.4, 0.0)]))

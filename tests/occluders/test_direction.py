@@ -8,7 +8,7 @@ import pytest
 
 from face_occlusion.core.images import decode_mask
 from face_occlusion.miniature.canvas import SUPERSAMPLE, Canvas, coverage
-from face_occlusion.miniature.hands import HandPlace, draw_hand, paint_hand
+from face_occlusion.miniature.hands import HandPlace, paint_hand, sample_hand
 from face_occlusion.miniature.light import STUDIO
 from face_occlusion.occluders.cutout import clean_mask
 from face_occlusion.occluders.direction import find_pose
@@ -137,7 +137,7 @@ def test_drawn_hands_of_known_direction(arm):
     errors = []
     for index in range(8):
         rng = np.random.default_rng([index, 5])
-        drawn = draw_hand(rng, 0.4)
+        drawn = sample_hand(rng, 0.4)
         canvas = Canvas((240, 320))
         canvas.light[:] = 1
         true = rng.uniform(-np.pi, np.pi)
