@@ -11,11 +11,14 @@ import numpy as np
 from face_occlusion.miniature.fields import blur
 from face_occlusion.miniature.light import Light, Surface, drop_shadow, scaled, shade, to_srgb
 
+SUPERSAMPLE = 2
+
 
 class Part(enum.IntEnum):
-    """What a pixel shows; names in lower case are the release's file names.
+    """Label of a pixel: the part layers of CelebAMask-HQ (Lee et al. 2020, section 3.1).
 
-    Sides are the person's: `l_eye` lies on the right of the picture, as in the release.
+    Names in lower case are the release's file names. Sides are the person's: `l_eye` lies on the
+    right of the picture, as in the release.
     """
 
     BACKGROUND = 0
@@ -41,51 +44,55 @@ class Part(enum.IntEnum):
 
 
 # Table 1 of the paper: skin of the head with eyes, nose and mouth, without ears.
-FACE_PARTS = (
-    Part.SKIN,
-    Part.L_BROW,
-    Part.R_BROW,
-    Part.L_EYE,
-    Part.R_EYE,
-    Part.NOSE,
-    Part.MOUTH,
-    Part.U_LIP,
-    Part.L_LIP,
-)
+FACE_PARTS = tuple(part for part in Part if Part.SKIN <= part <= Part.L_LIP)
 LAYERS = tuple(part for part in Part if part not in (Part.BACKGROUND, Part.OCCLUDER))
 
 
-SUPERSAMPLE = 2
+@dataclass(frozen=True)
+class Solid:
+    """A body ready to be painted.
+
+    Attributes:
+        alpha: (H, W) float32 coverage.
+        height: (H, W) float32 height in pixels.
+        surface: Its look.
+    """
+
+    alpha: np.ndarray
+    height: np.ndarray
+    surface: Surface
 
 
 class Canvas:
     """A picture painted from back to front.
 
     Attributes:
-        light: (S H, S W, 3) float32 linear RGB, S = SUPERSAMPLE.
+        light: The light on everything in the picture.
+        rgb: (S H, S W, 3) float32 linear RGB, S = SUPERSAMPLE.
         labels: (S H, S W) uint8 label of the topmost layer.
     """
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        """Make an empty picture of `shape` = final (height, width) in pixels."""
+    def __init__(self, shape: tuple[int, int], light: Light) -> None:
+        """Make a black picture of `shape` = final (height, width) in pixels."""
         self.shape = (shape[0] * SUPERSAMPLE, shape[1] * SUPERSAMPLE)
-        self.light = np.zeros((*self.shape, 3), np.float32)
+        self.light = light
+        self.rgb = np.zeros((*self.shape, 3), np.float32)
         self.labels = np.zeros(self.shape, np.uint8)
 
     def paint(self, alpha: np.ndarray, colour: np.ndarray, labels: np.ndarray | int | None) -> None:
-        """Lay a layer over the picture.
+        """Composite a layer over the picture.
 
         Args:
             alpha: (S H, S W) float32 coverage; a pixel belongs to the layer from 0.5 on.
             colour: (S H, S W, 3) or (3,) float32 linear RGB.
-            labels: Label of the layer, a number or (S H, S W); None keeps what lies below.
+            labels: Label of the layer, a number or (S H, S W); None keeps the labels below.
         """
         box = bounding_box(alpha)
         if box is None:
             return
         a = alpha[box]
         layer = colour[box] if colour.ndim == 3 else colour
-        area = self.light[box]
+        area = self.rgb[box]
         for channel in range(3):
             below = area[..., channel]
             below += (layer[..., channel] - below) * a
@@ -99,9 +106,30 @@ class Canvas:
         if box is None:
             return
         f = factor[box]
-        area = self.light[box]
+        area = self.rgb[box]
         for channel, weight in enumerate((0.9, 0.97, 1.0)):
             area[..., channel] *= 1 - weight * (1 - f)
+
+    def drop_shadow(self, alpha: np.ndarray, lift_px: float, strength: float = 0.5) -> None:
+        """Darken the picture by the shadow of a shape that floats `lift_px` over it."""
+        self.darken(drop_shadow(alpha, self.light, lift_px, strength))
+
+    def paint_solid(self, solid: Solid, label: int | None, lift_px: float = 0.0) -> None:
+        """Light a solid and composite it over the picture.
+
+        Args:
+            solid: A body of the canvas's size.
+            label: Its label; None keeps the labels below.
+            lift_px: Distance from what lies below; 0 for no shadow.
+        """
+        if lift_px > 0:
+            self.drop_shadow(solid.alpha, lift_px)
+        box = bounding_box(solid.alpha)
+        if box is None:
+            return
+        colour = np.zeros((*self.shape, 3), np.float32)
+        colour[box] = shade(solid.surface.crop(box), solid.height[box], self.light)
+        self.paint(solid.alpha, colour, label)
 
 
 def bounding_box(alpha: np.ndarray, least: float = 1 / 512) -> tuple[slice, slice] | None:
@@ -129,101 +157,35 @@ def coverage(mask: np.ndarray, factor: int) -> np.ndarray:
     return share >= 0.5
 
 
-@dataclass(frozen=True)
-class Camera:
-    """What a camera adds.
+def photograph(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
+    """Photograph a painting with a camera between a studio's and a telephone's.
 
-    Attributes:
-        exposure: Factor on the light.
-        noise: Standard deviation of the grain on the sRGB scale.
-        blur_px: Standard deviation of the lens blur in final pixels.
-        balance: (3,) factors of red, green and blue.
-        contrast: Exponent of the contrast around middle grey, 1 none.
-        vignette: Share of the light lost in the corners.
-    """
-
-    exposure: float
-    noise: float
-    blur_px: float
-    balance: np.ndarray
-    contrast: float
-    vignette: float
-
-
-def sample_camera(rng: np.random.Generator) -> Camera:
-    """Draw a camera between a studio's and a telephone's."""
-    warm = rng.normal(0, 0.03)
-    return Camera(
-        exposure=rng.uniform(0.9, 1.12),
-        noise=rng.uniform(0.003, 0.012),
-        blur_px=rng.uniform(0, 0.7),
-        balance=np.array([1 + warm, 1, 1 - warm], np.float32),
-        contrast=rng.uniform(0.92, 1.12),
-        vignette=rng.uniform(0, 0.22),
-    )
-
-
-def photograph(canvas: Canvas, camera: Camera, rng: np.random.Generator) -> np.ndarray:
-    """Take the picture.
+    The camera adds a white balance, an exposure, dark corners, the lens' blur, a contrast around
+    middle grey and grain.
 
     Args:
         canvas: The finished painting.
-        camera: The camera.
-        rng: Source of the grain.
+        rng: Source of the camera and of the grain.
 
     Returns:
         (H, W, 3) uint8 RGB.
     """
     height, width = (side // SUPERSAMPLE for side in canvas.shape)
-    light = cv2.resize(canvas.light, (width, height), interpolation=cv2.INTER_AREA)
-    light *= camera.exposure * camera.balance
-    if camera.vignette > 0:
-        y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-        light = scaled(light, 1 - camera.vignette * 0.5 * (x * x + y * y))
-    light = blur(light, camera.blur_px)
+    warm = rng.normal(0, 0.03)
+    exposure = rng.uniform(0.9, 1.12)
+    noise = rng.uniform(0.003, 0.012)  # standard deviation on the sRGB scale
+    blur_px = rng.uniform(0, 0.7)
+    contrast = rng.uniform(0.92, 1.12)
+    vignette = rng.uniform(0, 0.22)  # share of the light lost in the corners
+    light = cv2.resize(canvas.rgb, (width, height), interpolation=cv2.INTER_AREA)
+    light *= exposure * np.array([1 + warm, 1, 1 - warm], np.float32)
+    y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    light = blur(scaled(light, 1 - vignette * 0.5 * (x * x + y * y)), blur_px)
     bright = light > 0.7  # roll highlights off instead of clipping them
     light[bright] = 0.7 + 0.3 * np.tanh((light[bright] - 0.7) / 0.3)
-    srgb = to_srgb(light)
-    srgb = 0.5 + (srgb - 0.5) * camera.contrast
+    srgb = 0.5 + (to_srgb(light) - 0.5) * contrast
     grain = rng.standard_normal((height, width), dtype=np.float32)
     for channel in range(3):
         own = rng.standard_normal((height, width), dtype=np.float32)
-        srgb[..., channel] += camera.noise * (0.8 * grain + 0.5 * own)
+        srgb[..., channel] += noise * (0.8 * grain + 0.5 * own)
     return np.clip(srgb * 255 + 0.5, 0, 255).astype(np.uint8)
-
-
-@dataclass(frozen=True)
-class Solid:
-    """A body ready to be painted.
-
-    Attributes:
-        alpha: (H, W) float32 coverage.
-        height: (H, W) float32 height in pixels.
-        surface: Its look.
-    """
-
-    alpha: np.ndarray
-    height: np.ndarray
-    surface: Surface
-
-
-def paint_solid(
-    canvas: Canvas, solid: Solid, light: Light, *, label: int | None, lift_px: float = 0.0
-) -> None:
-    """Light a solid and lay it on the canvas; it throws a shadow if lifted.
-
-    Args:
-        canvas: The painting.
-        solid: What to paint, in the canvas's size.
-        light: The light.
-        label: Its label, None to keep the labels.
-        lift_px: Distance from what lies below, 0 for no shadow.
-    """
-    if lift_px > 0:
-        canvas.darken(drop_shadow(solid.alpha, light, lift_px, 0.5))
-    box = bounding_box(solid.alpha)
-    if box is None:
-        return
-    colour = np.zeros((*canvas.shape, 3), np.float32)
-    colour[box] = shade(solid.surface.crop(box), solid.height[box], light)
-    canvas.paint(solid.alpha, colour, label)

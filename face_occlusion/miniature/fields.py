@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,26 +103,36 @@ def fill(shape: tuple[int, int], *outlines: np.ndarray) -> np.ndarray:
     """
     canvas = np.zeros(shape, np.uint8)
     for outline in outlines:
-        points = np.rint((outline - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
-        cv2.fillPoly(canvas, [points], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
+        cv2.fillPoly(canvas, [_fixed_point(outline)], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
     return canvas.astype(np.float32) * np.float32(1 / 255)
 
 
-def stroke(
-    canvas: np.ndarray, lines: np.ndarray, value: float, width_px: int = 1, smooth: bool = True
-) -> None:
-    """Draw polylines into a uint8 canvas, in place.
+def stroke(shape: tuple[int, int], lines: Iterable[np.ndarray], width_px: float = 1) -> np.ndarray:
+    """Draw polylines with smooth edges.
 
     Args:
-        canvas: (H, W) uint8.
-        lines: (L, N, 2) float, (x, y) in pixels.
-        value: Grey value, 0 to 255.
-        width_px: Width of the lines.
-        smooth: Whether edges are smooth; rough lines of width 1 are several times faster.
+        shape: (height, width) in pixels.
+        lines: Each (N, 2) float, (x, y) in pixels.
+        width_px: Width of the lines, rounded to at least one pixel.
+
+    Returns:
+        (H, W) float32 coverage in [0, 1].
     """
-    points = np.rint((lines - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
-    kind = cv2.LINE_AA if smooth else cv2.LINE_8
-    cv2.polylines(canvas, list(points), False, value, width_px, kind, _SUBPIXEL_BITS)
+    canvas = np.zeros(shape, np.uint8)
+    width = max(round(width_px), 1)
+    points = [_fixed_point(line) for line in lines]
+    cv2.polylines(canvas, points, False, 255, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+    return canvas.astype(np.float32) / 255
+
+
+def stroke_rough(canvas: np.ndarray, lines: np.ndarray, value: int) -> None:
+    """Draw (L, N, 2) polylines of one pixel into a (H, W) uint8 canvas: fast, with hard edges."""
+    points = list(_fixed_point(lines))
+    cv2.polylines(canvas, points, False, value, 1, cv2.LINE_8, _SUBPIXEL_BITS)
+
+
+def _fixed_point(points: np.ndarray) -> np.ndarray:
+    return np.rint((points - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
 
 
 def ellipse(
@@ -143,12 +154,12 @@ def smooth_curve(points: np.ndarray, num: int, closed: bool = False) -> np.ndarr
     """Run a Catmull-Rom curve through control points.
 
     Args:
-        points: (N, 2) float, N >= 2.
+        points: (N, ...) float, N >= 2; any number of coordinates.
         num: Points of the result.
         closed: Whether the curve returns to its start.
 
     Returns:
-        (num, 2) float64; ends at the first and last control point unless closed.
+        (num, ...) float64; ends at the first and last control point unless closed.
     """
     points = np.asarray(points, float)
     if closed:
@@ -160,7 +171,7 @@ def smooth_curve(points: np.ndarray, num: int, closed: bool = False) -> np.ndarr
         )
         position = np.linspace(0, len(points) - 1 - 1e-9, num)
     index = position.astype(int)
-    t = (position - index)[:, None]
+    t = (position - index).reshape(-1, *[1] * (points.ndim - 1))
     a, b, c, d = (padded[index + k] for k in range(4))
     return 0.5 * (
         2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
@@ -185,7 +196,7 @@ def inflate(alpha: np.ndarray, radius_px: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Spot:
-    """Where an object lies.
+    """The place of an object in a picture.
 
     Attributes:
         centre_xy: Its middle in pixels.
@@ -211,7 +222,7 @@ class Spot:
 
 @dataclass(frozen=True)
 class Capsule:
-    """A rod with round ends, thicker at one end perhaps; all lengths in pixels.
+    """A rod with round ends, whose radius may change along it; all lengths in pixels.
 
     Attributes:
         start, end: (x, y) of the ends' centres.
@@ -284,7 +295,7 @@ def _capsule_field(
 
 @dataclass(frozen=True)
 class Lathe:
-    """A body turned on an axis: bottle, cup, vase.
+    """A body of revolution: bottle, cup, vase.
 
     Attributes:
         base, top: (x, y) pixels of the axis' ends.

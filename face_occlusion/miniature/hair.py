@@ -14,19 +14,18 @@ from face_occlusion.miniature.fields import (
     smooth_curve,
     smoothstep,
     stroke,
+    stroke_rough,
     value_noise,
 )
 from face_occlusion.miniature.light import (
-    Light,
     Surface,
-    drop_shadow,
     hair_colour,
     mix,
     scaled,
     shade,
     skin_colour,
 )
-from face_occlusion.miniature.person import Frame, Head, Person
+from face_occlusion.miniature.person import Frame, Person
 
 _POINTS = 22  # points of a strand
 _LONG = ("long", "wavy", "bob_fringe", "curtain")
@@ -37,16 +36,15 @@ class HairPainter:
 
     Attributes:
         canvas: Where to paint.
-        frame, head, person, light: The picture's.
-        rng: Source of the strands.
+        frame: The head's place.
+        person: The person.
+        rng: Source of the strands, the same in each picture of the person.
+        colour: (3,) linear RGB of the hair.
     """
 
-    def __init__(
-        self, canvas: Canvas, frame: Frame, head: Head, person: Person, light: Light
-    ) -> None:
-        """Prepare the colour and the strands of the hair."""
-        self.canvas, self.frame, self.head, self.person = canvas, frame, head, person
-        self.light = light
+    def __init__(self, canvas: Canvas, frame: Frame, person: Person) -> None:
+        """Prepare the colour and the strands of the person's hair."""
+        self.canvas, self.frame, self.person = canvas, frame, person
         self.rng = np.random.default_rng([person.details, 1])
         self.colour = hair_colour(person.hair) * self.rng.uniform(0.85, 1.15)
         self._volume = self._head_volume()
@@ -55,11 +53,9 @@ class HairPainter:
         """Paint what hangs behind the neck."""
         v = 0.16 * self.person.hair_volume
         if self.person.hair_style in ("long", "wavy", "curtain"):
-            sides = [(-1.0 - v, 2.6), (-0.4, 2.65), (0.4, 2.65), (1.0 + v, 2.6)]
-            self._back_lock(0.95 + v, sides)
+            self._back_lock(0.95 + v, [(-1.0 - v, 2.6), (-0.4, 2.65), (0.4, 2.65), (1.0 + v, 2.6)])
         elif self.person.hair_style == "bob_fringe":
-            sides = [(-1.02 - v, 1.3), (-0.4, 1.4), (0.4, 1.4), (1.02 + v, 1.3)]
-            self._back_lock(0.95 + v, sides)
+            self._back_lock(0.95 + v, [(-1.02 - v, 1.3), (-0.4, 1.4), (0.4, 1.4), (1.02 + v, 1.3)])
         elif self.person.hair_style == "bun":
             self._bun()
 
@@ -119,9 +115,8 @@ class HairPainter:
             y0 = line + 0.62 * abs(x) ** 2.2
             z0 = 0.8 * np.sqrt(1 - (0.85 * x) ** 2)
             top = -1.42 - up * (1 - 0.3 * x * x) + 0.55 * abs(x) ** 2.5
-            guides.append(
-                [(0.93 * x, y0, z0), (1.0 * x, (y0 + top) / 2 - 0.1, 0.5), (0.98 * x, top, 0.0)]
-            )
+            middle = (1.0 * x, (y0 + top) / 2 - 0.1, 0.5)
+            guides.append([(0.93 * x, y0, z0), middle, (0.98 * x, top, 0.0)])
         return np.array(guides)
 
     def _fringe(self, low: float) -> np.ndarray:
@@ -132,40 +127,34 @@ class HairPainter:
         for x in (-0.92, -0.5, 0, 0.5, 0.92):
             fall = low + 0.22 * abs(x) ** 2 - lean * x
             z = 0.86 * np.sqrt(1 - (0.9 * x) ** 2)
-            guides.append(
-                [
-                    (0.7 * x + lean, top + 0.3 * x * x, 0.1),
-                    (0.9 * x + lean, -1.1, 0.7),
-                    (x, fall, z),
-                ]
-            )
+            root, middle = (0.7 * x + lean, top + 0.3 * x * x, 0.1), (0.9 * x + lean, -1.1, 0.7)
+            guides.append([root, middle, (x, fall, z)])
         return np.array(guides)
 
-    def _lock(self, guides: np.ndarray, shadow: bool = True) -> None:
+    def _lock(self, guides: np.ndarray, dark: float = 1.0, shadow: bool = True) -> None:
         """Paint strands between guide curves.
 
         Args:
             guides: (K, M, 3) control points of K curves from root to tip, in head coordinates.
-            shadow: Whether the lock throws a shadow on what lies below.
+            dark: Factor on the colour.
+            shadow: Whether the lock casts a shadow on what lies below.
         """
         frame, rng = self.frame, self.rng
         curves = np.stack([smooth_curve(frame.project(g), _POINTS) for g in guides])
-        rows = smooth_across(curves, 14)  # (14, N, 2)
+        rows = smooth_curve(curves, 14)  # (14, N, 2)
         solid = rows[:, : _POINTS - 2]  # tips are single strands
         border = np.concatenate([solid[0], solid[1:-1, -1], solid[-1][::-1], solid[-2:0:-1, 0]])
         alpha = fill(frame.shape, border)
         area = float(alpha.sum()) / frame.unit_px**2
         strands, tones = self._strands(rows, int(150 + 650 * area))
-        edge = np.zeros(frame.shape, np.uint8)
-        stroke(edge, strands[::2], 255, 1)
-        alpha = np.maximum(alpha, edge.astype(np.float32) / 255)
+        alpha = np.maximum(alpha, stroke(frame.shape, strands[::2]))
         tone = np.full(frame.shape, 84, np.uint8)
         for group in np.array_split(rng.permutation(len(strands)), 10):
-            for level, part in zip(
-                (70, 88, 104, 126), np.array_split(group[np.argsort(tones[group])], 4), strict=True
-            ):
-                stroke(tone, strands[part], level, 1, smooth=False)
-        self._finish(alpha, blur(tone.astype(np.float32) / 96, 0.7), shadow)
+            parts = np.array_split(group[np.argsort(tones[group])], 4)  # light hair on top
+            for level, part in zip((70, 88, 104, 126), parts, strict=True):
+                stroke_rough(tone, strands[part], level)
+        colour = self.colour * dark
+        self._finish(alpha, blur(tone.astype(np.float32) / 96, 0.7), colour, shadow)
 
     def _strands(self, rows: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
         """Scatter strands over a surface of (K, N, 2) curves.
@@ -200,10 +189,7 @@ class HairPainter:
         guides = []
         for (x, y), t in zip(ends, (-1, -0.4, 0.4, 1), strict=True):
             guides.append([(0.6 * top * t, -1.1, -0.3), (1.04 * top * t, 0.1, -0.4), (x, y, -0.3)])
-        base = self.colour
-        self.colour = base * 0.6
-        self._lock(np.array(guides), shadow=False)
-        self.colour = base
+        self._lock(np.array(guides), dark=0.6, shadow=False)
 
     # Volumes ---------------------------------------------------------------------------------
 
@@ -213,16 +199,13 @@ class HairPainter:
         angle = np.linspace(0, np.pi, 40)
         width = (1.0 + grow) / np.cos(self.frame.view.yaw_rad)  # a turned head is no narrower
         height = 1.4 + grow
-        outer = np.stack(
-            [np.cos(angle) * width, -(np.sin(angle) ** 0.8) * height, 0 * angle], axis=1
-        )
+        rise = -(np.sin(angle) ** 0.8) * height
+        outer = np.stack([np.cos(angle) * width, rise, 0 * angle], axis=1)
         inner = [(-0.965, low, 0.1), (-0.9, -0.25, 0.35), (-0.74, line + 0.28, 0.55)]
         inner += [(-0.4, line + 0.03, 0.75), (0, line, 0.8)]
         inner += [(-x, y, z) for x, y, z in inner[-2::-1]]
-        ends = [(1.0 + grow * 0.7, low, 0.0)]
-        points = np.concatenate(
-            [ends, outer, [(-1.0 - grow * 0.7, low, 0.0)], smooth3(np.array(inner), 40)]
-        )
+        first, last = [(1.0 + grow * 0.7, low, 0.0)], [(-1.0 - grow * 0.7, low, 0.0)]
+        points = np.concatenate([first, outer, last, smooth_curve(np.array(inner), 40)])
         return fill(self.frame.shape, self.frame.project(points))
 
     def _buzz(self) -> None:
@@ -231,8 +214,8 @@ class HairPainter:
         soft = blur(alpha, 0.035 * self.frame.unit_px)
         alpha = smoothstep(0.25, 0.75, soft + 0.1 * noise * (soft < 0.95) * (soft > 0.05))
         skin = skin_colour(self.person.tone, self.person.warmth)
-        self.colour = mix(self.colour, skin * 0.8, 0.2)
-        self._finish(alpha, np.clip(1 + 0.22 * noise, 0.5, 1.6), shadow=False)
+        colour = mix(self.colour, skin * 0.8, 0.2)
+        self._finish(alpha, np.clip(1 + 0.22 * noise, 0.5, 1.6), colour, shadow=False)
 
     def _curls(self) -> None:
         unit, rng = self.frame.unit_px, self.rng
@@ -242,14 +225,13 @@ class HairPainter:
         cell = (0.055 if afro else 0.11) * unit
         bumpy = fractal_noise(rng, self.frame.shape, cell * 1.6, 3)
         soft = blur(alpha, 0.06 * unit)
-        alpha = smoothstep(
-            0.42, 0.58, soft + (0.1 if afro else 0.14) * bumpy * (soft < 0.99) * (soft > 0.01)
-        )
+        rough = (0.1 if afro else 0.14) * bumpy * (soft < 0.99) * (soft > 0.01)
+        alpha = smoothstep(0.42, 0.58, soft + rough)
         coils = np.abs(value_noise(rng, self.frame.shape, 0.8 * cell))
         small = np.abs(value_noise(rng, self.frame.shape, 0.4 * cell))
         ridges = 1.3 - 0.4 * coils - 0.3 * small + 0.1 * bumpy
         fine = value_noise(rng, self.frame.shape, max(0.02 * unit, 1))
-        self._finish(alpha, np.clip(ridges + 0.12 * fine, 0.2, 1.6), shadow=True)
+        self._finish(alpha, np.clip(ridges + 0.12 * fine, 0.2, 1.6), self.colour, shadow=True)
 
     def _bun(self) -> None:
         centre = self.frame.project(np.array([[0.1, -1.55, -0.2]]))[0]
@@ -257,23 +239,25 @@ class HairPainter:
         radius = np.hypot(x - centre[0], (y - centre[1]) * 1.2) / self.frame.unit_px
         alpha = smoothstep(0.4, 0.37, radius)
         swirl = np.sin(26 * radius + 2 * np.arctan2(y - centre[1], x - centre[0]))
-        self._finish(alpha, (1 + 0.25 * swirl).astype(np.float32), shadow=False)
+        self._finish(alpha, (1 + 0.25 * swirl).astype(np.float32), self.colour, shadow=False)
 
-    def _finish(self, alpha: np.ndarray, tone: np.ndarray, shadow: bool) -> None:
-        """Light hair of a given coverage and strand tone (1 = its colour) and paint it."""
+    def _finish(
+        self, alpha: np.ndarray, tone: np.ndarray, colour: np.ndarray, shadow: bool
+    ) -> None:
+        """Light hair of a given coverage, strand tone (a factor) and colour, and paint it."""
         unit = self.frame.unit_px
         if shadow:
-            self.canvas.darken(drop_shadow(alpha, self.light, 0.07 * unit, 0.5))
+            self.canvas.drop_shadow(alpha, 0.07 * unit)
         box = bounding_box(alpha)
         if box is None:
             return
         a, tone = alpha[box], tone[box]
         height = 0.5 * inflate(a, 0.16 * unit) + self._volume[box] + 0.02 * unit * tone
-        albedo = scaled(self.colour, tone**1.5)
-        gloss = 0.16 * tone**2 * (0.4 + 0.6 * float(self.colour.mean()) ** 0.5)
+        albedo = scaled(colour, tone**1.5)
+        gloss = 0.16 * tone**2 * (0.4 + 0.6 * float(colour.mean()) ** 0.5)
         lit = np.zeros((*self.canvas.shape, 3), np.float32)
         surface = Surface(albedo, (0.3, 0.3, 0.3), gloss=gloss, shininess=8)
-        lit[box] = shade(surface, height, self.light)
+        lit[box] = shade(surface, height, self.canvas.light)
         self.canvas.paint(alpha, lit, Part.HAIR)
 
     def _head_volume(self) -> np.ndarray:
@@ -283,15 +267,3 @@ class HairPainter:
         u = (x - self.frame.origin_xy[0]) / unit / 1.45
         v = ((y - self.frame.origin_xy[1]) / unit + 0.25) / 1.7
         return (1.1 * unit / (1 + 1.1 * (u * u + v * v))).astype(np.float32)
-
-
-def smooth_across(curves: np.ndarray, num: int) -> np.ndarray:
-    """Interpolate (K, N, 2) curves smoothly to (num, N, 2)."""
-    return np.stack([smooth_curve(curves[:, k], num) for k in range(curves.shape[1])], axis=1)
-
-
-def smooth3(points: np.ndarray, num: int) -> np.ndarray:
-    """Run a smooth curve through (N, 3) points."""
-    flat = smooth_curve(points[:, :2], num)
-    depth = smooth_curve(np.column_stack([points[:, 2], points[:, 2]]), num)
-    return np.column_stack([flat, depth[:, 0]])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.miniature.canvas import Canvas, Solid, paint_solid
+from face_occlusion.miniature.canvas import Canvas, Solid
 from face_occlusion.miniature.fields import (
     Capsule,
     blur,
@@ -21,7 +21,6 @@ from face_occlusion.miniature.fields import (
 )
 from face_occlusion.miniature.light import (
     SKIN_WRAP,
-    Light,
     Surface,
     mix,
     sample_colour,
@@ -34,6 +33,12 @@ _KNUCKLES = ((-0.36, -0.02), (-0.12, -0.1), (0.12, -0.08), (0.34, 0.03))
 _LENGTHS = (0.86, 0.97, 0.9, 0.7)
 _RADII = (0.117, 0.122, 0.115, 0.1)
 _JOINTS = (0.0, 0.46, 0.74, 1.0)  # shares of a finger's length
+_PALM_LINES = [
+    [(-0.5, 0.28), (-0.15, 0.35), (-0.08, 0.9)],
+    [(-0.48, 0.24), (-0.05, 0.3), (0.35, 0.55)],
+    [(0.44, 0.2), (0.1, 0.22), (-0.25, 0.03)],
+    [(-0.25, 1.0), (0.0, 1.04), (0.22, 1.0)],
+]
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,8 @@ def sample_hand(rng: np.random.Generator, tone: float) -> Hand:
     curls = tuple(float(c) for c in np.clip(rng.normal(0.05, 0.05, 5), 0, 0.2))
     if rng.random() < 0.25:
         folded = rng.random(5) < 0.4
-        curls = tuple(
-            float(rng.uniform(0.45, 0.68)) if f else c for f, c in zip(folded, curls, strict=True)
-        )
+        pairs = zip(folded, curls, strict=True)
+        curls = tuple(float(rng.uniform(0.45, 0.68)) if f else c for f, c in pairs)
     return Hand(
         tone=tone,
         warmth=rng.uniform(-1, 1),
@@ -132,10 +136,8 @@ def _fingers(hand: Hand) -> list[_Finger]:
     first = root + 0.34 * (rotation(angle) @ (0, -1))
     second = first + 0.3 * reach * (rotation(angle * 0.75) @ (0, -1))
     tip = second + 0.22 * reach * (rotation(angle * 0.65) @ (0, -1))
-    fingers.append(
-        _Finger(np.array([root, first, second, tip]), 0.135 * hand.slim, (0.0, 0.05, 0.05, 0.03))
-    )
-    return fingers
+    thumb = np.array([root, first, second, tip])
+    return [*fingers, _Finger(thumb, 0.135 * hand.slim, (0.0, 0.05, 0.05, 0.03))]
 
 
 def _capsules(hand: Hand, place: HandPlace, fingers: list[_Finger]) -> list[Capsule]:
@@ -152,16 +154,10 @@ def _capsules(hand: Hand, place: HandPlace, fingers: list[_Finger]) -> list[Caps
         rod(middle, middle + np.array([0.02, 0.1]), 0.2, 0.2, -0.04, -0.04)
     rod(np.array([-0.42, 0.55]), np.array([-0.12, 0.95]), 0.17, 0.2, 0.02, 0.0)
     for finger in fingers:
+        points, z = finger.points, finger.z
         radii = finger.radius * np.array([1.1, 1.0, 0.93, 0.76])
         for j in range(3):
-            rod(
-                finger.points[j],
-                finger.points[j + 1],
-                radii[j],
-                radii[j + 1],
-                finger.z[j],
-                finger.z[j + 1],
-            )
+            rod(points[j], points[j + 1], radii[j], radii[j + 1], z[j], z[j + 1])
     wide = 0.3 * (0.6 + 0.4 * hand.slim)
     rod(np.array([-0.02, 0.95]), np.array([0, 1.35]), wide * 1.02, wide, -0.1, -0.1)
     rod(np.array([0, 1.35]), np.array([0, 1.3 + place.arm]), wide, wide * 1.4, -0.1, -0.1)
@@ -169,21 +165,14 @@ def _capsules(hand: Hand, place: HandPlace, fingers: list[_Finger]) -> list[Caps
 
 
 def paint_hand(
-    canvas: Canvas,
-    hand: Hand,
-    place: HandPlace,
-    light: Light,
-    rng: np.random.Generator,
-    *,
-    label: int,
+    canvas: Canvas, hand: Hand, place: HandPlace, rng: np.random.Generator, *, label: int
 ) -> np.ndarray:
     """Paint a hand with its arm.
 
     Args:
         canvas: The painting.
-        hand: Whose.
-        place: Where.
-        light: The light.
+        hand: The hand and its posture.
+        place: Its place.
         rng: Source of the skin's grain.
         label: Its label.
 
@@ -203,10 +192,10 @@ def paint_hand(
         gloss=0.06 + 0.05 * hand.tone,
         shininess=16,
     )
-    paint_solid(canvas, Solid(alpha, height, surface), light, label=label, lift_px=place.lift_px)
+    canvas.paint_solid(Solid(alpha, height, surface), label, lift_px=place.lift_px)
     if hand.dorsal:
-        _paint_nails(canvas, hand, place, fingers, light, label)
-    return np.maximum(alpha, _paint_wrist(canvas, hand, place, light, rng, label))
+        _paint_nails(canvas, hand, place, fingers, label)
+    return np.maximum(alpha, _paint_wrist(canvas, hand, place, rng, label))
 
 
 def _skin(
@@ -240,41 +229,22 @@ def _creases(
     lines = []
     for finger in fingers:
         along = finger.points[3] - finger.points[0]
-        across = np.array([-along[1], along[0]]) / max(np.hypot(*along), 1e-6)
+        length = max(np.hypot(*along), 1e-6)
+        half = finger.radius * (0.55 if hand.dorsal else 0.85)
+        across = half * np.array([-along[1], along[0]]) / length
         for joint in finger.points[(1 if hand.dorsal else 0) : 3]:
             for shift in (-0.03, 0.0, 0.03) if hand.dorsal else (0.0, 0.025):
-                middle = joint + shift * along / max(np.hypot(*along), 1e-6)
-                half = finger.radius * (0.55 if hand.dorsal else 0.85)
-                lines.append(
-                    smooth_curve(
-                        np.array(
-                            [middle - half * across, middle + 0.02 * along, middle + half * across]
-                        ),
-                        10,
-                    )
-                )
+                middle = joint + shift * along / length
+                lines.append([middle - across, middle + 0.02 * along, middle + across])
     if not hand.dorsal:
-        palm = [
-            [(-0.5, 0.28), (-0.15, 0.35), (-0.08, 0.9)],
-            [(-0.48, 0.24), (-0.05, 0.3), (0.35, 0.55)],
-        ]
-        palm += [
-            [(0.44, 0.2), (0.1, 0.22), (-0.25, 0.03)],
-            [(-0.25, 1.0), (0.0, 1.04), (0.22, 1.0)],
-        ]
-        lines += [smooth_curve(np.array(line), 10) for line in palm]
-    canvas = np.zeros(shape, np.uint8)
-    stroke(
-        canvas,
-        np.stack([place.pixels(line, hand.mirrored) for line in lines]),
-        255,
-        max(round(0.012 * place.unit_px), 1),
-    )
-    return np.clip(blur(canvas.astype(np.float32) / 255, 0.012 * place.unit_px), 0, 1)
+        lines += _PALM_LINES
+    curves = [place.pixels(smooth_curve(np.array(line), 10), hand.mirrored) for line in lines]
+    width_px = 0.012 * place.unit_px
+    return np.clip(blur(stroke(shape, curves, width_px), width_px), 0, 1)
 
 
 def _paint_nails(
-    canvas: Canvas, hand: Hand, place: HandPlace, fingers: list[_Finger], light: Light, label: int
+    canvas: Canvas, hand: Hand, place: HandPlace, fingers: list[_Finger], label: int
 ) -> None:
     unit = place.unit_px
     base = skin_colour(hand.tone * 0.7, -0.5) * np.array([1.05, 0.86, 0.84], np.float32)
@@ -284,42 +254,33 @@ def _paint_nails(
             continue
         tip, before = place.pixels(finger.points[[3, 2]], hand.mirrored)
         along = (tip - before) / np.hypot(*(tip - before))
-        centre = tip + along * 0.018 * unit
+        x, y = tip + along * 0.018 * unit
         size = finger.radius * unit
         turn = float(np.arctan2(along[1], along[0]))
-        alpha = fill(
-            canvas.shape, ellipse((centre[0], centre[1]), (0.62 * size, 0.44 * size), turn)
-        )
+        alpha = fill(canvas.shape, ellipse((x, y), (0.62 * size, 0.44 * size), turn))
         height = blur(alpha, 0.2 * size) * 0.35 * size
         surface = Surface(colour, SKIN_WRAP, gloss=0.35, shininess=32)
-        paint_solid(canvas, Solid(0.9 * alpha, height, surface), light, label=label)
+        canvas.paint_solid(Solid(0.9 * alpha, height, surface), label)
 
 
 def _paint_wrist(
-    canvas: Canvas, hand: Hand, place: HandPlace, light: Light, rng: np.random.Generator, label: int
+    canvas: Canvas, hand: Hand, place: HandPlace, rng: np.random.Generator, label: int
 ) -> np.ndarray:
-    """Paint sleeve and watch; returns their coverage."""
+    """Paint a sleeve or a watch and return its coverage, (S H, S W) float32."""
     unit = place.unit_px
-    covered = np.zeros(canvas.shape, np.float32)
     if hand.sleeve is not None:
         start, end = place.pixels(np.array([[0, 1.55], [0, 1.5 + place.arm]]), hand.mirrored)
-        alpha, height = join_capsules(
-            canvas.shape, [Capsule(start, end, 0.42 * unit, 0.62 * unit)], 1
-        )
+        rods = [Capsule(start, end, 0.42 * unit, 0.62 * unit)]
+        alpha, height = join_capsules(canvas.shape, rods, 1)
         height += 0.05 * unit * fractal_noise(rng, canvas.shape, 0.3 * unit, 3)
-        paint_solid(
-            canvas,
-            Solid(alpha, height, Surface(hand.sleeve, gloss=0.02)),
-            light,
-            label=label,
-            lift_px=0.05 * unit,
-        )
-        covered = alpha
-    elif hand.watch:
+        solid = Solid(alpha, height, Surface(hand.sleeve, gloss=0.02))
+        canvas.paint_solid(solid, label, lift_px=0.05 * unit)
+        return alpha
+    if hand.watch:
         ends = place.pixels(np.array([[-0.32, 1.3], [0.32, 1.3]]), hand.mirrored)
-        capsule = Capsule(ends[0], ends[1], 0.1 * unit, 0.1 * unit)
-        alpha, height = join_capsules(canvas.shape, [capsule], 1)
+        rods = [Capsule(ends[0], ends[1], 0.1 * unit, 0.1 * unit)]
+        alpha, height = join_capsules(canvas.shape, rods, 1)
         dark = np.array([0.03, 0.03, 0.035], np.float32)
-        paint_solid(canvas, Solid(alpha, height, Surface(dark, gloss=0.5)), light, label=label)
-        covered = alpha
-    return covered
+        canvas.paint_solid(Solid(alpha, height, Surface(dark, gloss=0.5)), label)
+        return alpha
+    return np.zeros(canvas.shape, np.float32)

@@ -1,10 +1,10 @@
-"""What lies before the faces of the occluded training subset: hands, food, hats and the like."""
+"""Occluders of the occluded training subset: hands, food, microphones, hats and eye patches."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from face_occlusion.miniature.canvas import Part, Solid, paint_solid
+from face_occlusion.miniature.canvas import Part, Solid
 from face_occlusion.miniature.fields import (
     Lathe,
     Spot,
@@ -17,14 +17,7 @@ from face_occlusion.miniature.fields import (
     value_noise,
 )
 from face_occlusion.miniature.hands import HandPlace, paint_hand, sample_hand
-from face_occlusion.miniature.light import (
-    Surface,
-    drop_shadow,
-    from_hex,
-    sample_colour,
-    scaled,
-    to_linear,
-)
+from face_occlusion.miniature.light import Surface, from_hex, sample_colour, scaled, to_linear
 from face_occlusion.miniature.objects import sample_object
 from face_occlusion.miniature.portraits import Portrait
 
@@ -33,7 +26,7 @@ CALLED_SKIN = ("hand", "studio_microphone", "food")
 
 
 def hold_hand(portrait: Portrait, rng: np.random.Generator) -> None:
-    """Lay one hand of the person before the face; the arm leaves the picture."""
+    """Hold one hand of the person before the face; the arm leaves the picture."""
     frame, person = portrait.frame, portrait.person
     hand = sample_hand(rng, float(np.clip(person.tone + rng.normal(0, 0.04), 0, 1)))
     side = rng.choice([-1, 1])
@@ -44,32 +37,26 @@ def hold_hand(portrait: Portrait, rng: np.random.Generator) -> None:
     pointing = float(np.arctan2(-away[1], -away[0])) + rng.normal(0, 0.2)
     size = rng.uniform(0.8, 1.05) * frame.unit_px
     place = HandPlace(knuckles, size, pointing, lift_px=0.12 * frame.unit_px)
-    paint_hand(portrait.canvas, hand, place, portrait.light, rng, label=Part.OCCLUDER)
+    paint_hand(portrait.canvas, hand, place, rng, label=Part.OCCLUDER)
 
 
 def hold_studio_microphone(portrait: Portrait, rng: np.random.Generator) -> None:
-    """Stand a studio microphone before the mouth: a long capsule seen from its side."""
-    frame, canvas, light = portrait.frame, portrait.canvas, portrait.light
-    unit = frame.unit_px
+    """Put a studio microphone before the mouth: a long capsule seen from its side."""
+    frame, canvas, unit = portrait.frame, portrait.canvas, portrait.frame.unit_px
     mouth = frame.project(np.array([[rng.normal(0, 0.3), portrait.person.mouth_y, 1.1]]))[0]
     lean = rng.normal(0, 0.25)
     axis = np.array([np.sin(lean), -np.cos(lean)]) * unit
     base = mouth - axis * rng.uniform(1.0, 1.3)
     wide = rng.uniform(0.26, 0.36) * unit
-    profile = np.array(
-        [(0, 0.8 * wide), (0.1, wide), (0.9, wide), (0.96, 0.8 * wide), (1, 0.4 * wide)]
-    )
-    alpha, height, along = Lathe(base, mouth + axis * rng.uniform(0.35, 0.6), profile).field(
-        canvas.shape
-    )
+    shares = [(0, 0.8), (0.1, 1), (0.9, 1), (0.96, 0.8), (1, 0.4)]
+    lathe = Lathe(base, mouth + axis * rng.uniform(0.35, 0.6), np.array(shares) * (1, wide))
+    alpha, height, along = lathe.field(canvas.shape)
     body = to_linear(from_hex(("2b2b2e", "b9bcc2", "c9a35a", "5a1f24")[rng.integers(4)]))
     _, y = grid(canvas.shape)
     slots = np.where((y / (0.06 * unit)) % 1 < 0.45, 0.35, 1.0)
     tone = np.where(along > 0.42, slots, 1.0).astype(np.float32)
     surface = Surface(scaled(body, tone), gloss=0.5, shininess=32)
-    paint_solid(
-        canvas, Solid(alpha, height, surface), light, label=Part.OCCLUDER, lift_px=0.15 * unit
-    )
+    canvas.paint_solid(Solid(alpha, height, surface), Part.OCCLUDER, lift_px=0.15 * unit)
 
 
 def hold_food(portrait: Portrait, rng: np.random.Generator) -> None:
@@ -80,19 +67,15 @@ def hold_food(portrait: Portrait, rng: np.random.Generator) -> None:
     size = rng.uniform(0.7, 1.0) if kind in ("apple", "orange", "donut") else rng.uniform(1.4, 2.0)
     spot = Spot(frame.project(mouth)[0], size * frame.unit_px, rng.uniform(-1.2, 1.2))
     solid = sample_object(kind, frame.shape, spot, rng)
-    lift = 0.06 * spot.size_px
-    paint_solid(portrait.canvas, solid, portrait.light, label=Part.OCCLUDER, lift_px=lift)
+    portrait.canvas.paint_solid(solid, Part.OCCLUDER, lift_px=0.06 * spot.size_px)
 
 
 def wear_hat(portrait: Portrait, rng: np.random.Generator) -> None:
     """Put a knitted or a brimmed hat on."""
-    frame, canvas, light = portrait.frame, portrait.canvas, portrait.light
-    unit = frame.unit_px
+    frame, person, unit = portrait.frame, portrait.person, portrait.frame.unit_px
     low = rng.uniform(-0.62, -0.36)
-    thick = {"afro": 0.3, "curly": 0.16, "bald": 0, "buzz": 0.02}.get(
-        portrait.person.hair_style, 0.12
-    )
-    side = 1.05 + thick * portrait.person.hair_volume
+    thick = {"afro": 0.3, "curly": 0.16, "bald": 0, "buzz": 0.02}.get(person.hair_style, 0.12)
+    side = 1.05 + thick * person.hair_volume
     rim = [(0, low, 0.8), (0.6, low + 0.03, 0.6), (side, low + 0.18, 0.1)]
     front = [(-x, y, z) for x, y, z in rim[:0:-1]] + rim
     lower = smooth_curve(frame.project(np.array(front)), 40)
@@ -104,29 +87,23 @@ def wear_hat(portrait: Portrait, rng: np.random.Generator) -> None:
     base = sample_colour(rng, (0.05, 0.9), (0.08, 0.9))
     knit = value_noise(rng, frame.shape, max(0.03 * unit, 1), stretch=3)
     bulge = inflate(alpha, 0.7 * unit) + 0.01 * unit * knit
-    surface = Surface(scaled(base, 1 + 0.12 * knit), gloss=0.0)
-    paint_solid(canvas, Solid(alpha, bulge, surface), light, label=Part.HAT, lift_px=0.08 * unit)
+    solid = Solid(alpha, bulge, Surface(scaled(base, 1 + 0.12 * knit)))
+    portrait.canvas.paint_solid(solid, Part.HAT, lift_px=0.08 * unit)
     if rng.random() < 0.6:
         _paint_brim(portrait, low, base, rng)
 
 
 def _paint_brim(portrait: Portrait, low: float, base: np.ndarray, rng: np.random.Generator) -> None:
-    frame = portrait.frame
+    frame, unit = portrait.frame, portrait.frame.unit_px
     reach, drop = rng.uniform(1.2, 1.75), rng.uniform(0.12, 0.28)
     t = np.linspace(-1, 1, 30)
     under = np.column_stack([reach * t, low + 0.2 + drop * (1 - t * t), np.full(30, 0.9)])
     over = np.column_stack([reach * t[::-1], low + 0.06 - 0.12 * (1 - t * t), np.full(30, 0.6)])
     alpha = fill(frame.shape, frame.project(np.concatenate([under, over])))
-    folds = fractal_noise(rng, frame.shape, 0.4 * frame.unit_px, 2)
-    height = inflate(alpha, 0.15 * frame.unit_px) + 0.01 * frame.unit_px * folds
-    lift = 0.14 * frame.unit_px
-    paint_solid(
-        portrait.canvas,
-        Solid(alpha, height, Surface(base * 0.9)),
-        portrait.light,
-        label=Part.HAT,
-        lift_px=lift,
-    )
+    folds = fractal_noise(rng, frame.shape, 0.4 * unit, 2)
+    height = inflate(alpha, 0.15 * unit) + 0.01 * unit * folds
+    solid = Solid(alpha, height, Surface(base * 0.9))
+    portrait.canvas.paint_solid(solid, Part.HAT, lift_px=0.14 * unit)
 
 
 def wear_eye_patch(portrait: Portrait, rng: np.random.Generator) -> None:
@@ -134,26 +111,16 @@ def wear_eye_patch(portrait: Portrait, rng: np.random.Generator) -> None:
     frame, canvas, head = portrait.frame, portrait.canvas, portrait.head
     side, unit = rng.choice([-1, 1]), frame.unit_px
     x = side * portrait.person.eye_x
-    edge = np.array(
-        [(-0.3, -0.22), (0, -0.27), (0.3, -0.22), (0.24, 0.14), (0, 0.3), (-0.24, 0.14)]
-    )
     z = float(head.front(np.array([x]), np.array([0.0]))[0]) + 0.05
-    outline = smooth_curve(
-        frame.project(np.column_stack([edge + np.array([x, 0.02]), np.full(6, z)])), 50, closed=True
-    )
-    alpha = fill(frame.shape, outline)
-    strap = np.zeros(frame.shape, np.uint8)
-    run = head.on_face(
-        np.array([(-side * 0.85, -0.62), (-side * 0.3, -0.42), (x, -0.18), (side * 0.95, 0.02)])
-    )
-    stroke(strap, smooth_curve(frame.project(run), 20)[None], 255, max(round(0.045 * unit), 1))
-    both = np.maximum(alpha, strap.astype(np.float32) / 255)
-    canvas.darken(drop_shadow(both, portrait.light, 0.04 * unit, 0.4))
-    colour = sample_colour(rng, (0.0, 0.6), (0.04, 0.25))
-    surface = Surface(colour, gloss=0.2)
-    paint_solid(
-        canvas, Solid(both, inflate(both, 0.2 * unit), surface), portrait.light, label=Part.EYE_G
-    )
+    corners = [(-0.3, -0.22), (0, -0.27), (0.3, -0.22), (0.24, 0.14), (0, 0.3), (-0.24, 0.14)]
+    edge = np.column_stack([np.array(corners) + np.array([x, 0.02]), np.full(6, z)])
+    alpha = fill(frame.shape, smooth_curve(frame.project(edge), 50, closed=True))
+    run = [(-side * 0.85, -0.62), (-side * 0.3, -0.42), (x, -0.18), (side * 0.95, 0.02)]
+    line = smooth_curve(frame.project(head.on_face(np.array(run))), 20)
+    both = np.maximum(alpha, stroke(frame.shape, [line], 0.045 * unit))
+    canvas.drop_shadow(both, 0.04 * unit, 0.4)
+    surface = Surface(sample_colour(rng, (0.0, 0.6), (0.04, 0.25)), gloss=0.2)
+    canvas.paint_solid(Solid(both, inflate(both, 0.2 * unit), surface), Part.EYE_G)
 
 
 HELD = {

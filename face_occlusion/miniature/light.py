@@ -298,9 +298,7 @@ def cast_shadow(height: np.ndarray, light: Light, reach_px: float, steps: int = 
     return cv2.resize(soft, (columns, rows), interpolation=cv2.INTER_LINEAR)
 
 
-def drop_shadow(
-    alpha: np.ndarray, light: Light, lift_px: float, strength: float = 0.6
-) -> np.ndarray:
+def drop_shadow(alpha: np.ndarray, light: Light, lift_px: float, strength: float) -> np.ndarray:
     """Return what a shape floating `lift_px` over a surface leaves of the light.
 
     Args:

@@ -15,9 +15,7 @@ from face_occlusion.miniature.canvas import (
     Solid,
     bounding_box,
     coverage,
-    paint_solid,
     photograph,
-    sample_camera,
 )
 from face_occlusion.miniature.fields import (
     blur,
@@ -32,10 +30,8 @@ from face_occlusion.miniature.fields import (
 from face_occlusion.miniature.hair import HairPainter
 from face_occlusion.miniature.light import (
     SKIN_WRAP,
-    Light,
     Surface,
     cast_shadow,
-    drop_shadow,
     mix,
     sample_colour,
     sample_light,
@@ -56,89 +52,99 @@ from face_occlusion.miniature.skin import FaceTexture, paint_face_texture
 
 _TEXTURE_SHARPNESS = 1.1  # texture pixels per pixel of the drawing
 
+# The 29 landmarks of COFW (Burgos-Artizzu et al. 2013) in the release's order; left and right are
+# the picture's. MMPose flips the same pairs.
+LANDMARKS = (
+    "left brow outer", "right brow outer", "left brow inner", "right brow inner",
+    "left brow top", "left brow bottom", "right brow top", "right brow bottom",
+    "left eye outer", "right eye outer", "left eye inner", "right eye inner",
+    "left eye top", "left eye bottom", "right eye top", "right eye bottom",
+    "left pupil", "right pupil", "nose left", "nose right", "nose tip", "nose bottom",
+    "mouth left", "mouth right", "upper lip top", "upper lip bottom",
+    "lower lip top", "lower lip bottom", "chin",
+)  # fmt: skip
+
+# Of each neckline: its depth, half its width, and the height of its upper end.
+_NECKLINES = {
+    "crew": (1.8, 0.62, 1.62),
+    "v_neck": (2.35, 0.6, 1.62),
+    "shirt": (2.05, 0.6, 1.62),
+    "roll_neck": (1.42, 0.66, 1.42),
+    "boat": (2.0, 1.05, 1.62),
+}
+
 
 @dataclass
 class Portrait:
-    """A person painted on a canvas, ready for things to be put before the face.
+    """A person painted on a canvas, ready for an occluder to be painted before the face.
 
     Attributes:
         canvas: The painting so far.
         frame: The head's place.
         head: The head.
         person: Who it is.
-        light: The light.
-        uncovered: (S H, S W) uint8 labels before anything was put before the face.
+        uncovered: (S H, S W) uint8 labels without an occluder.
     """
 
     canvas: Canvas
     frame: Frame
     head: Head
     person: Person
-    light: Light
     uncovered: np.ndarray
 
     def face(self) -> np.ndarray:
         """Return the visible face (Table 1 of the paper), (H, W) bool at the final size."""
         return coverage(np.isin(self.canvas.labels, FACE_PARTS), SUPERSAMPLE)
 
-    def whole_face(self) -> np.ndarray:
-        """Return the face as if nothing were before it, (H, W) bool at the final size."""
-        return coverage(np.isin(self.uncovered, FACE_PARTS), SUPERSAMPLE)
-
     def photograph(self, rng: np.random.Generator) -> np.ndarray:
-        """Take the picture, (H, W, 3) uint8 RGB."""
-        return photograph(self.canvas, sample_camera(rng), rng)
+        """Photograph the painting, (H, W, 3) uint8 RGB."""
+        return photograph(self.canvas, rng)
 
 
 def paint_portrait(
     person: Person, view: View, shape: tuple[int, int], rng: np.random.Generator
 ) -> Portrait:
-    """Paint a person, nothing before the face but hair.
+    """Paint a person with nothing before the face but hair.
 
     Args:
-        person: Who.
+        person: The person.
         view: Pose and expression.
         shape: Final (height, width) in pixels.
         rng: Source of light, clothes and background.
     """
-    canvas = Canvas(shape)
-    frame, head, light = make_frame(canvas.shape, view), Head(person), sample_light(rng)
-    canvas.light[:] = paint_background(canvas.shape, rng)
-    hair = HairPainter(canvas, frame, head, person, light)
+    canvas = Canvas(shape, sample_light(rng))
+    frame, head = make_frame(canvas.shape, view), Head(person)
+    canvas.rgb[:] = paint_background(canvas.shape, rng)
+    hair = HairPainter(canvas, frame, person)
     hair.paint_back()
-    paint_neck(canvas, frame, person, light)
-    paint_clothes(canvas, frame, person, light, rng)
+    _paint_neck(canvas, frame, person)
+    _paint_clothes(canvas, frame, person, rng)
     rings = person.feminine and bool(rng.random() < 0.4)
-    paint_ears(canvas, frame, head, person, light, rings)
+    _paint_ears(canvas, frame, person, rings)
     texture = paint_face_texture(person, view, head, frame.unit_px * _TEXTURE_SHARPNESS, rng)
-    _paint_head(canvas, frame, head, texture, light)
+    _paint_head(canvas, frame, head, texture)
     hair.paint_front()
-    return Portrait(canvas, frame, head, person, light, canvas.labels.copy())
+    return Portrait(canvas, frame, head, person, canvas.labels.copy())
 
 
-def _paint_head(
-    canvas: Canvas, frame: Frame, head: Head, texture: FaceTexture, light: Light
-) -> None:
+def _paint_head(canvas: Canvas, frame: Frame, head: Head, texture: FaceTexture) -> None:
     alpha = head.alpha(frame)
-    canvas.darken(drop_shadow(alpha, light, 0.22 * frame.unit_px, 0.55))
+    canvas.drop_shadow(alpha, 0.22 * frame.unit_px, 0.55)
     face = map_face(head, frame, texture.relief, texture.plane.density)
     colour = np.zeros((*canvas.shape, 3), np.float32)
-    colour[face.box] = _lit_face(face, frame, texture, light)
+    colour[face.box] = _lit_face(face, canvas, frame, texture)
     labels = np.zeros(canvas.shape, np.uint8)
     labels[face.box] = face.sample(texture.labels, nearest=True)
     canvas.paint(alpha, colour, labels)
 
 
-def _lit_face(face: FaceMap, frame: Frame, texture: FaceTexture, light: Light) -> np.ndarray:
-    shadow = cast_shadow(face.height_px, light, 0.45 * frame.unit_px)
+def _lit_face(face: FaceMap, canvas: Canvas, frame: Frame, texture: FaceTexture) -> np.ndarray:
+    shadow = cast_shadow(face.height_px, canvas.light, 0.45 * frame.unit_px)
     surface = Surface(face.sample(texture.albedo), SKIN_WRAP, gloss=face.sample(texture.gloss))
-    return shade(surface, face.height_px, light, 0.35 + 0.65 * shadow)
+    return shade(surface, face.height_px, canvas.light, 0.35 + 0.65 * shadow)
 
 
-NECKLINES = ("crew", "v_neck", "shirt", "roll_neck", "boat")
-
-
-def paint_neck(canvas: Canvas, frame: Frame, person: Person, light: Light) -> None:
+def _paint_neck(canvas: Canvas, frame: Frame, person: Person) -> None:
     """Paint neck and bare shoulders, which clothes then cover."""
     wide = 0.56 if person.feminine else 0.72
     right = [(wide + 0.04, 0.6), (wide - 0.03, 1.25), (wide + 0.05, 1.62), (wide + 0.45, 1.88)]
@@ -153,29 +159,24 @@ def paint_neck(canvas: Canvas, frame: Frame, person: Person, light: Light) -> No
     height += 0.6 * inflate(alpha, 0.35 * frame.unit_px)
     albedo = skin_colour(person.tone, person.warmth) * np.array([0.93, 0.88, 0.87], np.float32)
     surface = Surface(albedo, SKIN_WRAP, gloss=0.03, shininess=8)
-    paint_solid(canvas, Solid(alpha, height, surface), light, label=Part.NECK)
+    canvas.paint_solid(Solid(alpha, height, surface), Part.NECK)
 
 
-def paint_clothes(
-    canvas: Canvas, frame: Frame, person: Person, light: Light, rng: np.random.Generator
-) -> None:
+def _paint_clothes(canvas: Canvas, frame: Frame, person: Person, rng: np.random.Generator) -> None:
     """Paint a garment over neck and shoulders; one in five is near the colour of skin."""
-    style = NECKLINES[rng.integers(len(NECKLINES))]
+    style = tuple(_NECKLINES)[rng.integers(len(_NECKLINES))]
     if rng.random() < 0.2:
         base = skin_colour(rng.uniform(0.1, 0.75), rng.uniform(-1, 1)) * rng.uniform(0.8, 1.1)
     else:
         base = sample_colour(rng, (0.05, 0.85), (0.08, 0.95))
-    depth = {"crew": 1.8, "v_neck": 2.35, "shirt": 2.05, "roll_neck": 1.42, "boat": 2.0}[style]
-    side = {"crew": 0.62, "v_neck": 0.6, "shirt": 0.6, "roll_neck": 0.66, "boat": 1.05}[style]
+    depth, side, top = _NECKLINES[style]
     side += 0 if person.feminine else 0.1
-    top = 1.42 if style == "roll_neck" else 1.62
     right = [(0.0, depth), (side * 0.6, depth - (0.2 if style == "v_neck" else 0.06))]
     right += [(side, top + (0.2 if style == "boat" else 0)), (side + 0.35, top + 0.22)]
     right += [(1.75, 2.05), (2.25, 2.6), (2.45, 5.0)]
     points = np.array([(-x, y) for x, y in reversed(right)] + right[1:])
     alpha = fill(frame.shape, frame.flat(smooth_curve(points, 90)))
-    unit = frame.unit_px
-    box = bounding_box(alpha)
+    unit, box = frame.unit_px, bounding_box(alpha)
     if box is None:
         return
     size = (box[0].stop - box[0].start, box[1].stop - box[1].start)
@@ -184,9 +185,9 @@ def paint_clothes(
     albedo = np.zeros((*frame.shape, 3), np.float32)
     albedo[box] = _cloth_pattern(rng, size, unit, base)
     surface = Surface(albedo, gloss=float(rng.choice([0.0, 0.04])))
-    paint_solid(canvas, Solid(alpha, height, surface), light, label=Part.CLOTH, lift_px=0.05 * unit)
+    canvas.paint_solid(Solid(alpha, height, surface), Part.CLOTH, lift_px=0.05 * unit)
     if style == "shirt":
-        _paint_collar(canvas, frame, light, base, side)
+        _paint_collar(canvas, frame, base, side)
 
 
 def _cloth_pattern(
@@ -205,100 +206,75 @@ def _cloth_pattern(
     return scaled(mix(base, other, blur(weight.astype(np.float32), 1)), weave)
 
 
-def _paint_collar(
-    canvas: Canvas, frame: Frame, light: Light, base: np.ndarray, side: float
-) -> None:
-    for sign in (-1, 1):
-        wing = [
-            (sign * side, 1.48),
-            (sign * 0.08, 2.08),
-            (sign * 0.42, 2.46),
-            (sign * (side + 0.25), 1.84),
-        ]
+def _paint_collar(canvas: Canvas, frame: Frame, base: np.ndarray, side: float) -> None:
+    unit, surface = frame.unit_px, Surface(np.clip(base * 1.12, 0, 0.95))
+    for s in (-1, 1):
+        wing = [(s * side, 1.48), (s * 0.08, 2.08), (s * 0.42, 2.46), (s * (side + 0.25), 1.84)]
         alpha = fill(frame.shape, frame.flat(np.array(wing)))
-        surface = Surface(np.clip(base * 1.12, 0, 0.95))
-        height = inflate(alpha, 0.12 * frame.unit_px)
-        lift = 0.04 * frame.unit_px
-        paint_solid(canvas, Solid(alpha, height, surface), light, label=Part.CLOTH, lift_px=lift)
+        solid = Solid(alpha, inflate(alpha, 0.12 * unit), surface)
+        canvas.paint_solid(solid, Part.CLOTH, lift_px=0.04 * unit)
 
 
-def paint_ears(
-    canvas: Canvas, frame: Frame, head: Head, person: Person, light: Light, rings: bool
-) -> None:
+def _paint_ears(canvas: Canvas, frame: Frame, person: Person, rings: bool) -> None:
     """Paint both ears, and rings in them on request."""
     unit, yaw = frame.unit_px, frame.view.yaw_rad
     base = skin_colour(person.tone, person.warmth) * np.array([1.0, 0.84, 0.82], np.float32)
     for side in (-1, 1):
-        centre = frame.project(np.array([[side * 1.0, 0.2, 0.02]]))[0]
+        x, y = frame.project(np.array([[side * 1.0, 0.2, 0.02]]))[0]
         wide = 0.13 * (1 - side * np.sin(yaw) * 0.9)
         if wide < 0.03:
             continue
         turn = frame.view.roll_rad + side * 0.16
-        outline = ellipse((centre[0], centre[1]), (wide * unit, 0.3 * unit), turn)
-        alpha = fill(frame.shape, outline)
-        inner = fill(
-            frame.shape,
-            ellipse(
-                (centre[0] - side * 0.02 * unit, centre[1]), (wide * 0.6 * unit, 0.19 * unit), turn
-            ),
-        )
+        alpha = fill(frame.shape, ellipse((x, y), (wide * unit, 0.3 * unit), turn))
+        middle, radii = (x - side * 0.02 * unit, y), (wide * 0.6 * unit, 0.19 * unit)
+        inner = fill(frame.shape, ellipse(middle, radii, turn))
         box = bounding_box(alpha)
         if box is None:
             continue
         bowl = blur(inner[box], 0.03 * unit)
         height = inflate(alpha[box], 0.09 * unit) - 0.09 * unit * bowl
+        surface = Surface(scaled(base, 1 - 0.35 * bowl), SKIN_WRAP, gloss=0.04)
         lit = np.zeros((*canvas.shape, 3), np.float32)
-        albedo = scaled(base, 1 - 0.35 * bowl)
-        lit[box] = shade(Surface(albedo, SKIN_WRAP, gloss=0.04), height, light)
+        lit[box] = shade(surface, height, canvas.light)
         canvas.paint(alpha, lit, Part.L_EAR if side > 0 else Part.R_EAR)
         if rings:
-            _paint_ring(canvas, frame, light, side)
+            _paint_ring(canvas, frame, side)
 
 
-def _paint_ring(canvas: Canvas, frame: Frame, light: Light, side: int) -> None:
-    unit = frame.unit_px
-    lobe = frame.project(np.array([[side * 1.0, 0.56, 0.02]]))[0]
-    radius = 0.055 * unit
-    alpha = fill(frame.shape, ellipse((lobe[0], lobe[1]), (radius, radius)))
-    gold = np.array([0.75, 0.5, 0.18], np.float32)
-    surface = Surface(gold, gloss=0.9, shininess=32)
-    paint_solid(canvas, Solid(alpha, inflate(alpha, radius), surface), light, label=Part.EAR_R)
-
-
-# In the release's order; left and right are the picture's. MMPose flips the same pairs.
-NAMES = (
-    "left brow outer", "right brow outer", "left brow inner", "right brow inner",
-    "left brow top", "left brow bottom", "right brow top", "right brow bottom",
-    "left eye outer", "right eye outer", "left eye inner", "right eye inner",
-    "left eye top", "left eye bottom", "right eye top", "right eye bottom",
-    "left pupil", "right pupil", "nose left", "nose right", "nose tip", "nose bottom",
-    "mouth left", "mouth right", "upper lip top", "upper lip bottom",
-    "lower lip top", "lower lip bottom", "chin",
-)  # fmt: skip
+def _paint_ring(canvas: Canvas, frame: Frame, side: int) -> None:
+    x, y = frame.project(np.array([[side * 1.0, 0.56, 0.02]]))[0]
+    radius = 0.055 * frame.unit_px
+    alpha = fill(frame.shape, ellipse((x, y), (radius, radius)))
+    gold = Surface(np.array([0.75, 0.5, 0.18], np.float32), gloss=0.9, shininess=32)
+    canvas.paint_solid(Solid(alpha, inflate(alpha, radius), gold), Part.EAR_R)
 
 
 def face_landmarks(portrait: Portrait) -> tuple[np.ndarray, np.ndarray]:
-    """Return the landmarks of a portrait.
+    """Return the landmarks of a portrait, in the order of `LANDMARKS`.
+
+    A landmark is hidden where the pixel's label is none of the face; the chin, whose point may
+    fall just below the face, where an occluder changed the label.
 
     Returns:
         (29, 2) float64 (x, y) in final pixels, and (29,) bool, True where the point is hidden.
     """
     frame, head, person = portrait.frame, portrait.head, portrait.person
-    points = head.on_face(_on_plane(person, frame.view, head.length))
-    points[:, 2] += _lift(person)
+    points = head.on_face(_landmarks_on_plane(person, frame.view, head.length))
+    points[LANDMARKS.index("nose tip"), 2] += 0.34 * person.nose_high
+    points[LANDMARKS.index("nose bottom"), 2] += 0.12
+    points[[LANDMARKS.index("nose left"), LANDMARKS.index("nose right")], 2] += 0.08
     pixels = frame.project(points)
     column, row = np.clip(pixels.astype(int), 0, np.array(frame.shape[::-1]) - 1).T
-    hidden = ~np.isin(portrait.canvas.labels[row, column], FACE_PARTS)
-    hidden[NAMES.index("chin")] = _hidden_chin(portrait, row[-1], column[-1])
+    labels, uncovered = (
+        image[row, column] for image in (portrait.canvas.labels, portrait.uncovered)
+    )
+    hidden = ~np.isin(labels, FACE_PARTS)
+    chin = LANDMARKS.index("chin")
+    hidden[chin] = labels[chin] != uncovered[chin]
     return pixels / SUPERSAMPLE, hidden
 
 
-def _hidden_chin(portrait: Portrait, row: int, column: int) -> bool:
-    """Tell whether something lies over the chin; its point may fall just below the face."""
-    return bool(portrait.canvas.labels[row, column] != portrait.uncovered[row, column])
-
-
-def _on_plane(person: Person, view: View, length: float) -> np.ndarray:
+def _landmarks_on_plane(person: Person, view: View, length: float) -> np.ndarray:
     """Return the 29 points (X, Y) of the face's plane."""
     points = {}
     for side, name in ((-1, "left"), (1, "right")):
@@ -323,16 +299,7 @@ def _on_plane(person: Person, view: View, length: float) -> np.ndarray:
     points["nose tip"] = (0, person.nose_length - 0.07)
     points["nose bottom"] = (0, person.nose_length + 0.07)
     lips = mouth_edges(person, view, np.array([0.0]))[:, 0]
-    for name, y in zip(NAMES[24:28], lips, strict=True):
+    for name, y in zip(LANDMARKS[24:28], lips, strict=True):
         points[name] = (0, y)
     points["chin"] = (0, length - 0.03)
-    return np.array([points[name] for name in NAMES], float)
-
-
-def _lift(person: Person) -> np.ndarray:
-    """Return how far each landmark stands out from the smooth head, in units."""
-    lift = np.zeros(len(NAMES))
-    lift[NAMES.index("nose tip")] = 0.34 * person.nose_high
-    lift[NAMES.index("nose bottom")] = 0.12
-    lift[[NAMES.index("nose left"), NAMES.index("nose right")]] = 0.08
-    return lift
+    return np.array([points[name] for name in LANDMARKS], float)

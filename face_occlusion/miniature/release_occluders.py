@@ -23,9 +23,7 @@ from face_occlusion.miniature.canvas import (
     SUPERSAMPLE,
     Canvas,
     coverage,
-    paint_solid,
     photograph,
-    sample_camera,
 )
 from face_occlusion.miniature.fields import Spot
 from face_occlusion.miniature.hands import Hand, HandPlace, paint_hand, sample_hand
@@ -63,15 +61,15 @@ def _draw_hand_photo(index: int, seed: int) -> tuple[bytes, bytes, Hand]:
     """Draw one hand on white, its arm leaving through the top as in the release."""
     rng = np.random.default_rng([index, seed, 21])
     hand = sample_hand(rng, (0.07 + index * _GOLDEN) % 1)
-    canvas = Canvas(_HAND_SHAPE)
+    canvas = Canvas(_HAND_SHAPE, STUDIO)
     height, width = canvas.shape
-    canvas.light[:] = rng.uniform(0.82, 1.0) * np.array([1, 1, rng.uniform(0.94, 1.03)], np.float32)
+    canvas.rgb[:] = rng.uniform(0.82, 1.0) * np.array([1, 1, rng.uniform(0.94, 1.03)], np.float32)
     knuckles = np.array([rng.uniform(0.4, 0.6) * width, rng.uniform(0.36, 0.48) * height])
     pointing = np.pi / 2 + rng.normal(0, 0.14)
     unit = rng.uniform(0.3, 0.38) * height
     place = HandPlace(knuckles, unit, pointing, lift_px=0.03 * height)
-    alpha = paint_hand(canvas, hand, place, STUDIO, rng, label=1)
-    image = photograph(canvas, sample_camera(rng), rng)
+    alpha = paint_hand(canvas, hand, place, rng, label=1)
+    image = photograph(canvas, rng)
     mask = coverage(alpha >= 0.5, SUPERSAMPLE).astype(np.uint8) * 255
     return encode_jpeg(image, 92), encode_png(mask), hand
 
@@ -225,7 +223,7 @@ def _draw_scene(index: int, seed: int) -> tuple[bytes, tuple[int, int], list[_In
     if rng.random() < 0.35:  # one that laps over whatever is there
         place = (float(rng.choice([0.1, 0.9])), rng.uniform(0.5, 1.0))
         scene.add(str(rng.choice(names)), place, rng.uniform(0.3, 0.45))
-    image = photograph(scene.canvas, sample_camera(rng), rng)
+    image = photograph(scene.canvas, rng)
     return encode_jpeg(image, 92), shape, scene.instances()
 
 
@@ -233,8 +231,8 @@ class _Scene:
     """A photograph in the making, with what was laid into it, back to front."""
 
     def __init__(self, shape: tuple[int, int], rng: np.random.Generator) -> None:
-        self.canvas, self.rng, self.light = Canvas(shape), rng, sample_light(rng)
-        self.canvas.light[:] = paint_background(self.canvas.shape, rng)
+        self.canvas, self.rng = Canvas(shape, sample_light(rng)), rng
+        self.canvas.rgb[:] = paint_background(self.canvas.shape, rng)
         self._layers: list[_Instance] = []
 
     def add(self, name: str, place: tuple[float, float], size: float) -> None:
@@ -255,7 +253,7 @@ class _Scene:
         hand = sample_hand(self.rng, self.rng.uniform())
         knuckles = np.array([0.08 * width, 0.9 * height])
         place = HandPlace(knuckles, 0.16 * height, -0.5, lift_px=0.02 * height)
-        alpha = paint_hand(self.canvas, hand, place, self.light, self.rng, label=1)
+        alpha = paint_hand(self.canvas, hand, place, self.rng, label=1)
         self._layers.append(_Instance(CATEGORY_IDS["person"], alpha >= 0.5, crowd=False))
 
     def _paint(self, name: str, place: tuple[float, float], size: float) -> np.ndarray:
@@ -263,7 +261,7 @@ class _Scene:
         centre = np.array(place) * self.canvas.shape[::-1]
         spot = Spot(centre, size_px, self.rng.normal(0, 0.35))
         solid = sample_object(name, self.canvas.shape, spot, self.rng)
-        paint_solid(self.canvas, solid, self.light, label=None, lift_px=0.06 * size_px)
+        self.canvas.paint_solid(solid, None, lift_px=0.06 * size_px)
         return solid.alpha >= 0.5
 
     def instances(self) -> list[_Instance]:

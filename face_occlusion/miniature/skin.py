@@ -85,9 +85,8 @@ def paint_face_texture(
 def _skin(plane: TexturePlane, person: Person, rng: np.random.Generator) -> np.ndarray:
     base = skin_colour(person.tone, person.warmth)
     light = 1 - person.tone
-    blush = 0.9 * plane.bumps(0.56, 0.48, 0.2, 0.17) + 0.7 * plane.bump(
-        0, person.nose_length - 0.1, 0.13, 0.12
-    )
+    blush = 0.9 * plane.bumps(0.56, 0.48, 0.2, 0.17)
+    blush += 0.7 * plane.bump(0, person.nose_length - 0.1, 0.13, 0.12)
     blush += 0.35 * plane.bump(0, 1.33, 0.25, 0.14)
     blotches = fractal_noise(rng, plane.shape, 0.25 * plane.density, 3)
     red = base * np.array([1.06, 0.74, 0.72], np.float32)
@@ -157,14 +156,12 @@ def _paint_beard(
 
 def _beard_area(plane: TexturePlane, person: Person, view: View, head: Head) -> np.ndarray:
     x, y = np.abs(plane.x)[None], plane.y[:, None]
-    mouth, wide = person.mouth_y, person.mouth_width * (1 + 0.18 * max(view.smile, 0))
+    mouth, wide = person.mouth_y, mouth_half(person, view)
     moustache = smoothstep(0.055, -0.02, np.abs(y - (mouth - 0.15) - 0.16 * (x / wide) ** 2 * 0.8))
     moustache = moustache * smoothstep(wide + 0.1, wide - 0.02, x)
     goatee = smoothstep(0.34, 0.22, np.hypot(x * 0.9, y - (mouth + 0.36))) * (y > mouth)
-    goatee = np.maximum(
-        goatee,
-        smoothstep(0.09, 0.03, np.abs(x - wide - 0.05)) * _between(y, mouth - 0.1, mouth + 0.4),
-    )
+    corners = smoothstep(0.09, 0.03, np.abs(x - wide - 0.05))
+    goatee = np.maximum(goatee, corners * _between(y, mouth - 0.1, mouth + 0.4))
     if person.beard == "moustache":
         return moustache
     if person.beard == "goatee":
@@ -258,18 +255,14 @@ def paint_brows(texture: FaceTexture, person: Person, rng: np.random.Generator) 
         length = 0.075 * (1 - 0.35 * t) * rng.uniform(0.7, 1.1, t.size)
         ends = np.stack([x + length * np.cos(angle), y + length * np.sin(angle)], axis=1)
         lines = np.stack([np.stack([x, y], axis=1), ends], axis=1) * (side, 1)
-        hairs = np.zeros(plane.shape, np.uint8)
-        stroke(hairs, plane.pixels(lines.reshape(-1, 2)).reshape(-1, 2, 2), 255)
+        hairs = stroke(plane.shape, plane.pixels(lines))
         along = np.linspace(0, 1, 24)
         middle = BROW_SPAN[0] + (BROW_SPAN[1] - BROW_SPAN[0]) * along
         line, half = brow_line(person, along), brow_half(person, along) * 1.05
-        band = np.concatenate(
-            [np.stack([middle, line - half], 1), np.stack([middle, line + half], 1)[::-1]]
-        )
+        above, below = (np.stack([middle, edge], 1) for edge in (line - half, line + half))
+        band = np.concatenate([above, below[::-1]])
         area = fill(plane.shape, plane.pixels(band * (side, 1)))
-        weight = np.clip(
-            0.8 * hairs.astype(np.float32) / 255 + 0.42 * blur(area, 0.016 * plane.density), 0, 0.94
-        )
+        weight = np.clip(0.8 * hairs + 0.42 * blur(area, 0.016 * plane.density), 0, 0.94)
         box = bounding_box(weight)
         if box is not None:
             texture.albedo[box] = mix(texture.albedo[box], colour, weight[box])
@@ -315,11 +308,7 @@ def _inside_mouth(
     dark = np.array([0.06, 0.012, 0.012], np.float32)
     ivory = np.array([0.78, 0.72, 0.62], np.float32)
     gap = np.abs((x / 0.062 + 0.5) % 1 - 0.5)
-    tooth = (
-        ivory
-        * (1 - 0.35 * smoothstep(0.1, 0.0, gap) - 0.75 * smoothstep(0.4, 1.0, np.abs(x / half)))[
-            ..., None
-        ]
-    )
+    between, side = smoothstep(0.1, 0.0, gap), smoothstep(0.4, 1.0, np.abs(x / half))
+    tooth = ivory * (1 - 0.35 * between - 0.75 * side)[..., None]
     depth = (y - top) / np.maximum(bottom - top, 1e-3)
     return mix(tooth, dark, smoothstep(0.55, 0.75, depth)).astype(np.float32)

@@ -1,10 +1,10 @@
-"""Occluders of the benchmarks alone: glasses, masks, scarves, stage microphones."""
+"""Occluders that only the benchmarks have: glasses, masks, scarves and stage microphones."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from face_occlusion.miniature.canvas import FACE_PARTS, Part, Solid, paint_solid
+from face_occlusion.miniature.canvas import FACE_PARTS, Part, Solid
 from face_occlusion.miniature.fields import (
     Capsule,
     ball,
@@ -21,7 +21,6 @@ from face_occlusion.miniature.fields import (
 )
 from face_occlusion.miniature.light import (
     Surface,
-    drop_shadow,
     from_hex,
     mix,
     sample_colour,
@@ -31,33 +30,34 @@ from face_occlusion.miniature.light import (
 )
 from face_occlusion.miniature.portraits import Portrait
 
+_RIMS = ("17120f", "4a2a14", "b8903a", "8c8f96", "7a1f2b", "20304f", "d9c7a8")
+
 
 def wear_sunglasses(portrait: Portrait, rng: np.random.Generator) -> None:
     """Put dark or mirrored glasses on, frame and lenses opaque."""
     lenses, bars = _spectacles(portrait, rng, rng.uniform(1.0, 1.35))
     canvas, unit = portrait.canvas, portrait.frame.unit_px
-    canvas.darken(drop_shadow(np.maximum(lenses, bars), portrait.light, 0.06 * unit, 0.45))
+    canvas.drop_shadow(np.maximum(lenses, bars), 0.06 * unit, 0.45)
     _, y = grid(canvas.shape)
     fade = smoothstep(0.3, -0.25, (y - portrait.frame.origin_xy[1]) / unit)
     dark = sample_colour(rng, (0.2, 0.9), (0.03, 0.15))
     light = sample_colour(rng, (0.3, 0.9), (0.35, 0.85)) if rng.random() < 0.35 else dark * 2.2
-    colour = mix(light, dark, fade).astype(np.float32)
+    surface = Surface(mix(light, dark, fade), gloss=0.7, shininess=64)
     height = inflate(lenses, 0.3 * unit) * 0.35
-    surface = Surface(colour, gloss=0.7, shininess=64)
-    paint_solid(canvas, Solid(0.97 * lenses, height, surface), portrait.light, label=Part.OCCLUDER)
-    _reflection(portrait, lenses, rng, 0.22)
+    canvas.paint_solid(Solid(0.97 * lenses, height, surface), Part.OCCLUDER)
+    _paint_reflection(portrait, lenses, rng, 0.22)
     _paint_bars(portrait, bars, rng)
 
 
 def wear_clear_glasses(portrait: Portrait, rng: np.random.Generator) -> None:
-    """Put clear glasses on: the face shines through, yet frame and lenses are not face (Q4)."""
+    """Put clear glasses on: the face shows through, yet frame and lenses are labelled occluder."""
     lenses, bars = _spectacles(portrait, rng, rng.uniform(0.95, 1.2))
     canvas, unit = portrait.canvas, portrait.frame.unit_px
-    canvas.darken(drop_shadow(bars, portrait.light, 0.06 * unit, 0.4))
+    canvas.drop_shadow(bars, 0.06 * unit, 0.4)
     tint = sample_colour(rng, (0.02, 0.25), (0.8, 1))
     canvas.paint(0.1 * lenses, tint, None)
     canvas.darken(1 - 0.1 * lenses)
-    _reflection(portrait, lenses, rng, 0.3)
+    _paint_reflection(portrait, lenses, rng, 0.3)
     canvas.labels[lenses >= 0.5] = Part.OCCLUDER
     _paint_bars(portrait, bars, rng)
 
@@ -67,25 +67,23 @@ def _spectacles(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the coverage of two lenses, and of rims, bridge and temples."""
     frame, head, person = portrait.frame, portrait.head, portrait.person
-    shape_x, shape_y = _lens(rng, scale)
+    lens_x, lens_y = _lens(rng, scale)
     middle = person.eye_x + 0.02
-    rims = []
-    bars, temples = (np.zeros(frame.shape, np.uint8) for _ in range(2))
     thick = max(round(rng.uniform(0.02, 0.055) * frame.unit_px), 2)
+    depth = head.front(np.array([person.eye_x * 0.6]), np.array([0.0]))[0] + 0.12
+    rims, temples = [], []
     for side in (-1, 1):
-        x = side * (middle + shape_x)
-        depth = head.front(np.array([person.eye_x * 0.6]), np.array([0.0]))[0] + 0.12
-        rim = frame.project(np.column_stack([x, shape_y, depth - 0.14 * np.abs(x)]))
-        rims.append(fill(frame.shape, rim))
-        stroke(bars, np.concatenate([rim, rim[:1]])[None], 255, thick)
-        hinge = (side * (middle + shape_x.max()), -0.03, depth - 0.14)
-        temple = frame.project(np.array([hinge, (side * 1.01, 0.02, 0.0)]))
-        stroke(temples, temple[None], 255, thick)
-    inner = middle - shape_x.max()
+        x = side * (middle + lens_x)
+        rims.append(frame.project(np.column_stack([x, lens_y, depth - 0.14 * np.abs(x)])))
+        hinge = (side * (middle + lens_x.max()), -0.03, depth - 0.14)
+        temples.append(frame.project(np.array([hinge, (side * 1.01, 0.02, 0.0)])))
+    inner = middle - lens_x.max()
     bridge = np.array([[-inner, 0.0, 1.08], [0, -0.05, 1.14], [inner, 0.0, 1.08]])
-    stroke(bars, smooth_curve(frame.project(bridge), 12)[None], 255, thick)
-    on_head = temples * head.alpha(frame)  # the far temple runs behind the head
-    return np.maximum(*rims), np.maximum(bars, on_head).astype(np.float32) / 255
+    closed = [np.concatenate([rim, rim[:1]]) for rim in rims]
+    bars = stroke(frame.shape, [*closed, smooth_curve(frame.project(bridge), 12)], thick)
+    on_head = stroke(frame.shape, temples, thick) * head.alpha(frame)  # the far one runs behind
+    lenses = np.maximum(*(fill(frame.shape, rim) for rim in rims))
+    return lenses, np.maximum(bars, on_head)
 
 
 def _lens(rng: np.random.Generator, scale: float) -> tuple[np.ndarray, np.ndarray]:
@@ -101,68 +99,66 @@ def _lens(rng: np.random.Generator, scale: float) -> tuple[np.ndarray, np.ndarra
 
 
 def _paint_bars(portrait: Portrait, bars: np.ndarray, rng: np.random.Generator) -> None:
-    colours = ("17120f", "4a2a14", "b8903a", "8c8f96", "7a1f2b", "20304f", "d9c7a8")
-    colour = to_linear(from_hex(colours[rng.integers(len(colours))]))
+    colour = to_linear(from_hex(_RIMS[rng.integers(len(_RIMS))]))
     height = blur(bars, 1.5) * 0.04 * portrait.frame.unit_px
     surface = Surface(colour, gloss=0.5, shininess=32)
-    paint_solid(portrait.canvas, Solid(bars, height, surface), portrait.light, label=Part.OCCLUDER)
+    portrait.canvas.paint_solid(Solid(bars, height, surface), Part.OCCLUDER)
 
 
-def _reflection(
+def _paint_reflection(
     portrait: Portrait, lenses: np.ndarray, rng: np.random.Generator, strength: float
 ) -> None:
+    """Paint two bright streaks across the lenses."""
     x, y = grid(lenses.shape)
-    unit = portrait.frame.unit_px
-    slope = ((x - portrait.frame.origin_xy[0]) * 0.8 + (y - portrait.frame.origin_xy[1])) / unit
+    origin = portrait.frame.origin_xy
     start = rng.uniform(-0.5, 0.1)
-    streak = smoothstep(start, start + 0.05, slope) * smoothstep(start + 0.24, start + 0.18, slope)
-    streak += smoothstep(start + 0.28, start + 0.3, slope) * smoothstep(
-        start + 0.38, start + 0.35, slope
-    )
+    slope = ((x - origin[0]) * 0.8 + (y - origin[1])) / portrait.frame.unit_px
+    wide = smoothstep(start, start + 0.05, slope) * smoothstep(start + 0.24, start + 0.18, slope)
+    begin, end = start + 0.28, start + 0.38
+    thin = smoothstep(begin, start + 0.3, slope) * smoothstep(end, start + 0.35, slope)
     white = np.array([0.9, 0.95, 1.0], np.float32)
-    portrait.canvas.paint(strength * lenses * streak.astype(np.float32), white, None)
+    portrait.canvas.paint(strength * lenses * (wide + thin).astype(np.float32), white, None)
 
 
 def wear_mask(portrait: Portrait, rng: np.random.Generator) -> None:
     """Put a medical or a cloth mask on, over nose, mouth and chin."""
-    frame, head, canvas = portrait.frame, portrait.head, portrait.canvas
-    unit, light = frame.unit_px, portrait.light
+    frame, canvas, unit = portrait.frame, portrait.canvas, portrait.frame.unit_px
     top = rng.uniform(0.12, 0.38)
-    edge = [(0, top), (0.3, top + 0.1), (0.62, top + 0.16), (0.9, top + 0.28)]
-    length = head.length
-    edge += [(0.86, 0.7 * length), (0.62, 0.88 * length), (0.3, length + 0.03), (0, length + 0.07)]
-    right = np.array(edge, float)
-    right[:, 0] *= np.minimum(head.width(np.minimum(right[:, 1], 0.8 * length)) / 0.95, 1.05)
-    outline = np.concatenate([right, right[-2:0:-1] * (-1, 1)])
-    depth = 0.14 + np.array([0.28, 0.12, 0, -0.05, -0.1, -0.05, 0.05, 0.1])
-    depth = np.concatenate([depth, depth[-2:0:-1]])
-    base_z = head.front(outline[:, 0] * 0.95, np.minimum(outline[:, 1], 0.9 * length))
-    points = frame.project(np.column_stack([outline, base_z + depth]))
-    alpha = fill(frame.shape, smooth_curve(points, 90, closed=True))
-    loops = np.zeros(frame.shape, np.uint8)
+    alpha = fill(frame.shape, smooth_curve(_mask_outline(portrait, top), 90, closed=True))
+    loops = []
     for side in (-1, 1):
-        for y0, y1 in ((top + 0.3, 0.0), (0.75 * length, 0.5)):
+        for y0, y1 in ((top + 0.3, 0.0), (0.75 * portrait.head.length, 0.5)):
             loop = np.array([[side * 0.86, y0, 0.3], [side * 1.02, y1, 0.0]])
-            stroke(loops, frame.project(loop)[None], 255, max(round(0.025 * unit), 1))
+            loops.append(frame.project(loop))
     on_person = np.isin(canvas.labels, (*FACE_PARTS, Part.L_EAR, Part.R_EAR))  # else under hair
-    strings = on_person * loops.astype(np.float32) / 255
-    canvas.darken(drop_shadow(alpha, light, 0.06 * unit, 0.45))
+    strings = on_person * stroke(frame.shape, loops, 0.025 * unit)
+    canvas.drop_shadow(alpha, 0.06 * unit, 0.45)
     white = np.array([0.75, 0.75, 0.75], np.float32)
     canvas.paint(strings, white * 0.8, Part.OCCLUDER)
     nose = frame.project(np.array([[0, portrait.person.nose_length, 1.25]]))[0]
     x, y = grid(frame.shape)
     bump = np.exp(-(((x - nose[0]) / (0.3 * unit)) ** 2) - ((y - nose[1]) / (0.4 * unit)) ** 2)
     down = (y - frame.origin_xy[1]) / unit
-    pleats = np.abs(
-        ((down + 0.04 * fractal_noise(rng, frame.shape, 0.5 * unit, 2)) / 0.22) % 1 - 0.5
-    )
+    wavy = down + 0.04 * fractal_noise(rng, frame.shape, 0.5 * unit, 2)
+    pleats = np.abs((wavy / 0.22) % 1 - 0.5)
     height = inflate(alpha, 0.75 * unit) + 0.2 * unit * bump
     height = height + 0.05 * unit * pleats * smoothstep(1, 6, inflate(alpha, 0.2 * unit))
-    albedo = _mask_cloth(portrait, rng)
-    height = height.astype(np.float32)
-    paint_solid(
-        canvas, Solid(alpha, height, Surface(albedo, gloss=0.02)), light, label=Part.OCCLUDER
-    )
+    surface = Surface(_mask_cloth(portrait, rng), gloss=0.02)
+    canvas.paint_solid(Solid(alpha, height.astype(np.float32), surface), Part.OCCLUDER)
+
+
+def _mask_outline(portrait: Portrait, top: float) -> np.ndarray:
+    """Return the pixels of a mask's outline, whose upper edge lies at height `top`."""
+    head, length = portrait.head, portrait.head.length
+    edge = [(0, top), (0.3, top + 0.1), (0.62, top + 0.16), (0.9, top + 0.28)]
+    edge += [(0.86, 0.7 * length), (0.62, 0.88 * length), (0.3, length + 0.03), (0, length + 0.07)]
+    right = np.array(edge, float)
+    right[:, 0] *= np.minimum(head.width(np.minimum(right[:, 1], 0.8 * length)) / 0.95, 1.05)
+    outline = np.concatenate([right, right[-2:0:-1] * (-1, 1)])
+    depth = 0.14 + np.array([0.28, 0.12, 0, -0.05, -0.1, -0.05, 0.05, 0.1])
+    depth = np.concatenate([depth, depth[-2:0:-1]])
+    depth += head.front(outline[:, 0] * 0.95, np.minimum(outline[:, 1], 0.9 * length))
+    return portrait.frame.project(np.column_stack([outline, depth]))
 
 
 def _mask_cloth(portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
@@ -173,7 +169,7 @@ def _mask_cloth(portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
         return scaled(to_linear(from_hex("8fc3d8")), weave)
     if kind == "white":
         return scaled(to_linear(from_hex("eef0ee")), weave)
-    if kind == "skin":  # the wearer's own, nearly
+    if kind == "skin":  # close to the wearer's own
         tone = portrait.person.tone + rng.normal(0, 0.06)
         return scaled(skin_colour(tone, rng.uniform(-1, 1)), weave)
     if kind == "plain":
@@ -184,84 +180,56 @@ def _mask_cloth(portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
 
 
 def wear_scarf(portrait: Portrait, rng: np.random.Generator) -> None:
-    """Wind a scarf round neck, chin and mouth, perhaps over the nose."""
-    frame, canvas, light = portrait.frame, portrait.canvas, portrait.light
-    unit = frame.unit_px
-    top = rng.uniform(0.42, 0.95)
-    sag = rng.uniform(0.0, 0.2)
-    tilt = rng.normal(0, 0.06)
-    edge = np.array(
-        [
-            (-1.15, top - 0.03 - tilt),
-            (-0.7, top - 0.02 - tilt),
-            (0, top + sag),
-            (0.7, top - 0.02 + tilt),
-            (1.15, top - 0.03 + tilt),
-        ]
-    )
-    shift = 0.8 * np.sin(frame.view.yaw_rad) * np.exp(-((edge[:, 0] / 0.8) ** 2))
-    edge[:, 0] += shift
+    """Wind a scarf around neck, chin and mouth, perhaps over the nose."""
+    frame, unit = portrait.frame, portrait.frame.unit_px
+    top, sag, tilt = rng.uniform(0.42, 0.95), rng.uniform(0.0, 0.2), rng.normal(0, 0.06)
+    edge = [(-1.15, top - 0.03 - tilt), (-0.7, top - 0.02 - tilt), (0, top + sag)]
+    edge = np.array([*edge, (0.7, top - 0.02 + tilt), (1.15, top - 0.03 + tilt)])
+    edge[:, 0] += 0.8 * np.sin(frame.view.yaw_rad) * np.exp(-((edge[:, 0] / 0.8) ** 2))
     wrap = [(1.32, 1.1), (1.4, 1.7), (1.9, 2.2), (2.2, 4.0)]
     border = np.concatenate([edge, wrap, [(-x, y) for x, y in reversed(wrap)]])
-    border = smooth_curve(border, 120, closed=True)
-    alpha = fill(frame.shape, frame.flat(border))
+    alpha = fill(frame.shape, frame.flat(smooth_curve(border, 120, closed=True)))
     x, y = grid(frame.shape)
     u, v = (x - frame.origin_xy[0]) / unit, (y - frame.origin_xy[1]) / unit
     warp = 0.12 * fractal_noise(rng, frame.shape, 0.8 * unit, 3)
     layers = (v - top - sag * np.exp(-(u**2)) + warp) / rng.uniform(0.28, 0.5)
     folds = np.abs(np.sin(np.pi * layers)) ** 0.7
-    height = (
-        inflate(alpha, 0.35 * unit)
-        + 0.14 * unit * folds
-        + 0.5 * unit * np.sqrt(np.maximum(1 - (u / 1.7) ** 2, 0))
-    )
+    roll = 0.5 * unit * np.sqrt(np.maximum(1 - (u / 1.7) ** 2, 0))
+    height = inflate(alpha, 0.35 * unit) + 0.14 * unit * folds + roll
     knit = 0.012 * unit * np.sin(2 * np.pi * (u + warp) / 0.05) * np.sin(2 * np.pi * v / 0.06)
     base = sample_colour(rng, (0.05, 0.9), (0.1, 0.95))
     if rng.random() < 0.35:
         base = skin_colour(portrait.person.tone + rng.normal(0, 0.1), rng.uniform(-1, 1))
     other = sample_colour(rng) if rng.random() < 0.6 else base
-    stripe = smoothstep(
-        0.1, 0.2, np.sin(2 * np.pi * (u * rng.uniform(0.5, 2) + layers * rng.uniform(0, 1)))
-    )
-    albedo = scaled(mix(base, other, 0.8 * stripe), 0.72 + 0.28 * folds)
-    canvas.darken(drop_shadow(alpha, light, 0.09 * unit, 0.5))
-    surface = Surface(albedo.astype(np.float32), gloss=0.0)
-    paint_solid(
-        canvas,
-        Solid(alpha, (height + knit).astype(np.float32), surface),
-        light,
-        label=Part.OCCLUDER,
-    )
+    wave = np.sin(2 * np.pi * (u * rng.uniform(0.5, 2) + layers * rng.uniform(0, 1)))
+    albedo = scaled(mix(base, other, 0.8 * smoothstep(0.1, 0.2, wave)), 0.72 + 0.28 * folds)
+    solid = Solid(alpha, (height + knit).astype(np.float32), Surface(albedo))
+    portrait.canvas.paint_solid(solid, Part.OCCLUDER, lift_px=0.09 * unit)
 
 
 def hold_stage_microphone(portrait: Portrait, rng: np.random.Generator) -> None:
     """Hold a stage microphone to the mouth: a metal grille on a handle that leaves the picture."""
-    frame, canvas, light = portrait.frame, portrait.canvas, portrait.light
-    unit = frame.unit_px
+    canvas, unit = portrait.canvas, portrait.frame.unit_px
     radius = rng.uniform(0.3, 0.48) * unit
-    mouth = frame.project(
-        np.array([[rng.normal(0, 0.15), portrait.person.mouth_y + rng.uniform(-0.15, 0.15), 1.1]])
-    )[0]
+    aim = [rng.normal(0, 0.15), portrait.person.mouth_y + rng.uniform(-0.15, 0.15), 1.1]
+    mouth = portrait.frame.project(np.array([aim]))[0]
     angle = np.deg2rad(90 + rng.uniform(-45, 45))
     away = np.array([np.cos(angle), np.sin(angle)])
-    rod = Capsule(
-        mouth + away * radius * 0.9, mouth + away * 8 * unit, 0.62 * radius, 0.42 * radius
-    )
+    start, end = mouth + away * radius * 0.9, mouth + away * 8 * unit
+    rod = Capsule(start, end, 0.62 * radius, 0.42 * radius)
     handle, handle_height = join_capsules(canvas.shape, [rod], 1)
     head, head_height = ball(canvas.shape, mouth, radius)
-    both = np.maximum(head, handle)
-    canvas.darken(drop_shadow(both, light, 0.16 * unit, 0.5))
-    body = sample_colour(rng, (0, 0.9), (0.03, 0.3)) if rng.random() < 0.7 else sample_colour(rng)
-    paint_solid(
-        canvas, Solid(handle, handle_height, Surface(body, gloss=0.4)), light, label=Part.OCCLUDER
-    )
+    canvas.drop_shadow(np.maximum(head, handle), 0.16 * unit)
+    plain = rng.random() < 0.7
+    body = sample_colour(rng, (0, 0.9), (0.03, 0.3)) if plain else sample_colour(rng)
+    canvas.paint_solid(Solid(handle, handle_height, Surface(body, gloss=0.4)), Part.OCCLUDER)
     x, y = grid(canvas.shape)
     step = 0.055 * unit
     mesh = np.sin(2 * np.pi * (x + y) / step) * np.sin(2 * np.pi * (x - y) / step)
     metal = to_linear(from_hex(("9a9ea6", "3a3b40", "b0925a")[rng.integers(3)]))
     albedo = scaled(metal, 0.75 + 0.35 * smoothstep(-0.4, 0.4, mesh))
-    surface = Surface(albedo.astype(np.float32), gloss=0.5, shininess=16)
-    paint_solid(canvas, Solid(head, head_height, surface), light, label=Part.OCCLUDER)
+    surface = Surface(albedo, gloss=0.5, shininess=16)
+    canvas.paint_solid(Solid(head, head_height, surface), Part.OCCLUDER)
 
 
 WORN = {

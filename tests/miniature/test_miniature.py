@@ -22,7 +22,7 @@ from face_occlusion.miniature.person import (
     picture_rng,
     sample_view,
 )
-from face_occlusion.miniature.portraits import NAMES, Portrait, face_landmarks, paint_portrait
+from face_occlusion.miniature.portraits import LANDMARKS, Portrait, face_landmarks, paint_portrait
 from face_occlusion.miniature.release_faces import part_masks
 from face_occlusion.miniature.worn import WORN
 
@@ -81,12 +81,12 @@ def test_only_pixels_near_an_occluder_change_their_label(kind: str):
 
 def test_clear_glasses_are_background_though_eyes_show_through():
     portrait, rng = paint(6)
-    light = portrait.canvas.light.copy()
+    light = portrait.canvas.rgb.copy()
     WORN["clear_glasses"](portrait, rng)
     eyes = np.isin(portrait.uncovered, (Part.L_EYE, Part.R_EYE))
     assert (portrait.canvas.labels[eyes] == Part.OCCLUDER).mean() > 0.7
     seen = eyes & (portrait.canvas.labels == Part.OCCLUDER)
-    correlation = np.corrcoef(light[seen].mean(axis=1), portrait.canvas.light[seen].mean(axis=1))
+    correlation = np.corrcoef(light[seen].mean(axis=1), portrait.canvas.rgb[seen].mean(axis=1))
     assert correlation[0, 1] > 0.6
 
 
@@ -147,7 +147,7 @@ def test_a_turned_nose_points_where_the_head_turns(yaw_deg: float):
     view = frontal(person, yaw_rad=np.deg2rad(yaw_deg))
     portrait = paint_portrait(person, view, (96, 96), np.random.default_rng(0))
     points, _ = face_landmarks(portrait)
-    nose, chin = points[NAMES.index("nose tip")], points[NAMES.index("chin")]
+    nose, chin = points[LANDMARKS.index("nose tip")], points[LANDMARKS.index("chin")]
     assert np.sign(round(nose[0] - 48)) == np.sign(yaw_deg)
     assert chin[1] > nose[1]
 

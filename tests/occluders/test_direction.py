@@ -138,12 +138,12 @@ def test_drawn_hands_of_known_direction(arm):
     for index in range(8):
         rng = np.random.default_rng([index, 5])
         drawn = sample_hand(rng, 0.4)
-        canvas = Canvas((240, 320))
-        canvas.light[:] = 1
+        canvas = Canvas((240, 320), STUDIO)
+        canvas.rgb[:] = 1
         true = rng.uniform(-np.pi, np.pi)
         middle = np.array([canvas.shape[1] / 2, canvas.shape[0] / 2])
         place = HandPlace(middle, rng.uniform(0.16, 0.24) * canvas.shape[0], true, 5, arm)
-        alpha = paint_hand(canvas, drawn, place, STUDIO, rng, label=1)
+        alpha = paint_hand(canvas, drawn, place, rng, label=1)
         pose = find_pose(coverage(alpha >= 0.5, SUPERSAMPLE))
         errors.append(apart_deg(pose.pointing_deg, np.rad2deg(true)))
     assert np.median(errors) < 10
