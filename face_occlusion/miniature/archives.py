@@ -1,4 +1,4 @@
-"""The size of a miniature, and archives whose bytes depend on their members alone."""
+"""Draw many pictures, and pack them into archives whose bytes depend on their members alone."""
 
 from __future__ import annotations
 
@@ -18,12 +18,21 @@ import py7zr
 
 from face_occlusion.core.parallel import ordered_map
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+Members = Iterable[tuple[str, bytes]]  # (path inside, content)
+
+_FEW = 24  # pictures that are drawn sooner than processes have started
+_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
+_TIME = 315532800  # the same, in seconds
+_STORED = (".jpg", ".jpeg", ".png")  # compressed already
+
 
 @dataclass(frozen=True, kw_only=True)
 class MiniatureParams:
-    """Section `download.miniature` of params.yaml."""
+    """Section `download.miniature` of params.yaml: the size of the drawn releases."""
 
-    seed: int  # another seed, other people
+    seed: int  # another seed draws other people
     num_wo_train: int  # faces without occluder, for training
     num_wo_test: int  # likewise of other people, for the test
     num_o: int  # occluded faces
@@ -46,23 +55,16 @@ class MiniatureParams:
             )
 
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-
-_FEW = 24  # drawn sooner than processes have started
-
-
 def draw_all(draw: Callable[[Item], Result], items: Sequence[Item], what: str) -> list[Result]:
-    """Return `draw(item)` of each item, in order; shows a bar named after `what`."""
+    """Return `draw(item)` of each item, in order, computed by processes where that is faster.
+
+    Args:
+        draw: Deterministic and picklable.
+        items: What to draw.
+        what: Name of the progress bar.
+    """
     workers = 1 if len(items) < _FEW else None
     return list(ordered_map(draw, items, desc=f"draw {what}", workers=workers))
-
-
-Members = Iterable[tuple[str, bytes]]  # (path inside, content)
-
-_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip can hold
-_TIME = 315532800  # the same, in seconds
-_STORED = (".jpg", ".jpeg", ".png")  # compressed already
 
 
 def write_zip(path: Path, members: Members) -> None:
@@ -93,7 +95,8 @@ def write_tar_gz(path: Path, members: Members) -> None:
 def write_7z(path: Path, members: Members) -> None:
     """Write a 7z, members in the order given.
 
-    py7zr dates members given as bytes with the clock; so they go through files of a fixed date.
+    py7zr gives members that come as bytes the current time, so each goes through a file of a
+    fixed date.
     """
     filters = [{"id": py7zr.FILTER_LZMA2, "preset": 1}]
     with (

@@ -1,4 +1,4 @@
-"""Things to hold before a face: bottles, cups, fruit, telephones, books, balls."""
+"""Objects to hold before a face: bottles, cups, fruit, telephones, books, balls."""
 
 from __future__ import annotations
 
@@ -33,23 +33,20 @@ from face_occlusion.miniature.light import (
 Shape = tuple[int, int]
 
 
-def _curve(
-    shape: Shape, spot: Spot, points: np.ndarray, radii: np.ndarray
+def _rods(
+    shape: Shape, spot: Spot, points: list[tuple[float, float]], radii: list[float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    pixels = spot.pixels(points)
-    rods = [
-        Capsule(pixels[k], pixels[k + 1], radii[k] * spot.size_px, radii[k + 1] * spot.size_px)
-        for k in range(len(points) - 1)
-    ]
+    """Join rods along a line of points of the object's plane; radii in the object's length."""
+    pixels, sizes = spot.pixels(np.array(points)), np.array(radii) * spot.size_px
+    count = range(len(points) - 1)
+    rods = [Capsule(pixels[k], pixels[k + 1], sizes[k], sizes[k + 1]) for k in count]
     return join_capsules(shape, rods, 0.01 * spot.size_px)
 
 
 def _banana(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
-    """Draw a banana."""
     t = np.linspace(-1, 1, 12)
     points = np.stack([0.26 * (t**2 - 0.5) * rng.uniform(0.7, 1.2), 0.48 * t], axis=1)
-    radii = 0.105 * (1 - np.abs(t) ** 4) + 0.022
-    alpha, height = _curve(shape, spot, points, radii)
+    alpha, height = _rods(shape, spot, list(points), list(0.105 * (1 - np.abs(t) ** 4) + 0.022))
     _, y = spot.plane(shape)
     yellow, brown = to_linear(from_hex("f0c93a")), to_linear(from_hex("4a3418"))
     spots = 0.6 * smoothstep(1.3, 1.9, value_noise(rng, shape, 0.05 * spot.size_px))
@@ -58,27 +55,19 @@ def _banana(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
 
 
 def _carrot(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
-    """Draw a carrot with its tuft."""
-    points = np.array([(0, -0.3), (0.01, 0), (0.0, 0.5)])
-    alpha, height = _curve(shape, spot, points, np.array([0.1, 0.08, 0.015]))
-    tuft, rise = _curve(
-        shape, spot, np.array([(0.06, -0.5), (0, -0.34), (-0.07, -0.48)]), np.full(3, 0.035)
-    )
+    alpha, height = _rods(shape, spot, [(0, -0.3), (0.01, 0), (0.0, 0.5)], [0.1, 0.08, 0.015])
+    tuft, rise = _rods(shape, spot, [(0.06, -0.5), (0, -0.34), (-0.07, -0.48)], [0.035] * 3)
     _, y = spot.plane(shape)
-    rings = 1 - 0.25 * smoothstep(
-        1.0, 1.6, value_noise(rng, shape, 0.06 * spot.size_px, stretch=0.3)
-    )
-    orange = scaled(to_linear(from_hex("e8752a")), rings)
-    albedo = mix(
-        orange, to_linear(from_hex("4c8a2f")), ((y < -0.36) & (tuft > 0)).astype(np.float32)
-    )
+    grooves = value_noise(rng, shape, 0.06 * spot.size_px, stretch=0.3)
+    orange = scaled(to_linear(from_hex("e8752a")), 1 - 0.25 * smoothstep(1.0, 1.6, grooves))
+    albedo = mix(orange, to_linear(from_hex("4c8a2f")), (y < -0.36) & (tuft > 0))
     return Solid(np.maximum(alpha, tuft), np.maximum(height, rise), Surface(albedo, gloss=0.08))
 
 
 def _fruit(
     skin: str, blush: str, dimple: float, rough: float
 ) -> Callable[[Shape, Spot, np.random.Generator], Solid]:
-    """Return the drawer of a round fruit.
+    """Return the sampler of a round fruit.
 
     Args:
         skin: Colour, `rrggbb`.
@@ -87,7 +76,7 @@ def _fruit(
         rough: Height of the pores, share of the size.
     """
 
-    def draw(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+    def sample(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
         alpha, height = ball(shape, spot.centre_xy, 0.5 * spot.size_px)
         x, y = spot.plane(shape)
         pit = np.exp(-((x**2 + (y + 0.4) ** 2) / 0.012))
@@ -100,26 +89,20 @@ def _fruit(
         albedo = scaled(albedo, 1 - 0.7 * stalk)
         return Solid(alpha, height, Surface(albedo, gloss=0.35, shininess=16))
 
-    return draw
+    return sample
 
 
 def _donut(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
-    """Draw a doughnut, iced."""
     x, y = spot.plane(shape)
-    radius = np.hypot(x, y)
-    alpha = smoothstep(0.18, 0.175, np.abs(radius - 0.32)).astype(np.float32)
-    height = np.sqrt(np.maximum(0.178**2 - (radius - 0.32) ** 2, 0)) * spot.size_px
-    icing = smoothstep(
-        0.02, -0.02, np.abs(radius - 0.32) - 0.125 - 0.02 * np.sin(9 * np.arctan2(y, x))
-    )
+    off = np.hypot(x, y) - 0.32  # distance from the ring's middle line
+    alpha = smoothstep(0.18, 0.175, np.abs(off)).astype(np.float32)
+    height = np.sqrt(np.maximum(0.178**2 - off**2, 0)) * spot.size_px
+    wave = 0.02 * np.sin(9 * np.arctan2(y, x))
+    icing = smoothstep(0.02, -0.02, np.abs(off) - 0.125 - wave)
     dough = to_linear(from_hex("b9783c"))
     albedo = mix(dough, sample_colour(rng, (0.2, 0.7), (0.4, 1)), icing)
-    sprinkles = value_noise(rng, shape, 0.03 * spot.size_px) > 2.0
-    albedo = mix(
-        albedo,
-        sample_colour(rng, (0.6, 1), (0.7, 1)),
-        (sprinkles & (icing > 0.9)).astype(np.float32),
-    )
+    sprinkles = (value_noise(rng, shape, 0.03 * spot.size_px) > 2.0) & (icing > 0.9)
+    albedo = mix(albedo, sample_colour(rng, (0.6, 1), (0.7, 1)), sprinkles)
     return Solid(alpha, height.astype(np.float32), Surface(albedo, gloss=0.15))
 
 
@@ -136,28 +119,19 @@ def _lathe(
 
 
 def _bottle(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
-    neck = rng.uniform(0.045, 0.06)
-    wide = rng.uniform(0.13, 0.17)
-    profile = [
-        (0, wide),
-        (0.58, wide),
-        (0.76, neck),
-        (0.9, neck),
-        (0.905, neck * 1.25),
-        (1, neck * 1.25),
-    ]
+    neck, wide = rng.uniform(0.045, 0.06), rng.uniform(0.13, 0.17)
+    profile = [(0, wide), (0.58, wide), (0.76, neck), (0.9, neck)]
+    profile += [(0.905, neck * 1.25), (1, neck * 1.25)]
     alpha, height, along = _lathe(shape, spot, profile)
-    glass, paper, cap = (
+    glass, paper = (
         sample_colour(rng, (0.3, 0.9), (0.15, 0.8)),
         sample_colour(rng, (0, 0.7), (0.5, 1)),
-        sample_colour(rng),
     )
+    cap, ink = sample_colour(rng), sample_colour(rng, (0.3, 1), (0.05, 0.6))
     x, y = spot.plane(shape)
-    band = (along > 0.15) & (along < 0.48)
-    print_ = (np.sin(x * 90) * np.sin(y * 60) > 0.55) & (along > 0.2) & (along < 0.42)
-    albedo = mix(glass, paper, band.astype(np.float32))
-    albedo = mix(albedo, sample_colour(rng, (0.3, 1), (0.05, 0.6)), 0.9 * print_)
-    albedo = mix(albedo, cap, (along > 0.9).astype(np.float32))
+    letters = (np.sin(x * 90) * np.sin(y * 60) > 0.55) & (along > 0.2) & (along < 0.42)
+    albedo = mix(glass, paper, (along > 0.15) & (along < 0.48))
+    albedo = mix(mix(albedo, ink, 0.9 * letters), cap, along > 0.9)
     return Solid(alpha, height, Surface(albedo, gloss=0.6, shininess=32))
 
 
@@ -173,17 +147,12 @@ def _cup(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     low, high = rng.uniform(0.24, 0.32), rng.uniform(0.33, 0.4)
     alpha, height, along = _lathe(shape, spot, [(0, low), (0.05, low), (1, high)])
     x, y = spot.plane(shape)
-    ring = np.hypot((x - high * 0.95) / 0.2, (y - 0.0) / 0.27)
-    handle = smoothstep(0.29, 0.25, np.abs(ring - 0.85)) * (x > 0)
-    height = np.maximum(height, blur(handle.astype(np.float32), 2) * 0.05 * spot.size_px)
-    colour = sample_colour(rng, (0.0, 0.8), (0.3, 1))
-    albedo = mix(
-        colour,
-        sample_colour(rng),
-        ((along > 0.4) & (along < 0.62)).astype(np.float32) * (rng.random() < 0.6),
-    )
-    both = np.maximum(alpha, handle).astype(np.float32)
-    return Solid(both, height, Surface(albedo, gloss=0.4, shininess=32))
+    ring = np.hypot((x - high * 0.95) / 0.2, y / 0.27)
+    handle = (smoothstep(0.29, 0.25, np.abs(ring - 0.85)) * (x > 0)).astype(np.float32)
+    height = np.maximum(height, blur(handle, 2) * 0.05 * spot.size_px)
+    body, stripe = sample_colour(rng, (0.0, 0.8), (0.3, 1)), sample_colour(rng)
+    albedo = mix(body, stripe, (along > 0.4) & (along < 0.62) & (rng.random() < 0.6))
+    return Solid(np.maximum(alpha, handle), height, Surface(albedo, gloss=0.4, shininess=32))
 
 
 def _sports_ball(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
@@ -192,9 +161,8 @@ def _sports_ball(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     z = np.sqrt(np.maximum(0.25 - x * x - y * y, 0))
     first, second = sample_colour(rng, (0.2, 1), (0.3, 1)), sample_colour(rng, (0.0, 0.6), (0.6, 1))
     bands = np.sin(9 * (x * 0.8 + z * 0.6)) * np.sin(9 * (y * 0.9 - z * 0.5))
-    return Solid(
-        alpha, height, Surface(mix(first, second, smoothstep(-0.05, 0.05, bands)), gloss=0.2)
-    )
+    albedo = mix(first, second, smoothstep(-0.05, 0.05, bands))
+    return Solid(alpha, height, Surface(albedo, gloss=0.2))
 
 
 def _slab(
@@ -214,10 +182,9 @@ def _phone(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     x, y = spot.plane(shape)
     case = sample_colour(rng, (0, 0.9), (0.03, 0.9))
     if rng.random() < 0.5:
-        lenses = smoothstep(
-            0.05, 0.045, np.minimum(np.hypot(x + 0.13, y + 0.38), np.hypot(x + 0.13, y + 0.25))
-        )
-        albedo = mix(case, np.array([0.01, 0.01, 0.015], np.float32), lenses)
+        apart = np.minimum(np.hypot(x + 0.13, y + 0.38), np.hypot(x + 0.13, y + 0.25))
+        lens = np.array([0.01, 0.01, 0.015], np.float32)
+        albedo = mix(case, lens, smoothstep(0.05, 0.045, apart))
     else:
         screen = smoothstep(0.01, 0.0, np.maximum(np.abs(x) - 0.2, np.abs(y) - 0.43))
         icons = (np.sin(x * 50) > 0.2) & (np.sin(y * 50) > 0.2)
@@ -232,9 +199,7 @@ def _book(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     cover, ink = sample_colour(rng, (0.2, 0.9), (0.15, 0.9)), sample_colour(rng, (0, 0.6), (0.5, 1))
     lines = (np.abs(x) < 0.22) & (((y > -0.35) & (y < -0.27)) | ((y > -0.22) & (y < -0.18)))
     picture = np.hypot(x, (y - 0.12)) < 0.17
-    albedo = mix(
-        mix(cover, ink, lines.astype(np.float32)), sample_colour(rng), picture.astype(np.float32)
-    )
+    albedo = mix(mix(cover, ink, lines), sample_colour(rng), picture)
     albedo = scaled(albedo, 1 - 0.5 * smoothstep(-0.27, -0.31, x))
     return Solid(alpha, height, Surface(albedo, gloss=0.12))
 
@@ -249,23 +214,21 @@ def _remote(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
 
 
 def _bear(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
-    def rod(x0: float, y0: float, x1: float, y1: float, r: float) -> Capsule:
-        a, b = spot.pixels(np.array([(x0, y0), (x1, y1)]))
-        return Capsule(a, b, r * spot.size_px, r * spot.size_px)
-
-    rods = [rod(0, 0.18, 0, 0.24, 0.24), rod(0, -0.22, 0, -0.2, 0.2)]
-    rods += [rod(s * 0.16, -0.36, s * 0.16, -0.35, 0.08) for s in (-1, 1)]
-    rods += [rod(s * 0.2, 0.06, s * 0.32, 0.12, 0.075) for s in (-1, 1)]
-    rods += [rod(s * 0.14, 0.36, s * 0.2, 0.41, 0.095) for s in (-1, 1)]
+    limbs = [(0, 0.18, 0, 0.24, 0.24), (0, -0.22, 0, -0.2, 0.2)]  # x, y of both ends, radius
+    for s in (-1, 1):
+        limbs += [(s * 0.16, -0.36, s * 0.16, -0.35, 0.08), (s * 0.2, 0.06, s * 0.32, 0.12, 0.075)]
+        limbs += [(s * 0.14, 0.36, s * 0.2, 0.41, 0.095)]
+    rods = []
+    for x0, y0, x1, y1, radius in limbs:
+        start, end = spot.pixels(np.array([(x0, y0), (x1, y1)]))
+        rods.append(Capsule(start, end, radius * spot.size_px, radius * spot.size_px))
     alpha, height = join_capsules(shape, rods, 0.02 * spot.size_px)
     fur = value_noise(rng, shape, max(0.02 * spot.size_px, 1))
     x, y = spot.plane(shape)
     dots = np.minimum(np.hypot(np.abs(x) - 0.07, y + 0.26) / 0.025, np.hypot(x, y + 0.18) / 0.035)
     albedo = scaled(skin_colour(rng.uniform(0.3, 0.7), 1), 1 + 0.15 * fur)
     albedo = scaled(albedo, 1 - 0.95 * smoothstep(1.1, 0.9, dots))
-    return Solid(
-        alpha, height + 0.008 * spot.size_px * fur, Surface(albedo.astype(np.float32), gloss=0.0)
-    )
+    return Solid(alpha, height + 0.008 * spot.size_px * fur, Surface(albedo))
 
 
 # By COCO's names.
@@ -287,12 +250,12 @@ OBJECTS: dict[str, Callable[[Shape, Spot, np.random.Generator], Solid]] = {
 
 
 def sample_object(category: str, shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
-    """Draw an object.
+    """Sample the form and the colours of an object.
 
     Args:
         category: A key of OBJECTS.
-        shape: (height, width) of the drawing in pixels.
-        spot: Its place.
-        rng: Source of colours and form.
+        shape: (height, width) of the painting in pixels.
+        spot: The object's place.
+        rng: Source of form and colours.
     """
     return OBJECTS[category](shape, spot, rng)

@@ -10,6 +10,7 @@ import numpy as np
 from face_occlusion.miniature.fields import fill, rotation, smooth_curve
 from face_occlusion.miniature.light import sample_iris
 
+_GOLDEN = (5**0.5 - 1) / 2
 HAIR_STYLES = (
     "bald", "buzz", "short", "side_part", "quiff", "curly", "afro",
     "long", "wavy", "bob_fringe", "bun", "curtain",
@@ -170,16 +171,14 @@ def sample_view(rng: np.random.Generator, person: Person) -> View:
     )
 
 
-_GOLDEN = (5**0.5 - 1) / 2
-
-# First identity of each release: nobody appears in two.
-TRAIN, TEST, REALOCC, WILD, COFW = (1_000_000 * k for k in range(5))
+def even_tone(index: int) -> float:
+    """Return the skin tone of an index: neighbouring indices spread evenly over [0, 1)."""
+    return (0.07 + index * _GOLDEN) % 1
 
 
 def person_of(identity: int, seed: int) -> Person:
-    """Return the person of an identity; neighbouring identities spread evenly over skin tones."""
-    tone = (0.07 + identity * _GOLDEN) % 1
-    return sample_person(np.random.default_rng([identity, seed, 11]), tone)
+    """Return the person of an identity."""
+    return sample_person(np.random.default_rng([identity, seed, 11]), even_tone(identity))
 
 
 def picture_rng(identity: int, picture: int, seed: int) -> np.random.Generator:

@@ -1,4 +1,4 @@
-"""Miniatures of the releases with faces: CelebAMask-HQ, RealOcc, RealOcc-Wild, COFW."""
+"""Miniatures of the releases with faces: CelebAMask-HQ, RealOcc, RealOcc-Wild and COFW."""
 
 from __future__ import annotations
 
@@ -15,35 +15,28 @@ from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.miniature.archives import MiniatureParams, draw_all, write_7z, write_zip
 from face_occlusion.miniature.canvas import FACE_PARTS, LAYERS, SUPERSAMPLE, Part, coverage
 from face_occlusion.miniature.held import CALLED_SKIN, HELD
-from face_occlusion.miniature.person import (
-    COFW,
-    REALOCC,
-    TEST,
-    TRAIN,
-    WILD,
-    Person,
-    View,
-    person_of,
-    picture_rng,
-    sample_view,
-)
+from face_occlusion.miniature.person import View, person_of, picture_rng, sample_view
 from face_occlusion.miniature.portraits import Portrait, face_landmarks, paint_portrait
 from face_occlusion.miniature.worn import WORN
 
+# First identity of each release: nobody appears in two.
+_TRAIN, _TEST, _REALOCC, _WILD, _COFW = (1_000_000 * k for k in range(5))
 _MASK_SHRINK = 2  # the release's masks have half the photographs' size
 _IMAGES_PER_FOLDER = 2000  # of the part masks
 _PER_PERSON = 2  # photographs of one person, in training
 _PER_TEST_PERSON = 4  # and in the test (the paper: 716 of 80)
 _LISTS = {"wo": "WO-train", "wo_test": "WO-test", "o": "O"}
+_MATLAB_BLOCK = 512  # bytes before the HDF5 file
+_NUM_COFW_TEST = 4
 
 
 @dataclass(frozen=True)
 class FaceJob:
-    """One photograph to draw.
+    """One photograph of CelebAMask-HQ to draw.
 
     Attributes:
         number: Its number in the release.
-        identity: Who is on it.
+        identity: The person on it.
         subset: wo, wo_test, o or excluded.
         occluder: A key of HELD, or None.
     """
@@ -55,11 +48,11 @@ class FaceJob:
 
 
 def plan_faces(params: MiniatureParams) -> list[FaceJob]:
-    """Give every photograph of the release its number, person and subset, shuffled."""
+    """Give every photograph of CelebAMask-HQ its number, person and subset, shuffled."""
     excluded = max(params.num_wo_train // 40, 1)
     subsets = ["wo"] * params.num_wo_train + ["o"] * params.num_o + ["excluded"] * excluded
-    people = [(subset, TRAIN + k // _PER_PERSON) for k, subset in enumerate(subsets)]
-    people += [("wo_test", TEST + k // _PER_TEST_PERSON) for k in range(params.num_wo_test)]
+    people = [(subset, _TRAIN + k // _PER_PERSON) for k, subset in enumerate(subsets)]
+    people += [("wo_test", _TEST + k // _PER_TEST_PERSON) for k in range(params.num_wo_test)]
     kinds = list(HELD)
     occluders: list[str | None] = [None] * len(people)
     for k in range(params.num_o):  # hands are half of them, as they are the hardest
@@ -70,23 +63,13 @@ def plan_faces(params: MiniatureParams) -> list[FaceJob]:
     ]
 
 
-@dataclass(frozen=True)
-class DrawnFace:
-    """A photograph with its masks, encoded.
+def _draw_face(job: FaceJob, params: MiniatureParams) -> tuple[bytes, dict[str, bytes], bytes]:
+    """Draw one photograph of CelebAMask-HQ with its masks.
 
-    Attributes:
-        image: JPEG.
-        layers: Part name -> PNG 0/255; absent parts are absent.
-        corrected: PNG 0/1, the visible face.
+    Returns:
+        The JPEG; of each part that is there its name and mask, PNG 0/255; and the corrected mask
+        of the visible face, PNG 0/1.
     """
-
-    image: bytes
-    layers: dict[str, bytes]
-    corrected: bytes
-
-
-def draw_face(job: FaceJob, params: MiniatureParams) -> DrawnFace:
-    """Draw one photograph of the release."""
     rng = picture_rng(job.identity, job.number, params.seed)
     person = person_of(job.identity, params.seed)
     view = sample_view(rng, person)
@@ -97,11 +80,9 @@ def draw_face(job: FaceJob, params: MiniatureParams) -> DrawnFace:
     if job.subset == "excluded":
         image = image // 64 * 64 + 32  # a cartoon of four tones
     corrected, layers = part_masks(portrait, mistaken=job.occluder in CALLED_SKIN)
-    return DrawnFace(
-        image=encode_jpeg(image, int(rng.integers(88, 97))),
-        layers={name: encode_png(mask.astype(np.uint8) * 255) for name, mask in layers.items()},
-        corrected=encode_png(corrected.astype(np.uint8)),
-    )
+    pngs = {name: encode_png(mask.astype(np.uint8) * 255) for name, mask in layers.items()}
+    jpeg = encode_jpeg(image, int(rng.integers(88, 97)))
+    return jpeg, pngs, encode_png(corrected.astype(np.uint8))
 
 
 def part_masks(portrait: Portrait, mistaken: bool) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -131,29 +112,23 @@ def part_masks(portrait: Portrait, mistaken: bool) -> tuple[np.ndarray, dict[str
 
 
 def draw_celebamask_hq(folder: Path, params: MiniatureParams) -> None:
-    """Write the miniature's archives, lists and identities into `folder`."""
+    """Write the archives, lists and identities of CelebAMask-HQ into `folder`."""
     jobs = plan_faces(params)
-    draw = functools.partial(draw_face, params=params)
-    faces = draw_all(draw, jobs, "faces")
-    members = []
-    for job, face in zip(jobs, faces, strict=True):
-        members.append((f"CelebAMask-HQ/CelebA-HQ-img/{job.number}.jpg", face.image))
+    faces = draw_all(functools.partial(_draw_face, params=params), jobs, "faces")
+    members, corrected = [], []
+    for job, (jpeg, layers, visible) in zip(jobs, faces, strict=True):
+        members.append((f"CelebAMask-HQ/CelebA-HQ-img/{job.number}.jpg", jpeg))
         stem = f"{job.number // _IMAGES_PER_FOLDER}/{job.number:05d}"
-        for name, mask in face.layers.items():
+        for name, mask in layers.items():
             members.append((f"CelebAMask-HQ/CelebAMask-HQ-mask-anno/{stem}_{name}.png", mask))
+        corrected.append((f"CelebAMask-HQ-masks_corrected/{job.number}.png", visible))
     originals = np.random.default_rng([params.seed, 14]).permutation(4 * len(jobs))
     lines = [f"{'idx':<8}{'orig_idx':<12}orig_file"]
     lines += [f"{j.number:<8}{originals[j.number]:<12}{originals[j.number]:06d}.jpg" for j in jobs]
     mapping = ("\n".join(lines) + "\n").encode()
     members.append(("CelebAMask-HQ/CelebA-HQ-to-CelebA-mapping.txt", mapping))
     write_zip(folder / "CelebAMask-HQ.zip", members)
-    write_7z(
-        folder / "CelebAMask-HQ-masks_corrected.7z",
-        [
-            (f"CelebAMask-HQ-masks_corrected/{job.number}.png", face.corrected)
-            for job, face in zip(jobs, faces, strict=True)
-        ],
-    )
+    write_7z(folder / "CelebAMask-HQ-masks_corrected.7z", corrected)
     for subset, name in _LISTS.items():
         names = [f"{job.number}.jpg\n" for job in jobs if job.subset == subset]
         (folder / f"CelebAMask-HQ-{name}.txt").write_text("".join(names))
@@ -161,17 +136,22 @@ def draw_celebamask_hq(folder: Path, params: MiniatureParams) -> None:
     (folder / "identity_CelebA.txt").write_text("".join(sorted(people)))
 
 
-_MATLAB_BLOCK = 512  # bytes before the HDF5 file
-_NUM_COFW_TEST = 4
-
-
 @dataclass(frozen=True)
 class _Photo:
-    kind: str
+    """One photograph of a benchmark."""
+
+    kind: str  # a key of WORN
     image: np.ndarray  # (H, W, 3) uint8 RGB
     mask: np.ndarray  # (H, W) bool
     points: np.ndarray  # (29, 2)
     hidden: np.ndarray  # (29,) bool
+
+
+def _draw_photos(
+    params: MiniatureParams, first: int, what: str, aligned: bool = False, extra: int = 0
+) -> list[_Photo]:
+    draw = functools.partial(_draw_photo, params=params, first=first, aligned=aligned)
+    return draw_all(draw, range(params.num_benchmark + extra), what)
 
 
 def _draw_photo(index: int, params: MiniatureParams, first: int, aligned: bool) -> _Photo:
@@ -182,7 +162,7 @@ def _draw_photo(index: int, params: MiniatureParams, first: int, aligned: bool) 
     view = sample_view(rng, person)
     shape = (params.face_px, params.face_px)
     if not aligned:
-        view, shape = _in_the_wild(rng, person, view, params.face_px)
+        view, shape = _in_the_wild(rng, view, params.face_px)
     portrait = paint_portrait(person, view, shape, rng)
     WORN[kind](portrait, rng)
     points, hidden = face_landmarks(portrait)
@@ -190,51 +170,36 @@ def _draw_photo(index: int, params: MiniatureParams, first: int, aligned: bool) 
 
 
 def _in_the_wild(
-    rng: np.random.Generator, person: Person, view: View, face_px: int
+    rng: np.random.Generator, view: View, face_px: int
 ) -> tuple[View, tuple[int, int]]:
     """Turn a portrait into a snapshot: of any size, the face smaller, off-centre and turned."""
     height = int(face_px * rng.uniform(0.8, 1.25)) // 2 * 2
     width = int(height * rng.uniform(0.75, 1.4)) // 2 * 2
     unit = rng.uniform(0.13, 0.22)
-    margin = 1.1 * unit * height / width
-    centre = (rng.uniform(margin, 1 - margin), rng.uniform(1.6 * unit, 1 - 1.9 * unit))
-    return dataclasses.replace(
-        view,
-        centre_xy=centre,
-        unit_frac=unit,
-        roll_rad=view.roll_rad + np.deg2rad(rng.normal(0, 10)),
-    ), (height, width)
+    padding = 1.1 * unit * height / width
+    centre = (rng.uniform(padding, 1 - padding), rng.uniform(1.6 * unit, 1 - 1.9 * unit))
+    roll = view.roll_rad + np.deg2rad(rng.normal(0, 10))
+    view = dataclasses.replace(view, centre_xy=centre, unit_frac=unit, roll_rad=roll)
+    return view, (height, width)
 
 
 def draw_realocc(folder: Path, params: MiniatureParams) -> None:
     """Write RealOcc.7z: aligned faces."""
-    photos = _draw_photos(params, REALOCC, aligned=True, what="RealOcc")
+    photos = _draw_photos(params, _REALOCC, "RealOcc", aligned=True)
     _write_benchmark(folder / "RealOcc.7z", "RealOcc", "occ", photos)
 
 
 def draw_realocc_wild(folder: Path, params: MiniatureParams) -> None:
     """Write RealOcc-Wild.7z: faces neither cropped nor aligned."""
-    photos = _draw_photos(params, WILD, aligned=False, what="RealOcc-Wild")
+    photos = _draw_photos(params, _WILD, "RealOcc-Wild")
     _write_benchmark(folder / "RealOcc-Wild.7z", "RealOcc-Wild", "wild", photos)
-
-
-def _draw_photos(
-    params: MiniatureParams, first: int, aligned: bool, what: str, extra: int = 0
-) -> list[_Photo]:
-    draw = functools.partial(_draw_photo, params=params, first=first, aligned=aligned)
-    return draw_all(draw, range(params.num_benchmark + extra), what)
 
 
 def _write_benchmark(path: Path, name: str, prefix: str, photos: list[_Photo]) -> None:
     stems = [f"{prefix}_{k:03d}_{photo.kind}" for k, photo in enumerate(photos)]
-    members = [
-        (f"{name}/image/{stem}.jpg", encode_jpeg(photo.image, 94))
-        for stem, photo in zip(stems, photos, strict=True)
-    ]
-    members += [
-        (f"{name}/mask/{stem}.png", encode_png(photo.mask))
-        for stem, photo in zip(stems, photos, strict=True)
-    ]
+    named = list(zip(stems, photos, strict=True))
+    members = [(f"{name}/image/{stem}.jpg", encode_jpeg(photo.image, 94)) for stem, photo in named]
+    members += [(f"{name}/mask/{stem}.png", encode_png(photo.mask)) for stem, photo in named]
     members.append((f"{name}/split/val.txt", "".join(f"{stem}\n" for stem in stems).encode()))
     write_7z(path, members)
 
@@ -244,11 +209,11 @@ def draw_cofw(folder: Path, params: MiniatureParams) -> None:
 
     Masks are numbered as the columns of the train file, from 1 as MATLAB counts.
     """
-    photos = _draw_photos(params, COFW, aligned=False, what="COFW", extra=_NUM_COFW_TEST)
+    photos = _draw_photos(params, _COFW, "COFW", extra=_NUM_COFW_TEST)
     train, test = photos[: params.num_benchmark], photos[params.num_benchmark :]
     files = [
-        ("COFW_color/COFW_test_color.mat", matlab_file(test, "T")),
-        ("COFW_color/COFW_train_color.mat", matlab_file(train, "Tr")),
+        ("COFW_color/COFW_test_color.mat", _matlab_file(test, "T")),
+        ("COFW_color/COFW_train_color.mat", _matlab_file(train, "Tr")),
     ]
     write_zip(folder / "COFW_color.zip", files)
     masks = [
@@ -258,7 +223,7 @@ def draw_cofw(folder: Path, params: MiniatureParams) -> None:
     write_zip(folder / "COFW_train_masks.zip", masks)
 
 
-def matlab_file(photos: list[_Photo], suffix: str) -> bytes:
+def _matlab_file(photos: list[_Photo], suffix: str) -> bytes:
     """Return photographs and landmarks as a MATLAB 7.3 file like COFW's.
 
     MATLAB stores arrays column by column, so HDF5 shows every axis reversed: images are (3, W, H),
@@ -277,26 +242,21 @@ def matlab_file(photos: list[_Photo], suffix: str) -> bytes:
             image = refs.create_dataset(f"i{k:04d}", data=photo.image.transpose(2, 1, 0))
             image.attrs["MATLAB_class"] = np.bytes_("uint8")
             cells[0, k] = image.ref
-        tables = {"phis": _phis(photos), "bboxes": _boxes(photos)}
-        for name, table in tables.items():
-            data = file.create_dataset(f"{name}{suffix}", data=table.T)
+        for name, rows in {"phis": map(_phi, photos), "bboxes": map(_box, photos)}.items():
+            data = file.create_dataset(f"{name}{suffix}", data=np.array(list(rows), float).T)
             data.attrs["MATLAB_class"] = np.bytes_("double")
     header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, HDF5 schema 1.00 ."
     block = header.ljust(116, b" ") + bytes(8) + b"\x00\x02IM"  # text, offset, version, endian
     return block.ljust(_MATLAB_BLOCK, b"\0") + buffer.getvalue()[_MATLAB_BLOCK:]
 
 
-def _phis(photos: list[_Photo]) -> np.ndarray:
-    """Return (N, 87) float64, points counted from 1 as in MATLAB."""
-    rows = [np.concatenate([p.points[:, 0] + 0.5, p.points[:, 1] + 0.5, p.hidden]) for p in photos]
-    return np.array(rows, float)
+def _phi(photo: _Photo) -> np.ndarray:
+    """Return a photograph's (87,) landmarks, points counted from 1 as in MATLAB."""
+    return np.concatenate([photo.points[:, 0] + 0.5, photo.points[:, 1] + 0.5, photo.hidden])
 
 
-def _boxes(photos: list[_Photo]) -> np.ndarray:
-    """Return (N, 4) float64 x, y, width, height around brows to chin, with a margin."""
-    boxes = []
-    for photo in photos:
-        low, high = photo.points.min(axis=0), photo.points.max(axis=0)
-        margin = 0.12 * (high - low)
-        boxes.append(np.rint(np.concatenate([low - margin, high - low + 2 * margin])))
-    return np.array(boxes, float)
+def _box(photo: _Photo) -> np.ndarray:
+    """Return (4,) x, y, width, height of a padded box around brows to chin."""
+    low, high = photo.points.min(axis=0), photo.points.max(axis=0)
+    padding = 0.12 * (high - low)
+    return np.rint(np.concatenate([low - padding, high - low + 2 * padding]))

@@ -19,94 +19,21 @@ from face_occlusion.miniature.archives import (
     write_zip,
 )
 from face_occlusion.miniature.backdrops import TEXTURES, paint_background, paint_texture
-from face_occlusion.miniature.canvas import (
-    SUPERSAMPLE,
-    Canvas,
-    coverage,
-    photograph,
-)
+from face_occlusion.miniature.canvas import SUPERSAMPLE, Canvas, coverage, photograph
 from face_occlusion.miniature.fields import Spot
 from face_occlusion.miniature.hands import Hand, HandPlace, paint_hand, sample_hand
 from face_occlusion.miniature.light import STUDIO, sample_light
 from face_occlusion.miniature.objects import OBJECTS, sample_object
+from face_occlusion.miniature.person import even_tone
 
-_GOLDEN = (5**0.5 - 1) / 2
 _HAND_SHAPE = (240, 320)  # 4:3 as the release's 1200 x 1600
+_TABLE = "id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities"
+_PHOTO_SHAPES = ((240, 320), (320, 240))
+_ENLARGE = 4
+_LEAST_PX = 12  # visible pixels of an instance
 
-
-def draw_hands_11k(folder: Path, params: MiniatureParams) -> None:
-    """Write Hands.zip, HandInfo.csv, the masks and the sample's list into `folder`."""
-    draw = functools.partial(_draw_hand_photo, seed=params.seed)
-    photos = draw_all(draw, range(params.num_hands), "hands")
-    stems = [f"Hand_{7 * k + 3:07d}" for k in range(params.num_hands)]
-    write_zip(
-        folder / "Hands.zip",
-        [(f"Hands/{stem}.jpg", photo[0]) for stem, photo in zip(stems, photos, strict=True)],
-    )
-    write_7z(
-        folder / "11k-hands_masks.7z",
-        [
-            (f"11k-hands_masks/{stem}.png", photo[1])
-            for stem, photo in zip(stems, photos, strict=True)
-        ],
-    )
-    (folder / "11k-hands_sample.txt").write_text("".join(f"{stem}.jpg\n" for stem in stems))
-    rows = ["id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities"]
-    for k, (stem, photo) in enumerate(zip(stems, photos, strict=True)):
-        rows.append(_hand_row(k, stem, photo[2]))
-    (folder / "HandInfo.csv").write_text("\n".join(rows) + "\n")
-
-
-def _draw_hand_photo(index: int, seed: int) -> tuple[bytes, bytes, Hand]:
-    """Draw one hand on white, its arm leaving through the top as in the release."""
-    rng = np.random.default_rng([index, seed, 21])
-    hand = sample_hand(rng, (0.07 + index * _GOLDEN) % 1)
-    canvas = Canvas(_HAND_SHAPE, STUDIO)
-    height, width = canvas.shape
-    canvas.rgb[:] = rng.uniform(0.82, 1.0) * np.array([1, 1, rng.uniform(0.94, 1.03)], np.float32)
-    knuckles = np.array([rng.uniform(0.4, 0.6) * width, rng.uniform(0.36, 0.48) * height])
-    pointing = np.pi / 2 + rng.normal(0, 0.14)
-    unit = rng.uniform(0.3, 0.38) * height
-    place = HandPlace(knuckles, unit, pointing, lift_px=0.03 * height)
-    alpha = paint_hand(canvas, hand, place, rng, label=1)
-    image = photograph(canvas, rng)
-    mask = coverage(alpha >= 0.5, SUPERSAMPLE).astype(np.uint8) * 255
-    return encode_jpeg(image, 92), encode_png(mask), hand
-
-
-def _hand_row(index: int, stem: str, hand: Hand) -> str:
-    skin = ("very fair", "fair", "medium", "dark")[
-        int(np.searchsorted([0.12, 0.4, 0.68], hand.tone))
-    ]
-    side = "right" if hand.dorsal != hand.mirrored else "left"
-    aspect = f"{'dorsal' if hand.dorsal else 'palmar'} {side}"
-    gender = ("male", "female")[index % 2]
-    polish = int(hand.nails is not None and hand.dorsal)
-    values = (f"{index:07d}", 20 + index % 40, gender, skin, int(hand.watch), polish, aspect)
-    return ",".join(map(str, (*values, f"{stem}.jpg", 0)))
-
-
-def draw_dtd(folder: Path, params: MiniatureParams) -> None:
-    """Write dtd-r1.0.1.tar.gz into `folder`."""
-    names = sorted(TEXTURES)
-    items = [(names[k % len(names)], k // len(names) + 1) for k in range(params.num_textures)]
-    draw = functools.partial(_draw_texture_photo, seed=params.seed)
-    photos = draw_all(draw, items, "textures")
-    members = [
-        (f"dtd/images/{category}/{category}_{number:04d}.jpg", photo)
-        for (category, number), photo in zip(items, photos, strict=True)
-    ]
-    write_tar_gz(folder / "dtd-r1.0.1.tar.gz", sorted(members))
-
-
-def _draw_texture_photo(item: tuple[str, int], seed: int) -> bytes:
-    category, number = item
-    rng = np.random.default_rng([sorted(TEXTURES).index(category), number, seed, 23])
-    shape = (int(rng.integers(200, 300)), int(rng.integers(200, 300)))
-    return encode_jpeg(paint_texture(category, shape, rng), 92)
-
-
-_GROUPS = {
+# The 80 categories of COCO's instances (Lin et al. 2014), as its annotation files list them.
+_CATEGORIES = {
     "person": "1 person",
     "vehicle": "2 bicycle, 3 car, 4 motorcycle, 5 airplane, 6 bus, 7 train, 8 truck, 9 boat",
     "outdoor": "10 traffic light, 11 fire hydrant, 13 stop sign, 14 parking meter, 15 bench",
@@ -126,35 +53,86 @@ _GROUPS = {
 }
 
 
-def coco_categories() -> list[dict[str, object]]:
-    """Return the list `categories` of an annotation file, by number."""
-    return [
-        {"supercategory": group, "id": int(number), "name": name}
-        for group, entries in _GROUPS.items()
-        for number, _, name in (entry.partition(" ") for entry in entries.split(", "))
+def draw_hands_11k(folder: Path, params: MiniatureParams) -> None:
+    """Write Hands.zip, HandInfo.csv, the masks and the sample's list into `folder`."""
+    draw = functools.partial(_draw_hand_photo, seed=params.seed)
+    photos, masks, names, rows = [], [], [], [_TABLE]
+    hands = draw_all(draw, range(params.num_hands), "hands")
+    for k, (photo, mask, hand) in enumerate(hands):
+        stem = f"Hand_{7 * k + 3:07d}"
+        photos.append((f"Hands/{stem}.jpg", photo))
+        masks.append((f"11k-hands_masks/{stem}.png", mask))
+        names.append(f"{stem}.jpg\n")
+        rows.append(_hand_row(k, stem, hand))
+    write_zip(folder / "Hands.zip", photos)
+    write_7z(folder / "11k-hands_masks.7z", masks)
+    (folder / "11k-hands_sample.txt").write_text("".join(names))
+    (folder / "HandInfo.csv").write_text("\n".join(rows) + "\n")
+
+
+def _draw_hand_photo(index: int, seed: int) -> tuple[bytes, bytes, Hand]:
+    """Draw one hand on white, its arm leaving through the top as in the release."""
+    rng = np.random.default_rng([index, seed, 21])
+    hand = sample_hand(rng, even_tone(index))
+    canvas = Canvas(_HAND_SHAPE, STUDIO)
+    height, width = canvas.shape
+    canvas.rgb[:] = rng.uniform(0.82, 1.0) * np.array([1, 1, rng.uniform(0.94, 1.03)], np.float32)
+    knuckles = np.array([rng.uniform(0.4, 0.6) * width, rng.uniform(0.36, 0.48) * height])
+    pointing = np.pi / 2 + rng.normal(0, 0.14)
+    unit = rng.uniform(0.3, 0.38) * height
+    place = HandPlace(knuckles, unit, pointing, lift_px=0.03 * height)
+    alpha = paint_hand(canvas, hand, place, rng, label=1)
+    mask = coverage(alpha >= 0.5, SUPERSAMPLE).astype(np.uint8) * 255
+    return encode_jpeg(photograph(canvas, rng), 92), encode_png(mask), hand
+
+
+def _hand_row(index: int, stem: str, hand: Hand) -> str:
+    """Return a hand's row of HandInfo.csv."""
+    names = ("very fair", "fair", "medium", "dark")
+    skin = names[int(np.searchsorted([0.12, 0.4, 0.68], hand.tone))]
+    side = "right" if hand.dorsal != hand.mirrored else "left"
+    aspect = f"{'dorsal' if hand.dorsal else 'palmar'} {side}"
+    gender = ("male", "female")[index % 2]
+    polish = int(hand.nails is not None and hand.dorsal)
+    values = (f"{index:07d}", 20 + index % 40, gender, skin, int(hand.watch), polish, aspect)
+    return ",".join(map(str, (*values, f"{stem}.jpg", 0)))
+
+
+def draw_dtd(folder: Path, params: MiniatureParams) -> None:
+    """Write dtd-r1.0.1.tar.gz into `folder`."""
+    names = sorted(TEXTURES)
+    items = [(names[k % len(names)], k // len(names) + 1) for k in range(params.num_textures)]
+    draw = functools.partial(_draw_texture_photo, seed=params.seed)
+    members = [
+        (f"dtd/images/{category}/{category}_{number:04d}.jpg", photo)
+        for (category, number), photo in zip(items, draw_all(draw, items, "textures"), strict=True)
     ]
+    write_tar_gz(folder / "dtd-r1.0.1.tar.gz", sorted(members))
 
 
-CATEGORY_IDS = {str(entry["name"]): int(str(entry["id"])) for entry in coco_categories()}
-
-
-_PHOTO_SHAPES = ((240, 320), (320, 240))
-_ENLARGE = 4
-_LEAST_PX = 12  # visible pixels of an instance
+def _draw_texture_photo(item: tuple[str, int], seed: int) -> bytes:
+    category, number = item
+    rng = np.random.default_rng([sorted(TEXTURES).index(category), number, seed, 23])
+    shape = (int(rng.integers(200, 300)), int(rng.integers(200, 300)))
+    return encode_jpeg(paint_texture(category, shape, rng), 92)
 
 
 @dataclass(frozen=True)
 class _Instance:
-    category: int
+    """One annotated object of a photograph."""
+
+    category: str
     mask: np.ndarray  # (H, W) bool
-    crowd: bool
+    crowd: bool = False
 
 
 def draw_coco(folder: Path, params: MiniatureParams) -> None:
-    """Write train2017.zip, its annotations and the precomputed objects into `folder`."""
+    """Write train2017.zip and its annotations into `folder`."""
     draw = functools.partial(_draw_scene, seed=params.seed)
     scenes = draw_all(draw, range(params.num_objects), "objects")
     images, annotations, photos = [], [], []
+    categories = _coco_categories()
+    ids = {str(entry["name"]): int(str(entry["id"])) for entry in categories}
     for k, (photo, size, instances) in enumerate(scenes):
         number = 1009 * (k + 1)
         name = f"{number:012d}.jpg"
@@ -163,7 +141,8 @@ def draw_coco(folder: Path, params: MiniatureParams) -> None:
             {"license": 1, "file_name": name, "height": size[0], "width": size[1], "id": number}
         )
         for instance in instances:
-            annotations.append(_annotation(instance, number, len(annotations) + 1))
+            category_id, entry_id = ids[instance.category], len(annotations) + 1
+            annotations.append(_annotation(instance, number, category_id, entry_id))
     write_zip(folder / "train2017.zip", photos)
     content = {
         "info": {"description": "miniature drawn in the layout of COCO 2017", "version": "1.0"},
@@ -172,7 +151,7 @@ def draw_coco(folder: Path, params: MiniatureParams) -> None:
         ],
         "images": images,
         "annotations": annotations,
-        "categories": coco_categories(),
+        "categories": categories,
     }
     data = json.dumps(content, separators=(",", ":")).encode()
     write_zip(
@@ -180,10 +159,22 @@ def draw_coco(folder: Path, params: MiniatureParams) -> None:
     )
 
 
-def _annotation(instance: _Instance, image_id: int, annotation_id: int) -> dict[str, object]:
+def _coco_categories() -> list[dict[str, object]]:
+    """Return the list `categories` of an annotation file, by number."""
+    return [
+        {"supercategory": group, "id": int(number), "name": name}
+        for group, entries in _CATEGORIES.items()
+        for number, _, name in (entry.partition(" ") for entry in entries.split(", "))
+    ]
+
+
+def _annotation(
+    instance: _Instance, image_id: int, category_id: int, entry_id: int
+) -> dict[str, object]:
+    """Return an instance's entry of an annotation file."""
     rows, columns = np.nonzero(instance.mask)
     x, y = int(columns.min()), int(rows.min())
-    segmentation: object = polygons(instance.mask)
+    segmentation: object = _polygons(instance.mask)
     if instance.crowd:
         segmentation = {"counts": _run_lengths(instance.mask), "size": list(instance.mask.shape)}
     return {
@@ -192,16 +183,15 @@ def _annotation(instance: _Instance, image_id: int, annotation_id: int) -> dict[
         "iscrowd": int(instance.crowd),
         "image_id": image_id,
         "bbox": [float(x), float(y), float(columns.max() - x + 1), float(rows.max() - y + 1)],
-        "category_id": instance.category,
-        "id": annotation_id,
+        "category_id": category_id,
+        "id": entry_id,
     }
 
 
 def _run_lengths(mask: np.ndarray) -> list[int]:
     """Return COCO's uncompressed run lengths: column by column, zeros first."""
     flat = np.concatenate([[0], mask.astype(np.int8).ravel(order="F"), [0]])
-    changes = np.flatnonzero(np.diff(flat))
-    ends = np.concatenate([[0], changes, [mask.size]])
+    ends = np.concatenate([[0], np.flatnonzero(np.diff(flat)), [mask.size]])
     runs = np.diff(ends)
     return [int(r) for r in (runs[:-1] if runs[-1] == 0 else runs)]
 
@@ -220,15 +210,14 @@ def _draw_scene(index: int, seed: int) -> tuple[bytes, tuple[int, int], list[_In
         scene.add_hand()
     middle = (rng.uniform(0.4, 0.6), rng.uniform(0.56, 0.62))
     scene.add(names[index % len(names)], middle, rng.uniform(0.5, 0.68))
-    if rng.random() < 0.35:  # one that laps over whatever is there
+    if rng.random() < 0.35:  # one that overlaps what is there
         place = (float(rng.choice([0.1, 0.9])), rng.uniform(0.5, 1.0))
         scene.add(str(rng.choice(names)), place, rng.uniform(0.3, 0.45))
-    image = photograph(scene.canvas, rng)
-    return encode_jpeg(image, 92), shape, scene.instances()
+    return encode_jpeg(photograph(scene.canvas, rng), 92), shape, scene.instances()
 
 
 class _Scene:
-    """A photograph in the making, with what was laid into it, back to front."""
+    """A painting of objects, with the whole mask of each, from back to front."""
 
     def __init__(self, shape: tuple[int, int], rng: np.random.Generator) -> None:
         self.canvas, self.rng = Canvas(shape, sample_light(rng)), rng
@@ -237,24 +226,22 @@ class _Scene:
 
     def add(self, name: str, place: tuple[float, float], size: float) -> None:
         """Add an object at (x, y), shares of width and height; size is a share of the shorter."""
-        mask = self._paint(name, place, size)
-        self._layers.append(_Instance(CATEGORY_IDS[name], mask, crowd=False))
+        self._layers.append(_Instance(name, self._paint(name, place, size)))
 
     def add_pile(self) -> None:
         """Add a row of small apples, annotated as a crowd."""
-        masks = [
-            self._paint("apple", (0.72 + 0.06 * k, 0.24 + 0.03 * (k % 2)), 0.1) for k in range(6)
-        ]
-        self._layers.append(_Instance(CATEGORY_IDS["apple"], np.any(masks, axis=0), crowd=True))
+        places = [(0.72 + 0.06 * k, 0.24 + 0.03 * (k % 2)) for k in range(6)]
+        masks = [self._paint("apple", place, 0.1) for place in places]
+        self._layers.append(_Instance("apple", np.any(masks, axis=0), crowd=True))
 
     def add_hand(self) -> None:
-        """Add somebody's hand, a person in COCO's sense."""
+        """Add a hand, annotated as a person."""
         height, width = self.canvas.shape
         hand = sample_hand(self.rng, self.rng.uniform())
         knuckles = np.array([0.08 * width, 0.9 * height])
         place = HandPlace(knuckles, 0.16 * height, -0.5, lift_px=0.02 * height)
         alpha = paint_hand(self.canvas, hand, place, self.rng, label=1)
-        self._layers.append(_Instance(CATEGORY_IDS["person"], alpha >= 0.5, crowd=False))
+        self._layers.append(_Instance("person", alpha >= 0.5))
 
     def _paint(self, name: str, place: tuple[float, float], size: float) -> np.ndarray:
         size_px = size * min(self.canvas.shape)
@@ -270,12 +257,12 @@ class _Scene:
         for layer in reversed(self._layers):
             mask = coverage(layer.mask & ~covered, SUPERSAMPLE)
             covered |= layer.mask
-            if mask.sum() >= _LEAST_PX and (layer.crowd or polygons(mask)):
+            if mask.sum() >= _LEAST_PX and (layer.crowd or _polygons(mask)):
                 seen.append(_Instance(layer.category, mask, layer.crowd))
         return seen[::-1]
 
 
-def polygons(mask: np.ndarray) -> list[list[float]]:
+def _polygons(mask: np.ndarray) -> list[list[float]]:
     """Return a mask's outer contours as COCO polygons [x0, y0, x1, y1, ...].
 
     COCO's coordinates run along the pixels' edges, OpenCV's through their centres; so the contour
@@ -285,8 +272,5 @@ def polygons(mask: np.ndarray) -> list[list[float]]:
     large = cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
     contours, _ = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     slim = [cv2.approxPolyDP(contour, 0.6 * _ENLARGE, True)[:, 0] for contour in contours]
-    return [
-        [float(v) for v in ((points + 0.5) / _ENLARGE).reshape(-1)]
-        for points in slim
-        if len(points) >= 3
-    ]
+    polygons = [((points + 0.5) / _ENLARGE).reshape(-1) for points in slim if len(points) >= 3]
+    return [[float(v) for v in polygon] for polygon in polygons]
