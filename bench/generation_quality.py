@@ -26,11 +26,11 @@ from face_occlusion.apps.rainnet.training_images import collect_images
 from face_occlusion.apps.viewing.contact_sheet import pick_keys
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation import make_occluder, occlude, sample_rng
-from face_occlusion.generation.colour_transfer.colour_transfer import ColourTransferParams
-from face_occlusion.generation.colour_transfer.transport import colour_distance, random_directions
+from face_occlusion.generation.colour_transfer.transfer import ColourTransferParams
+from face_occlusion.generation.colour_transfer.transport import random_directions
 from face_occlusion.generation.compositing import blend, occlude_label, soften, warp
 from face_occlusion.generation.harmonisation.harmoniser import STATISTICS
-from face_occlusion.generation.occlusion import make_layer
+from face_occlusion.generation.placement import make_layer
 from face_occlusion.generation.presets import PUBLISHED_SOT, SOT, paper_params
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
 
@@ -202,6 +202,44 @@ def mean_distance(
         hand = image[canvas][layer.alpha[part] == 255]
         distances.append(255 * colour_distance(hand / 255, face[seg_map == 1] / 255, directions))
     return float(np.mean(distances))
+
+
+def colour_distance(
+    hand_pixels: np.ndarray, face_pixels: np.ndarray, directions: np.ndarray
+) -> float:
+    """Measure how far two sets of colours are apart: the sliced 2-Wasserstein distance.
+
+    The root of the mean, over directions, of the squared distance of the quantiles; exact for
+    sets of different sizes.
+
+    Args:
+        hand_pixels: (N, 3) colours of any scale.
+        face_pixels: (M, 3) colours of that scale.
+        directions: (..., 3) unit vectors.
+
+    Returns:
+        The distance in the unit of the colours, 0 for equal sets.
+
+    Raises:
+        ValueError: If a set is empty.
+    """
+    if not len(hand_pixels) or not len(face_pixels):
+        raise ValueError(
+            f"both sets must hold pixels; got {len(hand_pixels)} and {len(face_pixels)}"
+        )
+    num_hand, num_face = len(hand_pixels), len(face_pixels)
+    ends = np.union1d(
+        np.arange(1, num_hand + 1) * num_face, np.arange(1, num_face + 1) * num_hand
+    )  # quantiles at which either sample steps on, in units of 1 / (num_hand * num_face)
+    widths = np.diff(ends, prepend=0) / ends[-1]
+    hand_index, face_index = (ends - 1) // num_face, (ends - 1) // num_hand
+    total = 0.0
+    flat = directions.reshape(-1, 3)
+    for direction in flat:
+        hand_along = np.sort(hand_pixels @ direction)[hand_index]
+        face_along = np.sort(face_pixels @ direction)[face_index]
+        total += float(((hand_along - face_along) ** 2) @ widths)
+    return float(np.sqrt(total / len(flat)))
 
 
 if __name__ == "__main__":

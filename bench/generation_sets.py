@@ -19,7 +19,7 @@ from pathlib import Path
 
 from face_occlusion.core.executors import run_tasks
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.generation.generate import ShardTask
+from face_occlusion.generation.generate import ShardTask, shard_tasks
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.presets import SOT, paper_params
 from face_occlusion.generation.store import OccluderStore, TextureStore
@@ -137,11 +137,7 @@ def make_tasks(
 ) -> list[ShardTask]:
     """Cut a set into its shards, as `generate_set` does."""
     folder.mkdir(parents=True)
-    size = params.samples_per_shard
-    chunks = [tuple(faces.keys[at : at + size]) for at in range(0, len(faces), size)]
-    return [
-        ShardTask(folder, number, keys, faces, store, params) for number, keys in enumerate(chunks)
-    ]
+    return shard_tasks(folder, faces, store, params)
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ from face_occlusion.core.images import (
 from face_occlusion.core.imageset import INDEX, ImageSet, encode_record
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.generation.compositing import HALF, add_alpha
-from face_occlusion.generation.occluder import Occluder, make_occluder
+from face_occlusion.generation.geometry import Occluder, make_occluder
 from face_occlusion.generation.occlusion import ClassIds, OccluderSource, occlude, sample_rng
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store

@@ -1,12 +1,12 @@
-"""Brightness, contrast, compression and affine changes of faces and occluders (Q20).
+"""Brightness, contrast, compression and affine changes of faces and occluders.
 
-Each change is drawn as a record of plain numbers, then applied without randomness.
+Each change is sampled as a record of plain numbers, then applied without randomness.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -19,21 +19,27 @@ from face_occlusion.generation.compositing import (
     add_alpha,
     between,
     drop_alpha,
-    spread,
+    three_channels,
 )
-from face_occlusion.generation.params import FaceParams, ToneParams, draw_uniform
+from face_occlusion.generation.params import FaceParams, ToneParams
 
 MID_GREY = 127.5
 
 
-def draw_tone(rng: np.random.Generator, params: ToneParams) -> dict[str, Any]:
-    """Draw brightness, contrast and JPEG quality; what is not changed is None.
+def sample_uniform(rng: np.random.Generator, interval: Sequence[float]) -> float:
+    """Sample a number from an interval [low, high]."""
+    low, high = interval
+    return rng.uniform(low, high)
 
-    Every number is drawn in any case, so that the same seed gives the same later draws.
+
+def sample_tone(rng: np.random.Generator, params: ToneParams) -> dict[str, Any]:
+    """Sample brightness, contrast and JPEG quality; what is not changed is None.
+
+    Every number is sampled in any case, so that the same seed gives the same later samples.
     """
     has_tone, has_jpeg = rng.uniform(size=2) < (params.tone_prob, params.jpeg_prob)
-    brightness = draw_uniform(rng, params.brightness_range)
-    contrast = draw_uniform(rng, params.contrast_range)
+    brightness = sample_uniform(rng, params.brightness_range)
+    contrast = sample_uniform(rng, params.contrast_range)
     low, high = params.jpeg_quality_range
     quality = int(rng.integers(low, high, endpoint=True))
     return {
@@ -43,26 +49,24 @@ def draw_tone(rng: np.random.Generator, params: ToneParams) -> dict[str, Any]:
     }
 
 
-def gain_and_bias(record: Mapping[str, Any]) -> tuple[float, float]:
-    """Return a record's contrast and brightness as factor and summand, in levels of 255."""
-    gain = record["contrast"]
-    return gain, (1 - gain) * MID_GREY + 255 * record["brightness"]
-
-
 def apply_tone(image: np.ndarray, record: Mapping[str, Any]) -> np.ndarray:
     """Change brightness, contrast and compression of an image.
 
     Args:
         image: (H, W, 3) uint8 RGB; left unchanged.
-        record: From `draw_tone`.
+        record: From `sample_tone`.
 
     Returns:
         (H, W, 3) uint8; `image` itself if the record changes nothing.
     """
     if record["contrast"] is not None:
-        gain, bias = gain_and_bias(record)
-        image = cv2.addWeighted(image, gain, image, 0, bias)
+        image = cv2.addWeighted(image, record["contrast"], image, 0, _bias(record))
     return compress(image, record["jpeg_quality"])
+
+
+def _bias(record: Mapping[str, Any]) -> float:
+    """Return what a record's tone adds to contrast * colour, in levels of 255."""
+    return (1 - record["contrast"]) * MID_GREY + 255 * record["brightness"]
 
 
 def compress(image: np.ndarray, quality: int | None) -> np.ndarray:
@@ -79,11 +83,11 @@ def apply_tone_layer(layer: Layer, record: Mapping[str, Any]) -> Layer:
     """Change brightness, contrast and compression of a premultiplied occluder, not its coverage.
 
     Colours change as if they were not premultiplied: c' = kc + b becomes kP + b * alpha. Around
-    the occluder the JPEG sees its mean colour, not black, so its edge stays clean (D9).
+    the occluder the JPEG sees its mean colour, not black, so its edge stays clean.
 
     Args:
         layer: The occluder; left unchanged.
-        record: From `draw_tone`.
+        record: From `sample_tone`.
 
     Returns:
         The occluder; `layer` itself if the record changes nothing.
@@ -92,9 +96,9 @@ def apply_tone_layer(layer: Layer, record: Mapping[str, Any]) -> Layer:
         return layer
     colour = layer.colour
     if record["contrast"] is not None:
-        cover = spread(layer.alpha)
-        gain, bias = gain_and_bias(record)
-        colour = cv2.min(cv2.addWeighted(colour, gain, cover, bias / 255, 0), cover)
+        cover = three_channels(layer.alpha)
+        shift = _bias(record) / 255
+        colour = cv2.min(cv2.addWeighted(colour, record["contrast"], cover, shift, 0), cover)
     if record["jpeg_quality"] is not None:
         colour = _compress_premultiplied(colour, layer.alpha, record["jpeg_quality"])
     return Layer(colour, layer.alpha, layer.x, layer.y)
@@ -106,16 +110,17 @@ def _compress_premultiplied(colour: np.ndarray, alpha: np.ndarray, quality: int)
     total = max(cv2.sumElems(alpha)[0], 1.0)
     means = [min(channel / total, 1.0) for channel in cv2.sumElems(colour)[:3]]
     behind = cv2.merge([cv2.convertScaleAbs(rest, alpha=mean) for mean in means])
-    return cv2.multiply(compress(cv2.add(colour, behind), quality), spread(alpha), scale=1 / 255)
+    straight = compress(cv2.add(colour, behind), quality)
+    return cv2.multiply(straight, three_channels(alpha), scale=1 / 255)
 
 
-def draw_face(
+def sample_face(
     rng: np.random.Generator, shape: tuple[int, int], params: FaceParams
 ) -> dict[str, Any]:
-    """Draw what happens to a face before it is occluded.
+    """Sample what happens to a face before it is occluded.
 
     Args:
-        rng: Source of the draw.
+        rng: Source of the samples.
         shape: (H, W) of the face's image.
         params: Ranges and probabilities.
 
@@ -123,9 +128,9 @@ def draw_face(
         The tone's record and `matrix`, the (2, 3) affine as nested lists, or None.
     """
     has_affine = rng.uniform() < params.affine_prob
-    rotation = draw_uniform(rng, params.rotation_deg_range)
-    shear = draw_uniform(rng, params.shear_deg_range)
-    zoom = draw_uniform(rng, params.zoom_range)
+    rotation = sample_uniform(rng, params.rotation_deg_range)
+    shear = sample_uniform(rng, params.shear_deg_range)
+    zoom = sample_uniform(rng, params.zoom_range)
     shift = rng.uniform(-1, 1, size=2)
     record: dict[str, Any] = {"rotation_deg": None, "shear_deg": None, "zoom": None, "matrix": None}
     if has_affine:
@@ -136,7 +141,7 @@ def draw_face(
             "zoom": scale,
             "matrix": matrix.tolist(),
         }
-    return record | draw_tone(rng, params)
+    return record | sample_tone(rng, params)
 
 
 def cover_affine(
@@ -173,18 +178,19 @@ def cover_affine(
 def apply_face(
     image: np.ndarray, seg_map: np.ndarray, record: Mapping[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Apply a record of `draw_face` to an image and its map.
+    """Apply a record of `sample_face` to an image and its map.
 
     Args:
         image: (H, W, 3) uint8 RGB; left unchanged.
         seg_map: (H, W) uint8 class ids; left unchanged.
-        record: From `draw_face`.
+        record: From `sample_face`.
 
     Returns:
-        Image and map; the very inputs where nothing changes.
+        Image and map, new arrays.
     """
-    if record["matrix"] is not None:
-        image, seg_map = _warp_face(image, seg_map, np.array(record["matrix"]))
+    if record["matrix"] is None:
+        return apply_tone(image.copy(), record), seg_map.copy()
+    image, seg_map = _warp_face(image, seg_map, np.array(record["matrix"]))
     return apply_tone(image, record), seg_map
 
 
@@ -193,7 +199,7 @@ def _warp_face(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Warp an image and its map by one affine, input to output pixels."""
     size = (image.shape[1], image.shape[0])
-    plain = _is_plain(seg_map)
+    plain = not between(seg_map, 2, 255).any()  # background and face only
     cover = between(seg_map, 1, 1) if plain else seg_map
     # Four channels: OpenCV warps them in half the time that it takes for three.
     warped = cv2.warpAffine(
@@ -205,40 +211,12 @@ def _warp_face(
     )
     if not plain:
         return drop_alpha(warped), warp_seg_map(seg_map, matrix)
-    return drop_alpha(warped), _by_half(cv2.extractChannel(warped, 3))
-
-
-def _is_plain(seg_map: np.ndarray) -> bool:
-    """Say whether a map holds background and face only."""
-    return cv2.countNonZero(between(seg_map, 2, 255)) == 0
-
-
-def _by_half(cover: np.ndarray) -> np.ndarray:
-    """Return 1 where coverage is a half or more, 0 elsewhere."""
-    return cv2.threshold(cover, HALF - 1, 1, cv2.THRESH_BINARY)[1]
-
-
-def warp_map(seg_map: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Warp a map without its image, to the map that `apply_face` gives.
-
-    Args:
-        seg_map: (H, W) uint8 class ids.
-        matrix: (2, 3) affine, input to output pixels.
-    """
-    if not _is_plain(seg_map):
-        return warp_seg_map(seg_map, matrix)
-    cover = cv2.warpAffine(
-        between(seg_map, 1, 1),
-        matrix,
-        (seg_map.shape[1], seg_map.shape[0]),
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
-    return _by_half(cover)
+    cover = cv2.extractChannel(warped, 3)
+    return drop_alpha(warped), cv2.threshold(cover, HALF - 1, 1, cv2.THRESH_BINARY)[1]
 
 
 def warp_seg_map(seg_map: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Warp class ids: each class by its coverage, the one that covers most wins (D10).
+    """Warp class ids: each class by its coverage, the one that covers most wins.
 
     Args:
         seg_map: (H, W) uint8 class ids.

@@ -1,7 +1,7 @@
 """Put a premultiplied RGBA occluder over a face: warp, soften, blend, label.
 
 Colours are blended as stored (sRGB values). Premultiplied colour stands for itself at any
-coverage, so no resampling or blur can pull the black around a cut-out into its edge (D9).
+coverage, so no resampling or blur can pull the black around a cut-out into its edge.
 A `Layer` is a window of the canvas: only the pixels the occluder touches are computed.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from face_occlusion.generation.occluder import Occluder
+from face_occlusion.generation.geometry import Occluder, at_level, pick_level, transform
 
 HALF = 128  # coverage of 0.5 and above, in 0-255
 _COVERAGE = np.arange(256)
@@ -50,64 +50,51 @@ class Layer:
             (slice(top - self.y, bottom - self.y), slice(left - self.x, right - self.x)),
         )
 
+    def coverage_on(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the coverage on an (H, W) canvas, (H, W) uint8, 0 outside the window."""
+        canvas, part = self.inside(shape)
+        coverage = np.zeros(shape[:2], np.uint8)
+        coverage[canvas] = self.alpha[part]
+        return coverage
+
 
 def between(values: np.ndarray, low: int, high: int) -> np.ndarray:
     """Return uint8 255 where `values`, (H, W) uint8, lie in [low, high], 0 elsewhere."""
     return cv2.inRange(values, (low,), (high,))
 
 
-def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Apply a (2, 3) affine to (N, 2) points."""
-    return points @ matrix[:, :2].T + matrix[:, 2]
-
-
-def window(points: np.ndarray, shape: tuple[int, ...], margin: int) -> tuple[int, int, int, int]:
-    """Bound (N, 2) points by a window (x, y, width, height) within `margin` of the canvas.
+def window(points: np.ndarray, shape: tuple[int, ...], padding: int) -> tuple[int, int, int, int]:
+    """Bound (N, 2) points by a window (x, y, width, height) within `padding` of the canvas.
 
     At least one pixel wide and high, also where the points lie off the canvas.
     """
-    low = np.floor(points.min(axis=0)).astype(int) - margin
-    high = np.ceil(points.max(axis=0)).astype(int) + margin + 1
-    limit = np.array([shape[1], shape[0]]) + margin
-    low = np.clip(low, -margin, limit - 1)
-    high = np.maximum(np.clip(high, -margin, limit), low + 1)
+    low = np.floor(points.min(axis=0)).astype(int) - padding
+    high = np.ceil(points.max(axis=0)).astype(int) + padding + 1
+    limit = np.array([shape[1], shape[0]]) + padding
+    low = np.clip(low, -padding, limit - 1)
+    high = np.maximum(np.clip(high, -padding, limit), low + 1)
     return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
 
 
-def pick_level(matrix: np.ndarray, num_levels: int) -> int:
-    """Choose the size of the occluder from which `matrix` shrinks by less than two."""
-    scale = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
-    return min(max(math.floor(-math.log2(max(scale, 1e-9))), 0), num_levels - 1)
-
-
-def warp(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, ...], margin: int) -> Layer:
+def warp(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, ...], padding: int) -> Layer:
     """Warp an occluder onto a canvas by one affine: scale, shear and rotation together.
 
     Args:
         occluder: What is placed.
         matrix: (2, 3) affine from the occluder's full-size pixels to the canvas'.
         shape: (H, W) of the canvas.
-        margin: Pixels computed beyond the occluder and the canvas' border, for later blurs.
+        padding: Pixels computed beyond the occluder and the canvas' border, for later blurs.
     """
     level = pick_level(matrix, len(occluder.levels))
     spill = math.ceil(math.sqrt(abs(np.linalg.det(matrix[:, :2]))) * 2**level)  # of one texel
     extent = transform(matrix, occluder.extent_xy)
-    x, y, w, h = window(extent, shape, margin + spill)
+    x, y, w, h = window(extent, shape, padding + spill)
     local = at_level(matrix, level)
     local[:, 2] -= (x, y)
     rgba = cv2.warpAffine(
         occluder.levels[level], local, (w, h), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0)
     )
     return Layer(drop_alpha(rgba), cv2.extractChannel(rgba, 3), x, y)
-
-
-def at_level(matrix: np.ndarray, level: int) -> np.ndarray:
-    """Rewrite an affine from full-size pixels for pixels of pyramid level `level`."""
-    factor = 2.0**level
-    local = np.array(matrix, dtype=np.float64)
-    local[:, 2] += local[:, :2] @ np.full(2, (factor - 1) / 2)
-    local[:, :2] *= factor
-    return local
 
 
 def add_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -123,7 +110,7 @@ def drop_alpha(rgba: np.ndarray) -> np.ndarray:
 
 
 def soften(layer: Layer, sigma_px: float) -> Layer:
-    """Blur the edge of an occluder; its inside stays sharp (Q22).
+    """Blur the edge of an occluder; its inside stays sharp.
 
     Coverage and premultiplied colour are blurred alike, so the colour of the edge is the mean of
     the occluder's own colours near by. Where the occluder was opaque it keeps its own colour.
@@ -135,18 +122,18 @@ def soften(layer: Layer, sigma_px: float) -> Layer:
     if sigma_px <= 0:
         return layer
     alpha, colour = blur(layer.alpha, sigma_px), blur(layer.colour, sigma_px)
-    own = cv2.multiply(layer.colour, spread(alpha), scale=1 / 255)
+    own = cv2.multiply(layer.colour, three_channels(alpha), scale=1 / 255)
     cv2.copyTo(own, between(layer.alpha, 255, 255), colour)
     return Layer(colour, alpha, layer.x, layer.y)
 
 
-def spread(alpha: np.ndarray) -> np.ndarray:
+def three_channels(alpha: np.ndarray) -> np.ndarray:
     """Repeat (H, W) uint8 coverage for three channels, (H, W, 3)."""
     return cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
 
 
 def blur(image: np.ndarray, sigma_px: float) -> np.ndarray:
-    """Blur with a Gaussian cut at three sigma; borders are repeated, nothing wraps (D1)."""
+    """Blur with a Gaussian cut at three sigma; borders are repeated, nothing wraps."""
     size = 2 * math.ceil(3 * sigma_px) + 1
     return cv2.GaussianBlur(image, (size, size), sigma_px, borderType=cv2.BORDER_REPLICATE)
 
@@ -160,7 +147,7 @@ def fade(layer: Layer, opacity: float) -> Layer:
 
 
 def blend(image: np.ndarray, layer: Layer) -> None:
-    """Put an occluder over an image, in place: P + (1 - alpha) * image, rounded (D12).
+    """Put an occluder over an image, in place: P + (1 - alpha) * image, rounded.
 
     Args:
         image: (H, W, 3) uint8 RGB; pixels without coverage keep their values exactly.
@@ -170,12 +157,12 @@ def blend(image: np.ndarray, layer: Layer) -> None:
     target = image[canvas]
     if not target.size:
         return
-    rest = spread(cv2.bitwise_not(layer.alpha[part]))
+    rest = three_channels(cv2.bitwise_not(layer.alpha[part]))
     cv2.add(layer.colour[part], cv2.multiply(target, rest, scale=1 / 255), dst=target)
 
 
 def occlude_label(seg_map: np.ndarray, layer: Layer, class_id: int = 0) -> None:
-    """Relabel as background what the occluder covers by half or more, in place (D8).
+    """Relabel as background what the occluder covers by half or more, in place.
 
     Args:
         seg_map: (H, W) uint8 class ids.
@@ -192,13 +179,17 @@ def occlude_label(seg_map: np.ndarray, layer: Layer, class_id: int = 0) -> None:
         target[seen == 0] = class_id
 
 
-def contact_weight(face_mask: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Return (H, W) uint8: 4 alpha (1 - alpha) of 255 where there is face, 0 elsewhere."""
-    return cv2.bitwise_and(cv2.LUT(alpha, _SOFTNESS), face_mask)
+def covered_px(face_mask: np.ndarray, layer: Layer) -> int:
+    """Count the pixels of a face, (H, W) uint8 0 or 255, that a layer covers by half or more."""
+    canvas, part = layer.inside(face_mask.shape)
+    if not face_mask[canvas].size:
+        return 0
+    covered = cv2.bitwise_and(between(layer.alpha[part], HALF, 255), face_mask[canvas])
+    return cv2.countNonZero(covered)
 
 
 def soften_contact(image: np.ndarray, face_mask: np.ndarray, layer: Layer, sigma_px: float) -> None:
-    """Blur the composite where the occluder's edge meets the face, in place (Q23, D17).
+    """Blur the composite where the occluder's edge meets the face, in place.
 
     The blur fades in with the edge's softness, 4 alpha (1 - alpha): whole on the edge, none where
     the occluder covers wholly or not at all, so that no pixel changes that it does not touch.
@@ -212,15 +203,15 @@ def soften_contact(image: np.ndarray, face_mask: np.ndarray, layer: Layer, sigma
     canvas, part = layer.inside(image.shape)
     if sigma_px <= 0 or not image[canvas].size:
         return
-    weight = contact_weight(face_mask[canvas], layer.alpha[part])
+    weight = cv2.bitwise_and(cv2.LUT(layer.alpha[part], _SOFTNESS), face_mask[canvas])
     x, y, width, height = cv2.boundingRect(weight)
     if not width:
         return
-    margin = math.ceil(3 * sigma_px)
-    top, left = max(y - margin, 0), max(x - margin, 0)
-    around = image[canvas][top : y + height + margin, left : x + width + margin]
+    padding = math.ceil(3 * sigma_px)
+    top, left = max(y - padding, 0), max(x - padding, 0)
+    around = image[canvas][top : y + height + padding, left : x + width + padding]
     inner = np.s_[y - top : y - top + height, x - left : x - left + width]
     sharp, smooth = around[inner], blur(around, sigma_px)[inner]
-    share = spread(weight[y : y + height, x : x + width])
+    share = three_channels(weight[y : y + height, x : x + width])
     kept = cv2.multiply(sharp, cv2.bitwise_not(share), scale=1 / 255)
     cv2.add(kept, cv2.multiply(smooth, share, scale=1 / 255), dst=sharp)

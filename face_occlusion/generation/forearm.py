@@ -1,10 +1,10 @@
-"""Draw a hand's forearm on, out of the picture.
+"""Extend the forearm of a hand to the image border.
 
 Photographs of hands end at the wrist. Where no hand reaches a face from outside, because the
-picture is large or the hand is to be small, that end would show. The arm then goes on: with the
-last cross-section of the hand and the texture of its skin, along the line of its sides.
+picture is large or the hand is to be small, that end would show. The arm is then continued with
+the last cross-section of the hand and the texture of its skin, along the line of its sides.
 
-The arm is drawn in an upright frame of the hand: fingers up, its end the lowest row.
+The arm is painted in an upright frame of the hand: fingers up, its end the lowest row.
 """
 
 from __future__ import annotations
@@ -15,18 +15,25 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from face_occlusion.generation.compositing import HALF, at_level, pick_level, transform
-from face_occlusion.generation.occluder import Occluder, make_occluder
-from face_occlusion.generation.placement import leave_distance, rotate
+from face_occlusion.generation.compositing import HALF
+from face_occlusion.generation.geometry import (
+    Occluder,
+    at_level,
+    leave_distance,
+    make_occluder,
+    pick_level,
+    rotate,
+    transform,
+)
 
-RAGGED_FRAC = 0.06  # of a whole hand's length: its end, as a person or an algorithm drew it
-BAND_FRAC = 0.35  # of the section's width: rows above it whose texture goes on, mirrored
+RAGGED_FRAC = 0.06  # of a whole hand's length: its end, where the outline is unreliable
+BAND_FRAC = 0.35  # of the section's width: rows above it whose texture is repeated, mirrored
 SECTION_FRAC = 0.05  # rows whose mean is the cross-section
-MAX_DETAIL = 4.0  # of the texture, in levels: what is no texture is not repeated
+MAX_DETAIL = 4.0  # in levels: larger differences are not texture and are clipped
 MIN_WIDTH = 0.75  # of a wrist, in widths of the section
 WIDENING = 0.08  # of the forearm, columns a row
 MAX_SLOPE = 0.35  # of the arm's sides, columns a row
-MAX_SECTION_FRAC = 0.8  # of the hand's widest run: a wider section cuts a palm, no wrist
+MAX_SECTION_FRAC = 0.8  # of the hand's widest run: a wider section is a palm, not a wrist
 MAX_STEP = 60.0  # between colours a tenth of the section apart: more is a sleeve's edge
 SINGLE_RUN_FRAC = 0.97  # of the section's covered pixels, in one run
 SOFT_PX = 4  # columns beyond the sides, for a soft edge
@@ -49,10 +56,10 @@ class Wrist:
     right: np.ndarray
 
 
-def grow_arm(
+def extend_forearm(
     hand: Occluder, matrix: np.ndarray, shape: tuple[int, int]
 ) -> tuple[Occluder, np.ndarray] | None:
-    """Draw a placed hand's forearm on until it leaves the picture.
+    """Extend a placed hand's forearm until it leaves the picture.
 
     Args:
         hand: The hand, with a direction.
@@ -69,7 +76,7 @@ def grow_arm(
     if wrist is None:
         return None
     to_picture = _compose(at_level(matrix, level), cv2.invertAffineTransform(wrist.to_upright))
-    whole, columns_left = draw_arm(wrist, _rows_needed(wrist, to_picture, shape))
+    whole, columns_left = paint_arm(wrist, _rows_needed(wrist, to_picture, shape))
     to_picture[:, 2] -= to_picture[:, 0] * columns_left
     return make_occluder(whole, key=hand.key), to_picture
 
@@ -80,7 +87,7 @@ def _compose(after: np.ndarray, before: np.ndarray) -> np.ndarray:
 
 
 def find_wrist(hand: Occluder, level: int) -> Wrist | None:
-    """Turn a hand upright, at one of its sizes, and find its end; None as in `grow_arm`."""
+    """Turn a hand upright, at one of its sizes, and find its end; None as in `extend_forearm`."""
     down = _arm_direction(hand)
     if down is None:
         return None
@@ -185,8 +192,8 @@ def _widths(wrist: Wrist, num_rows: int) -> np.ndarray:
     return np.maximum(narrowed, MIN_WIDTH * first) + forearm
 
 
-def draw_arm(wrist: Wrist, num_rows: int) -> tuple[np.ndarray, int]:
-    """Draw the arm under an upright hand.
+def paint_arm(wrist: Wrist, num_rows: int) -> tuple[np.ndarray, int]:
+    """Paint the arm under an upright hand.
 
     Args:
         wrist: The hand's end.
@@ -218,7 +225,7 @@ def _arm_strip(wrist: Wrist, num_rows: int) -> np.ndarray:
     """Return the arm's colours between its sides, (num_rows, W + 2 SOFT_PX, 4) uint8.
 
     Each row is the mean of the last rows of the hand, plus the fine texture of the rows above
-    them, back and forth.
+    them, forwards and backwards.
     """
     band = _band(wrist).astype(np.float32)
     num_band, width = band.shape[0], band.shape[1] - 2 * SOFT_PX

@@ -4,7 +4,7 @@ A shard is one task. Finished shards wait in `OUT.partial` and are kept there by
 killed; a later run with the same inputs, parameters and code takes them over. The set appears
 under its name in one rename, complete or not at all.
 
-A worker's own memory is 65-75 MB at 1024x1024, interpreter included, whatever the size of the set;
+A worker's private memory is 65-75 MB at 1024x1024, interpreter included, for sets of any size;
 cut-outs are mapped from one file (4 MB for a hand of 0.76 megapixels in all its sizes), whose pages
 the workers share, see `store`.
 """
@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +60,10 @@ class ShardTask:
     def __call__(self) -> ShardEntry:
         """Write the shard in a folder of this process, then rename it to its place."""
         name = shard_name(self.number)
-        aside = self.folder.parent / f"writing-{os.getpid()}"
-        aside.mkdir(exist_ok=True)
-        entry = write_shard(aside / name, map(self.sample, self.keys))
-        (aside / name).replace(self.folder / name)
+        temporary = self.folder.parent / f"writing-{os.getpid()}"
+        temporary.mkdir(exist_ok=True)
+        entry = write_shard(temporary / name, map(self.sample, self.keys))
+        (temporary / name).replace(self.folder / name)
         return entry
 
     def sample(self, key: str) -> tuple[str, Mapping[str, bytes]]:
@@ -144,8 +144,8 @@ def generate_set(
             folder = resume(scratch, fingerprint(faces, occluders, params))
             workers = workers or num_workers()
             store = open_store(occluders, params.method, scratch / "occluders.bin", workers)
-            make_task = _task_maker(folder, faces, store, params)
-            entries = _finish_shards(folder, faces, make_task, workers, executor)
+            tasks = shard_tasks(folder, faces, store, params)
+            entries = _finish_shards(folder, tasks, workers, executor)
             write_index(folder, entries, info | summarise(folder, entries))
             folder.replace(out)
     except filelock.Timeout as error:
@@ -205,45 +205,35 @@ def resume(scratch: Path, wanted: str) -> Path:
     return folder
 
 
-def _task_maker(
-    folder: Path,
-    faces: ImageSet,
-    store: OccluderStore | TextureStore,
-    params: GenerateParams,
-) -> Callable[[int], ShardTask]:
-    """Return a function from a shard's number to its task."""
-
-    def make_task(number: int) -> ShardTask:
-        size = params.samples_per_shard
-        keys = tuple(faces.keys[number * size : (number + 1) * size])
-        return ShardTask(folder, number, keys, faces, store, params)
-
-    return make_task
+def shard_tasks(
+    folder: Path, faces: ImageSet, store: OccluderStore | TextureStore, params: GenerateParams
+) -> list[ShardTask]:
+    """Return the tasks that make a set in a folder, one for each shard."""
+    keys, size = faces.keys, params.samples_per_shard
+    return [
+        ShardTask(folder, number, tuple(keys[start : start + size]), faces, store, params)
+        for number, start in enumerate(range(0, len(keys), size))
+    ]
 
 
 def _finish_shards(
-    folder: Path,
-    faces: ImageSet,
-    make_task: Callable[[int], ShardTask],
-    workers: int,
-    executor: str,
+    folder: Path, tasks: list[ShardTask], workers: int, executor: str
 ) -> list[ShardEntry]:
     """Generate the shards that are missing; return the entries of all, in order."""
-    size = make_task(0).params.samples_per_shard
-    numbers = range(-(-len(faces) // size))
-    paths = [folder / shard_name(number) for number in numbers]
-    entries = {path.name: read_shard_entry(path) for path in paths if path.is_file()}
-    tasks = [make_task(number) for number in numbers if shard_name(number) not in entries]
+    paths = {task.number: folder / shard_name(task.number) for task in tasks}
+    entries = {path.name: read_shard_entry(path) for path in paths.values() if path.is_file()}
+    missing = [task for task in tasks if paths[task.number].name not in entries]
     done = sum(len(entry["samples"]) for entry in entries.values())
-    with tqdm(total=len(faces), initial=done, desc=folder.parent.stem, unit="image") as bar:
-        for entry in run_tasks(tasks, workers, executor):
+    total = sum(len(task.keys) for task in tasks)
+    with tqdm(total=total, initial=done, desc=folder.parent.stem, unit="image") as bar:
+        for entry in run_tasks(missing, workers, executor):
             entries[entry["name"]] = entry
             bar.update(len(entry["samples"]))
-    return [entries[path.name] for path in paths]
+    return [entries[path.name] for path in paths.values()]
 
 
 def summarise(folder: Path, entries: list[ShardEntry]) -> dict[str, Any]:
-    """Summarise the records of a set: draws that were repeated, arms drawn on, covered share."""
+    """Summarise the records of a set: repeated placements, extended arms, covered share."""
     attempts, covered, arms = [], [], 0
     for record in _records(folder, entries):
         attempts.append(record["attempts"])

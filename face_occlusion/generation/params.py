@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from face_occlusion.generation.colour_transfer.colour_transfer import ColourTransferParams
+from face_occlusion.generation.colour_transfer import ColourTransferParams
 from face_occlusion.generation.harmonisation import HarmonisationParams
 
 METHODS = ("natocc", "randocc")
@@ -40,15 +38,9 @@ def check_share(name: str, value: float) -> None:
         raise ValueError(f"{name} must lie in 0-1; got {value!r}")
 
 
-def draw_uniform(rng: np.random.Generator, interval: Sequence[float]) -> float:
-    """Draw from an interval [a, b]."""
-    low, high = interval
-    return float(rng.uniform(low, high))
-
-
 @dataclass(frozen=True, kw_only=True)
 class ToneParams:
-    """Brightness, contrast and image compression of a face or an occluder (Q20)."""
+    """Brightness, contrast and image compression of a face or an occluder."""
 
     tone_prob: float
     """Share of images whose brightness and contrast change."""
@@ -71,7 +63,7 @@ class ToneParams:
 
 @dataclass(frozen=True, kw_only=True)
 class FaceParams(ToneParams):
-    """What happens to a face before it is occluded: affine and tone (Q20)."""
+    """What happens to a face before it is occluded: affine and tone."""
 
     affine_prob: float
     """Share of faces that are rotated, sheared and enlarged, with their masks."""
@@ -97,32 +89,32 @@ class GenerateParams:
     occluders: str
     """Folder of the occluders' image set under data/occluders."""
     seed: int
-    """Seed of the set; sample i depends on it and on the face's key alone (D20)."""
+    """Seed of the set; sample i depends on it and on the face's key alone."""
     scale_range: Sequence[float]
-    """Size of the occluder: square root of its mask's area over the face's (Q21, D7)."""
+    """Size of the occluder: square root of its mask's area over the face's."""
     covered_frac_range: Sequence[float]
-    """Share of the face that may be covered; draws outside are repeated (D18)."""
+    """Share of the face that may be covered; draws outside are repeated."""
     max_attempts: int
     """Draws before a sample, and with it the set, fails."""
     offset_frac_range: Sequence[float]
     """Place of an object or a shape: its centre less the face's, in face widths and heights."""
     rotation_deg_range: Sequence[float]
-    """Rotation; of a hand after its fingers were turned to the face (Q25, D15)."""
+    """Rotation; of a hand after its fingers were turned to the face."""
     shear_deg_range: Sequence[float]
     edge_sigma_frac_range: Sequence[float]
-    """Gaussian blur of the occluder's edge, in face sizes: square roots of mask area (Q22)."""
+    """Gaussian blur of the occluder's edge, in face sizes: square roots of mask area."""
     contact_sigma_frac_range: Sequence[float]
-    """Gaussian blur where the occluder's edge meets the face, in face sizes (Q23)."""
+    """Gaussian blur where the occluder's edge meets the face, in face sizes."""
     transparent_prob: float
-    """Share of samples whose occluder is transparent (Q28)."""
+    """Share of samples whose occluder is transparent."""
     opacity_range: Sequence[float]
-    """Opacity of a transparent occluder (Q28, D6)."""
+    """Opacity of a transparent occluder."""
     face: FaceParams
     occluder: ToneParams
     colour_transfer: ColourTransferParams | None
-    """Hands only: how they get the face's colours (Q18, Q19); null leaves them."""
+    """Hands only: how they get the face's colours; null leaves them."""
     harmonisation: HarmonisationParams | None
-    """Objects only: how they are fitted to the picture's colours (Q26); null leaves them."""
+    """Objects only: how they are fitted to the picture's colours; null leaves them."""
     keep_background: bool
     """Leave faces unaugmented: pixels that the occluder does not touch keep their very values."""
     jpeg_quality: int

@@ -1,88 +1,121 @@
 """Where an occluder goes: size, rotation and position relative to the face.
 
-A placement is drawn, then checked on a small map of the face; one that covers too little or too
-much, or shows where a hand was cut off, is drawn again (D18). Drawing uses the generator alone;
-the numbers drawn, and the affine they give, are the placement's record.
+A placement is sampled, then checked on a small map of the face; one that covers too little or too
+much, or shows where a hand was cut off, is sampled again. Sampling uses the generator alone; the
+numbers sampled, and the affine they give, are the placement's record.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import cv2
 import numpy as np
 
-from face_occlusion.generation.compositing import at_level, pick_level, transform
-from face_occlusion.generation.occluder import Occluder, convex_hull, halve, thinned
-from face_occlusion.generation.params import GenerateParams, draw_uniform
+from face_occlusion.generation.augmentation import sample_uniform
+from face_occlusion.generation.compositing import Layer, soften, warp
+from face_occlusion.generation.forearm import extend_forearm
+from face_occlusion.generation.geometry import (
+    FaceGeometry,
+    Occluder,
+    affine,
+    at_level,
+    direction,
+    ends_outside,
+    leave_distance,
+    pick_level,
+    rotate,
+    transform,
+)
+from face_occlusion.generation.params import GenerateParams
+from face_occlusion.generation.shapes import (
+    Texture,
+    estimate_polygon_covered,
+    paint_shape,
+    sample_shape,
+    sample_texture,
+)
 
-SMALL_PX = 128  # limit of the longer side of the map on which a draw is tried
-CUT_MARGIN_PX = 3.0  # a cut lies at least this far outside the picture: no blur brings it back
 BARELY = 0.6  # of the way from the centre to the rim: fingertips reach at least this far in
 
 
-@dataclass(frozen=True)
-class FaceGeometry:
-    """A face's size and place.
-
-    Attributes:
-        shape: (H, W) of the image.
-        area_px: Pixels of the face.
-        centre_xy: (2,) centre of mass.
-        size_xy: (2,) width and height of its bounding box.
-        hull_xy: (N, 2) convex hull.
-        small: (h, w) float32 share of face in each cell of a small map.
-        cell_px: Image pixels to one cell of the small map, a power of two.
-    """
-
-    shape: tuple[int, int]
-    area_px: int
-    centre_xy: np.ndarray
-    size_xy: np.ndarray
-    hull_xy: np.ndarray
-    small: np.ndarray
-    cell_px: int
-
-
-def measure_face(face_mask: np.ndarray) -> FaceGeometry:
-    """Measure where the face is.
+def sample_placement(
+    item: Occluder | Texture,
+    face: FaceGeometry,
+    rng: np.random.Generator,
+    params: GenerateParams,
+    *,
+    extend_arm: bool = False,
+) -> dict[str, Any] | None:
+    """Sample where an occluder goes: hands reach for the face, the rest lies around its centre.
 
     Args:
-        face_mask: (H, W) uint8, 255 where there is face, 0 elsewhere.
+        item: The occluder, or the texture of a random shape.
+        face: The face.
+        rng: Source of the samples.
+        params: Ranges of size, shear, rotation, place and covered share.
+        extend_arm: Let a hand end anywhere in the picture; its arm is extended from there.
 
-    Raises:
-        ValueError: If there is no face in it.
+    Returns:
+        The record, whose `matrix` takes the occluder's full-size pixels, or the unit shape, to
+        the image's pixels; None if a hand cannot be placed this way, or the placement covers too
+        little or too much of the face by estimate.
     """
-    area = cv2.countNonZero(face_mask)
-    if not area:
-        raise ValueError("the mask has no face pixel; there is nothing to occlude")
-    height, width = face_mask.shape
-    shares, cell = face_mask, 1
-    while max(shares.shape) > SMALL_PX:
-        shares, cell = halve(shares), 2 * cell
-    moments = cv2.moments(shares)
-    centre = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
-    hull = thinned(convex_hull(shares, least=min(128, int(shares.max()))))
-    hull = (hull + 0.5) * cell - 0.5
-    return FaceGeometry(
-        shape=(height, width),
-        area_px=area,
-        centre_xy=(centre + 0.5) * cell - 0.5,
-        size_xy=np.ptp(hull, axis=0) + cell,
-        hull_xy=hull,
-        small=shares.astype(np.float32) / 255,
-        cell_px=cell,
-    )
+    if isinstance(item, Texture):
+        sampled = _sample_randocc(item, face, rng, params)
+    else:
+        sampled = _sample_natocc(item, face, rng, params, extend_arm=extend_arm)
+    if sampled is None:
+        return None
+    placement, estimate = sampled
+    low, high = params.covered_frac_range
+    return placement if low <= estimate <= high else None
 
 
-def face_size_px(face: FaceGeometry) -> float:
-    """Return the face's size: the square root of its area, in pixels."""
-    return math.sqrt(face.area_px)
+def _sample_natocc(
+    occluder: Occluder,
+    face: FaceGeometry,
+    rng: np.random.Generator,
+    params: GenerateParams,
+    *,
+    extend_arm: bool,
+) -> tuple[dict[str, Any], float] | None:
+    """Sample the place of a hand or an object; return its record and the estimated share."""
+    if occluder.pointing_deg is not None:
+        placed = place_hand(occluder, face, rng, params, any_end=extend_arm)
+    else:
+        placed = place_around(occluder.area_px, occluder.centre_xy, face, rng, params)
+    if placed is None:
+        return None
+    matrix, record = placed
+    record |= {"arm_drawn": False, "matrix": matrix.tolist()}
+    if not ends_outside(occluder, matrix, face.shape):
+        extended = extend_forearm(occluder, matrix, face.shape) if extend_arm else None
+        if extended is None:
+            return None
+        record["arm_drawn"] = True
+        occluder, matrix = extended
+    return record, estimate_covered(occluder, matrix, face)
 
 
-def draw_linear(
+def _sample_randocc(
+    texture: Texture, face: FaceGeometry, rng: np.random.Generator, params: GenerateParams
+) -> tuple[dict[str, Any], float]:
+    """Sample a shape, its place and what it shows; return its record and the estimated share."""
+    shape = sample_shape(rng)
+    matrix, record = place_around(1.0, np.zeros(2), face, rng, params)
+    outline = transform(matrix, np.array(shape["points"]))
+    record |= {
+        "shape": shape,
+        "matrix": matrix.tolist(),
+        "texture_matrix": sample_texture(rng, texture, outline, matrix[:, :2]).tolist(),
+    }
+    return record, estimate_polygon_covered(outline, face.small, face.cell_px)
+
+
+def sample_linear(
     area_px: float,
     face: FaceGeometry,
     rng: np.random.Generator,
@@ -91,26 +124,26 @@ def draw_linear(
     pointing_deg: float | None = None,
     towards_deg: float | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Draw size, shear and rotation.
+    """Sample size, shear and rotation.
 
-    The scale is chosen last, so that the root of the area ratio is the size drawn whatever shear
-    and rotation do (Q21, D7). A hand is first turned until its fingers point along `towards_deg`,
-    then by the small rotation, always in this order (Q25, D14, D15).
+    The scale is chosen last, so that the root of the area ratio is the size sampled whatever
+    shear and rotation do. A hand is first turned until its fingers point along `towards_deg`,
+    then by the small rotation, always in this order.
 
     Args:
         area_px: Area of the occluder before the transform.
         face: The face.
-        rng: Source of the draw.
+        rng: Source of the samples.
         params: Ranges of size, shear, rotation and place.
         pointing_deg: Direction of the fingers before the transform; None turns nothing.
-        towards_deg: Direction they shall have.
+        towards_deg: Direction that they get.
 
     Returns:
         The (2, 2) linear part, occluder pixels to image pixels, and the record.
     """
-    size = draw_uniform(rng, params.scale_range)
-    shear = draw_uniform(rng, params.shear_deg_range)
-    rotation = draw_uniform(rng, params.rotation_deg_range)
+    size = sample_uniform(rng, params.scale_range)
+    shear = sample_uniform(rng, params.shear_deg_range)
+    rotation = sample_uniform(rng, params.rotation_deg_range)
     sheared = np.array([[1.0, math.tan(math.radians(shear))], [0.0, 1.0]])
     turn = 0.0
     if towards_deg is not None and pointing_deg is not None:
@@ -122,17 +155,6 @@ def draw_linear(
     return scale * linear, record
 
 
-def direction(angle_deg: float) -> np.ndarray:
-    """Return the unit vector (x, y) of an angle: 0 right, 90 down."""
-    return np.array([math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))])
-
-
-def rotate(angle_deg: float) -> np.ndarray:
-    """Return the (2, 2) rotation that adds `angle_deg` to a direction."""
-    cosine, sine = direction(angle_deg)
-    return np.array([[cosine, -sine], [sine, cosine]])
-
-
 def place_hand(
     occluder: Occluder,
     face: FaceGeometry,
@@ -141,15 +163,15 @@ def place_hand(
     *,
     any_end: bool = False,
 ) -> tuple[np.ndarray, dict[str, Any]] | None:
-    """Draw a hand that reaches for the face's centre from outside the picture (Q24, Q25).
+    """Place a hand that reaches for the face's centre from outside the picture.
 
-    The hand comes from a random side and slides along its own axis, between touching the face's
-    rim and reaching across it. Its wrist, or where the photograph cut it off, stays outside.
+    The hand comes from a random side and slides along its axis, between touching the face's rim
+    and reaching across it. Its wrist, or where the photograph cut it off, stays outside.
 
     Args:
         occluder: The hand.
         face: The face.
-        rng: Source of the draw.
+        rng: Source of the samples.
         params: Ranges of size, shear and rotation.
         any_end: Let the hand end in the picture, too.
 
@@ -157,7 +179,7 @@ def place_hand(
         The (2, 3) affine and the record, or None if the hand is too short for the way.
     """
     towards = rng.uniform(0, 360)
-    linear, record = draw_linear(
+    linear, record = sample_linear(
         occluder.area_px,
         face,
         rng,
@@ -183,23 +205,6 @@ def place_hand(
     return affine(linear, occluder.centre_xy, centre), record
 
 
-def leave_distance(points: np.ndarray, along: np.ndarray, shape: tuple[int, int]) -> float:
-    """Return how far back along `-along` points must move until all lie outside the picture.
-
-    Args:
-        points: (N, 2) positions before the move.
-        along: (2,) unit vector.
-        shape: (H, W) of the picture.
-    """
-    if not len(points):
-        return -math.inf
-    last = np.array([shape[1], shape[0]]) - 1.0
-    rim = np.where(along > 0, -CUT_MARGIN_PX - 0.5, last + CUT_MARGIN_PX + 0.5)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        needed = (points - rim) / along  # per axis; either one is enough
-    return float(np.nanmin(np.where(np.abs(along) > 1e-9, needed, np.inf), axis=1).max())
-
-
 def place_around(
     area_px: float,
     centre_xy: np.ndarray,
@@ -207,28 +212,23 @@ def place_around(
     rng: np.random.Generator,
     params: GenerateParams,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Draw a place around the face's centre; nothing is turned toward it (Q24, D13).
+    """Sample a place around the face's centre; nothing is turned toward it.
 
     Args:
         area_px: Area of the occluder before the transform.
         centre_xy: (2,) its centre before the transform.
         face: The face.
-        rng: Source of the draw.
+        rng: Source of the samples.
         params: Ranges of size, shear, rotation and place.
 
     Returns:
         The (2, 3) affine and the record.
     """
-    linear, record = draw_linear(area_px, face, rng, params)
-    offset = [draw_uniform(rng, params.offset_frac_range) for _ in range(2)]
+    linear, record = sample_linear(area_px, face, rng, params)
+    offset = [sample_uniform(rng, params.offset_frac_range) for _ in range(2)]
     centre = face.centre_xy + np.array(offset) * face.size_xy
     record |= {"offset_frac": offset}
     return affine(linear, centre_xy, centre), record
-
-
-def affine(linear: np.ndarray, origin: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the (2, 3) affine with this linear part that takes `origin` to `target`."""
-    return np.column_stack([linear, target - linear @ origin])
 
 
 def estimate_covered(occluder: Occluder, matrix: np.ndarray, face: FaceGeometry) -> float:
@@ -245,8 +245,24 @@ def estimate_covered(occluder: Occluder, matrix: np.ndarray, face: FaceGeometry)
     return float((face.small * alpha).sum() / (255 * face.small.sum()))
 
 
-def ends_outside(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, int]) -> bool:
-    """Say whether every cut of the occluder, and a hand's wrist, lies outside the picture."""
-    points = transform(matrix, np.vstack([occluder.cut_xy, occluder.wrist_xy]))
-    outside = (points < -0.5) | (points > np.array([shape[1], shape[0]]) - 0.5)
-    return bool(outside.any(axis=1).all())
+def make_layer(
+    item: Occluder | Texture, record: Mapping[str, Any], shape: tuple[int, ...]
+) -> Layer:
+    """Place a record's occluder on an (H, W) canvas, with its soft edge.
+
+    Raises:
+        ValueError: If the record has an arm where this occluder has no wrist: it is another hand.
+    """
+    edge, placement = record["edge_sigma_px"], record["placement"]
+    padding = 1 + 2 * math.ceil(3 * max(edge, record["contact_sigma_px"]))
+    matrix = np.array(placement["matrix"])
+    if isinstance(item, Texture):
+        outline = transform(matrix, np.array(placement["shape"]["points"]))
+        texture_matrix = np.array(placement["texture_matrix"])
+        return paint_shape(item, texture_matrix, outline, shape, padding, edge)
+    if placement.get("arm_drawn"):
+        extended = extend_forearm(item, matrix, (shape[0], shape[1]))
+        if extended is None:
+            raise ValueError(f"occluder {item.key}: the record's arm is not this hand's")
+        item, matrix = extended
+    return soften(warp(item, matrix, shape, padding), edge)

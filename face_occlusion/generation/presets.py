@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
-from face_occlusion.generation.colour_transfer.colour_transfer import ColourTransferParams
+from face_occlusion.generation.colour_transfer import ColourTransferParams
+from face_occlusion.generation.geometry import Occluder
 from face_occlusion.generation.harmonisation import HarmonisationParams
 from face_occlusion.generation.harmonisation.harmoniser import RAINNET_PREFIX
-from face_occlusion.generation.occluder import Occluder
 from face_occlusion.generation.params import FaceParams, GenerateParams, ToneParams
 from face_occlusion.generation.shapes import Texture
 
@@ -32,16 +32,16 @@ SOT = ColourTransferParams(
     partial_share=0.7,
 )
 
-# Measured on held-out composites (`python -m bench.generation_quality`): the smallest colour error
-# of what needs no weights.
+# Of the methods that need no weights, the one with the smallest colour error on held-out
+# composites (`python -m bench.generation_quality`).
 STATISTICS = HarmonisationParams(method="reinhard", size_px=256, strength=0.5)
 
 # As published, where a parameter is all it takes; what else differs is in docs/paper.md.
 PUBLISHED_SOT = dataclasses.replace(SOT, mode="published", steps=15, directions_per_step=5)
 PUBLISHED = {
-    "scale_range": [0.57, 1.2],  # D7: 0.5-1 is meant for the area, then scaled by 0.8-1.2
-    "covered_frac_range": [0.0, 1.0],  # D18: no bounds
-    "opacity_range": [0.4, 0.7],  # D6
+    "scale_range": [0.57, 1.2],  # 0.5-1 is meant for the area, then scaled by 0.8-1.2
+    "covered_frac_range": [0.0, 1.0],  # no bounds
+    "opacity_range": [0.4, 0.7],
 }
 
 
@@ -109,8 +109,8 @@ def default_params(kind: str, seed: int = 1) -> GenerateParams:
 def published_params(kind: str, seed: int = 1) -> GenerateParams:
     """Return settings that come as near to the published generator as parameters can.
 
-    Its colour transfer (D1-D5), sizes (D7), opacity (D6) and missing bounds (D18), so that the
-    difference can be measured; `bench.published` holds the rest.
+    Its colour transfer, sizes, opacity and missing bounds, so that the difference can be measured;
+    `bench.published` holds the rest.
     """
     transfer = PUBLISHED_SOT if kind == "hands" else None
     return dataclasses.replace(paper_params(kind, seed=seed, colour_transfer=transfer), **PUBLISHED)
@@ -127,13 +127,13 @@ def kind_of(item: Occluder | Texture) -> str:
 
 
 def with_colours(params: GenerateParams, kind: str, colours: str) -> GenerateParams:
-    """Return settings with another way of fitting the occluder's colours.
+    """Return settings with another way of fitting the occluder's colours to the face.
 
     Args:
         params: Settings for `kind`.
         kind: `hands`, `objects` or `textures`.
-        colours: `fit` leaves the settings' own way, `keep` the occluder's colours; else a way of
-            fitting: `sot` for hands, a method of harmonisation for objects.
+        colours: `fit` keeps the way that the settings name, `keep` the occluder's colours; else a
+            way of fitting: `sot` for hands, a method of harmonisation for objects.
 
     Raises:
         ValueError: If the way is unknown or does not fit the kind.

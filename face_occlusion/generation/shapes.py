@@ -1,4 +1,4 @@
-"""Random shapes and their textures, the occluders of RandOcc (Q27).
+"""Random shapes and their textures, the occluders of RandOcc.
 
 A shape is a polygon around (0, 0) of area 1; the placement's affine gives it size and place, so
 its border is drawn once, at its final size, and never resampled.
@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_occlusion.generation.compositing import Layer, blur, drop_alpha, spread, transform, window
+from face_occlusion.generation.compositing import Layer, blur, drop_alpha, three_channels, window
 
 KINDS = ("blob", "polygon", "star", "strip", "ellipse")
 DECIMALS = 5  # of the unit polygon's points: a hundredth of a pixel on any image
@@ -34,21 +34,21 @@ class Texture:
     image: np.ndarray
 
 
-def draw_shape(rng: np.random.Generator) -> dict[str, Any]:
-    """Draw a random shape: its kind, and its outline as a polygon of area 1 around (0, 0)."""
+def sample_shape(rng: np.random.Generator) -> dict[str, Any]:
+    """Sample a random shape: its kind, and its outline as a polygon of area 1 around (0, 0)."""
     kind = KINDS[int(rng.integers(len(KINDS)))]
     outline = {
-        "blob": _draw_blob,
-        "polygon": _draw_polygon,
-        "star": _draw_star,
-        "strip": _draw_strip,
-        "ellipse": _draw_ellipse,
+        "blob": _sample_blob,
+        "polygon": _sample_polygon,
+        "star": _sample_star,
+        "strip": _sample_strip,
+        "ellipse": _sample_ellipse,
     }[kind](rng)
     return {"kind": kind, "points": np.round(unit_area(outline), DECIMALS).tolist()}
 
 
-def _draw_blob(rng: np.random.Generator) -> np.ndarray:
-    """Draw a closed smooth curve: a circle with a few random waves along its radius."""
+def _sample_blob(rng: np.random.Generator) -> np.ndarray:
+    """Sample a closed smooth curve: a circle with a few random waves along its radius."""
     angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     waves = np.arange(2, 7)
     amplitude = rng.uniform(0, 0.45, len(waves)) / waves**0.75
@@ -57,23 +57,23 @@ def _draw_blob(rng: np.random.Generator) -> np.ndarray:
     return polar(angle, np.maximum(radius, 0.15))
 
 
-def _draw_polygon(rng: np.random.Generator) -> np.ndarray:
-    """Draw a polygon of three to nine corners, seen in order from its middle."""
+def _sample_polygon(rng: np.random.Generator) -> np.ndarray:
+    """Sample a polygon of three to nine corners, seen in order from its middle."""
     corners = int(rng.integers(3, 10))
     angle = (np.arange(corners) + rng.uniform(-0.35, 0.35, corners)) * 2 * np.pi / corners
     return polar(angle, rng.uniform(0.55, 1, corners))
 
 
-def _draw_star(rng: np.random.Generator) -> np.ndarray:
-    """Draw a star of four to eleven unequal spikes."""
+def _sample_star(rng: np.random.Generator) -> np.ndarray:
+    """Sample a star of four to eleven unequal spikes."""
     spikes = int(rng.integers(4, 12))
     angle = np.linspace(0, 2 * np.pi, 2 * spikes, endpoint=False)
     radius = np.where(np.arange(2 * spikes) % 2, rng.uniform(0.3, 0.7), 1.0)
     return polar(angle, radius * rng.uniform(0.85, 1.0, 2 * spikes))
 
 
-def _draw_strip(rng: np.random.Generator) -> np.ndarray:
-    """Draw a band, three to seven times as long as wide, bent and of changing width."""
+def _sample_strip(rng: np.random.Generator) -> np.ndarray:
+    """Sample a band, three to seven times as long as wide, bent and of changing width."""
     length = rng.uniform(3, 7)
     along = np.linspace(-length / 2, length / 2, 24)
     bend = rng.uniform(-0.12, 0.12) * length
@@ -84,8 +84,8 @@ def _draw_strip(rng: np.random.Generator) -> np.ndarray:
     return np.concatenate([upper, lower[::-1]])
 
 
-def _draw_ellipse(rng: np.random.Generator) -> np.ndarray:
-    """Draw an ellipse, up to two and a half times as long as wide."""
+def _sample_ellipse(rng: np.random.Generator) -> np.ndarray:
+    """Sample an ellipse, up to two and a half times as long as wide."""
     angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     return polar(angle, np.ones_like(angle)) * (rng.uniform(1, 2.5), 1)
 
@@ -114,7 +114,7 @@ def unit_area(points: np.ndarray) -> np.ndarray:
 
 
 def fill_polygon(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Draw a filled polygon with soft borders.
+    """Paint a filled polygon with soft borders.
 
     Args:
         points: (N, 2) corners (x, y) in pixels of the result.
@@ -151,16 +151,16 @@ def estimate_polygon_covered(outline: np.ndarray, small: np.ndarray, cell_px: in
     return float((small * coverage).sum() / (255 * small.sum()))
 
 
-def draw_texture(
+def sample_texture(
     rng: np.random.Generator, texture: Texture, outline: np.ndarray, linear: np.ndarray
 ) -> np.ndarray:
-    """Draw which part of a texture a shape shows, turned and sheared with the shape.
+    """Sample which part of a texture a shape shows, turned and sheared with the shape.
 
-    The texture keeps its proportions: it is cropped, never squashed (D22). It is enlarged only
+    The texture keeps its proportions: it is cropped, never squashed. It is enlarged only
     as far as the shape outgrows it.
 
     Args:
-        rng: Source of the draw.
+        rng: Source of the samples.
         texture: The texture.
         outline: (N, 2) corners of the placed shape in image pixels.
         linear: (2, 2) linear part of the shape's placement.
@@ -180,27 +180,27 @@ def draw_texture(
     return np.column_stack([zoom * turn, turn @ (low - zoom * start)])
 
 
-def textured_layer(
+def paint_shape(
     texture: Texture,
     texture_matrix: np.ndarray,
     outline: np.ndarray,
     shape: tuple[int, ...],
-    margin: int,
+    padding: int,
     edge_sigma_px: float,
 ) -> Layer:
-    """Draw a textured shape with a soft edge (Q22) on a canvas.
+    """Paint a textured shape with a soft edge on a canvas.
 
     The texture goes on beyond the shape, so blurring the coverage alone softens the edge.
 
     Args:
         texture: The texture.
-        texture_matrix: (2, 3) affine from texture pixels to the canvas, from `draw_texture`.
+        texture_matrix: (2, 3) affine from texture pixels to the canvas, from `sample_texture`.
         outline: (N, 2) corners on the canvas.
         shape: (H, W) of the canvas.
-        margin: Pixels kept free around the shape, for blurs.
+        padding: Pixels kept free around the shape, for blurs.
         edge_sigma_px: Standard deviation of the edge's blur; 0 leaves it as drawn.
     """
-    x, y, width, height = window(outline, shape, margin)
+    x, y, width, height = window(outline, shape, padding)
     coverage = fill_polygon(outline - (x, y), (height, width))
     if edge_sigma_px > 0:
         coverage = blur(coverage, edge_sigma_px)
@@ -213,10 +213,5 @@ def textured_layer(
         flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT,
     )
-    premultiplied = cv2.multiply(drop_alpha(colour), spread(coverage), scale=1 / 255)
+    premultiplied = cv2.multiply(drop_alpha(colour), three_channels(coverage), scale=1 / 255)
     return Layer(premultiplied, coverage, x, y)
-
-
-def place_outline(points: list[list[float]], matrix: np.ndarray) -> np.ndarray:
-    """Return the (N, 2) corners of a recorded unit shape under a (2, 3) affine."""
-    return transform(matrix, np.array(points))

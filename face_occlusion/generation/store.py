@@ -1,8 +1,8 @@
 """Occluders of an image set, decoded once and shared by all workers.
 
-Cut-outs lie in one file that every worker maps into memory: the pages are the operating system's
-and are shared, so a worker's own memory does not grow with the number of occluders. Textures are
-decoded when they are drawn (1 ms each).
+Cut-outs lie in one file that every worker maps into memory: the operating system shares its
+pages, so a worker's private memory does not grow with the number of occluders. Textures are
+decoded when they are chosen (1 ms each).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.writing import file_aside
-from face_occlusion.generation.occluder import Occluder, make_occluder
+from face_occlusion.generation.geometry import Occluder, make_occluder
 from face_occlusion.generation.shapes import Texture
 
 MUCH_TO_DECODE = 2**25  # bytes: a second of work, more than it takes to start processes
@@ -44,7 +44,7 @@ class OccluderStore(Sequence[Occluder]):
         self._path = path
         self._stored: list[_Stored] = []
         self._pixels: np.memmap | None = None
-        with file_aside(path) as aside, aside.open("wb") as file:
+        with file_aside(path) as temporary, temporary.open("wb") as file:
             for occluder in occluders:
                 levels = []
                 for level in occluder.levels:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation.augmentation import apply_face
-from face_occlusion.generation.occluder import Occluder
+from face_occlusion.generation.geometry import Occluder
 from face_occlusion.generation.occlusion import regenerate
 from face_occlusion.generation.shapes import Texture
 from face_occlusion.generation.store import read_occluder

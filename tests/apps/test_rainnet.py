@@ -24,8 +24,7 @@ from face_occlusion.apps.rainnet.training_images import (
 )
 from face_occlusion.core.images import encode_jpeg, encode_rgba
 from face_occlusion.core.imageset import ImageSet, write_image_set
-from face_occlusion.generation.harmonisation.checkpoint import load_rainnet
-from face_occlusion.generation.harmonisation.rainnet import RainNet
+from face_occlusion.generation.harmonisation.rainnet import RainNet, load_rainnet
 
 PARAMS = TrainingParams(
     width=4, iterations=40, batch_size=4, learning_rate=2e-3, seed=1, num_held_out=6

@@ -11,18 +11,21 @@ from hypothesis.extra.numpy import arrays
 
 from bench import published
 from face_occlusion.generation.compositing import (
-    at_level,
     blend,
     fade,
     occlude_label,
-    pick_level,
     soften,
     soften_contact,
-    transform,
     warp,
     window,
 )
-from face_occlusion.generation.occluder import make_occluder, pyramid
+from face_occlusion.generation.geometry import (
+    at_level,
+    halved_levels,
+    make_occluder,
+    pick_level,
+    transform,
+)
 from tests.generation.drawn import SHAPE, draw_disc, draw_face, draw_hand, layer_of, premultiply
 
 
@@ -31,17 +34,10 @@ def scaled(factor, centre_from, centre_to):
     return np.column_stack([linear, np.array(centre_to) - linear @ np.array(centre_from)])
 
 
-def disc_layer(radius_px, centre_xy, colour=(90, 120, 40), shape=SHAPE, source_px=100, margin=12):
+def disc_layer(radius_px, centre_xy, colour=(90, 120, 40), shape=SHAPE, source_px=100, padding=12):
     disc = make_occluder(draw_disc(source_px, colour))
     matrix = scaled(radius_px / source_px, disc.centre_xy, centre_xy)
-    return warp(disc, matrix, shape, margin)
-
-
-def on_canvas(layer, shape=SHAPE):
-    canvas, part = layer.inside(shape)
-    alpha = np.zeros(shape, np.uint8)
-    alpha[canvas] = layer.alpha[part]
-    return alpha
+    return warp(disc, matrix, shape, padding)
 
 
 # conventions
@@ -67,7 +63,7 @@ def test_convention_a_point_is_x_then_y_and_y_points_down():
 def test_every_pyramid_level_places_the_centre_to_a_tenth_of_a_pixel(factor):
     disc = make_occluder(draw_disc(51))
     layer = warp(disc, scaled(factor, disc.centre_xy, (70.3, 90.7)), SHAPE, 4)
-    moments = cv2.moments(on_canvas(layer))
+    moments = cv2.moments(layer.coverage_on(SHAPE))
     assert moments["m10"] / moments["m00"] == pytest.approx(70.3, abs=0.1)
     assert moments["m01"] / moments["m00"] == pytest.approx(90.7, abs=0.1)
     assert moments["m00"] / 255 == pytest.approx(disc.area_px * factor**2, rel=0.02)
@@ -75,7 +71,7 @@ def test_every_pyramid_level_places_the_centre_to_a_tenth_of_a_pixel(factor):
 
 def test_a_pyramid_conserves_coverage_and_aligns_odd_sizes():
     cutout = draw_disc(37)[:-1]  # 76 x 77
-    for level, image in enumerate(pyramid(cutout)):
+    for level, image in enumerate(halved_levels(cutout)):
         moments = cv2.moments(image[..., 3])
         assert moments["m00"] * 4**level == pytest.approx(cutout[..., 3].sum(dtype=int), rel=0.02)
         x = (moments["m10"] / moments["m00"] + 0.5) * 2**level - 0.5
@@ -128,7 +124,7 @@ images = arrays(np.uint8, (11, 8, 3))
 def test_pixels_without_coverage_keep_their_bits(image, rgba, corner):
     blended, layer = image.copy(), layer_of(rgba, *corner)
     blend(blended, layer)
-    untouched = on_canvas(layer, image.shape[:2]) == 0
+    untouched = layer.coverage_on(image.shape[:2]) == 0
     np.testing.assert_array_equal(blended[untouched], image[untouched])
 
 
@@ -147,7 +143,7 @@ def test_blending_is_within_a_level_of_the_ideal(image, rgba, corner):
 def test_a_label_only_loses_pixels_covered_by_half(seg_map, rgba, corner, class_id):
     occluded, layer = seg_map.copy(), layer_of(rgba, *corner)
     occlude_label(occluded, layer, class_id)
-    covered = on_canvas(layer, seg_map.shape) >= 128
+    covered = layer.coverage_on(seg_map.shape) >= 128
     assert (occluded[covered] == class_id).all()
     np.testing.assert_array_equal(occluded[~covered], seg_map[~covered])
 
@@ -183,9 +179,9 @@ def test_d08_the_label_ends_on_the_visible_edge():
     label = np.ones(SHAPE, np.uint8)
     occlude_label(label, layer)
     label_radius = math.sqrt(np.count_nonzero(label == 0) / math.pi)
-    visible_radius = math.sqrt(on_canvas(layer).sum(dtype=float) / 255 / math.pi)
+    visible_radius = math.sqrt(layer.coverage_on(SHAPE).sum(dtype=float) / 255 / math.pi)
     assert abs(label_radius - visible_radius) < 0.25
-    hard = np.where(on_canvas(layer) >= 128, 255, 0).astype(np.uint8)
+    hard = np.where(layer.coverage_on(SHAPE) >= 128, 255, 0).astype(np.uint8)
     published_visible = math.sqrt(published.soft_alpha(hard).sum() / math.pi)
     assert label_radius - published_visible > 0.8
 
@@ -227,7 +223,7 @@ def test_d17_the_second_blur_touches_only_the_edge_over_the_face():
     blurred = image.copy()
     soften_contact(blurred, face_mask, layer, 1.2)
     changed = (blurred != image).any(axis=2)
-    alpha = on_canvas(layer)
+    alpha = layer.coverage_on(SHAPE)
     assert changed.any()
     assert not changed[(alpha == 0) | (alpha == 255)].any()
     assert not changed[seg_map == 0].any()

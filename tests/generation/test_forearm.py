@@ -1,4 +1,4 @@
-"""Arms drawn on where no hand reaches the face from outside the picture."""
+"""Forearms extended where no hand reaches the face from outside the picture."""
 
 import cv2
 import numpy as np
@@ -6,9 +6,9 @@ import pytest
 
 from face_occlusion.generation import make_occluder, occlude, regenerate
 from face_occlusion.generation.compositing import HALF, warp
-from face_occlusion.generation.forearm import grow_arm
-from face_occlusion.generation.occlusion import make_layer
-from face_occlusion.generation.placement import rotate
+from face_occlusion.generation.forearm import extend_forearm
+from face_occlusion.generation.geometry import rotate
+from face_occlusion.generation.placement import make_layer
 from tests.generation.drawn import draw_face, draw_hand, draw_wrist, plain, premultiply
 
 SHAPE = (600, 640)
@@ -23,12 +23,12 @@ def placed(hand, turn_deg, scale=0.5, at=(300, 280)):
     return np.column_stack([linear, np.array(at) - linear @ hand.centre_xy])
 
 
-def on_canvas(grown):
-    layer = warp(*grown, SHAPE, 0)
+def on_canvas(extended):
+    layer = warp(*extended, SHAPE, 0)
     canvas, part = layer.inside(SHAPE)
-    alpha, colour = np.zeros(SHAPE, np.uint8), np.zeros((*SHAPE, 3), np.uint8)
-    alpha[canvas], colour[canvas] = layer.alpha[part], layer.colour[part]
-    return colour, alpha
+    colour = np.zeros((*SHAPE, 3), np.uint8)
+    colour[canvas] = layer.colour[part]
+    return colour, layer.coverage_on(SHAPE)
 
 
 @pytest.mark.parametrize("hand", [CUT, WHOLE], ids=["cut", "whole"])
@@ -36,7 +36,7 @@ def on_canvas(grown):
 def test_an_arm_leads_out_of_the_picture_in_one_piece(hand, turn_deg):
     matrix = placed(hand, turn_deg)
     _, alone = on_canvas((hand, matrix))
-    colour, alpha = on_canvas(grow_arm(hand, matrix, SHAPE))
+    colour, alpha = on_canvas(extend_forearm(hand, matrix, SHAPE))
     border = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]]) >= HALF
     assert border.sum() > 10
     assert np.abs(np.diff(border.astype(int))).sum() <= 4  # it leaves at one place
@@ -50,25 +50,23 @@ def test_an_arm_leads_out_of_the_picture_in_one_piece(hand, turn_deg):
 
 def test_the_arm_has_no_dark_or_bright_rim():
     """Premultiplied colour over coverage is the skin's, also on the arm's soft sides."""
-    colour, alpha = on_canvas(grow_arm(CUT, placed(CUT, 20), SHAPE))
+    colour, alpha = on_canvas(extend_forearm(CUT, placed(CUT, 20), SHAPE))
     rim = (alpha > 60) & (alpha < 250)
     straight = colour[rim] * 255.0 / alpha[rim, np.newaxis]
     assert np.abs(straight - [195, 155, 125]).max() < 45
 
 
 def test_a_palm_cut_by_the_border_and_a_sleeve_s_edge_are_no_wrists():
-    assert (
-        grow_arm(make_occluder(draw_hand(), pointing_deg=90.0, enters="top"), placed(CUT, 0), SHAPE)
-        is None
-    )
+    palm = make_occluder(draw_hand(), pointing_deg=90.0, enters="top")
+    assert extend_forearm(palm, placed(CUT, 0), SHAPE) is None
     sleeved = draw_wrist()
     sleeved[:, :50, :3] = sleeved[:, :50, 3:] // 8
     hand = make_occluder(sleeved, pointing_deg=90.0, enters="top")
-    assert grow_arm(hand, placed(hand, 0), SHAPE) is None
+    assert extend_forearm(hand, placed(hand, 0), SHAPE) is None
     corner = np.full((100, 100, 4), 200, np.uint8)
     hand = make_occluder(premultiply(corner[..., :3], corner[..., 3]), pointing_deg=90.0)
-    assert grow_arm(hand, placed(hand, 0), SHAPE) is None
-    assert grow_arm(make_occluder(draw_wrist()), placed(CUT, 0), SHAPE) is None
+    assert extend_forearm(hand, placed(hand, 0), SHAPE) is None
+    assert extend_forearm(make_occluder(draw_wrist()), placed(CUT, 0), SHAPE) is None
 
 
 @pytest.mark.parametrize("hand", [CUT, WHOLE], ids=["cut", "whole"])
@@ -81,10 +79,7 @@ def test_a_face_that_no_hand_reaches_gets_an_arm_and_the_record_says_so(hand):
         assert record["placement"]["arm_drawn"]
         assert record["attempts"] > params.max_attempts // 2
         assert 0.5 <= record["placement"]["size"] <= 0.6
-        layer = make_layer(hand, record, SHAPE)
-        alpha = np.zeros(SHAPE, np.uint8)
-        canvas, part = layer.inside(SHAPE)
-        alpha[canvas] = layer.alpha[part]
+        alpha = make_layer(hand, record, SHAPE).coverage_on(SHAPE)
         border = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
         assert (border >= HALF).any()
         again, again_map = regenerate(*SMALL_FACE, hand, record)

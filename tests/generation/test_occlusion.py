@@ -20,9 +20,10 @@ from face_occlusion.generation import (
     occlude,
     regenerate,
     sample_rng,
-    stable_id,
 )
-from face_occlusion.generation.occlusion import BACKGROUND_ID, FACE_ID
+from face_occlusion.generation.augmentation import apply_face
+from face_occlusion.generation.occlusion import BACKGROUND_ID, FACE_ID, stable_id
+from face_occlusion.generation.placement import make_layer
 from face_occlusion.generation.presets import SOT, STATISTICS, default_params, published_params
 from tests.generation.drawn import (
     SHAPE,
@@ -55,8 +56,6 @@ def rng(seed=0):
 
 def turned_map(record):
     """The map before it was occluded, turned with its face."""
-    from face_occlusion.generation.augmentation import apply_face
-
     return apply_face(FACE, SEG_MAP, record["face_changes"])[1]
 
 
@@ -105,14 +104,8 @@ def test_untouched_pixels_keep_their_bits_on_request(kind, seed, coloured):
 
 def coverage(kind, record):
     """Where the occluder of a record lies: (H, W) uint8."""
-    from face_occlusion.generation.occlusion import make_layer
-
     item = next(item for item in SOURCES[kind] if item.key == record["occluder"])
-    layer = make_layer(item, record, SHAPE)
-    canvas, part = layer.inside(SHAPE)
-    alpha = np.zeros(SHAPE, np.uint8)
-    alpha[canvas] = layer.alpha[part]
-    return alpha
+    return make_layer(item, record, SHAPE).coverage_on(SHAPE)
 
 
 @pytest.mark.parametrize("kind", sorted(SOURCES))
@@ -166,18 +159,8 @@ def test_d06_opacity_is_what_is_seen():
     texture = [Texture("black", np.zeros((50, 50, 3), np.uint8))]
     settings_ = plain("textures", transparent_prob=1.0)
     image, _occluded, record = occlude(face, SEG_MAP, texture, rng(), settings_)
-    hidden = coverage_of(texture[0], record) == 255
+    hidden = make_layer(texture[0], record, SHAPE).coverage_on(SHAPE) == 255
     np.testing.assert_allclose(image[hidden], 200 * (1 - record["opacity"]), atol=1)
-
-
-def coverage_of(item, record):
-    from face_occlusion.generation.occlusion import make_layer
-
-    layer = make_layer(item, record, SHAPE)
-    canvas, part = layer.inside(SHAPE)
-    alpha = np.zeros(SHAPE, np.uint8)
-    alpha[canvas] = layer.alpha[part]
-    return alpha
 
 
 def test_d16_composites_are_neither_flipped_nor_blurred():

@@ -9,19 +9,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import published
-from face_occlusion.generation.compositing import transform, warp
-from face_occlusion.generation.occluder import make_occluder
-from face_occlusion.generation.occlusion import occlude
-from face_occlusion.generation.placement import (
+from face_occlusion.generation import make_occluder, occlude
+from face_occlusion.generation.compositing import warp
+from face_occlusion.generation.geometry import (
     direction,
-    draw_linear,
     ends_outside,
-    estimate_covered,
     leave_distance,
     measure_face,
+    rotate,
+    transform,
+)
+from face_occlusion.generation.placement import (
+    estimate_covered,
     place_around,
     place_hand,
-    rotate,
+    sample_linear,
 )
 from tests.generation.drawn import SHAPE, draw_disc, draw_face, draw_hand, plain
 
@@ -83,7 +85,7 @@ def test_a_face_of_one_pixel_and_one_that_fills_the_image_are_measured():
 @given(st.integers(0, 2**32), st.floats(-8, 8), st.floats(-180, 180))
 def test_d07_size_is_square_root_of_area_ratio_after_every_transform(seed, shear, rotation):
     params = plain("objects", shear_deg_range=[shear] * 2, rotation_deg_range=[rotation] * 2)
-    linear, record = draw_linear(DISC.area_px, FACE, rng(seed), params)
+    linear, record = sample_linear(DISC.area_px, FACE, rng(seed), params)
     size = math.sqrt(DISC.area_px * abs(np.linalg.det(linear)) / FACE.area_px)
     assert size == pytest.approx(record["size"], rel=1e-9)
     assert 0.5 <= record["size"] <= 1

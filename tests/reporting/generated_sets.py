@@ -7,7 +7,8 @@ from pathlib import Path
 from face_occlusion.core.images import encode_jpeg, encode_rgba
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.params import build, read_yaml
-from face_occlusion.generation import GenerateParams, generate_set
+from face_occlusion.generation import GenerateParams
+from face_occlusion.generation.generate import generate_set
 from tests.conftest import ROOT
 from tests.generation.drawn import draw_disc, draw_hand, draw_texture
 

@@ -19,8 +19,7 @@ from face_occlusion.apps.rainnet.composites import Composites, CompositeSource
 from face_occlusion.apps.rainnet.training_images import TrainingImages
 from face_occlusion.core.writing import write_aside
 from face_occlusion.generation.harmonisation import statistics
-from face_occlusion.generation.harmonisation.checkpoint import save_rainnet
-from face_occlusion.generation.harmonisation.rainnet import RainNet, check_side
+from face_occlusion.generation.harmonisation.rainnet import RainNet, check_side, save_rainnet
 
 HELD_OUT_SEED = 1
 MIN_AREA_PX = 100  # smaller foregrounds weigh less (Sofiiuk et al. 2021, "foreground-normalised")

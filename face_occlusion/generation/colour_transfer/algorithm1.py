@@ -1,4 +1,4 @@
-"""Algorithm 1 of the paper: prepare the face's colours before they are given to a hand.
+"""The face's colours for a transfer: sampled, and prepared by Algorithm 1 of the paper.
 
 Dark pixels of the face (eyes, brows, beard, and the black around it) that the hand has no black
 for would pull skin into black; bright ones would bleach it.
@@ -12,7 +12,70 @@ from typing import Literal, get_args
 import cv2
 import numpy as np
 
+MIN_GRID_PX = 64  # an image is not reduced below about this many pixels a side
 Reading = Literal["balanced", "literal", "published"]
+
+
+def grid_over(mask: np.ndarray, downscale: float) -> tuple[np.ndarray, ...]:
+    """Return the index of an evenly spaced grid over a mask (H, W); small masks are reduced less.
+
+    Args:
+        mask: Whose size counts.
+        downscale: Wanted spacing of the grid in pixels, at least 1.
+    """
+    factor = max(1.0, min(downscale, np.sqrt(mask.size) / MIN_GRID_PX))
+    return np.ix_(*(_cell_centres(side, max(1, round(side / factor))) for side in mask.shape))
+
+
+def _cell_centres(length: int, num: int) -> np.ndarray:
+    """Return (num,) int64 indices, evenly spaced, in the middle of the cells `cv2.resize` uses."""
+    return ((np.arange(num) + 0.5) * (length / num)).astype(np.int64)
+
+
+def sample_face(face_rgb: np.ndarray, face_mask: np.ndarray, downscale: float) -> np.ndarray:
+    """Take a face's pixels on a grid; all of them where the grid misses the face.
+
+    Args:
+        face_rgb: (H, W, 3) uint8.
+        face_mask: (H, W) bool, or uint8 where all but 0 is face.
+        downscale: Spacing of the grid in pixels.
+
+    Returns:
+        (N, 3) uint8, at least one.
+
+    Raises:
+        ValueError: If the mask is empty.
+    """
+    for factor in (downscale, 1.0):
+        grid = grid_over(face_mask, factor)
+        mask = face_mask[grid] > 0
+        if mask.any():
+            return face_rgb[grid][mask]
+    raise ValueError("face_mask must hold at least one pixel; got none")
+
+
+def face_on_black(face_rgb: np.ndarray, face_mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Sample the bounding box of a face to a size (height, width), black around the face.
+
+    Args:
+        face_rgb: (H, W, 3) uint8.
+        face_mask: (H, W) bool, or uint8 where all but 0 is face.
+        size: Height and width wanted.
+
+    Returns:
+        (*size, 3) uint8.
+
+    Raises:
+        ValueError: If the mask is empty.
+    """
+    if not face_mask.any():
+        raise ValueError("face_mask must hold at least one pixel; got none")
+    indices = []
+    for axis, num in zip((1, 0), size, strict=True):
+        used = np.flatnonzero(face_mask.any(axis=axis))
+        indices.append(used[0] + _cell_centres(used[-1] + 1 - used[0], num))
+    grid = np.ix_(*indices)
+    return np.where(face_mask[grid][..., np.newaxis] > 0, face_rgb[grid], np.uint8(0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +111,7 @@ def prepare_face(
     rng: np.random.Generator,
     reading: Reading = "balanced",
 ) -> np.ndarray:
-    """Apply Algorithm 1 (Q18): balance the dark pixels, then clip the bright ones.
+    """Apply Algorithm 1: balance the dark pixels, then clip the bright ones.
 
     `dark`: source pixels below the lower threshold in every channel. `black`: target pixels that
     are 0 in every channel. With ratio = dark / black above 1, a share of the dark pixels, drawn
@@ -57,8 +120,8 @@ def prepare_face(
 
     Readings of line 6: `balanced` replaces the share 1 - 1/ratio, so that as many dark pixels
     remain as the target has black; `literal` replaces ratio - 1, at most all; `published` is
-    `literal` with channel values counted instead of pixels (D3), and all channels of a pixel set
-    to the upper threshold when one exceeds it (D4): for comparison only.
+    `literal` with channel values counted instead of pixels, and all channels of a pixel set to
+    the upper threshold when one exceeds it: for comparison only.
 
     Args:
         source: (..., 3) uint8, the face; left unchanged.
@@ -129,6 +192,6 @@ def _dark_fractions(
 ) -> tuple[float, float]:
     """Return the dark share of the source and the black share of the target."""
     target_pixels = target.reshape(-1, 3)
-    if reading == "published":  # D3: values, whichever pixel they belong to
+    if reading == "published":  # values, whichever pixel they belong to
         return float((pixels < thresholds.lower).mean()), float((target_pixels == 0).mean())
     return float(dark.mean()), float(_all_channels(target_pixels == 0).mean())

@@ -10,6 +10,36 @@ import numpy as np
 
 from face_occlusion.generation.colour_transfer.transport import check_directions
 
+NUM_COLOURS = 512  # of the hand's, matched one to one
+
+
+def partial_change(
+    wanted: np.ndarray,
+    hand_pixels: np.ndarray,
+    directions: np.ndarray,
+    rng: np.random.Generator,
+    share: float,
+) -> np.ndarray:
+    """Match a sample of the hand one to one; others follow the sample's nearest colours.
+
+    Args:
+        wanted: (M, 3) float32 in 0-1, the face's colours.
+        hand_pixels: (N, 3) uint8, the hand's.
+        directions: (steps, batch, 3) unit vectors.
+        rng: Draws the samples of hand and face.
+        share: Share of the face's sample that is matched, in (0, 1].
+
+    Returns:
+        (N, 3) float64, the change of each hand colour, on the scale 0-1.
+    """
+    num_hand = min(NUM_COLOURS, len(hand_pixels))
+    num_face = int(np.ceil(num_hand / share))
+    start = hand_pixels.astype(np.float32) / 255
+    sample = start[rng.permutation(len(start))[:num_hand]]
+    face_sample = wanted[np.resize(rng.permutation(len(wanted)), num_face)]
+    moved = sliced_partial_transport(face_sample, sample, directions)
+    return interpolate_change(sample, moved - sample, start)
+
 
 def partial_assignment(target: np.ndarray, source: np.ndarray) -> np.ndarray:
     """Assign sorted values to distinct sorted values at the least sum of squared distances.
@@ -88,7 +118,7 @@ def sliced_partial_transport(
     return colours
 
 
-def spread(sample: np.ndarray, change: np.ndarray, colours: np.ndarray) -> np.ndarray:
+def interpolate_change(sample: np.ndarray, change: np.ndarray, colours: np.ndarray) -> np.ndarray:
     """Give each colour the mean change of its four nearest samples, weighted by closeness.
 
     Args:

@@ -63,7 +63,7 @@ def stable_argsort(values: np.ndarray) -> np.ndarray:
 
 
 def as_unit_floats(image: np.ndarray) -> np.ndarray:
-    """Return colours as float32 in 0-1; uint8 is divided by 255, floats are only cast."""
+    """Copy colours to float32 in 0-1; uint8 is divided by 255, floats are only cast."""
     if image.dtype == np.uint8:
         return image.astype(np.float32) / np.float32(255)
     return image.astype(np.float32)
@@ -74,7 +74,7 @@ def sliced_transport(source: np.ndarray, target: np.ndarray, directions: np.ndar
 
     In each step the colours of both images are projected on a batch of directions; along each,
     the i-th smallest of the target moves to the i-th smallest of the source, and the mean of the
-    batch's displacements is added (Rabin et al. 2011; Bonneel & Coeurjolly's colour transfer, Q19).
+    batch's displacements is added (Rabin et al. 2011; Bonneel & Coeurjolly's colour transfer).
     Sorting is stable: ties, such as black background, keep their raster order.
 
     Args:
@@ -89,11 +89,12 @@ def sliced_transport(source: np.ndarray, target: np.ndarray, directions: np.ndar
     Raises:
         ValueError: If the sizes differ or the directions have another shape.
     """
-    check_images(source, target)
+    if source.ndim != 3 or source.shape[2] != 3 or source.shape != target.shape:
+        raise ValueError(
+            f"source and target must share one (H, W, 3); got {source.shape}, {target.shape}"
+        )
     check_directions(directions)
     colours = as_unit_floats(target).reshape(-1, 3)
-    if colours is target.reshape(-1, 3) or np.shares_memory(colours, target):
-        colours = colours.copy()
     wanted = as_unit_floats(source).reshape(-1, 3)
     for batch in directions.astype(np.float32):
         wanted_along = np.sort(batch @ wanted.T, axis=1)  # (batch, N)
@@ -104,6 +105,14 @@ def sliced_transport(source: np.ndarray, target: np.ndarray, directions: np.ndar
             shift[k, order] = wanted_along[k] - values[order]
         colours += shift.T @ (batch / np.float32(len(batch)))
     return colours.reshape(target.shape)
+
+
+def distinct_colours(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Group equal pixels, (K, 3) uint8: colours (N, 3), each pixel's colour (K,), counts (N,)."""
+    codes = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    codes, member, counts = np.unique(codes, return_inverse=True, return_counts=True)
+    colours = np.stack([codes >> 16, (codes >> 8) & 255, codes & 255], axis=1)
+    return colours, member, counts
 
 
 def quantile_transport(
@@ -178,18 +187,6 @@ def _with_zero(sums: np.ndarray) -> np.ndarray:
     return padded
 
 
-def check_images(source: np.ndarray, target: np.ndarray) -> None:
-    """Check that both are (H, W, 3) of one size.
-
-    Raises:
-        ValueError: If they are not.
-    """
-    if source.ndim != 3 or source.shape[2] != 3 or source.shape != target.shape:
-        raise ValueError(
-            f"source and target must share one (H, W, 3); got {source.shape}, {target.shape}"
-        )
-
-
 def check_directions(directions: np.ndarray) -> None:
     """Check that directions are (steps, batch, 3) with at least one in a step.
 
@@ -198,41 +195,3 @@ def check_directions(directions: np.ndarray) -> None:
     """
     if directions.ndim != 3 or directions.shape[2] != 3 or not directions.shape[1]:
         raise ValueError(f"directions must be (steps, batch, 3); got {directions.shape}")
-
-
-def colour_distance(
-    hand_pixels: np.ndarray, face_pixels: np.ndarray, directions: np.ndarray
-) -> float:
-    """Measure how far two sets of colours are apart: the sliced 2-Wasserstein distance.
-
-    The root of the mean, over directions, of the squared distance of the quantiles; exact for
-    sets of different sizes.
-
-    Args:
-        hand_pixels: (N, 3) colours of any scale.
-        face_pixels: (M, 3) colours of that scale.
-        directions: (..., 3) unit vectors.
-
-    Returns:
-        The distance in the unit of the colours, 0 for equal sets.
-
-    Raises:
-        ValueError: If a set is empty.
-    """
-    if not len(hand_pixels) or not len(face_pixels):
-        raise ValueError(
-            f"both sets must hold pixels; got {len(hand_pixels)} and {len(face_pixels)}"
-        )
-    num_hand, num_face = len(hand_pixels), len(face_pixels)
-    ends = np.union1d(
-        np.arange(1, num_hand + 1) * num_face, np.arange(1, num_face + 1) * num_hand
-    )  # quantiles at which either sample steps on, in units of 1 / (num_hand * num_face)
-    widths = np.diff(ends, prepend=0) / ends[-1]
-    hand_index, face_index = (ends - 1) // num_face, (ends - 1) // num_hand
-    total = 0.0
-    flat = directions.reshape(-1, 3)
-    for direction in flat:
-        hand_along = np.sort(hand_pixels @ direction)[hand_index]
-        face_along = np.sort(face_pixels @ direction)[face_index]
-        total += float(((hand_along - face_along) ** 2) @ widths)
-    return float(np.sqrt(total / len(flat)))

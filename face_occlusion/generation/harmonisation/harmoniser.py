@@ -1,4 +1,4 @@
-"""Harmonise the occluder of a composite with the image around it (Q26).
+"""Harmonise the occluder of a composite with the image around it.
 
 The change of colour is computed small (256 or 512 a side) and applied at full size, weighted by
 the soft alpha. Pixels with alpha 0 keep their bits, sizes are kept, the same input gives the same
@@ -12,14 +12,15 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from face_occlusion.generation.colour_transfer.smoothing import smooth_displacement
-from face_occlusion.generation.compositing import HALF, Layer, between, spread
+from face_occlusion.generation.colour_transfer.transfer import smooth_displacement
+from face_occlusion.generation.compositing import HALF, Layer, between, three_channels
 from face_occlusion.generation.harmonisation import statistics
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 STATISTICS = {"mkl": statistics.mkl, "reinhard": statistics.reinhard}
 RAINNET_PREFIX = "rainnet:"
 SMOOTHING_PX = 1.0  # of the change, on the small grid
-REACH_PX = 3.0  # carries it on past the hard mask's edge, as a sigma: soft edges end within 9 px
+REACH_PX = 3.0  # sigma that extends it past the hard mask's edge: soft edges end within 9 px
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,14 @@ class HarmonisationParams:
 
     def __post_init__(self) -> None:
         """Check ranges; whether the checkpoint exists is checked by `Harmoniser`."""
-        check_method(self.method)
+        known = self.method in STATISTICS or self.method == "none"
+        if not known and not self.method.startswith(RAINNET_PREFIX):
+            raise ValueError(
+                f"method must be rainnet:CHECKPOINT, {', '.join(STATISTICS)} or none; "
+                f"got {self.method!r}"
+            )
+        if self.method == RAINNET_PREFIX:
+            raise ValueError(f"method must name a checkpoint after 'rainnet:'; got {self.method!r}")
         if self.size_px not in (256, 512):
             raise ValueError(f"size_px must be 256 or 512; got {self.size_px}")
         if not 0 <= self.strength <= 1:
@@ -63,7 +71,7 @@ class Harmoniser:
         self.params = params
         self.network: RainNet | None = None
         if params.method.startswith(RAINNET_PREFIX):
-            from face_occlusion.generation.harmonisation.checkpoint import load_rainnet
+            from face_occlusion.generation.harmonisation.rainnet import load_rainnet
 
             self.network = load_rainnet(Path(params.method.removeprefix(RAINNET_PREFIX)), device)
 
@@ -73,7 +81,7 @@ class Harmoniser:
         Args:
             composite: (H, W, 3) uint8 RGB, occluder over face; left unchanged.
             alpha: (H, W) the occluder's coverage, float in 0-1 or uint8 in 0-255. The statistics
-                and the network see it hard, cut at 0.5 (D26); the change is weighted by it.
+                and the network see it hard, cut at 0.5; the change is weighted by it.
 
         Returns:
             (H, W, 3) uint8 RGB. Equal to the composite where alpha is 0, and everywhere if the
@@ -82,7 +90,11 @@ class Harmoniser:
         Raises:
             ValueError: If sizes or types are others.
         """
-        _check_composite(composite, alpha)
+        if composite.dtype != np.uint8 or composite.shape != (*alpha.shape, 3):
+            raise ValueError(
+                "composite must be (H, W, 3) uint8 with an alpha of its size; "
+                f"got {composite.shape} {composite.dtype} and {alpha.shape}"
+            )
         if self.params.method == "none" or self.params.strength == 0:
             return composite.copy()
         return _apply(composite, alpha, self.colour_change(composite, alpha))
@@ -136,60 +148,13 @@ class Harmoniser:
         if affine is None or self.params.strength == 0:
             return layer
         moved = _moved(layer, self.params.strength * affine + np.eye(3, 4))
-        return Layer(cv2.min(moved, spread(layer.alpha)), layer.alpha, layer.x, layer.y)
+        return Layer(cv2.min(moved, three_channels(layer.alpha)), layer.alpha, layer.x, layer.y)
 
 
-def harmonise(
-    composite: np.ndarray,
-    alpha: np.ndarray,
-    method: str,
-    *,
-    size_px: int = 256,
-    strength: float = 1.0,
-    device: str = "cpu",
-) -> np.ndarray:
-    """Harmonise one composite; for many, build a `Harmoniser` once and call it.
-
-    Args:
-        composite: (H, W, 3) uint8 RGB.
-        alpha: (H, W) coverage of the occluder, float in 0-1 or uint8 in 0-255.
-        method: rainnet:CHECKPOINT, mkl, reinhard or none.
-        size_px: Side at which the change of colour is computed, 256 or 512.
-        strength: Share of the change that is applied, in 0-1.
-        device: Where RainNet runs.
-
-    Returns:
-        (H, W, 3) uint8 RGB; see `Harmoniser.__call__`.
-
-    Raises:
-        ValueError: If an argument is refused or the checkpoint is missing.
-    """
-    params = HarmonisationParams(method=method, size_px=size_px, strength=strength)
-    return Harmoniser(params, device)(composite, alpha)
-
-
-def check_method(method: str) -> None:
-    """Check the name of a method.
-
-    Raises:
-        ValueError: If it is none of those known, or a RainNet without a checkpoint.
-    """
-    known = method in STATISTICS or method == "none"
-    if not known and not method.removeprefix(RAINNET_PREFIX) != method:
-        raise ValueError(
-            f"method must be rainnet:CHECKPOINT, {', '.join(STATISTICS)} or none; got {method!r}"
-        )
-    if method == RAINNET_PREFIX:
-        raise ValueError(f"method must name a checkpoint behind 'rainnet:'; got {method!r}")
-
-
-def _check_composite(composite: np.ndarray, alpha: np.ndarray) -> None:
-    """Refuse other sizes and types."""
-    if composite.dtype != np.uint8 or composite.shape != (*alpha.shape, 3):
-        raise ValueError(
-            "composite must be (H, W, 3) uint8 with an alpha of its size; "
-            f"got {composite.shape} {composite.dtype} and {alpha.shape}"
-        )
+@lru_cache(maxsize=4)
+def load_harmoniser(params: HarmonisationParams) -> Harmoniser:
+    """Build a harmoniser once per process: a network takes seconds to load."""
+    return Harmoniser(params)
 
 
 def _moved(layer: Layer, affine: np.ndarray) -> np.ndarray:
@@ -238,7 +203,7 @@ def _hard_mask(alpha: np.ndarray, side: int) -> np.ndarray:
 
 
 def _extended(change: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Smooth a change within its mask and carry it on beyond, for pixels that are half covered.
+    """Smooth a change within its mask and extend it beyond, for pixels that are half covered.
 
     Args:
         change: (side, side, 3) float32.
@@ -247,9 +212,9 @@ def _extended(change: np.ndarray, inside: np.ndarray) -> np.ndarray:
     Returns:
         (side, side, 3) float32, 0 beyond reach.
     """
-    margin = int(np.ceil(3 * REACH_PX))
+    padding = int(np.ceil(3 * REACH_PX))
     window = tuple(
-        slice(max(0, used[0] - margin), used[-1] + 1 + margin)
+        slice(max(0, used[0] - padding), used[-1] + 1 + padding)
         for used in (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     )
     weight = inside[window].astype(np.float32)

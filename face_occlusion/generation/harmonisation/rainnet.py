@@ -1,4 +1,4 @@
-"""RainNet's generator (Ling et al., CVPR 2021), key for key the published network.
+"""RainNet's generator (Ling et al., CVPR 2021), key for key the published network, and its files.
 
 A U-Net whose decoder normalises the foreground's features to the background's statistics (RAIN:
 region-aware instance normalisation). Attribute names are those of the published state dict.
@@ -6,11 +6,15 @@ region-aware instance normalisation). Attribute names are those of the published
 
 from __future__ import annotations
 
+import pickle
 from collections import OrderedDict
+from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn import functional
+
+from face_occlusion.core.writing import file_aside
 
 EPSILON = 1e-5
 NUM_DOWN = 8  # the image is halved eight times, so its sides are multiples of 256
@@ -135,7 +139,7 @@ class RainNet(nn.Module):
 
         Args:
             image: (B, 3, H, W) float in [-1, 1]; H and W multiples of 256.
-            mask: (B, 1, H, W) float, exactly 0 or 1; 1 = foreground (D26).
+            mask: (B, 1, H, W) float, exactly 0 or 1; 1 = foreground.
 
         Returns:
             (B, 3, H, W) float in [-1, 1], all pixels generated: see `composite`.
@@ -221,3 +225,50 @@ def _attention(num_features: int) -> nn.Sequential:
 def _numbered(layers: dict[int, nn.Module]) -> nn.Sequential:
     """Chain layers under the numbers they have in the published state dict."""
     return nn.Sequential(OrderedDict((str(number), layer) for number, layer in layers.items()))
+
+
+def load_rainnet(path: Path, device: str | torch.device = "cpu") -> RainNet:
+    """Load a generator, published or trained here; its width is read off the weights.
+
+    Args:
+        path: State dict of the generator, `torch.save`d.
+        device: Where the network runs.
+
+    Returns:
+        The network in evaluation mode.
+
+    Raises:
+        ValueError: If the file is missing, is no checkpoint, or holds another network.
+    """
+    if not path.is_file():
+        raise ValueError(
+            f"{path}: no such RainNet checkpoint; train one with `face-occlusion train-rainnet`, "
+            "or set harmonisation to mkl, reinhard or none"
+        )
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{path}: no RainNet checkpoint: not a file of tensors") from error
+    first = state.get("model_layer0.weight") if isinstance(state, dict) else None
+    if not isinstance(first, torch.Tensor) or first.ndim != 4:
+        raise ValueError(f"{path}: no RainNet checkpoint: no tensor 'model_layer0.weight'")
+    with torch.device("meta"):
+        network = RainNet(width=first.shape[0])
+    try:
+        network.load_state_dict(state, strict=True, assign=True)
+    except RuntimeError as error:
+        reason = "; ".join(str(error).split("\n\t")[1:3]) or str(error)
+        raise ValueError(f"{path}: no RainNet generator: {reason}") from error
+    return network.to(device).float().eval().requires_grad_(False)
+
+
+def save_rainnet(network: RainNet, path: Path) -> None:
+    """Write a state dict atomically, as the published one: plain tensors under their names.
+
+    Args:
+        network: The generator, on any device.
+        path: The checkpoint's name; its folder is made.
+    """
+    state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+    with file_aside(path) as temporary:
+        torch.save(state, temporary)

@@ -1,6 +1,6 @@
 """Harmonise by colour statistics: no weights, one step, strength capped.
 
-The foreground's mean and spread move toward those of its surroundings. Without a cap a plain
+The foreground's mean and deviation move toward those of its surroundings. Without a cap a plain
 object would take on their whole contrast, and any object their mean colour, so gains and shifts
 are limited: at full strength no method is worse than none.
 """
@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-MAX_GAIN = 1.5  # a spread is stretched or shrunk at most this much
+MAX_GAIN = 1.5  # a deviation is stretched or shrunk at most this much
 MAX_SHIFT = 40.0  # a mean moves at most this far, in levels of 255
 MAX_SHIFT_LAB = 20.0  # likewise, in units of L, a, b
 SURROUNDINGS_FRAC = 0.25  # of the foreground's size: how far its surroundings reach
-MAX_COLOURS = 2048  # of either, evenly spread: more change no statistic
+MAX_COLOURS = 2048  # of either, evenly spaced: beyond this, the statistics do not change
 
 Move = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -83,7 +83,7 @@ def affine_change(
         surroundings.
     """
     near = surroundings(inside)
-    fore, back = (_spread(image[near], part[near]) for part in (inside, outside))
+    fore, back = (_subsample(image[near], part[near]) for part in (inside, outside))
     if not len(fore) or not len(back):
         return None
     change = move(fore, back)
@@ -106,8 +106,8 @@ def surroundings(inside: np.ndarray) -> tuple[slice, slice]:
     )
 
 
-def _spread(image: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Take at most `MAX_COLOURS` of the colours in a part (H, W) bool, evenly spread, float64."""
+def _subsample(image: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Take at most `MAX_COLOURS` of the colours in a part (H, W) bool, evenly spaced, float64."""
     places = np.flatnonzero(part)
     places = places[:: max(1, -(-len(places) // MAX_COLOURS))]
     return image.reshape(-1, 3)[places].astype(np.float64)

@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from face_occlusion.generation.compositing import Layer, blend
-from face_occlusion.generation.harmonisation import HarmonisationParams, Harmoniser, harmonise
-from face_occlusion.generation.harmonisation.checkpoint import save_rainnet
-from face_occlusion.generation.harmonisation.rainnet import RainNet
+from face_occlusion.generation.harmonisation import HarmonisationParams, Harmoniser
+from face_occlusion.generation.harmonisation.rainnet import RainNet, save_rainnet
 
 SIZE = (310, 220)  # H != W, neither a multiple of 256
 METHODS = ("rainnet", "mkl", "reinhard", "none")
@@ -226,19 +225,24 @@ def test_d26_the_network_sees_a_hard_mask_and_alpha_only_blends():
     np.testing.assert_allclose(change, np.broadcast_to(expected, change.shape), atol=0.51)
 
 
-def test_methods_and_settings_are_checked_by_name(checkpoint, tmp_path):
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        *(({"method": method}, "method must") for method in ("other", "rainnet:", "MKL")),
+        ({"size_px": 300}, "size_px must"),
+        ({"strength": 2}, "strength must"),
+        ({"method": "rainnet:absent.pth"}, r"absent\.pth: no such RainNet checkpoint"),
+    ],
+)
+def test_methods_and_settings_are_checked_by_name(changes, message):
+    settings = {"method": "mkl", "size_px": 256, "strength": 1} | changes
+    with pytest.raises(ValueError, match=message):
+        Harmoniser(HarmonisationParams(**settings))
+
+
+def test_sizes_are_checked_and_512_is_one(checkpoint):
     image, alpha = composite()
-    for method in ("other", "rainnet:", "MKL"):
-        with pytest.raises(ValueError, match="method must"):
-            harmonise(image, alpha, method)
-    with pytest.raises(ValueError, match="size_px must"):
-        harmonise(image, alpha, "mkl", size_px=300)
-    with pytest.raises(ValueError, match="strength must"):
-        harmonise(image, alpha, "mkl", strength=2)
-    with pytest.raises(ValueError, match=r"absent\.pth: no such RainNet checkpoint"):
-        Harmoniser(
-            HarmonisationParams(method=f"rainnet:{tmp_path}/absent.pth", size_px=256, strength=1)
-        )
+    params = HarmonisationParams(method=f"rainnet:{checkpoint}", size_px=512, strength=1)
+    assert Harmoniser(params)(image, alpha).shape == image.shape
     with pytest.raises(ValueError, match="composite must"):
-        harmonise(image, alpha[1:], "mkl")
-    assert harmonise(image, alpha, f"rainnet:{checkpoint}", size_px=512).shape == image.shape
+        Harmoniser(params)(image, alpha[1:])

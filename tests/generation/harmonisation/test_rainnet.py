@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from face_occlusion.generation.harmonisation.checkpoint import load_rainnet, save_rainnet
-from face_occlusion.generation.harmonisation.rainnet import RainNet, RegionAwareNorm
+from face_occlusion.generation.harmonisation.rainnet import (
+    RainNet,
+    RegionAwareNorm,
+    load_rainnet,
+    save_rainnet,
+)
 
 
 @pytest.fixture(scope="module")

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
 
+from bench.generation_quality import colour_distance
 from face_occlusion.generation.colour_transfer.partial_transport import (
     partial_assignment,
     sliced_partial_transport,
 )
-from face_occlusion.generation.colour_transfer.smoothing import smooth_displacement_published
+from face_occlusion.generation.colour_transfer.published import smooth_published
 from face_occlusion.generation.colour_transfer.transport import (
-    colour_distance,
     quantile_means,
     quantile_transport,
     random_directions,
@@ -57,7 +57,7 @@ def test_convention_the_target_moves_to_the_source_like_the_reference(vectors):
 
 def test_published_smoothing_is_like_the_reference(vectors):
     start = vectors["hand_rgb"].astype(np.float32) / 255
-    moved = start + smooth_displacement_published(vectors["transported"] - start)
+    moved = start + smooth_published(vectors["transported"] - start)
     assert np.abs(moved - vectors["transported_filtered"]).max() * 255 < 0.1
 
 

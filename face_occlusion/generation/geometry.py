@@ -1,4 +1,4 @@
-"""An occluder ready to be placed: premultiplied RGBA at several sizes, and its geometry.
+"""Occluders and faces as placement sees them, and the geometry that both need.
 
 Points are (x, y) in pixels of the full-size cut-out, y downwards; the centre of the first pixel is
 (0, 0). Angles are in degrees in the image: 0 points right, 90 down.
@@ -16,6 +16,8 @@ CUT_SHARE = 0.15  # a straight run along this share of a border is a cut, not a 
 MAX_HULL_POINTS = 64
 WRIST_SHARE = 0.125  # of a hand's length
 BORDERS = ("left", "right", "top", "bottom")
+SMALL_PX = 128  # limit of the longer side of the map on which a placement is tried
+CUT_PADDING_PX = 3.0  # a cut lies at least this far outside the picture: no blur brings it back
 
 
 @dataclass(frozen=True)
@@ -84,18 +86,18 @@ def make_occluder(
     hull = convex_hull(alpha)
     return Occluder(
         key=key,
-        levels=tuple(pyramid(cutout)),
+        levels=tuple(halved_levels(cutout)),
         area_px=moments["m00"] / 255,
         centre_xy=np.array([moments["m10"], moments["m01"]]) / moments["m00"],
-        hull_xy=thinned(hull),
+        hull_xy=subsample(hull),
         extent_xy=_with_borders(convex_hull(alpha, least=1)),
         pointing_deg=pointing_deg,
-        cut_xy=cut_points(alpha, enters, hand=pointing_deg is not None),
+        cut_xy=cut_points(alpha, enters, is_hand=pointing_deg is not None),
         wrist_xy=wrist_points(hull, pointing_deg),
     )
 
 
-def pyramid(cutout: np.ndarray, smallest_px: int = 16) -> list[np.ndarray]:
+def halved_levels(cutout: np.ndarray, smallest_px: int = 16) -> list[np.ndarray]:
     """Shrink premultiplied RGBA by halves, by area, until its longer side is small.
 
     A side that a halving does not divide is first filled up with transparent pixels, so that the
@@ -105,6 +107,21 @@ def pyramid(cutout: np.ndarray, smallest_px: int = 16) -> list[np.ndarray]:
     while max(levels[-1].shape[:2]) > smallest_px:
         levels.append(halve(levels[-1]))
     return levels
+
+
+def pick_level(matrix: np.ndarray, num_levels: int) -> int:
+    """Choose the size of the occluder from which `matrix` shrinks by less than two."""
+    scale = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
+    return min(max(math.floor(-math.log2(max(scale, 1e-9))), 0), num_levels - 1)
+
+
+def at_level(matrix: np.ndarray, level: int) -> np.ndarray:
+    """Rewrite an affine from full-size pixels for pixels of an occluder's level `level`."""
+    factor = 2.0**level
+    local = np.array(matrix, dtype=np.float64)
+    local[:, 2] += local[:, :2] @ np.full(2, (factor - 1) / 2)
+    local[:, :2] *= factor
+    return local
 
 
 def halve(image: np.ndarray) -> np.ndarray:
@@ -125,7 +142,7 @@ def convex_hull(alpha: np.ndarray, least: int = 128) -> np.ndarray:
     return cv2.convexHull(np.concatenate(outlines))[:, 0].astype(np.float64)
 
 
-def thinned(hull: np.ndarray) -> np.ndarray:
+def subsample(hull: np.ndarray) -> np.ndarray:
     """Keep at most `MAX_HULL_POINTS` of a hull's points."""
     return hull[:: -(-len(hull) // MAX_HULL_POINTS)]
 
@@ -137,17 +154,17 @@ def _with_borders(hull: np.ndarray) -> np.ndarray:
     return cv2.convexHull(squares)[:, 0].astype(np.float64)
 
 
-def cut_points(alpha: np.ndarray, enters: str, *, hand: bool) -> np.ndarray:
+def cut_points(alpha: np.ndarray, enters: str, *, is_hand: bool) -> np.ndarray:
     """Find where a cut-out ends in a straight cut along a border of its frame.
 
     The border at which the arm enters is one. Cut-outs are cropped to their coverage, so a whole
     hand touches the other borders in short runs; where it runs along one, it was cut there too.
-    An object may have a straight side of its own and counts as whole.
+    An object may have a straight side and counts as whole.
 
     Args:
         alpha: (H, W) uint8 coverage.
         enters: Name of the border at which an arm left the photograph, or none.
-        hand: Whether the other borders are searched as well.
+        is_hand: Whether the other borders are searched as well.
 
     Returns:
         (M, 2) float64 points (x, y) on the outer border of the cut pixels; empty if whole.
@@ -156,7 +173,7 @@ def cut_points(alpha: np.ndarray, enters: str, *, hand: bool) -> np.ndarray:
     for border in BORDERS:
         line = _border_line(alpha, border)
         along = np.flatnonzero(line >= 128)
-        is_cut = len(along) >= max(CUT_SHARE * len(line), 8) if hand else False
+        is_cut = len(along) >= max(CUT_SHARE * len(line), 8) if is_hand else False
         if len(along) and (is_cut or border == enters):
             points.append(_along_border(along[0] - 0.5, along[-1] + 0.5, border, alpha.shape))
     return np.concatenate(points) if points else np.zeros((0, 2))
@@ -166,8 +183,7 @@ def wrist_points(hull: np.ndarray, pointing_deg: float | None) -> np.ndarray:
     """Return the points of a hull in the eighth of its length away from where a hand points."""
     if pointing_deg is None:
         return np.zeros((0, 2))
-    angle = math.radians(pointing_deg)
-    along = hull @ np.array([math.cos(angle), math.sin(angle)])
+    along = hull @ direction(pointing_deg)
     return hull[along <= along.min() + WRIST_SHARE * np.ptp(along)]
 
 
@@ -183,3 +199,102 @@ def _along_border(start: float, end: float, border: str, shape: tuple[int, ...])
     along = np.linspace(start, end, 17)
     across = np.full_like(along, outer[border])
     return np.stack([across, along] if border in ("left", "right") else [along, across], axis=1)
+
+
+@dataclass(frozen=True)
+class FaceGeometry:
+    """A face's size and place.
+
+    Attributes:
+        shape: (H, W) of the image.
+        area_px: Pixels of the face.
+        centre_xy: (2,) centre of mass.
+        size_xy: (2,) width and height of its bounding box.
+        hull_xy: (N, 2) convex hull.
+        small: (h, w) float32 share of face in each cell of a small map.
+        cell_px: Image pixels to one cell of the small map, a power of two.
+    """
+
+    shape: tuple[int, int]
+    area_px: int
+    centre_xy: np.ndarray
+    size_xy: np.ndarray
+    hull_xy: np.ndarray
+    small: np.ndarray
+    cell_px: int
+
+
+def measure_face(face_mask: np.ndarray) -> FaceGeometry:
+    """Measure where the face is.
+
+    Args:
+        face_mask: (H, W) uint8, 255 where there is face, 0 elsewhere.
+
+    Raises:
+        ValueError: If there is no face in it.
+    """
+    area = cv2.countNonZero(face_mask)
+    if not area:
+        raise ValueError("the mask has no face pixel; there is nothing to occlude")
+    height, width = face_mask.shape
+    shares, cell = face_mask, 1
+    while max(shares.shape) > SMALL_PX:
+        shares, cell = halve(shares), 2 * cell
+    moments = cv2.moments(shares)
+    centre = np.array([moments["m10"], moments["m01"]]) / moments["m00"]
+    hull = subsample(convex_hull(shares, least=min(128, int(shares.max()))))
+    hull = (hull + 0.5) * cell - 0.5
+    return FaceGeometry(
+        shape=(height, width),
+        area_px=area,
+        centre_xy=(centre + 0.5) * cell - 0.5,
+        size_xy=np.ptp(hull, axis=0) + cell,
+        hull_xy=hull,
+        small=shares.astype(np.float32) / 255,
+        cell_px=cell,
+    )
+
+
+def direction(angle_deg: float) -> np.ndarray:
+    """Return the unit vector (x, y) of an angle: 0 right, 90 down."""
+    return np.array([math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))])
+
+
+def rotate(angle_deg: float) -> np.ndarray:
+    """Return the (2, 2) rotation that adds `angle_deg` to a direction."""
+    cosine, sine = direction(angle_deg)
+    return np.array([[cosine, -sine], [sine, cosine]])
+
+
+def affine(linear: np.ndarray, origin: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the (2, 3) affine with this linear part that takes `origin` to `target`."""
+    return np.column_stack([linear, target - linear @ origin])
+
+
+def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Apply a (2, 3) affine to (N, 2) points."""
+    return points @ matrix[:, :2].T + matrix[:, 2]
+
+
+def leave_distance(points: np.ndarray, along: np.ndarray, shape: tuple[int, int]) -> float:
+    """Return how far back along `-along` points must move until all lie outside the picture.
+
+    Args:
+        points: (N, 2) positions before the move.
+        along: (2,) unit vector.
+        shape: (H, W) of the picture.
+    """
+    if not len(points):
+        return -math.inf
+    last = np.array([shape[1], shape[0]]) - 1.0
+    rim = np.where(along > 0, -CUT_PADDING_PX - 0.5, last + CUT_PADDING_PX + 0.5)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        needed = (points - rim) / along  # per axis; either one is enough
+    return float(np.nanmin(np.where(np.abs(along) > 1e-9, needed, np.inf), axis=1).max())
+
+
+def ends_outside(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, int]) -> bool:
+    """Say whether every cut of the occluder, and a hand's wrist, lies outside the picture."""
+    points = transform(matrix, np.vstack([occluder.cut_xy, occluder.wrist_xy]))
+    outside = (points < -0.5) | (points > np.array([shape[1], shape[0]]) - 0.5)
+    return bool(outside.any(axis=1).all())

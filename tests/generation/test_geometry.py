@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from face_occlusion.generation.occluder import convex_hull, cut_points, make_occluder
+from face_occlusion.generation.geometry import convex_hull, cut_points, make_occluder
 from tests.generation.drawn import draw_disc, draw_hand
 
 
@@ -31,12 +31,12 @@ def test_convention_each_border_has_its_name(border, axis, value):
     rows = {"left": np.s_[10:20, :10], "right": np.s_[10:20, 20:]}
     rows |= {"top": np.s_[:10, 10:20], "bottom": np.s_[20:, 10:20]}
     alpha[rows[border]] = 255
-    points = cut_points(alpha, border, hand=True)
+    points = cut_points(alpha, border, is_hand=True)
     assert len(points) == 17
     assert (points[:, axis] == value).all()
     assert points[:, 1 - axis].min() == 9.5
     assert points[:, 1 - axis].max() == 19.5
-    np.testing.assert_array_equal(cut_points(alpha, "none", hand=True), points)
+    np.testing.assert_array_equal(cut_points(alpha, "none", is_hand=True), points)
 
 
 def test_geometry_of_a_disc():

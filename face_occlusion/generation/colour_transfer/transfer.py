@@ -1,0 +1,253 @@
+"""Give a hand the colours of the face that it will cover.
+
+The colour change is computed on a coarse grid and applied at full size: it is smooth, so a grid
+of an eighth loses half a level of 255.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+
+from face_occlusion.generation.colour_transfer.algorithm1 import (
+    face_on_black,
+    face_thresholds,
+    grid_over,
+    prepare_face,
+    sample_face,
+)
+from face_occlusion.generation.colour_transfer.partial_transport import partial_change
+from face_occlusion.generation.colour_transfer.published import transfer_published
+from face_occlusion.generation.colour_transfer.transport import (
+    distinct_colours,
+    quantile_transport,
+    random_directions,
+    random_frames,
+    sliced_transport,
+)
+
+Mode = Literal["masked", "partial", "faithful", "published"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColourTransferParams:
+    """How hands get the colours of faces.
+
+    Modes: `masked` moves the hand's pixels to the face's by their quantiles; `partial` lets a
+    share of the face's pixels stay unmatched (SPOT); `faithful` is the paper's, whole images with
+    their black background; `published` repeats the published generator, defects and all.
+    """
+
+    mode: Mode
+    steps: int
+    directions_per_step: int
+    downscale: float  # computed at 1/downscale of the hand's size; 1 = exact
+    smoothing_frac: float  # sigma of the displacement's smoothing / sqrt(height * width)
+    algorithm1: Literal["balanced", "literal", "off"]
+    strength: float  # 0 = the hand as it is, 1 = the whole transfer
+    partial_share: float  # of the face's pixels that the hand takes, mode `partial`
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if self.mode not in get_args(Mode):
+            raise ValueError(f"mode must be one of {get_args(Mode)}; got {self.mode!r}")
+        if self.algorithm1 not in ("balanced", "literal", "off"):
+            raise ValueError(
+                f"algorithm1 must be balanced, literal or off; got {self.algorithm1!r}"
+            )
+        for key in ("steps", "directions_per_step", "downscale"):
+            if not getattr(self, key) >= 1:
+                raise ValueError(f"{key} must be at least 1; got {getattr(self, key)}")
+        for key in ("smoothing_frac", "strength"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise ValueError(f"{key} must be in [0, 1]; got {getattr(self, key)}")
+        if not 0 < self.partial_share <= 1:
+            raise ValueError(f"partial_share must be in (0, 1]; got {self.partial_share}")
+
+
+def transfer_colours(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    colour: np.ndarray,
+    alpha: np.ndarray,
+    rng: np.random.Generator,
+    params: ColourTransferParams,
+) -> np.ndarray:
+    """Recolour a premultiplied hand like a face.
+
+    Args:
+        face_rgb: (H, W, 3) uint8 RGB.
+        face_mask: (H, W) bool, or uint8 where all but 0 is face.
+        colour: (h, w, 3) uint8 RGB, premultiplied by alpha; left unchanged.
+        alpha: (h, w) uint8 coverage.
+        rng: Draws the directions, and the pixels that Algorithm 1 replaces.
+        params: The mode and its settings.
+
+    Returns:
+        (h, w, 3) uint8 RGB, premultiplied: no colour exceeds alpha. What lies beyond the reach of
+        the hand's pixels is left as it is.
+
+    Raises:
+        ValueError: If sizes or types differ, the face's mask or the hand's alpha is empty. Mode
+            `published` alone returns the hand as it is where there is no face.
+    """
+    _check_input("face", face_rgb, face_mask)
+    _check_input("hand", colour, alpha)
+    if params.mode == "published":
+        directions = random_directions(rng, params.steps, params.directions_per_step)
+        return transfer_published(face_rgb, face_mask > 0, colour, alpha, directions, rng)
+    displacement = colour_displacement(face_rgb, face_mask, colour, alpha, rng, params)
+    return _add_displacement(colour, alpha, displacement)
+
+
+def _check_input(name: str, image: np.ndarray, mask: np.ndarray) -> None:
+    """Refuse input of the wrong type or size."""
+    if image.dtype != np.uint8 or image.shape != (*mask.shape, 3):
+        raise ValueError(
+            f"{name} must be (H, W, 3) uint8 with a mask of its size; "
+            f"got {image.shape} {image.dtype} and {mask.shape}"
+        )
+    if name == "face" and mask.dtype not in (np.bool_, np.uint8):
+        raise ValueError(f"face_mask must be bool or uint8; got {mask.dtype}")
+    if name == "hand" and mask.dtype != np.uint8:
+        raise ValueError(f"alpha must be uint8; got {mask.dtype}")
+
+
+def colour_displacement(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    colour: np.ndarray,
+    alpha: np.ndarray,
+    rng: np.random.Generator,
+    params: ColourTransferParams,
+) -> np.ndarray:
+    """Compute the change of colour over a hand, on a coarse grid.
+
+    Args: and Raises: as `transfer_colours`; mode `published` has no displacement of this form.
+
+    Returns:
+        (gh, gw, 3) float32 in levels of 255, of straight colours.
+    """
+    hand, share = sample_hand(colour, alpha, params.downscale)
+    move = _move_whole if params.mode == "faithful" else _move_masked
+    moved = move(face_rgb, face_mask, hand, share, rng, params)
+    sigma_px = params.smoothing_frac * np.sqrt(share.size)
+    weight = np.where(share >= 0.5, share, 0)  # fainter pixels were not moved
+    return smooth_displacement(moved * (255 * params.strength), weight, sigma_px)
+
+
+def sample_hand(
+    colour: np.ndarray, alpha: np.ndarray, downscale: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take a premultiplied hand's pixels on a grid; all of them where the grid misses the hand.
+
+    Args:
+        colour: (h, w, 3) uint8 RGB, premultiplied.
+        alpha: (h, w) uint8.
+        downscale: Spacing of the grid in pixels.
+
+    Returns:
+        (gh, gw, 3) uint8 straight colours, 0 where alpha is 0, and (gh, gw) float32 alpha in 0-1.
+
+    Raises:
+        ValueError: If alpha reaches one half nowhere.
+    """
+    for factor in (downscale, 1.0):
+        grid = grid_over(alpha, factor)
+        share = alpha[grid].astype(np.float32) * np.float32(1 / 255)
+        if (share >= 0.5).any():
+            straight = colour[grid] / np.where(share > 0, share, 1)[..., np.newaxis]
+            return np.minimum(np.rint(straight), 255).astype(np.uint8), share
+    raise ValueError("alpha must reach 0.5 somewhere: the cut-out is empty")
+
+
+def _move_masked(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    hand: np.ndarray,
+    alpha: np.ndarray,
+    rng: np.random.Generator,
+    params: ColourTransferParams,
+) -> np.ndarray:
+    """Return (gh, gw, 3) float32 in 0-1: how far hand pixels move to reach the face's colours."""
+    inside = alpha >= 0.5
+    face_pixels = sample_face(face_rgb, face_mask, params.downscale)
+    hand_pixels = hand[inside]
+    directions = random_frames(rng, params.steps, params.directions_per_step)
+    if params.algorithm1 != "off":
+        thresholds = face_thresholds(face_pixels)
+        face_pixels = prepare_face(face_pixels, hand_pixels, thresholds, rng, params.algorithm1)
+    wanted = face_pixels.astype(np.float32) / 255
+    if params.mode == "masked":
+        colours, member, counts = distinct_colours(hand_pixels)
+        start = colours.astype(np.float32) / 255
+        change = (quantile_transport(wanted, start, directions, counts) - start)[member]
+    else:
+        change = partial_change(wanted, hand_pixels, directions, rng, params.partial_share)
+    moved = np.zeros(hand.shape, np.float32)
+    moved[inside] = change
+    return moved
+
+
+def _move_whole(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    hand: np.ndarray,
+    alpha: np.ndarray,
+    rng: np.random.Generator,
+    params: ColourTransferParams,
+) -> np.ndarray:
+    """Return (gh, gw, 3) float32 in 0-1: how far whole images on black move."""
+    target = np.where(alpha[..., np.newaxis] >= 0.5, hand, np.uint8(0))
+    source = face_on_black(face_rgb, face_mask, alpha.shape)
+    directions = random_directions(rng, params.steps, params.directions_per_step)
+    if params.algorithm1 != "off":
+        thresholds = face_thresholds(sample_face(face_rgb, face_mask, params.downscale))
+        source = prepare_face(source, target, thresholds, rng, params.algorithm1)
+    moved = sliced_transport(source, target, directions)
+    return moved - target.astype(np.float32) / 255
+
+
+def smooth_displacement(
+    displacement: np.ndarray, weight: np.ndarray, sigma_px: float
+) -> np.ndarray:
+    """Average a displacement over a Gaussian neighbourhood, within a mask.
+
+    Normalised convolution (Knutsson & Westin 1993) with a separable window cut at three sigma:
+    pixels outside the mask and outside the image take no part, so texture stays and noise goes
+    without a halo.
+
+    Args:
+        displacement: (H, W, 3) float32; left unchanged.
+        weight: (H, W) float in 0-1, the share of the hand in each pixel.
+        sigma_px: Standard deviation in pixels; 0 only cuts at the mask.
+
+    Returns:
+        (H, W, 3) float32; inside and near the mask the smoothed displacement, 0 where no masked
+        pixel is within reach.
+    """
+    weight = weight.astype(np.float32)
+    if sigma_px == 0:
+        return np.where(weight[..., np.newaxis] > 0, displacement, np.float32(0))
+    stacked = np.dstack([displacement * weight[..., np.newaxis], weight])  # (H, W, 4)
+    size = 2 * int(np.ceil(3 * sigma_px)) + 1
+    kernel = cv2.getGaussianKernel(size, sigma_px).astype(np.float32)
+    blurred = cv2.sepFilter2D(stacked, -1, kernel, kernel, borderType=cv2.BORDER_CONSTANT)
+    share = blurred[..., 3:]
+    return np.divide(
+        blurred[..., :3], share, out=np.zeros_like(blurred[..., :3]), where=share > 1e-6
+    )
+
+
+def _add_displacement(
+    colour: np.ndarray, alpha: np.ndarray, displacement: np.ndarray
+) -> np.ndarray:
+    """Add alpha times a coarse change to premultiplied (h, w, 3) uint8 colours, at full size."""
+    height, width = alpha.shape
+    cover = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
+    full = cv2.resize(displacement, (width, height), interpolation=cv2.INTER_LINEAR)
+    weighted = cv2.multiply(full, cover, scale=1 / 255, dtype=cv2.CV_32F)
+    return cv2.min(cv2.add(colour, weighted, dtype=cv2.CV_8U), cover)
