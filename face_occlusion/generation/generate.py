@@ -12,7 +12,6 @@ the workers share, see `store`.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import shutil
@@ -27,6 +26,7 @@ import simplejpeg
 from tqdm import tqdm
 
 from face_occlusion.core.executors import run_tasks
+from face_occlusion.core.fingerprint import code_sha256
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import (
     ImageSet,
@@ -177,17 +177,16 @@ def _absence(faces: ImageSet, occluders: ImageSet) -> str | None:
 
 
 def fingerprint(faces: ImageSet, occluders: ImageSet, params: GenerateParams) -> str:
-    """Return a text that changes with anything that could change a byte of the set."""
-    code = hashlib.sha256()
-    package = Path(__file__).parent
-    for path in sorted([*package.rglob("*.py"), *package.parent.glob("*.py")]):
-        code.update(path.read_bytes())
+    """Return a text that changes with anything that could change a byte of the set.
+
+    The code that counts is this module and all that it reaches by import, encoders included.
+    """
     return json.dumps(
         {
             "faces": faces.sha256,
             "occluders": occluders.sha256,
             "params": dataclasses.asdict(params),
-            "code": code.hexdigest(),
+            "code": code_sha256(__name__),
             "versions": [np.__version__, cv2.__version__, simplejpeg.__version__],
         },
         indent=1,

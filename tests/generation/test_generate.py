@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import face_occlusion
 from bench import published
 from face_occlusion.core.executors import run_tasks
 from face_occlusion.core.images import encode_jpeg, encode_png
@@ -266,6 +268,30 @@ def test_finished_shards_of_other_parameters_are_not_taken_over(inputs, tmp_path
     (scratch / "set" / "000000.tar").write_bytes(b"of another run")
     generate_set(inputs["faces"], inputs["objects"], out, small("objects"), workers=1).verify()
     assert stale != fingerprint(inputs["faces"], inputs["objects"], small("objects"))
+
+
+@pytest.mark.parametrize(
+    ("edited", "changes"),
+    [
+        ("core/images/jpeg.py", True),
+        ("core/imageset/writer.py", True),
+        ("generation/harmonisation/rainnet.py", True),  # imported inside a function
+        ("generation/presets.py", True),
+        ("reporting/tables.py", False),
+    ],
+)
+def test_shards_are_not_taken_over_across_edited_code(
+    inputs, tmp_path, monkeypatch, edited, changes
+):
+    """The fingerprint holds all code that generation reaches, encoders included, and no other."""
+    package = Path(face_occlusion.__file__).parent
+    copy = shutil.copytree(package, tmp_path / "face_occlusion")
+    monkeypatch.setattr("face_occlusion.core.fingerprint.ROOT", tmp_path)
+    before = fingerprint(inputs["faces"], inputs["objects"], small("objects"))
+    with (copy / edited).open("a") as file:
+        file.write("EDITED = True\n")
+    after = fingerprint(inputs["faces"], inputs["objects"], small("objects"))
+    assert (before != after) == changes
 
 
 def test_a_set_in_use_or_being_made_is_left_alone(inputs, tmp_path):
