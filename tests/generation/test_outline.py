@@ -1,0 +1,83 @@
+"""How many modules a reader of `occlude` opens, and how often one is opened again.
+
+The outline of a call lists each function of the project once, in the order in which it is first
+called: what somebody reads who follows the code from top to bottom. A stay is a run of functions
+of one module in it; a module is entered again with each stay after its first.
+"""
+
+import itertools
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import face_occlusion
+from face_occlusion.generation import Texture, make_occluder, occlude
+from face_occlusion.generation.presets import default_params
+from tests.generation.drawn import draw_disc, draw_face, draw_hand, draw_texture, draw_wrist
+
+PACKAGE = Path(face_occlusion.__file__).parent
+MOST_MODULES = 9
+MOST_STAYS = 3
+
+
+def outline(call):
+    """Return the (module, function) pairs of a call, in the order of their first call."""
+    functions = {}
+
+    def note(frame, event, _):
+        code = frame.f_code
+        if (
+            event == "call"
+            and code.co_filename.startswith(str(PACKAGE))
+            and "<" not in code.co_name
+        ):
+            module = str(Path(code.co_filename).relative_to(PACKAGE))
+            functions.setdefault((module, code.co_qualname))
+
+    sys.setprofile(note)
+    try:
+        result = call()
+    finally:
+        sys.setprofile(None)
+    return list(functions), result
+
+
+def stays(functions):
+    """Count the stays in each module."""
+    return Counter(module for module, _ in itertools.groupby(module for module, _ in functions))
+
+
+HAND = make_occluder(draw_hand(), pointing_deg=90.0, enters="top")
+WRIST = make_occluder(draw_wrist(), pointing_deg=90.0, enters="top")
+SMALL_FACE = draw_face(shape=(600, 640), radii_frac=(0.06, 0.06))  # no hand reaches it
+CASES = {  # the occluder, the face, the kind of the settings, a module that is visited
+    "hand": (HAND, draw_face(), "hands", "generation/colour_transfer/transport.py"),
+    "object": (
+        make_occluder(draw_disc()),
+        draw_face(),
+        "objects",
+        "generation/harmonisation/statistics.py",
+    ),
+    "shape": (Texture("t", draw_texture()), draw_face(), "textures", "generation/shapes.py"),
+    "forearm": (WRIST, SMALL_FACE, "hands", "generation/forearm.py"),
+}
+
+
+@pytest.mark.parametrize("case", sorted(CASES))
+def test_a_face_s_way_is_read_in_nine_modules_each_entered_again_at_most_twice(case):
+    """Colours are fitted, faces turned or not; a forearm leads to the geometry twice more."""
+    occluder, face, kind, visited = CASES[case]
+    params, turned = default_params(kind), set()
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        functions, sample = outline(lambda rng=rng: occlude(*face, [occluder], rng, params))
+        counts, record = stays(functions), sample[2]
+        assert visited in counts
+        assert len(counts) <= MOST_MODULES, sorted(counts)
+        assert max(counts.values()) <= MOST_STAYS + 2 * (case == "forearm"), counts
+        turned.add(record["face_changes"]["matrix"] is not None)
+        assert record["placement"].get("arm_drawn", False) == (case == "forearm")
+    assert turned == {False, True}
