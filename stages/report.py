@@ -30,8 +30,8 @@ def main() -> None:
         combinations=read_section(PARAMS, "combinations"),
         models=read_section(PARAMS, "models"),
     )
-    material = gather(sections, args.scores, args.models, args.data, args.overlap)
-    write_report(material, args.out)
+    inputs = gather(sections, args.scores, args.models, args.data, args.overlap)
+    write_report(inputs, args.out)
     logging.info("report: %d runs, %s", len(sections.runs), args.out / "index.html")
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import check_at_least
-from face_occlusion.overlap.findings import Comparison, Overlap
+from face_occlusion.overlap.findings import Overlap, SetComparison
 from face_occlusion.overlap.hashes import (
     HASH_BITS,
     all_distances,
@@ -102,7 +102,7 @@ def find_overlap(
         distances = all_distances(hashes[first][:, :, :1], hashes[second])
         words, shared = compare_identities(identities[first], identities[second], first, second)
         comparisons.append(
-            Comparison(
+            SetComparison(
                 first=first,
                 second=second,
                 sizes=(len(one), len(other)),

@@ -12,7 +12,7 @@ from face_occlusion.core.writing import write_aside
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
+class ImagePair:
     """Two images and how far their closest views lie apart, in bits of 256."""
 
     first: str
@@ -21,7 +21,7 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class SetComparison:
     """Two image sets, compared.
 
     Attributes:
@@ -39,8 +39,8 @@ class Comparison:
     second: str
     sizes: tuple[int, int]
     same_release: bool
-    suspected: list[Pair]
-    closest: list[Pair]
+    suspected: list[ImagePair]
+    closest: list[ImagePair]
     identities: str
     shared_identities: int | None
 
@@ -57,7 +57,7 @@ class Overlap:
     """All comparisons and the limit they were made with."""
 
     max_bits: int
-    comparisons: list[Comparison]
+    comparisons: list[SetComparison]
 
 
 def write_overlap(path: Path, overlap: Overlap) -> None:
@@ -81,12 +81,12 @@ def read_overlap(path: Path) -> Overlap:
 
 def _overlap(values: dict[str, Any]) -> Overlap:
     comparisons = [
-        Comparison(
+        SetComparison(
             **{
                 **one,
                 "sizes": tuple(one["sizes"]),
-                "suspected": [Pair(**pair) for pair in one["suspected"]],
-                "closest": [Pair(**pair) for pair in one["closest"]],
+                "suspected": [ImagePair(**pair) for pair in one["suspected"]],
+                "closest": [ImagePair(**pair) for pair in one["closest"]],
             }
         )
         for one in values["comparisons"]

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from face_occlusion.core.classes import FACE
-from face_occlusion.overlap.findings import Pair
+from face_occlusion.overlap.findings import ImagePair
 
 HASH_SIDE = 16
 HASH_BITS = HASH_SIDE**2
@@ -130,7 +130,7 @@ def _hamming(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def close_pairs(
     distances: np.ndarray, first: list[str], second: list[str], max_bits: int
-) -> list[Pair]:
+) -> list[ImagePair]:
     """List the pairs within a distance, closest first, then by name.
 
     Args:
@@ -140,7 +140,7 @@ def close_pairs(
         max_bits: Pairs farther apart are left out.
     """
     pairs = [
-        Pair(first=first[row], second=second[column], bits=int(distances[row, column]))
+        ImagePair(first=first[row], second=second[column], bits=int(distances[row, column]))
         for row, column in np.argwhere(distances <= max_bits).tolist()
     ]
     return sorted(pairs, key=lambda pair: (pair.bits, pair.first, pair.second))
@@ -148,13 +148,13 @@ def close_pairs(
 
 def closest_pairs(
     distances: np.ndarray, first: list[str], second: list[str], number: int
-) -> list[Pair]:
+) -> list[ImagePair]:
     """List the closest pair of each image of the second set, the closest `number` of these."""
     if not distances.size:
         return []
     rows = distances.argmin(axis=0)
     pairs = [
-        Pair(first=first[row], second=second[column], bits=int(distances[row, column]))
+        ImagePair(first=first[row], second=second[column], bits=int(distances[row, column]))
         for column, row in enumerate(rows.tolist())
     ]
     return sorted(pairs, key=lambda pair: (pair.bits, pair.first, pair.second))[:number]

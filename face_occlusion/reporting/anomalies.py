@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from face_occlusion.reporting.cells import Place
+from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.claims import SYNTHETIC
 from face_occlusion.reporting.tables import Table
 from face_occlusion.reporting.verdicts import (
     BENCHMARKS,
     COMBINATIONS,
     MODELS,
+    CellPair,
     Comparison,
     Evidence,
     Outcome,
-    Pair,
     Question,
     Test,
     Verdict,
@@ -117,8 +117,8 @@ def aligned_wins(evidence: Evidence) -> str:
     above = total = 0
     for combination in COMBINATIONS:
         for model in MODELS:
-            aligned = evidence.score(Place(combination, "cofw_aligned", model))
-            plain = evidence.score(Place(combination, "cofw", model))
+            aligned = evidence.score(CellKey(combination, "cofw_aligned", model))
+            plain = evidence.score(CellKey(combination, "cofw", model))
             if aligned is not None and plain is not None:
                 above, total = above + (aligned > plain), total + 1
     return f"{above} of {total}" if total else NOT_KNOWN
@@ -132,7 +132,7 @@ def lead_of_columns(evidence: Evidence) -> dict[tuple[str, str], float]:
     leads = {}
     for benchmark in BENCHMARKS:
         for model in MODELS:
-            scores = [evidence.score(Place(name, benchmark, model)) for name in COMBINATIONS]
+            scores = [evidence.score(CellKey(name, benchmark, model)) for name in COMBINATIONS]
             known = sorted({score for score in scores if score is not None}, reverse=True)
             if len(known) > 1:
                 leads[benchmark, model] = round(known[0] - known[1], 2)
@@ -206,7 +206,7 @@ def no_narrow_lead(evidence: Evidence) -> Verdict:
         return Verdict(outcome="undecided", detail=NOT_KNOWN, cells=[])
     narrow = [lead <= NARROW for lead in leads.values()]
     outcome: Outcome = "fails" if any(narrow) else "holds"
-    cells = [Place(name, benchmark, model) for benchmark, model in leads for name in COMBINATIONS]
+    cells = [CellKey(name, benchmark, model) for benchmark, model in leads for name in COMBINATIONS]
     return Verdict(outcome=outcome, detail=narrow_leads(evidence), cells=cells)
 
 
@@ -244,9 +244,9 @@ def find_anomalies(ours: Evidence, paper: Evidence, sure: Mapping[Question, bool
     """Measure and judge every anomaly on our results and on the paper's.
 
     Args:
-        ours: Evidence with margins.
+        ours: Evidence with intervals.
         paper: Evidence without.
-        sure: Of `verdicts.sure_differences`, over claims and anomalies together.
+        sure: Of `verdicts.significant_differences`, over claims and anomalies together.
     """
     return [
         Finding(
@@ -361,7 +361,7 @@ ANOMALIES = [
         statement="Aligned COFW is above COFW in every run",
         test=Comparison(
             pairs=[
-                Pair(Place(name, "cofw_aligned", model), Place(name, "cofw", model))
+                CellPair(CellKey(name, "cofw_aligned", model), CellKey(name, "cofw", model))
                 for name in COMBINATIONS
                 for model in MODELS
             ]
@@ -405,7 +405,7 @@ def anomalies_table(findings: Sequence[Finding]) -> Table:
             "paper_detail": item.paper_verdict.detail,
             "ours_outcome": item.ours_verdict.outcome,
             "ours_detail": item.ours_verdict.detail,
-            "cells": " ".join("/".join(place) for place in item.ours_verdict.cells),
+            "cells": " ".join("/".join(key) for key in item.ours_verdict.cells),
         }
         for item in findings
     )

@@ -19,7 +19,7 @@ from face_occlusion.evaluation.bootstrap import Estimate, Resampled, estimate_su
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.evaluation.metrics import CLASSES
 from face_occlusion.evaluation.scores import ImageFacts, RunScores
-from face_occlusion.reporting.cells import Place
+from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.grid import Grid
 
 FACTOR_TITLES = {
@@ -91,8 +91,8 @@ def level_of(image: ImageFacts, factor: str, params: BreakdownParams) -> str:
         return tone_of(image.ita_deg)
     if image.covered_frac is None:
         return NOT_MEASURED
-    place = np.searchsorted(params.covered_edges, image.covered_frac, side="right")
-    return params.covered_titles[int(place)]
+    index = np.searchsorted(params.covered_edges, image.covered_frac, side="right")
+    return params.covered_titles[int(index)]
 
 
 def levels(factor: str, found: Iterable[str], params: BreakdownParams) -> list[str]:
@@ -109,13 +109,13 @@ def image_table(grid: Grid) -> pd.DataFrame:
 
 
 def _image_frames(grid: Grid) -> Iterator[pd.DataFrame]:
-    for place in grid.cells:
-        for run, part in grid.parts(place):
+    for key in grid.cells:
+        for run, part in grid.parts(key):
             view = part.views[run.headline]
             images = part.images
             yield pd.DataFrame(
                 {
-                    **place._asdict(),
+                    **key._asdict(),
                     "seed": run.seed,
                     "run": run.run,
                     "key": [image.key for image in images],
@@ -154,9 +154,9 @@ def breakdown_table(grid: Grid, params: BreakdownParams) -> pd.DataFrame:
     frame = pd.DataFrame(rows, columns=[*columns, "value", "low", "high"])
     every = [name for factor, found in order.items() for name in levels(factor, found, params)]
     frame["level"] = pd.Categorical(frame["level"], list(dict.fromkeys(every)), ordered=True)
-    keys = frame["factor"].map({factor: place for place, factor in enumerate(FACTOR_TITLES)})
+    order = frame["factor"].map({factor: index for index, factor in enumerate(FACTOR_TITLES)})
     return (
-        frame.assign(_factor=keys)
+        frame.assign(_factor=order)
         .sort_values(["_factor", "level"], kind="stable")
         .drop(columns="_factor")
         .reset_index(drop=True)
@@ -167,12 +167,12 @@ def _group_rows(
     grid: Grid, benchmark: str, factor: str, level: str, images: np.ndarray
 ) -> Iterator[dict[str, object]]:
     for combination in grid.axes.combinations:
-        places = [Place(combination, benchmark, model) for model in grid.axes.models]
-        scored = [place for place in places if grid.parts(place)]
-        resampled = {place.model: grid.resample(place, images, MEASURED) for place in scored}
+        keys = [CellKey(combination, benchmark, model) for model in grid.axes.models]
+        scored = [key for key in keys if grid.parts(key)]
+        resampled = {key.model: grid.resample(key, images, MEASURED) for key in scored}
         for measure in MEASURED:
             cells = {model: scores[measure] for model, scores in resampled.items()}
-            for model, margin in _margins(grid, cells, len(images)):
+            for model, interval in _intervals(grid, cells, len(images)):
                 yield {
                     "benchmark": benchmark,
                     "factor": factor,
@@ -181,11 +181,11 @@ def _group_rows(
                     "model": model,
                     "measure": measure,
                     "num_images": len(images),
-                    **_per_cent(margin),
+                    **_per_cent(interval),
                 }
 
 
-def _margins(
+def _intervals(
     grid: Grid, cells: dict[str, Resampled], num_images: int
 ) -> Iterator[tuple[str, Estimate]]:
     """Estimate each model's cell, and their mean where there are several."""
@@ -200,22 +200,22 @@ def _margins(
 def measure_table(grid: Grid) -> pd.DataFrame:
     """Every score of every view of every cell with its interval."""
     rows = []
-    for place in grid.cells:
-        parts = grid.parts(place)
+    for key in grid.cells:
+        parts = grid.parts(key)
         for view in parts[0][1].views if parts else ():
             if not all(view in part.views for _, part in parts):
                 continue  # a seed without this checkpoint: no mean over seeds
             for measure in MEASURES:
-                margin = grid.estimate(place, measure, view)
-                if margin is not None:
+                interval = grid.estimate(key, measure, view)
+                if interval is not None:
                     rows.append(
                         {
-                            **place._asdict(),
+                            **key._asdict(),
                             "view": view,
                             "measure": measure,
-                            **_per_cent(margin),
-                            "num_images": margin.num_images,
-                            "num_seeds": margin.num_seeds,
+                            **_per_cent(interval),
+                            "num_images": interval.num_images,
+                            "num_seeds": interval.num_seeds,
                         }
                     )
     return pd.DataFrame(rows)
@@ -238,8 +238,8 @@ def difference_table(
         for benchmark in grid.axes.benchmarks:
             for model in grid.axes.models:
                 for measure in measures:
-                    margin = grid.difference(first, second, benchmark, model, measure)
-                    if margin is not None:
+                    interval = grid.difference(first, second, benchmark, model, measure)
+                    if interval is not None:
                         rows.append(
                             {
                                 "benchmark": benchmark,
@@ -247,10 +247,10 @@ def difference_table(
                                 "first": first,
                                 "second": second,
                                 "measure": measure,
-                                **_per_cent(margin),
-                                "p_value": margin.p_value(),
-                                "num_images": margin.num_images,
-                                "num_seeds": margin.num_seeds,
+                                **_per_cent(interval),
+                                "p_value": interval.p_value(),
+                                "num_images": interval.num_images,
+                                "num_seeds": interval.num_seeds,
                             }
                         )
     return pd.DataFrame(rows)
@@ -259,14 +259,14 @@ def difference_table(
 def confusion_table(grid: Grid) -> pd.DataFrame:
     """Pixels by class and prediction, headline view; `share` is of the actual class."""
     rows = []
-    for place in grid.cells:
-        for run, part in grid.parts(place):
+    for key in grid.cells:
+        for run, part in grid.parts(key):
             matrix = part.views[run.headline].counts.sum(axis=0).reshape(2, 2)  # row = target
             for actual, counts in zip(CLASSES, matrix, strict=True):
                 for predicted, pixels in zip(CLASSES, counts, strict=True):
                     rows.append(
                         {
-                            **place._asdict(),
+                            **key._asdict(),
                             "seed": run.seed,
                             "actual": actual,
                             "predicted": predicted,
@@ -281,19 +281,19 @@ def seed_table(grid: Grid) -> pd.DataFrame:
     """The pooled mIoU of each run: several rows for a cell only where it has several seeds."""
     rows = [
         {
-            **place._asdict(),
+            **key._asdict(),
             "seed": run.seed,
             "run": run.run,
             "miou": 100 * MEASURES["miou"].of(part.views[run.headline]),
         }
-        for place in grid.cells
-        for run, part in grid.parts(place)
+        for key in grid.cells
+        for run, part in grid.parts(key)
     ]
     return pd.DataFrame(rows)
 
 
-def _per_cent(margin: Estimate) -> dict[str, float]:
-    return {"value": 100 * margin.value, "low": 100 * margin.low, "high": 100 * margin.high}
+def _per_cent(interval: Estimate) -> dict[str, float]:
+    return {"value": 100 * interval.value, "low": 100 * interval.low, "high": 100 * interval.high}
 
 
 def _joined(frames: Iterator[pd.DataFrame]) -> pd.DataFrame:

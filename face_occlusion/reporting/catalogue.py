@@ -13,7 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.reporting.cells import Place
+from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.charts import METRICS, heat_map, training_curves
 from face_occlusion.reporting.figures import (
     COLUMNS,
@@ -36,7 +36,7 @@ from face_occlusion.reporting.generated import (
     why_absent,
 )
 from face_occlusion.reporting.groups import breakdown_chart
-from face_occlusion.reporting.inputs import Material
+from face_occlusion.reporting.inputs import ReportInputs
 from face_occlusion.reporting.per_image import (
     pick_by_difference,
     pick_most_corrected,
@@ -76,22 +76,22 @@ class FigureEntry:
     in_gallery: bool = True
 
 
-def catalogue(material: Material) -> list[FigureEntry]:
+def catalogue(inputs: ReportInputs) -> list[FigureEntry]:
     """List every figure in the order of its number, ours behind the paper's."""
     entries = [
-        *_generation(material),
-        *_labels_and_alignment(material),
-        *_probe(material),
-        *_predictions(material),
-        *_sample_sheets(material),
-        *_charts(material),
+        *_generation(inputs),
+        *_labels_and_alignment(inputs),
+        *_probe(inputs),
+        *_predictions(inputs),
+        *_sample_sheets(inputs),
+        *_charts(inputs),
     ]
     return sorted(entries, key=lambda entry: entry.number or 100)
 
 
-def _generation(material: Material) -> Iterator[FigureEntry]:
+def _generation(inputs: ReportInputs) -> Iterator[FigureEntry]:
     """Figs 1, 4 and 6 to 9."""
-    sets = {Path(name).name: one for name, one in material.inventory.sets.items()}
+    sets = {Path(name).name: one for name, one in inputs.inventory.sets.items()}
     hand, moved = sets.get("natocc_hand"), sets.get("natocc_hand_sot")
     objects, shapes = sets.get("natocc_object"), sets.get("randocc_1")
     yield FigureEntry(
@@ -107,7 +107,7 @@ def _generation(material: Material) -> Iterator[FigureEntry]:
         title="Hand sets",
         caption="For each source present: hands as cut out, and generated images enlarged by two "
         "around the hand; evenly spread.",
-        draw=partial(_shown, partial(_regenerated, material, hand_sets), hand),
+        draw=partial(_shown, partial(_regenerated, inputs, hand_sets), hand),
     )
     yield FigureEntry(
         name="figure_06_algorithm1",
@@ -117,7 +117,7 @@ def _generation(material: Material) -> Iterator[FigureEntry]:
         "images on black; masked or partial: the transfer between the pixels of hand and face "
         "that made the set. The six samples that Algorithm 1 changes most in the faithful mode; "
         "below, by how many levels of 255, over the pixels it changes.",
-        draw=partial(_shown, partial(_regenerated, material, algorithm_1), moved),
+        draw=partial(_shown, partial(_regenerated, inputs, algorithm_1), moved),
     )
     yield FigureEntry(
         name="figure_07_colour_transfer",
@@ -132,7 +132,7 @@ def _generation(material: Material) -> Iterator[FigureEntry]:
         number=8,
         title="Objects without and with harmonisation",
         caption="The recorded samples made again. The six that harmonisation changes most.",
-        draw=partial(_shown, partial(_regenerated, material, harmonisation), objects),
+        draw=partial(_shown, partial(_regenerated, inputs, harmonisation), objects),
     )
     yield FigureEntry(
         name="figure_09_randocc",
@@ -152,17 +152,17 @@ def _shown(draw: Callable[..., Drawn], *image_sets: ImageSet | None) -> Drawn:
 
 
 def _regenerated(
-    material: Material, draw: Callable[[Regenerator], Drawn], image_set: ImageSet
+    inputs: ReportInputs, draw: Callable[[Regenerator], Drawn], image_set: ImageSet
 ) -> Drawn:
     """Draw a figure from samples that are made again."""
-    occluders = material.occluders[image_set.info["occluders"]]
-    faces = material.inventory.sets[f"faces/{image_set.info['faces']}"]
+    occluders = inputs.occluders[image_set.info["occluders"]]
+    faces = inputs.inventory.sets[f"faces/{image_set.info['faces']}"]
     return draw(Regenerator(image_set, faces, occluders))
 
 
-def _labels_and_alignment(material: Material) -> Iterator[FigureEntry]:
+def _labels_and_alignment(inputs: ReportInputs) -> Iterator[FigureEntry]:
     """Figs 3 and 5."""
-    faces, colour = material.inventory.sets["faces/o"], material.colour
+    faces, colour = inputs.inventory.sets["faces/o"], inputs.colour
     corrected = pick_most_corrected(faces, COLUMNS)
     yield FigureEntry(
         name="figure_03_wrong_labels",
@@ -176,7 +176,7 @@ def _labels_and_alignment(material: Material) -> Iterator[FigureEntry]:
         ),
         in_gallery=False,
     )
-    pair = find_aligned(material.benchmarks)
+    pair = find_aligned(inputs.benchmarks)
     yield FigureEntry(
         name="figure_05_alignment",
         number=5,
@@ -192,10 +192,10 @@ def _labels_and_alignment(material: Material) -> Iterator[FigureEntry]:
     )
 
 
-def _probe(material: Material) -> Iterator[FigureEntry]:
+def _probe(inputs: ReportInputs) -> Iterator[FigureEntry]:
     """Fig 10."""
-    chosen = material.sections.report.qualitative
-    image_set = material.benchmarks[chosen.benchmark]
+    chosen = inputs.sections.report.qualitative
+    image_set = inputs.benchmarks[chosen.benchmark]
     yield FigureEntry(
         name="figure_10_transparent",
         number=10,
@@ -205,25 +205,25 @@ def _probe(material: Material) -> Iterator[FigureEntry]:
         "mIoU.",
         draw=partial(
             transparent_probe,
-            material.grid,
+            inputs.grid,
             image_set,
             chosen.benchmark,
             chosen.images_per_rule,
-            material.colour,
+            inputs.colour,
         ),
     )
 
 
-def _predictions(material: Material) -> Iterator[FigureEntry]:
+def _predictions(inputs: ReportInputs) -> Iterator[FigureEntry]:
     """Figs 11 to 13: for each model the same images, picked by rule, and several combinations."""
-    grid, chosen = material.grid, material.sections.report.qualitative
+    grid, chosen = inputs.grid, inputs.sections.report.qualitative
     pair = chosen.first, chosen.second
     picks = pick_by_difference(grid, chosen.benchmark, pair, chosen.images_per_rule)
-    image_set = material.benchmarks[chosen.benchmark]
+    image_set = inputs.benchmarks[chosen.benchmark]
     shown = [name for name in chosen.combinations if name in grid.axes.combinations]
     titles = grid.axes.combinations
     for number, (model, title) in enumerate(grid.axes.models.items(), PREDICTIONS_FROM):
-        places = [Place(name, chosen.benchmark, model) for name in shown]
+        cells = [CellKey(name, chosen.benchmark, model) for name in shown]
         yield FigureEntry(
             name=f"figure_{number}_predictions_{model}",
             number=number,
@@ -231,18 +231,18 @@ def _predictions(material: Material) -> Iterator[FigureEntry]:
             caption=f"In full light: predicted face. The images where {titles[chosen.first]} "
             f"gains most, median and least over {titles[chosen.second]}, mean of the models. "
             "Below each, the image's mIoU.",
-            draw=partial(predictions, grid, image_set, picks, places, material.colour),
+            draw=partial(predictions, grid, image_set, picks, cells, inputs.colour),
         )
 
 
-def _sample_sheets(material: Material) -> Iterator[FigureEntry]:
+def _sample_sheets(inputs: ReportInputs) -> Iterator[FigureEntry]:
     """Figs 14 to 19, and sheets of the other sets and benchmarks."""
-    number_of_samples = material.sections.report.figures.sheet_images
-    for name, image_set in material.inventory.sets.items():
+    number_of_samples = inputs.sections.report.figures.sheet_images
+    for name, image_set in inputs.inventory.sets.items():
         if name.startswith("faces/"):
             continue
         short = Path(name).name
-        number, title = SHEETS.get(name, (None, material.grid.axes.benchmarks.get(short, short)))
+        number, title = SHEETS.get(name, (None, inputs.grid.axes.benchmarks.get(short, short)))
         prefix = "samples" if number is None else f"figure_{number}"
         yield FigureEntry(
             name=f"{prefix}_{short}",
@@ -251,16 +251,16 @@ def _sample_sheets(material: Material) -> Iterator[FigureEntry]:
             caption="Evenly spread; each image beside itself with its mask's outline.",
             draw=partial(
                 _shown,
-                partial(sample_sheet, number=number_of_samples, colour=material.colour),
+                partial(sample_sheet, number=number_of_samples, colour=inputs.colour),
                 image_set,
             ),
             in_gallery=False,
         )
 
 
-def _charts(material: Material) -> Iterator[FigureEntry]:
+def _charts(inputs: ReportInputs) -> Iterator[FigureEntry]:
     """Figures of our own: tables as heat maps, curves."""
-    grid, report = material.grid, material.sections.report
+    grid, report = inputs.grid, inputs.sections.report
     for number, benchmarks in ((4, report.table_4), (5, report.table_5)):
         yield FigureEntry(
             name=f"table{number}_heat_map",
@@ -275,7 +275,7 @@ def _charts(material: Material) -> Iterator[FigureEntry]:
         title=f"{grid.axes.benchmarks[chosen.benchmark]}, by groups of images",
         caption="mIoU, mean of the models, with its interval from the bootstrap over images.",
         draw=lambda: breakdown_chart(
-            material.breakdown,
+            inputs.breakdown,
             chosen.benchmark,
             grid.axes,
             {name: grid.axes.combinations[name] for name in chosen.combinations},
@@ -285,15 +285,15 @@ def _charts(material: Material) -> Iterator[FigureEntry]:
         name="training_curves",
         title="Training",
         caption=f"One line for each training set. Loss: {METRICS['loss'].note}",
-        draw=partial(_curves, material),
+        draw=partial(_curves, inputs),
         in_gallery=False,
     )
 
 
-def _curves(material: Material) -> Drawn:
-    if not any(material.curves.values()):
+def _curves(inputs: ReportInputs) -> Drawn:
+    if not any(inputs.curves.values()):
         return "no run has logged a curve"
-    return training_curves(material.grid.axes, material.run_names, material.curves, METRICS)
+    return training_curves(inputs.grid.axes, inputs.run_names, inputs.curves, METRICS)
 
 
 def draw_figures(entries: Sequence[FigureEntry], folder: Path, dpi: int) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from face_occlusion.evaluation.bootstrap import Estimate
 
 
-class Place(NamedTuple):
+class CellKey(NamedTuple):
     """Where a cell stands: keys of params.yaml."""
 
     combination: str
@@ -59,11 +59,11 @@ class PaperCell:
 
 
 @cache
-def paper_cells() -> dict[Place, PaperCell]:
+def paper_cells() -> dict[CellKey, PaperCell]:
     """Read the 135 cells, by (combination, benchmark, model)."""
     text = resources.files("face_occlusion.reporting").joinpath("paper_cells.csv").read_text()
     return {
-        Place(row["combination"], row["benchmark"], row["model"]): PaperCell(
+        CellKey(row["combination"], row["benchmark"], row["model"]): PaperCell(
             table=int(row["table"]), miou=float(row["miou"]), quantity=row["quantity"]
         )
         for row in csv.DictReader(text.splitlines())
@@ -94,7 +94,7 @@ class Cell:
     Exactly one of `estimate` and `empty` is None.
     """
 
-    place: Place
+    key: CellKey
     paper: PaperCell | None
     estimate: Estimate | None = None
     empty: str | None = None  # why there is no score
@@ -140,7 +140,7 @@ def axes_of(
     )
 
 
-def best_of_columns(cells: Sequence[Cell], *, paper: bool = False) -> set[Place]:
+def best_of_columns(cells: Sequence[Cell], *, paper: bool = False) -> set[CellKey]:
     """Find the best cells of each column (benchmark and model), ties included (Q39).
 
     Values tie when they are printed alike, to two decimals of per cent.
@@ -150,15 +150,15 @@ def best_of_columns(cells: Sequence[Cell], *, paper: bool = False) -> set[Place]
         paper: Compare the paper's values instead of ours.
 
     Returns:
-        The places of the best cells.
+        The keys of the best cells.
     """
     columns: dict[tuple[str, str], list[tuple[float, Cell]]] = {}
     for cell in cells:
         value = cell.printed if paper else cell.ours
         if value is not None:
-            columns.setdefault((cell.place.benchmark, cell.place.model), []).append((value, cell))
+            columns.setdefault((cell.key.benchmark, cell.key.model), []).append((value, cell))
     return {
-        cell.place
+        cell.key
         for column in columns.values()
         for value, cell in column
         if value == max(other for other, _ in column)

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes as Axes2D
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from face_occlusion.reporting.cells import Axes, Place, best_of_columns
+from face_occlusion.reporting.cells import Axes, CellKey, best_of_columns
 from face_occlusion.reporting.figures import COLOURS, DASHES
 from face_occlusion.reporting.grid import Grid
 
@@ -134,7 +134,9 @@ def heat_map(grid: Grid, benchmarks: Sequence[str], colour_map: str) -> Figure:
     figure = Figure(figsize=(2.4 + 2.1 * len(benchmarks), 0.8 + 0.32 * len(names)))
     panels = figure.subplots(1, len(benchmarks), sharey=True, squeeze=False)[0]
     for panel, benchmark in zip(panels, benchmarks, strict=True):
-        cells = [[grid.cells[Place(name, benchmark, model)] for model in models] for name in names]
+        cells = [
+            [grid.cells[CellKey(name, benchmark, model)] for model in models] for name in names
+        ]
         values = np.array(
             [[np.nan if cell.ours is None else cell.ours for cell in row] for row in cells]
         )
@@ -152,7 +154,7 @@ def heat_map(grid: Grid, benchmarks: Sequence[str], colour_map: str) -> Figure:
                 continue
             red, green, blue, _ = picture.cmap(picture.norm(value))
             is_light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5
-            is_best = cells[y][x].place in best
+            is_best = cells[y][x].key in best
             panel.text(
                 x,
                 y,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from face_occlusion.reporting.cells import Place
+from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.tables import Table
 from face_occlusion.reporting.verdicts import (
     BENCHMARKS,
@@ -20,9 +20,9 @@ from face_occlusion.reporting.verdicts import (
     COMBINATIONS,
     MODELS,
     TABLE_4,
+    CellPair,
     Comparison,
     Evidence,
-    Pair,
     Question,
     Test,
     Verdict,
@@ -55,9 +55,9 @@ def judge_claims(ours: Evidence, paper: Evidence, sure: Mapping[Question, bool])
     """Judge every claim on our scores and on the paper's numbers.
 
     Args:
-        ours: Evidence with margins.
+        ours: Evidence with intervals.
         paper: Evidence without.
-        sure: Of `verdicts.sure_differences`, over claims and anomalies together.
+        sure: Of `verdicts.significant_differences`, over claims and anomalies together.
     """
     return [
         Judgement(
@@ -69,9 +69,9 @@ def judge_claims(ours: Evidence, paper: Evidence, sure: Mapping[Question, bool])
 
 def _best(evidence: Evidence) -> str:
     """Name the best cell of RealOcc."""
-    scores = {place: evidence.score(place) for place in REALOCC}
-    known = {place: score for place, score in scores.items() if score is not None}
-    best = max(known, key=lambda place: known[place])
+    scores = {key: evidence.score(key) for key in REALOCC}
+    known = {key: score for key, score in scores.items() if score is not None}
+    best = max(known, key=lambda key: known[key])
     return f"best: {best.model} on {best.combination}, {known[best]:.2f}"
 
 
@@ -81,9 +81,9 @@ def _classes(evidence: Evidence) -> str:
     return f"background {background:.2f}, face {face:.2f}, mean {(background + face) / 2:.2f}"
 
 
-REALOCC = [Place(name, "realocc", model) for name in COMBINATIONS for model in MODELS]
-HIGHEST = Place("c_cm_natocc_sot", "realocc", "segformer")
-IMBALANCED = Place("c_original", "realocc", "pspnet")
+REALOCC = [CellKey(name, "realocc", model) for name in COMBINATIONS for model in MODELS]
+HIGHEST = CellKey("c_cm_natocc_sot", "realocc", "segformer")
+IMBALANCED = CellKey("c_original", "realocc", "pspnet")
 NATOCC = ("c_wo_natocc", "c_wo_natocc_sot")
 SYNTHETIC = (*NATOCC, "c_wo_randocc", "c_wo_mix")
 CLAIMS: list[Claim] = [
@@ -143,7 +143,7 @@ CLAIMS: list[Claim] = [
         text="SegFormer trained on NatOcc-SOT and C-CM achieves the highest score, 98.02",
         reading="It is above each of the 26 other cells of RealOcc",
         test=Comparison(
-            pairs=[Pair(HIGHEST, place) for place in REALOCC if place != HIGHEST], remark=_best
+            pairs=[CellPair(HIGHEST, key) for key in REALOCC if key != HIGHEST], remark=_best
         ),
     ),
     Claim(
@@ -186,7 +186,7 @@ CLAIMS: list[Claim] = [
         where="4.2 Class imbalance",
         text="Background lifts the mIoU: PSPNet on C-Original has IoU 95.04 and 83.99",
         reading="Background IoU above face IoU in that cell (RealOcc)",
-        test=Comparison(pairs=[Pair(IMBALANCED, IMBALANCED, CLASS_MEASURES)], remark=_classes),
+        test=Comparison(pairs=[CellPair(IMBALANCED, IMBALANCED, CLASS_MEASURES)], remark=_classes),
     ),
     Claim(
         key="transfer-open",
@@ -248,7 +248,7 @@ def claims_table(judgements: Sequence[Judgement]) -> Table:
             "ours_detail": item.ours.detail,
             "paper": item.paper.outcome,
             "paper_detail": item.paper.detail,
-            "cells": " ".join("/".join(place) for place in item.ours.cells),
+            "cells": " ".join("/".join(key) for key in item.ours.cells),
         }
         for item in judgements
     )

@@ -167,12 +167,12 @@ def in_rows(tiles: Sequence[Tile], per_row: int) -> list[list[Tile]]:
     return [list(tiles[start : start + per_row]) for start in range(0, len(tiles), per_row)]
 
 
-def spread(keys: list[str], number: int) -> list[str]:
+def evenly_spaced(keys: list[str], number: int) -> list[str]:
     """Pick `number` keys evenly spread over a set, all of them if there are fewer."""
     if len(keys) <= number:
         return list(keys)
-    places = np.linspace(0, len(keys) - 1, number).round().astype(int)
-    return [keys[place] for place in places]
+    indices = np.linspace(0, len(keys) - 1, number).round().astype(int)
+    return [keys[index] for index in indices]
 
 
 COLUMNS = 6
@@ -181,7 +181,7 @@ COLUMNS = 6
 def sample_sheet(image_set: ImageSet, number: int, colour: Colour) -> Figure:
     """Show samples evenly spread over a set, each beside itself with its mask (Figs 14 to 19)."""
     tiles = []
-    for key in spread(image_set.keys, number):
+    for key in evenly_spaced(image_set.keys, number):
         image = thumbnail(image_set.image(key), TILE_PX)
         mask = thumbnail_mask(image_set.seg_map(key) == 1, TILE_PX)
         tiles += [
@@ -230,7 +230,7 @@ def find_aligned(benchmarks: Mapping[str, ImageSet]) -> tuple[ImageSet, ImageSet
 def alignment(released: ImageSet, aligned: ImageSet, colour: Colour) -> Figure:
     """Show images before and after alignment, with landmarks and the square cut out (Fig 5)."""
     there = set(released.keys)
-    keys = spread([key for key in aligned.keys if key in there], COLUMNS)
+    keys = evenly_spaced([key for key in aligned.keys if key in there], COLUMNS)
     rows: list[list[Tile]] = [[], []]
     for key in keys:
         record, image = aligned.record(key), released.image(key)

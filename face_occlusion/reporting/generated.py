@@ -19,7 +19,7 @@ from face_occlusion.generation.geometry import Occluder
 from face_occlusion.generation.occlusion import regenerate
 from face_occlusion.generation.shapes import Texture
 from face_occlusion.generation.store import read_occluder
-from face_occlusion.reporting.figures import TILE_PX, Tile, picture_grid, spread
+from face_occlusion.reporting.figures import TILE_PX, Tile, evenly_spaced, picture_grid
 from face_occlusion.reporting.per_image import most_changed
 from face_occlusion.reporting.pictures import cutout_on_checks, detail, thumbnail
 
@@ -106,18 +106,18 @@ def teaser(sets: Mapping[str, ImageSet]) -> Drawn:
         image_set = sets.get(name)
         if image_set is None or why_absent(image_set):
             continue
-        covered = {key: image_set.record(key)["covered_frac"] for key in spread_keys(image_set)}
+        covered = {key: image_set.record(key)["covered_frac"] for key in candidate_keys(image_set)}
         middle = float(np.median(list(covered.values())))
         keys = [key for key, share in covered.items() if share >= middle]
-        shown = spread(keys[number % 2 :] or keys, COLUMNS)
+        shown = evenly_spaced(keys[number % 2 :] or keys, COLUMNS)
         rows.append([Tile(image=thumbnail(image_set.image(key), TILE_PX)) for key in shown])
         titles.append(title)
     return picture_grid(rows, row_titles=titles) if rows else "no generated set has images"
 
 
-def spread_keys(image_set: ImageSet) -> list[str]:
+def candidate_keys(image_set: ImageSet) -> list[str]:
     """Return the samples that a rule chooses among, evenly spread over a set."""
-    return spread(image_set.keys, CANDIDATES)
+    return evenly_spaced(image_set.keys, CANDIDATES)
 
 
 def hand_sets(samples: Regenerator) -> Drawn:
@@ -125,14 +125,16 @@ def hand_sets(samples: Regenerator) -> Drawn:
     hands = samples.occluders
     source_of = {key: str(hands.record(key).get("source", "")) for key in hands.keys}
     users: dict[str, list[str]] = {}
-    for key in spread(samples.image_set.keys, 4 * CANDIDATES):
+    for key in evenly_spaced(samples.image_set.keys, 4 * CANDIDATES):
         source = source_of[samples.image_set.record(key)["occluder"]]
         users.setdefault(source, []).append(key)
     rows, titles = [], []
     for source in sorted(set(source_of.values())):
-        keys = spread([key for key in hands.keys if source_of[key] == source], COLUMNS)
+        keys = evenly_spaced([key for key in hands.keys if source_of[key] == source], COLUMNS)
         rows.append([Tile(image=cutout_on_checks(hands.cutout(key), TILE_PX)) for key in keys])
-        rows.append([_close_up(samples, key) for key in spread(users.get(source, []), COLUMNS)])
+        rows.append(
+            [_close_up(samples, key) for key in evenly_spaced(users.get(source, []), COLUMNS)]
+        )
         titles += [source, "on faces,\nenlarged"]
     return picture_grid([row for row in rows if row], row_titles=titles)
 
@@ -160,7 +162,7 @@ def algorithm_1(samples: Regenerator) -> Drawn:
         return samples.image(key, colour_transfer=transfer)
 
     picks = most_changed(
-        spread_keys(samples.image_set),
+        candidate_keys(samples.image_set),
         lambda key: mean_change(made("faithful", "off", key), made("faithful", used, key)),
         COLUMNS,
     )
@@ -175,7 +177,7 @@ def algorithm_1(samples: Regenerator) -> Drawn:
 
 def colour_transfer(plain: ImageSet, moved: ImageSet) -> Drawn:
     """Show the same hands without and with colour transfer (Fig 7): two sets with one seed."""
-    keys = [key for key in spread_keys(moved) if _same_place(plain, moved, key)]
+    keys = [key for key in candidate_keys(moved) if _same_place(plain, moved, key)]
     if not keys:
         return "the two sets differ in more than colour: their seeds or ranges are not the same"
     picks = most_changed(keys, lambda key: mean_change(plain.image(key), moved.image(key)), COLUMNS)
@@ -194,7 +196,7 @@ def harmonisation(samples: Regenerator) -> Drawn:
         return f"{samples.image_set.info['name']} was made without harmonisation"
     without = partial(samples.image, harmonisation=None)
     picks = most_changed(
-        spread_keys(samples.image_set),
+        candidate_keys(samples.image_set),
         lambda key: mean_change(without(key), samples.image(key)),
         COLUMNS,
     )
@@ -218,10 +220,10 @@ def _versions_of(
 
 def random_shapes(image_set: ImageSet) -> Drawn:
     """Show RandOcc (Fig 9): opaque occluders, then transparent ones with their opacity."""
-    opacity = {key: _opacity(image_set.record(key)) for key in spread_keys(image_set)}
+    opacity = {key: _opacity(image_set.record(key)) for key in candidate_keys(image_set)}
     rows, titles = [], []
     for title, is_shown in (("opaque", lambda v: v >= 1), ("transparent", lambda v: v < 1)):
-        keys = spread([key for key, value in opacity.items() if is_shown(value)], COLUMNS)
+        keys = evenly_spaced([key for key, value in opacity.items() if is_shown(value)], COLUMNS)
         if keys:
             rows.append([_opaque_or_not(image_set, key, opacity[key]) for key in keys])
             titles.append(title)

@@ -1,4 +1,4 @@
-"""The grid of results: every combination, benchmark and model, with margins and the paper's cell.
+"""The grid of results: every combination, benchmark and model, with intervals and the paper's cell.
 
 The grid comes from the parameters (`runs`, `combinations`, `models`), never from the files found:
 a score file of a run that left the grid is not shown, and a run without scores is an error.
@@ -23,7 +23,7 @@ from face_occlusion.evaluation.bootstrap import (
 )
 from face_occlusion.evaluation.measures import MEASURES, ViewCounts, resample_every, summarise
 from face_occlusion.evaluation.scores import BenchmarkScores, ImageFacts, RunScores
-from face_occlusion.reporting.cells import Axes, Cell, Place, paper_cells
+from face_occlusion.reporting.cells import Axes, Cell, CellKey, paper_cells
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class BootstrapParams:
 
 
 class Grid:
-    """All results of a profile, with margins by a paired bootstrap over images (and seeds).
+    """All results of a profile, with intervals by a paired bootstrap over images (and seeds).
 
     Args:
         axes: What the grid spans.
@@ -67,18 +67,18 @@ class Grid:
                     f"run '{name}': scored as {scores.model} on '{scores.combination}', which "
                     "params.yaml no longer has; score the run again"
                 )
-            self._place_run(name, (by_title[scores.combination], scores.model), scores)
+            self._add_run(name, (by_title[scores.combination], scores.model), scores)
         self._check_comparable()
         self._weights: dict[str, np.ndarray] = {}
-        self._resampled: dict[tuple[Place, str, str], Resampled] = {}
-        self._num_images: dict[tuple[Place, str, str], int] = {}
+        self._resampled: dict[tuple[CellKey, str, str], Resampled] = {}
+        self._num_images: dict[tuple[CellKey, str, str], int] = {}
         self.cells = {
-            place: self._cell(place)
-            for place in starmap(Place, product(axes.combinations, axes.benchmarks, axes.models))
+            key: self._cell(key)
+            for key in starmap(CellKey, product(axes.combinations, axes.benchmarks, axes.models))
         }
 
-    def _place_run(self, name: str, place: tuple[str, str], scores: RunScores) -> None:
-        mates = self.runs.setdefault(place, [])
+    def _add_run(self, name: str, key: tuple[str, str], scores: RunScores) -> None:
+        mates = self.runs.setdefault(key, [])
         for mate in mates:
             if mate.seed == scores.seed:
                 raise ValueError(
@@ -112,26 +112,26 @@ class Grid:
     def select(self, benchmarks: Sequence[str]) -> list[Cell]:
         """Return the cells of some benchmarks, row by row of a table."""
         return [
-            self.cells[Place(combination, benchmark, model)]
+            self.cells[CellKey(combination, benchmark, model)]
             for combination in self.axes.combinations
             for benchmark in benchmarks
             for model in self.axes.models
         ]
 
-    def first_run(self, place: Place) -> RunScores | None:
+    def first_run(self, key: CellKey) -> RunScores | None:
         """Return the run of a cell whose single images are shown: that of the lowest seed."""
-        runs = self.runs.get((place.combination, place.model))
+        runs = self.runs.get((key.combination, key.model))
         return runs[0] if runs else None
 
-    def parts(self, place: Place) -> list[tuple[RunScores, BenchmarkScores]]:
+    def parts(self, key: CellKey) -> list[tuple[RunScores, BenchmarkScores]]:
         """Return a cell's runs, one for each seed, with their scores; none for an empty cell."""
-        runs = self.runs.get((place.combination, place.model), [])
-        pairs = [(run, run.benchmarks.get(place.benchmark)) for run in runs]
+        runs = self.runs.get((key.combination, key.model), [])
+        pairs = [(run, run.benchmarks.get(key.benchmark)) for run in runs]
         return [(run, part) for run, part in pairs if part is not None and part.absent is None]
 
-    def view(self, place: Place) -> ViewCounts | None:
+    def view(self, key: CellKey) -> ViewCounts | None:
         """Return the headline counts of a cell's first run; None for an empty cell."""
-        for run, part in self.parts(place):
+        for run, part in self.parts(key):
             return part.views[run.headline]
         return None
 
@@ -151,11 +151,11 @@ class Grid:
         Returns:
             The estimate, or None if either cell is empty.
         """
-        places = Place(first, benchmark, model), Place(second, benchmark, model)
-        return self.compare(*places, (measure, measure))
+        keys = CellKey(first, benchmark, model), CellKey(second, benchmark, model)
+        return self.compare(*keys, (measure, measure))
 
     def compare(
-        self, first: Place, second: Place, measures: tuple[str, str] = ("miou", "miou")
+        self, first: CellKey, second: CellKey, measures: tuple[str, str] = ("miou", "miou")
     ) -> Estimate | None:
         """Estimate first less second cell, as a fraction.
 
@@ -182,71 +182,71 @@ class Grid:
             return estimate_cell(gap, num_images, self.params.confidence, rng)
         return estimate_difference(*cells, num_images, self.params.confidence, rng)
 
-    def estimate(self, place: Place, measure: str, view: str | None = None) -> Estimate | None:
+    def estimate(self, key: CellKey, measure: str, view: str | None = None) -> Estimate | None:
         """Estimate any measure of a cell, as a fraction; None for an empty cell.
 
         Args:
-            place: The cell.
+            key: The cell.
             measure: A key of `MEASURES`.
             view: The view; the run's headline by default.
         """
-        parts = self.parts(place)
+        parts = self.parts(key)
         if not parts:
             return None
         return estimate_cell(
-            self.resampled(place, measure, view),
-            self.num_images(place, measure, view),
+            self.resampled(key, measure, view),
+            self.num_images(key, measure, view),
             self.params.confidence,
-            self.rng("/".join(place)),
+            self.rng("/".join(key)),
         )
 
-    def num_images(self, place: Place, measure: str, view: str | None = None) -> int:
-        """Count the images of a cell that hold something to score, which a margin rests on.
+    def num_images(self, key: CellKey, measure: str, view: str | None = None) -> int:
+        """Count the images of a cell that hold something to score, which an interval rests on.
 
         Fewer than the benchmark's where, say, most faces have no occluded region: an interval
         that takes the others for evidence is too narrow.
         """
-        key = place, measure, view or ""
-        if key not in self._num_images:
+        asked = key, measure, view or ""
+        if asked not in self._num_images:
             scores = (
                 MEASURES[measure].per_image(part.views[view or run.headline])
-                for run, part in self.parts(place)
+                for run, part in self.parts(key)
             )
-            self._num_images[key] = min(int((~np.isnan(score)).sum()) for score in scores)
-        return self._num_images[key]
+            self._num_images[asked] = min(int((~np.isnan(score)).sum()) for score in scores)
+        return self._num_images[asked]
 
-    def resampled(self, place: Place, measure: str, view: str | None = None) -> Resampled:
+    def resampled(self, key: CellKey, measure: str, view: str | None = None) -> Resampled:
         """Return a measure of a cell with its resamples; one benchmark, the same resamples.
 
         Raises:
             ValueError: If the cell is empty.
         """
-        parts = self.parts(place)
+        parts = self.parts(key)
         if not parts:
-            raise ValueError(f"no scores for {place}")
+            raise ValueError(f"no scores for {key}")
         view = view or parts[0][0].headline
-        if (place, measure, view) not in self._resampled:
-            weights = self.weights(place.benchmark)
+        if (key, measure, view) not in self._resampled:
+            weights = self.weights(key.benchmark)
             self._resampled |= {
-                (place, name, view): cell
+                (key, name, view): cell
                 for name, cell in _resample([part.views[view] for _, part in parts], weights)
             }
-        return self._resampled[place, measure, view]
+        return self._resampled[key, measure, view]
 
     def resample(
-        self, place: Place, images: np.ndarray, measures: Sequence[str]
+        self, key: CellKey, images: np.ndarray, measures: Sequence[str]
     ) -> dict[str, Resampled]:
         """Score some images of a cell, headline view.
 
         The resamples are those of the whole benchmark: what they drew of these images.
 
         Args:
-            place: A cell with scores.
+            key: A cell with scores.
             images: (n,) numbers of the images.
             measures: Keys of `MEASURES`.
         """
-        weights = self.weights(place.benchmark)[:, images]
-        views = [part.views[run.headline].take(images) for run, part in self.parts(place)]
+        weights = self.weights(key.benchmark)[:, images]
+        views = [part.views[run.headline].take(images) for run, part in self.parts(key)]
         return dict(_resample(views, weights, measures))
 
     def weights(self, benchmark: str) -> np.ndarray:
@@ -263,20 +263,20 @@ class Grid:
         """Return the randomness of one purpose, from its name: order changes nothing."""
         return np.random.default_rng([zlib.crc32(name.encode()), self.params.seed])
 
-    def _cell(self, place: Place) -> Cell:
-        paper = paper_cells().get(place)
-        runs = self.runs.get((place.combination, place.model))
+    def _cell(self, key: CellKey) -> Cell:
+        paper = paper_cells().get(key)
+        runs = self.runs.get((key.combination, key.model))
         if not runs:
-            return Cell(place=place, paper=paper, empty="no such run in params.yaml")
-        parts = self.parts(place)
+            return Cell(key=key, paper=paper, empty="no such run in params.yaml")
+        parts = self.parts(key)
         if not parts:
-            part = runs[0].benchmarks.get(place.benchmark)
+            part = runs[0].benchmarks.get(key.benchmark)
             reason = part.absent if part else "not among evaluate.benchmarks in params.yaml"
-            return Cell(place=place, paper=paper, empty=reason, run=runs[0].run)
+            return Cell(key=key, paper=paper, empty=reason, run=runs[0].run)
         return Cell(
-            place=place,
+            key=key,
             paper=paper,
-            estimate=self.estimate(place, "miou"),
+            estimate=self.estimate(key, "miou"),
             run=runs[0].run,
             seeds=[run.seed for run, _ in parts],
             num_images=len(parts[0][1].images),
@@ -314,7 +314,7 @@ def _mean_scores(parts: Sequence[BenchmarkScores]) -> dict[str, dict[str, float]
 
 def mean_over_models(grid: Grid, combination: str, benchmark: str) -> float | None:
     """Average a combination's mIoU on a benchmark over the models with a score, per cent."""
-    cells = [grid.cells[Place(combination, benchmark, model)] for model in grid.axes.models]
+    cells = [grid.cells[CellKey(combination, benchmark, model)] for model in grid.axes.models]
     scores = [cell.estimate.value for cell in cells if cell.estimate is not None]
     return round(100 * sum(scores) / len(scores), 2) if scores else None
 
@@ -328,9 +328,9 @@ def mean_difference(grid: Grid, first: str, second: str, benchmark: str) -> Esti
     terms, number = [], len(grid.axes.models)
     for model in grid.axes.models:
         for combination, weight in ((first, 1 / number), (second, -1 / number)):
-            place = Place(combination, benchmark, model)
-            if not grid.parts(place):
+            key = CellKey(combination, benchmark, model)
+            if not grid.parts(key):
                 return None
-            terms.append((weight, grid.resampled(place, "miou")))
+            terms.append((weight, grid.resampled(key, "miou")))
     rng = grid.rng("/".join((first, second, benchmark)))
     return estimate_sum(terms, len(grid.images(benchmark)), grid.params.confidence, rng)

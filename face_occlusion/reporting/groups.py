@@ -167,15 +167,15 @@ def _draw_groups(
     """Draw the groups of one factor side by side, the training sets within each."""
     levels = _levels(frame)
     for number, (combination, title) in enumerate(shown.items()):
-        place = combinations.index(combination)
+        index = combinations.index(combination)
         one = frame[frame["combination"] == combination].set_index("level")
         one = one.reindex([level for level, _ in levels])
         panel.errorbar(
             np.arange(len(levels)) + 0.8 * ((number + 0.5) / len(shown) - 0.5),
             one["value"],
             yerr=[one["value"] - one["low"], one["high"] - one["value"]],
-            fmt=MARKERS[place % len(MARKERS)],
-            color=COLOURS[place % len(COLOURS)],
+            fmt=MARKERS[index % len(MARKERS)],
+            color=COLOURS[index % len(COLOURS)],
             markersize=4,
             linewidth=1,
             label=title,
@@ -197,7 +197,7 @@ def group_table(grid: Grid, groups: pd.DataFrame) -> Table:
     several = len(grid.axes.models) > 1
     model = MEAN_MODEL if several else next(iter(grid.axes.models))
     long = groups[(groups["model"] == model) & (groups["measure"] == "miou")].round(2)
-    order = {benchmark: place for place, benchmark in enumerate(grid.axes.benchmarks)}
+    order = {benchmark: index for index, benchmark in enumerate(grid.axes.benchmarks)}
     long = long.sort_values("benchmark", key=lambda names: names.map(order), kind="stable")
     keys = ["benchmark", "factor", "level", "num_images"]
     rows = []

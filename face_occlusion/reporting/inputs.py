@@ -27,7 +27,12 @@ from face_occlusion.reporting.grid import BootstrapParams, Grid
 from face_occlusion.reporting.per_image import count_corrected
 from face_occlusion.reporting.pictures import parse_colour
 from face_occlusion.reporting.provenance import Inventory, read_cards, take_inventory
-from face_occlusion.reporting.verdicts import OurEvidence, PaperEvidence, Question, sure_differences
+from face_occlusion.reporting.verdicts import (
+    OurEvidence,
+    PaperEvidence,
+    Question,
+    significant_differences,
+)
 
 COLOUR_MAPS = ("cividis", "viridis", "gray")  # even in lightness: they survive a grey print
 
@@ -121,12 +126,12 @@ class Sections:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
+class ReportInputs:
     """Everything a report is made of, read once.
 
     Attributes:
         sections: Of params.yaml.
-        grid: All scores with margins.
+        grid: All scores with intervals.
         inventory: The image sets of the grid.
         occluders: The occluder sets by kind.
         cards: What each run says about its training.
@@ -156,7 +161,7 @@ class Material:
     @property
     def run_names(self) -> dict[tuple[str, str], str]:
         """Name of the first seed's run by (combination, model)."""
-        return {place: runs[0].run for place, runs in self.grid.runs.items()}
+        return {key: runs[0].run for key, runs in self.grid.runs.items()}
 
     @property
     def excluded(self) -> int | None:
@@ -185,7 +190,9 @@ class Material:
     def sure(self) -> dict[Question, bool]:
         """Which differences are beyond doubt, among all that claims and anomalies read."""
         tests = [item.test for item in (*CLAIMS, *ANOMALIES)]
-        return sure_differences(tests, self.evidence, self.sections.report.bootstrap.confidence)
+        return significant_differences(
+            tests, self.evidence, self.sections.report.bootstrap.confidence
+        )
 
     @cached_property
     def judgements(self) -> list[Judgement]:
@@ -198,7 +205,9 @@ class Material:
         return find_anomalies(self.evidence, PaperEvidence(), self.sure)
 
 
-def gather(sections: Sections, scores: Path, models: Path, data: Path, overlap: Path) -> Material:
+def gather(
+    sections: Sections, scores: Path, models: Path, data: Path, overlap: Path
+) -> ReportInputs:
     """Read everything that the report needs.
 
     Args:
@@ -224,7 +233,7 @@ def gather(sections: Sections, scores: Path, models: Path, data: Path, overlap: 
         _check_entry(scores / f"{name}.json", runs[name], name, entry)
     written = Path(report.breakdown.occluder_kinds)
     runs = name_kinds(runs, read_occluder_kinds(written), written)
-    return Material(
+    return ReportInputs(
         sections=sections,
         grid=Grid(axes, runs, report.bootstrap),
         inventory=take_inventory(data, sections.combinations, list(report.benchmarks)),

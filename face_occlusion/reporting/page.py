@@ -17,7 +17,7 @@ from face_occlusion.reporting.cells import Cell, best_of_columns, paper_cells, p
 from face_occlusion.reporting.charts import METRICS, chart_panels
 from face_occlusion.reporting.grid import Grid, mean_difference, mean_over_models
 from face_occlusion.reporting.groups import group_tables, left_out, measure_titles
-from face_occlusion.reporting.inputs import Material
+from face_occlusion.reporting.inputs import ReportInputs
 from face_occlusion.reporting.page_images import (
     Exhibit,
     _browsers,
@@ -32,67 +32,67 @@ REPORTED_WITH = ("numpy", "opencv-python", "matplotlib", "pandas")
 
 
 def page_context(
-    material: Material, built: dict[str, Table], gallery: list[Exhibit]
+    inputs: ReportInputs, built: dict[str, Table], gallery: list[Exhibit]
 ) -> dict[str, Any]:
     """Collect what the page's template shows.
 
     Args:
-        material: What the report is made of.
+        inputs: What the report is made of.
         built: Its tables by name.
         gallery: Its figures.
     """
-    sections, grid, report = material.sections, material.grid, material.sections.report
+    sections, grid, report = inputs.sections, inputs.grid, inputs.sections.report
     chosen = report.qualitative
-    browsers = list(_browsers(material))
+    browsers = list(_browsers(inputs))
     first_model = next(iter(grid.axes.models))
-    names = material.run_names
-    image_sets = [*material.inventory.sets.values(), *material.occluders.values()]
-    headline, lead = _headline(material)
+    names = inputs.run_names
+    image_sets = [*inputs.inventory.sets.values(), *inputs.occluders.values()]
+    headline, lead = _headline(inputs)
     context = {
         "profile": sections.profile,
         "headline": headline,
         "lead": lead,
         "drawn": are_drawn(image_sets),
-        "facts": _facts(material),
+        "facts": _facts(inputs),
         "models": grid.axes.models,
         "benchmarks": grid.axes.benchmarks,
         "combinations": grid.axes.combinations,
         "confidence": f"{100 * report.bootstrap.confidence:g}",
-        "score_tables": list(_score_tables(material)),
-        "charts": _charts(material),
-        "groups": list(group_tables(material.breakdown, grid.axes)),
-        "groups_left_out": left_out(material.breakdown, grid.axes),
+        "score_tables": list(_score_tables(inputs)),
+        "charts": _charts(inputs),
+        "groups": list(group_tables(inputs.breakdown, grid.axes)),
+        "groups_left_out": left_out(inputs.breakdown, grid.axes),
         "measures": measure_titles(),
         "browsers": browsers,
         "browser_first": names.get((chosen.second, first_model)),
         "browser_second": names.get((chosen.first, first_model)),
         "gallery": gallery,
         "mask_colour": report.figures.mask_colour,
-        "sheets": list(_sheets(material)),
-        "wrong": list(_wrong_labels(material)),
-        "judgements": material.judgements,
-        "findings": material.findings,
+        "sheets": list(_sheets(inputs)),
+        "wrong": list(_wrong_labels(inputs)),
+        "judgements": inputs.judgements,
+        "findings": inputs.findings,
         "substitutions": substitutions(
-            material.inventory, material.occluders, material.cards, grid, sections.models
+            inputs.inventory, inputs.occluders, inputs.cards, grid, sections.models
         ),
         "tables": built,
         "closest": closest_pictures(
-            material.overlap, material.inventory.sets, report.page.thumbnail_px
+            inputs.overlap, inputs.inventory.sets, report.page.thumbnail_px
         ),
-        "versions": _versions(material),
-        "hashes": hashes({**material.inventory.sets, **_named_occluders(material)}),
+        "versions": _versions(inputs),
+        "hashes": hashes({**inputs.inventory.sets, **_named_occluders(inputs)}),
         "release_files": release_files(image_sets),
         "fingerprints": [
             (run, card["fingerprint"])
-            for run, card in material.cards.items()
+            for run, card in inputs.cards.items()
             if "fingerprint" in card
         ],
     }
     return context | {"sections": list(_anchors(context))}
 
 
-def _named_occluders(material: Material) -> dict[str, ImageSet]:
-    return {f"occluders/{kind}": one for kind, one in material.occluders.items()}
+def _named_occluders(inputs: ReportInputs) -> dict[str, ImageSet]:
+    return {f"occluders/{kind}": one for kind, one in inputs.occluders.items()}
 
 
 def _anchors(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -113,9 +113,9 @@ def _anchors(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "provenance", "Hashes"
 
 
-def _headline(material: Material) -> tuple[str, str]:
+def _headline(inputs: ReportInputs) -> tuple[str, str]:
     """Say in one sentence what came out, and in another what the paper has."""
-    grid, chosen = material.grid, material.sections.report.qualitative
+    grid, chosen = inputs.grid, inputs.sections.report.qualitative
     title = grid.axes.benchmarks[chosen.benchmark]
     low = mean_over_models(grid, chosen.second, chosen.benchmark)
     high = mean_over_models(grid, chosen.first, chosen.benchmark)
@@ -128,12 +128,12 @@ def _headline(material: Material) -> tuple[str, str]:
     )
     printed = [_paper_mean(name, chosen.benchmark) for name in (chosen.second, chosen.first)]
     lead = f"Mean of {len(grid.axes.models)} models, per cent."
-    margin = mean_difference(grid, chosen.first, chosen.second, chosen.benchmark)
-    if margin is not None and margin.low == margin.low:
+    interval = mean_difference(grid, chosen.first, chosen.second, chosen.benchmark)
+    if interval is not None and interval.low == interval.low:
         lead += (
-            f" The difference is {100 * margin.value:+.1f}, its "
-            f"{100 * grid.params.confidence:g} % interval [{100 * margin.low:+.1f}, "
-            f"{100 * margin.high:+.1f}], paired over {margin.num_images} images."
+            f" The difference is {100 * interval.value:+.1f}, its "
+            f"{100 * grid.params.confidence:g} % interval [{100 * interval.low:+.1f}, "
+            f"{100 * interval.high:+.1f}], paired over {interval.num_images} images."
         )
     if None not in printed:
         lead += f" The paper has {printed[0]:.1f} and {printed[1]:.1f}."
@@ -143,18 +143,18 @@ def _headline(material: Material) -> tuple[str, str]:
 def _paper_mean(combination: str, benchmark: str) -> float | None:
     scores = [
         cell.miou
-        for place, cell in paper_cells().items()
-        if (place.combination, place.benchmark) == (combination, benchmark)
+        for key, cell in paper_cells().items()
+        if (key.combination, key.benchmark) == (combination, benchmark)
     ]
     return sum(scores) / len(scores) if scores else None
 
 
-def _facts(material: Material) -> list[tuple[str, str]]:
-    cells = material.grid.cells.values()
+def _facts(inputs: ReportInputs) -> list[tuple[str, str]]:
+    cells = inputs.grid.cells.values()
     scored = sum(cell.estimate is not None for cell in cells)
-    outcomes = [judgement.ours.outcome for judgement in material.judgements]
+    outcomes = [judgement.ours.outcome for judgement in inputs.judgements]
     return [
-        ("Runs", str(sum(map(len, material.grid.runs.values())))),
+        ("Runs", str(sum(map(len, inputs.grid.runs.values())))),
         ("Cells with a score", f"{scored} of {len(cells)}"),
         ("Claims that hold here", f"{outcomes.count('holds')} of {len(outcomes)}"),
         ("that fail", str(outcomes.count("fails"))),
@@ -162,14 +162,14 @@ def _facts(material: Material) -> list[tuple[str, str]]:
     ]
 
 
-def _score_tables(material: Material) -> Iterator[dict[str, Any]]:
-    grid, report = material.grid, material.sections.report
+def _score_tables(inputs: ReportInputs) -> Iterator[dict[str, Any]]:
+    grid, report = inputs.grid, inputs.sections.report
     for number, names in ((4, report.table_4), (5, report.table_5)):
         rows = score_rows(grid, names)
         for row in rows:
-            combination = material.sections.combinations[row["key"]]
-            row["quantity"] = material.inventory.quantity(combination)
-            row["images"] = sum(material.inventory.sizes(combination))
+            combination = inputs.sections.combinations[row["key"]]
+            row["quantity"] = inputs.inventory.quantity(combination)
+            row["images"] = sum(inputs.inventory.sizes(combination))
             row["paper_quantity"] = paper_quantity(row["key"], number) or "–"
         yield {
             "title": f"Table {number}",
@@ -179,21 +179,19 @@ def _score_tables(material: Material) -> Iterator[dict[str, Any]]:
         }
 
 
-def _charts(material: Material) -> list[dict[str, Any]]:
+def _charts(inputs: ReportInputs) -> list[dict[str, Any]]:
     charts = []
     for name, metric in METRICS.items():
-        panels = chart_panels(
-            material.grid.axes, material.run_names, material.curves[name], metric.scale
-        )
+        panels = chart_panels(inputs.grid.axes, inputs.run_names, inputs.curves[name], metric.scale)
         if panels:
             charts.append({"title": metric.title, "note": metric.note, "panels": panels})
     return charts
 
 
-def _versions(material: Material) -> list[tuple[str, str]]:
+def _versions(inputs: ReportInputs) -> list[tuple[str, str]]:
     """Collect the versions that the runs were trained with; several where they differ."""
     found: dict[str, dict[str, None]] = {}
-    for card in material.cards.values():
+    for card in inputs.cards.values():
         for name, value in card.get("versions", {}).items():
             found.setdefault(name, {})[value] = None
     trained = [(name, " / ".join(values)) for name, values in found.items()]
@@ -209,7 +207,7 @@ def score_rows(grid: Grid, benchmarks: Sequence[str]) -> list[dict[str, Any]]:
     best, paper_best = best_of_columns(cells), best_of_columns(cells, paper=True)
     rows = []
     for combination, title in grid.axes.combinations.items():
-        row = [cell for cell in cells if cell.place.combination == combination]
+        row = [cell for cell in cells if cell.key.combination == combination]
         rows.append(
             {
                 "key": combination,
@@ -217,8 +215,8 @@ def score_rows(grid: Grid, benchmarks: Sequence[str]) -> list[dict[str, Any]]:
                 "cells": [
                     {
                         "cell": cell,
-                        "best": cell.place in best,
-                        "paper_best": cell.place in paper_best,
+                        "best": cell.key in best,
+                        "paper_best": cell.key in paper_best,
                         "tip": cell_tip(cell),
                     }
                     for cell in row

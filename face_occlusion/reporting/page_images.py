@@ -16,10 +16,10 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.previews import encode_preview
 from face_occlusion.overlap.findings import Overlap
 from face_occlusion.reporting.catalogue import FigureEntry
-from face_occlusion.reporting.cells import Place
-from face_occlusion.reporting.figures import spread
+from face_occlusion.reporting.cells import CellKey
+from face_occlusion.reporting.figures import evenly_spaced
 from face_occlusion.reporting.grid import Grid
-from face_occlusion.reporting.inputs import Material
+from face_occlusion.reporting.inputs import ReportInputs
 from face_occlusion.reporting.per_image import (
     image_scores,
     pick_most_corrected,
@@ -47,17 +47,17 @@ def browser_data(
         mIoU in per cent, None where neither was kept. Masks are 1-bit PNG in base64. No runs if
         no run has kept a prediction.
     """
-    keys = spread(image_set.keys, number)
+    keys = evenly_spaced(image_set.keys, number)
     runs = []
     for combination, model in product(grid.axes.combinations, grid.axes.models):
-        place = Place(combination, benchmark, model)
-        part, scores = scored_part(grid, place), image_scores(grid, place)
+        cell = CellKey(combination, benchmark, model)
+        part, scores = scored_part(grid, cell), image_scores(grid, cell)
         if part is None or not any(part.previews):
             continue
         masks = dict(zip(part.keys, part.previews, strict=True))
         runs.append(
             {
-                "run": run_name(grid, place),
+                "run": run_name(grid, cell),
                 "title": f"{grid.axes.models[model]} · {grid.axes.combinations[combination]}",
                 "masks": [masks.get(key) for key in keys],
                 "scores": [_per_cent(scores.get(key)) for key in keys],
@@ -85,14 +85,14 @@ PAGE_SAMPLES = 12  # of each set; both fill whole rows of 6, on a phone of 3
 PAGE_WRONG = 6
 
 
-def _browsers(material: Material) -> Iterator[dict[str, Any]]:
+def _browsers(inputs: ReportInputs) -> Iterator[dict[str, Any]]:
     """Collect the image browser's data by benchmark, the one of the figures first."""
-    chosen, of_page = material.sections.report.qualitative, material.sections.report.page
-    order = sorted(material.benchmarks, key=lambda name: name != chosen.benchmark)
+    chosen, of_page = inputs.sections.report.qualitative, inputs.sections.report.page
+    order = sorted(inputs.benchmarks, key=lambda name: name != chosen.benchmark)
     for name in order:
         data = browser_data(
-            material.grid,
-            material.benchmarks[name],
+            inputs.grid,
+            inputs.benchmarks[name],
             name,
             of_page.browser_images,
             of_page.thumbnail_px,
@@ -101,12 +101,12 @@ def _browsers(material: Material) -> Iterator[dict[str, Any]]:
             yield data
 
 
-def _sheets(material: Material) -> Iterator[dict[str, Any]]:
-    side_px = material.sections.report.page.thumbnail_px
-    for name, image_set in material.inventory.sets.items():
+def _sheets(inputs: ReportInputs) -> Iterator[dict[str, Any]]:
+    side_px = inputs.sections.report.page.thumbnail_px
+    for name, image_set in inputs.inventory.sets.items():
         if name.startswith("faces/"):
             continue
-        title = material.grid.axes.benchmarks.get(Path(name).name, image_set.info["name"])
+        title = inputs.grid.axes.benchmarks.get(Path(name).name, image_set.info["name"])
         yield {
             "title": title,
             "about": _about(name, image_set),
@@ -121,14 +121,14 @@ def _about(name: str, image_set: ImageSet) -> str:
     return f"{kind} · {len(image_set):,} images"
 
 
-def _wrong_labels(material: Material) -> Iterator[dict[str, str]]:
-    faces, side_px = material.inventory.sets["faces/o"], material.sections.report.page.thumbnail_px
+def _wrong_labels(inputs: ReportInputs) -> Iterator[dict[str, str]]:
+    faces, side_px = inputs.inventory.sets["faces/o"], inputs.sections.report.page.thumbnail_px
     for key, share in pick_most_corrected(faces, PAGE_WRONG):
         image = faces.image(key)
         pictures = [
             data_uri(
                 reduced(
-                    outlined(image, faces.seg_map(key, part) == 1, material.colour, tint=0.3),
+                    outlined(image, faces.seg_map(key, part) == 1, inputs.colour, tint=0.3),
                     side_px,
                 )
             )
@@ -147,7 +147,7 @@ MAX_LIST = 6  # entries of a list that are written out
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample:
+class SamplePicture:
     """A picture of a set with the outline of its mask and what was recorded."""
 
     key: str
@@ -168,16 +168,16 @@ class Exhibit:
     absent: str | None
 
 
-def samples(image_set: ImageSet, number: int, side_px: int) -> list[Sample]:
+def samples(image_set: ImageSet, number: int, side_px: int) -> list[SamplePicture]:
     """Show images of a set, evenly spread, with their records."""
     found = []
-    for key in spread(image_set.keys, number):
+    for key in evenly_spaced(image_set.keys, number):
         image = reduced(image_set.image(key), side_px)
         mask = image_set.seg_map(key) == 1
         share = cv2.resize(mask.astype(np.float32), image.shape[1::-1]) >= 0.5
         record = image_set.record(key) if "json" in image_set.parts(key) else {}
         found.append(
-            Sample(
+            SamplePicture(
                 key=key,
                 image=data_uri(image),
                 size=(image.shape[1], image.shape[0]),

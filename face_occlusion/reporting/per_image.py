@@ -12,37 +12,37 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.previews import decode_preview
 from face_occlusion.evaluation.scores import BenchmarkScores
-from face_occlusion.reporting.cells import Place
+from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.figures import ERROR_LEGEND, TILE_PX, Colour, Tile, picture_grid
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.pictures import coloured_errors, outlined, thumbnail, thumbnail_mask
 
 
-def run_name(grid: Grid, place: Place) -> str | None:
+def run_name(grid: Grid, cell: CellKey) -> str | None:
     """Return the name of the run whose predictions are shown for a cell; None if there is none."""
-    run = grid.first_run(place)
+    run = grid.first_run(cell)
     return run.run if run else None
 
 
-def scored_part(grid: Grid, place: Place) -> BenchmarkScores | None:
+def scored_part(grid: Grid, cell: CellKey) -> BenchmarkScores | None:
     """Return what that run has of the cell's benchmark; None for an empty cell."""
-    run = grid.first_run(place)
-    part = run.benchmarks.get(place.benchmark) if run else None
+    run = grid.first_run(cell)
+    part = run.benchmarks.get(cell.benchmark) if run else None
     return part if part is not None and part.absent is None else None
 
 
-def predicted_mask(grid: Grid, place: Place, key: str) -> np.ndarray | None:
+def predicted_mask(grid: Grid, cell: CellKey, key: str) -> np.ndarray | None:
     """Return a kept prediction as a reduced (h, w) bool mask; None if none was kept."""
-    part = scored_part(grid, place)
+    part = scored_part(grid, cell)
     if part is None or key not in part.keys or not part.previews:
         return None
     preview = part.previews[part.keys.index(key)]
     return None if preview is None else decode_preview(preview)
 
 
-def image_scores(grid: Grid, place: Place) -> dict[str, float]:
+def image_scores(grid: Grid, cell: CellKey) -> dict[str, float]:
     """Return the mIoU of each image of a cell by its key, fractions; empty for an empty cell."""
-    part, view = scored_part(grid, place), grid.view(place)
+    part, view = scored_part(grid, cell), grid.view(cell)
     if part is None or view is None:
         return {}
     return dict(zip(part.keys, metrics.mean_iou(view.counts).tolist(), strict=True))
@@ -83,7 +83,7 @@ def pick_by_difference(
     """
     differences = []
     for model in models or grid.axes.models:
-        high, low = (image_scores(grid, Place(name, benchmark, model)) for name in pair)
+        high, low = (image_scores(grid, CellKey(name, benchmark, model)) for name in pair)
         if high and low:
             differences.append({key: high[key] - low[key] for key in high})
     if not differences:
@@ -93,17 +93,17 @@ def pick_by_difference(
     order = np.argsort(-mean, kind="stable")
     middle = max(0, len(order) // 2 - per_rule // 2)
     chosen: dict[int, str] = {}
-    for rule, places in (
+    for rule, indices in (
         ("best", order[:per_rule]),
         ("worst", order[::-1][:per_rule][::-1]),
         ("median", order[middle : middle + per_rule]),
     ):
-        for place in places:
-            chosen.setdefault(int(place), rule)
-    ordered = sorted(chosen, key=lambda place: -mean[place])
+        for index in indices:
+            chosen.setdefault(int(index), rule)
+    ordered = sorted(chosen, key=lambda index: -mean[index])
     return [
-        Pick(key=keys[place], rule=chosen[place], difference=float(mean[place]))
-        for place in ordered
+        Pick(key=keys[index], rule=chosen[index], difference=float(mean[index]))
+        for index in ordered
     ]
 
 
@@ -148,7 +148,7 @@ def predictions(
     grid: Grid,
     image_set: ImageSet,
     picks: Sequence[Pick],
-    places: Sequence[Place],
+    cells: Sequence[CellKey],
     colour: Colour,
 ) -> Figure | str:
     """Draw the predictions of several runs for picked images (Figs 11 to 13).
@@ -158,11 +158,11 @@ def predictions(
     Returns:
         The figure, or the reason why there is none.
     """
-    if not picks or all(grid.view(place) is None for place in places):
+    if not picks or all(grid.view(cell) is None for cell in cells):
         return "these runs have no scores on this benchmark"
-    names = [grid.axes.combinations[place.combination] for place in places]
+    names = [grid.axes.combinations[cell.combination] for cell in cells]
     return picture_grid(
-        prediction_rows(grid, image_set, picks, places, colour),
+        prediction_rows(grid, image_set, picks, cells, colour),
         headings=["Image", "Truth", *(name.replace(" + ", " +\n") for name in names)],
         legend=ERROR_LEGEND,
         tile_inch=0.95,
@@ -189,15 +189,15 @@ def transparent_probe(
     )
     if not picks:
         return f"{grid.axes.models[PROBE_MODEL]} has no scores on these images"
-    places = [Place(name, benchmark, PROBE_MODEL) for name in shown]
-    return predictions(grid, image_set, picks, places, colour)
+    cells = [CellKey(name, benchmark, PROBE_MODEL) for name in shown]
+    return predictions(grid, image_set, picks, cells, colour)
 
 
 def prediction_rows(
     grid: Grid,
     image_set: ImageSet,
     picks: Sequence[Pick],
-    places: Sequence[Place],
+    cells: Sequence[CellKey],
     colour: Colour,
 ) -> list[list[Tile]]:
     """Build rows of image, truth and the predictions of several runs.
@@ -206,11 +206,11 @@ def prediction_rows(
         grid: All results.
         image_set: The benchmark.
         picks: Its images, one row each.
-        places: The runs, one column each, all on that benchmark.
+        cells: The runs, one column each, all on that benchmark.
         colour: Of the truth's outline.
 
     Returns:
-        Per pick 2 + len(places) tiles; a prediction that was not kept is a grey tile that says so.
+        Per pick 2 + len(cells) tiles; a prediction that was not kept is a grey tile that says so.
     """
     rows = []
     for pick in picks:
@@ -222,9 +222,9 @@ def prediction_rows(
             Tile(image=image, caption=f"{pick.rule} {signed(100 * pick.difference)}"),
             Tile(image=outlined(image, truth, colour)),
         ]
-        for place in places:
-            mask = predicted_mask(grid, place, pick.key)
-            score = image_scores(grid, place).get(pick.key)
+        for cell in cells:
+            mask = predicted_mask(grid, cell, pick.key)
+            score = image_scores(grid, cell).get(pick.key)
             if mask is None or score is None:
                 tiles.append(Tile(image=np.full_like(image, 200), caption="not kept"))
                 continue

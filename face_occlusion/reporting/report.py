@@ -22,7 +22,7 @@ from face_occlusion.reporting.charts import curve_table
 from face_occlusion.reporting.claims import claims_table
 from face_occlusion.reporting.grid import Grid, mean_over_models
 from face_occlusion.reporting.groups import group_table
-from face_occlusion.reporting.inputs import Material
+from face_occlusion.reporting.inputs import ReportInputs
 from face_occlusion.reporting.page import page_context, render
 from face_occlusion.reporting.page_images import gallery
 from face_occlusion.reporting.tables import (
@@ -36,11 +36,11 @@ from face_occlusion.reporting.tables import (
 )
 
 
-def write_report(material: Material, out: Path) -> None:
+def write_report(inputs: ReportInputs, out: Path) -> None:
     """Write every file of the report into a folder, aside first; same input, same bytes.
 
     Args:
-        material: What the report is made of.
+        inputs: What the report is made of.
         out: Gets `tables/`, `data/`, `figures/`, `plots/`, `metrics.json` and `index.html`;
             other files in it are left alone.
     """
@@ -48,51 +48,51 @@ def write_report(material: Material, out: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        built = all_tables(material)
+        built = all_tables(inputs)
         for table in built.values():
             write_table(partial / "tables", table)
-        (partial / "metrics.json").write_text(json.dumps(metrics(material), indent=2) + "\n")
-        write_plots(material, built, partial / "plots")
-        write_data(material.grid, material.breakdown, partial / "data")
-        entries, folder = catalogue(material), partial / "figures"
-        dpi = material.sections.report.figures.dpi
+        (partial / "metrics.json").write_text(json.dumps(metrics(inputs), indent=2) + "\n")
+        write_plots(inputs, built, partial / "plots")
+        write_data(inputs.grid, inputs.breakdown, partial / "data")
+        entries, folder = catalogue(inputs), partial / "figures"
+        dpi = inputs.sections.report.figures.dpi
         absent = draw_figures(entries, folder, dpi)
         exhibits = gallery(entries, absent, folder, dpi)
-        (partial / "index.html").write_text(render(page_context(material, built, exhibits)))
+        (partial / "index.html").write_text(render(page_context(inputs, built, exhibits)))
         replace_children(partial, out)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
 
 
-def all_tables(material: Material) -> dict[str, Table]:
+def all_tables(inputs: ReportInputs) -> dict[str, Table]:
     """Build Tables 1 to 5, and those of the claims, the anomalies and groups of images."""
-    sections, grid, inventory = material.sections, material.grid, material.inventory
+    sections, grid, inventory = inputs.sections, inputs.grid, inputs.inventory
     built = [
         table_1(),
-        table_2(inventory, material.excluded),
+        table_2(inventory, inputs.excluded),
         table_3(inventory, sections.combinations),
         score_table(4, grid, sections.report.table_4, sections.combinations, inventory),
         score_table(5, grid, sections.report.table_5, sections.combinations, inventory),
-        claims_table(material.judgements),
-        anomalies_table(material.findings),
-        group_table(grid, material.breakdown),
-        overlap_table(material.overlap),
+        claims_table(inputs.judgements),
+        anomalies_table(inputs.findings),
+        group_table(grid, inputs.breakdown),
+        overlap_table(inputs.overlap),
     ]
     return {table.name: table for table in built}
 
 
-def metrics(material: Material) -> dict[str, Any]:
+def metrics(inputs: ReportInputs) -> dict[str, Any]:
     """Collect the handful of numbers for `dvc metrics show` and `dvc exp show`.
 
     Returns:
         By combination, its mIoU on Table 4's first benchmark, per cent, mean over the models;
         and how many claims have each outcome. All other scores are in the tables.
     """
-    grid = material.grid
-    headline = material.sections.report.table_4[0]
+    grid = inputs.grid
+    headline = inputs.sections.report.table_4[0]
     means = {name: mean_over_models(grid, name, headline) for name in grid.axes.combinations}
-    outcomes = [judgement.ours.outcome for judgement in material.judgements]
+    outcomes = [judgement.ours.outcome for judgement in inputs.judgements]
     return {
         headline: {name: mean for name, mean in means.items() if mean is not None},
         "claims": {name: outcomes.count(name) for name in ("holds", "fails", "undecided")},
@@ -142,16 +142,16 @@ def _shortened(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.round(DECIMALS).assign(p_value=p_values)
 
 
-def write_plots(material: Material, tables: Mapping[str, Table], folder: Path) -> None:
+def write_plots(inputs: ReportInputs, tables: Mapping[str, Table], folder: Path) -> None:
     """Write what `dvc plots` draws: Tables 4 and 5, the grid, the confusion, training curves.
 
     Args:
-        material: What the report is made of.
+        inputs: What the report is made of.
         tables: `table4` and `table5`.
         folder: Gets table4.csv, table5.csv, grid.csv, confusion.csv and curves.csv.
     """
     folder.mkdir(parents=True)
-    sections, grid = material.sections, material.grid
+    sections, grid = inputs.sections, inputs.grid
     columns = ["title", "benchmark", "model", "miou", "low", "high", "paper_miou"]
     cells = []
     for name in ("table4", "table5"):
@@ -166,7 +166,7 @@ def write_plots(material: Material, tables: Mapping[str, Table], folder: Path) -
     write_csv(folder / "grid.csv", heat)
     headline = next(iter(grid.axes.benchmarks))
     write_csv(folder / "confusion.csv", mean_confusion(grid, headline))
-    curves = curve_table(material.curves, sections.runs, grid.axes.models)
+    curves = curve_table(inputs.curves, sections.runs, grid.axes.models)
     write_csv(folder / "curves.csv", curves)
 
 

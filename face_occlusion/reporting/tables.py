@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from face_occlusion.overlap.findings import Comparison, Overlap
+from face_occlusion.overlap.findings import Overlap, SetComparison
 from face_occlusion.reporting.cells import PARTITION, Cell, best_of_columns, paper_quantity
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.provenance import NO_PART, Inventory
@@ -212,20 +212,20 @@ def score_table(
         "Paper's quantity": [paper_quantity(key, number) or EMPTY for key in combinations],
     }
     for cell in cells:
-        benchmark, model = cell.place.benchmark, cell.place.model
+        benchmark, model = cell.key.benchmark, cell.key.model
         heading = f"{grid.axes.benchmarks[benchmark]}: {grid.axes.models[model]}"
         wide.setdefault(heading, []).append(
-            cell_text(cell, best=cell.place in best, paper_best=cell.place in paper_best)
+            cell_text(cell, best=cell.key in best, paper_best=cell.key in paper_best)
         )
     long = pd.DataFrame(
         {
-            "combination": cell.place.combination,
-            "title": grid.axes.combinations[cell.place.combination],
-            "quantity": quantities[cell.place.combination],
-            "paper_quantity": paper_quantity(cell.place.combination, number),
+            "combination": cell.key.combination,
+            "title": grid.axes.combinations[cell.key.combination],
+            "quantity": quantities[cell.key.combination],
+            "paper_quantity": paper_quantity(cell.key.combination, number),
             **_cell_record(cell),
-            "best": cell.place in best,
-            "paper_best": cell.place in paper_best,
+            "best": cell.key in best,
+            "paper_best": cell.key in paper_best,
             "empty_because": cell.empty,
         }
         for cell in cells
@@ -263,7 +263,7 @@ def empty_reasons(grid: Grid, benchmarks: Sequence[str]) -> list[str]:
     reasons: dict[tuple[str, str], int] = {}
     for cell in grid.select(benchmarks):
         if cell.empty is not None:
-            key = (grid.axes.benchmarks[cell.place.benchmark], cell.empty)
+            key = (grid.axes.benchmarks[cell.key.benchmark], cell.empty)
             reasons[key] = reasons.get(key, 0) + 1
     return [
         f"{benchmark}: {count} {'cell' if count == 1 else 'cells'} without a score: {reason}"
@@ -274,13 +274,13 @@ def empty_reasons(grid: Grid, benchmarks: Sequence[str]) -> list[str]:
 def _cell_record(cell: Cell) -> dict[str, Any]:
     """Put a cell's numbers into a row: per cent, two decimals; None where there is no score."""
     scores = cell.scores.get(cell.headline, {})
-    margin = cell.estimate
+    interval = cell.estimate
     return {
-        "benchmark": cell.place.benchmark,
-        "model": cell.place.model,
+        "benchmark": cell.key.benchmark,
+        "model": cell.key.model,
         "miou": cell.ours,
-        "low": round(100 * margin.low, 2) if margin else None,
-        "high": round(100 * margin.high, 2) if margin else None,
+        "low": round(100 * interval.low, 2) if interval else None,
+        "high": round(100 * interval.high, 2) if interval else None,
         "paper_miou": cell.printed,
         "difference": cell.difference,
         "num_images": cell.num_images,
@@ -334,14 +334,14 @@ def overlap_table(overlap: Overlap) -> Table:
     return Table(name="overlap", caption=caption, wide=wide, long=long, notes=list(_notes(overlap)))
 
 
-def _suspected(one: Comparison) -> str:
+def _suspected(one: SetComparison) -> str:
     if not one.suspected:
         return "none"
     count = f"{one.num_suspected[0]} and {one.num_suspected[1]} images"
     return f"{count} (one release)" if is_meant(one) else count
 
 
-def is_meant(one: Comparison) -> bool:
+def is_meant(one: SetComparison) -> bool:
     """Tell two benchmarks that are made of the same photographs, such as COFW and its crops."""
     return one.same_release and "benchmarks/" in one.first
 

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple, Protocol
 import numpy as np
 
 from face_occlusion.evaluation.bootstrap import Estimate, holm
-from face_occlusion.reporting.cells import CLASS_IOU, IMAGES, Place, paper_cells
+from face_occlusion.reporting.cells import CLASS_IOU, IMAGES, CellKey, paper_cells
 from face_occlusion.reporting.grid import Grid
 
 TABLE_4 = ("realocc", "cofw", "realocc_wild")
@@ -37,11 +37,11 @@ COMBINATIONS = (
 )
 
 
-class Pair(NamedTuple):
+class CellPair(NamedTuple):
     """Two cells to compare, first less second; or two measures of one cell."""
 
-    first: Place
-    second: Place
+    first: CellKey
+    second: CellKey
     measures: tuple[str, str] = ("miou", "miou")
 
 
@@ -49,10 +49,10 @@ def between(
     combinations: Iterable[tuple[str, str]],
     benchmarks: Sequence[str],
     models: Sequence[str] = MODELS,
-) -> list[Pair]:
-    """Pair combinations, first and second, in each benchmark and model."""
+) -> list[CellPair]:
+    """CellPair combinations, first and second, in each benchmark and model."""
     return [
-        Pair(Place(first, benchmark, model), Place(second, benchmark, model))
+        CellPair(CellKey(first, benchmark, model), CellKey(second, benchmark, model))
         for first, second in combinations
         for benchmark in benchmarks
         for model in models
@@ -64,7 +64,7 @@ class Gap:
     """First less second cell of a pair, in per cent points, two decimals as tables print them."""
 
     value: float
-    estimate: Estimate | None = None  # fractions; None for printed numbers, which have no margin
+    estimate: Estimate | None = None  # fractions; None for printed numbers, which have no interval
 
 
 class Evidence(Protocol):
@@ -75,11 +75,11 @@ class Evidence(Protocol):
         """Whether these are the paper's own numbers."""
         ...
 
-    def score(self, place: Place, measure: str = "miou") -> float | None:
+    def score(self, key: CellKey, measure: str = "miou") -> float | None:
         """Return a measure of a cell, two decimals; None for an empty cell or where not known."""
         ...
 
-    def gap(self, pair: Pair) -> Gap | None:
+    def gap(self, pair: CellPair) -> Gap | None:
         """Compare two cells; None if either is empty."""
         ...
 
@@ -93,14 +93,14 @@ class PaperEvidence:
 
     printed = True
 
-    def score(self, place: Place, measure: str = "miou") -> float | None:
+    def score(self, key: CellKey, measure: str = "miou") -> float | None:
         """Return the printed mIoU; the IoU of a class too for PSPNet on C-Original, RealOcc."""
-        if measure in CLASS_MEASURES and place == Place("c_original", "realocc", "pspnet"):
+        if measure in CLASS_MEASURES and key == CellKey("c_original", "realocc", "pspnet"):
             return CLASS_IOU[CLASS_MEASURES.index(measure)]
-        cell = paper_cells().get(place)
+        cell = paper_cells().get(key)
         return None if cell is None or measure != "miou" else cell.miou
 
-    def gap(self, pair: Pair) -> Gap | None:
+    def gap(self, pair: CellPair) -> Gap | None:
         """Subtract two printed values."""
         value = _printed_gap(self, pair)
         return None if value is None else Gap(value=value)
@@ -125,33 +125,33 @@ class OurEvidence:
     counts: Mapping[str, int]
     printed: bool = False
 
-    def score(self, place: Place, measure: str = "miou") -> float | None:
+    def score(self, key: CellKey, measure: str = "miou") -> float | None:
         """Return a measure of our cell."""
-        cell = self.grid.cells.get(place)
+        cell = self.grid.cells.get(key)
         if cell is None or cell.estimate is None:
             return None
         return round(100 * cell.scores[cell.headline][measure], 2)
 
-    def gap(self, pair: Pair) -> Gap | None:
+    def gap(self, pair: CellPair) -> Gap | None:
         """Estimate a difference: paired over images, or of two benchmarks each on its own."""
-        value, margin = _printed_gap(self, pair), self.grid.compare(*pair)
-        if value is None or margin is None:
+        value, interval = _printed_gap(self, pair), self.grid.compare(*pair)
+        if value is None or interval is None:
             return None
-        return Gap(value=value, estimate=margin)
+        return Gap(value=value, estimate=interval)
 
     def images(self, name: str) -> int | None:
         """Return a number of our images."""
         return self.counts.get(name)
 
 
-def _printed_gap(evidence: Evidence, pair: Pair) -> float | None:
+def _printed_gap(evidence: Evidence, pair: CellPair) -> float | None:
     """Subtract two cells as they are printed, two decimals."""
     first, second = map(evidence.score, pair[:2], pair.measures)
     return None if first is None or second is None else round(first - second, 2)
 
 
 Outcome = Literal["holds", "fails", "undecided"]
-Question = tuple[Pair, float]  # which cells, and the difference asked about, per cent points
+Question = tuple[CellPair, float]  # which cells, and the difference asked about, per cent points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +160,7 @@ class Verdict:
 
     outcome: Outcome
     detail: str
-    cells: list[Place]
+    cells: list[CellKey]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,7 +177,7 @@ class Comparison:
         remark: Says more of what was compared, to stand before the counts.
     """
 
-    pairs: Sequence[Pair]
+    pairs: Sequence[CellPair]
     lead: float = 0.0
     rule: Literal["all", "most", "neither"] = "all"
     remark: Callable[[Evidence], str] | None = None
@@ -190,18 +190,18 @@ class Comparison:
 Test = Comparison | Callable[[Evidence], Verdict]
 
 
-def sure_differences(
+def significant_differences(
     tests: Iterable[Test], evidence: Evidence, confidence: float
 ) -> dict[Question, bool]:
     """Test every difference that is read against its threshold, corrected by Holm.
 
     Args:
         tests: Of all claims and anomalies; those that are no comparison are passed over.
-        evidence: Results with margins.
+        evidence: Results with intervals.
         confidence: 1 - the family-wise error over all differences.
 
     Returns:
-        Whether a difference is sure, for those with a margin; the others are missing.
+        Whether a difference is sure, for those with an interval; the others are missing.
     """
     p_values: dict[Question, float] = {}
     for test in tests:
@@ -219,7 +219,7 @@ def sure_differences(
 
 
 def judge(test: Test, evidence: Evidence, sure: Mapping[Question, bool]) -> Verdict:
-    """Judge one test; `sure` as `sure_differences` returns it, empty for printed numbers."""
+    """Judge one test; `sure` as `significant_differences` returns it, empty for printed numbers."""
     if isinstance(test, Comparison):
         return judge_comparison(test, evidence, sure)
     return test(evidence)
@@ -228,9 +228,9 @@ def judge(test: Test, evidence: Evidence, sure: Mapping[Question, bool]) -> Verd
 def judge_comparison(
     comparison: Comparison, evidence: Evidence, sure: Mapping[Question, bool]
 ) -> Verdict:
-    """Judge one comparison; `sure` as `sure_differences` returns it."""
+    """Judge one comparison; `sure` as `significant_differences` returns it."""
     gaps: list[tuple[Gap, bool]] = []
-    cells: list[Place] = []
+    cells: list[CellKey] = []
     questions = comparison.questions()
     for question in questions:
         pair = question[0]

@@ -13,7 +13,7 @@ from face_occlusion.apps.commands.image_sets import overlap
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.overlap.compare import OverlapParams, compare_identities, find_overlap
-from face_occlusion.overlap.findings import Pair, read_overlap, write_overlap
+from face_occlusion.overlap.findings import ImagePair, read_overlap, write_overlap
 from face_occlusion.overlap.hashes import all_distances, close_pairs, closest_pairs
 from tests.overlap.test_hashes import textured
 
@@ -132,7 +132,7 @@ def test_pairs_are_sorted_and_bounded():
         ("x", "q"),
         ("y", "p"),
     ]
-    assert closest_pairs(distances, rows, columns, 1) == [Pair(first="z", second="p", bits=1)]
+    assert closest_pairs(distances, rows, columns, 1) == [ImagePair(first="z", second="p", bits=1)]
     assert len(closest_pairs(distances, rows, columns, 9)) == 2
     assert closest_pairs(np.zeros((0, 2)), [], columns, 9) == []
 

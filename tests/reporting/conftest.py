@@ -2,7 +2,7 @@
 
 import pytest
 
-from face_occlusion.reporting.inputs import Material, gather
+from face_occlusion.reporting.inputs import ReportInputs, gather
 from face_occlusion.reporting.report import write_report
 from tests.reporting.project import write_project
 
@@ -14,16 +14,16 @@ def project(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def material(project) -> Material:
+def inputs(project) -> ReportInputs:
     root, made = project
     return gather(made, root / "scores", root / "models", root / "data", root / "overlap.json")
 
 
 @pytest.fixture(scope="session")
-def report(project, material):
+def report(project, inputs):
     """The folder of a written report, with a file of somebody else's in it."""
     out = project[0] / "reports"
     (out / "scores").mkdir(parents=True)
     (out / "scores" / "kept.json").write_text("{}")
-    write_report(material, out)
+    write_report(inputs, out)
     return out

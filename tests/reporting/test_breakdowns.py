@@ -14,11 +14,11 @@ from face_occlusion.reporting.breakdowns import (
     read_occluder_kinds,
     tone_of,
 )
-from face_occlusion.reporting.cells import Place
+from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.grid import Grid
 
 PARAMS = BreakdownParams(occluder_kinds="kinds.csv", covered_edges=[0.01, 0.1, 0.25])
-PLACE = Place("c_wo", "realocc", "pspnet")
+PLACE = CellKey("c_wo", "realocc", "pspnet")
 
 
 def facts(**changed):
@@ -52,8 +52,8 @@ def test_the_six_tones_cover_every_angle():
     ]  # fmt: skip
 
 
-def test_groups_of_a_factor_partition_the_images_and_score_what_they_hold(material):
-    grid = material.grid
+def test_groups_of_a_factor_partition_the_images_and_score_what_they_hold(inputs):
+    grid = inputs.grid
     table = breakdowns.breakdown_table(grid, PARAMS)
     images = grid.images("realocc")
     view = grid.view(PLACE)
@@ -74,22 +74,22 @@ def test_groups_of_a_factor_partition_the_images_and_score_what_they_hold(materi
     assert set(table["benchmark"]) == {"realocc", "realocc_wild", "wo_test"}  # cofw is absent
 
 
-def test_the_mean_model_is_the_mean_and_paired_over_images(material):
-    table = breakdowns.breakdown_table(material.grid, PARAMS)
+def test_the_mean_model_is_the_mean_and_paired_over_images(inputs):
+    table = breakdowns.breakdown_table(inputs.grid, PARAMS)
     keys = ["benchmark", "factor", "level", "combination", "measure"]
     wide = table.pivot_table(index=keys, columns="model", values="value", observed=True)
     expected = wide[["pspnet", "deeplabv3plus", "segformer"]].mean(axis=1)
     np.testing.assert_allclose(wide["mean"], expected)
 
 
-def test_every_measure_of_every_cell_has_an_interval(material):
-    table = breakdowns.measure_table(material.grid)
+def test_every_measure_of_every_cell_has_an_interval(inputs):
+    table = breakdowns.measure_table(inputs.grid)
     assert set(table["measure"]) == set(MEASURES)
     assert set(table["view"]) == {"last", "best"}
     known = table.dropna(subset=["value"])
     assert (known["low"] <= known["value"] + 1e-9).all()
     assert (known["value"] <= known["high"] + 1e-9).all()
-    cell = material.grid.cells[PLACE]
+    cell = inputs.grid.cells[PLACE]
     row = known[(known[list(PLACE._fields)] == list(PLACE)).all(axis=1)].query("view == 'last'")
     by_measure = row.set_index("measure")["value"]
     for measure, value in cell.scores["last"].items():
@@ -97,8 +97,8 @@ def test_every_measure_of_every_cell_has_an_interval(material):
             assert by_measure[measure] == pytest.approx(100 * value)
 
 
-def test_differences_of_every_measure_subtract_and_are_signed(material):
-    table = breakdowns.difference_table(material.grid, [("c_cm", "c_wo"), ("c_wo", "c_cm")])
+def test_differences_of_every_measure_subtract_and_are_signed(inputs):
+    table = breakdowns.difference_table(inputs.grid, [("c_cm", "c_wo"), ("c_wo", "c_cm")])
     keys = ["benchmark", "model", "measure"]
     forth = table.query("first == 'c_cm'").set_index(keys)
     back = table.query("first == 'c_wo'").set_index(keys)
@@ -108,38 +108,36 @@ def test_differences_of_every_measure_subtract_and_are_signed(material):
     assert set(table["measure"]) == set(MEASURES)
 
 
-def test_confusion_shares_add_up_per_class(material):
-    table = breakdowns.confusion_table(material.grid)
+def test_confusion_shares_add_up_per_class(inputs):
+    table = breakdowns.confusion_table(inputs.grid)
     sums = table.groupby(["combination", "benchmark", "model", "actual"])["share"].sum()
     np.testing.assert_allclose(sums, 1)
-    counts = material.grid.view(PLACE).counts.sum()
+    counts = inputs.grid.view(PLACE).counts.sum()
     one = table[(table[list(PLACE._fields)] == list(PLACE)).all(axis=1)]
     assert one["pixels"].sum() == counts
 
 
-def test_image_table_holds_every_image_of_every_run(material):
-    table = breakdowns.image_table(material.grid)
+def test_image_table_holds_every_image_of_every_run(inputs):
+    table = breakdowns.image_table(inputs.grid)
     assert len(table) == 27 * (14 + 6 + 8)
     one = table[table["run"] == "pspnet_c_wo"].query("benchmark == 'realocc'")
-    np.testing.assert_allclose(
-        one["miou"], 100 * metrics.mean_iou(material.grid.view(PLACE).counts)
-    )
+    np.testing.assert_allclose(one["miou"], 100 * metrics.mean_iou(inputs.grid.view(PLACE).counts))
     assert one["covered_frac"].between(0, 1).all()
 
 
 @pytest.fixture
-def with_seeds(material):
+def with_seeds(inputs):
     """The grid with a second and a third seed of one cell."""
-    runs = {runs[0].run: runs[0] for runs in material.grid.runs.values()}
+    runs = {runs[0].run: runs[0] for runs in inputs.grid.runs.values()}
     first, other = runs["pspnet_c_wo"], runs["segformer_c_wo"]
     for seed, scores in ((2, other), (3, runs["pspnet_c_cm"])):
         name = f"pspnet_c_wo__seed{seed}"
         runs[name] = dataclasses.replace(first, run=name, seed=seed, benchmarks=scores.benchmarks)
-    return Grid(material.grid.axes, runs, material.grid.params)
+    return Grid(inputs.grid.axes, runs, inputs.grid.params)
 
 
-def test_seeds_of_a_cell_share_it(material, with_seeds):
-    cell, single = with_seeds.cells[PLACE], material.grid.cells[PLACE]
+def test_seeds_of_a_cell_share_it(inputs, with_seeds):
+    cell, single = with_seeds.cells[PLACE], inputs.grid.cells[PLACE]
     assert cell.seeds == [1, 2, 3] and cell.run == "pspnet_c_wo"
     table = breakdowns.seed_table(with_seeds)
     mine = table[(table[list(PLACE._fields)] == list(PLACE)).all(axis=1)]
@@ -154,13 +152,13 @@ def test_seeds_of_a_cell_share_it(material, with_seeds):
     assert cell.estimate.high - cell.estimate.low > single.estimate.high - single.estimate.low
     gap = with_seeds.difference("c_wo", "c_cm", "realocc", "pspnet")
     assert gap.num_seeds == 1  # the other cell has one
-    assert gap.error > material.grid.difference("c_wo", "c_cm", "realocc", "pspnet").error
+    assert gap.error > inputs.grid.difference("c_wo", "c_cm", "realocc", "pspnet").error
 
 
-def test_the_same_seed_twice_is_refused(material):
-    runs = {runs[0].run: runs[0] for runs in material.grid.runs.values()}
+def test_the_same_seed_twice_is_refused(inputs):
+    runs = {runs[0].run: runs[0] for runs in inputs.grid.runs.values()}
     with pytest.raises(ValueError, match="same cell with the same seed 1; give one another `seed`"):
-        Grid(material.grid.axes, runs | {"again": runs["pspnet_c_wo"]}, material.grid.params)
+        Grid(inputs.grid.axes, runs | {"again": runs["pspnet_c_wo"]}, inputs.grid.params)
 
 
 def write(path, *lines):
@@ -168,9 +166,9 @@ def write(path, *lines):
     return path
 
 
-def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, material):
+def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, inputs):
     path = write(tmp_path / "kinds.csv", "realocc,00003,camera")
-    runs = {runs[0].run: runs[0] for runs in material.grid.runs.values()}
+    runs = {runs[0].run: runs[0] for runs in inputs.grid.runs.values()}
     named = name_kinds(runs, read_occluder_kinds(path), path)
     kinds = {
         image.key: image.occluder_kind
@@ -178,9 +176,7 @@ def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, mate
     }
     assert kinds["00003"] == "camera"
     assert kinds["00004"] == "sunglasses"
-    table = breakdowns.breakdown_table(
-        Grid(material.grid.axes, named, material.grid.params), PARAMS
-    )
+    table = breakdowns.breakdown_table(Grid(inputs.grid.axes, named, inputs.grid.params), PARAMS)
     row = table.query("level == 'camera' and model == 'pspnet' and measure == 'miou'")
     assert (row["num_images"] == 1).all() and row["low"].isna().all()
 
@@ -195,9 +191,9 @@ def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, mate
         (["realocc,nobody,a"], "no image 'nobody' in benchmark 'realocc'"),
     ],
 )
-def test_a_wrong_list_of_kinds_names_its_line(tmp_path, material, lines, message):
+def test_a_wrong_list_of_kinds_names_its_line(tmp_path, inputs, lines, message):
     path = write(tmp_path / "kinds.csv", *lines)
-    runs = {runs[0].run: runs[0] for runs in material.grid.runs.values()}
+    runs = {runs[0].run: runs[0] for runs in inputs.grid.runs.values()}
     with pytest.raises(ValueError, match=message):
         name_kinds(runs, read_occluder_kinds(path), path)
 

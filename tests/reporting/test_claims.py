@@ -11,7 +11,7 @@ from face_occlusion.reporting.verdicts import (
     PaperEvidence,
     between,
     judge_comparison,
-    sure_differences,
+    significant_differences,
 )
 
 PAPER = PaperEvidence()
@@ -19,7 +19,7 @@ TESTS = [item.test for item in (*CLAIMS, *ANOMALIES)]
 
 
 class MadeUp:
-    """Scores by combination, the same in every cell, with one margin for all differences."""
+    """Scores by combination, the same in every cell, with one interval for all differences."""
 
     printed = False
 
@@ -34,10 +34,10 @@ class MadeUp:
         if first is None or second is None:
             return None
         value = first - second
-        margin = Estimate(
+        interval = Estimate(
             value=value / 100, low=np.nan, high=np.nan, error=self.error, num_images=50
         )
-        return Gap(value=round(value, 2), estimate=margin)
+        return Gap(value=round(value, 2), estimate=interval)
 
     def images(self, name):
         return None
@@ -102,10 +102,10 @@ def test_statements_behind_the_anomalies_on_the_papers_own_numbers(key, outcome)
     assert finding.paper_verdict.detail
 
 
-def test_statements_are_undecided_without_results_and_judged_with_them(material):
+def test_statements_are_undecided_without_results_and_judged_with_them(inputs):
     for finding in find_anomalies(MadeUp({}), PAPER, {}):
         assert finding.ours_verdict.outcome == "undecided", finding.anomaly.key
-    ours = {item.anomaly.key: item.ours_verdict for item in material.findings}
+    ours = {item.anomaly.key: item.ours_verdict for item in inputs.findings}
     assert ours["A1"].outcome == ours["A2"].outcome == ours["A3"].outcome == "holds"
     assert ours["A12"].outcome == "undecided"  # no COFW in the made-up project
     assert ours["A10"].cells
@@ -120,12 +120,14 @@ def test_aligned_images_are_compared_cell_by_cell():
     def verdict(error):
         evidence = Aligned({}, error)
         (found,) = [item for item in ANOMALIES if item.key == "A12"]
-        return judge_comparison(found.test, evidence, sure_differences(TESTS, evidence, 0.95))
+        return judge_comparison(
+            found.test, evidence, significant_differences(TESTS, evidence, 0.95)
+        )
 
     assert verdict(0.0005).outcome == "holds"
     assert len(verdict(0.0005).cells) == 54
     assert verdict(0.005).outcome == "undecided"
-    assert verdict(np.nan).outcome == "undecided"  # single images: no margin is no certainty
+    assert verdict(np.nan).outcome == "undecided"  # single images: no interval is no certainty
 
 
 def test_narrow_leads_of_the_paper_include_one_of_a_hundredth():
@@ -182,7 +184,7 @@ BETTER = Comparison(pairs=between([("c_cm", "c_wo")], ("realocc",)))
 )
 def test_a_difference_counts_only_where_it_is_sure(scores, error, outcome):
     evidence = MadeUp(scores, error)
-    sure = sure_differences(TESTS, evidence, 0.95)
+    sure = significant_differences(TESTS, evidence, 0.95)
     verdict = judge_comparison(
         BETTER,
         evidence,
@@ -207,7 +209,7 @@ def test_a_lead_is_what_the_p_value_is_of():
     # 2.3 points are 11 standard errors above 0, and 1.5 above the line of 2.
     scores = dict.fromkeys(COMBINATIONS, 90.0) | {"c_wo": 87.7}
     evidence = MadeUp(scores, error=0.002)
-    sure = sure_differences(TESTS, evidence, 0.95)
+    sure = significant_differences(TESTS, evidence, 0.95)
     (pair,) = between([("c_wo_randocc", "c_wo")], ("realocc",), ("pspnet",))
     assert not sure[pair, 2.0]
     verdicts = {item.claim.key: item.ours for item in judge_claims(evidence, PAPER, sure)}
@@ -218,10 +220,10 @@ def test_a_lead_is_what_the_p_value_is_of():
 def test_holm_makes_small_p_values_among_many_unsure():
     # 2.6 standard errors: p = 0.012 each, alone below 0.05.
     scores = dict.fromkeys(COMBINATIONS, 90.0) | {"c_wo_randocc": 89.74}
-    sure = sure_differences(TESTS, MadeUp(scores, error=0.001), 0.95)
+    sure = significant_differences(TESTS, MadeUp(scores, error=0.001), 0.95)
     question = between([("c_wo_mix", "c_wo_randocc")], ("realocc",), ("pspnet",))[0], 0.0
     assert not sure[question]
-    assert sure_differences(TESTS, MadeUp(scores, error=0.0001), 0.95)[question]
+    assert significant_differences(TESTS, MadeUp(scores, error=0.0001), 0.95)[question]
 
 
 def test_rules_most_and_neither():
@@ -260,37 +262,37 @@ def test_empty_cells_decide_nothing():
     ("best", "error", "outcome"),
     [
         ({"c_wo": 95.0}, 0.001, "fails"),
-        ({"c_wo": 95.0}, 0.1, "undecided"),  # by however much: not beyond the margin
+        ({"c_wo": 95.0}, 0.1, "undecided"),  # by however much: not beyond the interval
         ({"c_cm_natocc_sot": 80.3}, 0.0001, "undecided"),  # its own models print alike
         ({"c_cm_natocc_sot": 80.3}, 0.1, "undecided"),
     ],
 )
 def test_the_highest_is_judged_by_margins(best, error, outcome):
     evidence = MadeUp(dict.fromkeys(COMBINATIONS, 80.0) | best, error)
-    sure = sure_differences(TESTS, evidence, 0.95)
+    sure = significant_differences(TESTS, evidence, 0.95)
     verdicts = {item.claim.key: item.ours for item in judge_claims(evidence, PAPER, sure)}
     assert verdicts["highest"].outcome == outcome
     assert verdicts["highest"].detail.startswith("best: ")
 
 
-def test_every_comparison_is_in_the_family_that_holm_corrects(material):
+def test_every_comparison_is_in_the_family_that_holm_corrects(inputs):
     known = {
         question
         for test in TESTS
         if isinstance(test, Comparison)
         for question in test.questions()
-        if material.evidence.gap(question[0]) is not None
+        if inputs.evidence.gap(question[0]) is not None
     }
-    assert set(material.sure) == known
+    assert set(inputs.sure) == known
     keys = {item.key for item in (*CLAIMS, *ANOMALIES) if isinstance(item.test, Comparison)}
     assert {claim.key for claim in CLAIMS} | {"A7", "A8", "A12"} <= keys
 
 
-def test_the_classes_of_a_cell_are_compared_with_a_margin(material):
+def test_the_classes_of_a_cell_are_compared_with_a_margin(inputs):
     (claim,) = [item for item in CLAIMS if item.key == "imbalance"]
     (pair,) = claim.test.pairs
-    gap = material.evidence.gap(pair)
-    scores = material.grid.cells[pair.first].scores["last"]
+    gap = inputs.evidence.gap(pair)
+    scores = inputs.grid.cells[pair.first].scores["last"]
     assert gap.estimate.value == pytest.approx(scores["iou_background"] - scores["iou_face"])
     assert gap.estimate.low < gap.estimate.value < gap.estimate.high
     assert PAPER.gap(pair).value == 11.05

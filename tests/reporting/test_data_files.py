@@ -4,7 +4,7 @@ import pytest
 
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.reporting.breakdowns import FACTOR_TITLES, MEASURED
-from face_occlusion.reporting.cells import Place
+from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.charts import Curve, curve_table
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.groups import group_table, group_text
@@ -28,10 +28,10 @@ def test_every_score_and_every_difference_is_written_with_its_interval(report):
 
 
 @pytest.mark.parametrize("number", [4, 5])
-def test_a_table_prints_what_the_grid_holds(report, material, number):
+def test_a_table_prints_what_the_grid_holds(report, inputs, number):
     table = pd.read_csv(report / "tables" / f"table{number}.csv")
     for row in table.to_dict("records"):
-        cell = material.grid.cells[Place(row["combination"], row["benchmark"], row["model"])]
+        cell = inputs.grid.cells[CellKey(row["combination"], row["benchmark"], row["model"])]
         assert row["paper_miou"] == cell.printed
         if cell.estimate is None:
             assert np.isnan(row["miou"]) and row["empty_because"] == cell.empty
@@ -51,7 +51,7 @@ def test_a_table_prints_what_the_grid_holds(report, material, number):
         assert row["difference"] == pytest.approx(row["miou"] - row["paper_miou"])
 
 
-def test_plots_hold_every_scored_cell_and_shares_of_each_class(report, material):
+def test_plots_hold_every_scored_cell_and_shares_of_each_class(report, inputs):
     grid = pd.read_csv(report / "plots" / "grid.csv")
     assert len(grid) == 9 * 3 * 3
     assert grid["trained on"].nunique() == 9 and grid["column"].nunique() == 9
@@ -63,13 +63,13 @@ def test_plots_hold_every_scored_cell_and_shares_of_each_class(report, material)
     assert worst["value"].item() > best["value"].item()
 
 
-def test_the_curves_of_every_run_are_in_one_table(report, material):
+def test_the_curves_of_every_run_are_in_one_table(report, inputs):
     curves = pd.read_csv(report / "plots" / "curves.csv")
-    assert list(curves["run"].unique()) == list(material.sections.runs)
+    assert list(curves["run"].unique()) == list(inputs.sections.runs)
     one = curves[curves["run"] == "pspnet_c_wo"]
     assert set(one["model"] + " " + one["combination"]) == {"PSPNet C-WO"}
     for metric in ("loss", "realocc_miou"):
-        curve = material.curves[metric]["pspnet_c_wo"]
+        curve = inputs.curves[metric]["pspnet_c_wo"]
         assert one["step"].tolist() == curve.steps
         assert one[metric].tolist() == pytest.approx(curve.values, abs=1e-6)
 
@@ -87,13 +87,13 @@ def test_curves_are_joined_by_step_and_runs_without_a_log_have_no_rows():
     assert curve_table({}, {"b": entry}, {"m": "M"}).empty
 
 
-def test_an_empty_grid_has_an_empty_confusion(material):
-    empty = Grid(material.grid.axes, {}, material.grid.params)
+def test_an_empty_grid_has_an_empty_confusion(inputs):
+    empty = Grid(inputs.grid.axes, {}, inputs.grid.params)
     assert mean_confusion(empty, "realocc").empty
 
 
-def test_groups_are_tabled_with_counts_and_intervals(material):
-    table = group_table(material.grid, material.breakdown)
+def test_groups_are_tabled_with_counts_and_intervals(inputs):
+    table = group_table(inputs.grid, inputs.breakdown)
     first = table.wide.iloc[0]
     assert (first["Benchmark"], first["By"], first["Group"]) == ("RealOcc", "Occluder", "mask")
     assert first["Images"] == "5"

@@ -64,11 +64,11 @@ def test_lines_part_by_colour_or_dash_for_every_eye_and_in_grey(vision):
 
 
 @pytest.fixture
-def regenerator(material):
+def regenerator(inputs):
     def make(name):
-        image_set = material.inventory.sets[f"sets/{name}"]
-        faces = material.inventory.sets["faces/wo"]
-        return Regenerator(image_set, faces, material.occluders[image_set.info["occluders"]])
+        image_set = inputs.inventory.sets[f"sets/{name}"]
+        faces = inputs.inventory.sets["faces/wo"]
+        return Regenerator(image_set, faces, inputs.occluders[image_set.info["occluders"]])
 
     return make
 
@@ -95,11 +95,11 @@ def test_a_change_of_the_record_changes_the_occluder_only(regenerator):
     assert mean_change(recorded, recorded) == 0
 
 
-def test_samples_are_not_made_from_other_faces(material):
-    image_set = material.inventory.sets["sets/natocc_hand"]
-    occluders = material.occluders["hands"]
+def test_samples_are_not_made_from_other_faces(inputs):
+    image_set = inputs.inventory.sets["sets/natocc_hand"]
+    occluders = inputs.occluders["hands"]
     with pytest.raises(ValueError, match="made from faces 'wo'; got 'o'"):
-        Regenerator(image_set, material.inventory.sets["faces/o"], occluders)
+        Regenerator(image_set, inputs.inventory.sets["faces/o"], occluders)
 
 
 def texts(figure):
@@ -119,8 +119,8 @@ def test_algorithm_1_is_shown_in_the_papers_mode_and_in_the_sets(regenerator):
     assert reason == "natocc_hand was made without colour transfer"
 
 
-def test_colour_transfer_needs_sets_that_differ_in_colour_alone(material):
-    sets = material.inventory.sets
+def test_colour_transfer_needs_sets_that_differ_in_colour_alone(inputs):
+    sets = inputs.inventory.sets
     figure = generated.colour_transfer(sets["sets/natocc_hand"], sets["sets/natocc_hand_sot"])
     assert "without" in texts(figure)
     reason = generated.colour_transfer(sets["sets/randocc_1"], sets["sets/randocc_2"])
@@ -134,20 +134,20 @@ def test_harmonisation_names_its_method(regenerator):
     assert "without harmonisation" in generated.harmonisation(regenerator("natocc_hand"))
 
 
-def test_random_shapes_part_opaque_from_transparent(material):
-    image_set = material.inventory.sets["sets/randocc_1"]
+def test_random_shapes_part_opaque_from_transparent(inputs):
+    image_set = inputs.inventory.sets["sets/randocc_1"]
     shown = texts(generated.random_shapes(image_set))
     opacity = [image_set.record(key)["opacity"] for key in image_set.keys]
     transparent = [value for value in opacity if value < 1]
     assert transparent and sum("opacity" in text for text in shown) == len(transparent)
 
 
-def test_the_probe_shows_transparent_kinds_only(material, monkeypatch):
-    benchmark = material.benchmarks["realocc"]
-    reason = per_image.transparent_probe(material.grid, benchmark, "realocc", 1, (255, 176, 0))
+def test_the_probe_shows_transparent_kinds_only(inputs, monkeypatch):
+    benchmark = inputs.benchmarks["realocc"]
+    reason = per_image.transparent_probe(inputs.grid, benchmark, "realocc", 1, (255, 176, 0))
     assert "no image's name says" in reason
     monkeypatch.setattr(per_image, "TRANSPARENT_KINDS", ("sunglasses",))
-    figure = per_image.transparent_probe(material.grid, benchmark, "realocc", 1, (255, 176, 0))
+    figure = per_image.transparent_probe(inputs.grid, benchmark, "realocc", 1, (255, 176, 0))
     assert "C-WO +\nC-WO-Mix" in texts(figure)
     assert [text.split()[0] for text in texts(figure) if text[0] in "bmw"] == [
         "best",
@@ -185,20 +185,20 @@ def test_grids_hold_rows_of_different_length(tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {"grid.png", "grid.pdf"}
 
 
-def test_an_absent_set_says_why(tmp_path, material):
+def test_an_absent_set_says_why(tmp_path, inputs):
     info = {"kind": "synthetic", "name": "randocc_1", "sources": [], "absent": "no textures"}
     empty = write_image_set(tmp_path / "randocc_1", [], info=info)
     assert generated.why_absent(empty) == "randocc_1 is empty: no textures"
     assert generated.teaser({"randocc_1": empty}) == "no generated set has images"
-    assert generated.why_absent(material.inventory.sets["sets/randocc_1"]) is None
+    assert generated.why_absent(inputs.inventory.sets["sets/randocc_1"]) is None
 
 
-def test_training_curves_are_drawn_in_per_cent(material):
-    curves = material.curves
-    figure = charts.training_curves(material.grid.axes, material.run_names, curves, METRICS)
+def test_training_curves_are_drawn_in_per_cent(inputs):
+    curves = inputs.curves
+    figure = charts.training_curves(inputs.grid.axes, inputs.run_names, curves, METRICS)
     first = figure.axes[0]
     assert first.get_ylabel() == "mIoU on RealOcc, per cent"
-    run = next(iter(material.run_names.values()))
+    run = next(iter(inputs.run_names.values()))
     assert np.asarray(first.lines[0].get_ydata()) == pytest.approx(
         [100 * value for value in curves["realocc_miou"][run].values]
     )

@@ -5,20 +5,20 @@ import pytest
 
 from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.bootstrap import estimate
-from face_occlusion.reporting.cells import Place, axes_of
+from face_occlusion.reporting.cells import CellKey, axes_of
 from face_occlusion.reporting.grid import BootstrapParams, Grid, mean_over_models
 from face_occlusion.reporting.inputs import gather
 
 
-def test_every_cell_has_a_score_or_a_reason(material):
-    cells = material.grid.cells
+def test_every_cell_has_a_score_or_a_reason(inputs):
+    cells = inputs.grid.cells
     assert len(cells) == 135
     assert all((cell.estimate is None) != (cell.empty is None) for cell in cells.values())
     assert all(cell.paper is not None for cell in cells.values())
 
 
-def test_scores_lie_inside_their_intervals_and_differences_subtract(material):
-    grid = material.grid
+def test_scores_lie_inside_their_intervals_and_differences_subtract(inputs):
+    grid = inputs.grid
     for place, cell in grid.cells.items():
         if cell.estimate is not None:
             assert cell.estimate.low <= cell.estimate.value <= cell.estimate.high
@@ -34,37 +34,37 @@ def test_scores_lie_inside_their_intervals_and_differences_subtract(material):
     assert grid.difference("c_cm", "c_wo", "cofw", "pspnet") is None
 
 
-def test_paired_margin_is_narrower_than_two_separate_ones(material):
-    grid = material.grid
+def test_paired_margin_is_narrower_than_two_separate_ones(inputs):
+    grid = inputs.grid
     paired = grid.difference("c_wo_natocc", "c_wo_natocc_sot", "realocc", "pspnet")
-    single = grid.cells[Place("c_wo_natocc", "realocc", "pspnet")].estimate
+    single = grid.cells[CellKey("c_wo_natocc", "realocc", "pspnet")].estimate
     assert paired.high - paired.low < single.high - single.low
 
 
-def test_cells_of_two_benchmarks_are_compared_without_pairing(material):
-    grid = material.grid
-    places = [Place("c_wo", name, "pspnet") for name in ("realocc", "wo_test")]
+def test_cells_of_two_benchmarks_are_compared_without_pairing(inputs):
+    grid = inputs.grid
+    places = [CellKey("c_wo", name, "pspnet") for name in ("realocc", "wo_test")]
     gap, cells = grid.compare(*places), [grid.cells[place] for place in places]
     assert gap.value == cells[0].estimate.value - cells[1].estimate.value
     assert gap.num_images == 8  # the fewer: fewer degrees of freedom
-    margins = [cell.estimate.error for cell in cells]
-    assert gap.error == pytest.approx(np.hypot(*margins), rel=0.15)
+    intervals = [cell.estimate.error for cell in cells]
+    assert gap.error == pytest.approx(np.hypot(*intervals), rel=0.15)
 
 
-def test_two_benchmarks_are_drawn_each_on_their_own(material):
+def test_two_benchmarks_are_drawn_each_on_their_own(inputs):
     def doubled(scores):
         benchmarks = scores.benchmarks | {"realocc_wild": scores.benchmarks["realocc"]}
         return dataclasses.replace(scores, benchmarks=benchmarks)
 
-    runs = {runs[0].run: doubled(runs[0]) for runs in material.grid.runs.values()}
-    grid = Grid(material.grid.axes, runs, material.sections.report.bootstrap)
-    places = [Place("c_wo", name, "pspnet") for name in ("realocc", "realocc_wild")]
+    runs = {runs[0].run: doubled(runs[0]) for runs in inputs.grid.runs.values()}
+    grid = Grid(inputs.grid.axes, runs, inputs.sections.report.bootstrap)
+    places = [CellKey("c_wo", name, "pspnet") for name in ("realocc", "realocc_wild")]
     gap, error = grid.compare(*places), grid.cells[places[0]].estimate.error
     assert gap.value == 0
     assert gap.error == pytest.approx(np.sqrt(2) * error, rel=0.15)
 
 
-def test_images_without_an_occluded_region_are_no_evidence_for_its_score(material):
+def test_images_without_an_occluded_region_are_no_evidence_for_its_score(inputs):
     def uncovered(scores):
         part = scores.benchmarks["realocc"]
         views = {
@@ -74,9 +74,9 @@ def test_images_without_an_occluded_region_are_no_evidence_for_its_score(materia
         part = dataclasses.replace(part, views=views)
         return dataclasses.replace(scores, benchmarks=scores.benchmarks | {"realocc": part})
 
-    runs = {runs[0].run: uncovered(runs[0]) for runs in material.grid.runs.values()}
-    grid = Grid(material.grid.axes, runs, material.sections.report.bootstrap)
-    place = Place("c_wo", "realocc", "pspnet")
+    runs = {runs[0].run: uncovered(runs[0]) for runs in inputs.grid.runs.values()}
+    grid = Grid(inputs.grid.axes, runs, inputs.sections.report.bootstrap)
+    place = CellKey("c_wo", "realocc", "pspnet")
     assert grid.estimate(place, "miou").num_images == 14
     few = grid.estimate(place, "iou_occluded")
     assert few.num_images == 4
@@ -87,10 +87,10 @@ def test_images_without_an_occluded_region_are_no_evidence_for_its_score(materia
     assert gap.num_images == 4
 
 
-def test_a_group_is_drawn_with_its_benchmark(material):
-    grid, images = material.grid, np.array([3, 7, 9, 12])
+def test_a_group_is_drawn_with_its_benchmark(inputs):
+    grid, images = inputs.grid, np.array([3, 7, 9, 12])
     for name in ("c_wo", "c_cm"):  # the same draws for both, so that groups are paired
-        place = Place(name, "realocc", "pspnet")
+        place = CellKey(name, "realocc", "pspnet")
         drawn = grid.weights("realocc")[:, images] @ grid.view(place).counts[images]
         group = grid.resample(place, images, ["miou"])["miou"]
         np.testing.assert_allclose(group.resamples[0], metrics.mean_iou(drawn))
@@ -98,14 +98,14 @@ def test_a_group_is_drawn_with_its_benchmark(material):
         np.testing.assert_array_equal(whole.resamples, grid.resampled(place, "miou").resamples)
 
 
-def test_margins_do_not_depend_on_the_order_of_questions(material):
+def test_margins_do_not_depend_on_the_order_of_questions(inputs):
     fresh = Grid(
-        material.grid.axes,
-        {runs[0].run: runs[0] for runs in material.grid.runs.values()},
-        material.sections.report.bootstrap,
+        inputs.grid.axes,
+        {runs[0].run: runs[0] for runs in inputs.grid.runs.values()},
+        inputs.sections.report.bootstrap,
     )
     first = fresh.difference("c_cm", "c_wo", "realocc_wild", "segformer")
-    assert first == material.grid.difference("c_cm", "c_wo", "realocc_wild", "segformer")
+    assert first == inputs.grid.difference("c_cm", "c_wo", "realocc_wild", "segformer")
 
 
 def paths(root):
@@ -115,8 +115,8 @@ def paths(root):
 def test_a_run_that_left_the_grid_is_not_shown_and_one_without_scores_is_an_error(project):
     root, made = project
     less = {name: entry for name, entry in made.runs.items() if name != "pspnet_c_wo"}
-    material = gather(dataclasses.replace(made, runs=less), *paths(root))
-    cell = material.grid.cells[Place("c_wo", "realocc", "pspnet")]
+    inputs = gather(dataclasses.replace(made, runs=less), *paths(root))
+    cell = inputs.grid.cells[CellKey("c_wo", "realocc", "pspnet")]
     assert cell.empty == "no such run in params.yaml"
     more = made.runs | {"pspnet_new": made.runs["pspnet_c_wo"]}
     with pytest.raises(ValueError, match=r"pspnet_new\.json: no such score file"):
@@ -149,8 +149,8 @@ def test_scores_of_another_run_are_refused(project):
         gather(dataclasses.replace(made, runs=runs), *paths(root))
 
 
-def test_contradicting_runs_are_refused(material):
-    grid = material.grid
+def test_contradicting_runs_are_refused(inputs):
+    grid = inputs.grid
     runs = {runs[0].run: runs[0] for runs in grid.runs.values()}
     one = runs["pspnet_c_wo"]
 
@@ -175,7 +175,7 @@ def test_contradicting_runs_are_refused(material):
     with pytest.raises(ValueError, match="different 'inference'"):
         build(pspnet_c_wo=dataclasses.replace(one, inference={"input_px": 512}))
     without = dataclasses.replace(one, benchmarks={})
-    place = Place("c_wo", "realocc", "pspnet")
+    place = CellKey("c_wo", "realocc", "pspnet")
     assert "evaluate.benchmarks" in build(pspnet_c_wo=without).cells[place].empty
 
 
@@ -185,13 +185,13 @@ def test_titles_must_tell_combinations_apart():
         axes_of(same, {}, {})
 
 
-def test_mean_over_models_leaves_empty_cells_out(material):
+def test_mean_over_models_leaves_empty_cells_out(inputs):
     cells = [
-        material.grid.cells[Place("c_wo", "realocc", model)].estimate.value
-        for model in material.sections.models
+        inputs.grid.cells[CellKey("c_wo", "realocc", model)].estimate.value
+        for model in inputs.sections.models
     ]
-    assert mean_over_models(material.grid, "c_wo", "realocc") == round(100 * np.mean(cells), 2)
-    assert mean_over_models(material.grid, "c_wo", "cofw") is None
+    assert mean_over_models(inputs.grid, "c_wo", "realocc") == round(100 * np.mean(cells), 2)
+    assert mean_over_models(inputs.grid, "c_wo", "cofw") is None
 
 
 @pytest.mark.parametrize(

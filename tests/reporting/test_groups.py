@@ -7,21 +7,21 @@ from tests.reporting.project import KINDS
 
 
 @pytest.fixture(scope="module")
-def tables(material):
-    found = groups.group_tables(material.breakdown, material.grid.axes)
+def tables(inputs):
+    found = groups.group_tables(inputs.breakdown, inputs.grid.axes)
     return {table.key: table for table in found}
 
 
-def test_a_table_has_every_training_set_and_group(tables, material):
+def test_a_table_has_every_training_set_and_group(tables, inputs):
     table = tables["realocc-occluder_kind"]
     assert [level for level, _ in table.levels] == sorted(KINDS)
-    assert sum(number for _, number in table.levels) == len(material.benchmarks["realocc"])
-    assert [key for key, _, _ in table.rows] == list(material.grid.axes.combinations)
+    assert sum(number for _, number in table.levels) == len(inputs.benchmarks["realocc"])
+    assert [key for key, _, _ in table.rows] == list(inputs.grid.axes.combinations)
     assert all(len(cells) == len(table.levels) for _, _, cells in table.rows)
 
 
-def test_a_cell_holds_the_mean_of_the_models_and_tells_each(tables, material):
-    frame = material.breakdown
+def test_a_cell_holds_the_mean_of_the_models_and_tells_each(tables, inputs):
+    frame = inputs.breakdown
     of_cell = frame[
         (frame["benchmark"] == "realocc")
         & (frame["factor"] == "occluder_kind")
@@ -33,15 +33,15 @@ def test_a_cell_holds_the_mean_of_the_models_and_tells_each(tables, material):
     cell = cells["c_wo"][levels.index("mask")]
     mean = of_cell[(of_cell["model"] == MEAN_MODEL) & (of_cell["measure"] == "miou")].iloc[0]
     assert cell.values["miou"] == (mean["value"], mean["low"], mean["high"])
-    for title in (*material.grid.axes.models.values(), "Mean of the models"):
+    for title in (*inputs.grid.axes.models.values(), "Mean of the models"):
         assert f"{title}: mIoU " in cell.tip
     assert set(cell.values) == set(groups.measure_titles())
 
 
-def test_what_tells_no_images_apart_is_left_out_and_named(tables, material):
-    frame = material.breakdown
+def test_what_tells_no_images_apart_is_left_out_and_named(tables, inputs):
+    frame = inputs.breakdown
     one = frame[(frame["factor"] != "occluder_kind") | (frame["level"] == "mask")]
-    axes = material.grid.axes
+    axes = inputs.grid.axes
     keys = [table.key for table in groups.group_tables(one, axes)]
     assert "realocc-occluder_kind" in tables and "realocc-occluder_kind" not in keys
     assert "RealOcc, Occluder (all: mask)" in groups.left_out(one, axes)
@@ -50,9 +50,9 @@ def test_what_tells_no_images_apart_is_left_out_and_named(tables, material):
     )
 
 
-def test_the_chart_has_one_mark_for_each_training_set_and_group(material):
-    axes = material.grid.axes
-    figure = groups.breakdown_chart(material.breakdown, "realocc", axes, axes.combinations)
+def test_the_chart_has_one_mark_for_each_training_set_and_group(inputs):
+    axes = inputs.grid.axes
+    figure = groups.breakdown_chart(inputs.breakdown, "realocc", axes, axes.combinations)
     kinds = figure.axes[0]
     assert [text.get_text().split("\n")[0] for text in kinds.get_xticklabels()] == sorted(KINDS)
     assert len(kinds.containers) == len(axes.combinations)

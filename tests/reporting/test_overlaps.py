@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from face_occlusion.overlap.findings import Comparison, Overlap, Pair
+from face_occlusion.overlap.findings import ImagePair, Overlap, SetComparison
 from face_occlusion.reporting.page_images import closest_pictures
 from face_occlusion.reporting.tables import overlap_table
 
@@ -18,13 +18,15 @@ def compared(first, second, pairs, **changes):
         "identities": "unknown: x name no identities",
         "shared_identities": None,
     }
-    return Comparison(**{**values, **changes})
+    return SetComparison(**{**values, **changes})
 
 
 @pytest.fixture
 def overlap():
-    near = [Pair(first="00000", second=f"0000{n}", bits=bits) for n, bits in enumerate((7, 30))]
-    far = [Pair(first="00001", second="00002", bits=80)]
+    near = [
+        ImagePair(first="00000", second=f"0000{n}", bits=bits) for n, bits in enumerate((7, 30))
+    ]
+    far = [ImagePair(first="00001", second="00002", bits=80)]
     return Overlap(
         max_bits=48,
         comparisons=[
@@ -57,8 +59,8 @@ def test_realocc_and_its_wild_part_are_spoken_of_where_nothing_was_found(overlap
     assert list(table.wide["Closest pair"]) == ["–"]
 
 
-def test_the_closest_pairs_are_shown_without_those_that_are_meant(overlap, material):
-    sets = material.inventory.sets
+def test_the_closest_pairs_are_shown_without_those_that_are_meant(overlap, inputs):
+    sets = inputs.inventory.sets
     shown = closest_pictures(overlap, sets, 48)
     assert [(pair["title_first"], pair["title_second"]) for pair in shown] == [
         ("faces/wo 00000", "benchmarks/realocc 00000"),

@@ -3,7 +3,7 @@ import csv
 import pytest
 
 from face_occlusion.core.params import read_yaml
-from face_occlusion.reporting.cells import PARTITION, Place, paper_cells, paper_quantity
+from face_occlusion.reporting.cells import PARTITION, CellKey, paper_cells, paper_quantity
 from face_occlusion.reporting.verdicts import BENCHMARKS, COMBINATIONS, MODELS
 from tests.reporting.project import ROOT
 
@@ -21,7 +21,7 @@ def test_there_are_81_and_54_cells_one_for_each_place():
     assert sum(cell.table == 4 for cell in cells.values()) == 81
     assert sum(cell.table == 5 for cell in cells.values()) == 54
     assert set(cells) == {
-        Place(combination, benchmark, model)
+        CellKey(combination, benchmark, model)
         for combination in COMBINATIONS
         for benchmark in BENCHMARKS
         for model in MODELS
@@ -36,7 +36,7 @@ def test_cells_equal_the_transcript_of_the_paper(shared):
         rows = list(csv.DictReader(file))
     assert len(rows) == 135
     for row in rows:
-        place = Place(
+        place = CellKey(
             combinations[row["train_set"]],
             BENCHMARK_NAMES[row["eval_set"]],
             models[row["model"]],

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from face_occlusion.reporting.charts import Curve, read_curves, thinned
-from face_occlusion.reporting.figures import spread
+from face_occlusion.reporting.figures import evenly_spaced
 from face_occlusion.reporting.per_image import most_changed, pick_by_difference, pick_most_corrected
 from face_occlusion.reporting.pictures import (
     coloured_errors,
@@ -121,39 +121,39 @@ def test_colours_are_hex(text):
 
 def test_spread_is_even_and_takes_the_ends():
     keys = [str(number) for number in range(10)]
-    assert spread(keys, 3) == ["0", "4", "9"]
-    assert spread(keys, 99) == keys
+    assert evenly_spaced(keys, 3) == ["0", "4", "9"]
+    assert evenly_spaced(keys, 99) == keys
 
 
-def test_picks_are_the_best_median_and_worst_difference(material):
-    picks = pick_by_difference(material.grid, "realocc", ("c_wo_natocc", "c_wo"), 2)
+def test_picks_are_the_best_median_and_worst_difference(inputs):
+    picks = pick_by_difference(inputs.grid, "realocc", ("c_wo_natocc", "c_wo"), 2)
     assert [pick.rule for pick in picks] == ["best"] * 2 + ["median"] * 2 + ["worst"] * 2
     differences = [pick.difference for pick in picks]
     assert differences == sorted(differences, reverse=True)
-    everything = pick_by_difference(material.grid, "realocc", ("c_wo_natocc", "c_wo"), 5)
+    everything = pick_by_difference(inputs.grid, "realocc", ("c_wo_natocc", "c_wo"), 5)
     assert len({pick.key for pick in everything}) == len(everything) == 14
     assert picks[0] == everything[0] and picks[-1] == everything[-1]
-    assert pick_by_difference(material.grid, "cofw", ("c_wo_natocc", "c_wo"), 2) == []
+    assert pick_by_difference(inputs.grid, "cofw", ("c_wo_natocc", "c_wo"), 2) == []
 
 
-def test_picks_can_be_of_some_images_and_models(material):
-    everything = material.benchmarks["realocc"].keys
+def test_picks_can_be_of_some_images_and_models(inputs):
+    everything = inputs.benchmarks["realocc"].keys
     among = set(everything[::3])
     picks = pick_by_difference(
-        material.grid, "realocc", ("c_wo_natocc", "c_wo"), 9, models=["pspnet"], among=among
+        inputs.grid, "realocc", ("c_wo_natocc", "c_wo"), 9, models=["pspnet"], among=among
     )
     assert {pick.key for pick in picks} == among
-    of_all = pick_by_difference(material.grid, "realocc", ("c_wo_natocc", "c_wo"), 9)
+    of_all = pick_by_difference(inputs.grid, "realocc", ("c_wo_natocc", "c_wo"), 9)
     differences = {pick.key: pick.difference for pick in of_all}
     assert any(pick.difference != differences[pick.key] for pick in picks)
 
 
-def test_most_corrected_faces_come_first(material):
-    picks = pick_most_corrected(material.inventory.sets["faces/o"], 3)
+def test_most_corrected_faces_come_first(inputs):
+    picks = pick_most_corrected(inputs.inventory.sets["faces/o"], 3)
     shares = [share for _, share in picks]
     assert shares == sorted(shares, reverse=True) and shares[-1] > 0
-    assert pick_most_corrected(material.inventory.sets["faces/wo"], 3) == []
-    faces = material.inventory.sets["faces/o"]
+    assert pick_most_corrected(inputs.inventory.sets["faces/wo"], 3) == []
+    faces = inputs.inventory.sets["faces/o"]
     for key, share in picks:
         corrected, original = faces.seg_map(key), faces.seg_map(key, "original.png")
         assert share == pytest.approx((corrected != original).sum() / (corrected == 1).sum())

@@ -9,13 +9,13 @@ from face_occlusion.reporting.provenance import are_drawn, release_files, substi
 
 
 @pytest.fixture(scope="module")
-def here(material):
+def here(inputs):
     found = substitutions(
-        material.inventory,
-        material.occluders,
-        material.cards,
-        material.grid,
-        material.sections.models,
+        inputs.inventory,
+        inputs.occluders,
+        inputs.cards,
+        inputs.grid,
+        inputs.sections.models,
     )
     return {item.what: item.here for item in found}
 
@@ -32,13 +32,13 @@ def release(tmp_path, origin):
     return ImageSet(tmp_path / origin)
 
 
-def test_drawn_images_are_not_passed_off_as_a_releases(tmp_path, material):
+def test_drawn_images_are_not_passed_off_as_a_releases(tmp_path, inputs):
     drawn, fetched = release(tmp_path, "miniature"), release(tmp_path, "folder")
     assert are_drawn([fetched, drawn]) and not are_drawn([fetched])
 
     def hands(image_set):
         found = substitutions(
-            material.inventory, {"hands": image_set}, {}, material.grid, material.sections.models
+            inputs.inventory, {"hands": image_set}, {}, inputs.grid, inputs.sections.models
         )
         return next(item.here for item in found if item.what == "Hands")
 
@@ -46,11 +46,11 @@ def test_drawn_images_are_not_passed_off_as_a_releases(tmp_path, material):
     assert hands(fetched) == "1 of 11k Hands"
 
 
-def test_networks_are_told_by_size(here, material):
+def test_networks_are_told_by_size(here, inputs):
     assert here["Backbones"] == "ResNet-101 of 64 channels / MiT-B5"
     assert here["Optimiser"] == "SGD 0.01, decay 0.0005 / AdamW 6e-05, decay 0.01"
     small = {"variant": "b0", "optimizer": {"type": "AdamW", "lr": 0.004, "weight_decay": 0.01}}
-    found = substitutions(material.inventory, {}, {}, material.grid, {"segformer": small})
+    found = substitutions(inputs.inventory, {}, {}, inputs.grid, {"segformer": small})
     assert [item.here for item in found if item.what == "Backbones"] == ["MiT-B0"]
 
 
@@ -60,8 +60,8 @@ def test_batches_seeds_and_views_are_told(here):
     assert here["Benchmark images as seen"] == "input 48 px; one view only"
 
 
-def test_files_of_releases_are_listed_once(tmp_path, material):
+def test_files_of_releases_are_listed_once(tmp_path, inputs):
     hands = [release(tmp_path, "folder"), release(tmp_path, "url")]
-    assert release_files([*hands, *material.occluders.values()]) == [
+    assert release_files([*hands, *inputs.occluders.values()]) == [
         ("hands_11k", "Hands.zip", 9, "ab")
     ]

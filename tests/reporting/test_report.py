@@ -62,8 +62,8 @@ def test_report_writes_its_files_and_leaves_others_alone(report):
     } | {"captions.md"}
 
 
-def test_every_figure_of_the_paper_is_drawn_or_says_why_not(report, material):
-    numbers = {entry.number for entry in catalogue(material)} - {None}
+def test_every_figure_of_the_paper_is_drawn_or_says_why_not(report, inputs):
+    numbers = {entry.number for entry in catalogue(inputs)} - {None}
     assert numbers == {1, *range(3, 20)}
     captions = (report / "figures" / "captions.md").read_text()
     lines = [line for line in captions.splitlines() if line.startswith("- ")]
@@ -71,17 +71,17 @@ def test_every_figure_of_the_paper_is_drawn_or_says_why_not(report, material):
     assert len(lines) == len(FIGURES | NOT_DRAWN)
 
 
-def test_metrics_are_a_handful_in_per_cent(report, material):
+def test_metrics_are_a_handful_in_per_cent(report, inputs):
     metrics = json.loads((report / "metrics.json").read_text())
     assert set(metrics) == {"realocc", "claims"}
-    assert list(metrics["realocc"]) == list(material.sections.combinations)
+    assert list(metrics["realocc"]) == list(inputs.sections.combinations)
     assert 50 < metrics["realocc"]["c_wo"] < metrics["realocc"]["c_wo_natocc"] < 100
-    assert sum(metrics["claims"].values()) == len(material.judgements)
+    assert sum(metrics["claims"].values()) == len(inputs.judgements)
 
 
-def test_a_second_report_has_the_same_bytes(report, material, tmp_path, monkeypatch):
+def test_a_second_report_has_the_same_bytes(report, inputs, tmp_path, monkeypatch):
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    write_report(material, tmp_path)
+    write_report(inputs, tmp_path)
     files = [path.relative_to(tmp_path) for path in sorted(tmp_path.rglob("*")) if path.is_file()]
     differing = [
         str(name)
@@ -100,7 +100,7 @@ def test_a_template_edited_meanwhile_changes_nothing(tmp_path, monkeypatch):
     assert page.templates() == before
 
 
-def test_nothing_half_written_remains(material, tmp_path, monkeypatch):
+def test_nothing_half_written_remains(inputs, tmp_path, monkeypatch):
     (tmp_path / "index.html").write_text("old")
 
     def fail(*_):
@@ -108,7 +108,7 @@ def test_nothing_half_written_remains(material, tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "draw_figures", fail)
     with pytest.raises(ValueError, match="no space"):
-        write_report(material, tmp_path)
+        write_report(inputs, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
     assert (tmp_path / "index.html").read_text() == "old"
 
@@ -196,15 +196,15 @@ def test_facts_are_flat_and_brief_and_leave_out_what_was_not_drawn():
         (PageParams, {"browser_images": -1}, "browser_images"),
     ],
 )
-def test_params_name_the_key(material, kind, change, message):
-    report = material.sections.report
+def test_params_name_the_key(inputs, kind, change, message):
+    report = inputs.sections.report
     good = {FigureParams: report.figures, QualitativeParams: report.qualitative}
     with pytest.raises(ValueError, match=f"^{message}"):
         dataclasses.replace(good.get(kind, report.page), **change)
 
 
-def test_report_params_refuse_unknown_benchmarks(material):
-    report = material.sections.report
+def test_report_params_refuse_unknown_benchmarks(inputs):
+    report = inputs.sections.report
     with pytest.raises(ValueError, match=r"^table_4: not among benchmarks"):
         dataclasses.replace(report, table_4=["lfw"])
     other = dataclasses.replace(report.qualitative, benchmark="lfw")

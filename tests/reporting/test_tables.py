@@ -7,7 +7,7 @@ import pytest
 
 from face_occlusion.evaluation.bootstrap import Estimate
 from face_occlusion.reporting import tables
-from face_occlusion.reporting.cells import Cell, PaperCell, Place, best_of_columns
+from face_occlusion.reporting.cells import Cell, CellKey, PaperCell, best_of_columns
 from face_occlusion.reporting.report import all_tables
 from face_occlusion.reporting.tables import Table, write_table
 
@@ -15,14 +15,14 @@ GOLDEN = Path(__file__).parent / "golden"
 
 
 def make_cell(combination, value, *, model="pspnet", paper=None, empty=None):
-    margin = None
+    interval = None
     if value is not None:
-        margin = Estimate(
+        interval = Estimate(
             value=value, low=value - 0.011, high=value + 0.012, error=0.005, num_images=9
         )
     printed = None if paper is None else PaperCell(table=4, miou=paper, quantity="24602")
     return Cell(
-        place=Place(combination, "realocc", model), paper=printed, estimate=margin, empty=empty
+        key=CellKey(combination, "realocc", model), paper=printed, estimate=interval, empty=empty
     )
 
 
@@ -38,7 +38,7 @@ def test_best_of_a_column_includes_ties_as_printed():
         "a",
         "b",
     }
-    assert Place("c", "realocc", "segformer") in best_of_columns(cells)  # a column of its own
+    assert CellKey("c", "realocc", "segformer") in best_of_columns(cells)  # a column of its own
     paper = best_of_columns(cells, paper=True)
     assert {place.combination for place in paper} == {"b", "c"}
 
@@ -101,18 +101,18 @@ def test_latex_gets_only_signs_that_it_sets_without_a_package(text, latex):
     assert f"\n{latex} \\\\\n" in tables.latex(table)
 
 
-def test_latex_of_every_table_is_ascii_and_breaks_long_lines(material):
-    for table in all_tables(material).values():
+def test_latex_of_every_table_is_ascii_and_breaks_long_lines(inputs):
+    for table in all_tables(inputs).values():
         text = tables.latex(table)
         assert text.isascii(), table.name
         longest = max(len(str(cell)) for cell in table.wide.to_numpy().ravel())
         assert (r"p{6cm}" in text) == (longest > 60), table.name
 
 
-def test_score_table_has_every_cell_and_says_why_some_are_empty(material):
-    sections = material.sections
+def test_score_table_has_every_cell_and_says_why_some_are_empty(inputs):
+    sections = inputs.sections
     table = tables.score_table(
-        4, material.grid, sections.report.table_4, sections.combinations, material.inventory
+        4, inputs.grid, sections.report.table_4, sections.combinations, inputs.inventory
     )
     assert len(table.long) == 81
     assert table.wide.shape == (9, 3 + 9)
@@ -127,17 +127,17 @@ def test_score_table_has_every_cell_and_says_why_some_are_empty(material):
     }
 
 
-def test_quantities_are_counted_in_the_sets(material):
-    table = tables.table_3(material.inventory, material.sections.combinations).long
+def test_quantities_are_counted_in_the_sets(inputs):
+    table = tables.table_3(inputs.inventory, inputs.sections.combinations).long
     by_key = table.set_index("key")
     assert (by_key.loc["c_cm", "photographs"], by_key.loc["c_cm", "generated"]) == (14, 0)
     assert (by_key.loc["c_wo_mix", "photographs"], by_key.loc["c_wo_mix", "generated"]) == (9, 27)
 
 
-def test_partition_counts_the_excluded_where_somebody_did(material):
-    table = tables.table_2(material.inventory, 2)
+def test_partition_counts_the_excluded_where_somebody_did(inputs):
+    table = tables.table_2(inputs.inventory, 2)
     assert table.long["ours"].tolist() == [9, 3, 5, 2, 19]
     assert table.long["paper"].tolist()[-1] == 30002
-    unknown = tables.table_2(material.inventory, None)
+    unknown = tables.table_2(inputs.inventory, None)
     assert "Excluded images" not in unknown.long["category"].tolist()
     assert "not counted" in " ".join(unknown.notes)
