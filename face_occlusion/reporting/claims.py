@@ -1,25 +1,27 @@
-"""The paper's prose claims (Q40) as data: each judged on our scores and on its own numbers.
+"""The paper's claims in prose: each is judged on our scores and on the paper's own numbers.
 
-Most claims say that one training combination beats another in some cells; `verdicts` says when a
-cell counts.
+The claims are data, in `paper_claims.yaml`. Most say that one training combination beats another
+in some cells; `verdicts` defines when a cell counts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from face_occlusion.core.params import read_yaml
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.tables import Table
 from face_occlusion.reporting.verdicts import (
     BENCHMARKS,
     CLASS_MEASURES,
-    CNNS,
     COMBINATIONS,
     MODELS,
-    TABLE_4,
     CellPair,
     Comparison,
     Evidence,
@@ -51,20 +53,17 @@ class Judgement:
     paper: Verdict
 
 
-def judge_claims(ours: Evidence, paper: Evidence, sure: Mapping[Question, bool]) -> list[Judgement]:
-    """Judge every claim on our scores and on the paper's numbers.
+@cache
+def read_statements() -> dict[str, list[dict[str, Any]]]:
+    """Read `paper_claims.yaml`: the entries of `claims` and of `anomalies`."""
+    return read_yaml(Path(__file__).with_name("paper_claims.yaml"))
 
-    Args:
-        ours: Evidence with intervals.
-        paper: Evidence without.
-        sure: Of `verdicts.significant_differences`, over claims and anomalies together.
-    """
-    return [
-        Judgement(
-            claim=claim, ours=judge(claim.test, ours, sure), paper=judge(claim.test, paper, {})
-        )
-        for claim in CLAIMS
-    ]
+
+def comparison_of(entry: Mapping[str, Any]) -> Comparison:
+    """Build the comparison that an entry of `paper_claims.yaml` describes."""
+    combinations = [tuple(pair.split(" > ")) for pair in entry["above"]]
+    pairs = between(combinations, entry.get("benchmarks", BENCHMARKS), entry.get("models", MODELS))
+    return Comparison(pairs=pairs, lead=entry.get("lead", 0.0), rule=entry.get("rule", "all"))
 
 
 def _best(evidence: Evidence) -> str:
@@ -84,160 +83,45 @@ def _classes(evidence: Evidence) -> str:
 REALOCC = [CellKey(name, "realocc", model) for name in COMBINATIONS for model in MODELS]
 HIGHEST = CellKey("c_cm_natocc_sot", "realocc", "segformer")
 IMBALANCED = CellKey("c_original", "realocc", "pspnet")
-NATOCC = ("c_wo_natocc", "c_wo_natocc_sot")
-SYNTHETIC = (*NATOCC, "c_wo_randocc", "c_wo_mix")
-CLAIMS: list[Claim] = [
-    Claim(
-        key="natocc-level-cnn",
-        where="4.2 NatOcc",
-        text="NatOcc performs at a level with or better than real occlusions (C-CM), especially "
-        "with the CNNs",
-        reading="PSPNet and DeepLabv3+ on RealOcc: more than C-CM less 0.5 points",
-        test=Comparison(
-            pairs=between([(name, "c_cm") for name in NATOCC], ("realocc",), CNNS),
-            lead=-0.5,
-        ),
+TESTS_OF_CELLS = {
+    "highest": Comparison(
+        pairs=[CellPair(HIGHEST, key) for key in REALOCC if key != HIGHEST], remark=_best
     ),
-    Claim(
-        key="level-cm",
-        where="Abstract; 1",
-        text="Both methods perform at a level with, or even better than, real occlusions",
-        reading="NatOcc, NatOcc-SOT and RandOcc: more than C-CM less 0.5 points in most of the "
-        "cells of Tables 4 and 5",
-        test=Comparison(
-            pairs=between([(name, "c_cm") for name in (*NATOCC, "c_wo_randocc")], BENCHMARKS),
-            lead=-0.5,
-            rule="most",
-        ),
+    "imbalance": Comparison(
+        pairs=[CellPair(IMBALANCED, IMBALANCED, CLASS_MEASURES)], remark=_classes
     ),
+}
+CLAIMS = [
     Claim(
-        key="natocc-improves",
-        where="4.2 NatOcc",
-        text="Models trained with NatOcc generalise to unseen occluders",
-        reading="NatOcc above C-WO in every cell of Table 4",
-        test=Comparison(pairs=between([(name, "c_wo") for name in NATOCC], TABLE_4)),
-    ),
-    Claim(
-        key="wild-better",
-        where="4.2 Robustness",
-        text="In the wild, overall, the models trained with the synthetic sets performed better",
-        reading="NatOcc, NatOcc-SOT, RandOcc and Mix above C-WO on COFW and RealOcc-Wild",
-        test=Comparison(
-            pairs=between([(name, "c_wo") for name in SYNTHETIC], ("cofw", "realocc_wild"))
-        ),
-    ),
-    Claim(
-        key="cm-adds",
-        where="4.2 NatOcc",
-        text="Adding C-CM to NatOcc further enhances the performance",
-        reading="C-CM + NatOcc above C-WO + NatOcc in every cell of Table 4, either transfer",
-        test=Comparison(
-            pairs=between(
-                [("c_cm_natocc", "c_wo_natocc"), ("c_cm_natocc_sot", "c_wo_natocc_sot")], TABLE_4
-            ),
-        ),
-    ),
-    Claim(
-        key="highest",
-        where="4.2 NatOcc",
-        text="SegFormer trained on NatOcc-SOT and C-CM achieves the highest score, 98.02",
-        reading="It is above each of the 26 other cells of RealOcc",
-        test=Comparison(
-            pairs=[CellPair(HIGHEST, key) for key in REALOCC if key != HIGHEST], remark=_best
-        ),
-    ),
-    Claim(
-        key="randocc-huge",
-        where="4.2 RandOcc",
-        text="RandOcc brings a huge improvement over no occlusions (C-WO)",
-        reading="More than 2 points above C-WO on RealOcc, all models",
-        test=Comparison(pairs=between([("c_wo_randocc", "c_wo")], ("realocc",)), lead=2.0),
-    ),
-    Claim(
-        key="randocc-not-far",
-        where="4.2 RandOcc",
-        text="RandOcc is not far behind real occlusions (C-CM)",
-        reading="More than C-CM less 2 points on RealOcc, all models",
-        test=Comparison(pairs=between([("c_wo_randocc", "c_cm")], ("realocc",)), lead=-2.0),
-    ),
-    Claim(
-        key="mix-improves",
-        where="4.2 RandOcc",
-        text="Mix further improves the performance, closer to C-CM",
-        reading="Mix above RandOcc in every cell of Tables 4 and 5",
-        test=Comparison(pairs=between([("c_wo_mix", "c_wo_randocc")], BENCHMARKS)),
-    ),
-    Claim(
-        key="original-worse",
-        where="4.2 Unclean dataset",
-        text="C-Original, with incorrect masks, is surprisingly worse than C-WO",
-        reading="C-WO above C-Original in every cell of Table 4",
-        test=Comparison(pairs=between([("c_wo", "c_original")], TABLE_4)),
-    ),
-    Claim(
-        key="unclean-harms",
-        where="4.2 Unclean dataset",
-        text="Unclean masks have a significant negative impact, even with SegFormer",
-        reading="C-CM above C-Original, the same images, in every cell of Table 4",
-        test=Comparison(pairs=between([("c_cm", "c_original")], TABLE_4)),
-    ),
-    Claim(
-        key="imbalance",
-        where="4.2 Class imbalance",
-        text="Background lifts the mIoU: PSPNet on C-Original has IoU 95.04 and 83.99",
-        reading="Background IoU above face IoU in that cell (RealOcc)",
-        test=Comparison(pairs=[CellPair(IMBALANCED, IMBALANCED, CLASS_MEASURES)], remark=_classes),
-    ),
-    Claim(
-        key="transfer-open",
-        where="4.2 Colour transfer",
-        text="With or without colour transfer: no conclusion which is better",
-        reading="NatOcc-SOT against NatOcc in Tables 4 and 5: sure cells of both signs, or none",
-        test=Comparison(
-            pairs=between([("c_wo_natocc_sot", "c_wo_natocc")], BENCHMARKS), rule="neither"
-        ),
-    ),
-    Claim(
-        key="boosts-cm",
-        where="4.2 Robustness",
-        text="The synthetic sets boost the real occlusions (C-CM) in the wild",
-        reading="C-CM + NatOcc above C-CM in most cells of COFW and RealOcc-Wild",
-        test=Comparison(
-            pairs=between(
-                [("c_cm_natocc", "c_cm"), ("c_cm_natocc_sot", "c_cm")], ("cofw", "realocc_wild")
-            ),
-            rule="most",
-        ),
-    ),
-    Claim(
-        key="no-side-effect",
-        where="4.2 Robustness",
-        text="NatOcc and RandOcc have no negative side effect on unoccluded faces",
-        reading="NatOcc, NatOcc-SOT, RandOcc and Mix on CelebAMask-HQ-WO (Test): more than C-WO "
-        "less 0.5 points",
-        test=Comparison(
-            pairs=between([(name, "c_wo") for name in SYNTHETIC], ("wo_test",)), lead=-0.5
-        ),
-    ),
-    Claim(
-        key="unoccluded-wo",
-        where="App. A",
-        text="On unoccluded faces the synthetic sets improve on C-WO",
-        reading="NatOcc, NatOcc-SOT, RandOcc and Mix above C-WO on CelebAMask-HQ-WO (Test)",
-        test=Comparison(pairs=between([(name, "c_wo") for name in SYNTHETIC], ("wo_test",))),
-    ),
-    Claim(
-        key="unoccluded-original",
-        where="App. A",
-        text="On unoccluded faces the synthetic sets improve on C-Original",
-        reading="NatOcc, NatOcc-SOT, RandOcc and Mix above C-Original on CelebAMask-HQ-WO (Test)",
-        test=Comparison(pairs=between([(name, "c_original") for name in SYNTHETIC], ("wo_test",))),
-    ),
+        **{name: entry[name] for name in ("key", "where", "text", "reading")},
+        test=TESTS_OF_CELLS.get(entry["key"]) or comparison_of(entry),
+    )
+    for entry in read_statements()["claims"]
 ]
 
 
+def judge_claims(
+    ours: Evidence, paper: Evidence, significant: Mapping[Question, bool]
+) -> list[Judgement]:
+    """Judge every claim on our scores and on the paper's numbers.
+
+    Args:
+        ours: Evidence with confidence intervals.
+        paper: Evidence without.
+        significant: From `significant_differences`, over claims and anomalies together.
+    """
+    return [
+        Judgement(
+            claim=claim,
+            ours=judge(claim.test, ours, significant),
+            paper=judge(claim.test, paper, {}),
+        )
+        for claim in CLAIMS
+    ]
+
+
 def claims_table(judgements: Sequence[Judgement]) -> Table:
-    """List the paper's claims with their verdicts, ours and on the paper's own numbers."""
+    """List the paper's claims with their verdicts, on our scores and on the paper's numbers."""
     long = pd.DataFrame(
         {
             "key": item.claim.key,

@@ -13,7 +13,7 @@ import pandas as pd
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.scores import RunScores, read_scores
 from face_occlusion.overlap.findings import Overlap, read_overlap
-from face_occlusion.reporting.anomalies import ANOMALIES, Finding, find_anomalies
+from face_occlusion.reporting.anomalies import ANOMALIES, MeasuredAnomaly, find_anomalies
 from face_occlusion.reporting.breakdowns import (
     BreakdownParams,
     breakdown_table,
@@ -187,7 +187,7 @@ class ReportInputs:
         return breakdown_table(self.grid, self.sections.report.breakdown)
 
     @cached_property
-    def sure(self) -> dict[Question, bool]:
+    def significant(self) -> dict[Question, bool]:
         """Which differences are beyond doubt, among all that claims and anomalies read."""
         tests = [item.test for item in (*CLAIMS, *ANOMALIES)]
         return significant_differences(
@@ -197,12 +197,12 @@ class ReportInputs:
     @cached_property
     def judgements(self) -> list[Judgement]:
         """The paper's claims, judged."""
-        return judge_claims(self.evidence, PaperEvidence(), self.sure)
+        return judge_claims(self.evidence, PaperEvidence(), self.significant)
 
     @cached_property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[MeasuredAnomaly]:
         """The paper's anomalies, measured."""
-        return find_anomalies(self.evidence, PaperEvidence(), self.sure)
+        return find_anomalies(self.evidence, PaperEvidence(), self.significant)
 
 
 def gather(

@@ -171,9 +171,9 @@ class Comparison:
         pairs: The cells.
         lead: First must exceed second by more than this, per cent points; negative allows it to
             fall short ("at a level", "not far behind").
-        rule: `all`: holds if every pair is surely above, fails if any is surely below; `most`:
-            more than half of the pairs decide; `neither`: holds if there are sure pairs of both
-            signs, or none. A pair with an empty cell could be of either sign.
+        rule: `all`: holds if every pair is significantly above, fails if any is below; `most`:
+            more than half of the pairs decide; `neither`: holds if there are significant pairs of
+            both signs, or none. A pair with an empty cell could be of either sign.
         remark: Says more of what was compared, to stand before the counts.
     """
 
@@ -201,7 +201,7 @@ def significant_differences(
         confidence: 1 - the family-wise error over all differences.
 
     Returns:
-        Whether a difference is sure, for those with an interval; the others are missing.
+        Whether a difference is significant, for those with an interval; the others are missing.
     """
     p_values: dict[Question, float] = {}
     for test in tests:
@@ -218,17 +218,17 @@ def significant_differences(
     }
 
 
-def judge(test: Test, evidence: Evidence, sure: Mapping[Question, bool]) -> Verdict:
-    """Judge one test; `sure` as `significant_differences` returns it, empty for printed numbers."""
+def judge(test: Test, evidence: Evidence, significant: Mapping[Question, bool]) -> Verdict:
+    """Judge one test; `significant` is empty for the paper's printed numbers."""
     if isinstance(test, Comparison):
-        return judge_comparison(test, evidence, sure)
+        return judge_comparison(test, evidence, significant)
     return test(evidence)
 
 
 def judge_comparison(
-    comparison: Comparison, evidence: Evidence, sure: Mapping[Question, bool]
+    comparison: Comparison, evidence: Evidence, significant: Mapping[Question, bool]
 ) -> Verdict:
-    """Judge one comparison; `sure` as `significant_differences` returns it."""
+    """Judge one comparison; `significant` as `significant_differences` returns it."""
     gaps: list[tuple[Gap, bool]] = []
     cells: list[CellKey] = []
     questions = comparison.questions()
@@ -236,10 +236,10 @@ def judge_comparison(
         pair = question[0]
         gap = evidence.gap(pair)
         if gap is not None:
-            gaps.append((gap, sure.get(question, gap.estimate is None)))
+            gaps.append((gap, significant.get(question, gap.estimate is None)))
             cells += [pair.first, pair.second]
-    above = sum(is_sure and gap.value > comparison.lead for gap, is_sure in gaps)
-    below = sum(is_sure and gap.value < comparison.lead for gap, is_sure in gaps)
+    above = sum(counts and gap.value > comparison.lead for gap, counts in gaps)
+    below = sum(counts and gap.value < comparison.lead for gap, counts in gaps)
     empty = len(questions) - len(gaps)
     detail = _describe(gaps, above, below, len(questions))
     if comparison.remark is not None and gaps:
