@@ -112,10 +112,7 @@ def _occlude_pair(
 def read_occluders(occluders: Path, options: FolderOptions, scratch: Path) -> OccluderSource:
     """Read the occluders of an image set or of a folder of files.
 
-    Args:
-        occluders: The folder.
-        options: The method, and whether cut-outs are hands.
-        scratch: Folder for decoded cut-outs; must outlive the result.
+    Decoded cut-outs are kept in the folder `scratch`, which must outlive the result.
 
     Raises:
         ValueError: If it holds no occluders for the method; names the folder.

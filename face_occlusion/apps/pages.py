@@ -8,10 +8,9 @@ import jinja2
 
 
 def page_template(name: str) -> jinja2.Template:
-    """Load a template; HTML values are escaped, `url` quotes a path, a missing value is an error.
+    """Load a template from this package's folder `templates`.
 
-    Args:
-        name: A file in this package's folder `templates`.
+    HTML values are escaped, the filter `url` quotes a path, and a missing value is an error.
     """
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("face_occlusion.apps"),

@@ -22,10 +22,7 @@ def profile_names(folder: Path) -> list[str]:
 def compose(folder: Path, name: str) -> str:
     """Return the text of a profile's complete params.yaml, with the comments of `paper.yaml`.
 
-    Args:
-        folder: The folder of profiles; `paper.yaml` holds every key, the others only what
-            they change.
-        name: The profile to compose.
+    `paper.yaml` in the folder of profiles holds every key, the others only what they change.
 
     Raises:
         ValueError: If there is no such profile, or it sets a key that the base lacks.

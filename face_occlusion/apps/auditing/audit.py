@@ -48,11 +48,7 @@ def rank_masks(
 ) -> list[Finding]:
     """Sort masks, the most suspicious first; equal scores by key.
 
-    Args:
-        keys: N keys.
-        scores: (N,).
-        faces: (N, S, S) uint8 share of face by the masks, 255 = all.
-        probability: (N, S, S) float32 probability of face.
+    Arrays are those of `Samples`; `probability` is (N, S, S) float32 of face.
     """
     order = sorted(range(len(keys)), key=lambda place: (-scores[place], keys[place]))
     face = faces >= 128
@@ -78,18 +74,15 @@ def audit_masks(
     references: Sequence[Path] = (),
     num: int = 100,
 ) -> list[Finding]:
-    """Rank the masks of a set, and write the page, the table and the LabelMe project.
+    """Rank the masks of a set, the most suspicious first, and write them by `write_findings`.
 
     Args:
         folder: The set.
-        out: New folder, see `write_findings`.
+        out: New folder.
         params: How the network is trained.
         part: The masks that are judged, `png` or `original.png`.
         references: Sets of faces whose masks (`png`) are known to be good.
         num: How many to show.
-
-    Returns:
-        All masks, the most suspicious first.
 
     Raises:
         ValueError: If a set cannot be read or lacks the part, there are too few faces, `num` is
@@ -120,18 +113,11 @@ def _how(params: AuditParams, references: Sequence[Path]) -> str:
 
 
 def disputed_face(samples: Samples, probability: np.ndarray) -> np.ndarray:
-    """Return the share of each mask's face that the network disputes, weighted by depth.
+    """Return the share of each mask's face that the network disputes; (N,) in [0, 1].
 
     A pixel counts less near the mask's edge, where networks and annotators differ without either
     being wrong. Pixels outside the mask do not count: the audit looks for pixels that are
-    labelled face and are not.
-
-    Args:
-        samples: The samples with their masks.
-        probability: (N, S, S) float32 probability of face.
-
-    Returns:
-        (N,) float64 in [0, 1]; 1 for a mask without a face.
+    labelled face and are not. A mask without a face gets 1. `probability` is (N, S, S) of face.
     """
     full = _DEPTH_FRAC * samples.faces.shape[1]
     scores = np.ones(len(samples))
@@ -152,23 +138,14 @@ def write_findings(
     num: int,
     how: str,
 ) -> None:
-    """Write the findings to a new folder, atomically.
+    """Write the findings, ranked, to a new folder, atomically.
 
     - `index.html`: the `num` most suspicious masks, with pictures from the same folder;
     - `labelme/KEY.jpg` and `.json`: the same as a LabelMe project; copy files that you corrected
       to `labelme/` in the folder that `corrections.folder` names;
     - `audit.csv`: all masks, ranked; written last, so that files you edit later are newer.
 
-    Args:
-        out: The folder.
-        image_set: The audited set.
-        part: The masks that were judged.
-        findings: All findings, ranked.
-        num: How many to show.
-        how: How they were judged, in a sentence for the page.
-
-    Raises:
-        ValueError: If the folder is in use or a sample cannot be read.
+    `part` names the masks that were judged, and `how` says how, in a sentence for the page.
     """
     shown = findings[:num]
     with written_aside(out) as partial:

@@ -52,13 +52,9 @@ def cross_validate(
 ) -> np.ndarray:
     """Predict every audited sample by a network that has not seen its group.
 
-    The masks of the other folds are trained on, including wrong ones, so most must be right. The
-    same call gives the same numbers on the same machine.
-
-    Args:
-        audited: The samples to judge.
-        references: Trained on in every fold, except those that show a face of the fold.
-        params: How the networks are trained.
+    The masks of the other folds are trained on, including wrong ones, so most must be right;
+    references are trained on in every fold, except those that show a face of the fold. The same
+    call gives the same numbers on the same machine.
 
     Returns:
         (N, S, S) float32 probability of face.
@@ -86,10 +82,7 @@ def cross_validate(
 
 
 def assign_folds(groups: Sequence[str], params: AuditParams) -> np.ndarray:
-    """Assign groups to folds at random, all folds alike in size.
-
-    Returns:
-        (N,) fold of each sample.
+    """Assign groups to folds of like size at random; return the (N,) fold of each sample.
 
     Raises:
         ValueError: If there are fewer groups than folds.
@@ -163,14 +156,7 @@ class FaceFinder(nn.Module):
         self.head = nn.Conv2d(_WIDTHS[0], 1, 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return log odds of face.
-
-        Args:
-            images: (N, 3, H, W) float32 RGB in [0, 1].
-
-        Returns:
-            (N, H, W) float32.
-        """
+        """Return (N, H, W) float32 log odds of face of (N, 3, H, W) float32 RGB in [0, 1]."""
         size = images.shape[-2:]
         features = torch.cat([(images - 0.5) * 4, _coordinates(images)], 1)
         skips = []

@@ -34,12 +34,7 @@ class Samples:
 
 
 def load_samples(image_set: ImageSet, part: str, side_px: int) -> Samples:
-    """Read a set, each image resized to a square.
-
-    Args:
-        image_set: Faces with masks.
-        part: The masks to read: `png`, or `original.png`.
-        side_px: Side of the squares.
+    """Read the images and the masks `part` of a set, each resized to a square.
 
     Raises:
         ValueError: If the set is empty, has no such part, or a sample cannot be read.
@@ -99,15 +94,10 @@ def join(audited: Samples, references: Sequence[Samples]) -> Samples:
 def sample_batch(
     samples: Samples, indices: np.ndarray, cover_prob: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Augment samples, and cover some by a piece of another one, which counts as background.
+    """Augment B samples, and cover some by a piece of another one, which counts as background.
 
     A network that was trained on uncovered faces only would predict a hand over a face as face.
-
-    Args:
-        samples: The samples; left unchanged.
-        indices: (B,) which of them.
-        cover_prob: Share of them that is covered, in [0, 1].
-        rng: Source of all random values.
+    `indices` is (B,), and `cover_prob` the share of samples that is covered.
 
     Returns:
         (B, S, S, 3) float32 images, (B, S, S) float32 shares of face, and weights, all in [0, 1].

@@ -66,9 +66,8 @@ def export_onnx(
         batch_size: Images in one call.
 
     Raises:
-        ValueError: If a package of the extra `export` is missing, the name does not end in
-            `.onnx`, a size is not a multiple of 32, or the file's probabilities differ from
-            PyTorch's by more than 1e-3: nothing is written.
+        ValueError: If a package of the extra `export` is missing, an argument is out of range, or
+            the probabilities differ from PyTorch's by more than 1e-3: nothing is written.
     """
     _check(path, size, batch_size)
     network = _BytesToProbability(segmenter.model).cpu().eval()
@@ -140,7 +139,7 @@ def model_card(
         exported: The ONNX file.
         which: The checkpoint, `last` or `best`.
         input_px: Side of the images that the run was trained on.
-        scores: The run's mean IoU by benchmark; empty if it has not been evaluated.
+        scores: Mean IoU by benchmark; empty if the run has not been evaluated.
 
     Raises:
         ValueError: If the run's card, or a set that it was trained on, is missing or damaged.

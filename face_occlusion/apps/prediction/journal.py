@@ -16,12 +16,9 @@ NAME = "unfinished.jsonl"
 class Journal:
     """A file of JSON lines in the folder of predictions, removed when all photographs are done.
 
-    Its first line holds the settings; a line is added for each photograph that is done, after its
-    files are written. A photograph that was changed since, or could not be read, is not done.
-
-    Args:
-        out: The folder of predictions.
-        settings: What predictions depend on in addition to the photographs; JSON values.
+    Its first line holds the settings that predictions depend on; a line is added for each
+    photograph that is done, after its files are written. A photograph that was changed since, or
+    could not be read, is not done.
     """
 
     def __init__(self, out: Path, settings: Mapping[str, object]) -> None:
@@ -30,10 +27,7 @@ class Journal:
         self._settings = dict(settings)
 
     def begin(self, photos: Sequence[Photo]) -> dict[Photo, Predicted]:
-        """Start the file, or resume from an interrupted one.
-
-        Returns:
-            The results of those `photos` that are already done.
+        """Start the file, or resume; return the results of photographs that are already done.
 
         Raises:
             ValueError: If the folder holds anything else, or was begun with other settings.

@@ -37,11 +37,7 @@ def find_photos(sources: Sequence[Path], out: Path | None = None) -> list[Photo]
 
     Where two would get the same name, their suffixes are kept in it (`IMG_1.png`), or it is
     preceded by the folder that was named (`monday/IMG_1`). Photographs of a format that cannot be
-    read (`NOT_READ`) are listed too, so that they are reported.
-
-    Args:
-        sources: Files and folders.
-        out: The folder of predictions, whose files are left out if it lies in one of `sources`.
+    read (`NOT_READ`) are listed too, so that they are reported. Files below `out` are left out.
 
     Raises:
         ValueError: If no file can be read, a file is missing or not an image, or two photographs

@@ -36,11 +36,7 @@ class AlignedSegmenter:
     """A segmenter that detects faces and predicts each in the square that FFHQ would cut out.
 
     Networks trained on aligned faces expect one that fills the image; in a photograph with much
-    around the face they see it too small.
-
-    Args:
-        segmenter: Predicts a square.
-        size_px: Side of the squares that are cut out.
+    around the face they see it too small. Squares of side `size_px` are predicted.
 
     Raises:
         ValueError: If the packages of the extra `align` are missing.
@@ -60,15 +56,9 @@ class AlignedSegmenter:
     def predict(
         self, faces: Sequence[Aligned], size: tuple[int, ...], *, tta: bool = False
     ) -> np.ndarray:
-        """Return the probability of face over the photograph; 0 outside the squares.
+        """Return the probability of face over the photograph, (height, width) float32 in [0, 1].
 
-        Args:
-            faces: As `find` returns them; where squares overlap the higher probability is taken.
-            size: (height, width) of the photograph.
-            tta: As `Segmenter.predict`.
-
-        Returns:
-            (height, width) float32 in [0, 1].
+        It is 0 outside the squares of the faces; where squares overlap the higher one is taken.
         """
         probability = np.zeros(size, np.float32)
         predicted = self.segmenter.predict_batch([face.image for face in faces], tta=tta)
@@ -78,12 +68,7 @@ class AlignedSegmenter:
 
 
 def unalign(values: np.ndarray, aligned: Aligned, size: tuple[int, ...]) -> np.ndarray:
-    """Bring a map over an aligned face back to its photograph.
-
-    Args:
-        values: (S, S) float32 over the aligned face.
-        aligned: The face.
-        size: (height, width) of the photograph.
+    """Bring an (S, S) float32 map over an aligned face back to its photograph of `size`.
 
     Returns:
         (height, width) float32, interpolated linearly; 0 outside the square.
@@ -119,10 +104,7 @@ def predict_photos(
     - `predictions.csv` and `index.html`: all of them, and what could not be read.
 
     A photo that cannot be read does not stop the others. After an interruption the same call
-    resumes: see `Journal`.
-
-    Returns:
-        The result of each photo, in order.
+    resumes: see `Journal`. Returns the result of each photo, in order.
 
     Raises:
         ValueError: If `out` is in use, or was begun with other settings.

@@ -46,10 +46,6 @@ def checkpoint_hash(folder: Path, which: str) -> str:
 def mean_ious(run: str, which: str) -> dict[str, float]:
     """Return a run's pooled mean IoU by benchmark; empty if the run has not been evaluated.
 
-    Args:
-        run: Its name.
-        which: The checkpoint, `last` or `best`.
-
     Raises:
         ValueError: If the score file is damaged.
     """

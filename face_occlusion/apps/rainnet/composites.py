@@ -34,13 +34,7 @@ class Composites:
 
 
 class CompositeSource:
-    """An endless source of composites.
-
-    Args:
-        images: Photographs and cut-outs.
-        seed: Seed of all random values.
-        device: Where the images are kept and composites are made.
-    """
+    """An endless source of composites, made on the device where its images are kept."""
 
     def __init__(self, images: TrainingImages, seed: int, device: str | torch.device) -> None:
         self.device = torch.device(device)
@@ -103,12 +97,9 @@ def recolour(image: torch.Tensor, settings: torch.Tensor) -> torch.Tensor:
     """Change colours as cameras and lights do.
 
     Args:
-        image: (B, 3, H, W) float in 0-1; left unchanged.
+        image: (B, 3, H, W) float in [0, 1], to which the result is clipped; left unchanged.
         settings: (B, 7): gamma, brightness, contrast, saturation, temperature and tint as natural
             logarithms of their factors, hue in radians; 0 changes nothing.
-
-    Returns:
-        (B, 3, H, W) in 0-1, clipped.
     """
     columns = settings[..., None, None, None].unbind(1)  # 7 of (B, 1, 1, 1)
     gamma, brightness, contrast, saturation, temperature, tint, hue = columns

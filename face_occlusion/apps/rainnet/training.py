@@ -52,20 +52,17 @@ class TrainingParams:
 def train_rainnet(
     images: TrainingImages, out: Path, params: TrainingParams, device: str | torch.device
 ) -> dict[str, Any]:
-    """Train a generator and write its checkpoint and its card.
+    """Train a generator, write its checkpoint and its card, and return the card.
 
     Args:
         images: Photographs and cut-outs; one in eight of either is held out.
         out: The checkpoint, a state dict compatible with the published one. The card is written
-            next to it as JSON, under the same stem.
+            next to it as JSON: settings, counts, seconds, losses, errors on held-out composites.
         params: Settings.
         device: Where to train.
 
-    Returns:
-        The card: settings, counts, seconds, losses, and the errors on held-out composites.
-
     Raises:
-        ValueError: If the images are too few or no multiple of 256 pixels a side.
+        ValueError: If the images are too few or not a multiple of 256 pixels a side.
     """
     check_side(images.side_px, images.side_px)
     training, held_out = images.split()
@@ -116,8 +113,7 @@ def optimise(
 ) -> list[tuple[int, float]]:
     """Train a network in place, on the source's device.
 
-    Returns:
-        About a hundred (iteration, loss), each the mean loss since the one before.
+    Returns about a hundred (iteration, loss), each the mean loss since the one before.
 
     Raises:
         ValueError: If the loss is no longer finite.
@@ -171,10 +167,9 @@ def evaluate(
 ) -> dict[str, dict[str, float]]:
     """Measure colour errors on composites of held-out images, the same for every network.
 
-    Returns:
-        By method (the unchanged input, MKL and Reinhard at their best strengths, RainNet): `mse`
-        over all pixels and `fmse` over the foreground, in squared levels of 255, averaged over
-        composites (as in iHarmony4).
+    Returns, for the unchanged input, MKL and Reinhard at their best strengths, and RainNet: `mse`
+    over all pixels and `fmse` over the foreground, in squared levels of 255, averaged over
+    composites (as in iHarmony4).
     """
     source = CompositeSource(images, HELD_OUT_SEED, device)
     methods: dict[str, Harmonise] = {
@@ -210,15 +205,10 @@ def colour_errors(output: torch.Tensor, batch: Composites) -> torch.Tensor:
 
 
 def by_statistics(batch: Composites, move: statistics.Move, strength: float) -> torch.Tensor:
-    """Harmonise a batch with colour statistics.
+    """Harmonise a batch with colour statistics; (B, 3, S, S) in [-1, 1].
 
-    Args:
-        batch: The composites; left unchanged.
-        move: `statistics.mkl` or `statistics.reinhard`.
-        strength: Share of the change that is applied, in [0, 1].
-
-    Returns:
-        (B, 3, S, S) in [-1, 1].
+    `move` is `statistics.mkl` or `statistics.reinhard`, and `strength` the share of its change
+    that is applied.
     """
     output = batch.image.clone()
     for i, mask in enumerate(batch.mask[:, 0] > 0):

@@ -98,12 +98,9 @@ def collect_images(
 
     Args:
         faces: Photographs, of faces or anything else; the middle square of each is used.
-        cutouts: Sets of premultiplied cut-outs.
+        cutouts: Sets of premultiplied cut-outs; their folder's name precedes the keys.
         side_px: Side of the squares.
         max_faces: With more faces than this, so many evenly spaced ones are read.
-
-    Returns:
-        The images. Cut-outs' keys are preceded by their set's folder name.
 
     Raises:
         ValueError: If a set is empty or an image cannot be read.

@@ -32,15 +32,13 @@ class DamagedObject:
 def find_damaged(cache: Path, lock: Path) -> tuple[int, list[DamagedObject]]:
     """Hash every object of a DVC cache and compare it with its name.
 
-    Args:
-        cache: The cache, usually `.dvc/cache`.
-        lock: `dvc.lock`, which names the outputs of the objects; may be missing.
+    `lock` is the `dvc.lock` that names the outputs of the objects; it may be missing.
 
     Returns:
         The number of objects, and those that are damaged, sorted by path.
 
     Raises:
-        ValueError: If the folder is no cache.
+        ValueError: If the folder is not a cache.
     """
     root = cache / "files" / "md5"
     if not root.is_dir():

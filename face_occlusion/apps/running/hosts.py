@@ -25,7 +25,6 @@ from face_occlusion.core.ray_cluster import connect, require_ray
 from face_occlusion.core.timings import keep_time
 
 _SENT_ALONG = ("params.yaml", "dvc.lock", ".gitignore")  # files that may differ from the commit
-_LOCKS = Path(".scratch/handover")  # the dvc.lock that belongs to a stage's inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +95,7 @@ class _RayJob:
 
 @contextmanager
 def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
-    """Yield the function that starts a stage on the cluster, or here if it does not run there.
-
-    Args:
-        root: The repository's root.
-        hosts: The cluster.
-        here: Starts a stage on this machine.
+    """Yield the function that starts a stage on the cluster, or by `here` if it does not run there.
 
     Raises:
         ValueError: If Ray is not installed, no cluster answers or it refuses the token, the remote
@@ -195,7 +189,7 @@ def _remote_url(root: Path, remote: str) -> str:
 
 def _sent_lock(root: Path, stage: str) -> Path:
     """Return where `send` leaves the dvc.lock that belongs to a stage's inputs."""
-    return root / _LOCKS / f"{stage.replace('/', '_')}.lock"
+    return log_path(root, stage).with_suffix(".dvc.lock")
 
 
 def send(root: Path, stage: str, remote: str) -> None:

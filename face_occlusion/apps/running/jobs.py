@@ -101,22 +101,14 @@ class Job(Protocol):
 
 
 class LocalJob:
-    """A command on this machine that ends when this process ends, however that happens.
-
-    Attributes:
-        log: File with the command's output.
-    """
+    """A command on this machine that ends when this process ends, however that happens."""
 
     def __init__(
         self, command: Sequence[str], log: Path, environment: Mapping[str, str], root: Path
     ) -> None:
-        """Start the command.
+        """Start a command under `guard` in the folder `root`, its output in a new file `log`.
 
-        Args:
-            command: What to run, under `guard`.
-            log: File for its output, replaced.
-            environment: Variables added to those of this process.
-            root: Working folder.
+        `environment` is added to the variables of this process.
         """
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)

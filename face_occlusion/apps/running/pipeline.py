@@ -47,10 +47,8 @@ class Stage:
 def read_pipeline(root: Path, targets: Iterable[str] = ()) -> dict[str, Stage]:
     """Read the stages in the order in which `dvc repro` runs them.
 
-    Args:
-        root: The repository's root.
-        targets: Stages, or groups of a `foreach` or `matrix`, read with everything they need;
-            empty for all of dvc.yaml.
+    Targets are stages, or groups of a `foreach` or `matrix`, and are read with everything they
+    need; without targets all of dvc.yaml is read.
 
     Raises:
         ValueError: If there is no pipeline, or no such target.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -30,14 +30,9 @@ class Cost:
 
 
 def estimate(stages: Mapping[str, Stage], times: Mapping[str, float]) -> dict[str, Cost]:
-    """Estimate the cost of every stage that is out of date.
+    """Estimate the cost of every stage that is out of date, in the order of `stages`.
 
-    Args:
-        stages: All stages; see `read_pipeline`.
-        times: Seconds of each stage that was timed; see `read_times`.
-
-    Returns:
-        The costs by stage, in the order of `stages`.
+    `times` are the seconds of each stage that was timed; see `read_times`.
     """
     timed: dict[str, list[float]] = {}
     for name, seconds in times.items():
@@ -105,13 +100,9 @@ def elapsed(costs: Mapping[str, Cost], jobs: int) -> float:
 
 
 def plan_text(stages: Mapping[str, Stage], costs: Mapping[str, Cost], jobs: int, each: bool) -> str:
-    """Describe what would run, one row per group of stages or one per stage.
+    """Describe what would run with `jobs` at a time, one row per group of stages or per stage.
 
-    Args:
-        stages: All stages.
-        costs: Costs of those that are out of date.
-        jobs: Number of stages that would run at a time.
-        each: Whether every stage has a row.
+    `costs` are those of `estimate`.
     """
     if not costs:
         return f"all {len(stages)} stages are up to date"
@@ -141,16 +132,19 @@ def _row(name: str, costs: Sequence[Cost], stages: Mapping[str, Stage]) -> list[
     ]
 
 
-def _total_time(costs: Sequence[Cost]) -> str:
-    known = [cost.seconds for cost in costs if cost.seconds is not None]
-    text = format_seconds(sum(known)) if known else "unknown"
-    return text if len(known) in (0, len(costs)) else f"> {text}"
+def _total(values: Sequence[float | None], form: Callable[[float], str]) -> str:
+    """Write the sum of the known values; "> " precedes it if some are unknown."""
+    known = [value for value in values if value is not None]
+    text = form(sum(known)) if known else "unknown"
+    return text if len(known) in (0, len(values)) else f"> {text}"
 
 
-def _total_size(costs: Sequence[Cost]) -> str:
-    known = [cost.size for cost in costs if cost.size is not None]
-    text = format_bytes(sum(known)) if known else "unknown"
-    return text if len(known) in (0, len(costs)) else f"> {text}"
+def _total_time(costs: Iterable[Cost]) -> str:
+    return _total([cost.seconds for cost in costs], format_seconds)
+
+
+def _total_size(costs: Iterable[Cost]) -> str:
+    return _total([cost.size for cost in costs], format_bytes)
 
 
 def _summary(stages: Mapping[str, Stage], costs: Mapping[str, Cost], jobs: int) -> str:
@@ -207,11 +201,10 @@ def format_seconds(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
-def format_bytes(size: int) -> str:
+def format_bytes(size: float) -> str:
     """Write a size: `320 kB`, `1.4 GB`."""
-    value = float(size)
     for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

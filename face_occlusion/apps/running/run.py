@@ -85,11 +85,7 @@ def _report(outcome: Outcome, count: int) -> int:
 
 
 def ignore_outputs(root: Path, serial: Sequence[str]) -> None:
-    """Let git ignore the outputs of stages before they run, in the order of `dvc repro`.
-
-    Args:
-        root: The repository's root.
-        serial: The stages that will run, in the order in which `dvc repro` runs them.
+    """Let git ignore the outputs of stages before they run, in the order of `dvc repro`, `serial`.
 
     Raises:
         ValueError: If git tracks an output.
@@ -119,10 +115,8 @@ def locked_stages(root: Path) -> list[str]:
 def restore_order(root: Path, before: Sequence[str], serial: Sequence[str]) -> None:
     """Order dvc.lock as `dvc repro` would: known stages stay, new ones follow in serial order.
 
-    Args:
-        root: The repository's root.
-        before: The stages that dvc.lock held at the start, in its order.
-        serial: All stages in the order in which `dvc repro` runs them.
+    `before` are the stages that dvc.lock held at the start, and `serial` all stages in the order
+    in which `dvc repro` runs them.
     """
     from dvc.repo import Repo
     from dvc.utils.serialize import dump_yaml, load_yaml

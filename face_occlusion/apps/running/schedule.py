@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -33,12 +34,10 @@ class Outcome:
     interrupted: int | None = None  # the signal that ended the run, or None
 
 
-@dataclass(frozen=True)
-class _Running:
+class _Running(NamedTuple):
     job: Job
     slot: Slot
     started: float
-    attempt: int
 
 
 class _Schedule:
@@ -67,14 +66,12 @@ class _Schedule:
             if not self._free:
                 return
             stage = self._stages[name]
-            if all(
-                before in self.outcome.done for before in stage.upstream if before in self._stages
-            ):
+            if all(before in self.outcome.done for before in self._upstream(name)):
                 self._waiting.remove(name)
                 slot = self._free.pop(0)
-                attempt = self._attempts[name] = self._attempts.get(name, 0) + 1
+                self._attempts[name] = self._attempts.get(name, 0) + 1
                 job = self._launch(stage, slot)
-                self.running[name] = _Running(job, slot, time.monotonic(), attempt)
+                self.running[name] = _Running(job, slot, time.monotonic())
 
     def collect_ended(self) -> None:
         """Free the slots of the stages that ended, and record how they did."""
@@ -86,19 +83,16 @@ class _Schedule:
             self._free.append(running.slot)
             self._free.sort(key=lambda slot: slot.number)
             if status == 0:
-                self._finish(name, time.monotonic() - running.started)
+                self.outcome.done.append(name)
+                self._bar.write(f"{name}: {time.monotonic() - running.started:.0f} s")
+                self._bar.update()
             elif self.outcome.interrupted is not None:
                 self._bar.write(f"{name}: interrupted")
-            elif running.attempt < ATTEMPTS and was_locked_out(running.job.log):
+            elif self._attempts[name] < ATTEMPTS and was_locked_out(running.job.log):
                 self._bar.write(f"{name}: another DVC process holds a lock; trying again")
                 self._waiting.insert(0, name)
             else:
                 self._fail(name, status, running.job.log)
-
-    def _finish(self, name: str, seconds: float) -> None:
-        self.outcome.done.append(name)
-        self._bar.write(f"{name}: {seconds:.0f} s")
-        self._bar.update()
 
     def _fail(self, name: str, status: int, log: Path) -> None:
         self.outcome.failed[name] = log
@@ -108,8 +102,11 @@ class _Schedule:
                 self._waiting.remove(other)
                 self.outcome.skipped[other] = name
 
+    def _upstream(self, name: str) -> list[str]:
+        return [before for before in self._stages[name].upstream if before in self._stages]
+
     def _depends_on(self, last: str, first: str) -> bool:
-        upstream = [name for name in self._stages[last].upstream if name in self._stages]
+        upstream = self._upstream(last)
         return first in upstream or any(self._depends_on(name, first) for name in upstream)
 
     def show(self) -> None:
@@ -124,13 +121,9 @@ class _Schedule:
 def run_stages(stages: Mapping[str, Stage], slots: Sequence[Slot], launch: Launch) -> Outcome:
     """Run stages, as many at once as there are slots.
 
-    When a stage fails, only the stages that depend on it are skipped. The first SIGINT or SIGTERM
-    is passed on to the running stages, which are waited for; the second kills them.
-
-    Args:
-        stages: What to run; where several could start, the first in this order is started first.
-        slots: Where to run.
-        launch: Starts a stage in a slot.
+    Where several stages could start, the first in the given order is started first. When a stage
+    fails, only the stages that depend on it are skipped. The first SIGINT or SIGTERM is passed on
+    to the running stages, which are waited for; the second kills them.
     """
     interval = 1 if sys.stderr.isatty() else 60  # seconds; in a file each state is a line
     with (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,43 +22,29 @@ _LEFT_OUT = ("matrix", "texture_matrix", "points", "outline", "format", "version
 
 
 def caption(
-    record: Mapping[str, Any],
-    key: str,
-    measure: Callable[[str], float],
-    width_px: int,
-    max_lines: int = MAX_LINES,
+    record: Mapping[str, Any], key: str, width: int, max_lines: int = MAX_LINES
 ) -> list[Line]:
-    """Lay out a record's fields, the most important first.
+    """Lay out a record's fields, the most important first, in lines of `width` characters.
 
     Nested fields are named with dots; empty fields, matrices and repetitions of the key are left
-    out. A field takes one line, or two if name and value do not fit on one; longer values are
-    cut, and fields that do not fit into `max_lines` are counted.
-
-    Args:
-        record: A sample's record.
-        key: The sample's key.
-        measure: Returns a text's width in pixels.
-        width_px: Largest width of a line.
-        max_lines: Largest number of lines, at least 1.
+    out. A field takes at most two lines and is cut there; fields that do not fit into `max_lines`
+    are counted.
     """
     fields = {
         name: text
         for name, value in flatten(record).items()
-        if (text := format_value(value)) and Path(text).stem != key and not _is_left_out(name)
+        if (text := format_value(value))
+        and Path(text).stem != key
+        and name.rpartition(".")[2] not in _LEFT_OUT
     }
     order = [name for name in _FIRST if name in fields]
     order += [name for name in fields if name not in order]
-    laid_out = [_field_lines(name, fields[name], measure, width_px) for name in order]
-    return _cut(laid_out, max_lines)
-
-
-def _cut(fields: list[list[Line]], max_lines: int) -> list[Line]:
-    """Join fields' lines; if they are too many, keep whole fields and count the others."""
     lines: list[Line] = []
-    for number, field in enumerate(fields):
-        room = max_lines - len(lines) - (1 if number + 1 < len(fields) else 0)
-        if len(field) > room:
-            return [*lines, [(f"and {len(fields) - number} more", NAME_COLOUR)]]
+    for number, name in enumerate(order):
+        field = _field_lines(name, fields[name], width)
+        last = number + 1 == len(order)
+        if len(lines) + len(field) + (not last) > max_lines:
+            return [*lines, [(f"and {len(order) - number} more", NAME_COLOUR)]]
         lines += field
     return lines
 
@@ -88,38 +75,16 @@ def format_value(value: Any) -> str:
     return " ".join(str(value).split())
 
 
-def _is_left_out(name: str) -> bool:
-    return name.rpartition(".")[2] in _LEFT_OUT
+def _field_lines(name: str, text: str, width: int) -> list[Line]:
+    """Write name and value, wrapped to at most two lines."""
+    first, *rest = textwrap.wrap(f"{name} {text}", width, subsequent_indent="  ")
+    if len(rest) > 1:
+        rest = [f"{rest[0][: width - 1].rstrip()}…"]
+    start = min(len(name) + 1, len(first))
+    coloured = [(first[:start], NAME_COLOUR), (first[start:], VALUE_COLOUR)]
+    return [coloured, *([(line, VALUE_COLOUR)] for line in rest)]
 
 
-def _field_lines(
-    name: str, text: str, measure: Callable[[str], float], width_px: int
-) -> list[Line]:
-    label = f"{name} "
-    if measure(label + text) <= width_px:
-        return [[(label, NAME_COLOUR), (text, VALUE_COLOUR)]]
-    if measure(label) < width_px / 2:  # start next to the name, continue below
-        cut = _fitting(text, measure, width_px - measure(label))
-        first: Line = [(label, NAME_COLOUR), (text[:cut], VALUE_COLOUR)]
-        return [first, [(shorten(f"  {text[cut:].strip()}", measure, width_px), VALUE_COLOUR)]]
-    below = shorten(f"  {text}", measure, width_px)
-    return [[(shorten(name, measure, width_px), NAME_COLOUR)], [(below, VALUE_COLOUR)]]
-
-
-def _fitting(text: str, measure: Callable[[str], float], width_px: float) -> int:
-    """Return how many characters fit, if possible up to the end of a word."""
-    count = len(text)
-    while count > 1 and measure(text[:count]) > width_px:
-        count -= 1
-    space = text.rfind(" ", 0, count + 1)
-    return space if space > 0 and count < len(text) else count
-
-
-def shorten(text: str, measure: Callable[[str], float], width_px: float) -> str:
-    """Cut a text that is too wide, and end it with "…"."""
-    if measure(text) <= width_px:
-        return text
-    count = len(text)
-    while count > 1 and measure(text[:count] + "…") > width_px:
-        count -= 1
-    return text[:count].rstrip() + "…"
+def shorten(text: str, width: int) -> str:
+    """Cut a text of more than `width` characters, and end it with "…"."""
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from face_occlusion.apps.viewing.contact_sheet import fit, pick_keys
+from face_occlusion.apps.viewing.captions import NAME_COLOUR
+from face_occlusion.apps.viewing.contact_sheet import Cell, draw_grid, fit, pick_keys
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation.occlusion import OccluderSource, Sample, occlude, sample_rng
 from face_occlusion.generation.params import GenerateParams
@@ -21,8 +21,6 @@ from face_occlusion.generation.presets import SOT, default_params, paper_params,
 from face_occlusion.generation.store import open_store
 
 GAP_PX = 3  # between the pictures of a sample
-MARGIN_PX = 16  # between samples
-TITLE_PX, TEXT_PX = 20, 13
 CROP_PX = 40  # side of the part of a picture whose label is shown magnified
 LABEL_RGB = (0, 255, 160)
 METHODS = {"hands": "natocc", "objects": "natocc", "textures": "randocc"}
@@ -112,10 +110,9 @@ def draw_comparison(
     cells = []
     for key in tqdm(pick_keys(faces, num), desc=" / ".join(comparison.variants)):
         samples = [_sample(faces, key, occluders, p) for p in comparison.variants.values()]
-        pictures = [fit(image, thumb_px) for image, _, _ in samples]
-        cells.append((_side_by_side(pictures), _caption(key, samples[-1])))
+        cells.append(_cell(key, [fit(image, thumb_px) for image, _, _ in samples], samples[-1]))
     title = f"{'  |  '.join(comparison.variants)}     (Fig. {comparison.figures} of the paper)"
-    return _arrange(title, cells, columns)
+    return draw_grid(title, [], cells, columns)
 
 
 def draw_labels(
@@ -139,17 +136,12 @@ def draw_labels(
         before = faces.seg_map(key) == 1
         image, label = _edge_crop(sample[0], sample[1] == 1, before, number)
         large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
-        cells.append((_side_by_side([large, outline_pixels(large, label)]), _caption(key, sample)))
-    return _arrange(f"picture  |  label's border     ({factor} x)", cells, columns)
+        cells.append(_cell(key, [large, outline_pixels(large, label)], sample))
+    return draw_grid(f"picture  |  label's border     ({factor} x)", [], cells, columns)
 
 
 def outline_pixels(large: np.ndarray, label: np.ndarray) -> np.ndarray:
-    """Draw the borders between the pixels of a label on a picture magnified by whole pixels.
-
-    Args:
-        large: (k h, k w, 3) uint8 RGB; left unchanged.
-        label: (h, w) bool.
-    """
+    """Draw the borders of an (h, w) bool label on a copy of its magnified picture."""
     factor = large.shape[0] // label.shape[0]
     drawn = large.copy()
     for row, column in zip(*np.nonzero(label[1:] != label[:-1]), strict=True):
@@ -186,32 +178,12 @@ def _edge_crop(
     return image[window], face[window]
 
 
-def _side_by_side(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Put pictures of one size side by side on white."""
+def _cell(key: str, pictures: Sequence[np.ndarray], sample: Sample) -> Cell:
+    """Put pictures of one size side by side, with the sample's record in brief below."""
     gap = np.full((pictures[0].shape[0], GAP_PX, 3), 255, np.uint8)
-    return np.hstack([part for picture in pictures for part in (gap, picture)][1:])
-
-
-def _caption(key: str, sample: Sample) -> str:
     record = sample[2]
-    text = f"{key}  {record['occluder']}  {100 * record['covered_frac']:.0f} %"
-    return text if record["opacity"] >= 1 else f"{text}  opacity {record['opacity']:.2f}"
-
-
-def _arrange(title: str, cells: Sequence[tuple[np.ndarray, str]], columns: int) -> np.ndarray:
-    """Arrange pictures with captions under a title."""
-    width = max(picture.shape[1] for picture, _ in cells) + MARGIN_PX
-    height = max(picture.shape[0] for picture, _ in cells) + MARGIN_PX + TEXT_PX
-    num_rows = -(-len(cells) // columns)
-    head = MARGIN_PX + TITLE_PX
-    size = (MARGIN_PX + min(columns, len(cells)) * width, head + MARGIN_PX + num_rows * height)
-    sheet = Image.new("RGB", size, "white")
-    draw = ImageDraw.Draw(sheet)
-    draw.text((MARGIN_PX, MARGIN_PX // 2), title, "black", ImageFont.load_default(TITLE_PX))
-    for number, (picture, caption) in enumerate(cells):
-        row, column = divmod(number, columns)
-        left, top = MARGIN_PX + column * width, head + MARGIN_PX // 2 + row * height
-        sheet.paste(Image.fromarray(picture), (left, top))
-        place = (left, top + picture.shape[0] + 1)
-        draw.text(place, caption, (60, 60, 60), ImageFont.load_default(TEXT_PX))
-    return np.asarray(sheet)
+    text = f"{record['occluder']}  {100 * record['covered_frac']:.0f} %"
+    if record["opacity"] < 1:
+        text += f"  opacity {record['opacity']:.2f}"
+    picture = np.hstack([part for picture in pictures for part in (gap, picture)][1:])
+    return Cell(picture, key, [[(text, NAME_COLOUR)]])

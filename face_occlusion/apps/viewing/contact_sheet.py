@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ from face_occlusion.apps.viewing.captions import NAME_COLOUR, VALUE_COLOUR, Line
 from face_occlusion.core.imageset.reader import ImageSet
 
 MARGIN_PX = 14
-TEXT_PX = 12
+TEXT_PX = 11
 TITLE_PX = 18
 LINE_PX = 16
 FACE_COLOUR = (0, 255, 160)  # RGB; a black rim makes each visible on light and on dark skin
@@ -53,27 +54,44 @@ def draw_contact_sheet(
     if thumb_px < 48:
         raise ValueError(f"thumb_px must be at least 48; got {thumb_px}")
     bar = tqdm(keys, desc=f"look at {image_set.info['name']}", disable=not keys)
-    cells = [_Cell(image_set, key, thumb_px) for key in bar]
-    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
-    legend = _legend(image_set)
+    cells = [_cell(image_set, key, thumb_px) for key in bar]
     title = f"{image_set.info['name']}  ·  {image_set.info['kind']}"
     title += f"  ·  {len(cells)} of {len(image_set)}" if len(image_set) else ""
-    step = thumb_px + MARGIN_PX
+    return draw_grid(title, _legend(image_set), cells, columns)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A picture on a sheet and the text under it."""
+
+    picture: np.ndarray  # (H, W, 3) uint8 RGB
+    name: str
+    lines: list[Line]
+
+
+def draw_grid(
+    title: str, legend: Sequence[Line], cells: Sequence[Cell], columns: int
+) -> np.ndarray:
+    """Arrange pictures with their texts in rows under a title; (H, W, 3) uint8 RGB."""
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    step = MARGIN_PX + max((cell.picture.shape[1] for cell in cells), default=0)
     widest = max([_font(TITLE_PX).getlength(title), *map(_line_width, legend)])
     width = MARGIN_PX + max(min(columns, len(cells)) * step, int(widest) + MARGIN_PX)
     head_px = MARGIN_PX + TITLE_PX + 8 + LINE_PX * len(legend) + MARGIN_PX
-    tops = np.cumsum([head_px, *(_row_height(row, thumb_px) for row in rows)])
-    sheet = Image.new("RGB", (width, int(tops[-1])), "white")
+    picture_px = [max(cell.picture.shape[0] for cell in row) for row in rows]
+    text_px = [LINE_PX * (1 + max(len(cell.lines) for cell in row)) for row in rows]
+    heights = [p + 6 + t + MARGIN_PX for p, t in zip(picture_px, text_px, strict=True)]
+    tops = np.cumsum([head_px, *heights]).tolist()
+    sheet = Image.new("RGB", (width, tops[-1]), "white")
     draw = ImageDraw.Draw(sheet)
     draw.text((MARGIN_PX, MARGIN_PX), title, fill=VALUE_COLOUR, font=_font(TITLE_PX))
     _write(draw, (MARGIN_PX, MARGIN_PX + TITLE_PX + 8), legend)
-    for top, row in zip(tops, rows, strict=False):
-        for column, cell in enumerate(row):
-            left = MARGIN_PX + column * step
-            sheet.paste(Image.fromarray(cell.picture), (left, int(top)))
-            text_top = int(top) + thumb_px + 4
-            draw.text((left, text_top), cell.key, fill=VALUE_COLOUR, font=_bold())
-            _write(draw, (left, text_top + LINE_PX), cell.lines)
+    for number, cell in enumerate(cells):
+        row, column = divmod(number, columns)
+        left, text_top = MARGIN_PX + column * step, tops[row] + picture_px[row] + 4
+        sheet.paste(Image.fromarray(cell.picture), (left, tops[row]))
+        draw.text((left, text_top), cell.name, fill=VALUE_COLOUR, font=_bold())
+        _write(draw, (left, text_top + LINE_PX), cell.lines)
     return np.asarray(sheet)
 
 
@@ -112,22 +130,20 @@ def pick_largest(image_set: ImageSet, field: str, num: int) -> list[str]:
     return sorted(values, key=lambda key: -values[key])[:num]
 
 
-class _Cell:
-    """One sample on the sheet: its picture and the lines under it."""
-
-    def __init__(self, image_set: ImageSet, key: str, thumb_px: int) -> None:
-        parts = image_set.parts(key)
-        record = image_set.record(key) if "json" in parts else {}
-        if "rgba.png" in parts:
-            picture = draw_cutout(image_set.cutout(key), record.get("pointing_deg"), thumb_px)
-        else:
-            outlines = _outlined_masks(image_set, key, parts) if "png" in parts else []
-            picture = draw_outlines(image_set.image(key), outlines, thumb_px)
-        self.picture = np.full((thumb_px, thumb_px, 3), 240, np.uint8)
-        top, left = ((thumb_px - side) // 2 for side in picture.shape[:2])
-        self.picture[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-        self.key = shorten(key, _bold().getlength, thumb_px)
-        self.lines = caption(record, key, _font().getlength, thumb_px)
+def _cell(image_set: ImageSet, key: str, thumb_px: int) -> Cell:
+    """Draw one sample in a square, with its record below."""
+    parts = image_set.parts(key)
+    record = image_set.record(key) if "json" in parts else {}
+    if "rgba.png" in parts:
+        drawn = draw_cutout(image_set.cutout(key), record.get("pointing_deg"), thumb_px)
+    else:
+        outlines = _outlined_masks(image_set, key, parts) if "png" in parts else []
+        drawn = draw_outlines(image_set.image(key), outlines, thumb_px)
+    square = np.full((thumb_px, thumb_px, 3), 240, np.uint8)
+    top, left = ((thumb_px - side) // 2 for side in drawn.shape[:2])
+    square[top : top + drawn.shape[0], left : left + drawn.shape[1]] = drawn
+    width = int(thumb_px / _font().getlength("x"))  # characters, all of one width
+    return Cell(square, shorten(key, width), caption(record, key, width))
 
 
 Outline = tuple[np.ndarray, tuple[int, int, int]]
@@ -147,10 +163,8 @@ def _outlined_masks(image_set: ImageSet, key: str, parts: list[str]) -> list[Out
 def draw_outlines(image: np.ndarray, outlines: Sequence[Outline], thumb_px: int) -> np.ndarray:
     """Fit an image into a square, and draw the outlines of masks with sub-pixel precision.
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        outlines: Each an (H, W) bool mask and its RGB colour; later ones lie on top.
-        thumb_px: Longer side of the result.
+    Each outline is an (H, W) bool mask and its RGB colour; later ones lie on top. The longer side
+    of the result is `thumb_px`.
     """
     thumb = fit(image, thumb_px)
     for mask, colour in outlines:
@@ -190,12 +204,9 @@ def fit(image: np.ndarray, side_px: int) -> np.ndarray:
 
 
 def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -> np.ndarray:
-    """Draw a cut-out over a checkerboard, with an arrow in the direction of its fingers.
+    """Draw a premultiplied cut-out over a checkerboard, its longer side `thumb_px`.
 
-    Args:
-        cutout: (H, W, 4) uint8 premultiplied RGBA.
-        pointing_deg: Direction in image coordinates (0 right, 90 down); None draws no arrow.
-        thumb_px: Longer side of the result.
+    An arrow shows the direction in image coordinates (0 right, 90 down), unless it is None.
     """
     thumb = fit(cutout, thumb_px).astype(np.float32)
     rows, columns = np.indices(thumb.shape[:2]) // 8
@@ -230,25 +241,21 @@ def _legend(image_set: ImageSet) -> list[Line]:
     return lines if sources else lines[1:]
 
 
-def _row_height(row: list[_Cell], thumb_px: int) -> int:
-    return thumb_px + 6 + LINE_PX * (1 + max(len(cell.lines) for cell in row)) + MARGIN_PX
-
-
 @functools.cache
-def _font(size_px: int = TEXT_PX, name: str = "DejaVuSans.ttf") -> ImageFont.FreeTypeFont:
-    """Load a font that comes with matplotlib, the same on every machine."""
+def _font(size_px: int = TEXT_PX, name: str = "DejaVuSansMono.ttf") -> ImageFont.FreeTypeFont:
+    """Load a monospaced font that comes with matplotlib, the same on every machine."""
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", name), size_px)
 
 
 def _bold() -> ImageFont.FreeTypeFont:
-    return _font(name="DejaVuSans-Bold.ttf")
+    return _font(name="DejaVuSansMono-Bold.ttf")
 
 
 def _line_width(line: Line) -> float:
     return sum(_font().getlength(text) for text, _ in line)
 
 
-def _write(draw: ImageDraw.ImageDraw, left_top: tuple[int, int], lines: list[Line]) -> None:
+def _write(draw: ImageDraw.ImageDraw, left_top: tuple[int, int], lines: Sequence[Line]) -> None:
     left, top = left_top
     for number, line in enumerate(lines):
         x = float(left)
