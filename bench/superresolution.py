@@ -23,7 +23,7 @@ from face_occlusion.occluders import OccludersParams
 from face_occlusion.occluders.coco import select_objects
 from face_occlusion.occluders.cutout import fill_colours
 from face_occlusion.occluders.objects import ObjectsParams
-from face_occlusion.occluders.superresolution import Enlarger, open_enlarger
+from face_occlusion.occluders.superresolution import Enlarger
 
 SHOWN = ("nearest", "bicubic", "lanczos", "realesrgan")
 CELL_PX, NUM_SHOWN, LABEL_PX = 240, 5, 24
@@ -48,7 +48,7 @@ def main() -> None:
     large = [c for c in cutouts if LEAST_PX <= max(c.shape[:2]) <= MOST_PX][: args.num]
     print("| method | distance, levels | sharpness | seconds for a megapixel made |")
     print("|---|---|---|---|")
-    enlargers = {method: open_enlarger(method) for method in SHOWN}
+    enlargers = {method: Enlarger(method) for method in SHOWN}
     for method, enlarger in enlargers.items():
         distance, sharpness, seconds = _compare(large, enlarger)
         print(f"| {method} | {distance:.1f} | {sharpness:.2f} | {seconds:.2f} |")

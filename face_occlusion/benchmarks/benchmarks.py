@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import logging
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,11 @@ def import_benchmark(
     reader: Reader = READERS[params.source](release)
     info |= reader.info()
     detector, given = None, by_hand or {}
-    _check_among(given, reader.keys, name)
+    if unknown := sorted(set(given) - set(reader.keys)):
+        raise ValueError(
+            f"by_hand: landmarks of {', '.join(unknown[:5])}, not among the {len(reader.keys)} "
+            f"images of {name}, named like {reader.keys[0]}"
+        )
     if params.align == "ffhq":
         info |= {"landmarks": params.landmarks, "by_hand": sorted(given), "without_detection": []}
         detector = LandmarkDetector() if params.landmarks == "dlib" else None
@@ -131,19 +135,10 @@ def import_benchmark(
     return image_set
 
 
-def _check_among(given: Collection[str], keys: Sequence[str], name: str) -> None:
-    """Refuse landmarks of images that a benchmark does not have."""
-    if unknown := sorted(set(given) - set(keys)):
-        raise ValueError(
-            f"by_hand: landmarks of {', '.join(unknown[:5])}, not among the {len(keys)} "
-            f"images of {name}, named like {keys[0]}"
-        )
-
-
 def _detected(
     loaded: Iterator[tuple[str, dict[str, bytes] | None]], info: dict[str, Any]
 ) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Pass on what could be aligned, and list the rest in the set's info."""
+    """Pass on the samples that could be aligned, and list the other keys in the set's info."""
     found = 0
     for key, parts in loaded:
         if parts is None:
@@ -202,7 +197,7 @@ def load_sample(
 
 
 def _alignment_points(sample: Annotated, detector: LandmarkDetector | None) -> np.ndarray | None:
-    """Return the four points of FFHQ's square: detected, or from COFW's own landmarks."""
+    """Return the four points of FFHQ's square: detected, or of COFW's own landmarks."""
     if detector is None:
         if sample.landmarks is None:
             raise ValueError(f"{sample.name}: has no landmarks of its own; use landmarks: dlib")

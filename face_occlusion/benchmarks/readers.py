@@ -6,7 +6,7 @@ import io
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import h5py
 import numpy as np
@@ -47,20 +47,6 @@ class Annotated:
     seg_map: np.ndarray
     landmarks: np.ndarray | None = None
     identity: str | None = None
-
-
-class Reader(Protocol):
-    """Reads the images of one benchmark; picklable."""
-
-    keys: list[str]
-
-    def read(self, key: str) -> Annotated:
-        """Read one image with its mask; a ValueError names the file."""
-        ...
-
-    def info(self) -> dict[str, Any]:
-        """Return what the set's info says beyond its sources."""
-        ...
 
 
 class FolderReader:
@@ -266,7 +252,7 @@ class CofwReader:
         on_mask = visible = 0
         for number, index in index_of.items():
             seg_map = self.seg_map(number)
-            if seg_map.shape != self._image_size(index):
+            if seg_map.shape != self._image_dataset(index).shape[:-3:-1]:
                 return 0.0
             points, occluded = self.landmarks(index)
             columns, rows = np.rint(points[~occluded]).astype(int).T
@@ -276,11 +262,8 @@ class CofwReader:
             visible += len(rows)
         return on_mask / max(1, visible)
 
-    def _image_size(self, index: int) -> tuple[int, int]:
-        shape = self._image_dataset(index).shape  # ([3,] W, H): MATLAB stores columns first
-        return int(shape[-1]), int(shape[-2])
-
     def _image_dataset(self, index: int) -> h5py.Dataset:
+        """Return ([3,] W, H) pixels: MATLAB stores columns first."""
         dataset = self._file[self._references[index]]
         if not isinstance(dataset, h5py.Dataset) or dataset.ndim not in (2, 3):
             raise ValueError(f"{self.mat_name}: image {index + 1} of 'IsTr' is no image")
@@ -321,7 +304,8 @@ class CofwReader:
         return to_seg_map(decode_mask(self.release.read(name), name), name)
 
 
-READERS: dict[str, type[FolderReader] | type[WoTestReader] | type[CofwReader]] = {
+Reader = FolderReader | WoTestReader | CofwReader
+READERS: dict[str, type[Reader]] = {
     "realocc": FolderReader,
     "realocc_wild": FolderReader,
     "celebamask_hq": WoTestReader,

@@ -223,15 +223,13 @@ def read_subsets(release: Release, faces: Mapping[int, str]) -> Subsets:
         subset: _read_list(release, name, faces) for subset, (name, _) in SUBSET_LISTS.items()
     }
     listed: dict[int, str] = {}
-    for subset, members in numbers.items():
-        name = SUBSET_LISTS[subset][0]
-        for number in members:
-            if number in listed:
-                raise ValueError(
-                    f"{release.folder / name}: face {number}.jpg is also in {listed[number]}; "
-                    "each face belongs in one list"
-                )
-            listed[number] = name
+    for subset, (name, _) in SUBSET_LISTS.items():
+        if both := sorted(listed.keys() & set(numbers[subset])):
+            raise ValueError(
+                f"{release.folder / name}: face {both[0]}.jpg is also in {listed[both[0]]}; "
+                "each face belongs in one list"
+            )
+        listed |= dict.fromkeys(numbers[subset], name)
     counts = {subset: len(members) for subset, members in numbers.items()}
     counts |= {"excluded": len(faces) - len(listed), "images": len(faces)}
     return Subsets(

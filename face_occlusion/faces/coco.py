@@ -11,10 +11,10 @@ from face_occlusion.core.json_files import read_json
 from face_occlusion.faces.correction import (
     Correction,
     CorrectionsParams,
-    Layer,
+    Outline,
+    errors_name,
     face_number,
     image_size,
-    outline,
 )
 
 
@@ -31,33 +31,25 @@ def read_coco(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
         content = read_json(path)
         images = _by_id(path, content, "images")
         categories = _by_id(path, content, "categories")
-        layers: dict[Any, list[Layer]] = collections.defaultdict(list)
+        layers: dict[Any, list[Outline]] = collections.defaultdict(list)
+        sizes: dict[Any, tuple[int, int]] = {}
         for annotation in _rows(path, content, "annotations"):
-            where = f"{path}: annotation {annotation.get('id')}"
-            image = images.get(annotation.get("image_id"))
-            category = categories.get(annotation.get("category_id"))
-            if image is None or category is None:
-                missing = "image" if image is None else "category"
-                raise ValueError(f"{where}: no {missing} {annotation.get(f'{missing}_id')} there")
-            try:
-                size = image_size(image.get("height"), image.get("width"))
+            key = annotation.get("image_id")
+            with errors_name(f"{path}: annotation {annotation.get('id')}"):
+                image = images.get(key)
+                category = categories.get(annotation.get("category_id"))
+                if image is None or category is None:
+                    missing = "image" if image is None else "category"
+                    raise ValueError(f"no {missing} {annotation.get(f'{missing}_id')} in the file")
+                sizes[key] = image_size(image.get("height"), image.get("width"))
                 class_id = params.class_id(category.get("name"))
-                layer = outline(class_id, annotation.get("segmentation"), size)
-            except ValueError as error:
-                raise ValueError(f"{where}: {error}") from error
-            layers[image["id"]].append(layer)
+                layers[key].append(Outline(class_id, annotation.get("segmentation"), sizes[key]))
         for key, drawn in layers.items():
             where = f"{path}: image {key}"
-            try:
+            with errors_name(where):
                 number = face_number(images[key].get("file_name"))
-            except ValueError as error:
-                raise ValueError(f"{where}: {error}") from error
             yield Correction(
-                number=number,
-                format="coco",
-                where=where,
-                size=image_size(images[key]["height"], images[key]["width"]),
-                layers=tuple(drawn),
+                number=number, format="coco", where=where, size=sizes[key], layers=tuple(drawn)
             )
 
 
@@ -72,5 +64,5 @@ def _by_id(path: Path, content: Mapping[str, Any], name: str) -> dict[Any, dict[
     rows = _rows(path, content, name)
     by_id = {row.get("id"): row for row in rows}
     if len(by_id) < len(rows):
-        raise ValueError(f"{path}: two of '{name}' have one id, or none")
+        raise ValueError(f"{path}: two of '{name}' have the same id, or none")
     return by_id

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -67,11 +68,19 @@ class Outline:
 
     Attributes:
         class_id: What its pixels become.
-        segmentation: Polygons or run lengths, checked.
+        segmentation: Polygons or run lengths.
+        size: (height, width) of the image they were drawn on.
+
+    Raises:
+        ValueError: As `check_segmentation`.
     """
 
     class_id: int
     segmentation: Any
+    size: tuple[int, int]
+
+    def __post_init__(self) -> None:
+        check_segmentation(self.segmentation, self.size)
 
     @property
     def draws_face(self) -> bool:
@@ -80,17 +89,7 @@ class Outline:
 
     def paint(self, seg_map: np.ndarray) -> None:
         """Give the region's pixels its class."""
-        height, width = seg_map.shape
-        seg_map[instance_mask(self.segmentation, (height, width))] = self.class_id
-
-
-def outline(class_id: int, segmentation: Any, size: tuple[int, int]) -> Outline:
-    """Return a checked region, to be painted on a map of `size` = (height, width).
-
-    Raises:
-        ValueError: As `check_segmentation`.
-    """
-    return Outline(class_id, check_segmentation(segmentation, size))
+        seg_map[instance_mask(self.segmentation, self.size)] = self.class_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,8 +113,8 @@ class Correction:
     def apply(self, seg_map: np.ndarray) -> np.ndarray:
         """Correct a face's mask.
 
-        If the drawing contains the label `face`, it replaces the mask: everything else becomes
-        background. Otherwise it is painted over the mask, so that an occluder can be drawn alone.
+        If the drawing contains face, it replaces the mask: everything else becomes background.
+        Otherwise it is painted over the mask, so that an occluder can be drawn alone.
 
         Args:
             seg_map: (h, w) uint8 class ids of the mask to correct, of any size with the
@@ -138,12 +137,19 @@ class Correction:
             corrected = np.full(self.size, BACKGROUND, np.uint8)
         else:
             corrected = resize_seg_map(seg_map, self.size).copy()
-        try:
+        with errors_name(self.where):
             for layer in self.layers:
                 layer.paint(corrected)
-        except ValueError as error:
-            raise ValueError(f"{self.where}: {error}") from error
         return corrected
+
+
+@contextlib.contextmanager
+def errors_name(where: str) -> Iterator[None]:
+    """Put the place in a file in front of the message of every ValueError."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
 
 
 def face_number(name: Any) -> int:

@@ -98,9 +98,8 @@ def import_corrections(
     """Write the masks of every listed face, and a report of what was corrected.
 
     `masks/` is an image set with the parts `png` (corrected), `original.png` (from the part
-    layers) and, where the user corrected a face, `authors.png` (the authors' mask), each at the
-    size it was drawn in. `changes.json` counts the changes, and lists the changed faces with the
-    largest change first.
+    layers) and, where the user corrected a face, `authors.png` (the authors' mask), each at its
+    own size. `changes.json` counts the changes and lists the changed faces.
 
     Args:
         release: CelebAMask-HQ with its lists and corrected masks.
@@ -161,13 +160,6 @@ def load_masks(
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """Read the masks of one face and correct them.
 
-    Args:
-        number: The face's number.
-        release: CelebAMask-HQ.
-        authors: Number -> name of the authors' corrected mask.
-        layers: Number -> part layers.
-        corrections: The user's corrections by the face's number.
-
     Returns:
         The parts of its sample, and what was changed.
 
@@ -201,11 +193,11 @@ def compare_masks(before: np.ndarray, after: np.ndarray, name: str) -> dict[str,
     Args:
         before: (H, W) uint8 class ids.
         after: Likewise.
-        name: What `before` is called: `original`, or another.
+        name: What `before` is called: original or authors.
 
     Returns:
-        `changed_px` (`changed_px_NAME` for another): pixels whose class differs, and
-        `iou_with_NAME`: overlap of the faces, 1 where neither has one.
+        `changed_px` (`changed_px_authors`): pixels whose class differs, and `iou_with_NAME`:
+        overlap of the faces, 1 where neither has one.
     """
     both = int(np.count_nonzero((before == FACE) & (after == FACE)))
     either = int(np.count_nonzero((before == FACE) | (after == FACE)))
@@ -217,14 +209,10 @@ def compare_masks(before: np.ndarray, after: np.ndarray, name: str) -> dict[str,
 
 
 def summarise_changes(changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Summarise what was corrected in some faces.
+    """Count changed faces and pixels, average the overlap, and count who corrected the faces.
 
     Args:
         changes: Of each face, what `compare_masks` returns, and `corrected_by`.
-
-    Returns:
-        Number of changed faces and pixels, mean and least overlap with the original masks, and
-        how many faces were corrected by whom.
     """
     ious = [change["iou_with_original"] for change in changes]
     return {

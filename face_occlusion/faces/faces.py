@@ -86,7 +86,16 @@ def import_faces(
     shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
     try:
         for subset, numbers in subsets.numbers.items():
-            info = _set_info(subset, release, masks, params) | subsets.info()
+            info: dict[str, object] = {
+                "kind": "faces",
+                "name": subset,
+                **release.provenance(),
+                "size_px": params.size_px,
+                "jpeg_quality": params.jpeg_quality,
+                "masks": {"png": "corrected by the authors", "original.png": "from part layers"},
+                "corrections": masks.info["corrections"],
+                **subsets.info(),
+            }
             loaded = ordered_map(load, numbers, desc=f"faces/{subset}", workers=workers)
             write_image_set(
                 partial / subset,
@@ -100,20 +109,6 @@ def import_faces(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return {subset: ImageSet(folder / subset) for subset in subsets.numbers}
-
-
-def _set_info(
-    subset: str, release: Release, masks: ImageSet, params: FacesParams
-) -> dict[str, object]:
-    return {
-        "kind": "faces",
-        "name": subset,
-        **release.provenance(),
-        "size_px": params.size_px,
-        "jpeg_quality": params.jpeg_quality,
-        "masks": {"png": "corrected by the authors", "original.png": "from part layers"},
-        "corrections": masks.info["corrections"],
-    }
 
 
 def _with_changes(

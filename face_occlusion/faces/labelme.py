@@ -17,9 +17,10 @@ from face_occlusion.core.json_files import read_json
 from face_occlusion.faces.correction import (
     Correction,
     CorrectionsParams,
+    Outline,
+    errors_name,
     face_number,
     image_size,
-    outline,
 )
 
 _CIRCLE_POINTS = 64
@@ -34,24 +35,19 @@ def read_labelme(folder: Path, params: CorrectionsParams) -> Iterator[Correction
     """
     for path in sorted(folder.rglob("*.json")):
         content = read_json(path)
-        try:
+        with errors_name(str(path)):
             size = image_size(content.get("imageHeight"), content.get("imageWidth"))
             number = face_number(content.get("imagePath"))
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
-        shapes = content.get("shapes")
-        if not isinstance(shapes, list) or not shapes:
-            raise ValueError(f"{path}: no shapes; delete the file if the mask is right as it is")
+            shapes = content.get("shapes")
+            if not isinstance(shapes, list) or not shapes:
+                raise ValueError("no shapes; delete the file if the mask is right as it is")
         layers = []
         for place, shape in enumerate(shapes, 1):
-            try:
+            label = shape.get("label") if isinstance(shape, Mapping) else None
+            with errors_name(f"{path}: shape {place} ({label!r})"):
                 if not isinstance(shape, Mapping):
                     raise ValueError(f"an object expected; got {shape!r}")
-                class_id = params.class_id(shape.get("label"))
-                layers.append(outline(class_id, _segmentation(shape, size), size))
-            except ValueError as error:
-                label = shape.get("label") if isinstance(shape, Mapping) else None
-                raise ValueError(f"{path}: shape {place} ({label!r}): {error}") from error
+                layers.append(Outline(params.class_id(label), _segmentation(shape, size), size))
         yield Correction(
             number=number, format="labelme", where=str(path), size=size, layers=tuple(layers)
         )
@@ -82,7 +78,7 @@ def _segmentation(shape: Mapping[str, Any], size: tuple[int, int]) -> Any:
 
 
 def _circle(centre: tuple[float, float], radius: float, size: tuple[int, int]) -> list[float]:
-    """Return a circle as a polygon, cut off at the image's border, as LabelMe draws it."""
+    """Return a circle as a polygon, clipped to the image as LabelMe does."""
     angles = np.arange(_CIRCLE_POINTS) * (2 * np.pi / _CIRCLE_POINTS)
     xs = np.clip(centre[0] + radius * np.cos(angles), 0, size[1])
     ys = np.clip(centre[1] + radius * np.sin(angles), 0, size[0])

@@ -25,9 +25,10 @@ from face_occlusion.faces.correction import (
     Correction,
     CorrectionsParams,
     Layer,
+    Outline,
+    errors_name,
     face_number,
     image_size,
-    outline,
 )
 
 FINISHED = ("LABELED", "REVIEWED")
@@ -57,7 +58,8 @@ class Bitmap:
         Raises:
             ValueError: If the file cannot be read, has another size, or an unknown id.
         """
-        ids = read_ids(self.path)
+        rgba = decode_rgba(self.path.read_bytes(), self.path.name).astype(np.uint32)
+        ids = rgba[..., 0] | rgba[..., 1] << 8 | rgba[..., 2] << 16  # (H, W)
         if ids.shape != seg_map.shape:
             raise ValueError(f"{self.path.name}: {ids.shape}, while its image has {seg_map.shape}")
         found, places = np.unique(ids, return_inverse=True)
@@ -65,12 +67,6 @@ class Bitmap:
             raise ValueError(f"{self.path.name}: pixels of instances {unknown}, not in the release")
         classes = [self.class_of.get(int(number), BACKGROUND) for number in found]
         seg_map[:] = np.array(classes, np.uint8)[places].reshape(ids.shape)
-
-
-def read_ids(path: Path) -> np.ndarray:
-    """Read a bitmap's instance ids. Returns (H, W) uint32."""
-    rgba = decode_rgba(path.read_bytes(), path.name).astype(np.uint32)
-    return rgba[..., 0] | rgba[..., 1] << 8 | rgba[..., 2] << 16
 
 
 def _png_size(path: Path) -> tuple[int, int]:
@@ -106,49 +102,47 @@ def read_segments(folder: Path, params: CorrectionsParams) -> Iterator[Correctio
             if label is None or label.get("label_status") not in FINISHED:
                 unfinished += 1
                 continue
-            try:
-                yield _correction(path, sample, label["attributes"], categories, params)
-            except (KeyError, TypeError) as error:
-                raise ValueError(f"{path}: sample '{name}': lacks {error}") from error
-            except ValueError as error:
-                raise ValueError(f"{path}: sample '{name}': {error}") from error
+            where = f"{path}: sample '{name}'"
+            with errors_name(where):
+                try:
+                    size, layers = _drawn(path.parent, sample, label, categories, params)
+                except (KeyError, TypeError) as error:
+                    raise ValueError(f"lacks {error}") from error
+                number = face_number(name)
+            yield Correction(
+                number=number, format="segments", where=where, size=size, layers=tuple(layers)
+            )
         logging.info("%s: %d samples, %d not finished", path, len(samples), unfinished)
 
 
-def _correction(
-    path: Path,
+def _drawn(
+    folder: Path,
     sample: Mapping[str, Any],
     label: Mapping[str, Any],
     categories: Mapping[int, str],
     params: CorrectionsParams,
-) -> Correction:
+) -> tuple[tuple[int, int], list[Layer]]:
+    """Return (height, width) of a sample's image, and what was drawn on it."""
+    content = label["attributes"]
+    annotations = content["annotations"]
     class_of = {
         annotation["id"]: params.class_id(categories.get(annotation["category_id"]))
-        for annotation in label["annotations"]
+        for annotation in annotations
     }
-    bitmap = label.get("segmentation_bitmap")
+    if (bitmap := content.get("segmentation_bitmap")) is not None:
+        file = _find_bitmap(folder, sample["name"], bitmap["url"])
+        return _png_size(file), [Bitmap(file, class_of)]
+    image = sample["attributes"]["image"]
+    size = image_size(image.get("height"), image.get("width"))
     layers: list[Layer] = []
-    if bitmap is not None:
-        file = _find_bitmap(path.parent, sample["name"], bitmap["url"])
-        size = _png_size(file)
-        layers.append(Bitmap(file, class_of))
-    else:
-        image = sample["attributes"]["image"]
-        size = image_size(image.get("height"), image.get("width"))
-        for annotation in label["annotations"]:
-            if annotation.get("type") != "polygon":
-                raise ValueError(f"annotation {annotation['id']}: expected type polygon")
-            points = [value for point in annotation["points"] for value in point]
-            layers.append(outline(class_of[annotation["id"]], [points], size))
+    for annotation in annotations:
+        if annotation.get("type") != "polygon":
+            raise ValueError(f"annotation {annotation['id']}: expected type polygon")
+        points = [value for point in annotation["points"] for value in point]
+        layers.append(Outline(class_of[annotation["id"]], [points], size))
     if not layers:
         raise ValueError("a finished label without annotations")
-    return Correction(
-        number=face_number(sample["name"]),
-        format="segments",
-        where=f"{path}: sample '{sample['name']}'",
-        size=size,
-        layers=tuple(layers),
-    )
+    return size, layers
 
 
 def _find_bitmap(folder: Path, name: str, url: str) -> Path:

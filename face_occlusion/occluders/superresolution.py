@@ -77,7 +77,7 @@ def enlarge_cutouts(
     if cutouts.absent:
         return write_image_set(folder, [], info=cutouts.info)
     precomputed = cutouts.info["objects_from"] == "precomputed"
-    enlarge = open_enlarger("none" if precomputed else params.method)
+    enlarge = Enlarger("none" if precomputed else params.method)
     info = {
         **cutouts.info,
         **({"superresolution": "precomputed"} if precomputed else enlarge.about()),
@@ -102,22 +102,41 @@ def _enlarge_sample(
     return key, {"rgba.png": encode_rgba(rgba), "json": encode_record(record)}
 
 
-@dataclass(frozen=True)
 class Enlarger:
-    """A method of enlarging, ready for use; picklable.
+    """A method of enlarging; picklable.
 
-    Attributes:
+    Args:
         method: One of METHODS.
-        network: Of `realesrgan`.
+
+    Raises:
+        ValueError: If it is unknown, or its packages are missing.
     """
 
-    method: str
-    network: RealEsrgan | None
+    def __init__(self, method: str) -> None:
+        if method not in METHODS:
+            raise ValueError(
+                f"superresolution: must be one of {', '.join(METHODS)}; got '{method}'"
+            )
+        self.method = method
+        self.network = RealEsrgan() if method == "realesrgan" else None
 
     def __call__(self, rgba: np.ndarray) -> np.ndarray:
-        """Enlarge (H, W, 4) uint8 premultiplied RGBA four times; `none` leaves it as it is."""
+        """Enlarge a cut-out four times; `none` returns it as it is.
+
+        Real-ESRGAN enlarges colours only. Where alpha is low, it sees the nearest solid colours,
+        because it would draw a rim around a cut-out on black. Alpha is enlarged as by `lanczos`,
+        and multiplied in afterwards.
+
+        Args:
+            rgba: (H, W, 4) uint8 premultiplied RGBA.
+
+        Returns:
+            (4 H, 4 W, 4) uint8 premultiplied RGBA.
+        """
         if self.network is not None:
-            return enlarge_by_network(rgba, self.network)
+            alpha = enlarge_filtered(rgba, cv2.INTER_LANCZOS4)[..., 3]
+            colours = self.network.enlarge(fill_colours(rgba))
+            return premultiply(colours, alpha / np.float32(255))
         return rgba if self.method == "none" else enlarge_filtered(rgba, _FILTERS[self.method])
 
     def about(self) -> dict[str, object]:
@@ -128,30 +147,12 @@ class Enlarger:
         return about
 
 
-def open_enlarger(method: str) -> Enlarger:
-    """Prepare a method of enlarging.
-
-    Raises:
-        ValueError: If it is unknown, or its packages are missing.
-    """
-    if method not in METHODS:
-        raise ValueError(f"superresolution: must be one of {', '.join(METHODS)}; got '{method}'")
-    return Enlarger(method, RealEsrgan() if method == "realesrgan" else None)
-
-
 def enlarge_filtered(rgba: np.ndarray, interpolation: int) -> np.ndarray:
-    """Enlarge a premultiplied cut-out four times with one of OpenCV's filters.
+    """Enlarge (H, W, 4) uint8 premultiplied RGBA four times with one of OpenCV's filters.
 
     Colour and alpha are filtered alike, as premultiplied values may be. Where alpha overshoots 0
     or 1 it is clipped, and the colours in proportion, so that a flat colour stays flat up to its
     edge.
-
-    Args:
-        rgba: (H, W, 4) uint8 premultiplied RGBA.
-        interpolation: An interpolation of OpenCV.
-
-    Returns:
-        (4 H, 4 W, 4) uint8 premultiplied RGBA.
     """
     height, width = rgba.shape[:2]
     padded = cv2.copyMakeBorder(rgba, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
@@ -163,23 +164,6 @@ def enlarge_filtered(rgba: np.ndarray, interpolation: int) -> np.ndarray:
     share = np.divide(levels, alpha, out=np.zeros_like(alpha), where=alpha > 0.5)
     colours = np.clip(np.rint(large[..., :3] * share), 0, levels)
     return np.concatenate([colours, levels], axis=2).astype(np.uint8)
-
-
-def enlarge_by_network(rgba: np.ndarray, network: RealEsrgan) -> np.ndarray:
-    """Enlarge a premultiplied cut-out four times, its colours by a network.
-
-    Where alpha is low, the network sees the nearest solid colours, because it would draw a rim
-    around a cut-out on black. Alpha is enlarged as by `lanczos`, and multiplied in afterwards.
-
-    Args:
-        rgba: (H, W, 4) uint8 premultiplied RGBA.
-        network: Enlarges the colours.
-
-    Returns:
-        (4 H, 4 W, 4) uint8 premultiplied RGBA.
-    """
-    alpha = enlarge_filtered(rgba, cv2.INTER_LANCZOS4)[..., 3]
-    return premultiply(network.enlarge(fill_colours(rgba)), alpha / np.float32(255))
 
 
 class RealEsrgan:

