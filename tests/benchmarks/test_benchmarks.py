@@ -18,15 +18,18 @@ PARAMS = {
 }
 HEIGHT, WIDTH = 48, 64
 ROOT = "RealOcc/RealOcc"
+STEMS = ("occ_000_hand", "occ_001_face_mask", "wild_002")
+IMAGE, MASK = f"{ROOT}/image/occ_000_hand.jpg", f"{ROOT}/mask/occ_000_hand.png"
+SPLIT = f"{ROOT}/split/val.txt"
 
 
 def realocc_files(split=True):
     files = {}
-    for stem in ("occ_000_hand", "occ_001_face_mask", "wild_002"):
+    for stem in STEMS:
         files[f"{ROOT}/image/{stem}.jpg"] = encode_jpeg(photo(HEIGHT, WIDTH), 90)
         files[f"{ROOT}/mask/{stem}.png"] = encode_png(ellipse(HEIGHT, WIDTH).astype(np.uint8))
     if split:
-        files[f"{ROOT}/split/val.txt"] = b"occ_001_face_mask\nocc_000_hand\n"
+        files[SPLIT] = b"occ_001_face_mask\nocc_000_hand\n"
     return files
 
 
@@ -63,7 +66,7 @@ def test_without_a_split_all_images_are_taken(tmp_path):
 
 
 def test_a_split_may_name_files(tmp_path):
-    files = realocc_files() | {f"{ROOT}/split/val.txt": b"image/wild_002.jpg\n"}
+    files = realocc_files() | {SPLIT: b"image/wild_002.jpg\n"}
     assert run(tmp_path, files).keys == ["wild_002"]
 
 
@@ -82,26 +85,21 @@ def test_workers_change_no_byte(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
+        ({MASK: None}, r"val\.txt lists 'occ_000_hand', which has no mask"),
+        ({IMAGE: None}, r"lists 'occ_000_hand', which has no image"),
+        ({SPLIT: None, MASK: None}, "there is an image 'occ_000_hand', which has no mask"),
         (
-            {f"{ROOT}/mask/occ_000_hand.png": None},
-            r"val\.txt lists 'occ_000_hand', which has no mask",
-        ),
-        ({f"{ROOT}/image/occ_000_hand.jpg": None}, r"lists 'occ_000_hand', which has no image"),
-        (
-            {f"{ROOT}/mask/occ_000_hand.png": encode_png(np.ones((WIDTH, HEIGHT), np.uint8))},
+            {MASK: encode_png(np.ones((WIDTH, HEIGHT), np.uint8))},
             r"occ_000_hand\.png: a mask of 64x48 pixels, while its image has 48x64",
         ),
-        ({f"{ROOT}/mask/occ_000_hand.png": b"broken"}, r"occ_000_hand\.png"),
-        ({f"{ROOT}/image/occ_000_hand.jpg": b"\xff\xd8\xff"}, r"occ_000_hand\.jpg"),
+        ({MASK: b"broken"}, r"occ_000_hand\.png"),
+        ({IMAGE: b"\xff\xd8\xff"}, r"occ_000_hand\.jpg"),
         (
-            {
-                f"{ROOT}/mask/{stem}.png": None
-                for stem in ("occ_000_hand", "occ_001_face_mask", "wild_002")
-            },
+            dict.fromkeys(f"{ROOT}/mask/{stem}.png" for stem in STEMS),
             r"expected files like '\*/mask/\*' or .*found RealOcc",
         ),
-        ({f"{ROOT}/split/val.txt": b"\n"}, r"val\.txt: an empty list"),
-        ({f"{ROOT}/split/val.txt": b"wild_002\nwild_002\n"}, r"val\.txt: an image is listed twice"),
+        ({SPLIT: b"\n"}, r"val\.txt: an empty list"),
+        ({SPLIT: b"wild_002\nwild_002\n"}, r"val\.txt: an image is listed twice"),
     ],
 )
 def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):

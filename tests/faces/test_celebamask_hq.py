@@ -105,15 +105,10 @@ def check(tmp_path, people):
     return check_identities(make_release(tmp_path / "raw", "celebamask_hq", files), numbers)
 
 
-def test_identities_apart_are_confirmed(tmp_path):
+def test_identities_of_wo_train_and_wo_test_must_differ(tmp_path):
     text = check(tmp_path, [10, 11, 12, 12, 10])
     assert text == "checked: 1 identities of WO test, none in WO train"
-
-
-def test_an_identity_on_both_sides_is_refused(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"1 identities are also in WO train; identity 11 is 3\.jpg"
-    ):
+    with pytest.raises(ValueError, match=r"1 identities are .* WO train; identity 11 is 3\.jpg"):
         check(tmp_path, [10, 11, 12, 11, 10])
 
 

@@ -27,16 +27,6 @@ FACE = shape("face", box(3, 2, 13, 12))
 HAND = shape("hand", box(3, 2, 5, 12))
 FACE_SEGMENTS = {"id": 1, "category_id": 1, "type": "polygon", "points": box(3, 2, 13, 12)}
 HAND_SEGMENTS = {"id": 2, "category_id": 2, "type": "polygon", "points": box(3, 2, 5, 12)}
-EXPECTED = np.zeros(SIZE, np.uint8)
-EXPECTED[2:12, 5:13] = 1
-
-
-def runs(mask, compressed):
-    encoded = pycocotools.mask.encode(np.asfortranarray(mask.astype(np.uint8)))
-    if compressed:
-        return {"size": list(mask.shape), "counts": encoded["counts"].decode()}
-    changes = np.flatnonzero(np.diff(np.concatenate([[0], mask.ravel(order="F"), [2]])))
-    return {"size": list(mask.shape), "counts": np.diff(np.concatenate([[0], changes])).tolist()}
 
 
 def whole(left, right):
@@ -45,6 +35,15 @@ def whole(left, right):
     return mask
 
 
+def runs(mask, compressed):
+    encoded = pycocotools.mask.encode(np.asfortranarray(mask))
+    if compressed:
+        return {"size": list(mask.shape), "counts": encoded["counts"].decode()}
+    changes = np.flatnonzero(np.diff(np.concatenate([[0], mask.ravel(order="F"), [2]])))
+    return {"size": list(mask.shape), "counts": np.diff(np.concatenate([[0], changes])).tolist()}
+
+
+EXPECTED = whole(5, 13)
 IDS = np.where(whole(3, 5), 300, np.where(whole(3, 13), 70_001, 0))
 BITMAP_LABELS = [{"id": 70_001, "category_id": 1}, {"id": 300, "category_id": 2}]
 
@@ -131,91 +130,71 @@ def test_the_name_carries_the_number(tmp_path):
         assert list(read_corrections(put(tmp_path, files), PARAMS)) == [number]
 
 
-BAD = {
-    "no JSON": ({"labelme/a.json": "{"}, r"a\.json: not readable as JSON"),
-    "no object": ({"coco/a.json": "[]"}, r"a\.json: must be a JSON object; got list"),
-    "no number": ({"labelme/a.json": labelme(FACE, name="me.jpg")}, r"got 'me\.jpg'"),
-    "no size": ({"labelme/a.json": labelme(FACE, imageHeight=None)}, "height and width must be"),
-    "no shapes": ({"labelme/a.json": labelme()}, "no shapes; delete the file"),
-    "label": (
-        {"labelme/a.json": labelme(FACE, shape("hnad", box(0, 0, 5, 5)))},
+def one(*shapes, **changed):
+    return {"labelme/a.json": labelme(*shapes, **changed)}
+
+
+def polygon(*points, kind="polygon"):
+    return one(shape("face", points, kind))
+
+
+def annotated(*annotations, **changed):
+    return {"coco/a.json": coco(*annotations, **changed)}
+
+
+def sampled(*annotations, url=None):
+    return {"segments/a.json": segments(sample(list(annotations), url=url))}
+
+
+TINY = [flat(box(0, 0, 5, 5))]
+LARGE_MASK = png_shape("face", np.ones((9, 9), np.uint8), (25, 3))
+BITMAP_AT = {"url": "https://s3/b.png"}
+BAD = [
+    ({"labelme/a.json": "{"}, r"a\.json: not readable as JSON"),
+    ({"coco/a.json": "[]"}, r"a\.json: must be a JSON object; got list"),
+    (one(FACE, name="me.jpg"), r"got 'me\.jpg'"),
+    (one(FACE, imageHeight=None), "height and width must be"),
+    (one(), "no shapes; delete the file"),
+    (one("square"), "shape 1 .*an object expected; got 'square'"),
+    (
+        one(FACE, shape("hnad", box(0, 0, 5, 5))),
         r"a\.json: shape 2 \('hnad'\): unknown label 'hnad'; known: face, hand, background, blur",
     ),
-    "two points": (
-        {"labelme/a.json": labelme(shape("face", [[0, 0], [5, 5]]))},
-        "shape 1 .*needs three points .* or more; got 4 numbers",
-    ),
-    "outside": (
-        {"labelme/a.json": labelme(shape("face", box(0, 0, 5, 29)))},
-        r"leaves its image of 20x30 pixels at y = 29",
-    ),
-    "not finite": (
-        {"labelme/a.json": labelme(shape("face", [[0, 0], [5, float("nan")], [5, 5]]))},
-        "must be finite numbers; got nan",
-    ),
-    "flat": (
-        {"labelme/a.json": labelme(shape("face", [[0, 3], [9, 3], [4, 3]]))},
-        "covers no pixel",
-    ),
-    "line": ({"labelme/a.json": labelme(shape("face", [[0, 3], [9, 3]], "line"))}, "has no area"),
-    "mask": (
-        {"labelme/a.json": labelme(png_shape("face", np.ones((9, 9), np.uint8), (25, 3)))},
-        "leaves its image",
-    ),
-    "base64": (
-        {"labelme/a.json": labelme(shape("face", [[0, 0], [5, 5]], "mask", mask="%"))},
-        "must be a PNG in base64",
-    ),
-    "coco without images": ({"coco/a.json": "{}"}, r"a\.json: no list 'images'"),
-    "coco category": (
-        {"coco/a.json": coco((3, [flat(box(0, 0, 5, 5))]))},
-        "annotation 1: no category 3",
-    ),
-    "coco label": (
-        {"coco/a.json": coco((1, [flat(box(0, 0, 5, 5))]), categories=("mouth",))},
-        "annotation 1: unknown label 'mouth'",
-    ),
-    "coco odd": ({"coco/a.json": coco((1, [[0, 0, 5, 5, 9, 9, 3]]))}, "got 7 numbers"),
-    "coco runs of another size": (
-        {"coco/a.json": coco((1, {"size": [30, 20], "counts": [600]}))},
-        r"run lengths for \[30, 20\]",
-    ),
-    "coco short runs": (
-        {"coco/a.json": coco((1, {"size": list(SIZE), "counts": [5, 9]}))},
-        "add up to 14, not to 20x30",
-    ),
-    "coco short packed runs": (
-        {"coco/a.json": coco((1, {"size": list(SIZE), "counts": "11"}))},
-        "add up to 2, not to 20x30",
-    ),
-    "coco nothing": ({"coco/a.json": coco((1, None))}, "polygons or run lengths expected"),
-    "no release": ({"segments/a.json": "{}"}, "no release of Segments.ai: lacks 'dataset'"),
-    "no bitmap": (
-        {"segments/a.json": segments(sample(BITMAP_LABELS, url="https://s3/b.png"))},
+    (polygon([0, 0], [5, 5]), "shape 1 .*needs three points .* or more; got 4 numbers"),
+    (polygon(*box(0, 0, 5, 29)), r"leaves its image of 20x30 pixels at y = 29"),
+    (polygon([0, 0], [5, float("nan")], [5, 5]), "must be finite numbers; got nan"),
+    (polygon([0, 3], [9, 3], [4, 3]), "covers no pixel"),
+    (polygon([0, 3], [9, 3], kind="line"), "has no area"),
+    (one(LARGE_MASK), "leaves its image"),
+    (one(shape("face", [[0, 0], [5, 5]], "mask", mask="%")), "must be a PNG in base64"),
+    ({"coco/a.json": "{}"}, r"a\.json: no list 'images'"),
+    (annotated((3, TINY)), "annotation 1: no category 3"),
+    (annotated((1, TINY), categories=("mouth",)), "annotation 1: unknown label 'mouth'"),
+    (annotated((1, [[0, 0, 5, 5, 9, 9, 3]])), "got 7 numbers"),
+    (annotated((1, {"size": [30, 20], "counts": [600]})), r"run lengths for \[30, 20\]"),
+    (annotated((1, {"size": list(SIZE), "counts": [5, 9]})), "add up to 14, not to 20x30"),
+    (annotated((1, {"size": list(SIZE), "counts": "11"})), "add up to 2, not to 20x30"),
+    (annotated((1, None)), "polygons or run lengths expected"),
+    ({"segments/a.json": "{}"}, "no release of Segments.ai: lacks 'dataset'"),
+    (
+        sampled(*BITMAP_LABELS, **BITMAP_AT),
         r"sample '24.jpg': no bitmap b\.png or 24_label_ground-truth\.png",
     ),
-    "no PNG": (
-        {
-            "segments/a.json": segments(sample(BITMAP_LABELS, url="https://s3/b.png")),
-            "segments/b.png": b"broken",
-        },
-        r"b\.png: no PNG",
-    ),
-    "segments label": (
-        {"segments/a.json": segments(sample([FACE_SEGMENTS | {"category_id": 9}]))},
-        "sample '24.jpg': unknown label None",
-    ),
-    "segments empty": ({"segments/a.json": segments(sample([]))}, "without annotations"),
-    "twice": (
-        {"labelme/a.json": labelme(FACE), "coco/a.json": coco((1, [flat(box(0, 0, 5, 5))]))},
+    (sampled(*BITMAP_LABELS, **BITMAP_AT) | {"segments/b.png": b"broken"}, r"b\.png: no PNG"),
+    (sampled(FACE_SEGMENTS | {"category_id": 9}), "sample '24.jpg': unknown label None"),
+    (sampled({"id": 1, "category_id": 1}), "annotation 1: expected type polygon"),
+    (sampled({"category_id": 1}), "sample '24.jpg': lacks 'id'"),
+    (sampled(), "without annotations"),
+    (
+        one(FACE) | annotated((1, TINY)),
         r"face 24 is also corrected in .*coco/a\.json: image 7; keep one",
     ),
-    "unknown folder": ({"labelbox/a.json": "{}"}, "labelbox: expected only the folders labelme"),
-    "empty": ({"labelme/readme.txt": "x"}, "no finished correction"),
-}
+    ({"labelbox/a.json": "{}"}, "labelbox: expected only the folders labelme"),
+    ({"labelme/readme.txt": "x"}, "no finished correction"),
+]
 
 
-@pytest.mark.parametrize(("files", "message"), BAD.values(), ids=BAD)
+@pytest.mark.parametrize(("files", "message"), BAD)
 def test_bad_corrections_are_named(tmp_path, files, message):
     with pytest.raises(ValueError, match=message):
         read_corrections(put(tmp_path, files), PARAMS)

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 
 from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.occluders.hands import HandsParams
 from face_occlusion.releases.archives import Limits, unpack
-from tests.occluders.imports import HANDS, run
+from tests.occluders.imports import run
 from tests.occluders.test_direction import apart_deg, hand
 
 INFO = (
@@ -87,20 +86,6 @@ def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
     with pytest.raises(ValueError, match=message):
         import_hands(tmp_path, hand_files() | changed)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"max_hands": -1}, "^max_hands"),
-        ({"max_side_px": 1}, "^max_side_px"),
-        ({"soft_px": -1}, "^soft_px: must lie in 0-50"),
-        ({"hole_frac": 2}, "^hole_frac: must lie in"),
-    ],
-)
-def test_parameters_are_checked(values, message):
-    with pytest.raises(ValueError, match=message):
-        HandsParams(**HANDS | values)
 
 
 def test_real_hands_turned_are_found_turned(tmp_path, small):

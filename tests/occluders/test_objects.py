@@ -5,8 +5,7 @@ import pytest
 
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.occluders.coco import SelectionParams, select_objects
-from face_occlusion.occluders.objects import ObjectsParams
-from tests.occluders.imports import OBJECTS, SELECTION, run
+from tests.occluders.imports import SELECTION, run
 from tests.releases.build import ellipse, make_release, photo
 
 HEIGHT, WIDTH = 90, 120
@@ -192,32 +191,3 @@ def test_bad_coco_is_named(tmp_path, changed, message):
     with pytest.raises(ValueError, match=message):
         import_objects(tmp_path, coco_files(GOOD) | changed)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"source": "web"}, "^source: must be one of"),
-        ({"num_objects": 0}, "^num_objects: must be at least 1"),
-        ({"soft_px": 99}, "^soft_px: must lie in"),
-    ],
-)
-def test_parameters_are_checked(values, message):
-    with pytest.raises(ValueError, match=message):
-        ObjectsParams(**OBJECTS | values, selection=SelectionParams(**SELECTION))
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"categories": "cup"}, "^categories: must be a list"),
-        ({"categories": ["cup", "cup"]}, "^categories: a name is there twice"),
-        ({"max_contact_frac": 2}, "^max_contact_frac"),
-        ({"max_per_category": 0}, "^max_per_category"),
-        ({"border_px": -1}, "^border_px"),
-        ({"supports": "table"}, "^supports"),
-    ],
-)
-def test_selection_is_checked(values, message):
-    with pytest.raises(ValueError, match=message):
-        SelectionParams(**SELECTION | values)

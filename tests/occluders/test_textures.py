@@ -3,7 +3,6 @@ import pytest
 from face_occlusion.core.images import encode_jpeg
 from face_occlusion.core.release import Release
 from face_occlusion.occluders import KINDS, import_occluders
-from face_occlusion.occluders.textures import TexturesParams
 from tests.occluders.imports import PARAMS, run
 from tests.releases.build import make_release, photo
 
@@ -54,11 +53,3 @@ def test_unknown_kinds_are_named(tmp_path):
     release = make_release(tmp_path / "raw", "dtd", FILES)
     with pytest.raises(ValueError, match=r"must be one of hands, .*, textures; got 'hats'"):
         import_occluders("hats", release, tmp_path / "hats", PARAMS)
-
-
-@pytest.mark.parametrize(
-    ("values", "message"), [({"size_px": 4}, "^size_px"), ({"jpeg_quality": 101}, "^jpeg_quality")]
-)
-def test_parameters_are_checked(values, message):
-    with pytest.raises(ValueError, match=message):
-        TexturesParams(**{"size_px": 64, "jpeg_quality": 90, **values})
