@@ -1,4 +1,10 @@
-"""Releases drawn by the project itself, in the layouts and archive formats of the public ones."""
+"""Releases drawn by the project itself, in the layouts and archive formats of the public ones.
+
+Conventions of the package: a `shape` is (height, width) in pixels; `rng` is the only source of what
+is random; colours are float32 linear RGB; coverages in [0, 1] and heights in pixels towards the
+viewer are (H, W) float32; points are (x, y) in pixels; angles turn clockwise on the screen. A
+function `sample_*` returns something random, `paint_*` adds to a picture or returns one.
+"""
 
 from __future__ import annotations
 

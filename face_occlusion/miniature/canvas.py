@@ -50,17 +50,11 @@ LAYERS = tuple(part for part in Part if part not in (Part.BACKGROUND, Part.OCCLU
 
 @dataclass(frozen=True)
 class Solid:
-    """A body ready to be painted.
+    """A body ready to be painted."""
 
-    Attributes:
-        alpha: (H, W) float32 coverage.
-        height: (H, W) float32 height in pixels.
-        surface: Its look.
-    """
-
-    alpha: np.ndarray
-    height: np.ndarray
-    surface: Surface
+    alpha: np.ndarray  # (H, W) float32 coverage
+    height: np.ndarray  # (H, W) float32 height in pixels
+    surface: Surface  # its look
 
 
 class Canvas:

@@ -57,11 +57,11 @@ def blur(field: np.ndarray, sigma_px: float) -> np.ndarray:
 def value_noise(
     rng: np.random.Generator, shape: tuple[int, int], cell_px: float, stretch: float = 1.0
 ) -> np.ndarray:
-    """Draw smooth noise of mean about 0 and standard deviation about 1.
+    """Sample smooth noise of mean about 0 and standard deviation about 1.
 
     Args:
         rng: Source of the noise.
-        shape: (height, width) in pixels.
+        shape: Of the noise.
         cell_px: Width of a grain in pixels.
         stretch: Height of a grain over its width; above 1 the noise runs in vertical streaks.
 
@@ -92,15 +92,7 @@ def fractal_noise(
 
 
 def fill(shape: tuple[int, int], *outlines: np.ndarray) -> np.ndarray:
-    """Fill closed outlines with smooth edges.
-
-    Args:
-        shape: (height, width) in pixels.
-        outlines: Each (N, 2) float, (x, y) in pixels; overlaps stay filled.
-
-    Returns:
-        (H, W) float32 coverage in [0, 1].
-    """
+    """Return the coverage of closed (N, 2) outlines; overlaps stay filled."""
     canvas = np.zeros(shape, np.uint8)
     for outline in outlines:
         cv2.fillPoly(canvas, [_fixed_point(outline)], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
@@ -108,16 +100,7 @@ def fill(shape: tuple[int, int], *outlines: np.ndarray) -> np.ndarray:
 
 
 def stroke(shape: tuple[int, int], lines: Iterable[np.ndarray], width_px: float = 1) -> np.ndarray:
-    """Draw polylines with smooth edges.
-
-    Args:
-        shape: (height, width) in pixels.
-        lines: Each (N, 2) float, (x, y) in pixels.
-        width_px: Width of the lines, rounded to at least one pixel.
-
-    Returns:
-        (H, W) float32 coverage in [0, 1].
-    """
+    """Return the coverage of (N, 2) polylines; their width is rounded to at least one pixel."""
     canvas = np.zeros(shape, np.uint8)
     width = max(round(width_px), 1)
     points = [_fixed_point(line) for line in lines]
@@ -166,16 +149,14 @@ def smooth_curve(points: np.ndarray, num: int, closed: bool = False) -> np.ndarr
         padded = np.concatenate([points[-1:], points, points[:2]])
         position = np.linspace(0, len(points), num, endpoint=False)
     else:
-        padded = np.concatenate(
-            [2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]]
-        )
+        before, after = 2 * points[:1] - points[1:2], 2 * points[-1:] - points[-2:-1]
+        padded = np.concatenate([before, points, after])
         position = np.linspace(0, len(points) - 1 - 1e-9, num)
     index = position.astype(int)
     t = (position - index).reshape(-1, *[1] * (points.ndim - 1))
     a, b, c, d = (padded[index + k] for k in range(4))
-    return 0.5 * (
-        2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3
-    )
+    square, cube = 2 * a - 5 * b + 4 * c - d, 3 * b - a - 3 * c + d
+    return 0.5 * (2 * b + (c - a) * t + square * t**2 + cube * t**3)
 
 
 def inflate(alpha: np.ndarray, radius_px: float) -> np.ndarray:
@@ -196,17 +177,11 @@ def inflate(alpha: np.ndarray, radius_px: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Spot:
-    """The place of an object in a picture.
+    """The place of an object in a picture."""
 
-    Attributes:
-        centre_xy: Its middle in pixels.
-        size_px: Its length in pixels.
-        turn_rad: Its turn, clockwise on the screen; 0 is upright.
-    """
-
-    centre_xy: np.ndarray
-    size_px: float
-    turn_rad: float
+    centre_xy: np.ndarray  # its middle in pixels
+    size_px: float  # its length in pixels
+    turn_rad: float  # its turn, clockwise on the screen; 0 is upright
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
         """Place (N, 2) points of the object's plane: unit its length, origin its middle, y down."""
@@ -222,19 +197,13 @@ class Spot:
 
 @dataclass(frozen=True)
 class Capsule:
-    """A rod with round ends, whose radius may change along it; all lengths in pixels.
+    """A rod with round ends, whose radius may change along it; all lengths in pixels."""
 
-    Attributes:
-        start, end: (x, y) of the ends' centres.
-        start_radius, end_radius: Radii there.
-        start_z, end_z: Heights of the axis there.
-    """
-
-    start: np.ndarray
+    start: np.ndarray  # (x, y) of an end's centre
     end: np.ndarray
     start_radius: float
     end_radius: float
-    start_z: float = 0.0
+    start_z: float = 0.0  # height of the axis at that end
     end_z: float = 0.0
 
 
@@ -244,7 +213,7 @@ def join_capsules(
     """Join capsules to one body.
 
     Args:
-        shape: (height, width) in pixels.
+        shape: Of the picture.
         capsules: The parts; the highest wins, with seams softened over `soft_px`.
         soft_px: Softness of the seams.
 
@@ -293,39 +262,32 @@ def _capsule_field(
     return distance, radius, z
 
 
-@dataclass(frozen=True)
-class Lathe:
-    """A body of revolution: bottle, cup, vase.
+def turned(
+    shape: tuple[int, int], base: np.ndarray, top: np.ndarray, profile: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Turn a profile around an axis: bottles, cups, vases.
 
-    Attributes:
-        base, top: (x, y) pixels of the axis' ends.
+    Args:
+        shape: Of the picture.
+        base: (x, y) of the axis' start.
+        top: (x, y) of its end.
         profile: (N, 2): position along the axis in [0, 1], radius in pixels.
+
+    Returns:
+        Coverage, height, and position along the axis, each (H, W) float32.
     """
-
-    base: np.ndarray
-    top: np.ndarray
-    profile: np.ndarray
-
-    def field(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return coverage, height, and position along the axis, each (H, W) float32."""
-        x, y = grid(shape)
-        axis = self.top - self.base
-        length = float(np.hypot(*axis))
-        ux, uy = axis / length
-        along = ((x - self.base[0]) * ux + (y - self.base[1]) * uy) / length
-        across = (y - self.base[1]) * ux - (x - self.base[0]) * uy
-        radius = np.interp(along, self.profile[:, 0], self.profile[:, 1]).astype(np.float32)
-        outline = np.concatenate([self._side(1), self._side(-1)[::-1]])
-        alpha = fill(shape, outline)
-        height = np.sqrt(np.maximum(radius**2 - across**2, 0)).astype(np.float32)
-        return alpha, height, along.astype(np.float32)
-
-    def _side(self, sign: int) -> np.ndarray:
-        axis = self.top - self.base
-        normal = np.array([-axis[1], axis[0]]) / np.hypot(*axis)
-        t = np.linspace(0, 1, 60)[:, None]
-        radius = np.interp(t[:, 0], self.profile[:, 0], self.profile[:, 1])[:, None]
-        return self.base + t * axis + sign * radius * normal
+    x, y = grid(shape)
+    axis = top - base
+    length = float(np.hypot(*axis))
+    ux, uy = axis / length
+    along = ((x - base[0]) * ux + (y - base[1]) * uy) / length
+    across = (y - base[1]) * ux - (x - base[0]) * uy
+    radius = np.interp(along, profile[:, 0], profile[:, 1]).astype(np.float32)
+    height = np.sqrt(np.maximum(radius**2 - across**2, 0)).astype(np.float32)
+    t = np.linspace(0, 1, 60)[:, None]
+    side = np.interp(t, profile[:, 0], profile[:, 1]) * np.array([-uy, ux])
+    outline = np.concatenate([base + t * axis + side, (base + t * axis - side)[::-1]])
+    return fill(shape, outline), height, along.astype(np.float32)
 
 
 def ball(

@@ -43,34 +43,22 @@ _PALM_LINES = [
 
 @dataclass(frozen=True)
 class Hand:
-    """A hand and its posture.
+    """A hand and its posture."""
 
-    Attributes:
-        tone, warmth: Skin, as in `Person`.
-        dorsal: Whether the back of the hand is seen.
-        mirrored: Whether the thumb lies on the right when the fingers point up.
-        spread: 0 fingers together to 1 wide apart.
-        curls: Shortening of each finger, thumb last: 0 straight to 0.7 folded.
-        slim: Factor on all radii.
-        nails: (3,) linear RGB of painted nails, or None.
-        sleeve: (3,) linear RGB of a sleeve, or None for a bare arm.
-        watch: Whether a dark band lies on the wrist.
-    """
-
-    tone: float
-    warmth: float
-    dorsal: bool
-    mirrored: bool
-    spread: float
-    curls: tuple[float, ...]
-    slim: float
-    nails: np.ndarray | None
-    sleeve: np.ndarray | None
-    watch: bool
+    tone: float  # skin, as in `Person`
+    warmth: float  # undertone, likewise
+    dorsal: bool  # whether the back of the hand is seen
+    mirrored: bool  # whether the thumb lies on the right when the fingers point up
+    spread: float  # 0 fingers together to 1 wide apart
+    curls: tuple[float, ...]  # shortening of each finger, thumb last: 0 straight to 0.7 folded
+    slim: float  # factor on all radii
+    nails: np.ndarray | None  # (3,) linear RGB of painted nails, or None
+    sleeve: np.ndarray | None  # (3,) linear RGB of a sleeve, or None for a bare arm
+    watch: bool  # whether a dark band lies on the wrist
 
 
 def sample_hand(rng: np.random.Generator, tone: float) -> Hand:
-    """Draw a hand of a given skin tone; most are open, as on a copy stand."""
+    """Sample a hand of a given skin tone; most are open, as on a copy stand."""
     curls = tuple(float(c) for c in np.clip(rng.normal(0.05, 0.05, 5), 0, 0.2))
     if rng.random() < 0.25:
         folded = rng.random(5) < 0.4
@@ -92,21 +80,13 @@ def sample_hand(rng: np.random.Generator, tone: float) -> Hand:
 
 @dataclass(frozen=True)
 class HandPlace:
-    """Where a hand lies.
+    """Where a hand lies."""
 
-    Attributes:
-        knuckles_xy: Pixel of the middle knuckle.
-        unit_px: Width of the palm in pixels.
-        pointing_rad: Where the fingers point, 0 right, growing clockwise on the screen.
-        lift_px: Distance from what lies below.
-        arm: Length of the arm in palm widths.
-    """
-
-    knuckles_xy: np.ndarray
-    unit_px: float
-    pointing_rad: float
-    lift_px: float
-    arm: float = 6.0
+    knuckles_xy: np.ndarray  # pixel of the middle knuckle
+    unit_px: float  # width of the palm in pixels
+    pointing_rad: float  # where the fingers point, 0 right, growing clockwise on the screen
+    lift_px: float  # distance from what lies below
+    arm: float = 6.0  # length of the arm in palm widths
 
     def pixels(self, points: np.ndarray, mirrored: bool) -> np.ndarray:
         """Place (N, 2) points of the hand's own plane."""
@@ -167,18 +147,7 @@ def _capsules(hand: Hand, place: HandPlace, fingers: list[_Finger]) -> list[Caps
 def paint_hand(
     canvas: Canvas, hand: Hand, place: HandPlace, rng: np.random.Generator, *, label: int
 ) -> np.ndarray:
-    """Paint a hand with its arm.
-
-    Args:
-        canvas: The painting.
-        hand: The hand and its posture.
-        place: Its place.
-        rng: Source of the skin's grain.
-        label: Its label.
-
-    Returns:
-        (S H, S W) float32 coverage of hand, arm and sleeve.
-    """
+    """Paint a hand with its arm; returns the coverage of hand, arm and sleeve."""
     unit, fingers = place.unit_px, _fingers(hand)
     alpha, height = join_capsules(canvas.shape, _capsules(hand, place, fingers), 0.022 * unit)
     creases = _creases(canvas.shape, hand, place, fingers)

@@ -6,7 +6,6 @@ import numpy as np
 
 from face_occlusion.miniature.canvas import Part, Solid
 from face_occlusion.miniature.fields import (
-    Lathe,
     Spot,
     fill,
     fractal_noise,
@@ -14,6 +13,7 @@ from face_occlusion.miniature.fields import (
     inflate,
     smooth_curve,
     stroke,
+    turned,
     value_noise,
 )
 from face_occlusion.miniature.hands import HandPlace, paint_hand, sample_hand
@@ -49,8 +49,8 @@ def hold_studio_microphone(portrait: Portrait, rng: np.random.Generator) -> None
     base = mouth - axis * rng.uniform(1.0, 1.3)
     wide = rng.uniform(0.26, 0.36) * unit
     shares = [(0, 0.8), (0.1, 1), (0.9, 1), (0.96, 0.8), (1, 0.4)]
-    lathe = Lathe(base, mouth + axis * rng.uniform(0.35, 0.6), np.array(shares) * (1, wide))
-    alpha, height, along = lathe.field(canvas.shape)
+    top = mouth + axis * rng.uniform(0.35, 0.6)
+    alpha, height, along = turned(canvas.shape, base, top, np.array(shares) * (1, wide))
     body = to_linear(from_hex(("2b2b2e", "b9bcc2", "c9a35a", "5a1f24")[rng.integers(4)]))
     _, y = grid(canvas.shape)
     slots = np.where((y / (0.06 * unit)) % 1 < 0.45, 0.35, 1.0)

@@ -56,15 +56,7 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
 
 
 def skin_colour(tone: float, warmth: float) -> np.ndarray:
-    """Return a skin colour.
-
-    Args:
-        tone: 0 very light to 1 very dark.
-        warmth: -1 rosy to 1 golden undertone.
-
-    Returns:
-        (3,) float32 linear RGB.
-    """
+    """Return a skin colour of a tone (0 very light to 1 very dark) and undertone (-1 rosy to 1)."""
     swatches = np.stack([from_hex(code) for code in _MONK])
     lab = cv2.cvtColor(swatches[None], cv2.COLOR_RGB2LAB)[0]
     position = np.clip(tone, 0, 1) * (len(_MONK) - 1)
@@ -83,7 +75,7 @@ def hair_colour(name: str) -> np.ndarray:
 
 
 def sample_iris(rng: np.random.Generator, tone: float) -> np.ndarray:
-    """Draw an iris colour, brown alone on darker skin; (3,) float32 linear RGB."""
+    """Sample an iris colour, brown alone on darker skin; (3,) float32 linear RGB."""
     last = len(_IRIS) if tone < 0.45 else 3
     return to_linear(from_hex(_IRIS[rng.integers(last)]))
 
@@ -93,13 +85,7 @@ def sample_colour(
     saturation: tuple[float, float] = (0.1, 0.9),
     value: tuple[float, float] = (0.1, 0.95),
 ) -> np.ndarray:
-    """Draw a colour of any hue, (3,) float32 linear RGB.
-
-    Args:
-        rng: Source of hue, saturation and value.
-        saturation: Range of the HSV saturation.
-        value: Range of the HSV value, on the sRGB scale.
-    """
+    """Sample a colour of any hue, with ranges of HSV saturation and value; (3,) linear RGB."""
     hsv = np.array([rng.uniform(0, 360), rng.uniform(*saturation), rng.uniform(*value)])
     rgb = cv2.cvtColor(hsv.astype(np.float32).reshape(1, 1, 3), cv2.COLOR_HSV2RGB)[0, 0]
     return to_linear(rgb)
@@ -141,32 +127,20 @@ CLOTH_WRAP = (0.2, 0.2, 0.2)
 
 @dataclass(frozen=True)
 class Light:
-    """A key light and the light from everywhere else.
+    """A key light and the light from everywhere else."""
 
-    Attributes:
-        direction: (3,) unit vector towards the key light; x right, y down, z to the viewer.
-        key: (3,) linear RGB of the key light.
-        ambient: (3,) linear RGB of the light from all sides.
-        fill: (3,) linear RGB of the light from the side opposite to the key.
-    """
-
-    direction: np.ndarray
-    key: np.ndarray
-    ambient: np.ndarray
-    fill: np.ndarray
+    direction: np.ndarray  # (3,) unit vector to the key light; x right, y down, z to the viewer
+    key: np.ndarray  # (3,) linear RGB of the key light
+    ambient: np.ndarray  # (3,) linear RGB of the light from all sides
+    fill: np.ndarray  # (3,) linear RGB of the light from the side opposite to the key
 
 
 def sample_light(rng: np.random.Generator) -> Light:
-    """Draw a light: mostly frontal and from above, sometimes from the side, warm or cold."""
+    """Sample a light: mostly frontal and from above, sometimes from the side, warm or cold."""
     side = rng.uniform(-70, 70) if rng.random() < 0.35 else rng.uniform(-38, 38)
     azimuth, elevation = np.deg2rad(side), np.deg2rad(rng.uniform(8, 48))
-    direction = np.array(
-        [
-            np.sin(azimuth) * np.cos(elevation),
-            -np.sin(elevation),
-            np.cos(azimuth) * np.cos(elevation),
-        ]
-    )
+    level = np.cos(elevation)
+    direction = np.array([np.sin(azimuth) * level, -np.sin(elevation), np.cos(azimuth) * level])
     warm = rng.normal(0, 0.07)
     tint = np.array([1 + warm, 1, 1 - 1.3 * warm])
     strength = rng.uniform(0.75, 1.15)
@@ -198,19 +172,13 @@ def normals(height: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @dataclass(frozen=True)
 class Surface:
-    """How a surface takes light.
+    """How a surface takes light."""
 
-    Attributes:
-        albedo: (H, W, 3) or (3,) float32 linear RGB.
-        wrap: Softness of the edge of the light per channel, 0 hard.
-        gloss: Strength of the highlight, a number or (H, W).
-        shininess: Exponent of the highlight (Blinn 1977), a power of two.
-    """
-
-    albedo: np.ndarray
+    albedo: np.ndarray  # (H, W, 3) or (3,) float32 linear RGB
+    # Softness of the edge of the light per channel, 0 hard
     wrap: tuple[float, float, float] = CLOTH_WRAP
-    gloss: np.ndarray | float = 0.0
-    shininess: int = 16
+    gloss: np.ndarray | float = 0.0  # strength of the highlight, a number or (H, W)
+    shininess: int = 16  # exponent of the highlight (Blinn 1977), a power of two
 
     def crop(self, box: tuple[slice, slice]) -> Surface:
         """Return the surface of a box."""
@@ -242,11 +210,8 @@ def shade(
     for channel in range(3):
         w = surface.wrap[channel]
         diffuse = np.maximum((facing + w) * (1 / (1 + w)), 0) * shadow
-        result[..., channel] = (
-            light.key[channel] * diffuse
-            + light.ambient[channel] * sky
-            + light.fill[channel] * opposite
-        )
+        direct = light.key[channel] * diffuse + light.ambient[channel] * sky
+        result[..., channel] = direct + light.fill[channel] * opposite
     result *= surface.albedo
     if np.any(np.asarray(surface.gloss) > 0):
         half = light.direction + np.array([0, 0, 1], np.float32)
@@ -278,20 +243,13 @@ def cast_shadow(height: np.ndarray, light: Light, reach_px: float, steps: int = 
     half = (max(columns // 2, 1), max(rows // 2, 1))
     small = cv2.resize(height, half, interpolation=cv2.INTER_AREA)
     lx, ly, lz = (float(v) for v in light.direction)
-    flat = max(np.hypot(lx, ly), 1e-3)
+    flat, how = max(np.hypot(lx, ly), 1e-3), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     excess = np.full(small.shape, -1e3, np.float32)
     for step in range(1, steps + 1):
         distance = reach_px * step / steps
-        shift = np.array(
-            [[1, 0, lx / flat * distance / 2], [0, 1, ly / flat * distance / 2]], np.float32
-        )
-        moved = cv2.warpAffine(
-            small,
-            shift,
-            half,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        dx, dy = lx / flat * distance / 2, ly / flat * distance / 2
+        shift = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
+        moved = cv2.warpAffine(small, shift, half, flags=how, borderMode=cv2.BORDER_REPLICATE)
         np.maximum(excess, moved - small - distance * lz / flat, out=excess)
     shade_share = np.clip(excess / (0.12 * reach_px), 0, 1)
     soft = blur(1 - shade_share, 0.02 * reach_px)

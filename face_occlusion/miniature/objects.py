@@ -9,7 +9,6 @@ import numpy as np
 from face_occlusion.miniature.canvas import Solid
 from face_occlusion.miniature.fields import (
     Capsule,
-    Lathe,
     Spot,
     ball,
     blur,
@@ -18,6 +17,7 @@ from face_occlusion.miniature.fields import (
     inflate,
     join_capsules,
     smoothstep,
+    turned,
     value_noise,
 )
 from face_occlusion.miniature.light import (
@@ -115,7 +115,7 @@ def _lathe(
     t = np.linspace(0, 1, 80)
     radius = np.interp(t, points[:, 0], points[:, 1]) * spot.size_px
     smooth = np.convolve(np.pad(radius, 2, mode="edge"), np.ones(5) / 5, mode="valid")
-    return Lathe(base, top, np.stack([t, smooth], axis=1)).field(shape)
+    return turned(shape, base, top, np.stack([t, smooth], axis=1))
 
 
 def _bottle(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
@@ -250,12 +250,5 @@ OBJECTS: dict[str, Callable[[Shape, Spot, np.random.Generator], Solid]] = {
 
 
 def sample_object(category: str, shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
-    """Sample the form and the colours of an object.
-
-    Args:
-        category: A key of OBJECTS.
-        shape: (height, width) of the painting in pixels.
-        spot: The object's place.
-        rng: Source of form and colours.
-    """
+    """Sample the form and the colours of an object of a category of OBJECTS."""
     return OBJECTS[category](shape, spot, rng)

@@ -22,39 +22,21 @@ _FEMININE_HAIR = (0.02, 0.02, 0.05, 0.07, 0.02, 0.1, 0.08, 0.2, 0.16, 0.13, 0.09
 
 @dataclass(frozen=True)
 class Person:
-    """What all photographs of one person share. Lengths in half face widths.
+    """What all photographs of one person share. Lengths in half face widths."""
 
-    Attributes:
-        tone: Skin, 0 very light to 1 very dark.
-        warmth: Undertone, -1 rosy to 1 golden.
-        feminine: Whether drawn with the ranges of women's portraits.
-        age: 0 young to 1 old: lines, grey hair.
-        jaw, chin, cheek: Factors on the widths of the head's outline.
-        length: Height of the chin under the eyes.
-        eye_x, eye_size, eye_open, eye_slant: Place and shape of the eyes.
-        iris: (3,) linear RGB.
-        brow_thick, brow_arch, brow_y: Shape of the brows.
-        nose_width, nose_length, nose_high: Shape of the nose.
-        mouth_y, mouth_width, lips: Place and size of the mouth, fullness of the lips.
-        hair, hair_style, hair_volume, hairline: Colour name, style, thickness, forehead's height.
-        beard: One of BEARDS.
-        freckles: 0 none to 1 many.
-        details: Seed of what is drawn at random but stays with the person (moles, strands).
-    """
-
-    tone: float
-    warmth: float
-    feminine: bool
-    age: float
-    jaw: float
+    tone: float  # skin, 0 very light to 1 very dark
+    warmth: float  # undertone, -1 rosy to 1 golden
+    feminine: bool  # whether drawn with the ranges of women's portraits
+    age: float  # 0 young to 1 old: lines, grey hair
+    jaw: float  # factor on the outline's width, as chin and cheek
     chin: float
     cheek: float
-    length: float
+    length: float  # height of the chin under the eyes
     eye_x: float
     eye_size: float
     eye_open: float
     eye_slant: float
-    iris: np.ndarray
+    iris: np.ndarray  # (3,) linear RGB
     brow_thick: float
     brow_arch: float
     brow_y: float
@@ -63,46 +45,34 @@ class Person:
     nose_high: float
     mouth_y: float
     mouth_width: float
-    lips: float
-    hair: str
-    hair_style: str
-    hair_volume: float
-    hairline: float
-    beard: str
-    freckles: float
-    details: int
+    lips: float  # fullness
+    hair: str  # name of its colour
+    hair_style: str  # one of HAIR_STYLES
+    hair_volume: float  # factor on its thickness
+    hairline: float  # Y of the forehead's upper end
+    beard: str  # one of BEARDS
+    freckles: float  # 0 none to 1 many
+    details: int  # seed of what is drawn at random but stays with the person (moles, strands)
 
 
 @dataclass(frozen=True)
 class View:
-    """What one photograph adds: pose and expression.
+    """What one photograph adds: pose and expression."""
 
-    Attributes:
-        centre_xy: Point between the eyes, as fractions of the picture's (width, height).
-        unit_frac: Half a face width over the picture's height.
-        roll_rad, yaw_rad, pitch: Turn in the plane (clockwise), to the viewer's right, upward
-            (shift of the features per unit of depth).
-        smile: -0.2 sullen to 1.
-        mouth_open: 0 closed to 1.
-        gaze_xy: Shift of the iris, in eye widths.
-        lids: Factor on the opening of the eyes.
-        make_up: 0 none to 1.
-    """
-
-    centre_xy: tuple[float, float]
-    unit_frac: float
-    roll_rad: float
-    yaw_rad: float
-    pitch: float
-    smile: float
-    mouth_open: float
-    gaze_xy: tuple[float, float]
-    lids: float
-    make_up: float
+    centre_xy: tuple[float, float]  # point between the eyes, shares of (width, height)
+    unit_frac: float  # half a face width over the picture's height
+    roll_rad: float  # turn in the plane, clockwise
+    yaw_rad: float  # turn to the viewer's right
+    pitch: float  # turn upward: shift of the features per unit of depth
+    smile: float  # -0.2 sullen to 1
+    mouth_open: float  # 0 closed to 1
+    gaze_xy: tuple[float, float]  # shift of the iris, in eye widths
+    lids: float  # factor on the opening of the eyes
+    make_up: float  # 0 none to 1
 
 
 def sample_person(rng: np.random.Generator, tone: float) -> Person:
-    """Draw a person of a given skin tone (0 very light to 1 very dark)."""
+    """Sample a person of a given skin tone (0 very light to 1 very dark)."""
     feminine = bool(rng.random() < 0.5)
     age = float(rng.beta(1.3, 2.2))
     style = str(rng.choice(HAIR_STYLES, p=_FEMININE_HAIR if feminine else _MASCULINE_HAIR))
@@ -154,7 +124,7 @@ def _sample_hair_colour(rng: np.random.Generator, tone: float, age: float) -> st
 
 
 def sample_view(rng: np.random.Generator, person: Person) -> View:
-    """Draw pose and expression as in an aligned portrait: nearly upright, eyes in place."""
+    """Sample pose and expression as in an aligned portrait: nearly upright, eyes in place."""
     smile = float(np.clip(rng.normal(0.45, 0.4), -0.1, 1))
     opened = rng.uniform(0.25, 1) if smile > 0.5 or rng.random() < 0.15 else 0.0
     return View(
@@ -197,18 +167,12 @@ class Frame:
 
     Head coordinates: X to the picture's right, Y down, Z to the viewer; origin between the eyes on
     the head's axis; unit half a face width.
-
-    Attributes:
-        shape: (height, width) of the drawing in pixels.
-        origin_xy: Pixel of the origin.
-        unit_px: Pixels per unit.
-        view: The pose.
     """
 
-    shape: tuple[int, int]
-    origin_xy: tuple[float, float]
-    unit_px: float
-    view: View
+    shape: tuple[int, int]  # (height, width) of the drawing in pixels
+    origin_xy: tuple[float, float]  # pixel of the origin
+    unit_px: float  # pixels per unit
+    view: View  # the pose
 
     def flat(self, points: np.ndarray) -> np.ndarray:
         """Place (N, 2) points of the upright picture plane, in units: roll, scale, shift."""
@@ -218,10 +182,8 @@ class Frame:
         """Place (N, 3) head coordinates: yaw and pitch first. Returns (N, 2) pixels."""
         x, y, z = np.asarray(points, float).T
         yaw = self.view.yaw_rad
-        turned = np.stack(
-            [x * np.cos(yaw) + z * np.sin(yaw), y - self.view.pitch * (z - 0.2)], axis=1
-        )
-        return self.flat(turned)
+        turned = [x * np.cos(yaw) + z * np.sin(yaw), y - self.view.pitch * (z - 0.2)]
+        return self.flat(np.stack(turned, axis=1))
 
 
 def make_frame(shape: tuple[int, int], view: View) -> Frame:
@@ -310,16 +272,11 @@ class Head:
 
 @dataclass(frozen=True)
 class FaceMap:
-    """For each pixel of a box around the head: depth, and the place on the texture.
+    """For each pixel of a box around the head: depth, and the place on the texture."""
 
-    Attributes:
-        box: Slices of the drawing.
-        height_px: (h, w) float32 depth with relief, in pixels.
-        texture_x, texture_y: (h, w) float32 coordinates for `cv2.remap` on the texture.
-    """
-
-    box: tuple[slice, slice]
-    height_px: np.ndarray
+    box: tuple[slice, slice]  # slices of the drawing
+    height_px: np.ndarray  # (h, w) float32 depth with relief, in pixels
+    # (h, w) float32 coordinates for `cv2.remap` on the texture
     texture_x: np.ndarray
     texture_y: np.ndarray
 

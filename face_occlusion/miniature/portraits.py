@@ -76,21 +76,13 @@ _NECKLINES = {
 
 @dataclass
 class Portrait:
-    """A person painted on a canvas, ready for an occluder to be painted before the face.
+    """A person painted on a canvas, ready for an occluder to be painted before the face."""
 
-    Attributes:
-        canvas: The painting so far.
-        frame: The head's place.
-        head: The head.
-        person: Who it is.
-        uncovered: (S H, S W) uint8 labels without an occluder.
-    """
-
-    canvas: Canvas
-    frame: Frame
-    head: Head
-    person: Person
-    uncovered: np.ndarray
+    canvas: Canvas  # the painting so far
+    frame: Frame  # the head's place
+    head: Head  # the head
+    person: Person  # who it is
+    uncovered: np.ndarray  # (S H, S W) uint8 labels without an occluder
 
     def face(self) -> np.ndarray:
         """Return the visible face (Table 1 of the paper), (H, W) bool at the final size."""
@@ -104,14 +96,7 @@ class Portrait:
 def paint_portrait(
     person: Person, view: View, shape: tuple[int, int], rng: np.random.Generator
 ) -> Portrait:
-    """Paint a person with nothing before the face but hair.
-
-    Args:
-        person: The person.
-        view: Pose and expression.
-        shape: Final (height, width) in pixels.
-        rng: Source of light, clothes and background.
-    """
+    """Paint a person with nothing before the face but hair, in a picture of final `shape`."""
     canvas = Canvas(shape, sample_light(rng))
     frame, head = make_frame(canvas.shape, view), Head(person)
     canvas.rgb[:] = paint_background(canvas.shape, rng)

@@ -32,19 +32,12 @@ _NUM_COFW_TEST = 4
 
 @dataclass(frozen=True)
 class FaceJob:
-    """One photograph of CelebAMask-HQ to draw.
+    """One photograph of CelebAMask-HQ to draw."""
 
-    Attributes:
-        number: Its number in the release.
-        identity: The person on it.
-        subset: wo, wo_test, o or excluded.
-        occluder: A key of HELD, or None.
-    """
-
-    number: int
-    identity: int
-    subset: str
-    occluder: str | None
+    number: int  # its number in the release
+    identity: int  # the person on it
+    subset: str  # wo, wo_test, o or excluded
+    occluder: str | None  # a key of HELD, or None
 
 
 def plan_faces(params: MiniatureParams) -> list[FaceJob]:

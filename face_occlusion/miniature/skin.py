@@ -32,35 +32,19 @@ from face_occlusion.miniature.relief import (
 
 @dataclass
 class FaceTexture:
-    """Everything about a face's surface, on the plane (X, Y).
+    """Everything about a face's surface, on the plane (X, Y)."""
 
-    Attributes:
-        plane: The plane.
-        albedo: (H, W, 3) float32 linear RGB.
-        relief: (H, W) float32 heights in units.
-        gloss: (H, W) float32 strength of highlights.
-        labels: (H, W) uint8 Part.
-    """
-
-    plane: TexturePlane
-    albedo: np.ndarray
-    relief: np.ndarray
-    gloss: np.ndarray
-    labels: np.ndarray
+    plane: TexturePlane  # the plane
+    albedo: np.ndarray  # (H, W, 3) float32 linear RGB
+    relief: np.ndarray  # (H, W) float32 heights in units
+    gloss: np.ndarray  # (H, W) float32 strength of highlights
+    labels: np.ndarray  # (H, W) uint8 Part
 
 
 def paint_face_texture(
     person: Person, view: View, head: Head, density: float, rng: np.random.Generator
 ) -> FaceTexture:
-    """Draw the surface of a face.
-
-    Args:
-        person: Whose face.
-        view: Its expression.
-        head: Its outline.
-        density: Texture pixels per unit.
-        rng: Source of pores, hairs and spots.
-    """
+    """Paint the surface of a face, with `density` texture pixels per unit."""
     plane = TexturePlane(density)
     relief = face_relief(plane, person, view, head, rng)
     texture = FaceTexture(
