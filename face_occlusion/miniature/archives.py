@@ -50,9 +50,7 @@ class MiniatureParams:
             if field.name.startswith("num_") and value < 1:
                 raise ValueError(f"{field.name}: must be at least 1; got {value}")
         if self.face_px < 64 or self.face_px % 4:
-            raise ValueError(
-                f"face_px: must be a multiple of 4 and at least 64; got {self.face_px}"
-            )
+            raise ValueError(f"face_px: must be a multiple of 4, at least 64; got {self.face_px}")
 
 
 def draw_all(draw: Callable[[Item], Result], items: Sequence[Item], what: str) -> list[Result]:

@@ -19,13 +19,12 @@ from face_occlusion.miniature.fields import (
 from face_occlusion.miniature.light import (
     STUDIO,
     Surface,
-    from_hex,
+    hex_colour,
     mix,
     sample_colour,
     scaled,
     shade,
     skin_colour,
-    to_linear,
     to_srgb,
 )
 
@@ -106,7 +105,7 @@ def _board(shape: Shape, rng: np.random.Generator) -> np.ndarray:
 
 
 def _foliage(shape: Shape, rng: np.random.Generator) -> np.ndarray:
-    green = to_linear(from_hex(_LEAVES[rng.integers(len(_LEAVES))])) * rng.uniform(0.6, 1.3)
+    green = hex_colour(_LEAVES[rng.integers(len(_LEAVES))]) * rng.uniform(0.6, 1.3)
     leaves = fractal_noise(rng, shape, shape[0] / 14, 4)
     sky = np.array([0.75, 0.85, 0.95], np.float32)
     image = scaled(green, np.clip(1 + 0.5 * leaves, 0.15, 2))

@@ -78,15 +78,14 @@ class Canvas:
 
         Args:
             alpha: (S H, S W) float32 coverage; a pixel belongs to the layer from 0.5 on.
-            colour: (S H, S W, 3) or (3,) float32 linear RGB.
+            colour: (3,) or (S H, S W, 3) float32 linear RGB, or of `bounding_box(alpha)` alone.
             labels: Label of the layer, a number or (S H, S W); None keeps the labels below.
         """
         box = bounding_box(alpha)
         if box is None:
             return
-        a = alpha[box]
-        layer = colour[box] if colour.ndim == 3 else colour
-        area = self.rgb[box]
+        a, area = alpha[box], self.rgb[box]
+        layer = colour[box] if colour.shape == self.rgb.shape else colour
         for channel in range(3):
             below = area[..., channel]
             below += (layer[..., channel] - below) * a
@@ -109,20 +108,16 @@ class Canvas:
         self.darken(drop_shadow(alpha, self.light, lift_px, strength))
 
     def paint_solid(self, solid: Solid, label: int | None, lift_px: float = 0.0) -> None:
-        """Light a solid and composite it over the picture.
+        """Light a solid and composite it over the picture; with a shadow if lifted.
 
-        Args:
-            solid: A body of the canvas's size.
-            label: Its label; None keeps the labels below.
-            lift_px: Distance from what lies below; 0 for no shadow.
+        A `label` of None keeps the labels below.
         """
         if lift_px > 0:
             self.drop_shadow(solid.alpha, lift_px)
         box = bounding_box(solid.alpha)
         if box is None:
             return
-        colour = np.zeros((*self.shape, 3), np.float32)
-        colour[box] = shade(solid.surface.crop(box), solid.height[box], self.light)
+        colour = shade(solid.surface.crop(box), solid.height[box], self.light)
         self.paint(solid.alpha, colour, label)
 
 
@@ -135,20 +130,9 @@ def bounding_box(alpha: np.ndarray, least: float = 1 / 512) -> tuple[slice, slic
 
 
 def coverage(mask: np.ndarray, factor: int) -> np.ndarray:
-    """Reduce a mask to the pixels that it covers by half or more.
-
-    Args:
-        mask: (F H, F W) bool or uint8 0/1.
-        factor: F.
-
-    Returns:
-        (H, W) bool.
-    """
-    height, width = mask.shape
-    share = cv2.resize(
-        mask.astype(np.float32), (width // factor, height // factor), interpolation=cv2.INTER_AREA
-    )
-    return share >= 0.5
+    """Reduce a (F H, F W) mask to the (H, W) bool pixels that it covers by half or more."""
+    size = (mask.shape[1] // factor, mask.shape[0] // factor)
+    return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) >= 0.5
 
 
 def photograph(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
@@ -157,12 +141,8 @@ def photograph(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
     The camera adds a white balance, an exposure, dark corners, the lens' blur, a contrast around
     middle grey and grain.
 
-    Args:
-        canvas: The finished painting.
-        rng: Source of the camera and of the grain.
-
     Returns:
-        (H, W, 3) uint8 RGB.
+        (H, W, 3) uint8 RGB of the final size.
     """
     height, width = (side // SUPERSAMPLE for side in canvas.shape)
     warm = rng.normal(0, 0.03)

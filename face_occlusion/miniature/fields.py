@@ -21,26 +21,15 @@ def grid(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def smoothstep(low: Any, high: Any, value: Any) -> Any:
-    """Rise smoothly from 0 at `low` to 1 at `high`, or fall if high < low.
-
-    Args:
-        low: A number or an array.
-        high: Likewise.
-        value: Likewise.
-
-    Returns:
-        Values in [0, 1], of the arguments' common shape.
-    """
+    """Rise smoothly from 0 at `low` to 1 at `high`, or fall if high < low; all may be arrays."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def blur(field: np.ndarray, sigma_px: float) -> np.ndarray:
-    """Blur with a Gaussian; large ones on a reduced copy, which looks the same.
+    """Blur a (H, W) or (H, W, C) float32 field with a Gaussian.
 
-    Args:
-        field: (H, W) or (H, W, C) float32.
-        sigma_px: Standard deviation in pixels; 0 or less leaves the field unchanged.
+    A large blur runs on a reduced copy, which looks the same; one of up to 0.05 pixels is left out.
     """
     if sigma_px <= 0.05:
         return field
@@ -162,12 +151,7 @@ def smooth_curve(points: np.ndarray, num: int, closed: bool = False) -> np.ndarr
 def inflate(alpha: np.ndarray, radius_px: float) -> np.ndarray:
     """Turn a flat shape into a cushion: height grows from its edge as a quarter circle.
 
-    Args:
-        alpha: (H, W) float32 coverage in [0, 1].
-        radius_px: Distance from the edge at which the cushion is flat, and its height.
-
-    Returns:
-        (H, W) float32 height in pixels.
+    It is flat from `radius_px` off the edge on, at the height of `radius_px`; (H, W) float32.
     """
     inside = (alpha > 0.5).astype(np.uint8)
     distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_3)
@@ -210,15 +194,10 @@ class Capsule:
 def join_capsules(
     shape: tuple[int, int], capsules: list[Capsule], soft_px: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Join capsules to one body.
-
-    Args:
-        shape: Of the picture.
-        capsules: The parts; the highest wins, with seams softened over `soft_px`.
-        soft_px: Softness of the seams.
+    """Join capsules to one body; where they overlap, the highest is seen.
 
     Returns:
-        Coverage (H, W) float32 in [0, 1], and height (H, W) float32 in pixels.
+        Coverage and height, each (H, W) float32, with seams softened over `soft_px`.
     """
     inside = np.full(shape, -1e3, np.float32)
     height = np.full(shape, -1e3, np.float32)

@@ -28,7 +28,6 @@ from face_occlusion.miniature.light import (
 from face_occlusion.miniature.person import Frame, Person
 
 _POINTS = 22  # points of a strand
-_LONG = ("long", "wavy", "bob_fringe", "curtain")
 
 
 class HairPainter:
@@ -62,17 +61,13 @@ class HairPainter:
     def paint_front(self) -> None:
         """Paint what lies on the head, its shadow first."""
         style = self.person.hair_style
-        if style == "bald":
-            return
         if style == "buzz":
             self._buzz()
         elif style in ("curly", "afro"):
             self._curls()
-        else:
+        elif style != "bald":
             for guides in self._locks(style):
                 self._lock(guides)
-
-    # Locks of strands ------------------------------------------------------------------------
 
     def _locks(self, style: str) -> list[np.ndarray]:
         p, v = self.person, 0.15 * self.person.hair_volume
@@ -84,7 +79,7 @@ class HairPainter:
             return [*self._sides(0.35, v * 0.5, 0.1), self._swept(p.hairline, up=0.2 + v)]
         if style == "bob_fringe":
             return [*self._sides(0.0, v, 1.3), self._fringe(-0.38)]
-        if style in _LONG:
+        if style in ("long", "wavy", "curtain"):
             return self._sides(part, v, 2.5)
         if style == "side_part":
             return self._sides(part, v + 0.04, 0.12)
@@ -191,8 +186,6 @@ class HairPainter:
             guides.append([(0.6 * top * t, -1.1, -0.3), (1.04 * top * t, 0.1, -0.4), (x, y, -0.3)])
         self._lock(np.array(guides), dark=0.6, shadow=False)
 
-    # Volumes ---------------------------------------------------------------------------------
-
     def _cap(self, grow: float, low: float) -> np.ndarray:
         """Return the coverage of a cap: from the outline grown by `grow` to the hairline."""
         line = self.person.hairline
@@ -255,10 +248,8 @@ class HairPainter:
         height = 0.5 * inflate(a, 0.16 * unit) + self._volume[box] + 0.02 * unit * tone
         albedo = scaled(colour, tone**1.5)
         gloss = 0.16 * tone**2 * (0.4 + 0.6 * float(colour.mean()) ** 0.5)
-        lit = np.zeros((*self.canvas.shape, 3), np.float32)
         surface = Surface(albedo, (0.3, 0.3, 0.3), gloss=gloss, shininess=8)
-        lit[box] = shade(surface, height, self.canvas.light)
-        self.canvas.paint(alpha, lit, Part.HAIR)
+        self.canvas.paint(alpha, shade(surface, height, self.canvas.light), Part.HAIR)
 
     def _head_volume(self) -> np.ndarray:
         """Return the height in pixels of a smooth ball around the head."""

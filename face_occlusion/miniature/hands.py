@@ -155,12 +155,9 @@ def paint_hand(
     height += 0.0008 * unit * value_noise(rng, canvas.shape, max(0.02 * unit, 1))
     if hand.dorsal:
         height += 0.004 * unit * fractal_noise(rng, canvas.shape, 0.25 * unit, 2)
-    surface = Surface(
-        albedo=_skin(canvas.shape, hand, place, fingers, creases, rng),
-        wrap=SKIN_WRAP,
-        gloss=0.06 + 0.05 * hand.tone,
-        shininess=16,
-    )
+    red = _red_joints(canvas.shape, hand, place, fingers)
+    albedo = _skin(hand, unit, red, creases, rng)
+    surface = Surface(albedo, SKIN_WRAP, gloss=0.06 + 0.05 * hand.tone)
     canvas.paint_solid(Solid(alpha, height, surface), label, lift_px=place.lift_px)
     if hand.dorsal:
         _paint_nails(canvas, hand, place, fingers, label)
@@ -168,27 +165,28 @@ def paint_hand(
 
 
 def _skin(
-    shape: tuple[int, int],
-    hand: Hand,
-    place: HandPlace,
-    fingers: list[_Finger],
-    creases: np.ndarray,
-    rng: np.random.Generator,
+    hand: Hand, unit_px: float, red: np.ndarray, creases: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
+    """Return the skin's colours: redder where `red`, darker in the creases; (H, W, 3)."""
     tone = hand.tone if hand.dorsal else 0.2 + 0.45 * hand.tone
     base = skin_colour(tone, hand.warmth - (0 if hand.dorsal else 0.4))
-    red = np.zeros(shape, np.uint8)
-    for finger in fingers:
-        for joint, radius in zip(finger.points, (0.1, 0.09, 0.08, 0.13), strict=True):
-            centre = place.pixels(joint[None], hand.mirrored)[0]
-            size = radius * place.unit_px
-            outline = ellipse((centre[0], centre[1]), (size, size))
-            np.maximum(red, (255 * fill(shape, outline)).astype(np.uint8), out=red)
-    blush = blur(red.astype(np.float32) / 255, 0.06 * place.unit_px)
-    mottle = fractal_noise(rng, shape, 0.25 * place.unit_px, 3)
-    weight = np.clip(0.4 * blush * (1 - 0.6 * hand.tone) + 0.06 * mottle, 0, 1)
+    mottle = fractal_noise(rng, red.shape, 0.25 * unit_px, 3)
+    weight = np.clip(0.4 * red * (1 - 0.6 * hand.tone) + 0.06 * mottle, 0, 1)
     albedo = mix(base, base * np.array([1.03, 0.7, 0.66], np.float32), weight)
     return scaled(albedo, 1 + 0.03 * mottle - 0.3 * creases)
+
+
+def _red_joints(
+    shape: tuple[int, int], hand: Hand, place: HandPlace, fingers: list[_Finger]
+) -> np.ndarray:
+    """Return how red each pixel's skin is for being near a joint, (H, W) in [0, 1]."""
+    red = np.zeros(shape, np.float32)
+    for finger in fingers:
+        for joint, radius in zip(finger.points, (0.1, 0.09, 0.08, 0.13), strict=True):
+            x, y = place.pixels(joint[None], hand.mirrored)[0]
+            size = radius * place.unit_px
+            np.maximum(red, fill(shape, ellipse((x, y), (size, size))), out=red)
+    return blur(red, 0.06 * place.unit_px)
 
 
 def _creases(

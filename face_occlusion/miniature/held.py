@@ -17,7 +17,7 @@ from face_occlusion.miniature.fields import (
     value_noise,
 )
 from face_occlusion.miniature.hands import HandPlace, paint_hand, sample_hand
-from face_occlusion.miniature.light import Surface, from_hex, sample_colour, scaled, to_linear
+from face_occlusion.miniature.light import Surface, hex_colour, sample_colour, scaled
 from face_occlusion.miniature.objects import sample_object
 from face_occlusion.miniature.portraits import Portrait
 
@@ -51,7 +51,7 @@ def hold_studio_microphone(portrait: Portrait, rng: np.random.Generator) -> None
     shares = [(0, 0.8), (0.1, 1), (0.9, 1), (0.96, 0.8), (1, 0.4)]
     top = mouth + axis * rng.uniform(0.35, 0.6)
     alpha, height, along = turned(canvas.shape, base, top, np.array(shares) * (1, wide))
-    body = to_linear(from_hex(("2b2b2e", "b9bcc2", "c9a35a", "5a1f24")[rng.integers(4)]))
+    body = hex_colour(("2b2b2e", "b9bcc2", "c9a35a", "5a1f24")[rng.integers(4)])
     _, y = grid(canvas.shape)
     slots = np.where((y / (0.06 * unit)) % 1 < 0.45, 0.35, 1.0)
     tone = np.where(along > 0.42, slots, 1.0).astype(np.float32)

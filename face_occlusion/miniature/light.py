@@ -31,8 +31,12 @@ _HAIR = {
 _IRIS = ("3b2314", "4a2f1a", "6b4a2a", "7a6a3a", "4f6b4a", "5b7d8c", "3f6a8f", "7c8a90")
 
 
-def from_hex(code: str) -> np.ndarray:
-    """Return a colour written `rrggbb` as (3,) float32 sRGB in [0, 1]."""
+def hex_colour(code: str) -> np.ndarray:
+    """Return a colour written `rrggbb` in sRGB as (3,) float32 linear RGB."""
+    return to_linear(_from_hex(code))
+
+
+def _from_hex(code: str) -> np.ndarray:
     return np.array([int(code[i : i + 2], 16) for i in (0, 2, 4)], np.float32) / 255
 
 
@@ -42,22 +46,20 @@ def to_linear(srgb: np.ndarray) -> np.ndarray:
     return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
 
 
-_CURVE_STEPS = 4096
-_linear = np.linspace(0, 1, _CURVE_STEPS + 1)
-_CURVE = np.where(
-    _linear <= 0.0031308, 12.92 * _linear, 1.055 * _linear ** (1 / 2.4) - 0.055
-).astype(np.float32)
+_linear = np.linspace(0, 1, 4097)
+_bent = np.where(_linear <= 0.0031308, 12.92 * _linear, 1.055 * _linear ** (1 / 2.4) - 0.055)
+_CURVE = _bent.astype(np.float32)
 
 
 def to_srgb(linear: np.ndarray) -> np.ndarray:
     """Apply the sRGB curve by table; clips to [0, 1], float32."""
-    steps = np.clip(linear * _CURVE_STEPS + 0.5, 0, _CURVE_STEPS).astype(np.uint16)
-    return _CURVE[steps]
+    last = len(_CURVE) - 1
+    return _CURVE[np.clip(linear * last + 0.5, 0, last).astype(np.uint16)]
 
 
 def skin_colour(tone: float, warmth: float) -> np.ndarray:
     """Return a skin colour of a tone (0 very light to 1 very dark) and undertone (-1 rosy to 1)."""
-    swatches = np.stack([from_hex(code) for code in _MONK])
+    swatches = np.stack([_from_hex(code) for code in _MONK])
     lab = cv2.cvtColor(swatches[None], cv2.COLOR_RGB2LAB)[0]
     position = np.clip(tone, 0, 1) * (len(_MONK) - 1)
     colour = np.array([np.interp(position, np.arange(len(_MONK)), lab[:, k]) for k in range(3)])
@@ -71,13 +73,13 @@ def skin_colour(tone: float, warmth: float) -> np.ndarray:
 
 def hair_colour(name: str) -> np.ndarray:
     """Return a hair colour by name, (3,) float32 linear RGB."""
-    return to_linear(from_hex(_HAIR[name]))
+    return hex_colour(_HAIR[name])
 
 
 def sample_iris(rng: np.random.Generator, tone: float) -> np.ndarray:
     """Sample an iris colour, brown alone on darker skin; (3,) float32 linear RGB."""
     last = len(_IRIS) if tone < 0.45 else 3
-    return to_linear(from_hex(_IRIS[rng.integers(last)]))
+    return hex_colour(_IRIS[rng.integers(last)])
 
 
 def sample_colour(
@@ -92,12 +94,7 @@ def sample_colour(
 
 
 def mix(first: np.ndarray, second: np.ndarray, weight: np.ndarray | float) -> np.ndarray:
-    """Go from `first` to `second` as `weight` goes from 0 to 1.
-
-    Args:
-        first: (H, W, 3) or (3,) colours.
-        second: Likewise.
-        weight: A number or (H, W).
+    """Interpolate between colours, each (H, W, 3) or (3,), by a weight, a number or (H, W).
 
     Returns:
         (H, W, 3), or (3,) if all are without extent; float32.
@@ -193,7 +190,7 @@ def shade(
     """Light a surface.
 
     Args:
-        surface: Its look.
+        surface: The look of the surface.
         height: (H, W) float32 height towards the viewer in pixels.
         light: The light.
         shadow: Share of the key light that arrives, a number or (H, W).
@@ -228,13 +225,7 @@ def shade(
 def cast_shadow(height: np.ndarray, light: Light, reach_px: float, steps: int = 8) -> np.ndarray:
     """March over a height field towards the light and find what lies in shade.
 
-    Done at half size and blurred: shadows are soft.
-
-    Args:
-        height: (H, W) float32 height in pixels.
-        light: The light.
-        reach_px: How far a shadow reaches at most.
-        steps: Steps of the march.
+    This is done at half size and blurred, for soft shadows that reach `reach_px` at most.
 
     Returns:
         (H, W) float32 share of the key light that arrives, in [0, 1].
@@ -257,16 +248,13 @@ def cast_shadow(height: np.ndarray, light: Light, reach_px: float, steps: int = 
 
 
 def drop_shadow(alpha: np.ndarray, light: Light, lift_px: float, strength: float) -> np.ndarray:
-    """Return what a shape floating `lift_px` over a surface leaves of the light.
+    """Return the share of the light that a shape leaves to the surface below it.
 
     Args:
         alpha: (H, W) float32 coverage of the shape.
         light: The light.
         lift_px: Distance from the surface in pixels; also sets the softness.
         strength: Share of the light taken away under the shape's middle.
-
-    Returns:
-        (H, W) float32 in [1 - strength, 1].
     """
     lx, ly, lz = (float(v) for v in light.direction)
     dx, dy = -lx / max(lz, 0.3) * lift_px, -ly / max(lz, 0.3) * lift_px

@@ -22,12 +22,11 @@ from face_occlusion.miniature.fields import (
 )
 from face_occlusion.miniature.light import (
     Surface,
-    from_hex,
+    hex_colour,
     mix,
     sample_colour,
     scaled,
     skin_colour,
-    to_linear,
 )
 
 Shape = tuple[int, int]
@@ -48,7 +47,7 @@ def _banana(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     points = np.stack([0.26 * (t**2 - 0.5) * rng.uniform(0.7, 1.2), 0.48 * t], axis=1)
     alpha, height = _rods(shape, spot, list(points), list(0.105 * (1 - np.abs(t) ** 4) + 0.022))
     _, y = spot.plane(shape)
-    yellow, brown = to_linear(from_hex("f0c93a")), to_linear(from_hex("4a3418"))
+    yellow, brown = hex_colour("f0c93a"), hex_colour("4a3418")
     spots = 0.6 * smoothstep(1.3, 1.9, value_noise(rng, shape, 0.05 * spot.size_px))
     weight = np.maximum(spots, smoothstep(0.42, 0.5, np.abs(y)))
     return Solid(alpha, height, Surface(mix(yellow, brown, weight), gloss=0.12))
@@ -59,8 +58,8 @@ def _carrot(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     tuft, rise = _rods(shape, spot, [(0.06, -0.5), (0, -0.34), (-0.07, -0.48)], [0.035] * 3)
     _, y = spot.plane(shape)
     grooves = value_noise(rng, shape, 0.06 * spot.size_px, stretch=0.3)
-    orange = scaled(to_linear(from_hex("e8752a")), 1 - 0.25 * smoothstep(1.0, 1.6, grooves))
-    albedo = mix(orange, to_linear(from_hex("4c8a2f")), (y < -0.36) & (tuft > 0))
+    orange = scaled(hex_colour("e8752a"), 1 - 0.25 * smoothstep(1.0, 1.6, grooves))
+    albedo = mix(orange, hex_colour("4c8a2f"), (y < -0.36) & (tuft > 0))
     return Solid(np.maximum(alpha, tuft), np.maximum(height, rise), Surface(albedo, gloss=0.08))
 
 
@@ -84,7 +83,7 @@ def _fruit(
         pores = value_noise(rng, shape, max(0.02 * spot.size_px, 1))
         height = height - dimple * spot.size_px * pit + rough * spot.size_px * pores
         patches = smoothstep(-0.6, 1.4, noise + 2 * y)
-        albedo = mix(to_linear(from_hex(skin)), to_linear(from_hex(blush)), patches)
+        albedo = mix(hex_colour(skin), hex_colour(blush), patches)
         stalk = (dimple >= 0.02) * np.exp(-((x / 0.02) ** 2)) * (np.abs(y + 0.42) < 0.06)
         albedo = scaled(albedo, 1 - 0.7 * stalk)
         return Solid(alpha, height, Surface(albedo, gloss=0.35, shininess=16))
@@ -99,7 +98,7 @@ def _donut(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     height = np.sqrt(np.maximum(0.178**2 - off**2, 0)) * spot.size_px
     wave = 0.02 * np.sin(9 * np.arctan2(y, x))
     icing = smoothstep(0.02, -0.02, np.abs(off) - 0.125 - wave)
-    dough = to_linear(from_hex("b9783c"))
+    dough = hex_colour("b9783c")
     albedo = mix(dough, sample_colour(rng, (0.2, 0.7), (0.4, 1)), icing)
     sprinkles = (value_noise(rng, shape, 0.03 * spot.size_px) > 2.0) & (icing > 0.9)
     albedo = mix(albedo, sample_colour(rng, (0.6, 1), (0.7, 1)), sprinkles)

@@ -189,12 +189,8 @@ class Frame:
 def make_frame(shape: tuple[int, int], view: View) -> Frame:
     """Place a view in a drawing of (height, width) pixels."""
     height, width = shape
-    return Frame(
-        shape=shape,
-        origin_xy=(view.centre_xy[0] * width, view.centre_xy[1] * height),
-        unit_px=view.unit_frac * height,
-        view=view,
-    )
+    origin = (view.centre_xy[0] * width, view.centre_xy[1] * height)
+    return Frame(shape, origin, view.unit_frac * height, view)
 
 
 class Head:
@@ -203,21 +199,11 @@ class Head:
     def __init__(self, person: Person) -> None:
         """Build the outline; a full beard lengthens the chin."""
         length = person.length + (0.07 if person.beard == "full" else 0)
-        half = np.array(
-            [
-                (0, _CROWN),
-                (0.52, -1.25),
-                (0.84, -0.92),
-                (0.965, -0.45),
-                (0.98 * person.cheek, 0.05),
-                (0.945 * person.cheek, 0.42),
-                (0.86 * person.jaw, 0.55 * length),
-                (0.71 * person.jaw, 0.75 * length),
-                (0.47 * (person.jaw + person.chin) / 2, 0.915 * length),
-                (0.25 * person.chin, 0.985 * length),
-                (0, length),
-            ]
-        )
+        cheek, jaw, chin = person.cheek, person.jaw, person.chin
+        points = [(0, _CROWN), (0.52, -1.25), (0.84, -0.92), (0.965, -0.45), (0.98 * cheek, 0.05)]
+        points += [(0.945 * cheek, 0.42), (0.86 * jaw, 0.55 * length), (0.71 * jaw, 0.75 * length)]
+        points += [(0.47 * (jaw + chin) / 2, 0.915 * length), (0.25 * chin, 0.985 * length)]
+        half = np.array([*points, (0, length)])
         closed = np.concatenate([half, half[-2:0:-1] * (-1, 1)])
         outline = smooth_curve(closed, 4000, closed=True)
         right = outline[outline[:, 0] >= 0]
@@ -283,21 +269,16 @@ class FaceMap:
     def sample(self, texture: np.ndarray, nearest: bool = False) -> np.ndarray:
         """Look a texture up at each pixel of the box."""
         how = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
-        return cv2.remap(
-            texture, self.texture_x, self.texture_y, how, borderMode=cv2.BORDER_REPLICATE
-        )
+        x, y = self.texture_x, self.texture_y
+        return cv2.remap(texture, x, y, how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def map_face(head: Head, frame: Frame, relief: np.ndarray, density: float) -> FaceMap:
     """Find the face behind each pixel: rays parallel to Z meet an ellipse in each row.
 
     The relief moves the point met, found by iterating twice: a turned nose is seen from its side.
-
-    Args:
-        head: The head.
-        frame: Its place.
-        relief: (h, w) float32 texture of heights over the smooth head, in units.
-        density: Texture pixels per unit.
+    It is a (h, w) float32 texture of heights over the smooth head in units, with `density` pixels
+    per unit.
     """
     box = _head_box(head, frame)
     cos_roll, sin_roll = np.cos(frame.view.roll_rad), np.sin(frame.view.roll_rad)
@@ -314,7 +295,7 @@ def map_face(head: Head, frame: Frame, relief: np.ndarray, density: float) -> Fa
     forward = head.forward(rows).astype(np.float32)[fine]
     ww, dd = 1 / (width * width), 1 / (depth * depth)
     reach = np.sqrt((width * c) ** 2 + (depth * s) ** 2)
-    centred = np.clip(x - forward * s, -reach, reach)  # beside the head: its edge
+    centred = np.clip(x - forward * s, -reach, reach)  # off the head, its edge
     a = s * s * ww + c * c * dd
     b = centred * (s * c) * (dd - ww)
     k = centred * centred * (c * c * ww + s * s * dd) - 1

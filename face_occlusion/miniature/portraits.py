@@ -219,8 +219,7 @@ def _paint_ears(canvas: Canvas, frame: Frame, person: Person, rings: bool) -> No
         bowl = blur(inner[box], 0.03 * unit)
         height = inflate(alpha[box], 0.09 * unit) - 0.09 * unit * bowl
         surface = Surface(scaled(base, 1 - 0.35 * bowl), SKIN_WRAP, gloss=0.04)
-        lit = np.zeros((*canvas.shape, 3), np.float32)
-        lit[box] = shade(surface, height, canvas.light)
+        lit = shade(surface, height, canvas.light)
         canvas.paint(alpha, lit, Part.L_EAR if side > 0 else Part.R_EAR)
         if rings:
             _paint_ring(canvas, frame, side)

@@ -154,9 +154,8 @@ def draw_coco(folder: Path, params: MiniatureParams) -> None:
         "categories": categories,
     }
     data = json.dumps(content, separators=(",", ":")).encode()
-    write_zip(
-        folder / "annotations_trainval2017.zip", [("annotations/instances_train2017.json", data)]
-    )
+    name = "annotations/instances_train2017.json"
+    write_zip(folder / "annotations_trainval2017.zip", [(name, data)])
 
 
 def _coco_categories() -> list[dict[str, object]]:

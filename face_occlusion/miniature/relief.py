@@ -9,15 +9,9 @@ from face_occlusion.miniature.person import X_LIMIT, Y_BOTTOM, Y_TOP, Head, Pers
 
 
 def eye_lids(person: Person, view: View, across: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lids' heights (upper, lower) over the eye's axis.
+    """Return the lids' Y (upper, lower) relative to the eye's centre, in units.
 
-    Args:
-        person: Whose eyes.
-        view: How far they are open.
-        across: Position from the inner (-1) to the outer corner (1).
-
-    Returns:
-        Two arrays like `across`, Y in units relative to the eye's centre, up negative.
+    `across` is the position from the inner (-1) to the outer corner (1).
     """
     opening = 0.095 * person.eye_open * view.lids * (person.eye_size / 0.19)
     arch = np.maximum(1 - across**2, 0)
@@ -42,35 +36,20 @@ BROW_SPAN = (0.15, 0.7)  # |X| of a brow's inner and outer end
 
 
 def mouth_edges(person: Person, view: View, across: np.ndarray) -> np.ndarray:
-    """Return the lips' edges over the mouth's width.
+    """Return the (4, N) Y in units at which the upper and the lower lip begin and end.
 
-    Args:
-        person: Whose mouth.
-        view: Its expression.
-        across: Position from the right (-1) to the left corner (1).
-
-    Returns:
-        (4, N) Y in units: upper lip from and to, lower lip from and to.
+    `across` is the position from the right (-1) to the left corner (1).
     """
     arch = np.maximum(1 - across**2, 0)
     lift = -0.2 * (view.smile + 0.12) * (across**2 - 0.3)
     line = person.mouth_y + lift
     gap = 0.15 * view.mouth_open * arch**0.8
-    bow = (
-        1
-        - 0.2 * np.exp(-((across / 0.13) ** 2))
-        + 0.1 * np.exp(-(((np.abs(across) - 0.3) / 0.2) ** 2))
-    )
+    bow = 1 - 0.2 * np.exp(-((across / 0.13) ** 2))
+    bow = bow + 0.1 * np.exp(-(((np.abs(across) - 0.3) / 0.2) ** 2))
     upper = line - 0.22 * gap
     lower = line + 0.78 * gap + 0.008 * np.sin(np.pi * np.abs(across)) ** 2
-    return np.stack(
-        [
-            upper - 0.092 * person.lips * arch**0.75 * bow,
-            upper,
-            lower,
-            lower + 0.118 * person.lips * arch**0.6,
-        ]
-    )
+    top = upper - 0.092 * person.lips * arch**0.75 * bow
+    return np.stack([top, upper, lower, lower + 0.118 * person.lips * arch**0.6])
 
 
 def mouth_half(person: Person, view: View) -> float:
@@ -88,7 +67,7 @@ class TexturePlane:
     """
 
     def __init__(self, density: float) -> None:
-        """Lay the plane out with `density` pixels per unit."""
+        """Lay out the plane with `density` pixels per unit."""
         self.density = density
         self.shape = (int((Y_BOTTOM - Y_TOP) * density), int(2 * X_LIMIT * density))
         self.x = ((np.arange(self.shape[1]) + 0.5) / density - X_LIMIT).astype(np.float32)
@@ -197,9 +176,8 @@ def _nasolabial(plane: TexturePlane, person: Person) -> np.ndarray:
     t = np.clip((y - top) / (bottom - top), 0, 1)
     line = 0.2 * person.nose_width + 0.3 * t**0.8
     fold = np.exp(-0.5 * ((np.abs(x) - line) / 0.06) ** 2)
-    field[patch] = (
-        fold * smoothstep(top - 0.1, top + 0.1, y) * smoothstep(bottom + 0.1, bottom - 0.15, y)
-    )
+    fold = fold * smoothstep(top - 0.1, top + 0.1, y)
+    field[patch] = fold * smoothstep(bottom + 0.1, bottom - 0.15, y)
     return field
 
 

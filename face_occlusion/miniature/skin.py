@@ -46,21 +46,17 @@ def paint_face_texture(
 ) -> FaceTexture:
     """Paint the surface of a face, with `density` texture pixels per unit."""
     plane = TexturePlane(density)
-    relief = face_relief(plane, person, view, head, rng)
-    texture = FaceTexture(
-        plane=plane,
-        albedo=_skin(plane, person, rng),
-        relief=relief,
-        gloss=_gloss(plane, person),
-        labels=np.full(plane.shape, Part.SKIN, np.uint8),
-    )
+    relief, albedo = face_relief(plane, person, view, head, rng), _skin(plane, person, rng)
+    labels = np.full(plane.shape, Part.SKIN, np.uint8)
+    texture = FaceTexture(plane, albedo, relief, _gloss(plane, person), labels)
     _label_nose(texture, person)
     _paint_nostrils(texture, person)
     if person.beard != "none":
         _paint_beard(texture, person, view, head, rng)
-    paint_mouth(texture, person, view)
-    paint_eyes(texture, person, view)
-    paint_brows(texture, person, rng)
+    _paint_mouth(texture, person, view)
+    for side in (-1, 1):
+        _paint_eye(texture, person, view, side)
+    _paint_brows(texture, person, rng)
     pores = value_noise(rng, plane.shape, max(0.012 * density, 1))
     texture.relief += 0.0005 * (1 + person.age) * pores
     return texture
@@ -145,7 +141,9 @@ def _beard_area(plane: TexturePlane, person: Person, view: View, head: Head) -> 
     moustache = moustache * smoothstep(wide + 0.1, wide - 0.02, x)
     goatee = smoothstep(0.34, 0.22, np.hypot(x * 0.9, y - (mouth + 0.36))) * (y > mouth)
     corners = smoothstep(0.09, 0.03, np.abs(x - wide - 0.05))
-    goatee = np.maximum(goatee, corners * _between(y, mouth - 0.1, mouth + 0.4))
+    high, low = mouth - 0.1, mouth + 0.4
+    corners = corners * smoothstep(high - 0.05, high + 0.05, y)
+    goatee = np.maximum(goatee, corners * smoothstep(low + 0.05, low - 0.05, y))
     if person.beard == "moustache":
         return moustache
     if person.beard == "goatee":
@@ -157,17 +155,8 @@ def _beard_area(plane: TexturePlane, person: Person, view: View, head: Head) -> 
     return blur(np.maximum(full, moustache), 0.01 * plane.density)
 
 
-def _between(y: np.ndarray, low: float, high: float) -> np.ndarray:
-    return smoothstep(low - 0.05, low + 0.05, y) * smoothstep(high + 0.05, high - 0.05, y)
-
-
-def paint_eyes(texture: FaceTexture, person: Person, view: View) -> None:
-    """Paint both eyes: white, iris, pupil, glint, lashes, crease, shadow of the lid."""
-    for side in (-1, 1):
-        _paint_eye(texture, person, view, side)
-
-
 def _paint_eye(texture: FaceTexture, person: Person, view: View, side: int) -> None:
+    """Paint one eye: white, iris, pupil, glint, lashes, crease, shadow of the lid."""
     plane, size = texture.plane, person.eye_size
     patch = plane.patch(side * person.eye_x, -0.02, 0.36, 0.3)
     x, y = plane.local(patch)
@@ -225,7 +214,7 @@ def _eyeball(
     return ball.astype(np.float32)
 
 
-def paint_brows(texture: FaceTexture, person: Person, rng: np.random.Generator) -> None:
+def _paint_brows(texture: FaceTexture, person: Person, rng: np.random.Generator) -> None:
     """Paint both brows as many short hairs over a soft shadow."""
     plane = texture.plane
     name = "dark_brown" if person.hair in ("platinum", "white", "grey", "blond") else person.hair
@@ -253,7 +242,7 @@ def paint_brows(texture: FaceTexture, person: Person, rng: np.random.Generator) 
         texture.labels[area >= 0.5] = Part.L_BROW if side > 0 else Part.R_BROW
 
 
-def paint_mouth(texture: FaceTexture, person: Person, view: View) -> None:
+def _paint_mouth(texture: FaceTexture, person: Person, view: View) -> None:
     """Paint lips, and teeth and the inside if the mouth is open."""
     plane, half = texture.plane, mouth_half(person, view)
     patch = plane.patch(0, person.mouth_y + 0.06, half + 0.12, 0.4)

@@ -21,12 +21,11 @@ from face_occlusion.miniature.fields import (
 )
 from face_occlusion.miniature.light import (
     Surface,
-    from_hex,
+    hex_colour,
     mix,
     sample_colour,
     scaled,
     skin_colour,
-    to_linear,
 )
 from face_occlusion.miniature.portraits import Portrait
 
@@ -99,7 +98,7 @@ def _lens(rng: np.random.Generator, scale: float) -> tuple[np.ndarray, np.ndarra
 
 
 def _paint_bars(portrait: Portrait, bars: np.ndarray, rng: np.random.Generator) -> None:
-    colour = to_linear(from_hex(_RIMS[rng.integers(len(_RIMS))]))
+    colour = hex_colour(_RIMS[rng.integers(len(_RIMS))])
     height = blur(bars, 1.5) * 0.04 * portrait.frame.unit_px
     surface = Surface(colour, gloss=0.5, shininess=32)
     portrait.canvas.paint_solid(Solid(bars, height, surface), Part.OCCLUDER)
@@ -165,10 +164,8 @@ def _mask_cloth(portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
     shape, unit = portrait.canvas.shape, portrait.frame.unit_px
     weave = 1 + 0.03 * value_noise(rng, shape, 2)
     kind = rng.choice(["medical", "white", "skin", "plain", "dotted"])
-    if kind == "medical":
-        return scaled(to_linear(from_hex("8fc3d8")), weave)
-    if kind == "white":
-        return scaled(to_linear(from_hex("eef0ee")), weave)
+    if kind in ("medical", "white"):
+        return scaled(hex_colour("8fc3d8" if kind == "medical" else "eef0ee"), weave)
     if kind == "skin":  # close to the wearer's own
         tone = portrait.person.tone + rng.normal(0, 0.06)
         return scaled(skin_colour(tone, rng.uniform(-1, 1)), weave)
@@ -226,7 +223,7 @@ def hold_stage_microphone(portrait: Portrait, rng: np.random.Generator) -> None:
     x, y = grid(canvas.shape)
     step = 0.055 * unit
     mesh = np.sin(2 * np.pi * (x + y) / step) * np.sin(2 * np.pi * (x - y) / step)
-    metal = to_linear(from_hex(("9a9ea6", "3a3b40", "b0925a")[rng.integers(3)]))
+    metal = hex_colour(("9a9ea6", "3a3b40", "b0925a")[rng.integers(3)])
     albedo = scaled(metal, 0.75 + 0.35 * smoothstep(-0.4, 0.4, mesh))
     surface = Surface(albedo, gloss=0.5, shininess=16)
     canvas.paint_solid(Solid(head, head_height, surface), Part.OCCLUDER)

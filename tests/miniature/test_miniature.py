@@ -95,22 +95,16 @@ def test_no_training_occluder_is_in_a_benchmark():
     assert set(CALLED_SKIN) <= set(HELD)
 
 
-def test_layers_rebuild_the_face_where_nothing_is_before_it():
-    portrait, _ = paint(7, (96, 96))
+@pytest.mark.parametrize("identity", [7, 8])
+def test_layers_do_not_overlap_and_rebuild_the_face(identity: int):
+    portrait, _ = paint(identity, (96, 96))
     corrected, layers = part_masks(portrait, mistaken=False)
     face = {part.name.lower() for part in FACE_PARTS}
-    union = np.any([mask for name, mask in layers.items() if name in face], axis=0)
-    others = [mask for name, mask in layers.items() if name not in face]
-    np.testing.assert_array_equal(union & ~np.any(others, axis=0), corrected)
-    assert corrected.shape == (48, 48)  # half the photograph
-
-
-def test_layers_do_not_overlap():
-    portrait, _ = paint(8, (96, 96))
-    _, layers = part_masks(portrait, mistaken=False)
-    face = {part.name.lower() for part in FACE_PARTS}
     inner = np.sum([mask for name, mask in layers.items() if name in face], axis=0)
+    others = [mask for name, mask in layers.items() if name not in face]
     assert inner.max() == 1
+    np.testing.assert_array_equal((inner > 0) & ~np.any(others, axis=0), corrected)
+    assert corrected.shape == (48, 48)  # half the photograph
 
 
 def test_a_hand_is_called_skin_only_where_it_covers_the_face():
