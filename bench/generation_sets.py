@@ -17,8 +17,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from face_occlusion.core.executors import run_tasks
 from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.parallel import run_tasks
 from face_occlusion.generation.generate import ShardTask, shard_tasks
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.presets import SOT, paper_params

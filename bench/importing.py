@@ -28,11 +28,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from face_occlusion.core.classes import resize_seg_map
 from face_occlusion.core.images import decode_image, decode_mask, encode_jpeg, encode_png
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.release import Release
-from face_occlusion.core.resizing import resize_seg_map
 from face_occlusion.faces.celebamask_hq import find_corrected, find_layers, list_images
 from face_occlusion.faces.correction import CorrectionsParams
 from face_occlusion.faces.corrections import import_corrections

@@ -6,8 +6,8 @@ import argparse
 import logging
 from pathlib import Path
 
-from face_occlusion.core.executors import EXECUTORS
 from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.parallel import EXECUTORS
 from face_occlusion.core.params import load_params
 from face_occlusion.core.stage import run_stage
 from face_occlusion.generation.generate import generate_set

@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_occlusion.core.json_files import read_json
+from face_occlusion.core.files import read_json
 
 _POINTS = ("left_eye", "right_eye", "left_mouth", "right_mouth")
 COLUMNS = ("name", *(f"{point}_{axis}" for point in _POINTS for axis in "xy"))

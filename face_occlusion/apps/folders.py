@@ -13,12 +13,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from face_occlusion.core.images import decode_image, decode_mask, encode_png, jpeg, to_seg_map
-from face_occlusion.core.images.alpha import straight_alpha
-from face_occlusion.core.images.png import encode_palette_png
+from face_occlusion.core.classes import to_seg_map
+from face_occlusion.core.files import atomic_folder
+from face_occlusion.core.images import (
+    decode_image,
+    decode_mask,
+    encode_jpeg,
+    encode_palette_png,
+    encode_png,
+    is_plain_jpeg,
+    straight_alpha,
+)
+from face_occlusion.core.imageset import ImageSet, write_image_set
 from face_occlusion.core.imageset.format import check_key, encode_record
-from face_occlusion.core.imageset.reader import ImageSet
-from face_occlusion.core.imageset.writer import write_image_set, written_aside
 from face_occlusion.core.parallel import ordered_map
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
@@ -107,7 +114,7 @@ def read_seg_map(path: Path, image: np.ndarray, image_path: Path) -> np.ndarray:
 
 def write_files(folder: Path, files: Iterable[tuple[str, bytes]]) -> None:
     """Write files, given as (path below the folder, content), into a new folder, atomically."""
-    with written_aside(folder) as partial:
+    with atomic_folder(folder) as partial:
         for name, content in files:
             path = partial / name
             path.parent.mkdir(exist_ok=True)
@@ -144,8 +151,8 @@ def _pack_pair(pair: Pair, source: str, jpeg_quality: int) -> tuple[str, dict[st
     data = pair.image.read_bytes()
     image = decode_image(data, str(pair.image))
     seg_map = read_seg_map(pair.mask, image, pair.image)
-    if not jpeg.is_plain(data):
-        data = jpeg.encode_jpeg(image, jpeg_quality)
+    if not is_plain_jpeg(data):
+        data = encode_jpeg(image, jpeg_quality)
     record = {
         "name": pair.image.name,
         "mask": pair.mask.name,

@@ -18,13 +18,8 @@ from face_occlusion.apps.folders import (
     read_seg_map,
     write_files,
 )
-from face_occlusion.core.images import (
-    decode_mask,
-    decode_rgba,
-    encode_jpeg,
-    encode_png,
-    to_seg_map,
-)
+from face_occlusion.core.classes import to_seg_map
+from face_occlusion.core.images import decode_mask, decode_rgba, encode_jpeg, encode_png
 from face_occlusion.core.imageset import INDEX, ImageSet, encode_record
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.generation.compositing import HALF, add_alpha

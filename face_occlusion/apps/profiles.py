@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from face_occlusion.core.writing import write_aside
+from face_occlusion.core.files import atomic_write
 
 BASE = "paper"
 
@@ -60,7 +60,7 @@ def switch(folder: Path, name: str, target: Path, *, force: bool = False) -> boo
                 "changes; keep them (git commit, or copy the file), then use --force "
                 "(make profile NAME=... FORCE=1)"
             )
-    write_aside(target, text)
+    atomic_write(target, text)
     return True
 
 

@@ -16,13 +16,12 @@ import numpy as np
 from face_occlusion.alignment.alignment import align, align_seg_map
 from face_occlusion.alignment.landmarks import LandmarkDetector, points_of
 from face_occlusion.benchmarks.readers import READERS, Annotated, Reader
-from face_occlusion.core.classes import FACE, IGNORED
-from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.classes import FACE, IGNORED, resize_seg_map
+from face_occlusion.core.images import encode_jpeg, encode_png, fitted_jpeg, fitted_size
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import check_at_least, check_jpeg_quality
 from face_occlusion.core.release import Release
-from face_occlusion.core.resizing import fitted_jpeg, fitted_size, resize_seg_map
 
 ALIGNMENTS = ("none", "ffhq")
 LANDMARKS = ("dlib", "cofw")

@@ -11,10 +11,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from face_occlusion.core.classes import FACE
-from face_occlusion.core.images import decode_image, decode_mask, to_seg_map
+from face_occlusion.core.classes import FACE, resize_seg_map, to_seg_map
+from face_occlusion.core.images import decode_image, decode_mask
 from face_occlusion.core.release import Release
-from face_occlusion.core.resizing import resize_seg_map
 from face_occlusion.faces.celebamask_hq import (
     face_key,
     find_corrected,

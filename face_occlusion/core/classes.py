@@ -1,3 +1,77 @@
-"""Class ids of segmentation maps: what a pixel shows."""
+"""Class ids of segmentation maps (seg_maps): what a pixel shows."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
 
 BACKGROUND, FACE, IGNORED = 0, 1, 255
+
+
+def to_seg_map(mask: np.ndarray, name: str) -> np.ndarray:
+    """Turn a mask into class ids: 0 background, 1 face, 255 ignored.
+
+    Where both 1 and 255 occur, 255 is "ignored"; where only 0 and 255 occur, 255 is face.
+
+    Args:
+        mask: (H, W) bool, or integers 0/1, 0/255 or 0/1/255; left unchanged.
+        name: What errors call it.
+
+    Returns:
+        (H, W) uint8 in {0, 1, 255}.
+
+    Raises:
+        ValueError: If the mask has other values or not two axes.
+    """
+    if mask.ndim != 2:
+        raise ValueError(f"{name}: a mask must be (height, width); got shape {mask.shape}")
+    if mask.dtype == bool:
+        return mask.astype(np.uint8)
+    face = mask == IGNORED
+    covered, high = np.count_nonzero(mask), np.count_nonzero(face)
+    if covered == high:
+        return face.view(np.uint8)
+    if covered == high + np.count_nonzero(mask == 1):
+        return mask.astype(np.uint8)
+    found = np.unique(mask).tolist()
+    some = ", ".join(map(str, found[:8])) + (", ..." if len(found) > 8 else "")
+    raise ValueError(f"{name}: a face mask must hold 0/1, 0/255 or 0/1/255; got {some}")
+
+
+def coverage(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return the share of each pixel of a new grid that a mask covers.
+
+    By area where the mask shrinks, bilinear where it grows. Never Lanczos, which rings.
+
+    Args:
+        mask: (H, W) bool.
+        size: (height, width) of the new grid.
+
+    Returns:
+        (height, width) float32 in [0, 1].
+    """
+    plane = mask.astype(np.float32)
+    if mask.shape == size:
+        return plane
+    shrinks = size[0] < mask.shape[0]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(plane, size[::-1], interpolation=method)
+
+
+def resize_seg_map(seg_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize class ids: a pixel is face where face covers at least half of it.
+
+    Args:
+        seg_map: (H, W) uint8: 0 background, 1 face, 255 ignored.
+        size: (height, width) wanted.
+
+    Returns:
+        (height, width) uint8 class ids; ignored where that covers more than half.
+    """
+    if seg_map.shape == size:
+        return seg_map
+    resized = (coverage(seg_map == FACE, size) >= 0.5).astype(np.uint8)
+    ignored = seg_map == IGNORED
+    if ignored.any():
+        resized[coverage(ignored, size) > 0.5] = IGNORED
+    return resized

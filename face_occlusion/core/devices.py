@@ -1,6 +1,9 @@
-"""Devices that a user names, checked before any work."""
+"""Devices that a user names, and errors that say what to change where one cannot be used."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -22,3 +25,20 @@ def check_device(name: str, key: str = "--device") -> None:
     except (AssertionError, RuntimeError) as error:  # built without CUDA; no such device
         reason = str(error).splitlines()[0]
         raise ValueError(f"{key} {name} cannot be used: {reason}; cpu always can") from error
+
+
+@contextmanager
+def explain_cuda_oom(remedy: str) -> Iterator[None]:
+    """Turn PyTorch's error for exhausted GPU memory into one that says what to do.
+
+    Raises:
+        ValueError: In place of `torch.OutOfMemoryError`.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        asked = str(error).split(". ")[0]
+        raise ValueError(
+            f"the GPU's memory ran out ({asked}): free it (nvidia-smi lists who holds it), "
+            f"or {remedy}"
+        ) from error

@@ -1,25 +1,32 @@
-"""Work on many items side by side: in order, in bounded memory, with a bar."""
+"""Work on many items at once: one pool of processes, one prefetcher, bounded memory."""
 
 from __future__ import annotations
 
 import collections
+import contextlib
 import ctypes
 import itertools
 import multiprocessing
 import os
+import queue
+import threading
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
 import cv2
 from tqdm import tqdm
 
+from face_occlusion.core.ray_cluster import ray_session
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+EXECUTORS = ("process", "ray")
 
 _M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD = -3, -1  # malloc.h of the GNU C library
-_AHEAD = 4  # items in flight for each worker: enough to hide the parent's writing
+_AHEAD = 4  # results held for each worker: enough to hide the parent's writing
 
 
 def num_workers() -> int:
@@ -27,7 +34,7 @@ def num_workers() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@contextmanager
+@contextlib.contextmanager
 def one_opencv_thread() -> Iterator[None]:
     """Let OpenCV use one thread meanwhile, for work that fills the cores itself.
 
@@ -54,6 +61,35 @@ def keep_freed_memory() -> None:
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
+def prefetch(
+    function: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int
+) -> Iterator[Result]:
+    """Yield `function(item)` of each item, in order, computed by threads ahead of the consumer.
+
+    Args:
+        function: Called in several threads at once.
+        items: Taken in this thread, one at a time.
+        threads: Number of threads.
+        ahead: Results that are computed or being computed before they are asked for.
+
+    Yields:
+        The results, in the items' order; the first error ends the iteration and is raised here.
+    """
+    remaining = iter(items)
+    pending: collections.deque[Future[Result]] = collections.deque()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        for item in itertools.islice(remaining, ahead):
+            pending.append(pool.submit(function, item))
+        while pending:
+            result = pending.popleft().result()
+            for item in itertools.islice(remaining, 1):
+                pending.append(pool.submit(function, item))
+            yield result
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
 def ordered_map(
     function: Callable[[Item], Result],
     items: Sequence[Item],
@@ -63,56 +99,194 @@ def ordered_map(
 ) -> Iterator[Result]:
     """Yield `function(item)` of each item, in order, computed by a pool of processes.
 
-    The function travels to each process once, so it may carry a large index (a bound
-    `functools.partial`). A few items for each worker are in flight, so memory does not grow
-    with their number. The first error ends the map and is raised here.
+    The function is sent to each process once, so it may carry a large index (a bound
+    `functools.partial`). A few results for each worker are held, so memory does not grow with
+    the number of items.
 
     Args:
         function: Deterministic, picklable.
         items: What to map over.
         desc: Label of the progress bar.
-        workers: Number of processes; None for one a core, 1 for none beside this one.
+        workers: Number of processes; None for one per core, 1 to compute in this process.
 
     Yields:
         The results, in the items' order.
+
+    Raises:
+        ValueError: If a worker process dies. The first error of the function is raised as it is.
     """
     workers = min(workers or num_workers(), len(items) or 1)
-    results = map(function, items) if workers == 1 else _pool_map(function, items, workers)
-    yield from tqdm(results, total=len(items), desc=desc, mininterval=0.5)
+    with tqdm(total=len(items), desc=desc, mininterval=0.5) as bar, contextlib.ExitStack() as stack:
+        if workers == 1:
+            results = map(function, items)
+        else:
+            call = stack.enter_context(_processes(function, workers))
+            results = prefetch(call, items, threads=workers, ahead=workers * _AHEAD)
+            stack.callback(results.close)  # before the processes end
+        for result in results:
+            bar.update()
+            yield result
 
 
-def _pool_map(
-    function: Callable[[Item], Result], items: Iterable[Item], workers: int
+def run_tasks(
+    tasks: Sequence[Callable[[], Result]],
+    workers: int,
+    executor: str = "process",
+    *,
+    always_pool: bool = False,
 ) -> Iterator[Result]:
-    pool = ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),  # forking after OpenCV's threads hangs
-        initializer=_start_worker,
-        initargs=(function,),
-    )
-    remaining = iter(items)
-    pending: collections.deque[Future[Result]] = collections.deque()
+    """Run tasks in a pool of processes or through Ray, and yield results as they are ready.
+
+    Args:
+        tasks: What to run, picklable unless there is one worker.
+        workers: Processes at a time; one runs the tasks in this process.
+        executor: `process` or `ray` (needs the extra `ray`; uses a running cluster if the
+            environment names one).
+        always_pool: Start a process for a single worker, too.
+
+    Yields:
+        The results, in any order.
+
+    Raises:
+        ValueError: If the executor is unknown or not installed, a worker process dies, or a task
+            raises it; tasks not yet begun are then dropped.
+    """
+    if executor not in EXECUTORS:
+        raise ValueError(f"executor must be one of {', '.join(EXECUTORS)}; got {executor!r}")
+    if executor == "ray":
+        yield from _run_on_ray(tasks, workers)
+    elif not always_pool and (workers == 1 or len(tasks) <= 1):
+        keep_freed_memory()
+        for task in tasks:
+            with one_opencv_thread():
+                result = task()
+            yield result
+    else:
+        yield from _run_in_processes(tasks, min(workers, len(tasks)))
+
+
+def _run_in_processes(tasks: Sequence[Callable[[], Result]], workers: int) -> Iterator[Result]:
+    with _processes(_call, workers) as call:
+        threads = ThreadPoolExecutor(workers)
+        try:
+            for future in as_completed([threads.submit(call, task) for task in tasks]):
+                yield future.result()
+        finally:
+            threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _run_on_ray(tasks: Sequence[Callable[[], Result]], workers: int) -> Iterator[Result]:
+    """Run one Ray task each; a ValueError of a task is raised as it was, not wrapped by Ray."""
+    with ray_session(workers) as ray:
+        remote = ray.remote(num_cpus=1, max_retries=2)(_call_prepared)
+        waiting = [remote.remote(task) for task in tasks]
+        while waiting:
+            ready, waiting = ray.wait(waiting)
+            try:
+                yield from ray.get(ready)
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from error
+
+
+def _call(task: Callable[[], Result]) -> Result:
+    return task()
+
+
+def _call_prepared(task: Callable[[], Result]) -> Result:
+    _prepare_worker()
+    return task()
+
+
+def _prepare_worker() -> None:
+    cv2.setNumThreads(1)  # the workers already fill the cores
+    keep_freed_memory()
+
+
+@contextlib.contextmanager
+def _processes(
+    function: Callable[[Item], Result], workers: int
+) -> Iterator[Callable[[Item], Result]]:
+    """Start worker processes, and yield `function` to be called in them from as many threads.
+
+    Each worker has a pipe of its own. With one shared queue, as in `concurrent.futures`, a worker
+    killed while it writes a large result leaves half a message, and its reader waits forever.
+    """
+    idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+    started: list[_Worker] = []
+
+    def call(item: Item) -> Result:
+        worker = idle.get()
+        try:
+            return worker.call(item)
+        finally:
+            idle.put(worker)
+
     try:
-        for item in itertools.islice(remaining, workers * _AHEAD):
-            pending.append(pool.submit(_run, item))
-        while pending:
-            yield pending.popleft().result()
-            for item in itertools.islice(remaining, 1):
-                pending.append(pool.submit(_run, item))
+        for _ in range(workers):
+            started.append(_Worker(function))
+            idle.put(started[-1])
+        yield call
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for worker in started:
+            worker.close()
 
 
-_function: Callable[[Any], Any] | None = None  # of this worker process
+class _Worker:
+    """A process that computes one item at a time; used by one thread at a time."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        context = multiprocessing.get_context("spawn")  # forking after OpenCV's threads hangs
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()  # so that the pipe ends with the process
+        self._unsent: list[Callable[[Any], Any]] = [function]
+
+    def call(self, item: Any) -> Any:
+        try:
+            while self._unsent:
+                self._connection.send(self._unsent[-1])
+                self._unsent.pop()
+            self._connection.send(item)
+            succeeded, outcome = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise ValueError(
+                "a worker process died (killed, or out of memory); run again with fewer workers: "
+                "what is finished on disk is kept where the stage can resume"
+            ) from error
+        if not succeeded:
+            raise outcome
+        return outcome
+
+    def close(self) -> None:
+        self._connection.close()  # ends its loop
+        self._process.join()
 
 
-def _start_worker(function: Callable[[Any], Any]) -> None:
-    global _function
-    cv2.setNumThreads(1)  # the pool already fills the cores
-    _function = function
+def _serve(connection: Connection) -> None:
+    """Receive a function, then compute items with it until the parent closes the pipe."""
+    _prepare_worker()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    try:
+        function = connection.recv()
+        while True:
+            connection.send(_outcome(function, connection.recv()))
+    except (EOFError, OSError, KeyboardInterrupt):  # the parent is done or was interrupted
+        return
 
 
-def _run(item: Any) -> Any:
-    if _function is None:
-        raise RuntimeError("the worker was started without a function")
-    return _function(item)
+def _outcome(function: Callable[[Any], Any], item: Any) -> tuple[bool, Any]:
+    """Return (True, the result) or (False, the error, with the worker's traceback as a note)."""
+    try:
+        return True, function(item)
+    except Exception as error:  # noqa: BLE001  # whatever it is, the parent raises it
+        error.add_note(f"In a worker process:\n{traceback.format_exc()}")
+        return False, error
+
+
+def _exit_with_parent() -> None:
+    """Exit as soon as the parent ends, even by `kill -9`: an item in progress is not finished."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

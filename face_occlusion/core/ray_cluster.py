@@ -1,28 +1,54 @@
-"""A Ray cluster that is there already: reached, or what to do named."""
+"""Connect to Ray, on this machine or on a running cluster; errors say what to do."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 10.0  # seconds that a cluster has to take a connection
+CONNECT_TIMEOUT_S = 10.0  # time that a cluster has to accept a connection
 
 
-def require_ray(asker: str) -> Any:
-    """Import Ray, an extra.
+def require_ray(needed_by: str) -> Any:
+    """Import Ray, which the extra `ray` installs.
 
     Raises:
-        ValueError: If it is not installed; the asker is named.
+        ValueError: If it is not installed; names what needs it.
     """
     try:
         import ray  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise ValueError(f"{asker}: ray is not installed; pip install 'face-occlusion[ray]'") from (
-            error
-        )
+        raise ValueError(
+            f"{needed_by}: ray is not installed; pip install 'face-occlusion[ray]'"
+        ) from (error)
     return ray
+
+
+@contextlib.contextmanager
+def ray_session(workers: int) -> Iterator[Any]:
+    """Yield the package Ray, connected to the cluster that RAY_ADDRESS names or started here.
+
+    Args:
+        workers: CPUs that Ray uses where it is started here.
+
+    Raises:
+        ValueError: If Ray is not installed, or the cluster cannot be used.
+    """
+    ray = require_ray("executor: ray")
+    started = not ray.is_initialized()
+    if started:
+        if address := os.environ.get("RAY_ADDRESS"):
+            connect(ray, address, f"RAY_ADDRESS={address}")
+        else:
+            ray.init(num_cpus=workers, log_to_driver=False)
+    try:
+        yield ray
+    finally:
+        if started:
+            ray.shutdown()
 
 
 def connect(ray: Any, address: str, named: str) -> None:
@@ -36,7 +62,7 @@ def connect(ray: Any, address: str, named: str) -> None:
     Raises:
         ValueError: If no cluster answers or it refuses the token.
     """
-    _knock(address, named)
+    _check_reachable(address, named)
     try:
         ray.init(address=address, log_to_driver=False)
     except (ConnectionError, ray.exceptions.RayError) as error:
@@ -48,16 +74,16 @@ def connect(ray: Any, address: str, named: str) -> None:
                 f"no cluster answers ({error}); start one with `ray start --head`, "
                 "or if there is one that asks for its token"
             )
-        raise ValueError(f"{named}: {answer}: {_token_advice()} (docs/running.md)") from error
+        raise ValueError(f"{named}: {answer}: {_explain_token()} (docs/running.md)") from error
 
 
-def _knock(address: str, named: str) -> None:
-    """See whether anybody listens at HOST:PORT; Ray itself would go on asking for 14 minutes."""
+def _check_reachable(address: str, named: str) -> None:
+    """Check that something listens at HOST:PORT; Ray itself would retry for 14 minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not (host and port.isdigit()):
         return  # auto, local: Ray's own names
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT_S).close()
     except OSError as error:
         raise ValueError(
             f"{named}: nobody answers there ({error}); start a cluster with "
@@ -65,7 +91,7 @@ def _knock(address: str, named: str) -> None:
         ) from error
 
 
-def _token_advice() -> str:
+def _explain_token() -> str:
     """Say what to set for Ray to send the cluster's token, by what is set so far.
 
     Ray takes the first of RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH and ~/.ray/auth_token, and sends it

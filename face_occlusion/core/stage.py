@@ -1,15 +1,27 @@
-"""Run a stage of the pipeline: its log, its errors and how long it took."""
+"""Run a stage of the pipeline: its log, its errors and its run time.
+
+Run times are kept for `face-occlusion plan`, in one small file per stage and profile, so that
+stages that run at the same time never write the same file. DVC does not track their folder.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import psutil
 
-from face_occlusion.core.timings import record_time
+from face_occlusion.core.files import atomic_write
+from face_occlusion.core.params import read_yaml
+
+FOLDER = Path(".scratch/timings")
+STAGE_VARIABLE = "DVC_STAGE"  # DVC tells each command the name of its stage
 
 
 def run_stage(main: Callable[[], None]) -> None:
@@ -22,3 +34,45 @@ def run_stage(main: Callable[[], None]) -> None:
         print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(1)
     record_time(time.time() - psutil.Process().create_time())  # loading the libraries included
+
+
+def record_time(seconds: float) -> None:
+    """Keep how long the stage that DVC is running took; without DVC nothing is kept."""
+    if stage := os.environ.get(STAGE_VARIABLE):
+        keep_time(Path(), stage, seconds)
+
+
+def keep_time(root: Path, stage: str, seconds: float) -> None:
+    """Keep how long a stage took in the profile in force.
+
+    Args:
+        root: The repository's root.
+        stage: Its name.
+        seconds: Run time of its command.
+    """
+    path = root / FOLDER / profile_of(root) / f"{stage.replace('/', '_')}.json"
+    atomic_write(path, json.dumps({"stage": stage, "seconds": round(seconds, 2)}))
+
+
+def profile_of(root: Path) -> str:
+    """Return the profile in force, as params.yaml names it; `none` where it names none."""
+    params = root / "params.yaml"
+    return read_yaml(params).get("profile", "none") if params.is_file() else "none"
+
+
+def read_times(root: Path) -> dict[str, float]:
+    """Return the seconds of every stage that was recorded in the profile in force.
+
+    Raises:
+        ValueError: If a record is unreadable; names the file.
+    """
+    folder = root / FOLDER / profile_of(root)
+    return dict(_read(path) for path in sorted(folder.glob("*.json")))
+
+
+def _read(path: Path) -> tuple[str, float]:
+    try:
+        record: dict[str, Any] = json.loads(path.read_text())
+        return record["stage"], float(record["seconds"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a recorded time; delete the file") from error

@@ -14,10 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from face_occlusion.core.devices import check_device
-from face_occlusion.core.gpu_memory import advise
+from face_occlusion.core.devices import check_device, explain_cuda_oom
+from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.core.json_files import read_json
 from face_occlusion.core.parallel import keep_freed_memory, one_opencv_thread
 from face_occlusion.evaluation.counting import Counted, Result, Tally, count_sample
 from face_occlusion.evaluation.inference import Segmenter, load_model
@@ -135,7 +134,7 @@ def evaluate_run(
     image_sets = {name: ImageSet(folder) for name, folder in benchmarks.items()}
     scores = {}
     total = sum(len(image_set) for image_set in image_sets.values())
-    with tqdm(total=total, unit="image", mininterval=1) as progress, advise(smaller):
+    with tqdm(total=total, unit="image", mininterval=1) as progress, explain_cuda_oom(smaller):
         for name, image_set in image_sets.items():
             progress.set_description(name)
             scores[name] = evaluate_benchmark(networks, image_set, params, progress)

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from face_occlusion.core.json_files import read_json
-from face_occlusion.core.resizing import resize_image
+from face_occlusion.core.files import read_json
+from face_occlusion.core.images import resize_image
 from face_occlusion.evaluation.replay import Replay
 from face_occlusion.networks.checkpoint import read_checkpoint
 from face_occlusion.networks.loss import log_odds

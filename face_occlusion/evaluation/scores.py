@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.core.json_files import read_json
-from face_occlusion.core.writing import write_aside
+from face_occlusion.core.files import atomic_write, read_json
 from face_occlusion.evaluation.calibration import NUM_BINS
 from face_occlusion.evaluation.measures import ViewCounts, summarise
 
@@ -108,7 +107,7 @@ def write_scores(path: Path, scores: RunScores) -> None:
         f"  {json.dumps(name)}: {_benchmark_text(part)}" for name, part in scores.benchmarks.items()
     )
     text = "{\n" + ",\n".join([*lines, ' "benchmarks": {\n' + benchmarks + "\n }"]) + "\n}\n"
-    write_aside(path, text)
+    atomic_write(path, text)
 
 
 def read_scores(

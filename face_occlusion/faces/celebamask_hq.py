@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.core.classes import FACE
-from face_occlusion.core.images import decode_mask, to_seg_map
+from face_occlusion.core.classes import FACE, to_seg_map
+from face_occlusion.core.images import decode_mask
 from face_occlusion.core.release import Release
 
 FACE_PARTS = ("skin", "l_brow", "r_brow", "l_eye", "r_eye", "nose", "mouth", "u_lip", "l_lip")

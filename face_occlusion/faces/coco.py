@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from face_occlusion.core.json_files import read_json
+from face_occlusion.core.files import read_json
 from face_occlusion.faces.correction import (
     Correction,
     CorrectionsParams,

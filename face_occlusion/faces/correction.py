@@ -10,9 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from face_occlusion.core.classes import BACKGROUND, FACE, IGNORED
-from face_occlusion.core.resizing import resize_seg_map
-from face_occlusion.core.segmentations import check_segmentation, instance_mask
+from face_occlusion.core.classes import BACKGROUND, FACE, IGNORED, resize_seg_map
+from face_occlusion.core.polygons import check_segmentation, instance_mask
 
 CLASS_IDS = {"background": BACKGROUND, "face": FACE, "ignored": IGNORED}
 

@@ -20,13 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.core.classes import FACE
+from face_occlusion.core.classes import FACE, resize_seg_map
+from face_occlusion.core.files import atomic_folder
 from face_occlusion.core.images import encode_png
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.core.imageset.writer import written_aside
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.release import Release
-from face_occlusion.core.resizing import resize_seg_map
 from face_occlusion.faces.celebamask_hq import (
     face_key,
     find_corrected,
@@ -143,7 +142,7 @@ def import_corrections(
             changes.append({"key": face_key(number), "subset": subset_of[number], **change})
             yield face_key(number), parts
 
-    with written_aside(folder) as partial:
+    with atomic_folder(folder) as partial:
         write_image_set(partial / MASKS, samples(), info=info, samples_per_shard=_PER_SHARD)
         report = {"corrections": info["corrections"], **_report(changes)}
         (partial / CHANGES).write_text(json.dumps(report, indent=1) + "\n")

@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.core.classes import FACE
-from face_occlusion.core.images import decode_image, encode_png
+from face_occlusion.core.classes import FACE, resize_seg_map
+from face_occlusion.core.images import decode_image, encode_png, fitted_jpeg, fitted_size
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import check_at_least, check_jpeg_quality
 from face_occlusion.core.release import Release
-from face_occlusion.core.resizing import fitted_jpeg, fitted_size, resize_seg_map
 from face_occlusion.faces.celebamask_hq import (
     check_aspect,
     face_key,

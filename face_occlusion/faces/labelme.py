@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pycocotools.mask
 
+from face_occlusion.core.files import read_json
 from face_occlusion.core.images import decode_mask
-from face_occlusion.core.json_files import read_json
 from face_occlusion.faces.correction import (
     Correction,
     CorrectionsParams,

@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from face_occlusion.core.classes import BACKGROUND
+from face_occlusion.core.files import read_json
 from face_occlusion.core.images import decode_rgba
-from face_occlusion.core.json_files import read_json
 from face_occlusion.faces.correction import (
     Correction,
     CorrectionsParams,

@@ -25,22 +25,21 @@ import numpy as np
 import simplejpeg
 from tqdm import tqdm
 
-from face_occlusion.core.executors import run_tasks
+from face_occlusion.core.files import atomic_write
 from face_occlusion.core.fingerprint import code_sha256
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import (
     ImageSet,
     encode_record,
+    inherit,
     read_shard_entry,
     shard_name,
     write_image_set,
     write_index,
     write_shard,
 )
-from face_occlusion.core.imageset.cards import inherit
 from face_occlusion.core.imageset.format import ShardEntry
-from face_occlusion.core.parallel import num_workers
-from face_occlusion.core.writing import write_aside
+from face_occlusion.core.parallel import num_workers, run_tasks
 from face_occlusion.generation.occlusion import occlude, sample_rng, stable_id
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
@@ -199,7 +198,7 @@ def resume(scratch: Path, wanted: str) -> Path:
     folder, note = scratch / "set", scratch / "fingerprint.json"
     if not note.is_file() or note.read_text() != wanted:
         shutil.rmtree(folder, ignore_errors=True)
-        write_aside(note, wanted)
+        atomic_write(note, wanted)
     folder.mkdir(exist_ok=True)
     return folder
 

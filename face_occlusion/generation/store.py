@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from face_occlusion.core.files import atomic_path
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import ordered_map
-from face_occlusion.core.writing import file_aside
 from face_occlusion.generation.geometry import Occluder, make_occluder
 from face_occlusion.generation.shapes import Texture
 
@@ -44,7 +44,7 @@ class OccluderStore(Sequence[Occluder]):
         self._path = path
         self._stored: list[_Stored] = []
         self._pixels: np.memmap | None = None
-        with file_aside(path) as temporary, temporary.open("wb") as file:
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
             for occluder in occluders:
                 levels = []
                 for level in occluder.levels:

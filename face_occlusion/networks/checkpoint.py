@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from face_occlusion.core.files import atomic_path
+
 FORMAT = "face-occlusion checkpoint 1"
 
 
@@ -16,15 +18,13 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write tensors and plain values; an interruption leaves the former file intact.
 
     Args:
-        path: The file; its folder exists.
+        path: The file; its folder is made.
         content: Nested dicts and lists of tensors, numbers and text.
     """
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
+    with atomic_path(path) as partial, partial.open("wb") as file:
         torch.save({"format": FORMAT, **content}, file)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:

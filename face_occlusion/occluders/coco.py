@@ -13,8 +13,8 @@ import numpy as np
 
 from face_occlusion.core.images import decode_image
 from face_occlusion.core.params import check_at_least
+from face_occlusion.core.polygons import instance_mask
 from face_occlusion.core.release import Release
-from face_occlusion.core.segmentations import instance_mask
 from face_occlusion.occluders.cutout import clean_mask, cut_out
 
 _RING_PX = 3  # width of the ring around an object in which neighbours are looked for

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from face_occlusion.core.images.alpha import straight_alpha
+from face_occlusion.core.images import straight_alpha
 
 
 def clean_mask(mask: np.ndarray, *, hole_frac: float, close_px: int) -> np.ndarray:

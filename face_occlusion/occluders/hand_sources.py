@@ -14,10 +14,10 @@ import numpy as np
 import scipy.io
 from scipy.io.matlab import MatReadError
 
-from face_occlusion.core.classes import FACE
-from face_occlusion.core.images import decode_mask, to_seg_map
+from face_occlusion.core.classes import FACE, to_seg_map
+from face_occlusion.core.images import decode_mask
+from face_occlusion.core.polygons import instance_mask
 from face_occlusion.core.release import Release
-from face_occlusion.core.segmentations import instance_mask
 
 SAMPLE_LIST = "11k-hands_sample.txt"
 HAND_INFO = "HandInfo.csv"

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.core.classes import FACE
-from face_occlusion.core.images import decode_image, decode_mask, encode_rgba, to_seg_map
+from face_occlusion.core.classes import FACE, to_seg_map
+from face_occlusion.core.images import decode_image, decode_mask, encode_rgba
 from face_occlusion.core.imageset import encode_record
 from face_occlusion.core.params import check_at_least
 from face_occlusion.core.release import Release

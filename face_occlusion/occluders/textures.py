@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from face_occlusion.core.images import decode_image
+from face_occlusion.core.images import decode_image, fitted_jpeg
 from face_occlusion.core.imageset import encode_record
 from face_occlusion.core.params import check_jpeg_quality
 from face_occlusion.core.release import Release
-from face_occlusion.core.resizing import fitted_jpeg
 
 
 @dataclass(frozen=True, kw_only=True)

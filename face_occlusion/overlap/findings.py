@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from face_occlusion.core.writing import write_aside
+from face_occlusion.core.files import atomic_write
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ class Overlap:
 
 def write_overlap(path: Path, overlap: Overlap) -> None:
     """Write the comparisons as JSON, aside and renamed; the same bytes for the same sets."""
-    write_aside(path, json.dumps(dataclasses.asdict(overlap), indent=1) + "\n")
+    atomic_write(path, json.dumps(dataclasses.asdict(overlap), indent=1) + "\n")
 
 
 def read_overlap(path: Path) -> Overlap:

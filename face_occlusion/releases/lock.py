@@ -13,7 +13,7 @@ from typing import TypedDict
 
 from filelock import FileLock
 
-from face_occlusion.core.writing import write_aside
+from face_occlusion.core.files import atomic_write
 from face_occlusion.releases.table import SourceFile
 
 LOCK = "sources.lock"
@@ -61,7 +61,7 @@ def add_to_lock(path: Path, entries: dict[str, LockEntry]) -> list[str]:
         known = read_lock(path)
         new = {name: entry for name, entry in entries.items() if name not in known}
         if new:
-            write_aside(path, json.dumps({**known, **new}, indent=1, sort_keys=True) + "\n")
+            atomic_write(path, json.dumps({**known, **new}, indent=1, sort_keys=True) + "\n")
     return sorted(new)
 
 

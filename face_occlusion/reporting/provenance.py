@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.core.json_files import read_json
 from face_occlusion.evaluation.scores import fingerprint
 from face_occlusion.reporting.cells import BENCHMARK_IMAGES
 from face_occlusion.reporting.grid import Grid

@@ -21,8 +21,9 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from face_occlusion.core.classes import resize_seg_map
+from face_occlusion.core.images import resize_image
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.core.resizing import resize_image, resize_seg_map
 from face_occlusion.training.augmentation import draw, stack_draws
 from face_occlusion.training.distributed import ALONE, Processes
 from face_occlusion.training.settings import AugmentParams, CombinationParams, TrainParams

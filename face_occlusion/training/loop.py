@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from face_occlusion.core.gpu_memory import advise
+from face_occlusion.core.devices import explain_cuda_oom
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.networks.checkpoint import write_checkpoint
 from face_occlusion.networks.segmentor import build_segmentor
@@ -87,7 +87,9 @@ def train_run(job: Job, data: Path, out: Path, scratch: Path, processes: Process
         folder = scratch / job.run / mark[:16]
         folder.mkdir(parents=True, exist_ok=True)
         processes.wait()  # for the lock
-        with advise("split the batch, which makes nothing stale: FACE_OCCLUSION_GPUS_PER_RUN=2"):
+        with explain_cuda_oom(
+            "split the batch, which makes nothing stale: FACE_OCCLUSION_GPUS_PER_RUN=2"
+        ):
             session = _Session(job, config, parts, benchmark, folder, processes)
             session.train()
         processes.wait()

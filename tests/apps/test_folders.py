@@ -17,8 +17,8 @@ from face_occlusion.core.images import (
     encode_jpeg,
     encode_png,
     encode_rgba,
+    straight_alpha,
 )
-from face_occlusion.core.images.alpha import straight_alpha
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 
 SHAPE = (24, 40)

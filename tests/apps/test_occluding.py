@@ -10,8 +10,7 @@ from typer.testing import CliRunner
 
 from face_occlusion.apps.cli import app
 from face_occlusion.apps.occluding import FolderOptions, read_occluders
-from face_occlusion.core.images import decode_image, decode_mask
-from face_occlusion.core.images.alpha import straight_alpha
+from face_occlusion.core.images import decode_image, decode_mask, straight_alpha
 from face_occlusion.generation import regenerate
 from face_occlusion.generation.presets import default_params
 from tests.generation.drawn import draw_disc, draw_face, draw_hand, draw_texture, write_hands

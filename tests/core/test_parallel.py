@@ -1,8 +1,19 @@
-import os
+"""The one process pool and the one prefetcher: order, errors, and processes that are killed."""
 
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
 import pytest
 
-from face_occlusion.core.parallel import num_workers, ordered_map
+from face_occlusion.core.parallel import num_workers, ordered_map, prefetch, run_tasks
+from tests.conftest import ROOT
 
 
 def square(number):
@@ -35,8 +46,91 @@ def test_the_first_error_is_raised(workers):
     done = []
     with pytest.raises(ValueError, match="item 7: refused"):
         done.extend(ordered_map(refuse_seven, list(range(30)), desc="x", workers=workers))
+    assert done == list(range(7))
 
 
 def test_nothing_gives_nothing():
     assert list(ordered_map(square, [], desc="x")) == []
     assert num_workers() >= 1
+
+
+def large_result(number):
+    """Take the worker's time for sending, not for computing."""
+    return np.full(20_000_000, number, np.uint8)
+
+
+def kill_one(number):
+    if number == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return large_result(number)
+
+
+def test_a_killed_worker_is_an_error_and_not_a_hang():
+    with pytest.raises(ValueError, match="a worker process died"):
+        list(run_tasks([os.abort, os.abort], workers=2))
+    with pytest.raises(ValueError, match="a worker process died"):
+        list(ordered_map(kill_one, range(20), desc="x", workers=2))
+
+
+@pytest.mark.parametrize("delay_s", [0, 0.013, 0.04])
+def test_a_worker_killed_while_it_sends_a_large_result_is_an_error(delay_s):
+    results = ordered_map(large_result, range(2000), desc="x", workers=2)
+    next(results)
+    victim = multiprocessing.active_children()[0]
+    threading.Timer(delay_s, victim.kill).start()
+    with pytest.raises(ValueError, match="a worker process died"):
+        for _ in results:
+            pass
+    assert not multiprocessing.active_children()
+
+
+def test_leaving_early_ends_the_processes():
+    results = ordered_map(square, range(1000), desc="x", workers=2)
+    assert next(results) == 0
+    results.close()
+    assert not multiprocessing.active_children()
+
+
+MAP_SLOWLY = """
+import time
+from face_occlusion.core.parallel import ordered_map
+
+if __name__ == "__main__":
+    for _ in ordered_map(time.sleep, [0.01] * 4 + [60] * 8, desc="x", workers=2):
+        print("done", flush=True)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="lists processes as Linux does")
+def test_no_worker_outlives_a_killed_parent(tmp_path):
+    script = tmp_path / "run.py"
+    script.write_text(MAP_SLOWLY)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, script], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as parent:
+        assert parent.stdout is not None
+        parent.stdout.readline()
+        workers = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        parent.kill()
+    assert len(workers) >= 2
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{worker}").exists() for worker in workers):
+        assert time.monotonic() < deadline, "workers outlive their parent"
+        time.sleep(0.02)
+
+
+def test_prefetching_keeps_order_and_stays_a_bounded_number_ahead():
+    taken = []
+
+    def items():
+        for number in range(20):
+            taken.append(number)
+            yield number
+
+    results = prefetch(square, items(), threads=3, ahead=4)
+    assert next(results) == 0
+    assert len(taken) == 5
+    assert list(results) == [number**2 for number in range(1, 20)]
+    with pytest.raises(ValueError, match="item 7"):
+        list(prefetch(refuse_seven, range(30), threads=3, ahead=4))

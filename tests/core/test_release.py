@@ -6,8 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from face_occlusion.core.release import Release
-from face_occlusion.core.zip_index import ZipIndex
+from face_occlusion.core.release import Release, ZipIndex
 from tests.releases.build import make_release, write_zip
 
 MEMBERS = {f"img/{number:03d}.bin": bytes([number]) * 5000 for number in range(60)}

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import published
-from face_occlusion.core.images import decode_mask, encode_png, to_seg_map
+from face_occlusion.core.classes import to_seg_map
+from face_occlusion.core.images import decode_mask, encode_png
 from face_occlusion.generation.augmentation import (
     apply_face,
     apply_tone,

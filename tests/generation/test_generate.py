@@ -15,9 +15,9 @@ import pytest
 
 import face_occlusion
 from bench import published
-from face_occlusion.core.executors import run_tasks
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.parallel import run_tasks
 from face_occlusion.generation import GenerateParams, regenerate
 from face_occlusion.generation.generate import fingerprint, generate_sample, generate_set
 from face_occlusion.generation.harmonisation import HarmonisationParams

@@ -10,8 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from face_occlusion.apps.cli import app
-from face_occlusion.core.images import encode_png
-from face_occlusion.core.images.alpha import straight_alpha
+from face_occlusion.core.images import encode_png, straight_alpha
 from face_occlusion.generation import Texture, make_occluder, occlude, sample_rng
 from face_occlusion.generation.presets import default_params
 from tests.generation.drawn import draw_disc, draw_face, draw_texture, draw_wrist

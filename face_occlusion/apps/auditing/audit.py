@@ -19,10 +19,10 @@ from face_occlusion.apps.auditing.crossvalidation import AuditParams, cross_vali
 from face_occlusion.apps.auditing.samples import Samples, load_samples
 from face_occlusion.apps.pages import page_template
 from face_occlusion.core.classes import FACE, IGNORED
+from face_occlusion.core.files import atomic_folder
 from face_occlusion.core.images import encode_jpeg
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.core.imageset.writer import written_aside
-from face_occlusion.core.outlines import labelme_content
+from face_occlusion.core.polygons import labelme_content
 from face_occlusion.reporting.pictures import coloured_errors, outlined, reduced
 
 PAGE, TABLE, LABELME, PICTURES = "index.html", "audit.csv", "labelme", "pictures"
@@ -148,7 +148,7 @@ def write_findings(
     `part` names the masks that were judged, and `how` says how, in a sentence for the page.
     """
     shown = findings[:num]
-    with written_aside(out) as partial:
+    with atomic_folder(out) as partial:
         for name in (LABELME, PICTURES):
             (partial / name).mkdir()
         for finding in tqdm(shown, desc="write", unit="face", mininterval=0.5):

@@ -149,14 +149,14 @@ def sheets(
     Example: face-occlusion sheets --out sheets --thumb-px 512
     """
     from face_occlusion.apps.viewing.comparisons import draw_sheets
+    from face_occlusion.core.files import atomic_write
     from face_occlusion.core.images import encode_png
-    from face_occlusion.core.writing import write_aside
 
     drawn = draw_sheets(
         faces, occluders, objects=objects, num=num, columns=columns, thumb_px=thumb_px
     )
     for name, sheet in drawn.items():
-        write_aside(out / f"{name}.png", encode_png(sheet))
+        atomic_write(out / f"{name}.png", encode_png(sheet))
     typer.echo(f"{out}: {', '.join(sorted(drawn))}")
 
 

@@ -41,16 +41,16 @@ def look(
         pick_keys,
         pick_largest,
     )
+    from face_occlusion.core.files import atomic_write
     from face_occlusion.core.images import encode_png
     from face_occlusion.core.imageset import ImageSet
-    from face_occlusion.core.writing import write_aside
 
     opened = ImageSet(image_set)
     path = out or Path(f"{image_set.resolve().name}.png")
     chosen = pick_largest(opened, largest, num) if largest else pick_keys(opened, num)
     keys = key or chosen
     sheet = draw_contact_sheet(opened, keys, columns=columns, thumb_px=thumb_px)
-    write_aside(path, encode_png(sheet))
+    atomic_write(path, encode_png(sheet))
     shown = opened.absent or f"{len(keys)} of {len(opened)} samples"
     typer.echo(f"{path}: {shown}")
 

@@ -96,7 +96,7 @@ def export(
     """
     from face_occlusion.apps.prediction.export import export_onnx, model_card
     from face_occlusion.apps.prediction.runs import mean_ious, run_folder
-    from face_occlusion.core.writing import write_aside
+    from face_occlusion.core.files import atomic_write
     from face_occlusion.evaluation.inference import load_model
 
     folder = run_folder(run)
@@ -106,7 +106,7 @@ def export(
     exported = export_onnx(segmenter, path, size or (side, side), batch)
     scores = mean_ious(folder.resolve().name, which)
     card = model_card(folder, exported, which, side, scores)
-    write_aside(path.with_suffix(".md"), card)
+    atomic_write(path.with_suffix(".md"), card)
     typer.echo(
         f"{path}: {exported.num_bytes / 1e6:.1f} MB, largest difference from PyTorch's "
         f"probabilities {exported.difference:.1e}; {path.with_suffix('.md')}: its card"

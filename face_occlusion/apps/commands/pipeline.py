@@ -35,7 +35,7 @@ def plan(
     """
     from face_occlusion.apps.running.pipeline import read_pipeline
     from face_occlusion.apps.running.plan import estimate, plan_record, plan_text
-    from face_occlusion.core.timings import read_times
+    from face_occlusion.core.stage import read_times
 
     stages = read_pipeline(Path.cwd(), targets or ())
     costs = estimate(stages, read_times(Path.cwd()))

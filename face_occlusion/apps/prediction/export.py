@@ -16,10 +16,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from face_occlusion.apps.pages import page_template
-from face_occlusion.core.imageset import ImageSet
-from face_occlusion.core.imageset.cards import inherit
-from face_occlusion.core.json_files import read_json
-from face_occlusion.core.writing import file_aside
+from face_occlusion.core.files import atomic_path, read_json
+from face_occlusion.core.imageset import ImageSet, inherit
 from face_occlusion.evaluation.inference import Segmenter
 from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor, normalise
@@ -74,7 +72,7 @@ def export_onnx(
     rng = np.random.default_rng(0)
     shape = (batch_size, *size, 3)
     example = torch.from_numpy(rng.integers(0, 256, shape, dtype=np.uint8))
-    with file_aside(path) as partial:
+    with atomic_path(path) as partial:
         _write_onnx(network, example, partial)
         difference = _largest_difference(network, example, partial)
         if not difference <= TOLERANCE:

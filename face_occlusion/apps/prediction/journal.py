@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from face_occlusion.apps.prediction.photos import Photo, Predicted
-from face_occlusion.core.writing import write_aside
+from face_occlusion.core.files import atomic_write
 
 NAME = "unfinished.jsonl"
 
@@ -44,7 +44,7 @@ class Journal:
             )
         kept = {_version(record): record for record in records[1:]}
         lines = (json.dumps(record) for record in (self._settings, *kept.values()))
-        write_aside(self._path, "".join(f"{line}\n" for line in lines))  # without a torn last line
+        atomic_write(self._path, "".join(f"{line}\n" for line in lines))  # without a torn last line
         done = {photo: kept.get(_version(_identify(photo))) for photo in photos}
         return {photo: _restored(photo, record) for photo, record in done.items() if record}
 

@@ -20,9 +20,9 @@ from face_occlusion.alignment.landmarks import LandmarkDetector
 from face_occlusion.apps.pages import page_template
 from face_occlusion.apps.prediction.journal import Journal
 from face_occlusion.apps.prediction.photos import Photo, Predicted, reason_not_read
+from face_occlusion.core.files import atomic_path, atomic_write
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
-from face_occlusion.core.outlines import labelme_content
-from face_occlusion.core.writing import file_aside, write_aside
+from face_occlusion.core.polygons import labelme_content
 from face_occlusion.evaluation.inference import Segmenter
 from face_occlusion.reporting.pictures import outlined, reduced
 
@@ -131,7 +131,7 @@ def predict_photos(
         failed=[result for result in results if result.error],
         how=how,
     )
-    write_aside(out / "index.html", page)
+    atomic_write(out / "index.html", page)
     journal.end()
     return results
 
@@ -187,21 +187,21 @@ def _write_prediction(
     photo: Photo, image: np.ndarray, probability: np.ndarray, out: Path, threshold: float
 ) -> None:
     face = probability >= threshold
-    write_aside(out / f"masks/{photo.name}.png", encode_png(face.astype(np.uint8) * np.uint8(255)))
+    atomic_write(out / f"masks/{photo.name}.png", encode_png(face.astype(np.uint8) * np.uint8(255)))
     labelme = out / f"labelme/{photo.name}.json"
     back = Path(os.path.relpath(photo.path.resolve(), labelme.parent.resolve())).as_posix()
     content = labelme_content(back, probability, threshold=threshold)
-    write_aside(labelme, f"{json.dumps(content, indent=1)}\n".encode())
+    atomic_write(labelme, f"{json.dumps(content, indent=1)}\n".encode())
     shown = reduced(image, SHOWN_PX)
     rows = np.linspace(0, len(face) - 1, shown.shape[0]).round().astype(int)
     columns = np.linspace(0, face.shape[1] - 1, shown.shape[1]).round().astype(int)
     overlay = outlined(shown, face[np.ix_(rows, columns)], _LINE_RGB, tint=_TINT)
-    write_aside(out / f"overlays/{photo.name}.jpg", encode_jpeg(overlay, 88))
-    write_aside(out / f"photos/{photo.name}.jpg", encode_jpeg(shown, 88))
+    atomic_write(out / f"overlays/{photo.name}.jpg", encode_jpeg(overlay, 88))
+    atomic_write(out / f"photos/{photo.name}.jpg", encode_jpeg(shown, 88))
 
 
 def _write_table(path: Path, results: Sequence[Predicted]) -> None:
-    with file_aside(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with atomic_path(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["name", "photo", "height", "width", "face_frac", "seen", "error"])
         for result in results:

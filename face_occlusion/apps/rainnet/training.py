@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from face_occlusion.apps.rainnet.composites import Composites, CompositeSource
 from face_occlusion.apps.rainnet.training_images import TrainingImages
-from face_occlusion.core.writing import write_aside
+from face_occlusion.core.files import atomic_write
 from face_occlusion.generation.harmonisation import statistics
 from face_occlusion.generation.harmonisation.rainnet import RainNet, check_side, save_rainnet
 
@@ -95,7 +95,7 @@ def train_rainnet(
     }
     save_rainnet(network, out)
     text = json.dumps(card, indent=2, allow_nan=False)
-    write_aside(out.with_suffix(".json"), f"{text}\n")
+    atomic_write(out.with_suffix(".json"), f"{text}\n")
     return card
 
 

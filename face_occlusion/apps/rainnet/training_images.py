@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from face_occlusion.core.files import atomic_path
 from face_occlusion.core.images import decode_image, decode_rgba, encode_jpeg, encode_rgba
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.core.writing import file_aside
 
 HELD_OUT = 8  # one key in eight is held out
 JPEG_QUALITY = 92
@@ -157,7 +157,7 @@ def save_images(images: TrainingImages, path: Path) -> None:
         f"cutouts/{key}": encode_rgba(cutout)
         for key, cutout in zip(images.cutout_keys, images.cutouts, strict=True)
     }
-    with file_aside(path) as partial, partial.open("wb") as file:
+    with atomic_path(path) as partial, partial.open("wb") as file:
         np.savez(file, **{name: np.frombuffer(data, np.uint8) for name, data in encoded.items()})
 
 

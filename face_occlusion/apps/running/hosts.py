@@ -22,7 +22,7 @@ from face_occlusion.apps.running.pipeline import Stage, forget_results
 from face_occlusion.apps.running.schedule import Launch
 from face_occlusion.apps.running.worker import StageResult, StageTask, run_in_clone
 from face_occlusion.core.ray_cluster import connect, require_ray
-from face_occlusion.core.timings import keep_time
+from face_occlusion.core.stage import keep_time
 
 _SENT_ALONG = ("params.yaml", "dvc.lock", ".gitignore")  # files that may differ from the commit
 

@@ -19,8 +19,8 @@ from face_occlusion.apps.running.jobs import Job, LocalJob, Slot, log_path, repr
 from face_occlusion.apps.running.pipeline import Stage, read_pipeline
 from face_occlusion.apps.running.plan import by_urgency, estimate
 from face_occlusion.apps.running.schedule import Launch, Outcome, run_stages
-from face_occlusion.core.timings import read_times
-from face_occlusion.core.writing import file_aside
+from face_occlusion.core.files import atomic_path
+from face_occlusion.core.stage import read_times
 
 _LOCK = Path(".scratch/run.lock")
 
@@ -133,5 +133,5 @@ def restore_order(root: Path, before: Sequence[str], serial: Sequence[str]) -> N
         if order == list(stages):
             return
         content["stages"] = {name: stages[name] for name in order}
-        with file_aside(path) as partial:
+        with atomic_path(path) as partial:
             dump_yaml(str(partial), content)

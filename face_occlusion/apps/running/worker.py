@@ -16,7 +16,7 @@ from pathlib import Path
 import filelock
 
 from face_occlusion.apps.running.jobs import LocalJob, end_all, repro_command
-from face_occlusion.core.timings import read_times
+from face_occlusion.core.stage import read_times
 
 _TICK = 0.1  # seconds
 _MOST_CLONES = 1024  # on one machine

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from face_occlusion.apps.viewing.captions import NAME_COLOUR, VALUE_COLOUR, Line, caption, shorten
-from face_occlusion.core.imageset.reader import ImageSet
+from face_occlusion.core.imageset import ImageSet
 
 MARGIN_PX = 14
 TEXT_PX = 11

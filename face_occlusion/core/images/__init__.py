@@ -6,11 +6,23 @@ of a cut-out (RGBA): ours 14 and 7, OpenCV's 14 and 11, Pillow's 28 and 12.
 Colour profiles are left unread: values are taken as sRGB.
 """
 
-from face_occlusion.core.images.cutouts import decode_rgba, encode_rgba
-from face_occlusion.core.images.decoding import MAX_PIXELS, decode_image
-from face_occlusion.core.images.jpeg import encode_jpeg
-from face_occlusion.core.images.masks import decode_mask, to_seg_map
-from face_occlusion.core.images.png import encode_png
+from face_occlusion.core.images.decoding import (
+    MAX_PIXELS,
+    decode_image,
+    decode_mask,
+    decode_rgba,
+    is_plain_jpeg,
+)
+from face_occlusion.core.images.encoding import (
+    encode_jpeg,
+    encode_palette_png,
+    encode_png,
+    encode_rgba,
+    fitted_jpeg,
+    fitted_size,
+    resize_image,
+    straight_alpha,
+)
 
 __all__ = [
     "MAX_PIXELS",
@@ -18,7 +30,12 @@ __all__ = [
     "decode_mask",
     "decode_rgba",
     "encode_jpeg",
+    "encode_palette_png",
     "encode_png",
     "encode_rgba",
-    "to_seg_map",
+    "fitted_jpeg",
+    "fitted_size",
+    "is_plain_jpeg",
+    "resize_image",
+    "straight_alpha",
 ]

@@ -1,21 +1,22 @@
-"""Decode photographs of any common kind, and what decoding masks and cut-outs shares with it."""
+"""Decode photographs, masks and cut-outs of any common kind, and check that files are whole."""
 
 from __future__ import annotations
 
 import io
 import struct
 import zlib
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from face_occlusion.core.images import jpeg
-from face_occlusion.core.images.png import PNG_START, check_whole
-
 MAX_PIXELS = 2**27  # 134 megapixels, 400 MB decoded; a larger header is taken for a bomb
+JPEG_START = b"\xff\xd8\xff"
+PNG_START = b"\x89PNG\r\n\x1a\n"
 
+_ORIENTATION_TAG = 0x0112  # EXIF, TIFF 6.0
 _BITS_PER_SAMPLE_TAG = 258  # TIFF 6.0
 # What libjpeg remarks on files that are whole nevertheless; any other remark is a damaged file.
 _HARMLESS_REMARKS = ("extraneous bytes before marker 0xd9", "Invalid SOS parameters")
@@ -39,7 +40,7 @@ def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
     Raises:
         ValueError: If the image is damaged, of no known kind, too large, or in floating point.
     """
-    if data[:3] == jpeg.JPEG_START:
+    if data[:3] == JPEG_START:
         return decode_jpeg(data, name, max_pixels)
     pixels = decode_other(data, name, max_pixels)
     if pixels.dtype == np.uint16:
@@ -67,15 +68,15 @@ def decode_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
         if not any(remark in str(error) for remark in _HARMLESS_REMARKS):
             raise ValueError(_blame(name, error)) from error
         image = simplejpeg.decode_jpeg(data, strict=False)
-    return _orient(image, jpeg.orientation(data))
+    return _orient(image, orientation(data))
 
 
 def _decode_cmyk_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     image = load(open_image(data, name, max_pixels), name)
-    if not jpeg.is_adobes(data):
+    if not is_adobes(data):
         # Pillow inverts, as Adobe's files need; without Adobe's marker ink is stored as ink.
         image = Image.fromarray(~np.asarray(image), "CMYK")
-    return _orient(np.array(image.convert("RGB")), jpeg.orientation(data))
+    return _orient(np.array(image.convert("RGB")), orientation(data))
 
 
 def _orient(image: np.ndarray, orientation: int) -> np.ndarray:
@@ -93,7 +94,7 @@ def decode_other(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     """Decode what is no JPEG: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; uint8 or uint16."""
     image = open_image(data, name, max_pixels)
     if _has_16_bit_colour(data, image):
-        orientation = image.getexif().get(jpeg.ORIENTATION_TAG, 1)
+        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
         return _orient(decode_with_cv2(data, name), orientation)
     if image.mode in ("I", "F"):
         raise ValueError(f"{name}: 32-bit pixels have no known range; save it with 8 or 16 bits")
@@ -179,3 +180,122 @@ def check_png_header(data: bytes, name: str, max_pixels: int) -> None:
     """Check a PNG without opening it with Pillow."""
     _check_size(*struct.unpack_from(">II", data, 16), name, max_pixels)
     _check_whole_png(data, name)
+
+
+def decode_mask(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode a mask's raw values.
+
+    Palette images give their indices, images of 1, 2 or 4 bits their values (0, 1, ...), colour
+    images whose channels are equal one channel. 16 bits are accepted where they hold values up
+    to 255, or multiples of 257 (0 and 65535 become 0 and 255). Orientation as `decode_image`.
+
+    Returns:
+        (H, W) uint8.
+
+    Raises:
+        ValueError: As `decode_image`, and if the image is coloured, partly transparent, or
+            needs more than 8 bits.
+    """
+    if data[:3] == JPEG_START:
+        return _one_channel(decode_jpeg(data, name, max_pixels), name)
+    depth, colour_type = png_kind(data)
+    if (depth, colour_type) == (8, 0) and b"eXIf" not in data:
+        check_png_header(data, name, max_pixels)
+        mask = decode_with_cv2(data, name)
+        return mask if mask.ndim == 2 else _one_channel(mask, name)
+    image = open_image(data, name, max_pixels)
+    if image.mode in ("1", "P"):
+        return np.array(ImageOps.exif_transpose(load(image, name))).astype(np.uint8)
+    mask = _one_channel(decode_other(data, name, max_pixels), name)
+    if colour_type == 0 and depth in (2, 4):
+        mask //= {2: 85, 4: 17}[depth]  # undo the stretch to 0-255
+    return mask
+
+
+def _one_channel(pixels: np.ndarray, name: str) -> np.ndarray:
+    """Reduce a grey image in colour to (H, W) uint8."""
+    if pixels.ndim == 3:
+        if pixels.shape[2] == 4 and (pixels[..., 3] != np.iinfo(pixels.dtype).max).any():
+            raise ValueError(f"{name}: a mask must not be transparent; save it as grey")
+        if (pixels[..., :3] != pixels[..., :1]).any():
+            raise ValueError(f"{name}: a mask must be grey or have a palette; got colours")
+        pixels = pixels[..., 0]
+    if pixels.dtype == np.uint16:
+        if pixels.max() > 255:
+            if (pixels % 257).any():
+                raise ValueError(f"{name}: a mask must fit 8 bits; got {int(pixels.max())}")
+            pixels = pixels // 257
+        pixels = pixels.astype(np.uint8)
+    return np.ascontiguousarray(pixels)
+
+
+def decode_rgba(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode a cut-out as it is stored: alpha is not multiplied in, nor out.
+
+    Returns:
+        (H, W, 4) uint8 RGBA.
+
+    Raises:
+        ValueError: If it is damaged, too large, or not a PNG with 8-bit RGBA.
+    """
+    if png_kind(data) != (8, 6):
+        raise ValueError(f"{name}: a cut-out must be a PNG with 8-bit RGBA")
+    check_png_header(data, name, max_pixels)
+    return decode_with_cv2(data, name)
+
+
+def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield marker and body of each segment before the scan (ITU-T T.81, B.1.1)."""
+    position = 2
+    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
+        if data[position + 1] == 0xFF:  # a fill byte
+            position += 1
+            continue
+        length = int.from_bytes(data[position + 2 : position + 4], "big")
+        yield data[position + 1], data[position + 4 : position + 2 + length]
+        position += 2 + length
+
+
+def orientation(data: bytes) -> int:
+    """Return the EXIF orientation, 1 (upright) where there is none or its tag is damaged."""
+    for marker, body in segments(data):
+        if marker == 0xE1 and body[:6] == b"Exif\0\0":
+            exif = Image.Exif()
+            try:
+                exif.load(body)
+                return exif.get(_ORIENTATION_TAG, 1)
+            except (SyntaxError, struct.error, ValueError):  # the pixels are whole
+                return 1
+    return 1
+
+
+def is_adobes(data: bytes) -> bool:
+    """Tell whether Adobe's marker is there: CMYK is then stored inverted."""
+    return any(marker == 0xEE and body[:5] == b"Adobe" for marker, body in segments(data))
+
+
+def is_plain_jpeg(data: bytes) -> bool:
+    """Tell whether this is a JPEG that any reader shows alike: upright, grey or RGB."""
+    if not data.startswith(JPEG_START) or orientation(data) != 1:
+        return False
+    return simplejpeg.decode_jpeg_header(data, strict=False)[2] not in ("CMYK", "YCCK")
+
+
+def check_whole(data: bytes) -> None:
+    """Check length and checksum of every chunk: OpenCV passes over damage in silence.
+
+    Raises:
+        ValueError: If a chunk is cut or damaged, or the last one (IEND) is missing.
+    """
+    view, position, kind = memoryview(data), len(PNG_START), b""
+    while kind != b"IEND":
+        if position + 12 > len(data):
+            raise ValueError("cut short")
+        (length,) = struct.unpack_from(">I", data, position)
+        end = position + 8 + length
+        if end + 4 > len(data):
+            raise ValueError("cut short")
+        kind = bytes(view[position + 4 : position + 8])
+        if zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+            raise ValueError(f"wrong checksum in chunk {kind!r}")
+        position = end + 4

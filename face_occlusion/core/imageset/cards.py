@@ -16,14 +16,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from face_occlusion.core.files import atomic_write
 from face_occlusion.core.imageset.croissant import encode_croissant
 from face_occlusion.core.imageset.format import INDEX, ShardEntry, encode_index
-from face_occlusion.core.writing import write_aside
-
-if TYPE_CHECKING:
-    from face_occlusion.core.imageset.reader import ImageSet
 
 CARD = "README.md"
 CROISSANT = "croissant.json"
@@ -76,7 +73,7 @@ def encode_cards(shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> dict[
 def write_cards(folder: Path, shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> None:
     """Write card and metadata beside a set's shards, each aside and renamed."""
     for name, content in encode_cards(shards, info).items():
-        write_aside(folder / name, content)
+        atomic_write(folder / name, content)
 
 
 def check_cards(folder: Path, shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> None:
@@ -103,34 +100,6 @@ def list_licences(info: Mapping[str, Any]) -> list[str]:
     if info.get("licence"):
         stated.append(info["licence"])
     return sorted(set(stated)) or [UNKNOWN_LICENCE]
-
-
-def inherit(**made_from: ImageSet) -> dict[str, Any]:
-    """Return what the info of a set made from others says of them: nothing is lost on the way.
-
-    Args:
-        made_from: Role -> set.
-
-    Returns:
-        `sources`, `releases`, `made_from` with each index's hash, and, where a set among them
-        has no releases, its `licence`.
-    """
-    infos = [one.info for one in made_from.values()]
-    releases = {name: about for info in infos for name, about in info.get("releases", {}).items()}
-    own = {
-        info.get("licence", UNKNOWN_LICENCE)
-        for info in infos
-        if "licence" in info or not info.get("releases")
-    }
-    inherited: dict[str, Any] = {
-        "sources": sorted({source for info in infos for source in info["sources"]}),
-        "releases": releases,
-        "made_from": {
-            role: {"name": one.info["name"], "count": len(one), "index_sha256": one.sha256}
-            for role, one in made_from.items()
-        },
-    }
-    return inherited | ({"licence": "; ".join(sorted(own))} if own else {})
 
 
 def _card(

@@ -21,7 +21,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from face_occlusion.core.json_files import read_json
+from face_occlusion.core.files import read_json
 
 FORMAT = "face-occlusion image set"
 VERSION = 1

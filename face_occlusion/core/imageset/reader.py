@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import tarfile
@@ -11,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from face_occlusion.core.files import file_sha256
 from face_occlusion.core.images import decode_image, decode_mask, decode_rgba
-from face_occlusion.core.imageset.cards import check_cards
+from face_occlusion.core.imageset.cards import UNKNOWN_LICENCE, check_cards
 from face_occlusion.core.imageset.format import INDEX, ShardEntry, member_name, parse_index
 
 MAX_OPEN_SHARDS = 128  # per set and process; the oldest is closed when another is opened
@@ -152,7 +152,7 @@ class ImageSet:
         for shard in self.shards:
             self._check_size(shard)
             path = self.folder / shard["name"]
-            if (sha256 := _hash(path)) != shard["sha256"]:
+            if (sha256 := file_sha256(path)) != shard["sha256"]:
                 raise ValueError(
                     f"{path}: must have sha256 {shard['sha256']} by {INDEX}; got {sha256}: "
                     "the file was changed after it was written"
@@ -164,7 +164,35 @@ class ImageSet:
     @property
     def sha256(self) -> str:
         """The sha256 of the index, which names those of all shards: it stands for the set."""
-        return _hash(self.folder / INDEX)
+        return file_sha256(self.folder / INDEX)
+
+
+def inherit(**made_from: ImageSet) -> dict[str, Any]:
+    """Return what the info of a set made from others says of them: nothing is lost on the way.
+
+    Args:
+        made_from: Role -> set.
+
+    Returns:
+        `sources`, `releases`, `made_from` with each index's hash, and, where a set among them
+        has no releases, its `licence`.
+    """
+    infos = [one.info for one in made_from.values()]
+    releases = {name: about for info in infos for name, about in info.get("releases", {}).items()}
+    own = {
+        info.get("licence", UNKNOWN_LICENCE)
+        for info in infos
+        if "licence" in info or not info.get("releases")
+    }
+    inherited: dict[str, Any] = {
+        "sources": sorted({source for info in infos for source in info["sources"]}),
+        "releases": releases,
+        "made_from": {
+            role: {"name": one.info["name"], "count": len(one), "index_sha256": one.sha256}
+            for role, one in made_from.items()
+        },
+    }
+    return inherited | ({"licence": "; ".join(sorted(own))} if own else {})
 
 
 class _Handle:
@@ -201,7 +229,7 @@ def read_shard_entry(path: Path) -> ShardEntry:
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise ValueError(f"{path}: not a complete shard: {error}") from error
     size = path.stat().st_size
-    return {"name": path.name, "sha256": _hash(path), "size": size, "samples": entries}
+    return {"name": path.name, "sha256": file_sha256(path), "size": size, "samples": entries}
 
 
 def _read_members(path: Path) -> list[list[Any]]:
@@ -225,8 +253,3 @@ def _read_members(path: Path) -> list[list[Any]]:
     if any(padding):
         raise ValueError(f"damaged at byte {end}")
     return [[key, parts] for key, parts in samples.items()]
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

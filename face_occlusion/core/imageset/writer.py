@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import itertools
-import shutil
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from face_occlusion.core.files import atomic_folder, atomic_path, atomic_write
 from face_occlusion.core.imageset.cards import write_cards
 from face_occlusion.core.imageset.format import (
     INDEX,
@@ -35,7 +34,7 @@ def write_image_set(
     info: Mapping[str, Any],
     samples_per_shard: int = 256,
 ) -> ImageSet:
-    """Write samples as a new image set, aside in `FOLDER.partial`, renamed when complete.
+    """Write samples as a new image set, atomically.
 
     Args:
         folder: The new set; must not exist or be an empty folder.
@@ -55,7 +54,7 @@ def write_image_set(
     if samples_per_shard < 1:
         raise ValueError(f"samples_per_shard must be at least 1; got {samples_per_shard}")
     check_info(info)
-    with written_aside(folder) as partial:
+    with atomic_folder(folder) as partial:
         remaining = _refuse_duplicates(samples)
         shards = []
         while first := list(itertools.islice(remaining, 1)):
@@ -64,26 +63,6 @@ def write_image_set(
             shards.append(write_shard(path, itertools.chain(first, rest)))
         write_index(partial, shards, info)
     return ImageSet(folder)
-
-
-@contextlib.contextmanager
-def written_aside(folder: Path) -> Iterator[Path]:
-    """Yield a new folder `FOLDER.partial`, renamed to `folder` at the end, removed on an error.
-
-    Raises:
-        ValueError: If `folder` exists and is not an empty folder.
-    """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder}: exists and is not an empty folder; nothing was written")
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-    partial.mkdir(parents=True)
-    try:
-        yield partial
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def _refuse_duplicates(samples: Iterable[Sample]) -> Iterator[Sample]:
@@ -96,7 +75,7 @@ def _refuse_duplicates(samples: Iterable[Sample]) -> Iterator[Sample]:
 
 
 def write_shard(path: Path, samples: Iterable[Sample]) -> ShardEntry:
-    """Write one shard, aside and renamed.
+    """Write one shard atomically.
 
     Members stand in the order of the samples, their parts sorted; time, owner and mode are
     fixed, so that equal samples give equal bytes.
@@ -108,17 +87,11 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardEntry:
         ValueError: If a key or part is refused, a key is twice there, or there is no sample.
     """
     path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:
-            hashing = _HashingWriter(file)
-            index = _write_members(hashing, samples)
+    with atomic_path(path) as partial, partial.open("wb") as file:
+        hashing = _HashingWriter(file)
+        index = _write_members(hashing, samples)
         if not index:
             raise ValueError(f"{path}: a shard needs at least one sample")
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
     return {
         "name": path.name,
         "sha256": hashing.sha256.hexdigest(),
@@ -168,7 +141,7 @@ class _HashingWriter:
 
 
 def write_index(folder: Path, shards: list[ShardEntry], info: Mapping[str, Any]) -> None:
-    """Write card, metadata and `index.json`, which completes a set; each aside and renamed.
+    """Write card, metadata and `index.json`, which completes a set; each atomically.
 
     Args:
         folder: The folder that holds the finished shards.
@@ -188,6 +161,4 @@ def write_index(folder: Path, shards: list[ShardEntry], info: Mapping[str, Any])
     check_info(info)
     check_count(info, sum(len(shard["samples"]) for shard in shards))
     write_cards(folder, shards, info)
-    partial = folder / f"{INDEX}.partial"
-    partial.write_bytes(encode_index(shards, info))
-    partial.replace(folder / INDEX)
+    atomic_write(folder / INDEX, encode_index(shards, info))

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from face_occlusion.core.writing import file_aside
+from face_occlusion.core.files import atomic_path
 
 EPSILON = 1e-5
 NUM_DOWN = 8  # the image is halved eight times, so its sides are multiples of 256
@@ -270,5 +270,5 @@ def save_rainnet(network: RainNet, path: Path) -> None:
         path: The checkpoint's name; its folder is made.
     """
     state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
-    with file_aside(path) as temporary:
+    with atomic_path(path) as temporary:
         torch.save(state, temporary)

@@ -22,7 +22,7 @@ import pytest
 from face_occlusion.apps.running.hosts import Hosts
 from face_occlusion.apps.running.jobs import make_slots
 from face_occlusion.apps.running.run import run_pipeline
-from face_occlusion.core.timings import read_times
+from face_occlusion.core.stage import read_times
 from tests.apps.running.test_run import is_alive, wait_for
 from tests.conftest import ROOT
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 RECORD = """
 if name == "a":
-    from face_occlusion.core.timings import record_time
+    from face_occlusion.core.stage import record_time
     record_time(7.0)
 """
 

@@ -16,7 +16,7 @@ from face_occlusion.apps.running.plan import (
     format_bytes,
     format_seconds,
 )
-from face_occlusion.core.timings import read_times, record_time
+from face_occlusion.core.stage import read_times, record_time
 
 
 def stage(name, *upstream, reason="changed: x", restorable=False, size=None):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
+from face_occlusion.core.classes import to_seg_map
 from face_occlusion.core.images import (
     decode_image,
     decode_mask,
@@ -16,7 +17,6 @@ from face_occlusion.core.images import (
     encode_jpeg,
     encode_png,
     encode_rgba,
-    to_seg_map,
 )
 from tests.core.images.drawn import SHAPE, largest_difference, save
 

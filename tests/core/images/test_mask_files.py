@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_occlusion.core.images import decode_mask, decode_rgba, encode_jpeg, encode_png, to_seg_map
+from face_occlusion.core.classes import to_seg_map
+from face_occlusion.core.images import decode_mask, decode_rgba, encode_jpeg, encode_png
 from tests.core.images.drawn import SHAPE, save
 
 # Pillow warns of some damage before it raises

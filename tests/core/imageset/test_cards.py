@@ -12,12 +12,11 @@ import pytest
 from PIL import Image
 
 from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.core.imageset import write_image_set
+from face_occlusion.core.imageset import inherit, write_image_set
 from face_occlusion.core.imageset.cards import (
     CARD,
     CROISSANT,
     UNKNOWN_LICENCE,
-    inherit,
     list_licences,
 )
 from tests.core.imageset.samples import INFO, content, numbered

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from face_occlusion.core.resizing import coverage, fitted_size, resize_image, resize_seg_map
+from face_occlusion.core.classes import coverage, resize_seg_map
+from face_occlusion.core.images import fitted_size, resize_image
 from tests.releases.build import ellipse, photo
 
 

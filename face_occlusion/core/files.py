@@ -1,0 +1,91 @@
+"""Read JSON objects, hash files, and write files and folders atomically."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def read_json(path: Path, absent: str = "no such file") -> dict[str, Any]:
+    """Read a JSON object.
+
+    Args:
+        path: The file.
+        absent: What the error says if the file is missing, such as which command writes it.
+
+    Raises:
+        ValueError: If the file is missing or holds anything else; names the file.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: {absent}")
+    try:
+        content = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: not readable as JSON (cut short?): {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: must be a JSON object; got {type(content).__name__}")
+    return content
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield `PATH.partial` to write to; it replaces `path` at the end, or is removed on an error.
+
+    Args:
+        path: The file. Its folder is made; a former file stays whole until it is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def atomic_write(path: Path, content: bytes | str) -> None:
+    """Write a whole file atomically; text as UTF-8, with its line ends left as they are."""
+    with atomic_path(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield a new folder `FOLDER.partial`; it becomes `folder`, or is removed on an error.
+
+    What a killed run left in `FOLDER.partial` is removed first.
+
+    Raises:
+        ValueError: If `folder` exists and is not an empty folder.
+    """
+    check_unused(folder)
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        partial.replace(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def check_unused(folder: Path) -> None:
+    """Refuse a folder that holds anything.
+
+    Raises:
+        ValueError: If `folder` exists and is not an empty folder.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ValueError(f"{folder}: exists and is not an empty folder; nothing was written")

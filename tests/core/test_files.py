@@ -1,0 +1,100 @@
+"""JSON objects, atomic files and folders."""
+
+from pathlib import Path
+
+import pytest
+
+from face_occlusion.core.files import (
+    atomic_folder,
+    atomic_path,
+    atomic_write,
+    file_sha256,
+    read_json,
+)
+
+
+def test_convention_text_is_utf8_with_its_own_line_ends(tmp_path: Path):
+    path = tmp_path / "new" / "a.b.csv"
+    atomic_write(path, "é\r\nü\n")
+    assert path.read_bytes() == b"\xc3\xa9\r\n\xc3\xbc\n"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_the_file_is_the_former_one_until_it_is_whole(tmp_path: Path):
+    path = tmp_path / "a.csv"
+    atomic_write(path, b"former")
+    with atomic_path(path) as partial:
+        assert partial.parent == path.parent  # one file system: a rename, not a copy
+        partial.write_bytes(b"new")
+        assert path.read_bytes() == b"former"
+    assert path.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_leaves_the_former_file_and_nothing_aside(
+    tmp_path: Path, error: type[BaseException]
+):
+    path = tmp_path / "a.csv"
+    atomic_write(path, b"former")
+    with pytest.raises(error), atomic_path(path) as partial:
+        partial.write_bytes(b"ne")
+        raise error
+    assert path.read_bytes() == b"former"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_appears_whole_after_what_a_killed_run_left_is_removed(tmp_path: Path):
+    left = tmp_path / "new.partial"
+    left.mkdir()
+    (left / "half").write_text("half")
+    with atomic_folder(tmp_path / "new") as partial:
+        (partial / "a").write_text("a")
+        assert not (tmp_path / "new").exists()
+    assert [path.name for path in tmp_path.rglob("*")] == ["new", "a"]
+
+
+def test_an_error_leaves_no_folder_and_a_folder_in_use_is_kept(tmp_path: Path):
+    with pytest.raises(KeyboardInterrupt), atomic_folder(tmp_path / "new") as partial:
+        (partial / "a").write_text("a")
+        raise KeyboardInterrupt
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(ValueError, match="not an empty folder"), atomic_folder(tmp_path):
+        pass
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_file_is_hashed(tmp_path: Path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_sha256(tmp_path / "a").startswith("ba7816bf")
+
+
+REFUSED = {
+    "cut short": (b'{"a": [1, 2', "not readable as JSON"),
+    "empty": (b"", "not readable as JSON"),
+    "no text": (b"\xff\xfe\x00", "not readable as JSON"),
+    "a list": (b"[1]", "must be a JSON object; got list"),
+    "a number": (b"3", "must be a JSON object; got int"),
+}
+
+
+def test_an_object_is_read_as_utf8(tmp_path: Path):
+    path = tmp_path / "a.json"
+    path.write_bytes('{"é": [1, 2.5, null]}'.encode())
+    assert read_json(path) == {"é": [1, 2.5, None]}
+
+
+@pytest.mark.parametrize(("content", "message"), REFUSED.values(), ids=REFUSED)
+def test_anything_else_is_refused_by_name(tmp_path: Path, content: bytes, message: str):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"a\.json: {message}"):
+        read_json(path)
+
+
+def test_what_is_missing_is_told_with_what_writes_it(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"a\.json: no such file$"):
+        read_json(tmp_path / "a.json")
+    with pytest.raises(ValueError, match=r"a\.json: run `dvc repro`"):
+        read_json(tmp_path / "a.json", "run `dvc repro`")
