@@ -198,17 +198,12 @@ def _warp_face(
     image: np.ndarray, seg_map: np.ndarray, matrix: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Warp an image and its map by one affine, input to output pixels."""
-    size = (image.shape[1], image.shape[0])
     plain = not between(seg_map, 2, 255).any()  # background and face only
     cover = between(seg_map, 1, 1) if plain else seg_map
     # Four channels: OpenCV warps them in half the time that it takes for three.
-    warped = cv2.warpAffine(
-        add_alpha(image, cover),
-        matrix,
-        size,
-        flags=cv2.INTER_LINEAR,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
+    size = (image.shape[1], image.shape[0])
+    rgba = add_alpha(image, cover)
+    warped = cv2.warpAffine(rgba, matrix, size, borderMode=cv2.BORDER_REPLICATE)
     if not plain:
         return drop_alpha(warped), warp_seg_map(seg_map, matrix)
     cover = cv2.extractChannel(warped, 3)
@@ -226,16 +221,10 @@ def warp_seg_map(seg_map: np.ndarray, matrix: np.ndarray) -> np.ndarray:
         (H, W) uint8 holding no id that the input lacks.
     """
     size = (seg_map.shape[1], seg_map.shape[0])
-    best = np.zeros(seg_map.shape, np.uint8)
-    most = np.zeros(seg_map.shape, np.uint8)
+    best, most = np.zeros_like(seg_map), np.zeros_like(seg_map)
     for class_id in np.flatnonzero(np.bincount(seg_map.ravel(), minlength=256))[::-1]:
-        cover = cv2.warpAffine(
-            between(seg_map, int(class_id), int(class_id)),
-            matrix,
-            size,
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        cover = between(seg_map, int(class_id), int(class_id))
+        cover = cv2.warpAffine(cover, matrix, size, borderMode=cv2.BORDER_REPLICATE)
         best[cover > most] = class_id
         most = cv2.max(most, cover)
     return best

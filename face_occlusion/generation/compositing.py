@@ -91,9 +91,7 @@ def warp(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, ...], padding
     x, y, w, h = window(extent, shape, padding + spill)
     local = at_level(matrix, level)
     local[:, 2] -= (x, y)
-    rgba = cv2.warpAffine(
-        occluder.levels[level], local, (w, h), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0)
-    )
+    rgba = cv2.warpAffine(occluder.levels[level], local, (w, h), borderValue=(0, 0, 0, 0))
     return Layer(drop_alpha(rgba), cv2.extractChannel(rgba, 3), x, y)
 
 

@@ -95,7 +95,7 @@ def find_wrist(hand: Occluder, level: int) -> Wrist | None:
     to_upright = _upright(cutout.shape, 90.0 - down)
     corners = transform(to_upright, _corners(cutout.shape))
     width, height = np.rint(np.ptp(corners, axis=0)).astype(int)
-    upright = cv2.warpAffine(cutout, to_upright, (int(width), int(height)), flags=cv2.INTER_LINEAR)
+    upright = cv2.warpAffine(cutout, to_upright, (int(width), int(height)))
     covered = upright[..., 3] >= HALF
     rows = np.flatnonzero(covered.any(axis=1))
     ragged = 0.0 if len(hand.cut_xy) else RAGGED_FRAC * len(rows)

@@ -134,8 +134,10 @@ def generate_set(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: exists and is not an empty folder; nothing was written")
     info = describe(faces, occluders, out.name, params)
-    if absent := _absence(faces, occluders):
-        return write_image_set(out, [], info=info | {"absent": absent})
+    for image_set in (faces, occluders):
+        if image_set.absent is not None:
+            reason = f"{image_set.info['name']} is absent: {image_set.absent}"
+            return write_image_set(out, [], info=info | {"absent": reason})
     scratch = out.with_name(out.name + ".partial")
     scratch.mkdir(parents=True, exist_ok=True)
     try:
@@ -165,14 +167,6 @@ def describe(
         "occluders": occluders.info["name"],
         "params": dataclasses.asdict(params),
     }
-
-
-def _absence(faces: ImageSet, occluders: ImageSet) -> str | None:
-    """Say why there is nothing to generate from, if so."""
-    for image_set in (faces, occluders):
-        if image_set.absent is not None:
-            return f"{image_set.info['name']} is absent: {image_set.absent}"
-    return None
 
 
 def fingerprint(faces: ImageSet, occluders: ImageSet, params: GenerateParams) -> str:

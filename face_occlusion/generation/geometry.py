@@ -169,9 +169,9 @@ def cut_points(alpha: np.ndarray, enters: str, *, is_hand: bool) -> np.ndarray:
     Returns:
         (M, 2) float64 points (x, y) on the outer border of the cut pixels; empty if whole.
     """
+    lines = {"left": alpha[:, 0], "right": alpha[:, -1], "top": alpha[0], "bottom": alpha[-1]}
     points = []
-    for border in BORDERS:
-        line = _border_line(alpha, border)
+    for border, line in lines.items():
         along = np.flatnonzero(line >= 128)
         is_cut = len(along) >= max(CUT_SHARE * len(line), 8) if is_hand else False
         if len(along) and (is_cut or border == enters):
@@ -185,12 +185,6 @@ def wrist_points(hull: np.ndarray, pointing_deg: float | None) -> np.ndarray:
         return np.zeros((0, 2))
     along = hull @ direction(pointing_deg)
     return hull[along <= along.min() + WRIST_SHARE * np.ptp(along)]
-
-
-def _border_line(alpha: np.ndarray, border: str) -> np.ndarray:
-    """Return the outermost row or column of a frame."""
-    lines = {"left": np.s_[:, 0], "right": np.s_[:, -1], "top": np.s_[0], "bottom": np.s_[-1]}
-    return alpha[lines[border]]
 
 
 def _along_border(start: float, end: float, border: str, shape: tuple[int, ...]) -> np.ndarray:

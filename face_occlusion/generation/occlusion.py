@@ -145,11 +145,7 @@ def regenerate(
 
 
 def _check_face(face: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the mask as uint8 class ids.
-
-    Raises:
-        ValueError: If face and mask are not an RGB image and a map of its size.
-    """
+    """Return the mask as uint8 class ids; refuse all but an RGB image and a map of its size."""
     if face.ndim != 3 or face.shape[2] != 3 or face.dtype != np.uint8:
         raise ValueError(f"face must be (H, W, 3) uint8 RGB; got {face.shape} {face.dtype}")
     if mask.shape != face.shape[:2] or mask.dtype not in (np.uint8, np.bool_):
@@ -202,18 +198,7 @@ def _sample_layer(
 ) -> Layer:
     """Sample an occluder and its place until it covers a wanted share of the face.
 
-    Args:
-        face_mask: (H, W) uint8, 255 where there is face.
-        occluders: As for `occlude`.
-        rng: Source of every sample.
-        params: The method and its ranges.
-        record: The finish; occluder, placement, attempts and covered share are added to it.
-
-    Returns:
-        The placed occluder, before its colours are changed.
-
-    Raises:
-        ValueError: If there is no face, or no placement covers a wanted share of it.
+    Occluder, placement, attempts and covered share are added to the record.
     """
     face, item = measure_face(face_mask), None
     low, high = params.covered_frac_range
@@ -246,15 +231,7 @@ def _paint(
     record: Mapping[str, Any],
     occluded_id: int,
 ) -> np.ndarray:
-    """Blend a placed occluder over a face as its record says, and update the map in place.
-
-    Args:
-        image: (H, W, 3) uint8 RGB of the face; painted on.
-        seg_map: (H, W) uint8 class ids; painted on.
-        face_mask: (H, W) uint8, 255 where there is face.
-        layer: The placed occluder.
-        record: Colour, tone, opacity, contact blur.
-        occluded_id: Class id of what the occluder hides.
+    """Blend a placed occluder over a face as its record says; image and map are painted on.
 
     Returns:
         The image, `image` itself unless a network harmonised it.
@@ -267,12 +244,12 @@ def _paint(
         coloured = Layer(moved, layer.alpha, layer.x, layer.y)
     coloured = apply_tone_layer(coloured, record["occluder_changes"])
     harmoniser = settings and load_harmoniser(HarmonisationParams(**settings))
-    if harmoniser and harmoniser.by_statistics:
-        coloured, harmoniser = harmoniser.fit_layer(image, coloured), None
+    if harmoniser:
+        coloured = harmoniser.fit_layer(image, coloured)
     seen = fade(coloured, record["opacity"])
     blend(image, seen)
     occlude_label(seg_map, layer, occluded_id)
-    if harmoniser:
-        image = harmoniser(image, seen.coverage_on(seg_map.shape))
+    if harmoniser and harmoniser.network:
+        image = harmoniser.fit_composite(image, seen.coverage_on(seg_map.shape))
     soften_contact(image, face_mask, layer, record["contact_sigma_px"])
     return image

@@ -130,11 +130,8 @@ def sample_linear(
     shear and rotation do. A hand is first turned until its fingers point along `towards_deg`,
     then by the small rotation, always in this order.
 
-    Args:
+    Args: as `sample_placement`, and
         area_px: Area of the occluder before the transform.
-        face: The face.
-        rng: Source of the samples.
-        params: Ranges of size, shear, rotation and place.
         pointing_deg: Direction of the fingers before the transform; None turns nothing.
         towards_deg: Direction that they get.
 
@@ -168,25 +165,15 @@ def place_hand(
     The hand comes from a random side and slides along its axis, between touching the face's rim
     and reaching across it. Its wrist, or where the photograph cut it off, stays outside.
 
-    Args:
-        occluder: The hand.
-        face: The face.
-        rng: Source of the samples.
-        params: Ranges of size, shear and rotation.
+    Args: as `sample_placement`, and
         any_end: Let the hand end in the picture, too.
 
     Returns:
         The (2, 3) affine and the record, or None if the hand is too short for the way.
     """
     towards = rng.uniform(0, 360)
-    linear, record = sample_linear(
-        occluder.area_px,
-        face,
-        rng,
-        params,
-        pointing_deg=occluder.pointing_deg,
-        towards_deg=towards,
-    )
+    fingers = {"pointing_deg": occluder.pointing_deg, "towards_deg": towards}
+    linear, record = sample_linear(occluder.area_px, face, rng, params, **fingers)
     slide = rng.uniform()
     along = direction(towards)
     hull = (occluder.hull_xy - occluder.centre_xy) @ linear.T
@@ -214,12 +201,9 @@ def place_around(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Sample a place around the face's centre; nothing is turned toward it.
 
-    Args:
+    Args: as `sample_placement`, and
         area_px: Area of the occluder before the transform.
         centre_xy: (2,) its centre before the transform.
-        face: The face.
-        rng: Source of the samples.
-        params: Ranges of size, shear, rotation and place.
 
     Returns:
         The (2, 3) affine and the record.

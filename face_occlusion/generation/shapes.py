@@ -210,7 +210,6 @@ def paint_shape(
         cv2.cvtColor(texture.image, cv2.COLOR_RGB2RGBA),  # four channels: twice as fast as three
         local,
         (width, height),
-        flags=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT,
     )
     premultiplied = cv2.multiply(drop_alpha(colour), three_channels(coverage), scale=1 / 255)

@@ -141,9 +141,13 @@ def prepare_face(
     if not source.size or not target.size:
         raise ValueError(f"images must hold pixels; got {source.shape} and {target.shape}")
     pixels = source.reshape(-1, 3)
-    dark = _all_channels(pixels < thresholds.lower)
-    share = replaced_share(*_dark_fractions(pixels, dark, target, thresholds, reading), reading)
-
+    is_dark, is_black = pixels < thresholds.lower, target.reshape(-1, 3) == 0
+    dark = _all_channels(is_dark)
+    if reading == "published":  # values are counted, whichever pixel they belong to
+        share = replaced_share(float(is_dark.mean()), float(is_black.mean()), reading)
+    else:
+        black = _all_channels(is_black)
+        share = replaced_share(float(dark.mean()), float(black.mean()), reading)
     balanced = pixels.copy()
     if share > 0 and dark.any() and not dark.all():
         candidates = np.flatnonzero(dark)
@@ -158,7 +162,7 @@ def prepare_face(
 
 
 def _all_channels(holds: np.ndarray) -> np.ndarray:
-    """Say of (N, 3) bool which rows hold in every channel."""
+    """Say of (N, 3) bool which rows hold in every channel, faster than `all(axis=1)`."""
     return holds[:, 0] & holds[:, 1] & holds[:, 2]
 
 
@@ -181,17 +185,3 @@ def replaced_share(dark_frac: float, black_frac: float, reading: Reading) -> flo
     if reading == "balanced":
         return 1 - black_frac / dark_frac
     return min(dark_frac / black_frac - 1, 1.0)
-
-
-def _dark_fractions(
-    pixels: np.ndarray,
-    dark: np.ndarray,
-    target: np.ndarray,
-    thresholds: Thresholds,
-    reading: Reading,
-) -> tuple[float, float]:
-    """Return the dark share of the source and the black share of the target."""
-    target_pixels = target.reshape(-1, 3)
-    if reading == "published":  # values, whichever pixel they belong to
-        return float((pixels < thresholds.lower).mean()), float((target_pixels == 0).mean())
-    return float(dark.mean()), float(_all_channels(target_pixels == 0).mean())

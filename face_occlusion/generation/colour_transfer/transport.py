@@ -10,10 +10,10 @@ import numpy as np
 
 
 def random_directions(rng: np.random.Generator, steps: int, batch: int) -> np.ndarray:
-    """Draw unit vectors, uniform on the sphere.
+    """Sample unit vectors, uniform on the sphere.
 
     Args:
-        rng: Source of the draw.
+        rng: Source of the samples.
         steps: Number of steps.
         batch: Number of directions averaged in a step.
 
@@ -25,13 +25,13 @@ def random_directions(rng: np.random.Generator, steps: int, batch: int) -> np.nd
 
 
 def random_frames(rng: np.random.Generator, steps: int, batch: int) -> np.ndarray:
-    """Draw unit vectors that come in orthogonal triples, each triple uniform.
+    """Sample unit vectors that come in orthogonal triples, each triple uniform.
 
     The first three of a step are orthonormal, so a step can move colours the whole way
     (Pitié, Kokaram & Dahyot 2007) where independent directions move them about a third of it.
 
     Args:
-        rng: Source of the draw.
+        rng: Source of the samples.
         steps: Number of steps.
         batch: Number of directions in a step; a last, incomplete triple is cut.
 
@@ -62,13 +62,6 @@ def stable_argsort(values: np.ndarray) -> np.ndarray:
     return keys & 0xFFFFFFFF
 
 
-def as_unit_floats(image: np.ndarray) -> np.ndarray:
-    """Copy colours to float32 in 0-1; uint8 is divided by 255, floats are only cast."""
-    if image.dtype == np.uint8:
-        return image.astype(np.float32) / np.float32(255)
-    return image.astype(np.float32)
-
-
 def sliced_transport(source: np.ndarray, target: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Move the colours of `target` onto those of `source`: sliced optimal transport.
 
@@ -78,8 +71,8 @@ def sliced_transport(source: np.ndarray, target: np.ndarray, directions: np.ndar
     Sorting is stable: ties, such as black background, keep their raster order.
 
     Args:
-        source: (H, W, 3) uint8, or float in 0-1: the colours wanted, the face.
-        target: (H, W, 3), likewise: the image that is recoloured, the hand; left unchanged.
+        source: (H, W, 3) uint8, the colours wanted: the face.
+        target: (H, W, 3) uint8, the image that is recoloured: the hand; left unchanged.
         directions: (steps, batch, 3) unit vectors.
 
     Returns:
@@ -94,8 +87,9 @@ def sliced_transport(source: np.ndarray, target: np.ndarray, directions: np.ndar
             f"source and target must share one (H, W, 3); got {source.shape}, {target.shape}"
         )
     check_directions(directions)
-    colours = as_unit_floats(target).reshape(-1, 3)
-    wanted = as_unit_floats(source).reshape(-1, 3)
+    wanted, colours = (
+        image.reshape(-1, 3).astype(np.float32) / np.float32(255) for image in (source, target)
+    )
     for batch in directions.astype(np.float32):
         wanted_along = np.sort(batch @ wanted.T, axis=1)  # (batch, N)
         along = batch @ colours.T

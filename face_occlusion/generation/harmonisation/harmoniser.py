@@ -3,7 +3,7 @@
 The change of colour is computed small (256 or 512 a side) and applied at full size, weighted by
 the soft alpha. Pixels with alpha 0 keep their bits, sizes are kept, the same input gives the same
 output. RainNet sees the composite; the colour statistics are one affine map of the occluder's
-colours, which also fits premultiplied ones, so that it can be applied before they are blended.
+colours, which also fits premultiplied ones, so that it is applied before they are blended.
 """
 
 from __future__ import annotations
@@ -59,74 +59,23 @@ class HarmonisationParams:
 class Harmoniser:
     """A harmonisation method, its checkpoint loaded once.
 
+    Colour statistics change the occluder before it is blended (`fit_layer`), RainNet the composite
+    (`fit_composite`); of either method the other function changes nothing.
+
     Args:
         params: The method and its settings.
-        device: Where RainNet runs; the others run on the CPU.
 
     Raises:
         ValueError: If the checkpoint is missing or is not a RainNet generator.
     """
 
-    def __init__(self, params: HarmonisationParams, device: str = "cpu") -> None:
+    def __init__(self, params: HarmonisationParams) -> None:
         self.params = params
         self.network: RainNet | None = None
         if params.method.startswith(RAINNET_PREFIX):
             from face_occlusion.generation.harmonisation.rainnet import load_rainnet
 
-            self.network = load_rainnet(Path(params.method.removeprefix(RAINNET_PREFIX)), device)
-
-    def __call__(self, composite: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-        """Harmonise one composite.
-
-        Args:
-            composite: (H, W, 3) uint8 RGB, occluder over face; left unchanged.
-            alpha: (H, W) the occluder's coverage, float in 0-1 or uint8 in 0-255. The statistics
-                and the network see it hard, cut at 0.5; the change is weighted by it.
-
-        Returns:
-            (H, W, 3) uint8 RGB. Equal to the composite where alpha is 0, and everywhere if the
-            foreground or the background is empty at the small size.
-
-        Raises:
-            ValueError: If sizes or types are others.
-        """
-        if composite.dtype != np.uint8 or composite.shape != (*alpha.shape, 3):
-            raise ValueError(
-                "composite must be (H, W, 3) uint8 with an alpha of its size; "
-                f"got {composite.shape} {composite.dtype} and {alpha.shape}"
-            )
-        if self.params.method == "none" or self.params.strength == 0:
-            return composite.copy()
-        return _apply(composite, alpha, self.colour_change(composite, alpha))
-
-    def colour_change(self, composite: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-        """Compute the change of the occluder's colours at the small size.
-
-        Args: as `__call__`.
-
-        Returns:
-            (size_px, size_px, 3) float32 in levels of 255, 0 far from the occluder.
-        """
-        side = self.params.size_px
-        small = cv2.resize(composite, (side, side), interpolation=cv2.INTER_AREA)
-        inside = _hard_mask(alpha, side)
-        change = np.zeros((side, side, 3), np.float32)
-        if not inside.any() or inside.all():
-            return change
-        if self.network is not None:
-            change = _network_change(self.network, small, inside)
-        else:
-            move = STATISTICS[self.params.method]
-            affine = statistics.affine_change(move, small, inside, ~inside)
-            if affine is not None:
-                change[inside] = small[inside] @ affine[:, :3].T + affine[:, 3]
-        change *= self.params.strength
-        return _extended(change, inside)
-
-    @property
-    def by_statistics(self) -> bool:
-        """Whether `fit_layer` can be used: the method is colour statistics, not a network."""
-        return self.params.method in STATISTICS
+            self.network = load_rainnet(Path(params.method.removeprefix(RAINNET_PREFIX)))
 
     def fit_layer(self, image: np.ndarray, layer: Layer) -> Layer:
         """Harmonise an occluder by statistics before it is blended, in its own window.
@@ -140,15 +89,59 @@ class Harmoniser:
 
         Returns:
             The occluder with other colours and the same coverage; `layer` itself if it covers
-            nothing by half, or everything around it.
+            nothing by half, or everything around it, or the method is not colour statistics.
         """
+        if self.params.method not in STATISTICS or self.params.strength == 0:
+            return layer
         scene, coverage = _sampled(image, layer, self.params.size_px)
         move = STATISTICS[self.params.method]
         affine = statistics.affine_change(move, scene, coverage >= HALF, coverage == 0)
-        if affine is None or self.params.strength == 0:
+        if affine is None:
             return layer
         moved = _moved(layer, self.params.strength * affine + np.eye(3, 4))
         return Layer(cv2.min(moved, three_channels(layer.alpha)), layer.alpha, layer.x, layer.y)
+
+    def fit_composite(self, composite: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        """Harmonise a composite by RainNet.
+
+        Args:
+            composite: (H, W, 3) uint8 RGB, occluder over face; left unchanged.
+            alpha: (H, W) uint8, the occluder's coverage. The network sees it hard, cut at one
+                half; the change is weighted by it.
+
+        Returns:
+            (H, W, 3) uint8 RGB, equal to the composite where alpha is 0; `composite` itself if
+            the method is not RainNet.
+
+        Raises:
+            ValueError: If sizes or types are others.
+        """
+        if composite.dtype != np.uint8 or composite.shape != (*alpha.shape, 3):
+            raise ValueError(
+                "composite must be (H, W, 3) uint8 with an alpha of its size; "
+                f"got {composite.shape} {composite.dtype} and {alpha.shape}"
+            )
+        if self.network is None or self.params.strength == 0 or not alpha.any():
+            return composite
+        return _apply(composite, alpha, self.colour_change(composite, alpha))
+
+    def colour_change(self, composite: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+        """Compute RainNet's change of the occluder's colours at the small size.
+
+        Args: as `fit_composite`.
+
+        Returns:
+            (size_px, size_px, 3) float32 in levels of 255, 0 far from the occluder, and
+            everywhere if foreground or background is empty at the small size.
+        """
+        side = self.params.size_px
+        small = cv2.resize(composite, (side, side), interpolation=cv2.INTER_AREA)
+        coverage = cv2.resize(alpha.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+        inside = coverage >= 127.5
+        if self.network is None or not inside.any() or inside.all():
+            return np.zeros((side, side, 3), np.float32)
+        change = _network_change(self.network, small, inside) * np.float32(self.params.strength)
+        return _extended(change, inside)
 
 
 @lru_cache(maxsize=4)
@@ -196,22 +189,8 @@ def _sampled(image: np.ndarray, layer: Layer, size_px: int) -> tuple[np.ndarray,
     return scene, coverage
 
 
-def _hard_mask(alpha: np.ndarray, side: int) -> np.ndarray:
-    """Return (side, side) bool: alpha averaged to the small size, cut at one half."""
-    small = cv2.resize(alpha.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
-    return small >= (127.5 if alpha.dtype == np.uint8 else 0.5)
-
-
 def _extended(change: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Smooth a change within its mask and extend it beyond, for pixels that are half covered.
-
-    Args:
-        change: (side, side, 3) float32.
-        inside: (side, side) bool, at least one True.
-
-    Returns:
-        (side, side, 3) float32, 0 beyond reach.
-    """
+    """Smooth a change (h, w, 3) within its mask and extend it to half covered pixels beyond."""
     padding = int(np.ceil(3 * REACH_PX))
     window = tuple(
         slice(max(0, used[0] - padding), used[-1] + 1 + padding)
@@ -231,12 +210,11 @@ def _network_change(network: RainNet, small: np.ndarray, inside: np.ndarray) -> 
     """Return (side, side, 3) float32: RainNet's output less its input, in levels, 0 outside."""
     import torch
 
-    device = next(network.parameters()).device
     with _one_thread(), torch.inference_mode():
-        image = torch.from_numpy(small).to(device).permute(2, 0, 1)[np.newaxis] / 127.5 - 1
-        mask = torch.from_numpy(inside).to(device)[np.newaxis, np.newaxis].float()
+        image = torch.from_numpy(small).permute(2, 0, 1)[np.newaxis] / 127.5 - 1
+        mask = torch.from_numpy(inside)[np.newaxis, np.newaxis].float()
         change = (network(image, mask) - image) * mask * 127.5
-    return change[0].permute(1, 2, 0).cpu().numpy()
+    return change[0].permute(1, 2, 0).numpy()
 
 
 @contextmanager
@@ -255,27 +233,18 @@ def _one_thread() -> Iterator[None]:
 def _apply(composite: np.ndarray, alpha: np.ndarray, change: np.ndarray) -> np.ndarray:
     """Add alpha x change, enlarged to the composite's size, where alpha is not 0."""
     harmonised = composite.copy()
-    rows, columns = (np.flatnonzero(alpha.any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return harmonised
-    top, left = int(rows[0]), int(columns[0])
-    window = np.s_[top : rows[-1] + 1, left : columns[-1] + 1]
+    left, top, width, height = cv2.boundingRect(alpha)
+    window = np.s_[top : top + height, left : left + width]
     scale_y, scale_x = change.shape[0] / alpha.shape[0], change.shape[1] / alpha.shape[1]
-    to_grid = np.array(
-        [
-            [scale_x, 0, (left + 0.5) * scale_x - 0.5],
-            [0, scale_y, (top + 0.5) * scale_y - 0.5],
-        ]
-    )
-    inner = alpha[window]
+    shift_x, shift_y = (left + 0.5) * scale_x - 0.5, (top + 0.5) * scale_y - 0.5
     full = cv2.warpAffine(
         change,
-        to_grid,
-        (inner.shape[1], inner.shape[0]),
+        np.array([[scale_x, 0, shift_x], [0, scale_y, shift_y]]),
+        (width, height),
         flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REPLICATE,
     )
-    share = inner.astype(np.float32) / np.float32(255 if alpha.dtype == np.uint8 else 1)
+    share = alpha[window].astype(np.float32) / np.float32(255)
     weighted = cv2.multiply(full, cv2.merge([share] * 3))
     harmonised[window] = cv2.add(composite[window], weighted, dtype=cv2.CV_8U)
     return harmonised

@@ -147,7 +147,13 @@ class RainNet(nn.Module):
         Raises:
             ValueError: If the sizes differ or are no multiples of 256.
         """
-        check_batch(image, mask)
+        batch, _, height, width = image.shape
+        if image.shape[1] != 3 or mask.shape != (batch, 1, height, width):
+            raise ValueError(
+                "image and mask must be (B, 3, H, W) and (B, 1, H, W); "
+                f"got {tuple(image.shape)} and {tuple(mask.shape)}"
+            )
+        check_side(height, width)
         first = _activate(self.model_layer0(image))
         second = _activate(self.model_layer1(first))
         third = _activate(self.model_layer2(second))
@@ -164,21 +170,6 @@ class RainNet(nn.Module):
     def composite(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Return the output inside the mask and the image outside; arguments as `forward`."""
         return self(image, mask) * mask + image * (1 - mask)
-
-
-def check_batch(image: torch.Tensor, mask: torch.Tensor) -> None:
-    """Check the sizes of a batch.
-
-    Raises:
-        ValueError: If they do not fit each other or the network.
-    """
-    height, width = image.shape[2:]
-    if image.shape[1] != 3 or mask.shape != (image.shape[0], 1, height, width):
-        raise ValueError(
-            "image and mask must be (B, 3, H, W) and (B, 1, H, W); "
-            f"got {tuple(image.shape)} and {tuple(mask.shape)}"
-        )
-    check_side(height, width)
 
 
 def check_side(height: int, width: int) -> None:
