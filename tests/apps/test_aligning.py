@@ -81,29 +81,25 @@ def test_no_detector_is_needed_where_all_is_given(photos, tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("spoil", "change", "message"),
     [
-        ({"by_hand": {"otto": POINTS}}, "landmarks of otto, which are not in"),
-        ({"size_px": 4}, "size must be at least 16"),
+        (None, {"by_hand": {"otto": POINTS}}, "landmarks of otto, which are not in"),
+        (None, {"size_px": 4}, "size must be at least 16"),
+        (lambda mask: mask.unlink(), {}, "masks: no mask of anna"),
+        (
+            lambda mask: mask.write_bytes(encode_png(ellipse(9, 9).astype(np.uint8))),
+            {},
+            r"anna\.png must have the size of .*140x160; got 9x9",
+        ),
     ],
 )
-def test_bad_input_is_named_and_nothing_remains(photos, tmp_path, change, message):
+def test_bad_input_is_named_and_nothing_remains(photos, tmp_path, spoil, change, message):
+    masks, out = tmp_path / "masks", tmp_path / "out"
+    if spoil:
+        spoil(masks / "anna.png")
     with pytest.raises(ValueError, match=message):
-        align_folder(photos, tmp_path / "out", **{"size_px": 32, "workers": 1} | change)
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_photograph_without_its_mask_is_named(photos, tmp_path):
-    (tmp_path / "masks" / "anna.png").unlink()
-    with pytest.raises(ValueError, match="masks: no mask of anna"):
-        align_folder(photos, tmp_path / "o", size_px=32, masks=tmp_path / "masks", workers=1)
-
-
-def test_a_mask_of_another_size_is_named(photos, tmp_path):
-    (tmp_path / "masks" / "anna.png").write_bytes(encode_png(ellipse(9, 9).astype(np.uint8)))
-    with pytest.raises(ValueError, match=r"anna\.png must have the size of .*140x160; got 9x9"):
-        align_folder(photos, tmp_path / "o", size_px=32, masks=tmp_path / "masks", workers=1)
-    assert not (tmp_path / "o").exists()
+        align_folder(photos, out, **{"size_px": 32, "workers": 1, "masks": masks} | change)
+    assert not out.exists()
 
 
 def test_the_command(photos, tmp_path):

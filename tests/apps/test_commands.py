@@ -10,12 +10,8 @@ from face_occlusion.core.imageset import ImageSet, write_image_set
 INFO = {"kind": "faces", "name": "wo", "sources": ["drawn here"]}
 
 
-@pytest.fixture
-def run():
-    def invoke(*arguments: object):
-        return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-    return invoke
+def run(*arguments: object):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 @pytest.fixture
@@ -26,7 +22,7 @@ def image_set(tmp_path) -> ImageSet:
     return write_image_set(tmp_path / "wo", samples, info=INFO, samples_per_shard=2)
 
 
-def test_look_writes_a_png(run, image_set, tmp_path, monkeypatch):
+def test_look_writes_a_png(image_set, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run("look", image_set.folder)
     assert result.exit_code == 0 and result.stdout == "wo.png: 5 of 5 samples\n"
@@ -41,13 +37,13 @@ def test_look_writes_a_png(run, image_set, tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("*.partial"))
 
 
-def test_look_at_an_absent_set(run, tmp_path):
+def test_look_at_an_absent_set(tmp_path):
     write_image_set(tmp_path / "cofw", [], info={**INFO, "absent": "no COFW here"})
     result = run("look", tmp_path / "cofw", "--out", tmp_path / "x.png")
     assert result.exit_code == 0 and "x.png: no COFW here" in result.stdout
 
 
-def test_unpack_then_pack_then_verify(run, image_set, tmp_path):
+def test_unpack_then_pack_then_verify(image_set, tmp_path):
     files, again = tmp_path / "files", tmp_path / "again"
     assert "files: 5 samples" in run("unpack", image_set.folder, files).stdout
     options = ["--samples-per-shard", 3, "--name", "mine", "--kind", "benchmark"]
@@ -61,7 +57,7 @@ def test_unpack_then_pack_then_verify(run, image_set, tmp_path):
     assert verified.stdout.count("as written") == 2
 
 
-def test_errors_reach_the_command_line_as_value_errors(run, image_set, tmp_path):
+def test_errors_reach_the_command_line_as_value_errors(image_set, tmp_path):
     shard = image_set.folder / "000001.tar"
     damaged = bytearray(shard.read_bytes())
     damaged[600] ^= 1
@@ -78,7 +74,7 @@ def test_errors_reach_the_command_line_as_value_errors(run, image_set, tmp_path)
         assert message in str(result.exception)
 
 
-def test_a_packed_set_states_its_licence_and_an_old_one_gets_a_card(run, image_set, tmp_path):
+def test_a_packed_set_states_its_licence_and_an_old_one_gets_a_card(image_set, tmp_path):
     files, mine = tmp_path / "files", tmp_path / "mine"
     run("unpack", image_set.folder, files)
     run("pack", files / "images", files / "masks", mine, "--licence", "CC BY 4.0, my lab")

@@ -186,11 +186,7 @@ def test_the_published_settings_are_a_preset(folder):
             "plain.jpg: the mask has no face pixel",
         ),
         (lambda f: (f / "faces/plain.jpg").write_bytes(b"no"), [], "plain.jpg"),
-        (
-            lambda f: Image.new("L", (5, 5), 1).save(f / "masks/plain.png"),
-            [],
-            "of the face's size",
-        ),
+        (lambda f: Image.new("L", (5, 5), 1).save(f / "masks/plain.png"), [], "of the face's size"),
         (lambda f: (f / "objects/disc.png").unlink(), [], "holds no image"),
         (
             lambda f: Image.new("RGBA", (5, 5)).save(f / "objects/disc.png"),

@@ -98,18 +98,15 @@ def audit_masks(
     probability = cross_validate(audited, trusted, params)
     scores = disputed_face(audited, probability)
     findings = rank_masks(audited.keys, scores, audited.faces, probability)
-    write_findings(out, image_set, part, findings, num, _how(params, references))
-    return findings
-
-
-def _how(params: AuditParams, references: Sequence[Path]) -> str:
     teachers = ["the other masks of the set"] if params.folds > 1 else []
     teachers += [f"the reference {path.name}" for path in references]
-    return (
-        f"Judged by a small network at {params.side_px} pixels that has learnt from "
-        f"{', '.join(teachers)}, never from the same face. Score: the share of the mask's face "
-        "that it disputes, counted the more the further from the edge."
+    how = (
+        f"Judged by a small network at {params.side_px} pixels that was trained on "
+        f"{', '.join(teachers)}, never on the same face. Score: the share of the mask's face "
+        "that it disputes, where pixels far from the edge count more."
     )
+    write_findings(out, image_set, part, findings, num, how)
+    return findings
 
 
 def disputed_face(samples: Samples, probability: np.ndarray) -> np.ndarray:
@@ -121,22 +118,17 @@ def disputed_face(samples: Samples, probability: np.ndarray) -> np.ndarray:
     """
     full = _DEPTH_FRAC * samples.faces.shape[1]
     scores = np.ones(len(samples))
-    for place, (face, odds) in enumerate(zip(samples.faces >= 128, probability, strict=True)):
+    for place, (face, predicted) in enumerate(zip(samples.faces >= 128, probability, strict=True)):
         framed = np.pad(face.astype(np.uint8), 1, mode="edge")  # the image's border is not an edge
         depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
         weight = np.where(face, np.minimum(depth, full), 0)
         if weight.any():
-            scores[place] = float((weight * (1 - odds)).sum() / weight.sum())
+            scores[place] = float((weight * (1 - predicted)).sum() / weight.sum())
     return scores
 
 
 def write_findings(
-    out: Path,
-    image_set: ImageSet,
-    part: str,
-    findings: Sequence[Finding],
-    num: int,
-    how: str,
+    out: Path, image_set: ImageSet, part: str, findings: Sequence[Finding], num: int, how: str
 ) -> None:
     """Write the findings, ranked, to a new folder, atomically.
 

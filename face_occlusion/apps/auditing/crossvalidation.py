@@ -70,13 +70,13 @@ def cross_validate(
     with tqdm(total=total, desc="train", unit="step", mininterval=0.5) as bar:
         for fold in range(params.folds):
             judged = np.flatnonzero(folds == fold)
-            seen = np.flatnonzero(~np.isin(groups, groups[judged]))
-            if not len(seen):
+            training = np.flatnonzero(~np.isin(groups, groups[judged]))
+            if not len(training):
                 raise ValueError(
                     f"nothing to train on: {params.folds} fold, and no reference shows other "
                     "faces; name one with --reference, or ask for more --folds"
                 )
-            network = _fit(everything, seen, params, fold, bar)
+            network = _fit(everything, training, params, fold, bar)
             probability[judged] = _predict(network, audited.images[judged])
     return probability
 
@@ -95,7 +95,7 @@ def assign_folds(groups: Sequence[str], params: AuditParams) -> np.ndarray:
 
 
 def _fit(
-    samples: Samples, seen: np.ndarray, params: AuditParams, fold: int, bar: tqdm
+    samples: Samples, training: np.ndarray, params: AuditParams, fold: int, bar: tqdm
 ) -> FaceFinder:
     rng = np.random.default_rng([fold, params.seed, 1])
     with torch.random.fork_rng(devices=[]):
@@ -106,7 +106,9 @@ def _fit(
         optimizer, _PEAK_RATE, total_steps=params.iterations
     )
     for _ in range(params.iterations):
-        sampled = sample_batch(samples, rng.choice(seen, params.batch_size), params.cover_prob, rng)
+        sampled = sample_batch(
+            samples, rng.choice(training, params.batch_size), params.cover_prob, rng
+        )
         images, faces, weights = map(torch.from_numpy, sampled)
         log_odds = network(images.permute(0, 3, 1, 2))
         loss = F.binary_cross_entropy_with_logits(log_odds, faces, weights)

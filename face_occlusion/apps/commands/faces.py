@@ -4,30 +4,28 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer import Argument, Option
 
 from face_occlusion.apps.commands.image_sets import Workers
 
 
 def occlude(
-    faces: Annotated[Path, typer.Option(help="folder of images: jpg, png, webp, tif, ...")],
-    masks: Annotated[Path, typer.Option(help="folder of masks, named like their images")],
+    faces: Annotated[Path, Option(help="folder of images: jpg, png, webp, tif, ...")],
+    masks: Annotated[Path, Option(help="folder of masks, named like their images")],
     occluders: Annotated[
-        Path,
-        typer.Option(
-            help="folder of RGBA files or of textures, or an image set (data/occluders/*)"
-        ),
+        Path, Option(help="folder of RGBA files or of textures, or an image set (data/occluders/*)")
     ],
-    out: Annotated[Path, typer.Option(help="new folder: images, masks, records")],
+    out: Annotated[Path, Option(help="new folder: images, masks, records")],
     method: Annotated[
         Literal["natocc", "randocc"],
-        typer.Option(help="natocc: cut-outs of hands or objects; randocc: textured random shapes"),
+        Option(help="natocc: cut-outs of hands or objects; randocc: textured random shapes"),
     ] = "natocc",
     occluder_masks: Annotated[
-        Path | None, typer.Option(help="folder of masks, if the occluders are plain images")
+        Path | None, Option(help="folder of masks, if the occluders are plain images")
     ] = None,
     hands: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--hands",
             help="the occluder files are hands, which reach for the face (an image set says so "
             "itself)",
@@ -35,41 +33,40 @@ def occlude(
     ] = False,
     preset: Annotated[
         Literal["paper", "published"],
-        typer.Option(help="published: sizes, opacity and colour transfer of the published code"),
+        Option(help="published: sizes, opacity and colour transfer of the published code"),
     ] = "paper",
     scale: Annotated[
         tuple[float, float] | None,
-        typer.Option(
+        Option(
             help="range of the occluder's size: square root of its area over the face's "
             "(default: 0.5 1)"
         ),
     ] = None,
     covered: Annotated[
         tuple[float, float] | None,
-        typer.Option(help="range of the covered share of the face (default: 0.05 0.5)"),
+        Option(help="range of the covered share of the face (default: 0.05 0.5)"),
     ] = None,
     colours: Annotated[
         str,
-        typer.Option(
+        Option(
             help="fit: hands take the face's colours, objects the colours around them; keep: "
             "unchanged; or a method: sot (hands); reinhard, mkl, rainnet:CHECKPOINT (objects)"
         ),
     ] = "fit",
     exact_background: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--exact-background",
             help="leave pixels that no occluder touches exactly as they are; writes PNG",
         ),
     ] = False,
     keep_classes: Annotated[
-        str | None,
-        typer.Option(help="masks are maps of class ids; these ids are the face, e.g. '1,2,4'"),
+        str | None, Option(help="masks are maps of class ids; these ids are the face, e.g. '1,2,4'")
     ] = None,
     occluded_class: Annotated[
-        int, typer.Option(help="with --keep-classes: id of the pixels that the occluder hides")
+        int, Option(help="with --keep-classes: id of the pixels that the occluder hides")
     ] = 0,
-    seed: Annotated[int, typer.Option(help="another seed gives other occlusions")] = 1,
+    seed: Annotated[int, Option(help="another seed gives other occlusions")] = 1,
     workers: Workers = None,
 ) -> None:
     """Put an occluder over every face of a folder, and update the masks.
@@ -125,17 +122,16 @@ def _parse_ids(text: str) -> tuple[int, ...]:
 
 
 def sheets(
-    faces: Annotated[Path, typer.Option(help="image set of faces")] = Path("data/faces/wo"),
+    faces: Annotated[Path, Option(help="image set of faces")] = Path("data/faces/wo"),
     occluders: Annotated[
-        Path, typer.Option(help="folder with the image sets hands, objects, textures")
+        Path, Option(help="folder with the image sets hands, objects, textures")
     ] = Path("data/occluders"),
-    out: Annotated[Path, typer.Option(help="folder for the PNG files")] = Path("sheets"),
-    num: Annotated[int, typer.Option(help="samples on each sheet")] = 24,
-    columns: Annotated[int, typer.Option(help="samples in a row")] = 4,
-    thumb_px: Annotated[int, typer.Option(help="side of each picture in pixels")] = 256,
+    out: Annotated[Path, Option(help="folder for the PNG files")] = Path("sheets"),
+    num: Annotated[int, Option(help="samples on each sheet")] = 24,
+    columns: Annotated[int, Option(help="samples in a row")] = 4,
+    thumb_px: Annotated[int, Option(help="side of each picture in pixels")] = 256,
     objects: Annotated[
-        str,
-        typer.Option(help="how objects are harmonised: fit, reinhard, mkl, rainnet:CHECKPOINT"),
+        str, Option(help="how objects are harmonised: fit, reinhard, mkl, rainnet:CHECKPOINT")
     ] = "fit",
 ) -> None:
     """Draw sheets that show variants of the generator side by side.
@@ -161,16 +157,16 @@ def sheets(
 
 
 def align(
-    photos: Annotated[Path, typer.Argument(help="folder of images: jpg, png, webp, tif, ...")],
-    out: Annotated[Path, typer.Argument(help="new folder: images, masks, alignment.json")],
+    photos: Annotated[Path, Argument(help="folder of images: jpg, png, webp, tif, ...")],
+    out: Annotated[Path, Argument(help="new folder: images, masks, alignment.json")],
     masks: Annotated[
-        Path | None, typer.Option(help="folder of face masks, named like their photographs")
+        Path | None, Option(help="folder of face masks, named like their photographs")
     ] = None,
     landmarks: Annotated[
         Path | None,
-        typer.Option(help="CSV or JSON of landmarks set by hand, used instead of detected ones"),
+        Option(help="CSV or JSON of landmarks set by hand, used instead of detected ones"),
     ] = None,
-    size: Annotated[int, typer.Option(help="side of the aligned images in pixels")] = 1024,
+    size: Annotated[int, Option(help="side of the aligned images in pixels")] = 1024,
     workers: Workers = None,
 ) -> None:
     """Cut the largest face out of every photograph and rotate it upright, as in FFHQ and CelebA-HQ.
@@ -198,30 +194,27 @@ def align(
 
 def train_rainnet(
     faces: Annotated[
-        Path,
-        typer.Argument(help="image set of photographs, e.g. data/faces/wo, or a file by --pack"),
+        Path, Argument(help="image set of photographs, e.g. data/faces/wo, or a file by --pack")
     ],
     cutouts: Annotated[
-        list[Path] | None,
-        typer.Argument(help="image sets of cut-outs, e.g. data/occluders/objects"),
+        list[Path] | None, Argument(help="image sets of cut-outs, e.g. data/occluders/objects")
     ] = None,
-    out: Annotated[Path, typer.Option(help="checkpoint to write")] = Path("rainnet.pth"),
-    size: Annotated[int, typer.Option(help="side of the training images, 256 or 512")] = 256,
+    out: Annotated[Path, Option(help="checkpoint to write")] = Path("rainnet.pth"),
+    size: Annotated[int, Option(help="side of the training images, 256 or 512")] = 256,
     width: Annotated[
-        int, typer.Option(help="channels after the first convolution; 64 as published")
+        int, Option(help="channels after the first convolution; 64 as published")
     ] = 64,
-    iterations: Annotated[int, typer.Option(help="training steps")] = 6000,
-    batch_size: Annotated[int, typer.Option(help="composites in a step")] = 32,
+    iterations: Annotated[int, Option(help="training steps")] = 6000,
+    batch_size: Annotated[int, Option(help="composites in a step")] = 32,
     learning_rate: Annotated[
-        float, typer.Option(help="initial learning rate of AdamW, decreasing to 0")
+        float, Option(help="initial learning rate of AdamW, decreasing to 0")
     ] = 5e-4,
-    seed: Annotated[int, typer.Option(help="seed of weights and composites")] = 1,
-    max_faces: Annotated[int, typer.Option(help="most photographs to hold in memory")] = 4096,
-    num_held_out: Annotated[int, typer.Option(help="composites to measure the errors on")] = 256,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
+    seed: Annotated[int, Option(help="seed of weights and composites")] = 1,
+    max_faces: Annotated[int, Option(help="most photographs to hold in memory")] = 4096,
+    num_held_out: Annotated[int, Option(help="composites to measure the errors on")] = 256,
+    device: Annotated[str, Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
     pack: Annotated[
-        Path | None,
-        typer.Option(help="instead of training, write the images to this .npz file"),
+        Path | None, Option(help="instead of training, write the images to this .npz file")
     ] = None,
 ) -> None:
     """Train RainNet, the network that adapts the colours of a cut-out to a photograph.

@@ -4,28 +4,25 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from typer import Argument, Option
 
-OneSet = Annotated[Path, typer.Argument(metavar="SET", help="folder of an image set")]
-Workers = Annotated[
-    int | None, typer.Option(help="number of processes (default: one per CPU core)")
-]
+OneSet = Annotated[Path, Argument(metavar="SET", help="folder of an image set")]
+Workers = Annotated[int | None, Option(help="number of processes (default: one per CPU core)")]
 
 
 def look(
     image_set: OneSet,
-    out: Annotated[
-        Path | None, typer.Option(help="PNG file to write (default: SET's name)")
-    ] = None,
-    num: Annotated[int, typer.Option(help="number of samples, evenly spaced in the set")] = 24,
+    out: Annotated[Path | None, Option(help="PNG file to write (default: SET's name)")] = None,
+    num: Annotated[int, Option(help="number of samples, evenly spaced in the set")] = 24,
     key: Annotated[
-        list[str] | None, typer.Option(help="show this sample instead; may be repeated")
+        list[str] | None, Option(help="show this sample instead; may be repeated")
     ] = None,
     largest: Annotated[
         str | None,
-        typer.Option(help="show the samples with the largest value of this field of the record"),
+        Option(help="show the samples with the largest value of this field of the record"),
     ] = None,
-    columns: Annotated[int, typer.Option(help="samples in a row")] = 6,
-    thumb_px: Annotated[int, typer.Option(help="side of each picture in pixels")] = 256,
+    columns: Annotated[int, Option(help="samples in a row")] = 6,
+    thumb_px: Annotated[int, Option(help="side of each picture in pixels")] = 256,
 ) -> None:
     """Draw a contact sheet: samples of a set with their masks and their records.
 
@@ -56,19 +53,19 @@ def look(
 
 
 def pack(
-    images: Annotated[Path, typer.Argument(help="folder of images: jpg, png, webp, tif, ...")],
-    masks: Annotated[Path, typer.Argument(help="folder of masks, named like their images")],
-    out: Annotated[Path, typer.Argument(help="new folder for the image set")],
-    name: Annotated[str | None, typer.Option(help="name of the set (default: OUT's name)")] = None,
+    images: Annotated[Path, Argument(help="folder of images: jpg, png, webp, tif, ...")],
+    masks: Annotated[Path, Argument(help="folder of masks, named like their images")],
+    out: Annotated[Path, Argument(help="new folder for the image set")],
+    name: Annotated[str | None, Option(help="name of the set (default: OUT's name)")] = None,
     kind: Annotated[
         Literal["faces", "benchmark"],
-        typer.Option(help="faces to train on, or a benchmark to evaluate on"),
+        Option(help="faces to train on, or a benchmark to evaluate on"),
     ] = "faces",
     licence: Annotated[
-        str | None, typer.Option(help="licence of the images, stated on the set's card")
+        str | None, Option(help="licence of the images, stated on the set's card")
     ] = None,
-    samples_per_shard: Annotated[int, typer.Option(help="images in one tar file")] = 256,
-    jpeg_quality: Annotated[int, typer.Option(help="quality of images that are not JPEG yet")] = 95,
+    samples_per_shard: Annotated[int, Option(help="images in one tar file")] = 256,
+    jpeg_quality: Annotated[int, Option(help="quality of images that are not JPEG yet")] = 95,
 ) -> None:
     """Pack your images and face masks into a set that training and evaluation read.
 
@@ -101,7 +98,7 @@ def pack(
 
 def unpack(
     image_set: OneSet,
-    out: Annotated[Path, typer.Argument(help="new folder for images/, masks/, records/")],
+    out: Annotated[Path, Argument(help="new folder for images/, masks/, records/")],
 ) -> None:
     """Write the samples of an image set as files that any program opens.
 
@@ -122,13 +119,13 @@ def unpack(
 
 def verify(
     image_sets: Annotated[
-        list[Path] | None, typer.Argument(metavar="SET", help="folders of image sets")
+        list[Path] | None, Argument(metavar="SET", help="folders of image sets")
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="DVC's cache to check too, usually .dvc/cache")
+        Path | None, Option(help="DVC's cache to check too, usually .dvc/cache")
     ] = None,
     lock: Annotated[
-        Path, typer.Option(help="names the outputs that the objects in the cache belong to")
+        Path, Option(help="names the outputs that the objects in the cache belong to")
     ] = Path("dvc.lock"),
 ) -> None:
     """Check that image sets, and DVC's cache, still hold what was written.
@@ -153,8 +150,8 @@ def verify(
         typer.echo(f"{folder}: {len(opened)} samples in {len(opened.shards)} shards, as written")
     if cache is not None:
         count, damaged = find_damaged(cache, lock)
-        for item in damaged:
-            typer.echo(f"damaged: {item.path} ({item.output or f'of no output in {lock}'})")
+        for path, output in damaged.items():
+            typer.echo(f"damaged: {path} ({output or f'of no output in {lock}'})")
         if damaged:
             raise ValueError(
                 f"{cache}: {len(damaged)} of {count} objects are not what their names say; delete "
@@ -163,9 +160,7 @@ def verify(
         typer.echo(f"{cache}: {count} objects, as their names say")
 
 
-def card(
-    image_sets: Annotated[list[Path], typer.Argument(metavar="SET", help="image sets")],
-) -> None:
+def card(image_sets: Annotated[list[Path], Argument(metavar="SET", help="image sets")]) -> None:
     """Write README.md and croissant.json of image sets again, from their index.
 
     Every new set gets both when it is written: what it holds, where it comes from and under
@@ -185,11 +180,11 @@ def card(
 
 
 def overlap(
-    image_sets: Annotated[list[Path], typer.Argument(metavar="SET SET", help="image sets")],
+    image_sets: Annotated[list[Path], Argument(metavar="SET SET", help="image sets")],
     max_bits: Annotated[
-        int, typer.Option(help="list pairs whose hashes differ in at most this many of 256 bits")
+        int, Option(help="list pairs whose hashes differ in at most this many of 256 bits")
     ] = 48,
-    show: Annotated[int, typer.Option(help="pairs to list for each two sets")] = 20,
+    show: Annotated[int, Option(help="pairs to list for each two sets")] = 20,
     workers: Workers = None,
 ) -> None:
     """List images of several sets that seem to show the same photograph, closest first.
@@ -219,29 +214,27 @@ def overlap(
 
 
 def audit(
-    image_set: Annotated[Path, typer.Argument(metavar="SET", help="image set of faces")],
-    out: Annotated[Path, typer.Option(help="new folder for page and LabelMe project")] = Path(
-        "audit"
-    ),
+    image_set: Annotated[Path, Argument(metavar="SET", help="image set of faces")],
+    out: Annotated[Path, Option(help="new folder for page and LabelMe project")] = Path("audit"),
     part: Annotated[
-        str, typer.Option(help="masks to judge: png, or original.png for the uncorrected ones")
+        str, Option(help="masks to judge: png, or original.png for the uncorrected ones")
     ] = "png",
     reference: Annotated[
         list[Path] | None,
-        typer.Option(help="set of faces with good masks to learn from; may be repeated"),
+        Option(help="set of faces with good masks to learn from; may be repeated"),
     ] = None,
-    num: Annotated[int, typer.Option(help="number of masks to show")] = 100,
+    num: Annotated[int, Option(help="number of masks to show")] = 100,
     folds: Annotated[
         int,
-        typer.Option(
+        Option(
             help="networks to train, each judging the fold it did not see; 1: train on the "
             "references only"
         ),
     ] = 3,
     iterations: Annotated[
-        int, typer.Option(help="training steps of each network, 16 faces a step")
+        int, Option(help="training steps of each network, 16 faces a step")
     ] = 900,
-    seed: Annotated[int, typer.Option(help="the same seed gives the same ranking")] = 0,
+    seed: Annotated[int, Option(help="the same seed gives the same ranking")] = 0,
 ) -> None:
     """Rank masks that probably include something that is not face, worst first.
 

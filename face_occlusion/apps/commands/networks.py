@@ -4,34 +4,34 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from typer import Argument, Option
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="a run's folder, or its name in models/")]
+Run = Annotated[Path, Argument(metavar="RUN", help="a run's folder, or its name in models/")]
 Which = Annotated[
-    Literal["last", "best"],
-    typer.Option(help="checkpoint: the last one, or the one selected on RealOcc"),
+    Literal["last", "best"], Option(help="checkpoint: the last one, or the one selected on RealOcc")
 ]
 
 
 def predict(
     run: Run,
     photos: Annotated[
-        list[Path], typer.Argument(metavar="PHOTO", help="image files, or folders of them")
+        list[Path], Argument(metavar="PHOTO", help="image files, or folders of them")
     ],
-    out: Annotated[Path, typer.Option(help="new folder for the predictions")] = Path("predictions"),
+    out: Annotated[Path, Option(help="new folder for the predictions")] = Path("predictions"),
     align: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--align",
             help="detect the faces and predict each in its FFHQ square (needs the extra "
             "`align`); a photo without a detected face is predicted whole",
         ),
     ] = False,
     tta: Annotated[
-        bool, typer.Option("--tta", help="average 12 views: 6 scales and their mirror images")
+        bool, Option("--tta", help="average 12 views: 6 scales and their mirror images")
     ] = False,
     which: Which = "last",
-    threshold: Annotated[float, typer.Option(help="probability from which a pixel is face")] = 0.5,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    threshold: Annotated[float, Option(help="probability from which a pixel is face")] = 0.5,
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
 ) -> None:
     """Segment the visible face in photographs.
 
@@ -77,13 +77,13 @@ def export(
     run: Run,
     out: Annotated[
         Path | None,
-        typer.Option(help="file to write, NAME.onnx (default: RUN.onnx); its card is NAME.md"),
+        Option(help="file to write, NAME.onnx (default: RUN.onnx); its card is NAME.md"),
     ] = None,
     size: Annotated[
         tuple[int, int] | None,
-        typer.Option(help="height and width of its input (default: the training's square)"),
+        Option(help="height and width of its input (default: the training's square)"),
     ] = None,
-    batch: Annotated[int, typer.Option(help="images in one call")] = 1,
+    batch: Annotated[int, Option(help="images in one call")] = 1,
     which: Which = "last",
 ) -> None:
     """Write a run as an ONNX file with a model card.

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Option
 
 Targets = Annotated[
     list[str] | None,
-    typer.Argument(
+    Argument(
         metavar="STAGE",
         help="stages or groups of stages (train), with everything they need (default: all)",
     ),
@@ -18,10 +19,10 @@ Targets = Annotated[
 def plan(
     targets: Targets = None,
     jobs: Annotated[
-        int, typer.Option("--jobs", "-j", min=1, help="stages that run at the same time")
+        int, Option("--jobs", "-j", min=1, help="stages that run at the same time")
     ] = 1,
-    each: Annotated[bool, typer.Option("--each", help="one row per stage, not per group")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON instead of a table")] = False,
+    each: Annotated[bool, Option("--each", help="one row per stage, not per group")] = False,
+    as_json: Annotated[bool, Option("--json", help="print JSON instead of a table")] = False,
 ) -> None:
     """Say what `dvc repro` or `face-occlusion run` would run and what it would cost.
 
@@ -49,31 +50,26 @@ def run(
     targets: Targets = None,
     jobs: Annotated[
         int | None,
-        typer.Option(
-            "--jobs", "-j", help="stages at the same time (default: one per GPU share, else 1)"
-        ),
+        Option("--jobs", "-j", help="stages at the same time (default: one per GPU share, else 1)"),
     ] = None,
-    gpus: Annotated[
-        str, typer.Option(help="GPUs to use, as in CUDA_VISIBLE_DEVICES: 0,1,2,3")
-    ] = "",
+    gpus: Annotated[str, Option(help="GPUs to use, as in CUDA_VISIBLE_DEVICES: 0,1,2,3")] = "",
     gpus_per_job: Annotated[
-        int, typer.Option(help="GPUs of each job; a training uses all GPUs of its job")
+        int, Option(help="GPUs of each job; a training uses all GPUs of its job")
     ] = 1,
     ray: Annotated[
-        str, typer.Option(help="address of a Ray cluster (auto, ray://HOST:10001) to run on")
+        str, Option(help="address of a Ray cluster (auto, ray://HOST:10001) to run on")
     ] = "",
     remote: Annotated[
-        str, typer.Option(help="with --ray: DVC remote through which inputs and results travel")
+        str, Option(help="with --ray: DVC remote through which inputs and results travel")
     ] = "",
     ray_stages: Annotated[
-        str, typer.Option(help="with --ray: groups of stages that run on the cluster")
+        str, Option(help="with --ray: groups of stages that run on the cluster")
     ] = "train,evaluate",
     clone_from: Annotated[
-        str,
-        typer.Option(help="with --ray: repository to clone there (default: origin of this clone)"),
+        str, Option(help="with --ray: repository to clone there (default: origin of this clone)")
     ] = "",
     clones: Annotated[
-        str, typer.Option(help="with --ray: folder for the clones on each machine")
+        str, Option(help="with --ray: folder for the clones on each machine")
     ] = "~/.cache/face-occlusion/clones",
 ) -> None:
     """Run what `dvc repro` would run, several stages at the same time.
@@ -118,9 +114,9 @@ def _split(names: str) -> list[str]:
 
 
 def profile(
-    name: Annotated[str, typer.Argument(help="miniature, small or paper")],
+    name: Annotated[str, Argument(help="miniature, small or paper")],
     force: Annotated[
-        bool, typer.Option("--force", help="replace a params.yaml that was edited by hand")
+        bool, Option("--force", help="replace a params.yaml that was edited by hand")
     ] = False,
 ) -> None:
     """Write the parameters of a profile to params.yaml.
@@ -140,15 +136,15 @@ def profile(
 def fetch(
     sources: Annotated[
         list[str] | None,
-        typer.Argument(metavar="SOURCE", help="keys of `sources` in params.yaml (default: all)"),
+        Argument(metavar="SOURCE", help="keys of `sources` in params.yaml (default: all)"),
     ] = None,
     list_only: Annotated[
-        bool, typer.Option("--list", help="only list the files, download nothing")
+        bool, Option("--list", help="only list the files, download nothing")
     ] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="also compare the checksums of the files that are there")
+        bool, Option("--check", help="also compare the checksums of the files that are there")
     ] = False,
-    params: Annotated[Path, typer.Option(help="the parameter file")] = Path("params.yaml"),
+    params: Annotated[Path, Option(help="the parameter file")] = Path("params.yaml"),
 ) -> None:
     """Download the files of the profile's releases into `download.archives_dir`.
 

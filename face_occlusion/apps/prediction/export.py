@@ -146,40 +146,20 @@ def model_card(
         folder / "card.json", "no such file; a run's folder is written by the train stage"
     )
     sources = _sources(card)
-    num, height, width, _ = exported.shape
     text = page_template("model_card.md").render(
-        run=card.get("run", folder.name),
-        file=exported.path.name,
-        num_bytes=exported.num_bytes,
-        difference=exported.difference,
+        folder=folder,
+        card=card,
+        combination=card.get("combination", {}),
+        exported=exported,
         input=INPUT,
         output=OUTPUT,
-        num=num,
-        height=height,
-        width=width,
         input_px=input_px,
         miniature=sources and all(source.get("origin") == "miniature" for source in sources),
-        about=_about(card, which),
         scores=scores,
         which=which,
         sources=[{"licence_url": None, **source} for source in sources],
     )
     return f"{text}\n"
-
-
-def _about(card: Mapping[str, Any], which: str) -> dict[str, Any]:
-    """Say what the network is and what it was trained on, by heading."""
-    combination = card.get("combination", {})
-    counts = card.get("counts", {})
-    images = ", ".join(f"{num} of {name}" for name, num in counts.items() if name != "total")
-    return {
-        "network": f"{card.get('model')}, {card.get('num_parameters', 0):,} parameters",
-        "checkpoint": {"last": "the last", "best": "the one selected on RealOcc"}[which],
-        "images": f"{combination.get('title')}, masks {combination.get('masks')}: {images}",
-        "initial weights": card.get("initial_weights"),
-        "iterations": f"{card.get('iterations')}, {card.get('samples_seen')} images seen",
-        "seed": card.get("seed"),
-    }
 
 
 def _sources(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:

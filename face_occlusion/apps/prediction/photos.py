@@ -11,6 +11,8 @@ from face_occlusion.apps.folders import NOT_READ, SUFFIXES
 
 _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
 
+_LOOKED_FOR = f"looked for {', '.join(SUFFIXES)}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Photo:
@@ -45,7 +47,7 @@ def find_photos(sources: Sequence[Path], out: Path | None = None) -> list[Photo]
     """
     found = dict.fromkeys(found for source in sources for found in _photos_of(source, out))
     if not any(photo.path.suffix.lower() in SUFFIXES for photo, _ in found):
-        raise ValueError(f"no image in {', '.join(map(str, sources))}; {_looked_for()}")
+        raise ValueError(f"no image in {', '.join(map(str, sources))}; {_LOOKED_FOR}")
     return _unique_names(list(found))
 
 
@@ -70,7 +72,7 @@ def _photos_of(source: Path, out: Path | None) -> Iterator[tuple[Photo, str]]:
     if not source.is_file():
         raise ValueError(f"{source}: no such file or folder")
     if source.suffix.lower() not in (*SUFFIXES, *NOT_READ):
-        raise ValueError(f"{source}: not an image; {_looked_for()}")
+        raise ValueError(f"{source}: not an image; {_LOOKED_FOR}")
     yield _photo(source, Path(source.name)), source.resolve().parent.name
 
 
@@ -106,7 +108,3 @@ def _longer_name(
     if len({other.path.suffix for other, _ in namesakes}) == len(namesakes):
         return PurePosixPath(f"{photo.name}{photo.path.suffix}")
     return PurePosixPath(folder) / photo.name
-
-
-def _looked_for() -> str:
-    return f"looked for {', '.join(SUFFIXES)}"

@@ -72,9 +72,7 @@ class CompositeSource:
         shift_x, shift_y = ((1 - zoom) * self._uniform(batch, -1, 1) for _ in range(2))
         mirror = torch.sign(self._uniform(batch, -1, 1) + 1e-9)
         nothing = torch.zeros_like(zoom)
-        rows = [torch.stack([zoom * mirror, nothing, shift_x], 1)]
-        rows.append(torch.stack([nothing, zoom, shift_y], 1))
-        return torch.stack(rows, 1)
+        return _matrices(zoom * mirror, nothing, shift_x, nothing, zoom, shift_y)
 
     def _placements(self, batch: int) -> torch.Tensor:
         """Sample (B, 2, 3) places of cut-outs: any angle, shrunk, centre inside the image."""
@@ -82,9 +80,8 @@ class CompositeSource:
         angle = self._uniform(batch, -math.pi, math.pi)
         shift_x, shift_y = (self._uniform(batch, -0.6, 0.6) for _ in range(2))
         cos, sin = torch.cos(angle) / size, torch.sin(angle) / size
-        rows = [torch.stack([cos, -sin, -(cos * shift_x - sin * shift_y)], 1)]
-        rows.append(torch.stack([sin, cos, -(sin * shift_x + cos * shift_y)], 1))
-        return torch.stack(rows, 1)
+        back_x, back_y = sin * shift_y - cos * shift_x, -(sin * shift_x + cos * shift_y)
+        return _matrices(cos, -sin, back_x, sin, cos, back_y)
 
 
 # Gamma, brightness, contrast, saturation, temperature, tint: exponents of a factor, so that 0
@@ -115,6 +112,11 @@ def recolour(image: torch.Tensor, settings: torch.Tensor) -> torch.Tensor:
         [luma, cos * in_phase - sin * quadrature, sin * in_phase + cos * quadrature], dim=1
     )
     return torch.einsum("ij,bjhw->bihw", torch.linalg.inv(to_yiq), turned).clamp(0, 1)
+
+
+def _matrices(*entries: torch.Tensor) -> torch.Tensor:
+    """Return (B, 2, 3) matrices of six (B,) entries, row by row."""
+    return torch.stack(entries, 1).reshape(-1, 2, 3)
 
 
 def _planes(images: np.ndarray, device: torch.device) -> torch.Tensor:

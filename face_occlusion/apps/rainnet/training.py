@@ -27,8 +27,6 @@ GRADIENT_NORM = 1.0
 LOG_POINTS = 100
 BEST_STRENGTHS = {"mkl": 0.75, "reinhard": 0.5}  # measured by bench.generation_quality
 
-Harmonise = Callable[[Composites], torch.Tensor]
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingParams:
@@ -84,7 +82,7 @@ def train_rainnet(
         "training": {"faces": len(training.faces), "cutouts": len(training.cutouts)},
         "held_out": {"faces": len(held_out.faces), "cutouts": len(held_out.cutouts)},
         "seconds": round(seconds, 1),
-        "device": _device_name(torch.device(device)),
+        "device": torch.cuda.get_device_name(device) if "cuda" in str(device) else str(device),
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -172,7 +170,7 @@ def evaluate(
     composites (as in iHarmony4).
     """
     source = CompositeSource(images, HELD_OUT_SEED, device)
-    methods: dict[str, Harmonise] = {
+    methods: dict[str, Callable[[Composites], torch.Tensor]] = {
         "input": lambda batch: batch.image,
         "mkl": lambda batch: by_statistics(batch, statistics.mkl, BEST_STRENGTHS["mkl"]),
         "reinhard": lambda batch: by_statistics(
@@ -219,10 +217,6 @@ def by_statistics(batch: Composites, move: statistics.Move, strength: float) -> 
             change = strength * (pixels[inside] @ affine[:, :3].T + affine[:, 3])
             output[i][:, mask] += torch.from_numpy(change.T / 127.5).to(output)
     return output.clamp(-1, 1)
-
-
-def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def error_table(card: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -150,15 +151,15 @@ def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def save_images(images: TrainingImages, path: Path) -> None:
     """Write images atomically to one `.npz` file: faces as JPEG, cut-outs as PNG."""
-    encoded = {
-        f"faces/{key}": encode_jpeg(face, JPEG_QUALITY)
+    arrays: dict[str, Any] = {
+        f"faces/{key}": np.frombuffer(encode_jpeg(face, JPEG_QUALITY), np.uint8)
         for key, face in zip(images.face_keys, images.faces, strict=True)
     } | {
-        f"cutouts/{key}": encode_rgba(cutout)
+        f"cutouts/{key}": np.frombuffer(encode_rgba(cutout), np.uint8)
         for key, cutout in zip(images.cutout_keys, images.cutouts, strict=True)
     }
     with atomic_path(path) as partial, partial.open("wb") as file:
-        np.savez(file, **{name: np.frombuffer(data, np.uint8) for name, data in encoded.items()})
+        np.savez(file, **arrays)
 
 
 def load_images(path: Path) -> TrainingImages:

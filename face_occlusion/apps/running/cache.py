@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
@@ -19,23 +18,14 @@ from face_occlusion.core.parallel import num_workers
 from face_occlusion.core.params import read_yaml
 
 
-@dataclass(frozen=True, kw_only=True)
-class DamagedObject:
-    """An object of the cache whose content does not match the hash in its name."""
-
-    path: Path
-    # The output of dvc.lock that it belongs to, with the file's path in it; None if it belongs to
-    # another version of the pipeline.
-    output: str | None
-
-
-def find_damaged(cache: Path, lock: Path) -> tuple[int, list[DamagedObject]]:
+def find_damaged(cache: Path, lock: Path) -> tuple[int, dict[Path, str | None]]:
     """Hash every object of a DVC cache and compare it with its name.
 
     `lock` is the `dvc.lock` that names the outputs of the objects; it may be missing.
 
     Returns:
-        The number of objects, and those that are damaged, sorted by path.
+        The number of objects, and for each damaged one the output of dvc.lock with the file's path
+        in it; None if it belongs to another version of the pipeline.
 
     Raises:
         ValueError: If the folder is not a cache.
@@ -49,12 +39,8 @@ def find_damaged(cache: Path, lock: Path) -> tuple[int, list[DamagedObject]]:
     with ThreadPoolExecutor(num_workers()) as pool:
         whole = list(tqdm(pool.map(_is_whole, objects), total=len(objects), desc="cache"))
     damaged = [path for path, good in zip(objects, whole, strict=True) if not good]
-    if not damaged:
-        return len(objects), []
-    outputs = dict(_outputs(lock, root))
-    return len(objects), [
-        DamagedObject(path=path, output=outputs.get(_name(path))) for path in damaged
-    ]
+    outputs = dict(_outputs(lock, root)) if damaged else {}
+    return len(objects), {path: outputs.get(_name(path)) for path in damaged}
 
 
 def _name(path: Path) -> str:

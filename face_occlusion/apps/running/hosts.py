@@ -1,6 +1,6 @@
 """Run stages on a Ray cluster: one task each, with inputs and results through a DVC remote.
 
-As a program it exchanges one stage's data with the remote, in a process of its own because DVC
+As a program it exchanges one stage's data with the remote, in a separate process because DVC
 blocks while it waits for its lock: `python -m face_occlusion.apps.running.hosts send STAGE REMOTE`
 pushes what the stage reads, `... receive STAGE REMOTE` takes its results.
 """

@@ -75,7 +75,8 @@ def draw_grid(
     """Arrange pictures with their texts in rows under a title; (H, W, 3) uint8 RGB."""
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     step = MARGIN_PX + max((cell.picture.shape[1] for cell in cells), default=0)
-    widest = max([_font(TITLE_PX).getlength(title), *map(_line_width, legend)])
+    line_px = [_font().getlength("".join(text for text, _ in line)) for line in legend]
+    widest = max([_font(TITLE_PX).getlength(title), *line_px])
     width = MARGIN_PX + max(min(columns, len(cells)) * step, int(widest) + MARGIN_PX)
     head_px = MARGIN_PX + TITLE_PX + 8 + LINE_PX * len(legend) + MARGIN_PX
     picture_px = [max(cell.picture.shape[0] for cell in row) for row in rows]
@@ -249,10 +250,6 @@ def _font(size_px: int = TEXT_PX, name: str = "DejaVuSansMono.ttf") -> ImageFont
 
 def _bold() -> ImageFont.FreeTypeFont:
     return _font(name="DejaVuSansMono-Bold.ttf")
-
-
-def _line_width(line: Line) -> float:
-    return sum(_font().getlength(text) for text, _ in line)
 
 
 def _write(draw: ImageDraw.ImageDraw, left_top: tuple[int, int], lines: Sequence[Line]) -> None:

@@ -81,17 +81,16 @@ def test_a_file_that_differs_is_not_written(made, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("size", "batch", "said"),
-    [((48, 32), 1, "multiples of 32; got 48 32"), ((32, 32), 0, "--batch")],
+    ("name", "size", "batch", "said"),
+    [
+        ("net.onnx", (48, 32), 1, "multiples of 32; got 48 32"),
+        ("net.onnx", (32, 32), 0, "--batch"),
+        ("net.md", (32, 32), 1, r"--out must end in \.onnx.*net\.md"),  # its card would be net.md
+    ],
 )
-def test_bad_options_are_named(run: Path, tmp_path, size, batch, said):
+def test_bad_options_are_named(run: Path, tmp_path, name, size, batch, said):
     with pytest.raises(ValueError, match=said):
-        export_onnx(load_model(run), tmp_path / "net.onnx", size, batch)
-
-
-def test_a_file_that_its_card_would_overwrite_is_refused(run: Path, tmp_path):
-    with pytest.raises(ValueError, match=r"--out must end in \.onnx.*net\.md"):
-        export_onnx(load_model(run), tmp_path / "net.md", (32, 32), 1)
+        export_onnx(load_model(run), tmp_path / name, size, batch)
 
 
 def test_a_missing_package_names_the_extra(run: Path, tmp_path, monkeypatch):

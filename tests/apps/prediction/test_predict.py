@@ -94,14 +94,15 @@ def test_predictions_equal_the_network_and_one_bad_photo_stops_nothing(run: Path
     assert (out / "labelme/sub" / back).resolve() == (tmp_path / "in/sub/tall.jpg").resolve()
 
 
-def test_a_folder_in_use_is_refused_and_kept(run: Path, tmp_path):
-    put(tmp_path / "a.jpg", 40, 40)
+@pytest.mark.parametrize(
+    ("out", "said"), [("out", "not empty"), ("a.jpg", r"a\.jpg: a file; name a new folder")]
+)
+def test_an_output_in_use_is_refused_and_kept(run: Path, tmp_path, out, said):
+    photo = put(tmp_path / "a.jpg", 40, 40)
     (tmp_path / "out").mkdir()
     (tmp_path / "out/mine.txt").write_text("mine")
-    with pytest.raises(ValueError, match="not empty"):
-        predict_photos(
-            load_model(run), find_photos([tmp_path / "a.jpg"]), tmp_path / "out", PredictOptions()
-        )
+    with pytest.raises(ValueError, match=said):
+        predict_photos(load_model(run), find_photos([photo]), tmp_path / out, PredictOptions())
     assert (tmp_path / "out/mine.txt").read_text() == "mine"
 
 
@@ -155,12 +156,6 @@ def test_an_interrupted_prediction_goes_on_to_the_same_files(run: Path, tmp_path
     at_once = tmp_path / "at_once"  # as deep: files hold relative paths
     assert predict_photos(whole, photos, at_once, options) == results
     assert files_of(out) == files_of(at_once)
-
-
-def test_a_file_is_no_folder_for_predictions(run: Path, tmp_path):
-    photo = put(tmp_path / "a.jpg", 40, 40)
-    with pytest.raises(ValueError, match=r"a\.jpg: a file; name a new folder"):
-        predict_photos(load_model(run), find_photos([photo]), photo, PredictOptions())
 
 
 def test_the_page_says_how_faces_were_seen():

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -53,18 +54,41 @@ stages:
     outs: [last.txt]
 """
 
+PATIENCE = 60.0  # seconds, on a busy machine
+
+
+def wait_for(condition, what):
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs; one that is dead and not yet waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def user_environment() -> dict[str, str]:
+    """Return the variables of a user's shell; those of Ray are each test's own."""
+    kept = {name: os.environ[name] for name in os.environ if not name.startswith("RAY_")}
+    return kept | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "OMP_NUM_THREADS": "1",
+    }
+
 
 class Project:
     """A folder with the pipeline, and commands in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.environment = os.environ | {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "OMP_NUM_THREADS": "1",
-        }
+        self.environment = user_environment()
 
     def set_up(self) -> None:
         (self.folder / "step.py").write_text(STEP)

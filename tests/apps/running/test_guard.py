@@ -5,11 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
 from face_occlusion.apps.running import guard
+from tests.apps.running.conftest import is_alive, wait_for
 
 GUARD = [sys.executable, "-I", guard.__file__]
 
@@ -48,18 +48,8 @@ def start():
         process.stdout.close()
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def gone(pids, within=20.0):
-    deadline = time.monotonic() + within
-    while any(map(is_alive, pids)) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not any(map(is_alive, pids))
+def assert_gone(pids):
+    wait_for(lambda: not any(map(is_alive, pids)), f"{pids} are gone")
 
 
 @pytest.mark.parametrize("status", [0, 7])
@@ -72,38 +62,38 @@ def test_the_status_is_passed_on(status):
 def test_what_outlives_the_command_is_ended(start):
     process, pids = start("quick")
     assert process.wait(timeout=20) == 0
-    assert gone(pids)
+    assert_gone(pids)
 
 
 def test_kill_9_of_the_command_ends_its_children(start):
     process, (parent, child) = start()
     os.kill(parent, signal.SIGKILL)
     assert process.wait(timeout=20) == 128 + signal.SIGKILL
-    assert gone([child])
+    assert_gone([child])
 
 
 def test_a_closed_pipe_ends_the_group(start):
     process, pids = start()
     process.stdin.close()
     assert process.wait(timeout=20) == 128 + signal.SIGTERM
-    assert gone(pids)
+    assert_gone(pids)
 
 
 def test_after_its_time_a_stubborn_group_is_killed(start):
     process, pids = start("stubborn", seconds=0.5)
     process.stdin.close()
     assert process.wait(timeout=20) == 128 + signal.SIGKILL
-    assert gone(pids)
+    assert_gone(pids)
 
 
 def test_the_first_signal_is_passed_on_and_the_second_kills(start):
     process, (parent, child) = start("stubborn")
     process.send_signal(signal.SIGTERM)
-    assert gone([child])  # the group got it
+    assert_gone([child])  # the group got it
     assert is_alive(parent)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=20) == 128 + signal.SIGKILL
-    assert gone([parent])
+    assert_gone([parent])
 
 
 def test_a_second_signal_kills_what_outlives_the_command(start):
@@ -113,4 +103,4 @@ def test_a_second_signal_kills_what_outlives_the_command(start):
         process.send_signal(signal.SIGTERM)
         time.sleep(0.5)  # two at once could arrive as one
     assert process.wait(timeout=20) == 0
-    assert gone([child])
+    assert_gone([child])

@@ -23,8 +23,7 @@ from face_occlusion.apps.running.hosts import Hosts
 from face_occlusion.apps.running.jobs import make_slots
 from face_occlusion.apps.running.run import run_pipeline
 from face_occlusion.core.stage import read_times
-from tests.apps.running.test_run import is_alive, wait_for
-from tests.conftest import ROOT
+from tests.apps.running.conftest import PATIENCE, is_alive, user_environment, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -167,9 +166,6 @@ def test_an_address_where_nobody_listens_is_named_at_once(project, lab, monkeypa
             run(project, dataclasses.replace(lab, address=address))
 
 
-PATIENCE = 60  # seconds
-
-
 class Separate:
     """A cluster of its own processes, with a token in a home of its own: `ray start --head`."""
 
@@ -177,17 +173,8 @@ class Separate:
         self.folder = folder
         gcs, client = free_ports(2)
         self.addresses = {"gcs": f"127.0.0.1:{gcs}", "client": f"ray://127.0.0.1:{client}"}
-        programs = Path(sys.executable).parent
-        # Ray's variables are each test's own: a cluster in this process sets RAY_AUTH_MODE, too
-        kept = {name: os.environ[name] for name in os.environ if not name.startswith("RAY_")}
-        self.environment = kept | {
-            "PATH": f"{programs}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "OMP_NUM_THREADS": "1",
-            "HOME": str(folder),
-        }
-        ray = str(programs / "ray")
+        self.environment = user_environment() | {"HOME": str(folder)}
+        ray = str(Path(sys.executable).parent / "ray")
         self.generate = [ray, "get-auth-token", "--generate"]
         self.start = [ray, "start", "--head", "--block", "--num-cpus=2", "--num-gpus=2"]
         self.start += [f"--port={gcs}", f"--ray-client-server-port={client}"]

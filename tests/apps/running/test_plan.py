@@ -21,12 +21,7 @@ from face_occlusion.core.stage import read_times, record_time
 
 def stage(name, *upstream, reason="changed: x", restorable=False, size=None):
     return Stage(
-        name=name,
-        upstream=upstream,
-        reason=reason,
-        restorable=restorable,
-        size=size,
-        travels=True,
+        name=name, upstream=upstream, reason=reason, restorable=restorable, size=size, travels=True
     )
 
 
@@ -139,11 +134,7 @@ def test_the_longest_branch_comes_first():
     assert elapsed(costs, 1) == 16 and elapsed(costs, 2) == 10
 
 
-@given(
-    st.lists(st.floats(0, 100), min_size=1, max_size=8),
-    st.data(),
-    st.integers(1, 4),
-)
+@given(st.lists(st.floats(0, 100), min_size=1, max_size=8), st.data(), st.integers(1, 4))
 def test_elapsed_time_lies_between_its_bounds(values, data, jobs):
     names = [f"s{number}" for number in range(len(values))]
     upstream = {

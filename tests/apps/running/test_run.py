@@ -1,7 +1,6 @@
 import shutil
 import signal
 import time
-from pathlib import Path
 
 import pytest
 import zc.lockfile
@@ -14,10 +13,9 @@ from face_occlusion.apps.running.run import (
     restore_order,
     run_pipeline,
 )
+from tests.apps.running.conftest import PATIENCE, is_alive, wait_for
 
 pytestmark = pytest.mark.slow
-
-PATIENCE = 60.0  # seconds, on a busy machine
 
 
 def run(project, jobs=2, gpus=(), targets=()):
@@ -31,21 +29,6 @@ def overlaps(trace) -> int:
         for n, one in enumerate(trace)
         for other in trace[:n]
     )
-
-
-def wait_for(condition, what):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain until {what}"
-        time.sleep(0.05)
-
-
-def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; one that is dead and not yet waited for does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def pids(project, *names) -> list[int]:
