@@ -69,7 +69,7 @@ def _segmentation(shape: Mapping[str, Any], size: tuple[int, int]) -> Any:
         raise ValueError(f"a {kind} has two points; got {len(points)}")
     (x0, y0), (x1, y1) = points
     if not all(isinstance(value, int | float) for value in (x0, y0, x1, y1)):
-        raise ValueError(f"a polygon's coordinates must be finite numbers; got {points!r}")
+        raise ValueError(f"coordinates must be finite numbers; got {points!r}")
     if kind == "rectangle":
         return [[x0, y0, x1, y0, x1, y1, x0, y1]]
     if kind == "circle":

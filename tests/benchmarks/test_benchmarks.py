@@ -135,76 +135,64 @@ def test_cofw_is_read(tmp_path):
 
 
 def test_cofw_is_aligned_by_its_own_landmarks(tmp_path):
-    bench = run(tmp_path, cofw_files(), source="cofw", align="ffhq", size_px=64, workers=2)
+    bench = run(tmp_path, cofw_files(), source="cofw", align="ffhq", size_px=64)
     assert bench.image("0002").shape == (64, 64, 3)
     assert set(np.unique(bench.seg_map("0002"))) <= {0, 1, 255}
     assert bench.info["without_detection"] == []
     assert bench.record("0002")["ignored_frac"] >= 0
 
 
-class BlindDetector:
-    """Finds a face in every second image."""
+class Detector:
+    """Finds the same landmarks in every image whose first pixel is bright."""
 
     def find(self, image, face):
-        if image[0, 0].sum() % 2:
+        if image[0, 0].sum() < 300:
             return None
         landmarks = np.tile([32.0, 24.0], (68, 1))
-        landmarks[36:42] = (26, 18)
-        landmarks[42:48] = (38, 18)
+        landmarks[36:42], landmarks[42:48] = (26, 18), (38, 18)
         landmarks[48], landmarks[54] = (28, 32), (36, 32)
         return landmarks
 
 
-def test_faces_without_a_detection_are_listed(tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr("face_occlusion.benchmarks.benchmarks.LandmarkDetector", BlindDetector)
-    files = realocc_files(split=False)
-    odd = np.full((HEIGHT, WIDTH, 3), 101, np.uint8)
-    even = np.full((HEIGHT, WIDTH, 3), 100, np.uint8)
-    files[f"{ROOT}/image/occ_000_hand.jpg"] = encode_jpeg(odd, 95)
-    for stem in ("occ_001_face_mask", "wild_002"):
-        files[f"{ROOT}/image/{stem}.jpg"] = encode_jpeg(even, 95)
+@pytest.fixture
+def detect(tmp_path, monkeypatch):
+    """Return a function that imports images of some brightness, aligned by a detector."""
+    monkeypatch.setattr("face_occlusion.benchmarks.benchmarks.LandmarkDetector", Detector)
+
+    def detect(levels, **more):
+        files = realocc_files(split=False)
+        for stem, level in zip(STEMS, levels, strict=True):
+            image = np.full((HEIGHT, WIDTH, 3), level, np.uint8)
+            files[f"{ROOT}/image/{stem}.jpg"] = encode_jpeg(image, 95)
+        return run(tmp_path, files, align="ffhq", landmarks="dlib", size_px=32, **more)
+
+    return detect
+
+
+def test_faces_without_a_detection_are_listed(detect, caplog):
     with caplog.at_level("INFO"):
-        bench = run(tmp_path, files, align="ffhq", landmarks="dlib", size_px=32)
+        bench = detect([50, 150, 150])
     assert bench.keys == ["occ_001_face_mask", "wild_002"]
     assert bench.info["without_detection"] == ["occ_000_hand"]
     assert "1 faces without a detection are left out" in caplog.text
     assert "add them: occ_000_hand" in caplog.text
 
 
-def test_landmarks_given_by_hand_bring_faces_back(tmp_path, monkeypatch):
-    class Blind(BlindDetector):
-        def find(self, image, face):
-            return None
-
-    monkeypatch.setattr("face_occlusion.benchmarks.benchmarks.LandmarkDetector", Blind)
+def test_landmarks_given_by_hand_add_faces(detect):
     points = np.array([[26.0, 18], [38, 18], [28, 32], [36, 32]])
-    bench = run(
-        tmp_path,
-        realocc_files(split=False),
-        by_hand={"wild_002": points},
-        align="ffhq",
-        landmarks="dlib",
-        size_px=32,
-    )
+    bench = detect([50, 50, 50], by_hand={"wild_002": points})
     assert bench.keys == ["wild_002"]
     assert bench.record("wild_002")["points_by"] == "hand"
     assert bench.record("wild_002")["points"] == points.tolist()
     assert bench.info["by_hand"] == ["wild_002"]
     assert bench.info["without_detection"] == ["occ_000_hand", "occ_001_face_mask"]
-    other = tmp_path / "other"
-    other.mkdir()
+
+
+def test_landmarks_of_no_image_and_no_detection_at_all_are_refused(detect, tmp_path):
     with pytest.raises(ValueError, match="landmarks of wild_2, not among the 3 images of realocc"):
-        run(other, realocc_files(split=False), by_hand={"wild_2": points})
-
-
-def test_no_detection_at_all_is_refused(tmp_path, monkeypatch):
-    class Blind(BlindDetector):
-        def find(self, image, face):
-            return None
-
-    monkeypatch.setattr("face_occlusion.benchmarks.benchmarks.LandmarkDetector", Blind)
+        detect([50, 50, 50], by_hand={"wild_2": np.zeros((4, 2))})
     with pytest.raises(ValueError, match="benchmark realocc: no face was found"):
-        run(tmp_path, realocc_files(), align="ffhq", landmarks="dlib", size_px=32)
+        detect([50, 50, 50])
     assert not (tmp_path / "bench").exists()
 
 

@@ -1,3 +1,4 @@
+import json
 import logging
 import pickle
 
@@ -148,6 +149,7 @@ def sampled(*annotations, url=None):
 
 TINY = [flat(box(0, 0, 5, 5))]
 LARGE_MASK = png_shape("face", np.ones((9, 9), np.uint8), (25, 3))
+TWICE = {"images": [{"id": 1}, {"id": 1}], "categories": [], "annotations": []}
 BITMAP_AT = {"url": "https://s3/b.png"}
 BAD = [
     ({"labelme/a.json": "{"}, r"a\.json: not readable as JSON"),
@@ -165,10 +167,14 @@ BAD = [
     (polygon([0, 0], [5, float("nan")], [5, 5]), "must be finite numbers; got nan"),
     (polygon([0, 3], [9, 3], [4, 3]), "covers no pixel"),
     (polygon([0, 3], [9, 3], kind="line"), "has no area"),
+    (polygon([0, 3], 9), r"points must be pairs \(x, y\)"),
+    (polygon([0, 3], kind="circle"), "a circle has two points; got 1"),
+    (polygon([0, 3], [9, "3"], kind="rectangle"), "coordinates must be finite numbers"),
     (one(LARGE_MASK), "leaves its image"),
     (one(shape("face", [[0, 0], [5, 5]], "mask", mask="%")), "must be a PNG in base64"),
     ({"coco/a.json": "{}"}, r"a\.json: no list 'images'"),
     (annotated((3, TINY)), "annotation 1: no category 3"),
+    ({"coco/a.json": json.dumps(TWICE)}, "two of 'images' have the same id, or none"),
     (annotated((1, TINY), categories=("mouth",)), "annotation 1: unknown label 'mouth'"),
     (annotated((1, [[0, 0, 5, 5, 9, 9, 3]])), "got 7 numbers"),
     (annotated((1, {"size": [30, 20], "counts": [600]})), r"run lengths for \[30, 20\]"),
