@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from face_occlusion.apps.prediction.journal import Journal
 from face_occlusion.apps.prediction.photos import Photo, Predicted, reason_not_read
 from face_occlusion.core.files import atomic_path, atomic_write
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
+from face_occlusion.core.parallel import prefetch
 from face_occlusion.core.polygons import labelme_content
 from face_occlusion.evaluation.inference import Segmenter
 from face_occlusion.reporting.pictures import outlined, reduced
@@ -119,7 +118,8 @@ def predict_photos(
     done = journal.begin(photos)
     waiting = [photo for photo in photos if photo not in done]
     with tqdm(desc="predict", total=len(photos), initial=len(done), mininterval=0.5) as bar:
-        for photo, image in _prefetch(waiting):
+        images = prefetch(_read, waiting, threads=2, ahead=_PREFETCH)
+        for photo, image in zip(waiting, images, strict=True):
             done[photo] = _predict_one(segmenter, photo, image, out, options)
             journal.add(done[photo])
             bar.update()
@@ -136,20 +136,9 @@ def predict_photos(
     return results
 
 
-def _prefetch(photos: Sequence[Photo]) -> Iterator[tuple[Photo, np.ndarray | ValueError]]:
-    """Yield each photo with its pixels, or with the error that reading it gave."""
-    with ThreadPoolExecutor(2) as readers:
-        waiting: deque[tuple[Photo, Future[np.ndarray | ValueError]]] = deque()
-        for photo in photos:
-            waiting.append((photo, readers.submit(_read, photo.path)))
-            if len(waiting) > _PREFETCH:
-                first, read = waiting.popleft()
-                yield first, read.result()
-        for photo, read in waiting:
-            yield photo, read.result()
-
-
-def _read(path: Path) -> np.ndarray | ValueError:
+def _read(photo: Photo) -> np.ndarray | ValueError:
+    """Return the pixels of a photo, or the error that reading it gave."""
+    path = photo.path
     try:
         data = path.read_bytes()
         if reason := reason_not_read(path, data):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from face_occlusion.core.files import file_sha256
 from face_occlusion.evaluation.measures import summarise
 from face_occlusion.evaluation.scores import read_scores
 
@@ -39,8 +39,7 @@ def checkpoint_hash(folder: Path, which: str) -> str:
     path = folder / f"{which}.pth"
     if not path.is_file():
         raise ValueError(f"{path}: no such file; {folder / 'card.json'} may say why")
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def mean_ious(run: str, which: str) -> dict[str, float]:

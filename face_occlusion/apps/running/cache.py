@@ -9,12 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tqdm import tqdm
 
-from face_occlusion.core.parallel import num_workers
+from face_occlusion.core.parallel import num_workers, prefetch
 from face_occlusion.core.params import read_yaml
 
 
@@ -36,8 +35,9 @@ def find_damaged(cache: Path, lock: Path) -> tuple[int, dict[Path, str | None]]:
             f"{cache}: not a cache of DVC 3 (it has no folder files/md5); give its path by --cache"
         )
     objects = sorted(path for path in root.glob("??/*") if path.is_file())
-    with ThreadPoolExecutor(num_workers()) as pool:
-        whole = list(tqdm(pool.map(_is_whole, objects), total=len(objects), desc="cache"))
+    workers = num_workers()
+    checked = prefetch(_is_whole, objects, threads=workers, ahead=4 * workers)
+    whole = list(tqdm(checked, total=len(objects), desc="cache"))
     damaged = [path for path, good in zip(objects, whole, strict=True) if not good]
     outputs = dict(_outputs(lock, root)) if damaged else {}
     return len(objects), {path: outputs.get(_name(path)) for path in damaged}
