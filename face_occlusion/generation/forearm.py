@@ -75,15 +75,12 @@ def extend_forearm(
     wrist = find_wrist(hand, level)
     if wrist is None:
         return None
-    to_picture = _compose(at_level(matrix, level), cv2.invertAffineTransform(wrist.to_upright))
+    to_level, from_upright = at_level(matrix, level), cv2.invertAffineTransform(wrist.to_upright)
+    linear, corner = to_level[:, :2] @ from_upright[:, :2], transform(to_level, from_upright[:, 2])
+    to_picture = np.column_stack([linear, corner])
     whole, columns_left = paint_arm(wrist, _rows_needed(wrist, to_picture, shape))
     to_picture[:, 2] -= to_picture[:, 0] * columns_left
     return make_occluder(whole, key=hand.key), to_picture
-
-
-def _compose(after: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Return the (2, 3) affine that applies `before`, then `after`."""
-    return np.column_stack([after[:, :2] @ before[:, :2], transform(after, before[:, 2])])
 
 
 def find_wrist(hand: Occluder, level: int) -> Wrist | None:

@@ -15,7 +15,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -227,10 +227,15 @@ def _finish_shards(
 def summarise(folder: Path, entries: list[ShardEntry]) -> dict[str, Any]:
     """Summarise the records of a set: repeated placements, extended arms, covered share."""
     attempts, covered, arms = [], [], 0
-    for record in _records(folder, entries):
-        attempts.append(record["attempts"])
-        covered.append(record["covered_frac"])
-        arms += record["placement"].get("arm_drawn", False)
+    for entry in entries:
+        with (folder / entry["name"]).open("rb") as shard:
+            for _, parts in entry["samples"]:
+                offset, size = parts["json"]
+                shard.seek(offset)
+                record = json.loads(shard.read(size))
+                attempts.append(record["attempts"])
+                covered.append(record["covered_frac"])
+                arms += record["placement"].get("arm_drawn", False)
     quantiles = np.quantile(covered, [0, 0.05, 0.5, 0.95, 1])
     return {
         "redrawn": sum(number > 1 for number in attempts),
@@ -239,13 +244,3 @@ def summarise(folder: Path, entries: list[ShardEntry]) -> dict[str, Any]:
         "arms_drawn": arms,
         "covered_frac": dict(zip(("min", "p05", "median", "p95", "max"), quantiles, strict=True)),
     }
-
-
-def _records(folder: Path, entries: list[ShardEntry]) -> Iterator[dict[str, Any]]:
-    """Yield the records of finished shards."""
-    for entry in entries:
-        with (folder / entry["name"]).open("rb") as file:
-            for _, parts in entry["samples"]:
-                offset, size = parts["json"]
-                file.seek(offset)
-                yield json.loads(file.read(size))

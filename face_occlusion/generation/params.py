@@ -93,7 +93,7 @@ class GenerateParams:
     scale_range: Sequence[float]
     """Size of the occluder: square root of its mask's area over the face's."""
     covered_frac_range: Sequence[float]
-    """Share of the face that may be covered; draws outside are repeated."""
+    """Share of the face that may be covered; placements outside are sampled again."""
     max_attempts: int
     """Draws before a sample, and with it the set, fails."""
     offset_frac_range: Sequence[float]

@@ -107,10 +107,9 @@ def default_params(kind: str, seed: int = 1) -> GenerateParams:
 
 
 def published_params(kind: str, seed: int = 1) -> GenerateParams:
-    """Return settings that come as near to the published generator as parameters can.
+    """Return settings with the published generator's colour transfer, sizes, opacity and no bounds.
 
-    Its colour transfer, sizes, opacity and missing bounds, so that the difference can be measured;
-    `bench.published` holds the rest.
+    They are for measuring the difference; `bench.published` holds what no parameter can express.
     """
     transfer = PUBLISHED_SOT if kind == "hands" else None
     return dataclasses.replace(paper_params(kind, seed=seed, colour_transfer=transfer), **PUBLISHED)

@@ -1,8 +1,7 @@
 """Occluders of an image set, decoded once and shared by all workers.
 
-Cut-outs lie in one file that every worker maps into memory: the operating system shares its
-pages, so a worker's private memory does not grow with the number of occluders. Textures are
-decoded when they are chosen (1 ms each).
+Cut-outs lie in one file that every worker maps into memory: its pages are shared, so a worker's
+private memory does not grow with their number. Textures are decoded when chosen (1 ms each).
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +23,6 @@ from face_occlusion.generation.shapes import Texture
 MUCH_TO_DECODE = 2**25  # bytes: a second of work, more than it takes to start processes
 
 
-@dataclass(frozen=True)
-class _Stored:
-    """An occluder whose pixels lie in the store's file."""
-
-    occluder: Occluder  # without levels
-    levels: tuple[tuple[int, tuple[int, ...]], ...]  # offset in bytes, shape
-
-
 class OccluderStore(Sequence[Occluder]):
     """Occluders in a file mapped into memory; picklable.
 
@@ -42,28 +33,28 @@ class OccluderStore(Sequence[Occluder]):
 
     def __init__(self, occluders: Iterable[Occluder], path: Path) -> None:
         self._path = path
-        self._stored: list[_Stored] = []
+        self._stored: list[tuple[Occluder, list[tuple[int, tuple[int, ...]]]]] = []
         self._pixels: np.memmap | None = None
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             for occluder in occluders:
-                levels = []
+                levels = []  # offset in bytes and shape of each
                 for level in occluder.levels:
                     levels.append((file.tell(), level.shape))
                     file.write(level.tobytes())
-                self._stored.append(_Stored(replace(occluder, levels=()), tuple(levels)))
+                self._stored.append((replace(occluder, levels=()), levels))
 
     def __len__(self) -> int:
         return len(self._stored)
 
     def __getitem__(self, index: int) -> Occluder:  # type: ignore[override]  # no slices
-        stored = self._stored[index]
+        occluder, stored = self._stored[index]
         if self._pixels is None:
             self._pixels = np.memmap(self._path, dtype=np.uint8, mode="r")
         levels = tuple(
             self._pixels[offset : offset + math.prod(shape)].reshape(shape)
-            for offset, shape in stored.levels
+            for offset, shape in stored
         )
-        return replace(stored.occluder, levels=levels)
+        return replace(occluder, levels=levels)
 
     def __getstate__(self) -> dict[str, object]:
         return {**self.__dict__, "_pixels": None}

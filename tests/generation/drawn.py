@@ -102,44 +102,39 @@ def draw_texture(seed=0, shape=(96, 128)):
     return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
-def write_faces(folder, count=6, **kwargs):
-    def samples():
-        for number in range(count):
-            image, seg_map = draw_face(number, **kwargs)
-            parts = {"jpg": encode_jpeg(image, 95), "png": encode_png(seg_map)}
-            yield f"{number:05d}", parts | {"json": encode_record({"number": number})}
+def write_drawn(folder, kind, name, samples):
+    """Write samples of (key, parts, record) as an image set."""
+    info = {"kind": kind, "name": name, "sources": ["drawn"]}
+    encoded = ((key, parts | {"json": encode_record(record)}) for key, parts, record in samples)
+    return write_image_set(folder, encoded, info=info)
 
-    info = {"kind": "faces", "name": "drawn faces", "sources": ["drawn"]}
-    return write_image_set(folder, samples(), info=info)
+
+def write_faces(folder, count=6, **kwargs):
+    samples = []
+    for number in range(count):
+        image, seg_map = draw_face(number, **kwargs)
+        parts = {"jpg": encode_jpeg(image, 95), "png": encode_png(seg_map)}
+        samples.append((f"{number:05d}", parts, {"number": number}))
+    return write_drawn(folder, "faces", "drawn faces", samples)
 
 
 def write_hands(folder, count=3):
-    def samples():
-        for number in range(count):
-            hand = draw_hand(colour=(210 - 40 * number, 170 - 30 * number, 140 - 20 * number))
-            record = {"category": "hand", "pointing_deg": 90.0, "enters": "top"}
-            yield f"hand{number}", {"rgba.png": encode_rgba(hand), "json": encode_record(record)}
-
-    info = {"kind": "cutouts", "name": "drawn hands", "sources": ["drawn"]}
-    return write_image_set(folder, samples(), info=info)
+    record = {"category": "hand", "pointing_deg": 90.0, "enters": "top"}
+    colours = [(210 - 40 * n, 170 - 30 * n, 140 - 20 * n) for n in range(count)]
+    hands = [encode_rgba(draw_hand(colour)) for colour in colours]
+    samples = [(f"hand{n}", {"rgba.png": hand}, record) for n, hand in enumerate(hands)]
+    return write_drawn(folder, "cutouts", "drawn hands", samples)
 
 
 def write_objects(folder, count=3):
-    def samples():
-        for number in range(count):
-            disc = draw_disc(30 + 10 * number)
-            record = {"category": "disc", "pointing_deg": None, "enters": "none"}
-            yield f"disc{number}", {"rgba.png": encode_rgba(disc), "json": encode_record(record)}
-
-    info = {"kind": "cutouts", "name": "drawn discs", "sources": ["drawn"]}
-    return write_image_set(folder, samples(), info=info)
+    record = {"category": "disc", "pointing_deg": None, "enters": "none"}
+    discs = [encode_rgba(draw_disc(30 + 10 * n)) for n in range(count)]
+    samples = [(f"disc{n}", {"rgba.png": disc}, record) for n, disc in enumerate(discs)]
+    return write_drawn(folder, "cutouts", "drawn discs", samples)
 
 
 def write_textures(folder, count=3):
-    def samples():
-        for number in range(count):
-            parts = {"jpg": encode_jpeg(draw_texture(number), 95)}
-            yield f"texture{number}", parts | {"json": encode_record({"category": "stripes"})}
-
-    info = {"kind": "textures", "name": "drawn textures", "sources": ["drawn"]}
-    return write_image_set(folder, samples(), info=info)
+    textures = [encode_jpeg(draw_texture(n), 95) for n in range(count)]
+    record = {"category": "stripes"}
+    samples = [(f"texture{n}", {"jpg": texture}, record) for n, texture in enumerate(textures)]
+    return write_drawn(folder, "textures", "drawn textures", samples)
