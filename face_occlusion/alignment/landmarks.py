@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import importlib
 import importlib.util
-import math
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -88,22 +87,13 @@ def read_landmarks(path: Path) -> dict[str, np.ndarray]:
 
 
 def _read_csv(path: Path) -> list[tuple[str, Any]]:
+    """Return name and four points (x, y), as text, of each row."""
     with path.open(newline="", encoding="utf-8-sig") as file:
         table = csv.DictReader(file)
         if missing := [name for name in COLUMNS if name not in (table.fieldnames or ())]:
             raise ValueError(f"{path}: no column {', '.join(missing)}")
-        rows = []
-        for row in table:
-            values = [_number(row[column]) for column in COLUMNS[1:]]
-            rows.append((row["name"], [values[place : place + 2] for place in range(0, 8, 2)]))
-    return rows
-
-
-def _number(text: str | None) -> float:
-    try:
-        return float(text or "nan")
-    except ValueError:
-        return math.nan
+        rows = [[row[column] for column in COLUMNS] for row in table]
+    return [(name, list(zip(values[::2], values[1::2], strict=True))) for name, *values in rows]
 
 
 class LandmarkDetector:
