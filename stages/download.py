@@ -10,7 +10,7 @@ from face_occlusion.core.params import load_params, read_section
 from face_occlusion.core.stage import run_stage
 from face_occlusion.miniature import draw_release
 from face_occlusion.releases.fetch import SourceParams, fetch_release
-from face_occlusion.releases.settings import DownloadParams
+from face_occlusion.releases.gather import DownloadParams
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
         args.source,
         args.out,
         profile[args.source],
-        shelf=params.shelf(profile),
+        archives=params.archive_dir(profile),
         draw_miniature=lambda source, folder: draw_release(source, folder, params.miniature),
     )
     if release.absent:

@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
@@ -63,7 +63,7 @@ def keep_freed_memory() -> None:
 
 def prefetch(
     function: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield `function(item)` of each item, in order, computed by threads ahead of the consumer.
 
     Args:
@@ -116,16 +116,20 @@ def ordered_map(
         ValueError: If a worker process dies. The first error of the function is raised as it is.
     """
     workers = min(workers or num_workers(), len(items) or 1)
-    with tqdm(total=len(items), desc=desc, mininterval=0.5) as bar, contextlib.ExitStack() as stack:
-        if workers == 1:
-            results = map(function, items)
-        else:
-            call = stack.enter_context(_processes(function, workers))
-            results = prefetch(call, items, threads=workers, ahead=workers * _AHEAD)
-            stack.callback(results.close)  # before the processes end
+    with tqdm(total=len(items), desc=desc, mininterval=0.5) as bar:
+        results = map(function, items) if workers == 1 else _map_ahead(function, items, workers)
         for result in results:
-            bar.update()
             yield result
+            bar.update()
+
+
+def _map_ahead(
+    function: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Iterator[Result]:
+    with _processes(function, workers) as call:
+        ahead = prefetch(call, items, threads=workers, ahead=workers * _AHEAD)
+        with contextlib.closing(ahead):  # its threads end before the processes
+            yield from ahead
 
 
 def run_tasks(

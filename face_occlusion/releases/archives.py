@@ -1,9 +1,9 @@
-"""Check and unpack archives that nobody vouches for.
+"""Check and unpack untrusted archives.
 
-No name leaves the target folder, no two names meet on any disk, nothing but plain files and folders
-is written, and the number of members, their total size, the compression ratio and the memory that
-decoding takes are bounded before anything is unpacked. Images are bounded where they are decoded,
-by the size in their header (`images.MAX_PIXELS`).
+No name leaves the target folder, no two names collide on case-insensitive file systems, and nothing
+but plain files and folders is written. The number of members, their total size, the compression
+ratio and the memory that decoding takes are bounded before anything is unpacked. Images are bounded
+where they are decoded, by the size in their header (`images.MAX_PIXELS`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from face_occlusion.releases.limits import (
 )
 from face_occlusion.releases.sevenzip import unpack_7z
 
-Progress = Callable[[int], object]  # told the number of bytes done since the last call
+Progress = Callable[[int], object]  # called with the number of bytes done since the last call
 
 _CHUNK = 1 << 20
 _ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
@@ -58,7 +58,7 @@ def check_zip(path: Path, limits: Limits, progress: Progress = lambda done: None
     Args:
         path: The archive; read once in full.
         limits: What it may hold.
-        progress: Told the unpacked bytes as they are checked.
+        progress: Called with the number of unpacked bytes as they are checked.
 
     Raises:
         ValueError: If it is not a zip archive, is truncated or damaged, or is refused; names

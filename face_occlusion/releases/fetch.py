@@ -1,4 +1,4 @@
-"""Bring a release in: find its archives, check them, lay them out, record what was used."""
+"""Write a release: find its archives, check them, lay them out, record what was used."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from face_occlusion.core.files import atomic_folder
 from face_occlusion.core.release import RELEASE, Release
 from face_occlusion.releases.archives import archive_kind, archive_stem, check_zip, unpack
-from face_occlusion.releases.gather import Shelf, SourceParams, gather
+from face_occlusion.releases.gather import ArchiveDir, SourceParams, gather
 from face_occlusion.releases.limits import Limits
 from face_occlusion.releases.lock import LockEntry, add_to_lock, check_known
 from face_occlusion.releases.table import (
@@ -26,9 +28,9 @@ from face_occlusion.releases.table import (
     SourceFile,
     find_source,
 )
-from face_occlusion.releases.webpages import check_content
+from face_occlusion.releases.transfer import check_content
 
-__all__ = ["Shelf", "SourceParams", "fetch_release"]
+__all__ = ["ArchiveDir", "SourceParams", "fetch_release"]
 
 _CHUNK = 1 << 20
 
@@ -40,11 +42,11 @@ def fetch_release(
     folder: Path,
     params: SourceParams,
     *,
-    shelf: Shelf,
+    archives: ArchiveDir,
     draw_miniature: DrawRelease,
     limits: Limits | None = None,
 ) -> Release:
-    """Write a release into a new folder, aside in `FOLDER.partial`, renamed when complete.
+    """Write a release atomically into a new folder.
 
     Zip archives are checked and kept as they are, 7z and tar archives are unpacked, loose files
     copied. Archives are copied, never linked: DVC makes what it caches read-only, and a link
@@ -55,7 +57,7 @@ def fetch_release(
         name: A source of `releases/table.py`.
         folder: The new folder; must not exist or be empty.
         params: Where the release comes from.
-        shelf: Where archives lie, of origin `url` and `folder`; `url` fetches those that are
+        archives: Where archives lie, of origin `url` and `folder`; `url` fetches those that are
             missing.
         draw_miniature: Draws the archives, of origin `miniature`.
         limits: What an archive may hold; None for the defaults.
@@ -69,51 +71,43 @@ def fetch_release(
             is then left as it was.
     """
     source = find_source(name)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ValueError(f"{folder}: exists and is not an empty folder; nothing was written")
-    partial = folder.with_name(folder.name + ".partial")
     scratch = folder.with_name(folder.name + ".archives.partial")
-    for left in (partial, scratch):  # of a run that was killed
-        shutil.rmtree(left, ignore_errors=True)
-    partial.mkdir(parents=True)
+    shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
     try:
-        record: dict[str, Any] = {
-            "source": name,
-            "title": source.title,
-            "licence": source.licence,
-            "licence_url": source.terms_url,
-            "citation": source.citation,
-            "origin": params.origin,
-        }
-        if params.origin == "absent":
-            record["absent"] = params.why
-        elif params.origin == "miniature":
-            record |= {"licence": DRAWN_LICENCE, "licence_url": DRAWN_TERMS_URL, "citation": ""}
-            scratch.mkdir()
-            draw_miniature(name, scratch)
-            drawn = replace(shelf, archives_dir=scratch, profile={})
-            record["files"] = [
-                _lay_out(file, path, partial, limits)
-                for file, path in gather(name, replace(params, origin="folder"), drawn)
-            ]
-        else:
-            record["files"] = _lay_out_published(source, params, shelf, partial, limits)
-        (partial / RELEASE).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        with atomic_folder(folder) as partial:
+            record: dict[str, Any] = {
+                "source": name,
+                "title": source.title,
+                "licence": source.licence,
+                "licence_url": source.terms_url,
+                "citation": source.citation,
+                "origin": params.origin,
+            }
+            if params.origin == "absent":
+                record["absent"] = params.why
+            elif params.origin == "miniature":
+                record |= {"licence": DRAWN_LICENCE, "licence_url": DRAWN_TERMS_URL, "citation": ""}
+                scratch.mkdir()
+                draw_miniature(name, scratch)
+                drawn = replace(archives, archives_dir=scratch, profile={})
+                record["files"] = [
+                    _lay_out(file, path, partial, limits)
+                    for file, path in gather(name, replace(params, origin="folder"), drawn)
+                ]
+            else:
+                record["files"] = _lay_out_published(source, params, archives, partial, limits)
+            (partial / RELEASE).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return Release(folder)
 
 
 def _lay_out_published(
-    source: Source, params: SourceParams, shelf: Shelf, folder: Path, limits: Limits | None
+    source: Source, params: SourceParams, archives: ArchiveDir, folder: Path, limits: Limits | None
 ) -> list[dict[str, Any]]:
     entries = []
     unpublished: dict[str, LockEntry] = {}
-    for file, path in gather(source.name, params, shelf):
+    for file, path in gather(source.name, params, archives):
         try:
             check_content(path, file.name)
         except ValueError as error:
@@ -121,7 +115,7 @@ def _lay_out_published(
 
         def check(size: int, sha256: str, path: Path = path, file: SourceFile = file) -> None:
             if not params.accept_changed:
-                check_known(path, source.name, file, size, sha256, shelf.lock)
+                check_known(path, source.name, file, size, sha256, archives.lock)
 
         entry = _lay_out(file, path, folder, limits, check)
         if file.sha256 is not None:
@@ -132,8 +126,10 @@ def _lay_out_published(
                 sha256=entry["sha256"], size=entry["size"], url=url
             )
         entries.append(entry)
-    if new := add_to_lock(shelf.lock, unpublished):
-        logging.info("%s: locked the checksums of %s; track it in git", shelf.lock, ", ".join(new))
+    if new := add_to_lock(archives.lock, unpublished):
+        logging.info(
+            "%s: locked the checksums of %s; track it in git", archives.lock, ", ".join(new)
+        )
     return entries
 
 
@@ -153,9 +149,9 @@ def _lay_out(
     limits = limits or Limits()
     with tqdm(total=size, unit="B", unit_scale=True, desc=file.name, leave=False) as bar:
         if kind in ("7z", "tar"):
-            sha256 = _hash_file(path, bar.update)
+            sha256 = _hash(path, None, bar.update)
         else:
-            sha256 = _copy(path, folder / file.name, bar.update)
+            sha256 = _hash(path, folder / file.name, bar.update)
     check(size, sha256)
     if kind in ("7z", "tar"):
         unpack(path, folder / archive_stem(file.name), limits)
@@ -166,23 +162,16 @@ def _lay_out(
     return {"name": file.name, "sha256": sha256, "size": size}
 
 
-def _hash_file(path: Path, progress: Callable[[int], object]) -> str:
+def _hash(path: Path, copy_to: Path | None, progress: Callable[[int], object]) -> str:
+    """Return a file's sha256 and, where asked, copy it: the bytes hashed are the bytes written."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with path.open("rb") as file, copy_to.open("wb") if copy_to else nullcontext() as copy:
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
             progress(len(chunk))
-    return digest.hexdigest()
-
-
-def _copy(path: Path, target: Path, progress: Callable[[int], object]) -> str:
-    """Copy a file and return its sha256; the bytes hashed are the bytes written."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file, target.open("wb") as copy:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            copy.write(chunk)
-            progress(len(chunk))
-        copy.flush()
-        os.fsync(copy.fileno())
+            if copy:
+                copy.write(chunk)
+        if copy:
+            copy.flush()
+            os.fsync(copy.fileno())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Bring the files of releases together in one folder: found there, or fetched into it."""
+"""Find the files of releases in one folder of archives, and fetch those that are missing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from face_occlusion.releases.drive import fetch_drive_file, is_drive
-from face_occlusion.releases.lock import LockEntry, check_known, read_lock
+from face_occlusion.core.files import file_sha256
+from face_occlusion.miniature.archives import MiniatureParams
+from face_occlusion.releases.lock import LOCK, LockEntry, check_known, read_lock
 from face_occlusion.releases.table import Source, SourceFile, find_source, match_published
-from face_occlusion.releases.transfer import Patience, TransferError, fetch_file, hash_file
+from face_occlusion.releases.transfer import RetryPolicy, TransferError, fetch_file
 
 ORIGINS = ("url", "folder", "miniature", "absent")
 
@@ -36,22 +37,60 @@ class SourceParams:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shelf:
-    """Where archives lie, and how those that are missing come there.
+class ArchiveDir:
+    """The folder of archives, and how missing ones are fetched into it.
 
     Attributes:
         archives_dir: The folder; its subfolders are not searched.
         lock: Path of the lock of checksums.
-        patience: How long servers are waited for.
+        retry: How often and how long servers are tried.
         parallel: Files that are fetched at once.
         profile: Every source of the profile in force, so that one error lists all that is missing.
     """
 
     archives_dir: Path
     lock: Path
-    patience: Patience
+    retry: RetryPolicy
     parallel: int
     profile: Mapping[str, SourceParams]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchParams:
+    """Section `download.fetch`: how files are fetched that are not on disk."""
+
+    parallel: int  # files at once
+    attempts: int  # connections in a row that may bring nothing
+    timeout_s: float  # silence of a server that ends an attempt
+
+    def __post_init__(self) -> None:
+        if self.parallel < 1:
+            raise ValueError(f"parallel: must be at least 1; got {self.parallel}")
+        self.retry  # noqa: B018  # checks the others
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """How often and how long a server is tried."""
+        return RetryPolicy(attempts=self.attempts, timeout_s=self.timeout_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadParams:
+    """Section `download` of params.yaml."""
+
+    archives_dir: str  # where archives lie; those that can be fetched are fetched into it
+    fetch: FetchParams
+    miniature: MiniatureParams
+
+    def archive_dir(self, profile: Mapping[str, SourceParams]) -> ArchiveDir:
+        """Return the folder that the sources of a profile are taken from."""
+        return ArchiveDir(
+            archives_dir=Path(self.archives_dir),
+            lock=Path(LOCK),
+            retry=self.fetch.retry,
+            parallel=self.fetch.parallel,
+            profile=profile,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,17 +132,17 @@ class MissingFilesError(ValueError):
     """Files of releases are missing; the message lists all of them."""
 
 
-def survey(profile: Mapping[str, SourceParams], shelf: Shelf) -> list[FileState]:
-    """List the files that sources read from the shelf, in the table's order.
+def survey(profile: Mapping[str, SourceParams], archives: ArchiveDir) -> list[FileState]:
+    """List the files that sources read from the folder, in the table's order.
 
     Raises:
         ValueError: If a source or one of its `files` is unknown.
     """
-    folder = shelf.archives_dir.expanduser()
+    folder = archives.archives_dir.expanduser()
     present = (
         sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
     )
-    lock = read_lock(shelf.lock)
+    lock = read_lock(archives.lock)
     states = []
     for name, params in profile.items():
         if params.origin not in ("url", "folder"):
@@ -134,22 +173,22 @@ def _wanted(source: Source, params: SourceParams) -> Sequence[SourceFile]:
     return source.files
 
 
-def gather(name: str, params: SourceParams, shelf: Shelf) -> list[tuple[SourceFile, Path]]:
+def gather(name: str, params: SourceParams, archives: ArchiveDir) -> list[tuple[SourceFile, Path]]:
     """Return a source's files and where they lie, fetching those that are missing.
 
     Raises:
         MissingFilesError: If a needed one cannot be had; lists those of every source.
     """
-    states = survey({name: params}, shelf)
-    failures = fetch_missing(states, shelf)
-    states = survey({name: params}, shelf)
+    states = survey({name: params}, archives)
+    failures = fetch_missing(states, archives)
+    states = survey({name: params}, archives)
     missing = [state for state in states if state.path is None]
     if any(state.needed for state in missing):
-        raise MissingFilesError(_state_what_is_missing(name, shelf, failures))
+        raise MissingFilesError(_state_what_is_missing(name, archives, failures))
     found = [(state.file, state.path) for state in states if state.path is not None]
     if not found:
         raise MissingFilesError(
-            f"download.archives_dir: source '{name}' has no file in '{shelf.archives_dir}'; "
+            f"download.archives_dir: source '{name}' has no file in '{archives.archives_dir}'; "
             f"expected some of {', '.join(state.file.name for state in states)}, published at "
             f"{states[0].file.page}"
         )
@@ -158,7 +197,7 @@ def gather(name: str, params: SourceParams, shelf: Shelf) -> list[tuple[SourceFi
     return found
 
 
-def fetch_missing(states: Iterable[FileState], shelf: Shelf) -> dict[tuple[str, str], str]:
+def fetch_missing(states: Iterable[FileState], archives: ArchiveDir) -> dict[tuple[str, str], str]:
     """Fetch the files that are missing and can be fetched, several at once.
 
     What was fetched stays, whatever becomes of the others.
@@ -170,9 +209,9 @@ def fetch_missing(states: Iterable[FileState], shelf: Shelf) -> dict[tuple[str, 
     failures: dict[tuple[str, str], str] = {}
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it tells of each retry
     stop = threading.Event()
-    pool = ThreadPoolExecutor(shelf.parallel)
+    pool = ThreadPoolExecutor(archives.parallel)
     try:
-        futures = {pool.submit(_fetch, state, shelf, stop): state for state in wanted}
+        futures = {pool.submit(_fetch, state, archives, stop): state for state in wanted}
         for future, state in futures.items():
             try:
                 logging.info("%s: fetched", future.result())
@@ -184,13 +223,13 @@ def fetch_missing(states: Iterable[FileState], shelf: Shelf) -> dict[tuple[str, 
     return failures
 
 
-def _fetch(state: FileState, shelf: Shelf, stop: threading.Event) -> Path:
+def _fetch(state: FileState, archives: ArchiveDir, stop: threading.Event) -> Path:
     """Fetch a file from the first of its addresses that gives it."""
-    folder = shelf.archives_dir.expanduser()
+    target = archives.archives_dir.expanduser() / state.file.name
     reasons = []
     for url in state.file.urls:
         try:
-            path = _fetch_from(url, folder, state, shelf.patience, stop)
+            path = fetch_file(url, target, state.sha256, archives.retry, stop)
         except TransferError as error:
             reasons.append(str(error))
             continue
@@ -203,25 +242,18 @@ def _fetch(state: FileState, shelf: Shelf, stop: threading.Event) -> Path:
     raise TransferError("; ".join(reasons))
 
 
-def _fetch_from(
-    url: str, folder: Path, state: FileState, patience: Patience, stop: threading.Event
-) -> Path:
-    name = state.file.name
-    if is_drive(url):
-        return fetch_drive_file(url, folder / name, state.sha256, patience, stop)
-    return fetch_file(url, folder, state.sha256, name=name, patience=patience, stop=stop)
-
-
-def _state_what_is_missing(name: str, shelf: Shelf, failures: Mapping[tuple[str, str], str]) -> str:
+def _state_what_is_missing(
+    name: str, archives: ArchiveDir, failures: Mapping[tuple[str, str], str]
+) -> str:
     """List every file to be had by hand: this source's, then the other sources'."""
-    states = survey(shelf.profile, shelf)
+    states = survey(archives.profile, archives)
     missing = [state for state in states if state.path is None and state.needed]
     own = [state for state in missing if state.source == name]
     others = [state for state in missing if state.source != name]
-    there = "" if shelf.archives_dir.expanduser().is_dir() else " (no such folder)"
+    there = "" if archives.archives_dir.expanduser().is_dir() else " (no such folder)"
     lines = [
         f"download.archives_dir: source '{name}' needs files that are not in "
-        f"'{shelf.archives_dir}'{there}. Put them there as published, without unpacking:"
+        f"'{archives.archives_dir}'{there}. Put them there as published, without unpacking:"
     ]
     lines += [_describe(state, failures) for state in own]
     if others:
@@ -247,13 +279,13 @@ def _describe(state: FileState, failures: Mapping[tuple[str, str], str]) -> str:
     return f"{text}\n    could not be fetched: {why}" if why else text
 
 
-def check_state(state: FileState, shelf: Shelf) -> str | None:
+def check_state(state: FileState, archives: ArchiveDir) -> str | None:
     """Hash a file that is there. Returns what is wrong with it, None if nothing is known of it."""
     if state.path is None or not state.checked:
         return None
     try:
-        size, sha256 = state.path.stat().st_size, hash_file(state.path)
-        check_known(state.path, state.source, state.file, size, sha256, shelf.lock)
+        size, sha256 = state.path.stat().st_size, file_sha256(state.path)
+        check_known(state.path, state.source, state.file, size, sha256, archives.lock)
     except ValueError as error:
         return str(error)
     return None

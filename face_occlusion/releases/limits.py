@@ -1,4 +1,4 @@
-"""What an archive may hold, whatever its kind: bounds, and names that stay apart and inside."""
+"""What an archive of any kind may hold: bounds, and names that neither collide nor escape."""
 
 from __future__ import annotations
 
@@ -55,13 +55,18 @@ class Names:
         """Take a name.
 
         Raises:
-            ValueError: If it is taken, also where only letters' case or accents' coding differ
-                (on many disks one file would replace the other), or lies within a file.
+            ValueError: If it is taken, also where only the case of letters or the coding of accents
+                differs (on some file systems one file would replace the other), or lies within a
+                file.
         """
         key = _folded(name)
         if key in self._files:
             other = self._files[key]
-            same = "is there twice" if other == name else f"meets {other!r} on many disks"
+            same = (
+                "is there twice"
+                if other == name
+                else f"collides with {other!r} on case-insensitive file systems"
+            )
             raise ValueError(f"{self._archive}: member {name!r} {same}; refused")
         if not folder:
             if key in self._folders:

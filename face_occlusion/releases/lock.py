@@ -1,8 +1,8 @@
-"""The lock: checksums of the release files that were used first, and are demanded ever since.
+"""The lock: checksums of the release files that were used first, and are required from then on.
 
 `sources.lock` is JSON, tracked in git: `SOURCE/FILE` -> its sha256, size and where it came from.
-It holds what no checksum is public for. To take another version of a file on purpose, delete its
-entry, or set `sources.NAME.accept_changed`.
+It holds the files without a public checksum. To take another version of a file on purpose, delete
+its entry, or set `sources.NAME.accept_changed`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def read_lock(path: Path) -> dict[str, LockEntry]:
 
 
 def add_to_lock(path: Path, entries: dict[str, LockEntry]) -> list[str]:
-    """Add the files that are not in the lock yet; entries that are there stay as they are.
+    """Add the files that are not in the lock yet; existing entries are kept.
 
     Several processes may do so at once.
 

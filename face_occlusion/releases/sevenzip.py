@@ -1,4 +1,4 @@
-"""Unpack 7z archives that nobody vouches for."""
+"""Unpack untrusted 7z archives."""
 
 from __future__ import annotations
 

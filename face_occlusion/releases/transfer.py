@@ -1,90 +1,93 @@
-"""Fetch one file over HTTP: resumed, retried, checked, there whole or not at all."""
+"""Fetch files over HTTP and from Google Drive through gdown: resumed, retried and checked."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
+import functools
+import re
 import shutil
 import threading
-import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from pathlib import Path, PurePosixPath
 
 import requests
 from filelock import FileLock
-from requests.adapters import HTTPAdapter
 from tqdm import tqdm
-from urllib3.exceptions import HTTPError
-from urllib3.util import Retry
 
-from face_occlusion.releases.partial import Partial, State
-from face_occlusion.releases.webpages import check_content, explain_page
+from face_occlusion.core.files import file_sha256
+from face_occlusion.releases.table import match_published
 
-_CHUNK = 1 << 18
-_PAGE_BYTES = 1 << 16  # of a page that came instead of a file: enough to know it
+_DRIVE_FILE = re.compile(r"https://drive\.google\.com/file/d/([-\w]+)")
+_DRIVE_FOLDER = re.compile(r"https://drive\.google\.com/drive/folders/([-\w]+)")
 _TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
-_RETRY_AFTER_S = 300  # most that a server may ask us to wait
+_RETRY_AFTER_S = 300  # longest pause that a server may ask for
+_UNREACHABLE_ATTEMPTS = 3  # no such host or no network: more attempts would not help
+_listing = threading.Lock()  # files of one folder need its listing at the same time: fetch it once
+
+_QUOTA = re.compile(r"too many users|quota|exceeded|had many accesses", re.IGNORECASE)
+_LOGIN = re.compile(
+    r"accounts\.google\.com|servicelogin|sign[ -]?in|log[ -]?in|password", re.IGNORECASE
+)
+_VIRUS_SCAN = re.compile(r"scan this file for viruses|download anyway", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_HTML = re.compile(rb"\s*(<!doctype html|<html|<head|<\?xml[^>]*>\s*<!doctype html)", re.IGNORECASE)
+
+# Endings whose files start with known bytes.
+_MAGIC = {
+    ".zip": (b"PK\x03\x04", b"PK\x05\x06"),
+    ".7z": (b"7z\xbc\xaf\x27\x1c",),
+    ".gz": (b"\x1f\x8b",),
+    ".tgz": (b"\x1f\x8b",),
+    ".pth": (b"PK\x03\x04", b"\x80"),
+}
 
 
 class TransferError(ValueError):
     """A file could not be fetched; the message says why and what to do."""
 
 
-class _Interrupted(Exception):
-    """The connection broke; what came is kept, and the next attempt goes on from there."""
+class _InterruptedTransfer(Exception):
+    """A connection failed or broke; another attempt may succeed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
-    """How long a server is waited for.
+class RetryPolicy:
+    """How often and how long a server is tried.
 
     Attributes:
         attempts: Connections in a row that may bring nothing before giving up.
         timeout_s: Silence of the server after which an attempt ends.
-        backoff_s: Pause after the first failure; doubles with each, up to a minute.
     """
 
     attempts: int
     timeout_s: float
-    backoff_s: float
 
     def __post_init__(self) -> None:
         if self.attempts < 1:
             raise ValueError(f"attempts: must be at least 1; got {self.attempts}")
         if self.timeout_s <= 0:
             raise ValueError(f"timeout_s: must be positive; got {self.timeout_s}")
-        if self.backoff_s < 0:
-            raise ValueError(f"backoff_s: must not be negative; got {self.backoff_s}")
 
 
-PATIENCE = Patience(attempts=8, timeout_s=60, backoff_s=1.0)
+def is_drive(url: str) -> bool:
+    """Tell whether an address is a file or a folder on Google Drive."""
+    return bool(_DRIVE_FILE.match(url) or _DRIVE_FOLDER.match(url))
 
 
 def fetch_file(
-    url: str,
-    folder: Path,
-    sha256: str | None = None,
-    *,
-    name: str | None = None,
-    patience: Patience = PATIENCE,
-    stop: threading.Event | None = None,
+    url: str, target: Path, sha256: str | None, retry: RetryPolicy, stop: threading.Event
 ) -> Path:
-    """Fetch a file into a folder, unless it is there.
+    """Fetch a file, unless it is there.
 
-    While it comes it is `NAME.part`, with the server's word on which version it is in
-    `NAME.part.json`: an interrupted download goes on where it stopped, if the server still has
-    that version, and starts over if not. Several processes may ask for one file: one fetches.
+    A partial download is kept as `NAME.fetched*.part`, which the next call resumes. Where the
+    published file changed in between, its checksum, or the archive's own, gives that away.
+    Several processes may ask for one file: one fetches it.
 
     Args:
-        url: `http://` or `https://`.
-        folder: Created if need be.
-        sha256: Its checksum or the first digits of it; None takes what comes.
-        name: The file's name; None for the last part of the URL's path.
-        patience: How long the server is waited for.
-        stop: Set by another thread to give up; what came is kept.
+        url: `http://`, `https://`, or a folder on Google Drive that holds a file of that name.
+        target: The file to write; its folder is made.
+        sha256: Its checksum, None to accept any.
+        retry: How often and how long the server is tried.
+        stop: Set by another thread to give up; the partial download is kept.
 
     Returns:
         The file's path.
@@ -93,190 +96,162 @@ def fetch_file(
         TransferError: If it cannot be fetched, is a web page instead of the file, or has
             another checksum; names the URL and what to do.
     """
-    target = folder / (name or unquote(urlsplit(url).path.rpartition("/")[2]))
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f".{target.name}.lock"):
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_name(f".{target.name}.lock")):
         if not target.is_file():
-            partial = Partial(target)
-            _receive_all(url, partial, patience, stop or threading.Event())
-            check_fetched(partial.path, target.name, url, sha256)
-            partial.publish()
-        elif sha256 is not None and not hash_file(target).startswith(sha256):
-            raise TransferError(
-                f"{target}: its sha256 does not start with {sha256}; delete it to fetch it again"
-            )
+            if match := _DRIVE_FOLDER.match(url):
+                url = f"https://drive.google.com/file/d/{_find_in_folder(match[1], target, retry)}"
+            fetched = target.with_name(target.name + ".fetched")
+            _download(url, fetched, retry, stop)
+            _check_fetched(fetched, target.name, url, sha256)
+            fetched.replace(target)
+        elif sha256 is not None and file_sha256(target) != sha256:
+            raise TransferError(f"{target}: its sha256 is not {sha256}; delete it to fetch anew")
     return target
 
 
-def check_fetched(path: Path, name: str, url: str, sha256: str | None) -> None:
-    """Check a complete download, and delete it if it is not what was wanted.
+def _download(url: str, fetched: Path, retry: RetryPolicy, stop: threading.Event) -> None:
+    """Fetch over as many connections as it takes; each resumes where the last one broke."""
+    failures = 0
+    while True:
+        before = _partial_bytes(fetched)
+        try:
+            return _download_once(url, fetched, retry, stop)
+        except _InterruptedTransfer as error:
+            attempts = retry.attempts
+            if isinstance(error.__cause__, requests.ConnectionError) and not before:
+                attempts = min(attempts, _UNREACHABLE_ATTEMPTS)
+            came = _partial_bytes(fetched)
+            failures = 0 if came > before else failures + 1
+            if failures >= attempts:
+                raise TransferError(
+                    f"{url}: {error}; given up after {failures} attempts that brought nothing: "
+                    f"run again to resume from {came:,} bytes"
+                ) from error
+        if stop.wait(min(2 ** (failures - 1), 60) if failures else 0):
+            raise TransferError(f"{url}: stopped; run again to resume")
+
+
+def _download_once(url: str, fetched: Path, retry: RetryPolicy, stop: threading.Event) -> None:
+    """Fetch over one connection.
 
     Raises:
-        TransferError: If it is a web page, is not of the kind its name says, or has another
-            checksum.
+        TransferError: If another attempt would not help.
+        _InterruptedTransfer: If it might.
     """
+    import gdown  # imported here: it brings an HTML parser that only a download needs
+    from gdown.exceptions import DownloadCancelled, DownloadError, FileURLRetrievalError
+
+    with tqdm(unit="B", unit_scale=True, desc=fetched.stem, leave=False, mininterval=0.5) as bar:
+        try:
+            gdown.download(
+                url=url,
+                output=str(fetched),
+                quiet=True,
+                resume=True,
+                timeout=(min(retry.timeout_s, 30), retry.timeout_s),
+                progress=functools.partial(_progress, bar, url, fetched.parent),
+                cancel=stop,
+            )
+        except FileURLRetrievalError as error:
+            raise TransferError(f"{url}: {explain_page(str(error))}") from error
+        except DownloadCancelled as error:
+            raise TransferError(f"{url}: stopped; run again to resume") from error
+        except requests.HTTPError as error:
+            raise _explain_status(url, error, stop) from error
+        except DownloadError as error:
+            if "byte range" in str(error):  # no ranges, or another version than the partial file's
+                for path in _partial_files(fetched):
+                    path.unlink()
+            raise _InterruptedTransfer(str(error).splitlines()[0]) from error
+        except requests.RequestException as error:
+            raise _InterruptedTransfer(f"cannot be reached: {_reason_of(error)}") from error
+
+
+def _progress(bar: tqdm, url: str, folder: Path, done: int, total: int | None) -> None:
+    """Update the bar; raise TransferError if the rest does not fit on the disk."""
+    if total is not None and total - done > shutil.disk_usage(folder).free:
+        raise TransferError(
+            f"{url}: {total - done:,} bytes to come, more than the disk of {folder} has left"
+        )
+    bar.total = total
+    bar.update(done - bar.n)
+
+
+def _partial_files(fetched: Path) -> list[Path]:
+    """List gdown's partial files, which have eight random characters before `.part`."""
+    return [path for path in fetched.parent.glob("*.part") if path.name[:-13] == fetched.name]
+
+
+def _partial_bytes(fetched: Path) -> int:
+    return sum(path.stat().st_size for path in _partial_files(fetched))
+
+
+def _check_fetched(path: Path, name: str, url: str, sha256: str | None) -> None:
+    """Check a complete download, and delete it if it is not what was wanted."""
     try:
         check_content(path, name)
+        if sha256 is not None and (found := file_sha256(path)) != sha256:
+            raise ValueError(
+                f"{name} came with sha256 {found}, expected {sha256}: the published file changed, "
+                "or the download was damaged; it was not kept"
+            )
     except ValueError as error:
         path.unlink()
         raise TransferError(f"{url}: {error}") from error
-    if sha256 is not None and not (found := hash_file(path)).startswith(sha256):
-        path.unlink()
+
+
+def _find_in_folder(folder_id: str, target: Path, retry: RetryPolicy) -> str:
+    """Return the id of the file of the target's name in a shared folder on Google Drive."""
+    with _listing:
+        ids = _list_folder(folder_id, retry.timeout_s)
+    match = match_published(target.name, ids)
+    if match is None:
+        found = ", ".join(sorted(ids)) or "none"
         raise TransferError(
-            f"{url}: {name} came with sha256 {found}, expected {sha256}: it changed where it is "
-            "published, or on its way; it was not kept"
+            f"https://drive.google.com/drive/folders/{folder_id}: no file '{target.name}' in the "
+            f"folder; it holds {found}"
         )
+    return ids[match]
 
 
-def hash_file(path: Path) -> str:
-    """Return a file's sha256 in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+@functools.cache
+def _list_folder(folder_id: str, timeout_s: float) -> dict[str, str]:
+    """Map the name of each file in a shared folder, and in those within it, to its id."""
+    import gdown
+    from gdown.exceptions import DownloadError
 
-
-def _receive_all(url: str, partial: Partial, patience: Patience, stop: threading.Event) -> None:
-    """Fill `NAME.part`, over as many connections as it takes."""
-    failures = 0
-    with _session(patience) as session, _bar(partial.target.name) as bar:
-        while True:
-            before = partial.size()
-            try:
-                _receive(session, url, partial, bar, patience, stop)
-                return
-            except _Interrupted as error:
-                failures = 0 if partial.size() > before else failures + 1
-                if failures >= patience.attempts:
-                    raise TransferError(
-                        f"{url}: given up after {failures} attempts that brought nothing: {error}; "
-                        f"run again to go on from {partial.size():,} bytes"
-                    ) from error
-                time.sleep(min(patience.backoff_s * 2**failures, 60))
-
-
-@contextlib.contextmanager
-def _session(patience: Patience) -> Iterator[requests.Session]:
-    retries = Retry(
-        total=patience.attempts - 1,
-        connect=min(patience.attempts - 1, 2),  # no such host, no network: soon known
-        backoff_factor=patience.backoff_s,
-        backoff_max=60,
-        status_forcelist=_TRANSIENT,
-        raise_on_status=False,
-        retry_after_max=_RETRY_AFTER_S,
-    )
-    with requests.Session() as session:
-        session.mount("http://", HTTPAdapter(max_retries=retries))
-        session.mount("https://", HTTPAdapter(max_retries=retries))
-        session.headers["Accept-Encoding"] = "identity"  # offsets count the file's own bytes
-        yield session
-
-
-def _bar(name: str) -> tqdm:
-    return tqdm(unit="B", unit_scale=True, desc=name, leave=False, mininterval=0.5)
-
-
-def _receive(
-    session: requests.Session,
-    url: str,
-    partial: Partial,
-    bar: tqdm,
-    patience: Patience,
-    stop: threading.Event,
-) -> None:
-    """Receive what is missing over one connection.
-
-    Raises:
-        _Interrupted: If the connection broke or went silent.
-        TransferError: If the server refuses, or sends a web page.
-    """
-    state = partial.resumable(url)
-    offset = partial.size() if state else 0
-    headers = {"Range": f"bytes={offset}-", "If-Range": state.validator} if state else {}
-    timeout = (min(patience.timeout_s, 30), patience.timeout_s)
+    address = f"https://drive.google.com/drive/folders/{folder_id}"
     try:
-        response = session.get(url, headers=headers, stream=True, timeout=timeout)
+        files = gdown.download_folder(
+            id=folder_id, skip_download=True, quiet=True, timeout=timeout_s
+        )
+    except DownloadError as error:
+        raise TransferError(f"{address}: {explain_page(str(error))}") from error
     except requests.RequestException as error:
-        raise TransferError(f"{url}: cannot be reached: {reason_of(error)}") from error
-    with response:
-        offset, total = _agree_on_start(response, partial, state, offset)
-        if total is not None and total - offset > shutil.disk_usage(partial.target.parent).free:
-            raise TransferError(
-                f"{url}: {total - offset:,} bytes to come, more than the disk of "
-                f"{partial.target.parent} has left"
-            )
-        partial.begin(offset, State.of(url, response.headers, total))
-        bar.reset(total=total)
-        bar.update(offset)
-        _append(response, partial, bar, stop)
-    if total is not None and partial.size() != total:
-        raise _Interrupted(f"{partial.size():,} of {total:,} bytes came")
+        raise TransferError(f"{address}: cannot be reached: {_reason_of(error)}") from error
+    # what it returns with skip_download; its annotation also has the paths of downloaded files
+    return {PurePosixPath(file.path).name: file.id for file in files}  # type: ignore[union-attr]
 
 
-def _agree_on_start(
-    response: requests.Response, partial: Partial, state: State | None, offset: int
-) -> tuple[int, int | None]:
-    """Return the offset at which the response's body starts, and the whole file's size."""
-    if state is not None and response.status_code in (206, 416):
-        if not _continues(response, state, offset):
-            partial.discard()
-            raise _Interrupted("the server has another version than the one begun")
-        return offset, state.total
-    if response.status_code >= 400:
-        raise TransferError(f"{response.url}: the server answers {_status(response)}")
-    if response.headers.get("Content-Type", "").startswith("text/html"):
-        page = next(response.iter_content(_PAGE_BYTES), b"")
-        raise TransferError(f"{response.url}: {explain_page(page)}")
-    length = response.headers.get("Content-Length")
-    coded = response.headers.get("Content-Encoding", "identity") != "identity"
-    # the whole file, from the start: nothing was asked for, the server knows no ranges, or has
-    # another version
-    return 0, int(length) if length is not None and not coded else None
-
-
-def _continues(response: requests.Response, state: State, offset: int) -> bool:
-    """Tell whether a response to a range is the rest of what is here."""
-    ranged = response.headers.get("Content-Range", "")
-    if response.status_code == 416:
-        return ranged == f"bytes */{offset}"  # nothing is missing
-    now = State.of(response.url, response.headers, None)
-    start, _, total = ranged.removeprefix("bytes ").partition("/")
-    return (
-        now.validator in ("", state.validator)
-        and start.partition("-")[0] == str(offset)
-        and total in ("*", str(state.total))
-    )
-
-
-def _append(
-    response: requests.Response, partial: Partial, bar: tqdm, stop: threading.Event
-) -> None:
-    if response.status_code == 416:
-        return
-    try:
-        with partial.path.open("ab") as file:
-            # read1 hands over what has come; iter_content drops a last piece that broke off
-            while chunk := response.raw.read1(_CHUNK, decode_content=True):
-                file.write(chunk)
-                bar.update(len(chunk))
-                if stop.is_set():
-                    raise TransferError(f"{response.url}: stopped; run again to go on")
-            file.flush()
-            os.fsync(file.fileno())
-    except HTTPError as error:
-        raise _Interrupted(reason_of(error)) from error
-
-
-def _status(response: requests.Response) -> str:
-    what = f"{response.status_code} {response.reason}"
+def _explain_status(url: str, error: requests.HTTPError, stop: threading.Event) -> Exception:
+    """Return the error to raise for an HTTP status, after the pause that a busy server asks for."""
+    response = error.response
+    assert response is not None  # raise_for_status sets it
+    answer = f"the server answers {response.status_code} {response.reason}"
+    if response.status_code in _TRANSIENT:
+        if (pause := response.headers.get("Retry-After", "")).isdigit():
+            stop.wait(min(int(pause), _RETRY_AFTER_S))
+        return _InterruptedTransfer(answer)
     if response.status_code in (401, 403):
-        what += ": it asks for a login, or for terms to be agreed to"
+        answer += ": it asks for a login, or for terms to be agreed to"
     if response.status_code in (404, 410):
-        what += ": the file is no longer there"
-    return what
+        answer += ": the file is no longer there"
+    return TransferError(f"{url}: {answer}")
 
 
-def reason_of(error: Exception) -> str:
-    """Say in a few words what broke: the innermost cause, without the client's objects."""
+def _reason_of(error: Exception) -> str:
+    """Return the innermost cause of a client's error, without the names of its objects."""
     while isinstance(inner := getattr(error, "reason", None) or _first_error(error), Exception):
         error = inner
     text = str(error)
@@ -285,3 +260,52 @@ def reason_of(error: Exception) -> str:
 
 def _first_error(error: Exception) -> object:
     return next((arg for arg in error.args if isinstance(arg, Exception)), None)
+
+
+def explain_page(page: bytes | str) -> str:
+    """Say what a web page that came instead of a file means, and what to do.
+
+    Args:
+        page: The page's start, or the message that a client took from it.
+    """
+    text = page.decode("utf-8", "replace") if isinstance(page, bytes) else page
+    if _QUOTA.search(text):
+        return (
+            "the quota page of Google Drive instead of the file: too many have fetched it of late. "
+            "Try again in a day; or open the page of the release in a browser where you are signed "
+            "in, make a copy in your own Drive and download that; or give gdown your cookies "
+            "(~/.cache/gdown/cookies.txt)"
+        )
+    if _VIRUS_SCAN.search(text):
+        return (
+            "the page that warns of files too large to scan instead of the file: confirm it in a "
+            "browser and put the file where archives lie"
+        )
+    if _LOGIN.search(text):
+        return (
+            "a login page instead of the file: sign in with a browser, agree to the terms if "
+            "asked, download it there and put it where archives lie"
+        )
+    title = match[1].strip() if (match := _TITLE.search(text)) else text[:80].strip()
+    return f"a web page ('{title}') instead of the file: open the address in a browser to see why"
+
+
+def check_content(path: Path, name: str) -> None:
+    """Check that a file starts as files of its name do.
+
+    Args:
+        path: The file.
+        name: Its published name, whose ending tells the kind.
+
+    Raises:
+        ValueError: If it is empty, a web page, or starts otherwise; says what to do.
+    """
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+    if not start:
+        raise ValueError(f"an empty file; expected {name} as published")
+    if _HTML.match(start) and not name.lower().endswith((".html", ".htm")):
+        raise ValueError(f"{name} is {explain_page(start)}")
+    magic = _MAGIC.get(Path(name.lower()).suffix)
+    if magic and not start.startswith(magic):
+        raise ValueError(f"{name} starts with {start[:8]!r}, as no {Path(name).suffix} file does")

@@ -262,14 +262,14 @@ WRITERS = {"a.zip": write_zip, "a.7z": write_7z, "a.tar.gz": write_tar}
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        ({"Photo.jpg": b"1", "photo.JPG": b"2"}, r"'photo\.JPG' meets 'Photo\.jpg' on many disks"),
-        ({"caf\u00e9": b"1", "cafe\u0301": b"2"}, "on many disks"),
+        ({"Photo.jpg": b"1", "photo.JPG": b"2"}, r"'photo\.JPG' collides with 'Photo\.jpg'"),
+        ({"caf\u00e9": b"1", "cafe\u0301": b"2"}, "on case-insensitive file systems"),
         ({"a": b"1", "a/b": b"2"}, "'a/b' lies within the file 'a'"),
         ({"a/b/c": b"1", "a/b": b"2"}, "'a/b' is a folder, too"),
         ({"./a": b"1", "a": b"2"}, "is there twice"),
     ],
 )
-def test_names_that_would_meet_are_refused(tmp_path, name, members, message):
+def test_names_that_would_collide_are_refused(tmp_path, name, members, message):
     path = WRITERS[name](tmp_path / name, members)
     refuse(path, tmp_path, rf"{name}: member .*{message}")
 

@@ -9,15 +9,15 @@ import py7zr
 import pytest
 
 from face_occlusion.core.release import Release
-from face_occlusion.releases.fetch import Shelf, SourceParams, fetch_release
+from face_occlusion.releases.fetch import ArchiveDir, SourceParams, fetch_release
 from face_occlusion.releases.limits import Limits
 from face_occlusion.releases.table import SOURCES, find_source, match_published
-from face_occlusion.releases.transfer import Patience
+from face_occlusion.releases.transfer import RetryPolicy
 from tests.conftest import ROOT
 from tests.releases.build import write_tar, write_zip
 
 FOLDER = SourceParams(origin="folder", files=None, accept_changed=False, why=None)
-QUICK = Patience(attempts=2, timeout_s=2, backoff_s=0.0)
+QUICK = RetryPolicy(attempts=2, timeout_s=2)
 
 
 def no_miniature(source, folder):
@@ -25,14 +25,16 @@ def no_miniature(source, folder):
 
 
 def fetch(name, folder, archives_dir, params=FOLDER, draw=no_miniature, limits=None):
-    shelf = Shelf(
+    archives = ArchiveDir(
         archives_dir=archives_dir,
         lock=folder.parent / "sources.lock",
-        patience=QUICK,
+        retry=QUICK,
         parallel=2,
         profile={name: params},
     )
-    return fetch_release(name, folder, params, shelf=shelf, draw_miniature=draw, limits=limits)
+    return fetch_release(
+        name, folder, params, archives=archives, draw_miniature=draw, limits=limits
+    )
 
 
 def fill_hands(folder):
@@ -177,7 +179,7 @@ HOSTILE = {
     "path outside": ({"../evil": b"x"}, "outside the folder"),
     "absolute path": ({"/tmp/evil-from-a-zip": b"x"}, "outside the folder"),
     "bomb": ({"zeros": bytes(100 << 20)}, "times its size"),
-    "names that meet": ({"a.jpg": b"x", "A.jpg": b"y"}, r"'A\.jpg' meets 'a\.jpg' on many disks"),
+    "names that meet": ({"a.jpg": b"x", "A.jpg": b"y"}, r"'A\.jpg' collides with 'a\.jpg'"),
 }
 
 

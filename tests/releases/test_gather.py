@@ -15,23 +15,23 @@ from typer.testing import CliRunner
 
 from face_occlusion.apps.commands.pipeline import fetch as fetch_command
 from face_occlusion.apps.profiles import compose
-from face_occlusion.releases import drive, table
+from face_occlusion.releases import table, transfer
 from face_occlusion.releases.fetch import fetch_release
 from face_occlusion.releases.gather import (
+    ArchiveDir,
     MissingFilesError,
-    Shelf,
     SourceParams,
     fetch_missing,
     survey,
 )
 from face_occlusion.releases.table import SOURCES, Source, SourceFile
-from face_occlusion.releases.transfer import Patience
+from face_occlusion.releases.transfer import RetryPolicy
 from tests.conftest import ROOT
 from tests.releases import server as answers
 from tests.releases.build import write_tar, write_zip
 from tests.releases.server import serving
 
-QUICK = Patience(attempts=2, timeout_s=2, backoff_s=0.0)
+QUICK = RetryPolicy(attempts=2, timeout_s=2)
 URL = SourceParams(origin="url", files=None, accept_changed=False, why=None)
 FOLDER = replace(URL, origin="folder")
 FILE_ID, FOLDER_ID = "1badu11NqxGf6qM3PTTooQDJvQbejgbTv", "15nZETWlGMdcKY6aHbchRsWkUI42KTNs5"
@@ -54,9 +54,9 @@ def server(monkeypatch, tmp_path):
         module = importlib.import_module("gdown.download")  # the name is a function's, too
         monkeypatch.setattr(module, "DEFAULT_COOKIES_FILE", str(tmp_path / "cookies.txt"))
         monkeypatch.setattr(module, "_wait_or_cancel", lambda **_: None)
-        drive._list_folder.cache_clear()
+        transfer._list_folder.cache_clear()
         yield running
-    drive._list_folder.cache_clear()
+    transfer._list_folder.cache_clear()
 
 
 @pytest.fixture
@@ -80,20 +80,20 @@ def http_file(server, name, *more, **known):
     return SourceFile(name=name, page=f"https://example.org/{name}", urls=urls, **known)
 
 
-def make_shelf(tmp_path, profile, parallel=3):
-    return Shelf(
+def archive_dir_of(tmp_path, profile, parallel=3):
+    return ArchiveDir(
         archives_dir=tmp_path / "archives",
         lock=tmp_path / "sources.lock",
-        patience=QUICK,
+        retry=QUICK,
         parallel=parallel,
         profile=profile,
     )
 
 
 def lay_out(tmp_path, name="one", params=URL, profile=None):
-    shelf = make_shelf(tmp_path, profile or {name: params})
+    folder = archive_dir_of(tmp_path, profile or {name: params})
     return fetch_release(
-        name, tmp_path / "raw", params, shelf=shelf, draw_miniature=lambda *_: None
+        name, tmp_path / "raw", params, archives=folder, draw_miniature=lambda *_: None
     )
 
 
@@ -165,9 +165,9 @@ def test_several_files_come_at_once(server, tmp_path, monkeypatch, archives):
     for name in names:
         server.script[f"/{name}"] = [reply]
     use_sources(monkeypatch, one=tuple(http_file(server, name) for name in names))
-    shelf = make_shelf(tmp_path, {"one": URL}, parallel=4)
-    assert fetch_missing(survey({"one": URL}, shelf), shelf) == {}
-    assert all(state.path for state in survey({"one": URL}, shelf))
+    folder = archive_dir_of(tmp_path, {"one": URL}, parallel=4)
+    assert fetch_missing(survey({"one": URL}, folder), folder) == {}
+    assert all(state.path for state in survey({"one": URL}, folder))
 
 
 def test_one_error_lists_every_missing_file(server, tmp_path, monkeypatch, archives):
@@ -211,7 +211,7 @@ def test_an_optional_file_that_fails_is_reported_and_left(
 
 def test_a_source_of_choices_must_say_which_to_fetch(tmp_path):
     with pytest.raises(ValueError, match=r"sources\.coco\.files: name those to fetch, of coco_obj"):
-        survey({"coco": URL}, make_shelf(tmp_path, {}))
+        survey({"coco": URL}, archive_dir_of(tmp_path, {}))
 
 
 # Google Drive
@@ -249,7 +249,7 @@ def test_files_come_from_drive_by_id_and_by_name_in_a_folder(
     )
     assert lay_out(tmp_path).names() == ["A/a/1.txt", "B/b/2.txt", "list.txt"]
     assert [path for path, _ in server.seen].count(f"/drive/{FOLDER_ID}") == 1
-    names = [p.name for p in (tmp_path / "archives").iterdir()]
+    names = [p.name for p in (tmp_path / "archives").iterdir() if p.suffix != ".lock"]
     assert sorted(names) == ["A.zip", "B.tar.gz", "list.txt"]
 
 
@@ -310,7 +310,7 @@ def test_every_file_says_where_it_comes_from():
             assert bool(file.urls) == bool(file.seen), file.name
             for url in file.urls:
                 assert url.startswith(("http://", "https://"))
-                assert drive.is_drive(url) == ("drive.google.com" in url)
+                assert transfer.is_drive(url) == ("drive.google.com" in url)
 
 
 @pytest.fixture

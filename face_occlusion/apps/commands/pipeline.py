@@ -156,6 +156,7 @@ def fetch(
     """
     from face_occlusion.core.params import load_params, read_section
     from face_occlusion.releases.gather import (
+        DownloadParams,
         MissingFilesError,
         SourceParams,
         check_state,
@@ -163,19 +164,18 @@ def fetch(
         report_state,
         survey,
     )
-    from face_occlusion.releases.settings import DownloadParams
 
     names = list(read_section(params, "sources"))
     if unknown := sorted(set(sources or ()) - set(names)):
         raise ValueError(f"{params}: sources has no {unknown}; known: {', '.join(names)}")
     profile = {name: load_params(params, f"sources.{name}", SourceParams) for name in names}
     chosen = {name: profile[name] for name in sources or names}
-    shelf = load_params(params, "download", DownloadParams).shelf(profile)
-    failures = {} if list_only else fetch_missing(survey(chosen, shelf), shelf)
-    states = survey(chosen, shelf)
+    archives = load_params(params, "download", DownloadParams).archive_dir(profile)
+    failures = {} if list_only else fetch_missing(survey(chosen, archives), archives)
+    states = survey(chosen, archives)
     refused = []
     for state in states:
-        if wrong := check_state(state, shelf) if check else None:
+        if wrong := check_state(state, archives) if check else None:
             refused.append(state.file.name)
         typer.echo(report_state(state, wrong, failures.get((state.source, state.file.name))))
     for name in chosen.keys() - {state.source for state in states}:
@@ -185,6 +185,6 @@ def fetch(
     missing = [state.file.name for state in states if state.path is None and state.needed]
     if missing:
         raise MissingFilesError(
-            f"{len(missing)} of {len(states)} files are missing in '{shelf.archives_dir}' "
+            f"{len(missing)} of {len(states)} files are missing in '{archives.archives_dir}' "
             f"(download.archives_dir): {', '.join(missing)}"
         )
