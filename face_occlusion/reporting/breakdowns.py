@@ -1,4 +1,4 @@
-"""Scores as long tables: of every measure, of groups of images, of single images and of seeds.
+"""Scores as long tables: of every measure, of groups of images and of seeds.
 
 Every table is read off the score files alone. Scores are in per cent, NaN where undefined.
 """
@@ -9,7 +9,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations as pairs_of
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +35,6 @@ FACTOR_NOTES = {
     "measurement of pixels, not of people. Pictures without colour have none.",
 }
 MEASURED = ("miou", "iou_face", "boundary_iou")  # of groups of images
-IMAGE_MEASURES = {
-    "miou": "miou",
-    "iou_face": "iou_face",
-    "boundary_iou": "boundary_iou",
-    "occluded": "iou_occluded",
-    "border": "miou_border",
-}
 NOT_NAMED = "not named"
 NOT_MEASURED = "not measured"
 # The usual six classes of the angle (Chardon 1991; Del Bino & Bernerd 2013), lower ends in degrees.
@@ -103,35 +96,6 @@ def levels(factor: str, found: Iterable[str], params: BreakdownParams) -> list[s
     return [*known, *named, *last]
 
 
-def image_table(grid: Grid) -> pd.DataFrame:
-    """One row for each image of each run, headline view; `occluder_kind` is "" where not known."""
-    return _joined(_image_frames(grid))
-
-
-def _image_frames(grid: Grid) -> Iterator[pd.DataFrame]:
-    for key in grid.cells:
-        for run, part in grid.parts(key):
-            view = part.views[run.headline]
-            images = part.images
-            yield pd.DataFrame(
-                {
-                    **key._asdict(),
-                    "seed": run.seed,
-                    "run": run.run,
-                    "key": [image.key for image in images],
-                    "occluder_kind": [image.occluder_kind or "" for image in images],
-                    "covered_frac": np.array([image.covered_frac for image in images], float),
-                    "ita_deg": np.array([image.ita_deg for image in images], float),
-                    "height": [image.size[0] for image in images],
-                    "width": [image.size[1] for image in images],
-                    **{
-                        name: 100 * MEASURES[measure].per_image(view)
-                        for name, measure in IMAGE_MEASURES.items()
-                    },
-                }
-            )
-
-
 def breakdown_table(grid: Grid, params: BreakdownParams) -> pd.DataFrame:
     """Score groups of images: by occluder, by share occluded, by skin tone.
 
@@ -166,23 +130,17 @@ def breakdown_table(grid: Grid, params: BreakdownParams) -> pd.DataFrame:
 def _group_rows(
     grid: Grid, benchmark: str, factor: str, level: str, images: np.ndarray
 ) -> Iterator[dict[str, object]]:
+    group = {"benchmark": benchmark, "factor": factor, "level": level}
     for combination in grid.axes.combinations:
         keys = [CellKey(combination, benchmark, model) for model in grid.axes.models]
-        scored = [key for key in keys if grid.parts(key)]
-        resampled = {key.model: grid.resample(key, images, MEASURED) for key in scored}
+        resampled = {
+            key.model: grid.resample(key, images, MEASURED) for key in keys if grid.parts(key)
+        }
         for measure in MEASURED:
             cells = {model: scores[measure] for model, scores in resampled.items()}
             for model, interval in _intervals(grid, cells, len(images)):
-                yield {
-                    "benchmark": benchmark,
-                    "factor": factor,
-                    "level": level,
-                    "combination": combination,
-                    "model": model,
-                    "measure": measure,
-                    "num_images": len(images),
-                    **_per_cent(interval),
-                }
+                row = group | {"combination": combination, "model": model, "measure": measure}
+                yield row | {"num_images": len(images), **_per_cent(interval)}
 
 
 def _intervals(
@@ -198,26 +156,28 @@ def _intervals(
 
 
 def measure_table(grid: Grid) -> pd.DataFrame:
-    """Every score of every view of every cell with its interval."""
+    """Every score of every view of every cell with its interval.
+
+    A view that one of a cell's seeds lacks has no rows: there is no mean over the seeds.
+    """
     rows = []
     for key in grid.cells:
         parts = grid.parts(key)
-        for view in parts[0][1].views if parts else ():
-            if not all(view in part.views for _, part in parts):
-                continue  # a seed without this checkpoint: no mean over seeds
-            for measure in MEASURES:
-                interval = grid.estimate(key, measure, view)
-                if interval is not None:
-                    rows.append(
-                        {
-                            **key._asdict(),
-                            "view": view,
-                            "measure": measure,
-                            **_per_cent(interval),
-                            "num_images": interval.num_images,
-                            "num_seeds": interval.num_seeds,
-                        }
-                    )
+        views = parts[0][1].views if parts else {}
+        shared = [view for view in views if all(view in part.views for _, part in parts)]
+        for view, measure in product(shared, MEASURES):
+            interval = grid.estimate(key, measure, view)
+            if interval is not None:
+                rows.append(
+                    {
+                        **key._asdict(),
+                        "view": view,
+                        "measure": measure,
+                        **_per_cent(interval),
+                        "num_images": interval.num_images,
+                        "num_seeds": interval.num_seeds,
+                    }
+                )
     return pd.DataFrame(rows)
 
 
@@ -234,25 +194,25 @@ def difference_table(
         measures: Keys of `MEASURES`.
     """
     rows = []
-    for first, second in pairs or list(pairs_of(grid.axes.combinations, 2)):
-        for benchmark in grid.axes.benchmarks:
-            for model in grid.axes.models:
-                for measure in measures:
-                    interval = grid.difference(first, second, benchmark, model, measure)
-                    if interval is not None:
-                        rows.append(
-                            {
-                                "benchmark": benchmark,
-                                "model": model,
-                                "first": first,
-                                "second": second,
-                                "measure": measure,
-                                **_per_cent(interval),
-                                "p_value": interval.p_value(),
-                                "num_images": interval.num_images,
-                                "num_seeds": interval.num_seeds,
-                            }
-                        )
+    pairs = pairs or list(pairs_of(grid.axes.combinations, 2))
+    for (first, second), benchmark, model, measure in product(
+        pairs, grid.axes.benchmarks, grid.axes.models, measures
+    ):
+        interval = grid.difference(first, second, benchmark, model, measure)
+        if interval is not None:
+            rows.append(
+                {
+                    "benchmark": benchmark,
+                    "model": model,
+                    "first": first,
+                    "second": second,
+                    "measure": measure,
+                    **_per_cent(interval),
+                    "p_value": interval.p_value(),
+                    "num_images": interval.num_images,
+                    "num_seeds": interval.num_seeds,
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -294,11 +254,6 @@ def seed_table(grid: Grid) -> pd.DataFrame:
 
 def _per_cent(interval: Estimate) -> dict[str, float]:
     return {"value": 100 * interval.value, "low": 100 * interval.low, "high": 100 * interval.high}
-
-
-def _joined(frames: Iterator[pd.DataFrame]) -> pd.DataFrame:
-    found = list(frames)
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
 COLUMNS = ["benchmark", "key", "occluder_kind"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 from importlib.metadata import version
@@ -12,22 +12,23 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
-from face_occlusion.core.imageset import ImageSet
 from face_occlusion.reporting.cells import Cell, best_of_columns, paper_cells, paper_quantity
 from face_occlusion.reporting.charts import METRICS, chart_panels
-from face_occlusion.reporting.grid import Grid, mean_difference, mean_over_models
+from face_occlusion.reporting.grid import mean_difference, mean_over_models
 from face_occlusion.reporting.groups import group_tables, left_out, measure_titles
 from face_occlusion.reporting.inputs import ReportInputs
 from face_occlusion.reporting.page_images import (
     Exhibit,
-    _browsers,
-    _sheets,
-    _wrong_labels,
+    browsers,
     closest_pictures,
+    sheets,
+    wrong_labels,
 )
 from face_occlusion.reporting.provenance import are_drawn, hashes, release_files, substitutions
 from face_occlusion.reporting.tables import Table, empty_reasons
 
+TEMPLATES = ("report.html", "report.css", "report.js")
+CHECKPOINTS = {"last": "last checkpoint", "best": "checkpoint selected on RealOcc"}
 REPORTED_WITH = ("numpy", "opencv-python", "matplotlib", "pandas")
 
 
@@ -42,17 +43,14 @@ def page_context(
         gallery: Its figures.
     """
     sections, grid, report = inputs.sections, inputs.grid, inputs.sections.report
-    chosen = report.qualitative
-    browsers = list(_browsers(inputs))
-    first_model = next(iter(grid.axes.models))
-    names = inputs.run_names
-    image_sets = [*inputs.inventory.sets.values(), *inputs.occluders.values()]
+    sets, first_model = inputs.inventory.sets, next(iter(grid.axes.models))
+    occluders = {f"occluders/{kind}": one for kind, one in inputs.occluders.items()}
     headline, lead = _headline(inputs)
-    context = {
+    return {
         "profile": sections.profile,
         "headline": headline,
         "lead": lead,
-        "drawn": are_drawn(image_sets),
+        "drawn": are_drawn([*sets.values(), *occluders.values()]),
         "facts": _facts(inputs),
         "models": grid.axes.models,
         "benchmarks": grid.axes.benchmarks,
@@ -63,54 +61,29 @@ def page_context(
         "groups": list(group_tables(inputs.breakdown, grid.axes)),
         "groups_left_out": left_out(inputs.breakdown, grid.axes),
         "measures": measure_titles(),
-        "browsers": browsers,
-        "browser_first": names.get((chosen.second, first_model)),
-        "browser_second": names.get((chosen.first, first_model)),
+        "browsers": browsers(inputs),
+        "browser_first": inputs.run_names.get((report.qualitative.second, first_model)),
+        "browser_second": inputs.run_names.get((report.qualitative.first, first_model)),
         "gallery": gallery,
         "mask_colour": report.figures.mask_colour,
-        "sheets": list(_sheets(inputs)),
-        "wrong": list(_wrong_labels(inputs)),
+        "sheets": list(sheets(inputs)),
+        "wrong": list(wrong_labels(inputs)),
         "judgements": inputs.judgements,
         "findings": inputs.findings,
         "substitutions": substitutions(
             inputs.inventory, inputs.occluders, inputs.cards, grid, sections.models
         ),
         "tables": built,
-        "closest": closest_pictures(
-            inputs.overlap, inputs.inventory.sets, report.page.thumbnail_px
-        ),
+        "closest": closest_pictures(inputs.overlap, sets, report.page.thumbnail_px),
         "versions": _versions(inputs),
-        "hashes": hashes({**inputs.inventory.sets, **_named_occluders(inputs)}),
-        "release_files": release_files(image_sets),
+        "hashes": hashes(sets | occluders),
+        "release_files": release_files([*sets.values(), *occluders.values()]),
         "fingerprints": [
             (run, card["fingerprint"])
             for run, card in inputs.cards.items()
             if "fingerprint" in card
         ],
     }
-    return context | {"sections": list(_anchors(context))}
-
-
-def _named_occluders(inputs: ReportInputs) -> dict[str, ImageSet]:
-    return {f"occluders/{kind}": one for kind, one in inputs.occluders.items()}
-
-
-def _anchors(context: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    yield "results", "Results"
-    if context["groups"]:
-        yield "breakdowns", "Breakdowns"
-    if context["charts"]:
-        yield "curves", "Training"
-    if context["browsers"]:
-        yield "predictions", "Predictions"
-    yield "figures", "Figures"
-    yield "samples", "Images"
-    if context["wrong"]:
-        yield "wrong", "Wrong labels"
-    yield "claims", "Claims"
-    yield "ingredients", "Ingredients"
-    yield "overlap", "Overlap"
-    yield "provenance", "Hashes"
 
 
 def _headline(inputs: ReportInputs) -> tuple[str, str]:
@@ -163,20 +136,32 @@ def _facts(inputs: ReportInputs) -> list[tuple[str, str]]:
 
 
 def _score_tables(inputs: ReportInputs) -> Iterator[dict[str, Any]]:
+    """Lay Tables 4 and 5 out for the template: per combination a list of cells."""
     grid, report = inputs.grid, inputs.sections.report
     for number, names in ((4, report.table_4), (5, report.table_5)):
-        rows = score_rows(grid, names)
-        for row in rows:
-            combination = inputs.sections.combinations[row["key"]]
-            row["quantity"] = inputs.inventory.quantity(combination)
-            row["images"] = sum(inputs.inventory.sizes(combination))
-            row["paper_quantity"] = paper_quantity(row["key"], number) or "–"
-        yield {
-            "title": f"Table {number}",
-            "benchmarks": names,
-            "rows": rows,
-            "notes": empty_reasons(grid, names),
-        }
+        cells = grid.select(names)
+        best, paper_best = best_of_columns(cells), best_of_columns(cells, paper=True)
+        rows = [
+            {
+                "title": combination["title"],
+                "quantity": inputs.inventory.quantity(combination),
+                "images": sum(inputs.inventory.sizes(combination)),
+                "paper_quantity": paper_quantity(key, number) or "–",
+                "cells": [
+                    {
+                        "cell": cell,
+                        "best": cell.key in best,
+                        "paper_best": cell.key in paper_best,
+                        "tip": cell_tip(cell),
+                    }
+                    for cell in cells
+                    if cell.key.combination == key
+                ],
+            }
+            for key, combination in inputs.sections.combinations.items()
+        ]
+        notes = empty_reasons(grid, names)
+        yield {"title": f"Table {number}", "benchmarks": names, "rows": rows, "notes": notes}
 
 
 def _charts(inputs: ReportInputs) -> list[dict[str, Any]]:
@@ -198,57 +183,9 @@ def _versions(inputs: ReportInputs) -> list[tuple[str, str]]:
     return trained + [(f"report: {name}", version(name)) for name in REPORTED_WITH]
 
 
-TEMPLATES = ("report.html", "report.css", "report.js")
-
-
-def score_rows(grid: Grid, benchmarks: Sequence[str]) -> list[dict[str, Any]]:
-    """Lay a table of scores out for the template: per combination a list of cells."""
-    cells = grid.select(benchmarks)
-    best, paper_best = best_of_columns(cells), best_of_columns(cells, paper=True)
-    rows = []
-    for combination, title in grid.axes.combinations.items():
-        row = [cell for cell in cells if cell.key.combination == combination]
-        rows.append(
-            {
-                "key": combination,
-                "title": title,
-                "cells": [
-                    {
-                        "cell": cell,
-                        "best": cell.key in best,
-                        "paper_best": cell.key in paper_best,
-                        "tip": cell_tip(cell),
-                    }
-                    for cell in row
-                ],
-            }
-        )
-    return rows
-
-
 def cell_tip(cell: Cell) -> str:
     """Write what a reader learns on hovering over a cell."""
-    if cell.estimate is None:
-        lines = [f"No score: {cell.empty}"]
-    else:
-        scores = cell.scores[cell.headline]
-        low, high = 100 * cell.estimate.low, 100 * cell.estimate.high
-        lines = [
-            f"mIoU {cell.ours:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low == low else ""),
-            f"IoU face {100 * scores['iou_face']:.2f}, "
-            f"background {100 * scores['iou_background']:.2f}",
-            f"mean over images {100 * scores['miou_per_image']:.2f}, "
-            f"boundary IoU {100 * scores['boundary_iou']:.2f}",
-            f"frequency-weighted {100 * scores['fwiou']:.2f} "
-            "(weighs background more, so hides the problem)",
-            f"calibration error {100 * scores['ece']:.2f}",
-            *(
-                f"{_view_title(view)}: mIoU {100 * other['miou']:.2f}"
-                for view, other in cell.scores.items()
-                if view != cell.headline
-            ),
-            f"{cell.num_images} images",
-        ]
+    lines = [f"No score: {cell.empty}"] if cell.estimate is None else list(_score_lines(cell))
     if cell.printed is not None:
         lines.append(f"Paper: {cell.printed:.2f}")
     if cell.difference is not None:
@@ -256,11 +193,20 @@ def cell_tip(cell: Cell) -> str:
     return "\n".join(lines)
 
 
-def _view_title(view: str) -> str:
-    """Name a view of a score file, such as `best` or `last_tta`, to a reader."""
-    checkpoint, _, augmented = view.partition("_")
-    title = {"last": "last checkpoint", "best": "checkpoint selected on RealOcc"}[checkpoint]
-    return f"{title}, mean of 12 views" if augmented else title
+def _score_lines(cell: Cell) -> Iterator[str]:
+    scores = {name: f"{100 * score:.2f}" for name, score in cell.scores[cell.headline].items()}
+    low, high = 100 * cell.estimate.low, 100 * cell.estimate.high
+    yield f"mIoU {cell.ours:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low == low else "")
+    yield f"IoU face {scores['iou_face']}, background {scores['iou_background']}"
+    yield f"mean over images {scores['miou_per_image']}, boundary IoU {scores['boundary_iou']}"
+    yield (f"frequency-weighted {scores['fwiou']} (weighs background more, so hides the problem)")
+    yield f"calibration error {scores['ece']}"
+    for view, other in cell.scores.items():
+        if view != cell.headline:
+            checkpoint, _, augmented = view.partition("_")
+            title = CHECKPOINTS[checkpoint] + (", mean of 12 views" if augmented else "")
+            yield f"{title}: mIoU {100 * other['miou']:.2f}"
+    yield f"{cell.num_images} images"
 
 
 def as_json(value: object) -> Markup:
@@ -280,7 +226,7 @@ def unbroken(text: str) -> Markup:
 
 @cache
 def templates() -> dict[str, str]:
-    """Read the templates, once: a process then renders one page only, whoever edits the files."""
+    """Read the templates, once: a process then renders one page only, even if the files are edited."""
     folder = resources.files("face_occlusion.reporting").joinpath("templates")
     return {name: folder.joinpath(name).read_text() for name in TEMPLATES}
 

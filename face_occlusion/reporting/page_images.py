@@ -18,132 +18,96 @@ from face_occlusion.overlap.findings import Overlap
 from face_occlusion.reporting.catalogue import FigureEntry
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.figures import evenly_spaced
-from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.inputs import ReportInputs
 from face_occlusion.reporting.per_image import (
     image_scores,
     pick_most_corrected,
-    run_name,
     scored_part,
 )
 from face_occlusion.reporting.pictures import data_uri, outline_path, outlined, reduced
 from face_occlusion.reporting.tables import is_meant
 
+PAGE_SAMPLES = 12  # of each set; this and the next fill whole rows of 6, on a phone of 3
+PAGE_WRONG = 6
+PAGE_PAIRS = 12
+FIGURE_PX = 1280  # longer side of figures inside the page
+MAX_LIST = 6  # entries of a list that are written out
 
-def browser_data(
-    grid: Grid, image_set: ImageSet, benchmark: str, number: int, side_px: int
-) -> dict[str, Any]:
-    """Collect images, truths and kept predictions of one benchmark.
 
-    Args:
-        grid: All results.
-        image_set: The benchmark's images.
-        benchmark: Its name.
-        number: Images, evenly spread over the set.
-        side_px: Longer side of the images.
+def browsers(inputs: ReportInputs) -> list[dict[str, Any]]:
+    """Collect the image browser's data of each benchmark with kept predictions.
 
     Returns:
-        `key`, `title`; `images`: key, kind, src, truth; `runs`: name, title, per image its mask and
-        mIoU in per cent, None where neither was kept. Masks are 1-bit PNG in base64. No runs if
-        no run has kept a prediction.
+        The benchmark of the figures first: `key`, `title`; `images`: key, kind, src, truth;
+        `runs`: name, title, per image its mask and mIoU in per cent, None where neither was kept.
+        Masks are 1-bit PNG in base64.
     """
-    keys = evenly_spaced(image_set.keys, number)
+    first = inputs.sections.report.qualitative.benchmark
+    order = sorted(inputs.benchmarks, key=lambda name: name != first)
+    return [data for name in order if (data := _browser_data(inputs, name))["runs"]]
+
+
+def _browser_data(inputs: ReportInputs, benchmark: str) -> dict[str, Any]:
+    axes, page = inputs.grid.axes, inputs.sections.report.page
+    image_set = inputs.benchmarks[benchmark]
+    keys = evenly_spaced(image_set.keys, page.browser_images)
     runs = []
-    for combination, model in product(grid.axes.combinations, grid.axes.models):
+    for combination, model in product(axes.combinations, axes.models):
         cell = CellKey(combination, benchmark, model)
-        part, scores = scored_part(grid, cell), image_scores(grid, cell)
+        part, scores = scored_part(inputs.grid, cell), image_scores(inputs.grid, cell)
         if part is None or not any(part.previews):
             continue
         masks = dict(zip(part.keys, part.previews, strict=True))
+        known = {key: round(100 * score, 2) for key, score in scores.items() if score == score}
         runs.append(
             {
-                "run": run_name(grid, cell),
-                "title": f"{grid.axes.models[model]} · {grid.axes.combinations[combination]}",
+                "run": inputs.run_names[combination, model],
+                "title": f"{axes.models[model]} · {axes.combinations[combination]}",
                 "masks": [masks.get(key) for key in keys],
-                "scores": [_per_cent(scores.get(key)) for key in keys],
+                "scores": [known.get(key) for key in keys],
             }
         )
-    images = [_image(image_set, key, side_px) for key in keys] if runs else []
-    title = grid.axes.benchmarks[benchmark]
-    return {"key": benchmark, "title": title, "images": images, "runs": runs}
+    images = [
+        {
+            "key": key,
+            "kind": image_set.record(key).get("occluder_kind") or "",
+            "src": data_uri(reduced(image_set.image(key), page.thumbnail_px)),
+            "truth": encode_preview(image_set.seg_map(key) == 1, page.thumbnail_px),
+        }
+        for key in (keys if runs else [])
+    ]
+    return {"key": benchmark, "title": axes.benchmarks[benchmark], "images": images, "runs": runs}
 
 
-def _image(image_set: ImageSet, key: str, side_px: int) -> dict[str, str]:
-    return {
-        "key": key,
-        "kind": image_set.record(key).get("occluder_kind") or "",
-        "src": data_uri(reduced(image_set.image(key), side_px)),
-        "truth": encode_preview(image_set.seg_map(key) == 1, side_px),
-    }
-
-
-def _per_cent(score: float | None) -> float | None:
-    return None if score is None or score != score else round(100 * score, 2)
-
-
-PAGE_SAMPLES = 12  # of each set; both fill whole rows of 6, on a phone of 3
-PAGE_WRONG = 6
-
-
-def _browsers(inputs: ReportInputs) -> Iterator[dict[str, Any]]:
-    """Collect the image browser's data by benchmark, the one of the figures first."""
-    chosen, of_page = inputs.sections.report.qualitative, inputs.sections.report.page
-    order = sorted(inputs.benchmarks, key=lambda name: name != chosen.benchmark)
-    for name in order:
-        data = browser_data(
-            inputs.grid,
-            inputs.benchmarks[name],
-            name,
-            of_page.browser_images,
-            of_page.thumbnail_px,
-        )
-        if data["runs"]:
-            yield data
-
-
-def _sheets(inputs: ReportInputs) -> Iterator[dict[str, Any]]:
-    side_px = inputs.sections.report.page.thumbnail_px
+def sheets(inputs: ReportInputs) -> Iterator[dict[str, Any]]:
+    """Collect samples of every benchmark and training set, with the parameters of the set."""
     for name, image_set in inputs.inventory.sets.items():
         if name.startswith("faces/"):
             continue
-        title = inputs.grid.axes.benchmarks.get(Path(name).name, image_set.info["name"])
+        kind = "benchmark" if name.startswith("benchmarks/") else "training set"
         yield {
-            "title": title,
-            "about": _about(name, image_set),
+            "title": inputs.grid.axes.benchmarks.get(Path(name).name, image_set.info["name"]),
+            "about": f"{kind} · {len(image_set):,} images",
             "absent": image_set.absent,
             "params": flat_facts(image_set.info.get("params", {})),
-            "samples": samples(image_set, PAGE_SAMPLES, side_px),
+            "samples": samples(image_set, PAGE_SAMPLES, inputs.sections.report.page.thumbnail_px),
         }
 
 
-def _about(name: str, image_set: ImageSet) -> str:
-    kind = "benchmark" if name.startswith("benchmarks/") else "training set"
-    return f"{kind} · {len(image_set):,} images"
-
-
-def _wrong_labels(inputs: ReportInputs) -> Iterator[dict[str, str]]:
+def wrong_labels(inputs: ReportInputs) -> Iterator[dict[str, str]]:
+    """Show the faces whose mask was corrected most, with the original and the corrected mask."""
     faces, side_px = inputs.inventory.sets["faces/o"], inputs.sections.report.page.thumbnail_px
     for key, share in pick_most_corrected(faces, PAGE_WRONG):
-        image = faces.image(key)
-        pictures = [
-            data_uri(
-                reduced(
-                    outlined(image, faces.seg_map(key, part) == 1, inputs.colour, tint=0.3),
-                    side_px,
-                )
-            )
+        original, corrected = (
+            outlined(faces.image(key), faces.seg_map(key, part) == 1, inputs.colour, tint=0.3)
             for part in ("original.png", "png")
-        ]
+        )
         yield {
             "key": key,
             "share": f"{100 * share:.0f} %",
-            "original": pictures[0],
-            "corrected": pictures[1],
+            "original": data_uri(reduced(original, side_px)),
+            "corrected": data_uri(reduced(corrected, side_px)),
         }
-
-
-FIGURE_PX = 1280  # longer side of figures inside the page
-MAX_LIST = 6  # entries of a list that are written out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,9 +203,6 @@ def _exhibit(entry: FigureEntry, absent: str | None, path: Path, dpi: int) -> Ex
         inches=0.0 if image is None else round(image.shape[1] / dpi, 2),
         absent=absent,
     )
-
-
-PAGE_PAIRS = 12
 
 
 def closest_pictures(

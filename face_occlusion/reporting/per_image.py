@@ -18,12 +18,6 @@ from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.pictures import coloured_errors, outlined, thumbnail, thumbnail_mask
 
 
-def run_name(grid: Grid, cell: CellKey) -> str | None:
-    """Return the name of the run whose predictions are shown for a cell; None if there is none."""
-    run = grid.first_run(cell)
-    return run.run if run else None
-
-
 def scored_part(grid: Grid, cell: CellKey) -> BenchmarkScores | None:
     """Return what that run has of the cell's benchmark; None for an empty cell."""
     run = grid.first_run(cell)

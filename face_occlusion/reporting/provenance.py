@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
@@ -61,8 +61,7 @@ def take_inventory(
 DRAWN = "miniature"  # origin of a release that this project draws, as `release.json` has it
 
 
-@dataclass(frozen=True, kw_only=True)
-class Substitution:
+class Substitution(NamedTuple):
     """One ingredient: the paper's and ours."""
 
     what: str
@@ -87,7 +86,7 @@ def substitutions(
     grid: Grid,
     models: Mapping[str, Mapping[str, Any]],
 ) -> list[Substitution]:
-    """List the ingredients beside the paper's.
+    """List the paper's ingredients and what was used here.
 
     Args:
         inventory: The image sets of the grid.
@@ -102,7 +101,7 @@ def substitutions(
         *_generation(inventory),
         *_networks(models),
         *_training(cards),
-        *_seen(grid),
+        _inference(grid),
         *(_benchmark(inventory, name, title) for name, title in grid.axes.benchmarks.items()),
     ]
 
@@ -131,11 +130,8 @@ def _sources(image_set: ImageSet) -> str:
 def _faces(inventory: Inventory) -> Substitution:
     info = inventory.sets["faces/wo"].info
     side = f", {info['size_px']} px" if info.get("size_px") else ""
-    return Substitution(
-        what="Faces",
-        paper="CelebAMask-HQ, 1024 px; masks corrected by hand",
-        here=f"{_sources(inventory.sets['faces/wo'])}{side}",
-    )
+    paper = "CelebAMask-HQ, 1024 px; masks corrected by hand"
+    return Substitution("Faces", paper, f"{_sources(inventory.sets['faces/wo'])}{side}")
 
 
 _PAPER_OCCLUDERS = {
@@ -152,35 +148,26 @@ def _occluders(kind: str, image_set: ImageSet) -> Substitution:
         here = f"{len(image_set):,} of {_sources(image_set)}"
         if (resolved := image_set.info.get("superresolution")) is not None:
             here += f"; super-resolution: {resolved}"
-    return Substitution(what=kind.capitalize(), paper=_PAPER_OCCLUDERS[kind], here=here)
+    return Substitution(kind.capitalize(), _PAPER_OCCLUDERS[kind], here)
 
 
-def _generation(inventory: Inventory) -> list[Substitution]:
-    found = []
-    for name, image_set in inventory.sets.items():
-        if not name.startswith("sets/"):
+def _generation(inventory: Inventory) -> Iterator[Substitution]:
+    for path, image_set in inventory.sets.items():
+        if not path.startswith("sets/"):
             continue
-        params = image_set.info.get("params", {})
+        name, params = image_set.info["name"], image_set.info.get("params", {})
         settings = [
-            f"{title}: {_setting(params.get(key))}"
-            for key, title in (
-                ("colour_transfer", "colour transfer"),
-                ("harmonisation", "harmonisation"),
-            )
+            f"colour transfer: {_setting(params.get('colour_transfer'))}",
+            f"harmonisation: {_setting(params.get('harmonisation'))}",
         ]
-        here = "; ".join([f"{params.get('method', 'unknown')}", *settings, *_draws(image_set.info)])
-        found.append(
-            Substitution(
-                what=f"Set {image_set.info['name']}",
-                paper=_PAPER_SETS.get(image_set.info["name"], "no such set"),
-                here=here if image_set.absent is None else f"absent: {image_set.absent}",
-            )
-        )
-    return found
+        here = "; ".join([params.get("method", "unknown"), *settings, *_draws(image_set.info)])
+        if image_set.absent is not None:
+            here = f"absent: {image_set.absent}"
+        yield Substitution(f"Set {name}", _PAPER_SETS.get(name, "no such set"), here)
 
 
 def _draws(info: Mapping[str, Any]) -> list[str]:
-    """Say how often draws were repeated to keep the covered share within its bounds."""
+    """Say how often sampling was repeated to keep the covered share within its bounds."""
     if "redrawn" not in info:
         return []
     covered = info["covered_frac"]
@@ -208,7 +195,7 @@ def _setting(value: object) -> str:
     return f"{mode} ({', '.join(extra)})" if extra else str(mode)
 
 
-def _networks(models: Mapping[str, Mapping[str, Any]]) -> list[Substitution]:
+def _networks(models: Mapping[str, Mapping[str, Any]]) -> Iterator[Substitution]:
     backbones, optimizers = {}, {}
     for model in models.values():
         if "variant" in model:
@@ -218,21 +205,13 @@ def _networks(models: Mapping[str, Mapping[str, Any]]) -> list[Substitution]:
         optimizer = model["optimizer"]
         text = f"{optimizer['type']} {optimizer['lr']:g}, decay {optimizer['weight_decay']:g}"
         optimizers[text] = None
-    return [
-        Substitution(
-            what="Backbones",
-            paper="ResNet-101 of 64 channels (CNNs); MiT-B5 (SegFormer)",
-            here=" / ".join(backbones),
-        ),
-        Substitution(
-            what="Optimiser",
-            paper="SGD 0.01, decay 0.0005 (CNNs); AdamW 6e-05, decay 0.01 (SegFormer)",
-            here=" / ".join(optimizers),
-        ),
-    ]
+    paper = "ResNet-101 of 64 channels (CNNs); MiT-B5 (SegFormer)"
+    yield Substitution("Backbones", paper, " / ".join(backbones))
+    paper = "SGD 0.01, decay 0.0005 (CNNs); AdamW 6e-05, decay 0.01 (SegFormer)"
+    yield Substitution("Optimiser", paper, " / ".join(optimizers))
 
 
-def _seen(grid: Grid) -> list[Substitution]:
+def _inference(grid: Grid) -> Substitution:
     """Say how the networks saw the benchmarks' images; all runs of a grid agree."""
     inference = next((runs[0].inference for runs in grid.runs.values()), {})
     how = [inference.get("image", f"input {inference.get('input_px', 'unknown')} px")]
@@ -240,41 +219,31 @@ def _seen(grid: Grid) -> list[Substitution]:
         how.append(f"scored at {inference['scored_at']}")
     views = inference.get("tta")
     how.append(f"one view; also {views}" if views else "one view only")
-    return [
-        Substitution(
-            what="Benchmark images as seen",
-            paper="512 px; the published configuration has 12 views",
-            here="; ".join(how),
-        )
-    ]
+    paper = "512 px; the published configuration has 12 views"
+    return Substitution("Benchmark images as seen", paper, "; ".join(how))
 
 
-def _training(cards: Mapping[str, Mapping[str, Any]]) -> list[Substitution]:
-    facts = (
+def _training(cards: Mapping[str, Mapping[str, Any]]) -> Iterator[Substitution]:
+    batches = {
+        f"{card['iterations']:,} of {card['samples_seen'] / card['iterations']:g} images": None
+        for card in cards.values()
+    }
+    yield Substitution("Iterations", "30,000 of 8 images", " / ".join(batches))
+    for what, paper, key in (
         ("Initial weights", "ImageNet, ResNet-101 and MiT-B5", "initial_weights"),
         ("Samples seen by a run", "240,000", "samples_seen"),
         ("Trained on", "4 Tesla V100", "device"),
         ("Precision", "not said", "precision"),
         ("Parameters of a network", "not said", "num_parameters"),
-    )
-    batches = {
-        f"{card['iterations']:,} of {card['samples_seen'] / card['iterations']:g} images": None
-        for card in cards.values()
-    }
+    ):
+        yield Substitution(what, paper, _distinct(cards, key))
     seeds = list(dict.fromkeys(card["seed"] for card in cards.values()))
     number = "one" if len(seeds) == 1 else str(len(seeds))
-    return [
-        Substitution(what="Iterations", paper="30,000 of 8 images", here=" / ".join(batches)),
-        *(
-            Substitution(what=what, paper=paper, here=_distinct(cards, key))
-            for what, paper, key in facts
-        ),
-        Substitution(what="Seeds", paper="one", here=f"{number}: {', '.join(map(str, seeds))}"),
-    ]
+    yield Substitution("Seeds", "one", f"{number}: {', '.join(map(str, seeds))}")
 
 
 def _distinct(cards: Mapping[str, Mapping[str, Any]], key: str) -> str:
-    """Write the values that a key has over all cards, most frequent order of the runs."""
+    """Write the values that a key has over all cards, in the order of the runs."""
     values = dict.fromkeys(
         f"{value:,}" if isinstance(value := card.get(key), int) else str(value)
         for card in cards.values()
@@ -287,7 +256,7 @@ def _benchmark(inventory: Inventory, name: str, title: str) -> Substitution:
     here = f"absent: {image_set.absent}"
     if image_set.absent is None:
         here = f"{len(image_set):,} images of {_sources(image_set)}"
-    return Substitution(what=title, paper=f"{BENCHMARK_IMAGES[name]:,} images", here=here)
+    return Substitution(title, f"{BENCHMARK_IMAGES[name]:,} images", here)
 
 
 def hashes(image_sets: Mapping[str, ImageSet]) -> list[tuple[str, int, str]]:

@@ -245,34 +245,21 @@ def judge_comparison(
     if comparison.remark is not None and gaps:
         detail = f"{comparison.remark(evidence)}; {detail}"
     return Verdict(
-        outcome=_OUTCOMES[comparison.rule](above, below, len(questions), empty),
+        outcome=_outcome(comparison.rule, above, below, len(questions), empty),
         detail=detail,
         cells=list(dict.fromkeys(cells)),
     )
 
 
-def _all(above: int, below: int, total: int, empty: int) -> Outcome:
-    del empty  # those are not above
-    return "fails" if below else "holds" if above == total else "undecided"
-
-
-def _most(above: int, below: int, total: int, empty: int) -> Outcome:
-    del empty  # those are neither
-    return "holds" if 2 * above > total else "fails" if 2 * below >= total else "undecided"
-
-
-def _neither(above: int, below: int, total: int, empty: int) -> Outcome:
-    del total
+def _outcome(rule: str, above: int, below: int, total: int, empty: int) -> Outcome:
+    """Decide by a rule of `Comparison`; empty cells are neither above nor below."""
+    if rule == "all":
+        return "fails" if below else "holds" if above == total else "undecided"
+    if rule == "most":
+        return "holds" if 2 * above > total else "fails" if 2 * below >= total else "undecided"
     if above and below:
         return "holds"
     return "undecided" if empty else "fails" if above or below else "holds"
-
-
-_OUTCOMES: dict[str, Callable[[int, int, int, int], Outcome]] = {
-    "all": _all,
-    "most": _most,
-    "neither": _neither,
-}
 
 
 def _describe(gaps: list[tuple[Gap, bool]], above: int, below: int, asked: int) -> str:
