@@ -1,7 +1,7 @@
 """How well hashes tell copies from other photographs: python -m bench.overlap DATA.
 
 DATA/faces/wo is hashed as training images are. Copies of some of them, changed as republished
-photographs are, stand in for benchmark images. Prints the share of copies found and of other pairs
+photographs are, serve as benchmark images. Prints the share of copies found and of other pairs
 suspected at several thresholds.
 """
 
@@ -58,7 +58,7 @@ def turned(sample: Sample, angle_deg: float) -> Sample:
 
 
 def in_the_wild(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Make it part of a larger picture, turned, compressed, with a mask drawn by somebody else."""
+    """Make it part of a larger picture, turned, compressed, with a mask drawn anew."""
     height = sample[1].shape[0]
     around = [int(share * height) for share in rng.uniform(0.2, 1.0, 4)]
     top, bottom, left, right = around

@@ -1,4 +1,4 @@
-"""Put every cell beside the paper's; draw figures and the page."""
+"""Compare every cell with the paper's; draw figures and the page."""
 
 from __future__ import annotations
 

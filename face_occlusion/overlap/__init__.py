@@ -1,1 +1,1 @@
-"""Photographs, or people, that stand in two image sets: perceptual hashes and identities."""
+"""Find photographs and people that two image sets share, by perceptual hashes and identities."""

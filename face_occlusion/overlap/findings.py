@@ -1,4 +1,4 @@
-"""What comparing image sets found: read without anything that compares."""
+"""The result of comparing image sets, and its file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from face_occlusion.core.files import atomic_write
 
 @dataclass(frozen=True, kw_only=True)
 class ImagePair:
-    """Two images and how far their closest views lie apart, in bits of 256."""
+    """Two images and in how many of 256 bits their closest views differ."""
 
     first: str
     second: str
@@ -31,7 +31,7 @@ class SetComparison:
         same_release: Whether both come from one release, so that shared images can be meant.
         suspected: All pairs within the limit, closest first.
         closest: The closest pairs, each of another image of the second set.
-        identities: Whether people are in both, in words.
+        identities: Whether people are in both sets, in words.
         shared_identities: How many; None where that is unknown.
     """
 
@@ -61,7 +61,7 @@ class Overlap:
 
 
 def write_overlap(path: Path, overlap: Overlap) -> None:
-    """Write the comparisons as JSON, aside and renamed; the same bytes for the same sets."""
+    """Write the comparisons as JSON, atomically; the same sets give the same bytes."""
     atomic_write(path, json.dumps(dataclasses.asdict(overlap), indent=1) + "\n")
 
 

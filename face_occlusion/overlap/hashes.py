@@ -1,9 +1,9 @@
-"""Perceptual hashes of an image in several views, so that a copy is found however it was cropped.
+"""Perceptual hashes of images in several views, which find cropped copies, and their distances.
 
-One hash sees through JPEG, size and brightness, not through a crop. Therefore each image is hashed
-whole, around its face, and around its face with some surroundings: where the face is, its mask
-says, whatever else was cropped away. A copy may be mirrored and turned as well, as alignment turns
-faces upright: one side of a comparison is hashed as it is, the other in all these variants.
+A hash hardly changes with JPEG quality, size or brightness, but it does with a crop. Therefore each
+image is hashed whole, around its face, and around its face with some surroundings; the mask
+says where the face is. A copy may also be mirrored, or turned as by alignment: one side of a
+comparison is hashed as it is, the other in all these variants.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from face_occlusion.overlap.findings import ImagePair
 HASH_SIDE = 16
 HASH_BITS = HASH_SIDE**2
 WORDS = HASH_BITS // 64  # of 64 bits
-MARGINS = {"face": 1.0, "surroundings": 1.4}  # side of the square / longer side of the face
-VIEWS = ("whole", *MARGINS)
+SQUARE_SIDES = {"face": 1.0, "surroundings": 1.4}  # side of the square / longer side of the face
+VIEWS = ("whole", *SQUARE_SIDES)
 ANGLES_DEG = (0, -18, -12, -6, 6, 12, 18)
 VARIANTS = tuple(itertools.product(ANGLES_DEG, (False, True)))  # (angle, mirrored)
 
@@ -77,13 +77,13 @@ def _shrink(grey: np.ndarray, outline: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def _cut(grey: np.ndarray, outline: np.ndarray, view: str, angle_deg: float) -> np.ndarray:
     """Cut a view, turned by an angle; (h, w) uint8. The whole image is never turned."""
-    if view not in MARGINS:
+    if view not in SQUARE_SIDES:
         return grey
     cosine, sine = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
     turn = np.array([[cosine, -sine], [sine, cosine]])
     turned = outline @ turn.T
     low, high = turned.min(axis=0), turned.max(axis=0)
-    scale = _VIEW_PX / (MARGINS[view] * max(*(high - low), 1))
+    scale = _VIEW_PX / (SQUARE_SIDES[view] * max(*(high - low), 1))
     shift = _VIEW_PX / 2 - scale * (low + high) / 2
     matrix = np.column_stack([scale * turn, shift])
     size = (_VIEW_PX, _VIEW_PX)

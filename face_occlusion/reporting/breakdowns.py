@@ -290,11 +290,11 @@ def read_occluder_kinds(path: Path) -> dict[tuple[str, str], str]:
 def name_kinds(
     runs: Mapping[str, RunScores], kinds: Mapping[tuple[str, str], str], path: Path
 ) -> dict[str, RunScores]:
-    """Put written-down kinds in the place of those from file names.
+    """Replace the kinds that file names give by those written by hand.
 
     Args:
         runs: Score files by name of the run.
-        kinds: Of `read_occluder_kinds`.
+        kinds: From `read_occluder_kinds`.
         path: Where they come from, for errors.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Every figure of the paper that is ours to draw, by its number, and some of our own.
+"""The list of figures: those of the paper that our data can give, by number, and our own.
 
 A figure that the data cannot give stays in the catalogue and says why.
 """
@@ -60,7 +60,7 @@ class FigureEntry:
     """One figure of the report.
 
     Attributes:
-        name: Of its files.
+        name: Name of its files, without extension.
         number: The paper's number; None for figures of our own.
         title: What it shows.
         caption: By which rule its images were chosen, and how to read it.
@@ -77,7 +77,7 @@ class FigureEntry:
 
 
 def catalogue(inputs: ReportInputs) -> list[FigureEntry]:
-    """List every figure in the order of its number, ours behind the paper's."""
+    """List every figure in the order of its number, those of our own after the paper's."""
     entries = [
         *_generation(inputs),
         *_labels_and_alignment(inputs),
@@ -297,7 +297,7 @@ def _curves(inputs: ReportInputs) -> Drawn:
 
 
 def draw_figures(entries: Sequence[FigureEntry], folder: Path, dpi: int) -> dict[str, str]:
-    """Draw figures as PNG and PDF, with `captions.md` beside them.
+    """Draw figures as PNG and PDF, and write `captions.md` into their folder.
 
     Returns:
         By the name of each figure that could not be drawn, why.

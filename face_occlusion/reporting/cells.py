@@ -1,4 +1,4 @@
-"""Cells of the results, ours and the ones that the paper prints; and its other numbers.
+"""The cells of the results, ours and those of the paper, and other numbers that it prints.
 
 Voo, Jiang, Loy, "Delving into High-Quality Synthetic Face Occlusion Segmentation Datasets",
 CVPR Workshops 2022. Scores of the paper in per cent as printed.
@@ -71,7 +71,7 @@ def paper_cells() -> dict[CellKey, PaperCell]:
 
 
 def paper_quantity(combination: str, table: int) -> str | None:
-    """Return the training images that a table prints beside a combination, None if no such row."""
+    """Return the training images that a table prints for a combination; None without such a row."""
     for (name, _, _), cell in paper_cells().items():
         if name == combination and cell.table == table:
             return " + ".join(f"{int(part):,}" for part in cell.quantity.split("+"))
@@ -141,7 +141,7 @@ def axes_of(
 
 
 def best_of_columns(cells: Sequence[Cell], *, paper: bool = False) -> set[CellKey]:
-    """Find the best cells of each column (benchmark and model), ties included (Q39).
+    """Find the best cells of each column (benchmark and model), ties included.
 
     Values tie when they are printed alike, to two decimals of per cent.
 

@@ -168,7 +168,7 @@ def in_rows(tiles: Sequence[Tile], per_row: int) -> list[list[Tile]]:
 
 
 def evenly_spaced(keys: list[str], number: int) -> list[str]:
-    """Pick `number` keys evenly spread over a set, all of them if there are fewer."""
+    """Pick `number` keys at even distances; all of them if there are fewer."""
     if len(keys) <= number:
         return list(keys)
     indices = np.linspace(0, len(keys) - 1, number).round().astype(int)
@@ -179,7 +179,7 @@ COLUMNS = 6
 
 
 def sample_sheet(image_set: ImageSet, number: int, colour: Colour) -> Figure:
-    """Show samples evenly spread over a set, each beside itself with its mask (Figs 14 to 19)."""
+    """Show evenly spaced samples of a set, each also with its mask's outline (Figs 14 to 19)."""
     tiles = []
     for key in evenly_spaced(image_set.keys, number):
         image = thumbnail(image_set.image(key), TILE_PX)

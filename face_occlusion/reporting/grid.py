@@ -48,7 +48,7 @@ class Grid:
         axes: What the grid spans.
         runs: Score files by name of the run, one for each of `runs` in params.yaml. Runs of one
             combination and model with different seeds share a cell, which shows their mean.
-        params: Of the bootstrap.
+        params: Settings of the bootstrap.
 
     Raises:
         ValueError: If a run's model or combination is not on the axes, two runs share a cell and
@@ -164,7 +164,7 @@ class Grid:
         Args:
             first: A cell.
             second: Another, or the same with another measure.
-            measures: Of the first and of the second, keys of `MEASURES`.
+            measures: Measure of the first and of the second cell, keys of `MEASURES`.
 
         Returns:
             The estimate, or None if either cell is empty.

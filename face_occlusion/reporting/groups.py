@@ -51,22 +51,22 @@ def measure_titles() -> dict[str, str]:
     return {key: MEASURES[key].title for key in MEASURED}
 
 
-def is_told_apart(frame: pd.DataFrame) -> bool:
+def has_groups(frame: pd.DataFrame) -> bool:
     """Tell whether images fall into more than one group, so that there is something to compare."""
     return frame["level"].nunique() > 1
 
 
 def group_tables(breakdown: pd.DataFrame, axes: Axes) -> Iterator[GroupTable]:
-    """Lay out every benchmark and factor that tells images apart.
+    """Lay out every benchmark and factor that divides the images into groups.
 
     Args:
-        breakdown: Of `breakdown_table`.
+        breakdown: From `breakdown_table`.
         axes: The grid's axes.
     """
     for benchmark, title in axes.benchmarks.items():
         for factor in FACTOR_TITLES:
             part = _part(breakdown, benchmark, factor)
-            if is_told_apart(part):
+            if has_groups(part):
                 yield GroupTable(
                     key=f"{benchmark}-{factor}",
                     title=f"{title} · {FACTOR_TITLES[factor]}",
@@ -77,12 +77,12 @@ def group_tables(breakdown: pd.DataFrame, axes: Axes) -> Iterator[GroupTable]:
 
 
 def left_out(breakdown: pd.DataFrame, axes: Axes) -> list[str]:
-    """Name the benchmarks and factors that tell no images apart."""
+    """Name the benchmarks and factors for which all images fall into one group."""
     found = []
     for benchmark, title in axes.benchmarks.items():
         for factor, factor_title in FACTOR_TITLES.items():
             part = _part(breakdown, benchmark, factor)
-            if len(part) and not is_told_apart(part):
+            if len(part) and not has_groups(part):
                 found.append(f"{title}, {factor_title} (all: {part['level'].iloc[0]})")
     return found
 
@@ -137,7 +137,7 @@ def breakdown_chart(
     """Draw one panel for each factor: mIoU of each group with its interval, mean of the models.
 
     Args:
-        breakdown: Of `breakdown_table`.
+        breakdown: From `breakdown_table`.
         benchmark: Whose images.
         axes: The grid's axes.
         shown: Training sets, title by key.
@@ -147,7 +147,7 @@ def breakdown_chart(
     """
     part = breakdown[(breakdown["benchmark"] == benchmark) & (breakdown["measure"] == "miou")]
     means = part[part["model"] == (MEAN_MODEL if len(axes.models) > 1 else next(iter(axes.models)))]
-    factors = [name for name in FACTOR_TITLES if is_told_apart(means[means["factor"] == name])]
+    factors = [name for name in FACTOR_TITLES if has_groups(means[means["factor"] == name])]
     if not factors:
         return "no factor tells the images of this benchmark apart"
     figure = Figure(figsize=(9, 0.5 + 2.5 * len(factors)), layout="constrained")
@@ -192,7 +192,7 @@ def group_table(grid: Grid, groups: pd.DataFrame) -> Table:
 
     Args:
         grid: All results.
-        groups: Of `breakdowns.breakdown_table`.
+        groups: From `breakdowns.breakdown_table`.
     """
     several = len(grid.axes.models) > 1
     model = MEAN_MODEL if several else next(iter(grid.axes.models))

@@ -130,7 +130,7 @@ class ReportInputs:
     """Everything a report is made of, read once.
 
     Attributes:
-        sections: Of params.yaml.
+        sections: Sections of params.yaml.
         grid: All scores with intervals.
         inventory: The image sets of the grid.
         occluders: The occluder sets by kind.
@@ -165,7 +165,7 @@ class ReportInputs:
 
     @property
     def excluded(self) -> int | None:
-        """Images of the release in none of the lists; None where nobody counted them."""
+        """Images of the release in none of the lists; None if they were not counted."""
         return self.inventory.sets["faces/wo"].info.get("counts", {}).get("excluded")
 
     @cached_property
@@ -188,7 +188,7 @@ class ReportInputs:
 
     @cached_property
     def significant(self) -> dict[Question, bool]:
-        """Which differences are beyond doubt, among all that claims and anomalies read."""
+        """Which differences are significant, among all that claims and anomalies read."""
         tests = [item.test for item in (*CLAIMS, *ANOMALIES)]
         return significant_differences(
             tests, self.evidence, self.sections.report.bootstrap.confidence
@@ -211,7 +211,7 @@ def gather(
     """Read everything that the report needs.
 
     Args:
-        sections: Of params.yaml; `runs` decides which score files are read.
+        sections: Sections of params.yaml; `runs` decides which score files are read.
         scores: Folder of score files.
         models: Folder of run folders.
         data: Folder with `faces/`, `occluders/`, `benchmarks/`, `sets/`.

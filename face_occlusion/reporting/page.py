@@ -226,7 +226,7 @@ def unbroken(text: str) -> Markup:
 
 @cache
 def templates() -> dict[str, str]:
-    """Read the templates, once: a process then renders one page only, even if the files are edited."""
+    """Read the templates, once: so that edits during a run change nothing."""
     folder = resources.files("face_occlusion.reporting").joinpath("templates")
     return {name: folder.joinpath(name).read_text() for name in TEMPLATES}
 

@@ -184,7 +184,7 @@ def gallery(
     Args:
         entries: The catalogue.
         absent: Why figures were not drawn, by name.
-        folder: Of the drawn figures.
+        folder: Folder of the drawn figures.
         dpi: Pixels per inch of the drawn figures.
     """
     return [

@@ -19,7 +19,7 @@ from face_occlusion.reporting.pictures import coloured_errors, outlined, thumbna
 
 
 def scored_part(grid: Grid, cell: CellKey) -> BenchmarkScores | None:
-    """Return what that run has of the cell's benchmark; None for an empty cell."""
+    """Return the scores of a cell's first run on its benchmark; None for an empty cell."""
     run = grid.first_run(cell)
     part = run.benchmarks.get(cell.benchmark) if run else None
     return part if part is not None and part.absent is None else None
@@ -201,7 +201,7 @@ def prediction_rows(
         image_set: The benchmark.
         picks: Its images, one row each.
         cells: The runs, one column each, all on that benchmark.
-        colour: Of the truth's outline.
+        colour: Colour of the truth's outline.
 
     Returns:
         Per pick 2 + len(cells) tiles; a prediction that was not kept is a grey tile that says so.

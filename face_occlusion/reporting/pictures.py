@@ -163,8 +163,8 @@ def with_square(
 def coloured_errors(image: np.ndarray, pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Show a prediction by its errors: face in full light, background dimmed.
 
-    Wrongly face is orange, wrongly background blue with light stripes, to be told apart without
-    colour as well. The page paints the same in `report.js`.
+    Wrongly face is orange, wrongly background blue with light stripes, which differ
+    without colour as well. The page paints the same in `report.js`.
 
     Args:
         image: (H, W, 3) uint8 RGB; left unchanged.

@@ -37,7 +37,10 @@ from face_occlusion.reporting.tables import (
 
 
 def write_report(inputs: ReportInputs, out: Path) -> None:
-    """Write every file of the report into a folder, aside first; same input, same bytes.
+    """Write every file of the report into a folder; the same input gives the same bytes.
+
+    The files are written to `report.partial` and moved at the end, so that a failed run changes
+    nothing.
 
     Args:
         inputs: What the report is made of.
@@ -83,7 +86,7 @@ def all_tables(inputs: ReportInputs) -> dict[str, Table]:
 
 
 def metrics(inputs: ReportInputs) -> dict[str, Any]:
-    """Collect the handful of numbers for `dvc metrics show` and `dvc exp show`.
+    """Collect the few numbers for `dvc metrics show` and `dvc exp show`.
 
     Returns:
         By combination, its mIoU on Table 4's first benchmark, per cent, mean over the models;
@@ -119,7 +122,7 @@ def write_data(grid: Grid, groups: pd.DataFrame, folder: Path) -> None:
 
     Args:
         grid: All results.
-        groups: Of `breakdowns.breakdown_table`.
+        groups: From `breakdowns.breakdown_table`.
         folder: Gets scores.csv, differences.csv, breakdowns.csv, confusion.csv and seeds.csv.
     """
     folder.mkdir(parents=True)

@@ -107,7 +107,7 @@ def _latex_text(value: object) -> str:
     )
 
 
-# Table 1 as this project applies it (Q1 to Q4).
+# Table 1 as this project applies it.
 CLASS_DEFINITIONS = [
     ("Face (1)", "Skin of the head with eyes, nose and mouth, without ears"),
     (
@@ -139,11 +139,11 @@ def table_1() -> Table:
 
 
 def table_2(inventory: Inventory, excluded: int | None) -> Table:
-    """Count the partition of CelebAMask-HQ beside the paper's.
+    """Count our partition of CelebAMask-HQ and compare it with the paper's.
 
     Args:
         inventory: The sets; sizes are counted, not copied from the lists.
-        excluded: Images of the release in none of the lists, None where nobody counted.
+        excluded: Images of the release in none of the lists, None if not counted.
     """
     rows = [
         (title, inventory.size(f"faces/{key}"), PARTITION[key])
@@ -197,7 +197,7 @@ def score_table(
     """Build Table 4 or 5: each cell ours with its interval, the paper's, the difference.
 
     Args:
-        number: Of the table in the paper; the paper's quantities differ between the two (A3).
+        number: Number of the table in the paper; the paper prints other quantities in Table 5.
         grid: All results.
         benchmarks: The table's benchmarks, left to right.
         combinations: Section `combinations` of params.yaml.
@@ -342,7 +342,7 @@ def _suspected(one: SetComparison) -> str:
 
 
 def is_meant(one: SetComparison) -> bool:
-    """Tell two benchmarks that are made of the same photographs, such as COFW and its crops."""
+    """Say whether two benchmarks are made of the same photographs, such as COFW and its crops."""
     return one.same_release and "benchmarks/" in one.first
 
 

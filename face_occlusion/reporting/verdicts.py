@@ -156,7 +156,7 @@ Question = tuple[CellPair, float]  # which cells, and the difference asked about
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What became of a claim, why, and the cells that were read."""
+    """Whether a statement holds, why, and the cells that were read."""
 
     outcome: Outcome
     detail: str
@@ -174,7 +174,7 @@ class Comparison:
         rule: `all`: holds if every pair is significantly above, fails if any is below; `most`:
             more than half of the pairs decide; `neither`: holds if there are significant pairs of
             both signs, or none. A pair with an empty cell could be of either sign.
-        remark: Says more of what was compared, to stand before the counts.
+        remark: Describes what was compared; it precedes the counts.
     """
 
     pairs: Sequence[CellPair]
@@ -196,7 +196,7 @@ def significant_differences(
     """Test every difference that is read against its threshold, corrected by Holm.
 
     Args:
-        tests: Of all claims and anomalies; those that are no comparison are passed over.
+        tests: Tests of all claims and anomalies; only comparisons are read.
         evidence: Results with intervals.
         confidence: 1 - the family-wise error over all differences.
 

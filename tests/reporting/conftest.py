@@ -20,8 +20,14 @@ def inputs(project) -> ReportInputs:
 
 
 @pytest.fixture(scope="session")
+def runs(inputs):
+    """The scores of every run by its name."""
+    return {runs[0].run: runs[0] for runs in inputs.grid.runs.values()}
+
+
+@pytest.fixture(scope="session")
 def report(project, inputs):
-    """The folder of a written report, with a file of somebody else's in it."""
+    """The folder of a written report, with a file in it that another stage wrote."""
     out = project[0] / "reports"
     (out / "scores").mkdir(parents=True)
     (out / "scores" / "kept.json").write_text("{}")

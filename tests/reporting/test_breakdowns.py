@@ -117,18 +117,10 @@ def test_confusion_shares_add_up_per_class(inputs):
     assert one["pixels"].sum() == counts
 
 
-def test_image_table_holds_every_image_of_every_run(inputs):
-    table = breakdowns.image_table(inputs.grid)
-    assert len(table) == 27 * (14 + 6 + 8)
-    one = table[table["run"] == "pspnet_c_wo"].query("benchmark == 'realocc'")
-    np.testing.assert_allclose(one["miou"], 100 * metrics.mean_iou(inputs.grid.view(PLACE).counts))
-    assert one["covered_frac"].between(0, 1).all()
-
-
 @pytest.fixture
-def with_seeds(inputs):
+def with_seeds(inputs, runs):
     """The grid with a second and a third seed of one cell."""
-    runs = {runs[0].run: runs[0] for runs in inputs.grid.runs.values()}
+    runs = dict(runs)
     first, other = runs["pspnet_c_wo"], runs["segformer_c_wo"]
     for seed, scores in ((2, other), (3, runs["pspnet_c_cm"])):
         name = f"pspnet_c_wo__seed{seed}"
@@ -155,8 +147,7 @@ def test_seeds_of_a_cell_share_it(inputs, with_seeds):
     assert gap.error > inputs.grid.difference("c_wo", "c_cm", "realocc", "pspnet").error
 
 
-def test_the_same_seed_twice_is_refused(inputs):
-    runs = {runs[0].run: runs[0] for runs in inputs.grid.runs.values()}
+def test_the_same_seed_twice_is_refused(inputs, runs):
     with pytest.raises(ValueError, match="same cell with the same seed 1; give one another `seed`"):
         Grid(inputs.grid.axes, runs | {"again": runs["pspnet_c_wo"]}, inputs.grid.params)
 
@@ -166,9 +157,8 @@ def write(path, *lines):
     return path
 
 
-def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, inputs):
+def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, inputs, runs):
     path = write(tmp_path / "kinds.csv", "realocc,00003,camera")
-    runs = {runs[0].run: runs[0] for runs in inputs.grid.runs.values()}
     named = name_kinds(runs, read_occluder_kinds(path), path)
     kinds = {
         image.key: image.occluder_kind
@@ -191,9 +181,8 @@ def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, inpu
         (["realocc,nobody,a"], "no image 'nobody' in benchmark 'realocc'"),
     ],
 )
-def test_a_wrong_list_of_kinds_names_its_line(tmp_path, inputs, lines, message):
+def test_a_wrong_list_of_kinds_names_its_line(tmp_path, runs, lines, message):
     path = write(tmp_path / "kinds.csv", *lines)
-    runs = {runs[0].run: runs[0] for runs in inputs.grid.runs.values()}
     with pytest.raises(ValueError, match=message):
         name_kinds(runs, read_occluder_kinds(path), path)
 

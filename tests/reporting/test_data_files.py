@@ -7,7 +7,6 @@ from face_occlusion.reporting.breakdowns import FACTOR_TITLES, MEASURED
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.charts import Curve, curve_table
 from face_occlusion.reporting.grid import Grid
-from face_occlusion.reporting.groups import group_table, group_text
 from face_occlusion.reporting.report import mean_confusion
 
 
@@ -90,28 +89,3 @@ def test_curves_are_joined_by_step_and_runs_without_a_log_have_no_rows():
 def test_an_empty_grid_has_an_empty_confusion(inputs):
     empty = Grid(inputs.grid.axes, {}, inputs.grid.params)
     assert mean_confusion(empty, "realocc").empty
-
-
-def test_groups_are_tabled_with_counts_and_intervals(inputs):
-    table = group_table(inputs.grid, inputs.breakdown)
-    first = table.wide.iloc[0]
-    assert (first["Benchmark"], first["By"], first["Group"]) == ("RealOcc", "Occluder", "mask")
-    assert first["Images"] == "5"
-    assert table.wide["Benchmark"].drop_duplicates().tolist() == [
-        "RealOcc", "RealOcc-Wild", "CelebAMask-HQ-WO (Test)",
-    ]  # fmt: skip
-    assert "[" in first["C-WO"]
-    assert any("not of people" in note for note in table.notes)
-    assert {"num_images", "value", "low", "high"} <= set(table.long.columns)
-
-
-@pytest.mark.parametrize(
-    ("numbers", "text"),
-    [
-        ((80.06, 70.0, 90.0), "80.1 [70.0, 90.0]"),
-        ((80.0, np.nan, np.nan), "80.0"),
-        ((np.nan,) * 3, "–"),
-    ],
-)
-def test_text_of_a_group(numbers, text):
-    assert group_text(*numbers) == text

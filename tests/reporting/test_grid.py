@@ -6,7 +6,7 @@ import pytest
 from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.bootstrap import estimate
 from face_occlusion.reporting.cells import CellKey, axes_of
-from face_occlusion.reporting.grid import BootstrapParams, Grid, mean_over_models
+from face_occlusion.reporting.grid import BootstrapParams, Grid, mean_difference, mean_over_models
 from face_occlusion.reporting.inputs import gather
 
 
@@ -51,13 +51,17 @@ def test_cells_of_two_benchmarks_are_compared_without_pairing(inputs):
     assert gap.error == pytest.approx(np.hypot(*intervals), rel=0.15)
 
 
+def with_changed_runs(inputs, change):
+    runs = {runs[0].run: change(runs[0]) for runs in inputs.grid.runs.values()}
+    return Grid(inputs.grid.axes, runs, inputs.grid.params)
+
+
 def test_two_benchmarks_are_drawn_each_on_their_own(inputs):
     def doubled(scores):
         benchmarks = scores.benchmarks | {"realocc_wild": scores.benchmarks["realocc"]}
         return dataclasses.replace(scores, benchmarks=benchmarks)
 
-    runs = {runs[0].run: doubled(runs[0]) for runs in inputs.grid.runs.values()}
-    grid = Grid(inputs.grid.axes, runs, inputs.sections.report.bootstrap)
+    grid = with_changed_runs(inputs, doubled)
     places = [CellKey("c_wo", name, "pspnet") for name in ("realocc", "realocc_wild")]
     gap, error = grid.compare(*places), grid.cells[places[0]].estimate.error
     assert gap.value == 0
@@ -74,8 +78,7 @@ def test_images_without_an_occluded_region_are_no_evidence_for_its_score(inputs)
         part = dataclasses.replace(part, views=views)
         return dataclasses.replace(scores, benchmarks=scores.benchmarks | {"realocc": part})
 
-    runs = {runs[0].run: uncovered(runs[0]) for runs in inputs.grid.runs.values()}
-    grid = Grid(inputs.grid.axes, runs, inputs.sections.report.bootstrap)
+    grid = with_changed_runs(inputs, uncovered)
     place = CellKey("c_wo", "realocc", "pspnet")
     assert grid.estimate(place, "miou").num_images == 14
     few = grid.estimate(place, "iou_occluded")
@@ -98,12 +101,8 @@ def test_a_group_is_drawn_with_its_benchmark(inputs):
         np.testing.assert_array_equal(whole.resamples, grid.resampled(place, "miou").resamples)
 
 
-def test_margins_do_not_depend_on_the_order_of_questions(inputs):
-    fresh = Grid(
-        inputs.grid.axes,
-        {runs[0].run: runs[0] for runs in inputs.grid.runs.values()},
-        inputs.sections.report.bootstrap,
-    )
+def test_intervals_do_not_depend_on_the_order_of_questions(inputs, runs):
+    fresh = Grid(inputs.grid.axes, runs, inputs.grid.params)
     first = fresh.difference("c_cm", "c_wo", "realocc_wild", "segformer")
     assert first == inputs.grid.difference("c_cm", "c_wo", "realocc_wild", "segformer")
 
@@ -149,9 +148,8 @@ def test_scores_of_another_run_are_refused(project):
         gather(dataclasses.replace(made, runs=runs), *paths(root))
 
 
-def test_contradicting_runs_are_refused(inputs):
+def test_contradicting_runs_are_refused(inputs, runs):
     grid = inputs.grid
-    runs = {runs[0].run: runs[0] for runs in grid.runs.values()}
     one = runs["pspnet_c_wo"]
 
     def build(**changed):
@@ -202,3 +200,19 @@ def test_bootstrap_params_name_the_key(change, message):
     good = {"num_resamples": 200, "confidence": 0.95, "seed": 1}
     with pytest.raises(ValueError, match=f"^{message}"):
         BootstrapParams(**(good | change))
+
+
+def test_a_mean_difference_is_the_mean_of_the_models_differences_and_paired(inputs):
+    grid = inputs.grid
+    interval = mean_difference(grid, "c_wo_natocc", "c_wo", "realocc")
+    assert interval is not None
+    every = [grid.difference("c_wo_natocc", "c_wo", "realocc", model) for model in grid.axes.models]
+    parts = [part for part in every if part is not None]
+    assert interval.value == pytest.approx(np.mean([part.value for part in parts]))
+    assert interval.low < interval.value < interval.high
+    # No wider than the models' own on average: they see the same images.
+    assert interval.error <= np.mean([part.error for part in parts]) + 1e-12
+    alike = mean_difference(grid, "c_wo", "c_wo", "realocc")
+    assert alike is not None
+    assert (alike.value, alike.low, alike.high) == (0, 0, 0)
+    assert mean_difference(grid, "c_wo_natocc", "c_wo", "cofw") is None

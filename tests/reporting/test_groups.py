@@ -58,3 +58,28 @@ def test_the_chart_has_one_mark_for_each_training_set_and_group(inputs):
     assert len(kinds.containers) == len(axes.combinations)
     x = np.concatenate([bars.lines[0].get_xdata() for bars in kinds.containers])
     assert len(set(x)) == len(KINDS) * len(axes.combinations)  # none hides another
+
+
+def test_groups_are_tabled_with_counts_and_intervals(inputs):
+    table = groups.group_table(inputs.grid, inputs.breakdown)
+    first = table.wide.iloc[0]
+    assert (first["Benchmark"], first["By"], first["Group"]) == ("RealOcc", "Occluder", "mask")
+    assert first["Images"] == "5"
+    assert table.wide["Benchmark"].drop_duplicates().tolist() == [
+        "RealOcc", "RealOcc-Wild", "CelebAMask-HQ-WO (Test)",
+    ]  # fmt: skip
+    assert "[" in first["C-WO"]
+    assert any("not of people" in note for note in table.notes)
+    assert {"num_images", "value", "low", "high"} <= set(table.long.columns)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((80.06, 70.0, 90.0), "80.1 [70.0, 90.0]"),
+        ((80.0, np.nan, np.nan), "80.0"),
+        ((np.nan,) * 3, "–"),
+    ],
+)
+def test_text_of_a_group(numbers, text):
+    assert groups.group_text(*numbers) == text

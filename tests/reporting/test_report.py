@@ -9,6 +9,7 @@ from face_occlusion.reporting import page
 from face_occlusion.reporting import report as module
 from face_occlusion.reporting.catalogue import catalogue
 from face_occlusion.reporting.claims import CLAIMS
+from face_occlusion.reporting.grid import mean_difference
 from face_occlusion.reporting.inputs import FigureParams, PageParams, QualitativeParams
 from face_occlusion.reporting.page import as_json, unbroken
 from face_occlusion.reporting.page_images import flat_facts
@@ -161,6 +162,18 @@ def test_the_page_shows_every_cell_with_both_values(report):
     assert text.count('class="verdict ') == 2 * len(CLAIMS)
     for key in ("A1", "A15"):
         assert f"<td>{key}</td>" in text
+
+
+def test_the_headline_states_its_margin_and_what_it_was_measured_on(report, inputs):
+    text = (report / "index.html").read_text()
+    interval = mean_difference(inputs.grid, "c_wo_natocc", "c_wo", "realocc")
+    assert interval is not None
+    low, high = (f"{100 * bound:+.1f}" for bound in (interval.low, interval.high))
+    lead = re.findall('class="lead">(.*?)</p>', text)[0]
+    assert (
+        f"The difference is {100 * interval.value:+.1f}, its 95 % interval [{low}, {high}]" in lead
+    )
+    assert "paired over 14 images" in lead
 
 
 def test_page_data_cannot_close_its_script():
