@@ -5,7 +5,7 @@ A figure that the data cannot give stays in the catalogue and says why.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.params import read_yaml
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.charts import METRICS, heat_map, training_curves
 from face_occlusion.reporting.figures import (
@@ -79,68 +80,39 @@ class FigureEntry:
 def catalogue(inputs: ReportInputs) -> list[FigureEntry]:
     """List every figure in the order of its number, those of our own after the paper's."""
     entries = [
-        *_generation(inputs),
-        *_labels_and_alignment(inputs),
-        *_probe(inputs),
+        *_described(_of_generated_sets(inputs)),
+        *_described(_of_labels_and_alignment(inputs)),
+        *_described({"figure_10_transparent": partial(_transparent, inputs)}),
         *_predictions(inputs),
         *_sample_sheets(inputs),
+        *_described(_heat_maps(inputs)),
         *_charts(inputs),
     ]
     return sorted(entries, key=lambda entry: entry.number or 100)
 
 
-def _generation(inputs: ReportInputs) -> Iterator[FigureEntry]:
-    """Figs 1, 4 and 6 to 9."""
+def _described(drawn: Mapping[str, Callable[[], Drawn]]) -> Iterator[FigureEntry]:
+    """Add the texts of `figures.yaml` to figures by name."""
+    texts = read_yaml(Path(__file__).with_name("figures.yaml"))
+    for name, draw in drawn.items():
+        yield FigureEntry(name=name, draw=draw, **texts[name])
+
+
+def _of_generated_sets(inputs: ReportInputs) -> dict[str, Callable[[], Drawn]]:
     sets = {Path(name).name: one for name, one in inputs.inventory.sets.items()}
     hand, moved = sets.get("natocc_hand"), sets.get("natocc_hand_sot")
-    objects, shapes = sets.get("natocc_object"), sets.get("randocc_1")
-    yield FigureEntry(
-        name="figure_01_teaser",
-        number=1,
-        title="Generated images",
-        caption="Evenly spread over each set, among the half whose occluder covers most.",
-        draw=partial(teaser, sets),
-    )
-    yield FigureEntry(
-        name="figure_04_hands",
-        number=4,
-        title="Hand sets",
-        caption="For each source present: hands as cut out, and generated images enlarged by two "
-        "around the hand; evenly spread.",
-        draw=partial(_shown, partial(_regenerated, inputs, hand_sets), hand),
-    )
-    yield FigureEntry(
-        name="figure_06_algorithm1",
-        number=6,
-        title="Colour transfer without and with Algorithm 1",
-        caption="The recorded samples made again. Faithful: the paper's transfer between whole "
-        "images on black; masked or partial: the transfer between the pixels of hand and face "
-        "that made the set. The six samples that Algorithm 1 changes most in the faithful mode; "
-        "below, by how many levels of 255, over the pixels it changes.",
-        draw=partial(_shown, partial(_regenerated, inputs, algorithm_1), moved),
-    )
-    yield FigureEntry(
-        name="figure_07_colour_transfer",
-        number=7,
-        title="Hands without and with colour transfer",
-        caption="The same hands in the same places, from the two sets. The six samples that the "
-        "transfer changes most.",
-        draw=partial(_shown, colour_transfer, hand, moved),
-    )
-    yield FigureEntry(
-        name="figure_08_harmonisation",
-        number=8,
-        title="Objects without and with harmonisation",
-        caption="The recorded samples made again. The six that harmonisation changes most.",
-        draw=partial(_shown, partial(_regenerated, inputs, harmonisation), objects),
-    )
-    yield FigureEntry(
-        name="figure_09_randocc",
-        number=9,
-        title="RandOcc: random shapes and textures",
-        caption="Evenly spread, opaque and transparent.",
-        draw=partial(_shown, random_shapes, shapes),
-    )
+
+    def again(draw: Callable[[Regenerator], Drawn], image_set: ImageSet | None) -> Drawn:
+        return _shown(partial(_regenerated, inputs, draw), image_set)
+
+    return {
+        "figure_01_teaser": partial(teaser, sets),
+        "figure_04_hands": partial(again, hand_sets, hand),
+        "figure_06_algorithm1": partial(again, algorithm_1, moved),
+        "figure_07_colour_transfer": partial(_shown, colour_transfer, hand, moved),
+        "figure_08_harmonisation": partial(again, harmonisation, sets.get("natocc_object")),
+        "figure_09_randocc": partial(_shown, random_shapes, sets.get("randocc_1")),
+    }
 
 
 def _shown(draw: Callable[..., Drawn], *image_sets: ImageSet | None) -> Drawn:
@@ -160,58 +132,38 @@ def _regenerated(
     return draw(Regenerator(image_set, faces, occluders))
 
 
-def _labels_and_alignment(inputs: ReportInputs) -> Iterator[FigureEntry]:
-    """Figs 3 and 5."""
-    faces, colour = inputs.inventory.sets["faces/o"], inputs.colour
-    corrected = pick_most_corrected(faces, COLUMNS)
-    yield FigureEntry(
-        name="figure_03_wrong_labels",
-        number=3,
-        title="Wrong labels, corrected",
-        caption="The masks that changed most; changed pixels as a share of the corrected face.",
-        draw=lambda: (
-            wrong_labels(faces, corrected, colour)
-            if corrected
-            else why_absent(faces) or "no mask of an occluded face was corrected"
-        ),
-        in_gallery=False,
-    )
-    pair = find_aligned(inputs.benchmarks)
-    yield FigureEntry(
-        name="figure_05_alignment",
-        number=5,
-        title="Alignment",
-        caption="Above as released, with eyes, corners of the mouth and the oriented square that "
-        "FFHQ's recipe cuts out (the mark is its top); below aligned. Evenly spread.",
-        draw=lambda: (
-            alignment(*pair, colour)
-            if pair
-            else "no benchmark here is there both as released and aligned (COFW is, where its "
-            "release is)"
-        ),
-    )
+def _of_labels_and_alignment(inputs: ReportInputs) -> dict[str, Callable[[], Drawn]]:
+    def corrected() -> Drawn:
+        faces = inputs.inventory.sets["faces/o"]
+        if picks := pick_most_corrected(faces, COLUMNS):
+            return wrong_labels(faces, picks, inputs.colour)
+        return why_absent(faces) or "no mask of an occluded face was corrected"
+
+    def aligned() -> Drawn:
+        if pair := find_aligned(inputs.benchmarks):
+            return alignment(*pair, inputs.colour)
+        where = "COFW is, where its release is"
+        return f"no benchmark here is there both as released and aligned ({where})"
+
+    return {"figure_03_wrong_labels": corrected, "figure_05_alignment": aligned}
 
 
-def _probe(inputs: ReportInputs) -> Iterator[FigureEntry]:
-    """Fig 10."""
+def _transparent(inputs: ReportInputs) -> Drawn:
     chosen = inputs.sections.report.qualitative
     image_set = inputs.benchmarks[chosen.benchmark]
-    yield FigureEntry(
-        name="figure_10_transparent",
-        number=10,
-        title="Transparent occluders",
-        caption="SegFormer on images whose name says that the occluder is transparent; those "
-        "where the mixed set gains most, median and least over NatOcc. Below each, the image's "
-        "mIoU.",
-        draw=partial(
-            transparent_probe,
-            inputs.grid,
-            image_set,
-            chosen.benchmark,
-            chosen.images_per_rule,
-            inputs.colour,
-        ),
+    return transparent_probe(
+        inputs.grid, image_set, chosen.benchmark, chosen.images_per_rule, inputs.colour
     )
+
+
+def _heat_maps(inputs: ReportInputs) -> dict[str, Callable[[], Drawn]]:
+    report = inputs.sections.report
+    return {
+        f"table{number}_heat_map": partial(
+            heat_map, inputs.grid, benchmarks, report.figures.colour_map
+        )
+        for number, benchmarks in ((4, report.table_4), (5, report.table_5))
+    }
 
 
 def _predictions(inputs: ReportInputs) -> Iterator[FigureEntry]:
@@ -259,26 +211,17 @@ def _sample_sheets(inputs: ReportInputs) -> Iterator[FigureEntry]:
 
 
 def _charts(inputs: ReportInputs) -> Iterator[FigureEntry]:
-    """Figures of our own: tables as heat maps, curves."""
-    grid, report = inputs.grid, inputs.sections.report
-    for number, benchmarks in ((4, report.table_4), (5, report.table_5)):
-        yield FigureEntry(
-            name=f"table{number}_heat_map",
-            title=f"Table {number} as a heat map",
-            caption="mIoU in per cent, each panel with its own scale. Bold: best of the column.",
-            draw=partial(heat_map, grid, benchmarks, report.figures.colour_map),
-            in_gallery=False,
-        )
-    chosen = report.qualitative
+    """Charts of our own: groups of images, training curves."""
+    titles, chosen = inputs.grid.axes.combinations, inputs.sections.report.qualitative
     yield FigureEntry(
         name=f"breakdown_{chosen.benchmark}",
-        title=f"{grid.axes.benchmarks[chosen.benchmark]}, by groups of images",
+        title=f"{inputs.grid.axes.benchmarks[chosen.benchmark]}, by groups of images",
         caption="mIoU, mean of the models, with its interval from the bootstrap over images.",
         draw=lambda: breakdown_chart(
             inputs.breakdown,
             chosen.benchmark,
-            grid.axes,
-            {name: grid.axes.combinations[name] for name in chosen.combinations},
+            inputs.grid.axes,
+            {name: titles[name] for name in chosen.combinations},
         ),
     )
     yield FigureEntry(
