@@ -1,7 +1,7 @@
 """A slow reference: what the published generator does, written anew from its description.
 
 Nothing here makes a set. It is the other side of the comparison in `bench.generation`, and its
-parts are what the tests of D1 to D22 (docs/paper.md) call the published behaviour.
+parts are what the tests of its defects (docs/paper.md, D1 to D22) compare with.
 """
 
 from __future__ import annotations
@@ -22,71 +22,71 @@ SHIFT_SIGMA_PX = 30.0
 
 
 def cut_out(rgb: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Cut an occluder out on black, colours straight (D9)."""
+    """Cut an occluder out on black, colours straight."""
     return np.where(mask[..., np.newaxis] > 0, rgb, np.uint8(0))
 
 
 def resize_on_black(
     rgb: np.ndarray, mask: np.ndarray, size: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Resample colour, black around it included, and its mask by Lanczos (D9, D10)."""
+    """Resample colour, black around it included, and its mask by Lanczos."""
     colour = cv2.resize(rgb, size, interpolation=cv2.INTER_LANCZOS4)
     return colour, cv2.resize(mask, size, interpolation=cv2.INTER_LANCZOS4)
 
 
 def warp_mask(mask: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Warp a 0/255 mask by Lanczos: values between 0 and 255, and wrong ones, appear (D10)."""
+    """Warp a 0/255 mask by Lanczos: values between 0 and 255, and wrong ones, appear."""
     size = (mask.shape[1], mask.shape[0])
     return cv2.warpAffine(mask, matrix, size, flags=cv2.INTER_LANCZOS4)
 
 
 def save_mask(mask: np.ndarray) -> np.ndarray:
-    """Divide by 255 and round: a mask of 0/1 is lost (D11)."""
+    """Divide by 255 and round: a mask of 0/1 is lost."""
     return np.rint(mask / 255).astype(np.uint8)
 
 
 def draw_size(rng: np.random.Generator) -> float:
-    """Draw an occluder's size, root of the area ratio: 0.5-1 for the area, then 0.8-1.2 (D7)."""
+    """Draw an occluder's size, root of the area ratio: 0.5-1 for the area, then 0.8-1.2."""
     return math.sqrt(rng.uniform(0.5, 1.0)) * rng.uniform(0.8, 1.2)
 
 
 def draw_opacity(rng: np.random.Generator) -> float:
-    """Draw the opacity of a transparent occluder: 0.4-0.7 instead of 0.5-0.8 (D6)."""
+    """Draw the opacity of a transparent occluder: 0.4-0.7 instead of 0.5-0.8."""
     return float(rng.uniform(0.4, 0.7))
 
 
 def turn_towards(towards_deg: float, rng: np.random.Generator) -> float:
     """Return the rotation of any occluder, object or hand, in degrees.
 
-    It is turned to the face as if its fingers pointed down (D13, D14); the small rotation comes
-    first, in 70 % of the images (D15). Turns add up: only its being skipped shows.
+    It is turned to the face as if its fingers pointed down; the small rotation comes
+    first, in 70 % of the images. Turns add up: only its being skipped shows.
     """
     small = rng.uniform(-15, 15) if rng.uniform() < 0.7 else 0.0
     return small + (towards_deg - 90.0)
 
 
 def soft_alpha(mask: np.ndarray) -> np.ndarray:
-    """Erode and blur a 0/255 mask for blending; the label keeps the mask itself (D8)."""
+    """Erode and blur a 0/255 mask for blending; the label keeps the mask itself."""
     eroded = cv2.erode(mask, np.ones((3, 3), np.uint8))
     return cv2.GaussianBlur(eroded, (5, 5), 0).astype(np.float64) / 255
 
 
 def blend(face: np.ndarray, occluder: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Blend straight colours in floating point over the whole picture; fractions fall (D12)."""
+    """Blend straight colours in floating point over the whole picture; fractions fall."""
     weight = np.repeat(alpha[..., np.newaxis], 3, axis=2)
     mixed = weight * occluder.astype(np.float64) + (1 - weight) * face.astype(np.float64)
     return mixed.astype(np.uint8)
 
 
 def blur_outline(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Blur along the whole outline of the occluder, face or not (D17)."""
+    """Blur along the whole outline of the occluder, face or not."""
     kernel = np.ones((5, 5), np.uint8)
     outline = cv2.dilate(mask, kernel) - cv2.erode(mask, kernel)
     return np.where(outline[..., np.newaxis] > 0, cv2.GaussianBlur(image, (5, 5), 0), image)
 
 
 def finish(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[Any, Any]:
-    """Flip and blur the composite, of which the paper says nothing (D16)."""
+    """Flip and blur the composite, of which the paper says nothing."""
     if rng.uniform() < 0.5:
         image, mask = image[:, ::-1], mask[:, ::-1]
     if rng.uniform() < 0.5:
@@ -95,12 +95,12 @@ def finish(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tup
 
 
 def squash_texture(texture: np.ndarray) -> np.ndarray:
-    """Bring a texture to a square of 512, whatever its proportions (D22)."""
+    """Bring a texture to a square of 512, whatever its proportions."""
     return cv2.resize(texture, (TEXTURE_PX, TEXTURE_PX), interpolation=cv2.INTER_LANCZOS4)
 
 
 def generate_all(names: Iterable[str], make: Callable[[str, np.random.Generator], Any]) -> list:
-    """Make samples in the given order from one generator; failures are passed over (D19, D20)."""
+    """Make samples in the given order from one generator; failures are passed over."""
     rng = np.random.default_rng(0)
     made = []
     for name in names:
@@ -232,7 +232,7 @@ def transport(
 
 
 def shifted_mean(change: np.ndarray, num_rows: int | None = None) -> tuple[np.ndarray, float]:
-    """Smooth by adding up shifted copies, channel by channel, wrapped at the border (D1, D2).
+    """Smooth by adding up shifted copies, channel by channel, wrapped at the border.
 
     Args:
         change: (H, W, 3) float64.
