@@ -18,7 +18,7 @@ from face_occlusion.apps.folders import (
     read_seg_map,
     write_files,
 )
-from face_occlusion.core.classes import to_seg_map
+from face_occlusion.core.classes import IGNORED, to_seg_map
 from face_occlusion.core.images import decode_mask, decode_rgba, encode_jpeg, encode_png
 from face_occlusion.core.imageset import INDEX, ImageSet, encode_record
 from face_occlusion.core.parallel import ordered_map
@@ -93,7 +93,7 @@ def _occlude_pair(
     except ValueError as error:
         raise ValueError(f"{pair.image}: {error}") from error
     record |= {"face": pair.image.name, "seed": params.seed}
-    if options.class_ids is None and not (seg_map == 255).any():  # 255 already means "ignored"
+    if options.class_ids is None and not (seg_map == IGNORED).any():  # 255 already means "ignored"
         seg_map = seg_map * np.uint8(255)  # viewers show face as white
     picture = encode_png(image) if options.lossless else encode_jpeg(image, params.jpeg_quality)
     text = json.dumps(json.loads(encode_record(record)), indent=2, ensure_ascii=False)

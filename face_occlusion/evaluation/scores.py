@@ -7,7 +7,6 @@ flips and scales). The scores can be computed again from the counts, and are whe
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.core.files import atomic_write, read_json
+from face_occlusion.core.files import atomic_write, file_sha256, read_json
 from face_occlusion.evaluation.calibration import NUM_BINS
 from face_occlusion.evaluation.measures import ViewCounts, summarise
 
@@ -95,7 +94,7 @@ def fingerprint(folder: Path) -> str:
     path = folder / "index.json"
     if not path.is_file():
         raise ValueError(f"{folder}: no index.json; it is not an image set")
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return file_sha256(path)
 
 
 def write_scores(path: Path, scores: RunScores) -> None:

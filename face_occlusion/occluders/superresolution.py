@@ -9,7 +9,6 @@ importing it needs a Vulkan driver.
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import importlib.util
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from face_occlusion.core.files import file_sha256
 from face_occlusion.core.images import encode_rgba
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import ordered_map
@@ -199,10 +199,7 @@ class RealEsrgan:
         return {
             "model": MODEL,
             "licence": LICENCE,
-            **{
-                f"{kind}_sha256": hashlib.sha256(self._file(kind).read_bytes()).hexdigest()
-                for kind in ("param", "bin")
-            },
+            **{f"{kind}_sha256": file_sha256(self._file(kind)) for kind in ("param", "bin")},
         }
 
     def _file(self, kind: str) -> Path:

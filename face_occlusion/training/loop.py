@@ -23,6 +23,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from face_occlusion.core.devices import explain_cuda_oom
+from face_occlusion.core.files import file_sha256
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.networks.checkpoint import write_checkpoint
 from face_occlusion.networks.segmentor import build_segmentor
@@ -115,14 +116,11 @@ def fingerprint(job: Job, parts: Sequence[Part]) -> str:
     content = {
         "job": dataclasses.asdict(job),
         "data": [
-            [part.entry, part.mask, _sha256(part.images.folder / "index.json")] for part in parts
+            [part.entry, part.mask, file_sha256(part.images.folder / "index.json")]
+            for part in parts
         ],
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @contextmanager

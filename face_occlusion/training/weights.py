@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from face_occlusion.core.files import file_sha256
 from face_occlusion.training.weight_names import OTHER_STEM, convert
 
 RANDOM = "random: no ImageNet weights were given"
@@ -59,7 +59,7 @@ def check_hash(path: Path, sha256: str | None) -> None:
     Raises:
         ValueError: If the sha256 starts otherwise, or neither key nor name says it.
     """
-    found = digest(path)
+    found = file_sha256(path)
     named = re.search(r"-([0-9a-f]{8,64})\.\w+$", path.name)
     if sha256 is None and named is None:
         raise ValueError(
@@ -73,12 +73,6 @@ def check_hash(path: Path, sha256: str | None) -> None:
             f"pretrained: {path}: {whose} promises a sha256 that starts with {expected}; "
             f"got {found}: download it again"
         )
-
-
-def digest(path: Path) -> str:
-    """Return a file's sha256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_backbone(backbone: nn.Module, path: Path) -> dict[str, Any]:
@@ -117,7 +111,7 @@ def load_backbone(backbone: nn.Module, path: Path) -> dict[str, Any]:
     backbone.load_state_dict(converted.state, strict=False)
     return {
         "file": path.name,
-        "sha256": digest(path),
+        "sha256": file_sha256(path),
         "release": converted.release,
         "num_loaded": len(expected),
         "left_out": converted.left_out,

@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from face_occlusion.apps.viewing.captions import NAME_COLOUR, VALUE_COLOUR, Line, caption, shorten
+from face_occlusion.core.classes import IGNORED
 from face_occlusion.core.imageset import ImageSet
 
 MARGIN_PX = 14
@@ -153,7 +154,7 @@ Outline = tuple[np.ndarray, tuple[int, int, int]]
 def _outlined_masks(image_set: ImageSet, key: str, parts: list[str]) -> list[Outline]:
     """Return the masks to outline: ignored pixels, the original face if it differs, the face."""
     seg_map = image_set.seg_map(key)
-    outlines: list[Outline] = [(seg_map == 255, IGNORED_COLOUR)]
+    outlines: list[Outline] = [(seg_map == IGNORED, IGNORED_COLOUR)]
     if "original.png" in parts:
         original = image_set.seg_map(key, "original.png")
         if (original != seg_map).any():

@@ -1,4 +1,4 @@
-"""What lies beside a set's shards for people and catalogues: its card and its Croissant metadata.
+"""The files of a set for people and catalogues: its card and its Croissant metadata.
 
 Both are functions of the index alone, so that equal sets carry equal cards and a card that is not
 its set's is noticed. What they say of sources and terms is what the set's info says:
@@ -71,7 +71,7 @@ def encode_cards(shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> dict[
 
 
 def write_cards(folder: Path, shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> None:
-    """Write card and metadata beside a set's shards, each aside and renamed."""
+    """Write card and metadata of a set, each atomically."""
     for name, content in encode_cards(shards, info).items():
         atomic_write(folder / name, content)
 
@@ -80,15 +80,13 @@ def check_cards(folder: Path, shards: Sequence[ShardEntry], info: Mapping[str, A
     """Check that card and metadata are there and speak of this index.
 
     Raises:
-        ValueError: Names the first file that is missing or stale.
+        ValueError: Names the first file that is missing or out of date.
     """
     for name, content in encode_cards(shards, info).items():
         path = folder / name
         if not path.is_file() or path.read_bytes() != content:
-            what = "stale: it is not what" if path.is_file() else "missing, which"
-            raise ValueError(
-                f"{path}: {what} {INDEX} says of the set; `face-occlusion card {folder}` writes it"
-            )
+            what = f"out of date: does not match {INDEX}" if path.is_file() else "missing"
+            raise ValueError(f"{path}: {what}; `face-occlusion card {folder}` writes it")
 
 
 def list_licences(info: Mapping[str, Any]) -> list[str]:

@@ -169,7 +169,7 @@ def test_verify_names_a_card_that_is_missing_or_stale(image_set, name):
     path = image_set.folder / name
     as_written = path.read_bytes()
     path.write_bytes(as_written.replace(image_set.info["name"].encode(), b"other", 1))
-    with pytest.raises(ValueError, match=rf"{name}: stale: it is not what index.json says"):
+    with pytest.raises(ValueError, match=rf"{name}: out of date: does not match index.json"):
         image_set.verify()
     path.unlink()
     with pytest.raises(ValueError, match=rf"{name}: missing"):
@@ -182,7 +182,7 @@ def test_a_card_of_another_index_is_stale(tmp_path, image_set):
     other = write_image_set(tmp_path / "other", numbered(6), info=INFO, samples_per_shard=3)
     for name in (CARD, CROISSANT):
         (other.folder / name).replace(image_set.folder / name)
-    with pytest.raises(ValueError, match="stale"):
+    with pytest.raises(ValueError, match="out of date"):
         image_set.verify()
 
 
