@@ -23,6 +23,7 @@ from face_occlusion.reporting.verdicts import (
     CellPair,
     Comparison,
     Evidence,
+    Outcome,
     Question,
     Test,
     Verdict,
@@ -171,7 +172,7 @@ def _no_narrow_lead(evidence: Evidence) -> Verdict:
 
 
 def _verdict(holds: bool | None, detail: str, cells: Sequence[CellKey] = ()) -> Verdict:
-    outcomes = {None: "undecided", True: "holds", False: "fails"}
+    outcomes: dict[bool | None, Outcome] = {None: "undecided", True: "holds", False: "fails"}
     return Verdict(outcome=outcomes[holds], detail=detail, cells=list(cells))
 
 

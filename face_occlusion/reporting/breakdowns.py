@@ -130,7 +130,7 @@ def breakdown_table(grid: Grid, params: BreakdownParams) -> pd.DataFrame:
 def _group_rows(
     grid: Grid, benchmark: str, factor: str, level: str, images: np.ndarray
 ) -> Iterator[dict[str, object]]:
-    group = {"benchmark": benchmark, "factor": factor, "level": level}
+    group: dict[str, object] = {"benchmark": benchmark, "factor": factor, "level": level}
     for combination in grid.axes.combinations:
         keys = [CellKey(combination, benchmark, model) for model in grid.axes.models]
         resampled = {

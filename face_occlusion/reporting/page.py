@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from face_occlusion.evaluation.bootstrap import Estimate
 from face_occlusion.reporting.cells import Cell, best_of_columns, paper_cells, paper_quantity
 from face_occlusion.reporting.charts import METRICS, chart_panels
 from face_occlusion.reporting.grid import mean_difference, mean_over_models
@@ -185,7 +186,11 @@ def _versions(inputs: ReportInputs) -> list[tuple[str, str]]:
 
 def cell_tip(cell: Cell) -> str:
     """Write what a reader learns on hovering over a cell."""
-    lines = [f"No score: {cell.empty}"] if cell.estimate is None else list(_score_lines(cell))
+    lines = (
+        [f"No score: {cell.empty}"]
+        if cell.estimate is None
+        else list(_score_lines(cell, cell.estimate))
+    )
     if cell.printed is not None:
         lines.append(f"Paper: {cell.printed:.2f}")
     if cell.difference is not None:
@@ -193,9 +198,9 @@ def cell_tip(cell: Cell) -> str:
     return "\n".join(lines)
 
 
-def _score_lines(cell: Cell) -> Iterator[str]:
+def _score_lines(cell: Cell, estimate: Estimate) -> Iterator[str]:
     scores = {name: f"{100 * score:.2f}" for name, score in cell.scores[cell.headline].items()}
-    low, high = 100 * cell.estimate.low, 100 * cell.estimate.high
+    low, high = 100 * estimate.low, 100 * estimate.high
     yield f"mIoU {cell.ours:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low == low else "")
     yield f"IoU face {scores['iou_face']}, background {scores['iou_background']}"
     yield f"mean over images {scores['miou_per_image']}, boundary IoU {scores['boundary_iou']}"
