@@ -15,7 +15,6 @@ Ours passes if its mean over the seeds is no further below stock's than stock's 
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import os
 import subprocess
@@ -30,8 +29,6 @@ import numpy as np
 import pandas as pd
 import torch
 from mmengine.logging import MMLogger
-from mmengine.optim import build_optim_wrapper
-from mmengine.registry import PARAM_SCHEDULERS
 from mmseg.datasets.transforms import PhotoMetricDistortion, RandomFlip, RandomRotate
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -41,7 +38,7 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import load_params
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.acceleration import set_up
-from face_occlusion.training.configs import ARCHITECTURES, ModelParams, params_class, resolve
+from face_occlusion.training.architectures import ARCHITECTURES, ModelParams, params_class
 from face_occlusion.training.dataset import (
     FaceDataset,
     Part,
@@ -49,7 +46,8 @@ from face_occlusion.training.dataset import (
     build_loader,
     open_parts,
 )
-from face_occlusion.training.selection import SelectionSet
+from face_occlusion.training.loop import SelectionSet
+from face_occlusion.training.recipe import build_optimizer, build_schedules, resolve
 from face_occlusion.training.settings import CombinationParams, TrainParams
 
 SIDES = ("stock", "ours")
@@ -235,7 +233,7 @@ def train_ours(
     model = build_segmentor(config["model"])
     model.init_weights()
     model.to(device())
-    wrapper = build_optim_wrapper(model, copy.deepcopy(config["optim_wrapper"]))
+    wrapper = build_optimizer(model, config)
     set_up(model, precision=train.precision, accelerated=train.accelerate)
     batches = build_loader(parts, train, pin_memory=device().type == "cuda")
     losses = steps(model, wrapper, iter(batches), config, trial)
@@ -273,10 +271,7 @@ def steps(
     model: Any, wrapper: Any, batches: Iterator[Any], config: dict[str, Any], trial: Trial
 ) -> list[float]:
     """Train to the end; returns the loss of each step."""
-    schedules = [
-        PARAM_SCHEDULERS.build({**schedule, "optimizer": wrapper})
-        for schedule in copy.deepcopy(config["param_scheduler"])
-    ]
+    schedules = build_schedules(wrapper, config)
     losses = []
     for step in tqdm(range(config["train_cfg"]["max_iters"]), desc=trial.name, mininterval=10):
         torch.manual_seed(trial.seed * 1_000_003 + step)

@@ -32,7 +32,8 @@ from face_occlusion.core.params import load_params
 from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_benchmark
 from face_occlusion.evaluation.inference import Segmenter
 from face_occlusion.networks.segmentor import build_segmentor
-from face_occlusion.training.configs import ARCHITECTURES, params_class, resolve
+from face_occlusion.training.architectures import ARCHITECTURES, params_class
+from face_occlusion.training.recipe import resolve
 from face_occlusion.training.settings import TrainParams
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -31,7 +31,7 @@ def stock_model(config: dict[str, Any], min_kept: int | None = None) -> EncoderD
     Two channels with softmax, since its sampler does not work with one.
 
     Args:
-        config: Of `training.configs.resolve`.
+        config: Of `training.recipe.resolve`.
         min_kept: Pixels per image that its sampler keeps at least; None as configured.
     """
     parts = copy.deepcopy(config["model"])

@@ -22,7 +22,6 @@ rows
 from __future__ import annotations
 
 import argparse
-import copy
 import statistics
 import tempfile
 import time
@@ -36,7 +35,6 @@ import pandas as pd
 import torch
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
-from mmengine.optim import build_optim_wrapper
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -46,8 +44,9 @@ from face_occlusion.core.imageset import ImageSet, encode_record, write_image_se
 from face_occlusion.core.params import load_params
 from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.acceleration import WARM_UP, set_up
-from face_occlusion.training.configs import ARCHITECTURES, params_class, resolve
+from face_occlusion.training.architectures import ARCHITECTURES, params_class
 from face_occlusion.training.dataset import Part, build_loader
+from face_occlusion.training.recipe import build_optimizer, resolve
 from face_occlusion.training.settings import TrainParams
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -190,7 +189,7 @@ def our_side(
     model.init_weights()
     model.to(DEVICE)
     model.train()
-    wrapper = build_optim_wrapper(model, copy.deepcopy(config["optim_wrapper"]))
+    wrapper = build_optimizer(model, config)
     set_up(model, precision=train.precision, accelerated=accelerated)
     resident = {name: value.to(DEVICE) for name, value in batch.items()}
     return Side(model, wrapper, resident)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from face_occlusion.core.params import load_params
 from face_occlusion.core.stage import run_stage
-from face_occlusion.training.configs import params_class
-from face_occlusion.training.distributed import joined, start_several
-from face_occlusion.training.loop import Job, train_run
+from face_occlusion.training.architectures import params_class
+from face_occlusion.training.distributed import process_group, restart_under_torchrun
+from face_occlusion.training.loop import Job
+from face_occlusion.training.run import train_run
 from face_occlusion.training.settings import RunParams, TrainParams
 
 PARAMS = Path("params.yaml")
@@ -27,7 +28,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the image sets")
     parser.add_argument("out", type=Path, help="new folder for the checkpoint and its log")
     args = parser.parse_args()
-    start_several("stages.train")
+    restart_under_torchrun("stages.train")
 
     run = load_params(PARAMS, f"runs.{args.run}", RunParams)
     job = Job(
@@ -37,8 +38,8 @@ def main() -> None:
         combination=run.combination,
         train=run.seeded(load_params(PARAMS, "train", TrainParams)),
     )
-    with joined() as processes:
-        if not processes.leads:
+    with process_group() as processes:
+        if not processes.is_main:
             logging.getLogger().setLevel(logging.WARNING)
         train_run(job, args.data, args.out, SCRATCH, processes)
     logging.info("train: %s after %d iterations", args.out, job.train.iterations)

@@ -13,7 +13,7 @@ from face_occlusion.occluders import OccludersParams
 from face_occlusion.occluders.superresolution import SuperresolutionParams
 from face_occlusion.releases.fetch import SourceParams
 from face_occlusion.reporting.inputs import ReportParams
-from face_occlusion.training.configs import params_class
+from face_occlusion.training.architectures import params_class
 from face_occlusion.training.settings import RunParams, TrainParams
 from stages.download import DownloadParams
 from tests.conftest import ROOT

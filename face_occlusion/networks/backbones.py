@@ -141,8 +141,8 @@ class LeanMixTransformer(MixVisionTransformer):
         keep = self.keep_probs.view(-1, 1, 1, 1, 1)
         if not (self.training and self._drops_paths):
             return [None] * len(keep)
-        draws = torch.rand(len(keep), 2, num, 1, 1, device=keep.device)
-        return (draws < keep) / keep
+        sampled = torch.rand(len(keep), 2, num, 1, 1, device=keep.device)
+        return (sampled < keep) / keep
 
 
 def run_module(module: nn.Module, x: Any) -> Tensor:

@@ -51,7 +51,7 @@ class BatchPreprocessor(nn.Module):
 
     Attributes:
         augment: Augments and normalises a training batch: (images (N, 3, H, W) uint8, seg_maps
-            (N, H, W) uint8, draws (7, N) float32) to inputs and seg_maps. Training sets it.
+            (N, H, W) uint8, augmentations (7, N) float32) to inputs and seg_maps. Training sets it.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class BatchPreprocessor(nn.Module):
 
         Args:
             batch: `inputs` (N, H, W, 3) uint8 RGB; for training also `seg_maps` (N, H, W) uint8
-                and `draws` (7, N) float32.
+                and `augmentations` (7, N) float32.
             training: Whether to augment.
 
         Returns:
@@ -81,8 +81,8 @@ class BatchPreprocessor(nn.Module):
         if self.augment is None:
             raise ValueError("augment must be set before training (training.acceleration.set_up)")
         seg_maps = batch["seg_maps"].to(device, non_blocking=True)
-        draws = batch["draws"].to(device, non_blocking=True)
-        inputs, seg_maps = self.augment(images, seg_maps, draws)
+        augmentations = batch["augmentations"].to(device, non_blocking=True)
+        inputs, seg_maps = self.augment(images, seg_maps, augmentations)
         return {"inputs": inputs, "seg_maps": seg_maps}
 
 

@@ -1,5 +1,6 @@
 """Train one run of Table 4: a network, a combination of image sets, a recipe.
 
-`configs/` holds one MMSegmentation config per architecture; `settings` the parameters; `dataset`,
-`augmentation` and `loss` what the paper specifies (Q31-Q36); `loop` drives mmengine's Runner.
+`settings` holds the parameters, `architectures` one MMSegmentation config per network, `recipe`
+the optimiser and schedules; `dataset` and `augmentation` make batches; `loop` trains, and `run`
+makes a run safe to interrupt and writes its folder.
 """

@@ -1,8 +1,8 @@
-"""Augmentation of whole batches on torch tensors, on the CPU and on a GPU alike (Q35).
+"""Augmentation of whole batches on torch tensors, on the CPU and on a GPU alike.
 
-Drawing is apart from applying: `draw` makes one sample's numbers from its own generator, the
-other functions are deterministic. The distribution is that of MMSegmentation's RandomFlip,
-RandomRotate and PhotoMetricDistortion; each rounds down to whole levels where those do.
+Sampling is separate from applying: `sample_augmentation` makes one sample's numbers from its own
+generator, the other functions are deterministic. The distribution is that of MMSegmentation's
+RandomFlip, RandomRotate and PhotoMetricDistortion; each rounds down to whole levels where those do.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ NUMBERS = ("flip", "angle_deg", "brightness", "contrast", "contrast_last", "satu
 
 
 @dataclass(frozen=True)
-class Draws:
-    """The drawn numbers of a batch, each an (N,) float32 tensor; the neutral value does nothing."""
+class Augmentations:
+    """What was sampled for a batch, each an (N,) float32 tensor; neutral values do nothing."""
 
     flip: Tensor  # 1: mirrored left to right
     angle_deg: Tensor  # positive turns clockwise, as mmcv.imrotate; neutral 0
@@ -41,19 +41,14 @@ class Draws:
     saturation: Tensor  # factor; neutral 1
     hue: Tensor  # degrees; neutral 0
 
-    @classmethod
-    def stack(cls, rows: Sequence[Sequence[float]]) -> Draws:
-        """Build from one row of `draw` per sample."""
-        return cls(*stack_draws(rows))
 
-
-def stack_draws(rows: Sequence[Sequence[float]]) -> Tensor:
-    """Return one row of `draw` per sample as one (7, N) float32 tensor: `Draws(*stacked)`."""
+def stack_samples(rows: Sequence[Sequence[float]]) -> Tensor:
+    """Stack rows of `sample_augmentation` to (7, N) float32, for `Augmentations(*stacked)`."""
     return torch.tensor(np.asarray(rows, np.float32)).T.contiguous()
 
 
-def draw(rng: np.random.Generator, params: AugmentParams) -> list[float]:
-    """Draw one sample's augmentation, in the order of `Draws`' fields."""
+def sample_augmentation(rng: np.random.Generator, params: AugmentParams) -> list[float]:
+    """Sample the augmentation of one image, in the order of `Augmentations`' fields."""
     flip = float(rng.random() < params.flip_prob)
     rotated = rng.random() < params.rotation_prob
     angle = rng.uniform(-params.rotation_deg, params.rotation_deg)
@@ -75,24 +70,24 @@ def draw(rng: np.random.Generator, params: AugmentParams) -> list[float]:
     ]
 
 
-def augment(images: Tensor, seg_maps: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+def augment(images: Tensor, seg_maps: Tensor, sampled: Augmentations) -> tuple[Tensor, Tensor]:
     """Flip, rotate and distort a batch.
 
     Args:
         images: (N, 3, H, W) uint8 RGB.
         seg_maps: (N, H, W) uint8 class ids.
-        draws: One number of each kind per sample, on the images' device.
+        sampled: One number of each kind per sample, on the images' device.
 
     Returns:
         (N, 3, H, W) float32 RGB in whole levels 0-255, and (N, H, W) uint8 class ids with 255
         (ignored) where rotation brought in no pixel; the image is black there.
     """
-    flipped = draws.flip > 0
+    flipped = sampled.flip > 0
     image = images.float()
     image = torch.where(flipped[:, None, None, None], image.flip(-1), image)
     seg_map = torch.where(flipped[:, None, None], seg_maps.flip(-1), seg_maps)
-    image, seg_map = rotate(image, seg_map, draws.angle_deg)
-    return distort(image, draws), seg_map
+    image, seg_map = rotate(image, seg_map, sampled.angle_deg)
+    return distort(image, sampled), seg_map
 
 
 def rotate(images: Tensor, seg_maps: Tensor, angle_deg: Tensor) -> tuple[Tensor, Tensor]:
@@ -124,9 +119,9 @@ def rotate(images: Tensor, seg_maps: Tensor, angle_deg: Tensor) -> tuple[Tensor,
     return rotated.round(), (labels[:, 0] + IGNORED).round().to(torch.uint8)
 
 
-def distort(images: Tensor, draws: Draws) -> Tensor:
+def distort(images: Tensor, sampled: Augmentations) -> Tensor:
     """Apply brightness, contrast, saturation and hue to (N, 3, H, W) float32 levels."""
-    columns = {name: getattr(draws, name)[:, None, None, None] for name in NUMBERS}
+    columns = {name: getattr(sampled, name)[:, None, None, None] for name in NUMBERS}
     one = torch.ones_like(columns["contrast"])
     last = columns["contrast_last"] > 0
     image = _levels(images + columns["brightness"])
@@ -165,12 +160,12 @@ def augment_normalised(images: Tensor, seg_maps: Tensor, stacked: Tensor) -> tup
     Args:
         images: (N, 3, H, W) uint8 RGB.
         seg_maps: (N, H, W) uint8 class ids.
-        stacked: (7, N) float32 of `stack_draws`.
+        stacked: (7, N) float32 of `stack_samples`.
 
     Returns:
         (N, 3, H, W) float32, channels-last, and (N, H, W) uint8.
     """
-    images, seg_maps = augment(images, seg_maps, Draws(*stacked))
+    images, seg_maps = augment(images, seg_maps, Augmentations(*stacked))
     return normalise(images).contiguous(memory_format=torch.channels_last), seg_maps
 
 

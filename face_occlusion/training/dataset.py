@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -24,8 +24,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from face_occlusion.core.classes import resize_seg_map
 from face_occlusion.core.images import resize_image
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.training.augmentation import draw, stack_draws
-from face_occlusion.training.distributed import ALONE, Processes
+from face_occlusion.training.augmentation import sample_augmentation, stack_samples
+from face_occlusion.training.distributed import SINGLE_PROCESS, Processes
 from face_occlusion.training.settings import AugmentParams, CombinationParams, TrainParams
 
 
@@ -85,7 +85,7 @@ def _check_part(part: Part) -> None:
 
 
 def _check_generated(parts: Sequence[Part]) -> None:
-    """Raise unless each generated set holds each unoccluded face once (Q29)."""
+    """Raise unless each generated set holds each unoccluded face once."""
     faces = next((part for part in parts if part.entry == "faces/wo"), None)
     if faces is None:
         return
@@ -139,7 +139,6 @@ class FaceDataset(Dataset[dict[str, Any]]):
     seed: int
     augment: AugmentParams
     cache_bytes: int
-    metainfo: dict[str, Any] = field(default_factory=lambda: {"classes": ("background", "face")})
 
     def __post_init__(self) -> None:
         self._items = [(part, key) for part in self.parts for key in part.images.keys]
@@ -150,7 +149,7 @@ class FaceDataset(Dataset[dict[str, Any]]):
         return len(self._items)
 
     def index_at(self, position: int) -> int:
-        """Return which item stands at a position of the run; each epoch shows each item once."""
+        """Return the item at a position of the run; each epoch shows each item once."""
         epoch, place = divmod(position, len(self))
         return int(_order(len(self), epoch, self.seed)[place])
 
@@ -160,10 +159,11 @@ class FaceDataset(Dataset[dict[str, Any]]):
         return f"{part.entry}/{key}"
 
     def __getitem__(self, position: int) -> dict[str, Any]:
-        """Return image (S, S, 3) uint8, seg_map (S, S) uint8 and the drawn augmentation."""
+        """Return image (S, S, 3) uint8, seg_map (S, S) uint8 and the sampled augmentation."""
         image, seg_map = self._decoded(self.index_at(position))
         rng = np.random.default_rng([position, self.seed])
-        return {"image": image, "seg_map": seg_map, "draws": draw(rng, self.augment)}
+        sampled = sample_augmentation(rng, self.augment)
+        return {"image": image, "seg_map": seg_map, "augmentations": sampled}
 
     def _decoded(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if index in self._cache:
@@ -177,37 +177,34 @@ class FaceDataset(Dataset[dict[str, Any]]):
 
 @dataclass
 class PositionSampler(Sampler[int]):
-    """Positions of a run without end: of each batch the part that a process computes.
+    """The positions of a run, without end: of each batch the part that a process computes.
 
     Attributes:
         batch_size: Of the run.
         processes: Those that share each batch; process r has the r-th part.
+        first_batch: Number of the first batch, above 0 to resume.
     """
 
     batch_size: int
-    processes: Processes = ALONE
-    skipped: int = 0  # samples of this process
-
-    def skip(self, num_samples: int) -> None:
-        """Start later by this process's `num_samples`; mmengine's loop calls this to resume."""
-        self.skipped += num_samples
+    processes: Processes = SINGLE_PROCESS
+    first_batch: int = 0
 
     def __iter__(self) -> Iterator[int]:
         share = self.processes.share(self.batch_size)
-        for number in itertools.count(self.skipped):
-            batch, place = divmod(number, share)
-            yield batch * self.batch_size + self.processes.rank * share + place
+        for batch in itertools.count(self.first_batch):
+            start = batch * self.batch_size + self.processes.rank * share
+            yield from range(start, start + share)
 
     def __len__(self) -> int:
         return 2**62  # endless; DataLoader asks
 
 
 def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Stack samples: inputs (N, S, S, 3) uint8, seg_maps (N, S, S) uint8, draws (7, N)."""
+    """Stack samples: inputs (N, S, S, 3) uint8, seg_maps (N, S, S) uint8, augmentations (7, N)."""
     return {
         "inputs": torch.from_numpy(np.stack([sample["image"] for sample in samples])),
         "seg_maps": torch.from_numpy(np.stack([sample["seg_map"] for sample in samples])),
-        "draws": stack_draws([sample["draws"] for sample in samples]),
+        "augmentations": stack_samples([sample["augmentations"] for sample in samples]),
     }
 
 
@@ -216,36 +213,37 @@ def build_loader(
     params: TrainParams,
     *,
     pin_memory: bool,
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
+    first_batch: int = 0,
 ) -> DataLoader:
-    """Build the endless loader of a run: of each batch, this process's part."""
+    """Build the endless loader of a run, from a batch on: of each batch, this process's part."""
     dataset = FaceDataset(
         parts, params.input_px, params.seed, params.augment, params.cache_mb * 2**20
     )
     return DataLoader(
         dataset,
         batch_size=processes.share(params.batch_size),
-        sampler=PositionSampler(params.batch_size, processes),
+        sampler=PositionSampler(params.batch_size, processes, first_batch),
         num_workers=params.num_workers,
         collate_fn=collate,
         pin_memory=pin_memory,
         persistent_workers=params.num_workers > 0,
-        worker_init_fn=_compute_alone,
-        multiprocessing_context=_context() if params.num_workers else None,
+        worker_init_fn=_use_one_thread,
+        multiprocessing_context=_forkserver() if params.num_workers else None,
     )
 
 
-def _context() -> BaseContext:
+def _forkserver() -> BaseContext:
     """Fork workers from a server that has imported what they need and run nothing.
 
     Forked from this process they would hang where OpenCV's threads have run, and spawned each
     would import PyTorch and MMSegmentation anew: eight took 30 s on two cores, forked they take 8.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["face_occlusion.training.loop"])
+    context.set_forkserver_preload(["face_occlusion.training.run"])
     return context
 
 
-def _compute_alone(_: int) -> None:
+def _use_one_thread(_: int) -> None:
     """Keep a worker's OpenCV to one thread: the workers already take the cores."""
     cv2.setNumThreads(1)

@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from mmengine.model import MMDistributedDataParallel
@@ -29,24 +28,24 @@ GPUS_PER_RUN = "FACE_OCCLUSION_GPUS_PER_RUN"  # not a parameter: it decides spee
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a run and this one's place among them.
+    """The processes that train a run, and which of them this is.
 
     Attributes:
         rank: Number of this process, from 0.
-        count: How many there are.
+        count: Number of processes.
     """
 
     rank: int = 0
     count: int = 1
 
     @property
-    def leads(self) -> bool:
-        """Whether this is the process that writes."""
+    def is_main(self) -> bool:
+        """Whether this is rank 0, the process that writes."""
         return self.rank == 0
 
     @property
-    def several(self) -> bool:
-        """Whether there are others."""
+    def is_distributed(self) -> bool:
+        """Whether several processes train the run."""
         return self.count > 1
 
     def share(self, batch_size: int) -> int:
@@ -63,76 +62,71 @@ class Processes:
         return batch_size // self.count
 
     def wait(self) -> None:
-        """Wait until all processes are here."""
-        if self.several:
+        """Wait until all processes have reached this point."""
+        if self.is_distributed:
             distributed.barrier()
 
     def sum(self, values: Tensor) -> Tensor:
         """Return the sum of a tensor over the processes, on its own device."""
-        if not self.several:
+        if not self.is_distributed:
             return values
-        total = values.to(_device())
+        total = values.to(current_device())
         distributed.all_reduce(total)
         return total.to(values.device)
 
     def wrap(self, model: FaceSegmentor) -> nn.Module:
         """Return the network with gradients that are summed over the processes, or itself."""
-        if not self.several:
+        if not self.is_distributed:
             return model
         model.gather = gather_batch
-        device = _device()
+        device = current_device()
         if device.type == "cpu":
             synchronise_batch_norm_on_cpu(model)
         devices = None if device.type == "cpu" else [device.index]
-        with (
-            warnings.catch_warnings()
-        ):  # PyTorch 2.13 renames the argument, 2.11 lacks the new name
+        with warnings.catch_warnings():
+            # PyTorch 2.13 renames the argument, 2.11 lacks the new name.
             warnings.filterwarnings("ignore", message="`broadcast_buffers`", category=FutureWarning)
             return MMDistributedDataParallel(
                 module=model.to(device), device_ids=devices, broadcast_buffers=False
             )
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Processes()
 
 
-def unwrap(model: nn.Module) -> FaceSegmentor:
-    """Return the network inside `Processes.wrap`'s result."""
-    return cast("FaceSegmentor", getattr(model, "module", model))
-
-
-def _device() -> torch.device:
+def current_device() -> torch.device:
+    """Return this process's GPU, or the CPU."""
     if torch.cuda.is_available():
-        return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("cuda", torch.cuda.currentcurrent_device())
     return torch.device("cpu")
 
 
 @contextmanager
-def joined() -> Iterator[Processes]:
-    """Join the processes that torchrun started; without torchrun this one is alone.
+def process_group() -> Iterator[Processes]:
+    """Join the processes that torchrun started; without torchrun there is only this one.
 
     Raises:
         ValueError: If there are fewer GPUs than processes.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     if torch.cuda.is_available():
         local_rank = int(os.environ["LOCAL_RANK"])
         if local_rank >= (gpus := torch.cuda.device_count()):
             raise ValueError(f"torchrun: --nproc-per-node must be at most the {gpus} GPUs here")
         torch.cuda.set_device(local_rank)
-        distributed.init_process_group("nccl", device_id=_device())
+        distributed.init_process_group("nccl", device_id=current_device())
     else:
         distributed.init_process_group("gloo")
     yield Processes(distributed.get_rank(), count)
-    # Not after an error: it would wait for processes that wait for this one, and hide the error;
-    # torchrun ends them once this one has died of it.
+    # Not after an error: this would wait for processes that wait for this one, and hide the error;
+    # torchrun ends them once this process has failed.
     distributed.destroy_process_group()
 
 
-def start_several(module: str) -> None:
+def restart_under_torchrun(module: str) -> None:
     """Run a module again under torchrun if the environment asks for several GPUs per run.
 
     The process is replaced, so that signals reach torchrun, which forwards them.
@@ -163,8 +157,8 @@ class _GatherBatch(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> Tensor:
-        own = gradient.chunk(distributed.get_world_size())[distributed.get_rank()]
-        return own * distributed.get_world_size()
+        num_processes = distributed.get_world_size()
+        return gradient.chunk(num_processes)[distributed.get_rank()] * num_processes
 
 
 def gather_batch(values: Tensor) -> Tensor:

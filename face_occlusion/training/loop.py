@@ -1,44 +1,32 @@
-"""Train one run with mmengine's Runner, safe to interrupt at any moment."""
+"""The training loop: steps, schedules, scores on RealOcc, checkpoints to resume from."""
 
 from __future__ import annotations
 
-import copy
-import dataclasses
-import hashlib
-import json
 import logging
-import platform
-import shutil
-import uuid
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
-from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.logging import MMLogger
+from torch import Tensor
+from torch.nn import functional
 
-from face_occlusion.core.devices import explain_cuda_oom
-from face_occlusion.core.files import file_sha256
+from face_occlusion.core.classes import FACE, IGNORED
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.networks.checkpoint import write_checkpoint
-from face_occlusion.networks.segmentor import build_segmentor
+from face_occlusion.networks.checkpoint import read_checkpoint, write_checkpoint
+from face_occlusion.networks.loss import log_odds
+from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.acceleration import set_up
-from face_occlusion.training.configs import ModelParams, resolve
-from face_occlusion.training.dataset import Part, build_loader, count_parts, open_parts
-from face_occlusion.training.distributed import ALONE, Processes, unwrap
-from face_occlusion.training.hooks import LogHook, SelectionHook, StateHook, StepSeedHook
-from face_occlusion.training.runner import QuietRunner
-from face_occlusion.training.selection import SelectionSet
+from face_occlusion.training.architectures import ModelParams
+from face_occlusion.training.dataset import FaceDataset, Part, build_loader, read_sample
+from face_occlusion.training.distributed import SINGLE_PROCESS, Processes, current_device
+from face_occlusion.training.log import TrainingLog
+from face_occlusion.training.recipe import build_optimizer, build_schedules
 from face_occlusion.training.settings import CombinationParams, TrainParams
 from face_occlusion.training.weights import describe, fetch_weights, load_backbone
-
-RUNNER_KEYS = ("train_cfg", "optim_wrapper", "param_scheduler")
-PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmsegmentation")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,93 +48,26 @@ class Job:
     train: TrainParams
 
 
-def train_run(job: Job, data: Path, out: Path, scratch: Path, processes: Processes = ALONE) -> None:
-    """Train a run and write its folder; interrupted, it is taken up where it was.
+class Trainer:
+    """One process's share of a run, from its last checkpoint if there is one.
+
+    A checkpoint holds network, optimiser, schedules, log and selection. Sampling, augmentation and
+    dropout need no state: they are functions of the seed and the iteration.
 
     Args:
         job: What to train.
-        data: Folder of the image sets; `benchmarks/realocc` below it selects the best network.
-        out: New folder: `last.pth`, `best.pth`, `config.json`, `card.json`, `dvclive/`,
-            `tensorboard/`.
-        scratch: Folder for locks and for checkpoints to resume from.
-        processes: Those that train this run together, all of which call this function.
+        config: Its resolved configuration.
+        parts: Its image sets.
+        benchmark: Selects the best network; without images none is selected.
+        folder: Folder for checkpoints and log.
+        processes: Those that train this run; only rank 0 writes, all of them resume.
 
-    Raises:
-        ValueError: If an image set does not fit, another process trains this run, the batch
-            cannot be split among the processes, a GPU has too little memory, or the loss
-            diverges.
+    Attributes:
+        model: The network.
+        best: `iteration`, `miou` and `file` of the selected network, if there is one.
+        weights: The record of the ImageNet weights that the first session started from.
+        resumed_at: The iterations at which the run was resumed.
     """
-    processes.share(job.train.batch_size)
-    parts = open_parts(data, job.combination)
-    counts = count_parts(parts)
-    logging.info("%s: trains on %s", job.run, counts)
-    config = resolve(job.model, job.model_params, job.train, distributed=processes.several)
-    benchmark = ImageSet(data / "benchmarks" / "realocc")
-    mark = fingerprint(job, [*parts, Part("benchmarks/realocc", benchmark, "png")])
-    limit_threads(job.train.num_threads)
-    with run_lock(scratch, job.run) if processes.leads else nullcontext():
-        folder = scratch / job.run / mark[:16]
-        folder.mkdir(parents=True, exist_ok=True)
-        processes.wait()  # for the lock
-        with explain_cuda_oom(
-            "split the batch, which makes nothing stale: FACE_OCCLUSION_GPUS_PER_RUN=2"
-        ):
-            session = _Session(job, config, parts, benchmark, folder, processes)
-            session.train()
-        processes.wait()
-        if not processes.leads:
-            return
-        card = session.card() | {"counts": counts, "fingerprint": mark}
-        _write_run(out, session, config, card)
-        shutil.rmtree(folder)
-
-
-def limit_threads(most: int) -> None:
-    """Compute with at most this many threads; 0 leaves PyTorch's choice (and OMP_NUM_THREADS).
-
-    More threads than free cores wait for each other busily: on two busy cores, two threads took
-    five times as long as one.
-    """
-    if most:
-        torch.set_num_threads(min(most, torch.get_num_threads()))
-
-
-def fingerprint(job: Job, parts: Sequence[Part]) -> str:
-    """Return a sha256 over everything that decides the weights: parameters and data."""
-    content = {
-        "job": dataclasses.asdict(job),
-        "data": [
-            [part.entry, part.mask, file_sha256(part.images.folder / "index.json")]
-            for part in parts
-        ],
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def run_lock(scratch: Path, run: str) -> Iterator[None]:
-    """Hold the lock of a run; the system frees it even after `kill -9`.
-
-    Raises:
-        ValueError: If another process holds it.
-    """
-    scratch.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(scratch / f"{run}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ValueError(
-            f"{run}: another process is training this run (lock {lock.lock_file}); wait for it, "
-            "or stop it: this one would then take up its last checkpoint"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-class _Session:
-    """One process's share of a run."""
 
     def __init__(
         self,
@@ -157,132 +78,209 @@ class _Session:
         folder: Path,
         processes: Processes,
     ) -> None:
-        self._job, self._benchmark, self.folder = job, benchmark, folder
-        self._processes, leads = processes, processes.leads
-        self.log = LogHook(folder, job.run, job.train, leads)
-        self.selection = None
+        self._job, self._params, self._processes = job, job.train, processes
+        self._started = time.perf_counter()
+        self._folder, self._state_path = folder, folder / "checkpoint.pth"
+        self._selection = None
         if len(benchmark):
-            scored = SelectionSet(benchmark, job.train.input_px, processes)
-            self.selection = SelectionHook(scored, folder, self.log, job.train, leads)
-        self._state = StateHook(folder, job.train, self.log, self.selection, leads)
-        self._runner = self._build_runner(config, parts)
+            self._selection = SelectionSet(benchmark, job.train.input_px, processes)
+        state = read_checkpoint(self._state_path) if self._state_path.is_file() else None
+        self._first = state["iteration"] if state else 0
+        self.model = self._new_model(config["model"])
+        self.weights = self._load_weights(state)
+        accelerated = job.train.accelerate and not processes.is_distributed
+        set_up(self.model, precision=job.train.precision, accelerated=accelerated)
+        self._wrapped: Any = processes.wrap(self.model)
+        self._optimizer = build_optimizer(self._wrapped, config)
+        self._schedules = build_schedules(self._optimizer, config)
+        loader = build_loader(
+            parts,
+            job.train,
+            pin_memory=torch.cuda.is_available(),
+            processes=processes,
+            first_batch=self._first,
+        )
+        self._batches = iter(loader)
+        dataset: FaceDataset = loader.dataset  # type: ignore[assignment]
+        self._log = TrainingLog(
+            folder, job.run, job.train, is_main=processes.is_main, name_at=dataset.name_at
+        )
+        self.best: dict[str, Any] | None = None
+        self.resumed_at: list[int] = []
+        self._seconds = 0.0  # of earlier sessions
+        if state:
+            self._resume(state)
 
-    @property
-    def model(self) -> Any:
-        """The network."""
-        return unwrap(self._runner.model)
+    def _resume(self, state: dict[str, Any]) -> None:
+        """Take over what a checkpoint holds, apart from the network's weights."""
+        self._optimizer.load_state_dict(state["optimizer"])
+        for schedule, saved in zip(self._schedules, state["schedules"], strict=True):
+            schedule.load_state_dict(saved)
+        self._log.start(state["iteration"], state["rows"])
+        self._log.last_checkpoint = self._describe_state(state["iteration"])
+        self.best, self._seconds = state["best"], state["seconds"]
+        self.resumed_at = [*state["resumed_at"], state["iteration"]]
 
     def train(self) -> None:
-        """Train to the end."""
-        self._runner.train()
-        self.log.close()
+        """Train to the end of the run.
 
-    def prepare(self, runner: Any) -> None:
-        """Resume, or start from the ImageNet weights; called when the runner is built."""
-        if self._state.resume(runner):
-            logging.info("%s: resumed at iteration %d", self._job.run, runner.iter)
-        elif source := self._job.model_params.pretrained:
-            self._state.weights = load_backbone(self.model.backbone, self._fetch(source))
-            logging.info("%s: %s", self._job.run, describe(self._state.weights))
-        train = self._job.train
-        alone = not self._processes.several
-        set_up(self.model, precision=train.precision, accelerated=train.accelerate and alone)
+        Raises:
+            ValueError: If the loss diverges.
+        """
+        # No two iterations of a seed share a number, nor do the processes of a run.
+        seed = self._params.seed * 1_000_003 + self._processes.rank * 1_000_000_007
+        for iteration in range(self._first, self._params.iterations):
+            self._wrapped.train()
+            batch = next(self._batches)
+            torch.manual_seed(seed + iteration)  # so that dropout depends on nothing before it
+            losses = self._wrapped.train_step(batch, self._optimizer)
+            self._log.add_loss(losses["loss"])
+            self._finish_step(iteration + 1)
+        self._log.close()
 
-    def _fetch(self, source: str) -> Path:
-        """Return the file of ImageNet weights; only one process downloads it."""
-        if not self._processes.leads:
-            self._processes.wait()
+    def total_seconds(self) -> float:
+        """Return the time spent, in all sessions."""
+        return self._seconds + time.perf_counter() - self._started
+
+    def _new_model(self, config: dict[str, Any]) -> FaceSegmentor:
+        """Build the network on this process's device with the seed's random weights."""
+        if not MMLogger.check_instance_created("mmengine"):  # without it each weight is logged
+            MMLogger.get_instance("mmengine", log_level="WARNING")
+        torch.manual_seed(self._params.seed)
+        model = build_segmentor(config)
+        model.to(current_device(), memory_format=torch.channels_last)
+        torch.manual_seed(self._params.seed)
+        model.init_weights()
+        return model
+
+    def _load_weights(self, state: dict[str, Any] | None) -> dict[str, Any] | None:
+        """Load the checkpoint's weights or ImageNet's; return the record of the latter."""
+        run = self._job.run
+        if state:
+            self.model.load_state_dict(state["model"])
+            logging.info("%s: resumed at iteration %d", run, self._first)
+            return state["weights"]
+        if not (source := self._job.model_params.pretrained):
+            return None
+        if not self._processes.is_main:
+            self._processes.wait()  # rank 0 downloads the file
         path = fetch_weights(source, self._job.model_params.pretrained_sha256)
-        if self._processes.leads:
+        if self._processes.is_main:
             self._processes.wait()
-        return path
+        record = load_backbone(self.model.backbone, path)
+        logging.info("%s: %s", run, describe(record))
+        return record
 
-    def card(self) -> dict[str, Any]:
-        """Describe what was trained, for `card.json`."""
-        job, best = self._job, self.selection.best if self.selection else None
-        cuda = torch.cuda.is_available()
-        device = torch.cuda.get_device_name() if cuda else "cpu"
-        count = self._processes.count
-        return {
-            "run": job.run,
-            "model": job.model,
-            "combination": dataclasses.asdict(job.combination),
-            "iterations": job.train.iterations,
-            "samples_seen": job.train.iterations * job.train.batch_size,
-            "seed": job.train.seed,
-            "initial_weights": describe(self._state.weights),
-            "weights": self._state.weights,
-            "num_parameters": sum(value.numel() for value in self.model.parameters()),
-            "selected": {key: best[key] for key in ("iteration", "miou")} if best else None,
-            "not_selected": None if best else f"RealOcc is empty: {self._benchmark.absent}",
-            "device": f"{count} x {device}" if count > 1 else device,
-            "precision": job.train.precision if cuda else "fp32",
-            "seconds": round(self._state.total_seconds(), 1),
-            "resumed_at": self._state.resumed_at,
-            "versions": {
-                "python": platform.python_version(),
-                **{package: version(package) for package in PACKAGES},
-            },
+    def _finish_step(self, step: int) -> None:
+        """Log, score, schedule and write the state after `step` iterations, where due."""
+        params, is_last = self._params, step == self._params.iterations
+        if step % params.log_interval == 0:
+            self._flush_log()
+        if self._selection and (is_last or step % params.eval_interval == 0):
+            self._score(self._selection, step)
+        for schedule in self._schedules:
+            schedule.step()
+        if is_last or step % params.checkpoint_interval == 0:
+            self._flush_log()  # raises if the loss diverged: such a state is never written
+            if self._processes.is_main and not is_last:
+                self._write_state(step)
+
+    def _flush_log(self) -> None:
+        self._log.flush(self._optimizer.get_lr()["lr"][-1])
+
+    def _score(self, selection: SelectionSet, step: int) -> None:
+        """Score the network on RealOcc; the weights of a better one are written at once."""
+        miou = selection.miou(self.model, 2 * self._params.batch_size)
+        self._log.add_row({"step": step, "realocc_miou": miou})
+        if self.best is None or miou > self.best["miou"]:
+            name = f"best-{step}.pth"
+            if self._processes.is_main:
+                content = {"model": self.model.state_dict(), "iteration": step}
+                write_checkpoint(self._folder / name, content)
+            self.best = {"iteration": step, "miou": miou, "file": name}
+
+    def _write_state(self, step: int) -> None:
+        """Write the checkpoint, then delete the best weights that it no longer names."""
+        content = {
+            "iteration": step,
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedules": [schedule.state_dict() for schedule in self._schedules],
+            "rows": self._log.rows,
+            "best": self.best,
+            "seconds": self.total_seconds(),
+            "weights": self.weights,
+            "resumed_at": self.resumed_at,
         }
+        write_checkpoint(self._state_path, content)
+        self._log.last_checkpoint = self._describe_state(step)
+        for path in self._folder.glob("best-*.pth"):
+            if self.best is None or path.name != self.best["file"]:
+                path.unlink()
 
-    def _build_runner(self, config: dict[str, Any], parts: Sequence[Part]) -> Runner:
-        params = self._job.train
-        torch.manual_seed(params.seed)  # of the random initial weights
-        custom_hooks = [
-            _PrepareHook(self),
-            StepSeedHook(params.seed, self._processes.rank),
-            self.log,
-            *([self.selection] if self.selection else []),
-            self._state,
-        ]
-        model = build_segmentor(config["model"])
-        model.to(memory_format=torch.channels_last)
-        loader = build_loader(
-            parts, params, pin_memory=torch.cuda.is_available(), processes=self._processes
-        )
-        unused = ("runtime_info", "timer", "sampler_seed", "logger", "checkpoint")
-        arguments: dict[str, Any] = {
-            "model": self._processes.wrap(model),
-            "work_dir": str(self.folder / "mmengine"),
-            "train_dataloader": loader,
-            # Runner fills in its arguments: it is given copies.
-            **copy.deepcopy({key: config[key] for key in RUNNER_KEYS}),
-            "default_hooks": dict.fromkeys(unused),
-            "custom_hooks": custom_hooks,
-            "default_scope": None,  # with one, mmengine imports all of mmseg's data sets
-            "randomness": {"seed": params.seed},
-            "log_level": "WARNING",
-            "experiment_name": f"{self._job.run}-{uuid.uuid4().hex}",
-        }
-        return QuietRunner(**arguments)
+    def _describe_state(self, iteration: int) -> str:
+        return f"{self._state_path} (iteration {iteration})"
 
 
-class _PrepareHook(Hook):
-    """Let the session prepare the runner after all its parts are built."""
+class SelectionSet:
+    """A benchmark, decoded once at the network's input size, that selects a checkpoint.
 
-    priority = "HIGHEST"
+    The score is taken at that size and without test-time augmentation; it orders checkpoints of
+    one run. The reported scores are taken at the images' own sizes, by the evaluate stage.
 
-    def __init__(self, session: _Session) -> None:
-        self._session = session
+    Args:
+        images: The benchmark.
+        side_px: Side of the network's input.
+        processes: Those that share the work; this one holds every `count`-th image.
+    """
 
-    def before_train(self, runner: Any) -> None:
-        self._session.prepare(runner)
+    def __init__(
+        self, images: ImageSet, side_px: int, processes: Processes = SINGLE_PROCESS
+    ) -> None:
+        keys = images.keys[processes.rank :: processes.count]
+        self._processes = processes
+        self._images = torch.empty((len(keys), side_px, side_px, 3), dtype=torch.uint8)
+        self._seg_maps = torch.empty((len(keys), side_px, side_px), dtype=torch.uint8)
+        for place, key in enumerate(keys):
+            image, seg_map = read_sample(images, key, "png", side_px)
+            self._images[place] = torch.from_numpy(image)
+            self._seg_maps[place] = torch.from_numpy(seg_map)
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield images (N, S, S, 3) uint8 with seg_maps (N, S, S) uint8."""
+        yield from zip(self._images.split(size), self._seg_maps.split(size), strict=True)
+
+    def miou(self, model: FaceSegmentor, batch_size: int) -> float:
+        """Return the mean over both classes of the pooled IoU; leaves the model in eval mode.
+
+        Args:
+            model: The network, of which each process has a copy.
+            batch_size: Images at once.
+        """
+        model.eval()
+        confusion = torch.zeros(4, dtype=torch.int64)
+        with torch.inference_mode():
+            for images, seg_maps in self.batches(batch_size):
+                batch = model.data_preprocessor({"inputs": images}, False)
+                logits = functional.interpolate(
+                    model(**batch).float(), size=seg_maps.shape[1:], mode="bilinear"
+                )
+                confusion += count_pixels((log_odds(logits) > 0).cpu(), seg_maps)
+        tn, fp, fn, tp = self._processes.sum(confusion).tolist()
+        ious = [hit / union for hit, union in ((tn, tn + fp + fn), (tp, tp + fp + fn)) if union]
+        return sum(ious) / len(ious)
 
 
-def _write_run(out: Path, session: _Session, config: dict[str, Any], card: dict[str, Any]) -> None:
-    """Write the run's folder aside and rename it."""
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    iteration = card["iterations"]
-    write_checkpoint(
-        partial / "last.pth", {"model": session.model.state_dict(), "iteration": iteration}
-    )
-    if session.selection and session.selection.best:
-        shutil.copyfile(session.folder / session.selection.best["file"], partial / "best.pth")
-    for name, content in (("config.json", config), ("card.json", card)):
-        (partial / name).write_text(json.dumps(content, indent=2) + "\n")
-    for log in ("dvclive", "tensorboard"):
-        shutil.copytree(session.folder / log, partial / log)
-    shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
+def count_pixels(pred: Tensor, seg_maps: Tensor) -> Tensor:
+    """Count [tn, fp, fn, tp] over the pixels that are not ignored.
+
+    Args:
+        pred: (N, H, W) bool, True = face.
+        seg_maps: (N, H, W) uint8 class ids.
+
+    Returns:
+        (4,) int64.
+    """
+    valid = seg_maps != IGNORED
+    cells = 2 * (seg_maps == FACE)[valid].long() + pred[valid].long()
+    return torch.bincount(cells, minlength=4)

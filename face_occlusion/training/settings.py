@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 
@@ -11,6 +11,18 @@ def require(condition: bool, message: str) -> None:
     """Raise a ValueError with `message`, which starts with the key's name, unless `condition`."""
     if not condition:
         raise ValueError(message)
+
+
+def require_member(key: str, value: object, allowed: Collection) -> None:
+    """Raise a ValueError unless `value` is one of `allowed`."""
+    require(value in allowed, f"{key} must be one of {list(allowed)}; got {value!r}")
+
+
+def require_range(key: str, value: float, least: float, most: float | None = None) -> None:
+    """Raise a ValueError unless `value` lies in [least, most]; None sets no upper bound."""
+    allowed = f"be >= {least:g}" if most is None else f"lie in [{least:g}, {most:g}]"
+    inside = value >= least and (most is None or value <= most)
+    require(inside, f"{key} must {allowed}; got {value}")
 
 
 def require_sha256(key: str, value: str | None) -> None:
@@ -23,7 +35,7 @@ def require_sha256(key: str, value: str | None) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class LossParams:
-    """Binary cross-entropy with online hard example mining (Q36)."""
+    """Binary cross-entropy with online hard example mining."""
 
     out_channels: int  # 1: sigmoid; 2: softmax, the published configuration's variant
     ohem_thresh: float  # a pixel is hard while its true class has a lower probability
@@ -39,30 +51,23 @@ class LossParams:
         require(
             0 < self.ohem_thresh <= 1, f"ohem_thresh must lie in (0, 1]; got {self.ohem_thresh}"
         )
-        require(self.ohem_min_kept >= 1, f"ohem_min_kept must be >= 1; got {self.ohem_min_kept}")
-        require(
-            self.divide_by in ("kept", "valid"),
-            f"divide_by must be kept or valid; got {self.divide_by!r}",
-        )
+        require_range("ohem_min_kept", self.ohem_min_kept, 1)
+        require_member("divide_by", self.divide_by, ("kept", "valid"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentParams:
-    """Augmentation of a training sample (Q35)."""
+    """Augmentation of a training sample."""
 
     flip_prob: float
     rotation_prob: float
-    rotation_deg: float  # drawn uniformly from [-rotation_deg, rotation_deg]
+    rotation_deg: float  # sampled uniformly from [-rotation_deg, rotation_deg]
     photometric: bool  # MMSegmentation's PhotoMetricDistortion with its default ranges
 
     def __post_init__(self) -> None:
-        for name in ("flip_prob", "rotation_prob"):
-            value = getattr(self, name)
-            require(0 <= value <= 1, f"{name} must lie in [0, 1]; got {value}")
-        require(
-            0 <= self.rotation_deg <= 180,
-            f"rotation_deg must lie in [0, 180]; got {self.rotation_deg}",
-        )
+        require_range("flip_prob", self.flip_prob, 0, 1)
+        require_range("rotation_prob", self.rotation_prob, 0, 1)
+        require_range("rotation_deg", self.rotation_deg, 0, 180)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +78,7 @@ class TrainParams:
     iterations: int
     batch_size: int
     input_px: int  # side of the square that the network sees
-    eval_interval: int  # iterations between two scores on RealOcc (Q34)
+    eval_interval: int  # iterations between two scores on RealOcc
     checkpoint_interval: int  # iterations between two checkpoints to resume from
     log_interval: int  # iterations between two rows of the log
     num_threads: int  # most threads to compute with on the CPU; 0 = PyTorch's choice
@@ -86,28 +91,22 @@ class TrainParams:
     augment: AugmentParams
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "batch_size", "eval_interval", "checkpoint_interval"):
-            value = getattr(self, name)
-            require(value >= 1, f"{name} must be >= 1; got {value}")
-        require(self.log_interval >= 1, f"log_interval must be >= 1; got {self.log_interval}")
-        require(self.batch_size >= 2, f"batch_size must be >= 2; got {self.batch_size}")
+        for name in ("iterations", "eval_interval", "checkpoint_interval", "log_interval"):
+            require_range(name, getattr(self, name), 1)
+        require_range("batch_size", self.batch_size, 2)
         require(
             self.input_px >= 32 and self.input_px % 32 == 0,
             f"input_px must be a positive multiple of 32; got {self.input_px}",
         )
-        require(self.num_threads >= 0, f"num_threads must be >= 0; got {self.num_threads}")
-        require(self.num_workers >= 0, f"num_workers must be >= 0; got {self.num_workers}")
-        require(self.cache_mb >= 0, f"cache_mb must be >= 0; got {self.cache_mb}")
-        require(
-            self.precision in ("bf16", "fp32"),
-            f"precision must be bf16 or fp32; got {self.precision!r}",
-        )
+        for name in ("num_threads", "num_workers", "cache_mb"):
+            require_range(name, getattr(self, name), 0)
+        require_member("precision", self.precision, ("bf16", "fp32"))
         require(self.stop_loss > 0, f"stop_loss must be positive; got {self.stop_loss}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerParams:
-    """Optimiser and learning-rate schedule of one architecture (Q33)."""
+    """Optimiser and learning-rate schedule of one architecture."""
 
     type: str  # SGD or AdamW
     lr: float
@@ -121,12 +120,12 @@ class OptimizerParams:
     min_lr: float
 
     def __post_init__(self) -> None:
-        require(self.type in ("SGD", "AdamW"), f"type must be SGD or AdamW; got {self.type!r}")
+        require_member("type", self.type, ("SGD", "AdamW"))
         require(self.lr > 0, f"lr must be positive; got {self.lr}")
         require(0 <= self.momentum < 1, f"momentum must lie in [0, 1); got {self.momentum}")
-        require(self.weight_decay >= 0, f"weight_decay must be >= 0; got {self.weight_decay}")
+        require_range("weight_decay", self.weight_decay, 0)
         require(self.head_lr_mult > 0, f"head_lr_mult must be positive; got {self.head_lr_mult}")
-        require(self.warmup_iters >= 0, f"warmup_iters must be >= 0; got {self.warmup_iters}")
+        require_range("warmup_iters", self.warmup_iters, 0)
         require(
             0 < self.warmup_from <= 1, f"warmup_from must lie in (0, 1]; got {self.warmup_from}"
         )
@@ -138,19 +137,16 @@ class CombinationParams:
     """A row of Table 4: which image sets, and which of the faces' masks."""
 
     title: str
-    masks: str  # corrected or original (Q5, Q6)
-    data: Sequence[str]  # image sets below the data folder; `none` fills up
+    masks: str  # corrected or original
+    data: Sequence[str]  # image sets below the data folder; places named `none` are left out
 
     def __post_init__(self) -> None:
-        require(
-            self.masks in ("corrected", "original"),
-            f"masks must be corrected or original; got {self.masks!r}",
-        )
+        require_member("masks", self.masks, ("corrected", "original"))
         require(bool(self.entries), f"data must name an image set; got {list(self.data)}")
 
     @property
     def entries(self) -> list[str]:
-        """The image sets, without the places that `none` fills."""
+        """The image sets, without the places named `none`."""
         return [entry for entry in self.data if entry != "none"]
 
 
@@ -160,7 +156,7 @@ class RunParams:
 
     model: str
     combination: CombinationParams
-    seed: int | None = None  # in the place of train.seed, where a cell has several runs
+    seed: int | None = None  # replaces train.seed where a cell has several runs
 
     def seeded(self, train: TrainParams) -> TrainParams:
         """Return the settings with this run's own seed, if it has one."""

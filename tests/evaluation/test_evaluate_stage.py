@@ -7,7 +7,7 @@ from ruamel.yaml import YAML
 from face_occlusion.evaluation.scores import read_scores
 from face_occlusion.networks.checkpoint import write_checkpoint
 from face_occlusion.networks.segmentor import build_segmentor
-from face_occlusion.training.configs import resolve
+from face_occlusion.training.recipe import resolve
 from stages import evaluate
 from tests.reporting.project import NUM_IMAGES, write_sets
 from tests.training.conftest import MODELS, job

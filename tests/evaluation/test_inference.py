@@ -10,7 +10,7 @@ from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.evaluation.replay import FIRST_CALLS
 from face_occlusion.networks.checkpoint import write_checkpoint
 from face_occlusion.networks.segmentor import build_segmentor
-from face_occlusion.training.configs import resolve
+from face_occlusion.training.recipe import resolve
 from tests.training.conftest import MODELS, draw_face, job, write_faces
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from face_occlusion.networks.backbones import LeanMixTransformer, attend
 from face_occlusion.networks.products import ShiftedDepthwise
-from face_occlusion.training.configs import resolve
+from face_occlusion.training.recipe import resolve
 from tests.training.conftest import MODELS as PARAMS
 from tests.training.conftest import job
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from face_occlusion.training.distributed import joined
+from face_occlusion.training.distributed import process_group
 
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["face_occlusion.training.loop", "tests.training.children"])
+CONTEXT.set_forkserver_preload(["face_occlusion.training.run", "tests.training.children"])
 
 
 def start(target: Callable[..., None], *arguments: Any) -> BaseProcess:
@@ -56,5 +56,5 @@ def _member(rank: int, count: int, port: int, target: Callable[..., None], *argu
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
     }
-    with joined() as processes:
+    with process_group() as processes:
         target(processes, *arguments)

@@ -12,7 +12,7 @@ import pytest
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.core.params import build
-from face_occlusion.training.configs import params_class
+from face_occlusion.training.architectures import params_class
 from face_occlusion.training.loop import Job
 from face_occlusion.training.settings import CombinationParams, TrainParams
 

@@ -5,16 +5,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mmengine.optim import build_optim_wrapper
 from torch._dynamo.utils import counters
 
 from face_occlusion.networks.checkpoint import read_checkpoint
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.acceleration import WARM_UP, compile_parts, set_up
-from face_occlusion.training.augmentation import augment_normalised, draw, stack_draws
-from face_occlusion.training.configs import resolve
-from face_occlusion.training.loop import train_run
-from face_occlusion.training.selection import SelectionSet
+from face_occlusion.training.augmentation import (
+    augment_normalised,
+    sample_augmentation,
+    stack_samples,
+)
+from face_occlusion.training.loop import SelectionSet
+from face_occlusion.training.recipe import build_optimizer, resolve
+from face_occlusion.training.run import train_run
 from tests.training.conftest import MODELS, job
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -51,7 +54,7 @@ def batch(seed: int, size: int = 4, side: int = 64) -> dict[str, torch.Tensor]:
     return {
         "inputs": torch.from_numpy(images),
         "seg_maps": torch.from_numpy(seg_maps),
-        "draws": stack_draws([draw(rng, params) for _ in range(size)]),
+        "augmentations": stack_samples([sample_augmentation(rng, params) for _ in range(size)]),
     }
 
 
@@ -101,7 +104,7 @@ def trained(name: str, *, recorded: bool, dropout: bool, precision: str) -> list
     """Train some steps with a falling rate and seeds as the loop sets them; return the losses."""
     model, config = network(name, dropout=dropout)
     model.cuda()
-    wrapper = build_optim_wrapper(model, copy.deepcopy(config["optim_wrapper"]))
+    wrapper = build_optimizer(model, config)
     set_up(model, precision=precision, accelerated=True)
     if not recorded:
         model.stepper = None

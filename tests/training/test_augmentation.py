@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -10,16 +11,21 @@ from mmseg.datasets.transforms import PhotoMetricDistortion, RandomFlip, RandomR
 from face_occlusion.core.classes import IGNORED
 from face_occlusion.networks.segmentor import MEAN, STD, normalise
 from face_occlusion.training.augmentation import (
-    Draws,
+    Augmentations,
     augment,
     distort,
-    draw,
     rotate,
+    sample_augmentation,
+    stack_samples,
 )
 from face_occlusion.training.settings import AugmentParams
 
 NEUTRAL = [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]
 PARAMS = AugmentParams(flip_prob=0.5, rotation_prob=0.5, rotation_deg=30, photometric=True)
+
+
+def stacked(rows: Sequence[Sequence[float]]) -> Augmentations:
+    return Augmentations(*stack_samples(rows))
 
 
 def photograph(seed: int = 0, height: int = 48, width: int = 64) -> np.ndarray:
@@ -44,15 +50,15 @@ def face_map(height: int = 48, width: int = 64) -> np.ndarray:
 
 def test_neutral_draws_change_nothing():
     image, seg_map = photograph(), face_map()
-    out, out_map = augment(as_batch(image), torch.from_numpy(seg_map)[None], Draws.stack([NEUTRAL]))
+    out, out_map = augment(as_batch(image), torch.from_numpy(seg_map)[None], stacked([NEUTRAL]))
     np.testing.assert_array_equal(as_image(out), image)
     np.testing.assert_array_equal(out_map[0].numpy(), seg_map)
 
 
 def test_flip_mirrors_image_and_map_together():
     image, seg_map = photograph(), face_map()
-    draws = Draws.stack([[1.0, *NEUTRAL[1:]]])
-    out, out_map = augment(as_batch(image), torch.from_numpy(seg_map)[None], draws)
+    sampled = stacked([[1.0, *NEUTRAL[1:]]])
+    out, out_map = augment(as_batch(image), torch.from_numpy(seg_map)[None], sampled)
     np.testing.assert_array_equal(as_image(out), image[:, ::-1])
     np.testing.assert_array_equal(out_map[0].numpy(), seg_map[:, ::-1])
 
@@ -126,7 +132,7 @@ def test_photometric_distortion_equals_mmsegmentation(
         saturation or 1.0,
         2.0 * (hue or 0),
     ]
-    out = as_image(distort(as_batch(image).float(), Draws.stack([row])))
+    out = as_image(distort(as_batch(image).float(), stacked([row])))
     # OpenCV keeps hue in steps of 2 degrees and saturation in 256 steps; float32 does not.
     limit = 1 if saturation is None and hue is None else 6
     assert np.abs(out - want.astype(float)).max() <= limit
@@ -136,17 +142,17 @@ def test_photometric_distortion_equals_mmsegmentation(
 def test_a_batch_equals_its_samples_one_by_one():
     images = torch.cat([as_batch(photograph(seed)) for seed in range(4)])
     seg_maps = torch.from_numpy(np.stack([face_map()] * 4))
-    rows = [draw(np.random.default_rng([seed, 5]), PARAMS) for seed in range(4)]
-    together, _ = augment(images, seg_maps, Draws.stack(rows))
+    rows = [sample_augmentation(np.random.default_rng([seed, 5]), PARAMS) for seed in range(4)]
+    together, _ = augment(images, seg_maps, stacked(rows))
     for place, row in enumerate(rows):
-        alone, _ = augment(
-            images[place : place + 1], seg_maps[place : place + 1], Draws.stack([row])
-        )
+        alone, _ = augment(images[place : place + 1], seg_maps[place : place + 1], stacked([row]))
         assert (together[place] - alone[0]).abs().max() <= 1
 
 
 def test_draws_have_the_published_distribution():
-    rows = np.array([draw(np.random.default_rng([n, 1]), PARAMS) for n in range(4000)])
+    rows = np.array(
+        [sample_augmentation(np.random.default_rng([n, 1]), PARAMS) for n in range(4000)]
+    )
     flip, angle, brightness, contrast, last, saturation, hue = rows.T
     tolerance = 0.03  # 4 standard errors of a share of 4000
     for column, neutral in [
@@ -169,7 +175,7 @@ def test_draws_have_the_published_distribution():
 
 def test_photometric_can_be_left_out():
     params = AugmentParams(flip_prob=0, rotation_prob=0, rotation_deg=30, photometric=False)
-    row = draw(np.random.default_rng(1), params)
+    row = sample_augmentation(np.random.default_rng(1), params)
     assert [*row[:4], *row[5:]] == [*NEUTRAL[:4], *NEUTRAL[5:]]
 
 
@@ -195,7 +201,7 @@ def features(image: np.ndarray, seg_map: np.ndarray) -> list[float]:
 
 
 def test_augmented_samples_have_the_moments_of_mmsegmentations():
-    """Means and deviations over 1,500 draws each, within five standard errors."""
+    """Means and deviations over 1,500 sampled each, within five standard errors."""
     image, seg_map, num = photograph(5), face_map(), 1500
     np.random.seed(3)  # noqa: NPY002 - the transforms draw from it
     stock = (RandomFlip(prob=0.5), RandomRotate(0.5, 30), PhotoMetricDistortion())
@@ -210,11 +216,13 @@ def test_augmented_samples_have_the_moments_of_mmsegmentations():
         for transform in stock:
             results = transform(results)
         theirs.append(features(results["img"][..., ::-1], results["gt_seg_map"]))
-    draws = Draws.stack([draw(np.random.default_rng([n, 2]), PARAMS) for n in range(num)])
+    sampled = stacked(
+        [sample_augmentation(np.random.default_rng([n, 2]), PARAMS) for n in range(num)]
+    )
     images, seg_maps = augment(
         as_batch(image).expand(num, -1, -1, -1),
         torch.from_numpy(seg_map).expand(num, -1, -1),
-        draws,
+        sampled,
     )
     ours = [
         features(out.permute(1, 2, 0).numpy(), labels.numpy())

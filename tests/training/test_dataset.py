@@ -53,7 +53,7 @@ def test_worker_count_and_cache_change_no_sample(data: Path):
     for other in batches[1:]:
         assert (other["inputs"] == batches[0]["inputs"]).all()
         assert (other["seg_maps"] == batches[0]["seg_maps"]).all()
-        assert torch.equal(other["draws"], batches[0]["draws"])
+        assert torch.equal(other["augmentations"], batches[0]["augmentations"])
 
 
 def test_workers_start_where_opencv_has_run_threads(data: Path):

@@ -18,19 +18,19 @@ from face_occlusion.evaluation.inference import load_model
 from face_occlusion.networks import segmentor
 from face_occlusion.networks.loss import ohem_loss
 from face_occlusion.networks.segmentor import build_segmentor
-from face_occlusion.training.configs import resolve
 from face_occlusion.training.dataset import PositionSampler
 from face_occlusion.training.distributed import (
-    ALONE,
     GPUS_PER_RUN,
+    SINGLE_PROCESS,
     Processes,
     gather_batch,
-    joined,
-    start_several,
+    process_group,
+    restart_under_torchrun,
     synchronise_batch_norm_on_cpu,
 )
-from face_occlusion.training.loop import train_run
-from face_occlusion.training.selection import SelectionSet
+from face_occlusion.training.loop import SelectionSet
+from face_occlusion.training.recipe import resolve
+from face_occlusion.training.run import train_run
 from tests.conftest import ROOT
 from tests.training.children import run_together
 from tests.training.conftest import MODELS, TRAIN, job
@@ -84,9 +84,7 @@ def test_loss_gradients_and_statistics_are_those_of_one_process(tmp_path: Path):
 def test_each_batch_has_the_same_samples_however_many_processes_share_it(count: int):
     drawn = []
     for rank in range(count):
-        sampler = PositionSampler(4, Processes(rank, count))
-        sampler.skip(3 * 4 // count)  # three iterations, as mmengine counts them
-        positions = iter(sampler)
+        positions = iter(PositionSampler(4, Processes(rank, count), first_batch=3))
         drawn.append([next(positions) for _ in range(2 * 4 // count)])
     share = 4 // count
     batches = [[p for own in drawn for p in own[i * share : (i + 1) * share]] for i in range(2)]
@@ -167,7 +165,7 @@ def score_together(processes: Processes, data: Path, out: Path) -> None:
 
 def test_each_process_scores_its_part_and_knows_the_whole(data: Path, tmp_path: Path):
     run_together(2, score_together, data, tmp_path)
-    expected = score(ALONE, data)
+    expected = score(SINGLE_PROCESS, data)
     assert 0.1 < expected < 0.9
     for rank in range(2):
         assert float((tmp_path / f"{rank}.txt").read_text()) == pytest.approx(expected, abs=1e-9)
@@ -214,11 +212,14 @@ def test_more_processes_than_gpus_and_a_wrong_number_are_refused(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with pytest.raises(ValueError, match="nproc-per-node must be at most the 1 GPUs"), joined():
+    with (
+        pytest.raises(ValueError, match="nproc-per-node must be at most the 1 GPUs"),
+        process_group(),
+    ):
         pass
     monkeypatch.setenv(GPUS_PER_RUN, "two")
     with pytest.raises(ValueError, match="must be a positive integer; got 'two'"):
-        start_several("stages.train")
+        restart_under_torchrun("stages.train")
 
 
 def test_a_process_that_fails_does_not_wait_for_the_others(monkeypatch):
@@ -227,9 +228,9 @@ def test_a_process_that_fails_does_not_wait_for_the_others(monkeypatch):
     monkeypatch.setattr("torch.distributed.init_process_group", lambda *_, **__: None)
     monkeypatch.setattr("torch.distributed.get_rank", lambda: 0)
     monkeypatch.setattr("torch.distributed.destroy_process_group", lambda: waited.append(1))
-    with pytest.raises(ValueError, match="seen at once"), joined():
+    with pytest.raises(ValueError, match="seen at once"), process_group():
         raise ValueError("seen at once")
     assert not waited
-    with joined():
+    with process_group():
         pass
     assert waited

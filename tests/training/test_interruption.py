@@ -17,9 +17,9 @@ from dvclive.live import Live
 
 from face_occlusion.networks import checkpoint, segmentor
 from face_occlusion.networks.checkpoint import read_checkpoint
-from face_occlusion.training import loop
-from face_occlusion.training.loop import Job, train_run
-from face_occlusion.training.selection import SelectionSet
+from face_occlusion.training import run
+from face_occlusion.training.loop import Job, SelectionSet
+from face_occlusion.training.run import train_run
 from tests.training.children import start
 from tests.training.conftest import job
 
@@ -106,7 +106,7 @@ DEATHS: dict[str, Callable[[], None]] = {
     "while a row is logged": lambda: setattr(Live, "make_summary", dying(Live.make_summary, 12)),
     "a later iteration": lambda: setattr(segmentor, "ohem_loss", dying(segmentor.ohem_loss, 9)),
     "half of the run's folder written": lambda: setattr(
-        loop.shutil, "copytree", dying(shutil.copytree, 2)
+        run.shutil, "copytree", dying(shutil.copytree, 2)
     ),
 }
 

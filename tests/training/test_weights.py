@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from face_occlusion.networks.segmentor import build_segmentor
-from face_occlusion.training.configs import resolve
+from face_occlusion.training.recipe import resolve
 from face_occlusion.training.weights import check_hash, describe, fetch_weights, load_backbone
 from tests.training.conftest import MODELS, job
 

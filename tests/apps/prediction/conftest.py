@@ -11,7 +11,7 @@ import torch
 
 from face_occlusion.networks.checkpoint import write_checkpoint
 from face_occlusion.networks.segmentor import build_segmentor
-from face_occlusion.training.configs import resolve
+from face_occlusion.training.recipe import resolve
 from tests.training.conftest import job
 
 

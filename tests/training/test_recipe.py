@@ -1,18 +1,22 @@
-"""The paper's recipes, number by number (Q30 to Q36), and the published configuration's."""
+"""The paper's recipes, number by number, and the published configuration's."""
 
+import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
-from mmengine.registry import PARAM_SCHEDULERS
+from mmengine.optim import build_optim_wrapper
 from ruamel.yaml import YAML
 
 from face_occlusion.apps.profiles import compose
-from face_occlusion.core.params import build
-from face_occlusion.training.augmentation import MEAN, STD
-from face_occlusion.training.configs import params_class, resolve, schedule_config
-from face_occlusion.training.settings import OptimizerParams, TrainParams
+from face_occlusion.core.params import build, read_yaml
+from face_occlusion.networks.segmentor import MEAN, STD, build_segmentor
+from face_occlusion.training.architectures import params_class
+from face_occlusion.training.recipe import build_optimizer, build_schedules, resolve
+from face_occlusion.training.settings import RunParams, TrainParams
 from tests.conftest import ROOT
+from tests.training.conftest import job
 
 PAPER = YAML(typ="safe").load(compose(ROOT / "profiles", "paper"))
 
@@ -178,12 +182,11 @@ def test_quantities_augmentation_and_weights():
 
 def rates(model: str) -> list[float]:
     """Return the rate of each of the 30,000 iterations, by mmengine's schedulers."""
-    params = build("o", PAPER["models"][model]["optimizer"], OptimizerParams)
-    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=params.lr)
-    schedulers = [
-        PARAM_SCHEDULERS.build(dict(config), default_args={"optimizer": optimizer})
-        for config in schedule_config(params, 30_000)
-    ]
+    config = recipe(model)
+    optimizer: Any = torch.optim.SGD(
+        [torch.zeros(1, requires_grad=True)], lr=config["optim_wrapper"]["optimizer"]["lr"]
+    )
+    schedulers = build_schedules(optimizer, config)
     optimizer.step()
     found = []
     for _ in range(30_000):
@@ -209,3 +212,38 @@ def test_rates_of_adamw_rise_under_the_falling_line():
         warm_up = 1 - max(0.0, 1 - iteration / 1_500) * (1 - 1e-6)
         assert got[iteration] == pytest.approx(poly * warm_up, rel=2e-3)
     assert got[0] == pytest.approx(6e-11, rel=1e-6)
+
+
+@pytest.mark.parametrize("model", ["segformer", "pspnet"])
+def test_merged_groups_update_as_mmengines_own_do(model: str):
+    made = job(model, "faces/wo")
+    config = resolve(model, made.model_params, made.train, distributed=False)
+    torch.manual_seed(0)
+    ours = build_segmentor(config["model"])
+    stock = copy.deepcopy(ours)
+    wrapper = config["optim_wrapper"]
+    merged = build_optimizer(ours, config)
+    plain = build_optim_wrapper(
+        stock, {key: value for key, value in wrapper.items() if key != "constructor"}
+    )
+    if model == "segformer":  # backbone, its norms without decay, head with ten times the rate
+        assert [group["lr"] for group in merged.optimizer.param_groups] == [1e-3, 1e-3, 1e-2]
+        assert [group["weight_decay"] for group in merged.optimizer.param_groups] == [5e-4, 0, 5e-4]
+        assert len(plain.optimizer.param_groups) == len(list(stock.parameters()))
+    for _ in range(3):
+        for network, optimizer in ((ours, merged), (stock, plain)):
+            torch.manual_seed(1)
+            for value in network.parameters():
+                value.grad = torch.randn_like(value)
+            optimizer.step()
+    for got, want in zip(ours.parameters(), stock.parameters(), strict=True):
+        assert torch.equal(got, want)
+
+
+def test_a_run_may_replace_the_seed():
+    raw = read_yaml(ROOT / "params.yaml")
+    train = build("train", raw["train"], TrainParams)
+    entry = raw["runs"]["pspnet_c_wo"]
+    assert build("run", entry, RunParams).seeded(train) == train
+    again = build("run", entry | {"seed": train.seed + 1}, RunParams)
+    assert again.seeded(train) == replace(train, seed=train.seed + 1)

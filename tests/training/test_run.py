@@ -1,5 +1,6 @@
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -7,14 +8,15 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from face_occlusion.core import fingerprint
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.networks.checkpoint import read_checkpoint
 from face_occlusion.networks.segmentor import build_segmentor
-from face_occlusion.training.configs import resolve
 from face_occlusion.training.dataset import build_loader, open_parts
-from face_occlusion.training.loop import train_run
-from face_occlusion.training.selection import SelectionSet
+from face_occlusion.training.loop import Job, SelectionSet
+from face_occlusion.training.recipe import resolve
+from face_occlusion.training.run import train_run
 from tests.training.conftest import MODELS, combination, job, train_params, write_faces
 
 
@@ -88,6 +90,15 @@ def test_dvclive_and_tensorboard_hold_the_same_curves(data: Path, tmp_path: Path
 
 class Stop(Exception):
     """Ends a session in the middle."""
+
+
+def interrupted(made: Job, data: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train until the second score, and stop there."""
+    scores = iter([0.9])
+    with monkeypatch.context() as patch:
+        patch.setattr(SelectionSet, "miou", lambda *_: next(scores))
+        with pytest.raises(StopIteration):
+            train_run(made, data, scratch.parent / "out", scratch)
 
 
 def test_the_selected_network_outlives_an_interruption(data, tmp_path, monkeypatch):
@@ -180,6 +191,24 @@ def test_changed_parameters_do_not_resume_the_old_run(data: Path, tmp_path: Path
         train_run(job("pspnet", "faces/wo", stop_loss=0.01), data, tmp_path / "out", scratch)
     train_run(job("pspnet", "faces/wo"), data, tmp_path / "out", scratch)
     assert json.loads((tmp_path / "out" / "card.json").read_text())["resumed_at"] == []
+
+
+def test_a_run_killed_before_the_loss_was_edited_starts_anew(data, tmp_path, monkeypatch):
+    made, scratch = job("pspnet", "faces/wo", checkpoint_interval=3), tmp_path / "scratch"
+
+    def session(*, edited: bool) -> list[int]:
+        """Train; return where the session resumed."""
+        if edited:
+            monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
+        train_run(made, data, tmp_path / "out", scratch)
+        return json.loads((tmp_path / "out" / "card.json").read_text())["resumed_at"]
+
+    shutil.copytree(fingerprint.ROOT / "face_occlusion", tmp_path / "face_occlusion")
+    with (tmp_path / "face_occlusion" / "networks" / "loss.py").open("a") as file:
+        file.write("MAX_COUNTED = 7\n")
+    for edited, resumed_at in ((False, [3]), (True, [])):
+        interrupted(made, data, scratch, monkeypatch)
+        assert session(edited=edited) == resumed_at
 
 
 def test_the_card_says_what_the_backbone_started_from(data, tmp_path, monkeypatch):

@@ -1,0 +1,249 @@
+"""The architectures of Table 4 as MMSegmentation configures them: parameters and configs.
+
+A config is a function of its parameters, so that a profile changes depth or width in one place.
+
+DeepLabv3+ (Chen et al., ECCV 2018) is as the paper's one published configuration has it. At
+`paper`: ResNet-101-v1c, output stride 8, 512 channels, dilations 1/12/24/36, 48 channels from the
+first stage, auxiliary FCN head weighted 0.4 and not mined; SGD 0.01, poly 0.9 down to 1e-4. Where
+the paper's text and that configuration (for MMSegmentation 0.30) differ, the text is followed,
+and a parameter gives the other:
+
+- the loss is binary cross-entropy in the text, softmax over two channels in the configuration:
+  `train.loss.out_channels` 1 or 2;
+- the configuration divides the mined loss by all pixels, the text does not say by what:
+  `train.loss.divide_by` kept or valid. (The configuration also counts the 255s in the corners of
+  a rotated image; `valid` does not.)
+- both have 8 images a step. The configuration mines among the two images of each of four GPUs, at
+  least 20,000 pixels; here, at least 80,000 among the eight, by any number of GPUs;
+- the configuration validates over 6 scales and mirrored, the text names none of it:
+  `evaluate.tta` gives each score both ways; the selection uses neither.
+
+PSPNet (Zhao et al., CVPR 2017): the paper published no configuration; all but the head is
+DeepLabv3+'s.
+
+SegFormer (Xie et al., NeurIPS 2021). At `paper`: MiT-B5, head of 256 channels (MMSegmentation's;
+SegFormer's authors have 768). The paper gives optimiser, rate and decay (AdamW, 6e-5, 0.01) and
+published no configuration; warm-up, the heads' tenfold rate and norms without decay are
+MMSegmentation's recipe. The loss is DeepLabv3+'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from face_occlusion.training.settings import (
+    LossParams,
+    OptimizerParams,
+    require,
+    require_member,
+    require_range,
+    require_sha256,
+)
+
+EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4, 152: 4}  # width of a stage's output / its base width
+STRIDES = {8: (1, 2, 1, 1), 16: (1, 2, 2, 1), 32: (1, 2, 2, 2)}
+DILATIONS = {8: (1, 1, 2, 4), 16: (1, 1, 1, 2), 32: (1, 1, 1, 1)}
+
+# Mix transformer: width of the first stage, blocks per stage.
+VARIANTS = {
+    "b0": (32, (2, 2, 2, 2)),
+    "b1": (64, (2, 2, 2, 2)),
+    "b2": (64, (3, 4, 6, 3)),
+    "b3": (64, (3, 4, 18, 3)),
+    "b4": (64, (3, 8, 27, 3)),
+    "b5": (64, (3, 6, 40, 3)),
+}
+NUM_HEADS = (1, 2, 5, 8)  # stage i is NUM_HEADS[i] times as wide as the first
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetParams:
+    """Parameters of an architecture on a ResNet-v1c."""
+
+    title: str
+    depth: int
+    base_channels: int  # of the first stage; ImageNet weights need 64
+    output_stride: int  # input size / size of the last feature map
+    head_channels: int
+    aux_weight: float  # of the auxiliary head's loss; 0 leaves the head out
+    pretrained: str | None  # ImageNet weights: a path, a URL, or null for random ones
+    pretrained_sha256: str | None  # of that file, or its start; null if its name ends on it
+    optimizer: OptimizerParams
+
+    def __post_init__(self) -> None:
+        require_member("depth", self.depth, EXPANSION)
+        require_range("base_channels", self.base_channels, 2)
+        require_member("output_stride", self.output_stride, STRIDES)
+        require_range("head_channels", self.head_channels, 2)
+        require_sha256("pretrained_sha256", self.pretrained_sha256)
+        require_range("aux_weight", self.aux_weight, 0)
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the last stage."""
+        return self.base_channels * 8 * EXPANSION[self.depth]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PspnetParams(ResNetParams):
+    """Section `models.pspnet`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deeplabv3plusParams(ResNetParams):
+    """Section `models.deeplabv3plus`."""
+
+    dilations: Sequence[int]  # of the atrous spatial pyramid, in pixels of the feature map
+    skip_channels: int  # what the decoder takes from the first stage
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(
+            len(self.dilations) > 0 and min(self.dilations) >= 1,
+            f"dilations must be integers >= 1; got {list(self.dilations)}",
+        )
+        require_range("skip_channels", self.skip_channels, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegformerParams:
+    """Section `models.segformer`."""
+
+    title: str
+    variant: str
+    head_channels: int
+    drop_path_rate: float
+    pretrained: str | None  # ImageNet weights: a path, a URL, or null for random ones
+    pretrained_sha256: str | None  # of that file, or its start; null if its name ends on it
+    optimizer: OptimizerParams
+
+    def __post_init__(self) -> None:
+        require_member("variant", self.variant, VARIANTS)
+        require_range("head_channels", self.head_channels, 2)
+        require_sha256("pretrained_sha256", self.pretrained_sha256)
+        require(
+            0 <= self.drop_path_rate < 1,
+            f"drop_path_rate must lie in [0, 1); got {self.drop_path_rate}",
+        )
+
+
+ModelParams = PspnetParams | Deeplabv3plusParams | SegformerParams
+ARCHITECTURES: dict[str, type[ModelParams]] = {
+    "pspnet": PspnetParams,
+    "deeplabv3plus": Deeplabv3plusParams,
+    "segformer": SegformerParams,
+}
+
+
+def params_class(model: str) -> type[ModelParams]:
+    """Return the parameters' class of an architecture.
+
+    Raises:
+        ValueError: If there is none of this name.
+    """
+    require_member("model", model, ARCHITECTURES)
+    return ARCHITECTURES[model]
+
+
+def model_config(params: ModelParams, loss: LossParams, norm: str) -> dict[str, Any]:
+    """Return the segmentor's arguments without its loss; `norm` is BN or SyncBN."""
+    if isinstance(params, SegformerParams):
+        return _segformer(params, loss, norm)
+    if isinstance(params, PspnetParams):
+        return _on_resnet(params, loss, norm, {"type": "PyramidHead", "pool_scales": (1, 2, 3, 6)})
+    decoder = {
+        "type": "SeparableAsppHead",
+        "dilations": tuple(params.dilations),
+        "c1_in_channels": params.out_channels // 8,
+        "c1_channels": params.skip_channels,
+    }
+    return _on_resnet(params, loss, norm, decoder)
+
+
+def _on_resnet(
+    params: ResNetParams, loss: LossParams, norm: str, decoder: dict[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments around those that only one decode head has."""
+    norm_cfg = {"type": norm, "requires_grad": True}
+    return {
+        "type": "FaceSegmentor",
+        "backbone": {
+            "type": "BlockwiseResNetV1c",
+            "depth": params.depth,
+            "stem_channels": params.base_channels,
+            "base_channels": params.base_channels,
+            "num_stages": 4,
+            "out_indices": (0, 1, 2, 3),
+            "dilations": DILATIONS[params.output_stride],
+            "strides": STRIDES[params.output_stride],
+            "norm_cfg": norm_cfg,
+            "norm_eval": False,
+            "style": "pytorch",
+            "contract_dilation": True,
+        },
+        "decode_head": {
+            "in_channels": params.out_channels,
+            "in_index": 3,
+            "channels": params.head_channels,
+            **decoder,
+            **_head(loss, norm_cfg),
+        },
+        "auxiliary_head": {
+            "type": "FCNHead",
+            "in_channels": params.out_channels // 2,
+            "in_index": 2,
+            "channels": params.head_channels // 2,
+            "num_convs": 1,
+            "concat_input": False,
+            **_head(loss, norm_cfg),
+        }
+        if params.aux_weight
+        else None,
+    }
+
+
+def _segformer(params: SegformerParams, loss: LossParams, norm: str) -> dict[str, Any]:
+    width, num_layers = VARIANTS[params.variant]
+    return {
+        "type": "FaceSegmentor",
+        "backbone": {
+            "type": "LeanMixTransformer",
+            "in_channels": 3,
+            "embed_dims": width,
+            "num_stages": 4,
+            "num_layers": num_layers,
+            "num_heads": NUM_HEADS,
+            "patch_sizes": (7, 3, 3, 3),
+            "sr_ratios": (8, 4, 2, 1),
+            "out_indices": (0, 1, 2, 3),
+            "mlp_ratio": 4,
+            "qkv_bias": True,
+            "drop_rate": 0.0,
+            "attn_drop_rate": 0.0,
+            "drop_path_rate": params.drop_path_rate,
+        },
+        "decode_head": {
+            "type": "LeanSegformerHead",
+            "in_channels": [width * heads for heads in NUM_HEADS],
+            "in_index": [0, 1, 2, 3],
+            "channels": params.head_channels,
+            **_head(loss, {"type": norm, "requires_grad": True}),
+        },
+        "auxiliary_head": None,
+    }
+
+
+def _head(loss: LossParams, norm_cfg: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments that all heads share."""
+    return {
+        "num_classes": 2,
+        "out_channels": loss.out_channels,
+        "threshold": 0.5 if loss.out_channels == 1 else None,
+        "dropout_ratio": 0.1,
+        "norm_cfg": norm_cfg,
+        "align_corners": False,
+        # Never called: FaceSegmentor has the loss. The argument silences a warning.
+        "loss_decode": {"type": "CrossEntropyLoss", "avg_non_ignore": True},
+    }

@@ -1,0 +1,144 @@
+"""The log of a run: rows for `dvc plots` and TensorBoard, a progress bar, a stop on divergence."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from dvclive.live import Live
+from torch.utils.tensorboard.writer import SummaryWriter
+from tqdm import tqdm
+
+from face_occlusion.training.settings import TrainParams
+
+Row = dict[str, float]  # names its `step`
+
+
+class _LogWriter:
+    """Writes rows for DVCLive and for TensorBoard; files of an earlier session are replaced."""
+
+    def __init__(self, folder: Path) -> None:
+        self._live = Live(str(folder / "dvclive"), dvcyaml=None, save_dvc_exp=False)
+        events = folder / "tensorboard"
+        shutil.rmtree(events, ignore_errors=True)
+        self._events = SummaryWriter(str(events))
+
+    def write(self, row: Row) -> None:
+        step = int(row["step"])
+        self._live.step = step
+        for name, value in row.items():
+            if name != "step":
+                self._live.log_metric(name, value)
+                self._events.add_scalar(name, value, step)
+        self._live.make_summary()
+        self._events.flush()
+
+    def close(self) -> None:
+        self._live.end()
+        self._events.close()
+
+
+class TrainingLog:
+    """Logs the loss, stops the run when it diverges, and shows progress.
+
+    Losses stay on the device until a row is due, so that the host does not wait for a GPU. Every
+    process checks the loss, which is that of the whole batch; only rank 0 writes.
+
+    Args:
+        folder: Folder for DVCLive's `dvclive` and TensorBoard's `tensorboard`.
+        run: Name of the run, shown with the progress bar.
+        params: `log_interval`, `stop_loss`, `batch_size`, `iterations`.
+        is_main: Whether this process writes.
+        name_at: Returns the name of the sample at a position of the run, for errors.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        run: str,
+        params: TrainParams,
+        *,
+        is_main: bool,
+        name_at: Callable[[int], str],
+    ) -> None:
+        self.rows: list[Row] = []
+        self.last_checkpoint = "none yet"
+        self._run, self._params, self._name_at = run, params, name_at
+        self._writer = _LogWriter(folder) if is_main else None
+        self._pending: list[torch.Tensor] = []
+        self._bar = tqdm(
+            total=params.iterations, desc=run, unit="it", mininterval=1.0, disable=not is_main
+        )
+        self.start(0, [])
+
+    def start(self, first: int, rows: list[Row]) -> None:
+        """Begin with the iterations and the rows of earlier sessions."""
+        for row in rows:
+            self.add_row(row)
+        self._first_pending = first
+        self._bar.update(first)
+        self._since = time.perf_counter()
+
+    def add_loss(self, loss: torch.Tensor) -> None:
+        """Remember the loss of one iteration, a scalar on any device."""
+        self._pending.append(loss.detach())
+        self._bar.update()
+
+    def flush(self, lr: float) -> None:
+        """Check the losses since the last row and write their mean.
+
+        Args:
+            lr: The current learning rate.
+
+        Raises:
+            ValueError: If a loss is not finite or above `stop_loss`; names the batch.
+        """
+        if not self._pending:
+            return
+        losses = torch.stack(self._pending).tolist()
+        self._check(losses)
+        row = {
+            "step": self._first_pending + len(losses),
+            "loss": sum(losses) / len(losses),
+            "lr": lr,
+            "images_per_s": (
+                len(losses) * self._params.batch_size / (time.perf_counter() - self._since)
+            ),
+        }
+        if torch.cuda.is_available():
+            row["gpu_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
+        self.add_row(row)
+        self._bar.set_postfix(loss=f"{row['loss']:.3f}", refresh=False)
+        self._first_pending += len(losses)
+        self._pending.clear()
+        self._since = time.perf_counter()
+
+    def add_row(self, row: Row) -> None:
+        """Write a row."""
+        self.rows.append(row)
+        if self._writer is not None:
+            self._writer.write(row)
+
+    def close(self) -> None:
+        """Close the log and the progress bar."""
+        if self._writer is not None:
+            self._writer.close()
+        self._bar.close()
+
+    def _check(self, losses: list[float]) -> None:
+        for offset, loss in enumerate(losses):
+            if math.isfinite(loss) and loss <= self._params.stop_loss:
+                continue
+            iteration = self._first_pending + offset
+            size = self._params.batch_size
+            names = [self._name_at(iteration * size + place) for place in range(size)]
+            self._bar.close()
+            raise ValueError(
+                f"{self._run}: the loss is {loss:g} in iteration {iteration + 1} (stop_loss "
+                f"{self._params.stop_loss:g}); batch: {', '.join(names)}; last good checkpoint: "
+                f"{self.last_checkpoint}; a lower `lr` or a longer warm-up may help"
+            )

@@ -1,0 +1,171 @@
+"""Train one run and write its folder, safe to interrupt at any moment."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import logging
+import platform
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+
+from face_occlusion.core.devices import explain_cuda_oom
+from face_occlusion.core.files import file_sha256
+from face_occlusion.core.fingerprint import code_sha256
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.parallel import one_opencv_thread
+from face_occlusion.networks.checkpoint import write_checkpoint
+from face_occlusion.training.dataset import Part, count_parts, open_parts
+from face_occlusion.training.distributed import SINGLE_PROCESS, Processes
+from face_occlusion.training.loop import Job, Trainer
+from face_occlusion.training.recipe import resolve
+from face_occlusion.training.weights import describe
+
+PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmsegmentation")  # on the card
+
+
+def train_run(
+    job: Job, data: Path, out: Path, scratch: Path, processes: Processes = SINGLE_PROCESS
+) -> None:
+    """Train a run and write its folder; an interrupted run is resumed from its checkpoint.
+
+    Args:
+        job: What to train.
+        data: Folder of the image sets; `benchmarks/realocc` below it selects the best network.
+        out: New folder: `last.pth`, `best.pth`, `config.json`, `card.json`, `dvclive/`,
+            `tensorboard/`.
+        scratch: Folder for locks and for checkpoints to resume from.
+        processes: Those that train this run together, all of which call this function.
+
+    Raises:
+        ValueError: If an image set does not fit, another process trains this run, the batch
+            cannot be split among the processes, a GPU has too little memory, or the loss
+            diverges.
+    """
+    processes.share(job.train.batch_size)
+    parts = open_parts(data, job.combination)
+    counts = count_parts(parts)
+    logging.info("%s: trains on %s", job.run, counts)
+    config = resolve(job.model, job.model_params, job.train, distributed=processes.is_distributed)
+    benchmark = ImageSet(data / "benchmarks" / "realocc")
+    mark = fingerprint(job, [*parts, Part("benchmarks/realocc", benchmark, "png")])
+    limit_threads(job.train.num_threads)
+    with run_lock(scratch, job.run) if processes.is_main else nullcontext():
+        folder = scratch / job.run / mark[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        processes.wait()  # for the lock
+        remedy = "split the batch, which makes nothing stale: FACE_OCCLUSION_GPUS_PER_RUN=2"
+        with explain_cuda_oom(remedy), one_opencv_thread():
+            trainer = Trainer(job, config, parts, benchmark, folder, processes)
+            trainer.train()
+        processes.wait()
+        if not processes.is_main:
+            return
+        card = run_card(job, trainer, benchmark, processes.count)
+        card |= {"counts": counts, "fingerprint": mark}
+        _write_run(out, trainer, folder, config, card)
+        shutil.rmtree(folder)
+
+
+def limit_threads(most: int) -> None:
+    """Compute with at most this many threads; 0 leaves PyTorch's choice (and OMP_NUM_THREADS).
+
+    More threads than free cores wait for each other busily: on two busy cores, two threads took
+    five times as long as one.
+    """
+    if most:
+        torch.set_num_threads(min(most, torch.get_num_threads()))
+
+
+def fingerprint(job: Job, parts: Sequence[Part]) -> str:
+    """Return a sha256 over what decides the weights: parameters, data, code, package versions.
+
+    A checkpoint is resumed only by a run of the same fingerprint. The machine is not part of it:
+    a run may be resumed on another one, or by another number of processes.
+    """
+    content = {
+        "job": dataclasses.asdict(job),
+        "data": [
+            [part.entry, part.mask, file_sha256(part.images.folder / "index.json")]
+            for part in parts
+        ],
+        "code": code_sha256("face_occlusion.training.run"),
+        "versions": {package: version(package) for package in (*PACKAGES, "onedl-mmcv")},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def run_lock(scratch: Path, run: str) -> Iterator[None]:
+    """Hold the lock of a run; the system frees it even after `kill -9`.
+
+    Raises:
+        ValueError: If another process holds it.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(scratch / f"{run}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ValueError(
+            f"{run}: another process is training this run (lock {lock.lock_file}); wait for it, "
+            "or stop it: this one then resumes from its last checkpoint"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def run_card(job: Job, trainer: Trainer, benchmark: ImageSet, num_processes: int) -> dict[str, Any]:
+    """Describe what was trained, for `card.json`."""
+    best, cuda = trainer.best, torch.cuda.is_available()
+    device = torch.cuda.get_device_name() if cuda else "cpu"
+    return {
+        "run": job.run,
+        "model": job.model,
+        "combination": dataclasses.asdict(job.combination),
+        "iterations": job.train.iterations,
+        "samples_seen": job.train.iterations * job.train.batch_size,
+        "seed": job.train.seed,
+        "initial_weights": describe(trainer.weights),
+        "weights": trainer.weights,
+        "num_parameters": sum(value.numel() for value in trainer.model.parameters()),
+        "selected": {key: best[key] for key in ("iteration", "miou")} if best else None,
+        "not_selected": None if best else f"RealOcc is empty: {benchmark.absent}",
+        "device": f"{num_processes} x {device}" if num_processes > 1 else device,
+        "precision": job.train.precision if cuda else "fp32",
+        "seconds": round(trainer.total_seconds(), 1),
+        "resumed_at": trainer.resumed_at,
+        "versions": {
+            "python": platform.python_version(),
+            **{package: version(package) for package in PACKAGES},
+        },
+    }
+
+
+def _write_run(
+    out: Path, trainer: Trainer, scratch: Path, config: dict[str, Any], card: dict[str, Any]
+) -> None:
+    """Write the run's folder under another name, then rename it."""
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    last = {"model": trainer.model.state_dict(), "iteration": card["iterations"]}
+    write_checkpoint(partial / "last.pth", last)
+    if trainer.best:
+        shutil.copyfile(scratch / trainer.best["file"], partial / "best.pth")
+    for name, content in (("config.json", config), ("card.json", card)):
+        (partial / name).write_text(json.dumps(content, indent=2) + "\n")
+    for log in ("dvclive", "tensorboard"):
+        shutil.copytree(scratch / log, partial / log)
+    shutil.rmtree(out, ignore_errors=True)
+    partial.rename(out)
