@@ -97,7 +97,7 @@ SINGLE_PROCESS = Processes()
 def current_device() -> torch.device:
     """Return this process's GPU, or the CPU."""
     if torch.cuda.is_available():
-        return torch.device("cuda", torch.cuda.currentcurrent_device())
+        return torch.device("cuda", torch.cuda.current_device())
     return torch.device("cpu")
 
 
