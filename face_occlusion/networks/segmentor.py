@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -17,14 +17,23 @@ with warnings.catch_warnings():  # mmcv says that it was built without compiled 
     from mmseg.models import EncoderDecoder
     from mmseg.registry import MODELS
 
-    from face_occlusion.networks import heads  # noqa: F401 - registers the heads
+    from face_occlusion.networks import efficientnet_lite, heads  # noqa: F401 - registers them
     from face_occlusion.networks.backbones import run_module
 
 
 MEAN = (123.675, 116.28, 103.53)  # ImageNet, RGB, levels
 STD = (58.395, 57.12, 57.375)
 
-Augment = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+class InputScaling(NamedTuple):
+    """What an image's levels become before the network sees them: (level - mean) / std."""
+
+    mean: Sequence[float]  # per channel, RGB
+    std: Sequence[float]
+
+
+IMAGENET = InputScaling(MEAN, STD)
+Augment = Callable[[Tensor, Tensor, Tensor, InputScaling], tuple[Tensor, Tensor]]
 
 
 class Stepper(Protocol):
@@ -35,13 +44,13 @@ class Stepper(Protocol):
         ...
 
 
-def normalise(images: Tensor) -> Tensor:
-    """Subtract ImageNet's mean and divide by its deviation; (N, 3, H, W) levels in, floats out."""
-    mean, std = per_channel(MEAN, images.device), per_channel(STD, images.device)
+def normalise(images: Tensor, scaling: InputScaling = IMAGENET) -> Tensor:
+    """Scale (N, 3, H, W) levels to what the network expects, floats; by default ImageNet's."""
+    mean, std = (per_channel(values, images.device) for values in scaling)
     return (images.float() - mean) / std
 
 
-def per_channel(values: tuple[float, float, float], device: torch.device) -> Tensor:
+def per_channel(values: Sequence[float], device: torch.device) -> Tensor:
     """Return (1, 3, 1, 1) float32; a GPU fills it, where a copy would hold up the host."""
     return torch.stack([torch.full((), value, device=device) for value in values]).view(1, 3, 1, 1)
 
@@ -49,13 +58,18 @@ def per_channel(values: tuple[float, float, float], device: torch.device) -> Ten
 class BatchPreprocessor(nn.Module):
     """Move a batch to the network's device, augment it there and normalise it.
 
+    Args:
+        scaling: Of the network's inputs.
+
     Attributes:
         augment: Augments and normalises a training batch: (images (N, 3, H, W) uint8, seg_maps
-            (N, H, W) uint8, augmentations (7, N) float32) to inputs and seg_maps. Training sets it.
+            (N, H, W) uint8, augmentations (7, N) float32, scaling) to inputs and
+            seg_maps. Training sets it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, scaling: InputScaling) -> None:
         super().__init__()
+        self.scaling = scaling
         self.augment: Augment | None = None
         self.register_buffer("anchor", torch.zeros(()), persistent=False)  # knows the device
 
@@ -77,12 +91,12 @@ class BatchPreprocessor(nn.Module):
         # A (N, H, W, 3) tensor seen as (N, 3, H, W) is what PyTorch calls channels-last.
         images = batch["inputs"].to(device, non_blocking=True).permute(0, 3, 1, 2)
         if not training:
-            return {"inputs": normalise(images)}
+            return {"inputs": normalise(images, self.scaling)}
         if self.augment is None:
             raise ValueError("augment must be set before training (training.acceleration.set_up)")
         seg_maps = batch["seg_maps"].to(device, non_blocking=True)
         augmentations = batch["augmentations"].to(device, non_blocking=True)
-        inputs, seg_maps = self.augment(images, seg_maps, augmentations)
+        inputs, seg_maps = self.augment(images, seg_maps, augmentations, self.scaling)
         return {"inputs": inputs, "seg_maps": seg_maps}
 
 
@@ -92,6 +106,7 @@ class FaceSegmentor(EncoderDecoder):
 
     Args:
         loss: `thresh`, `min_kept_per_image`, `divide_by`, `aux_weight`, `aux_ohem`.
+        input_scaling: `mean` and `std` per channel; by default ImageNet's.
         parts: EncoderDecoder's arguments.
 
     Attributes:
@@ -104,9 +119,12 @@ class FaceSegmentor(EncoderDecoder):
     data_preprocessor: BatchPreprocessor
     backbone: Any
 
-    def __init__(self, loss: dict[str, Any], **parts: Any) -> None:
+    def __init__(
+        self, loss: dict[str, Any], input_scaling: dict[str, Any] | None = None, **parts: Any
+    ) -> None:
         super().__init__(test_cfg={"mode": "whole"}, **parts)
-        self.data_preprocessor = BatchPreprocessor()
+        scaling = InputScaling(**input_scaling) if input_scaling else IMAGENET
+        self.data_preprocessor = BatchPreprocessor(scaling)
         self.loss_cfg = loss
         self.gather: Callable[[Tensor], Tensor] = _unchanged
         self.autocast = False

@@ -33,6 +33,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from face_occlusion.networks.efficientnet_lite import (
+    INPUT_SCALING,
+    PACKAGED,
+    SCALES,
+    stage_channels,
+)
 from face_occlusion.training.settings import (
     LossParams,
     OptimizerParams,
@@ -42,6 +48,8 @@ from face_occlusion.training.settings import (
     require_sha256,
 )
 
+RESNET = "resnet"
+BACKBONES = (RESNET, *(f"efficientnet_{variant}" for variant in SCALES))
 EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4, 152: 4}  # width of a stage's output / its base width
 STRIDES = {8: (1, 2, 1, 1), 16: (1, 2, 2, 1), 32: (1, 2, 2, 2)}
 DILATIONS = {8: (1, 1, 2, 4), 16: (1, 1, 1, 2), 32: (1, 1, 1, 1)}
@@ -59,40 +67,64 @@ NUM_HEADS = (1, 2, 5, 8)  # stage i is NUM_HEADS[i] times as wide as the first
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResNetParams:
-    """Parameters of an architecture on a ResNet-v1c."""
+class ConvolutionalParams:
+    """Parameters of an architecture on a ResNet-v1c or an EfficientNet-Lite."""
 
     title: str
-    depth: int
-    base_channels: int  # of the first stage; ImageNet weights need 64
+    backbone: str  # resnet, or efficientnet_lite0, efficientnet_lite1, efficientnet_lite2
+    depth: int | None  # of a ResNet, else null
+    base_channels: int | None  # of a ResNet's first stage, else null; ImageNet weights need 64
     output_stride: int  # input size / size of the last feature map
     head_channels: int
     aux_weight: float  # of the auxiliary head's loss; 0 leaves the head out
-    pretrained: str | None  # ImageNet weights: a path, a URL, or null for random ones
+    pretrained: str | None  # ImageNet weights: a path, a URL, imagenet, or null for random ones
     pretrained_sha256: str | None  # of that file, or its start; null if its name ends on it
     optimizer: OptimizerParams
 
     def __post_init__(self) -> None:
-        require_member("depth", self.depth, EXPANSION)
-        require_range("base_channels", self.base_channels, 2)
+        require_member("backbone", self.backbone, BACKBONES)
+        if self.backbone == RESNET:
+            require_member("depth", self.depth, EXPANSION)
+            require(
+                self.base_channels is not None and self.base_channels >= 2,
+                f"base_channels must be >= 2; got {self.base_channels}",
+            )
+            require(
+                self.pretrained != PACKAGED,
+                f"pretrained: there is no package of weights for the backbone {RESNET}; give a "
+                "path or a URL",
+            )
+        else:
+            require(
+                self.depth is None and self.base_channels is None,
+                f"depth and base_channels must be null with the backbone {self.backbone}, whose "
+                f"size is in its name; got {self.depth} and {self.base_channels}",
+            )
         require_member("output_stride", self.output_stride, STRIDES)
         require_range("head_channels", self.head_channels, 2)
         require_sha256("pretrained_sha256", self.pretrained_sha256)
         require_range("aux_weight", self.aux_weight, 0)
 
     @property
-    def out_channels(self) -> int:
-        """Channels of the last stage."""
-        return self.base_channels * 8 * EXPANSION[self.depth]
+    def variant(self) -> str:
+        """The EfficientNet-Lite's name: lite0, lite1 or lite2."""
+        return self.backbone.removeprefix("efficientnet_")
+
+    @property
+    def stage_channels(self) -> list[int]:
+        """Channels of the four feature maps, finest first."""
+        if self.depth is None or self.base_channels is None:
+            return stage_channels(self.variant)
+        return [self.base_channels * EXPANSION[self.depth] * 2**stage for stage in range(4)]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PspnetParams(ResNetParams):
+class PspnetParams(ConvolutionalParams):
     """Section `models.pspnet`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deeplabv3plusParams(ResNetParams):
+class Deeplabv3plusParams(ConvolutionalParams):
     """Section `models.deeplabv3plus`."""
 
     dilations: Sequence[int]  # of the atrous spatial pyramid, in pixels of the feature map
@@ -152,23 +184,58 @@ def model_config(params: ModelParams, loss: LossParams, norm: str) -> dict[str, 
     if isinstance(params, SegformerParams):
         return _segformer(params, loss, norm)
     if isinstance(params, PspnetParams):
-        return _on_resnet(params, loss, norm, {"type": "PyramidHead", "pool_scales": (1, 2, 3, 6)})
+        return _convolutional(
+            params, loss, norm, {"type": "PyramidHead", "pool_scales": (1, 2, 3, 6)}
+        )
     decoder = {
         "type": "SeparableAsppHead",
         "dilations": tuple(params.dilations),
-        "c1_in_channels": params.out_channels // 8,
+        "c1_in_channels": params.stage_channels[0],
         "c1_channels": params.skip_channels,
     }
-    return _on_resnet(params, loss, norm, decoder)
+    return _convolutional(params, loss, norm, decoder)
 
 
-def _on_resnet(
-    params: ResNetParams, loss: LossParams, norm: str, decoder: dict[str, Any]
+def _convolutional(
+    params: ConvolutionalParams, loss: LossParams, norm: str, decoder: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the arguments around those that only one decode head has."""
     norm_cfg = {"type": norm, "requires_grad": True}
     return {
         "type": "FaceSegmentor",
+        **_backbone(params, norm_cfg),
+        "decode_head": {
+            "in_channels": params.stage_channels[3],
+            "in_index": 3,
+            "channels": params.head_channels,
+            **decoder,
+            **_head(loss, norm_cfg),
+        },
+        "auxiliary_head": {
+            "type": "FCNHead",
+            "in_channels": params.stage_channels[2],
+            "in_index": 2,
+            "channels": params.head_channels // 2,
+            "num_convs": 1,
+            "concat_input": False,
+            **_head(loss, norm_cfg),
+        }
+        if params.aux_weight
+        else None,
+    }
+
+
+def _backbone(params: ConvolutionalParams, norm_cfg: dict[str, Any]) -> dict[str, Any]:
+    """Return the segmentor's `backbone`, and its `input_scaling` where it is not the default."""
+    if params.backbone != RESNET:
+        backbone = {
+            "type": "EfficientNetLite",
+            "variant": params.variant,
+            "output_stride": params.output_stride,
+            "norm_cfg": norm_cfg,
+        }
+        return {"backbone": backbone, "input_scaling": INPUT_SCALING}
+    return {
         "backbone": {
             "type": "BlockwiseResNetV1c",
             "depth": params.depth,
@@ -182,25 +249,7 @@ def _on_resnet(
             "norm_eval": False,
             "style": "pytorch",
             "contract_dilation": True,
-        },
-        "decode_head": {
-            "in_channels": params.out_channels,
-            "in_index": 3,
-            "channels": params.head_channels,
-            **decoder,
-            **_head(loss, norm_cfg),
-        },
-        "auxiliary_head": {
-            "type": "FCNHead",
-            "in_channels": params.out_channels // 2,
-            "in_index": 2,
-            "channels": params.head_channels // 2,
-            "num_convs": 1,
-            "concat_input": False,
-            **_head(loss, norm_cfg),
         }
-        if params.aux_weight
-        else None,
     }
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from face_occlusion.core.classes import IGNORED
-from face_occlusion.networks.segmentor import normalise, per_channel
+from face_occlusion.networks.segmentor import InputScaling, normalise, per_channel
 from face_occlusion.training.settings import AugmentParams
 
 # PhotoMetricDistortion's defaults.
@@ -154,19 +154,22 @@ def shift_hue(images: Tensor, degrees: Tensor) -> Tensor:
     return value - chroma * torch.minimum(k, 4 - k).clamp(0, 1)
 
 
-def augment_normalised(images: Tensor, seg_maps: Tensor, stacked: Tensor) -> tuple[Tensor, Tensor]:
+def augment_normalised(
+    images: Tensor, seg_maps: Tensor, stacked: Tensor, scaling: InputScaling
+) -> tuple[Tensor, Tensor]:
     """Augment and normalise a batch; one function, so that it compiles to few kernels.
 
     Args:
         images: (N, 3, H, W) uint8 RGB.
         seg_maps: (N, H, W) uint8 class ids.
         stacked: (7, N) float32 of `stack_samples`.
+        scaling: Of the network's inputs.
 
     Returns:
         (N, 3, H, W) float32, channels-last, and (N, H, W) uint8.
     """
     images, seg_maps = augment(images, seg_maps, Augmentations(*stacked))
-    return normalise(images).contiguous(memory_format=torch.channels_last), seg_maps
+    return normalise(images, scaling).contiguous(memory_format=torch.channels_last), seg_maps
 
 
 def _levels(images: Tensor) -> Tensor:

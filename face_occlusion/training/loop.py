@@ -164,7 +164,8 @@ class Trainer:
             return None
         if not self._processes.is_main:
             self._processes.wait()  # rank 0 downloads the file
-        path = fetch_weights(source, self._job.model_params.pretrained_sha256)
+        params = self._job.model_params
+        path = fetch_weights(source, params.pretrained_sha256, params.variant)
         if self._processes.is_main:
             self._processes.wait()
         record = load_backbone(self.model.backbone, path)

@@ -1,4 +1,4 @@
-"""ImageNet weights for a backbone: a file or a URL, verified by its sha256."""
+"""ImageNet weights for a backbone: a file, a URL or a package, verified by the file's sha256."""
 
 from __future__ import annotations
 
@@ -12,21 +12,32 @@ import torch
 from torch import Tensor, nn
 
 from face_occlusion.core.files import file_sha256
+from face_occlusion.networks.efficientnet_lite import PACKAGED, WEIGHTS_SHA256, find_weights
 from face_occlusion.training.weight_names import OTHER_STEM, convert
 
 RANDOM = "random: no ImageNet weights were given"
 
 
-def fetch_weights(source: str, sha256: str | None) -> Path:
+def fetch_weights(source: str, sha256: str | None, variant: str = "") -> Path:
     """Return the local file of `source`, downloading a URL once into torch's cache.
 
     Args:
-        source: A path or a URL.
+        source: A path, a URL, or `imagenet` for the file in the backbone's package.
         sha256: The file's hash, or its start; None if its name ends on it.
+        variant: Of the backbone, whose package `imagenet` means.
 
     Raises:
         ValueError: If the file is missing, or nothing says its hash, or it has another.
     """
+    if source == PACKAGED:
+        if variant not in WEIGHTS_SHA256:
+            raise ValueError(
+                f"pretrained: {PACKAGED} means the weights in a package, which EfficientNet-Lite "
+                f"has; got the backbone {variant}: give a path or a URL"
+            )
+        path = find_weights(variant)
+        check_hash(path, WEIGHTS_SHA256[variant])
+        return path
     if source.startswith(("http://", "https://")):
         path = Path(torch.hub.get_dir()) / "checkpoints" / source.rsplit("/", 1)[-1]
         if not path.is_file():

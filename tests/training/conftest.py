@@ -30,6 +30,7 @@ SGD = {
 }
 ADAMW = SGD | {"type": "AdamW", "lr": 1e-3, "decay_norm": False, "head_lr_mult": 10, "min_lr": 0}
 RESNET = {
+    "backbone": "resnet",
     "depth": 18,
     "base_channels": 8,
     "output_stride": 8,

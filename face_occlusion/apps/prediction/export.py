@@ -47,7 +47,8 @@ class _BytesToProbability(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return (N, H, W) float32 probabilities of face of (N, H, W, 3) uint8 RGB."""
-        logits = self.model(normalise(image.permute(0, 3, 1, 2))).float()
+        inputs = normalise(image.permute(0, 3, 1, 2), self.model.data_preprocessor.scaling)
+        logits = self.model(inputs).float()
         resized = functional.interpolate(logits, size=image.shape[1:3], mode="bilinear")
         return log_odds(resized).sigmoid()
 

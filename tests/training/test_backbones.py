@@ -1,0 +1,107 @@
+"""EfficientNet-Lite in the place of ResNet: configuration, refusals, a run, its acceleration."""
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch._dynamo.utils import counters
+
+from face_occlusion.apps.prediction.export import export_onnx
+from face_occlusion.core.params import build
+from face_occlusion.evaluation.inference import load_model
+from face_occlusion.training.acceleration import compile_parts
+from face_occlusion.training.architectures import params_class
+from face_occlusion.training.recipe import resolve
+from face_occlusion.training.run import train_run
+from face_occlusion.training.weights import fetch_weights
+from tests.apps.prediction.conftest import photograph, write_run
+from tests.training.conftest import MODELS, job
+from tests.training.test_acceleration import losses_of, network
+
+LITE = {"backbone": "efficientnet_lite0", "depth": None, "base_channels": None}
+CONVOLUTIONAL = ["pspnet", "deeplabv3plus"]
+
+
+@pytest.fixture(autouse=True)
+def on_lite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put both architectures on a pretrained Lite0."""
+    for model in CONVOLUTIONAL:
+        monkeypatch.setitem(MODELS, model, MODELS[model] | LITE | {"pretrained": "imagenet"})
+
+
+@pytest.mark.parametrize("model", CONVOLUTIONAL)
+def test_the_heads_take_the_stages_and_the_config_says_the_scaling(model):
+    made = job(model, "faces/wo")
+    config = resolve(model, made.model_params, made.train, distributed=True)["model"]
+    assert config["backbone"] == {
+        "type": "EfficientNetLite",
+        "variant": "lite0",
+        "output_stride": 8,
+        "norm_cfg": {"type": "SyncBN", "requires_grad": True},
+    }
+    assert config["input_scaling"] == {"mean": (127.5,) * 3, "std": (127.5,) * 3}
+    assert config["decode_head"]["in_channels"] == 320
+    assert config["decode_head"].get("c1_in_channels", 24) == 24
+    assert config["auxiliary_head"]["in_channels"] == 112
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"backbone": "vgg16"}, "backbone must be one of .*efficientnet_lite2.*; got 'vgg16'"),
+        (
+            {"depth": 18},
+            "depth and base_channels must be null with the backbone efficientnet_lite0",
+        ),
+        ({"backbone": "resnet"}, "depth must be one of"),
+        ({"backbone": "resnet", "depth": 18}, "base_channels must be >= 2; got None"),
+        ({"backbone": "resnet", "depth": 18, "base_channels": 8}, "no package of weights for"),
+        ({"output_stride": 4}, "output_stride must be one of"),
+    ],
+)
+def test_unknown_combinations_are_refused(changes, said):
+    with pytest.raises(ValueError, match=said):
+        build("models", MODELS["pspnet"] | changes, params_class("pspnet"))
+
+
+def test_a_package_of_weights_is_asked_of_efficientnet_alone():
+    assert fetch_weights("imagenet", None, "lite0").name == "efficientnet-lite0-57934424.pth"
+    with pytest.raises(ValueError, match="which EfficientNet-Lite has; got the backbone b0"):
+        fetch_weights("imagenet", None, "b0")
+
+
+def test_a_run_starts_from_the_package_and_keeps_its_scaling(data: Path, tmp_path: Path):
+    train_run(job("deeplabv3plus", "faces/wo"), data, tmp_path / "run", tmp_path / "scratch")
+    card = json.loads((tmp_path / "run" / "card.json").read_text())
+    assert card["initial_weights"].startswith("ImageNet: efficientnet-lite0-57934424.pth")
+    segmenter = load_model(tmp_path / "run")
+    images = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
+    inputs = segmenter.model.data_preprocessor({"inputs": images})["inputs"]
+    torch.testing.assert_close(inputs, images.permute(0, 3, 1, 2) / 127.5 - 1)
+
+
+@pytest.mark.slow
+def test_an_exported_file_scales_its_input_as_the_segmenter_does(tmp_path: Path):
+    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra export")
+    segmenter = load_model(write_run(tmp_path / "run", "deeplabv3plus"))
+    exported = export_onnx(segmenter, tmp_path / "net.onnx", (32, 32), 1)
+    image = photograph(32, 32)
+    session = onnxruntime.InferenceSession(exported.path, providers=["CPUExecutionProvider"])
+    (probability,) = session.run(None, {"image": image[None]})
+    np.testing.assert_allclose(probability[0], segmenter.predict(image), atol=1e-3)
+
+
+@pytest.mark.slow
+def test_compiled_parts_compute_the_same():
+    torch._dynamo.reset()
+    counters.clear()
+    made, _ = network("deeplabv3plus", dropout=False)
+    plain = copy.deepcopy(made)
+    compile_parts(made, backend="eager")
+    got, want = losses_of(made, 1), losses_of(plain, 1)
+    for key, value in want.items():
+        torch.testing.assert_close(got[key], value, rtol=1e-4, atol=1e-6, msg=key)
+    assert not counters["graph_break"]
