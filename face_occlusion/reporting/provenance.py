@@ -200,6 +200,8 @@ def _networks(models: Mapping[str, Mapping[str, Any]]) -> Iterator[Substitution]
     for model in models.values():
         if "variant" in model:
             backbones[f"MiT-{model['variant'].upper()}"] = None
+        elif (backbone := model["backbone"]) != "resnet":
+            backbones[f"EfficientNet-{backbone.rpartition('_')[2].capitalize()}"] = None
         else:
             backbones[f"ResNet-{model['depth']} of {model['base_channels']} channels"] = None
         optimizer = model["optimizer"]

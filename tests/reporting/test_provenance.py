@@ -50,8 +50,11 @@ def test_networks_are_told_by_size(here, inputs):
     assert here["Backbones"] == "ResNet-101 of 64 channels / MiT-B5"
     assert here["Optimiser"] == "SGD 0.01, decay 0.0005 / AdamW 6e-05, decay 0.01"
     small = {"variant": "b0", "optimizer": {"type": "AdamW", "lr": 0.004, "weight_decay": 0.01}}
-    found = substitutions(inputs.inventory, {}, {}, inputs.grid, {"segformer": small})
-    assert [item.here for item in found if item.what == "Backbones"] == ["MiT-B0"]
+    models = {"segformer": small, "pspnet": small | {"backbone": "efficientnet_lite0"}}
+    del models["pspnet"]["variant"]
+    found = substitutions(inputs.inventory, {}, {}, inputs.grid, models)
+    backbones = [item.here for item in found if item.what == "Backbones"]
+    assert backbones == ["MiT-B0 / EfficientNet-Lite0"]
 
 
 def test_batches_seeds_and_views_are_told(here):
