@@ -20,6 +20,7 @@ from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from face_occlusion.networks.backbones import run_module
 
@@ -189,6 +190,7 @@ class EfficientNetLite(BaseModule):
             the last strides become dilation of the depthwise convolutions after them, which
             computes the same values at more places.
         norm_cfg: MMSegmentation's configuration of the normalisation.
+        norm_eval: Whether training normalises by the loaded statistics instead of the batch's.
 
     Attributes:
         run_block: `run_module`, or a compiled one for training.
@@ -198,7 +200,12 @@ class EfficientNetLite(BaseModule):
     """
 
     def __init__(
-        self, variant: str, output_stride: int = 32, norm_cfg: dict[str, Any] | None = None
+        self,
+        variant: str,
+        output_stride: int = 32,
+        norm_cfg: dict[str, Any] | None = None,
+        *,
+        norm_eval: bool = False,
     ) -> None:
         super().__init__(init_cfg={"type": "Kaiming", "layer": "Conv2d"})
         if variant not in SCALES:
@@ -208,6 +215,7 @@ class EfficientNetLite(BaseModule):
                 f"output_stride must be one of {list(OUTPUT_STRIDES)}; got {output_stride}"
             )
         norm_cfg = norm_cfg or {"type": "BN"}
+        self.norm_eval = norm_eval
         self.run_block: Callable[[nn.Module, Tensor], Tensor] = run_module
         self.stem = ConvNorm(3, STEM_CHANNELS, norm_cfg, kernel_size=3, stride=2)
         self.blocks = nn.ModuleList()
@@ -236,6 +244,14 @@ class EfficientNetLite(BaseModule):
                 dilation *= wanted // kept
             if number in STAGE_ENDS:
                 self._outputs.append(len(self.blocks) - 1)
+
+    def train(self, mode: bool = True) -> EfficientNetLite:
+        """Switch to training or evaluation; with `norm_eval` the statistics stay as they are."""
+        super().train(mode)
+        for module in self.modules():
+            if self.norm_eval and isinstance(module, _BatchNorm):
+                module.eval()
+        return self
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps of the four stages, each (N, C, H, W)."""

@@ -79,6 +79,7 @@ class ConvolutionalParams:
     aux_weight: float  # of the auxiliary head's loss; 0 leaves the head out
     pretrained: str | None  # ImageNet weights: a path, a URL, imagenet, or null for random ones
     pretrained_sha256: str | None  # of that file, or its start; null if its name ends on it
+    norm_eval: bool  # keep the statistics of the pretrained weights in the backbone's batch norm
     optimizer: OptimizerParams
 
     def __post_init__(self) -> None:
@@ -100,6 +101,10 @@ class ConvolutionalParams:
                 f"depth and base_channels must be null with the backbone {self.backbone}, whose "
                 f"size is in its name; got {self.depth} and {self.base_channels}",
             )
+        require(
+            self.pretrained is not None or not self.norm_eval,
+            "norm_eval must be false without pretrained weights, whose statistics it keeps",
+        )
         require_member("output_stride", self.output_stride, STRIDES)
         require_range("head_channels", self.head_channels, 2)
         require_sha256("pretrained_sha256", self.pretrained_sha256)
@@ -233,6 +238,7 @@ def _backbone(params: ConvolutionalParams, norm_cfg: dict[str, Any]) -> dict[str
             "variant": params.variant,
             "output_stride": params.output_stride,
             "norm_cfg": norm_cfg,
+            "norm_eval": params.norm_eval,
         }
         return {"backbone": backbone, "input_scaling": INPUT_SCALING}
     return {
@@ -246,7 +252,7 @@ def _backbone(params: ConvolutionalParams, norm_cfg: dict[str, Any]) -> dict[str
             "dilations": DILATIONS[params.output_stride],
             "strides": STRIDES[params.output_stride],
             "norm_cfg": norm_cfg,
-            "norm_eval": False,
+            "norm_eval": params.norm_eval,
             "style": "pytorch",
             "contract_dilation": True,
         }

@@ -156,6 +156,14 @@ def test_gradients_reach_every_weight_in_training():
     assert all(value.grad is not None and value.grad.any() for value in ours.parameters())
 
 
+@pytest.mark.parametrize("norm_eval", [False, True])
+def test_statistics_stay_in_training_only_if_asked_to(norm_eval):
+    ours = EfficientNetLite("lite0", norm_eval=norm_eval).train()
+    ours(images((32, 32)))
+    means = [value for key, value in ours.state_dict().items() if key.endswith("running_mean")]
+    assert all(value.any() != norm_eval for value in means) and ours.training
+
+
 def test_other_variants_and_strides_are_refused():
     with pytest.raises(ValueError, match=r"variant must be one of \['lite0', .*; got 'b0'"):
         EfficientNetLite("b0")

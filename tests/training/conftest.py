@@ -38,6 +38,7 @@ RESNET = {
     "aux_weight": 0.4,
     "pretrained": None,
     "pretrained_sha256": None,
+    "norm_eval": False,
 }
 MODELS: dict[str, dict[str, Any]] = {
     "pspnet": {"title": "PSPNet", **RESNET, "optimizer": SGD},

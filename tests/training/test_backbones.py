@@ -41,6 +41,7 @@ def test_the_heads_take_the_stages_and_the_config_says_the_scaling(model):
         "variant": "lite0",
         "output_stride": 8,
         "norm_cfg": {"type": "SyncBN", "requires_grad": True},
+        "norm_eval": False,
     }
     assert config["input_scaling"] == {"mean": (127.5,) * 3, "std": (127.5,) * 3}
     assert config["decode_head"]["in_channels"] == 320
@@ -59,6 +60,7 @@ def test_the_heads_take_the_stages_and_the_config_says_the_scaling(model):
         ({"backbone": "resnet"}, "depth must be one of"),
         ({"backbone": "resnet", "depth": 18}, "base_channels must be >= 2; got None"),
         ({"backbone": "resnet", "depth": 18, "base_channels": 8}, "no package of weights for"),
+        ({"pretrained": None, "norm_eval": True}, "norm_eval must be false without pretrained"),
         ({"output_stride": 4}, "output_stride must be one of"),
     ],
 )
