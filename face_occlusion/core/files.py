@@ -1,7 +1,8 @@
-"""Read JSON objects, hash files, and write files and folders atomically."""
+"""Read JSON objects, hash files and code, and write files and folders atomically."""
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 import json
@@ -9,6 +10,9 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+PACKAGE = "face_occlusion"
+ROOT = Path(__file__).resolve().parents[2]  # holds the package's folder
 
 
 def read_json(path: Path, absent: str = "no such file") -> dict[str, Any]:
@@ -36,6 +40,68 @@ def file_sha256(path: Path) -> str:
     """Return the sha256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def code_sha256(*module_names: str) -> str:
+    """Return a sha256 over the sources of modules and of every project module they import.
+
+    Imports inside functions and for type checking count too, and so do the `__init__` modules of
+    the packages on the way. Other packages' code is not read: add their versions where they matter.
+
+    Args:
+        module_names: Such as `face_occlusion.training.loop`.
+
+    Raises:
+        ValueError: If a name is not a module of this package.
+    """
+    digest = hashlib.sha256()
+    for name, path in import_closure(*module_names).items():
+        digest.update(f"{name}\n".encode() + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def import_closure(*module_names: str) -> dict[str, Path]:
+    """Return the files of modules and of every project module they import, sorted by name.
+
+    Raises:
+        ValueError: If a name is not a module of this package.
+    """
+    found: dict[str, Path] = {}
+    waiting = list(module_names)
+    for name in module_names:
+        if _file_of(name) is None:
+            raise ValueError(f"{name} is not a module of {PACKAGE}")
+    while waiting:
+        name = waiting.pop()
+        path = _file_of(name)
+        if path is None or name in found:
+            continue
+        found[name] = path
+        waiting += _imported_names(path)
+        if "." in name:
+            waiting.append(name.rpartition(".")[0])  # importing a module runs its package's code
+    return dict(sorted(found.items()))
+
+
+def _file_of(name: str) -> Path | None:
+    """Return the file of a module of this package, None for any other name."""
+    if name.partition(".")[0] != PACKAGE:
+        return None
+    base = ROOT.joinpath(*name.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+def _imported_names(path: Path) -> Iterator[str]:
+    """Yield every name that a file imports; for `from a import b` both `a` and `a.b`."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 import numpy as np
 from tqdm import tqdm
 
-from face_occlusion.core.devices import check_device, explain_cuda_oom
 from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import keep_freed_memory, one_opencv_thread
@@ -23,6 +22,7 @@ from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.evaluation.measures import ViewCounts
 from face_occlusion.evaluation.reading import Batch, read_batches
 from face_occlusion.evaluation.scores import BenchmarkScores, fingerprint
+from face_occlusion.networks.devices import check_device, explain_cuda_oom
 
 CHECKPOINTS = ("last", "best")
 

@@ -25,8 +25,7 @@ import numpy as np
 import simplejpeg
 from tqdm import tqdm
 
-from face_occlusion.core.files import atomic_write
-from face_occlusion.core.fingerprint import code_sha256
+from face_occlusion.core.files import atomic_write, code_sha256
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import (
     ImageSet,

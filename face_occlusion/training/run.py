@@ -17,12 +17,11 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from face_occlusion.core.devices import explain_cuda_oom
-from face_occlusion.core.files import file_sha256
-from face_occlusion.core.fingerprint import code_sha256
+from face_occlusion.core.files import code_sha256, file_sha256
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import one_opencv_thread
 from face_occlusion.networks.checkpoint import write_checkpoint
+from face_occlusion.networks.devices import explain_cuda_oom
 from face_occlusion.training.dataset import Part, count_parts, open_parts
 from face_occlusion.training.distributed import SINGLE_PROCESS, Processes
 from face_occlusion.training.loop import Job, Trainer

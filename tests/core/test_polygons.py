@@ -1,16 +1,10 @@
-import json
-
-import cv2
 import numpy as np
 import pycocotools.mask
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from face_occlusion.core.polygons import check_segmentation, instance_mask, labelme_content
-from face_occlusion.faces.correction import CorrectionsParams
-from face_occlusion.faces.labelme import read_labelme
+from face_occlusion.core.polygons import check_segmentation, instance_mask
 
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12)))
@@ -48,56 +42,3 @@ def test_convention_coordinates_run_along_the_edges_of_pixels():
 def test_bad_segmentations_are_refused(segmentation, message):
     with pytest.raises(ValueError, match=message):
         check_segmentation(segmentation, (5, 7))
-
-
-PARAMS = CorrectionsParams(folder="mine", labels={"face": "face", "background": "background"})
-
-
-def read_back(folder, face: np.ndarray, **options: float) -> np.ndarray:
-    """Write a mask, and draw what our reader makes of the file."""
-    (folder / "00012.json").write_text(json.dumps(labelme_content("00012.jpg", face, **options)))
-    (correction,) = read_labelme(folder, PARAMS)
-    assert correction.number == 12 and correction.size == face.shape
-    return correction.apply(np.zeros(face.shape, np.uint8))
-
-
-def rings() -> np.ndarray:
-    """A face with a hole, a face in the hole, and one cut by the border."""
-    mask = np.zeros((90, 120), np.uint8)
-    for radius, value in ((35, 1), (18, 0), (6, 1)):
-        cv2.circle(mask, (60, 45), radius, value, -1)
-    mask[80:, 100:] = 1
-    return mask
-
-
-def test_holes_and_islands_come_back_to_the_pixel(tmp_path):
-    np.testing.assert_array_equal(read_back(tmp_path, rings(), tolerance_px=0.1), rings())
-
-
-def test_the_default_tolerance_moves_few_pixels_of_the_edge(tmp_path):
-    changed = read_back(tmp_path, rings()) != rings()
-    edge = cv2.morphologyEx(rings(), cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
-    assert changed.sum() <= 0.05 * edge.sum() and not (changed & ~edge).any()
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.floats(0.2, 0.8))
-def test_probabilities_are_outlined_at_the_threshold(tmp_path_factory, seed, threshold):
-    noise = np.random.default_rng(seed).random((40, 60), dtype=np.float32)
-    face = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 6), noise, 0, 1, cv2.NORM_MINMAX)
-    folder = tmp_path_factory.mktemp("labelme")
-    back = read_back(folder, face, threshold=threshold, tolerance_px=0.1) == 1
-    doubtful = np.abs(face - threshold) < 0.06  # a pixel whose centre lies by the outline
-    assert ((back == (face >= threshold)) | doubtful).all()
-
-
-def test_nothing_to_outline_gives_no_shapes():
-    assert labelme_content("a.jpg", np.zeros((9, 7), np.uint8))["shapes"] == []
-    assert labelme_content("a.jpg", np.zeros((9, 7), np.uint8))["imageHeight"] == 9
-
-
-def test_a_full_mask_is_the_images_frame():
-    (shape,) = labelme_content("a.jpg", np.ones((9, 7), np.uint8))["shapes"]
-    points = np.array(shape["points"])
-    assert points.min(axis=0) == pytest.approx([0, 0], abs=0.6)
-    assert points.max(axis=0) == pytest.approx([7, 9], abs=0.6)

@@ -285,7 +285,7 @@ def test_shards_are_not_taken_over_across_edited_code(
     """The fingerprint holds all code that generation reaches, encoders included, and no other."""
     package = Path(face_occlusion.__file__).parent
     shutil.copytree(package, tmp_path / "face_occlusion")
-    monkeypatch.setattr("face_occlusion.core.fingerprint.ROOT", tmp_path)
+    monkeypatch.setattr("face_occlusion.core.files.ROOT", tmp_path)
     before = fingerprint(inputs["faces"], inputs["objects"], small("objects"))
     module = tmp_path.joinpath(*edited.split(".")).with_suffix(".py")
     module.write_text(module.read_text() + "EDITED = True\n")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from face_occlusion.core import fingerprint
+from face_occlusion.core import files
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.networks.checkpoint import read_checkpoint
@@ -199,11 +199,11 @@ def test_a_run_killed_before_the_loss_was_edited_starts_anew(data, tmp_path, mon
     def session(*, edited: bool) -> list[int]:
         """Train; return where the session resumed."""
         if edited:
-            monkeypatch.setattr(fingerprint, "ROOT", tmp_path)
+            monkeypatch.setattr(files, "ROOT", tmp_path)
         train_run(made, data, tmp_path / "out", scratch)
         return json.loads((tmp_path / "out" / "card.json").read_text())["resumed_at"]
 
-    shutil.copytree(fingerprint.ROOT / "face_occlusion", tmp_path / "face_occlusion")
+    shutil.copytree(files.ROOT / "face_occlusion", tmp_path / "face_occlusion")
     with (tmp_path / "face_occlusion" / "networks" / "loss.py").open("a") as file:
         file.write("MAX_COUNTED = 7\n")
     for edited, resumed_at in ((False, [3]), (True, [])):

@@ -22,7 +22,7 @@ from face_occlusion.core.classes import FACE, IGNORED
 from face_occlusion.core.files import atomic_folder
 from face_occlusion.core.images import encode_jpeg
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.core.polygons import labelme_content
+from face_occlusion.faces.labelme import labelme_content
 from face_occlusion.reporting.pictures import coloured_errors, outlined, reduced
 
 PAGE, TABLE, LABELME, PICTURES = "index.html", "audit.csv", "labelme", "pictures"

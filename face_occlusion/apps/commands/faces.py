@@ -233,8 +233,8 @@ def train_rainnet(
     """
     from face_occlusion.apps.rainnet.training import TrainingParams, error_table, train_rainnet
     from face_occlusion.apps.rainnet.training_images import read_images, save_images
-    from face_occlusion.core.devices import check_device
     from face_occlusion.generation.harmonisation.rainnet import check_side
+    from face_occlusion.networks.devices import check_device
 
     check_side(size, size)
     if pack is None:

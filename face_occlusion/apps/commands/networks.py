@@ -49,8 +49,8 @@ def predict(
         predict_photos,
     )
     from face_occlusion.apps.prediction.runs import checkpoint_hash, run_folder
-    from face_occlusion.core.devices import check_device
     from face_occlusion.evaluation.inference import load_model
+    from face_occlusion.networks.devices import check_device
 
     found = find_photos(photos, out)
     check_device(device)

@@ -21,8 +21,8 @@ from face_occlusion.apps.prediction.photos import Photo, Predicted, reason_not_r
 from face_occlusion.core.files import atomic_path, atomic_write
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.core.parallel import prefetch
-from face_occlusion.core.polygons import labelme_content
 from face_occlusion.evaluation.inference import Segmenter
+from face_occlusion.faces.labelme import labelme_content
 from face_occlusion.reporting.pictures import outlined, reduced
 
 SHOWN_PX = 1024  # longer side of the page's pictures

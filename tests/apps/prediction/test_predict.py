@@ -15,9 +15,9 @@ from face_occlusion.alignment.alignment import align
 from face_occlusion.apps.pages import page_template
 from face_occlusion.apps.prediction.photos import find_photos
 from face_occlusion.apps.prediction.predict import PredictOptions, predict_photos, unalign
-from face_occlusion.core.devices import check_device
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.evaluation.inference import Segmenter, load_model
+from face_occlusion.networks.devices import check_device
 from tests.apps.prediction.conftest import photograph
 
 
