@@ -55,7 +55,7 @@ class Release:
 
     @property
     def source(self) -> str:
-        """Name of the source, as in `releases/table.py`."""
+        """Name of the source, as in `releases/sources.yaml`."""
         return self.info["source"]
 
     @property

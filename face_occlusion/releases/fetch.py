@@ -54,7 +54,7 @@ def fetch_release(
     this has gone well.
 
     Args:
-        name: A source of `releases/table.py`.
+        name: A source of `releases/sources.yaml`.
         folder: The new folder; must not exist or be empty.
         params: Where the release comes from.
         archives: Where archives lie, of origin `url` and `folder`; `url` fetches those that are

@@ -83,8 +83,8 @@ def check_known(
     """
     locked = read_lock(lock).get(f"{source}/{file.name}")
     known = [
-        ("size", "published (releases/table.py)", file.size, size),
-        ("sha256", "published (releases/table.py)", file.sha256, sha256),
+        ("size", "published (releases/sources.yaml)", file.size, size),
+        ("sha256", "published (releases/sources.yaml)", file.sha256, sha256),
     ]
     if locked is not None:
         known.append(("sha256", f"first seen ({lock})", locked["sha256"], sha256))
