@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,84 +29,75 @@ from face_occlusion.generation.store import OccluderStore, TextureStore, open_st
 from face_occlusion.occluders.direction import find_pose
 
 
-@dataclass(frozen=True, kw_only=True)
-class FolderOptions:
-    """How a folder is occluded."""
-
-    params: GenerateParams  # method and ranges
-    class_ids: ClassIds | None  # meaning of the masks' ids; None for face masks (0/1, 0/255)
-    # Folder of masks, named like the images of occluders; None if these are RGBA files.
-    occluder_masks: Path | None
-    hands: bool  # occluders in a folder of files are hands: they reach for the face
-    lossless: bool  # write PNG instead of JPEG images
-
-
-def occlude_folder(
-    faces: Path,
-    masks: Path,
-    occluders: Path,
+def occlude_pairs(
+    pairs: Sequence[Pair],
+    source: OccluderSource,
     out: Path,
-    options: FolderOptions,
+    params: GenerateParams,
+    class_ids: ClassIds | None = None,
     workers: int | None = None,
-) -> int:
-    """Occlude every face of a folder once, and return their number.
+) -> None:
+    """Occlude every face once.
 
-    Writes `images/KEY.jpg` (or .png), `masks/KEY.png` and `records/KEY.json` under `out`,
-    atomically. A sample depends only on its own name and the seed.
+    Writes `images/KEY.jpg` (.png if `params` keep the background), `masks/KEY.png` and
+    `records/KEY.json` under `out`, atomically. A sample depends only on its name and the seed.
 
     Args:
-        faces: Folder of images of any size and common format.
-        masks: Folder of masks, named like their images.
-        occluders: An image set, a folder of RGBA files with straight alpha or of images with
-            `options.occluder_masks` (NatOcc), or a folder of textures (RandOcc).
+        pairs: Images of any size and common format, and their masks.
+        source: The occluders; see `read_occluders`.
         out: New folder.
-        options: Method, ranges and formats.
+        params: Method and ranges.
+        class_ids: Meaning of the masks' ids; None for face masks (0/1, 0/255).
         workers: Processes; None for one per core.
 
     Raises:
-        ValueError: If an image has no mask, a file is unreadable, or a face cannot be occluded
-            within the ranges: names it. Nothing is then written.
+        ValueError: If a file is unreadable, or a face cannot be occluded within the ranges: names
+            it. Nothing is then written.
     """
-    pairs = pair_files(faces, masks)
-    with tempfile.TemporaryDirectory(prefix="face-occlusion-") as scratch:
-        source = read_occluders(occluders, options, Path(scratch))
-        work = functools.partial(_occlude_pair, source=source, options=options)
-        occluded = ordered_map(work, pairs, desc=f"occlude {faces.name}", workers=workers)
-        write_files(out, (file for files in occluded for file in files))
-    return len(pairs)
+    work = functools.partial(_occlude_pair, source=source, params=params, class_ids=class_ids)
+    desc = f"occlude {pairs[0].image.parent.name}"
+    occluded = ordered_map(work, pairs, desc=desc, workers=workers)
+    write_files(out, (file for files in occluded for file in files))
 
 
 def _occlude_pair(
-    pair: Pair, source: OccluderSource, options: FolderOptions
+    pair: Pair, source: OccluderSource, params: GenerateParams, class_ids: ClassIds | None
 ) -> list[tuple[str, bytes]]:
     """Occlude one face; return the path and content of each of its files."""
     image = read_image(pair.image)
     mask = decode_mask(pair.mask.read_bytes(), str(pair.mask))
-    class_ids = options.class_ids or ClassIds()
-    if options.class_ids is None:
+    if class_ids is None:
         mask = to_seg_map(mask, str(pair.mask))
-    params = options.params
+    rng = sample_rng(pair.key, params.seed)
     try:
-        rng = sample_rng(pair.key, params.seed)
-        image, seg_map, record = occlude(image, mask, source, rng, params, class_ids)
+        image, seg_map, record = occlude(image, mask, source, rng, params, class_ids or ClassIds())
     except ValueError as error:
         raise ValueError(f"{pair.image}: {error}") from error
     record |= {"face": pair.image.name, "seed": params.seed}
-    if options.class_ids is None and not (seg_map == IGNORED).any():  # 255 already means "ignored"
+    if class_ids is None and not (seg_map == IGNORED).any():  # 255 already means "ignored"
         seg_map = seg_map * np.uint8(255)  # viewers show face as white
-    picture = encode_png(image) if options.lossless else encode_jpeg(image, params.jpeg_quality)
+    lossless = params.keep_background
+    picture = encode_png(image) if lossless else encode_jpeg(image, params.jpeg_quality)
     text = json.dumps(json.loads(encode_record(record)), indent=2, ensure_ascii=False)
     return [
-        (f"images/{pair.key}{'.png' if options.lossless else '.jpg'}", picture),
+        (f"images/{pair.key}{'.png' if lossless else '.jpg'}", picture),
         (f"masks/{pair.key}.png", encode_png(seg_map)),
         (f"records/{pair.key}.json", f"{text}\n".encode()),
     ]
 
 
-def read_occluders(occluders: Path, options: FolderOptions, scratch: Path) -> OccluderSource:
+def read_occluders(
+    occluders: Path, method: str, scratch: Path, *, masks: Path | None = None, hands: bool = False
+) -> OccluderSource:
     """Read the occluders of an image set or of a folder of files.
 
-    Decoded cut-outs are kept in the folder `scratch`, which must outlive the result.
+    Args:
+        occluders: An image set, a folder of RGBA files with straight alpha or of images with
+            `masks` (`natocc`), or a folder of textures (`randocc`).
+        method: `natocc` or `randocc`.
+        scratch: Folder for decoded cut-outs, which must outlive the result.
+        masks: Folder of masks, named like the images of occluders; None if these are RGBA files.
+        hands: Whether a folder of files holds hands, which reach for the face.
 
     Raises:
         ValueError: If it holds no occluders for the method; names the folder.
@@ -116,16 +106,16 @@ def read_occluders(occluders: Path, options: FolderOptions, scratch: Path) -> Oc
         image_set = ImageSet(occluders)
         if image_set.absent is not None:
             raise ValueError(f"{occluders}: holds no samples: {image_set.absent}")
-        return open_store(image_set, options.params.method, scratch / "occluders.bin")
-    if options.occluder_masks is not None:
-        pairs = pair_files(occluders, options.occluder_masks)
-        masked = (_mask_cutout(pair, hand=options.hands) for pair in pairs)
-        return OccluderStore(masked, scratch / "occluders.bin")
+        return open_store(image_set, method, scratch / "occluders.bin")
+    if masks is not None:
+        pairs = pair_files(occluders, masks)
+        cutouts = (_make_cutout(_cut_out(pair), pair.image, hand=hands) for pair in pairs)
+        return OccluderStore(cutouts, scratch / "occluders.bin")
     files = files_by_stem(occluders)
-    if options.params.method == "randocc":
+    if method == "randocc":
         return TextureStore(sorted(files), functools.partial(_load_texture, files))
     cutouts = (
-        _make_cutout(decode_rgba(path.read_bytes(), str(path)), path, hand=options.hands)
+        _make_cutout(decode_rgba(path.read_bytes(), str(path)), path, hand=hands)
         for path in files.values()
     )
     return OccluderStore(cutouts, scratch / "occluders.bin")
@@ -143,12 +133,11 @@ def _load_texture(paths: dict[str, Path], key: str) -> np.ndarray:
     return read_image(paths[key])
 
 
-def _mask_cutout(pair: Pair, *, hand: bool) -> Occluder:
-    """Cut an image out along its mask."""
+def _cut_out(pair: Pair) -> np.ndarray:
+    """Cut an image out along its mask; (H, W, 4) straight RGBA."""
     image = read_image(pair.image)
     mask = read_seg_map(pair.mask, image, pair.image)
-    alpha = np.where(mask == 1, 255, 0).astype(np.uint8)
-    return _make_cutout(add_alpha(image, alpha), pair.image, hand=hand)
+    return add_alpha(image, np.where(mask == 1, 255, 0).astype(np.uint8))
 
 
 def _make_cutout(straight: np.ndarray, path: Path, *, hand: bool) -> Occluder:

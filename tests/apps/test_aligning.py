@@ -3,10 +3,8 @@ import json
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from face_occlusion.apps.aligning import align_folder
-from face_occlusion.apps.cli import app
 from face_occlusion.core.images import decode_image, decode_mask, encode_jpeg, encode_png
 from tests.releases.build import ellipse, photo
 
@@ -37,9 +35,11 @@ def photos(tmp_path, monkeypatch):
     return folder
 
 
-def test_faces_are_aligned_and_the_rest_is_listed(photos, tmp_path):
+def test_faces_are_aligned_and_the_rest_is_listed(photos, tmp_path, invoke):
     out = tmp_path / "out"
-    assert align_folder(photos, out, size_px=64, workers=1) == (1, ["grey.png"])
+    printed = invoke("align", photos, out, "--size", 64, "--workers", 1)
+    assert "out: 1 faces aligned" in printed
+    assert "1 photographs without a detection, listed in" in printed
     assert (out / "without_detection.txt").read_text() == "grey.png\n"
     assert sorted(path.name for path in (out / "images").iterdir()) == ["anna.jpg"]
     record = json.loads((out / "alignment.json").read_text())["anna.jpg"]
@@ -50,23 +50,17 @@ def test_faces_are_aligned_and_the_rest_is_listed(photos, tmp_path):
     assert np.abs(back[middle].astype(int) - photo(HEIGHT, WIDTH)[middle]).mean() < 8
 
 
-def test_landmarks_by_hand_and_masks(photos, tmp_path):
-    found = align_folder(
-        photos,
-        tmp_path / "out",
-        size_px=64,
-        masks=tmp_path / "masks",
-        by_hand={"grey": POINTS},
-        workers=1,
-    )
-    assert found == (2, [])
-    assert not (tmp_path / "out" / "without_detection.txt").exists()
-    mask = decode_mask((tmp_path / "out" / "masks" / "grey.png").read_bytes(), "mask")
+def test_landmarks_by_hand_and_masks(photos, tmp_path, invoke):
+    out, points = tmp_path / "out", tmp_path / "eyes.json"
+    points.write_text(json.dumps({"grey.png": POINTS.tolist()}))
+    options = ["--landmarks", points, "--masks", tmp_path / "masks", "--size", 64, "--workers", 1]
+    assert invoke("align", photos, out, *options) == f"{out}: 2 faces aligned\n"
+    assert not (out / "without_detection.txt").exists()
+    mask = decode_mask((out / "masks/grey.png").read_bytes(), "mask")
     assert mask.shape == (64, 64)
     assert set(np.unique(mask)) == {0, 1, 255}  # FFHQ's square leaves this photograph
-    record = json.loads((tmp_path / "out" / "alignment.json").read_text())["grey.png"]
-    assert record["landmarks_by"] == "hand"
-    assert record["landmarks"] == POINTS.tolist()
+    record = json.loads((out / "alignment.json").read_text())["grey.png"]
+    assert (record["landmarks_by"], record["landmarks"]) == ("hand", POINTS.tolist())
 
 
 def test_no_detector_is_needed_where_all_is_given(photos, tmp_path, monkeypatch):
@@ -100,15 +94,3 @@ def test_bad_input_is_named_and_nothing_remains(photos, tmp_path, spoil, change,
     with pytest.raises(ValueError, match=message):
         align_folder(photos, out, **{"size_px": 32, "workers": 1, "masks": masks} | change)
     assert not out.exists()
-
-
-def test_the_command(photos, tmp_path):
-    (tmp_path / "eyes.json").write_text(json.dumps({"grey.png": POINTS.tolist()}))
-    options = ["--landmarks", tmp_path / "eyes.json", "--size", 48, "--workers", 1]
-    arguments = ["align", photos, tmp_path / "out", *options]
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert result.exit_code == 0, result.output
-    assert "out: 2 faces aligned" in result.stdout
-    arguments = ["align", photos, tmp_path / "again", "--workers", 1]
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    assert "1 photographs without a detection, listed in" in result.stdout

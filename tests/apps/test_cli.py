@@ -1,4 +1,4 @@
-"""What `face-occlusion --help` tells, of every command."""
+"""What `face-occlusion --help` tells of every command, and how an error ends."""
 
 import re
 
@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
-from face_occlusion.apps.cli import app, main
+from face_occlusion.apps.cli import app
 from face_occlusion.core.images import encode_png
 
 GROUP = typer.main.get_command(app)
@@ -22,19 +22,17 @@ def squashed(text: str) -> str:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_shows_all_that_is_written(name: str):
+def test_help_shows_all_that_is_written_with_an_example_and_the_usage(name: str):
     command = COMMANDS[name]
-    shown = squashed(CliRunner().invoke(app, [name, "--help"]).stdout)
-    for paragraph in (command.help or "").split("\n\n"):
-        assert squashed(paragraph) in shown  # rich's own markup dropped "[align]"
-    for parameter in command.params:
-        assert squashed(getattr(parameter, "help", None) or "") in shown
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_gives_an_example_of_itself(name: str):
-    text = COMMANDS[name].help or ""
+    shown = CliRunner().invoke(app, [name, "--help"]).stdout
+    text = command.help or ""
+    options = [getattr(parameter, "help", None) or "" for parameter in command.params]
+    for paragraph in [*text.split("\n\n"), *options]:
+        assert squashed(paragraph) in squashed(shown)  # rich's own markup dropped "[align]"
     assert re.search(rf"Examples?:.*face-occlusion {name}\b", text, re.DOTALL)
+    usage = re.search(r"Usage:.*", shown)
+    assert usage is not None  # optional and repeated arguments are marked once
+    assert not any(twice in usage.group() for twice in ("[[", "...]", "...}"))
 
 
 def test_the_group_lists_every_command():
@@ -42,30 +40,15 @@ def test_the_group_lists_every_command():
     assert all(re.search(rf"│ {name} ", shown) for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_usage_marks_what_may_be_left_out_and_repeated_once(name: str):
-    usage = re.search(r"Usage:.*", CliRunner().invoke(app, [name, "--help"]).stdout)
-    assert usage is not None
-    assert not any(twice in usage.group() for twice in ("[[", "...]", "...}"))
-
-
-def test_what_the_file_system_refuses_ends_as_one_line(tmp_path, monkeypatch, capsys):
-    for name in ("images/a.png", "masks/a.png"):
-        (tmp_path / name).parent.mkdir()
-        (tmp_path / name).write_bytes(encode_png(np.eye(8, dtype=np.uint8)))
+def test_what_the_file_system_refuses_ends_as_one_line(tmp_path, invoke):
+    for name in ("images", "masks"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_bytes(encode_png(np.eye(8, dtype=np.uint8)))
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["face-occlusion", "pack", "images", "masks", "file/set"])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    error = capsys.readouterr().err
-    assert stopped.value.code == 1 and "ERROR: [Errno 20] Not a directory: " in error
-    assert "Traceback" not in error
+    folders = [tmp_path / name for name in ("images", "masks", "file/set")]
+    assert "ERROR: [Errno 20] Not a directory: " in invoke("pack", *folders, status=1)
 
 
-def test_a_device_is_checked_before_photographs_are_read(monkeypatch, capsys):
-    call = ["face-occlusion", "train-rainnet", "no_faces", "no_cutouts", "--device", "cuda:99"]
-    monkeypatch.setattr("sys.argv", call)
-    with pytest.raises(SystemExit):
-        main()
-    assert "--device cuda:99 cannot be used" in capsys.readouterr().err
+def test_a_device_is_checked_before_photographs_are_read(invoke):
+    call = ["train-rainnet", "no_faces", "no_cutouts", "--device", "cuda:99"]
+    assert "--device cuda:99 cannot be used" in invoke(*call, status=1)

@@ -1,200 +1,276 @@
-"""The command `face-occlusion occlude`: folders of one's own, any size and format."""
+"""The command `face-occlusion occlude`: all that users have is handled, or refused by its name."""
 
+import dataclasses
 import json
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from face_occlusion.apps.cli import app
-from face_occlusion.apps.occluding import FolderOptions, read_occluders
-from face_occlusion.core.images import decode_image, decode_mask, straight_alpha
-from face_occlusion.generation import regenerate
+from face_occlusion.apps.occluding import read_occluders
+from face_occlusion.core.images import decode_image, straight_alpha
+from face_occlusion.generation import occlude, regenerate, sample_rng
 from face_occlusion.generation.presets import default_params
 from tests.generation.drawn import draw_disc, draw_face, draw_hand, draw_texture, write_hands
 
-
-@pytest.fixture
-def folder(tmp_path):
-    """Faces of several sizes and kinds, their masks, cut-outs, hands and textures."""
-    for name in ("faces", "masks", "objects", "hands", "textures"):
-        (tmp_path / name).mkdir()
-    kinds = {"plain.jpg": (120, 100), "grey.png": (90, 131), "deep.png": (101, 77)}
-    for number, (name, shape) in enumerate(kinds.items()):
-        image, seg_map = draw_face(number, shape)
-        if name == "grey.png":
-            Image.fromarray(image[..., 0]).save(tmp_path / "faces" / name)
-        elif name == "deep.png":
-            cv2.imwrite(str(tmp_path / "faces" / name), image[..., ::-1].astype(np.uint16) * 257)
-        else:
-            Image.fromarray(image).save(tmp_path / "faces" / name)
-        mask = seg_map if number else seg_map * np.uint8(255)
-        Image.fromarray(mask).save(tmp_path / "masks" / f"{name.split('.')[0]}.png")
-    turned, seg_map = draw_face(7, (100, 140))
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned right by a quarter
-    Image.fromarray(np.rot90(turned).copy()).save(tmp_path / "faces" / "turned.jpg", exif=exif)
-    Image.fromarray(seg_map).save(tmp_path / "masks" / "turned.png")
-    Image.fromarray(straight_alpha(draw_disc(40))).save(tmp_path / "objects" / "disc.png")
-    Image.fromarray(straight_alpha(draw_hand())).save(tmp_path / "hands" / "hand.png")
-    Image.fromarray(draw_texture()).save(tmp_path / "textures" / "stripes.jpg")
-    return tmp_path
+FACES = {"plain": (120, 100), "grey": (90, 131), "deep": (101, 77), "turned": (100, 140)}
 
 
-def run(folder, *options, occluders="objects", out="out"):
-    command = ["occlude", "--faces", folder / "faces", "--masks", folder / "masks"]
-    command += ["--occluders", folder / occluders, "--out", folder / out, "--workers", "1"]
-    return CliRunner().invoke(app, [str(word) for word in [*command, *options]])
+def save(pixels, path):
+    Image.fromarray(pixels).save(path)
 
 
 def read(path):
     return np.asarray(Image.open(path))
 
 
+def save_turned(image, path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned right by a quarter
+    Image.fromarray(np.rot90(image).copy()).save(path, exif=exif)
+
+
+def save_deep(image, path):
+    cv2.imwrite(str(path), image[..., ::-1].astype(np.uint16) * 257)
+
+
+def save_deep_grey(image, path):
+    cv2.imwrite(str(path), image[..., 0].astype(np.uint16) * 257)
+
+
+def save_as(mode, **options):
+    return lambda image, path: Image.fromarray(image).convert(mode).save(path, **options)
+
+
+IMAGES = {
+    "plain.jpg": save_as("RGB", quality=95),
+    "grey.jpg": save_as("L"),
+    "cmyk.jpg": save_as("CMYK"),
+    "turned.jpg": save_turned,
+    "plain.png": save_as("RGB"),
+    "grey.png": save_as("L"),
+    "palette.png": save_as("P"),
+    "alpha.png": save_as("RGBA"),
+    "deep.png": save_deep,
+    "deep_grey.png": save_deep_grey,
+    "turned.png": save_turned,
+    "lossy.webp": save_as("RGB"),
+    "plain.tif": save_as("RGB"),
+    "plain.bmp": save_as("RGB"),
+}
+
+
+def palette_mask(seg_map, ids):
+    image = Image.fromarray(np.where(seg_map == 1, ids[1], ids[0]).astype(np.uint8), "P")
+    image.putpalette(list(range(255, -1, -1)) * 3)
+    return image
+
+
+MASKS = {
+    "0/1": Image.fromarray,
+    "0/255": lambda seg_map: Image.fromarray(seg_map * np.uint8(255)),
+    "palette": lambda seg_map: palette_mask(seg_map, (0, 1)),
+    "palette 255": lambda seg_map: palette_mask(seg_map, (0, 255)),
+    "one bit": lambda seg_map: Image.fromarray(seg_map == 1),
+    "grey as colour": lambda seg_map: Image.fromarray(np.dstack([seg_map * np.uint8(255)] * 3)),
+    "16 bits": lambda seg_map: Image.fromarray(seg_map * np.uint16(65535)),
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Folders without faces yet, and one cut-out."""
+    for name in ("faces", "masks", "objects", "hands", "textures"):
+        (tmp_path / name).mkdir()
+    save(straight_alpha(draw_disc(40)), tmp_path / "objects/disc.png")
+    return tmp_path
+
+
+@pytest.fixture
+def faces(folder):
+    """Faces of several sizes and kinds, their masks, a cut-out, a hand and a texture."""
+    kinds = ("plain.jpg", "grey.png", "deep.png", "turned.jpg")
+    for number, (kind, (name, shape)) in enumerate(zip(kinds, FACES.items(), strict=True)):
+        image, seg_map = draw_face(number, shape)
+        IMAGES[kind](image, folder / "faces" / kind)
+        save(seg_map if number else seg_map * np.uint8(255), folder / f"masks/{name}.png")
+    save(straight_alpha(draw_hand()), folder / "hands/hand.png")
+    save(draw_texture(), folder / "textures/stripes.jpg")
+    return folder
+
+
+@pytest.fixture
+def run(invoke, tmp_path):
+    """Occlude the faces of the folder, and return what is printed."""
+
+    def run(*options, occluders="objects", out="out", status=0):
+        named = {"faces": "faces", "masks": "masks", "occluders": occluders, "out": out}
+        words = [word for name, used in named.items() for word in (f"--{name}", tmp_path / used)]
+        return invoke("occlude", *words, "--workers", 1, *options, status=status)
+
+    return run
+
+
 @pytest.mark.parametrize(
-    ("occluders", "options"),
+    ("occluders", "options", "harmonised", "transferred"),
     [
-        ("objects", ["--colours", "mkl"]),
-        ("hands", ["--hands", "--colours", "sot"]),
-        ("textures", ["--method", "randocc"]),
+        ("objects", [], "reinhard", None),
+        ("objects", ["--colours", "mkl"], "mkl", None),
+        ("objects", ["--colours", "keep"], None, None),
+        ("hands", ["--hands", "--colours", "sot"], None, "masked"),
+        ("hands", ["--hands", "--preset", "published"], None, "published"),
+        ("set", [], None, "masked"),  # an image set of hands
+        ("textures", ["--method", "randocc"], None, None),
     ],
 )
-def test_every_face_is_occluded_at_its_size(folder, occluders, options):
-    result = run(folder, *options, occluders=occluders)
-    assert result.exit_code == 0, result.output
-    assert "4 occluded faces" in result.output
-    for name, shape in {"plain": (120, 100), "grey": (90, 131), "turned": (100, 140)}.items():
-        image, mask = (
-            read(folder / f"out/images/{name}.jpg"),
-            read(folder / f"out/masks/{name}.png"),
-        )
-        assert image.shape == (*shape, 3)
-        assert set(np.unique(mask)) == {0, 255}
-        record = json.loads((folder / f"out/records/{name}.json").read_text())
-        assert 0.05 <= record["covered_frac"] <= 0.5
-    assert not (folder / "out.partial").exists()
+def test_every_face_is_occluded_at_its_size_and_fitted_as_asked(
+    faces, run, occluders, options, harmonised, transferred
+):
+    write_hands(faces / "set")
+    assert "4 occluded faces" in run(*options, occluders=occluders)
+    for name, shape in FACES.items():
+        assert read(faces / f"out/images/{name}.jpg").shape == (*shape, 3)
+        assert set(np.unique(read(faces / f"out/masks/{name}.png"))) == {0, 255}
+        record = json.loads((faces / f"out/records/{name}.json").read_text())
+        assert transferred == "published" or 0.05 <= record["covered_frac"] <= 0.5
+        assert (record["harmonisation"] and record["harmonisation"]["method"]) == harmonised
+        assert (record["colour_transfer"] and record["colour_transfer"]["mode"]) == transferred
+    if occluders == "set":
+        assert -15 <= record["placement"]["rotation_deg"] <= 15
+    assert not (faces / "out.partial").exists()
 
 
-def test_the_same_bytes_again_whatever_other_faces_there_are(folder):
-    assert run(folder, "--seed", "5").exit_code == 0
-    (folder / "faces/grey.png").unlink()
-    (folder / "masks/grey.png").unlink()
-    assert run(folder, "--seed", "5", out="again").exit_code == 0
+def test_the_same_bytes_again_whatever_other_faces_there_are(faces, run):
+    run("--seed", "5")
+    (faces / "faces/grey.png").unlink()
+    (faces / "masks/grey.png").unlink()
+    run("--seed", "5", out="again")
     for kind in ("images/plain.jpg", "masks/plain.png", "records/plain.json"):
-        assert (folder / "out" / kind).read_bytes() == (folder / "again" / kind).read_bytes()
+        assert (faces / "out" / kind).read_bytes() == (faces / "again" / kind).read_bytes()
 
 
-def test_exact_background_keeps_every_untouched_pixel(folder):
-    assert run(folder, "--exact-background").exit_code == 0
-    for name in ("plain.jpg", "grey.png"):
-        face = np.asarray(Image.open(folder / "faces" / name).convert("RGB"))
-        image = read(folder / f"out/images/{name.split('.')[0]}.png")
+def test_exact_backgrounds_and_samples_made_again_from_their_records(faces, run):
+    run("--exact-background")
+    (item,) = read_occluders(faces / "objects", "natocc", faces)
+    for name in ("plain.jpg", "grey.png", "deep.png"):
+        stem = name.split(".")[0]
+        face = decode_image((faces / "faces" / name).read_bytes(), "face")
+        image, label = read(faces / f"out/images/{stem}.png"), read(faces / f"out/masks/{stem}.png")
         same = (image == face).all(axis=2)
-        mask = read(folder / f"masks/{name.split('.')[0]}.png") > 0
-        occluded = mask & (read(folder / f"out/masks/{name.split('.')[0]}.png") == 0)
-        assert occluded.any()
-        assert same.mean() > 0.5
+        mask = read(faces / f"masks/{stem}.png") > 0
+        occluded = mask & (label == 0)
+        assert occluded.any() and same.mean() > 0.5
         ring = cv2.dilate(occluded.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
         assert same[mask & ~ring].all()
+        record = json.loads((faces / f"out/records/{stem}.json").read_text())
+        assert item.key == record["occluder"]
+        again, again_label = regenerate(face, mask.astype(np.uint8), item, record)
+        np.testing.assert_array_equal(again, image)
+        np.testing.assert_array_equal(again_label * 255, label)
 
 
-def test_a_sample_is_made_again_from_its_record_file_alone(folder):
-    assert run(folder, "--exact-background").exit_code == 0
-    record = json.loads((folder / "out/records/deep.json").read_text())
-    options = FolderOptions(
-        params=default_params("objects"),
-        class_ids=None,
-        occluder_masks=None,
-        hands=False,
-        lossless=True,
-    )
-    (item,) = read_occluders(folder / "objects", options, folder)
-    assert item.key == record["occluder"]
-    face = decode_image((folder / "faces/deep.png").read_bytes(), "face")
-    seg_map = decode_mask((folder / "masks/deep.png").read_bytes(), "mask")
-    seg_map = (seg_map > 0).astype(np.uint8)
-    image, label = regenerate(face, seg_map, item, record)
-    np.testing.assert_array_equal(image, read(folder / "out/images/deep.png"))
-    np.testing.assert_array_equal(label * 255, read(folder / "out/masks/deep.png"))
-
-
-def test_further_classes_are_kept(folder):
-    mask = read(folder / "masks/plain.png")
-    classes = np.where(mask > 0, 3, 9).astype(np.uint8)
+def test_further_classes_are_kept(folder, run):
+    image, seg_map = draw_face(0, (120, 100))
+    classes = np.where(seg_map > 0, 3, 9).astype(np.uint8)
     classes[60:][classes[60:] == 3] = 4
-    for name in ("grey", "deep", "turned"):
-        (folder / f"masks/{name}.png").unlink()
-        next((folder / "faces").glob(f"{name}.*")).unlink()
-    Image.fromarray(classes).save(folder / "masks/plain.png")
-    options = ["--keep-classes", "3,4", "--occluded-class", "77", "--exact-background"]
-    result = run(folder, *options)
-    assert result.exit_code == 0, result.output
+    save(image, folder / "faces/plain.png")
+    save(classes, folder / "masks/plain.png")
+    run("--keep-classes", "3,4", "--occluded-class", "77", "--exact-background")
     kept = read(folder / "out/masks/plain.png")
     assert set(np.unique(kept)) == {3, 4, 9, 77}
     np.testing.assert_array_equal(kept[kept != 77], classes[kept != 77])
 
 
-def test_images_with_masks_serve_as_occluders(folder):
+def test_images_with_masks_serve_as_occluders(faces, run):
     disc = straight_alpha(draw_disc(40))
     for name, content in (("photos", disc[..., :3]), ("cuts", (disc[..., 3] > 127) * 1)):
-        (folder / name).mkdir()
-        Image.fromarray(content.astype(np.uint8)).save(folder / name / "disc.png")
-    result = run(folder, "--occluder-masks", folder / "cuts", occluders="photos")
-    assert result.exit_code == 0, result.output
-    record = json.loads((folder / "out/records/plain.json").read_text())
-    assert record["occluder"] == "disc"
-    Image.new("L", (5, 5), 1).save(folder / "cuts/disc.png")
-    result = run(folder, "--occluder-masks", folder / "cuts", occluders="photos", out="other")
-    assert "disc.png must have the size of" in str(result.exception)
+        (faces / name).mkdir()
+        save(content.astype(np.uint8), faces / name / "disc.png")
+    options = ["--occluder-masks", faces / "cuts"]
+    run(*options, occluders="photos")
+    assert json.loads((faces / "out/records/plain.json").read_text())["occluder"] == "disc"
+    Image.new("L", (5, 5), 1).save(faces / "cuts/disc.png")
+    failed = run(*options, occluders="photos", out="other", status=1)
+    assert "disc.png must have the size of" in failed
 
 
-def test_image_sets_serve_as_occluders_and_hands_get_the_face_s_colours(folder):
-    write_hands(folder / "set")
-    result = run(folder, occluders="set")
-    assert result.exit_code == 0, result.output
-    record = json.loads((folder / "out/records/plain.json").read_text())
-    assert record["colour_transfer"]["mode"] == "masked"
-    assert -15 <= record["placement"]["rotation_deg"] <= 15
+def test_every_format_of_image_and_mask_is_read(folder, run):
+    """Each image with another kind of mask and another size; one call."""
+    drawn = {}
+    for number, (name, save_image) in enumerate(IMAGES.items()):
+        key = name.replace(".", "_")
+        image, seg_map = drawn[key] = draw_face(number, (90 + 3 * number, 131 - 4 * number))
+        save_image(image, folder / "faces" / f"{key}.{name.split('.')[1]}")
+        mask = list(MASKS.values())[number % len(MASKS)](seg_map)
+        mask.save(folder / "masks" / f"{key}.png")
+    printed = run("--exact-background", "--colours", "keep")
+    assert f"{len(IMAGES)} occluded faces" in printed
+    for key, (image, seg_map) in drawn.items():
+        occluded = read(folder / f"out/images/{key}.png").astype(int)
+        label = read(folder / f"out/masks/{key}.png")
+        assert occluded.shape == image.shape
+        assert not ((label == 255) & (seg_map == 0)).any()
+        kept = cv2.erode((label == 255).astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
+        assert kept.any(), key
+        if "grey" not in key:
+            assert np.abs(occluded - image)[kept].mean() < 20, key  # channels in order
 
 
-@pytest.mark.parametrize(
-    ("options", "method"),
-    [([], "reinhard"), (["--colours", "mkl"], "mkl"), (["--colours", "keep"], None)],
-)
-def test_objects_are_fitted_as_asked(folder, options, method):
-    assert run(folder, *options).exit_code == 0
-    record = json.loads((folder / "out/records/plain.json").read_text())
-    assert (record["harmonisation"] and record["harmonisation"]["method"]) == method
-    assert record["colour_transfer"] is None
+def test_every_kind_of_mask_means_the_same(folder, run):
+    image, seg_map = draw_face(1, (100, 90))
+    params = dataclasses.replace(default_params("objects"), keep_background=True)
+    disc = read_occluders(folder / "objects", "natocc", folder)
+    for kind, make_mask in MASKS.items():
+        key = kind.replace("/", "_").replace(" ", "_")
+        save(image, folder / f"faces/{key}.png")
+        make_mask(seg_map).save(folder / f"masks/{key}.png")
+    run("--exact-background")
+    for path in (folder / "out/masks").iterdir():
+        rng = sample_rng(path.stem, 1)
+        expected, label, _ = occlude(image, seg_map, disc, rng, params)
+        np.testing.assert_array_equal(read(path), label * 255)
+        np.testing.assert_array_equal(read(folder / "out/images" / path.name), expected)
 
 
-def test_the_published_settings_are_a_preset(folder):
-    assert run(folder, "--preset", "published", "--hands", occluders="hands").exit_code == 0
-    record = json.loads((folder / "out/records/plain.json").read_text())
-    assert record["colour_transfer"]["mode"] == "published"
+def test_an_occluder_of_one_pixel_and_a_face_that_fills_its_image(folder, run):
+    save(np.full((1, 1, 4), 255, np.uint8), folder / "objects/disc.png")
+    save(draw_face(1, (100, 90))[0], folder / "faces/a.png")
+    save(np.ones((100, 90), np.uint8), folder / "masks/a.png")
+    run()
+    assert 0.05 <= (read(folder / "out/masks/a.png") == 0).mean() <= 0.5
+
+
+MASK, DISC = "masks/plain.png", "objects/disc.png"
 
 
 @pytest.mark.parametrize(
     ("spoil", "options", "message"),
     [
         (lambda f: (f / "masks/grey.png").unlink(), [], "no mask for grey.png"),
+        (lambda f: (f / "faces/plain.jpg").write_bytes(b"no"), [], "plain.jpg"),
         (
-            lambda f: Image.fromarray(np.zeros((120, 100), np.uint8)).save(f / "masks/plain.png"),
+            lambda f: Image.new("F", (100, 120)).save(f / "faces/plain.jpg", format="TIFF"),
+            [],
+            "32-bit pixels have no",
+        ),
+        (
+            lambda f: Image.new("L", (100, 120)).save(f / MASK),
             [],
             "plain.jpg: the mask has no face pixel",
         ),
-        (lambda f: (f / "faces/plain.jpg").write_bytes(b"no"), [], "plain.jpg"),
-        (lambda f: Image.new("L", (5, 5), 1).save(f / "masks/plain.png"), [], "of the face's size"),
-        (lambda f: (f / "objects/disc.png").unlink(), [], "holds no image"),
+        (lambda f: Image.new("L", (5, 5), 1).save(f / MASK), [], "of the face's size"),
         (
-            lambda f: Image.new("RGBA", (5, 5)).save(f / "objects/disc.png"),
+            lambda f: save(np.arange(12000, dtype=np.uint8).reshape(120, 100), f / MASK),
             [],
-            "disc.png: covers no pixel",
+            "a face mask must hold 0/1, 0/255",
         ),
+        (lambda f: Image.new("RGB", (100, 120), (9, 0, 0)).save(f / MASK), [], "got colours"),
+        (lambda f: (f / MASK).write_bytes(b"\x89PNG"), [], f"{MASK}: not a readable"),
+        (lambda f: (f / DISC).unlink(), [], "holds no image"),
+        (lambda f: Image.new("RGBA", (5, 5)).save(f / DISC), [], "disc.png: covers no pixel"),
         (
-            lambda f: Image.new("RGB", (5, 5)).save(f / "objects/disc.png"),
+            lambda f: Image.new("RGB", (5, 5)).save(f / DISC),
             [],
             "disc.png: a cut-out must be a PNG with 8-bit RGBA",
         ),
@@ -205,11 +281,7 @@ def test_the_published_settings_are_a_preset(folder):
         (lambda f: None, ["--scale", "1", "0.5"], "scale_range must be"),
     ],
 )
-def test_bad_input_is_named_and_nothing_is_written(folder, spoil, options, message):
-    spoil(folder)
-    result = run(folder, *options)
-    assert result.exit_code == 1
-    assert isinstance(result.exception, ValueError)
-    assert message in str(result.exception)
-    assert not (folder / "out").exists()
-    assert not (folder / "out.partial").exists()
+def test_bad_input_is_named_and_nothing_is_written(faces, run, spoil, options, message):
+    spoil(faces)
+    assert message in run(*options, status=1)
+    assert not (faces / "out").exists() and not (faces / "out.partial").exists()

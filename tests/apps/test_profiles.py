@@ -6,13 +6,11 @@ from face_occlusion.apps.profiles import compose, switch
 
 @pytest.fixture
 def profiles(tmp_path):
-    folder = tmp_path / "profiles"
-    folder.mkdir()
-    (folder / "paper.yaml").write_text(
+    (tmp_path / "paper.yaml").write_text(
         "profile: paper\ntrain: {lr: 0.01, size: 512}  # Q33\nrow: &row {a: 1}\nuse: *row\n"
     )
-    (folder / "tiny.yaml").write_text("profile: tiny\ntrain: {size: 64}\n")
-    return folder
+    (tmp_path / "tiny.yaml").write_text("profile: tiny\ntrain: {size: 64}\n")
+    return tmp_path
 
 
 def load(text):
@@ -21,41 +19,33 @@ def load(text):
 
 def test_a_profile_changes_only_what_it_names(profiles):
     text = compose(profiles, "tiny")
-    assert load(text) == {
-        "profile": "tiny",
-        "train": {"lr": 0.01, "size": 64},
-        "row": {"a": 1},
-        "use": {"a": 1},
-    }
+    train = {"lr": 0.01, "size": 64}
+    assert load(text) == {"profile": "tiny", "train": train, "row": {"a": 1}, "use": {"a": 1}}
     assert "# Q33" in text
 
 
-def test_an_unknown_profile_names_the_known_ones(profiles):
+def test_unknown_profiles_and_keys_are_named(profiles):
     with pytest.raises(ValueError, match=r"no profile 'huge'.*paper, tiny"):
         compose(profiles, "huge")
-
-
-def test_a_profile_cannot_bring_a_new_key(profiles):
     (profiles / "tiny.yaml").write_text("train: {rate: 1}\n")
     with pytest.raises(ValueError, match=r"tiny.yaml: train.unknown key 'rate'; known: lr, size"):
         compose(profiles, "tiny")
 
 
-def test_switching_back_and_forth_restores_the_file(profiles, tmp_path):
-    target = tmp_path / "params.yaml"
-    assert switch(profiles, "paper", target)
+def test_the_command_switches_back_and_forth_and_keeps_what_was_edited(
+    profiles, tmp_path, monkeypatch, invoke
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here/profiles").symlink_to(profiles)
+    target = tmp_path / "here/params.yaml"
+    assert invoke("profile", "paper") == "params.yaml now holds the profile 'paper'\n"
     before = target.read_text()
-    assert switch(profiles, "tiny", target)
-    assert not switch(profiles, "tiny", target)
+    assert "now holds" in invoke("profile", "tiny")
+    assert "already held the profile 'tiny'" in invoke("profile", "tiny")
     assert switch(profiles, "paper", target)
     assert target.read_text() == before
-
-
-def test_hand_edited_parameters_are_not_lost(profiles, tmp_path):
-    target = tmp_path / "params.yaml"
-    switch(profiles, "paper", target)
-    target.write_text(target.read_text().replace("0.01", "0.02"))
-    with pytest.raises(ValueError, match="would lose your changes"):
-        switch(profiles, "tiny", target)
+    target.write_text(before.replace("0.01", "0.02"))
+    assert "would lose your changes" in invoke("profile", "tiny", status=1)
     assert load(target.read_text())["train"]["lr"] == 0.02
-    assert switch(profiles, "tiny", target, force=True)
+    assert "now holds" in invoke("profile", "tiny", "--force")

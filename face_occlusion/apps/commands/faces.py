@@ -81,8 +81,10 @@ def occlude(
     Example: face-occlusion occlude --faces photos --masks masks --occluders cutouts --out occluded
     """
     import dataclasses
+    import tempfile
 
-    from face_occlusion.apps.occluding import FolderOptions, holds_hands, occlude_folder
+    from face_occlusion.apps.folders import pair_files
+    from face_occlusion.apps.occluding import holds_hands, occlude_pairs, read_occluders
     from face_occlusion.generation.occlusion import ClassIds
     from face_occlusion.generation.presets import PRESETS, with_colours
 
@@ -98,15 +100,11 @@ def occlude(
     class_ids = None
     if keep_classes is not None:
         class_ids = ClassIds(_parse_ids(keep_classes), *_parse_ids(str(occluded_class)))
-    options = FolderOptions(
-        params=params,
-        class_ids=class_ids,
-        occluder_masks=occluder_masks,
-        hands=hands,
-        lossless=exact_background,
-    )
-    count = occlude_folder(faces, masks, occluders, out, options, workers)
-    typer.echo(f"{out}: {count} occluded faces")
+    pairs = pair_files(faces, masks)
+    with tempfile.TemporaryDirectory(prefix="face-occlusion-") as scratch:
+        source = read_occluders(occluders, method, Path(scratch), masks=occluder_masks, hands=hands)
+        occlude_pairs(pairs, source, out, params, class_ids, workers)
+    typer.echo(f"{out}: {len(pairs)} occluded faces")
 
 
 def _parse_ids(text: str) -> tuple[int, ...]:

@@ -1,10 +1,10 @@
 import csv
 import json
+import re
 
 import numpy as np
 import pytest
 
-from face_occlusion.apps import cli
 from face_occlusion.apps.auditing.audit import audit_masks
 from face_occlusion.apps.auditing.crossvalidation import AuditParams
 from face_occlusion.faces.correction import CorrectionsParams
@@ -28,15 +28,11 @@ def audited(tmp_path_factory):
     return image_set, out, findings
 
 
-def test_wrong_masks_come_first(audited):
-    _, _, findings = audited
+def test_page_and_table_are_ranked_wrong_masks_first_and_ask_no_network(audited):
+    image_set, out, findings = audited
     assert {int(finding.key) for finding in findings[: len(WRONG)]} == WRONG
     assert findings[2].score > 1.3 * findings[3].score
     assert findings[2].disputed_frac > 0.1 > findings[3].disputed_frac
-
-
-def test_page_and_table_are_ranked_and_ask_no_network(audited):
-    image_set, out, findings = audited
     rows = list(csv.DictReader((out / "audit.csv").open()))
     assert [row["key"] for row in rows] == [finding.key for finding in findings]
     assert sorted(row["key"] for row in rows) == sorted(image_set.keys)
@@ -45,8 +41,7 @@ def test_page_and_table_are_ranked_and_ask_no_network(audited):
     places = [page.index(f'id="{finding.key}"') for finding in findings[:5]]
     assert places == sorted(places) and f'id="{findings[5].key}"' not in page
     assert "<script" not in page and "http" not in page
-    linked = [text.split('"')[0] for text in page.split('src="')[1:]]
-    linked += [text.split('"')[0] for text in page.split('href="')[1:]]
+    linked = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert len(linked) == 15 and all((out / name).is_file() for name in linked)
 
 
@@ -98,27 +93,20 @@ def test_a_set_that_is_mostly_right_judges_itself(tmp_path):
         (["--reference", "gone"], "gone/index.json: no such file"),
     ],
 )
-def test_what_cannot_be_audited_is_one_line(tmp_path, monkeypatch, capsys, arguments, said):
+def test_what_cannot_be_audited_is_one_line(tmp_path, monkeypatch, invoke, arguments, said):
     monkeypatch.chdir(tmp_path)
     face_set(tmp_path / "faces", 4, set())
     (tmp_path / "used").mkdir()
     (tmp_path / "used/mine.txt").write_text("mine")
-    monkeypatch.setattr("sys.argv", ["face-occlusion", "audit", "faces", *arguments])
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    assert stopped.value.code == 1
-    (line,) = [text for text in capsys.readouterr().err.splitlines() if "ERROR" in text]
+    printed = invoke("audit", "faces", *arguments, status=1)
+    (line,) = [text for text in printed.splitlines() if "ERROR" in text]
     assert said in line
     assert not (tmp_path / "audit").exists() and (tmp_path / "used/mine.txt").exists()
 
 
-def test_the_command_writes_the_page(tmp_path, monkeypatch, capsys):
+def test_the_command_writes_the_page(tmp_path, monkeypatch, invoke):
     monkeypatch.chdir(tmp_path)
     face_set(tmp_path / "faces", 4, set())
-    asked = ["audit", "faces", "--iterations", "2", "--folds", "2", "--num", "3"]
-    monkeypatch.setattr("sys.argv", ["face-occlusion", *asked])
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    assert stopped.value.code == 0
-    assert "audit/index.html: 3 of 4 masks" in capsys.readouterr().out
+    options = ["--iterations", 2, "--folds", 2, "--num", 3]
+    assert "audit/index.html: 3 of 4 masks" in invoke("audit", "faces", *options)
     assert (tmp_path / "audit/index.html").is_file()
