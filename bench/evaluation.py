@@ -134,13 +134,13 @@ def network_alone(one: Task) -> Callable[[], object]:
         shapes = [image.shape[:2] for image in images]
         first = next(iter(one.networks.values()))
         augmented = (False, True) if one.params.tta else (False,)
-        batches.append((shapes, [first.see(images, tta=tta) for tta in augmented]))
+        batches.append((shapes, [first.preprocess(images, tta=tta) for tta in augmented]))
 
     def step() -> None:
         for shapes, views in batches:
-            for seen in views:
+            for prepared in views:
                 for network in one.networks.values():
-                    network.probabilities(seen, shapes)
+                    network.probabilities(prepared, shapes)
 
     return step
 

@@ -1,8 +1,9 @@
-"""Margins of scores and of differences: a paired bootstrap over images, and Holm's correction.
+"""Confidence intervals of scores and of their differences, and Holm's correction.
 
-A resample is a row of weights, how often it drew each image. Two runs scored on one benchmark
-share the rows, so that their difference is paired: a hard image is hard for both. Where a cell has
-several seeds, each resample draws among them as well, for each cell on its own.
+The bootstrap draws images with replacement; a resample is a row of weights that says how often it
+drew each image. Runs scored on one benchmark share these rows, so that their difference is paired:
+an image that is hard for one is hard for the other. Where a cell of the table has several seeds,
+each resample draws among them as well, for each cell independently.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ class Estimate:
     error: float  # the bootstrap's standard error
     num_images: int
     num_seeds: int = 1
-    freedom: float | None = None  # of the t distribution; None: num_images - 1
+    freedom: float | None = None  # degrees of the t distribution; None: num_images - 1
 
     def p_value(self, threshold: float = 0.0) -> float:
         """Return the two-sided p-value of a true value of `threshold`; NaN without an interval.
 
-        A t test with the bootstrap's standard error: the share of resamples beyond the threshold
-        cannot fall below 1 / num_resamples, which no correction for 100 tests survives. Never
-        below a sign test's 2 / 2^n either: n images that agree are no proof, however closely
-        they do.
+        A t test with the bootstrap's standard error, because the share of resamples beyond the
+        threshold cannot fall below 1 / num_resamples: too large to be significant after a
+        correction for 100 tests. At least a sign test's 2 / 2^n, so that n images that agree
+        closely prove no more than that they agree.
         """
         if np.isnan(self.error):
             return float("nan")
@@ -66,14 +67,15 @@ class Resampled:
 
     @property
     def mean(self) -> np.ndarray:
-        """(B,) the score of each resample of the images, seeds as they are."""
+        """(B,) the score of each resample of the images, averaged over the seeds as they are."""
         return self.resamples.mean(axis=0)
 
     def drawn(self, rng: np.random.Generator) -> np.ndarray:
         """Resample the seeds too: (B,), the second level of a hierarchical bootstrap.
 
-        A mean of S draws spreads by sqrt((S - 1) / S) less than the truth; its distance from the
-        mean of all is stretched by the inverse (Rao & Wu 1988). One seed says nothing of seeds.
+        The mean of S resampled seeds varies too little, by the factor sqrt((S - 1) / S); its
+        distance from the mean of all seeds is scaled by the inverse (Rao & Wu 1988). A single seed
+        is not resampled.
         """
         num_seeds, num_resamples = self.resamples.shape
         if num_seeds == 1:
@@ -83,7 +85,7 @@ class Resampled:
         return self.mean + np.sqrt(num_seeds / (num_seeds - 1)) * (drawn - self.mean)
 
     def seed_variance(self) -> float:
-        """Variance of the score that the choice of seeds gives; 0 for one seed: not known."""
+        """Variance of the score from the choice of seeds; 0 for one seed, where it is unknown."""
         return float(self.values.var(ddof=1) / len(self.values)) if len(self.values) > 1 else 0.0
 
 
@@ -124,18 +126,12 @@ def estimate(
         The estimate; its bounds and error are NaN for fewer than 2 images.
     """
     resampled = resampled[~np.isnan(resampled)]
-    low = high = error = float("nan")
+    numbers = (float("nan"),) * 3
     if num_images > 1 and len(resampled):
         few, tail = _widening(num_images, confidence)
-        low, high = np.quantile(resampled, [tail, 1 - tail])
-        error = few * resampled.std()
-    return Estimate(
-        value=float(value),
-        low=float(low),
-        high=float(high),
-        error=float(error),
-        num_images=num_images,
-    )
+        numbers = (*np.quantile(resampled, [tail, 1 - tail]), few * resampled.std())
+    low, high, error = map(float, numbers)
+    return Estimate(value=float(value), low=low, high=high, error=error, num_images=num_images)
 
 
 @cache
@@ -144,31 +140,6 @@ def _widening(num_images: int, confidence: float) -> tuple[float, float]:
     few = float(np.sqrt(num_images / (num_images - 1)))
     tail = stats.norm.cdf(few * stats.t.ppf((1 - confidence) / 2, num_images - 1))
     return few, float(tail)
-
-
-def estimate_cell(
-    cell: Resampled, num_images: int, confidence: float, rng: np.random.Generator
-) -> Estimate:
-    """Estimate a cell's score: over images, and over seeds where it has several.
-
-    Args:
-        cell: The score with its resamples.
-        num_images: Images behind it.
-        confidence: Coverage, in (0, 1).
-        rng: Draws the seeds; unused for one seed.
-    """
-    return estimate_sum([(1.0, cell)], num_images, confidence, rng)
-
-
-def estimate_difference(
-    first: Resampled,
-    second: Resampled,
-    num_images: int,
-    confidence: float,
-    rng: np.random.Generator,
-) -> Estimate:
-    """Estimate first less second: paired over images, seeds drawn for each; as `estimate_cell`."""
-    return estimate_sum([(1.0, first), (-1.0, second)], num_images, confidence, rng)
 
 
 def estimate_sum(
@@ -180,42 +151,35 @@ def estimate_sum(
     """Estimate a weighted sum of cells that share their resamples of the images.
 
     Args:
-        terms: (weight, cell): (1, a), (-1, b) for a difference, (1 / M, ...) for a mean.
+        terms: (weight, cell): one for a score, (1, a), (-1, b) for a difference.
         num_images: Images behind the cells.
         confidence: Coverage, in (0, 1).
         rng: Draws the seeds; unused where no cell has several.
 
     Returns:
-        The estimate. With several seeds its interval is a t interval on the bootstrap's standard
-        error, its freedom put together from those of images and seeds.
+        The estimate. With several seeds, a t interval on the bootstrap's standard error, its
+        degrees of freedom combined from those of the images and of the seeds.
     """
     value = sum(weight * cell.value for weight, cell in terms)
     num_seeds = min(len(cell.values) for _, cell in terms)
     seeds = [(weight**2 * cell.seed_variance(), len(cell.values) - 1) for weight, cell in terms]
-    over_images = np.sum([weight * cell.mean for weight, cell in terms], axis=0)
+    mean = np.sum([weight * cell.mean for weight, cell in terms], axis=0)
+    over_images = estimate(value, mean, num_images, confidence)
     if not any(variance for variance, _ in seeds):
-        margin = estimate(value, over_images, num_images, confidence)
-        return replace(margin, num_seeds=num_seeds)
+        return replace(over_images, num_seeds=num_seeds)
     drawn = np.sum([weight * cell.drawn(rng) for weight, cell in terms], axis=0)
-    error = estimate(value, drawn, num_images, confidence).error
-    images = (estimate(value, over_images, num_images, confidence).error ** 2, num_images - 1)
-    freedom = _satterthwaite([images, *seeds])
-    half = float(stats.t.ppf((1 + confidence) / 2, freedom) * error)
-    return Estimate(
-        value=value,
-        low=value - half,
-        high=value + half,
-        error=error,
-        num_images=num_images,
-        num_seeds=num_seeds,
-        freedom=freedom,
+    over_both = estimate(value, drawn, num_images, confidence)
+    freedom = _satterthwaite([(over_images.error**2, num_images - 1), *seeds])
+    half = float(stats.t.ppf((1 + confidence) / 2, freedom) * over_both.error)
+    return replace(
+        over_both, low=value - half, high=value + half, num_seeds=num_seeds, freedom=freedom
     )
 
 
 def _satterthwaite(parts: Sequence[tuple[float, int]]) -> float:
     """Degrees of freedom of a sum of (variance, freedom) parts (Satterthwaite 1946).
 
-    Two seeds tell little of how seeds vary: an interval of three seeds' spread must be wide.
+    It makes the interval wide where few seeds say how much seeds vary.
     """
     whole = sum(variance for variance, _ in parts)
     return float(whole**2 / sum(part**2 / freedom for part, freedom in parts if part > 0))
@@ -228,7 +192,8 @@ def holm(p_values: np.ndarray) -> np.ndarray:
         p_values: (K,) in [0, 1].
 
     Returns:
-        (K,) adjusted, in the same order: below alpha means refused at family-wise level alpha.
+        (K,) adjusted, in the same order; a hypothesis with a value below alpha is rejected at the
+        family-wise level alpha.
     """
     p_values = np.asarray(p_values, dtype=float)
     adjusted = np.full_like(p_values, np.nan)

@@ -2,24 +2,55 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import cv2
 import numpy as np
 
-from face_occlusion.evaluation.boundary import boundary_counts
-from face_occlusion.evaluation.calibration import calibration_counts
-from face_occlusion.evaluation.metrics import confusion_counts
-from face_occlusion.evaluation.occluded import Regions
-from face_occlusion.evaluation.previews import encode_preview
-from face_occlusion.evaluation.reading import Sample
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.evaluation.metrics import calibration_counts, confusion_counts
+from face_occlusion.evaluation.regions import Regions, boundary_counts
 from face_occlusion.evaluation.scores import ImageFacts
-from face_occlusion.evaluation.skin_tone import ita_deg
+
+TONE_PX = 256  # the image's longer side when skin tone is measured
+LEAST_YELLOW = 1.0  # CIELAB b* below which a picture is grey or tinted and has no angle
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """An image of a benchmark, its mask, and what is recorded of it.
+
+    Attributes:
+        key: Its key in the image set.
+        name: Its name in errors.
+        image: (H, W, 3) uint8 RGB.
+        target: (H, W) uint8 seg_map.
+        occluder_kind: What covers the face, if that is known.
+    """
+
+    key: str
+    name: str
+    image: np.ndarray
+    target: np.ndarray
+    occluder_kind: str | None
+
+    @classmethod
+    def read(cls, image_set: ImageSet, key: str) -> Sample:
+        """Decode an image of a set and its mask."""
+        return cls(
+            key=key,
+            name=f"{image_set.folder}: {key}",
+            image=image_set.image(key),
+            target=image_set.seg_map(key),
+            occluder_kind=image_set.record(key).get("occluder_kind"),
+        )
 
 
 class Result(Protocol):
-    """A prediction on its way; `inference.Prediction` is one."""
+    """A prediction that may still be computed, such as `inference.Prediction`."""
 
     def numpy(self) -> np.ndarray:
         """Wait for it: (H, W) float32 probability of face."""
@@ -36,7 +67,7 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class Counted:
-    """What is kept of an image: its facts, and the tally of each view."""
+    """The result for one image: its facts, and the tally of each view."""
 
     facts: ImageFacts
     tallies: dict[str, Tally]
@@ -53,7 +84,15 @@ def count_sample(sample: Sample, results: Mapping[str, Result], preview_px: int)
     Raises:
         ValueError: If a prediction is not of the mask's size.
     """
-    facts, regions = measure(sample)
+    regions, face = Regions.of(sample.target), sample.target == 1
+    facts = ImageFacts(
+        key=sample.key,
+        occluder_kind=sample.occluder_kind,
+        size=(face.shape[0], face.shape[1]),
+        face_px=int(np.count_nonzero(face)),
+        occluded_px=int(np.count_nonzero(regions.occluded)),
+        ita_deg=ita_deg(sample.image, face),
+    )
     done: dict[int, Tally] = {}
     for number, result in enumerate(results.values()):
         if id(result) not in done:
@@ -62,22 +101,6 @@ def count_sample(sample: Sample, results: Mapping[str, Result], preview_px: int)
     return Counted(
         facts=facts, tallies={view: done[id(result)] for view, result in results.items()}
     )
-
-
-def measure(sample: Sample) -> tuple[ImageFacts, Regions]:
-    """Measure what does not depend on the prediction."""
-    target = sample.target
-    regions = Regions.of(target)
-    face = target == 1
-    facts = ImageFacts(
-        key=sample.key,
-        occluder_kind=sample.occluder_kind,
-        size=(target.shape[0], target.shape[1]),
-        face_px=int(np.count_nonzero(face)),
-        occluded_px=int(np.count_nonzero(regions.occluded)),
-        ita_deg=ita_deg(sample.image, face),
-    )
-    return facts, regions
 
 
 def _count(sample: Sample, regions: Regions, probability: np.ndarray, preview_px: int) -> Tally:
@@ -99,3 +122,58 @@ def _count(sample: Sample, regions: Regions, probability: np.ndarray, preview_px
         },
         preview=encode_preview(pred, preview_px) if preview_px else None,
     )
+
+
+def ita_deg(image: np.ndarray, face: np.ndarray) -> float | None:
+    """Measure the individual typology angle of the visible face pixels (Chardon et al. 1991).
+
+    arctan((L* - 50) / b*) of the median L* and b*, in CIELAB under D65 of the unchanged sRGB
+    values. Light, camera and make-up change it: it describes the pixels of a picture under their
+    lighting, and says nothing about who a person is.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; left unchanged.
+        face: (H, W) bool, True = visible face.
+
+    Returns:
+        Degrees in [-90, 90], larger is lighter; None without face pixels, or where the picture
+        has no yellow (median b* below 1: grey, or under coloured light).
+    """
+    inside = _reduced(face.astype(np.uint8) * 255, TONE_PX) == 255  # only face
+    if not inside.any():
+        return None
+    pixels = _reduced(image, TONE_PX)[inside][np.newaxis].astype(np.float32) / 255  # (1, N, 3)
+    channels = cv2.split(cv2.cvtColor(pixels, cv2.COLOR_RGB2Lab))  # L*, a*, b*
+    lightness, yellow = np.median(channels[0]), np.median(channels[2])
+    if yellow < LEAST_YELLOW:
+        return None
+    return float(np.degrees(np.arctan((lightness - 50) / yellow)))
+
+
+def _reduced(image: np.ndarray, longer_side_px: int) -> np.ndarray:
+    """Reduce an image to a longer side by averaging; a smaller one keeps its size."""
+    height, width = image.shape[:2]
+    scale = min(1.0, longer_side_px / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def encode_preview(pred: np.ndarray, longer_side_px: int) -> str:
+    """Reduce an (H, W) bool mask to a longer side, if larger; as 1-bit PNG in base64."""
+    share = _reduced(pred.astype(np.float32), longer_side_px)
+    reduced = np.where(share >= 0.5, 255, 0).astype(np.uint8)
+    done, data = cv2.imencode(
+        ".png", reduced, [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 9]
+    )
+    if not done:
+        raise ValueError(f"a mask of {reduced.shape} could not be encoded as PNG")
+    return base64.b64encode(data.tobytes()).decode("ascii")
+
+
+def decode_preview(text: str) -> np.ndarray:
+    """Decode `encode_preview`'s text to an (h, w) bool mask; ValueError if it is not a PNG."""
+    data = np.frombuffer(base64.b64decode(text), np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    if image is None:
+        raise ValueError("preview is not a PNG in base64")
+    return image > 127

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import logging
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.core.parallel import keep_freed_memory, one_opencv_thread
-from face_occlusion.evaluation.counting import Counted, Result, Tally, count_sample
-from face_occlusion.evaluation.inference import Segmenter, load_model
+from face_occlusion.core.parallel import keep_freed_memory, one_opencv_thread, prefetch
+from face_occlusion.evaluation.counting import Counted, Result, Sample, Tally, count_sample
+from face_occlusion.evaluation.inference import PreparedBatch, Segmenter, load_model
 from face_occlusion.evaluation.measures import ViewCounts
-from face_occlusion.evaluation.reading import Batch, read_batches
 from face_occlusion.evaluation.scores import BenchmarkScores, fingerprint
 from face_occlusion.networks.devices import check_device, explain_cuda_oom
 
@@ -36,7 +37,7 @@ class EvaluateParams:
     tta: bool  # score each checkpoint also with test-time augmentation
     device: str  # auto, cpu or cuda
     batch_size: int  # images that go through the network together
-    num_threads: int  # that decode, and as many that count, beside the network's
+    num_threads: int  # that decode, and as many more that count
     preview_px: int  # longer side of the masks kept in the score file; 0 keeps none
 
     def __post_init__(self) -> None:
@@ -56,27 +57,24 @@ class EvaluateParams:
             raise ValueError(f"preview_px must lie in [0, 1024]; got {self.preview_px}")
 
 
-class Network(Protocol):
-    """What evaluation asks of a trained model; `inference.Segmenter` is one."""
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Images that go through the network together.
 
-    def describe(self, *, tta: bool) -> dict[str, Any]:
-        """Say how images are seen."""
-        ...
+    Attributes:
+        samples: In the benchmark's order.
+        prepared: The network's input, without and (True) with test-time augmentation.
+    """
 
-    def see(self, images: Sequence[np.ndarray], *, tta: bool) -> Any:
-        """Prepare a batch of (H, W, 3) uint8 RGB images; called in a thread."""
-        ...
-
-    def launch_seen(self, seen: Any, shapes: Sequence[tuple[int, ...]]) -> Sequence[Result]:
-        """Start to predict what `see` prepared, for images of these (height, width)."""
-        ...
+    samples: list[Sample]
+    prepared: dict[bool, list[PreparedBatch]]
 
 
 def load_checkpoints(folder: Path, params: EvaluateParams) -> dict[str, Segmenter]:
-    """Load the checkpoints of a run that there are.
+    """Load the checkpoints that a run has.
 
-    A run without a benchmark to select on has no `best`; one selected at the last iteration has
-    the same weights twice, loaded once, and is predicted once.
+    A run without a benchmark to select on has no `best`. Where `best` is the last iteration, both
+    names share one network, so that it is loaded and applied only once.
 
     Args:
         folder: The run's folder.
@@ -86,7 +84,7 @@ def load_checkpoints(folder: Path, params: EvaluateParams) -> dict[str, Segmente
         The network by name of its checkpoint, in the order of `params.checkpoints`.
 
     Raises:
-        ValueError: If the folder is no run's, or there is no such device.
+        ValueError: If the folder does not hold a run, or there is no such device.
     """
     check_device(params.device, "evaluate.device")
     card = read_card(folder)
@@ -103,17 +101,13 @@ def load_checkpoints(folder: Path, params: EvaluateParams) -> dict[str, Segmente
 
 
 def read_card(folder: Path) -> dict[str, Any]:
-    """Read what a run says about its training.
-
-    Raises:
-        ValueError: If the folder is no run's.
-    """
+    """Read the record of a run's training; ValueError if the folder does not hold a run."""
     missing = "no such file; a run's folder is written by the train stage"
     return read_json(folder / "card.json", missing)
 
 
 def evaluate_run(
-    networks: Mapping[str, Network],
+    networks: Mapping[str, Segmenter],
     benchmarks: Mapping[str, Path],
     params: EvaluateParams,
 ) -> dict[str, BenchmarkScores]:
@@ -142,30 +136,30 @@ def evaluate_run(
 
 
 def evaluate_benchmark(
-    networks: Mapping[str, Network],
+    networks: Mapping[str, Segmenter],
     image_set: ImageSet,
     params: EvaluateParams,
     progress: tqdm | None = None,
 ) -> BenchmarkScores:
     """Score the checkpoints of a run on one benchmark; arguments as `evaluate_run`.
 
-    The calling thread does nothing but feed the network: images are decoded and resized ahead of
-    it, measured and their predictions counted behind it, in threads.
+    The calling thread only feeds the network. Other threads decode and resize images ahead of it,
+    and measure them and count their predictions after it.
     """
     mark = fingerprint(image_set.folder)
     if image_set.absent is not None:
         return BenchmarkScores(fingerprint=mark, absent=image_set.absent)
     views = _views(networks, params)
-    first = next(iter(networks.values()))  # the checkpoints of a run see images alike
-    see = {augmented: partial(first.see, tta=augmented) for _, augmented in views.values()}
+    first = next(iter(networks.values()))  # the checkpoints of a run have the same input
+    augmentations = {augmented for _, augmented in views.values()}
     keep_freed_memory()
     counted: list[Counted] = []
     with ThreadPoolExecutor(params.num_threads) as counters, one_opencv_thread():
         pending: deque[Future[Counted]] = deque()
-        for batch in read_batches(image_set, params.batch_size, params.num_threads, see):
+        for batch in read_batches(image_set, first, augmentations, params):
             while len(pending) > 2 * params.batch_size:  # bounds what waits in memory
                 counted.append(pending.popleft().result())
-            results = launch(views, batch)
+            results = predict_views(views, batch)
             for place, sample in enumerate(batch.samples):
                 mine = {view: found[place] for view, found in results.items()}
                 pending.append(counters.submit(count_sample, sample, mine, params.preview_px))
@@ -182,8 +176,8 @@ def evaluate_benchmark(
 
 
 def _views(
-    networks: Mapping[str, Network], params: EvaluateParams
-) -> dict[str, tuple[Network, bool]]:
+    networks: Mapping[str, Segmenter], params: EvaluateParams
+) -> dict[str, tuple[Segmenter, bool]]:
     """Name what is scored: the network and whether with augmentation; the headline first."""
     return {
         f"{name}{'_tta' * augmented}": (network, augmented)
@@ -192,15 +186,48 @@ def _views(
     }
 
 
-def launch(views: Mapping[str, tuple[Network, bool]], batch: Batch) -> dict[str, Sequence[Result]]:
-    """Start to predict a batch for every view; the same network is asked once."""
+def read_batches(
+    image_set: ImageSet,
+    network: Segmenter,
+    augmentations: Collection[bool],
+    params: EvaluateParams,
+) -> Iterator[Batch]:
+    """Yield the images in order, in batches that threads decode and prepare ahead of the consumer.
+
+    Args:
+        image_set: The benchmark.
+        network: Prepares the images.
+        augmentations: Whether to prepare them without, with, or both without and with test-time
+            augmentation.
+        params: Give the size of a batch and the number of threads that decode.
+    """
+
+    def prepare(samples: list[Sample]) -> Batch:
+        images = [sample.image for sample in samples]
+        prepared = {tta: network.preprocess(images, tta=tta) for tta in augmentations}
+        return Batch(samples=samples, prepared=prepared)
+
+    size, threads = params.batch_size, params.num_threads
+    read = partial(Sample.read, image_set)
+    with contextlib.closing(
+        prefetch(read, image_set.keys, threads=threads, ahead=size + threads)
+    ) as samples:
+        groups = iter(lambda: list(itertools.islice(samples, size)), [])
+        with contextlib.closing(prefetch(prepare, groups, threads=1, ahead=2)) as batches:
+            yield from batches
+
+
+def predict_views(
+    views: Mapping[str, tuple[Segmenter, bool]], batch: Batch
+) -> dict[str, Sequence[Result]]:
+    """Start to predict a batch for every view; a network that several views share runs once."""
     shapes = [sample.target.shape for sample in batch.samples]
     asked: dict[tuple[int, bool], Sequence[Result]] = {}
     found = {}
     for view, (network, augmented) in views.items():
         source = (id(network), augmented)
         if source not in asked:
-            asked[source] = network.launch_seen(batch.seen[augmented], shapes)
+            asked[source] = network.predict_async(batch.prepared[augmented], shapes)
         found[view] = asked[source]
     return found
 

@@ -27,13 +27,13 @@ Size = TypeVar("Size", bound=tuple[int, ...])  # (height, width)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
-    """Images of a batch as the network is shown them, all of one size.
+class PreparedBatch:
+    """Images of a batch resized to one input size of the network.
 
     Attributes:
         pixels: (N, h, w, 3) uint8 RGB, on the network's device.
-        numbers: Which images of the batch they are.
-        mirrored: Whether their mirror images are seen too.
+        numbers: Positions of these images in the batch.
+        mirrored: Whether to predict their mirror images as well.
     """
 
     pixels: Tensor
@@ -41,15 +41,15 @@ class Seen:
     mirrored: bool
 
 
-class Copy:
-    """Results of a batch on their way to the host, or there already.
+class HostCopy:
+    """An asynchronous copy of a batch's results to the host.
 
-    A GPU's are copied into pinned memory as soon as they are computed, by a stream of their own:
-    neither the copy nor whoever waits for it holds up the next batch.
+    Results of a GPU are copied into pinned memory as soon as they are computed, on a stream of
+    their own: neither the copy nor a thread that waits for it delays the next batch.
 
     Args:
         results: On the network's device.
-        stream: The GPU's stream that copies; None on the CPU.
+        stream: The stream of the GPU to copy on; None on the CPU, where nothing is copied.
     """
 
     def __init__(self, results: Tensor, stream: torch.cuda.Stream | None) -> None:
@@ -63,7 +63,7 @@ class Copy:
         with torch.cuda.stream(stream):
             self._results.copy_(results, non_blocking=True)
             self._done.record()
-        results.record_stream(stream)  # its memory is not given away before
+        results.record_stream(stream)  # keeps the memory until the copy is done
 
     def wait(self) -> Tensor:
         """Wait for the results and return them, on the CPU."""
@@ -74,32 +74,32 @@ class Copy:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The probabilities of one image, perhaps still being computed on a GPU.
+    """The probabilities of one image, which a GPU may still be computing.
 
     Attributes:
         copy: (N, H, W) float32, of images of one size.
-        place: Which of them.
+        index: Which of the N images it is.
     """
 
-    copy: Copy
-    place: int
+    copy: HostCopy
+    index: int
 
     def numpy(self) -> np.ndarray:
         """Wait for the probabilities and return them, (H, W) float32."""
-        return self.copy.wait()[self.place].numpy()
+        return self.copy.wait()[self.index].numpy()
 
 
 class Segmenter:
-    """A network that tells face from everything else.
+    """A network that segments the visible face.
 
-    An image is seen whole, resized so that its longer side is the input size of the training;
-    its aspect is kept (MMSegmentation's `keep_ratio`), so that an aligned square face is seen as
-    in training and a photograph is not squashed. Logits are resized back bilinearly, in two steps
-    as MMSegmentation does: to the size seen, then to the image's own.
+    An image is predicted whole, resized so that its longer side is the input size of the training
+    and its aspect ratio stays (MMSegmentation's `keep_ratio`): an aligned square face is resized as
+    in training, and a photograph is not distorted. Logits are resized back bilinearly in two steps,
+    as in MMSegmentation: to the input size, then to the image's own size.
 
     Args:
         model: The network.
-        input_px: Longer side of what it sees.
+        input_px: Longer side of its input.
         device: Where it computes.
     """
 
@@ -113,16 +113,16 @@ class Segmenter:
         self._copier = None
         if device.type == "cuda":
             self._copier = torch.cuda.Stream(device)
-            if device.index in (None, torch.cuda.current_device()):  # another's is not recorded
+            if device.index in (None, torch.cuda.current_device()):  # graphs are of this one
                 self._log_odds = Replay(self._compute_log_odds)
 
     def describe(self, *, tta: bool) -> dict[str, object]:
-        """Say how images are seen, for score files."""
-        seen = f"whole, longer side {self.input_px} px, aspect kept; no tiles"
+        """Describe for score files how images are predicted."""
+        image = f"whole, longer side {self.input_px} px, aspect kept; no tiles"
         augmented = f"mean of {2 * len(TTA_SCALES)} views: scales {list(TTA_SCALES)}, each mirrored"
         return {
             "input_px": self.input_px,
-            "image": seen,
+            "image": image,
             "scored_at": "the image's own size; log-odds resized bilinearly",
             "tta": augmented if tta else None,
         }
@@ -143,76 +143,60 @@ class Segmenter:
         return self.predict_batch([image], tta=tta)[0]
 
     def predict_batch(self, images: Sequence[np.ndarray], *, tta: bool = False) -> list[np.ndarray]:
-        """Predict several images of any sizes at once; same results as one by one.
-
-        Args:
-            images: Each (H, W, 3) uint8 RGB.
-            tta: As for `predict`.
-
-        Returns:
-            Per image (H, W) float32 in [0, 1].
-        """
-        return [prediction.numpy() for prediction in self.launch(images, tta=tta)]
-
-    def launch(self, images: Sequence[np.ndarray], *, tta: bool = False) -> list[Prediction]:
-        """Start to predict a batch; a GPU computes on while its results are fetched elsewhere.
-
-        Args:
-            images: Each (H, W, 3) uint8 RGB.
-            tta: As for `predict`.
-
-        Returns:
-            Per image what becomes its (H, W) float32 probabilities.
-        """
+        """Predict (H, W, 3) uint8 RGB images of any sizes at once, each as `predict` does."""
         for image in images:
             _check_image(image)
-        return self.launch_seen(self.see(images, tta=tta), [image.shape[:2] for image in images])
+        prepared = self.preprocess(images, tta=tta)
+        predictions = self.predict_async(prepared, [image.shape[:2] for image in images])
+        return [prediction.numpy() for prediction in predictions]
 
-    def see(self, images: Sequence[np.ndarray], *, tta: bool = False) -> list[Seen]:
-        """Resize a batch to what the network is shown, images of one size together."""
-        seen = []
+    def preprocess(self, images: Sequence[np.ndarray], *, tta: bool = False) -> list[PreparedBatch]:
+        """Resize a batch to the network's input, one result for each input size and scale."""
+        prepared = []
         for scale in TTA_SCALES if tta else (1.0,):
-            sizes = [self._seen_size(image, scale) for image in images]
+            sizes = [self._input_size(image, scale) for image in images]
             for size, numbers in _numbers_by(sizes).items():
                 stack = np.stack([resize_image(images[number], size) for number in numbers])
                 pixels = torch.from_numpy(stack)
                 if self.device.type == "cuda":
                     pixels = pixels.pin_memory().to(self.device, non_blocking=True)
-                seen.append(Seen(pixels=pixels, numbers=numbers, mirrored=tta))
-        return seen
+                prepared.append(PreparedBatch(pixels=pixels, numbers=numbers, mirrored=tta))
+        return prepared
 
-    def launch_seen(
-        self, seen: Sequence[Seen], shapes: Sequence[tuple[int, ...]]
+    def predict_async(
+        self, prepared: Sequence[PreparedBatch], shapes: Sequence[tuple[int, ...]]
     ) -> list[Prediction]:
-        """Start to predict what `see` made of a batch, for images of these (height, width)."""
+        """Start to predict a batch without waiting for the GPU; arguments as `probabilities`."""
         predictions = {}
-        for numbers, probability in self.probabilities(seen, shapes):
-            copy = Copy(probability, self._copier)
-            for place, number in enumerate(numbers):
-                predictions[number] = Prediction(copy=copy, place=place)
+        for numbers, probability in self.probabilities(prepared, shapes):
+            copy = HostCopy(probability, self._copier)
+            for index, number in enumerate(numbers):
+                predictions[number] = Prediction(copy=copy, index=index)
         return [predictions[number] for number in range(len(shapes))]
 
     def probabilities(
-        self, seen: Sequence[Seen], shapes: Sequence[tuple[int, ...]]
+        self, prepared: Sequence[PreparedBatch], shapes: Sequence[tuple[int, ...]]
     ) -> list[tuple[list[int], Tensor]]:
-        """Compute what `launch_seen` returns.
+        """Compute the probabilities of a batch on the network's device.
 
         Args:
-            seen: What `see` made of a batch.
+            prepared: The batch from `preprocess`.
             shapes: (height, width) of each image.
 
         Returns:
-            For each (H, W) among the shapes which images have it, and their (N, H, W) float32
-            probabilities of face on the network's device.
+            For each (H, W) among the shapes, the positions of its images in the batch and their
+            (N, H, W) float32 probabilities of face.
         """
         by_shape = _numbers_by(shapes)
         totals = {
             shape: torch.zeros((len(numbers), *shape), device=self.device)
             for shape, numbers in by_shape.items()
         }
-        num_views = sum(1 + part.mirrored for part in seen if 0 in part.numbers)  # of each image
+        num_views = sum(
+            1 + part.mirrored for part in prepared if 0 in part.numbers
+        )  # of each image
         with torch.inference_mode():
-            for part in seen:
+            for part in prepared:
                 views = [self._log_odds(part.pixels)]
                 if part.mirrored:
                     views.append(self._log_odds(part.pixels.flip(2)).flip(-1))
@@ -227,7 +211,7 @@ class Segmenter:
         logits = self.model(inputs).float()
         return log_odds(functional.interpolate(logits, size=inputs.shape[2:], mode="bilinear"))
 
-    def _seen_size(self, image: np.ndarray, scale: float) -> tuple[int, int]:
+    def _input_size(self, image: np.ndarray, scale: float) -> tuple[int, int]:
         longer = max(image.shape[:2])
         height, width = (
             max(LEAST_PX, round(side * self.input_px * scale / longer)) for side in image.shape[:2]
@@ -241,10 +225,10 @@ def load_model(folder: Path, device: torch.device | str = "cpu", which: str = "l
     Args:
         folder: A run's folder, with `config.json` and `last.pth`.
         device: Where to compute; `auto` takes a GPU if there is one.
-        which: `last`, the headline (Q34), or `best`, selected on RealOcc.
+        which: `last`, which the tables report, or `best`, selected on RealOcc.
 
     Raises:
-        ValueError: If a file is missing or is not what its name says.
+        ValueError: If a file is missing, damaged or belongs to another network.
     """
     if which not in ("last", "best"):
         raise ValueError(f"which must be last or best; got {which!r}")
@@ -264,7 +248,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu", which: str = "l
 
 
 def _numbers_by(sizes: Sequence[Size]) -> dict[Size, list[int]]:
-    """List by size which images have it."""
+    """Return the positions of the images of each size."""
     numbers = defaultdict(list)
     for number, size in enumerate(sizes):
         numbers[size].append(number)
@@ -272,7 +256,7 @@ def _numbers_by(sizes: Sequence[Size]) -> dict[Size, list[int]]:
 
 
 def _taken(maps: Tensor, places: list[int]) -> Tensor:
-    """Take some of (N, h, w) maps; a list as index would have a GPU wait for its copy."""
+    """Take some of (N, h, w) maps; with a list as index, the host would wait for the GPU."""
     return maps if len(places) == len(maps) else torch.stack([maps[place] for place in places])
 
 

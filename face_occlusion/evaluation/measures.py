@@ -1,4 +1,4 @@
-"""Every score that is reported, each as one function of counts: of a set, or of its resamples."""
+"""Every reported score, as one function of the counts of a benchmark or of its resamples."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import Literal
 import numpy as np
 
 from face_occlusion.evaluation import metrics
-from face_occlusion.evaluation.boundary import boundary_iou
-from face_occlusion.evaluation.calibration import expected_calibration_error
+from face_occlusion.evaluation.regions import boundary_iou
 
 
 @dataclass(frozen=True, kw_only=True)
 class ViewCounts:
-    """What one checkpoint predicted on one benchmark, as counts per image."""
+    """Counts per image of what one checkpoint predicted on one benchmark."""
 
     counts: np.ndarray  # (N, 4) int64 [tn, fp, fn, tp]
     boundary: np.ndarray  # (N, 2) int64 [intersection, union]
@@ -37,7 +36,7 @@ Score = Callable[[np.ndarray], np.ndarray]  # counts (..., K) -> (...)
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """A score: which counts it reads, how images are put together, what it makes of them.
+    """A score: which counts it reads, how it combines images, and its formula.
 
     Attributes:
         key: Its name in score files and tables.
@@ -55,7 +54,7 @@ class Measure:
     score: Score
 
     def table(self, view: ViewCounts) -> np.ndarray:
-        """Return the counts that are read, (N, K) float64."""
+        """Return the counts that the score reads, (N, K) float64."""
         table = np.asarray(getattr(view, self.field), dtype=float)
         return table.reshape(len(table), -1)
 
@@ -64,15 +63,7 @@ class Measure:
         return self.score(self.table(view))
 
     def resampled(self, view: ViewCounts, weights: np.ndarray) -> np.ndarray:
-        """Score resamples of the images.
-
-        Args:
-            view: Of N images.
-            weights: (B, N), how often each resample drew each image.
-
-        Returns:
-            (B,) float64; NaN where a resample holds nothing to score.
-        """
+        """Score resamples by (B, N) weights of the images: (B,) float64, NaN where undefined."""
         if self.over == "pixels":
             return self.score(weights @ self.table(view))
         return averaged(self.per_image(view), weights)
@@ -83,53 +74,38 @@ class Measure:
 
 
 def averaged(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean of per-image values in each resample, leaving images of NaN out.
-
-    Args:
-        values: (N,) one value per image.
-        weights: (B, N), how often each resample drew each image.
-
-    Returns:
-        (B,) float64; NaN where a resample holds no image with a value.
-    """
+    """Average (N,) values in each resample of (B, N) weights, leaving images of NaN out: (B,)."""
     present = ~np.isnan(values)
     return metrics.ratio(weights @ np.where(present, values, 0), weights @ present)
 
 
-def _background_iou(counts: np.ndarray) -> np.ndarray:
-    return metrics.iou_per_class(counts)[..., 0]
-
-
-def _face_iou(counts: np.ndarray) -> np.ndarray:
-    return metrics.iou_per_class(counts)[..., 1]
-
-
-def _precision(counts: np.ndarray) -> np.ndarray:
-    return metrics.precision_recall(counts)[0]
-
-
-def _recall(counts: np.ndarray) -> np.ndarray:
-    return metrics.precision_recall(counts)[1]
-
-
-def _background_dice(counts: np.ndarray) -> np.ndarray:
-    return metrics.dice_per_class(counts)[..., 0]
-
-
-def _face_dice(counts: np.ndarray) -> np.ndarray:
-    return metrics.dice_per_class(counts)[..., 1]
+def _of_class(score: Score, index: int) -> Score:
+    """Return the score of one class, of a function that scores each."""
+    return lambda counts: score(counts)[..., index]
 
 
 _ALL: tuple[tuple[str, str, Field, Over, Score], ...] = (
     ("miou", "mIoU", "counts", "pixels", metrics.mean_iou),
-    ("iou_background", "IoU of background", "counts", "pixels", _background_iou),
-    ("iou_face", "IoU of face", "counts", "pixels", _face_iou),
+    (
+        "iou_background",
+        "IoU of background",
+        "counts",
+        "pixels",
+        _of_class(metrics.iou_per_class, 0),
+    ),
+    ("iou_face", "IoU of face", "counts", "pixels", _of_class(metrics.iou_per_class, 1)),
     ("miou_per_image", "mIoU, mean over images", "counts", "images", metrics.mean_iou),
-    ("dice_background", "Dice (F1) of background", "counts", "pixels", _background_dice),
-    ("dice_face", "Dice (F1) of face", "counts", "pixels", _face_dice),
+    (
+        "dice_background",
+        "Dice (F1) of background",
+        "counts",
+        "pixels",
+        _of_class(metrics.dice_per_class, 0),
+    ),
+    ("dice_face", "Dice (F1) of face", "counts", "pixels", _of_class(metrics.dice_per_class, 1)),
     ("mdice", "Dice (F1), mean of classes", "counts", "pixels", metrics.mean_dice),
-    ("precision_face", "Precision of face", "counts", "pixels", _precision),
-    ("recall_face", "Recall of face", "counts", "pixels", _recall),
+    ("precision_face", "Precision of face", "counts", "pixels", metrics.precision),
+    ("recall_face", "Recall of face", "counts", "pixels", metrics.recall),
     (
         "fwiou",
         "Frequency-weighted IoU (weighs background more, so hides the problem)",
@@ -139,11 +115,17 @@ _ALL: tuple[tuple[str, str, Field, Over, Score], ...] = (
     ),
     ("accuracy", "Pixel accuracy", "counts", "pixels", metrics.pixel_accuracy),
     ("boundary_iou", "Boundary IoU of face", "boundary", "images", boundary_iou),
-    ("iou_occluded", "IoU in the occluded region", "occluded", "pixels", _background_iou),
+    (
+        "iou_occluded",
+        "IoU in the occluded region",
+        "occluded",
+        "pixels",
+        _of_class(metrics.iou_per_class, 0),
+    ),
     ("miou_border", "mIoU in its border band", "border", "pixels", metrics.mean_iou),
-    ("ece", "Calibration error", "calibration", "pixels", expected_calibration_error),
+    ("ece", "Calibration error", "calibration", "pixels", metrics.expected_calibration_error),
 )
-MEASURES: dict[str, Measure] = {
+MEASURES = {
     key: Measure(key=key, title=title, field=field, over=over, score=score)
     for key, title, field, over, score in _ALL
 }

@@ -7,12 +7,16 @@ Classes: 0 background, 1 face; pixels of value 255 in the target are not counted
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from face_occlusion.core.classes import IGNORED
 
 CLASSES = ("background", "face")
 COUNT_NAMES = ("tn", "fp", "fn", "tp")
+NUM_BINS = 10  # of predicted probability, for the calibration
+_STEPS = 1000  # fine steps within a bin: a probability counts as 5e-5 more or less, at most
+_CENTRES = ((np.arange(NUM_BINS * _STEPS) + 0.5) / (NUM_BINS * _STEPS)).reshape(NUM_BINS, _STEPS)
 
 
 def confusion_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -82,7 +86,7 @@ def iou_per_class(counts: np.ndarray) -> np.ndarray:
 
 
 def mean_iou(counts: np.ndarray) -> np.ndarray:
-    """Mean IoU over the classes that occur (Q38), of counts (..., 4); float64 in [0, 1].
+    """Mean IoU over the classes that occur, of counts (..., 4); float64 in [0, 1].
 
     On counts summed over a benchmark this is the headline: pooled over pixels, as in
     MMSegmentation, so that an image of 18 megapixels weighs 18 times one of 1 megapixel.
@@ -109,10 +113,16 @@ def mean_dice(counts: np.ndarray) -> np.ndarray:
     return _mean_of_present(dice_per_class(counts))
 
 
-def precision_recall(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Precision and recall of the face class, each (...) float64; NaN where undefined."""
-    _, fp, fn, tp = np.moveaxis(np.asarray(counts), -1, 0)
-    return ratio(tp, tp + fp), ratio(tp, tp + fn)
+def precision(counts: np.ndarray) -> np.ndarray:
+    """Precision of the face class, TP / (TP + FP), of counts (..., 4); NaN where undefined."""
+    counts = np.asarray(counts)
+    return ratio(counts[..., 3], counts[..., 1] + counts[..., 3])
+
+
+def recall(counts: np.ndarray) -> np.ndarray:
+    """Recall of the face class, TP / (TP + FN), of counts (..., 4); NaN where undefined."""
+    counts = np.asarray(counts)
+    return ratio(counts[..., 3], counts[..., 2] + counts[..., 3])
 
 
 def frequency_weighted_iou(counts: np.ndarray) -> np.ndarray:
@@ -134,3 +144,41 @@ def pixel_accuracy(counts: np.ndarray) -> np.ndarray:
     """Share of the counted pixels that are right, of counts (..., 4); NaN without pixels."""
     confusion = confusion_matrix(counts)
     return ratio(np.trace(confusion, axis1=-2, axis2=-1), np.sum(counts, axis=-1))
+
+
+def calibration_counts(probability: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Count the pixels of one image by predicted probability of face.
+
+    One fine histogram of whole numbers: ten times as fast as sums in 10 bins.
+
+    Args:
+        probability: (H, W) float32 in [0, 1].
+        target: (H, W) uint8 seg_map: 0 background, 1 face, 255 not counted.
+
+    Returns:
+        (NUM_BINS, 3) float64: pixels in the bin, sum of their probabilities to three decimals (so
+        that files stay small), face pixels.
+    """
+    num = NUM_BINS * _STEPS
+    place = np.minimum(probability * num, num - 1).astype(np.uint16)
+    place += (target == 1) * np.uint16(num)
+    place += (target == IGNORED) * np.uint16(2 * num)
+    counts = cv2.calcHist([place], [0], None, [3 * num], [0, 3 * num]).astype(float)
+    background, faces = counts.reshape(3, NUM_BINS, _STEPS)[:2]  # the third is not counted
+    counted = background + faces
+    probabilities = (counted * _CENTRES).sum(axis=1).round(3)
+    return np.stack([counted.sum(axis=1), probabilities, faces.sum(axis=1)], axis=1)
+
+
+def expected_calibration_error(counts: np.ndarray) -> np.ndarray:
+    """Mean gap between probability and share of face, weighted by pixels (Naeini et al. 2015).
+
+    Args:
+        counts: (..., 3 * NUM_BINS) of `calibration_counts`, flat, summed over images.
+
+    Returns:
+        (...) float64 in [0, 1]; NaN without pixels.
+    """
+    bins = np.reshape(np.asarray(counts, dtype=float), (*np.shape(counts)[:-1], NUM_BINS, 3))
+    pixels, probability, faces = np.moveaxis(bins, -1, 0)  # each (..., NUM_BINS)
+    return ratio(np.abs(probability - faces).sum(axis=-1), pixels.sum(axis=-1))

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 from face_occlusion.core.files import atomic_write, file_sha256, read_json
-from face_occlusion.evaluation.calibration import NUM_BINS
 from face_occlusion.evaluation.measures import ViewCounts, summarise
+from face_occlusion.evaluation.metrics import NUM_BINS
 
 FORMAT = "face-occlusion scores"
 VERSION = 2
@@ -36,14 +36,14 @@ COLUMNS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ImageFacts:
-    """What an image is, whoever predicts it."""
+    """What is measured of an image itself, the same for every network."""
 
     key: str
     occluder_kind: str | None
     size: tuple[int, int]  # (height, width)
     face_px: int
-    occluded_px: int  # of `occluded.occluded_region`, an estimate
-    ita_deg: float | None  # of `skin_tone.ita_deg`
+    occluded_px: int  # of `regions.occluded_region`, an estimate
+    ita_deg: float | None  # of `counting.ita_deg`
 
     @property
     def covered_frac(self) -> float | None:
@@ -57,7 +57,7 @@ _FACTS = [item.name for item in fields(ImageFacts)]
 
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkScores:
-    """One run on one benchmark; `absent` says why there are no images, if there are none."""
+    """One run on one benchmark; `absent` gives the reason if the benchmark has no images."""
 
     fingerprint: str
     absent: str | None = None
@@ -81,16 +81,12 @@ class RunScores:
     combination: str
     seed: int
     headline: str
-    inference: dict[str, Any]  # how images were seen: `Segmenter.describe`
+    inference: dict[str, Any]  # how images were predicted: `Segmenter.describe`
     benchmarks: dict[str, BenchmarkScores]
 
 
 def fingerprint(folder: Path) -> str:
-    """Return the sha256 of an image set's index.json, in hex.
-
-    Raises:
-        ValueError: If the folder has no index.
-    """
+    """Return the sha256 of an image set's index.json, in hex; ValueError if there is none."""
     path = folder / "index.json"
     if not path.is_file():
         raise ValueError(f"{folder}: no index.json; it is not an image set")
@@ -98,9 +94,8 @@ def fingerprint(folder: Path) -> str:
 
 
 def write_scores(path: Path, scores: RunScores) -> None:
-    """Write a score file, aside first and then renamed; the same scores give the same bytes."""
-    head = {"format": FORMAT, "version": VERSION}
-    head |= {key: getattr(scores, key) for key in HEAD}
+    """Write a score file atomically; the same scores give the same bytes."""
+    head = {"format": FORMAT, "version": VERSION, **{key: getattr(scores, key) for key in HEAD}}
     lines = [f" {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     benchmarks = ",\n".join(
         f"  {json.dumps(name)}: {_benchmark_text(part)}" for name, part in scores.benchmarks.items()
@@ -133,10 +128,16 @@ def read_scores(
     for name, part in raw["benchmarks"].items():
         try:
             benchmarks[name] = _parse_benchmark(part, raw["headline"])
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"{path}: benchmark '{name}': {_reason(error)}") from error
-        if benchmarks_folder is not None:
-            _check_fingerprint(path, name, benchmarks[name], benchmarks_folder / name)
+        except KeyError as error:
+            raise ValueError(f"{path}: benchmark '{name}': missing key {error}") from error
+        except (AttributeError, TypeError, ValueError) as error:
+            raise ValueError(f"{path}: benchmark '{name}': {error}") from error
+        scored = benchmarks[name].fingerprint
+        if benchmarks_folder and (now := fingerprint(benchmarks_folder / name)) != scored:
+            raise ValueError(
+                f"{path}: benchmark '{name}' changed since it was scored: its index.json has "
+                f"sha256 {now[:12]}, scored was {scored[:12]}; score the run again"
+            )
     return RunScores(**{key: raw[key] for key in HEAD}, benchmarks=benchmarks)
 
 
@@ -156,26 +157,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     return raw
 
 
-def _check_fingerprint(path: Path, name: str, scored: BenchmarkScores, folder: Path) -> None:
-    if (now := fingerprint(folder)) != scored.fingerprint:
-        raise ValueError(
-            f"{path}: benchmark '{name}' changed since it was scored: its index.json has sha256 "
-            f"{now[:12]}, scored was {scored.fingerprint[:12]}; score the run again"
-        )
-
-
-def _reason(error: Exception) -> str:
-    return f"missing key {error}" if isinstance(error, KeyError) else str(error)
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
 def _benchmark_text(part: BenchmarkScores) -> str:
     """Encode one benchmark with one image per line."""
     summaries = {
-        view: {key: _number(value) for key, value in summarise(counts).items()}
+        view: {
+            key: None if math.isnan(value) else value for key, value in summarise(counts).items()
+        }
         for view, counts in part.views.items()
     }
     head = {
@@ -212,28 +199,20 @@ def _parse_benchmark(raw: Mapping[str, Any], headline: str) -> BenchmarkScores:
     views = {}
     for view, stored in raw["scores"].items():
         views[view] = ViewCounts(
-            **{
-                name: _columns(name, [row[view][name] for row in rows], shape)
-                for name, shape in COLUMNS.items()
-            }
+            **{name: _column(name, [row[view][name] for row in rows]) for name in COLUMNS}
         )
         _check_agrees(view, stored, summarise(views[view]))
+    facts = [{name: row[name] for name in _FACTS} for row in rows]
     return BenchmarkScores(
         fingerprint=raw["fingerprint"],
-        images=[_parse_facts(row) for row in rows],
+        images=[ImageFacts(**fact | {"size": tuple(fact["size"])}) for fact in facts],
         views=views,
         previews=[row.get("preview") for row in rows],
     )
 
 
-def _parse_facts(row: Mapping[str, Any]) -> ImageFacts:
-    facts: dict[str, Any] = {name: row[name] for name in _FACTS}
-    facts["size"] = tuple(facts["size"])
-    return ImageFacts(**facts)
-
-
 def _check_agrees(view: str, stored: Mapping[str, float | None], again: dict[str, float]) -> None:
-    """Refuse a file whose scores are not those of its counts: it was cut or edited."""
+    """Refuse a file whose scores do not follow from its counts: it was truncated or edited."""
     if set(stored) != set(again):
         raise ValueError(f"scores.{view} must be {sorted(again)}; got {sorted(stored)}")
     for key, value in again.items():
@@ -244,8 +223,9 @@ def _check_agrees(view: str, stored: Mapping[str, float | None], again: dict[str
             raise ValueError(f"scores.{view}.{key} is {number}, but its counts give {value}")
 
 
-def _columns(name: str, rows: list[Any], shape: tuple[int, ...]) -> np.ndarray:
-    """Return one view's counts, (N, *shape)."""
+def _column(name: str, rows: list[Any]) -> np.ndarray:
+    """Return one field of `ViewCounts`, one row per image."""
+    shape = COLUMNS[name]
     kind = float if name == "calibration" else np.int64
     table = np.asarray(rows, dtype=kind).reshape(len(rows), -1)
     if len(rows) and table.shape[1:] != shape:

@@ -16,8 +16,6 @@ import numpy as np
 from face_occlusion.evaluation.bootstrap import (
     Estimate,
     Resampled,
-    estimate_cell,
-    estimate_difference,
     estimate_sum,
     resample_weights,
 )
@@ -179,8 +177,9 @@ class Grid:
                 values=cells[0].values - cells[1].values,
                 resamples=cells[0].resamples - cells[1].resamples,
             )
-            return estimate_cell(gap, num_images, self.params.confidence, rng)
-        return estimate_difference(*cells, num_images, self.params.confidence, rng)
+            return estimate_sum([(1, gap)], num_images, self.params.confidence, rng)
+        terms = list(zip((1, -1), cells, strict=True))
+        return estimate_sum(terms, num_images, self.params.confidence, rng)
 
     def estimate(self, key: CellKey, measure: str, view: str | None = None) -> Estimate | None:
         """Estimate any measure of a cell, as a fraction; None for an empty cell.
@@ -193,8 +192,8 @@ class Grid:
         parts = self.parts(key)
         if not parts:
             return None
-        return estimate_cell(
-            self.resampled(key, measure, view),
+        return estimate_sum(
+            [(1, self.resampled(key, measure, view))],
             self.num_images(key, measure, view),
             self.params.confidence,
             self.rng("/".join(key)),

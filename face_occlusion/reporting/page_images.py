@@ -13,7 +13,7 @@ import numpy as np
 
 from face_occlusion.core.images import decode_image
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.evaluation.previews import encode_preview
+from face_occlusion.evaluation.counting import encode_preview
 from face_occlusion.overlap.findings import Overlap
 from face_occlusion.reporting.catalogue import FigureEntry
 from face_occlusion.reporting.cells import CellKey

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation import metrics
-from face_occlusion.evaluation.previews import decode_preview
+from face_occlusion.evaluation.counting import decode_preview
 from face_occlusion.evaluation.scores import BenchmarkScores
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.figures import ERROR_LEGEND, TILE_PX, Colour, Tile, picture_grid

@@ -7,8 +7,7 @@ from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.bootstrap import (
     Resampled,
     estimate,
-    estimate_cell,
-    estimate_difference,
+    estimate_sum,
     holm,
     resample_weights,
 )
@@ -43,8 +42,8 @@ def test_interval_of_a_score_covers_the_truth_as_often_as_it_says(num_images):
         weights = resample_weights(num_images, 400, rng)
         resampled = metrics.mean_iou(weights @ counts)
         value = float(metrics.mean_iou(counts.sum(axis=0)))
-        margin = estimate(value, resampled, num_images, 0.9)
-        covered += margin.low <= truth <= margin.high
+        interval = estimate(value, resampled, num_images, 0.9)
+        covered += interval.low <= truth <= interval.high
     assert 0.85 <= covered / 400 <= 0.96  # 90 % nominal
 
 
@@ -59,10 +58,10 @@ def test_interval_of_a_paired_difference_covers_and_is_narrower_than_unpaired():
         weights = resample_weights(40, 300, rng)
         resampled = [metrics.mean_iou(weights @ counts) for counts in (first, second)]
         values = [float(metrics.mean_iou(counts.sum(axis=0))) for counts in (first, second)]
-        margin = estimate(values[0] - values[1], resampled[0] - resampled[1], 40, 0.9)
-        covered += margin.low <= 0 <= margin.high
-        false_alarms += margin.p_value() < 0.1
-        paired.append(margin.high - margin.low)
+        interval = estimate(values[0] - values[1], resampled[0] - resampled[1], 40, 0.9)
+        covered += interval.low <= 0 <= interval.high
+        false_alarms += interval.p_value() < 0.1
+        paired.append(interval.high - interval.low)
         unpaired.append(np.ptp(np.quantile(resampled[0], [0.05, 0.95])))
     assert 0.85 <= covered / 300 <= 0.96
     assert 0.04 <= false_alarms / 300 <= 0.16
@@ -88,9 +87,9 @@ def test_interval_over_seeds_and_images_covers_as_often_as_it_says(num_seeds):
     for _ in range(500):
         weights = resample_weights(30, 200, rng)
         _, cell = draw_seeds(rng, num_seeds, 30, 0.05, weights)
-        margin = estimate_cell(cell, 30, 0.9, rng)
-        assert margin.num_seeds == num_seeds
-        covered += margin.low <= 0 <= margin.high
+        interval = estimate_sum([(1, cell)], 30, 0.9, rng)
+        assert interval.num_seeds == num_seeds
+        covered += interval.low <= 0 <= interval.high
         alone = estimate(cell.value, cell.mean, 30, 0.9)
         over_images_alone += alone.low <= 0 <= alone.high
     assert 0.84 <= covered / 500 <= 0.96  # 90 % nominal; two seeds fall a little short
@@ -104,9 +103,9 @@ def test_difference_over_seeds_covers_and_raises_few_false_alarms():
         weights = resample_weights(30, 200, rng)
         images, first = draw_seeds(rng, 3, 30, 0.05, weights, base=0.02)
         second = seeds_on(rng, images, 3, 0.05, weights)
-        margin = estimate_difference(first, second, 30, 0.9, rng)
-        covered += margin.low <= 0.02 <= margin.high
-        alarms += margin.p_value(0.02) < 0.1
+        interval = estimate_sum([(1, first), (-1, second)], 30, 0.9, rng)
+        covered += interval.low <= 0.02 <= interval.high
+        alarms += interval.p_value(0.02) < 0.1
     assert 0.86 <= covered / 400 <= 0.96
     assert 0.04 <= alarms / 400 <= 0.14
 
@@ -125,12 +124,12 @@ def test_one_seed_gives_the_interval_over_images():
     rng = np.random.default_rng(70)
     weights = resample_weights(20, 300, rng)
     _, cell = draw_seeds(rng, 1, 20, 0.05, weights)
-    assert estimate_cell(cell, 20, 0.9, rng) == estimate(cell.value, cell.mean, 20, 0.9)
+    assert estimate_sum([(1, cell)], 20, 0.9, rng) == estimate(cell.value, cell.mean, 20, 0.9)
 
 
 def test_estimate_of_one_image_has_no_interval():
-    margin = estimate(0.5, np.full(100, 0.5), 1)
-    assert np.isnan([margin.low, margin.high, margin.error, margin.p_value()]).all()
+    interval = estimate(0.5, np.full(100, 0.5), 1)
+    assert np.isnan([interval.low, interval.high, interval.error, interval.p_value()]).all()
 
 
 def test_p_value_of_identical_runs_is_one_and_of_a_constant_gap_a_sign_tests():

@@ -8,9 +8,9 @@ import torch
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.evaluation import evaluate
+from face_occlusion.evaluation.counting import decode_preview
 from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run, load_checkpoints
 from face_occlusion.evaluation.metrics import confusion_counts
-from face_occlusion.evaluation.previews import decode_preview, encode_preview
 from tests.evaluation.test_counting import Ready
 
 PARAMS = EvaluateParams(
@@ -34,15 +34,15 @@ class BrightIsFace:
     def describe(self, *, tta):
         return {"tta": tta}
 
-    def see(self, images, *, tta):
+    def preprocess(self, images, *, tta):
         return [(image, tta) for image in images]
 
-    def launch_seen(self, seen, shapes):
-        self.batches.append((len(seen), seen[0][1]))
-        assert [image.shape[:2] for image, _ in seen] == list(shapes)
+    def predict_async(self, prepared, shapes):
+        self.batches.append((len(prepared), prepared[0][1]))
+        assert [image.shape[:2] for image, _ in prepared] == list(shapes)
         return [
             Ready((image[..., 0] > self.threshold + 40 * tta).astype(np.float32))
-            for image, tta in seen
+            for image, tta in prepared
         ]
 
 
@@ -115,8 +115,8 @@ def test_an_absent_benchmark_keeps_its_reason(tmp_path):
 
 def test_a_prediction_of_another_size_names_the_image(realocc):
     class Wrong(BrightIsFace):
-        def launch_seen(self, seen, shapes):
-            return [Ready(np.zeros((3, 3), np.float32)) for _ in seen]
+        def predict_async(self, prepared, shapes):
+            return [Ready(np.zeros((3, 3), np.float32)) for _ in prepared]
 
     with pytest.raises(ValueError, match="00: mask is"):
         evaluate_run({"last": Wrong(9)}, {"realocc": realocc.folder}, PARAMS)
@@ -124,7 +124,7 @@ def test_a_prediction_of_another_size_names_the_image(realocc):
 
 def test_a_gpu_with_too_little_memory_names_the_key(realocc):
     class Large(BrightIsFace):
-        def launch_seen(self, seen, shapes):
+        def predict_async(self, prepared, shapes):
             raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB. GPU 0 has a total of 1 GiB")
 
     message = r"ran out \(Tried to allocate 2.00 GiB\).*lower evaluate.batch_size .* it is 3"
@@ -139,13 +139,6 @@ def test_previews_are_reduced_masks_of_the_headline(realocc):
     none = dataclasses.replace(PARAMS, preview_px=0)
     scores = evaluate_run({"last": BrightIsFace(100)}, {"realocc": realocc.folder}, none)
     assert scores["realocc"].previews == [None] * 7
-
-
-def test_preview_keeps_small_masks_exactly_and_refuses_other_text():
-    mask = np.random.default_rng(1).random((13, 29)) > 0.5
-    np.testing.assert_array_equal(decode_preview(encode_preview(mask, 64)), mask)
-    with pytest.raises(ValueError, match="not a PNG"):
-        decode_preview("AAAA")
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,11 @@ def test_recorded_predictions_are_those_of_the_first_calls(run: Path, tta):
     segmenter = load_model(run, "cuda")
     first = [segmenter.predict(image, tta=tta) for image in images]
     rounds = [
-        [segmenter.launch([image], tta=tta)[0] for image in images] for _ in range(2 * FIRST_CALLS)
+        [
+            segmenter.predict_async(segmenter.preprocess([image], tta=tta), [image.shape[:2]])[0]
+            for image in images
+        ]
+        for _ in range(2 * FIRST_CALLS)
     ]
     for later in rounds:
         for prediction, want in zip(later, first, strict=True):

@@ -3,8 +3,8 @@ import pytest
 
 from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.bootstrap import resample_weights
-from face_occlusion.evaluation.calibration import NUM_BINS
 from face_occlusion.evaluation.measures import MEASURES, ViewCounts, averaged, summarise
+from face_occlusion.evaluation.metrics import NUM_BINS
 
 
 @pytest.fixture

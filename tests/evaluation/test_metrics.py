@@ -63,9 +63,8 @@ def test_scores_equal_mmseg_iou_metric(pairs):
     np.testing.assert_allclose(metrics.iou_per_class(counts), expected["IoU"], atol=1e-6)
     np.testing.assert_allclose(metrics.dice_per_class(counts), expected["Dice"], atol=1e-6)
     np.testing.assert_allclose(metrics.pixel_accuracy(counts), expected["aAcc"], atol=1e-6)
-    precision, recall = metrics.precision_recall(counts)
-    np.testing.assert_allclose(precision, expected["Precision"][1], atol=1e-6)
-    np.testing.assert_allclose(recall, expected["Recall"][1], atol=1e-6)
+    np.testing.assert_allclose(metrics.precision(counts), expected["Precision"][1], atol=1e-6)
+    np.testing.assert_allclose(metrics.recall(counts), expected["Recall"][1], atol=1e-6)
     known = expected["IoU"][~np.isnan(expected["IoU"])]
     if len(known):
         np.testing.assert_allclose(metrics.mean_iou(counts), known.mean(), atol=1e-6)
@@ -100,3 +99,48 @@ def test_scores_take_any_leading_shape():
     for score in (metrics.mean_iou, metrics.frequency_weighted_iou, metrics.pixel_accuracy):
         assert score(counts).shape == (3, 2)
         assert score(counts)[1, 1] == score(counts[1, 1])
+
+
+def error_of(probability, target):
+    return float(
+        metrics.expected_calibration_error(metrics.calibration_counts(probability, target).ravel())
+    )
+
+
+def test_counts_equal_a_slow_loop_over_the_bins():
+    rng = np.random.default_rng(9)
+    probability = rng.beta(0.2, 0.3, (211, 307)).astype(np.float32)  # mostly near 0 and 1
+    target = rng.choice(np.array([0, 1, 255], np.uint8), (211, 307))
+    counts = metrics.calibration_counts(probability, target)
+    for number in range(metrics.NUM_BINS):
+        low, high = number / metrics.NUM_BINS, (number + 1) / metrics.NUM_BINS
+        inside = (probability >= low) & ((probability < high) | (number == metrics.NUM_BINS - 1))
+        inside &= target != 255
+        assert counts[number, 0] == pytest.approx(inside.sum(), abs=1)  # a float on an edge
+        total = probability[inside].sum(dtype=float)
+        assert counts[number, 1] == pytest.approx(total, abs=1 + 5e-5 * inside.sum())
+        assert counts[number, 2] == pytest.approx((inside & (target == 1)).sum(), abs=1)
+    assert counts[:, 0].sum() == (target != 255).sum()
+
+
+def test_bins_hold_pixels_probabilities_and_faces():
+    probability = np.array([[0.0, 0.05, 0.95], [1.0, 0.5, 0.7]], np.float32)
+    target = np.array([[0, 1, 1], [1, 255, 0]], np.uint8)
+    counts = metrics.calibration_counts(probability, target)
+    assert counts.shape == (metrics.NUM_BINS, 3)
+    np.testing.assert_allclose(counts[0], [2, 0.05, 1], atol=1e-3)
+    np.testing.assert_allclose(counts[9], [2, 1.95, 2], atol=1e-3)
+    assert counts[5].tolist() == [0, 0, 0]  # the ignored pixel
+
+
+def test_error_is_zero_for_honest_probabilities_and_large_for_overconfident_ones():
+    rng = np.random.default_rng(3)
+    probability = rng.random((400, 500)).astype(np.float32)
+    target = (rng.random((400, 500)) < probability).astype(np.uint8)
+    assert error_of(probability, target) < 0.01
+    overconfident = np.where(probability > 0.5, 0.99, 0.01).astype(np.float32)
+    assert error_of(overconfident, target) == pytest.approx(0.24, abs=0.02)
+
+
+def test_error_without_pixels_is_nan():
+    assert np.isnan(metrics.expected_calibration_error(np.zeros(3 * metrics.NUM_BINS)))

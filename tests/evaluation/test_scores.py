@@ -4,8 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from face_occlusion.evaluation.calibration import NUM_BINS
 from face_occlusion.evaluation.measures import ViewCounts, summarise
+from face_occlusion.evaluation.metrics import NUM_BINS
 from face_occlusion.evaluation.scores import (
     BenchmarkScores,
     ImageFacts,

@@ -112,11 +112,11 @@ class Drawn:
     def describe(self, *, tta: bool) -> dict[str, object]:
         return {"input_px": 48, "tta": tta}
 
-    def see(self, images: Sequence[np.ndarray], *, tta: bool) -> Sequence[np.ndarray]:
+    def preprocess(self, images: Sequence[np.ndarray], *, tta: bool) -> Sequence[np.ndarray]:
         return images
 
-    def launch_seen(self, seen: Sequence[np.ndarray], shapes: object) -> list[Ready]:
-        return [Ready(self.predict(image)) for image in seen]
+    def predict_async(self, prepared: Sequence[np.ndarray], shapes: object) -> list[Ready]:
+        return [Ready(self.predict(image)) for image in prepared]
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """Make up an (H, W) float32 prediction."""

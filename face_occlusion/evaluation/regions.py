@@ -1,0 +1,166 @@
+"""Regions of a mask that are scored on their own: its outline, and where the face is occluded.
+
+Boundary IoU says how well the outline of the face is met (Cheng et al., CVPR 2021). The occluded
+region is estimated from the mask, because no benchmark stores its occluders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from face_occlusion.core.classes import IGNORED
+from face_occlusion.evaluation.metrics import ratio
+
+DILATION_FRAC = 0.02  # width of the band / diagonal of the image: the paper's choice for LVIS
+LEAST_PART_FRAC = 0.01  # parts of the face smaller than this share of it do not stretch the hull
+SLIVER_FRAC = 0.04  # a gap narrower than this share of the hull's size is no occluder
+
+
+def band_width_px(height: int, width: int, dilation_frac: float = DILATION_FRAC) -> int:
+    """Width of the boundary band in pixels, at least 1."""
+    return max(1, round(dilation_frac * float(np.hypot(height, width))))
+
+
+def bounding_window(mask: np.ndarray, padding_px: int = 0) -> tuple[slice, slice]:
+    """Return the rows and columns that hold an (H, W) bool mask, padded; empty without a mask."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if not width:
+        return slice(0), slice(0)
+    top, left = max(0, y - padding_px), max(0, x - padding_px)
+    return slice(top, y + height + padding_px), slice(left, x + width + padding_px)
+
+
+def boundary_region(mask: np.ndarray, width_px: int) -> np.ndarray:
+    """Return the pixels of a mask that lie within `width_px` of its outline.
+
+    The mask minus its erosion by a (2 * width_px + 1) square. Outside the image counts as not
+    mask, so a face cut by the image's edge has its outline there, as in the authors' code.
+
+    Args:
+        mask: (H, W) bool; left unchanged.
+        width_px: Width of the band, at least 1.
+    """
+    region = np.zeros_like(mask)
+    window = bounding_window(mask)
+    part = np.ascontiguousarray(mask[window])
+    if part.size:
+        kernel = np.ones((2 * width_px + 1, 2 * width_px + 1), np.uint8)
+        inside = cv2.erode(
+            part.view(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(0,)
+        )
+        region[window] = part & (inside == 0)
+    return region
+
+
+def boundary_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Count intersection and union of the two boundary bands of the face class.
+
+    Pixels of value 255 in the target belong to neither mask.
+
+    Args:
+        pred: (H, W) bool, True = face.
+        target: (H, W) uint8 seg_map with 255 not counted.
+
+    Returns:
+        (2,) int64 [intersection, union].
+    """
+    width_px = band_width_px(*target.shape)
+    counted = target != IGNORED
+    pred_band = boundary_region(pred & counted, width_px)
+    target_band = boundary_region(target == 1, width_px)
+    both = np.count_nonzero(pred_band & target_band)
+    either = np.count_nonzero(pred_band) + np.count_nonzero(target_band) - both
+    return np.array([both, either], dtype=np.int64)
+
+
+def boundary_iou(counts: np.ndarray) -> np.ndarray:
+    """Boundary IoU of each image, of (..., 2) [intersection, union]; NaN without a boundary.
+
+    The score of a benchmark is its mean over images, as the paper's is over instances.
+    """
+    return ratio(counts[..., 0], counts[..., 1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regions:
+    """The estimated occluder of one image and its border with the visible face."""
+
+    occluded: np.ndarray  # (H, W) bool
+    border: np.ndarray  # (H, W) bool
+
+    @classmethod
+    def of(cls, target: np.ndarray) -> Regions:
+        """Estimate both from an (H, W) uint8 seg_map."""
+        occluded = occluded_region(target)
+        return cls(occluded=occluded, border=border_band(occluded, target))
+
+
+def occluded_region(target: np.ndarray) -> np.ndarray:
+    """Estimate which background pixels cover the face: those inside its convex hull.
+
+    These are the holes and notches of the mask. An unoccluded face is nearly convex, so gaps
+    narrower than 4 % of the hull's size (square root of its area) are left out. The estimate misses
+    an occluder that covers a whole side of the face, because the rest is convex, and it takes a
+    deep hairline for an occluder.
+
+    Args:
+        target: (H, W) uint8 seg_map: 0 background, 1 face, 255 not counted; left unchanged.
+
+    Returns:
+        (H, W) bool, no pixel of the face or not counted; all False without a face.
+    """
+    face = (target == 1).astype(np.uint8)
+    hull = _hull(face)
+    area = cv2.countNonZero(hull)
+    if not area:
+        return np.zeros(target.shape, bool)
+    side = max(1, round(SLIVER_FRAC * area**0.5)) | 1  # odd
+    opened = cv2.morphologyEx(
+        hull & (1 - face), cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
+    )
+    return opened.astype(bool) & (target != IGNORED)
+
+
+def _hull(face: np.ndarray) -> np.ndarray:
+    """Fill the convex hull of an (H, W) uint8 mask's larger parts; 1 inside."""
+    contours, _ = cv2.findContours(face, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    hull = np.zeros_like(face)
+    areas = [cv2.contourArea(contour) for contour in contours]
+    large = [
+        contour
+        for contour, area in zip(contours, areas, strict=True)
+        if area >= LEAST_PART_FRAC * sum(areas) and area > 0
+    ]
+    if large:
+        cv2.fillConvexPoly(hull, cv2.convexHull(np.concatenate(large)), (1,))
+    return hull
+
+
+def border_band(occluded: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the pixels near both an occluder and the face it covers.
+
+    Near: within boundary IoU's width, 2 % of the image's diagonal, in rows and columns.
+
+    Args:
+        occluded: (H, W) bool of `occluded_region`.
+        target: (H, W) uint8 seg_map.
+
+    Returns:
+        (H, W) bool without pixels that are not counted.
+    """
+    band = np.zeros(target.shape, bool)
+    width_px = band_width_px(*target.shape)
+    # The band reaches one width beyond the occluder, and the face near the band one more.
+    window = bounding_window(occluded, 2 * width_px)
+    labels = target[window]
+    if labels.size:
+        side = 2 * width_px + 1
+        kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
+        near_occluder = cv2.dilate(occluded[window].astype(np.uint8), kernel)
+        near_face = cv2.dilate((labels == 1).astype(np.uint8), kernel)
+        both = near_occluder.astype(bool) & near_face.astype(bool)
+        band[window] = both & (labels != IGNORED)
+    return band

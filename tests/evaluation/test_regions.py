@@ -1,0 +1,142 @@
+import cv2
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from face_occlusion.evaluation.regions import (
+    Regions,
+    band_width_px,
+    border_band,
+    boundary_counts,
+    boundary_iou,
+    boundary_region,
+    occluded_region,
+)
+
+SHAPE = (9, 11)
+FACE_SHAPE = (150, 190)  # H != W
+
+
+def slow_region(mask, width_px):
+    """Go through every pixel: in the mask, and a non-mask pixel or the edge within reach."""
+    height, width = mask.shape
+    region = np.zeros_like(mask)
+    for y in range(height):
+        for x in range(width):
+            if not mask[y, x]:
+                continue
+            for dy in range(-width_px, width_px + 1):
+                for dx in range(-width_px, width_px + 1):
+                    inside = 0 <= y + dy < height and 0 <= x + dx < width
+                    if not inside or not mask[y + dy, x + dx]:
+                        region[y, x] = True
+    return region
+
+
+@settings(max_examples=30)
+@given(arrays(bool, SHAPE), st.integers(1, 3))
+def test_region_equals_a_slow_reference(mask, width_px):
+    np.testing.assert_array_equal(boundary_region(mask, width_px), slow_region(mask, width_px))
+
+
+@settings(max_examples=30)
+@given(arrays(bool, SHAPE), arrays(np.uint8, SHAPE, elements=st.sampled_from([0, 1, 255])))
+def test_counts_equal_a_slow_reference(pred, target):
+    width_px = band_width_px(*SHAPE)
+    first = slow_region(pred & (target != 255), width_px)
+    second = slow_region(target == 1, width_px)
+    counts = boundary_counts(pred, target)
+    assert counts.tolist() == [(first & second).sum(), (first | second).sum()]
+
+
+def test_width_is_two_per_cent_of_the_diagonal_at_least_one():
+    assert band_width_px(300, 400) == 10
+    assert band_width_px(5, 5) == 1
+
+
+def test_a_shift_costs_more_at_the_boundary_than_inside():
+    target = np.zeros((200, 240), np.uint8)
+    target[40:160, 50:190] = 1
+    pred = np.roll(target == 1, 4, axis=1)
+    overlap = ((target == 1) & pred).sum() / ((target == 1) | pred).sum()
+    assert boundary_iou(boundary_counts(pred, target)) < overlap - 0.2
+
+
+def test_an_image_without_a_boundary_has_no_score():
+    np.testing.assert_array_equal(
+        boundary_iou(np.array([[1, 2], [0, 0], [3, 3]])), [0.5, np.nan, 1]
+    )
+
+
+def face_map():
+    target = np.zeros(FACE_SHAPE, np.uint8)
+    cv2.ellipse(target, (95, 75), (45, 62), 0, 0, 360, (1,), -1)
+    return target
+
+
+def test_holes_notches_and_a_hand_across_the_face_are_found_whole():
+    target = face_map()
+    target[60:80, 80:110] = 0  # a hole: glasses
+    target[100:118, 30:90] = 0  # a notch from the left: a hand
+    missing = (face_map() == 1) & (target == 0)
+    found = occluded_region(target)
+    assert (found & missing).sum() > 0.97 * missing.sum()
+    assert (found & ~missing).sum() < 0.05 * missing.sum()
+    target = face_map()
+    target[70:90] = 0  # between two parts of the face
+    crossed = (face_map() == 1) & (target == 0)
+    assert (occluded_region(target) & crossed).sum() > 0.95 * crossed.sum()
+
+
+def test_a_convex_rest_and_no_face_have_no_occluded_region():
+    speck = face_map()
+    speck[2:4, 2:4] = 1  # too small to stretch the hull
+    half = face_map()
+    half[90:] = 0  # the known limit: an occluder over a whole side is not seen
+    for target in (face_map(), np.zeros(FACE_SHAPE, np.uint8), speck, half):
+        assert not occluded_region(target).any()
+        assert not Regions.of(target).border.any()
+
+
+def test_pixels_that_are_not_counted_are_in_neither_region():
+    target = face_map()
+    target[60:80, 80:110] = 0
+    target[60:80, 80:95] = 255
+    regions = Regions.of(target)
+    assert regions.occluded.any() and regions.border.any()
+    assert not (regions.occluded & (target == 255)).any()
+    assert not (regions.border & (target == 255)).any()
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_estimate_is_background_inside_the_hull_whatever_the_mask(seed):
+    rng = np.random.default_rng(seed)
+    target = rng.choice(np.array([0, 1, 255], np.uint8), (6, 8))
+    target = cv2.resize(target, FACE_SHAPE[::-1], interpolation=cv2.INTER_NEAREST)
+    regions = Regions.of(target)
+    assert (target[regions.occluded] == 0).all()
+    rows, columns = np.nonzero(target == 1)
+    if regions.occluded.any():
+        found = np.nonzero(regions.occluded)
+        assert rows.min() <= found[0].min() and found[0].max() <= rows.max()
+        assert columns.min() <= found[1].min() and found[1].max() <= columns.max()
+
+
+def test_border_equals_a_slow_search():
+    target = np.zeros((40, 60), np.uint8)
+    target[5:30, 10:50] = 1
+    target[12:22, 20:36] = 0
+    occluded = np.zeros_like(target, bool)
+    occluded[12:22, 20:36] = True
+    width = band_width_px(*target.shape)
+
+    def near(mask, row, column):
+        rows = slice(max(0, row - width), row + width + 1)
+        return mask[rows, max(0, column - width) : column + width + 1].any()
+
+    expected = [
+        [near(occluded, row, column) and near(target == 1, row, column) for column in range(60)]
+        for row in range(40)
+    ]
+    np.testing.assert_array_equal(border_band(occluded, target), expected)
