@@ -20,8 +20,8 @@ repro: $(INSTALLED)  ## build the pipeline in force (dvc repro), from a bare clo
 test: $(INSTALLED)  ## run the tests
 	source $(BIN)/activate && pytest -n 2 --dist loadfile
 
-lint: $(INSTALLED)  ## check format, lint rules and types
-	source $(BIN)/activate && ruff format --check . && ruff check . && pyright
+lint: $(INSTALLED)  ## check format, lint rules, imports and types
+	source $(BIN)/activate && ruff format --check . && ruff check . && lint-imports && pyright
 
 profile: $(INSTALLED)  ## switch the profile: make profile NAME=miniature|small|paper [FORCE=1]
 	source $(BIN)/activate && face-occlusion profile "$(NAME)" $(if $(FORCE),--force)
