@@ -34,6 +34,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from bench.stock_training import stock_batch, stock_model, stock_optimizer
+from face_occlusion.core.combination import read_combination
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import load_params
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
@@ -41,14 +42,14 @@ from face_occlusion.training.acceleration import set_up
 from face_occlusion.training.architectures import ARCHITECTURES, ModelParams, params_class
 from face_occlusion.training.dataset import (
     FaceDataset,
-    Part,
+    OpenPart,
     PositionSampler,
     build_loader,
     open_parts,
 )
 from face_occlusion.training.loop import SelectionSet
 from face_occlusion.training.recipe import build_optimizer, build_schedules, resolve
-from face_occlusion.training.settings import CombinationParams, TrainParams
+from face_occlusion.training.settings import TrainParams
 
 SIDES = ("stock", "ours")
 BENCHMARKS = ("wo_test", "realocc")
@@ -172,8 +173,8 @@ def start_process(trial: Trial, gpu: str, args: argparse.Namespace) -> subproces
 def run_trial(trial: Trial, args: argparse.Namespace) -> None:
     """Train and score one network; writes its result."""
     train, model_params = read_settings(trial, args)
-    combination = load_params(args.params, f"combinations.{args.combination}", CombinationParams)
-    parts = open_parts(args.data, combination)
+    combination = read_combination(args.data / "combinations" / f"{args.combination}.json")
+    parts = open_parts(combination, args.data)
     start = time.perf_counter()
     trained = train_stock if trial.side == "stock" else train_ours
     model, losses = trained(trial, model_params, train, parts)
@@ -225,7 +226,7 @@ def device() -> torch.device:
 
 
 def train_ours(
-    trial: Trial, model_params: ModelParams, train: TrainParams, parts: list[Part]
+    trial: Trial, model_params: ModelParams, train: TrainParams, parts: list[OpenPart]
 ) -> tuple[FaceSegmentor, list[float]]:
     """Train as the package does; returns the network and the loss of each step."""
     config = resolve(trial.model, model_params, train, distributed=False)
@@ -242,7 +243,7 @@ def train_ours(
 
 
 def train_stock(
-    trial: Trial, model_params: ModelParams, train: TrainParams, parts: list[Part]
+    trial: Trial, model_params: ModelParams, train: TrainParams, parts: list[OpenPart]
 ) -> tuple[FaceSegmentor, list[float]]:
     """Train as MMSegmentation does; returns our network with its weights, and its losses."""
     config = resolve(trial.model, model_params, train, distributed=False)

@@ -45,7 +45,7 @@ from face_occlusion.core.params import load_params
 from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.acceleration import WARM_UP, set_up
 from face_occlusion.training.architectures import ARCHITECTURES, params_class
-from face_occlusion.training.dataset import Part, build_loader
+from face_occlusion.training.dataset import OpenPart, build_loader
 from face_occlusion.training.recipe import build_optimizer, resolve
 from face_occlusion.training.settings import TrainParams
 
@@ -72,7 +72,7 @@ class Setting:
 
     path: Path
     train: TrainParams
-    part: Part
+    part: OpenPart
     ceiling: float  # operations per second
     steps: int
     rounds: int
@@ -205,7 +205,7 @@ def stock_side(config: dict[str, Any], batch: dict[str, Any]) -> Side:
     return Side(model, stock_optimizer(model, config), resident)
 
 
-def photograph_part(folder: Path, train: TrainParams) -> Part:
+def photograph_part(folder: Path, train: TrainParams) -> OpenPart:
     """Write an image set of twice the input size that decodes as slowly as photographs do.
 
     Smooth colours with a little noise: 0.25 bytes a pixel at quality 95, as CelebA-HQ's.
@@ -228,7 +228,8 @@ def photograph_part(folder: Path, train: TrainParams) -> Part:
             )
 
     write_image_set(folder, samples(), info={"kind": "faces", "name": "noise", "sources": []})
-    return Part("noise", ImageSet(folder), "png")
+    images = ImageSet(folder)
+    return OpenPart("noise", images, "png", images.keys)
 
 
 def loading_step(side: Side, batches: Iterable[Any]) -> Callable[[], None]:

@@ -33,12 +33,13 @@ def main() -> None:
     benchmarks = evaluate_run(
         networks, {name: args.benchmarks / name for name in params.benchmarks}, params
     )
+    card = read_card(args.model)
     scores = RunScores(
         profile=read_section(PARAMS, "profile"),
         run=args.run,
         model=run["model"],
-        combination=run["combination"]["title"],
-        seed=read_card(args.model)["seed"],
+        combination=card["combination"]["title"],
+        seed=card["seed"],
         headline=params.checkpoints[0],
         inference=networks[params.checkpoints[0]].describe(tta=params.tta),
         benchmarks=benchmarks,

@@ -10,6 +10,7 @@ import argparse
 import logging
 from pathlib import Path
 
+from face_occlusion.core.combination import read_combination
 from face_occlusion.core.params import load_params
 from face_occlusion.core.stage import run_stage
 from face_occlusion.training.architectures import params_class
@@ -25,6 +26,7 @@ SCRATCH = Path(".scratch/train")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", help="name of the run in params.yaml")
+    parser.add_argument("combination", type=Path, help="file written by stages.combine")
     parser.add_argument("data", type=Path, help="folder of the image sets")
     parser.add_argument("out", type=Path, help="new folder for the checkpoint and its log")
     args = parser.parse_args()
@@ -35,7 +37,7 @@ def main() -> None:
         run=args.run,
         model=run.model,
         model_params=load_params(PARAMS, f"models.{run.model}", params_class(run.model)),
-        combination=run.combination,
+        combination=read_combination(args.combination),
         train=run.seeded(load_params(PARAMS, "train", TrainParams)),
     )
     with process_group() as processes:

@@ -1,10 +1,14 @@
 """What a change makes stale, read from the stages as DVC resolves them."""
 
 import re
+from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
+from ruamel.yaml import YAML
 
+from face_occlusion.apps.profiles import compose
+from face_occlusion.core.params import read_section
 from tests.conftest import ROOT
 
 
@@ -41,8 +45,22 @@ def reruns(stages, changed_param: str | None = None, changed_path: str | None = 
     stale: list[str] = []
     while fresh := [n for n, s in stages.items() if n not in stale and is_stale(s, params, paths)]:
         stale += fresh
-        paths |= {out.def_path for name in fresh for out in stages[name].outs}
+        paths |= {
+            out.def_path
+            for name in fresh
+            for out in stages[name].outs
+            if name != "combine" or is_listed(out.def_path, paths)
+        }
     return sorted(stale)
+
+
+def is_listed(combination: str, paths: set[str]) -> bool:
+    """Tell whether a combination lists a changed image set: the other lists keep their bytes.
+
+    That they do is tested in tests/core/test_combination.py.
+    """
+    data = read_section(ROOT / "params.yaml", f"combinations.{Path(combination).stem}.data")
+    return not paths.isdisjoint(f"data/{entry}" for entry in data)
 
 
 def kinds(names: list[str]) -> dict[str, int]:
@@ -53,7 +71,7 @@ def kinds(names: list[str]) -> dict[str, int]:
     return counts
 
 
-def test_the_grid_has_27_runs_and_83_stages(stages):
+def test_the_grid_has_27_runs_and_84_stages(stages):
     assert kinds(list(stages)) == {
         "download": 9,
         "corrections": 1,
@@ -62,6 +80,7 @@ def test_the_grid_has_27_runs_and_83_stages(stages):
         "superresolution": 1,
         "benchmarks": 5,
         "generate": 5,
+        "combine": 1,
         "train": 27,
         "evaluate": 27,
         "overlap": 1,
@@ -78,7 +97,8 @@ def test_a_models_rate_reruns_its_nine_trainings(stages):
 def test_a_sets_parameter_reruns_the_set_and_the_runs_that_read_it(stages):
     names = reruns(stages, changed_param="generate.natocc_hand.scale_range")
     # NatOcc, Mix and C-CM + NatOcc read it, with three models each
-    assert kinds(names) == {"generate": 1, "train": 9, "evaluate": 9, "report": 1}
+    expected = {"generate": 1, "combine": 1, "train": 9, "evaluate": 9, "report": 1}
+    assert kinds(names) == expected
     assert "train@pspnet_c_wo" not in names
     assert "train@segformer_c_wo_mix" in names
 
@@ -101,6 +121,17 @@ def test_landmarks_by_hand_rerun_the_benchmarks_and_corrections_the_faces(stages
 def test_a_figures_colour_reruns_the_report_alone(stages):
     assert reruns(stages, changed_param="report.figures.mask_colour") == ["report"]
     assert reruns(stages, changed_path="face_occlusion/reporting/figures.py") == ["report"]
+
+
+def test_the_commands_rerun_nothing_and_the_miniature_its_own_profile_alone(stages):
+    assert reruns(stages, changed_path="face_occlusion/apps/cli.py") == []
+    changed = "face_occlusion/miniature/hair.py"
+    assert "download" in kinds(reruns(stages, changed_path=changed))
+    for profile in ("small", "paper"):
+        drawn_by = YAML(typ="safe").load(compose(ROOT / "profiles", profile))["download"][
+            "drawn_by"
+        ]
+        assert not changed.startswith(drawn_by)
 
 
 def test_the_occluded_faces_reach_only_the_combinations_that_hold_them(stages):

@@ -79,6 +79,7 @@ class DownloadParams:
     """Section `download` of params.yaml."""
 
     archives_dir: str  # where archives lie; those that can be fetched are fetched into it
+    drawn_by: str  # the code that draws releases, or any file that never changes: for DVC alone
     fetch: FetchParams
     miniature: MiniatureParams
 

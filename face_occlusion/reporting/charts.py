@@ -94,14 +94,14 @@ def thinned(curve: Curve, at_most: int) -> Curve:
 def curve_table(
     curves: Mapping[str, Mapping[str, Curve]],
     runs: Mapping[str, Mapping[str, Any]],
-    models: Mapping[str, str],
+    axes: Axes,
 ) -> pd.DataFrame:
     """Put the curves of all runs into one table for `dvc plots`, thinned as on the page.
 
     Args:
         curves: Curves by metric and run.
         runs: Section `runs` of params.yaml.
-        models: Titles of the models by key.
+        axes: Titles of the models and combinations by key.
 
     Returns:
         One row for each run and step that any metric has, in the order of the runs: run, model,
@@ -119,8 +119,8 @@ def curve_table(
         }
         if columns:
             frame = pd.DataFrame(columns).rename_axis("step").reset_index()
-            title = entry["combination"]["title"]
-            frames.append(frame.assign(run=run, model=models[entry["model"]], combination=title))
+            model, title = axes.models[entry["model"]], axes.combinations[entry["combination"]]
+            frames.append(frame.assign(run=run, model=model, combination=title))
     table = pd.concat(frames) if frames else pd.DataFrame()
     order = ["run", "model", "combination", "step", *sorted(METRICS)]
     return table.reindex(columns=order).round(6)

@@ -230,7 +230,8 @@ def gather(
         for name in sections.runs
     }
     for name, entry in sections.runs.items():
-        _check_entry(scores / f"{name}.json", runs[name], name, entry)
+        title = axes.combinations[entry["combination"]]
+        _check_entry(scores / f"{name}.json", runs[name], (name, entry["model"], title))
     written = Path(report.breakdown.occluder_kinds)
     runs = name_kinds(runs, read_occluder_kinds(written), written)
     return ReportInputs(
@@ -244,10 +245,9 @@ def gather(
     )
 
 
-def _check_entry(path: Path, scores: RunScores, name: str, entry: Mapping[str, Any]) -> None:
+def _check_entry(path: Path, scores: RunScores, asked: tuple[str, str, str]) -> None:
     """Refuse the scores of another run, and of a run that meant something else when scored."""
     found = scores.run, scores.model, scores.combination
-    asked = name, entry["model"], entry["combination"]["title"]
     if found != asked:
         raise ValueError(
             f"{path}: scores of {' / '.join(found)}, but `runs` in params.yaml asks for "

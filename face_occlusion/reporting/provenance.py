@@ -13,8 +13,6 @@ from face_occlusion.evaluation.scores import fingerprint
 from face_occlusion.reporting.cells import BENCHMARK_IMAGES
 from face_occlusion.reporting.grid import Grid
 
-NO_PART = "none"  # fills the places of a combination's `data` for DVC
-
 
 @dataclass(frozen=True, kw_only=True)
 class Inventory:
@@ -28,7 +26,7 @@ class Inventory:
 
     def sizes(self, combination: Mapping[str, Any]) -> tuple[int, int]:
         """Return the images of a combination: photographs, generated."""
-        parts = [part for part in combination["data"] if part != NO_PART]
+        parts = combination["data"]
         photographs = sum(self.size(part) for part in parts if part.startswith("faces/"))
         return photographs, sum(self.size(part) for part in parts) - photographs
 
@@ -53,7 +51,7 @@ def take_inventory(
     """
     names = {"faces/wo": None, "faces/wo_test": None, "faces/o": None}
     parts = {part for combination in combinations.values() for part in combination["data"]}
-    names |= dict.fromkeys(sorted(parts - {NO_PART}))
+    names |= dict.fromkeys(sorted(parts))
     names |= {f"benchmarks/{name}": None for name in benchmarks}
     return Inventory(sets={name: ImageSet(data / name) for name in names})
 

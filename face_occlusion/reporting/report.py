@@ -169,7 +169,7 @@ def write_plots(inputs: ReportInputs, tables: Mapping[str, Table], folder: Path)
     write_csv(folder / "grid.csv", heat)
     headline = next(iter(grid.axes.benchmarks))
     write_csv(folder / "confusion.csv", mean_confusion(grid, headline))
-    curves = curve_table(inputs.curves, sections.runs, grid.axes.models)
+    curves = curve_table(inputs.curves, sections.runs, grid.axes)
     write_csv(folder / "curves.csv", curves)
 
 

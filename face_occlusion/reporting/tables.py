@@ -13,7 +13,7 @@ import pandas as pd
 from face_occlusion.overlap.findings import Overlap, SetComparison
 from face_occlusion.reporting.cells import PARTITION, Cell, best_of_columns, paper_quantity
 from face_occlusion.reporting.grid import Grid
-from face_occlusion.reporting.provenance import NO_PART, Inventory
+from face_occlusion.reporting.provenance import Inventory
 
 PROSE = 60  # characters; a LaTeX column with longer cells breaks its lines
 PROSE_WIDTH = "6cm"
@@ -166,9 +166,8 @@ def table_3(inventory: Inventory, combinations: Mapping[str, Any]) -> Table:
     """Define the training combinations by the sets they hold."""
     rows = []
     for key, combination in combinations.items():
-        parts = [part for part in combination["data"] if part != NO_PART]
         photographs, generated = inventory.sizes(combination)
-        contents = " + ".join(f"{part} ({inventory.size(part):,})" for part in parts)
+        contents = " + ".join(f"{part} ({inventory.size(part):,})" for part in combination["data"])
         rows.append(
             (key, combination["title"], combination["masks"], contents, photographs, generated)
         )

@@ -22,80 +22,51 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from face_occlusion.core.classes import resize_seg_map
+from face_occlusion.core.combination import Combination, open_sets
 from face_occlusion.core.images import resize_image
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.training.augmentation import sample_augmentation, stack_samples
 from face_occlusion.training.distributed import SINGLE_PROCESS, Processes
-from face_occlusion.training.settings import AugmentParams, CombinationParams, TrainParams
+from face_occlusion.training.settings import AugmentParams, TrainParams
 
 
 @dataclass(frozen=True)
-class Part:
-    """One image set of a combination.
+class OpenPart:
+    """The samples that a combination takes from one image set, open for reading.
 
     Attributes:
-        entry: Its name below the data folder (`faces/wo`).
+        entry: Path of the set below the data folder (`faces/wo`).
         images: The set.
         mask: The part that holds the seg_map: `png`, or `original.png`.
+        keys: The samples.
     """
 
     entry: str
     images: ImageSet
     mask: str
+    keys: Sequence[str]
 
 
-def open_parts(data: Path, combination: CombinationParams) -> list[Part]:
-    """Open a combination's image sets and check that together they are what it asks for.
+def open_parts(combination: Combination, data: Path) -> list[OpenPart]:
+    """Open a combination's image sets.
 
     Args:
+        combination: What to train on.
         data: Folder of the image sets.
-        combination: The row of Table 4.
 
     Raises:
-        ValueError: If a set is missing or empty, a sample lacks its image or mask, or a generated
-            set does not hold exactly one sample per face it was generated from.
+        ValueError: If the combination is incomplete, or a set is missing or has changed.
     """
-    parts = []
-    for entry in combination.entries:
-        images = ImageSet(data / entry)
-        original = combination.masks == "original" and images.info.get("kind") == "faces"
-        parts.append(Part(entry, images, "original.png" if original else "png"))
-    for part in parts:
-        _check_part(part)
-    _check_generated(parts)
-    return parts
+    return [
+        OpenPart(part.image_set, images, part.mask, part.keys)
+        for part, images in zip(combination.parts, open_sets(combination, data), strict=True)
+    ]
 
 
-def count_parts(parts: Sequence[Part]) -> dict[str, int]:
+def count_parts(parts: Sequence[OpenPart]) -> dict[str, int]:
     """Return samples per image set, and their `total`."""
-    counts = {part.entry: len(part.images) for part in parts}
+    counts = {part.entry: len(part.keys) for part in parts}
     return {**counts, "total": sum(counts.values())}
-
-
-def _check_part(part: Part) -> None:
-    """Raise unless the set has samples and each has its image and its mask."""
-    if not len(part.images):
-        why = part.images.absent or "it has no samples"
-        raise ValueError(f"{part.images.folder}: cannot train on this image set: {why}")
-    for key in part.images.keys:
-        if missing := {"jpg", part.mask} - set(part.images.parts(key)):
-            raise ValueError(
-                f"{part.images.folder}: sample {key} has no part {', '.join(sorted(missing))}"
-            )
-
-
-def _check_generated(parts: Sequence[Part]) -> None:
-    """Raise unless each generated set holds each unoccluded face once."""
-    faces = next((part for part in parts if part.entry == "faces/wo"), None)
-    if faces is None:
-        return
-    expected = set(faces.images.keys)
-    for part in parts:
-        if part.images.info.get("kind") == "synthetic" and set(part.images.keys) != expected:
-            raise ValueError(
-                f"{part.images.folder}: must hold one sample per face of {faces.images.folder} "
-                f"({len(expected)}); got {len(part.images)}: generate the set again"
-            )
 
 
 def read_sample(
@@ -134,14 +105,14 @@ class FaceDataset(Dataset[dict[str, Any]]):
         cache_bytes: Memory for decoded samples; the first ones that fit are kept.
     """
 
-    parts: Sequence[Part]
+    parts: Sequence[OpenPart]
     side_px: int
     seed: int
     augment: AugmentParams
     cache_bytes: int
 
     def __post_init__(self) -> None:
-        self._items = [(part, key) for part in self.parts for key in part.images.keys]
+        self._items = [(part, key) for part in self.parts for key in part.keys]
         self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self._cache_items = self.cache_bytes // (4 * self.side_px**2)
 
@@ -209,7 +180,7 @@ def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def build_loader(
-    parts: Sequence[Part],
+    parts: Sequence[OpenPart],
     params: TrainParams,
     *,
     pin_memory: bool,

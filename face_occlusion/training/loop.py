@@ -15,17 +15,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from face_occlusion.core.classes import FACE, IGNORED
+from face_occlusion.core.combination import Combination
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.networks.checkpoint import read_checkpoint, write_checkpoint
 from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.acceleration import set_up
 from face_occlusion.training.architectures import ModelParams
-from face_occlusion.training.dataset import FaceDataset, Part, build_loader, read_sample
+from face_occlusion.training.dataset import FaceDataset, OpenPart, build_loader, read_sample
 from face_occlusion.training.distributed import SINGLE_PROCESS, Processes, current_device
 from face_occlusion.training.log import TrainingLog
 from face_occlusion.training.recipe import build_optimizer, build_schedules
-from face_occlusion.training.settings import CombinationParams, TrainParams
+from face_occlusion.training.settings import TrainParams
 from face_occlusion.training.weights import describe, fetch_weights, load_backbone
 
 
@@ -37,14 +38,14 @@ class Job:
         run: Its name.
         model: Its architecture.
         model_params: The architecture's parameters.
-        combination: Its image sets.
+        combination: Its training samples.
         train: What all runs share.
     """
 
     run: str
     model: str
     model_params: ModelParams
-    combination: CombinationParams
+    combination: Combination
     train: TrainParams
 
 
@@ -73,7 +74,7 @@ class Trainer:
         self,
         job: Job,
         config: dict[str, Any],
-        parts: Sequence[Part],
+        parts: Sequence[OpenPart],
         benchmark: ImageSet,
         folder: Path,
         processes: Processes,

@@ -8,7 +8,7 @@ import json
 import logging
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -17,12 +17,12 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from face_occlusion.core.files import code_sha256, file_sha256
+from face_occlusion.core.files import code_sha256
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import one_opencv_thread
 from face_occlusion.networks.checkpoint import write_checkpoint
 from face_occlusion.networks.devices import explain_cuda_oom
-from face_occlusion.training.dataset import Part, count_parts, open_parts
+from face_occlusion.training.dataset import count_parts, open_parts
 from face_occlusion.training.distributed import SINGLE_PROCESS, Processes
 from face_occlusion.training.loop import Job, Trainer
 from face_occlusion.training.recipe import resolve
@@ -50,12 +50,12 @@ def train_run(
             diverges.
     """
     processes.share(job.train.batch_size)
-    parts = open_parts(data, job.combination)
+    parts = open_parts(job.combination, data)
     counts = count_parts(parts)
     logging.info("%s: trains on %s", job.run, counts)
     config = resolve(job.model, job.model_params, job.train, distributed=processes.is_distributed)
     benchmark = ImageSet(data / "benchmarks" / "realocc")
-    mark = fingerprint(job, [*parts, Part("benchmarks/realocc", benchmark, "png")])
+    mark = fingerprint(job, benchmark)
     limit_threads(job.train.num_threads)
     with run_lock(scratch, job.run) if processes.is_main else nullcontext():
         folder = scratch / job.run / mark[:16]
@@ -84,18 +84,15 @@ def limit_threads(most: int) -> None:
         torch.set_num_threads(min(most, torch.get_num_threads()))
 
 
-def fingerprint(job: Job, parts: Sequence[Part]) -> str:
+def fingerprint(job: Job, benchmark: ImageSet) -> str:
     """Return a sha256 over what decides the weights: parameters, data, code, package versions.
 
     A checkpoint is resumed only by a run of the same fingerprint. The machine is not part of it:
     a run may be resumed on another one, or by another number of processes.
     """
     content = {
-        "job": dataclasses.asdict(job),
-        "data": [
-            [part.entry, part.mask, file_sha256(part.images.folder / "index.json")]
-            for part in parts
-        ],
+        "job": dataclasses.asdict(job),  # the combination names its sets by their hashes
+        "benchmark": benchmark.sha256,
         "code": code_sha256("face_occlusion.training.run"),
         "versions": {package: version(package) for package in (*PACKAGES, "onedl-mmcv")},
     }
@@ -131,7 +128,7 @@ def run_card(job: Job, trainer: Trainer, benchmark: ImageSet, num_processes: int
     return {
         "run": job.run,
         "model": job.model,
-        "combination": dataclasses.asdict(job.combination),
+        "combination": job.combination.description,
         "iterations": job.train.iterations,
         "samples_seen": job.train.iterations * job.train.batch_size,
         "seed": job.train.seed,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 
@@ -133,29 +133,11 @@ class OptimizerParams:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CombinationParams:
-    """A row of Table 4: which image sets, and which of the faces' masks."""
-
-    title: str
-    masks: str  # corrected or original
-    data: Sequence[str]  # image sets below the data folder; places named `none` are left out
-
-    def __post_init__(self) -> None:
-        require_member("masks", self.masks, ("corrected", "original"))
-        require(bool(self.entries), f"data must name an image set; got {list(self.data)}")
-
-    @property
-    def entries(self) -> list[str]:
-        """The image sets, without the places named `none`."""
-        return [entry for entry in self.data if entry != "none"]
-
-
-@dataclass(frozen=True, kw_only=True)
 class RunParams:
     """One of the 27 runs: a network and a combination; or a further seed of one."""
 
     model: str
-    combination: CombinationParams
+    combination: str  # a key of section `combinations`
     seed: int | None = None  # replaces train.seed where a cell has several runs
 
     def seeded(self, train: TrainParams) -> TrainParams:

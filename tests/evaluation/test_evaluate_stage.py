@@ -29,6 +29,7 @@ def project(tmp_path, monkeypatch):
         write_checkpoint(folder / f"{name}.pth", {"model": weights, "iteration": 1})
     (folder / "config.json").write_text(json.dumps(config))
     card = {"iterations": 2, "selected": {"iteration": 1, "miou": 0.5}, "seed": 3}
+    card["combination"] = {"title": "C-WO"}
     (folder / "card.json").write_text(json.dumps(card))
     params = {
         "profile": "made-up",
@@ -41,7 +42,7 @@ def project(tmp_path, monkeypatch):
             "num_threads": 2,
             "preview_px": 32,
         },
-        "runs": {RUN: {"model": MODEL, "combination": {"title": "C-WO"}}},
+        "runs": {RUN: {"model": MODEL, "combination": "c_wo"}},
     }
     YAML().dump(params, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)

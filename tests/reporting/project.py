@@ -11,7 +11,7 @@ import numpy as np
 
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.core.params import build, read_yaml
+from face_occlusion.core.params import build, read_section, read_yaml
 from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_benchmark
 from face_occlusion.evaluation.scores import BenchmarkScores, RunScores, write_scores
 from face_occlusion.overlap.compare import find_overlap
@@ -20,6 +20,7 @@ from face_occlusion.reporting.inputs import ReportParams, Sections
 from tests.reporting.generated_sets import write_generated, write_occluders
 
 ROOT = Path(__file__).resolve().parents[2]
+PAPER = ROOT / "profiles" / "paper.yaml"
 SHAPE = (40, 48)  # H != W, so swapped axes show
 # How much of the occluder each training combination mistakes for face.
 BLINDNESS = {
@@ -39,7 +40,7 @@ KINDS = ("mask", "sunglasses", "microphone")
 
 def sections(profile: str = "made-up") -> Sections:
     """The paper's grid with a light report."""
-    raw = read_yaml(ROOT / "profiles" / "paper.yaml")
+    raw = read_yaml(PAPER)
     report = raw["report"]
     report["bootstrap"]["num_resamples"] = 200
     report["breakdown"]["occluder_kinds"] = str(ROOT / report["breakdown"]["occluder_kinds"])
@@ -142,7 +143,7 @@ class Ready:
 def write_run(scores: Path, models: Path, data: Path, run: str, entry: dict, profile: str) -> None:
     """Write a run's score file, card and log."""
     skill = {"pspnet": 1.0, "deeplabv3plus": 0.9, "segformer": 0.7}[entry["model"]]
-    title = entry["combination"]["title"]
+    title = read_section(PAPER, f"combinations.{entry['combination']}.title")
     benchmarks = {
         name: score_benchmark(ImageSet(data / "benchmarks" / name), BLINDNESS[title], skill)
         for name in NUM_IMAGES

@@ -4,7 +4,7 @@ import pytest
 
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.reporting.breakdowns import FACTOR_TITLES, MEASURED
-from face_occlusion.reporting.cells import CellKey
+from face_occlusion.reporting.cells import Axes, CellKey
 from face_occlusion.reporting.charts import Curve, curve_table
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.report import mean_confusion
@@ -77,13 +77,14 @@ def test_curves_are_joined_by_step_and_runs_without_a_log_have_no_rows():
     def curve(*steps):
         return Curve(run="a", steps=list(steps), values=[step / 8 for step in steps])
 
-    entry = {"model": "m", "combination": {"title": "C"}}
+    entry = {"model": "m", "combination": "c"}
+    axes = Axes(combinations={"c": "C"}, models={"m": "M"}, benchmarks={})
     curves = {"loss": {"a": curve(1, 2, 3)}, "realocc_miou": {"a": curve(2, 4)}}
-    table = curve_table(curves, {"a": entry, "b": entry}, {"m": "M"})
+    table = curve_table(curves, {"a": entry, "b": entry}, axes)
     assert table["step"].tolist() == [1, 2, 3, 4]
     assert table["loss"].isna().tolist() == [False, False, False, True]
     assert table["realocc_miou"].dropna().tolist() == [0.25, 0.5]
-    assert curve_table({}, {"b": entry}, {"m": "M"}).empty
+    assert curve_table({}, {"b": entry}, axes).empty
 
 
 def test_an_empty_grid_has_an_empty_confusion(inputs):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
+from face_occlusion.core.combination import Combination, CombinationParams, combine
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.core.params import build
 from face_occlusion.training.architectures import params_class
 from face_occlusion.training.loop import Job
-from face_occlusion.training.settings import CombinationParams, TrainParams
+from face_occlusion.training.settings import TrainParams
 
 SGD = {
     "type": "SGD",
@@ -91,17 +96,29 @@ def train_params(**changes: Any) -> TrainParams:
     return build("train", TRAIN | changes, TrainParams)
 
 
-def combination(*data: str, masks: str = "corrected") -> CombinationParams:
-    return CombinationParams(title="test", masks=masks, data=list(data))
+def combination(data: Path, *entries: str, masks: str = "corrected") -> Combination:
+    """List the samples of some image sets below the folder `data`."""
+    params = CombinationParams(title="test", masks=masks, data=list(entries))
+    return combine("test", params, data)
 
 
-def job(model: str, *data: str, run: str = "run", **changes: Any) -> Job:
-    """Return a job on some image sets, with some training parameters changed."""
+def job(
+    model: str, *entries: str, run: str = "run", data: Path | None = None, **changes: Any
+) -> Job:
+    """Return a job on some image sets, with some training parameters changed.
+
+    Args:
+        model: Name of the architecture.
+        entries: The image sets below `data`.
+        run: Name of the run.
+        data: Folder of the image sets; the fixture `data` has the same ones as the default.
+        changes: Of the training parameters.
+    """
     return Job(
         run=run,
         model=model,
         model_params=build("models", MODELS[model], params_class(model)),
-        combination=combination(*data),
+        combination=combination(data or drawn_data(), *entries),
         train=train_params(**changes),
     )
 
@@ -141,9 +158,16 @@ def write_faces(
 
 
 @pytest.fixture(scope="session")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data() -> Path:
     """A data folder: faces/wo, faces/o, sets/natocc_hand, benchmarks/realocc."""
-    folder = tmp_path_factory.mktemp("data")
+    return drawn_data()
+
+
+@cache
+def drawn_data() -> Path:
+    """Draw a data folder, the same in every process."""
+    folder = Path(tempfile.mkdtemp(prefix="face-occlusion-data-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     write_faces(folder / "faces" / "wo", "faces", 10, seed=1)
     write_faces(folder / "faces" / "o", "faces", 4, seed=2)
     write_faces(folder / "sets" / "natocc_hand", "synthetic", 10, seed=3)

@@ -13,6 +13,7 @@ import torch
 from ruamel.yaml import YAML
 from torch import nn
 
+from face_occlusion.core.combination import write_combination
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.networks import segmentor
@@ -33,7 +34,7 @@ from face_occlusion.training.recipe import resolve
 from face_occlusion.training.run import train_run
 from tests.conftest import ROOT
 from tests.training.children import run_together
-from tests.training.conftest import MODELS, TRAIN, job
+from tests.training.conftest import MODELS, TRAIN, combination, job
 
 LOSS = {"thresh": 0.7, "min_kept": 90, "divide_by": "kept"}
 
@@ -128,10 +129,10 @@ def test_two_processes_have_the_curves_of_one(data, tmp_path, monkeypatch, model
     assert not list((two / "scratch" / "run").iterdir())
 
 
-def write_project(folder: Path, **changes: object) -> None:
-    """Write the params.yaml that the stage reads."""
-    row = {"title": "test", "masks": "corrected", "data": ["faces/wo"]}
-    run = {"model": "pspnet", "combination": row}
+def write_project(folder: Path, data: Path, **changes: object) -> None:
+    """Write the params.yaml and the combination that the stage reads."""
+    write_combination(folder / "c.json", combination(data, "faces/wo"))
+    run = {"model": "pspnet", "combination": "c"}
     params = {"train": TRAIN | changes, "models": MODELS, "runs": {"pspnet_c": run}}
     YAML(typ="safe").dump(params, folder / "params.yaml")
 
@@ -144,7 +145,8 @@ def train_stage(folder: Path, data: Path, gpus: int) -> subprocess.CompletedProc
         "OMP_NUM_THREADS": "1",
         "CUDA_VISIBLE_DEVICES": "",
     }
-    command = [sys.executable, "-m", "stages.train", "pspnet_c", str(data), "models/pspnet_c"]
+    command = [sys.executable, "-m", "stages.train", "pspnet_c", "c.json"]
+    command += [str(data), "models/pspnet_c"]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
@@ -177,7 +179,7 @@ class Stop(Exception):
 
 @pytest.mark.slow
 def test_the_stage_starts_two_processes_and_takes_up_what_one_left(data, tmp_path, monkeypatch):
-    write_project(tmp_path)
+    write_project(tmp_path, data)
     calls = []
 
     def counted(*args, **kwargs):

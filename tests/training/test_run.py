@@ -132,7 +132,7 @@ def test_divergence_names_iteration_batch_and_checkpoint(data: Path, tmp_path: P
     assert "in iteration 1 (stop_loss 0.5)" in message
     assert "last good checkpoint: none yet" in message
     params = train_params()
-    parts = open_parts(data, combination("faces/wo"))
+    parts = open_parts(combination(data, "faces/wo"), data)
     samples = build_loader(parts, params, pin_memory=False).dataset
     names = [samples.name_at(position) for position in range(params.batch_size)]
     assert f"batch: {', '.join(names)};" in message
@@ -178,7 +178,8 @@ def test_a_gpu_with_too_little_memory_says_how_to_need_less(
 def test_without_realocc_nothing_is_selected_and_the_card_says_so(tmp_path: Path):
     write_faces(tmp_path / "faces" / "wo", "faces", 5, seed=1)
     write_faces(tmp_path / "benchmarks" / "realocc", "benchmark", 0, seed=1)
-    train_run(job("pspnet", "faces/wo"), tmp_path, tmp_path / "out", tmp_path / "scratch")
+    made = job("pspnet", "faces/wo", data=tmp_path)
+    train_run(made, tmp_path, tmp_path / "out", tmp_path / "scratch")
     card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert card["selected"] is None and "the release is not here" in card["not_selected"]
     with pytest.raises(ValueError, match=r"best\.pth: no such file.*card\.json says why"):

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from face_occlusion.apps.running.jobs import Job, LocalJob, Slot, log_path
-from face_occlusion.apps.running.pipeline import Stage, forget_results
+from face_occlusion.apps.running.pipeline import Stage, forget_results, read_stages
 from face_occlusion.apps.running.schedule import Launch
 from face_occlusion.apps.running.worker import StageResult, StageTask, run_in_clone
 from face_occlusion.core.ray_cluster import connect, require_ray
@@ -198,7 +198,7 @@ def send(root: Path, stage: str, remote: str) -> None:
 
     with Repo(str(root), _wait_for_lock=True) as repo:
         (reader,) = repo.stage.collect(stage)
-        upstream = sorted(needed.addressing for needed in repo.index.graph.successors(reader))
+        upstream = read_stages(repo.index.graph, reader)
         if upstream:
             repo.push(upstream, remote=remote)
         copy = _sent_lock(root, stage)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import networkx as nx
     from dvc.dependency import Dependency
     from dvc.repo import Repo
     from dvc.stage import Stage as DvcStage
@@ -66,11 +67,22 @@ def read_pipeline(root: Path, targets: Iterable[str] = ()) -> dict[str, Stage]:
             order: list[DvcStage] = plan_repro(graph, wanted)
             stages: dict[str, Stage] = {}
             for stage in order:
-                upstream = sorted(needed.addressing for needed in graph.successors(stage))
+                upstream = read_stages(graph, stage)
                 stages[stage.addressing] = _read_stage(repo, stage, upstream, stages)
             return stages
     except DvcException as error:
         raise ValueError(f"{root}: DVC cannot read the pipeline: {error}") from error
+
+
+def read_stages(graph: nx.DiGraph, stage: DvcStage) -> list[str]:
+    """Return the stages whose outputs a stage reads, sorted.
+
+    `combine` lists the samples of image sets: a stage that reads a list reads the sets as well.
+    """
+    needed = set(graph.successors(stage))
+    for lists in [one for one in needed if one.addressing == "combine"]:
+        needed |= set(graph.successors(lists))
+    return sorted(one.addressing for one in needed)
 
 
 def _read_stage(

@@ -27,7 +27,7 @@ def write_run(folder: Path, model: str) -> Path:
     write_checkpoint(folder / "last.pth", {"model": network.state_dict(), "iteration": 0})
     (folder / "config.json").write_text(json.dumps(config))
     card = {"run": folder.name, "iterations": 6, "seed": 7}
-    card["combination"] = {"title": "C-WO", "masks": "corrected", "data": ["faces/wo", "none"]}
+    card["combination"] = {"title": "C-WO", "masks": "corrected", "data": ["faces/wo"]}
     (folder / "card.json").write_text(json.dumps(card))
     return folder
 

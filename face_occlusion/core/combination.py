@@ -1,0 +1,209 @@
+"""Which samples of which image sets a network is trained on: the rows of the paper's Table 3.
+
+A combination is written once (`data/combinations/NAME.json`) and read by every run that trains on
+it. It names each set by its path and hash and each sample by its key, so that a set that changes
+makes the runs that read it out of date, and no others.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from face_occlusion.core.files import atomic_write, read_json
+from face_occlusion.core.imageset import ImageSet
+
+FACES = "faces/wo"  # the unoccluded faces, which the generated sets are made from
+
+# Table 3: photographs and generated images of each combination.
+PAPER_COUNTS = {
+    "c_original": (29200, 0),
+    "c_cm": (29200, 0),
+    "c_wo": (24602, 0),
+    "c_wo_natocc": (24602, 49204),
+    "c_wo_natocc_sot": (24602, 49204),
+    "c_wo_randocc": (24602, 49204),
+    "c_wo_mix": (24602, 73806),
+    "c_cm_natocc": (29200, 49204),
+    "c_cm_natocc_sot": (29200, 49204),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CombinationParams:
+    """An entry of section `combinations` of params.yaml."""
+
+    title: str  # as the paper's tables print it
+    masks: str  # corrected or original: which masks of the photographs
+    data: Sequence[str]  # image sets below the data folder
+
+    def __post_init__(self) -> None:
+        if self.masks not in ("corrected", "original"):
+            raise ValueError(f"masks: must be corrected or original; got {self.masks!r}")
+        if not self.data or len(set(self.data)) < len(self.data):
+            raise ValueError(f"data: must name image sets, each once; got {list(self.data)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The samples that a combination takes from one image set.
+
+    Attributes:
+        image_set: Path of the set below the data folder.
+        sha256: The set's hash, `ImageSet.sha256`.
+        mask: Part of each sample that holds its class ids: `png`, or `original.png`.
+        keys: The samples, in the order of training.
+    """
+
+    image_set: str
+    sha256: str
+    mask: str
+    keys: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Combination:
+    """The training samples of one row of Table 3.
+
+    Attributes:
+        name: Its key in params.yaml.
+        title: Its name in the paper's tables.
+        masks: Which masks the photographs have, `corrected` or `original`.
+        parts: Its image sets.
+        absent: Why nothing can be trained on it; None if it is complete.
+    """
+
+    name: str
+    title: str
+    masks: str
+    parts: Sequence[Part]
+    absent: str | None = None
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Number of photographs and of generated images."""
+        sizes = [(part.image_set.startswith("faces/"), len(part.keys)) for part in self.parts]
+        photographs = sum(size for is_photograph, size in sizes if is_photograph)
+        return photographs, sum(size for _, size in sizes) - photographs
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """Title, masks and the paths of the image sets, as a run's card holds them."""
+        data = [part.image_set for part in self.parts]
+        return {"title": self.title, "masks": self.masks, "data": data}
+
+
+def combine(name: str, params: CombinationParams, data: Path) -> Combination:
+    """List the samples of a combination and check that its sets belong together.
+
+    Args:
+        name: Its key in params.yaml.
+        params: Its title, masks and sets.
+        data: Folder of the image sets.
+
+    Raises:
+        ValueError: If a set is missing, a sample lacks its image or its mask, or a generated set
+            does not hold one sample of each unoccluded face.
+    """
+    parts, absent = [], None
+    faces = ImageSet(data / FACES)
+    for entry in params.data:
+        image_set = ImageSet(data / entry)
+        kind = image_set.info.get("kind")
+        mask = "original.png" if params.masks == "original" and kind == "faces" else "png"
+        if not len(image_set):
+            absent = f"{image_set.folder}: {image_set.absent or 'the set has no samples'}"
+        elif kind == "synthetic":
+            _check_generated(image_set, faces)
+        _check_samples(image_set, mask)
+        parts.append(Part(image_set=entry, sha256=image_set.sha256, mask=mask, keys=image_set.keys))
+    title, masks = params.title, params.masks
+    return Combination(name=name, title=title, masks=masks, parts=parts, absent=absent)
+
+
+def _check_samples(image_set: ImageSet, mask: str) -> None:
+    """Raise unless each sample has its image and its mask."""
+    for key in image_set.keys:
+        if missing := {"jpg", mask} - set(image_set.parts(key)):
+            raise ValueError(
+                f"{image_set.folder}: sample {key} has no part {', '.join(sorted(missing))}"
+            )
+
+
+def _check_generated(image_set: ImageSet, faces: ImageSet) -> None:
+    """Raise unless a generated set holds each unoccluded face once."""
+    if set(image_set.keys) != set(faces.keys):
+        raise ValueError(
+            f"{image_set.folder}: must hold one sample per face of {faces.folder} "
+            f"({len(faces)}); got {len(image_set)}: generate the set again"
+        )
+
+
+def write_combination(path: Path, combination: Combination) -> None:
+    """Write a combination as JSON, its counts beside the paper's."""
+    counts = _named(*combination.counts)
+    paper = PAPER_COUNTS.get(combination.name)
+    content = {
+        "counts": {**counts, "paper": None if paper is None else _named(*paper)},
+        **dataclasses.asdict(combination),
+    }
+    atomic_write(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def _named(photographs: int, generated: int) -> dict[str, int]:
+    return {"photographs": photographs, "generated": generated}
+
+
+def read_combination(path: Path) -> Combination:
+    """Read a combination.
+
+    Raises:
+        ValueError: If the file is missing, damaged, or its counts are not those of its samples.
+    """
+    content = read_json(path, absent="no such file; run `dvc repro combine`")
+    try:
+        counts = content.pop("counts")
+        parts = [Part(**part) for part in content.pop("parts")]
+        combination = Combination(**content, parts=parts)
+        found = counts["photographs"], counts["generated"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a combination ({error}); run `dvc repro combine`") from error
+    if found != combination.counts:
+        raise ValueError(
+            f"{path}: lists {combination.counts} photographs and generated images, but counts "
+            f"{found}: the file was changed after it was written; run `dvc repro combine`"
+        )
+    return combination
+
+
+def open_sets(combination: Combination, data: Path) -> list[ImageSet]:
+    """Open the image sets of a combination, in the order of its parts.
+
+    Args:
+        combination: What to open.
+        data: Folder of the image sets.
+
+    Raises:
+        ValueError: If the combination is incomplete, or a set is missing or not the one that
+            was listed.
+    """
+    if combination.absent is not None:
+        raise ValueError(f"{combination.title}: cannot be trained on: {combination.absent}")
+    image_sets = []
+    for part in combination.parts:
+        folder = data / part.image_set
+        if not folder.is_dir():
+            raise ValueError(
+                f"{folder}: no such image set; `dvc pull {folder}` fetches it, "
+                "`dvc repro combine` makes it"
+            )
+        image_sets.append(ImageSet(folder))
+        if image_sets[-1].sha256 != part.sha256:
+            raise ValueError(
+                f"{folder}: is not the set that {combination.title} lists; run `dvc repro combine`"
+            )
+    return image_sets

@@ -1,0 +1,33 @@
+"""List the training samples of every combination, the rows of the paper's Table 3."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from pathlib import Path
+
+from face_occlusion.core.combination import CombinationParams, combine, write_combination
+from face_occlusion.core.params import load_params, read_section
+from face_occlusion.core.stage import run_stage
+
+PARAMS = Path("params.yaml")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="folder with faces/ and sets/")
+    parser.add_argument("out", type=Path, help="new folder for one NAME.json per combination")
+    args = parser.parse_args()
+
+    for name in read_section(PARAMS, "combinations"):
+        params = load_params(PARAMS, f"combinations.{name}", CombinationParams)
+        combination = combine(name, params, args.data)
+        write_combination(args.out / f"{name}.json", combination)
+        photographs, generated = combination.counts
+        logging.info("combine: %s: %d photographs, %d generated", name, photographs, generated)
+        if combination.absent:
+            logging.warning("combine: %s cannot be trained on: %s", name, combination.absent)
+
+
+if __name__ == "__main__":
+    run_stage(main)

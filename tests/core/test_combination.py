@@ -1,0 +1,168 @@
+"""The rows of Table 3: what they list, what they refuse, and which of them a change reaches."""
+
+import dataclasses
+import json
+import shutil
+
+import pytest
+
+from face_occlusion.core.combination import (
+    PAPER_COUNTS,
+    CombinationParams,
+    combine,
+    open_sets,
+    read_combination,
+    write_combination,
+)
+from face_occlusion.core.imageset import write_image_set
+from face_occlusion.core.params import load_params
+from face_occlusion.reporting.cells import paper_cells
+from stages.combine import main
+from tests.conftest import ROOT
+
+PROFILE = ROOT / "profiles" / "paper.yaml"
+
+
+def write_set(folder, kind: str, num: int, content: bytes = b"", absent: str | None = None) -> None:
+    parts = {"jpg": b"image" + content, "png": b"mask"}
+    if kind == "faces":
+        parts = {"jpg": parts["jpg"], "original.png": b"mask", "png": b"mask"}
+    samples = ((f"{n:03d}", parts) for n in range(num))
+    shutil.rmtree(folder, ignore_errors=True)
+    info = {"kind": kind, "name": folder.name, "sources": []}
+    info |= {} if absent is None else {"absent": absent}
+    write_image_set(folder, samples, info=info)
+
+
+@pytest.fixture
+def data(tmp_path):
+    write_set(tmp_path / "data/faces/wo", "faces", 5)
+    write_set(tmp_path / "data/faces/o", "faces", 2)
+    for name in ("natocc_hand", "natocc_hand_sot", "natocc_object", "randocc_1", "randocc_2"):
+        write_set(tmp_path / "data/sets" / name, "synthetic", 5)
+    return tmp_path / "data"
+
+
+def params(*entries: str, masks: str = "corrected") -> CombinationParams:
+    return CombinationParams(title="a row", masks=masks, data=entries)
+
+
+def test_parts_name_their_samples_in_order_and_the_masks(data):
+    found = combine("mine", params("faces/o", "sets/randocc_1", masks="original"), data)
+    assert [part.image_set for part in found.parts] == ["faces/o", "sets/randocc_1"]
+    assert [part.mask for part in found.parts] == ["original.png", "png"]
+    assert found.parts[0].keys == ["000", "001"]
+    assert found.counts == (2, 5)
+
+
+def test_written_and_read_again_it_is_the_same(data, tmp_path):
+    found = combine("c_wo_natocc", params("faces/wo", "sets/natocc_hand"), data)
+    write_combination(tmp_path / "one.json", found)
+    assert read_combination(tmp_path / "one.json") == found
+    counts = json.loads((tmp_path / "one.json").read_text())["counts"]
+    assert counts == {
+        "photographs": 5,
+        "generated": 5,
+        "paper": {"photographs": 24602, "generated": 49204},
+    }
+
+
+def test_counts_of_the_paper_are_those_its_table_4_prints():
+    for (name, _, _), cell in paper_cells().items():
+        if cell.table == 4:
+            photographs, _, generated = cell.quantity.partition("+")
+            assert PAPER_COUNTS[name] == (int(photographs), int(generated or 0))
+
+
+def test_every_combination_has_the_papers_number_of_generated_images_per_face():
+    for name, (photographs, generated) in PAPER_COUNTS.items():
+        sets = load_params(PROFILE, f"combinations.{name}", CombinationParams).data
+        num_generated = sum(entry.startswith("sets/") for entry in sets)
+        assert num_generated == round(generated / 24602), name
+        assert ("faces/o" in sets) == (photographs == 29200), name
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ({"masks": "none"}, "masks: must be corrected or original; got 'none'"),
+        ({"data": []}, "data: must name image sets"),
+        ({"data": ["faces/wo", "faces/wo"]}, "data: must name image sets, each once"),
+    ],
+)
+def test_parameters_are_checked(bad, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(params("faces/wo"), **bad)
+
+
+def test_a_generated_set_that_lacks_a_face_is_refused(data):
+    write_set(data / "sets/short", "synthetic", 4)
+    with pytest.raises(ValueError, match=r"short: must hold one sample per face .*\(5\); got 4"):
+        combine("mine", params("faces/wo", "sets/short"), data)
+
+
+def test_a_sample_without_its_mask_is_refused(data):
+    info = {"kind": "faces", "name": "bare", "sources": []}
+    write_image_set(data / "faces/bare", [("000", {"jpg": b"x"})], info=info)
+    with pytest.raises(ValueError, match="bare: sample 000 has no part png"):
+        combine("mine", params("faces/bare"), data)
+
+
+def test_an_absent_set_is_listed_and_refused_only_when_it_is_opened(data, tmp_path):
+    write_set(data / "sets/away", "synthetic", 0, absent="no hands here")
+    write_combination(tmp_path / "one.json", combine("c_wo", params("sets/away"), data))
+    with pytest.raises(ValueError, match=r"cannot be trained on: .*away: no hands here"):
+        open_sets(read_combination(tmp_path / "one.json"), data)
+
+
+def test_a_set_that_changed_after_it_was_listed_is_refused(data):
+    found = combine("mine", params("faces/o"), data)
+    assert [len(image_set) for image_set in open_sets(found, data)] == [2]
+    write_set(data / "faces/o", "faces", 2, b"another")
+    with pytest.raises(ValueError, match="is not the set that a row lists"):
+        open_sets(found, data)
+    with pytest.raises(ValueError, match="no such image set; `dvc pull"):
+        open_sets(found, data.parent / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not readable as JSON"),
+        ('{"counts": {}}', "not a combination"),
+        ('{"counts": {}, "parts": [{"keys": []}]}', "not a combination"),
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path, text, message):
+    (tmp_path / "one.json").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_combination(tmp_path / "one.json")
+    with pytest.raises(ValueError, match="run `dvc repro combine`"):
+        read_combination(tmp_path / "none.json")
+
+
+def test_a_file_whose_samples_were_edited_is_refused(data, tmp_path):
+    path = tmp_path / "one.json"
+    write_combination(path, combine("mine", params("faces/o"), data))
+    content = json.loads(path.read_text())
+    content["parts"][0]["keys"].pop()
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=r"lists \(1, 0\) .* counts \(2, 0\)"):
+        read_combination(path)
+
+
+def test_a_changed_set_changes_only_the_combinations_that_hold_it(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(PROFILE.read_text())
+    monkeypatch.setattr("sys.argv", ["combine", "data", "out"])
+
+    def written() -> dict[str, bytes]:
+        main()
+        return {path.stem: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+
+    before = written()
+    assert set(before) == set(PAPER_COUNTS)
+    write_set(data / "sets/natocc_hand", "synthetic", 5, b"another")
+    after = written()
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"c_wo_natocc", "c_wo_mix", "c_cm_natocc"}
