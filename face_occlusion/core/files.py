@@ -6,6 +6,7 @@ import ast
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,12 +105,41 @@ def _imported_names(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+class PositionedFile:
+    """A file open for reads at given positions, which threads and forked processes may share.
+
+    It is closed when nobody holds it any more.
+
+    Raises:
+        ValueError: If the file cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._descriptor = -1
+        try:
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError as error:
+            raise ValueError(f"{path}: cannot be opened: {error.strerror}") from error
+
+    def read(self, size: int, offset: int) -> bytes:
+        """Read `size` bytes, or fewer at the file's end; one system call reads at most 2 GiB."""
+        chunks = []
+        while size > 0 and (chunk := os.pread(self._descriptor, size, offset)):
+            chunks.append(chunk)
+            size, offset = size - len(chunk), offset + len(chunk)
+        return b"".join(chunks)
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+
+
 @contextlib.contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield `PATH.partial` to write to; it replaces `path` at the end, or is removed on an error.
 
     Args:
-        path: The file. Its folder is made; a former file stays whole until it is replaced.
+        path: The file. Its folder is created; a former file is kept until it is replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")

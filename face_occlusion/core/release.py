@@ -1,10 +1,9 @@
-"""Read a raw release: unpacked folders and the zip archives kept beside them, alike."""
+"""Read the files of a raw release, whether they are unpacked or kept in zip archives."""
 
 from __future__ import annotations
 
 import bisect
 import fnmatch
-import os
 import struct
 import zipfile
 import zlib
@@ -16,42 +15,32 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.core.files import read_json
+from face_occlusion.core.files import PositionedFile, read_json
 
 RELEASE = "release.json"
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # APPNOTE 4.3.7; the last two: name and extra length
-_ROW = np.dtype(
-    [
-        ("archive", "<u2"),
-        ("method", "<u2"),
-        ("crc", "<u4"),
-        ("offset", "<u8"),
-        ("packed", "<u8"),
-        ("size", "<u8"),
-    ]
-)
+_ROW = np.dtype("<u2, <u2, <u4, <u8, <u8, <u8")  # archive, method, crc, offset, packed, size
 
 
 class Release:
-    """A folder written by `fetch_release`, read by name.
+    """A folder written by `fetch_release`, whose files are read by name.
 
-    Every file has one name: its archive's name without the ending, then its path within:
-    `Hands/Hands/Hand_0000002.jpg` is a member of `Hands.zip`. Loose files keep their own. What
-    desktops leave behind (`__MACOSX/`, `.DS_Store`) is passed over.
+    The name of a file in an archive is the archive's name without its ending, then the path
+    inside: `Hands/Hands/Hand_0000002.jpg` is a member of `Hands.zip`. A file outside archives has
+    its path as name. Files that desktops add (`__MACOSX/`, `.DS_Store`) are ignored.
 
-    Zip members are found through an index built once (430,000 members take two seconds) and
-    read with `os.pread`, so that threads and forked processes may share a Release; pickled, it
-    reopens its archives.
+    Zip members are found through an index that is built once (430,000 members take two seconds).
+    Threads and forked processes may share a Release; a pickled one reopens its archives.
 
     Raises:
-        ValueError: If the folder is no release.
+        ValueError: If the folder does not hold a release.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         path = self.folder / RELEASE
         self.info: dict[str, Any] = read_json(path, "no such file; write it with `stages.download`")
-        self._handles: dict[tuple[int, str], int] = {}
+        self._open: dict[str, PositionedFile] = {}
 
     @property
     def source(self) -> str:
@@ -60,11 +49,11 @@ class Release:
 
     @property
     def absent(self) -> str | None:
-        """Why the release is not here, None if it is."""
+        """Why the release is absent; None if it is there."""
         return self.info.get("absent")
 
     def provenance(self) -> dict[str, Any]:
-        """Return what the info of a set made from the release says of it: `sources`, `releases`."""
+        """Return `sources` and `releases` for the info of a set that is made from the release."""
         about = {
             "title": self.info.get("title", self.source),
             "origin": self.info.get("origin", "not recorded"),
@@ -119,7 +108,9 @@ class Release:
         return matches[0]
 
     def by_stem(self, *patterns: str) -> dict[str, str]:
-        """Map file name without folder and ending -> name, for files matching any pattern.
+        """Map the stem of each file that matches any pattern to its name.
+
+        The stem is the file name without its folder and ending.
 
         Raises:
             ValueError: If no file matches, or two share a stem.
@@ -138,7 +129,7 @@ class Release:
         return found
 
     def _sample(self) -> str:
-        """Say what is here: some names from each folder."""
+        """List one file of each folder, at most twelve, for errors."""
         if not self._names:
             return "nothing"
         shown: dict[str, str] = {}
@@ -151,7 +142,7 @@ class Release:
         """Read a file.
 
         Raises:
-            ValueError: If there is none of that name, or a zip member is damaged.
+            ValueError: If there is no file of that name, or a zip member is damaged.
         """
         if (member := self._zips.get(name)) is not None:
             return self._read_member(name, member)
@@ -172,37 +163,30 @@ class Release:
         return [line.strip() for line in text.splitlines() if line.strip()]
 
     def _read_member(self, name: str, member: Member) -> bytes:
-        where = f"{self.folder / member.archive}: member '{name}'"
-        handle = self._handle(member.archive)
-        header = os.pread(handle, _LOCAL_HEADER.size, member.offset)
+        path = self.folder / member.archive
+        where = f"{path}: member '{name}'"
+        file = self._open.get(member.archive) or self._open.setdefault(
+            member.archive, PositionedFile(path)
+        )
+        header = file.read(_LOCAL_HEADER.size, member.offset)
         if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
-            raise ValueError(f"{where} is damaged: no header at its place")
+            raise ValueError(f"{where} is damaged: its header is missing")
         *_, name_length, extra_length = _LOCAL_HEADER.unpack(header)
         start = member.offset + _LOCAL_HEADER.size + name_length + extra_length
-        packed = _pread(handle, member.packed, start)
-        if member.method == zipfile.ZIP_STORED:
-            content = packed
-        else:
-            content = _inflate(where, packed, member.size)
+        content = file.read(member.packed, start)
+        if member.method != zipfile.ZIP_STORED:
+            try:  # one byte more than announced shows a member that is too long
+                content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, member.size + 1)
+            except zlib.error as error:
+                raise ValueError(f"{where} is damaged: {error}") from error
         if len(content) != member.size or zlib.crc32(content) != member.crc:
             raise ValueError(f"{where} is damaged or cut off: its checksum differs")
         return content
 
-    def _handle(self, archive: str) -> int:
-        key = (os.getpid(), archive)
-        if key not in self._handles:
-            self._handles[key] = os.open(self.folder / archive, os.O_RDONLY)
-        return self._handles[key]
-
     def __getstate__(self) -> dict[str, Any]:
-        state = {**self.__dict__, "_handles": {}}
+        state = {**self.__dict__, "_open": {}}
         state.pop("_names", None)  # workers read by name; the list is the index again, larger
         return state
-
-    def __del__(self) -> None:
-        for (pid, _), handle in getattr(self, "_handles", {}).items():
-            if pid == os.getpid():
-                os.close(handle)
 
 
 def _is_kept_zip(name: str) -> bool:
@@ -210,30 +194,13 @@ def _is_kept_zip(name: str) -> bool:
 
 
 def _is_litter(name: str) -> bool:
-    """Tell what desktops leave in archives."""
+    """Tell whether a desktop added the file to the archive."""
     return "__MACOSX/" in name or name.rpartition("/")[2] in (".DS_Store", "Thumbs.db")
-
-
-def _pread(handle: int, size: int, offset: int) -> bytes:
-    """Read `size` bytes, fewer at the file's end; one call reads at most 2 GiB."""
-    chunks = []
-    while size > 0 and (chunk := os.pread(handle, size, offset)):
-        chunks.append(chunk)
-        size, offset = size - len(chunk), offset + len(chunk)
-    return b"".join(chunks)
-
-
-def _inflate(where: str, packed: bytes, size: int) -> bytes:
-    """Inflate a raw deflate stream to at most `size` bytes and one more."""
-    try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(packed, size + 1)
-    except zlib.error as error:
-        raise ValueError(f"{where} is damaged: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """Where a zip member lies: archive, header offset, packed and plain size, method, CRC-32."""
+    """Position of a zip member: archive, header offset, sizes packed and unpacked, method, CRC."""
 
     archive: str
     offset: int
@@ -244,10 +211,10 @@ class Member:
 
 
 class ZipIndex:
-    """The members of several archives by name, which is `STEM/NAME IN THE ARCHIVE`.
+    """The members of several archives by name, which is `ARCHIVE/NAME INSIDE`.
 
-    Names are kept sorted in one string of bytes and looked up by bisection; the rest is a row of
-    an array.
+    To save memory, the sorted names are one string of bytes, searched by bisection, and the other
+    values are rows of an array.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -265,7 +232,7 @@ class ZipIndex:
         return (self._name(row).decode() for row in range(len(self)))
 
     def get(self, name: str) -> Member | None:
-        """Return a member, None if there is none of that name."""
+        """Return the member of that name, or None."""
         wanted = name.encode()
         row = bisect.bisect_left(range(len(self)), wanted, key=self._name)
         if row == len(self) or self._name(row) != wanted:

@@ -12,33 +12,33 @@ import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-MAX_PIXELS = 2**27  # 134 megapixels, 400 MB decoded; a larger header is taken for a bomb
+MAX_PIXELS = 2**27  # 134 megapixels, 400 MB decoded: larger images are refused
 JPEG_START = b"\xff\xd8\xff"
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 _ORIENTATION_TAG = 0x0112  # EXIF, TIFF 6.0
 _BITS_PER_SAMPLE_TAG = 258  # TIFF 6.0
-# What libjpeg remarks on files that are whole nevertheless; any other remark is a damaged file.
-_HARMLESS_REMARKS = ("extraneous bytes before marker 0xd9", "Invalid SOS parameters")
+# Warnings of libjpeg about complete files; any other warning means that the file is damaged.
+_HARMLESS_WARNINGS = ("extraneous bytes before marker 0xd9", "Invalid SOS parameters")
 
 
 def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode a photograph.
 
-    The EXIF orientation is applied; grey and palette images become RGB, 16 bits are rounded to
-    8, CMYK (also as Adobe stores it, inverted) is converted without a profile, and what is
-    transparent is laid over black. Of several frames or pages the first is taken.
+    The EXIF orientation is applied. Grey and palette images become RGB, 16 bits are rounded to 8,
+    CMYK (plain, or inverted as Adobe stores it) is converted without a profile, and transparent
+    images are composited over black. Of several frames or pages the first is taken.
 
     Args:
         data: Content of a JPEG, PNG, WebP, TIFF, BMP, GIF, ... file.
-        name: What errors call it.
-        max_pixels: Refuse images whose header announces more pixels than this.
+        name: How errors name the image.
+        max_pixels: Images whose header announces more pixels are refused.
 
     Returns:
         (H, W, 3) uint8 RGB, contiguous.
 
     Raises:
-        ValueError: If the image is damaged, of no known kind, too large, or in floating point.
+        ValueError: If the image is damaged, of an unknown format, too large, or has 32-bit pixels.
     """
     if data[:3] == JPEG_START:
         return decode_jpeg(data, name, max_pixels)
@@ -65,7 +65,7 @@ def decode_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     try:
         image = simplejpeg.decode_jpeg(data)
     except ValueError as error:
-        if not any(remark in str(error) for remark in _HARMLESS_REMARKS):
+        if not any(warning in str(error) for warning in _HARMLESS_WARNINGS):
             raise ValueError(_blame(name, error)) from error
         image = simplejpeg.decode_jpeg(data, strict=False)
     return _orient(image, orientation(data))
@@ -73,14 +73,14 @@ def decode_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
 
 def _decode_cmyk_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     image = load(open_image(data, name, max_pixels), name)
-    if not is_adobes(data):
-        # Pillow inverts, as Adobe's files need; without Adobe's marker ink is stored as ink.
+    if not any(marker == 0xEE and body[:5] == b"Adobe" for marker, body in segments(data)):
+        # Pillow inverts every CMYK file, but only those with Adobe's marker are stored inverted.
         image = Image.fromarray(~np.asarray(image), "CMYK")
     return _orient(np.array(image.convert("RGB")), orientation(data))
 
 
 def _orient(image: np.ndarray, orientation: int) -> np.ndarray:
-    """Turn an image as its EXIF orientation (1-8, CIPA DC-008) asks; other values do nothing."""
+    """Turn an image upright by its EXIF orientation, 1-8 (CIPA DC-008); ignore other values."""
     if orientation in (5, 6, 7, 8):
         image = image.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
@@ -91,11 +91,11 @@ def _orient(image: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def decode_other(data: bytes, name: str, max_pixels: int) -> np.ndarray:
-    """Decode what is no JPEG: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; uint8 or uint16."""
+    """Decode any other format: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; uint8 or uint16."""
     image = open_image(data, name, max_pixels)
     if _has_16_bit_colour(data, image):
         orientation = image.getexif().get(_ORIENTATION_TAG, 1)
-        return _orient(decode_with_cv2(data, name), orientation)
+        return _orient(_decode_with_cv2(data, name), orientation)
     if image.mode in ("I", "F"):
         raise ValueError(f"{name}: 32-bit pixels have no known range; save it with 8 or 16 bits")
     image = ImageOps.exif_transpose(load(image, name))
@@ -107,7 +107,7 @@ def decode_other(data: bytes, name: str, max_pixels: int) -> np.ndarray:
 
 
 def _has_16_bit_colour(data: bytes, image: Image.Image) -> bool:
-    """Tell the images that Pillow would cut to 8 bits."""
+    """Tell whether Pillow would truncate the image to 8 bits."""
     if data.startswith(PNG_START):
         depth, colour_type = png_kind(data)
         return depth == 16 and colour_type != 0
@@ -115,11 +115,11 @@ def _has_16_bit_colour(data: bytes, image: Image.Image) -> bool:
     return len(bits) >= 3 and max(bits) == 16
 
 
-def decode_with_cv2(data: bytes, name: str) -> np.ndarray:
+def _decode_with_cv2(data: bytes, name: str) -> np.ndarray:
     """Decode without conversion: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        raise ValueError(_blame(name, "the decoder gave up"))
+        raise ValueError(_blame(name, "OpenCV cannot decode it"))
     if pixels.ndim == 3:
         code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
         pixels = cv2.cvtColor(pixels, code)
@@ -127,7 +127,7 @@ def decode_with_cv2(data: bytes, name: str) -> np.ndarray:
 
 
 def open_image(data: bytes, name: str, max_pixels: int) -> Image.Image:
-    """Read an image's header, and check its size and, of a PNG, that it is whole."""
+    """Read an image's header, and check its size and the chunks of a PNG."""
     try:
         image = Image.open(io.BytesIO(data))
     except UnidentifiedImageError as error:
@@ -138,16 +138,9 @@ def open_image(data: bytes, name: str, max_pixels: int) -> Image.Image:
     except (OSError, SyntaxError, ValueError) as error:
         raise ValueError(_blame(name, error)) from error
     _check_size(*image.size, name, max_pixels)
-    _check_whole_png(data, name)
-    return image
-
-
-def _check_whole_png(data: bytes, name: str) -> None:
     if data.startswith(PNG_START):
-        try:
-            check_whole(data)
-        except ValueError as error:
-            raise ValueError(_blame(name, error)) from error
+        _check_png_chunks(data, name)
+    return image
 
 
 def load(image: Image.Image, name: str) -> Image.Image:
@@ -176,32 +169,50 @@ def png_kind(data: bytes) -> tuple[int, int]:
     return (data[24], data[25]) if whole else (0, -1)
 
 
-def check_png_header(data: bytes, name: str, max_pixels: int) -> None:
-    """Check a PNG without opening it with Pillow."""
+def _decode_png(data: bytes, name: str, max_pixels: int) -> np.ndarray:
+    """Decode an upright PNG of 8 bits a channel, without Pillow, which is slower."""
     _check_size(*struct.unpack_from(">II", data, 16), name, max_pixels)
-    _check_whole_png(data, name)
+    _check_png_chunks(data, name)
+    return _decode_with_cv2(data, name)
+
+
+def _check_png_chunks(data: bytes, name: str) -> None:
+    """Check length and checksum of every chunk up to the last: OpenCV ignores such damage."""
+    view, position, kind = memoryview(data), len(PNG_START), b""
+    while kind != b"IEND":
+        end = position + 8 + int.from_bytes(view[position : position + 4], "big")
+        if end + 4 > len(data):
+            raise ValueError(_blame(name, "cut short"))
+        kind = bytes(view[position + 4 : position + 8])
+        if zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
+            raise ValueError(_blame(name, f"wrong checksum in chunk {kind!r}"))
+        position = end + 4
 
 
 def decode_mask(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode a mask's raw values.
+    """Decode a mask without changing its values.
 
-    Palette images give their indices, images of 1, 2 or 4 bits their values (0, 1, ...), colour
-    images whose channels are equal one channel. 16 bits are accepted where they hold values up
-    to 255, or multiples of 257 (0 and 65535 become 0 and 255). Orientation as `decode_image`.
+    A palette image gives its indices, an image of 1, 2 or 4 bits its values (0, 1, ...), and a
+    colour image with equal channels one channel. An image of 16 bits must hold values up to 255,
+    or multiples of 257 (65535 becomes 255). The EXIF orientation is applied.
+
+    Args:
+        data: As for `decode_image`.
+        name: As for `decode_image`.
+        max_pixels: As for `decode_image`.
 
     Returns:
         (H, W) uint8.
 
     Raises:
-        ValueError: As `decode_image`, and if the image is coloured, partly transparent, or
+        ValueError: As `decode_image`, and if the image has colours or transparent pixels, or
             needs more than 8 bits.
     """
     if data[:3] == JPEG_START:
         return _one_channel(decode_jpeg(data, name, max_pixels), name)
     depth, colour_type = png_kind(data)
     if (depth, colour_type) == (8, 0) and b"eXIf" not in data:
-        check_png_header(data, name, max_pixels)
-        mask = decode_with_cv2(data, name)
+        mask = _decode_png(data, name, max_pixels)
         return mask if mask.ndim == 2 else _one_channel(mask, name)
     image = open_image(data, name, max_pixels)
     if image.mode in ("1", "P"):
@@ -230,18 +241,22 @@ def _one_channel(pixels: np.ndarray, name: str) -> np.ndarray:
 
 
 def decode_rgba(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode a cut-out as it is stored: alpha is not multiplied in, nor out.
+    """Decode a cut-out as it is stored; its colours are not multiplied or divided by alpha.
+
+    Args:
+        data: As for `decode_image`.
+        name: As for `decode_image`.
+        max_pixels: As for `decode_image`.
 
     Returns:
         (H, W, 4) uint8 RGBA.
 
     Raises:
-        ValueError: If it is damaged, too large, or not a PNG with 8-bit RGBA.
+        ValueError: If the image is damaged, too large, or not a PNG with 8-bit RGBA.
     """
     if png_kind(data) != (8, 6):
         raise ValueError(f"{name}: a cut-out must be a PNG with 8-bit RGBA")
-    check_png_header(data, name, max_pixels)
-    return decode_with_cv2(data, name)
+    return _decode_png(data, name, max_pixels)
 
 
 def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -257,45 +272,20 @@ def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def orientation(data: bytes) -> int:
-    """Return the EXIF orientation, 1 (upright) where there is none or its tag is damaged."""
+    """Return the EXIF orientation of a JPEG; 1 (upright) if there is none or it is damaged."""
     for marker, body in segments(data):
         if marker == 0xE1 and body[:6] == b"Exif\0\0":
             exif = Image.Exif()
             try:
                 exif.load(body)
                 return exif.get(_ORIENTATION_TAG, 1)
-            except (SyntaxError, struct.error, ValueError):  # the pixels are whole
+            except (SyntaxError, struct.error, ValueError):  # the pixels are complete
                 return 1
     return 1
 
 
-def is_adobes(data: bytes) -> bool:
-    """Tell whether Adobe's marker is there: CMYK is then stored inverted."""
-    return any(marker == 0xEE and body[:5] == b"Adobe" for marker, body in segments(data))
-
-
 def is_plain_jpeg(data: bytes) -> bool:
-    """Tell whether this is a JPEG that any reader shows alike: upright, grey or RGB."""
+    """Tell whether this is a JPEG that every viewer shows alike: upright, and grey or RGB."""
     if not data.startswith(JPEG_START) or orientation(data) != 1:
         return False
     return simplejpeg.decode_jpeg_header(data, strict=False)[2] not in ("CMYK", "YCCK")
-
-
-def check_whole(data: bytes) -> None:
-    """Check length and checksum of every chunk: OpenCV passes over damage in silence.
-
-    Raises:
-        ValueError: If a chunk is cut or damaged, or the last one (IEND) is missing.
-    """
-    view, position, kind = memoryview(data), len(PNG_START), b""
-    while kind != b"IEND":
-        if position + 12 > len(data):
-            raise ValueError("cut short")
-        (length,) = struct.unpack_from(">I", data, position)
-        end = position + 8 + length
-        if end + 4 > len(data):
-            raise ValueError("cut short")
-        kind = bytes(view[position + 4 : position + 8])
-        if zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
-            raise ValueError(f"wrong checksum in chunk {kind!r}")
-        position = end + 4

@@ -1,7 +1,8 @@
-"""A set's metadata as Croissant, the vocabulary that data catalogues read (docs.mlcommons.org).
+"""Describe an image set in Croissant, the vocabulary of data catalogues (docs.mlcommons.org).
 
-The shards are file objects, each part of the samples a file set inside all of them, and a record
-set of key and content. The record set `samples` joins images and masks by key.
+Each shard is a file object. Each part of the samples (`jpg`, `png`, ...) is a file set inside all
+shards and a record set with two fields, `key` and `content`. The record set `samples` joins images
+with their masks by key.
 """
 
 from __future__ import annotations
@@ -16,44 +17,25 @@ from face_occlusion.core.imageset.format import INDEX, ShardEntry
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 _MIME = {"jpg": "image/jpeg", "png": "image/png", "json": "application/json"}
 _RECORDS = {"jpg": "images", "png": "masks", "json": "records"}  # others by their part
-_CONTEXT = {
+# The context that the specification asks for: a name stands for the term `cr:NAME` of the
+# vocabulary, unless another meaning is given.
+_TERMS = """@language @vocab citeAs column conformsTo cr rai data dataType dct equivalentProperty
+    examples extract field fileProperty fileObject fileSet format includes isLiveDataset jsonPath
+    key md5 parentField path recordSet references regex repeated replace samplingRate sc separator
+    source subField transform"""
+_OTHER_MEANINGS = {
     "@language": "en",
     "@vocab": "https://schema.org/",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
     "conformsTo": "dct:conformsTo",
     "cr": "http://mlcommons.org/croissant/",
     "rai": "http://mlcommons.org/croissant/RAI/",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
-    "equivalentProperty": "cr:equivalentProperty",
     "examples": {"@id": "cr:examples", "@type": "@json"},
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileProperty": "cr:fileProperty",
-    "fileObject": "cr:fileObject",
-    "fileSet": "cr:fileSet",
-    "format": "cr:format",
-    "includes": "cr:includes",
-    "isLiveDataset": "cr:isLiveDataset",
-    "jsonPath": "cr:jsonPath",
-    "key": "cr:key",
-    "md5": "cr:md5",
-    "parentField": "cr:parentField",
-    "path": "cr:path",
-    "recordSet": "cr:recordSet",
-    "references": "cr:references",
-    "regex": "cr:regex",
-    "repeated": "cr:repeated",
-    "replace": "cr:replace",
-    "samplingRate": "cr:samplingRate",
     "sc": "https://schema.org/",
-    "separator": "cr:separator",
-    "source": "cr:source",
-    "subField": "cr:subField",
-    "transform": "cr:transform",
 }
+_CONTEXT = {name: _OTHER_MEANINGS.get(name, f"cr:{name}") for name in _TERMS.split()}
 
 
 def encode_croissant(
@@ -64,14 +46,17 @@ def encode_croissant(
     description: str,
     licences: Sequence[str],
 ) -> bytes:
-    """Encode a set's metadata, the same bytes for the same index.
+    """Encode a set's metadata; the same index gives the same bytes.
 
     Args:
-        shards: The entries of its index.
-        info: What it says about itself, in plain Python types.
-        index_sha256: Of the index.
-        description: What the set is, in a sentence.
-        licences: Of everything that went into it.
+        shards: The shards' entries in the index.
+        info: The set's info, in plain Python types.
+        index_sha256: The sha256 of the index.
+        description: One sentence that says what the set holds.
+        licences: The licences of everything the set was made from.
+
+    Returns:
+        The content of `croissant.json`.
     """
     keys_of: dict[str, list[str]] = {}
     for shard in shards:
@@ -123,7 +108,7 @@ def _file_set(
 ) -> dict[str, Any]:
     return {
         "@type": "cr:FileSet",
-        "@id": _file_set_id(part),
+        "@id": f"parts/{part}",  # no record set has this name: mlcroissant confuses equal names
         "name": part,
         "containedIn": [{"@id": shard["name"]} for shard in shards],
         "encodingFormat": _mime(part),
@@ -131,20 +116,15 @@ def _file_set(
     }
 
 
-def _file_set_id(part: str) -> str:
-    """Return an identifier that no record set has: `mlcroissant` mixes up two things of one."""
-    return f"parts/{part}"
-
-
 def _mime(part: str) -> str:
     return _MIME.get(part.rpartition(".")[2], "application/octet-stream")
 
 
 def _globs(part: str, keys_of: Mapping[str, list[str]]) -> list[str]:
-    """Return patterns of a part's files: `*.png` would take `KEY.original.png` as well.
+    """Return patterns that match the files of one part and no other.
 
-    Keys have no dots, so where a part ends as another does, as many non-dots as a key is long
-    leave the other out.
+    `*.png` also matches `KEY.original.png`. Keys contain no dots, so in that case there is one
+    pattern for each length of a key: that many characters other than dots, then the part.
     """
     if not any(other != part and other.endswith(f".{part}") for other in keys_of):
         return [f"*.{part}"]
@@ -157,9 +137,23 @@ def _record_sets(keys_of: Mapping[str, list[str]]) -> list[dict[str, Any]]:
     for part in sorted(keys_of):
         if _mime(part) != "application/octet-stream":
             name = _RECORDS.get(part, re.sub(r"\W", "_", part))
-            sets.append(_record_set(name, [_key(name, part), _content(name, part)]))
+            is_image = _mime(part).startswith("image/")
+            key = _from_files(part, "filename") | {"transform": {"regex": r"^([^.]+)\."}}
+            content = _from_files(part, "content")
+            fields = [
+                _field(f"{name}/key", "sc:Text", key),
+                _field(f"{name}/content", "sc:ImageObject" if is_image else "sc:Text", content),
+            ]
+            sets.append(_record_set(name, fields))
     if "jpg" in keys_of and "png" in keys_of:
-        sets.append(_record_set("samples", _joined("samples", "images", "masks")))
+        # record sets are joined: mlcroissant cannot join file sets that lie in several archives
+        key = _field("samples/key", "sc:Text", _from_field("images/key"))
+        fields = [
+            {**key, "references": _from_field("masks/key")},
+            _field("samples/image", "sc:ImageObject", _from_field("images/content")),
+            _field("samples/mask", "sc:ImageObject", _from_field("masks/content")),
+        ]
+        sets.append(_record_set("samples", fields))
     return sets
 
 
@@ -167,41 +161,14 @@ def _record_set(name: str, fields: list[dict[str, Any]]) -> dict[str, Any]:
     return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields}
 
 
-def _joined(name: str, images: str, masks: str) -> list[dict[str, Any]]:
-    """Return the fields of images with their masks.
-
-    Record sets are joined, not file sets: of file sets inside several archives `mlcroissant`
-    loses track.
-    """
-    key = _field(f"{name}/key", "sc:Text", {"field": {"@id": f"{images}/key"}})
-    key["references"] = {"field": {"@id": f"{masks}/key"}}
-    return [
-        key,
-        _field(f"{name}/image", "sc:ImageObject", {"field": {"@id": f"{images}/content"}}),
-        _field(f"{name}/mask", "sc:ImageObject", {"field": {"@id": f"{masks}/content"}}),
-    ]
-
-
-def _key(name: str, part: str) -> dict[str, Any]:
-    source = {
-        "fileSet": {"@id": _file_set_id(part)},
-        "extract": {"fileProperty": "filename"},
-        "transform": {"regex": r"^([^.]+)\."},
-    }
-    return _field(f"{name}/key", "sc:Text", source)
-
-
-def _content(name: str, part: str) -> dict[str, Any]:
-    source = {"fileSet": {"@id": _file_set_id(part)}, "extract": {"fileProperty": "content"}}
-    is_image = _mime(part).startswith("image/")
-    return _field(f"{name}/content", "sc:ImageObject" if is_image else "sc:Text", source)
-
-
 def _field(name: str, data_type: str, source: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "@type": "cr:Field",
-        "@id": name,
-        "name": name,
-        "dataType": data_type,
-        "source": source,
-    }
+    kind = {"@type": "cr:Field", "@id": name, "name": name}
+    return {**kind, "dataType": data_type, "source": source}
+
+
+def _from_files(part: str, file_property: str) -> dict[str, Any]:
+    return {"fileSet": {"@id": f"parts/{part}"}, "extract": {"fileProperty": file_property}}
+
+
+def _from_field(name: str) -> dict[str, Any]:
+    return {"field": {"@id": name}}

@@ -1,13 +1,13 @@
-"""The layout of an image set: names, index and records; no pixels, no reading of shards.
+"""The format of an image set: the names of its samples, its index and its records.
 
-A set is a folder of uncompressed tar shards (`000000.tar`, ...) beside an `index.json` (and the
-cards made from it, see `cards.py`):
+A set is a folder with uncompressed tar shards (`000000.tar`, ...), an `index.json` and the cards
+that are made from the index (`cards.py`):
 
     {"format": "face-occlusion image set", "version": 1, "count": 2, "info": {...},
      "shards": [{"name": "000000.tar", "sha256": "...", "size": 20480,
                  "samples": [["00024", {"jpg": [512, 4213], "png": [5632, 120]}], ...]}]}
 
-Offsets and sizes are in bytes and point at a member's content in its shard.
+Offset and size, in bytes, give the position of a member's content in its shard.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ShardEntry(TypedDict):
-    """What the index says of one shard; `samples` holds [key, {part: [offset, size]}]."""
+    """The entry of a shard in the index; `samples` holds [key, {part: [offset, size]}]."""
 
     name: str
     sha256: str
@@ -49,7 +49,7 @@ def shard_name(number: int) -> str:
 
 
 def check_key(key: str) -> str:
-    """Return `key` if it can name a sample.
+    """Return `key` if a sample may have that name.
 
     Raises:
         ValueError: If it is empty or holds a dot, a slash, white space or control characters.
@@ -62,10 +62,10 @@ def check_key(key: str) -> str:
 
 
 def member_name(key: str, part: str) -> str:
-    """Return the name `KEY.PART` of a member of a shard.
+    """Return `KEY.PART`, the name of a member of a shard.
 
     Raises:
-        ValueError: If key or part is refused, or the name does not fit a ustar header.
+        ValueError: If key or part is not allowed, or the name does not fit a ustar header.
     """
     if not isinstance(part, str) or not _PART.fullmatch(part):
         raise ValueError(
@@ -79,10 +79,10 @@ def member_name(key: str, part: str) -> str:
 
 
 def check_info(info: Mapping[str, Any]) -> None:
-    """Check what a set says about itself.
+    """Check the info of a set.
 
     Raises:
-        ValueError: If kind, name or sources is missing or wrong, or `absent` is no text.
+        ValueError: If kind, name or sources is missing or wrong, or `absent` is not text.
     """
     if info.get("kind") not in KINDS:
         raise ValueError(f"info: kind must be one of {', '.join(KINDS)}; got {info.get('kind')!r}")
@@ -97,10 +97,10 @@ def check_info(info: Mapping[str, Any]) -> None:
 
 
 def check_count(info: Mapping[str, Any], count: int) -> None:
-    """Check that a set is empty where it says that it is absent, and nowhere else.
+    """Check that a set has samples, or an info that says why it is absent.
 
     Raises:
-        ValueError: If it is not.
+        ValueError: If it has both or neither.
     """
     absent = info.get("absent")
     if count and absent:
@@ -110,16 +110,15 @@ def check_count(info: Mapping[str, Any], count: int) -> None:
 
 
 def encode_record(record: Mapping[str, Any]) -> bytes:
-    """Encode a sample's record as JSON, the same bytes for equal values.
+    """Encode a sample's record as JSON; equal values give equal bytes.
 
-    Keys are sorted, floats written with `repr` (they read back exactly), numpy scalars and
-    arrays written as Python's.
+    Keys are sorted. Floats are written with `repr`, so that they are read back exactly. Numpy
+    scalars and arrays are written like Python's numbers and lists.
 
     Raises:
         ValueError: If a value is not finite or has no JSON form; names the field.
     """
-    plain = _plain(record, "")
-    return _dumps(plain).encode()
+    return _dumps(_plain(record, "")).encode()
 
 
 def _dumps(value: Any) -> str:
@@ -129,7 +128,7 @@ def _dumps(value: Any) -> str:
 
 
 def _plain(value: Any, field: str) -> Any:
-    """Return `value` with plain Python types only; `field` is its dotted name for errors."""
+    """Convert `value` to plain Python types; errors name it by `field`, with dots."""
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, np.generic | np.ndarray):
@@ -148,7 +147,7 @@ def _plain(value: Any, field: str) -> Any:
 
 
 def encode_index(shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> bytes:
-    """Encode an index as JSON, one sample a line, the same bytes for equal values."""
+    """Encode an index as JSON with one sample a line; equal values give equal bytes."""
     count = sum(len(shard["samples"]) for shard in shards)
     head = {"format": FORMAT, "version": VERSION, "count": count, "info": _plain(info, "info")}
     texts = []
@@ -196,7 +195,7 @@ def parse_index(path: Path) -> tuple[list[ShardEntry], dict[str, Any]]:
 
 
 def check_shards(shards: Iterable[ShardEntry]) -> None:
-    """Check that entries are numbered from 0, hold no key twice, and point inside their shard.
+    """Check that shards are numbered from 0, no key occurs twice, and no part leaves its shard.
 
     Raises:
         ValueError: Names the shard and the key.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import tarfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from face_occlusion.core.files import file_sha256
+from face_occlusion.core.files import PositionedFile, file_sha256
 from face_occlusion.core.images import decode_image, decode_mask, decode_rgba
 from face_occlusion.core.imageset.cards import UNKNOWN_LICENCE, check_cards
 from face_occlusion.core.imageset.format import INDEX, ShardEntry, member_name, parse_index
@@ -46,7 +45,7 @@ class ImageSet:
             key: (shard["name"], parts) for shard in self.shards for key, parts in shard["samples"]
         }
         self.keys = list(self._members)
-        self._handles: dict[str, _Handle] = {}
+        self._handles: dict[str, PositionedFile] = {}
         for shard in self.shards:
             self._check_size(shard)
 
@@ -100,12 +99,12 @@ class ImageSet:
             raise ValueError(f"{self.folder / name}: ends inside {key}.{part}; the shard was cut")
         return content
 
-    def _handle(self, name: str) -> _Handle:
+    def _handle(self, name: str) -> PositionedFile:
         # No lock: each step is one atomic operation on the dict, and a handle that another
         # thread drops here stays open until the last reader lets go of it.
         handle = self._handles.get(name)
         if handle is None:
-            handle = self._handles.setdefault(name, _Handle(self.folder / name))
+            handle = self._handles.setdefault(name, PositionedFile(self.folder / name))
             for oldest in list(self._handles)[:-MAX_OPEN_SHARDS]:
                 self._handles.pop(oldest, None)
         return handle
@@ -193,24 +192,6 @@ def inherit(**made_from: ImageSet) -> dict[str, Any]:
         },
     }
     return inherited | ({"licence": "; ".join(sorted(own))} if own else {})
-
-
-class _Handle:
-    """A shard open for positioned reads, closed when nobody holds it."""
-
-    def __init__(self, path: Path) -> None:
-        self._descriptor = -1
-        try:
-            self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise ValueError(f"{path}: cannot be opened: {error.strerror}") from error
-
-    def read(self, size: int, offset: int) -> bytes:
-        return os.pread(self._descriptor, size, offset)
-
-    def __del__(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
 
 
 def read_shard_entry(path: Path) -> ShardEntry:
