@@ -1,9 +1,12 @@
-"""Class ids of segmentation maps (seg_maps): what a pixel shows."""
+"""Masks and segmentation maps (seg_maps): class ids, resizing, and masks drawn from polygons."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+import pycocotools.mask
 
 BACKGROUND, FACE, IGNORED = 0, 1, 255
 
@@ -75,3 +78,25 @@ def resize_seg_map(seg_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if ignored.any():
         resized[coverage(ignored, size) > 0.5] = IGNORED
     return resized
+
+
+def instance_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
+    """Draw COCO's polygons or run lengths as a mask.
+
+    Coordinates are (x, y) pixels along the edges of pixels: (0, 0) is the upper left corner of the
+    image, (width, height) its lower right corner.
+
+    Args:
+        segmentation: Polygons [[x0, y0, ...], ...] or a run-length mapping, as COCO has them.
+        size: (height, width) of the image.
+
+    Returns:
+        (height, width) bool.
+    """
+    if isinstance(segmentation, list):
+        runs = pycocotools.mask.merge(pycocotools.mask.frPyObjects(segmentation, *size))
+    elif isinstance(segmentation["counts"], list):
+        runs = pycocotools.mask.frPyObjects(segmentation, *size)
+    else:
+        runs = segmentation
+    return pycocotools.mask.decode(runs).astype(bool)

@@ -10,8 +10,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from face_occlusion.core.classes import BACKGROUND, FACE, IGNORED, resize_seg_map
-from face_occlusion.core.polygons import check_segmentation, instance_mask
+from face_occlusion.core.classes import (
+    BACKGROUND,
+    FACE,
+    IGNORED,
+    instance_mask,
+    resize_seg_map,
+)
+from face_occlusion.faces.outlines import check_segmentation
 
 CLASS_IDS = {"background": BACKGROUND, "face": FACE, "ignored": IGNORED}
 

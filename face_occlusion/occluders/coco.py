@@ -11,9 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from face_occlusion.core.classes import instance_mask
 from face_occlusion.core.images import decode_image
 from face_occlusion.core.params import check_at_least
-from face_occlusion.core.polygons import instance_mask
 from face_occlusion.core.release import Release
 from face_occlusion.occluders.cutout import clean_mask, cut_out
 

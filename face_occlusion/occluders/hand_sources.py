@@ -14,9 +14,8 @@ import numpy as np
 import scipy.io
 from scipy.io.matlab import MatReadError
 
-from face_occlusion.core.classes import FACE, to_seg_map
+from face_occlusion.core.classes import FACE, instance_mask, to_seg_map
 from face_occlusion.core.images import decode_mask
-from face_occlusion.core.polygons import instance_mask
 from face_occlusion.core.release import Release
 
 SAMPLE_LIST = "11k-hands_sample.txt"

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from face_occlusion.core.polygons import check_segmentation, instance_mask
+from face_occlusion.core.classes import instance_mask
+from face_occlusion.faces.outlines import check_segmentation
 
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12)))

@@ -1,8 +1,4 @@
-"""Check the polygons and run lengths of annotations as COCO has them, and draw them as masks.
-
-Coordinates are (x, y) pixels along the edges of pixels: (0, 0) is the image's upper left corner,
-(width, height) its lower right one.
-"""
+"""Check the polygons and run lengths that tools export, before they are drawn on a mask."""
 
 from __future__ import annotations
 
@@ -10,29 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import pycocotools.mask
+from face_occlusion.core.classes import instance_mask
 
 _OUTSIDE_PX = 1.0  # tools let a point lie this far beyond the image
-
-
-def instance_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
-    """Draw polygons or run lengths.
-
-    Args:
-        segmentation: Polygons [[x0, y0, ...], ...] or a run-length mapping, as COCO has them.
-        size: (height, width) of the image.
-
-    Returns:
-        (height, width) bool.
-    """
-    if isinstance(segmentation, list):
-        runs = pycocotools.mask.merge(pycocotools.mask.frPyObjects(segmentation, *size))
-    elif isinstance(segmentation["counts"], list):
-        runs = pycocotools.mask.frPyObjects(segmentation, *size)
-    else:
-        runs = segmentation
-    return pycocotools.mask.decode(runs).astype(bool)
 
 
 def check_segmentation(segmentation: Any, size: tuple[int, int]) -> Any:
