@@ -8,14 +8,16 @@ import tarfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import py7zr
 
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.release import Release
 
 
-def write_zip(path: Path, members: Mapping[str, bytes]) -> Path:
+def write_zip(path: Path, members: Mapping[Any, bytes]) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
             archive.writestr(name, content)
@@ -28,6 +30,13 @@ def write_tar(path: Path, members: Mapping[str, bytes]) -> Path:
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def write_7z(path: Path, members: Mapping[str, bytes]) -> Path:
+    with py7zr.SevenZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(content, name)
     return path
 
 

@@ -5,18 +5,17 @@ import sys
 import time
 from dataclasses import replace
 
-import py7zr
 import pytest
 
-from face_occlusion.core.release import Release
 from face_occlusion.releases.fetch import ArchiveDir, SourceParams, fetch_release
 from face_occlusion.releases.limits import Limits
 from face_occlusion.releases.table import SOURCES, find_source, match_published
 from face_occlusion.releases.transfer import RetryPolicy
 from tests.conftest import ROOT
-from tests.releases.build import write_tar, write_zip
+from tests.releases.build import write_7z, write_tar, write_zip
 
 FOLDER = SourceParams(origin="folder", files=None, accept_changed=False, why=None)
+ACCEPTED = replace(FOLDER, accept_changed=True)
 QUICK = RetryPolicy(attempts=2, timeout_s=2)
 
 
@@ -40,8 +39,7 @@ def fetch(name, folder, archives_dir, params=FOLDER, draw=no_miniature, limits=N
 def fill_hands(folder):
     folder.mkdir(exist_ok=True)
     write_zip(folder / "Hands.zip", {"Hands/Hand_1.jpg": b"jpeg"})
-    with py7zr.SevenZipFile(folder / "11k-hands_masks.7z", "w") as archive:
-        archive.writestr(b"png", "11k-hands_masks/Hand_1.png")
+    write_7z(folder / "11k-hands_masks.7z", {"11k-hands_masks/Hand_1.png": b"png"})
     (folder / "11k-hands_sample.txt").write_text("Hand_1.jpg\n")
     return folder
 
@@ -68,18 +66,10 @@ def test_a_release_is_laid_out_and_recorded(tmp_path, archives):
         "size": len(zipped),
     }
     assert (tmp_path / "raw" / "Hands.zip").stat().st_nlink == 1  # never linked to the user's own
-
-
-def test_two_fetches_give_the_same_bytes(tmp_path, archives):
-    for name in ("one", "two"):
-        fetch("hands_11k", tmp_path / name, archives)
+    fetch("hands_11k", tmp_path / "again", archives)
     one, two = (
-        {
-            p.relative_to(tmp_path / n): p.read_bytes()
-            for p in (tmp_path / n).rglob("*")
-            if p.is_file()
-        }
-        for n in ("one", "two")
+        {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+        for folder in (tmp_path / "raw", tmp_path / "again")
     )
     assert one == two
 
@@ -98,58 +88,37 @@ def test_a_missing_archive_says_which_where_and_whence(tmp_path, archives):
     assert not (tmp_path / "raw").exists()
 
 
-def test_a_missing_folder_is_said(tmp_path):
-    with pytest.raises(ValueError, match="no such folder"):
-        fetch("dtd", tmp_path / "raw", tmp_path / "nowhere")
-
-
 def test_files_chooses_among_a_source(tmp_path):
-    archives = tmp_path / "archives"
-    archives.mkdir()
-    write_zip(archives / "train2017.zip", {"train2017/1.jpg": b"x"})
-    with pytest.raises(ValueError, match=r"coco_object\.7z \(coco\)\n    from "):
-        params = replace(FOLDER, files=["coco_object.7z"])
-        fetch("coco", tmp_path / "raw", archives, params)
-    params = replace(FOLDER, files=["train2017.zip"], accept_changed=True)
-    assert fetch("coco", tmp_path / "raw", archives, params).names() == [
-        "train2017/train2017/1.jpg"
-    ]
-    with pytest.raises(
-        ValueError, match=r"files: 'val2017\.zip' is no file of source 'coco'; known"
-    ):
-        params = replace(FOLDER, files=["val2017.zip"])
-        fetch("coco", tmp_path / "other", archives, params)
-
-
-def test_a_source_of_choices_needs_one_of_them(tmp_path):
+    with pytest.raises(ValueError, match="no such folder"):
+        fetch("dtd", tmp_path / "raw", tmp_path / "archives")
     (tmp_path / "archives").mkdir()
     with pytest.raises(ValueError, match=r"expected some of coco_object\.7z, train2017\.zip"):
         fetch("coco", tmp_path / "raw", tmp_path / "archives")
-
-
-@pytest.mark.parametrize("keep", [0, 30])
-@pytest.mark.parametrize("name", ["Hands.zip", "11k-hands_masks.7z"])
-def test_a_broken_archive_leaves_nothing(tmp_path, archives, name, keep):
-    data = (archives / name).read_bytes()
-    (archives / name).write_bytes(data[:keep])
-    with pytest.raises(ValueError, match=name):
-        fetch("hands_11k", tmp_path / "raw", archives)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["archives"]
+    write_zip(tmp_path / "archives" / "train2017.zip", {"train2017/1.jpg": b"x"})
+    for name, message in [
+        ("coco_object.7z", r"coco_object\.7z \(coco\)\n    from "),
+        ("val2017.zip", r"files: 'val2017\.zip' is no file of source 'coco'; known"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            params = replace(FOLDER, files=[name])
+            fetch("coco", tmp_path / "raw", tmp_path / "archives", params)
+    params = replace(ACCEPTED, files=["train2017.zip"])
+    release = fetch("coco", tmp_path / "raw", tmp_path / "archives", params)
+    assert release.names() == ["train2017/train2017/1.jpg"]
 
 
 UNPACK_SLOWLY = """
 import sys, time, tarfile
 from pathlib import Path
 from face_occlusion.releases import archives
-from tests.releases.test_fetch import FOLDER, fetch
-from dataclasses import replace
+from tests.releases.test_fetch import ACCEPTED, fetch
 extract = tarfile.TarFile.extract
 def slowly(*args, **options):
     time.sleep(0.02)
     extract(*args, **options)
 tarfile.TarFile.extract = slowly
 here = Path(sys.argv[1])
-fetch("dtd", here / "raw", here / "archives", replace(FOLDER, accept_changed=True))
+fetch("dtd", here / "raw", here / "archives", ACCEPTED)
 """
 
 
@@ -169,38 +138,52 @@ def test_an_unpacking_that_was_killed_starts_over(tmp_path):
     assert 5 <= len(list(images.iterdir())) < len(members)
     assert not (tmp_path / "raw").exists()
     (images / "stale.jpg").write_bytes(b"of the killed run")
-    accepted = replace(FOLDER, accept_changed=True)
-    release = fetch("dtd", tmp_path / "raw", tmp_path / "archives", accepted)
+    release = fetch("dtd", tmp_path / "raw", tmp_path / "archives", ACCEPTED)
     assert release.names() == sorted(f"dtd-r1.0.1/{name}" for name in members)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["archives", "raw"]
 
 
-HOSTILE = {
-    "path outside": ({"../evil": b"x"}, "outside the folder"),
-    "absolute path": ({"/tmp/evil-from-a-zip": b"x"}, "outside the folder"),
-    "bomb": ({"zeros": bytes(100 << 20)}, "times its size"),
-    "names that meet": ({"a.jpg": b"x", "A.jpg": b"y"}, r"'A\.jpg' collides with 'a\.jpg'"),
+def hands(members):
+    return lambda folder: write_zip(folder / "Hands.zip", members)
+
+
+def cut(name, keep):
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:keep])
+
+
+PAGE = "<!DOCTYPE html><html><title>Google Drive - Quota exceeded"
+COLLIDING = {"a.jpg": b"x", "A.jpg": b"y"}
+REFUSED = {
+    "path outside": (hands({"../evil": b"x"}), r"Hands\.zip: .*outside the folder"),
+    "absolute path": (hands({"/tmp/evil-from-a-zip": b"x"}), r"Hands\.zip: .*outside the folder"),
+    "bomb": (hands({"zeros": bytes(100 << 20)}), r"Hands\.zip: .*times its size"),
+    "colliding names": (hands(COLLIDING), r"Hands\.zip: .*'A\.jpg' collides with 'a\.jpg'"),
+    "empty zip": (cut("Hands.zip", 0), r"Hands\.zip"),
+    "cut zip": (cut("Hands.zip", 30), r"Hands\.zip"),
+    "empty 7z": (cut("11k-hands_masks.7z", 0), r"11k-hands_masks\.7z"),
+    "cut 7z": (cut("11k-hands_masks.7z", 30), r"11k-hands_masks\.7z"),
+    "web page": (
+        lambda folder: (folder / "Hands.zip").write_text(PAGE),
+        r"archives/Hands\.zip: Hands\.zip is the quota page",
+    ),
 }
 
 
-@pytest.mark.parametrize("kind", HOSTILE)
-def test_zips_that_stay_zipped_are_checked_as_well(tmp_path, archives, kind):
-    members, message = HOSTILE[kind]
-    write_zip(archives / "Hands.zip", members)
-    with pytest.raises(ValueError, match=rf"Hands\.zip: .*{message}"):
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_refused_leaves_no_release_and_no_lock(tmp_path, archives, case):
+    spoil, message = REFUSED[case]
+    spoil(archives)
+    with pytest.raises(ValueError, match=message):
         fetch("hands_11k", tmp_path / "raw", archives)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["archives"]
 
 
-def test_leftovers_of_a_killed_run_are_cleared(tmp_path, archives):
-    (tmp_path / "raw.partial").mkdir()
-    (tmp_path / "raw.partial" / "half.zip").write_text("half")
-    release = fetch("hands_11k", tmp_path / "raw", archives)
-    assert "half" not in " ".join(release.names())
-    assert not (tmp_path / "raw.partial").exists()
-
-
-def test_a_folder_in_use_is_left_alone(tmp_path, archives):
+def test_limits_a_damaged_lock_and_a_folder_in_use_are_refused(tmp_path, archives):
+    with pytest.raises(ValueError, match="at most 0 are unpacked"):
+        fetch("hands_11k", tmp_path / "raw", archives, limits=Limits(members=0))
+    (tmp_path / "sources.lock").write_text("<<<<<<< HEAD")
+    with pytest.raises(ValueError, match=r"sources\.lock: not a lock of releases"):
+        fetch("hands_11k", tmp_path / "raw", archives)
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "mine").write_text("mine")
     with pytest.raises(ValueError, match="exists and is not an empty folder"):
@@ -209,49 +192,28 @@ def test_a_folder_in_use_is_left_alone(tmp_path, archives):
 
 
 def test_absent_needs_no_archive(tmp_path):
-    params = replace(FOLDER, origin="absent", files=None, why="not public")
+    params = replace(FOLDER, origin="absent", why="not public")
     release = fetch("cofw", tmp_path / "raw", tmp_path / "nowhere", params)
     assert release.absent == "not public"
 
 
 def test_the_miniature_goes_the_same_way(tmp_path):
-    params = replace(FOLDER, origin="miniature", files=None, why=None)
-    release = fetch(
-        "hands_11k",
-        tmp_path / "raw",
-        tmp_path,
-        params,
-        draw=lambda name, folder: fill_hands(folder),
-    )
+    params = replace(FOLDER, origin="miniature")
+    release = fetch("hands_11k", tmp_path / "raw", tmp_path, params, lambda _, to: fill_hands(to))
     assert release.read("Hands/Hands/Hand_1.jpg") == b"jpeg"
     assert release.info["origin"] == "miniature"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
 
-def test_limits_are_passed_on(tmp_path, archives):
-    with pytest.raises(ValueError, match="at most 0 are unpacked"):
-        fetch("hands_11k", tmp_path / "raw", archives, limits=Limits(members=0))
-
-
-def fill_realocc(folder):
-    folder.mkdir()
-    with py7zr.SevenZipFile(folder / "RealOcc.7z", "w") as archive:
-        archive.writestr(b"x", "RealOcc/image/x.jpg")
-    return folder
-
-
-def test_another_checksum_than_the_published_one_is_refused(tmp_path):
-    archives = fill_realocc(tmp_path / "archives")
-    with pytest.raises(
-        ValueError, match=r"RealOcc\.7z: its size is \d+, the one published .*226205702"
-    ):
+def test_another_checksum_than_the_published_one_is_taken_only_on_request(tmp_path):
+    archives = tmp_path / "archives"
+    archives.mkdir()
+    write_7z(archives / "RealOcc.7z", {"RealOcc/image/x.jpg": b"x"})
+    message = r"RealOcc\.7z: its size is \d+, the one published .*226205702"
+    with pytest.raises(ValueError, match=message):
         fetch("realocc", tmp_path / "raw", archives)
     assert not (tmp_path / "raw").exists()
-
-
-def test_another_checksum_is_taken_where_the_user_says_so(tmp_path):
-    archives = fill_realocc(tmp_path / "archives")
-    release = fetch("realocc", tmp_path / "raw", archives, replace(FOLDER, accept_changed=True))
+    release = fetch("realocc", tmp_path / "raw", archives, ACCEPTED)
     assert release.info["files"][0]["as_published"] is False
     assert not (tmp_path / "sources.lock").exists()
 
@@ -270,44 +232,14 @@ def test_the_first_checksum_seen_is_demanded_ever_since(tmp_path, archives):
     with pytest.raises(ValueError, match=message):
         fetch("hands_11k", tmp_path / "again", archives)
     assert not (tmp_path / "again").exists()
-    accepted = replace(FOLDER, accept_changed=True)
-    assert fetch("hands_11k", tmp_path / "again", archives, accepted).read("Hands/Hands/Hand_1.jpg")
+    assert fetch("hands_11k", tmp_path / "again", archives, ACCEPTED).read("Hands/Hands/Hand_1.jpg")
     assert json.loads((tmp_path / "sources.lock").read_text()) == lock
-
-
-def test_what_is_refused_is_not_locked(tmp_path, archives):
-    (archives / "11k-hands_masks.7z").write_bytes(b"7z\xbc\xaf\x27\x1c broken")
-    with pytest.raises(ValueError, match=r"11k-hands_masks\.7z"):
-        fetch("hands_11k", tmp_path / "raw", archives)
-    assert not (tmp_path / "sources.lock").exists()
-
-
-def test_a_web_page_saved_as_an_archive_is_explained(tmp_path, archives):
-    (archives / "Hands.zip").write_text("<!DOCTYPE html><html><title>Google Drive - Quota exceeded")
-    with pytest.raises(ValueError, match=r"archives/Hands\.zip: Hands\.zip is the quota page"):
-        fetch("hands_11k", tmp_path / "raw", archives)
-
-
-def test_a_damaged_lock_is_named(tmp_path, archives):
-    (tmp_path / "sources.lock").write_text("<<<<<<< HEAD")
-    with pytest.raises(ValueError, match=r"sources\.lock: not a lock of releases"):
-        fetch("hands_11k", tmp_path / "raw", archives)
-
-
-def test_tar_archives_are_unpacked_under_their_name(tmp_path):
-    archives = tmp_path / "archives"
-    archives.mkdir()
-    write_tar(archives / "dtd-r1.0.1.tar.gz", {"dtd/images/banded/b_1.jpg": b"x"})
-    release = fetch("dtd", tmp_path / "raw", archives, replace(FOLDER, accept_changed=True))
-    assert release.names() == ["dtd-r1.0.1/dtd/images/banded/b_1.jpg"]
 
 
 def test_small_comes_in(tmp_path, small):
     counts = {"celebamask_hq": 12569, "hands_11k": 402, "dtd": 250, "realocc": 51}
     for name, count in counts.items():
-        stand_in = replace(FOLDER, accept_changed=True)
-        assert len(fetch(name, tmp_path / name, small, stand_in).names()) == count
-    assert isinstance(Release(tmp_path / "dtd"), Release)
+        assert len(fetch(name, tmp_path / name, small, ACCEPTED).names()) == count
 
 
 @pytest.mark.parametrize(
