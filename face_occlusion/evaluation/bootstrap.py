@@ -50,15 +50,10 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Resampled:
-    """A score of one cell with its resamples, one row for each seed.
+    """A score of one cell with its resamples, one row for each seed."""
 
-    Attributes:
-        values: (S,) the score of each seed's run on the images themselves.
-        resamples: (S, B) the same on each resample of the images.
-    """
-
-    values: np.ndarray
-    resamples: np.ndarray
+    values: np.ndarray  # (S,) the score of each seed's run on the images themselves
+    resamples: np.ndarray  # (S, B) the same on each resample of the images
 
     @property
     def value(self) -> float:

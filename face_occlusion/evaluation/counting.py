@@ -21,21 +21,13 @@ LEAST_YELLOW = 1.0  # CIELAB b* below which a picture is grey or tinted and has 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """An image of a benchmark, its mask, and what is recorded of it.
+    """An image of a benchmark, its mask, and its record."""
 
-    Attributes:
-        key: Its key in the image set.
-        name: Its name in errors.
-        image: (H, W, 3) uint8 RGB.
-        target: (H, W) uint8 seg_map.
-        occluder_kind: What covers the face, if that is known.
-    """
-
-    key: str
-    name: str
-    image: np.ndarray
-    target: np.ndarray
-    occluder_kind: str | None
+    key: str  # in the image set
+    name: str  # in errors
+    image: np.ndarray  # (H, W, 3) uint8 RGB
+    target: np.ndarray  # (H, W) uint8 seg_map
+    occluder_kind: str | None  # what covers the face, if that is known
 
     @classmethod
     def read(cls, image_set: ImageSet, key: str) -> Sample:
@@ -65,12 +57,7 @@ class Tally:
     preview: str | None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Counted:
-    """The result for one image: its facts, and the tally of each view."""
-
-    facts: ImageFacts
-    tallies: dict[str, Tally]
+Counted = tuple[ImageFacts, dict[str, Tally]]  # an image, and the tally of each view
 
 
 def count_sample(sample: Sample, results: Mapping[str, Result], preview_px: int) -> Counted:
@@ -98,9 +85,7 @@ def count_sample(sample: Sample, results: Mapping[str, Result], preview_px: int)
         if id(result) not in done:
             kept_px = 0 if number else preview_px
             done[id(result)] = _count(sample, regions, result.numpy(), kept_px)
-    return Counted(
-        facts=facts, tallies={view: done[id(result)] for view, result in results.items()}
-    )
+    return facts, {view: done[id(result)] for view, result in results.items()}
 
 
 def _count(sample: Sample, regions: Regions, probability: np.ndarray, preview_px: int) -> Tally:

@@ -57,17 +57,8 @@ class EvaluateParams:
             raise ValueError(f"preview_px must lie in [0, 1024]; got {self.preview_px}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Batch:
-    """Images that go through the network together.
-
-    Attributes:
-        samples: In the benchmark's order.
-        prepared: The network's input, without and (True) with test-time augmentation.
-    """
-
-    samples: list[Sample]
-    prepared: dict[bool, list[PreparedBatch]]
+# Images that go through the network together, and the network's input by test-time augmentation.
+Batch = tuple[list[Sample], dict[bool, list[PreparedBatch]]]
 
 
 def load_checkpoints(folder: Path, params: EvaluateParams) -> dict[str, Segmenter]:
@@ -75,10 +66,6 @@ def load_checkpoints(folder: Path, params: EvaluateParams) -> dict[str, Segmente
 
     A run without a benchmark to select on has no `best`. Where `best` is the last iteration, both
     names share one network, so that it is loaded and applied only once.
-
-    Args:
-        folder: The run's folder.
-        params: Which checkpoints, and where to compute.
 
     Returns:
         The network by name of its checkpoint, in the order of `params.checkpoints`.
@@ -118,9 +105,6 @@ def evaluate_run(
         benchmarks: Folder of each benchmark's image set, by name.
         params: With `tta` each checkpoint is scored a second time, as the view `NAME_tta`.
 
-    Returns:
-        The scores by benchmark, in the given order.
-
     Raises:
         ValueError: If a folder is not an image set, or a GPU has too little memory.
     """
@@ -156,22 +140,23 @@ def evaluate_benchmark(
     counted: list[Counted] = []
     with ThreadPoolExecutor(params.num_threads) as counters, one_opencv_thread():
         pending: deque[Future[Counted]] = deque()
-        for batch in read_batches(image_set, first, augmentations, params):
+        for samples, prepared in read_batches(image_set, first, augmentations, params):
             while len(pending) > 2 * params.batch_size:  # bounds what waits in memory
                 counted.append(pending.popleft().result())
-            results = predict_views(views, batch)
-            for place, sample in enumerate(batch.samples):
-                mine = {view: found[place] for view, found in results.items()}
+            shapes = [sample.target.shape for sample in samples]
+            results = predict_views(views, prepared, shapes)
+            for index, sample in enumerate(samples):
+                mine = {view: found[index] for view, found in results.items()}
                 pending.append(counters.submit(count_sample, sample, mine, params.preview_px))
             if progress is not None:
-                progress.update(len(batch.samples))
+                progress.update(len(samples))
         counted += [future.result() for future in pending]
     headline = next(iter(views))
     return BenchmarkScores(
         fingerprint=mark,
-        images=[image.facts for image in counted],
-        views={view: _stack([image.tallies[view] for image in counted]) for view in views},
-        previews=[image.tallies[headline].preview for image in counted],
+        images=[facts for facts, _ in counted],
+        views={view: _stack([tallies[view] for _, tallies in counted]) for view in views},
+        previews=[tallies[headline].preview for _, tallies in counted],
     )
 
 
@@ -192,20 +177,19 @@ def read_batches(
     augmentations: Collection[bool],
     params: EvaluateParams,
 ) -> Iterator[Batch]:
-    """Yield the images in order, in batches that threads decode and prepare ahead of the consumer.
+    """Yield a benchmark in order, in batches that threads decode and prepare ahead of the consumer.
 
     Args:
         image_set: The benchmark.
         network: Prepares the images.
-        augmentations: Whether to prepare them without, with, or both without and with test-time
-            augmentation.
+        augmentations: Whether to prepare them for test-time augmentation; both values for both.
         params: Give the size of a batch and the number of threads that decode.
     """
 
     def prepare(samples: list[Sample]) -> Batch:
         images = [sample.image for sample in samples]
         prepared = {tta: network.preprocess(images, tta=tta) for tta in augmentations}
-        return Batch(samples=samples, prepared=prepared)
+        return samples, prepared
 
     size, threads = params.batch_size, params.num_threads
     read = partial(Sample.read, image_set)
@@ -218,16 +202,17 @@ def read_batches(
 
 
 def predict_views(
-    views: Mapping[str, tuple[Segmenter, bool]], batch: Batch
+    views: Mapping[str, tuple[Segmenter, bool]],
+    prepared: Mapping[bool, list[PreparedBatch]],
+    shapes: Sequence[tuple[int, ...]],
 ) -> dict[str, Sequence[Result]]:
     """Start to predict a batch for every view; a network that several views share runs once."""
-    shapes = [sample.target.shape for sample in batch.samples]
     asked: dict[tuple[int, bool], Sequence[Result]] = {}
     found = {}
     for view, (network, augmented) in views.items():
         source = (id(network), augmented)
         if source not in asked:
-            asked[source] = network.predict_async(batch.prepared[augmented], shapes)
+            asked[source] = network.predict_async(prepared[augmented], shapes)
         found[view] = asked[source]
     return found
 

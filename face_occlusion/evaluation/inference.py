@@ -128,24 +128,19 @@ class Segmenter:
         }
 
     def predict(self, image: np.ndarray, *, tta: bool = False) -> np.ndarray:
-        """Return the probability of face per pixel.
+        """Return the probability of face per pixel, (H, W) float32 in [0, 1].
 
         Args:
-            image: (H, W, 3) uint8 RGB of any size.
+            image: (H, W, 3) uint8 RGB of any size; ValueError for anything else.
             tta: Average over 6 scales and their mirror images, as the published configuration.
-
-        Returns:
-            (H, W) float32 in [0, 1].
-
-        Raises:
-            ValueError: If the image is not (H, W, 3) uint8.
         """
         return self.predict_batch([image], tta=tta)[0]
 
     def predict_batch(self, images: Sequence[np.ndarray], *, tta: bool = False) -> list[np.ndarray]:
         """Predict (H, W, 3) uint8 RGB images of any sizes at once, each as `predict` does."""
         for image in images:
-            _check_image(image)
+            if image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size:
+                raise ValueError(f"image must be (H, W, 3) uint8; got {image.shape} {image.dtype}")
         prepared = self.preprocess(images, tta=tta)
         predictions = self.predict_async(prepared, [image.shape[:2] for image in images])
         return [prediction.numpy() for prediction in predictions]
@@ -192,9 +187,7 @@ class Segmenter:
             shape: torch.zeros((len(numbers), *shape), device=self.device)
             for shape, numbers in by_shape.items()
         }
-        num_views = sum(
-            1 + part.mirrored for part in prepared if 0 in part.numbers
-        )  # of each image
+        num_views = sum(1 + part.mirrored for part in prepared if 0 in part.numbers)
         with torch.inference_mode():
             for part in prepared:
                 views = [self._log_odds(part.pixels)]
@@ -202,7 +195,7 @@ class Segmenter:
                     views.append(self._log_odds(part.pixels.flip(2)).flip(-1))
                 for shape, places in _numbers_by([shapes[n] for n in part.numbers]).items():
                     for view in views:
-                        totals[shape] += _resized(_taken(view, places), shape).sigmoid_()
+                        totals[shape] += _resized(view, places, shape).sigmoid_()
             return [(by_shape[shape], total.div_(num_views)) for shape, total in totals.items()]
 
     def _compute_log_odds(self, pixels: Tensor) -> Tensor:
@@ -232,7 +225,10 @@ def load_model(folder: Path, device: torch.device | str = "cpu", which: str = "l
     """
     if which not in ("last", "best"):
         raise ValueError(f"which must be last or best; got {which!r}")
-    config = _read_config(folder / "config.json")
+    missing = "no such file; a run's folder is written by the train stage"
+    config = read_json(folder / "config.json", missing)
+    if lacking := {"model", "input_px"} - set(config):
+        raise ValueError(f"{folder / 'config.json'}: missing keys {sorted(lacking)}")
     model = build_segmentor(config["model"])
     path = folder / f"{which}.pth"
     if which == "best" and not path.is_file():
@@ -255,23 +251,8 @@ def _numbers_by(sizes: Sequence[Size]) -> dict[Size, list[int]]:
     return numbers
 
 
-def _taken(maps: Tensor, places: list[int]) -> Tensor:
-    """Take some of (N, h, w) maps; with a list as index, the host would wait for the GPU."""
-    return maps if len(places) == len(maps) else torch.stack([maps[place] for place in places])
-
-
-def _resized(logits: Tensor, size: tuple[int, ...]) -> Tensor:
-    """Resize (N, h, w) maps to (N, H, W) bilinearly."""
-    return functional.interpolate(logits[:, None], size=size, mode="bilinear")[:, 0]
-
-
-def _read_config(path: Path) -> dict:
-    config = read_json(path, "no such file; a run's folder is written by the train stage")
-    if missing := {"model", "input_px"} - set(config):
-        raise ValueError(f"{path}: missing keys {sorted(missing)}")
-    return config
-
-
-def _check_image(image: np.ndarray) -> None:
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ValueError(f"image must be (H, W, 3) uint8; got {image.shape} {image.dtype}")
+def _resized(maps: Tensor, places: list[int], size: tuple[int, ...]) -> Tensor:
+    """Resize some of (N, h, w) maps to (H, W) bilinearly."""
+    if len(places) != len(maps):  # with a list as index, the host would wait for the GPU
+        maps = torch.stack([maps[place] for place in places])
+    return functional.interpolate(maps[:, None], size=size, mode="bilinear")[:, 0]

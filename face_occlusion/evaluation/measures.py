@@ -38,20 +38,15 @@ Score = Callable[[np.ndarray], np.ndarray]  # counts (..., K) -> (...)
 class Measure:
     """A score: which counts it reads, how it combines images, and its formula.
 
-    Attributes:
-        key: Its name in score files and tables.
-        title: Its name for readers.
-        field: The field of `ViewCounts` that it reads.
-        over: `pixels` sums the counts over images and scores once; `images` scores each image
-            and averages, leaving out images where the score is undefined.
-        score: (..., K) counts -> (...) float64, NaN where undefined.
+    Over `pixels` it sums the counts over images and scores once; over `images` it scores each image
+    and averages, leaving out images where the score is undefined.
     """
 
-    key: str
-    title: str
-    field: Field
+    key: str  # in score files and tables
+    title: str  # for readers
+    field: Field  # of `ViewCounts`
     over: Over
-    score: Score
+    score: Score  # (..., K) counts -> (...) float64, NaN where undefined
 
     def table(self, view: ViewCounts) -> np.ndarray:
         """Return the counts that the score reads, (N, K) float64."""

@@ -149,7 +149,7 @@ def pixel_accuracy(counts: np.ndarray) -> np.ndarray:
 def calibration_counts(probability: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Count the pixels of one image by predicted probability of face.
 
-    One fine histogram of whole numbers: ten times as fast as sums in 10 bins.
+    One fine histogram of integers, which is ten times as fast as sums in 10 bins.
 
     Args:
         probability: (H, W) float32 in [0, 1].
@@ -173,11 +173,7 @@ def calibration_counts(probability: np.ndarray, target: np.ndarray) -> np.ndarra
 def expected_calibration_error(counts: np.ndarray) -> np.ndarray:
     """Mean gap between probability and share of face, weighted by pixels (Naeini et al. 2015).
 
-    Args:
-        counts: (..., 3 * NUM_BINS) of `calibration_counts`, flat, summed over images.
-
-    Returns:
-        (...) float64 in [0, 1]; NaN without pixels.
+    Takes (..., 3 * NUM_BINS) of `calibration_counts`, flat; float64 in [0, 1], NaN without pixels.
     """
     bins = np.reshape(np.asarray(counts, dtype=float), (*np.shape(counts)[:-1], NUM_BINS, 3))
     pixels, probability, faces = np.moveaxis(bins, -1, 0)  # each (..., NUM_BINS)

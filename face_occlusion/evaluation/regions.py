@@ -62,7 +62,7 @@ def boundary_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 
     Args:
         pred: (H, W) bool, True = face.
-        target: (H, W) uint8 seg_map with 255 not counted.
+        target: (H, W) uint8 seg_map.
 
     Returns:
         (2,) int64 [intersection, union].
@@ -140,16 +140,13 @@ def _hull(face: np.ndarray) -> np.ndarray:
 
 
 def border_band(occluded: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the pixels near both an occluder and the face it covers.
+    """Return the counted pixels near both an occluder and the face it covers, (H, W) bool.
 
     Near: within boundary IoU's width, 2 % of the image's diagonal, in rows and columns.
 
     Args:
         occluded: (H, W) bool of `occluded_region`.
         target: (H, W) uint8 seg_map.
-
-    Returns:
-        (H, W) bool without pixels that are not counted.
     """
     band = np.zeros(target.shape, bool)
     width_px = band_width_px(*target.shape)

@@ -1,4 +1,4 @@
-"""Let a GPU compute from a recording: one call of the host in place of a thousand."""
+"""Replay a network's kernels from a CUDA graph: one call of the host instead of a thousand."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-FIRST_CALLS = 3  # of a shape, not recorded: kernels are loaded and chosen, rare shapes are left
-MOST_SHAPES = 32  # recorded at once: each keeps its input and its result
+FIRST_CALLS = 3  # of a shape that are not recorded: kernels are loaded and chosen in them
+MOST_SHAPES = 32  # that are recorded: each keeps its input and its result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +23,13 @@ class _Recording:
 class Replay:
     """A function on the current GPU, recorded as a CUDA graph for each shape that comes often.
 
-    Python starts a network's kernels one by one and waits for its turn before each where other
-    threads decode and count; a recording is started at once. All recordings share one memory, so
-    that together they take what the largest does.
+    Python launches a network's kernels one by one, and waits for the interpreter lock before each
+    while other threads decode and count; a graph is launched at once. All graphs share one memory
+    pool, so that together they take as much as the largest.
 
     Args:
-        function: Of one tensor; launches kernels and asks the GPU nothing. What it reads beside
-            its argument, as weights, must stay where it lies.
+        function: Of one tensor; launches kernels without waiting for the GPU. Other tensors that
+            it reads, such as weights, must keep their place in memory.
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:

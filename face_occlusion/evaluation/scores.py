@@ -216,11 +216,9 @@ def _check_agrees(view: str, stored: Mapping[str, float | None], again: dict[str
     if set(stored) != set(again):
         raise ValueError(f"scores.{view} must be {sorted(again)}; got {sorted(stored)}")
     for key, value in again.items():
-        number = stored[key]
-        if (number is None) != math.isnan(value) or (
-            number is not None and not math.isclose(number, value, abs_tol=1e-9)
-        ):
-            raise ValueError(f"scores.{view}.{key} is {number}, but its counts give {value}")
+        number = math.nan if stored[key] is None else stored[key]
+        if not np.isclose(number, value, rtol=1e-9, atol=1e-9, equal_nan=True):
+            raise ValueError(f"scores.{view}.{key} is {stored[key]}, but its counts give {value}")
 
 
 def _column(name: str, rows: list[Any]) -> np.ndarray:

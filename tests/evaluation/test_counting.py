@@ -36,9 +36,15 @@ def sample():
     return Sample(key="a", name="a", image=image, target=target, occluder_kind=None)
 
 
+def counted(sample, probability):
+    """Return the facts and the columns of one prediction."""
+    facts, tallies = count_sample(sample, {"last": Ready(probability)}, 0)
+    return facts, tallies["last"].columns
+
+
 def test_each_column_counts_its_own_region(sample):
     probability = np.random.default_rng(1).random(SHAPE).astype(np.float32)
-    columns = count_sample(sample, {"last": Ready(probability)}, 0).tallies["last"].columns
+    columns = counted(sample, probability)[1]
     pred, target, regions = probability >= 0.5, sample.target, Regions.of(sample.target)
     assert columns["counts"].tolist() == confusion_counts(pred, target).tolist()
     assert columns["boundary"].tolist() == boundary_counts(pred, target).tolist()
@@ -53,12 +59,12 @@ def test_each_column_counts_its_own_region(sample):
 
 def test_convention_a_probability_of_one_half_is_face(sample):
     half = np.full(SHAPE, 0.5, np.float32)
-    counts = count_sample(sample, {"last": Ready(half)}, 0).tallies["last"].columns["counts"]
+    counts = counted(sample, half)[1]["counts"]
     assert counts[[0, 2]].tolist() == [0, 0]
 
 
 def test_facts_are_of_the_mask(sample):
-    facts = count_sample(sample, {"last": Ready(np.zeros(SHAPE, np.float32))}, 0).facts
+    facts = counted(sample, np.zeros(SHAPE, np.float32))[0]
     assert facts.size == SHAPE
     assert facts.face_px == 48 * 54 - 20 * 26
     assert facts.occluded_px == 20 * 26

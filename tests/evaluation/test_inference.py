@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run
-from face_occlusion.evaluation.inference import Segmenter, load_model
+from face_occlusion.evaluation.inference import load_model
 from face_occlusion.evaluation.replay import FIRST_CALLS
 from face_occlusion.networks.checkpoint import write_checkpoint
 from face_occlusion.networks.segmentor import build_segmentor
@@ -91,8 +91,8 @@ def test_a_benchmark_counted_while_the_gpu_computes_on_is_counted_right(run: Pat
         params = EvaluateParams(
             benchmarks=["realocc"],
             checkpoints=["last"],
-            tta=True,
             device=device,
+            tta=True,
             batch_size=4,
             num_threads=8,
             preview_px=0,
@@ -138,17 +138,12 @@ def test_recorded_predictions_are_those_of_the_first_calls(run: Path, tta):
             np.testing.assert_allclose(prediction.numpy(), want, atol=1e-5)
 
 
-def test_augmented_prediction_is_mirror_symmetric(run: Path):
+def test_augmented_prediction_is_mirror_symmetric_and_repeats(run: Path):
     image = photograph(32, 32)
+    copy = image.copy()
     segmenter = load_model(run)
     mirrored = segmenter.predict(np.ascontiguousarray(image[:, ::-1]), tta=True)
     np.testing.assert_allclose(segmenter.predict(image, tta=True), mirrored[:, ::-1], atol=1e-5)
-
-
-def test_prediction_repeats_and_leaves_the_image(run: Path):
-    image = photograph(40, 36)
-    copy = image.copy()
-    segmenter = load_model(run)
     np.testing.assert_array_equal(segmenter.predict(image), segmenter.predict(image))
     np.testing.assert_array_equal(image, copy)
 
@@ -161,19 +156,15 @@ def test_something_else_than_rgb_is_refused(run: Path, bad):
         load_model(run).predict(bad)
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):
+def test_what_is_no_run_or_no_checkpoint_is_refused(run: Path, tmp_path: Path):
+    with pytest.raises(ValueError, match="which must be last or best; got 'first'"):
+        load_model(run, which="first")
     with pytest.raises(ValueError, match=r"config\.json: no such file"):
         load_model(tmp_path)
-
-
-def test_weights_of_another_network_are_refused(run: Path, tmp_path: Path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"config\.json: missing keys \['input_px', 'model'\]"):
+        load_model(tmp_path)
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
     write_checkpoint(tmp_path / "last.pth", {"model": {"w": torch.zeros(1)}, "iteration": 0})
     with pytest.raises(ValueError, match=r"last\.pth: does not fit"):
         load_model(tmp_path)
-
-
-def test_which_is_last_or_best(run: Path):
-    with pytest.raises(ValueError, match="which must be last or best; got 'first'"):
-        load_model(run, which="first")
-    assert isinstance(load_model(run, which="last"), Segmenter)

@@ -123,16 +123,6 @@ def test_counts_equal_a_slow_loop_over_the_bins():
     assert counts[:, 0].sum() == (target != 255).sum()
 
 
-def test_bins_hold_pixels_probabilities_and_faces():
-    probability = np.array([[0.0, 0.05, 0.95], [1.0, 0.5, 0.7]], np.float32)
-    target = np.array([[0, 1, 1], [1, 255, 0]], np.uint8)
-    counts = metrics.calibration_counts(probability, target)
-    assert counts.shape == (metrics.NUM_BINS, 3)
-    np.testing.assert_allclose(counts[0], [2, 0.05, 1], atol=1e-3)
-    np.testing.assert_allclose(counts[9], [2, 1.95, 2], atol=1e-3)
-    assert counts[5].tolist() == [0, 0, 0]  # the ignored pixel
-
-
 def test_error_is_zero_for_honest_probabilities_and_large_for_overconfident_ones():
     rng = np.random.default_rng(3)
     probability = rng.random((400, 500)).astype(np.float32)

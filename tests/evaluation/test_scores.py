@@ -90,42 +90,29 @@ def test_round_trip_keeps_everything(path, scores, benchmarks):
     assert dataclasses.replace(read, benchmarks={}) == dataclasses.replace(scores, benchmarks={})
 
 
-def test_same_scores_give_the_same_bytes_and_nothing_half_written_remains(path, scores, tmp_path):
+def test_file_is_json_with_one_image_per_line_and_the_same_bytes_again(path, scores, tmp_path):
     write_scores(tmp_path / "again.json", scores)
     assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
     assert [file.name for file in path.parent.iterdir()] == ["pspnet_c_wo.json"]
-
-
-def test_file_is_json_with_one_image_per_line_and_null_for_nan(path):
     raw = json.loads(path.read_text())
     assert raw["benchmarks"]["cofw"]["scores"] is None
-    assert raw["benchmarks"]["cofw"]["absent"] == "the release is not there"
     row = next(line for line in path.read_text().splitlines() if '"key":"b"' in line)
     assert json.loads(row.rstrip(","))["size"] == [6, 7]
-    assert "NaN" not in path.read_text()
 
 
 def test_undefined_scores_survive_as_null(tmp_path, benchmarks, scores):
+    rng = np.random.default_rng(1)
     view = ViewCounts(
-        counts=np.zeros((1, 4), np.int64),
-        boundary=np.zeros((1, 2), np.int64),
-        occluded=np.zeros((1, 4), np.int64),
-        border=np.zeros((1, 4), np.int64),
-        calibration=np.zeros((1, NUM_BINS, 3)),
+        **{key: 0 * value for key, value in dataclasses.asdict(make_view(rng, 1)).items()}
     )
     part = BenchmarkScores(
         fingerprint="x", images=[make_facts("a", None, (1, 1))], views={"last": view}
     )
     write_scores(tmp_path / "s.json", dataclasses.replace(scores, benchmarks={"realocc": part}))
-    raw = json.loads((tmp_path / "s.json").read_text())
+    raw = json.loads((tmp_path / "s.json").read_text(), parse_constant=pytest.fail)
     assert raw["benchmarks"]["realocc"]["scores"]["last"]["miou"] is None
     again = read_scores(tmp_path / "s.json").benchmarks["realocc"].views["last"]
     assert np.isnan(summarise(again)["miou"])
-
-
-def test_missing_file_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"nothing\.json: no such score file"):
-        read_scores(tmp_path / "nothing.json")
 
 
 @pytest.mark.parametrize("share", [0.2, 0.6, 0.99])
@@ -134,12 +121,13 @@ def test_truncated_file_is_refused(path, share):
     path.write_text(text[: int(share * len(text))])
     with pytest.raises(ValueError, match=r"pspnet_c_wo\.json: not readable as JSON"):
         read_scores(path)
+    path.unlink()
+    with pytest.raises(ValueError, match=r"pspnet_c_wo\.json: no such score file"):
+        read_scores(path)
 
 
-def edit(path, change):
-    raw = json.loads(path.read_text())
-    change(raw)
-    path.write_text(json.dumps(raw))
+def realocc(raw):
+    return raw["benchmarks"]["realocc"]
 
 
 @pytest.mark.parametrize(
@@ -150,50 +138,31 @@ def edit(path, change):
         (lambda raw: raw.pop("version"), "format version None, this code reads 2"),
         (lambda raw: raw.pop("model"), r"truncated: missing \['model'\]"),
         (lambda raw: raw.update(profile="small"), "profile 'small', expected 'miniature'"),
+        (lambda raw: realocc(raw)["images"].pop(), r"last\.miou is .* but its counts give"),
+        (lambda raw: realocc(raw)["scores"]["best"].update(miou=None), r"best\.miou is None"),
+        (lambda raw: realocc(raw)["images"][1]["last"].update(counts=[1]), "benchmark 'realocc'"),
         (
-            lambda raw: raw["benchmarks"]["realocc"]["images"].pop(),
-            r"benchmark 'realocc': scores\.last\.miou is .* but its counts give",
-        ),
-        (
-            lambda raw: raw["benchmarks"]["realocc"]["scores"]["best"].update(miou=None),
-            r"scores\.best\.miou is None",
-        ),
-        (
-            lambda raw: raw["benchmarks"]["realocc"]["images"][1]["last"].update(counts=[1, 2]),
-            "benchmark 'realocc'",
-        ),
-        (
-            lambda raw: [
-                row["best"].update(boundary=[1, 2, 3])
-                for row in raw["benchmarks"]["realocc"]["images"]
-            ],
+            lambda raw: [row["best"].update(boundary=[1, 2, 3]) for row in realocc(raw)["images"]],
             r"boundary must be of shape \(2,\); got \(3,\)",
         ),
         (
-            lambda raw: raw["benchmarks"]["realocc"]["images"][2]["best"]["border"].reverse(),
+            lambda raw: realocc(raw)["images"][2]["best"]["border"].reverse(),
             r"scores\.best\.miou_border is .* but its counts give",
         ),
-        (
-            lambda raw: raw["benchmarks"]["realocc"]["scores"]["last"].pop("ece"),
-            r"scores\.last must be .*'ece'",
-        ),
-        (
-            lambda raw: raw["benchmarks"]["realocc"]["images"][0].pop("occluder_kind"),
-            "benchmark 'realocc': missing key 'occluder_kind'",
-        ),
+        (lambda raw: realocc(raw)["scores"]["last"].pop("ece"), r"scores\.last must be .*'ece'"),
+        (lambda raw: realocc(raw)["images"][0].pop("size"), "'realocc': missing key 'size'"),
         (lambda raw: raw.update(benchmarks=None), "'benchmarks' must be an object; got None"),
         (
-            lambda raw: raw["benchmarks"]["realocc"].update(scores=["last"]),
-            r"pspnet_c_wo\.json: benchmark 'realocc': 'list' object",
+            lambda raw: realocc(raw).update(scores=["last"]),
+            r"_wo\.json: .*'realocc': 'list' object",
         ),
-        (
-            lambda raw: raw.update(headline="best_tta"),
-            r"benchmark 'realocc': no view 'best_tta', the headline; got \['last', 'best'\]",
-        ),
+        (lambda raw: raw.update(headline="best_tta"), r"no view 'best_tta'.*\['last', 'best'\]"),
     ],
 )
 def test_a_file_that_is_not_what_it_should_be_is_refused(path, change, message):
-    edit(path, change)
+    raw = json.loads(path.read_text())
+    change(raw)
+    path.write_text(json.dumps(raw))
     with pytest.raises(ValueError, match=message):
         read_scores(path, profile="miniature")
 
