@@ -4,7 +4,7 @@ Trains each architecture of a profile twice per seed on one combination: as stoc
 does (its network, transforms, softmax cross-entropy with its OHEM sampler, fp16 on a GPU) and as
 the package does (compiled, recorded, bf16, its loss). Both start from random weights, see the same
 images in the same order and have the same optimiser and schedule; stock weights are loaded into our
-network, key for key, and both are scored alike: pooled mIoU at the input's size.
+network, key for key, and both are scored in the same way: pooled mIoU at the input's size.
 
 Ours passes if its mean over the seeds is no further below stock's than stock's seeds lie apart.
 
@@ -299,7 +299,7 @@ def table(results: list[dict[str, Any]]) -> str:
                     f"{side} sd": values.std(ddof=len(values) > 1)
                     for side, values in by_side.items()
                 },
-                "stock's spread": np.ptp(stock),
+                "stock's range": np.ptp(stock),
                 "passes": ours.mean() >= stock.mean() - np.ptp(stock),
             }
         )

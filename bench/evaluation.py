@@ -4,7 +4,7 @@ Both sides see the same images of a benchmark that is drawn for it. The network 
 resized and on the device beforehand, forward passes and log-odds resized to the images' size,
 results left on the device; on a GPU it replays the same recordings. Evaluation: everything, from
 the JPEG in the shard to the counts of every score. Ratio 1 means that decoding, measuring and
-counting cost nothing beside the network.
+counting cost nothing compared with the network.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ rows
 The first two run on one core, by CPU time, both sides in turns; a figure is the median of the
 rounds' ratios, with the smallest and the largest. `workers` needs the machine to itself: whatever
 else runs takes from the second worker first. The published side is `bench.published`, a slow
-reference written anew from its description. It computes 3 of the 61 rows of shifts of its
+reference implemented from its description. It computes 3 of the 61 rows of shifts of its
 smoothing, all of the same length; the rest is extrapolated, and the table says so.
 
 Reads the image sets that the pipeline made (real photographs: profile small). Faces are enlarged to
@@ -123,7 +123,7 @@ def table(args: argparse.Namespace, scratch: Path) -> Iterator[Row | str]:
 
 
 def open_stores(folder: Path, hands: OccluderStore | TextureStore, scratch: Path) -> Stores:
-    """Open objects and textures beside the hands."""
+    """Open the sets of objects and textures next to that of the hands."""
     methods = {"objects": "natocc", "textures": "randocc"}
     return {"hands": hands} | {
         kind: open_store(ImageSet(folder / kind), method, scratch / f"{kind}.bin")

@@ -1,7 +1,7 @@
-"""A slow reference: what the published generator does, written anew from its description.
+"""A slow reference: the published generator, implemented from its description.
 
 Nothing here makes a set. It is the other side of the comparison in `bench.generation`, and its
-parts are what the tests of its defects (docs/paper.md, D1 to D22) compare with.
+parts are what the tests of its defects (docs/paper.md) compare with.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def align_folder(
     found, given = files_by_stem(photos), by_hand or {}
     mask_of = files_by_stem(masks) if masks else {}
     if masks and (lonely := sorted(found.keys() - mask_of.keys())):
-        raise ValueError(f"{masks}: no mask of {', '.join(lonely[:5])}")
+        raise ValueError(f"{masks}: no mask for {', '.join(lonely[:5])}")
     if unknown := sorted(given.keys() - found.keys()):
         raise ValueError(f"landmarks of {', '.join(unknown[:5])}, which are not in {photos}")
     detector = LandmarkDetector() if found.keys() - given.keys() else None

@@ -38,7 +38,7 @@ class BenchmarkParams:
     landmarks: str  # for ffhq: dlib (detected) or cofw (the data set's own)
     by_hand: str  # for ffhq: file in annotations/landmarks/, used before other landmarks, or none
     size_px: int  # aligned: side; else longer side, 0 keeps the release's
-    jpeg_quality: int  # of images that are written anew; others keep their bytes
+    jpeg_quality: int  # of images that are encoded again; others keep their bytes
     samples_per_shard: int
 
     def __post_init__(self) -> None:

@@ -265,7 +265,7 @@ class CofwReader:
         """Return ([3,] W, H) pixels: MATLAB stores columns first."""
         dataset = self._file[self._references[index]]
         if not isinstance(dataset, h5py.Dataset) or dataset.ndim not in (2, 3):
-            raise ValueError(f"{self.mat_name}: image {index + 1} of 'IsTr' is no image")
+            raise ValueError(f"{self.mat_name}: image {index + 1} of 'IsTr' is not an image")
         return dataset
 
     def image(self, index: int) -> np.ndarray:

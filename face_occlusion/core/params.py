@@ -97,7 +97,7 @@ def build(where: str, values: Any, kind: type[Params]) -> Params:
 
 
 def check_at_least(least: int, **values: int) -> None:
-    """Refuse values that are too small.
+    """Check that values are not below a minimum.
 
     Raises:
         ValueError: Names the first one, as the key of the same name.
@@ -108,7 +108,7 @@ def check_at_least(least: int, **values: int) -> None:
 
 
 def check_jpeg_quality(jpeg_quality: int) -> None:
-    """Refuse what is no quality of a JPEG.
+    """Check that a value is a JPEG quality.
 
     Raises:
         ValueError: If it lies outside 1-100.

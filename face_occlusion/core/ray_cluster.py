@@ -86,8 +86,8 @@ def _check_reachable(address: str, named: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT_S).close()
     except OSError as error:
         raise ValueError(
-            f"{named}: nobody answers there ({error}); start a cluster with "
-            "`ray start --head`, and see that no firewall is between (docs/running.md)"
+            f"{named}: nothing answers at this address ({error}); start a cluster with "
+            "`ray start --head`, and check that no firewall blocks the connection (docs/running.md)"
         ) from error
 
 

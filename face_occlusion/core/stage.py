@@ -25,7 +25,7 @@ STAGE_VARIABLE = "DVC_STAGE"  # DVC tells each command the name of its stage
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; a bad input ends as one line on stderr and exit status 1."""
+    """Run a stage's `main`; report a bad input in one line on stderr, with exit status 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it lists the tables of fonts
     try:
@@ -37,13 +37,13 @@ def run_stage(main: Callable[[], None]) -> None:
 
 
 def record_time(seconds: float) -> None:
-    """Keep how long the stage that DVC is running took; without DVC nothing is kept."""
+    """Record the run time of the stage that DVC is running; do nothing without DVC."""
     if stage := os.environ.get(STAGE_VARIABLE):
         keep_time(Path(), stage, seconds)
 
 
 def keep_time(root: Path, stage: str, seconds: float) -> None:
-    """Keep how long a stage took in the profile in force.
+    """Record the run time of a stage in the current profile.
 
     Args:
         root: The repository's root.
@@ -55,13 +55,13 @@ def keep_time(root: Path, stage: str, seconds: float) -> None:
 
 
 def profile_of(root: Path) -> str:
-    """Return the profile in force, as params.yaml names it; `none` where it names none."""
+    """Return the current profile, as params.yaml names it; `none` where it names none."""
     params = root / "params.yaml"
     return read_yaml(params).get("profile", "none") if params.is_file() else "none"
 
 
 def read_times(root: Path) -> dict[str, float]:
-    """Return the seconds of every stage that was recorded in the profile in force.
+    """Return the recorded run time of every stage in the current profile, in seconds.
 
     Raises:
         ValueError: If a record is unreadable; names the file.
@@ -75,4 +75,4 @@ def _read(path: Path) -> tuple[str, float]:
         record: dict[str, Any] = json.loads(path.read_text())
         return record["stage"], float(record["seconds"])
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a recorded time; delete the file") from error
+        raise ValueError(f"{path}: not a run time written by a stage; delete the file") from error

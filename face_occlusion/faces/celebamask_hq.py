@@ -171,7 +171,7 @@ def original_seg_map(parts: Mapping[str, np.ndarray]) -> np.ndarray:
         raise ValueError(f"unknown layers {unknown}; known: {sorted(FACE_PARTS + OTHER_PARTS)}")
     if len({mask.shape for mask in parts.values()}) > 1:
         sizes = {name: mask.shape for name, mask in parts.items()}
-        raise ValueError(f"layers of one size expected; got {sizes}")
+        raise ValueError(f"the layers must all have the same size; got {sizes}")
     face = np.logical_or.reduce([parts[name] for name in FACE_PARTS if name in parts])
     for name in OTHER_PARTS:
         if name in parts:
@@ -242,7 +242,7 @@ def _read_list(release: Release, name: str, faces: Mapping[int, str]) -> list[in
     for line in release.lines(name):
         stem = line.rpartition("/")[2].partition(".")[0]
         if not stem.isdecimal():
-            raise ValueError(f"{release.folder / name}: '{line}' is no image name like 24.jpg")
+            raise ValueError(f"{release.folder / name}: '{line}' is not an image name like 24.jpg")
         number = int(stem)
         if number not in faces:
             raise ValueError(
@@ -253,7 +253,7 @@ def _read_list(release: Release, name: str, faces: Mapping[int, str]) -> list[in
             raise ValueError(f"{release.folder / name}: names face '{line}' twice")
         numbers.add(number)
     if not numbers:
-        raise ValueError(f"{release.folder / name}: an empty list; expected names like 24.jpg")
+        raise ValueError(f"{release.folder / name}: the list is empty; expected names like 24.jpg")
     return sorted(numbers)
 
 

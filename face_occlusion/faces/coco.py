@@ -56,7 +56,9 @@ def read_coco(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
 def _rows(path: Path, content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
     rows = content.get(name)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{path}: no list '{name}', as COCO's files have; found {sorted(content)}")
+        raise ValueError(
+            f"{path}: it has no list '{name}', which COCO's files have; found {sorted(content)}"
+        )
     return rows
 
 

@@ -82,7 +82,7 @@ def read_corrections(folder: Path, params: CorrectionsParams) -> dict[int, Corre
                 )
             corrections[correction.number] = correction
     if entries and not corrections:
-        raise ValueError(f"{folder}: no finished correction in it")
+        raise ValueError(f"{folder}: it holds no finished correction")
     return corrections
 
 
@@ -120,7 +120,7 @@ def import_corrections(
     subset_of = read_subsets(release, list_images(release)).subset_of
     for number, correction in sorted(corrections.items()):
         if number not in subset_of:
-            raise ValueError(f"{correction.where}: face {number} is in none of the lists")
+            raise ValueError(f"{correction.where}: face {number} is in none of the release's lists")
     load = functools.partial(
         load_masks,
         release=release,

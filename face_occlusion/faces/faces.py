@@ -113,7 +113,7 @@ def import_faces(
 def _with_changes(
     loaded: Iterable[tuple[str, dict[str, bytes], dict[str, Any]]], info: dict[str, object]
 ) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Pass samples on, and add to the set's info what correcting changed in all of them."""
+    """Pass samples on, and summarise in the set's info what the corrections changed."""
     changes = []
     for key, parts, change in loaded:
         changes.append(change)

@@ -52,7 +52,7 @@ def read_labelme(folder: Path, params: CorrectionsParams) -> Iterator[Correction
             label = shape.get("label") if isinstance(shape, Mapping) else None
             with errors_name(f"{path}: shape {place} ({label!r})"):
                 if not isinstance(shape, Mapping):
-                    raise ValueError(f"an object expected; got {shape!r}")
+                    raise ValueError(f"expected a JSON object; got {shape!r}")
                 layers.append(Outline(params.class_id(label), _segmentation(shape, size), size))
         yield Correction(
             number=number, format="labelme", where=str(path), size=size, layers=tuple(layers)

@@ -12,7 +12,7 @@ _OUTSIDE_PX = 1.0  # tools let a point lie this far beyond the image
 
 
 def check_segmentation(segmentation: Any, size: tuple[int, int]) -> Any:
-    """Return polygons or run lengths that are fit to be drawn.
+    """Check polygons or run lengths, and return them ready to be drawn.
 
     Raises:
         ValueError: If they are neither, a polygon has fewer than three points, a point that is

@@ -74,7 +74,7 @@ def _png_size(path: Path) -> tuple[int, int]:
         with Image.open(path, formats=["PNG"]) as image:
             return image.height, image.width
     except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path.name}: no PNG: {error}") from error
+        raise ValueError(f"{path.name}: not a PNG: {error}") from error
 
 
 def read_segments(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
@@ -94,7 +94,7 @@ def read_segments(folder: Path, params: CorrectionsParams) -> Iterator[Correctio
                 for category in dataset["task_attributes"]["categories"]
             }
         except (KeyError, TypeError) as error:
-            raise ValueError(f"{path}: no release of Segments.ai: lacks {error}") from error
+            raise ValueError(f"{path}: not a release of Segments.ai: it lacks {error}") from error
         unfinished = 0
         for sample in samples:
             name = sample.get("name")

@@ -149,7 +149,9 @@ def generate_set(
             write_index(folder, entries, info | summarise(folder, entries))
             folder.replace(out)
     except filelock.Timeout as error:
-        raise ValueError(f"{out}: another run is generating it (lock in {scratch})") from error
+        raise ValueError(
+            f"{out}: another process is generating it; wait for it to end (lock in {scratch})"
+        ) from error
     shutil.rmtree(scratch)
     return ImageSet(out)
 

@@ -229,7 +229,7 @@ def measure_face(face_mask: np.ndarray) -> FaceGeometry:
     """
     area = cv2.countNonZero(face_mask)
     if not area:
-        raise ValueError("the mask has no face pixel; there is nothing to occlude")
+        raise ValueError("the mask has no face pixel, so there is nothing to occlude")
     height, width = face_mask.shape
     shares, cell = face_mask, 1
     while max(shares.shape) > SMALL_PX:

@@ -101,7 +101,7 @@ def occlude(
     if isinstance(occluders, np.ndarray):
         occluders = [make_occluder(occluders)]
     if not len(occluders):
-        raise ValueError("there is no occluder to draw from; got an empty sequence")
+        raise ValueError("occluders must hold at least one occluder; got an empty sequence")
     params = params or default_params(kind_of(occluders[0]))
     face_changes = sample_face(rng, seg_map.shape, params.face)
     if params.keep_background:
@@ -145,7 +145,7 @@ def regenerate(
 
 
 def _check_face(face: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the mask as uint8 class ids; refuse all but an RGB image and a map of its size."""
+    """Return the mask as uint8 class ids; check that it has the size of the RGB image."""
     if face.ndim != 3 or face.shape[2] != 3 or face.dtype != np.uint8:
         raise ValueError(f"face must be (H, W, 3) uint8 RGB; got {face.shape} {face.dtype}")
     if mask.shape != face.shape[:2] or mask.dtype not in (np.uint8, np.bool_):

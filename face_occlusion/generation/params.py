@@ -97,7 +97,7 @@ class GenerateParams:
     max_attempts: int
     """Draws before a sample, and with it the set, fails."""
     offset_frac_range: Sequence[float]
-    """Place of an object or a shape: its centre less the face's, in face widths and heights."""
+    """Place of an object or a shape: its centre from the face's, in face widths and heights."""
     rotation_deg_range: Sequence[float]
     """Rotation; of a hand after its fingers were turned to the face."""
     shear_deg_range: Sequence[float]

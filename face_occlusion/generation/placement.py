@@ -247,6 +247,6 @@ def make_layer(
     if placement.get("arm_drawn"):
         extended = extend_forearm(item, matrix, (shape[0], shape[1]))
         if extended is None:
-            raise ValueError(f"occluder {item.key}: the record's arm is not this hand's")
+            raise ValueError(f"occluder {item.key}: the record describes the arm of another hand")
         item, matrix = extended
     return soften(warp(item, matrix, shape, padding), edge)

@@ -24,7 +24,9 @@ def check_device(name: str, key: str = "--device") -> None:
         torch.empty(0, device=name)
     except (AssertionError, RuntimeError) as error:  # built without CUDA; no such device
         reason = str(error).splitlines()[0]
-        raise ValueError(f"{key} {name} cannot be used: {reason}; cpu always can") from error
+        raise ValueError(
+            f"{key} {name} cannot be used: {reason}; cpu can always be used"
+        ) from error
 
 
 @contextmanager

@@ -36,7 +36,7 @@ class SelectionParams:
         if isinstance(self.categories, str) or not self.categories:
             raise ValueError(f"categories: must be a list of names; got {self.categories!r}")
         if len(set(self.categories)) < len(self.categories):
-            raise ValueError(f"categories: a name is there twice; got {list(self.categories)}")
+            raise ValueError(f"categories: a name occurs twice; got {list(self.categories)}")
         if isinstance(self.supports, str):
             raise ValueError(f"supports: must be a list of names; got {self.supports!r}")
         for name in ("min_area_px", "min_side_px", "border_px"):
@@ -143,7 +143,8 @@ def select_objects(
         stem = image["file_name"].rpartition(".")[0]
         if stem not in photographs:
             raise ValueError(
-                f"{release.folder / name}: names {image['file_name']}, not in train2017.zip"
+                f"{release.folder / name}: names {image['file_name']}, "
+                "which is not in train2017.zip"
             )
         objects.append(
             CocoObject(

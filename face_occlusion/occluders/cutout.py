@@ -23,7 +23,7 @@ def clean_mask(mask: np.ndarray, *, hole_frac: float, close_px: int) -> np.ndarr
         ValueError: If the mask is empty.
     """
     if not mask.any():
-        raise ValueError("an empty mask")
+        raise ValueError("the mask is empty")
     plane = mask.astype(np.uint8)
     if close_px > 1:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (close_px, close_px))

@@ -69,7 +69,7 @@ def find_pose(mask: np.ndarray) -> HandPose:
         ValueError: If the mask is empty.
     """
     if not mask.any():
-        raise ValueError("an empty mask")
+        raise ValueError("the mask is empty")
     scale = min(1.0, _WORK_PX / max(mask.shape))
     size = max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale))
     small = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) >= 0.5

@@ -199,7 +199,7 @@ def _read_polygons(release: Release, name: str) -> list[dict[str, np.ndarray]]:
         table = scipy.io.loadmat(io.BytesIO(release.read(name)))["polygons"].ravel()
         return [{side: _polygon(row[side]) for side in _EGO_SIDES} for row in table]
     except _BAD_TABLE as error:
-        raise ValueError(f"{name}: not as EgoHands has it: {error}") from error
+        raise ValueError(f"{name}: not in EgoHands' format: {error}") from error
 
 
 def _polygon(cell: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Compare sets of training and benchmark images: suspected copies, and people on both sides."""
+"""Compare sets of training and benchmark images: suspected copies, and people in both."""
 
 from __future__ import annotations
 

@@ -165,4 +165,4 @@ def _unpack_tar(path: Path, folder: Path, limits: Limits) -> None:
             f"{path}: damaged or cut off after member {last!r} ({members} unpacked): {error}"
         ) from error
     if not members:
-        raise ValueError(f"{path}: an empty archive")
+        raise ValueError(f"{path}: the archive is empty")

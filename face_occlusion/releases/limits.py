@@ -52,7 +52,7 @@ class Names:
         self._folders: set[str] = set()
 
     def claim(self, name: str, *, folder: bool) -> None:
-        """Take a name.
+        """Claim a name for a member.
 
         Raises:
             ValueError: If it is taken, also where only the case of letters or the coding of accents
@@ -63,14 +63,16 @@ class Names:
         if key in self._files:
             other = self._files[key]
             same = (
-                "is there twice"
+                "occurs twice"
                 if other == name
                 else f"collides with {other!r} on case-insensitive file systems"
             )
             raise ValueError(f"{self._archive}: member {name!r} {same}; refused")
         if not folder:
             if key in self._folders:
-                raise ValueError(f"{self._archive}: member {name!r} is a folder, too; refused")
+                raise ValueError(
+                    f"{self._archive}: member {name!r} is both a file and a folder; refused"
+                )
             self._files[key] = name
             key = key.rpartition("/")[0]
         while key and key not in self._folders:

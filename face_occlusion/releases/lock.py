@@ -28,7 +28,7 @@ class LockEntry(TypedDict):
 
 
 def read_lock(path: Path) -> dict[str, LockEntry]:
-    """Read the lock; empty if there is none.
+    """Read the lock; return an empty one if there is no file.
 
     Raises:
         ValueError: If it is damaged, as after a merge.

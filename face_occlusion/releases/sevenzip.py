@@ -39,7 +39,7 @@ _ERRORS = (
 
 
 def unpack_7z(path: Path, folder: Path, limits: Limits) -> None:
-    """Unpack a 7z archive into an empty folder, once its list of members was found harmless.
+    """Unpack a 7z archive into an empty folder, after checking its list of members.
 
     Raises:
         ValueError: If it is damaged, cut off or refused; names the archive and, where its list
@@ -54,7 +54,7 @@ def unpack_7z(path: Path, folder: Path, limits: Limits) -> None:
     if memory > limits.decoder_bytes:
         raise ValueError(
             f"{path}: decoding takes {memory:,} bytes of memory; at most "
-            f"{limits.decoder_bytes:,} are given"
+            f"{limits.decoder_bytes:,} are allowed"
         )
     total = sum(member.uncompressed or 0 for member in members)
     check_limits(path, len(members), total, limits)

@@ -74,7 +74,7 @@ class Source:
             if file.name == name:
                 return file
         known = ", ".join(file.name for file in self.files)
-        raise ValueError(f"files: '{name}' is no file of source '{self.name}'; known: {known}")
+        raise ValueError(f"files: '{name}' is not a file of source '{self.name}'; known: {known}")
 
 
 def _read_table() -> dict[str, Source]:

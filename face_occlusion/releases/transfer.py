@@ -106,7 +106,9 @@ def fetch_file(
             _check_fetched(fetched, target.name, url, sha256)
             fetched.replace(target)
         elif sha256 is not None and file_sha256(target) != sha256:
-            raise TransferError(f"{target}: its sha256 is not {sha256}; delete it to fetch anew")
+            raise TransferError(
+                f"{target}: its sha256 is not {sha256}; delete it to download it again"
+            )
     return target
 
 
@@ -271,10 +273,10 @@ def explain_page(page: bytes | str) -> str:
     text = page.decode("utf-8", "replace") if isinstance(page, bytes) else page
     if _QUOTA.search(text):
         return (
-            "the quota page of Google Drive instead of the file: too many have fetched it of late. "
-            "Try again in a day; or open the page of the release in a browser where you are signed "
-            "in, make a copy in your own Drive and download that; or give gdown your cookies "
-            "(~/.cache/gdown/cookies.txt)"
+            "the quota page of Google Drive instead of the file: too many people have downloaded "
+            "it lately. Try again in a day; or open the page of the release in a browser where you "
+            "are signed in, make a copy in your own Drive and download that; or give gdown your "
+            "cookies (~/.cache/gdown/cookies.txt)"
         )
     if _VIRUS_SCAN.search(text):
         return (

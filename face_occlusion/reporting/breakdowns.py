@@ -190,7 +190,7 @@ def difference_table(
 
     Args:
         grid: All results.
-        pairs: (first, second); every pair by default. A row's value is first less second.
+        pairs: (first, second); every pair by default. A row's value is first minus second.
         measures: Keys of `MEASURES`.
     """
     rows = []

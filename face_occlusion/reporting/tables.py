@@ -354,5 +354,5 @@ def _notes(overlap: Overlap) -> Iterator[str]:
     if any(one.shared_identities is None for one in overlap.comparisons):
         yield (
             "People are compared where both sets name them, which only faces of CelebAMask-HQ do, "
-            "with CelebA's identities beside the release."
+            "with CelebA's identities next to the release."
         )

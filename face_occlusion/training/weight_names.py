@@ -93,7 +93,7 @@ def _recognise(state: Mapping[str, Tensor]) -> Release:
         if any(re.fullmatch(release.marker, key) for key in state):
             return release
     names = ", ".join(dict.fromkeys(release.name for release in known_releases()))
-    raise ValueError(f"is none of the releases known ({names}); its keys: {list(state)[:5]}")
+    raise ValueError(f"is in none of the known formats ({names}); its keys: {list(state)[:5]}")
 
 
 def _target(release: Release, key: str) -> str | None:

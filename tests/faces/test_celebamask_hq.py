@@ -44,7 +44,7 @@ def test_bad_layers_are_refused():
         original_seg_map({"nose": layer(1)})
     with pytest.raises(ValueError, match="unknown layers \\['tail'\\]"):
         original_seg_map({"skin": layer(1), "tail": layer(1)})
-    with pytest.raises(ValueError, match="layers of one size"):
+    with pytest.raises(ValueError, match="layers must all have the same size"):
         original_seg_map({"skin": layer(1), "nose": layer(1).T})
 
 
@@ -74,8 +74,8 @@ def test_lists_are_read_and_counted(tmp_path):
         (b"7.jpg\n99.jpg\n", r"CelebAMask-HQ-O\.txt: names face '99.jpg', which is not among"),
         (b"7.jpg\n7.jpg\n", r"CelebAMask-HQ-O\.txt: names face '7.jpg' twice"),
         (b"7.jpg\n4.jpg\n", r"O\.txt: face 4.jpg is also in CelebAMask-HQ-WO-test\.txt"),
-        (b"seven.jpg\n", r"O\.txt: 'seven.jpg' is no image name"),
-        (b"\n", r"O\.txt: an empty list"),
+        (b"seven.jpg\n", r"O\.txt: 'seven.jpg' is not an image name"),
+        (b"\n", r"O\.txt: the list is empty"),
     ],
 )
 def test_bad_lists_are_refused_by_name(tmp_path, content, message):

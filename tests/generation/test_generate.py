@@ -357,7 +357,9 @@ def test_a_ray_address_where_nobody_listens_is_named_at_once(monkeypatch):
         taken.bind(("127.0.0.1", 0))  # and does not listen
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         monkeypatch.setenv("RAY_ADDRESS", address)
-        with pytest.raises(ValueError, match=f"RAY_ADDRESS={address}: nobody answers there"):
+        with pytest.raises(
+            ValueError, match=f"RAY_ADDRESS={address}: nothing answers at this address"
+        ):
             list(run_tasks([int], 1, "ray"))
 
 

@@ -221,7 +221,7 @@ def test_the_published_settings_leave_the_paper_s_ranges(kind):
 
 
 def test_no_occluder_is_refused():
-    with pytest.raises(ValueError, match="no occluder to draw from"):
+    with pytest.raises(ValueError, match="at least one occluder"):
         occlude(FACE, SEG_MAP, [], rng())
 
 

@@ -49,7 +49,7 @@ def test_clean_mask_closes_cracks_and_keeps_the_border():
 
 
 def test_an_empty_mask_is_refused():
-    with pytest.raises(ValueError, match="an empty mask"):
+    with pytest.raises(ValueError, match="the mask is empty"):
         clean_mask(np.zeros((3, 4), bool), hole_frac=0, close_px=0)
 
 

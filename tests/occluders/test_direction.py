@@ -93,7 +93,7 @@ def test_scale_does_not_matter():
 
 
 def test_an_empty_mask_is_refused():
-    with pytest.raises(ValueError, match="an empty mask"):
+    with pytest.raises(ValueError, match="the mask is empty"):
         find_pose(np.zeros((4, 5), bool))
 
 

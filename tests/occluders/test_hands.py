@@ -71,7 +71,10 @@ MASK = "11k-hands_masks/11k-hands_masks/Hand_0000001.png"
             {MASK: encode_png(np.ones((300, 500), np.uint8))},
             r"0001\.jpg: its mask: a mask of 300x500 pixels",
         ),
-        ({MASK: encode_png(np.zeros((400, 500), np.uint8))}, r"0001\.jpg: its mask: an empty mask"),
+        (
+            {MASK: encode_png(np.zeros((400, 500), np.uint8))},
+            r"0001\.jpg: its mask: the mask is empty",
+        ),
         (
             {"11k-hands_sample.txt": b"Hand_9.jpg\n"},
             r"names hand 'Hand_9', which is not in Hands\.zip",

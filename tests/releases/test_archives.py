@@ -91,8 +91,8 @@ def test_a_path_outside_is_refused(tmp_path, monkeypatch, name, member):
         ({"Photo.jpg": b"1", "photo.JPG": b"2"}, r"'photo\.JPG' collides with 'Photo\.jpg'"),
         ({"caf\u00e9": b"1", "cafe\u0301": b"2"}, "on case-insensitive file systems"),
         ({"a": b"1", "a/b": b"2"}, "'a/b' lies within the file 'a'"),
-        ({"a/b/c": b"1", "a/b": b"2"}, "'a/b' is a folder, too"),
-        ({"./a": b"1", "a": b"2"}, "is there twice"),
+        ({"a/b/c": b"1", "a/b": b"2"}, "'a/b' is both a file and a folder"),
+        ({"./a": b"1", "a": b"2"}, "occurs twice"),
     ],
 )
 def test_names_that_would_collide_are_refused(tmp_path, name, members, message):
@@ -256,7 +256,7 @@ def test_zips_of_other_methods_or_encrypted_or_with_a_name_twice_are_refused(tmp
     with zipfile.ZipFile(path, "w") as archive, pytest.warns(UserWarning):
         archive.writestr("x", "1")
         archive.writestr("x", "2")
-    refuse(path, "'x' is there twice")
+    refuse(path, "'x' occurs twice")
 
 
 def test_overlapping_zip_members_are_refused(tmp_path):

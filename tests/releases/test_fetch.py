@@ -97,7 +97,7 @@ def test_files_chooses_among_a_source(tmp_path):
     write_zip(tmp_path / "archives" / "train2017.zip", {"train2017/1.jpg": b"x"})
     for name, message in [
         ("coco_object.7z", r"coco_object\.7z \(coco\)\n    from "),
-        ("val2017.zip", r"files: 'val2017\.zip' is no file of source 'coco'; known"),
+        ("val2017.zip", r"files: 'val2017\.zip' is not a file of source 'coco'; known"),
     ]:
         with pytest.raises(ValueError, match=message):
             params = replace(FOLDER, files=[name])

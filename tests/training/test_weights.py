@@ -346,7 +346,7 @@ def test_a_value_without_its_key_is_refused(tmp_path: Path):
 def test_another_network_is_refused_by_name(tmp_path: Path):
     path = save({"blocks.0.weight": torch.zeros(1)}, tmp_path / "vit.pth")
     with pytest.raises(
-        ValueError, match=r"vit\.pth: is none of the releases known \(MMSeg.*blocks"
+        ValueError, match=r"vit\.pth: is in none of the known formats \(MMSeg.*blocks"
     ):
         load_backbone(backbone("pspnet"), path)
     with pytest.raises(ValueError, match="does not fit this backbone"):

@@ -73,8 +73,8 @@ def cross_validate(
             training = np.flatnonzero(~np.isin(groups, groups[judged]))
             if not len(training):
                 raise ValueError(
-                    f"nothing to train on: {params.folds} fold, and no reference shows other "
-                    "faces; name one with --reference, or ask for more --folds"
+                    f"there are no faces to train on: {params.folds} fold, and no reference shows "
+                    "other faces; name one with --reference, or ask for more --folds"
                 )
             network = _fit(everything, training, params, fold, bar)
             probability[judged] = _predict(network, audited.images[judged])
@@ -82,7 +82,7 @@ def cross_validate(
 
 
 def assign_folds(groups: Sequence[str], params: AuditParams) -> np.ndarray:
-    """Assign groups to folds of like size at random; return the (N,) fold of each sample.
+    """Assign groups to folds of similar size at random; return the (N,) fold of each sample.
 
     Raises:
         ValueError: If there are fewer groups than folds.

@@ -191,8 +191,8 @@ def overlap(
 
     Images are compared by perceptual hashes, whole and around the face, mirrored and turned, and
     by the identities that their records name. The pairs listed are suspected copies: look at
-    them. docs/provenance.md says how many copies are found at which limit, and how many pairs
-    that are none.
+    them. docs/provenance.md says how many copies are found at which limit, and how many pairs are
+    suspected wrongly.
 
     Example: face-occlusion overlap data/faces/wo data/benchmarks/mine
     """

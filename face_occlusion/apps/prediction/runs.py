@@ -27,7 +27,7 @@ def run_folder(run: Path) -> Path:
         if runs
         else f"{MODELS} holds none: `dvc repro` or `dvc pull`"
     )
-    raise ValueError(f"{run}: no run (a folder with config.json); {known}")
+    raise ValueError(f"{run}: not a run, which is a folder with config.json; {known}")
 
 
 def checkpoint_hash(folder: Path, which: str) -> str:

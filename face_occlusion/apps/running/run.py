@@ -58,7 +58,10 @@ def run_pipeline(
                 outcome = run_stages(stale, slots, launch)
             restore_order(root, before, list(stages))
     except filelock.Timeout as error:
-        raise ValueError(f"{root / _LOCK}: another `face-occlusion run` runs here") from error
+        raise ValueError(
+            f"{root / _LOCK}: another `face-occlusion run` is already running in this folder; "
+            "wait for it to end"
+        ) from error
     return _report(outcome, len(stale))
 
 

@@ -105,4 +105,7 @@ def _free_clone(folder: Path) -> Iterator[Path]:
                 return
         except filelock.Timeout:
             continue
-    raise ValueError(f"{folder}: all {_MOST_CLONES} clones are in use")
+    raise ValueError(
+        f"{folder}: all {_MOST_CLONES} clones are in use; wait for other stages, "
+        "or give another folder with --clones"
+    )

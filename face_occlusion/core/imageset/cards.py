@@ -24,7 +24,7 @@ from face_occlusion.core.imageset.format import INDEX, ShardEntry, encode_index
 
 CARD = "README.md"
 CROISSANT = "croissant.json"
-UNKNOWN_LICENCE = "not stated: ask whoever made the set"
+UNKNOWN_LICENCE = "not stated: ask the creator of the set"
 
 _KINDS = {
     "faces": "Faces with masks of what is seen of them.",
@@ -77,7 +77,7 @@ def write_cards(folder: Path, shards: Sequence[ShardEntry], info: Mapping[str, A
 
 
 def check_cards(folder: Path, shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> None:
-    """Check that card and metadata are there and speak of this index.
+    """Check that card and metadata exist and match this index.
 
     Raises:
         ValueError: Names the first file that is missing or out of date.

@@ -179,7 +179,7 @@ def parse_index(path: Path) -> tuple[list[ShardEntry], dict[str, Any]]:
     if index.get("version") != VERSION:
         raise ValueError(
             f"{path}: format version {index.get('version')!r}, this program reads {VERSION}; "
-            "write the set anew"
+            "write the set again"
         )
     try:
         shards, info = index["shards"], index["info"]
@@ -209,7 +209,7 @@ def check_shards(shards: Iterable[ShardEntry]) -> None:
             raise ValueError(f"{name}: sha256 must be 64 hexadecimal digits")
         for key, parts in shard["samples"]:
             if key in seen:
-                raise ValueError(f"key '{key}' is twice in the set: in {seen[key]} and {name}")
+                raise ValueError(f"key '{key}' occurs twice in the set: in {seen[key]} and {name}")
             seen[check_key(key)] = name
             for part, (offset, size) in parts.items():
                 if not 0 <= offset <= offset + size <= shard["size"]:

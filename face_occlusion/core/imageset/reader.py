@@ -222,7 +222,7 @@ def _read_members(path: Path) -> list[list[Any]]:
             if not member.isreg() or member_name(key, part) != member.name:
                 raise ValueError(f"'{member.name}' is no part of a sample")
             if part in samples.setdefault(key, {}):
-                raise ValueError(f"'{member.name}' is there twice")
+                raise ValueError(f"'{member.name}' occurs twice")
             samples[key][part] = [member.offset_data, member.size]
         end = tar.offset
     # tarfile takes a damaged header for the end: check that only the padding follows.

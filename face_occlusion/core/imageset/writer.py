@@ -69,7 +69,7 @@ def _refuse_duplicates(samples: Iterable[Sample]) -> Iterator[Sample]:
     seen: set[str] = set()
     for key, parts in samples:
         if key in seen:
-            raise ValueError(f"key '{key}' is twice in the set")
+            raise ValueError(f"key '{key}' occurs twice in the set")
         seen.add(key)
         yield key, parts
 
@@ -111,7 +111,7 @@ def _write_members(file: _HashingWriter, samples: Iterable[Sample]) -> list[list
     ) as tar:
         for key, parts in samples:
             if key in index:
-                raise ValueError(f"key '{key}' is twice in the shard")
+                raise ValueError(f"key '{key}' occurs twice in the shard")
             if not parts:
                 raise ValueError(f"sample {key}: has no parts")
             index[key] = {}

@@ -1,4 +1,4 @@
-"""Partial optimal transport: each hand colour finds its own face colour, the rest is left over.
+"""Partial optimal transport: each hand colour gets its own face colour; other ones stay unused.
 
 The paper names it as future work (SPOT, Bonneel & Coeurjolly 2019): lips, eyes and beard need not
 be matched by anything on the hand.

@@ -207,7 +207,7 @@ def _extended(change: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def _network_change(network: RainNet, small: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return (side, side, 3) float32: RainNet's output less its input, in levels, 0 outside."""
+    """Return (side, side, 3) float32: RainNet's output minus its input, in levels, 0 outside."""
     import torch
 
     with _one_thread(), torch.inference_mode():

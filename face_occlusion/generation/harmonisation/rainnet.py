@@ -239,17 +239,21 @@ def load_rainnet(path: Path, device: str | torch.device = "cpu") -> RainNet:
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{path}: no RainNet checkpoint: not a file of tensors") from error
+        raise ValueError(
+            f"{path}: not a RainNet checkpoint: it is not a file of tensors"
+        ) from error
     first = state.get("model_layer0.weight") if isinstance(state, dict) else None
     if not isinstance(first, torch.Tensor) or first.ndim != 4:
-        raise ValueError(f"{path}: no RainNet checkpoint: no tensor 'model_layer0.weight'")
+        raise ValueError(
+            f"{path}: not a RainNet checkpoint: it has no tensor 'model_layer0.weight'"
+        )
     with torch.device("meta"):
         network = RainNet(width=first.shape[0])
     try:
         network.load_state_dict(state, strict=True, assign=True)
     except RuntimeError as error:
         reason = "; ".join(str(error).split("\n\t")[1:3]) or str(error)
-        raise ValueError(f"{path}: no RainNet generator: {reason}") from error
+        raise ValueError(f"{path}: not a RainNet generator: {reason}") from error
     return network.to(device).float().eval().requires_grad_(False)
 
 

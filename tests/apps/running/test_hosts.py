@@ -162,7 +162,7 @@ def test_an_address_where_nobody_listens_is_named_at_once(project, lab, monkeypa
     with socket.socket() as taken:  # bound, but nobody accepts
         taken.bind(("127.0.0.1", 0))
         address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(ValueError, match=f"--ray {address}: nobody answers there"):
+        with pytest.raises(ValueError, match=f"--ray {address}: nothing answers at this address"):
             run(project, dataclasses.replace(lab, address=address))
 
 

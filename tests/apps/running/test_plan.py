@@ -171,7 +171,7 @@ def test_times_are_kept_by_stage_and_profile(tmp_path, monkeypatch):
     record_time(8.0)
     assert read_times(tmp_path) == {"train@x": 8.0}
     (tmp_path / ".scratch/timings/paper/train@x.json").write_text("{")
-    with pytest.raises(ValueError, match=r"train@x\.json: not a recorded time"):
+    with pytest.raises(ValueError, match=r"train@x\.json: not a run time written"):
         read_times(tmp_path)
 
 

@@ -80,8 +80,16 @@ def test_verify_finds_a_forged_index(image_set):
         ('"count":7', '"count":8', r"count is 8, but the shards list 7 samples"),
         ('"kind":"faces"', '"kind":"cats"', r"kind must be one of .*; got 'cats'"),
         ('"000001.tar"', '"../../x.tar"', r"shard 1 must be 000001\.tar"),
-        ('"00004"', '"00003"', r"key '00003' is twice in the set: in 000001\.tar and 000001\.tar"),
-        ('"00004"', '"00000"', r"key '00000' is twice in the set: in 000000\.tar and 000001\.tar"),
+        (
+            '"00004"',
+            '"00003"',
+            r"key '00003' occurs twice in the set: in 000001\.tar and 000001\.tar",
+        ),
+        (
+            '"00004"',
+            '"00000"',
+            r"key '00000' occurs twice in the set: in 000000\.tar and 000001\.tar",
+        ),
         ('"00004"', '"a.b"', r"sample key must be text without dots"),
         ("[512,700]", "[512,70000]", r"000000\.tar: 00000\.jpg lies outside the shard"),
         ("[512,700]", "[-512,700]", r"000000\.tar: 00000\.jpg lies outside the shard"),
@@ -159,8 +167,8 @@ def test_bad_parts_are_refused(tmp_path, part):
 @pytest.mark.parametrize(
     ("samples", "message"),
     [
-        ([("a", {"jpg": b""}), ("b", {"jpg": b""}), ("a", {"jpg": b""})], "key 'a' is twice"),
-        ([("a", {"jpg": b""}), ("a", {"jpg": b""})], "key 'a' is twice"),
+        ([("a", {"jpg": b""}), ("b", {"jpg": b""}), ("a", {"jpg": b""})], "key 'a' occurs twice"),
+        ([("a", {"jpg": b""}), ("a", {"jpg": b""})], "key 'a' occurs twice"),
         ([("a", {})], "sample a: has no parts"),
         ([("a" * 97, {"jpg": b""})], "is longer than 100 bytes"),
         ([], "has no samples, and info: absent does not say why"),

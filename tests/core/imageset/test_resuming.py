@@ -27,7 +27,7 @@ def test_an_index_of_missing_shards_is_refused(tmp_path):
     entry = write_shard(tmp_path / "000000.tar", numbered(2))
     with pytest.raises(ValueError, match=r"shard 1 must be 000001\.tar"):
         write_index(tmp_path, [entry, entry], INFO)
-    with pytest.raises(ValueError, match=r"key '00000' is twice in the set"):
+    with pytest.raises(ValueError, match=r"key '00000' occurs twice in the set"):
         write_index(tmp_path, [entry, {**entry, "name": "000001.tar"}], INFO)
     (tmp_path / "000000.tar").unlink()
     with pytest.raises(ValueError, match=r"000000\.tar: missing, or not the \d+ bytes"):

@@ -96,7 +96,7 @@ def test_wrong_files_are_refused_by_name(tmp_path):
         load_rainnet(missing)
     text = tmp_path / "text.pth"
     text.write_text("not a checkpoint")
-    with pytest.raises(ValueError, match=r"text\.pth: no RainNet checkpoint"):
+    with pytest.raises(ValueError, match=r"text\.pth: not a RainNet checkpoint"):
         load_rainnet(text)
     other = tmp_path / "other.pth"
     torch.save({"weight": torch.zeros(3)}, other)
@@ -122,6 +122,6 @@ class Payload:
 def test_a_checkpoint_with_code_in_it_is_refused_and_not_run(tmp_path):
     trace = tmp_path / "trace"
     torch.save({"model_layer0.weight": Payload(trace)}, tmp_path / "unsafe.pth")
-    with pytest.raises(ValueError, match=r"unsafe\.pth: no RainNet checkpoint"):
+    with pytest.raises(ValueError, match=r"unsafe\.pth: not a RainNet checkpoint"):
         load_rainnet(tmp_path / "unsafe.pth")
     assert not trace.exists()
