@@ -66,3 +66,10 @@ def test_the_table_of_experiments_drops_inputs_and_keeps_values():
     assert inputs and [dep for dep in inputs if not re.match(pattern, dep)] == []
     for value in ("report.figures.dpi", "models.pspnet.depth", "realocc.c_wo_natocc"):
         assert not re.match(pattern, value)
+
+
+def test_the_readme_draws_every_stage():
+    section = PAGES[0].read_text().partition("## The pipeline")[2]
+    drawn = set(re.findall(r"[a-z]+", section.partition("```text")[2].partition("```")[0]))
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    assert set(stages) == drawn - {"sets", "rows", "runs", "x", "and"}
