@@ -14,7 +14,12 @@ from PIL import Image
 from face_occlusion.alignment.alignment import align
 from face_occlusion.apps.pages import page_template
 from face_occlusion.apps.prediction.photos import find_photos
-from face_occlusion.apps.prediction.predict import PredictOptions, predict_photos, unalign
+from face_occlusion.apps.prediction.predict import (
+    AlignedSegmenter,
+    PredictOptions,
+    predict_photos,
+    unalign,
+)
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.networks.devices import check_device
@@ -27,13 +32,26 @@ def put(path: Path, height: int, width: int, seed: int = 0) -> Path:
     return path
 
 
-def test_photos_come_in_order_with_their_subfolders(tmp_path):
-    for name in ("b.jpg", "a.JPG", "sub/a.png", "notes.txt", ".hidden.jpg"):
-        put(tmp_path / "in" / name, 4, 4)
-    single = put(tmp_path / "z.jpg", 4, 4)
-    found = find_photos([single, tmp_path / "in"])
-    assert [str(photo.name) for photo in found] == ["z", "a", "b", "sub/a"]
-    assert found[0].path == single
+@pytest.mark.parametrize(
+    ("files", "asked", "names"),
+    [
+        (
+            ["z.jpg", "in/b.jpg", "in/a.JPG", "in/sub/a.png", "in/notes.txt", "in/.hidden.jpg"],
+            ["z.jpg", "in"],
+            ["z", "a", "b", "sub/a"],
+        ),
+        (["a.jpg", "a.png", "b.png"], ["."], ["a.jpg", "a.png", "b"]),
+        (["m/a.jpg", "t/a.jpg", "t/b.jpg"], ["m", "t"], ["m/a", "t/a", "b"]),
+        (["m/a.jpg", "t/a.jpg"], ["m/a.jpg", "t/a.jpg", "m/a.jpg"], ["m/a", "t/a"]),
+        (["a.jpg", "a.HEIC"], ["."], ["a.HEIC", "a"]),
+        (["a.jpg", "out/photos/a.jpg"], ["."], ["a"]),
+    ],
+)
+def test_photos_come_in_order_and_those_of_one_name_are_told_apart(tmp_path, files, asked, names):
+    for file in files:
+        put(tmp_path / file, 4, 4)
+    found = find_photos([tmp_path / name for name in asked], tmp_path / "out")
+    assert [str(photo.name) for photo in found] == names
 
 
 @pytest.mark.parametrize(
@@ -53,42 +71,37 @@ def test_bad_photos_are_named(tmp_path, names, asked, said):
         find_photos([tmp_path / name for name in asked])
 
 
-@pytest.mark.parametrize(
-    ("files", "asked", "names"),
-    [
-        (["a.jpg", "a.png", "b.png"], ["."], ["a.jpg", "a.png", "b"]),
-        (["m/a.jpg", "t/a.jpg", "t/b.jpg"], ["m", "t"], ["m/a", "t/a", "b"]),
-        (["m/a.jpg", "t/a.jpg"], ["m/a.jpg", "t/a.jpg", "m/a.jpg"], ["m/a", "t/a"]),
-        (["a.jpg", "a.HEIC"], ["."], ["a.HEIC", "a"]),
-        (["a.jpg", "out/photos/a.jpg"], ["."], ["a"]),
-    ],
-)
-def test_photos_of_one_name_are_told_apart(tmp_path, files, asked, names):
-    for file in files:
-        put(tmp_path / file, 4, 4)
-    found = find_photos([tmp_path / name for name in asked], tmp_path / "out")
-    assert [str(photo.name) for photo in found] == names
-
-
-def test_predictions_equal_the_network_and_one_bad_photo_stops_nothing(run: Path, tmp_path):
+def test_predictions_equal_the_network_and_no_bad_photo_stops_the_others(run: Path, tmp_path):
+    """Also: a photo turned by EXIF is predicted as it is seen."""
     put(tmp_path / "in/wide.jpg", 40, 70, 1)
     put(tmp_path / "in/sub/tall.jpg", 90, 20, 2)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned by 90 degrees
+    Image.fromarray(photograph(40, 70)).save(tmp_path / "in/turned.jpg", exif=exif)
+    (tmp_path / "in/b.HEIC").write_bytes(b"whatever")
     (tmp_path / "in/broken.jpg").write_bytes(b"no image")
+    (tmp_path / "in/c.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")  # as phones send it
     segmenter, out = load_model(run), tmp_path / "out"
     image = np.asarray(Image.open(tmp_path / "in/wide.jpg"))
     probability = segmenter.predict(image)
     options = PredictOptions(threshold=float(np.median(probability)))
     results = predict_photos(segmenter, find_photos([tmp_path / "in"]), out, options)
-    assert [str(result.photo.name) for result in results] == ["broken", "sub/tall", "wide"]
-    assert results[0].error is not None and "broken.jpg" in results[0].error
+    names = ["b.HEIC", "broken", "c", "sub/tall", "turned", "wide"]
+    assert [str(result.photo.name) for result in results] == names
+    heic, broken, sent, *done = [result.error or "" for result in results]
+    assert "HEIC is not read; save it as" in heic and "HEIC is not read; save it as" in sent
+    assert "broken.jpg" in broken and done == ["", "", ""]
     mask = np.asarray(Image.open(out / "masks/wide.png"))
     np.testing.assert_array_equal(mask, (probability >= options.threshold) * np.uint8(255))
     assert 0 < mask.mean() < 255  # else the line above says little
+    assert results[4].size == (70, 40)
+    assert Image.open(out / "masks/turned.png").size == (40, 70)
     rows = list(csv.DictReader((out / "predictions.csv").open()))
-    assert [row["name"] for row in rows] == ["broken", "sub/tall", "wide"]
-    assert float(rows[2]["face_frac"]) == pytest.approx(mask.mean() / 255, abs=1e-4)
+    assert [row["name"] for row in rows] == names
+    assert float(rows[5]["face_frac"]) == pytest.approx(mask.mean() / 255, abs=1e-4)
     page = (out / "index.html").read_text()
-    assert "overlays/sub/tall.jpg" in page and "broken.jpg" in page and "Not predicted: 1" in page
+    assert "overlays/sub/tall.jpg" in page and "broken.jpg" in page and "Not predicted: 3" in page
+    assert "b.HEIC: HEIC is not read" in page
     assert not list(out.rglob("*.partial"))
     back = json.loads((out / "labelme/sub/tall.json").read_text())["imagePath"]
     assert (out / "labelme/sub" / back).resolve() == (tmp_path / "in/sub/tall.jpg").resolve()
@@ -104,17 +117,6 @@ def test_an_output_in_use_is_refused_and_kept(run: Path, tmp_path, out, said):
     with pytest.raises(ValueError, match=said):
         predict_photos(load_model(run), find_photos([photo]), tmp_path / out, PredictOptions())
     assert (tmp_path / "out/mine.txt").read_text() == "mine"
-
-
-def test_formats_that_are_not_read_are_named(run: Path, tmp_path):
-    put(tmp_path / "in/a.jpg", 40, 40)
-    (tmp_path / "in/b.HEIC").write_bytes(b"whatever")
-    (tmp_path / "in/c.jpg").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0")  # as phones send it
-    photos = find_photos([tmp_path / "in"])
-    results = predict_photos(load_model(run), photos, tmp_path / "out", PredictOptions())
-    errors = [result.error or "" for result in results]
-    assert errors[0] == "" and all("HEIC is not read; save it as" in error for error in errors[1:])
-    assert "b.HEIC: HEIC is not read" in (tmp_path / "out/index.html").read_text()
 
 
 class Counting(Segmenter):
@@ -176,17 +178,6 @@ def test_a_device_that_is_not_there_is_named(device):
     check_device("auto")
 
 
-def test_a_photo_turned_by_exif_is_predicted_as_it_is_seen(run: Path, tmp_path):
-    turned = Image.fromarray(photograph(40, 70))
-    exif = Image.Exif()
-    exif[0x0112] = 6  # shown turned by 90 degrees
-    turned.save(tmp_path / "turned.jpg", exif=exif)
-    photos = find_photos([tmp_path / "turned.jpg"])
-    (result,) = predict_photos(load_model(run), photos, tmp_path / "out", PredictOptions())
-    assert result.size == (70, 40)
-    assert Image.open(tmp_path / "out/masks/turned.png").size == (40, 70)
-
-
 def test_convention_unalign_undoes_align():
     height, width = 120, 160
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
@@ -203,30 +194,22 @@ def test_convention_unalign_undoes_align():
 
 
 def test_the_command_finds_runs_by_name_and_lists_what_it_could_not_read(
-    run: Path, tmp_path, monkeypatch, capsys
+    run: Path, tmp_path, monkeypatch, invoke
 ):
-    from face_occlusion.apps import cli
-
     monkeypatch.chdir(tmp_path)
     shutil.copytree(run, tmp_path / "models/mine")
     put(tmp_path / "a.jpg", 40, 40)
     (tmp_path / "b.png").write_bytes(encode_png(np.zeros((4, 4), np.uint8))[:30])
-    monkeypatch.setattr("sys.argv", ["face-occlusion", "predict", "mine", "a.jpg", "b.png"])
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
-    captured = capsys.readouterr()
-    assert stopped.value.code == 1 and "1 photographs" in captured.out and "b.png" in captured.err
+    printed = invoke("predict", "mine", "a.jpg", "b.png", status=1)
+    assert "index.html: 1 photographs" in printed and "b.png" in printed
     assert (tmp_path / "predictions/masks/a.png").is_file()
-    monkeypatch.setattr("sys.argv", ["face-occlusion", "predict", "other", "a.jpg"])
-    with pytest.raises(SystemExit):
-        cli.main()
-    assert "in models: mine" in capsys.readouterr().err
+    assert "in models: mine" in invoke("predict", "other", "a.jpg", status=1)
+    (tmp_path / "models/mine/config.json").unlink()
+    assert "models holds none: `dvc repro`" in invoke("predict", "mine", "a.jpg", status=1)
 
 
 def test_a_real_face_is_found_and_the_rest_left_out(run: Path, small: Path):
     pytest.importorskip("dlib", reason="needs the extra align")
-    from face_occlusion.apps.prediction.predict import AlignedSegmenter
-
     with zipfile.ZipFile(small / "CelebAMask-HQ.zip") as release:
         name = next(name for name in release.namelist() if name.endswith(".jpg"))
         face = decode_image(release.read(name), name)

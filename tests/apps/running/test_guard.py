@@ -59,12 +59,6 @@ def test_the_status_is_passed_on(status):
         assert process.wait(timeout=20) == status
 
 
-def test_what_outlives_the_command_is_ended(start):
-    process, pids = start("quick")
-    assert process.wait(timeout=20) == 0
-    assert_gone(pids)
-
-
 def test_kill_9_of_the_command_ends_its_children(start):
     process, (parent, child) = start()
     os.kill(parent, signal.SIGKILL)
@@ -72,17 +66,19 @@ def test_kill_9_of_the_command_ends_its_children(start):
     assert_gone([child])
 
 
-def test_a_closed_pipe_ends_the_group(start):
-    process, pids = start()
-    process.stdin.close()
-    assert process.wait(timeout=20) == 128 + signal.SIGTERM
-    assert_gone(pids)
-
-
-def test_after_its_time_a_stubborn_group_is_killed(start):
-    process, pids = start("stubborn", seconds=0.5)
-    process.stdin.close()
-    assert process.wait(timeout=20) == 128 + signal.SIGKILL
+@pytest.mark.parametrize(
+    ("option", "seconds", "status"),
+    [
+        ("quick", 5, 0),  # the child outlives the command
+        ("", 5, 128 + signal.SIGTERM),
+        ("stubborn", 0.5, 128 + signal.SIGKILL),
+    ],
+)
+def test_a_closed_pipe_ends_the_group_and_kills_it_after_its_time(start, option, seconds, status):
+    process, pids = start(option, seconds=seconds)
+    if option != "quick":
+        process.stdin.close()
+    assert process.wait(timeout=20) == status
     assert_gone(pids)
 
 

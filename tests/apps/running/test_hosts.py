@@ -22,6 +22,7 @@ import pytest
 from face_occlusion.apps.running.hosts import Hosts
 from face_occlusion.apps.running.jobs import make_slots
 from face_occlusion.apps.running.run import run_pipeline
+from face_occlusion.core.ray_cluster import connect
 from face_occlusion.core.stage import read_times
 from tests.apps.running.conftest import PATIENCE, is_alive, user_environment, wait_for
 
@@ -59,8 +60,8 @@ def lab(project, tmp_path, monkeypatch):
     )
 
 
-def run(project, hosts, **options):
-    return run_pipeline(project.folder, (), make_slots(2, [], 1, on_cluster=True), hosts, **options)
+def run(project, hosts):
+    return run_pipeline(project.folder, (), make_slots(2, [], 1, on_cluster=True), hosts)
 
 
 def trace_elsewhere(project, tmp_path):
@@ -102,7 +103,7 @@ def test_a_stage_that_fails_elsewhere_is_reported_here(cluster, project, lab, ca
     step = project.folder / "step.py"
     step.write_text(step.read_text().replace("if Path(f", 'if name in "abc" or Path(f'))
     project.commit()
-    assert run(project, dataclasses.replace(lab, groups=["middle"])) == 1
+    assert run(project, lab) == 1
     errors = capsys.readouterr().err
     assert "middle@a failed" in errors and "a was told to fail" in errors
     assert "last: not run" in errors
@@ -128,42 +129,23 @@ def test_a_signal_here_ends_the_stages_there(cluster, project, lab, tmp_path):
     wait_for(lambda: not any(map(is_alive, stages)), "the stages are gone")
 
 
-def test_what_other_machines_could_not_know_is_refused(cluster, project, lab):
+def test_what_other_machines_could_not_know_is_refused(cluster, project, lab, monkeypatch):
     with pytest.raises(ValueError, match="no such DVC remote; known: lab"):
         run(project, dataclasses.replace(lab, remote="nowhere"))
+    monkeypatch.setattr(cluster, "is_initialized", lambda: False)
+    with socket.socket() as taken:  # bound, but nobody accepts
+        taken.bind(("127.0.0.1", 0))
+        for scheme in ("", "ray://"):
+            address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
+            with pytest.raises(ValueError, match=f"--ray {address}: nothing answers at this address"):
+                run(project, dataclasses.replace(lab, address=address))
     step = project.folder / "step.py"
     step.write_text(step.read_text() + "# not in a commit\n")
     with pytest.raises(ValueError, match=r"commit first: step\.py"):
         run(project, lab)
-
-
-def test_ray_that_is_not_installed_is_named(project, lab, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ValueError, match=r"face-occlusion\[ray\]"):
         run(project, lab)
-
-
-def test_a_cluster_that_does_not_answer_is_named(project, lab, monkeypatch):
-    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
-
-    def init(**_):
-        raise ConnectionError("nobody there")
-
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(ValueError, match=r"--ray local: no cluster answers \(nobody there\)"):
-        run(project, lab)
-
-
-@pytest.mark.parametrize("scheme", ["", "ray://"])
-def test_an_address_where_nobody_listens_is_named_at_once(project, lab, monkeypatch, scheme):
-    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    with socket.socket() as taken:  # bound, but nobody accepts
-        taken.bind(("127.0.0.1", 0))
-        address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(ValueError, match=f"--ray {address}: nothing answers at this address"):
-            run(project, dataclasses.replace(lab, address=address))
 
 
 class Separate:
@@ -234,7 +216,7 @@ def run_as_user(project, lab, separate, kind, *targets, **variables):
     options |= {"--ray-stages": "middle", "--clone-from": lab.source, "--clones": lab.clones}
     words = [word for item in options.items() for word in item]
     process = project.start("run", *words, *targets, **variables)
-    printed, errors = process.communicate(timeout=PATIENCE)
+    printed, errors = process.communicate(timeout=4 * PATIENCE)
     return process.returncode, " ".join((printed + errors).split())
 
 
@@ -247,9 +229,8 @@ def test_a_cluster_started_elsewhere_with_a_token_is_used(separate, project, lab
 
 def test_a_machine_outside_the_cluster_uses_it_too(separate, project, lab, tmp_path):
     trace_elsewhere(project, tmp_path)
-    status, printed = run_as_user(
-        project, lab, separate, "client", "middle@c", RAY_AUTH_MODE="token"
-    )
+    words = ("client", "middle@c")
+    status, printed = run_as_user(project, lab, separate, *words, RAY_AUTH_MODE="token")
     assert status == 0, printed
     notes = list(map(json.loads, (tmp_path / "trace").read_text().splitlines()))
     folders = [str(project.folder), str(tmp_path / "clones/0")]
@@ -273,31 +254,40 @@ def test_a_cluster_that_refuses_the_token_is_no_silent_one(separate, project, la
     assert not (tmp_path / "clones").exists()
 
 
-def test_what_to_set_for_the_token_follows_what_is_set(project, lab, tmp_path, monkeypatch):
+MODE, TOKEN, PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
+EXPORT, COPY = f"export {MODE}=token", "copy the head's ~/.ray/auth_token"
+
+
+@pytest.mark.parametrize(
+    ("variables", "advice"),
+    [
+        ({}, f"{EXPORT} and {COPY} to HOME/.ray/auth_token here"),
+        ({MODE: "disabled", TOKEN: "x"}, EXPORT),
+        ({MODE: "token", TOKEN: "x"}, f"{TOKEN} here is not the head's token; {COPY}"),
+        ({MODE: "token", PATH: "HOME/gone"}, f"{COPY} to HOME/gone here"),
+        ({MODE: "token", PATH: "HOME/held"}, f"HOME/held here is not the head's token; {COPY}"),
+    ],
+)
+def test_what_to_set_for_the_token_follows_what_is_set(tmp_path, monkeypatch, variables, advice):
     ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
-    def init(**_):
+    def refuse(**_):
         raise ray.exceptions.AuthenticationError("no token was found")
 
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", init)
-    mode, token, path = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
-    held, gone = tmp_path / "held", tmp_path / "gone"
-    held.write_text("x")
-    export, copy = f"export {mode}=token", "copy the head's ~/.ray/auth_token"
-    cases = [
-        ({}, f"{export} and {copy} to {tmp_path}/.ray/auth_token here"),
-        ({mode: "disabled", token: "x"}, export),
-        ({mode: "token", token: "x"}, f"{token} here is not the head's token; {copy}"),
-        ({mode: "token", path: str(gone)}, f"{copy} to {gone} here"),
-        ({mode: "token", path: str(held)}, f"{held} here is not the head's token; {copy}"),
-    ]
-    for variables, advice in cases:
-        with monkeypatch.context() as patch:
-            for name in (mode, token, path):
-                patch.delenv(name, raising=False)
-            for name, value in ({"HOME": str(tmp_path)} | variables).items():
-                patch.setenv(name, value)
-            with pytest.raises(ValueError, match="--ray local: the cluster asks for") as caught:
-                run(project, lab)
-        assert str(caught.value).endswith(f" its token: {advice} (docs/running.md)")
+    def vanish(**_):
+        raise ConnectionError("nobody there")
+
+    (tmp_path / "held").write_text("x")
+    for name in (MODE, TOKEN, PATH):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in ({"HOME": "HOME"} | variables).items():
+        monkeypatch.setenv(name, value.replace("HOME", str(tmp_path)))
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(ValueError, match="--ray local: the cluster asks for its token: ") as caught:
+        connect(ray, "local", "--ray local")
+    advice = f"{advice} (docs/running.md)".replace("HOME", str(tmp_path))
+    assert str(caught.value).endswith(f": {advice}")
+    monkeypatch.setattr(ray, "init", vanish)
+    with pytest.raises(ValueError, match=r"no cluster answers \(nobody there\)") as caught:
+        connect(ray, "local", "--ray local")
+    assert str(caught.value).endswith(f": {advice}")

@@ -1,12 +1,9 @@
 import json
 
 import pytest
-import typer
 from hypothesis import given
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from face_occlusion.apps.commands.pipeline import plan
 from face_occlusion.apps.running.pipeline import Stage, read_pipeline
 from face_occlusion.apps.running.plan import (
     Cost,
@@ -19,35 +16,18 @@ from face_occlusion.apps.running.plan import (
 from face_occlusion.core.stage import read_times, record_time
 
 
-def stage(name, *upstream, reason="changed: x", restorable=False, size=None):
-    return Stage(
-        name=name, upstream=upstream, reason=reason, restorable=restorable, size=size, travels=True
-    )
+def stage(name, upstream=(), reason="changed: x", size=None):
+    state = {"reason": reason, "restorable": False, "size": size, "travels": True}
+    return Stage(name=name, upstream=upstream, **state)
 
 
 def costs_of(seconds, upstream):
     """Costs of stages by name."""
+    stages = {name: stage(name, upstream.get(name, ())) for name in seconds}
     return {
-        name: Cost(
-            stage=stage(name, *upstream.get(name, ())), seconds=value, basis="recorded", size=1
-        )
+        name: Cost(stage=stages[name], seconds=value, basis="recorded", size=1)
         for name, value in seconds.items()
     }
-
-
-@pytest.fixture
-def built(project):
-    project.environment["STEP_MEET"] = "0"
-    project.dvc("repro")
-    return project
-
-
-def invoke(*arguments):
-    app = typer.Typer()
-    app.command()(plan)
-    result = CliRunner().invoke(app, list(arguments))
-    assert result.exit_code == 0, result.output
-    return result.stdout
 
 
 def snapshot(folder):
@@ -55,9 +35,11 @@ def snapshot(folder):
 
 
 @pytest.mark.slow
-def test_the_plan_is_transitive_and_changes_nothing(built, monkeypatch):
-    folder = built.folder
-    assert "all 5 stages are up to date" in invoke()
+def test_the_plan_is_transitive_and_changes_nothing(project, monkeypatch, invoke):
+    folder = project.folder
+    project.environment["STEP_MEET"] = "0"
+    project.dvc("repro")
+    assert "all 5 stages are up to date" in invoke("plan")
     for name, seconds in (("first", 3.0), ("middle@a", 20.0), ("middle@c", 60.0)):
         monkeypatch.setenv("DVC_STAGE", name)
         record_time(seconds)
@@ -66,21 +48,16 @@ def test_the_plan_is_transitive_and_changes_nothing(built, monkeypatch):
     old = step.read_text()
     step.write_text(old + "# changed\n")
     before = snapshot(folder)
-    record = json.loads(invoke("--json", "--jobs", "2"))
-    text = invoke("--jobs", "2")
+    record = json.loads(invoke("plan", "--json", "--jobs", "2"))
+    text = invoke("plan", "--jobs", "2")
     assert {path for path in before if snapshot(folder)[path] != before[path]} == set()
 
     stages = {entry["name"]: entry for entry in record["stages"]}
     assert list(stages) == ["first", "middle@a", "middle@b", "middle@c", "last"]
     assert stages["first"]["because"] == "changed: step.py"
     assert stages["middle@a"]["because"] == "follows first"
-    assert stages["middle@b"] | {"because": ""} == {
-        "name": "middle@b",
-        "because": "",
-        "seconds": 40.0,  # the median of its like
-        "from": "similar",
-        "bytes": 6,
-    }
+    similar = {"seconds": 40.0, "from": "similar", "bytes": 6}  # the median of its like
+    assert stages["middle@b"] == similar | {"name": "middle@b", "because": "follows first"}
     assert (stages["last"]["seconds"], stages["last"]["from"]) == (None, "unknown")
     assert record["seconds_serial"] == 3 + 20 + 40 + 60
     assert record["seconds_elapsed"] == 3 + 60  # a, then b, beside c
@@ -95,27 +72,18 @@ def test_the_plan_is_transitive_and_changes_nothing(built, monkeypatch):
     assert first.reason == "not as recorded: first.txt"
     assert {s.reason for s in rest} == {"follows first", "follows middle@a and 2 more"}
 
-
-@pytest.mark.slow
-def test_what_the_run_cache_holds_is_restored(built):
-    step = built.folder / "step.py"
-    old = step.read_text()
-    step.write_text(old + "# changed\n")
-    built.environment["STEP_MEET"] = "0"
-    built.dvc("repro", "first")
+    step.write_text(old + "# changed\n")  # the run cache holds what the older step made
+    project.dvc("repro", "first")
     step.write_text(old)
-    pipeline = read_pipeline(built.folder)
+    pipeline = read_pipeline(folder)
     costs = estimate(pipeline, {"first": 99.0})
     assert pipeline["first"].reason == "changed: step.py"
     assert (costs["first"].seconds, costs["first"].basis) == (0.0, "restored")
 
 
-def test_a_pipeline_that_cannot_be_read_is_named(tmp_path):
+def test_an_unknown_group_is_unknown_and_a_known_one_has_its_median(tmp_path):
     with pytest.raises(ValueError, match="DVC cannot read the pipeline"):
         read_pipeline(tmp_path)
-
-
-def test_an_unknown_group_is_unknown_and_a_known_one_has_its_median():
     stages = {
         "make@a": stage("make@a", reason=None, size=10),
         "make@b": stage("make@b", size=None),
@@ -176,16 +144,7 @@ def test_times_are_kept_by_stage_and_profile(tmp_path, monkeypatch):
 
 
 def test_durations_and_sizes_read_well():
-    assert [format_seconds(s) for s in (0.4, 59.6, 200, 18_650)] == [
-        "0 s",
-        "1 min 0 s",
-        "3 min 20 s",
-        "5 h 10 min",
-    ]
-    assert [format_bytes(b) for b in (999, 1400, 320_000, 1.4e9, 3e12)] == [
-        "999 B",
-        "1.4 kB",
-        "320 kB",
-        "1.4 GB",
-        "3.0 TB",
-    ]
+    seconds = {0.4: "0 s", 59.6: "1 min 0 s", 200: "3 min 20 s", 18_650: "5 h 10 min"}
+    assert {value: format_seconds(value) for value in seconds} == seconds
+    sizes = {999: "999 B", 1400: "1.4 kB", 320_000: "320 kB", 1.4e9: "1.4 GB", 3e12: "3.0 TB"}
+    assert {value: format_bytes(value) for value in sizes} == sizes

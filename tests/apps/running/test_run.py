@@ -60,7 +60,7 @@ def test_two_jobs_leave_what_dvc_repro_leaves(project, tmp_path):
     assert (home / "last.txt").read_bytes() == (serial / "last.txt").read_bytes()
 
 
-def test_the_lock_is_ordered_as_dvc_repro_would(project):
+def test_dvcs_files_are_ordered_as_dvc_repro_would_and_targets_bring_what_they_need(project):
     lock = project.folder / "dvc.lock"
     stages = "".join(f"  {name}:\n    cmd: x\n" for name in ("last", "middle@b", "first"))
     lock.write_text(f"schema: '2.0'\nstages:\n{stages}")
@@ -71,17 +71,17 @@ def test_the_lock_is_ordered_as_dvc_repro_would(project):
     restore_order(project.folder, before=["last"], serial=serial)
     assert lock.stat().st_ino == before  # in order: not written again
 
-
-def test_outputs_are_ignored_in_the_order_given(project):
     ignore_outputs(project.folder, ["middle@c", "middle@a"])
-    assert (project.folder / "middle" / ".gitignore").read_text() == "/c.txt\n/a.txt\n"
-
-
-def test_an_output_that_git_tracks_is_named(project):
+    assert (project.folder / "middle/.gitignore").read_text() == "/c.txt\n/a.txt\n"
     (project.folder / "first.txt").write_text("in git")
     project.commit()
     with pytest.raises(ValueError, match=r"first\.txt' is already tracked by SCM"):
         ignore_outputs(project.folder, ["first"])
+
+    assert list(read_pipeline(project.folder, ["middle@a"])) == ["first", "middle@a"]
+    assert len(read_pipeline(project.folder, ["middle"])) == 4
+    with pytest.raises(ValueError, match="nonsense"):
+        read_pipeline(project.folder, ["nonsense"])
 
 
 def test_a_failing_stage_stops_its_descendants_only(project, capsys):
@@ -96,13 +96,6 @@ def test_a_failing_stage_stops_its_descendants_only(project, capsys):
     assert run(project) == 0
     assert [note["name"] for note in project.trace()][3:] == ["b", "last"]
     assert "up to date" in project.dvc("status")
-
-
-def test_targets_bring_what_comes_before_them_and_nothing_else(project):
-    assert list(read_pipeline(project.folder, ["middle@a"])) == ["first", "middle@a"]
-    assert len(read_pipeline(project.folder, ["middle"])) == 4
-    with pytest.raises(ValueError, match="nonsense"):
-        read_pipeline(project.folder, ["nonsense"])
 
 
 def test_a_lock_that_another_process_holds_is_waited_for(project, capsys):

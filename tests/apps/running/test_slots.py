@@ -9,10 +9,6 @@ def threads(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
 
 
-def seen(slots):
-    return [slot.environment.get("CUDA_VISIBLE_DEVICES") for slot in slots]
-
-
 @pytest.mark.parametrize(
     ("jobs", "gpus", "per_job", "visible"),
     [
@@ -25,7 +21,7 @@ def seen(slots):
 )
 def test_gpus_are_divided_among_jobs(jobs, gpus, per_job, visible):
     slots = make_slots(jobs, gpus, per_job)
-    assert seen(slots) == visible
+    assert [slot.environment.get("CUDA_VISIBLE_DEVICES") for slot in slots] == visible
     told = {slot.environment.get("FACE_OCCLUSION_GPUS_PER_RUN") for slot in slots}
     assert told == ({"2"} if per_job == 2 else {None})
 

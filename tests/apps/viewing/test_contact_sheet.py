@@ -8,6 +8,7 @@ from face_occlusion.apps.viewing.captions import caption, flatten, format_value
 from face_occlusion.apps.viewing.contact_sheet import (
     ARROW_COLOUR,
     FACE_COLOUR,
+    ORIGINAL_COLOUR,
     draw_contact_sheet,
     draw_cutout,
     draw_outlines,
@@ -31,12 +32,12 @@ def faces(tmp_path) -> ImageSet:
     face = ((yy - 30) ** 2 + (xx - 45) ** 2 < 400).astype(np.uint8)
     samples = []
     for number in range(10):
-        original = np.roll(face, 5 * (number % 2), axis=1)
         record = {"occluder": "hand", "placement": {"size": 0.5 + number / 20}, "seed": number}
+        record["shift"] = 5 * (number % 2)
         parts = {
             "jpg": encode_jpeg(np.full((60, 90, 3), 25 * number, np.uint8), 95),
             "png": encode_png(face),
-            "original.png": encode_png(original),
+            "original.png": encode_png(np.roll(face, record["shift"], axis=1)),
             "json": encode_record(record),
         }
         samples.append((f"{number:05d}", parts))
@@ -96,32 +97,28 @@ def test_a_clear_cutout_shows_the_board():
     assert set(np.unique(draw_cutout(half, None, 60))) == {80, 100}
 
 
-def test_picks_are_spread_evenly(faces):
+def test_picks_are_spread_evenly_or_the_largest(faces):
     assert pick_keys(faces, 4) == ["00000", "00003", "00006", "00009"]
     assert pick_keys(faces, 99) == faces.keys
     assert pick_keys(faces, 1) == ["00000"]
-    with pytest.raises(ValueError, match="num must be at least 1; got 0"):
-        pick_keys(faces, 0)
+    assert pick_largest(faces, "seed", 2) == ["00009", "00008"]
+    assert pick_largest(faces, "shift", 6) == [*faces.keys[1::2], "00000"]
+    assert len(pick_largest(faces, "seed", 99)) == 10
 
 
-def test_a_sheet_shows_each_sample_once(faces):
+def test_a_sheet_shows_each_sample_and_an_original_mask_that_differs(faces):
     sheet = draw_contact_sheet(faces, pick_keys(faces, 5), columns=3, thumb_px=96)
     assert sheet.dtype == np.uint8 and sheet.ndim == 3
     greens = near(sheet[80:], FACE_COLOUR, 120).astype(np.uint8)  # below the legend
     num_outlines, _ = cv2.connectedComponents(cv2.dilate(greens, np.ones((9, 9), np.uint8)))
     assert num_outlines - 1 == 5
-    np.testing.assert_array_equal(
-        sheet, draw_contact_sheet(faces, pick_keys(faces, 5), columns=3, thumb_px=96)
+    again = draw_contact_sheet(faces, pick_keys(faces, 5), columns=3, thumb_px=96)
+    np.testing.assert_array_equal(sheet, again)
+    same, differs = (
+        draw_contact_sheet(faces, [key], columns=1, thumb_px=96) for key in ("00000", "00001")
     )
-
-
-def test_the_original_mask_shows_only_where_it_differs(faces):
-    def orange(key: str) -> int:
-        sheet = draw_contact_sheet(faces, [key], columns=1, thumb_px=96)
-        return near(sheet[80:], (255, 140, 0)).sum()  # below the legend
-
-    assert orange("00000") == 0
-    assert orange("00001") > 20
+    assert near(same[80:], ORIGINAL_COLOUR).sum() == 0
+    assert near(differs[80:], ORIGINAL_COLOUR).sum() > 20
 
 
 def test_an_absent_set_says_why_on_its_sheet(tmp_path):
@@ -152,15 +149,19 @@ def test_cutouts_and_textures_are_drawn(tmp_path):
     assert near(draw_contact_sheet(textures, ["t"]), (10, 90, 200)).sum() > 30_000
 
 
-def test_a_sheet_refuses_by_name(faces):
-    for arguments, message in [
-        ({"columns": 0}, "columns must be at least 1; got 0"),
-        ({"thumb_px": 47}, "thumb_px must be at least 48; got 47"),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            draw_contact_sheet(faces, faces.keys[:1], **arguments)
-    with pytest.raises(ValueError, match="faces: no sample '00010' among 10"):
-        draw_contact_sheet(faces, ["00010"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--columns", 0], "columns must be at least 1; got 0"),
+        (["--thumb-px", 47], "thumb_px must be at least 48; got 47"),
+        (["--key", "00010"], "faces: no sample '00010' among 10"),
+        (["--num", 0], "num must be at least 1; got 0"),
+        (["--largest", "seed", "--num", 0], "num must be at least 1; got 0"),
+        (["--largest", "occluder"], "record of 00000 has no number 'occluder'; it has occluder, "),
+    ],
+)
+def test_the_command_refuses_by_name(faces, invoke, options, message):
+    assert message in invoke("look", faces.folder, *options, status=1)
 
 
 # Captions
@@ -189,14 +190,11 @@ def test_what_matters_comes_first():
     ]
 
 
-def test_long_values_are_wrapped_then_cut():
+def test_long_values_are_cut_and_what_does_not_fit_is_counted():
     lines = texts(caption({"why": "one two three four five six seven"}, "k", 12))
     assert lines == ["why one two", "  three fou…"]
     lines = texts(caption({"name": "x" * 30}, "k", 12))
     assert lines == ["name xxxxxxx", "  xxxxxxxxx…"]
-
-
-def test_what_does_not_fit_is_counted():
     record = {f"field_{number}": number for number in range(9)}
     lines = texts(caption(record, "k", 50, max_lines=4))
     assert lines == ["field_0 0", "field_1 1", "field_2 2", "and 6 more"]
@@ -221,18 +219,3 @@ def test_captions_keep_to_their_room(record, width, max_lines):
     lines = caption(record, "key", width, max_lines)
     assert len(lines) <= max_lines
     assert all(len(text) <= width for text in texts(lines))
-
-
-def test_the_largest_of_a_field_come_first(tmp_path):
-    image = encode_jpeg(np.zeros((8, 9, 3), np.uint8), 90)
-    samples = [
-        (key, {"jpg": image, "json": encode_record({"name": key, "changed_px": value})})
-        for key, value in (("a", 3), ("b", 9), ("c", 3), ("d", 0))
-    ]
-    image_set = write_image_set(tmp_path / "set", samples, info=INFO)
-    assert pick_largest(image_set, "changed_px", 3) == ["b", "a", "c"]
-    assert len(pick_largest(image_set, "changed_px", 9)) == 4
-    with pytest.raises(ValueError, match="record of a has no number 'name'; it has changed_px, na"):
-        pick_largest(image_set, "name", 3)
-    with pytest.raises(ValueError, match="num must be at least 1"):
-        pick_largest(image_set, "changed_px", 0)
