@@ -22,7 +22,7 @@ import torch
 from bench import published
 from face_occlusion.apps.rainnet.composites import CompositeSource
 from face_occlusion.apps.rainnet.training import by_statistics, colour_errors
-from face_occlusion.apps.rainnet.training_images import collect_images
+from face_occlusion.apps.rainnet.training_images import read_images
 from face_occlusion.apps.viewing.contact_sheet import pick_keys
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation import make_occluder, occlude, sample_rng
@@ -95,7 +95,8 @@ def harmonisation_rows(
     faces: ImageSet, cutouts: list[ImageSet], num_composites: int
 ) -> Iterator[str]:
     """Measure colour statistics by strength on composites of held-out images, recoloured."""
-    images = collect_images(faces, cutouts, side_px=256, max_faces=256)
+    folders = [cutout_set.folder for cutout_set in cutouts]
+    images = read_images(faces.folder, folders, side_px=256, max_faces=256)
     source = CompositeSource(images.split()[1], seed=1, device="cpu")
     batches = [source.sample(16) for _ in range(-(-num_composites // 16))]
     untouched = torch.cat([colour_errors(batch.image, batch) for batch in batches]).mean(dim=0)

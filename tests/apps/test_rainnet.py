@@ -16,12 +16,12 @@ from face_occlusion.apps.rainnet.training import (
 )
 from face_occlusion.apps.rainnet.training_images import (
     TrainingImages,
-    collect_images,
     load_images,
+    read_images,
     save_images,
 )
 from face_occlusion.core.images import encode_jpeg, encode_rgba
-from face_occlusion.core.imageset import ImageSet, write_image_set
+from face_occlusion.core.imageset import write_image_set
 from face_occlusion.generation.harmonisation.rainnet import RainNet, load_rainnet
 
 PARAMS = TrainingParams(
@@ -68,9 +68,7 @@ def image_sets(tmp_path_factory):
 
 
 def test_images_are_collected_at_one_size_and_come_back_from_the_file(image_sets, tmp_path):
-    images = collect_images(
-        ImageSet(image_sets / "faces"), [ImageSet(image_sets / "hands")], 64, max_faces=8
-    )
+    images = read_images(image_sets / "faces", [image_sets / "hands"], 64, max_faces=8)
     assert images.faces.shape == (8, 64, 64, 3) and images.cutouts.shape == (10, 64, 64, 4)
     assert images.face_keys[0] == "00000" and images.cutout_keys[0] == "hands/c0"
     alpha = images.cutouts[..., 3:]

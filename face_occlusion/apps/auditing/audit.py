@@ -1,7 +1,4 @@
-"""Audit the masks of an image set: judge, rank, and write what an annotator needs.
-
-That is a page to look through, a table of all scores, and a project to correct masks in LabelMe.
-"""
+"""Audit the masks of an image set: judge, rank, and write what an annotator needs."""
 
 from __future__ import annotations
 
@@ -25,7 +22,6 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.faces.labelme import labelme_content
 from face_occlusion.reporting.pictures import coloured_errors, outlined, reduced
 
-PAGE, TABLE, LABELME, PICTURES = "index.html", "audit.csv", "labelme", "pictures"
 _SHOWN_PX = 640  # longer side of the page's pictures
 _OUTLINE_RGB = (0, 200, 130)
 _QUALITY = 88
@@ -41,28 +37,6 @@ class Finding:
     score: float  # how wrong the mask seems, in [0, 1]
     probability: np.ndarray  # (S, S) float32 probability of face by the network
     disputed_frac: float  # share of the mask's face that the network predicts as background
-
-
-def rank_masks(
-    keys: Sequence[str], scores: np.ndarray, faces: np.ndarray, probability: np.ndarray
-) -> list[Finding]:
-    """Sort masks, the most suspicious first; equal scores by key.
-
-    Arrays are those of `Samples`; `probability` is (N, S, S) float32 of face.
-    """
-    order = sorted(range(len(keys)), key=lambda place: (-scores[place], keys[place]))
-    face = faces >= 128
-    disputed = (face & (probability < 0.5)).sum(axis=(1, 2)) / np.maximum(face.sum(axis=(1, 2)), 1)
-    return [
-        Finding(
-            rank=rank,
-            key=keys[place],
-            score=float(scores[place]),
-            probability=probability[place],
-            disputed_frac=float(disputed[place]),
-        )
-        for rank, place in enumerate(order, 1)
-    ]
 
 
 def audit_masks(
@@ -96,8 +70,7 @@ def audit_masks(
     audited = load_samples(image_set, part, params.side_px)
     trusted = [load_samples(ImageSet(path), "png", params.side_px) for path in references]
     probability = cross_validate(audited, trusted, params)
-    scores = disputed_face(audited, probability)
-    findings = rank_masks(audited.keys, scores, audited.faces, probability)
+    findings = _rank(audited, probability)
     teachers = ["the other masks of the set"] if params.folds > 1 else []
     teachers += [f"the reference {path.name}" for path in references]
     how = (
@@ -107,6 +80,24 @@ def audit_masks(
     )
     write_findings(out, image_set, part, findings, num, how)
     return findings
+
+
+def _rank(samples: Samples, probability: np.ndarray) -> list[Finding]:
+    """Sort masks, the most suspicious first; equal scores by key."""
+    scores = disputed_face(samples, probability)
+    face = samples.faces >= 128
+    disputed = (face & (probability < 0.5)).sum(axis=(1, 2)) / np.maximum(face.sum(axis=(1, 2)), 1)
+    order = sorted(range(len(samples)), key=lambda place: (-scores[place], samples.keys[place]))
+    return [
+        Finding(
+            rank=rank,
+            key=samples.keys[place],
+            score=float(scores[place]),
+            probability=probability[place],
+            disputed_frac=float(disputed[place]),
+        )
+        for rank, place in enumerate(order, 1)
+    ]
 
 
 def disputed_face(samples: Samples, probability: np.ndarray) -> np.ndarray:
@@ -141,41 +132,35 @@ def write_findings(
     """
     shown = findings[:num]
     with atomic_folder(out) as partial:
-        for name in (LABELME, PICTURES):
+        for name in ("labelme", "pictures"):
             (partial / name).mkdir()
         for finding in tqdm(shown, desc="write", unit="face", mininterval=0.5):
             _write_sample(partial, image_set, part, finding)
         page = page_template("audit.html").render(
             name=image_set.info["name"], part=part, shown=shown, total=len(findings), how=how
         )
-        (partial / PAGE).write_text(page, encoding="utf-8")
-        _write_table(partial / TABLE, findings, len(shown))
+        (partial / "index.html").write_text(page, encoding="utf-8")
+        with (partial / "audit.csv").open("w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(["rank", "key", "score", "disputed_frac", "shown"])
+            for one in findings:
+                numbers = (f"{one.score:.5f}", f"{one.disputed_frac:.5f}")
+                table.writerow([one.rank, one.key, *numbers, int(one.rank <= num)])
 
 
 def _write_sample(out: Path, image_set: ImageSet, part: str, finding: Finding) -> None:
     """Write two pictures for the page, and image and outline for LabelMe."""
     key = finding.key
     image, seg_map = image_set.image(key), image_set.seg_map(key, part)
-    (out / LABELME / f"{key}.jpg").write_bytes(image_set.read(key, "jpg"))
+    (out / f"labelme/{key}.jpg").write_bytes(image_set.read(key, "jpg"))
     content = labelme_content(f"{key}.jpg", (seg_map == FACE).astype(np.uint8))
-    (out / LABELME / f"{key}.json").write_text(f"{json.dumps(content, indent=1)}\n")
+    (out / f"labelme/{key}.json").write_text(f"{json.dumps(content, indent=1)}\n")
     small = reduced(image, _SHOWN_PX)
     size = small.shape[1], small.shape[0]
     shown = cv2.resize(seg_map, size, interpolation=cv2.INTER_NEAREST)
     predicted = cv2.resize(finding.probability, size) >= 0.5
     target = np.where(shown == IGNORED, IGNORED, predicted).astype(np.uint8)
-    pictures = {
-        "mask": outlined(small, shown == FACE, _OUTLINE_RGB),
-        "dispute": coloured_errors(small, shown == FACE, target),
-    }
-    for name, picture in pictures.items():
-        (out / PICTURES / f"{key}.{name}.jpg").write_bytes(encode_jpeg(picture, _QUALITY))
-
-
-def _write_table(path: Path, findings: Sequence[Finding], num_shown: int) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(["rank", "key", "score", "disputed_frac", "shown"])
-        for finding in findings:
-            numbers = (f"{finding.score:.5f}", f"{finding.disputed_frac:.5f}")
-            table.writerow([finding.rank, finding.key, *numbers, int(finding.rank <= num_shown)])
+    mask = outlined(small, shown == FACE, _OUTLINE_RGB)
+    (out / f"pictures/{key}.mask.jpg").write_bytes(encode_jpeg(mask, _QUALITY))
+    dispute = coloured_errors(small, shown == FACE, target)
+    (out / f"pictures/{key}.dispute.jpg").write_bytes(encode_jpeg(dispute, _QUALITY))

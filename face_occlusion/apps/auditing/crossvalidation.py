@@ -106,9 +106,8 @@ def _fit(
         optimizer, _PEAK_RATE, total_steps=params.iterations
     )
     for _ in range(params.iterations):
-        sampled = sample_batch(
-            samples, rng.choice(training, params.batch_size), params.cover_prob, rng
-        )
+        indices = rng.choice(training, params.batch_size)
+        sampled = sample_batch(samples, indices, params.cover_prob, rng)
         images, faces, weights = map(torch.from_numpy, sampled)
         log_odds = network(images.permute(0, 3, 1, 2))
         loss = F.binary_cross_entropy_with_logits(log_odds, faces, weights)
@@ -160,7 +159,9 @@ class FaceFinder(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return (N, H, W) float32 log odds of face of (N, 3, H, W) float32 RGB in [0, 1]."""
         size = images.shape[-2:]
-        features = torch.cat([(images - 0.5) * 4, _coordinates(images)], 1)
+        axes = (torch.linspace(-1, 1, side) for side in reversed(size))
+        places = torch.stack(torch.meshgrid(*axes, indexing="xy")).expand(len(images), -1, -1, -1)
+        features = torch.cat([(images - 0.5) * 4, places], 1)
         skips = []
         for down in self.down:
             features = down(features)
@@ -168,15 +169,6 @@ class FaceFinder(nn.Module):
         for narrow, up, skip in zip(self.narrow, self.up, skips[-2::-1], strict=True):
             features = up(skip + _enlarged(narrow(features), skip.shape[-2:]))
         return _enlarged(self.head(features), size)[:, 0]
-
-
-def _coordinates(images: torch.Tensor) -> torch.Tensor:
-    """Return (N, 2, H, W) x and y, -1 to 1."""
-    count, _, height, width = images.shape
-    grid = torch.meshgrid(
-        torch.linspace(-1, 1, width), torch.linspace(-1, 1, height), indexing="xy"
-    )
-    return torch.stack(grid).expand(count, -1, -1, -1)
 
 
 def _enlarged(features: torch.Tensor, size: torch.Size) -> torch.Tensor:

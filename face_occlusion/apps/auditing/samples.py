@@ -44,32 +44,28 @@ def load_samples(image_set: ImageSet, part: str, side_px: int) -> Samples:
     count, square = len(image_set), (side_px, side_px)
     images = np.empty((count, *square, 3), np.uint8)
     faces, known = np.empty((count, *square), np.uint8), np.empty((count, *square), np.uint8)
-    groups = []
+    groups = [""] * count
     load = functools.partial(_load, image_set=image_set, part=part, side_px=side_px)
     workers = 1 if count <= _ONE_PROCESS_UP_TO else None
-    loaded = ordered_map(
-        load, image_set.keys, desc=f"read {image_set.folder.name}", workers=workers
-    )
-    for place, (image, face, is_known, group) in enumerate(loaded):
-        images[place], faces[place], known[place] = image, face, is_known
-        groups.append(group)
+    desc = f"read {image_set.folder.name}"
+    loaded = ordered_map(load, image_set.keys, desc=desc, workers=workers)
+    for place, sample in enumerate(loaded):
+        groups[place], images[place], faces[place], known[place] = sample
     return Samples(image_set.keys, groups, images, faces, known)
 
 
 def _load(
     key: str, *, image_set: ImageSet, part: str, side_px: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
+) -> tuple[str, np.ndarray, np.ndarray, np.ndarray]:
+    """Return a sample's group, image, face and known pixels, see `Samples`."""
     seg_map = image_set.seg_map(key, part)
+    masks = (np.where(wanted, 255, 0) for wanted in (seg_map == FACE, seg_map != IGNORED))
     image, face, known = (
-        cv2.resize(pixels, (side_px, side_px), interpolation=cv2.INTER_AREA)
-        for pixels in (
-            image_set.image(key),
-            (seg_map == FACE).astype(np.uint8) * np.uint8(255),
-            (seg_map != IGNORED).astype(np.uint8) * np.uint8(255),
-        )
+        cv2.resize(pixels.astype(np.uint8), (side_px, side_px), interpolation=cv2.INTER_AREA)
+        for pixels in (image_set.image(key), *masks)
     )
     record = image_set.record(key) if "json" in image_set.parts(key) else {}
-    return image, face, known, group_of(key, record)
+    return group_of(key, record), image, face, known
 
 
 def group_of(key: str, record: Mapping[str, object]) -> str:
@@ -115,12 +111,11 @@ def _sample(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     side = samples.images.shape[1]
     turn = _sample_matrix(side, _TURN_DEG, _ZOOM_RANGE, _SHIFT_FRAC, rng)
-    image = _warp(samples.images[index], turn).astype(np.float32) / 255
-    face = _warp(samples.faces[index], turn).astype(np.float32) / 255
-    known = _warp(samples.known[index], turn).astype(np.float32) / 255
+    parts = (samples.images, samples.faces, samples.known)
+    image, face, known = (_warp(pixels[index], turn) for pixels in parts)
     if rng.random() < cover_prob:
         turned = _sample_matrix(side, 180, (0.8, 2.0), 0.4, rng)
-        piece = _warp(samples.images[other], turned).astype(np.float32) / 255
+        piece = _warp(samples.images[other], turned)
         alpha = _sample_blob(face, rng)
         relit = np.clip(piece * rng.uniform(0.6, 1.3), 0, 1)
         image += alpha[..., np.newaxis] * (relit - image)
@@ -145,8 +140,9 @@ def _sample_matrix(
 
 
 def _warp(pixels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    size = pixels.shape[1], pixels.shape[0]
-    return cv2.warpAffine(pixels, matrix, size, borderMode=cv2.BORDER_REFLECT_101)
+    """Warp uint8 to float32 in [0, 1]."""
+    warped = cv2.warpAffine(pixels, matrix, pixels.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
+    return warped.astype(np.float32) / 255
 
 
 def _sample_blob(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:

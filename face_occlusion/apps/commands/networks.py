@@ -42,13 +42,12 @@ def predict(
 
     Example: face-occlusion predict segformer_c_wo_natocc holiday/ --align --out holiday_faces
     """
-    from face_occlusion.apps.prediction.photos import find_photos
+    from face_occlusion.apps.prediction.inputs import checkpoint_hash, find_photos, run_folder
     from face_occlusion.apps.prediction.predict import (
         AlignedSegmenter,
         PredictOptions,
         predict_photos,
     )
-    from face_occlusion.apps.prediction.runs import checkpoint_hash, run_folder
     from face_occlusion.evaluation.inference import load_model
     from face_occlusion.networks.devices import check_device
 
@@ -95,7 +94,7 @@ def export(
     Example: face-occlusion export segformer_c_wo_natocc --size 512 512
     """
     from face_occlusion.apps.prediction.export import export_onnx, model_card
-    from face_occlusion.apps.prediction.runs import mean_ious, run_folder
+    from face_occlusion.apps.prediction.inputs import mean_ious, run_folder
     from face_occlusion.core.files import atomic_write
     from face_occlusion.evaluation.inference import load_model
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from face_occlusion.apps.pages import page_template
 from face_occlusion.core.files import atomic_path, read_json
-from face_occlusion.core.imageset import ImageSet, inherit
+from face_occlusion.core.imageset import INDEX, ImageSet, inherit
 from face_occlusion.evaluation.inference import Segmenter
 from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor, normalise
@@ -101,19 +101,12 @@ def _write_onnx(network: nn.Module, example: Tensor, path: Path) -> None:
     quiet = logging.getLogger("torch.onnx")  # warns about torchvision's operators, unused here
     level = quiet.level
     quiet.setLevel(logging.ERROR)
+    names = {"input_names": [INPUT], "output_names": [OUTPUT]}
+    form = {"dynamo": True, "external_data": False, "verbose": False}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
-            torch.onnx.export(
-                network,
-                (example,),
-                path,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamo=True,
-                external_data=False,
-                verbose=False,
-            )
+            torch.onnx.export(network, (example,), path, **names, **form)
     finally:
         quiet.setLevel(level)
 
@@ -166,8 +159,5 @@ def model_card(
 def _sources(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the releases in the sets that a run was trained on, as far as the sets are here."""
     names = card.get("combination", {}).get("data", [])
-    folders = {name: DATA / name for name in names if (DATA / name / "index.json").is_file()}
-    if not folders:
-        return []
-    releases = inherit(**{name: ImageSet(path) for name, path in folders.items()})["releases"]
-    return list(releases.values())
+    sets = {name: ImageSet(DATA / name) for name in names if (DATA / name / INDEX).is_file()}
+    return list(inherit(**sets)["releases"].values()) if sets else []

@@ -16,8 +16,7 @@ from tqdm import tqdm
 from face_occlusion.alignment.alignment import Aligned, align
 from face_occlusion.alignment.landmarks import LandmarkDetector
 from face_occlusion.apps.pages import page_template
-from face_occlusion.apps.prediction.journal import Journal
-from face_occlusion.apps.prediction.photos import Photo, Predicted, reason_not_read
+from face_occlusion.apps.prediction.inputs import Journal, Photo, Predicted, reason_not_read
 from face_occlusion.core.files import atomic_path, atomic_write
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.core.parallel import prefetch
@@ -69,8 +68,7 @@ class AlignedSegmenter:
 def unalign(values: np.ndarray, aligned: Aligned, size: tuple[int, ...]) -> np.ndarray:
     """Bring an (S, S) float32 map over an aligned face back to its photograph of `size`.
 
-    Returns:
-        (height, width) float32, interpolated linearly; 0 outside the square.
+    It is interpolated linearly, and 0 outside the square.
     """
     return cv2.warpAffine(values, aligned.to_photograph, (size[1], size[0]))
 
@@ -157,6 +155,7 @@ def _predict_one(
     out: Path,
     options: PredictOptions,
 ) -> Predicted:
+    """Predict one photograph and write its files, or return the error that reading it gave."""
     if isinstance(image, ValueError):
         return Predicted(photo=photo, error=str(image))
     faces = options.aligned.find(image) if options.aligned else []
@@ -166,20 +165,11 @@ def _predict_one(
     else:
         seen = "whole, no face found" if options.aligned else "whole"
         probability = segmenter.predict(image, tta=options.tta)
-    _write_prediction(photo, image, probability, out, options.threshold)
     face = probability >= options.threshold
-    height, width = face.shape
-    return Predicted(photo=photo, size=(height, width), face_frac=float(face.mean()), seen=seen)
-
-
-def _write_prediction(
-    photo: Photo, image: np.ndarray, probability: np.ndarray, out: Path, threshold: float
-) -> None:
-    face = probability >= threshold
     atomic_write(out / f"masks/{photo.name}.png", encode_png(face.astype(np.uint8) * np.uint8(255)))
     labelme = out / f"labelme/{photo.name}.json"
     back = Path(os.path.relpath(photo.path.resolve(), labelme.parent.resolve())).as_posix()
-    content = labelme_content(back, probability, threshold=threshold)
+    content = labelme_content(back, probability, threshold=options.threshold)
     atomic_write(labelme, f"{json.dumps(content, indent=1)}\n".encode())
     shown = reduced(image, SHOWN_PX)
     rows = np.linspace(0, len(face) - 1, shown.shape[0]).round().astype(int)
@@ -187,6 +177,8 @@ def _write_prediction(
     overlay = outlined(shown, face[np.ix_(rows, columns)], _LINE_RGB, tint=_TINT)
     atomic_write(out / f"overlays/{photo.name}.jpg", encode_jpeg(overlay, 88))
     atomic_write(out / f"photos/{photo.name}.jpg", encode_jpeg(shown, 88))
+    height, width = face.shape
+    return Predicted(photo=photo, size=(height, width), face_frac=float(face.mean()), seen=seen)
 
 
 def _write_table(path: Path, results: Sequence[Predicted]) -> None:

@@ -6,7 +6,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -170,21 +170,17 @@ def evaluate(
     composites (as in iHarmony4).
     """
     source = CompositeSource(images, HELD_OUT_SEED, device)
-    methods: dict[str, Callable[[Composites], torch.Tensor]] = {
-        "input": lambda batch: batch.image,
-        "mkl": lambda batch: by_statistics(batch, statistics.mkl, BEST_STRENGTHS["mkl"]),
-        "reinhard": lambda batch: by_statistics(
-            batch, statistics.reinhard, BEST_STRENGTHS["reinhard"]
-        ),
-        "rainnet": lambda batch: network.composite(batch.image, batch.mask),
-    }
-    errors: dict[str, list[torch.Tensor]] = {name: [] for name in methods}
-    remaining = num_composites
-    while remaining > 0:
-        batch = source.sample(min(16, remaining))
-        remaining -= len(batch.image)
-        for name, method in methods.items():
-            errors[name].append(colour_errors(method(batch), batch))
+    errors: dict[str, list[torch.Tensor]] = defaultdict(list)
+    for first in range(0, num_composites, 16):
+        batch = source.sample(min(16, num_composites - first))
+        outputs = {
+            "input": batch.image,
+            "mkl": by_statistics(batch, statistics.mkl, BEST_STRENGTHS["mkl"]),
+            "reinhard": by_statistics(batch, statistics.reinhard, BEST_STRENGTHS["reinhard"]),
+            "rainnet": network.composite(batch.image, batch.mask),
+        }
+        for name, output in outputs.items():
+            errors[name].append(colour_errors(output, batch))
     means = {name: torch.cat(values).mean(dim=0).tolist() for name, values in errors.items()}
     return {
         name: {"mse": round(mse, 2), "fmse": round(fmse, 2)} for name, (mse, fmse) in means.items()
@@ -222,8 +218,6 @@ def by_statistics(batch: Composites, move: statistics.Move, strength: float) -> 
 def error_table(card: dict[str, Any]) -> str:
     """Return the errors of a card as a table of text."""
     lines = [f"{'':10}{'MSE':>10}{'fMSE':>10}   held-out composites, levels of 255 squared"]
-    lines += [
-        f"{name:10}{error['mse']:10.2f}{error['fmse']:10.2f}"
-        for name, error in card["errors"].items()
-    ]
+    for name, error in card["errors"].items():
+        lines.append(f"{name:10}{error['mse']:10.2f}{error['fmse']:10.2f}")
     return "\n".join(lines)

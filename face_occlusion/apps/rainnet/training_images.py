@@ -7,7 +7,7 @@ hold them as JPEG and PNG, so that another machine can train without the image s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,12 @@ def read_images(
 ) -> TrainingImages:
     """Read image sets at training size, or a file by `save_images` given as `faces`.
 
+    Args:
+        faces: Set of photographs, of faces or anything else; the middle square of each is used.
+        cutouts: Sets of premultiplied cut-outs; their folder's name precedes the keys.
+        side_px: Side of the squares.
+        max_faces: With more faces than this, so many evenly spaced ones are read.
+
     Raises:
         ValueError: If there are no cut-outs, or the sets or the file cannot be read.
     """
@@ -87,38 +93,20 @@ def read_images(
         return load_images(faces)
     if not cutouts:
         raise ValueError("name image sets of cut-outs after that of photographs")
-    return collect_images(
-        ImageSet(faces), [ImageSet(folder) for folder in cutouts], side_px, max_faces
-    )
-
-
-def collect_images(
-    faces: ImageSet, cutouts: Sequence[ImageSet], side_px: int, max_faces: int
-) -> TrainingImages:
-    """Read image sets at training size.
-
-    Args:
-        faces: Photographs, of faces or anything else; the middle square of each is used.
-        cutouts: Sets of premultiplied cut-outs; their folder's name precedes the keys.
-        side_px: Side of the squares.
-        max_faces: With more faces than this, so many evenly spaced ones are read.
-
-    Raises:
-        ValueError: If a set is empty or an image cannot be read.
-    """
-    chosen = np.linspace(0, len(faces) - 1, min(len(faces), max_faces)).astype(int)
-    face_keys = [faces.keys[i] for i in chosen]
+    face_set = ImageSet(faces)
+    chosen = np.linspace(0, len(face_set) - 1, min(len(face_set), max_faces)).astype(int)
+    face_keys = [face_set.keys[i] for i in chosen]
     squares = [
-        _square(faces.image(key), side_px) for key in tqdm(face_keys, desc="faces", leave=False)
+        _square(face_set.image(key), side_px) for key in tqdm(face_keys, desc="faces", leave=False)
     ]
     fitted, cutout_keys = [], []
-    for cutout_set in cutouts:
+    for cutout_set in map(ImageSet, cutouts):
         for key in tqdm(cutout_set.keys, desc=cutout_set.folder.name, leave=False):
             fitted.append(_fit(cutout_set.cutout(key), side_px))
             cutout_keys.append(f"{cutout_set.folder.name}/{key}")
     if not squares or not fitted:
         raise ValueError(
-            f"{faces.folder}, {[str(one.folder) for one in cutouts]}: need photographs and "
+            f"{faces}, {[str(folder) for folder in cutouts]}: need photographs and "
             f"cut-outs; got {len(squares)} and {len(fitted)}"
         )
     return TrainingImages(np.stack(squares), np.stack(fitted), face_keys, cutout_keys)
@@ -151,13 +139,11 @@ def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def save_images(images: TrainingImages, path: Path) -> None:
     """Write images atomically to one `.npz` file: faces as JPEG, cut-outs as PNG."""
-    arrays: dict[str, Any] = {
-        f"faces/{key}": np.frombuffer(encode_jpeg(face, JPEG_QUALITY), np.uint8)
-        for key, face in zip(images.face_keys, images.faces, strict=True)
-    } | {
-        f"cutouts/{key}": np.frombuffer(encode_rgba(cutout), np.uint8)
-        for key, cutout in zip(images.cutout_keys, images.cutouts, strict=True)
-    }
+    arrays: dict[str, Any] = {}
+    for key, face in zip(images.face_keys, images.faces, strict=True):
+        arrays[f"faces/{key}"] = np.frombuffer(encode_jpeg(face, JPEG_QUALITY), np.uint8)
+    for key, cutout in zip(images.cutout_keys, images.cutouts, strict=True):
+        arrays[f"cutouts/{key}"] = np.frombuffer(encode_rgba(cutout), np.uint8)
     with atomic_path(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
 
@@ -172,8 +158,7 @@ def load_images(path: Path) -> TrainingImages:
         raise ValueError(f"{path}: no such file of training images")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            faces = dict(_entries(archive, "faces/"))
-            cutouts = dict(_entries(archive, "cutouts/"))
+            faces, cutouts = _entries(archive, "faces/"), _entries(archive, "cutouts/")
         return TrainingImages(
             np.stack([decode_image(data, key) for key, data in faces.items()]),
             np.stack([decode_rgba(data, key) for key, data in cutouts.items()]),
@@ -184,7 +169,6 @@ def load_images(path: Path) -> TrainingImages:
         raise ValueError(f"{path}: not a file of training images: {error}") from error
 
 
-def _entries(archive: np.lib.npyio.NpzFile, prefix: str) -> Iterator[tuple[str, bytes]]:
-    for name in archive.files:
-        if name.startswith(prefix):
-            yield name.removeprefix(prefix), archive[name].tobytes()
+def _entries(archive: np.lib.npyio.NpzFile, prefix: str) -> dict[str, bytes]:
+    names = [name for name in archive.files if name.startswith(prefix)]
+    return {name.removeprefix(prefix): archive[name].tobytes() for name in names}

@@ -13,7 +13,7 @@ from PIL import Image
 
 from face_occlusion.alignment.alignment import align
 from face_occlusion.apps.pages import page_template
-from face_occlusion.apps.prediction.photos import find_photos
+from face_occlusion.apps.prediction.inputs import find_photos
 from face_occlusion.apps.prediction.predict import (
     AlignedSegmenter,
     PredictOptions,
