@@ -37,8 +37,7 @@ def caption(
         and Path(text).stem != key
         and name.rpartition(".")[2] not in _LEFT_OUT
     }
-    order = [name for name in _FIRST if name in fields]
-    order += [name for name in fields if name not in order]
+    order = [name for name in dict.fromkeys((*_FIRST, *fields)) if name in fields]
     lines: list[Line] = []
     for number, name in enumerate(order):
         field = _field_lines(name, fields[name], width)

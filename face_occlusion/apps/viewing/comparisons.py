@@ -81,56 +81,53 @@ def draw_sheets(
         ValueError: If a set cannot be read or a face cannot be occluded.
     """
     face_set = ImageSet(faces)
+    keys = pick_keys(face_set, num)
     sets = {kind: ImageSet(occluders / kind) for kind in METHODS}
-    layout = {"num": num, "columns": columns, "thumb_px": thumb_px}
     with tempfile.TemporaryDirectory(prefix="face-occlusion-") as scratch:
         stores = {
             kind: open_store(image_set, METHODS[kind], Path(scratch) / f"{kind}.bin")
             for kind, image_set in sets.items()
             if image_set.absent is None
         }
-        sheets = {
-            name: draw_comparison(comparison, face_set, stores[comparison.kind], **layout)
-            for name, comparison in comparisons(objects).items()
-            if comparison.kind in stores
-        }
-        return sheets | {"labels": draw_labels(face_set, stores, **layout)}
+        sheets = {}
+        for name, one in comparisons(objects).items():
+            if one.kind in stores:
+                title = f"{'  |  '.join(one.variants)}     (Fig. {one.figures} of the paper)"
+                cells = _compare(one, face_set, keys, stores[one.kind], thumb_px)
+                sheets[name] = draw_grid(title, [], cells, columns)
+        return sheets | {"labels": draw_labels(face_set, keys, stores, columns, thumb_px)}
 
 
-def draw_comparison(
+def _compare(
     comparison: Comparison,
     faces: ImageSet,
+    keys: Sequence[str],
     occluders: OccluderSource,
-    *,
-    num: int,
-    columns: int,
     thumb_px: int,
-) -> np.ndarray:
-    """Draw the variants of a comparison side by side; arguments as of `draw_sheets`."""
+) -> list[Cell]:
+    """Draw the variants of a comparison side by side, one cell for each face."""
     cells = []
-    for key in tqdm(pick_keys(faces, num), desc=" / ".join(comparison.variants)):
+    for key in tqdm(keys, desc=" / ".join(comparison.variants)):
         samples = [_sample(faces, key, occluders, p) for p in comparison.variants.values()]
         cells.append(_cell(key, [fit(image, thumb_px) for image, _, _ in samples], samples[-1]))
-    title = f"{'  |  '.join(comparison.variants)}     (Fig. {comparison.figures} of the paper)"
-    return draw_grid(title, [], cells, columns)
+    return cells
 
 
 def draw_labels(
     faces: ImageSet,
+    keys: Sequence[str],
     occluders: Mapping[str, OccluderSource],
-    *,
-    num: int = 24,
-    columns: int = 4,
-    thumb_px: int = 256,
+    columns: int,
+    thumb_px: int,
 ) -> np.ndarray:
     """Draw borders of labels magnified: the picture, and again with the label's pixel borders.
 
-    Arguments as of `draw_sheets`; the kinds of occluders are used in turn, and `thumb_px` is
-    rounded down to a multiple of 40, the number of pixels shown.
+    The kinds of occluders are used in turn, and `thumb_px` is rounded down to a multiple of 40,
+    the number of pixels shown.
     """
     cells, kinds = [], sorted(occluders)
     factor = max(1, thumb_px // CROP_PX)
-    for number, key in enumerate(tqdm(pick_keys(faces, num), desc="labels")):
+    for number, key in enumerate(tqdm(keys, desc="labels")):
         kind = kinds[number % len(kinds)]
         sample = _sample(faces, key, occluders[kind], default_params(kind))
         before = faces.seg_map(key) == 1

@@ -21,6 +21,7 @@ MARGIN_PX = 14
 TEXT_PX = 11
 TITLE_PX = 18
 LINE_PX = 16
+BOLD = "DejaVuSansMono-Bold.ttf"
 FACE_COLOUR = (0, 255, 160)  # RGB; a black rim makes each visible on light and on dark skin
 ORIGINAL_COLOUR = (255, 140, 0)
 IGNORED_COLOUR = (255, 0, 220)
@@ -34,6 +35,8 @@ LEGEND = (  # the outlines' colours, darker to be legible on white
 
 _SUBPIXELS = 4  # outlines are found on a grid this much finer than the thumbnail
 _SHIFT = 4  # of OpenCV's fixed-point coordinates
+
+Outline = tuple[np.ndarray, tuple[int, int, int]]  # (H, W) bool mask, RGB
 
 
 def draw_contact_sheet(
@@ -92,7 +95,7 @@ def draw_grid(
         row, column = divmod(number, columns)
         left, text_top = MARGIN_PX + column * step, tops[row] + picture_px[row] + 4
         sheet.paste(Image.fromarray(cell.picture), (left, tops[row]))
-        draw.text((left, text_top), cell.name, fill=VALUE_COLOUR, font=_bold())
+        draw.text((left, text_top), cell.name, fill=VALUE_COLOUR, font=_font(name=BOLD))
         _write(draw, (left, text_top + LINE_PX), cell.lines)
     return np.asarray(sheet)
 
@@ -122,13 +125,12 @@ def pick_largest(image_set: ImageSet, field: str, num: int) -> list[str]:
     values = {}
     for key in image_set.keys:
         record = image_set.record(key)
-        value = record.get(field)
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        values[key] = record.get(field)
+        if isinstance(values[key], bool) or not isinstance(values[key], int | float):
             raise ValueError(
                 f"{image_set.folder}: record of {key} has no number '{field}'; "
                 f"it has {', '.join(sorted(record))}"
             )
-        values[key] = value
     return sorted(values, key=lambda key: -values[key])[:num]
 
 
@@ -148,9 +150,6 @@ def _cell(image_set: ImageSet, key: str, thumb_px: int) -> Cell:
     return Cell(square, shorten(key, width), caption(record, key, width))
 
 
-Outline = tuple[np.ndarray, tuple[int, int, int]]
-
-
 def _outlined_masks(image_set: ImageSet, key: str, parts: list[str]) -> list[Outline]:
     """Return the masks to outline: ignored pixels, the original face if it differs, the face."""
     seg_map = image_set.seg_map(key)
@@ -165,8 +164,7 @@ def _outlined_masks(image_set: ImageSet, key: str, parts: list[str]) -> list[Out
 def draw_outlines(image: np.ndarray, outlines: Sequence[Outline], thumb_px: int) -> np.ndarray:
     """Fit an image into a square, and draw the outlines of masks with sub-pixel precision.
 
-    Each outline is an (H, W) bool mask and its RGB colour; later ones lie on top. The longer side
-    of the result is `thumb_px`.
+    Later outlines lie on top. The longer side of the result is `thumb_px`.
     """
     thumb = fit(image, thumb_px)
     for mask, colour in outlines:
@@ -180,21 +178,13 @@ def draw_outlines(image: np.ndarray, outlines: Sequence[Outline], thumb_px: int)
 
 def _contours(mask: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
     """Return the outlines of a mask scaled to `size` (h, w), in fixed-point pixels."""
-    fine_size = (size[1] * _SUBPIXELS, size[0] * _SUBPIXELS)
-    shrinks = mask.shape[0] > fine_size[1]
-    soft = cv2.resize(
-        mask.astype(np.uint8) * np.uint8(255),
-        fine_size,
-        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-    )
-    contours, _ = cv2.findContours(
-        (soft > 127).astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE
-    )
-    scale = 2**_SHIFT
-    return [
-        np.rint(((contour + 0.5) / _SUBPIXELS - 0.5) * scale).astype(np.int32)
-        for contour in contours
-    ]
+    height, width = (side * _SUBPIXELS for side in size)
+    way = cv2.INTER_AREA if mask.shape[0] > height else cv2.INTER_LINEAR
+    soft = cv2.resize(mask.astype(np.uint8) * np.uint8(255), (width, height), interpolation=way)
+    fine = (soft > 127).astype(np.uint8)
+    contours, _ = cv2.findContours(fine, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
+    centred = (((contour + 0.5) / _SUBPIXELS - 0.5) * 2**_SHIFT for contour in contours)
+    return [np.rint(contour).astype(np.int32) for contour in centred]
 
 
 def fit(image: np.ndarray, side_px: int) -> np.ndarray:
@@ -208,7 +198,8 @@ def fit(image: np.ndarray, side_px: int) -> np.ndarray:
 def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -> np.ndarray:
     """Draw a premultiplied cut-out over a checkerboard, its longer side `thumb_px`.
 
-    An arrow shows the direction in image coordinates (0 right, 90 down), unless it is None.
+    An arrow through the centre of its alpha shows the direction in image coordinates (0 right, 90
+    down), unless it is None.
     """
     thumb = fit(cutout, thumb_px).astype(np.float32)
     rows, columns = np.indices(thumb.shape[:2]) // 8
@@ -216,20 +207,14 @@ def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -
     shown = np.rint(np.clip(thumb[..., :3] + board * (1 - thumb[..., 3:] / 255), 0, 255))
     picture = np.ascontiguousarray(shown.astype(np.uint8))
     if pointing_deg is not None:
-        _draw_arrow(picture, thumb[..., 3], pointing_deg)
+        moments = cv2.moments(thumb[..., 3])
+        centre = np.array([moments["m10"], moments["m01"]]) / (moments["m00"] or 1)  # x, y
+        angle = np.deg2rad(pointing_deg)
+        half = thumb_px / 5 * np.array([np.cos(angle), np.sin(angle)])
+        ends = np.rint(np.array([centre - half, centre + half]) * 2**_SHIFT).astype(int).tolist()
+        for colour, thickness in (((0, 0, 0), 5), (ARROW_COLOUR, 2)):
+            cv2.arrowedLine(picture, *ends, colour, thickness, cv2.LINE_AA, _SHIFT, 0.3)
     return picture
-
-
-def _draw_arrow(picture: np.ndarray, alpha: np.ndarray, pointing_deg: float) -> None:
-    """Draw an arrow through the centre of the alpha."""
-    moments = cv2.moments(alpha)
-    area = moments["m00"] or 1
-    centre = np.array([moments["m10"], moments["m01"]]) / area  # x, y
-    angle = np.deg2rad(pointing_deg)
-    half = max(picture.shape[:2]) / 5 * np.array([np.cos(angle), np.sin(angle)])
-    tail, head = np.rint(np.array([centre - half, centre + half]) * 2**_SHIFT).astype(int).tolist()
-    for colour, thickness in (((0, 0, 0), 5), (ARROW_COLOUR, 2)):
-        cv2.arrowedLine(picture, tail, head, colour, thickness, cv2.LINE_AA, _SHIFT, 0.3)
 
 
 def _legend(image_set: ImageSet) -> list[Line]:
@@ -247,10 +232,6 @@ def _legend(image_set: ImageSet) -> list[Line]:
 def _font(size_px: int = TEXT_PX, name: str = "DejaVuSansMono.ttf") -> ImageFont.FreeTypeFont:
     """Load a monospaced font that comes with matplotlib, the same on every machine."""
     return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts", "ttf", name), size_px)
-
-
-def _bold() -> ImageFont.FreeTypeFont:
-    return _font(name="DejaVuSansMono-Bold.ttf")
 
 
 def _write(draw: ImageDraw.ImageDraw, left_top: tuple[int, int], lines: Sequence[Line]) -> None:

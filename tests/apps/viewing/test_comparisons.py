@@ -89,7 +89,6 @@ def test_the_label_s_border_is_drawn_between_its_pixels():
 
 
 def test_labels_are_shown_where_the_occluder_meets_the_face(data):
-    sheet = draw_labels(
-        ImageSet(data / "faces"), {"objects": [make_occluder(draw_disc())]}, num=4, thumb_px=80
-    )
+    faces, discs = ImageSet(data / "faces"), {"objects": [make_occluder(draw_disc())]}
+    sheet = draw_labels(faces, faces.keys[:4], discs, columns=4, thumb_px=80)
     assert (sheet == LABEL_RGB).all(axis=2).sum() > 4 * CROP_PX
