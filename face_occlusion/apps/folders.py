@@ -79,9 +79,9 @@ def pair_files(images: Path, masks: Path) -> list[Pair]:
     """
     by_stem, masks_by_stem = files_by_stem(images), files_by_stem(masks)
     if lonely := [path.name for stem, path in by_stem.items() if stem not in masks_by_stem]:
-        raise ValueError(f"{masks}: no mask for {_name_few(lonely)}")
+        raise ValueError(f"{masks}: no mask for {name_few(lonely)}")
     if lonely := [path.name for stem, path in masks_by_stem.items() if stem not in by_stem]:
-        raise ValueError(f"{images}: no image for {_name_few(lonely)}")
+        raise ValueError(f"{images}: no image for {name_few(lonely)}")
     pairs: dict[str, Pair] = {}
     for stem, image in by_stem.items():
         key = check_key(re.sub(r"[\s.]", "_", stem))
@@ -91,7 +91,8 @@ def pair_files(images: Path, masks: Path) -> list[Pair]:
     return [pairs[key] for key in sorted(pairs)]
 
 
-def _name_few(names: Sequence[str], most: int = 5) -> str:
+def name_few(names: Sequence[str], most: int = 5) -> str:
+    """List the first names, and count the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 

@@ -104,7 +104,8 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
     ray = require_ray("--ray")
     commit = _clean_commit(root)
     url = _remote_url(root, hosts.remote)
-    source = hosts.source or _origin(root)
+    has_origin = "origin" in _git(root, "remote").split()
+    origin = _git(root, "remote", "get-url", "origin").strip() if has_origin else str(root)
     started = not ray.is_initialized()
     if started:
         connect(ray, hosts.address, f"--ray {hosts.address}")
@@ -114,10 +115,11 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
         if stage.group not in hosts.groups or not stage.travels:
             return here(stage, slot)
 
+        log = log_path(root, stage.name)
+
         def exchange(action: str) -> Job:
             command = [sys.executable, "-m", __name__, action, stage.name, hosts.remote]
-            log = log_path(root, stage.name).with_suffix(f".{action}.log")
-            return LocalJob(command, log, slot.environment, root)
+            return LocalJob(command, log.with_suffix(f".{action}.log"), slot.environment, root)
 
         def keep(result: StageResult) -> None:
             if result.seconds is not None:
@@ -127,7 +129,7 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
             task = StageTask(
                 stage=stage.name,
                 upstream=stage.upstream,
-                source=source,
+                source=hosts.source or origin,
                 commit=commit,
                 files=_files(root, stage.name),
                 remote=hosts.remote,
@@ -135,7 +137,7 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
                 clones=hosts.clones,
                 environment=slot.environment,
             )
-            return _RayJob(ray, ray_task.remote(task), log_path(root, stage.name), keep)
+            return _RayJob(ray, ray_task.remote(task), log, keep)
 
         return _JobSequence(lambda: exchange("send"), run_there, lambda: exchange("receive"))
 
@@ -167,11 +169,6 @@ def _clean_commit(root: Path) -> str:
     if others := [path for path in changed if Path(path).name not in _SENT_ALONG]:
         raise ValueError(f"--ray: other machines run the commit; commit first: {', '.join(others)}")
     return _git(root, "rev-parse", "HEAD").strip()
-
-
-def _origin(root: Path) -> str:
-    names = _git(root, "remote").split()
-    return _git(root, "remote", "get-url", "origin").strip() if "origin" in names else str(root)
 
 
 def _remote_url(root: Path, remote: str) -> str:

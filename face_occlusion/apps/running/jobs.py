@@ -70,17 +70,13 @@ def make_slots(
         )
     sets = [gpus[at : at + gpus_per_job] for at in range(0, len(gpus), gpus_per_job)]
     count = jobs or len(sets) or 1
-    slots = []
-    for number in range(count):
-        environment = {}
-        if not on_cluster and "OMP_NUM_THREADS" not in os.environ:
-            environment["OMP_NUM_THREADS"] = str(max(1, num_workers() // count))
-        if sets:
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(sets[number % len(sets)])
-        if gpus_per_job > 1:
-            environment[_GPUS_PER_RUN] = str(gpus_per_job)
-        slots.append(Slot(number, environment))
-    return slots
+    shared = {}
+    if not on_cluster and "OMP_NUM_THREADS" not in os.environ:
+        shared["OMP_NUM_THREADS"] = str(max(1, num_workers() // count))
+    if gpus_per_job > 1:
+        shared[_GPUS_PER_RUN] = str(gpus_per_job)
+    visible = [{"CUDA_VISIBLE_DEVICES": ",".join(ids)} for ids in sets] or [{}]
+    return [Slot(number, shared | visible[number % len(visible)]) for number in range(count)]
 
 
 class Job(Protocol):

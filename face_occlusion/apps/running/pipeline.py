@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from face_occlusion.apps.folders import name_few
+
 if TYPE_CHECKING:
     import networkx as nx
     from dvc.dependency import Dependency
@@ -88,28 +90,18 @@ def read_stages(graph: nx.DiGraph, stage: DvcStage) -> list[str]:
 def _read_stage(
     repo: Repo, stage: DvcStage, upstream: list[str], before: Mapping[str, Stage]
 ) -> Stage:
-    size = _size(stage)
+    sizes = [out.meta.size for out in stage.outs if out.meta is not None and out.hash_info]
     late = [name for name in upstream if before[name].stale]
-    reason = FOLLOWS + _name_few(late, most=1) if late else _why_stale(stage)
+    reason = FOLLOWS + name_few(late, most=1) if late else _why_stale(stage)
+    stored = [out.use_cache or out.is_metric or out.is_plot for out in stage.outs]
     return Stage(
         name=stage.addressing,
         upstream=tuple(upstream),
         reason=reason,
         restorable=bool(reason) and not late and _is_restorable(repo, stage),
-        size=size,
-        travels=bool(stage.outs)
-        and all(out.use_cache or out.is_metric or out.is_plot for out in stage.outs),
+        size=sum(size or 0 for size in sizes) if sizes else None,
+        travels=bool(stored) and all(stored),
     )
-
-
-def _name_few(names: list[str], most: int = 2) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def _size(stage: DvcStage) -> int | None:
-    sizes = [out.meta.size for out in stage.outs if out.meta is not None and out.hash_info]
-    return sum(size or 0 for size in sizes) if sizes else None
 
 
 def _why_stale(stage: DvcStage) -> str | None:
@@ -120,9 +112,9 @@ def _why_stale(stage: DvcStage) -> str | None:
         if stage.is_callback or stage.always_changed:
             return "always runs"
         if changed := [name for dep in stage.deps for name in _changed(dep)]:
-            return f"changed: {_name_few(changed)}"
+            return f"changed: {name_few(changed, most=2)}"
     if missing := [path for out in stage.outs for path in out.status()]:
-        return f"not as recorded: {_name_few(missing)}"
+        return f"not as recorded: {name_few(missing, most=2)}"
     return None
 
 

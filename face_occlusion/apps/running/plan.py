@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -34,34 +35,32 @@ def estimate(stages: Mapping[str, Stage], times: Mapping[str, float]) -> dict[st
 
     `times` are the seconds of each stage that was timed; see `read_times`.
     """
-    timed: dict[str, list[float]] = {}
+    timed, sized = defaultdict(list), defaultdict(list)
     for name, seconds in times.items():
-        timed.setdefault(name.partition("@")[0], []).append(seconds)
-    sized: dict[str, list[int]] = {}
+        timed[name.partition("@")[0]].append(seconds)
     for stage in stages.values():
         if stage.size is not None:
-            sized.setdefault(stage.group, []).append(stage.size)
+            sized[stage.group].append(stage.size)
     costs = {}
     for name, stage in stages.items():
-        if stage.stale:
-            seconds, basis = _time(stage, times, timed)
-            size = stage.size
-            if size is None and stage.group in sized:
-                size = round(statistics.median(sized[stage.group]))
-            costs[name] = Cost(stage=stage, seconds=seconds, basis=basis, size=size)
+        if not stage.stale:
+            continue
+        seconds, basis = _time(stage, times, timed[stage.group])
+        size = stage.size
+        if size is None and sized[stage.group]:
+            size = round(statistics.median(sized[stage.group]))
+        costs[name] = Cost(stage=stage, seconds=seconds, basis=basis, size=size)
     return costs
 
 
 def _time(
-    stage: Stage, times: Mapping[str, float], timed: Mapping[str, list[float]]
+    stage: Stage, times: Mapping[str, float], similar: Sequence[float]
 ) -> tuple[float | None, Basis]:
     if stage.restorable:
         return 0.0, "restored"
     if stage.name in times:
         return times[stage.name], "recorded"
-    if stage.group in timed:
-        return statistics.median(timed[stage.group]), "similar"
-    return None, "unknown"
+    return (statistics.median(similar), "similar") if similar else (None, "unknown")
 
 
 def by_urgency(costs: Mapping[str, Cost]) -> list[str]:
@@ -106,63 +105,52 @@ def plan_text(stages: Mapping[str, Stage], costs: Mapping[str, Cost], jobs: int,
     """
     if not costs:
         return f"all {len(stages)} stages are up to date"
-    groups: dict[str, list[Cost]] = {}
+    groups: dict[str, list[Cost]] = defaultdict(list)
     for name, cost in costs.items():
-        groups.setdefault(name if each else cost.stage.group, []).append(cost)
+        groups[name if each else cost.stage.group].append(cost)
     rows = [_row(name, members, stages) for name, members in groups.items()]
     heads = ["stage", "stale", "time", "from", "disk", "because"]
-    table = tabulate(
-        rows, heads, disable_numparse=True, colalign=("left", "right", "right", "left", "right")
-    )
-    return f"{table}\n\n{_summary(stages, costs, jobs)}"
-
-
-def _row(name: str, costs: Sequence[Cost], stages: Mapping[str, Stage]) -> list[str]:
-    siblings = sum(name in (stage.name, stage.group) for stage in stages.values())
-    bases = sorted({cost.basis for cost in costs})
-    reasons = [cost.stage.reason or "" for cost in costs]
-    own = [reason for reason in reasons if not reason.startswith(FOLLOWS)]
-    return [
-        name,
-        f"{len(costs)} of {siblings}",
-        _total_time(costs),
-        ", ".join(bases),
-        _total_size(costs),
-        (own or reasons)[0],
-    ]
-
-
-def _total(values: Sequence[float | None], form: Callable[[float], str]) -> str:
-    """Write the sum of the known values; "> " precedes it if some are unknown."""
-    known = [value for value in values if value is not None]
-    text = form(sum(known)) if known else "unknown"
-    return text if len(known) in (0, len(values)) else f"> {text}"
-
-
-def _total_time(costs: Iterable[Cost]) -> str:
-    return _total([cost.seconds for cost in costs], format_seconds)
-
-
-def _total_size(costs: Iterable[Cost]) -> str:
-    return _total([cost.size for cost in costs], format_bytes)
-
-
-def _summary(stages: Mapping[str, Stage], costs: Mapping[str, Cost], jobs: int) -> str:
-    everything = list(costs.values())
-    unknown = sum(cost.seconds is None for cost in everything)
+    columns = ("left", "right", "right", "left", "right")
+    table = tabulate(rows, heads, disable_numparse=True, colalign=columns)
+    unknown = sum(cost.seconds is None for cost in costs.values())
     parallel = ""
     if jobs > 1 and unknown < len(costs):
         least = "> " if unknown else ""
         parallel = f", {least}{format_seconds(elapsed(costs, jobs))} with {jobs} jobs"
+    seconds, size = _totals(list(costs.values()))
     lines = [
-        f"{len(costs)} of {len(stages)} stages: {_total_time(everything)} one after another"
-        f"{parallel}; at most {_total_size(everything)} on disk"
+        f"{table}\n",
+        f"{len(costs)} of {len(stages)} stages: {seconds} one after another{parallel}; "
+        f"at most {size} on disk",
     ]
-    if any((cost.stage.reason or "").startswith(FOLLOWS) for cost in everything):
+    if any((cost.stage.reason or "").startswith(FOLLOWS) for cost in costs.values()):
         lines.append("a stage that follows another will not run if that one's output is unchanged")
     if unknown:
         lines.append(f"{unknown} stages, and none like them, were never timed in this profile")
     return "\n".join(lines)
+
+
+def _row(name: str, costs: Sequence[Cost], stages: Mapping[str, Stage]) -> list[str]:
+    siblings = sum(name in (stage.name, stage.group) for stage in stages.values())
+    bases = ", ".join(sorted({cost.basis for cost in costs}))
+    reasons = [cost.stage.reason or "" for cost in costs]
+    own = [reason for reason in reasons if not reason.startswith(FOLLOWS)]
+    seconds, size = _totals(costs)
+    return [name, f"{len(costs)} of {siblings}", seconds, bases, size, (own or reasons)[0]]
+
+
+def _totals(costs: Sequence[Cost]) -> tuple[str, str]:
+    """Write the time and the size of all; "> " precedes a sum if some are unknown."""
+    return (
+        _total([cost.seconds for cost in costs], format_seconds),
+        _total([cost.size for cost in costs], format_bytes),
+    )
+
+
+def _total(values: Sequence[float | None], form: Callable[[float], str]) -> str:
+    known = [value for value in values if value is not None]
+    text = form(sum(known)) if known else "unknown"
+    return text if len(known) in (0, len(values)) else f"> {text}"
 
 
 def plan_record(

@@ -18,7 +18,7 @@ from face_occlusion.apps.running.hosts import Hosts, remote_launch
 from face_occlusion.apps.running.jobs import Job, LocalJob, Slot, log_path, repro_command, tail
 from face_occlusion.apps.running.pipeline import Stage, read_pipeline
 from face_occlusion.apps.running.plan import by_urgency, estimate
-from face_occlusion.apps.running.schedule import Launch, Outcome, run_stages
+from face_occlusion.apps.running.schedule import Outcome, run_stages
 from face_occlusion.core.files import atomic_path
 from face_occlusion.core.stage import read_times
 
@@ -53,7 +53,11 @@ def run_pipeline(
             before = locked_stages(root)
             ignore_outputs(root, list(costs))
             stale = {name: stages[name] for name in by_urgency(costs)}
-            here = local_launch(root)
+
+            def here(stage: Stage, slot: Slot) -> Job:
+                log = log_path(root, stage.name)
+                return LocalJob(repro_command(stage.name), log, slot.environment, root)
+
             with remote_launch(root, hosts, here) if hosts else nullcontext(here) as launch:
                 outcome = run_stages(stale, slots, launch)
             restore_order(root, before, list(stages))
@@ -63,16 +67,6 @@ def run_pipeline(
             "wait for it to end"
         ) from error
     return _report(outcome, len(stale))
-
-
-def local_launch(root: Path) -> Launch:
-    """Return the function that starts a stage on this machine."""
-
-    def launch(stage: Stage, slot: Slot) -> Job:
-        log = log_path(root, stage.name)
-        return LocalJob(repro_command(stage.name), log, slot.environment, root)
-
-    return launch
 
 
 def _report(outcome: Outcome, count: int) -> int:
@@ -126,15 +120,10 @@ def restore_order(root: Path, before: Sequence[str], serial: Sequence[str]) -> N
 
     path = root / "dvc.lock"
     with Repo(str(root), _wait_for_lock=True) as repo, repo.lock:
-        if not path.is_file():
-            return
-        content = load_yaml(str(path))
+        content = load_yaml(str(path)) if path.is_file() else {}
         stages = content.get("stages", {})
-        known = [*before, *(name for name in serial if name not in before)]
-        order = [name for name in known if name in stages]
-        order += [name for name in stages if name not in order]
-        if order == list(stages):
-            return
-        content["stages"] = {name: stages[name] for name in order}
-        with atomic_path(path) as partial:
-            dump_yaml(str(partial), content)
+        order = [name for name in dict.fromkeys((*before, *serial, *stages)) if name in stages]
+        if order != list(stages):
+            content["stages"] = {name: stages[name] for name in order}
+            with atomic_path(path) as partial:
+                dump_yaml(str(partial), content)

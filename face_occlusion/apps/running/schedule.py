@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -51,8 +52,7 @@ class _Schedule:
         self._bar = bar
         self._waiting = list(stages)
         self._free = list(slots)
-        self._attempts: dict[str, int] = {}
-        self._shown = ""
+        self._attempts: Counter[str] = Counter()
         self.running: dict[str, _Running] = {}
         self.outcome = Outcome()
 
@@ -62,16 +62,14 @@ class _Schedule:
 
     def start_ready(self) -> None:
         """Fill the free slots with stages whose upstream stages are done."""
-        for name in list(self._waiting):
-            if not self._free:
-                return
-            stage = self._stages[name]
-            if all(before in self.outcome.done for before in self._upstream(name)):
-                self._waiting.remove(name)
-                slot = self._free.pop(0)
-                self._attempts[name] = self._attempts.get(name, 0) + 1
-                job = self._launch(stage, slot)
-                self.running[name] = _Running(job, slot, time.monotonic())
+        done = set(self.outcome.done)
+        ready = [name for name in self._waiting if done.issuperset(self._upstream(name))]
+        for name in ready[: len(self._free)]:
+            self._waiting.remove(name)
+            slot = self._free.pop(0)
+            self._attempts[name] += 1
+            job = self._launch(self._stages[name], slot)
+            self.running[name] = _Running(job, slot, time.monotonic())
 
     def collect_ended(self) -> None:
         """Free the slots of the stages that ended, and record how they did."""
@@ -112,8 +110,7 @@ class _Schedule:
     def show(self) -> None:
         """Update the names of the running stages and the time in the progress bar."""
         names = ", ".join(self.running)
-        if names != self._shown:
-            self._shown = names
+        if names != (self._bar.postfix or ""):
             self._bar.set_postfix_str(names)
         self._bar.update(0)
 
