@@ -137,7 +137,9 @@ def test_what_other_machines_could_not_know_is_refused(cluster, project, lab, mo
         taken.bind(("127.0.0.1", 0))
         for scheme in ("", "ray://"):
             address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
-            with pytest.raises(ValueError, match=f"--ray {address}: nothing answers at this address"):
+            with pytest.raises(
+                ValueError, match=f"--ray {address}: nothing answers at this address"
+            ):
                 run(project, dataclasses.replace(lab, address=address))
     step = project.folder / "step.py"
     step.write_text(step.read_text() + "# not in a commit\n")
