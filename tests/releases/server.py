@@ -71,29 +71,21 @@ def serving() -> Iterator[Server]:
 
 def whole(content: bytes, etag: str | None = '"1"', **headers: str) -> Reply:
     """Serve a file as a good server does: ranges, If-Range, a strong ETag."""
-
-    def reply(request: Request) -> None:
-        _serve(request, content, etag, len(content), headers)
-
-    return reply
+    return lambda request: _serve(request, content, etag, len(content), headers)
 
 
-def cut(content: bytes, after: int, etag: str | None = '"1"') -> Reply:
+def cut(content: bytes, after: int, etag: str | None = '"1"', **headers: str) -> Reply:
     """Announce a file and close the connection after some bytes of it."""
-
-    def reply(request: Request) -> None:
-        _serve(request, content, etag, after, {})
-
-    return reply
+    return lambda request: _serve(request, content, etag, after, headers)
 
 
-def stalled(content: bytes, after: int, server: Server, etag: str = '"1"') -> Reply:
+def stalled(content: bytes, after: int) -> Reply:
     """Announce a file, send some bytes of it and fall silent."""
 
     def reply(request: Request) -> None:
-        _serve(request, content, etag, after, {})
+        _serve(request, content, '"1"', after, {})
         request.wfile.flush()
-        server.done.wait(20)
+        request.server.done.wait(20)
 
     return reply
 

@@ -60,19 +60,26 @@ def server(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def archives(tmp_path):
-    """The bytes of three archives, as published."""
+def archives(tmp_path, server):
+    """The bytes of three archives, as published; the server serves the first."""
     zipped = write_zip(tmp_path / "x.zip", {"a/1.txt": b"1" * 5000}).read_bytes()
     tarred = write_tar(tmp_path / "x.tar.gz", {"b/2.txt": b"2" * 5000}).read_bytes()
+    server.script["/A.zip"] = [answers.whole(zipped)]
     return {"A.zip": zipped, "B.tar.gz": tarred, "list.txt": b"1.txt\n"}
 
 
-def use_sources(monkeypatch, **sources):
-    made = {
-        name: Source(name=name, title=name, licence="none", files=files)
-        for name, files in sources.items()
-    }
-    monkeypatch.setattr(table, "SOURCES", made)
+@pytest.fixture
+def use_sources(monkeypatch):
+    """Replace the table of sources by sources of some files."""
+
+    def use(**sources):
+        made = {
+            name: Source(name=name, title=name, licence="none", files=files)
+            for name, files in sources.items()
+        }
+        monkeypatch.setattr(table, "SOURCES", made)
+
+    return use
 
 
 def http_file(server, name, *more, **known):
@@ -97,10 +104,10 @@ def lay_out(tmp_path, name="one", params=URL, profile=None):
     )
 
 
-def test_a_release_is_fetched_laid_out_and_locked(server, tmp_path, monkeypatch, archives):
+def test_a_release_is_fetched_laid_out_and_locked(server, tmp_path, use_sources, archives):
     for name, content in archives.items():
         server.script[f"/{name}"] = [answers.cut(content, 40), answers.whole(content)]
-    use_sources(monkeypatch, one=tuple(http_file(server, name) for name in archives))
+    use_sources(one=tuple(http_file(server, name) for name in archives))
     release = lay_out(tmp_path)
     assert release.names() == ["A/a/1.txt", "B/b/2.txt", "list.txt"]
     lock = json.loads((tmp_path / "sources.lock").read_text())
@@ -113,10 +120,9 @@ def test_a_release_is_fetched_laid_out_and_locked(server, tmp_path, monkeypatch,
 
 
 def test_a_file_that_changed_since_it_was_locked_is_refused(
-    server, tmp_path, monkeypatch, archives
+    server, tmp_path, use_sources, archives
 ):
-    server.script["/A.zip"] = [answers.whole(archives["A.zip"])]
-    use_sources(monkeypatch, one=(http_file(server, "A.zip"),))
+    use_sources(one=(http_file(server, "A.zip"),))
     lay_out(tmp_path)
     (tmp_path / "raw").rename(tmp_path / "first")
     (tmp_path / "archives" / "A.zip").unlink()
@@ -129,32 +135,31 @@ def test_a_file_that_changed_since_it_was_locked_is_refused(
     assert lay_out(tmp_path, params=accepted).read("A/a/1.txt") == b"another"
 
 
-def test_what_lies_in_the_folder_is_not_fetched(server, tmp_path, monkeypatch, archives):
+def test_what_lies_in_the_folder_is_not_fetched(server, tmp_path, use_sources, archives):
     (tmp_path / "archives").mkdir()
     (tmp_path / "archives" / "a.zip").write_bytes(archives["A.zip"])  # another spelling
-    use_sources(monkeypatch, one=(http_file(server, "A.zip"),))
+    use_sources(one=(http_file(server, "A.zip"),))
     assert lay_out(tmp_path).names() == ["A/a/1.txt"]
     assert not server.seen
 
 
-def test_the_next_address_is_tried(server, tmp_path, monkeypatch, archives):
+def test_the_next_address_is_tried(server, tmp_path, use_sources, archives):
     server.script["/A.zip"] = [answers.page("<html><title>Moved</title></html>")]
     server.script["/mirror"] = [answers.whole(archives["A.zip"])]
-    use_sources(monkeypatch, one=(http_file(server, "A.zip", server.url("/mirror")),))
+    use_sources(one=(http_file(server, "A.zip", server.url("/mirror")),))
     assert lay_out(tmp_path).names() == ["A/a/1.txt"]
 
 
 def test_a_published_size_or_checksum_that_differs_is_refused(
-    server, tmp_path, monkeypatch, archives
+    server, tmp_path, use_sources, archives
 ):
-    server.script["/A.zip"] = [answers.whole(archives["A.zip"])]
     for known, message in [({"size": 7}, "7 are published"), ({"sha256": "ab"}, "expected ab")]:
-        use_sources(monkeypatch, one=(http_file(server, "A.zip", **known),))
+        use_sources(one=(http_file(server, "A.zip", **known),))
         with pytest.raises(MissingFilesError, match=message):
             lay_out(tmp_path)
 
 
-def test_several_files_come_at_once(server, tmp_path, monkeypatch, archives):
+def test_several_files_come_at_once(server, tmp_path, use_sources, archives):
     names = [f"{number}.zip" for number in range(4)]
     together = threading.Barrier(len(names), timeout=10)  # breaks unless all are asked for at once
 
@@ -164,17 +169,15 @@ def test_several_files_come_at_once(server, tmp_path, monkeypatch, archives):
 
     for name in names:
         server.script[f"/{name}"] = [reply]
-    use_sources(monkeypatch, one=tuple(http_file(server, name) for name in names))
+    use_sources(one=tuple(http_file(server, name) for name in names))
     folder = archive_dir_of(tmp_path, {"one": URL}, parallel=4)
     assert fetch_missing(survey({"one": URL}, folder), folder) == {}
     assert all(state.path for state in survey({"one": URL}, folder))
 
 
-def test_one_error_lists_every_missing_file(server, tmp_path, monkeypatch, archives):
-    server.script["/A.zip"] = [answers.whole(archives["A.zip"])]
+def test_one_error_lists_every_missing_file(server, tmp_path, use_sources, archives):
     by_hand = SourceFile(name="Gated.7z", page="https://example.org/agree-to-terms")
     use_sources(
-        monkeypatch,
         one=(http_file(server, "A.zip"), http_file(server, "gone.zip"), by_hand),
         two=(SourceFile(name="Masks.zip", page="the authors, on request", size=12),),
         three=(http_file(server, "B.tar.gz"),),
@@ -199,11 +202,10 @@ def test_one_error_lists_every_missing_file(server, tmp_path, monkeypatch, archi
 
 
 def test_an_optional_file_that_fails_is_reported_and_left(
-    server, tmp_path, monkeypatch, archives, caplog
+    server, tmp_path, use_sources, archives, caplog
 ):
-    server.script["/A.zip"] = [answers.whole(archives["A.zip"])]
     files = (http_file(server, "A.zip"), http_file(server, "extra.txt", required=False))
-    use_sources(monkeypatch, one=files)
+    use_sources(one=files)
     with caplog.at_level(logging.WARNING):
         assert lay_out(tmp_path).names() == ["A/a/1.txt"]
     assert "one: done without extra.txt" in caplog.text
@@ -224,51 +226,37 @@ def drive_page(*rows):
     return answers.page(f"<html><title>Release</title>{links}</html>")
 
 
-def drive_file(content):
-    return answers.whole(content, Content_Disposition='attachment; filename="x"', Content_Type="x")
+def drive_link(name, id_=FILE_ID, kind="file/d"):
+    return SourceFile(name=name, page="p", urls=(f"https://drive.google.com/{kind}/{id_}",))
+
+
+ATTACHED = {"Content_Disposition": 'attachment; filename="x"', "Content_Type": "x"}
 
 
 def test_files_come_from_drive_by_id_and_by_name_in_a_folder(
-    server, tmp_path, monkeypatch, archives
+    server, tmp_path, use_sources, archives
 ):
     ids = [f"{letter}" * 33 for letter in "abc"]
-    server.script[f"/drive/{FILE_ID}"] = [drive_file(archives["A.zip"])]
+    server.script[f"/drive/{FILE_ID}"] = [answers.whole(archives["A.zip"], **ATTACHED)]
     server.script[f"/drive/{FOLDER_ID}"] = [drive_page((ids[0], "List.TXT"), (ids[1], "b.tar.gz"))]
-    server.script[f"/drive/{ids[0]}"] = [drive_file(archives["list.txt"])]
-    server.script[f"/drive/{ids[1]}"] = [drive_file(archives["B.tar.gz"])]
-    folder = f"https://drive.google.com/drive/folders/{FOLDER_ID}"
-    use_sources(
-        monkeypatch,
-        one=(
-            SourceFile(
-                name="A.zip", page="p", urls=(f"https://drive.google.com/file/d/{FILE_ID}",)
-            ),
-            SourceFile(name="list.txt", page="p", urls=(folder,)),
-            SourceFile(name="B.tar.gz", page="p", urls=(folder,)),
-        ),
-    )
+    server.script[f"/drive/{ids[0]}"] = [answers.whole(archives["list.txt"], **ATTACHED)]
+    server.script[f"/drive/{ids[1]}"] = [answers.whole(archives["B.tar.gz"], **ATTACHED)]
+    listed = [drive_link(name, FOLDER_ID, "drive/folders") for name in ("list.txt", "B.tar.gz")]
+    use_sources(one=(drive_link("A.zip"), *listed))
     assert lay_out(tmp_path).names() == ["A/a/1.txt", "B/b/2.txt", "list.txt"]
     assert [path for path, _ in server.seen].count(f"/drive/{FOLDER_ID}") == 1
     names = [p.name for p in (tmp_path / "archives").iterdir() if p.suffix != ".lock"]
     assert sorted(names) == ["A.zip", "B.tar.gz", "list.txt"]
 
 
-def use_drive_file(monkeypatch):
-    url = f"https://drive.google.com/file/d/{FILE_ID}"
-    use_sources(monkeypatch, one=(SourceFile(name="A.zip", page="p", urls=(url,)),))
-
-
-def test_a_broken_download_from_drive_goes_on(server, tmp_path, monkeypatch):
+def test_a_broken_download_from_drive_goes_on(server, tmp_path, use_sources):
     noise = {"a/1.txt": np.random.default_rng(0).bytes(1_200_000)}
     content = write_zip(tmp_path / "x.zip", noise).read_bytes()
-    headers = {"Content_Disposition": 'attachment; filename="x"'}
-
-    def broken(request):
-        request.start(200, len(content), Content_Type="x", **headers)
-        request.wfile.write(content[:700_000])
-
-    server.script[f"/drive/{FILE_ID}"] = [broken, drive_file(content)]
-    use_drive_file(monkeypatch)
+    server.script[f"/drive/{FILE_ID}"] = [
+        answers.cut(content, 700_000, **ATTACHED),
+        answers.whole(content, **ATTACHED),
+    ]
+    use_sources(one=(drive_link("A.zip"),))
     assert lay_out(tmp_path).names() == ["A/a/1.txt"]
     assert server.ranges()[-1] == "bytes=524288-"  # gdown writes pieces of 512 KiB
 
@@ -283,17 +271,16 @@ def test_a_broken_download_from_drive_goes_on(server, tmp_path, monkeypatch):
         ("<html><title>Sign in - Google Accounts</title>", "Google Drive"),
     ],
 )
-def test_drives_pages_are_explained(server, tmp_path, monkeypatch, html, said):
+def test_drives_pages_are_explained(server, tmp_path, use_sources, html, said):
     server.script[f"/drive/{FILE_ID}"] = [answers.page(html)]
-    use_drive_file(monkeypatch)
+    use_sources(one=(drive_link("A.zip"),))
     with pytest.raises(MissingFilesError, match=rf"could not be fetched: https://drive.*{said}"):
         lay_out(tmp_path)
 
 
-def test_a_folder_without_the_file_lists_what_it_holds(server, tmp_path, monkeypatch):
+def test_a_folder_without_the_file_lists_what_it_holds(server, tmp_path, use_sources):
     server.script[f"/drive/{FOLDER_ID}"] = [drive_page(("d" * 33, "Other.zip"))]
-    url = f"https://drive.google.com/drive/folders/{FOLDER_ID}"
-    use_sources(monkeypatch, one=(SourceFile(name="A.zip", page="p", urls=(url,)),))
+    use_sources(one=(drive_link("A.zip", FOLDER_ID, "drive/folders"),))
     with pytest.raises(MissingFilesError, match=r"no file 'A\.zip' in the folder; it holds Other"):
         lay_out(tmp_path)
 
@@ -341,7 +328,7 @@ def test_the_miniature_needs_nothing(tmp_path, command):
     assert "sources has no ['x']" in str(command("x").exception)
 
 
-def test_the_command_fetches_lists_and_checks(server, tmp_path, monkeypatch, archives, command):
+def test_the_command_fetches_lists_and_checks(server, tmp_path, use_sources, archives, command):
     yaml = YAML()
     params = yaml.load(compose(ROOT / "profiles", "paper"))
     params["sources"] = {"one": {**vars(URL)}}
@@ -349,7 +336,7 @@ def test_the_command_fetches_lists_and_checks(server, tmp_path, monkeypatch, arc
         yaml.dump(params, file)
     sha256 = hashlib.sha256(archives["A.zip"]).hexdigest()
     files = (http_file(server, "A.zip", sha256=sha256), http_file(server, "list.txt"))
-    use_sources(monkeypatch, one=files)
+    use_sources(one=files)
     for name in ("A.zip", "list.txt"):
         server.script[f"/{name}"] = [answers.whole(archives[name])]
     result = command("one")

@@ -1,4 +1,3 @@
-import functools
 import hashlib
 import importlib
 import threading
@@ -50,7 +49,7 @@ def test_a_file_comes_whole_and_is_fetched_once(server, tmp_path):
 
 @pytest.mark.parametrize("how", ["cut", "silent"])
 def test_a_broken_answer_is_resumed_where_it_broke(server, tmp_path, how):
-    broken = functools.partial(answers.stalled, server=server) if how == "silent" else answers.cut
+    broken = {"cut": answers.cut, "silent": answers.stalled}[how]
     server.script["/a.zip"] = [broken(CONTENT, after=PIECE + 1000), answers.whole(CONTENT)]
     assert fetch(server, tmp_path).read_bytes() == CONTENT
     assert f"bytes={PIECE}-" in server.ranges()
@@ -76,19 +75,16 @@ def test_a_file_that_changed_in_between_is_refused_by_its_checksum(server, tmp_p
     assert fetch(server, tmp_path).read_bytes() == CONTENT
 
 
-def test_a_server_without_ranges_starts_over(server, tmp_path):
-    server.script["/a.zip"] = [
-        answers.no_ranges(CONTENT, PIECE + 1000),
-        answers.no_ranges(CONTENT),
-    ]
-    assert fetch(server, tmp_path).read_bytes() == CONTENT
-
-
-def test_busy_servers_are_asked_again(server, tmp_path):
-    server.script["/a.zip"] = [
-        answers.status(429, Retry_After="0"),
-        answers.whole(CONTENT),
-    ]
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [answers.no_ranges(CONTENT, PIECE + 1000), answers.no_ranges(CONTENT)],
+        [answers.status(429, Retry_After="0"), answers.whole(CONTENT)],
+    ],
+    ids=["without ranges", "busy"],
+)
+def test_other_servers_are_asked_again_from_the_start(server, tmp_path, replies):
+    server.script["/a.zip"] = replies
     assert fetch(server, tmp_path).read_bytes() == CONTENT
 
 
@@ -123,6 +119,7 @@ LOGIN = "<!DOCTYPE html><html><title>Sign in</title><a href=https://accounts.goo
 SCAN = "<html><title>Warning</title>Google Drive can't scan this file for viruses</html>"
 
 
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream", "moved"])
 @pytest.mark.parametrize(
     ("html", "said"),
     [
@@ -132,9 +129,10 @@ SCAN = "<html><title>Warning</title>Google Drive can't scan this file for viruse
         ("<html><title>Maintenance</title></html>", r"a web page \('Maintenance'\) instead"),
     ],
 )
-@pytest.mark.parametrize("content_type", ["text/html; charset=utf-8", "application/octet-stream"])
-def test_web_pages_are_known_for_what_they_are(server, tmp_path, html, said, content_type):
-    server.script["/a.zip"] = [answers.page(html, content_type)]
+def test_web_pages_are_known_for_what_they_are(server, tmp_path, html, said, kind):
+    server.script["/a.zip"] = server.script["/ServiceLogin"] = [answers.page(html, kind)]
+    if kind == "moved":
+        server.script["/a.zip"] = [answers.redirect(server.url("/ServiceLogin"))]
     with pytest.raises(TransferError, match=said):
         fetch(server, tmp_path)
     assert "a.zip" not in names(tmp_path)
@@ -142,27 +140,18 @@ def test_web_pages_are_known_for_what_they_are(server, tmp_path, html, said, con
     assert fetch(server, tmp_path).read_bytes() == CONTENT  # nothing of the page is left over
 
 
-def test_a_redirect_to_a_login_page_is_explained(server, tmp_path):
-    server.script["/a.zip"] = [answers.redirect(server.url("/ServiceLogin"))]
-    server.script["/ServiceLogin"] = [answers.page(LOGIN)]
-    with pytest.raises(TransferError, match=r"a\.zip is a login page"):
-        fetch(server, tmp_path)
-
-
-def test_another_kind_of_file_is_refused(server, tmp_path):
-    server.script["/a.zip"] = [answers.whole(b"Rar!" + CONTENT)]
-    with pytest.raises(TransferError, match=r"a\.zip starts with b'Rar!"):
-        fetch(server, tmp_path, sha256=None)
-    assert "a.zip" not in names(tmp_path)
-
-
-def test_another_checksum_is_refused_and_not_kept(server, tmp_path):
-    server.script["/a.zip"] = [answers.whole(OTHER)]
-    with pytest.raises(TransferError, match=rf"came with sha256 \w+, expected {SHA256}"):
-        fetch(server, tmp_path)
+@pytest.mark.parametrize(
+    ("content", "sha256", "said"),
+    [
+        (b"Rar!" + CONTENT, None, r"a\.zip starts with b'Rar!"),
+        (OTHER, SHA256, rf"came with sha256 \w+, expected {SHA256}"),
+    ],
+)
+def test_another_file_is_refused_and_not_kept(server, tmp_path, content, sha256, said):
+    server.script["/a.zip"] = [answers.whole(content)]
+    with pytest.raises(TransferError, match=said):
+        fetch(server, tmp_path, sha256=sha256)
     assert names(tmp_path) == []
-    server.script["/a.zip"] = [answers.whole(CONTENT)]
-    assert fetch(server, tmp_path, sha256=SHA256).read_bytes() == CONTENT
 
 
 def test_a_damaged_file_on_disk_is_named(server, tmp_path):
