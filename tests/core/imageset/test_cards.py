@@ -13,13 +13,8 @@ from PIL import Image
 
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import inherit, write_image_set
-from face_occlusion.core.imageset.cards import (
-    CARD,
-    CROISSANT,
-    UNKNOWN_LICENCE,
-    list_licences,
-)
-from tests.core.imageset.samples import INFO, content, numbered
+from face_occlusion.core.imageset.cards import CARD, CROISSANT, UNKNOWN_LICENCE, list_licences
+from tests.core.imageset.samples import INFO, numbered
 
 RELEASES = {
     "dtd": {
@@ -94,12 +89,12 @@ def test_mlcroissant_validates_and_joins_images_with_masks_by_key(tmp_path):
         key = row["samples/key"]
         assert row["samples/image"] == decoded(written, key, "jpg")
         assert row["samples/mask"] == decoded(written, key, "png")
-    assert {
-        row["original_png/key"]: row["original_png/content"] for row in found["original_png"]
-    } == {key: decoded(written, key, "original.png") for key in written.keys}
-    assert {row["records/key"]: row["records/content"] for row in found["records"]} == {
-        key: hashlib.md5(written.read(key, "json")).hexdigest() for key in written.keys
-    }
+        original = decoded(written, key, "original.png")
+        row = {"original_png/key": key, "original_png/content": original}
+        assert row in found["original_png"]
+        record = hashlib.md5(written.read(key, "json")).hexdigest()
+        assert {"records/key": key, "records/content": record} in found["records"]
+    assert len(found["original_png"]) == len(found["records"]) == 5
 
 
 def test_mlcroissant_refuses_a_shard_that_was_changed(tmp_path):
@@ -154,10 +149,7 @@ def test_the_card_says_what_goes_in_and_under_which_terms(tmp_path):
     assert "cd" * 32 in metadata["isBasedOn"][0]
 
 
-@pytest.mark.parametrize(
-    ("more", "expected"),
-    [({}, UNKNOWN_LICENCE), ({"licence": "CC0"}, "CC0")],
-)
+@pytest.mark.parametrize(("more", "expected"), [({}, UNKNOWN_LICENCE), ({"licence": "CC0"}, "CC0")])
 def test_a_licence_is_unknown_unless_given(tmp_path, more, expected):
     folder = write_image_set(tmp_path / "mine", numbered(1), info={**INFO, **more}).folder
     assert f"Licence: {expected}." in (folder / CARD).read_text()
@@ -165,32 +157,19 @@ def test_a_licence_is_unknown_unless_given(tmp_path, more, expected):
 
 
 @pytest.mark.parametrize("name", [CARD, CROISSANT])
-def test_verify_names_a_card_that_is_missing_or_stale(image_set, name):
+def test_verify_names_a_card_that_is_missing_or_stale(tmp_path, image_set, name):
     path = image_set.folder / name
     as_written = path.read_bytes()
-    path.write_bytes(as_written.replace(image_set.info["name"].encode(), b"other", 1))
-    with pytest.raises(ValueError, match=rf"{name}: out of date: does not match index.json"):
-        image_set.verify()
+    other = write_image_set(tmp_path / "other", numbered(6), info=INFO, samples_per_shard=3)
+    for stale in (as_written.replace(b"wo", b"other", 1), (other.folder / name).read_bytes()):
+        path.write_bytes(stale)
+        with pytest.raises(ValueError, match=rf"{name}: out of date: does not match index.json"):
+            image_set.verify()
     path.unlink()
     with pytest.raises(ValueError, match=rf"{name}: missing"):
         image_set.verify()
     path.write_bytes(as_written)
     image_set.verify()
-
-
-def test_a_card_of_another_index_is_stale(tmp_path, image_set):
-    other = write_image_set(tmp_path / "other", numbered(6), info=INFO, samples_per_shard=3)
-    for name in (CARD, CROISSANT):
-        (other.folder / name).replace(image_set.folder / name)
-    with pytest.raises(ValueError, match="out of date"):
-        image_set.verify()
-
-
-def test_the_index_does_not_depend_on_the_cards(image_set):
-    before = content(image_set.folder)
-    (image_set.folder / CARD).unlink()
-    (image_set.folder / CROISSANT).unlink()
-    assert image_set.sha256 == hashlib.sha256(before["index.json"]).hexdigest()
 
 
 def test_a_made_set_names_what_it_was_made_from_and_inherits_every_licence(tmp_path, image_set):
@@ -200,11 +179,8 @@ def test_a_made_set_names_what_it_was_made_from_and_inherits_every_licence(tmp_p
     mine = write_image_set(tmp_path / "mine", numbered(2), info={**INFO, "licence": "CC0"})
     inherited = inherit(faces=image_set, occluders=textures)
     assert inherited["sources"] == ["drawn here", "dtd"]
-    assert inherited["made_from"]["faces"] == {
-        "name": "wo",
-        "count": 7,
-        "index_sha256": image_set.sha256,
-    }
+    faces = {"name": "wo", "count": 7, "index_sha256": image_set.sha256}
+    assert inherited["made_from"]["faces"] == faces
     assert list_licences(inherited) == sorted([UNKNOWN_LICENCE, "research purposes"])
     assert list_licences(inherit(faces=mine, occluders=textures)) == ["CC0", "research purposes"]
     made = write_image_set(tmp_path / "made", numbered(2), info={**INFO, **inherited})
