@@ -46,9 +46,6 @@ def test_one_flipped_bit_in_a_png_is_found(photo):
             decode_mask(bytes(damaged), "mask")
 
 
-STARTS = [b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"RIFF\0\1\0\0WEBPVP8 "]
-
-
 @settings(max_examples=200)
 @given(
     st.binary(max_size=200), st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0"])
@@ -72,11 +69,8 @@ def test_a_bomb_is_refused_before_it_is_decoded(photo):
         assert decode(data, "x", max_pixels=24 * 40).shape[:2] == SHAPE
         with pytest.raises(ValueError, match=r"^x: 40x24 pixels .* limit of 959 \(max_pix"):
             decode(data, "x", max_pixels=959)
-
-
-def test_a_header_announcing_gigapixels_is_refused():
     whole = bytearray(encode_png(np.zeros((2, 2), np.uint8)))
     whole[16:24] = (60_000).to_bytes(4, "big") * 2
-    for decode in (decode_image, decode_mask):
+    for decode in (decode_image, decode_mask):  # a header of 3.6 gigapixels
         with pytest.raises(ValueError, match=r"^bomb: "):
             decode(bytes(whole), "bomb")

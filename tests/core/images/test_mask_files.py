@@ -49,12 +49,9 @@ def test_masks_saved_as_colour_or_16_bit_are_reduced():
     for pixels in (np.dstack([mask] * 3), opaque, mask > 0):
         decoded = decode_mask(save(Image.fromarray(pixels), "PNG"), "mask")
         np.testing.assert_array_equal(to_seg_map(decoded, "mask"), mask // 255)
-    for wide in (
-        mask.astype(np.uint16),
-        mask.astype(np.uint16) * 257,
-        mask.astype(np.uint16) // 255,
-    ):
-        decoded = decode_mask(cv2.imencode(".png", wide)[1].tobytes(), "mask")
+    wide = mask.astype(np.uint16)
+    for pixels in (wide, wide * 257, wide // 255):
+        decoded = decode_mask(cv2.imencode(".png", pixels)[1].tobytes(), "mask")
         np.testing.assert_array_equal(to_seg_map(decoded, "mask"), mask // 255)
 
 
