@@ -36,13 +36,19 @@ sample_lists = st.lists(st.tuples(keys, parts), min_size=1, max_size=7, unique_b
 # Properties
 
 
+def shuffled(mapping: dict, random) -> dict:
+    items = list(mapping.items())
+    random.shuffle(items)
+    return dict(items)
+
+
 @settings(max_examples=60, deadline=None)
-@given(sample_lists, st.integers(1, 4))
-def test_what_is_written_is_read(samples, samples_per_shard):
+@given(sample_lists, st.integers(1, 4), st.randoms())
+def test_what_is_written_is_read_and_equal_samples_give_equal_bytes(samples, per_shard, random):
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "set"
-        written = write_image_set(folder, samples, info=INFO, samples_per_shard=samples_per_shard)
-        for opened in (written, ImageSet(folder), pickle.loads(pickle.dumps(written))):
+        one, two = Path(scratch) / "one", Path(scratch) / "two"
+        written = write_image_set(one, samples, info=INFO, samples_per_shard=per_shard)
+        for opened in (written, ImageSet(one), pickle.loads(pickle.dumps(written))):
             assert opened.keys == [key for key, _ in samples]
             assert len(opened) == len(samples)
             for key, expected in samples:
@@ -50,25 +56,12 @@ def test_what_is_written_is_read(samples, samples_per_shard):
                 assert opened.parts(key) == sorted(expected)
                 assert {part: opened.read(key, part) for part in expected} == expected
         written.verify()
-        entries = [read_shard_entry(path) for path in sorted(folder.glob("*.tar"))]
+        entries = [read_shard_entry(path) for path in sorted(one.glob("*.tar"))]
         assert entries == written.shards
-        assert all(len(entry["samples"]) <= samples_per_shard for entry in entries)
-
-
-@settings(max_examples=30, deadline=None)
-@given(sample_lists, st.integers(1, 4), st.randoms())
-def test_equal_samples_give_equal_bytes(samples, samples_per_shard, random):
-    def shuffled(mapping: dict) -> dict:
-        items = list(mapping.items())
-        random.shuffle(items)
-        return dict(items)
-
-    with tempfile.TemporaryDirectory() as scratch:
-        one, two = Path(scratch) / "one", Path(scratch) / "two"
-        write_image_set(one, samples, info=INFO, samples_per_shard=samples_per_shard)
+        assert all(len(entry["samples"]) <= per_shard for entry in entries)
         os.utime(one / "000000.tar", (1, 1))
-        again = ((key, shuffled(values)) for key, values in samples)
-        write_image_set(two, again, info=shuffled(INFO), samples_per_shard=samples_per_shard)
+        again = ((key, shuffled(values, random)) for key, values in samples)
+        write_image_set(two, again, info=shuffled(INFO, random), samples_per_shard=per_shard)
         assert content(one) == content(two)
 
 
@@ -76,9 +69,9 @@ def test_equal_samples_give_equal_bytes(samples, samples_per_shard, random):
 @given(sample_lists)
 def test_opens_with_tarfile_and_webdataset(samples):
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "set"
-        opened = write_image_set(folder, samples, info=INFO)
-        with tarfile.open(folder / "000000.tar") as tar:
+        opened = write_image_set(Path(scratch) / "set", samples, info=INFO)
+        shard = opened.folder / "000000.tar"
+        with tarfile.open(shard) as tar:
             members = tar.getmembers()
             assert all((m.mtime, m.uid, m.gid, m.mode) == (0, 0, 0, 0o644) for m in members)
             assert [m.name for m in members] == [
@@ -87,7 +80,7 @@ def test_opens_with_tarfile_and_webdataset(samples):
             for member in members:
                 key, _, part = member.name.partition(".")
                 assert tar.extractfile(member).read() == dict(samples)[key][part]
-        found = list(webdataset.WebDataset(str(folder / "000000.tar"), shardshuffle=False))
+        found = list(webdataset.WebDataset(str(shard), shardshuffle=False))
         assert [sample["__key__"] for sample in found] == opened.keys
         for sample, (_, expected) in zip(found, samples, strict=True):
             assert {part: sample[part] for part in expected} == expected
