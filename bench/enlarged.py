@@ -16,7 +16,7 @@ HAND_MPX = 0.76  # median of 11k Hands' 1600x1200 photographs, cut out and cropp
 
 
 def enlarge_faces(folder: Path, count: int, size: int, out: Path) -> ImageSet:
-    """Write the first faces of a set anew as squares of another size."""
+    """Write the first faces of a set as squares of another size."""
     faces = ImageSet(folder)
 
     def samples() -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -30,7 +30,7 @@ def enlarge_faces(folder: Path, count: int, size: int, out: Path) -> ImageSet:
 
 
 def enlarge_hands(folder: Path, count: int, median_mpx: float, out: Path) -> ImageSet:
-    """Write the first hands of a set anew, enlarged until their median size is as wanted."""
+    """Write the first hands of a set, enlarged until they have the wanted median size."""
     hands = ImageSet(folder)
     keys = hands.keys[:count]
     sizes = [hands.cutout(key).shape[:2] for key in keys]

@@ -58,7 +58,7 @@ def turned(sample: Sample, angle_deg: float) -> Sample:
 
 
 def in_the_wild(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Make it part of a larger picture, turned, compressed, with a mask drawn anew."""
+    """Make it part of a larger picture, turned, compressed, with a new mask."""
     height = sample[1].shape[0]
     around = [int(share * height) for share in rng.uniform(0.2, 1.0, 4)]
     top, bottom, left, right = around

@@ -144,7 +144,7 @@ def _check_generated(image_set: ImageSet, faces: ImageSet) -> None:
 
 
 def write_combination(path: Path, combination: Combination) -> None:
-    """Write a combination as JSON, its counts beside the paper's."""
+    """Write a combination as JSON, with its counts and the paper's."""
     counts = _named(*combination.counts)
     paper = PAPER_COUNTS.get(combination.name)
     content = {

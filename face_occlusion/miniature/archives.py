@@ -34,7 +34,7 @@ class MiniatureParams:
 
     seed: int  # another seed draws other people
     num_wo_train: int  # faces without occluder, for training
-    num_wo_test: int  # likewise of other people, for the test
+    num_wo_test: int  # unoccluded faces of other people, for the test
     num_o: int  # occluded faces
     num_hands: int  # photographs of hands
     num_objects: int  # photographs with objects

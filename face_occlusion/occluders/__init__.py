@@ -51,7 +51,7 @@ def import_occluders(
     """Write the occluders of one kind as an image set.
 
     Args:
-        kind: A key of KINDS; hands of all sources are read alike.
+        kind: A key of KINDS; hands of all sources are read in the same way.
         release: Where they come from; one that is absent gives an empty set that says so.
         folder: The new set.
         params: Parameters of all kinds.

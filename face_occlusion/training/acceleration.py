@@ -49,7 +49,7 @@ def set_up(model: FaceSegmentor, *, precision: str, accelerated: bool) -> None:
 def compile_parts(model: FaceSegmentor, backend: str | Callable = "inductor") -> None:
     """Let training run compiled blocks, heads and augmentation; nothing compiles yet.
 
-    Not the losses: the compiler computes them anew in each pass that looks for the hard pixels.
+    Not the losses: the compiler recomputes them in each pass that looks for the hard pixels.
 
     Args:
         model: The network.

@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on torch tensors, on the CPU and on a GPU alike.
+"""Augmentation of whole batches on torch tensors, on the CPU or on a GPU.
 
 Sampling is separate from applying: `sample_augmentation` makes one sample's numbers from its own
 generator, the other functions are deterministic. The distribution is that of MMSegmentation's

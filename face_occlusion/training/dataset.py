@@ -208,7 +208,7 @@ def _forkserver() -> BaseContext:
     """Fork workers from a server that has imported what they need and run nothing.
 
     Forked from this process they would hang where OpenCV's threads have run, and spawned each
-    would import PyTorch and MMSegmentation anew: eight took 30 s on two cores, forked they take 8.
+    would import PyTorch and MMSegmentation again: eight took 30 s on two cores, forked they take 8.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["face_occlusion.training.run"])

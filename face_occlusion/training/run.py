@@ -61,7 +61,9 @@ def train_run(
         folder = scratch / job.run / mark[:16]
         folder.mkdir(parents=True, exist_ok=True)
         processes.wait()  # for the lock
-        remedy = "split the batch, which makes nothing stale: FACE_OCCLUSION_GPUS_PER_RUN=2"
+        remedy = (
+            "split the batch over two GPUs, which reruns no stage: FACE_OCCLUSION_GPUS_PER_RUN=2"
+        )
         with explain_cuda_oom(remedy), one_opencv_thread():
             trainer = Trainer(job, config, parts, benchmark, folder, processes)
             trainer.train()

@@ -83,7 +83,7 @@ class TrainParams:
     log_interval: int  # iterations between two rows of the log
     num_threads: int  # most threads to compute with on the CPU; 0 = PyTorch's choice
     num_workers: int  # processes that decode; 0 decodes in the training process
-    cache_mb: int  # memory for decoded samples, per process; 0 decodes each sample anew
+    cache_mb: int  # memory for decoded samples, per process; 0 decodes a sample each time
     precision: str  # bf16 (autocast, on a GPU only) or fp32
     accelerate: bool  # on a GPU: compiled blocks, the whole step as one CUDA graph
     stop_loss: float  # a loss above this, or not finite, stops the run

@@ -285,7 +285,7 @@ def orientation(data: bytes) -> int:
 
 
 def is_plain_jpeg(data: bytes) -> bool:
-    """Tell whether this is a JPEG that every viewer shows alike: upright, and grey or RGB."""
+    """Tell whether this is a JPEG that every viewer shows the same way: upright, grey or RGB."""
     if not data.startswith(JPEG_START) or orientation(data) != 1:
         return False
     return simplejpeg.decode_jpeg_header(data, strict=False)[2] not in ("CMYK", "YCCK")
