@@ -5,7 +5,8 @@ from face_occlusion.benchmarks.benchmarks import BenchmarkParams, import_benchma
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.release import Release
 from tests.benchmarks.test_readers import cofw_files
-from tests.releases.build import celebamask_files, ellipse, make_release, photo
+from tests.faces.celebamask import celebamask_files
+from tests.releases.build import ellipse, make_release, photo
 
 PARAMS = {
     "source": "realocc",

@@ -8,9 +8,10 @@ from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.core.release import Release
 from face_occlusion.faces.corrections import import_corrections, read_corrections
 from face_occlusion.faces.faces import FacesParams, import_faces
+from tests.faces.celebamask import celebamask_files
 from tests.faces.drawn import PARAMS as CORRECTIONS
 from tests.faces.drawn import box, labelme, put, shape
-from tests.releases.build import celebamask_files, ellipse, make_release, photo
+from tests.releases.build import ellipse, make_release, photo
 
 PARAMS = {"size_px": 0, "jpeg_quality": 95, "samples_per_shard": 2}
 ROOT = "CelebAMask-HQ/CelebAMask-HQ"

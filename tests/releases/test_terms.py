@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from face_occlusion.core.release import Release
 from face_occlusion.releases.table import DRAWN_LICENCE, SOURCES
 from tests.conftest import ROOT
 from tests.releases.build import make_release
@@ -20,13 +21,11 @@ def test_every_source_states_its_terms_and_the_docs_agree(name):
 
 
 def test_a_release_says_what_a_set_made_from_it_says(tmp_path):
-    release = make_release(tmp_path / "raw", "dtd", {"a.txt": b"1"})
-    record = {"source": "dtd", "origin": "miniature", "licence": DRAWN_LICENCE, "files": []}
-    (tmp_path / "raw" / "release.json").write_text(json.dumps(record))
-    said = type(release)(tmp_path / "raw").provenance()
-    assert said["sources"] == ["dtd"]
-    assert (said["releases"]["dtd"]["licence"], said["releases"]["dtd"]["origin"]) == (
-        DRAWN_LICENCE,
-        "miniature",
-    )
+    release = make_release(tmp_path, "dtd", {"a.txt": b"1"})
     assert release.provenance()["releases"]["dtd"]["licence"] == "not recorded"
+    record = {"source": "dtd", "origin": "miniature", "licence": DRAWN_LICENCE, "files": []}
+    (tmp_path / "release.json").write_text(json.dumps(record))
+    said = Release(tmp_path).provenance()
+    assert said["sources"] == ["dtd"]
+    about = said["releases"]["dtd"]
+    assert (about["licence"], about["origin"]) == (DRAWN_LICENCE, "miniature")
