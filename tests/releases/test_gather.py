@@ -262,26 +262,22 @@ def test_a_broken_download_from_drive_goes_on(server, tmp_path, use_sources):
 
 
 @pytest.mark.parametrize(
-    ("html", "said"),
+    ("reply", "said"),
     [
         (
-            '<p class="uc-error-subcaption">Too many users have viewed or downloaded this</p>',
-            "the quota page of Google Drive",
+            answers.page('<p class="uc-error-subcaption">Too many users have viewed this</p>'),
+            "https://drive.*the quota page of Google Drive",
         ),
-        ("<html><title>Sign in - Google Accounts</title>", "Google Drive"),
+        (answers.page("<html><title>Sign in - Google Accounts</title>"), "Google Drive"),
+        (drive_page(("d" * 33, "Other.zip")), r"no file 'A\.zip' in the folder; it holds Other"),
     ],
 )
-def test_drives_pages_are_explained(server, tmp_path, use_sources, html, said):
-    server.script[f"/drive/{FILE_ID}"] = [answers.page(html)]
-    use_sources(one=(drive_link("A.zip"),))
-    with pytest.raises(MissingFilesError, match=rf"could not be fetched: https://drive.*{said}"):
-        lay_out(tmp_path)
-
-
-def test_a_folder_without_the_file_lists_what_it_holds(server, tmp_path, use_sources):
-    server.script[f"/drive/{FOLDER_ID}"] = [drive_page(("d" * 33, "Other.zip"))]
-    use_sources(one=(drive_link("A.zip", FOLDER_ID, "drive/folders"),))
-    with pytest.raises(MissingFilesError, match=r"no file 'A\.zip' in the folder; it holds Other"):
+def test_drives_pages_are_explained(server, tmp_path, use_sources, reply, said):
+    in_folder = "no file" in said
+    server.script[f"/drive/{FOLDER_ID if in_folder else FILE_ID}"] = [reply]
+    place = (FOLDER_ID, "drive/folders") if in_folder else (FILE_ID, "file/d")
+    use_sources(one=(drive_link("A.zip", *place),))
+    with pytest.raises(MissingFilesError, match=f"could not be fetched: .*{said}"):
         lay_out(tmp_path)
 
 
@@ -308,23 +304,19 @@ def command(tmp_path, monkeypatch):
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
 
 
-def test_the_paper_profile_lists_what_is_missing_and_how_to_get_it(tmp_path, command):
+def test_profiles_list_what_is_missing_and_how_to_get_it(tmp_path, command):
     (tmp_path / "params.yaml").write_text(compose(ROOT / "profiles", "paper"))
     result = command("--list")
     assert result.exit_code == 1
     assert "14 of 16 files are missing in 'archives'" in str(result.exception)
-    assert (
-        "missing: celebamask_hq/CelebAMask-HQ.zip (can be fetched, 3,153,930,546" in result.stdout
-    )
-    assert "missing: cofw/COFW_train_masks.zip (by hand)" in result.stdout
-    assert "missing, not needed: celebamask_hq/identity_CelebA.txt" in result.stdout
-
-
-def test_the_miniature_needs_nothing(tmp_path, command):
+    for line in (
+        "missing: celebamask_hq/CelebAMask-HQ.zip (can be fetched, 3,153,930,546",
+        "missing: cofw/COFW_train_masks.zip (by hand)",
+        "missing, not needed: celebamask_hq/identity_CelebA.txt",
+    ):
+        assert line in result.stdout
     (tmp_path / "params.yaml").write_text(compose(ROOT / "profiles", "miniature"))
-    result = command()
-    assert result.exit_code == 0
-    assert "dtd: nothing to fetch (origin: miniature)" in result.stdout
+    assert "dtd: nothing to fetch (origin: miniature)" in command().stdout
     assert "sources has no ['x']" in str(command("x").exception)
 
 
