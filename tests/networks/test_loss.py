@@ -15,7 +15,6 @@ from face_occlusion.networks import loss as loss_module
 from face_occlusion.networks.loss import (
     hard_pixels,
     kth_largest,
-    log_odds,
     mean_loss,
     ohem_loss,
     radix_kth_largest,
@@ -112,18 +111,16 @@ def test_softmax_divided_by_valid_equals_mmsegmentation(thresh, min_kept):
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-8)
 
 
-def test_without_mining_equals_binary_cross_entropy():
+def test_without_mining_equals_binary_cross_entropy_at_the_size_of_the_map():
     logits, seg_map = batch(3, 1)
     valid = seg_map != IGNORED
     want = functional.binary_cross_entropy_with_logits(
         logits[:, 0][valid], (seg_map == 1)[valid].float()
     )
     assert mean_loss(logits, seg_map).item() == pytest.approx(want.item(), rel=1e-6)
-
-
-def test_convention_second_channel_is_the_face():
-    logits = torch.tensor([1.0, 4.0]).view(1, 2, 1, 1)
-    assert log_odds(logits).item() == 3.0
+    small = functional.avg_pool2d(logits, 3)
+    resized = functional.interpolate(small, size=SHAPE[1:], mode="bilinear")
+    assert mean_loss(small, seg_map).item() == pytest.approx(mean_loss(resized, seg_map).item())
 
 
 def test_a_hard_pixel_is_one_whose_true_class_is_less_probable_than_the_threshold():
@@ -139,10 +136,3 @@ def test_ignored_pixels_have_no_gradient_and_all_ignored_is_zero():
     assert (logits.grad[:, 0][seg_map == IGNORED] == 0).all()
     nothing = torch.full(SHAPE, IGNORED, dtype=torch.uint8)
     assert ohem_loss(logits, nothing, thresh=0.7, min_kept=5, divide_by="kept").item() == 0
-
-
-def test_logits_are_resized_to_the_map():
-    logits, seg_map = batch(5, 1)
-    small = functional.avg_pool2d(logits, 3)
-    resized = functional.interpolate(small, size=SHAPE[1:], mode="bilinear")
-    assert mean_loss(small, seg_map).item() == pytest.approx(mean_loss(resized, seg_map).item())

@@ -168,10 +168,6 @@ def test_recorded_steps_train_as_unrecorded_ones(name, dropout):
     assert trained(name, recorded=True, **options) == pytest.approx(want, rel=1e-3)
 
 
-class Stop(Exception):
-    """Ends a session in the middle."""
-
-
 @pytest.mark.gpu
 @needs_gpu
 @pytest.mark.usefixtures("exact")
@@ -190,11 +186,11 @@ def test_an_interrupted_run_on_a_gpu_goes_on_where_it_was(
     def stopping(*args: Any) -> float:
         calls.append(1)
         if len(calls) == 2:
-            raise Stop
+            raise KeyboardInterrupt
         return score(*args)
 
     monkeypatch.setattr(SelectionSet, "miou", stopping)
-    with pytest.raises(Stop):
+    with pytest.raises(KeyboardInterrupt):
         train_run(made, data, tmp_path / "resumed", tmp_path / "scratch")
     states = list((tmp_path / "scratch").rglob("*.pth"))
     half = next(state["model"] for state in map(read_checkpoint, states) if "optimizer" in state)

@@ -48,19 +48,12 @@ def face_map(height: int = 48, width: int = 64) -> np.ndarray:
     return seg_map
 
 
-def test_neutral_draws_change_nothing():
+def test_neutral_draws_change_nothing_and_a_flip_mirrors_image_and_map():
     image, seg_map = photograph(), face_map()
-    out, out_map = augment(as_batch(image), torch.from_numpy(seg_map)[None], stacked([NEUTRAL]))
-    np.testing.assert_array_equal(as_image(out), image)
-    np.testing.assert_array_equal(out_map[0].numpy(), seg_map)
-
-
-def test_flip_mirrors_image_and_map_together():
-    image, seg_map = photograph(), face_map()
-    sampled = stacked([[1.0, *NEUTRAL[1:]]])
-    out, out_map = augment(as_batch(image), torch.from_numpy(seg_map)[None], sampled)
-    np.testing.assert_array_equal(as_image(out), image[:, ::-1])
-    np.testing.assert_array_equal(out_map[0].numpy(), seg_map[:, ::-1])
+    for row, order in ((NEUTRAL, 1), ([1.0, *NEUTRAL[1:]], -1)):
+        out, out_map = augment(as_batch(image), torch.from_numpy(seg_map)[None], stacked([row]))
+        np.testing.assert_array_equal(as_image(out), image[:, ::order])
+        np.testing.assert_array_equal(out_map[0].numpy(), seg_map[:, ::order])
 
 
 @pytest.mark.parametrize("angle", [-30.0, -7.5, 12.0, 29.0])
@@ -77,24 +70,24 @@ def test_rotation_equals_mmcv_imrotate(angle):
     assert set(np.unique(out_map)) == {0, 1, IGNORED}
 
 
-def published(image: np.ndarray, numbers: dict[str, float | None], contrast_last: bool):
+def published(image, brightness, contrast, saturation, hue, contrast_last):
     """Run PhotoMetricDistortion's own steps with given numbers; None skips a step."""
     transform = PhotoMetricDistortion()
     out = image[..., ::-1]  # it works on BGR
-    if numbers["brightness"] is not None:
-        out = transform.convert(out, beta=numbers["brightness"])
-    if numbers["contrast"] is not None and not contrast_last:
-        out = transform.convert(out, alpha=numbers["contrast"])
-    if numbers["saturation"] is not None:
+    if brightness is not None:
+        out = transform.convert(out, beta=brightness)
+    if contrast is not None and not contrast_last:
+        out = transform.convert(out, alpha=contrast)
+    if saturation is not None:
         hsv = mmcv.bgr2hsv(np.ascontiguousarray(out))
-        hsv[..., 1] = transform.convert(hsv[..., 1], alpha=numbers["saturation"])
+        hsv[..., 1] = transform.convert(hsv[..., 1], alpha=saturation)
         out = mmcv.hsv2bgr(hsv)
-    if numbers["hue"] is not None:
+    if hue is not None:
         hsv = mmcv.bgr2hsv(np.ascontiguousarray(out))
-        hsv[..., 0] = (hsv[..., 0].astype(int) + numbers["hue"]) % 180
+        hsv[..., 0] = (hsv[..., 0].astype(int) + hue) % 180
         out = mmcv.hsv2bgr(hsv)
-    if numbers["contrast"] is not None and contrast_last:
-        out = transform.convert(out, alpha=numbers["contrast"])
+    if contrast is not None and contrast_last:
+        out = transform.convert(out, alpha=contrast)
     return out[..., ::-1]
 
 
@@ -116,22 +109,9 @@ def test_photometric_distortion_equals_mmsegmentation(
     brightness, contrast, saturation, hue, contrast_last
 ):
     image = photograph(3)
-    numbers = {
-        "brightness": brightness,
-        "contrast": contrast,
-        "saturation": saturation,
-        "hue": hue,
-    }
-    want = published(image, numbers, contrast_last)
-    row = [
-        0.0,
-        0.0,
-        brightness or 0.0,
-        contrast or 1.0,
-        float(contrast_last),
-        saturation or 1.0,
-        2.0 * (hue or 0),
-    ]
+    want = published(image, brightness, contrast, saturation, hue, contrast_last)
+    row = [0.0, 0.0, brightness or 0.0, contrast or 1.0, float(contrast_last), saturation or 1.0]
+    row.append(2.0 * (hue or 0))
     out = as_image(distort(as_batch(image).float(), stacked([row])))
     # OpenCV keeps hue in steps of 2 degrees and saturation in 256 steps; float32 does not.
     limit = 1 if saturation is None and hue is None else 6
@@ -155,15 +135,9 @@ def test_draws_have_the_published_distribution():
     )
     flip, angle, brightness, contrast, last, saturation, hue = rows.T
     tolerance = 0.03  # 4 standard errors of a share of 4000
-    for column, neutral in [
-        (flip, 0),
-        (angle, 0),
-        (brightness, 0),
-        (contrast, 1),
-        (last, 0),
-        (saturation, 1),
-    ]:
-        assert (column != neutral).mean() == pytest.approx(0.5, abs=tolerance)
+    neutral = zip((flip, angle, brightness, contrast, last, saturation), NEUTRAL, strict=False)
+    for column, value in neutral:
+        assert (column != value).mean() == pytest.approx(0.5, abs=tolerance)
     assert (hue != 0).mean() == pytest.approx(0.5 * 35 / 36, abs=tolerance)  # 0 may be drawn
     assert -30 <= angle.min() < -29 and 29 < angle.max() <= 30
     assert -32 <= brightness.min() < -31 and 31 < brightness.max() <= 32

@@ -173,10 +173,6 @@ def test_each_process_scores_its_part_and_knows_the_whole(data: Path, tmp_path: 
         assert float((tmp_path / f"{rank}.txt").read_text()) == pytest.approx(expected, abs=1e-9)
 
 
-class Stop(Exception):
-    """Ends a session in the middle."""
-
-
 @pytest.mark.slow
 def test_the_stage_starts_two_processes_and_takes_up_what_one_left(data, tmp_path, monkeypatch):
     write_project(tmp_path, data)
@@ -185,11 +181,11 @@ def test_the_stage_starts_two_processes_and_takes_up_what_one_left(data, tmp_pat
     def counted(*args, **kwargs):
         calls.append(1)
         if len(calls) == 4:
-            raise Stop
+            raise KeyboardInterrupt
         return ohem_loss(*args, **kwargs)
 
     monkeypatch.setattr(segmentor, "ohem_loss", counted)
-    with pytest.raises(Stop):
+    with pytest.raises(KeyboardInterrupt):
         train_run(
             job("pspnet", "faces/wo", run="pspnet_c"),
             data,

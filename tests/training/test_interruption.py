@@ -4,7 +4,6 @@ import io
 import json
 import os
 import random
-import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -89,25 +88,24 @@ def dying_half_written(kind: str) -> Callable[..., None]:
     return half
 
 
+def kill_at(place: object, name: str, call: int) -> Callable[[], None]:
+    """Return what makes the n-th call of a function kill the process."""
+    return lambda: setattr(place, name, dying(getattr(place, name), call))
+
+
+def kill_in_save(kind: str) -> Callable[[], None]:
+    return lambda: setattr(checkpoint.torch, "save", dying_half_written(kind))
+
+
 DEATHS: dict[str, Callable[[], None]] = {
-    "in the third iteration": lambda: setattr(
-        segmentor, "ohem_loss", dying(segmentor.ohem_loss, 3)
-    ),
-    "half of the first state written": lambda: setattr(
-        checkpoint.torch, "save", dying_half_written("state")
-    ),
-    "state written, not renamed": lambda: setattr(
-        checkpoint.Path, "replace", dying(Path.replace, 1)
-    ),
-    "while scoring": lambda: setattr(SelectionSet, "miou", dying(SelectionSet.miou, 1)),
-    "half of the best weights written": lambda: setattr(
-        checkpoint.torch, "save", dying_half_written("best")
-    ),
-    "while a row is logged": lambda: setattr(Live, "make_summary", dying(Live.make_summary, 12)),
-    "a later iteration": lambda: setattr(segmentor, "ohem_loss", dying(segmentor.ohem_loss, 9)),
-    "half of the run's folder written": lambda: setattr(
-        run.shutil, "copytree", dying(shutil.copytree, 2)
-    ),
+    "in the third iteration": kill_at(segmentor, "ohem_loss", 3),
+    "half of the first state written": kill_in_save("state"),
+    "state written, not renamed": kill_at(checkpoint.Path, "replace", 1),
+    "while scoring": kill_at(SelectionSet, "miou", 1),
+    "half of the best weights written": kill_in_save("best"),
+    "while a row is logged": kill_at(Live, "make_summary", 12),
+    "a later iteration": kill_at(segmentor, "ohem_loss", 9),
+    "half of the run's folder written": kill_at(run.shutil, "copytree", 2),
 }
 
 
