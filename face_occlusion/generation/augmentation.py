@@ -5,7 +5,6 @@ Each change is sampled as a record of plain numbers, then applied without random
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,8 @@ import cv2
 import numpy as np
 import simplejpeg
 
+from face_occlusion.core.images import warp_affine
+from face_occlusion.generation.arithmetic import exact_weight, inverse, product
 from face_occlusion.generation.compositing import (
     HALF,
     Layer,
@@ -21,6 +22,7 @@ from face_occlusion.generation.compositing import (
     drop_alpha,
     three_channels,
 )
+from face_occlusion.generation.geometry import affine, rotate, shear, transform
 from face_occlusion.generation.params import FaceParams, ToneParams
 
 MID_GREY = 127.5
@@ -60,7 +62,8 @@ def apply_tone(image: np.ndarray, record: Mapping[str, Any]) -> np.ndarray:
         (H, W, 3) uint8; `image` itself if the record changes nothing.
     """
     if record["contrast"] is not None:
-        image = cv2.addWeighted(image, record["contrast"], image, 0, _bias(record))
+        contrast, bias = exact_weight(record["contrast"]), exact_weight(_bias(record))
+        image = cv2.addWeighted(image, contrast, image, 0, bias)
     return compress(image, record["jpeg_quality"])
 
 
@@ -97,8 +100,8 @@ def apply_tone_layer(layer: Layer, record: Mapping[str, Any]) -> Layer:
     colour = layer.colour
     if record["contrast"] is not None:
         cover = three_channels(layer.alpha)
-        shift = _bias(record) / 255
-        colour = cv2.min(cv2.addWeighted(colour, record["contrast"], cover, shift, 0), cover)
+        contrast, shift = exact_weight(record["contrast"]), exact_weight(_bias(record) / 255)
+        colour = cv2.min(cv2.addWeighted(colour, contrast, cover, shift, 0), cover)
     if record["jpeg_quality"] is not None:
         colour = _compress_premultiplied(colour, layer.alpha, record["jpeg_quality"])
     return Layer(colour, layer.alpha, layer.x, layer.y)
@@ -108,7 +111,7 @@ def _compress_premultiplied(colour: np.ndarray, alpha: np.ndarray, quality: int)
     """Compress colour over its own mean, and take the result by coverage again."""
     rest = cv2.bitwise_not(alpha)
     total = max(cv2.sumElems(alpha)[0], 1.0)
-    means = [min(channel / total, 1.0) for channel in cv2.sumElems(colour)[:3]]
+    means = [exact_weight(min(channel / total, 1)) for channel in cv2.sumElems(colour)[:3]]
     behind = cv2.merge([cv2.convertScaleAbs(rest, alpha=mean) for mean in means])
     straight = compress(cv2.add(colour, behind), quality)
     return cv2.multiply(straight, three_channels(alpha), scale=1 / 255)
@@ -164,15 +167,13 @@ def cover_affine(
         The (2, 3) float64 affine from image to image, and its whole enlargement.
     """
     size = np.array([shape[1], shape[0]], dtype=np.float64)
-    angle = math.radians(rotation_deg)
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    linear = turn @ np.array([[1.0, math.tan(math.radians(shear_deg))], [0.0, 1.0]])
-    reach = np.abs(np.linalg.inv(linear)) @ size  # of the output frame, seen in the input
+    linear = product(rotate(rotation_deg), shear(shear_deg))
+    reach = transform(np.abs(inverse(linear)), size)  # of the output frame, seen in the input
     scale = float((reach / size).max()) * zoom
     slack = (size - reach / scale) / 2
     seen = (size - 1) / 2 + shift * slack  # input point shown in the output's centre
     linear = scale * linear
-    return np.column_stack([linear, (size - 1) / 2 - linear @ seen]), scale
+    return affine(linear, seen, (size - 1) / 2), scale
 
 
 def apply_face(
@@ -201,9 +202,8 @@ def _warp_face(
     plain = not between(seg_map, 2, 255).any()  # background and face only
     cover = between(seg_map, 1, 1) if plain else seg_map
     # Four channels: OpenCV warps them in half the time that it takes for three.
-    size = (image.shape[1], image.shape[0])
     rgba = add_alpha(image, cover)
-    warped = cv2.warpAffine(rgba, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+    warped = warp_affine(rgba, matrix, seg_map.shape, cv2.BORDER_REPLICATE)
     if not plain:
         return drop_alpha(warped), warp_seg_map(seg_map, matrix)
     cover = cv2.extractChannel(warped, 3)
@@ -220,11 +220,10 @@ def warp_seg_map(seg_map: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     Returns:
         (H, W) uint8 holding no id that the input lacks.
     """
-    size = (seg_map.shape[1], seg_map.shape[0])
     best, most = np.zeros_like(seg_map), np.zeros_like(seg_map)
     for class_id in np.flatnonzero(np.bincount(seg_map.ravel(), minlength=256))[::-1]:
         cover = between(seg_map, int(class_id), int(class_id))
-        cover = cv2.warpAffine(cover, matrix, size, borderMode=cv2.BORDER_REPLICATE)
+        cover = warp_affine(cover, matrix, seg_map.shape, cv2.BORDER_REPLICATE)
         best[cover > most] = class_id
         most = cv2.max(most, cover)
     return best

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from face_occlusion.core.images import warp_affine
+from face_occlusion.generation.arithmetic import determinant, exact_weight
 from face_occlusion.generation.geometry import Occluder, at_level, pick_level, transform
 
 HALF = 128  # coverage of 0.5 and above, in 0-255
@@ -86,12 +88,12 @@ def warp(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, ...], padding
         padding: Pixels computed beyond the occluder and the canvas' border, for later blurs.
     """
     level = pick_level(matrix, len(occluder.levels))
-    spill = math.ceil(math.sqrt(abs(np.linalg.det(matrix[:, :2]))) * 2**level)  # of one texel
+    spill = math.ceil(math.sqrt(abs(determinant(matrix))) * 2**level)  # of one texel
     extent = transform(matrix, occluder.extent_xy)
     x, y, w, h = window(extent, shape, padding + spill)
     local = at_level(matrix, level)
     local[:, 2] -= (x, y)
-    rgba = cv2.warpAffine(occluder.levels[level], local, (w, h), borderValue=(0, 0, 0, 0))
+    rgba = warp_affine(occluder.levels[level], local, (h, w))
     return Layer(drop_alpha(rgba), cv2.extractChannel(rgba, 3), x, y)
 
 
@@ -140,6 +142,7 @@ def fade(layer: Layer, opacity: float) -> Layer:
     """Make an occluder transparent: colour and coverage times `opacity`, rounded."""
     if opacity >= 1:
         return layer
+    opacity = exact_weight(opacity)
     colour = cv2.convertScaleAbs(layer.colour, alpha=opacity)
     return Layer(colour, cv2.convertScaleAbs(layer.alpha, alpha=opacity), layer.x, layer.y)
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from face_occlusion.core.images import look_up, warp_affine
+from face_occlusion.generation.arithmetic import convolve, on_grid, product
 from face_occlusion.generation.compositing import HALF
 from face_occlusion.generation.geometry import (
     Occluder,
@@ -76,7 +78,8 @@ def extend_forearm(
     if wrist is None:
         return None
     to_level, from_upright = at_level(matrix, level), cv2.invertAffineTransform(wrist.to_upright)
-    linear, corner = to_level[:, :2] @ from_upright[:, :2], transform(to_level, from_upright[:, 2])
+    linear = product(to_level[:, :2], from_upright[:, :2])
+    corner = transform(to_level, from_upright[:, 2])
     to_picture = np.column_stack([linear, corner])
     whole, columns_left = paint_arm(wrist, _rows_needed(wrist, to_picture, shape))
     to_picture[:, 2] -= to_picture[:, 0] * columns_left
@@ -92,7 +95,7 @@ def find_wrist(hand: Occluder, level: int) -> Wrist | None:
     to_upright = _upright(cutout.shape, 90.0 - down)
     corners = transform(to_upright, _corners(cutout.shape))
     width, height = np.rint(np.ptp(corners, axis=0)).astype(int)
-    upright = cv2.warpAffine(cutout, to_upright, (int(width), int(height)))
+    upright = warp_affine(cutout, to_upright, (int(height), int(width)))
     covered = upright[..., 3] >= HALF
     rows = np.flatnonzero(covered.any(axis=1))
     ragged = 0.0 if len(hand.cut_xy) else RAGGED_FRAC * len(rows)
@@ -131,7 +134,7 @@ def _arm_direction(hand: Occluder) -> float | None:
 def _upright(shape: tuple[int, ...], turn_deg: float) -> np.ndarray:
     """Return the (2, 3) affine that turns an (H, W) frame and puts its corner at (0, 0)."""
     linear = rotate(turn_deg)
-    low = (_corners(shape) @ linear.T).min(axis=0)
+    low = transform(linear, _corners(shape)).min(axis=0)
     return np.column_stack([linear, -low - 0.5])
 
 
@@ -163,8 +166,8 @@ def _rows_needed(wrist: Wrist, to_picture: np.ndarray, shape: tuple[int, int]) -
     """Return how many rows of arm lead out of the picture, its slope and width included."""
     bottom = len(wrist.upright) - 1.0
     ends = np.array([[wrist.left[-1], bottom], [wrist.right[-1], bottom]])
-    leaving = to_picture[:, :2] @ _slope(wrist)
-    scale = float(np.hypot(*leaving))
+    leaving = transform(to_picture[:, :2], _slope(wrist))
+    scale = math.sqrt(leaving[0] ** 2 + leaving[1] ** 2)
     back = leave_distance(transform(to_picture, ends), -leaving / scale, shape)
     width = wrist.right[-1] - wrist.left[-1]
     return max(1, math.ceil(back / scale + width))
@@ -184,7 +187,7 @@ def _widths(wrist: Wrist, num_rows: int) -> np.ndarray:
     growth = np.clip((first - widths[0]) / max(len(widths) - 1, 1), -MAX_SLOPE, WIDENING)
     rows = np.arange(1, num_rows + 1)
     reach = first / 2  # rows after which the slope at the cut has faded
-    narrowed = first + (growth - WIDENING) * reach * (1 - np.exp(-rows / reach))
+    narrowed = first + (growth - WIDENING) * reach * (1 - on_grid(np.exp(-rows / reach)))
     forearm = np.minimum(WIDENING * rows, first / 2)
     return np.maximum(narrowed, MIN_WIDTH * first) + forearm
 
@@ -213,9 +216,8 @@ def paint_arm(wrist: Wrist, num_rows: int) -> tuple[np.ndarray, int]:
     columns = np.arange(hand.shape[1]) - gained_left
     stretch = (strip.shape[1] - 2 * SOFT_PX - 1) / np.maximum(widths - 1, 1)
     map_x = (columns - first[:, np.newaxis]) * stretch[:, np.newaxis] + SOFT_PX
-    map_y = np.broadcast_to(np.arange(num_rows, dtype=np.float32)[:, np.newaxis], map_x.shape)
-    arm = cv2.remap(strip, map_x.astype(np.float32), map_y.copy(), cv2.INTER_LINEAR)
-    return np.concatenate([hand, arm]), gained_left
+    map_y = np.broadcast_to(np.arange(num_rows)[:, np.newaxis], map_x.shape)
+    return np.concatenate([hand, look_up(strip, map_x, map_y)]), gained_left
 
 
 def _arm_strip(wrist: Wrist, num_rows: int) -> np.ndarray:
@@ -227,7 +229,7 @@ def _arm_strip(wrist: Wrist, num_rows: int) -> np.ndarray:
     band = _band(wrist).astype(np.float32)
     num_band, width = band.shape[0], band.shape[1] - 2 * SOFT_PX
     section = band[-max(2, round(SECTION_FRAC * width)) :].mean(axis=0)
-    detail = band - cv2.GaussianBlur(band, (0, 0), max(1.0, 0.04 * width))
+    detail = band - _blurred(band, max(1.0, 0.04 * width))
     detail = np.clip(detail, -MAX_DETAIL, MAX_DETAIL) * (band[..., 3:] == 255) * [1, 1, 1, 0]
     there = np.arange(num_rows) % (2 * num_band - 2)
     strip = _faded(section, num_rows) + detail[np.abs(num_band - 1 - there)]  # last row first
@@ -236,10 +238,17 @@ def _arm_strip(wrist: Wrist, num_rows: int) -> np.ndarray:
 
 def _faded(section: np.ndarray, num_rows: int) -> np.ndarray:
     """Repeat a section, (W, 4) float32 premultiplied; its lines fade within a width."""
-    soft = cv2.GaussianBlur(section[np.newaxis], (0, 0), max(1.0, 0.08 * len(section)))[0]
+    soft = _blurred(section[np.newaxis], max(1.0, 0.08 * len(section)))[0]
     soft = np.divide(soft * section[:, 3:], soft[:, 3:], out=section.copy(), where=soft[:, 3:] > 0)
     share = np.minimum(np.arange(num_rows) / len(section), 1)[:, np.newaxis, np.newaxis]
     return section + share * (soft - section)
+
+
+def _blurred(field: np.ndarray, sigma_px: float) -> np.ndarray:
+    """Blur (H, W, 4) float32 with a Gaussian cut at four sigma, mirrored at the borders."""
+    radius = math.ceil(4 * sigma_px)
+    padded = np.pad(field, ((radius, radius), (radius, radius), (0, 0)), mode="reflect")
+    return convolve(padded, cv2.getGaussianKernel(2 * radius + 1, sigma_px))
 
 
 def _band(wrist: Wrist) -> np.ndarray:
@@ -247,7 +256,6 @@ def _band(wrist: Wrist) -> np.ndarray:
     num_band, width = len(wrist.left), int(wrist.right[-1] - wrist.left[-1]) + 1
     across = (np.arange(width + 2 * SOFT_PX) - SOFT_PX) / max(width - 1, 1)
     extent = (wrist.right - wrist.left)[:, np.newaxis]
-    map_x = (wrist.left[:, np.newaxis] + across * extent).astype(np.float32)
-    rows = np.arange(len(wrist.upright) - num_band, len(wrist.upright), dtype=np.float32)
-    map_y = np.broadcast_to(rows[:, np.newaxis], map_x.shape).copy()
-    return cv2.remap(wrist.upright, map_x, map_y, cv2.INTER_LINEAR)
+    map_x = wrist.left[:, np.newaxis] + across * extent
+    rows = np.arange(len(wrist.upright) - num_band, len(wrist.upright))
+    return look_up(wrist.upright, map_x, np.broadcast_to(rows[:, np.newaxis], map_x.shape))

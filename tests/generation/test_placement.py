@@ -109,7 +109,7 @@ def test_d13_objects_are_not_turned_to_the_face():
         matrix, record = place_around(DISC.area_px, DISC.centre_xy, FACE, rng(seed), params)
         turns.append(difference_deg(pointing_after(matrix, 0), 0))
         assert record["turn_deg"] == 0
-        assert turns[-1] == pytest.approx(record["rotation_deg"])
+        assert turns[-1] == pytest.approx(record["rotation_deg"], abs=1e-5)
     assert max(map(abs, turns)) <= 5
     published_turns = [
         difference_deg(published.turn_towards(towards, rng(towards)), 0)
@@ -127,9 +127,9 @@ def test_d14_fingers_point_to_the_face_wherever_they_pointed_before(pointing_deg
         after = pointing_after(matrix, pointing_deg)
         centre = transform(matrix, whole.centre_xy[np.newaxis])[0]
         to_face = FACE.centre_xy - centre
-        assert abs(difference_deg(after, record["towards_deg"])) < 1e-6
+        assert abs(difference_deg(after, record["towards_deg"])) < 1e-5
         side = np.cross(np.append(direction(after), 0), np.append(to_face, 0))[2]
-        assert abs(side) < 1e-6
+        assert abs(side) < 1e-5
     published_after = pointing_deg + published.turn_towards(20.0, rng(3)) - 0.0
     error = abs(difference_deg(published_after, 20.0))
     assert error > 15 or pointing_deg == 90.0
@@ -141,7 +141,7 @@ def test_d15_the_small_rotation_comes_after_the_pointing_and_is_never_skipped():
     shown = []
     for matrix, record in placed_hands(params):
         turned = difference_deg(pointing_after(matrix, 90.0), record["towards_deg"])
-        assert turned == pytest.approx(record["rotation_deg"], abs=1e-6)
+        assert turned == pytest.approx(record["rotation_deg"], abs=1e-5)
         shown.append(abs(turned))
     assert min(shown) > 0
     skipped = [published.turn_towards(90.0, rng(seed)) == 0 for seed in range(100)]

@@ -23,6 +23,7 @@ from face_occlusion.core.images.encoding import (
     resize_image,
     straight_alpha,
 )
+from face_occlusion.core.images.warping import look_up, warp_affine
 
 __all__ = [
     "MAX_PIXELS",
@@ -36,6 +37,8 @@ __all__ = [
     "fitted_jpeg",
     "fitted_size",
     "is_plain_jpeg",
+    "look_up",
     "resize_image",
     "straight_alpha",
+    "warp_affine",
 ]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from face_occlusion.generation.colour_transfer.transport import check_directions
+from face_occlusion.generation.arithmetic import product
+from face_occlusion.generation.colour_transfer.transport import check_directions, step_inverse
 
 NUM_COLOURS = 512  # of the hand's, matched one to one
 
@@ -94,7 +95,7 @@ def sliced_partial_transport(
     Args:
         source: (M, 3) float in 0-1, the colours wanted, M >= N.
         target: (N, 3) float in 0-1, the colours that move; left unchanged.
-        directions: (steps, batch, 3) unit vectors.
+        directions: (steps, batch, 3) of `random_frames`, or one unit vector a step.
 
     Returns:
         (N, 3) float32 on the scale 0-1, not clipped.
@@ -107,14 +108,14 @@ def sliced_partial_transport(
         raise ValueError("target must hold pixels; got none")
     colours = target.astype(np.float32)
     for batch in directions.astype(np.float32):
-        wanted = np.sort(batch @ source.T.astype(np.float32), axis=1)
-        along = batch @ colours.T
+        wanted = np.sort(product(batch, source.T.astype(np.float32)), axis=1)
+        along = product(batch, colours.T)
         order = np.argsort(along, axis=1, kind="stable")
         ordered = np.take_along_axis(along, order, axis=1)
         matched = np.take_along_axis(wanted, partial_assignment(ordered, wanted), axis=1)
         shift = np.empty_like(along)
         np.put_along_axis(shift, order, matched - ordered, axis=1)
-        colours += shift.T @ np.linalg.pinv(batch).T
+        colours += product(step_inverse(batch), shift).T
     return colours
 
 
@@ -139,4 +140,4 @@ def interpolate_change(sample: np.ndarray, change: np.ndarray, colours: np.ndarr
     distance, index = distance.reshape(len(colours), -1), index.reshape(len(colours), -1)
     weight = 1 / (distance + 1 / 255)
     weight /= weight.sum(axis=1, keepdims=True)
-    return np.einsum("nk,nkc->nc", weight, change[index])
+    return product(weight[:, np.newaxis], change[index])[:, 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from face_occlusion.generation.arithmetic import convolve
 from face_occlusion.generation.colour_transfer.algorithm1 import (
     face_on_black,
     face_thresholds,
@@ -69,7 +70,6 @@ def smooth_published(displacement: np.ndarray) -> np.ndarray:
         (H, W, 3) float32.
     """
     radius = RADIUS_PX
-    kernel = cv2.getGaussianKernel(2 * radius + 1, SIGMA_PX).astype(np.float32)
     padded = np.pad(displacement, ((radius, radius), (radius, radius), (0, 0)), mode="wrap")
-    blurred = cv2.sepFilter2D(padded.astype(np.float32), cv2.CV_32F, kernel, kernel)
-    return blurred[radius:-radius, radius:-radius]
+    kernel = cv2.getGaussianKernel(2 * radius + 1, SIGMA_PX)
+    return convolve(padded.astype(np.float32), kernel)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from face_occlusion.generation.arithmetic import cross, on_grid, product
+
 
 def random_directions(rng: np.random.Generator, steps: int, batch: int) -> np.ndarray:
     """Sample unit vectors, uniform on the sphere.
@@ -20,8 +22,18 @@ def random_directions(rng: np.random.Generator, steps: int, batch: int) -> np.nd
     Returns:
         (steps, batch, 3) float64.
     """
-    directions = rng.standard_normal((steps, batch, 3))
-    return directions / np.linalg.norm(directions, axis=-1, keepdims=True)
+    return _unit(on_grid(rng.standard_normal((steps, batch, 3))))
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Return (..., 3) vectors at length 1."""
+    return vectors / np.sqrt(_inner(vectors, vectors))
+
+
+def _inner(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the inner products (..., 1) of (..., 3) vectors."""
+    x, y, z = np.moveaxis(left * right, -1, 0)
+    return (x + y + z)[..., np.newaxis]
 
 
 def random_frames(rng: np.random.Generator, steps: int, batch: int) -> np.ndarray:
@@ -39,8 +51,27 @@ def random_frames(rng: np.random.Generator, steps: int, batch: int) -> np.ndarra
         (steps, batch, 3) float64.
     """
     num_frames = -(-batch // 3)
-    frames, _ = np.linalg.qr(rng.standard_normal((steps, num_frames, 3, 3)))
-    return frames.swapaxes(-1, -2).reshape(steps, -1, 3)[:, :batch]
+    drawn = on_grid(rng.standard_normal((steps, num_frames, 3, 3)))
+    first = _unit(drawn[..., 0])
+    second = _unit(drawn[..., 1] - _inner(drawn[..., 1], first) * first)
+    frames = np.stack([first, second, cross(first, second)], axis=-2)
+    return frames.reshape(steps, -1, 3)[:, :batch]
+
+
+def step_inverse(batch: np.ndarray) -> np.ndarray:
+    """Return the (3, B) least-squares inverse of a step of `random_frames`, (B, 3).
+
+    Of n whole frames and an incomplete one, whose directions span the projection P, it is
+    (n I + P)^-1 B^T = (I - P / (n + 1)) B^T / n.
+    """
+    num_whole = len(batch) // 3
+    rest = batch[3 * num_whole :]
+    if not num_whole:
+        return batch.T
+    if not len(rest):
+        return batch.T / np.float32(num_whole)
+    share = np.eye(3, dtype=batch.dtype) - product(rest.T, rest) / np.float32(num_whole + 1)
+    return product(share, batch.T) / np.float32(num_whole)
 
 
 def stable_argsort(values: np.ndarray) -> np.ndarray:
@@ -91,19 +122,20 @@ def sliced_transport(source: np.ndarray, target: np.ndarray, directions: np.ndar
         image.reshape(-1, 3).astype(np.float32) / np.float32(255) for image in (source, target)
     )
     for batch in directions.astype(np.float32):
-        wanted_along = np.sort(batch @ wanted.T, axis=1)  # (batch, N)
-        along = batch @ colours.T
+        wanted_along = np.sort(product(batch, wanted.T), axis=1)  # (batch, N)
+        along = product(batch, colours.T)
         shift = np.empty_like(along)
         for k, values in enumerate(along):
             order = stable_argsort(values)
             shift[k, order] = wanted_along[k] - values[order]
-        colours += shift.T @ (batch / np.float32(len(batch)))
+        colours += product(shift.T, batch / np.float32(len(batch)))
     return colours.reshape(target.shape)
 
 
 def distinct_colours(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Group equal pixels, (K, 3) uint8: colours (N, 3), each pixel's colour (K,), counts (N,)."""
-    codes = pixels.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    red, green, blue = pixels.astype(np.uint32).T
+    codes = (red << 16) | (green << 8) | blue
     codes, member, counts = np.unique(codes, return_inverse=True, return_counts=True)
     colours = np.stack([codes >> 16, (codes >> 8) & 255, codes & 255], axis=1)
     return colours, member, counts
@@ -125,7 +157,7 @@ def quantile_transport(
     Args:
         source: (M, 3) float in 0-1, the colours wanted.
         target: (N, 3) float in 0-1, the colours that move; left unchanged.
-        directions: (steps, batch, 3) unit vectors.
+        directions: (steps, batch, 3) of `random_frames`, or one unit vector a step.
         weights: (N,) share of each target colour, any scale; equal if None.
 
     Returns:
@@ -140,16 +172,15 @@ def quantile_transport(
     colours = np.array(target.T, np.float32, order="C")  # (3, N)
     wanted = np.array(source.T, np.float32, order="C")
     weights = np.ones(len(target)) if weights is None else np.asarray(weights, float)
-    steps = directions.astype(np.float32)
-    for batch, inverse in zip(steps, np.linalg.pinv(steps), strict=True):
-        wanted_along = np.sort(batch @ wanted, axis=1)  # (batch, M)
-        along = batch @ colours  # (batch, N)
+    for batch in directions.astype(np.float32):
+        wanted_along = np.sort(product(batch, wanted), axis=1)  # (batch, M)
+        along = product(batch, colours)  # (batch, N)
         order = stable_argsort(along)
         change = quantile_means(wanted_along, weights[order])
         change -= np.take_along_axis(along, order, axis=1)
         shift = np.empty_like(along)
         np.put_along_axis(shift, order, change, axis=1)
-        colours += inverse @ shift
+        colours += product(step_inverse(batch), shift)
     return np.ascontiguousarray(colours.T)
 
 

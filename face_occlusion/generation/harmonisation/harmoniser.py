@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from face_occlusion.generation.arithmetic import product
 from face_occlusion.generation.colour_transfer.transfer import smooth_displacement
 from face_occlusion.generation.compositing import HALF, Layer, between, three_channels
 from face_occlusion.generation.harmonisation import statistics
@@ -158,7 +159,7 @@ def _moved(layer: Layer, affine: np.ndarray) -> np.ndarray:
     moved = cv2.transform(layer.colour, affine)
     edge = np.flatnonzero(between(layer.alpha, 1, 254))
     share = layer.alpha.reshape(-1)[edge, np.newaxis] / 255
-    exact = layer.colour.reshape(-1, 3)[edge] @ affine[:, :3].T + share * affine[:, 3]
+    exact = product(layer.colour.reshape(-1, 3)[edge], affine[:, :3].T) + share * affine[:, 3]
     moved.reshape(-1, 3)[edge] = np.rint(np.clip(exact, 0, 255))
     return moved
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from face_occlusion.generation.arithmetic import eigen, inverse, product, root
+
 MAX_GAIN = 1.5  # a deviation is stretched or shrunk at most this much
 MAX_SHIFT = 40.0  # a mean moves at most this far, in levels of 255
 MAX_SHIFT_LAB = 20.0  # likewise, in units of L, a, b
@@ -34,15 +36,30 @@ def mkl(foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
         (N, 3) float64 change of each foreground colour, in levels.
     """
     fore_mean, back_mean = foreground.mean(axis=0), background.mean(axis=0)
-    fore_cov = np.cov(foreground.T, bias=True) + np.eye(3)  # + 1 level: a plain colour has none
-    back_cov = np.cov(background.T, bias=True) + np.eye(3)
-    root = _symmetric_power(fore_cov, 0.5)
-    inverse_root = _symmetric_power(fore_cov, -0.5)
-    stretch = inverse_root @ _symmetric_power(root @ back_cov @ root, 0.5) @ inverse_root
-    gains, axes = np.linalg.eigh((stretch + stretch.T) / 2)
-    stretch = (axes * np.clip(gains, 1 / MAX_GAIN, MAX_GAIN)) @ axes.T
+    square_root = _square_root(_covariance(foreground - fore_mean))
+    inverse_root = inverse(square_root)
+    inner = _product(square_root, _covariance(background - back_mean), square_root)
+    gains, axes = eigen(_product(inverse_root, _square_root(inner), inverse_root))
+    stretch = product(axes * np.clip(gains, 1 / MAX_GAIN, MAX_GAIN), axes.T)
     shift = _capped(back_mean - fore_mean, MAX_SHIFT)
-    return (foreground - fore_mean) @ (stretch - np.eye(3)).T + shift
+    return product(foreground - fore_mean, (stretch - np.eye(3)).T) + shift
+
+
+def _covariance(centred: np.ndarray, other: np.ndarray | None = None) -> np.ndarray:
+    """Return the covariance (3, 3) of (N, 3) colours less their mean: with themselves or others.
+
+    With themselves it is enlarged by 1 level: a plain colour has no variance.
+    """
+    columns = np.ascontiguousarray(centred.T)
+    others = columns if other is None else np.ascontiguousarray(other.T)
+    sums = np.array([[(one * two).sum() for two in others] for one in columns])
+    return sums / len(centred) + (np.eye(3) if other is None else 0)
+
+
+def _product(left: np.ndarray, middle: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the product of three (3, 3) matrices, which is symmetric."""
+    whole = product(product(left, middle), right)
+    return (whole + whole.T) / 2
 
 
 def reinhard(foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
@@ -88,10 +105,10 @@ def affine_change(
         return None
     change = move(fore, back)
     mean, mean_change = fore.mean(axis=0), change.mean(axis=0)
-    covariance = (fore - mean).T @ (fore - mean) / len(fore) + np.eye(3)  # + 1 level, as in mkl
-    cross = (fore - mean).T @ (change - mean_change) / len(fore)
-    linear = np.linalg.solve(covariance, cross).T
-    return np.column_stack([linear, mean_change - linear @ mean])
+    cross = _covariance(fore - mean, change - mean_change)
+    linear = product(inverse(_covariance(fore - mean)), cross).T
+    moved_mean = product(linear, mean[:, np.newaxis])[:, 0]
+    return np.column_stack([linear, mean_change - moved_mean])
 
 
 def surroundings(inside: np.ndarray) -> tuple[slice, slice]:
@@ -115,13 +132,13 @@ def _subsample(image: np.ndarray, part: np.ndarray) -> np.ndarray:
 
 def _capped(shift: np.ndarray, longest: float) -> np.ndarray:
     """Shorten a shift (3,) to at most `longest`, its direction kept."""
-    return shift * min(1.0, longest / max(float(np.linalg.norm(shift)), 1e-9))
+    return shift * min(1.0, longest / max(float(np.sqrt((shift * shift).sum())), 1e-9))
 
 
-def _symmetric_power(matrix: np.ndarray, power: float) -> np.ndarray:
-    """Raise a symmetric positive matrix to a power."""
-    values, vectors = np.linalg.eigh(matrix)
-    return (vectors * np.maximum(values, 1e-9) ** power) @ vectors.T
+def _square_root(matrix: np.ndarray) -> np.ndarray:
+    """Return the symmetric square root of a symmetric positive (3, 3) matrix."""
+    values, vectors = eigen(matrix)
+    return product(vectors * np.sqrt(np.maximum(values, 1e-9)), vectors.T)
 
 
 # sRGB to CIE XYZ, rows X, Y, Z, each divided by its value for white (IEC 61966-2-1, D65).
@@ -146,10 +163,12 @@ def to_lab(colours: np.ndarray) -> np.ndarray:
         (N, 3) float64: L in 0-100, a, b.
     """
     unit = colours / 255
-    linear = np.where(unit <= 0.04045, unit / 12.92, ((np.maximum(unit, 0) + 0.055) / 1.055) ** 2.4)
-    xyz = linear @ _TO_XYZ.T
-    root = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
-    return root @ _TO_LAB.T + _LAB_OFFSET
+    curve = root((np.maximum(unit, 0) + 0.055) / 1.055, 5) ** 2  # to the power of 2 / 5
+    curve = curve * curve * curve
+    linear = np.where(unit <= 0.04045, unit / 12.92, curve * curve)
+    xyz = product(linear, _TO_XYZ.T)
+    roots = np.where(xyz > 216 / 24389, root(xyz, 3), (24389 / 27 * xyz + 16) / 116)
+    return product(roots, _TO_LAB.T) + _LAB_OFFSET
 
 
 def to_rgb(colours: np.ndarray) -> np.ndarray:
@@ -161,8 +180,11 @@ def to_rgb(colours: np.ndarray) -> np.ndarray:
     Returns:
         (N, 3) float64 RGB, clipped to 0-255.
     """
-    root = (colours - _LAB_OFFSET) @ np.linalg.inv(_TO_LAB).T
-    xyz = np.where(root > 6 / 29, root**3, (116 * root - 16) * 27 / 24389)
-    linear = np.clip(xyz @ np.linalg.inv(_TO_XYZ).T, 0, 1)
-    unit = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    roots = product(colours - _LAB_OFFSET, inverse(_TO_LAB).T)
+    cubes = roots * roots * roots
+    xyz = np.where(roots > 6 / 29, cubes, (116 * roots - 16) * 27 / 24389)
+    linear = np.clip(product(xyz, inverse(_TO_XYZ).T), 0, 1)
+    third = root(linear, 3)
+    curve = third * np.sqrt(np.sqrt(third))  # to the power of 5 / 12
+    unit = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * curve - 0.055)
     return unit * 255

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from bench.generation_quality import colour_distance
-from face_occlusion.generation.colour_transfer import ColourTransferParams, transfer_colours
+from face_occlusion.generation.arithmetic import convolve
+from face_occlusion.generation.colour_transfer import (
+    ColourTransferParams,
+    transfer,
+    transfer_colours,
+)
 from face_occlusion.generation.colour_transfer.published import (
     RADIUS_PX,
     SIGMA_PX,
@@ -158,7 +163,7 @@ def test_no_colour_exceeds_coverage_and_soft_edges_get_the_straight_change(mode)
         change = colour_displacement(face, face_mask, hand, alpha, rng(), with_mode(mode))
         full = cv2.resize(change, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
         straight = np.clip(hand + full * (alpha[..., None] / 255), 0, alpha[..., None])
-        assert np.abs(moved - straight).max() <= 0.51
+        assert np.abs(moved - straight).max() <= 0.53  # the change in steps of 1/32
 
 
 @pytest.mark.parametrize(
@@ -268,13 +273,13 @@ def test_d02_two_passes_equal_the_sum_of_all_shifts():
 
 def test_d02_smoothing_takes_one_separable_filter_and_no_shifts(monkeypatch):
     """The published code adds up 61x61 shifted images a channel; ours filters once, all three."""
-    kernels, separable = [], cv2.sepFilter2D
+    kernels = []
 
-    def spy(image, depth, kernel_x, kernel_y, **options):
-        kernels.append((np.ndim(np.squeeze(kernel_x)), image.shape[2]))
-        return separable(image, depth, kernel_x, kernel_y, **options)
+    def spy(padded, kernel):
+        kernels.append((np.ndim(np.squeeze(kernel)), padded.shape[2]))
+        return convolve(padded, kernel)
 
-    monkeypatch.setattr(cv2, "sepFilter2D", spy)
+    monkeypatch.setattr(transfer, "convolve", spy)
     smooth_displacement(np.zeros((36, 41, 3), np.float32), np.ones((36, 41)), 2.0)
     assert kernels == [(1, 4)]  # three channels and their weight
 

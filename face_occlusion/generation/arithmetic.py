@@ -1,0 +1,120 @@
+"""Arithmetic that ends in the same bits on every CPU.
+
+IEEE 754 settles +, -, *, / and square roots to the last bit. What differs between CPUs is the order
+of sums and the fused multiply-adds of BLAS, LAPACK and OpenCV's kernels for floats, and the last
+bit of sines, powers and logarithms. Products are therefore summed here in a stated order, roots
+and eigenvectors computed from those five operations, and the results of elementary functions
+rounded to a grid far coarser than their error. Integers, and floats with so few bits that
+every sum is exact, need none of this.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+
+_GRID = 2.0**24
+_WEIGHT_GRID = 2.0**13  # sums of two of these times uint8 below 2,048 fit in float32
+
+Number = TypeVar("Number", float, np.ndarray)
+
+
+def on_grid(values: Number) -> Number:
+    """Round the result of a sine, power, ... to a multiple of 2**-24."""
+    return np.rint(values * _GRID) / _GRID
+
+
+def exact_weight(value: float) -> float:
+    """Round a weight of uint8 images to a multiple of 2**-13, so that OpenCV's sums are exact."""
+    return float(np.rint(value * _WEIGHT_GRID) / _WEIGHT_GRID)
+
+
+def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Multiply matrices (..., N, K) by (..., K, M), adding the terms from the first to the last."""
+    total = left[..., :, :1] * right[..., :1, :]
+    for k in range(1, left.shape[-1]):
+        total += left[..., :, k, np.newaxis] * right[..., np.newaxis, k, :]
+    return total
+
+
+def determinant(matrix: np.ndarray) -> float:
+    """Return the determinant of a (2, 2) matrix."""
+    return float(matrix[0, 0] * matrix[1, 1] - matrix[0, 1] * matrix[1, 0])
+
+
+def inverse(matrix: np.ndarray) -> np.ndarray:
+    """Return the inverse of a (2, 2) or (3, 3) matrix, by cofactors."""
+    if len(matrix) == 2:
+        (a, b), (c, d) = matrix
+        return np.array([[d, -b], [-c, a]]) / determinant(matrix)
+    columns = [cross(matrix[k - 2], matrix[k - 1]) for k in range(3)]
+    first = matrix[0] * columns[0]
+    return np.stack(columns, axis=1) / (first[0] + first[1] + first[2])
+
+
+def cross(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return the cross product of (..., 3) vectors."""
+    return np.roll(
+        left * np.roll(right, -1, axis=-1) - np.roll(left, -1, axis=-1) * right, -1, axis=-1
+    )
+
+
+def root(values: np.ndarray, degree: int) -> np.ndarray:
+    """Return the `degree`-th root of positive float64 values, by Newton's method; 0 stays 0."""
+    one = np.float64(1).view(np.int64)
+    positive = np.maximum(values, np.finfo(float).tiny)
+    near = ((positive.view(np.int64) - one) // degree + one).view(np.float64)  # within 7 %
+    for _ in range(5):
+        power = near
+        for _ in range(degree - 2):
+            power = power * near
+        near = ((degree - 1) * near + positive / power) / degree
+    return np.where(values > 0, near, 0)
+
+
+def eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return eigenvalues (3,) and eigenvectors (columns of (3, 3)) of a symmetric (3, 3) matrix.
+
+    By Jacobi's rotations; ten sweeps reach the precision of float64.
+    """
+    rotated, vectors = np.array(matrix, np.float64), np.eye(3)
+    for p, q in 10 * ((0, 1), (0, 2), (1, 2)):
+        if rotated[p, q] == 0:
+            continue
+        apart, twice = rotated[q, q] - rotated[p, p], 2 * rotated[p, q]
+        tangent = twice / (abs(apart) + np.sqrt(apart * apart + twice * twice))
+        tangent = tangent if apart >= 0 else -tangent
+        cosine = 1 / np.sqrt(tangent * tangent + 1)
+        turn = np.eye(3)
+        turn[p, p] = turn[q, q] = cosine
+        turn[p, q], turn[q, p] = tangent * cosine, -tangent * cosine
+        rotated = product(product(turn.T, rotated), turn)
+        rotated[p, q] = rotated[q, p] = 0
+        vectors = product(vectors, turn)
+    return np.diagonal(rotated).copy(), vectors
+
+
+def convolve(padded: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Convolve rows and columns with a symmetric kernel, adding taps from the middle outwards.
+
+    Args:
+        padded: (H + K - 1, W + K - 1, ...) float32.
+        kernel: (K,), K odd.
+
+    Returns:
+        (H, W, ...) float32.
+    """
+    radius = len(kernel) // 2
+    taps = np.asarray(kernel, np.float32).ravel()[radius:]
+    for axis in (0, 1):
+        length = padded.shape[axis] - 2 * radius
+        rows = padded.swapaxes(0, axis)
+        total = taps[0] * rows[radius : radius + length]
+        pair = np.empty_like(total)
+        for k in range(1, radius + 1):
+            np.add(rows[radius - k :][:length], rows[radius + k :][:length], out=pair)
+            pair *= taps[k]
+            total += pair
+        padded = total.swapaxes(0, axis)
+    return np.ascontiguousarray(padded)

@@ -1,0 +1,74 @@
+"""Settings that make one machine compute like others, and a child process under each of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from numpy._core._multiarray_umath import __cpu_features__ as cpu_features
+
+from tests.conftest import ROOT
+
+_NO_AVX512 = "AVX512_SKX"
+_NO_AVX = f"{_NO_AVX512},AVX2,FMA3,FP16,AVX"
+_NO_SSE = f"{_NO_AVX},POPCNT,SSE4_2,SSE4_1,SSSE3"
+
+# Each library chooses its kernels by itself, so one setting changes several of them at once.
+SETTINGS = {
+    "this machine": {},
+    "no AVX-512": {
+        "OPENBLAS_CORETYPE": "Haswell",
+        "OPENCV_CPU_DISABLE": _NO_AVX512,
+        "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL",
+    },
+    "Zen, two threads": {"OPENBLAS_CORETYPE": "Zen", "OMP_NUM_THREADS": "2"},
+    "no AVX2": {
+        "OPENBLAS_CORETYPE": "Sandybridge",
+        "OPENCV_CPU_DISABLE": _NO_AVX,
+        "OPENCV_IPP": "sse42",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL",
+        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX2,-FMA,-FMA4",
+    },
+    "no SSE4": {
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "OPENCV_CPU_DISABLE": _NO_SSE,
+        "OPENCV_IPP": "disabled",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL",
+        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX2,-AVX,-FMA,-FMA4",
+        "JSIMD_FORCENONE": "1",
+    },
+}
+_NEEDED = {"no AVX-512": "AVX2", "Zen, two threads": "AVX2", "no AVX2": "AVX"}
+
+
+def outputs(module: str) -> dict[str, str]:
+    """Run a module under every setting that this machine can run; return what each printed.
+
+    Args:
+        module: Run as `python -m`; prints names and hashes of what it made.
+    """
+    return {
+        name: _run(module, setting)
+        for name, setting in SETTINGS.items()
+        if cpu_features[_NEEDED.get(name, "SSE3")]
+    }
+
+
+def _run(module: str, setting: dict[str, str]) -> str:
+    clean = {key: value for key, value in os.environ.items() if key not in _all_variables()}
+    done = subprocess.run(
+        [sys.executable, "-m", module],
+        cwd=ROOT,
+        env={**clean, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **setting},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"python -m {module} under {setting} failed:\n{done.stderr}")
+    return done.stdout
+
+
+def _all_variables() -> set[str]:
+    return {variable for setting in SETTINGS.values() for variable in setting}
