@@ -36,21 +36,13 @@ NARROW = 0.05  # points
 
 @dataclass(frozen=True, kw_only=True)
 class Anomaly:
-    """One thing in the paper that a reader should know when reading the results.
+    """One thing in the paper that a reader should know when reading the results."""
 
-    Attributes:
-        key: A1 to A15.
-        text: The anomaly in words.
-        statement: What the paper says or takes for granted; the verdict is on this.
-        test: Judges the statement.
-        measure: Reads the anomaly off a set of results; None where it is a matter of text.
-    """
-
-    key: str
-    text: str
-    statement: str
-    test: Test
-    measure: Callable[[Evidence], str] | None = None
+    key: str  # A1 to A15
+    text: str  # the anomaly in words
+    statement: str  # what the paper says or takes for granted; the verdict is on this
+    test: Test  # judges the statement
+    measure: Callable[[Evidence], str] | None = None  # of results; None: a matter of text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +59,7 @@ class MeasuredAnomaly:
 def find_anomalies(
     ours: Evidence, paper: Evidence, significant: Mapping[Question, bool]
 ) -> list[MeasuredAnomaly]:
-    """Measure and judge every anomaly on our results and on the paper's.
-
-    Args:
-        ours: Evidence with confidence intervals.
-        paper: Evidence without.
-        significant: From `significant_differences`, over claims and anomalies together.
-    """
+    """Measure and judge every anomaly on our results and on the paper's, as `judge_claims` does."""
     return [
         MeasuredAnomaly(
             anomaly=anomaly,
@@ -86,39 +72,31 @@ def find_anomalies(
     ]
 
 
-def count_above(evidence: Evidence, pairs: Sequence[CellPair]) -> tuple[int, int, int]:
-    """Count the pairs whose first cell prints above, like, and below the second."""
-    gaps = [evidence.gap(pair) for pair in pairs]
-    values = [gap.value for gap in gaps if gap is not None]
-    above = sum(value > 0 for value in values)
-    return above, sum(value == 0 for value in values), sum(value < 0 for value in values)
-
-
 def _describe_pairs(evidence: Evidence, pairs: Sequence[CellPair], template: str) -> str:
     """Fill a template with how many pairs print above, like and below each other."""
-    above, alike, below = count_above(evidence, pairs)
-    total = above + alike + below
-    if not total:
+    values = [gap.value for gap in map(evidence.gap, pairs) if gap is not None]
+    if not values:
         return NOT_KNOWN
-    gap = evidence.gap(pairs[0])
+    above, below = sum(value > 0 for value in values), sum(value < 0 for value in values)
+    alike, gap = len(values) - above - below, evidence.gap(pairs[0])
     return template.format(
         above=above,
         below=below,
         not_above=alike + below,
-        total=total,
+        total=len(values),
         ties=f" ({alike} {'tie' if alike == 1 else 'ties'})" if alike else "",
         gap=gap.value if gap else None,
     )
 
 
 def _images(evidence: Evidence, name: str) -> str:
-    number = evidence.images(name)
+    number = evidence.counts.get(name)
     return NOT_KNOWN if number is None else f"{number:,}"
 
 
 def _sum_of_partition(evidence: Evidence) -> str:
     """Write what the parts of the release add up to."""
-    parts = [evidence.images(name) for name in ("wo", "wo_test", "o", "excluded")]
+    parts = [evidence.counts.get(name) for name in ("wo", "wo_test", "o", "excluded")]
     known = [part for part in parts if part is not None]
     total = f"{sum(known):,}" + ("" if len(known) == len(parts) else " and the excluded")
     return f"{total} of {_images(evidence, 'release')}"
@@ -127,14 +105,14 @@ def _sum_of_partition(evidence: Evidence) -> str:
 def _size_of_mix(evidence: Evidence) -> str:
     """Write the generated images of Mix in both tables."""
     table_4 = _images(evidence, "c_wo_mix.generated")
-    table_5 = evidence.images("c_wo_mix.generated in Table 5")
+    table_5 = evidence.counts.get("c_wo_mix.generated in Table 5")
     return table_4 if table_5 is None else f"{table_4} in Table 4, {table_5:,} in Table 5"
 
 
 def _one_size_of_mix(evidence: Evidence) -> Verdict:
     """Compare the generated images of Mix in both tables; one number cannot contradict itself."""
-    table_4 = evidence.images("c_wo_mix.generated")
-    table_5 = evidence.images("c_wo_mix.generated in Table 5")
+    names = "c_wo_mix.generated", "c_wo_mix.generated in Table 5"
+    table_4, table_5 = map(evidence.counts.get, names)
     holds = None if table_4 is None else table_5 in (None, table_4)
     return _verdict(holds, _size_of_mix(evidence))
 
@@ -180,7 +158,7 @@ def _numbers_agree(names: Sequence[str], agree: Callable[..., bool]) -> Test:
     """Make a test of numbers of images: whether they agree; undecided where one is not known."""
 
     def test(evidence: Evidence) -> Verdict:
-        numbers = [evidence.images(name) for name in names]
+        numbers = [evidence.counts.get(name) for name in names]
         holds = None if None in numbers else agree(*numbers)
         return _verdict(holds, ", ".join(f"{name}: {_images(evidence, name)}" for name in names))
 
@@ -247,16 +225,14 @@ def _measure_of(entry: Mapping[str, Any], test: Test) -> Callable[[Evidence], st
     )
 
 
-def _anomaly(entry: Mapping[str, Any]) -> Anomaly:
-    test = _test_of(entry)
-    return Anomaly(
+ANOMALIES = [
+    Anomaly(
         **{name: entry[name] for name in ("key", "text", "statement")},
-        test=test,
+        test=(test := _test_of(entry)),
         measure=_measure_of(entry, test),
     )
-
-
-ANOMALIES = [_anomaly(entry) for entry in read_statements()["anomalies"]]
+    for entry in read_statements()["anomalies"]
+]
 
 
 def anomalies_table(measured: Sequence[MeasuredAnomaly]) -> Table:
@@ -276,17 +252,10 @@ def anomalies_table(measured: Sequence[MeasuredAnomaly]) -> Table:
         }
         for item in measured
     )
-    wide = pd.DataFrame(
-        {
-            "": long["key"],
-            "Anomaly": long["anomaly"],
-            "Paper": long["paper"],
-            "Ours": long["ours"],
-            "Statement": long["statement"],
-            "Paper's numbers": "**" + long["paper_outcome"] + "**",
-            "Our scores": "**" + long["ours_outcome"] + "**",
-        }
-    )
+    wide = long[["key", "anomaly", "paper", "ours", "statement"]]
+    wide = wide.set_axis(["", "Anomaly", "Paper", "Ours", "Statement"], axis=1)
+    wide["Paper's numbers"] = "**" + long["paper_outcome"] + "**"
+    wide["Our scores"] = "**" + long["ours_outcome"] + "**"
     caption = (
         "Anomalies in the paper and the same measures here; and whether the statement behind "
         "each holds on the paper's own numbers and on our scores."

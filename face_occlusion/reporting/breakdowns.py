@@ -8,8 +8,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, pairwise, product
 from itertools import combinations as pairs_of
-from itertools import pairwise, product
 from pathlib import Path
 
 import numpy as np
@@ -105,26 +105,24 @@ def breakdown_table(grid: Grid, params: BreakdownParams) -> pd.DataFrame:
         are those of the whole benchmark, so that groups and combinations stay paired. Levels
         without images have no rows; `level` is ordered for display.
     """
-    rows: list[dict[str, object]] = []
-    order: dict[str, list[str]] = {factor: [] for factor in FACTOR_TITLES}
-    for benchmark in grid.axes.benchmarks:
-        images = grid.images(benchmark)
-        for factor in FACTOR_TITLES:
-            names = np.array([level_of(image, factor, params) for image in images], object)
-            for level in dict.fromkeys(names):
-                order[factor].append(level)
-                rows += _group_rows(grid, benchmark, factor, level, np.flatnonzero(names == level))
+    names = {
+        factor: {
+            benchmark: [level_of(image, factor, params) for image in grid.images(benchmark)]
+            for benchmark in grid.axes.benchmarks
+        }
+        for factor in FACTOR_TITLES
+    }
+    ordered = (levels(key, chain(*found.values()), params) for key, found in names.items())
+    order = list(dict.fromkeys(chain(*ordered)))
+    rows = []
+    for factor, level, benchmark in product(names, order, grid.axes.benchmarks):
+        images = np.flatnonzero([name == level for name in names[factor][benchmark]])
+        if len(images):
+            rows += _group_rows(grid, benchmark, factor, level, images)
     columns = ["benchmark", "factor", "level", "combination", "model", "measure", "num_images"]
     frame = pd.DataFrame(rows, columns=[*columns, "value", "low", "high"])
-    every = [name for factor, found in order.items() for name in levels(factor, found, params)]
-    frame["level"] = pd.Categorical(frame["level"], list(dict.fromkeys(every)), ordered=True)
-    order = frame["factor"].map({factor: index for index, factor in enumerate(FACTOR_TITLES)})
-    return (
-        frame.assign(_factor=order)
-        .sort_values(["_factor", "level"], kind="stable")
-        .drop(columns="_factor")
-        .reset_index(drop=True)
-    )
+    frame["level"] = pd.Categorical(frame["level"], order, ordered=True)
+    return frame
 
 
 def _group_rows(
@@ -168,51 +166,22 @@ def measure_table(grid: Grid) -> pd.DataFrame:
         for view, measure in product(shared, MEASURES):
             interval = grid.estimate(key, measure, view)
             if interval is not None:
-                rows.append(
-                    {
-                        **key._asdict(),
-                        "view": view,
-                        "measure": measure,
-                        **_per_cent(interval),
-                        "num_images": interval.num_images,
-                        "num_seeds": interval.num_seeds,
-                    }
-                )
+                row = {**key._asdict(), "view": view, "measure": measure, **_per_cent(interval)}
+                rows.append(row | _support(interval))
     return pd.DataFrame(rows)
 
 
-def difference_table(
-    grid: Grid,
-    pairs: Sequence[tuple[str, str]] | None = None,
-    measures: Sequence[str] = tuple(MEASURES),
-) -> pd.DataFrame:
-    """Differences of two combinations, paired over images, in per cent points.
-
-    Args:
-        grid: All results.
-        pairs: (first, second); every pair by default. A row's value is first minus second.
-        measures: Keys of `MEASURES`.
-    """
+def difference_table(grid: Grid) -> pd.DataFrame:
+    """Differences of every two combinations, paired over images: first minus second, in points."""
     rows = []
-    pairs = pairs or list(pairs_of(grid.axes.combinations, 2))
     for (first, second), benchmark, model, measure in product(
-        pairs, grid.axes.benchmarks, grid.axes.models, measures
+        pairs_of(grid.axes.combinations, 2), grid.axes.benchmarks, grid.axes.models, MEASURES
     ):
         interval = grid.difference(first, second, benchmark, model, measure)
         if interval is not None:
-            rows.append(
-                {
-                    "benchmark": benchmark,
-                    "model": model,
-                    "first": first,
-                    "second": second,
-                    "measure": measure,
-                    **_per_cent(interval),
-                    "p_value": interval.p_value(),
-                    "num_images": interval.num_images,
-                    "num_seeds": interval.num_seeds,
-                }
-            )
+            row = {"benchmark": benchmark, "model": model, "first": first, "second": second}
+            row |= {"measure": measure, **_per_cent(interval), "p_value": interval.p_value()}
+            rows.append(row | _support(interval))
     return pd.DataFrame(rows)
 
 
@@ -224,36 +193,30 @@ def confusion_table(grid: Grid) -> pd.DataFrame:
             matrix = part.views[run.headline].counts.sum(axis=0).reshape(2, 2)  # row = target
             for actual, counts in zip(CLASSES, matrix, strict=True):
                 for predicted, pixels in zip(CLASSES, counts, strict=True):
-                    rows.append(
-                        {
-                            **key._asdict(),
-                            "seed": run.seed,
-                            "actual": actual,
-                            "predicted": predicted,
-                            "pixels": int(pixels),
-                            "share": pixels / counts.sum() if counts.sum() else np.nan,
-                        }
-                    )
-    return pd.DataFrame(rows)
+                    row = {**key._asdict(), "seed": run.seed, "actual": actual}
+                    share = pixels / counts.sum() if counts.sum() else np.nan
+                    row |= {"predicted": predicted, "pixels": int(pixels), "share": share}
+                    rows.append(row)
+    columns = [*CellKey._fields, "seed", "actual", "predicted", "pixels", "share"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def seed_table(grid: Grid) -> pd.DataFrame:
     """The pooled mIoU of each run: several rows for a cell only where it has several seeds."""
-    rows = [
-        {
-            **key._asdict(),
-            "seed": run.seed,
-            "run": run.run,
-            "miou": 100 * MEASURES["miou"].of(part.views[run.headline]),
-        }
-        for key in grid.cells
-        for run, part in grid.parts(key)
-    ]
+    rows = []
+    for key in grid.cells:
+        for run, part in grid.parts(key):
+            miou = 100 * MEASURES["miou"].of(part.views[run.headline])
+            rows.append({**key._asdict(), "seed": run.seed, "run": run.run, "miou": miou})
     return pd.DataFrame(rows)
 
 
 def _per_cent(interval: Estimate) -> dict[str, float]:
     return {"value": 100 * interval.value, "low": 100 * interval.low, "high": 100 * interval.high}
+
+
+def _support(interval: Estimate) -> dict[str, int]:
+    return {"num_images": interval.num_images, "num_seeds": interval.num_seeds}
 
 
 COLUMNS = ["benchmark", "key", "occluder_kind"]
@@ -312,11 +275,11 @@ def name_kinds(
 
 
 def _named(scores: RunScores, kinds: Mapping[tuple[str, str], str]) -> RunScores:
-    benchmarks = {}
-    for name, part in scores.benchmarks.items():
-        images = [
-            replace(image, occluder_kind=kinds.get((name, image.key), image.occluder_kind))
-            for image in part.images
-        ]
-        benchmarks[name] = replace(part, images=images)
+    def named(name: str, image: ImageFacts) -> ImageFacts:
+        return replace(image, occluder_kind=kinds.get((name, image.key), image.occluder_kind))
+
+    benchmarks = {
+        name: replace(part, images=[named(name, image) for image in part.images])
+        for name, part in scores.benchmarks.items()
+    }
     return replace(scores, benchmarks=benchmarks)

@@ -5,7 +5,7 @@ A figure that the data cannot give stays in the catalogue and says why.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -58,61 +58,58 @@ PREDICTIONS_FROM = 11  # number of the first model's figure
 
 @dataclass(frozen=True, kw_only=True)
 class FigureEntry:
-    """One figure of the report.
+    """One figure of the report."""
 
-    Attributes:
-        name: Name of its files, without extension.
-        number: The paper's number; None for figures of our own.
-        title: What it shows.
-        caption: By which rule its images were chosen, and how to read it.
-        draw: Gives the figure, or the reason why there is none.
-        in_gallery: Whether the page shows the drawn figure; others it shows in its own way.
-    """
-
-    name: str
-    number: int | None = None
-    title: str
-    caption: str
-    draw: Callable[[], Drawn]
-    in_gallery: bool = True
+    name: str  # of its files, without extension
+    number: int | None = None  # the paper's; None for figures of our own
+    title: str  # what it shows
+    caption: str  # by which rule its images were chosen, and how to read it
+    draw: Callable[[], Drawn]  # gives the figure, or the reason why there is none
+    in_gallery: bool = True  # whether the page shows the drawn figure; others in its own way
 
 
 def catalogue(inputs: ReportInputs) -> list[FigureEntry]:
     """List every figure in the order of its number, those of our own after the paper's."""
     entries = [
-        *_described(_of_generated_sets(inputs)),
-        *_described(_of_labels_and_alignment(inputs)),
-        *_described({"figure_10_transparent": partial(_transparent, inputs)}),
-        *_predictions(inputs),
         *_sample_sheets(inputs),
-        *_described(_heat_maps(inputs)),
+        *_predictions(inputs),
+        *_described(inputs),
         *_charts(inputs),
     ]
     return sorted(entries, key=lambda entry: entry.number or 100)
 
 
-def _described(drawn: Mapping[str, Callable[[], Drawn]]) -> Iterator[FigureEntry]:
-    """Add the texts of `figures.yaml` to figures by name."""
-    texts = read_yaml(Path(__file__).with_name("figures.yaml"))
-    for name, draw in drawn.items():
-        yield FigureEntry(name=name, draw=draw, **texts[name])
-
-
-def _of_generated_sets(inputs: ReportInputs) -> dict[str, Callable[[], Drawn]]:
+def _described(inputs: ReportInputs) -> Iterator[FigureEntry]:
+    """Make the figures that `figures.yaml` describes."""
+    report, grid, colour = inputs.sections.report, inputs.grid, inputs.colour
+    probed, colour_map = report.qualitative, report.figures.colour_map
     sets = {Path(name).name: one for name, one in inputs.inventory.sets.items()}
     hand, moved = sets.get("natocc_hand"), sets.get("natocc_hand_sot")
-
-    def again(draw: Callable[[Regenerator], Drawn], image_set: ImageSet | None) -> Drawn:
-        return _shown(partial(_regenerated, inputs, draw), image_set)
-
-    return {
+    again = partial(_regenerated, inputs)
+    draw: dict[str, Callable[[], Drawn]] = {
         "figure_01_teaser": partial(teaser, sets),
-        "figure_04_hands": partial(again, hand_sets, hand),
-        "figure_06_algorithm1": partial(again, algorithm_1, moved),
+        "figure_03_wrong_labels": partial(_corrected, inputs),
+        "figure_04_hands": partial(_shown, partial(again, hand_sets), hand),
+        "figure_05_alignment": partial(_aligned, inputs),
+        "figure_06_algorithm1": partial(_shown, partial(again, algorithm_1), moved),
         "figure_07_colour_transfer": partial(_shown, colour_transfer, hand, moved),
-        "figure_08_harmonisation": partial(again, harmonisation, sets.get("natocc_object")),
+        "figure_08_harmonisation": partial(
+            _shown, partial(again, harmonisation), sets.get("natocc_object")
+        ),
         "figure_09_randocc": partial(_shown, random_shapes, sets.get("randocc_1")),
+        "figure_10_transparent": partial(
+            transparent_probe,
+            grid,
+            inputs.benchmarks[probed.benchmark],
+            probed.benchmark,
+            probed.images_per_rule,
+            colour,
+        ),
+        "table4_heat_map": partial(heat_map, grid, report.table_4, colour_map),
+        "table5_heat_map": partial(heat_map, grid, report.table_5, colour_map),
     }
+    for name, texts in read_yaml(Path(__file__).with_name("figures.yaml")).items():
+        yield FigureEntry(name=name, draw=draw[name], **texts)
 
 
 def _shown(draw: Callable[..., Drawn], *image_sets: ImageSet | None) -> Drawn:
@@ -132,38 +129,18 @@ def _regenerated(
     return draw(Regenerator(image_set, faces, occluders))
 
 
-def _of_labels_and_alignment(inputs: ReportInputs) -> dict[str, Callable[[], Drawn]]:
-    def corrected() -> Drawn:
-        faces = inputs.inventory.sets["faces/o"]
-        if picks := pick_most_corrected(faces, COLUMNS):
-            return wrong_labels(faces, picks, inputs.colour)
-        return why_absent(faces) or "no mask of an occluded face was corrected"
-
-    def aligned() -> Drawn:
-        if pair := find_aligned(inputs.benchmarks):
-            return alignment(*pair, inputs.colour)
-        where = "COFW is, where its release is"
-        return f"no benchmark here is there both as released and aligned ({where})"
-
-    return {"figure_03_wrong_labels": corrected, "figure_05_alignment": aligned}
+def _corrected(inputs: ReportInputs) -> Drawn:
+    faces = inputs.inventory.sets["faces/o"]
+    if picks := pick_most_corrected(faces, COLUMNS):
+        return wrong_labels(faces, picks, inputs.colour)
+    return why_absent(faces) or "no mask of an occluded face was corrected"
 
 
-def _transparent(inputs: ReportInputs) -> Drawn:
-    chosen = inputs.sections.report.qualitative
-    image_set = inputs.benchmarks[chosen.benchmark]
-    return transparent_probe(
-        inputs.grid, image_set, chosen.benchmark, chosen.images_per_rule, inputs.colour
-    )
-
-
-def _heat_maps(inputs: ReportInputs) -> dict[str, Callable[[], Drawn]]:
-    report = inputs.sections.report
-    return {
-        f"table{number}_heat_map": partial(
-            heat_map, inputs.grid, benchmarks, report.figures.colour_map
-        )
-        for number, benchmarks in ((4, report.table_4), (5, report.table_5))
-    }
+def _aligned(inputs: ReportInputs) -> Drawn:
+    if pair := find_aligned(inputs.benchmarks):
+        return alignment(*pair, inputs.colour)
+    where = "COFW is, where its release is"
+    return f"no benchmark here is there both as released and aligned ({where})"
 
 
 def _predictions(inputs: ReportInputs) -> Iterator[FigureEntry]:
@@ -190,6 +167,7 @@ def _predictions(inputs: ReportInputs) -> Iterator[FigureEntry]:
 def _sample_sheets(inputs: ReportInputs) -> Iterator[FigureEntry]:
     """Figs 14 to 19, and sheets of the other sets and benchmarks."""
     number_of_samples = inputs.sections.report.figures.sheet_images
+    draw = partial(sample_sheet, number=number_of_samples, colour=inputs.colour)
     for name, image_set in inputs.inventory.sets.items():
         if name.startswith("faces/"):
             continue
@@ -201,42 +179,28 @@ def _sample_sheets(inputs: ReportInputs) -> Iterator[FigureEntry]:
             number=number,
             title=title,
             caption="Evenly spread; each image beside itself with its mask's outline.",
-            draw=partial(
-                _shown,
-                partial(sample_sheet, number=number_of_samples, colour=inputs.colour),
-                image_set,
-            ),
+            draw=partial(_shown, draw, image_set),
             in_gallery=False,
         )
 
 
 def _charts(inputs: ReportInputs) -> Iterator[FigureEntry]:
     """Charts of our own: groups of images, training curves."""
-    titles, chosen = inputs.grid.axes.combinations, inputs.sections.report.qualitative
+    axes, chosen = inputs.grid.axes, inputs.sections.report.qualitative
+    shown = {name: axes.combinations[name] for name in chosen.combinations}
     yield FigureEntry(
         name=f"breakdown_{chosen.benchmark}",
-        title=f"{inputs.grid.axes.benchmarks[chosen.benchmark]}, by groups of images",
+        title=f"{axes.benchmarks[chosen.benchmark]}, by groups of images",
         caption="mIoU, mean of the models, with its interval from the bootstrap over images.",
-        draw=lambda: breakdown_chart(
-            inputs.breakdown,
-            chosen.benchmark,
-            inputs.grid.axes,
-            {name: titles[name] for name in chosen.combinations},
-        ),
+        draw=lambda: breakdown_chart(inputs.breakdown, chosen.benchmark, axes, shown),
     )
     yield FigureEntry(
         name="training_curves",
         title="Training",
         caption=f"One line for each training set. Loss: {METRICS['loss'].note}",
-        draw=partial(_curves, inputs),
+        draw=partial(training_curves, axes, inputs.run_names, inputs.curves),
         in_gallery=False,
     )
-
-
-def _curves(inputs: ReportInputs) -> Drawn:
-    if not any(inputs.curves.values()):
-        return "no run has logged a curve"
-    return training_curves(inputs.grid.axes, inputs.run_names, inputs.curves, METRICS)
 
 
 def draw_figures(entries: Sequence[FigureEntry], folder: Path, dpi: int) -> dict[str, str]:
@@ -253,12 +217,11 @@ def draw_figures(entries: Sequence[FigureEntry], folder: Path, dpi: int) -> dict
                 absent[entry.name] = drawn
             else:
                 save(drawn, folder, entry.name, dpi)
-    lines = [_caption_line(entry, absent.get(entry.name)) for entry in entries]
-    (folder / "captions.md").write_text("# Figures\n\n" + "\n".join(lines) + "\n")
+    lines = ["# Figures\n"]
+    for entry in entries:
+        number = f" (Figure {entry.number} of the paper)" if entry.number is not None else ""
+        reason = absent.get(entry.name)
+        text = entry.caption if reason is None else f"Not drawn: {reason}."
+        lines.append(f"- `{entry.name}`: {entry.title}{number}. {text}")
+    (folder / "captions.md").write_text("\n".join(lines) + "\n")
     return absent
-
-
-def _caption_line(entry: FigureEntry, absent: str | None) -> str:
-    number = f" (Figure {entry.number} of the paper)" if entry.number is not None else ""
-    text = entry.caption if absent is None else f"Not drawn: {absent}."
-    return f"- `{entry.name}`: {entry.title}{number}. {text}"

@@ -152,14 +152,9 @@ def best_of_columns(cells: Sequence[Cell], *, paper: bool = False) -> set[CellKe
     Returns:
         The keys of the best cells.
     """
-    columns: dict[tuple[str, str], list[tuple[float, Cell]]] = {}
-    for cell in cells:
-        value = cell.printed if paper else cell.ours
-        if value is not None:
-            columns.setdefault((cell.key.benchmark, cell.key.model), []).append((value, cell))
-    return {
-        cell.key
-        for column in columns.values()
-        for value, cell in column
-        if value == max(other for other, _ in column)
-    }
+    shown = {cell.key: cell.printed if paper else cell.ours for cell in cells}
+    known = {key: value for key, value in shown.items() if value is not None}
+    best: dict[tuple[str, ...], float] = {}
+    for key, value in known.items():
+        best[key[1:]] = max(value, best.get(key[1:], value))
+    return {key for key, value in known.items() if value == best[key[1:]]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes as Axes2D
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -41,25 +40,11 @@ METRICS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """One metric of one run over its iterations."""
-
-    run: str
-    steps: list[int]
-    values: list[float]
-
-
-def read_curves(models: Path, runs: Iterable[str], metric: str) -> dict[str, Curve]:
-    """Read one metric from the DVCLive logs.
-
-    Args:
-        models: Folder of the runs.
-        runs: Names of the runs.
-        metric: Name of the metric; its rows are in `RUN/dvclive/plots/metrics/METRIC.tsv`.
+def read_curves(models: Path, runs: Iterable[str], metric: str) -> dict[str, pd.Series]:
+    """Read one metric from the runs' DVCLive logs, `RUN/dvclive/plots/metrics/METRIC.tsv`.
 
     Returns:
-        The curve of each run that logged the metric (`realocc_miou` needs RealOcc).
+        The curve of each run that logged the metric (`realocc_miou` needs RealOcc): values by step.
 
     Raises:
         ValueError: If a log is not a table of the step and the metric.
@@ -72,36 +57,26 @@ def read_curves(models: Path, runs: Iterable[str], metric: str) -> dict[str, Cur
         table = pd.read_csv(path, sep="\t")
         if not {"step", metric} <= set(table.columns):
             raise ValueError(f"{path}: expected columns step, {metric}; got {list(table.columns)}")
-        curves[run] = Curve(
-            run=run, steps=table["step"].astype(int).tolist(), values=table[metric].tolist()
-        )
+        curves[run] = table.astype({"step": int}).set_index("step")[metric]
     return curves
 
 
-def thinned(curve: Curve, at_most: int) -> Curve:
+def thinned(curve: pd.Series, at_most: int) -> pd.Series:
     """Average neighbouring points of a curve so that few enough remain; the last is kept."""
-    if len(curve.steps) <= at_most:
+    if len(curve) <= at_most:
         return curve
-    size = -(-len(curve.steps) // at_most)
-    groups = [slice(start, start + size) for start in range(0, len(curve.steps), size)]
-    return Curve(
-        run=curve.run,
-        steps=[curve.steps[group][-1] for group in groups],
-        values=[sum(curve.values[group]) / len(curve.values[group]) for group in groups],
-    )
+    size = -(-len(curve) // at_most)
+    groups = [curve.iloc[start : start + size] for start in range(0, len(curve), size)]
+    means = [sum(group) / len(group) for group in groups]
+    return pd.Series(means, index=[group.index[-1] for group in groups])
 
 
 def curve_table(
-    curves: Mapping[str, Mapping[str, Curve]],
+    curves: Mapping[str, Mapping[str, pd.Series]],
     runs: Mapping[str, Mapping[str, Any]],
     axes: Axes,
 ) -> pd.DataFrame:
-    """Put the curves of all runs into one table for `dvc plots`, thinned as on the page.
-
-    Args:
-        curves: Curves by metric and run.
-        runs: Section `runs` of params.yaml.
-        axes: Titles of the models and combinations by key.
+    """Put the curves of all runs, by metric and run, into one table, thinned as on the page.
 
     Returns:
         One row for each run and step that any metric has, in the order of the runs: run, model,
@@ -109,13 +84,10 @@ def curve_table(
     """
     frames = []
     for run, entry in runs.items():
-        logged = {
+        columns = {
             metric: thinned(curves[metric][run], CURVE_POINTS)
             for metric in sorted(METRICS)
             if run in curves.get(metric, {})
-        }
-        columns = {
-            metric: pd.Series(curve.values, index=curve.steps) for metric, curve in logged.items()
         }
         if columns:
             frame = pd.DataFrame(columns).rename_axis("step").reset_index()
@@ -146,7 +118,11 @@ def heat_map(grid: Grid, benchmarks: Sequence[str], colour_map: str) -> Figure:
         panel.tick_params(length=0)
         panel.spines[:].set_visible(False)
         if np.isnan(values).all():
-            _say_empty(panel, cells[0][0].empty or "no scores", values.shape)
+            height, width = values.shape
+            panel.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
+            reason = f"empty: {cells[0][0].empty or 'no scores'}"
+            centre = {"ha": "center", "va": "center"}
+            panel.text((width - 1) / 2, (height - 1) / 2, reason, fontsize=7, wrap=True, **centre)
             continue
         picture = panel.imshow(values, cmap=mpl.colormaps[colour_map], aspect="auto")
         for (y, x), value in np.ndenumerate(values):
@@ -154,70 +130,40 @@ def heat_map(grid: Grid, benchmarks: Sequence[str], colour_map: str) -> Figure:
                 continue
             red, green, blue, _ = picture.cmap(picture.norm(value))
             is_light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5
-            is_best = cells[y][x].key in best
-            panel.text(
-                x,
-                y,
-                f"{value:.1f}",
-                ha="center",
-                va="center",
-                fontsize=8,
-                color="black" if is_light else "white",
-                weight="bold" if is_best else "normal",
-            )
+            look = {"color": "black" if is_light else "white", "ha": "center", "va": "center"}
+            look["weight"] = "bold" if cells[y][x].key in best else "normal"
+            panel.text(x, y, f"{value:.1f}", fontsize=8, **look)
     figure.tight_layout()
     return figure
-
-
-def _say_empty(panel: Axes2D, reason: str, shape: tuple[int, ...]) -> None:
-    panel.set_xlim(-0.5, shape[1] - 0.5)
-    panel.set_ylim(shape[0] - 0.5, -0.5)
-    panel.text(
-        (shape[1] - 1) / 2,
-        (shape[0] - 1) / 2,
-        f"empty: {reason}",
-        ha="center",
-        va="center",
-        fontsize=7,
-        wrap=True,
-    )
 
 
 def training_curves(
     axes: Axes,
     runs: Mapping[tuple[str, str], str],
-    curves: Mapping[str, Mapping[str, Curve]],
-    metrics: Mapping[str, Metric],
-) -> Figure:
-    """Draw one row of panels per metric, one panel per model, one line per combination.
+    curves: Mapping[str, Mapping[str, pd.Series]],
+) -> Figure | str:
+    """Draw one row of panels per metric of `METRICS`, one panel per model, a line per combination.
 
-    Args:
-        axes: The grid's axes.
-        runs: Name of the run by (combination, model).
-        curves: Curves by metric and run.
-        metrics: How each metric is shown.
+    Runs by (combination, model), curves by metric and run. Returns the reason if there is none.
     """
-    shown = [metric for metric in metrics if curves.get(metric)]
-    figure = Figure(figsize=(3.1 * len(axes.models), 0.6 + 2.2 * max(1, len(shown))))
-    panels = figure.subplots(
-        max(1, len(shown)), len(axes.models), squeeze=False, sharex=True, sharey="row"
-    )
-    for row, metric in zip(panels, shown, strict=False):
+    shown = [metric for metric in METRICS if curves.get(metric)]
+    if not shown:
+        return "no run has logged a curve"
+    figure = Figure(figsize=(3.1 * len(axes.models), 0.6 + 2.2 * len(shown)))
+    panels = figure.subplots(len(shown), len(axes.models), squeeze=False, sharex=True, sharey="row")
+    for row, metric in zip(panels, shown, strict=True):
         for panel, (model, title) in zip(row, axes.models.items(), strict=True):
             panel.set_title(title)
-            for index, combination in enumerate(axes.combinations):
-                curve = curves[metric].get(runs.get((combination, model), ""))
-                if curve is not None:
-                    panel.plot(
-                        curve.steps,
-                        [metrics[metric].scale * value for value in curve.values],
-                        color=COLOURS[index % len(COLOURS)],
-                        dashes=[float(part) for part in DASHES[index % len(DASHES)].split()]
-                        or (None, None),
-                        linewidth=1.2,
-                        label=axes.combinations[combination],
-                    )
-        row[0].set_ylabel(metrics[metric].title)
+            for index, name, curve in _lines(axes, runs, curves[metric], model):
+                panel.plot(
+                    METRICS[metric].scale * curve,
+                    color=COLOURS[index % len(COLOURS)],
+                    dashes=[float(part) for part in DASHES[index % len(DASHES)].split()]
+                    or (None, None),
+                    linewidth=1.2,
+                    label=name,
+                )
+        row[0].set_ylabel(METRICS[metric].title)
     for panel in panels[-1]:
         panel.set_xlabel("Iteration")
     handles, labels = panels[0, 0].get_legend_handles_labels()
@@ -227,27 +173,33 @@ def training_curves(
     return figure
 
 
+def _lines(
+    axes: Axes, runs: Mapping[tuple[str, str], str], curves: Mapping[str, pd.Series], model: str
+) -> Iterator[tuple[int, str, pd.Series]]:
+    """Go through a model's curves: number and title of the combination, and the curve."""
+    for index, (combination, title) in enumerate(axes.combinations.items()):
+        curve = curves.get(runs.get((combination, model), ""))
+        if curve is not None:
+            yield index, title, curve
+
+
 CHART = (320, 180)  # width and height of a curve's panel, in SVG units
 
 
 def chart_panels(
-    axes: Axes, runs: Mapping[tuple[str, str], str], curves: Mapping[str, Curve], scale: float
+    axes: Axes, runs: Mapping[tuple[str, str], str], curves: Mapping[str, pd.Series], scale: float
 ) -> list[dict[str, Any]]:
     """Turn curves into SVG paths, one panel per model, all with the same axes.
 
-    Args:
-        axes: The grid's axes.
-        runs: Name of the run by (combination, model).
-        curves: By run.
-        scale: Factor of the values, 100 for per cent.
+    Runs by (combination, model), curves by run; `scale` is 100 for per cent.
 
     Returns:
         Per model: title, `lines` (combination's index, title, path) and `ticks` of both axes.
     """
     if not curves:
         return []
-    values = [scale * value for curve in curves.values() for value in curve.values]
-    last = max(curve.steps[-1] for curve in curves.values())
+    values = [scale * value for curve in curves.values() for value in curve.tolist()]
+    last = max(int(curve.index[-1]) for curve in curves.values())
     ticks = MaxNLocator(4).tick_values(min(values), max(values))
     low, high = ticks[0], ticks[-1]
     width, height = CHART
@@ -256,18 +208,16 @@ def chart_panels(
         x, y = step / max(1, last) * width, (high - scale * value) / (high - low) * height
         return f"{x:.1f},{y:.1f}"
 
+    y_ticks = [
+        {"at": f"{(high - value) / (high - low) * height:.1f}", "label": f"{value:.3g}"}
+        for value in ticks
+    ]
     panels = []
     for model, title in axes.models.items():
         lines = []
-        for index, (combination, name) in enumerate(axes.combinations.items()):
-            curve = curves.get(runs.get((combination, model), ""))
-            if curve is not None:
-                few = thinned(curve, CURVE_POINTS)
-                points = [point(*pair) for pair in zip(few.steps, few.values, strict=True)]
-                lines.append({"index": index, "title": name, "path": "M" + " L".join(points)})
-        y_ticks = [
-            {"at": f"{(high - value) / (high - low) * height:.1f}", "label": f"{value:.3g}"}
-            for value in ticks
-        ]
+        for index, name, curve in _lines(axes, runs, curves, model):
+            few = thinned(curve, CURVE_POINTS)
+            points = [point(*pair) for pair in zip(few.index, few, strict=True)]
+            lines.append({"index": index, "title": name, "path": "M" + " L".join(points)})
         panels.append({"title": title, "lines": lines, "y_ticks": y_ticks, "last": f"{last:,}"})
     return panels

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -44,8 +44,7 @@ class Claim:
     test: Test
 
 
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
+class Judgement(NamedTuple):
     """A claim with its verdicts."""
 
     claim: Claim
@@ -105,17 +104,10 @@ def judge_claims(
 ) -> list[Judgement]:
     """Judge every claim on our scores and on the paper's numbers.
 
-    Args:
-        ours: Evidence with confidence intervals.
-        paper: Evidence without.
-        significant: From `significant_differences`, over claims and anomalies together.
+    `significant` tells which of our differences are, among those of claims and anomalies together.
     """
     return [
-        Judgement(
-            claim=claim,
-            ours=judge(claim.test, ours, significant),
-            paper=judge(claim.test, paper, {}),
-        )
+        Judgement(claim, judge(claim.test, ours, significant), judge(claim.test, paper, {}))
         for claim in CLAIMS
     ]
 

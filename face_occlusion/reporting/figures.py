@@ -10,7 +10,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -64,15 +63,10 @@ def house_style() -> Iterator[None]:
 def save(figure: Figure, folder: Path, name: str, dpi: int) -> None:
     """Write NAME.png and NAME.pdf without dates or versions in them."""
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(
-        folder / f"{name}.png", dpi=dpi, bbox_inches="tight", metadata={"Software": None}
-    )
-    figure.savefig(
-        folder / f"{name}.pdf",
-        dpi=dpi,
-        bbox_inches="tight",
-        metadata={"CreationDate": None, "Producer": None, "Creator": None},
-    )
+    left_out = {"png": ("Software",), "pdf": ("CreationDate", "Producer", "Creator")}
+    for suffix, keys in left_out.items():
+        path, metadata = folder / f"{name}.{suffix}", dict.fromkeys(keys)
+        figure.savefig(path, dpi=dpi, bbox_inches="tight", metadata=metadata)
 
 
 TILE_PX = 224  # of pictures inside figures
@@ -121,7 +115,14 @@ def picture_grid(
     axes.set_axis_off()
     for top, row in zip(tops, rows, strict=True):
         for x, tile in enumerate(row):
-            _place(axes, tile, x * (tile_inch + GAP_INCH), top, tile_inch)
+            left, below = x * (tile_inch + GAP_INCH), top + tile_inch
+            extent = (left, left + tile_inch, below, top)
+            axes.imshow(
+                tile.image, extent=extent, interpolation="none", aspect="auto", clip_on=False
+            )
+            if tile.caption:
+                middle = left + tile_inch / 2
+                axes.text(middle, below + 0.03, tile.caption, ha="center", va="top", fontsize=6)
     for x, heading in enumerate(headings):
         middle = x * (tile_inch + GAP_INCH) + tile_inch / 2
         axes.text(middle, -0.06, heading, ha="center", va="bottom", fontsize=7)
@@ -129,42 +130,15 @@ def picture_grid(
         axes.text(-0.06, top + tile_inch / 2, title, rotation=90, ha="right", va="center",
                   fontsize=7, multialignment="center")  # fmt: skip
     if legend:
-        patches = [Patch(facecolor=_share(colour), label=name) for name, colour in legend]
-        figure.legend(
-            handles=patches,
-            loc="upper center",
-            bbox_to_anchor=(0.5, 0),
-            ncols=len(patches),
-            fontsize=7,
-            frameon=False,
-        )
+        patches = [
+            Patch(facecolor=(red / 255, green / 255, blue / 255), label=name)
+            for name, (red, green, blue) in legend
+        ]
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": len(patches)}
+        figure.legend(handles=patches, fontsize=7, frameon=False, **place)
     axes.set_xlim(0, width)
     axes.set_ylim(bottom, 0)
     return figure
-
-
-def _place(axes: Axes, tile: Tile, left: float, top: float, side: float) -> None:
-    axes.imshow(
-        tile.image,
-        extent=(left, left + side, top + side, top),
-        interpolation="none",
-        aspect="auto",
-        clip_on=False,
-    )
-    if tile.caption:
-        axes.text(
-            left + side / 2, top + side + 0.03, tile.caption, ha="center", va="top", fontsize=6
-        )
-
-
-def _share(colour: Colour) -> tuple[float, float, float]:
-    red, green, blue = (value / 255 for value in colour)
-    return red, green, blue
-
-
-def in_rows(tiles: Sequence[Tile], per_row: int) -> list[list[Tile]]:
-    """Break tiles into rows of `per_row`, the last one maybe shorter."""
-    return [list(tiles[start : start + per_row]) for start in range(0, len(tiles), per_row)]
 
 
 def evenly_spaced(keys: list[str], number: int) -> list[str]:
@@ -188,7 +162,8 @@ def sample_sheet(image_set: ImageSet, number: int, colour: Colour) -> Figure:
             Tile(image=image, caption=_brief(image_set, key)),
             Tile(image=outlined(image, mask, colour)),
         ]
-    return picture_grid(in_rows(tiles, COLUMNS))
+    rows = [tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS)]
+    return picture_grid(rows)
 
 
 def _brief(image_set: ImageSet, key: str) -> str:

@@ -110,7 +110,7 @@ def teaser(sets: Mapping[str, ImageSet]) -> Drawn:
         middle = float(np.median(list(covered.values())))
         keys = [key for key, share in covered.items() if share >= middle]
         shown = evenly_spaced(keys[number % 2 :] or keys, COLUMNS)
-        rows.append([Tile(image=thumbnail(image_set.image(key), TILE_PX)) for key in shown])
+        rows.append(_tiles(image_set.image, shown, [""] * len(shown)))
         titles.append(title)
     return picture_grid(rows, row_titles=titles) if rows else "no generated set has images"
 
@@ -161,32 +161,26 @@ def algorithm_1(samples: Regenerator) -> Drawn:
         transfer = recorded | {"mode": mode, "algorithm1": algorithm1}
         return samples.image(key, colour_transfer=transfer)
 
-    picks = most_changed(
-        candidate_keys(samples.image_set),
-        lambda key: mean_change(made("faithful", "off", key), made("faithful", used, key)),
-        COLUMNS,
-    )
-    versions: list[tuple[str, Callable[[str], np.ndarray]]] = [
-        ("no transfer", partial(samples.image, colour_transfer=None))
-    ]
+    versions: list[Version] = [("no transfer", partial(samples.image, colour_transfer=None))]
     for mode in modes:
         for setting, title in (("off", "without"), (used, "with")):
             versions.append((f"{mode},\n{title} Alg. 1", partial(made, mode, setting)))
-    return _versions_of(versions, picks)
+    compared = partial(made, "faithful", "off"), partial(made, "faithful", used)
+    return _versions_of(versions, _most_changed(candidate_keys(samples.image_set), *compared))
 
 
 def colour_transfer(plain: ImageSet, moved: ImageSet) -> Drawn:
     """Show the same hands without and with colour transfer (Fig 7): two sets with one seed."""
-    keys = [key for key in candidate_keys(moved) if _same_place(plain, moved, key)]
+    same = ("occluder", "placement", "face_changes")
+    keys = [
+        key
+        for key in candidate_keys(moved)
+        if all(plain.record(key)[name] == moved.record(key)[name] for name in same)
+    ]
     if not keys:
         return "the two sets differ in more than colour: their seeds or ranges are not the same"
-    picks = most_changed(keys, lambda key: mean_change(plain.image(key), moved.image(key)), COLUMNS)
+    picks = _most_changed(keys, plain.image, moved.image)
     return _versions_of([("without", plain.image), ("with", moved.image)], picks)
-
-
-def _same_place(plain: ImageSet, moved: ImageSet, key: str) -> bool:
-    first, second = plain.record(key), moved.record(key)
-    return all(first[name] == second[name] for name in ("occluder", "placement", "face_changes"))
 
 
 def harmonisation(samples: Regenerator) -> Drawn:
@@ -195,45 +189,46 @@ def harmonisation(samples: Regenerator) -> Drawn:
     if settings is None or settings["method"] == "none":
         return f"{samples.image_set.info['name']} was made without harmonisation"
     without = partial(samples.image, harmonisation=None)
-    picks = most_changed(
-        candidate_keys(samples.image_set),
-        lambda key: mean_change(without(key), samples.image(key)),
-        COLUMNS,
-    )
+    picks = _most_changed(candidate_keys(samples.image_set), without, samples.image)
     method = settings["method"].partition(":")[0]
     return _versions_of([("without", without), (f"with ({method})", samples.image)], picks)
 
 
-def _versions_of(
-    versions: Sequence[tuple[str, Callable[[str], np.ndarray]]], picks: Sequence[tuple[str, float]]
-) -> Drawn:
+Make = Callable[[str], np.ndarray]  # an image by its key
+Version = tuple[str, Make]  # with its title
+
+
+def _most_changed(keys: Sequence[str], first: Make, second: Make) -> list[tuple[str, float]]:
+    """Pick the samples that differ most between two versions."""
+    return most_changed(keys, lambda key: mean_change(first(key), second(key)), COLUMNS)
+
+
+def _versions_of(versions: Sequence[Version], picks: Sequence[tuple[str, float]]) -> Drawn:
     """Draw one row for each version of the same samples; the change is written under the last."""
     if not picks:
         return "no sample changes"
-    rows = [[Tile(image=thumbnail(make(key), TILE_PX)) for key, _ in picks] for _, make in versions]
-    rows[-1] = [
-        Tile(image=tile.image, caption=f"{key}: {change:.0f} levels")
-        for tile, (key, change) in zip(rows[-1], picks, strict=True)
-    ]
+    keys = [key for key, _ in picks]
+    captions = [[""] * len(keys)] * (len(versions) - 1)
+    captions.append([f"{key}: {change:.0f} levels" for key, change in picks])
+    rows = [_tiles(make, keys, row) for (_, make), row in zip(versions, captions, strict=True)]
     return picture_grid(rows, row_titles=[title for title, _ in versions])
+
+
+def _tiles(make: Make, keys: Sequence[str], captions: Sequence[str]) -> list[Tile]:
+    return [
+        Tile(image=thumbnail(make(key), TILE_PX), caption=caption)
+        for key, caption in zip(keys, captions, strict=True)
+    ]
 
 
 def random_shapes(image_set: ImageSet) -> Drawn:
     """Show RandOcc (Fig 9): opaque occluders, then transparent ones with their opacity."""
-    opacity = {key: _opacity(image_set.record(key)) for key in candidate_keys(image_set)}
+    opacity = {key: float(image_set.record(key)["opacity"]) for key in candidate_keys(image_set)}
     rows, titles = [], []
     for title, is_shown in (("opaque", lambda v: v >= 1), ("transparent", lambda v: v < 1)):
         keys = evenly_spaced([key for key, value in opacity.items() if is_shown(value)], COLUMNS)
+        captions = [f"{key}: opacity {opacity[key]:.2f}" for key in keys]
         if keys:
-            rows.append([_opaque_or_not(image_set, key, opacity[key]) for key in keys])
+            rows.append(_tiles(image_set.image, keys, keys if title == "opaque" else captions))
             titles.append(title)
     return picture_grid(rows, row_titles=titles)
-
-
-def _opacity(record: Mapping[str, Any]) -> float:
-    return float(record["opacity"])
-
-
-def _opaque_or_not(image_set: ImageSet, key: str, opacity: float) -> Tile:
-    caption = f"{key}: opacity {opacity:.2f}" if opacity < 1 else key
-    return Tile(image=thumbnail(image_set.image(key), TILE_PX), caption=caption)

@@ -116,56 +116,40 @@ class Grid:
             for model in self.axes.models
         ]
 
-    def first_run(self, key: CellKey) -> RunScores | None:
-        """Return the run of a cell whose single images are shown: that of the lowest seed."""
-        runs = self.runs.get((key.combination, key.model))
-        return runs[0] if runs else None
-
     def parts(self, key: CellKey) -> list[tuple[RunScores, BenchmarkScores]]:
         """Return a cell's runs, one for each seed, with their scores; none for an empty cell."""
         runs = self.runs.get((key.combination, key.model), [])
         pairs = [(run, run.benchmarks.get(key.benchmark)) for run in runs]
         return [(run, part) for run, part in pairs if part is not None and part.absent is None]
 
+    def first_part(self, key: CellKey) -> BenchmarkScores | None:
+        """Return what is shown of a cell's single images: the lowest seed's; None if empty."""
+        return next((part for _, part in self.parts(key)), None)
+
     def view(self, key: CellKey) -> ViewCounts | None:
         """Return the headline counts of a cell's first run; None for an empty cell."""
-        for run, part in self.parts(key):
-            return part.views[run.headline]
-        return None
+        return next((part.views[run.headline] for run, part in self.parts(key)), None)
 
     def images(self, benchmark: str) -> list[ImageFacts]:
         """Return what is known of a benchmark's images; none if no run scored it."""
-        for scores in (scores for mates in self.runs.values() for scores in mates):
-            part = scores.benchmarks.get(benchmark)
-            if part is not None and part.absent is None:
+        for combination, model in self.runs:
+            for _, part in self.parts(CellKey(combination, benchmark, model)):
                 return part.images
         return []
 
     def difference(
         self, first: str, second: str, benchmark: str, model: str, measure: str = "miou"
     ) -> Estimate | None:
-        """Estimate first less second combination, paired over images, as a fraction.
-
-        Returns:
-            The estimate, or None if either cell is empty.
-        """
+        """Estimate first less second combination, paired over images; None if a cell is empty."""
         keys = CellKey(first, benchmark, model), CellKey(second, benchmark, model)
         return self.compare(*keys, (measure, measure))
 
     def compare(
         self, first: CellKey, second: CellKey, measures: tuple[str, str] = ("miou", "miou")
     ) -> Estimate | None:
-        """Estimate first less second cell, as a fraction.
+        """Estimate first less second cell, each by its measure, as a fraction; None if empty.
 
         On one benchmark paired over images; the images of two are drawn each on their own.
-
-        Args:
-            first: A cell.
-            second: Another, or the same with another measure.
-            measures: Measure of the first and of the second cell, keys of `MEASURES`.
-
-        Returns:
-            The estimate, or None if either cell is empty.
         """
         if not self.parts(first) or not self.parts(second):
             return None
@@ -184,10 +168,7 @@ class Grid:
     def estimate(self, key: CellKey, measure: str, view: str | None = None) -> Estimate | None:
         """Estimate any measure of a cell, as a fraction; None for an empty cell.
 
-        Args:
-            key: The cell.
-            measure: A key of `MEASURES`.
-            view: The view; the run's headline by default.
+        The view is the run's headline unless another is named.
         """
         parts = self.parts(key)
         if not parts:
@@ -235,14 +216,9 @@ class Grid:
     def resample(
         self, key: CellKey, images: np.ndarray, measures: Sequence[str]
     ) -> dict[str, Resampled]:
-        """Score some images of a cell, headline view.
+        """Score some images, by their (n,) numbers, of a cell with scores; headline view.
 
         The resamples are those of the whole benchmark: what they drew of these images.
-
-        Args:
-            key: A cell with scores.
-            images: (n,) numbers of the images.
-            measures: Keys of `MEASURES`.
         """
         weights = self.weights(key.benchmark)[:, images]
         views = [part.views[run.headline].take(images) for run, part in self.parts(key)]

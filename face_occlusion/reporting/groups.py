@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,32 +17,7 @@ from face_occlusion.reporting.figures import COLOURS, MARKERS
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.tables import Table
 
-
-@dataclass(frozen=True, kw_only=True)
-class GroupCell:
-    """One training set on one group of images; in per cent, the mean of the models."""
-
-    values: dict[str, tuple[float, float, float]]  # by measure: value, low, high
-    tip: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class GroupTable:
-    """One benchmark by one factor.
-
-    Attributes:
-        key: Names it within the page.
-        title: Benchmark and factor.
-        note: What the factor is.
-        levels: Title and number of images of each group.
-        rows: Key and title of a training set, and its cell for each group, None without a score.
-    """
-
-    key: str
-    title: str
-    note: str
-    levels: list[tuple[str, int]]
-    rows: list[tuple[str, str, list[GroupCell | None]]]
+INTERVAL = ("value", "low", "high")
 
 
 def measure_titles() -> dict[str, str]:
@@ -56,39 +30,27 @@ def has_groups(frame: pd.DataFrame) -> bool:
     return frame["level"].nunique() > 1
 
 
-def group_tables(breakdown: pd.DataFrame, axes: Axes) -> Iterator[GroupTable]:
-    """Lay out every benchmark and factor that divides the images into groups.
+def group_tables(breakdown: pd.DataFrame, axes: Axes) -> tuple[list[dict[str, Any]], list[str]]:
+    """Lay out every benchmark and factor of a `breakdown_table` that divides the images.
 
-    Args:
-        breakdown: From `breakdown_table`.
-        axes: The grid's axes.
+    Returns:
+        The tables: `key` within the page, `title`, `note` on the factor, `levels` (title and number
+        of images of each group) and `rows` (key and title of a training set, and a cell for each
+        group, None without a score; its `values` are the mean of the models by measure: value, low
+        and high in per cent). Then the names of those whose images all fall into one group.
     """
-    for benchmark, title in axes.benchmarks.items():
-        for factor in FACTOR_TITLES:
-            part = _part(breakdown, benchmark, factor)
-            if has_groups(part):
-                yield GroupTable(
-                    key=f"{benchmark}-{factor}",
-                    title=f"{title} · {FACTOR_TITLES[factor]}",
-                    note=FACTOR_NOTES[factor],
-                    levels=_levels(part),
-                    rows=list(_rows(part, axes)),
-                )
-
-
-def left_out(breakdown: pd.DataFrame, axes: Axes) -> list[str]:
-    """Name the benchmarks and factors for which all images fall into one group."""
-    found = []
+    tables, left_out = [], []
     for benchmark, title in axes.benchmarks.items():
         for factor, factor_title in FACTOR_TITLES.items():
-            part = _part(breakdown, benchmark, factor)
-            if len(part) and not has_groups(part):
-                found.append(f"{title}, {factor_title} (all: {part['level'].iloc[0]})")
-    return found
-
-
-def _part(breakdown: pd.DataFrame, benchmark: str, factor: str) -> pd.DataFrame:
-    return breakdown[(breakdown["benchmark"] == benchmark) & (breakdown["factor"] == factor)]
+            is_shown = (breakdown["benchmark"] == benchmark) & (breakdown["factor"] == factor)
+            part = breakdown[is_shown]
+            if has_groups(part):
+                layout = {"key": f"{benchmark}-{factor}", "title": f"{title} · {factor_title}"}
+                layout |= {"note": FACTOR_NOTES[factor], "levels": _levels(part)}
+                tables.append(layout | {"rows": list(_rows(part, axes))})
+            elif len(part):
+                left_out.append(f"{title}, {factor_title} (all: {part['level'].iloc[0]})")
+    return tables, left_out
 
 
 def _levels(part: pd.DataFrame) -> list[tuple[str, int]]:
@@ -96,39 +58,31 @@ def _levels(part: pd.DataFrame) -> list[tuple[str, int]]:
     return [(str(level), int(number)) for level, number in counts.items()]
 
 
-def _rows(part: pd.DataFrame, axes: Axes) -> Iterator[tuple[str, str, list[GroupCell | None]]]:
+def _rows(part: pd.DataFrame, axes: Axes) -> Iterator[tuple[str, str, list[dict[str, Any] | None]]]:
     groups = dict(iter(part.groupby(["combination", "level"], observed=True)))
     for combination, title in axes.combinations.items():
         cells = [_cell(groups.get((combination, level)), axes) for level, _ in _levels(part)]
         yield combination, title, cells
 
 
-def _cell(frame: pd.DataFrame | None, axes: Axes) -> GroupCell | None:
+def _cell(frame: pd.DataFrame | None, axes: Axes) -> dict[str, Any] | None:
     if frame is None:
         return None
-    records = frame.to_dict("records")
-    models = [record["model"] for record in records]
-    mean = MEAN_MODEL if MEAN_MODEL in models else models[0]
-    names = axes.models | {MEAN_MODEL: "Mean of the models"}
-    lines = [
-        f"{names[record['model']]}: {MEASURES[record['measure']].title} {_interval(record)}"
-        for record in records
-    ]
-    return GroupCell(
-        values={
-            record["measure"]: (record["value"], record["low"], record["high"])
-            for record in records
-            if record["model"] == mean
-        },
-        tip="\n".join([*lines, f"{records[0]['num_images']} images"]),
-    )
+    names, records = axes.models | {MEAN_MODEL: "Mean of the models"}, frame.to_dict("records")
+    mean = MEAN_MODEL if MEAN_MODEL in set(frame["model"]) else records[0]["model"]
+    values, lines = {}, []
+    for record in records:
+        interval, measure = tuple(record[name] for name in INTERVAL), record["measure"]
+        if record["model"] == mean:
+            values[measure] = interval
+        lines.append(f"{names[record['model']]}: {MEASURES[measure].title} {group_text(*interval)}")
+    return {"values": values, "tip": "\n".join([*lines, f"{records[0]['num_images']} images"])}
 
 
-def _interval(record: Mapping[Hashable, Any]) -> str:
-    value, low, high = record["value"], record["low"], record["high"]
-    if np.isnan(value):
-        return "–"
-    return f"{value:.1f}" if np.isnan(low) else f"{value:.1f} [{low:.1f}, {high:.1f}]"
+def _means(breakdown: pd.DataFrame, axes: Axes) -> pd.DataFrame:
+    """Take the mIoU, mean over the models where there are several."""
+    model = MEAN_MODEL if len(axes.models) > 1 else next(iter(axes.models))
+    return breakdown[(breakdown["model"] == model) & (breakdown["measure"] == "miou")]
 
 
 def breakdown_chart(
@@ -136,17 +90,9 @@ def breakdown_chart(
 ) -> Figure | str:
     """Draw one panel for each factor: mIoU of each group with its interval, mean of the models.
 
-    Args:
-        breakdown: From `breakdown_table`.
-        benchmark: Whose images.
-        axes: The grid's axes.
-        shown: Training sets, title by key.
-
-    Returns:
-        The figure, or the reason why there is none.
+    The training sets `shown` are titles by key. Returns the reason where there is no figure.
     """
-    part = breakdown[(breakdown["benchmark"] == benchmark) & (breakdown["measure"] == "miou")]
-    means = part[part["model"] == (MEAN_MODEL if len(axes.models) > 1 else next(iter(axes.models)))]
+    means = _means(breakdown[breakdown["benchmark"] == benchmark], axes)
     factors = [name for name in FACTOR_TITLES if has_groups(means[means["factor"] == name])]
     if not factors:
         return "no factor tells the images of this benchmark apart"
@@ -188,15 +134,8 @@ def _draw_groups(
 
 
 def group_table(grid: Grid, groups: pd.DataFrame) -> Table:
-    """Put the mIoU of groups of images into a table, mean over the models.
-
-    Args:
-        grid: All results.
-        groups: From `breakdowns.breakdown_table`.
-    """
-    several = len(grid.axes.models) > 1
-    model = MEAN_MODEL if several else next(iter(grid.axes.models))
-    long = groups[(groups["model"] == model) & (groups["measure"] == "miou")].round(2)
+    """Put the mIoU of groups of images, from `breakdown_table`, into a table: mean of models."""
+    long = _means(groups, grid.axes).round(2)
     order = {benchmark: index for index, benchmark in enumerate(grid.axes.benchmarks)}
     long = long.sort_values("benchmark", key=lambda names: names.map(order), kind="stable")
     keys = ["benchmark", "factor", "level", "num_images"]
@@ -205,9 +144,7 @@ def group_table(grid: Grid, groups: pd.DataFrame) -> Table:
         keys, sort=False, observed=True
     ):
         texts = {
-            grid.axes.combinations[row["combination"]]: group_text(
-                row["value"], row["low"], row["high"]
-            )
+            grid.axes.combinations[row["combination"]]: group_text(*(row[key] for key in INTERVAL))
             for row in group.to_dict("records")
         }
         head = {

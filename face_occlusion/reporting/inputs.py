@@ -21,7 +21,7 @@ from face_occlusion.reporting.breakdowns import (
     read_occluder_kinds,
 )
 from face_occlusion.reporting.cells import axes_of
-from face_occlusion.reporting.charts import METRICS, Curve, read_curves
+from face_occlusion.reporting.charts import METRICS, read_curves
 from face_occlusion.reporting.claims import CLAIMS, Judgement, judge_claims
 from face_occlusion.reporting.grid import BootstrapParams, Grid
 from face_occlusion.reporting.per_image import count_corrected
@@ -127,25 +127,15 @@ class Sections:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportInputs:
-    """Everything a report is made of, read once.
-
-    Attributes:
-        sections: Sections of params.yaml.
-        grid: All scores with intervals.
-        inventory: The image sets of the grid.
-        occluders: The occluder sets by kind.
-        cards: What each run says about its training.
-        curves: By metric and run.
-        overlap: Photographs and people that training and benchmarks share.
-    """
+    """Everything a report is made of, read once."""
 
     sections: Sections
-    grid: Grid
-    inventory: Inventory
-    occluders: dict[str, ImageSet]
-    cards: dict[str, dict[str, Any]]
-    curves: dict[str, dict[str, Curve]]
-    overlap: Overlap
+    grid: Grid  # all scores with intervals
+    inventory: Inventory  # the image sets of the grid
+    occluders: dict[str, ImageSet]  # by kind
+    cards: dict[str, dict[str, Any]]  # what each run says about its training
+    curves: dict[str, dict[str, pd.Series]]  # by metric and run
+    overlap: Overlap  # photographs and people that training and benchmarks share
 
     @property
     def colour(self) -> tuple[int, int, int]:

@@ -13,20 +13,19 @@ import jinja2
 from markupsafe import Markup, escape
 
 from face_occlusion.evaluation.bootstrap import Estimate
-from face_occlusion.reporting.cells import Cell, best_of_columns, paper_cells, paper_quantity
+from face_occlusion.reporting.cells import Cell, paper_cells
 from face_occlusion.reporting.charts import METRICS, chart_panels
 from face_occlusion.reporting.grid import mean_difference, mean_over_models
-from face_occlusion.reporting.groups import group_tables, left_out, measure_titles
+from face_occlusion.reporting.groups import group_tables, measure_titles
 from face_occlusion.reporting.inputs import ReportInputs
 from face_occlusion.reporting.page_images import (
-    Exhibit,
     browsers,
     closest_pictures,
     sheets,
     wrong_labels,
 )
 from face_occlusion.reporting.provenance import are_drawn, hashes, release_files, substitutions
-from face_occlusion.reporting.tables import Table, empty_reasons
+from face_occlusion.reporting.tables import Table, score_rows
 
 TEMPLATES = ("report.html", "report.css", "report.js")
 CHECKPOINTS = {"last": "last checkpoint", "best": "checkpoint selected on RealOcc"}
@@ -34,19 +33,14 @@ REPORTED_WITH = ("numpy", "opencv-python", "matplotlib", "pandas")
 
 
 def page_context(
-    inputs: ReportInputs, built: dict[str, Table], gallery: list[Exhibit]
+    inputs: ReportInputs, built: dict[str, Table], gallery: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Collect what the page's template shows.
-
-    Args:
-        inputs: What the report is made of.
-        built: Its tables by name.
-        gallery: Its figures.
-    """
+    """Collect what the page's template shows: of the inputs, the tables by name, the figures."""
     sections, grid, report = inputs.sections, inputs.grid, inputs.sections.report
     sets, first_model = inputs.inventory.sets, next(iter(grid.axes.models))
     occluders = {f"occluders/{kind}": one for kind, one in inputs.occluders.items()}
     headline, lead = _headline(inputs)
+    groups, groups_left_out = group_tables(inputs.breakdown, grid.axes)
     return {
         "profile": sections.profile,
         "headline": headline,
@@ -57,10 +51,10 @@ def page_context(
         "benchmarks": grid.axes.benchmarks,
         "combinations": grid.axes.combinations,
         "confidence": f"{100 * report.bootstrap.confidence:g}",
-        "score_tables": list(_score_tables(inputs)),
-        "charts": _charts(inputs),
-        "groups": list(group_tables(inputs.breakdown, grid.axes)),
-        "groups_left_out": left_out(inputs.breakdown, grid.axes),
+        "score_tables": list(_score_tables(inputs, built)),
+        "charts": list(_charts(inputs)),
+        "groups": groups,
+        "groups_left_out": groups_left_out,
         "measures": measure_titles(),
         "browsers": browsers(inputs),
         "browser_first": inputs.run_names.get((report.qualitative.second, first_model)),
@@ -79,11 +73,7 @@ def page_context(
         "versions": _versions(inputs),
         "hashes": hashes(sets | occluders),
         "release_files": release_files([*sets.values(), *occluders.values()]),
-        "fingerprints": [
-            (run, card["fingerprint"])
-            for run, card in inputs.cards.items()
-            if "fingerprint" in card
-        ],
+        "cards": inputs.cards,
     }
 
 
@@ -115,11 +105,8 @@ def _headline(inputs: ReportInputs) -> tuple[str, str]:
 
 
 def _paper_mean(combination: str, benchmark: str) -> float | None:
-    scores = [
-        cell.miou
-        for key, cell in paper_cells().items()
-        if (key.combination, key.benchmark) == (combination, benchmark)
-    ]
+    place = combination, benchmark
+    scores = [cell.miou for key, cell in paper_cells().items() if key[:2] == place]
     return sum(scores) / len(scores) if scores else None
 
 
@@ -136,42 +123,20 @@ def _facts(inputs: ReportInputs) -> list[tuple[str, str]]:
     ]
 
 
-def _score_tables(inputs: ReportInputs) -> Iterator[dict[str, Any]]:
-    """Lay Tables 4 and 5 out for the template: per combination a list of cells."""
-    grid, report = inputs.grid, inputs.sections.report
-    for number, names in ((4, report.table_4), (5, report.table_5)):
-        cells = grid.select(names)
-        best, paper_best = best_of_columns(cells), best_of_columns(cells, paper=True)
-        rows = [
-            {
-                "title": combination["title"],
-                "quantity": inputs.inventory.quantity(combination),
-                "images": sum(inputs.inventory.sizes(combination)),
-                "paper_quantity": paper_quantity(key, number) or "–",
-                "cells": [
-                    {
-                        "cell": cell,
-                        "best": cell.key in best,
-                        "paper_best": cell.key in paper_best,
-                        "tip": cell_tip(cell),
-                    }
-                    for cell in cells
-                    if cell.key.combination == key
-                ],
-            }
-            for key, combination in inputs.sections.combinations.items()
-        ]
-        notes = empty_reasons(grid, names)
+def _score_tables(inputs: ReportInputs, built: Mapping[str, Table]) -> Iterator[dict[str, Any]]:
+    """Lay Tables 4 and 5 out for the template."""
+    grid, sections = inputs.grid, inputs.sections
+    for number, names in ((4, sections.report.table_4), (5, sections.report.table_5)):
+        rows = score_rows(number, grid, names, sections.combinations, inputs.inventory)
+        notes = built[f"table{number}"].notes
         yield {"title": f"Table {number}", "benchmarks": names, "rows": rows, "notes": notes}
 
 
-def _charts(inputs: ReportInputs) -> list[dict[str, Any]]:
-    charts = []
+def _charts(inputs: ReportInputs) -> Iterator[dict[str, Any]]:
     for name, metric in METRICS.items():
         panels = chart_panels(inputs.grid.axes, inputs.run_names, inputs.curves[name], metric.scale)
         if panels:
-            charts.append({"title": metric.title, "note": metric.note, "panels": panels})
-    return charts
+            yield {"title": metric.title, "note": metric.note, "panels": panels}
 
 
 def _versions(inputs: ReportInputs) -> list[tuple[str, str]]:
@@ -186,11 +151,9 @@ def _versions(inputs: ReportInputs) -> list[tuple[str, str]]:
 
 def cell_tip(cell: Cell) -> str:
     """Write what a reader learns on hovering over a cell."""
-    lines = (
-        [f"No score: {cell.empty}"]
-        if cell.estimate is None
-        else list(_score_lines(cell, cell.estimate))
-    )
+    lines = [f"No score: {cell.empty}"]
+    if cell.estimate is not None:
+        lines = list(_score_lines(cell, cell.estimate))
     if cell.printed is not None:
         lines.append(f"Paper: {cell.printed:.2f}")
     if cell.difference is not None:
@@ -245,5 +208,5 @@ def render(context: Mapping[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"json": as_json, "unbroken": unbroken}
+    environment.filters |= {"json": as_json, "unbroken": unbroken, "tip": cell_tip}
     return environment.get_template("report.html").render(context)

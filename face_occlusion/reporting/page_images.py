@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,11 +18,7 @@ from face_occlusion.reporting.catalogue import FigureEntry
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.figures import evenly_spaced
 from face_occlusion.reporting.inputs import ReportInputs
-from face_occlusion.reporting.per_image import (
-    image_scores,
-    pick_most_corrected,
-    scored_part,
-)
+from face_occlusion.reporting.per_image import image_scores, pick_most_corrected
 from face_occlusion.reporting.pictures import data_uri, outline_path, outlined, reduced
 from face_occlusion.reporting.tables import is_meant
 
@@ -54,7 +49,7 @@ def _browser_data(inputs: ReportInputs, benchmark: str) -> dict[str, Any]:
     runs = []
     for combination, model in product(axes.combinations, axes.models):
         cell = CellKey(combination, benchmark, model)
-        part, scores = scored_part(inputs.grid, cell), image_scores(inputs.grid, cell)
+        part, scores = inputs.grid.first_part(cell), image_scores(inputs.grid, cell)
         if part is None or not any(part.previews):
             continue
         masks = dict(zip(part.keys, part.previews, strict=True))
@@ -110,45 +105,21 @@ def wrong_labels(inputs: ReportInputs) -> Iterator[dict[str, str]]:
         }
 
 
-@dataclass(frozen=True, kw_only=True)
-class SamplePicture:
-    """A picture of a set with the outline of its mask and what was recorded."""
+def samples(image_set: ImageSet, number: int, side_px: int) -> list[dict[str, Any]]:
+    """Show images of a set, evenly spread.
 
-    key: str
-    image: str  # data URI
-    size: tuple[int, int]  # width and height of the picture, in pixels
-    outline: str  # SVG path in these pixels
-    facts: list[tuple[str, str]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Exhibit:
-    """A figure of the report on the page: its picture, or why there is none."""
-
-    title: str
-    caption: str
-    image: str | None  # data URI
-    inches: float  # width as drawn; 0 where absent
-    absent: str | None
-
-
-def samples(image_set: ImageSet, number: int, side_px: int) -> list[SamplePicture]:
-    """Show images of a set, evenly spread, with their records."""
+    Returns:
+        For each its `key`, `image` (data URI), `size` (width and height of the picture in pixels),
+        `outline` of its mask (SVG path in these pixels) and the `facts` of its record.
+    """
     found = []
     for key in evenly_spaced(image_set.keys, number):
         image = reduced(image_set.image(key), side_px)
-        mask = image_set.seg_map(key) == 1
-        share = cv2.resize(mask.astype(np.float32), image.shape[1::-1]) >= 0.5
+        size, mask = image.shape[1::-1], (image_set.seg_map(key) == 1).astype(np.float32)
+        outline = outline_path(cv2.resize(mask, size) >= 0.5)
         record = image_set.record(key) if "json" in image_set.parts(key) else {}
-        found.append(
-            SamplePicture(
-                key=key,
-                image=data_uri(image),
-                size=(image.shape[1], image.shape[0]),
-                outline=outline_path(share),
-                facts=list(flat_facts(record)),
-            )
-        )
+        picture = {"key": key, "image": data_uri(image), "size": size, "outline": outline}
+        found.append(picture | {"facts": flat_facts(record)})
     return found
 
 
@@ -178,43 +149,32 @@ def _fact(value: object) -> str:
 
 def gallery(
     entries: Sequence[FigureEntry], absent: Mapping[str, str], folder: Path, dpi: int
-) -> list[Exhibit]:
-    """Take the drawn figures that the page shows, and those that could not be drawn.
+) -> list[dict[str, Any]]:
+    """Take the drawn figures of the catalogue that the page shows, and those not drawn, with why.
 
-    Args:
-        entries: The catalogue.
-        absent: Why figures were not drawn, by name.
-        folder: Folder of the drawn figures.
-        dpi: Pixels per inch of the drawn figures.
+    Returns:
+        For each its `title` and `caption`, and `image` (data URI) and `inches` (width as drawn), or
+        `absent`, the reason why there is no picture.
     """
-    return [
-        _exhibit(entry, absent.get(entry.name), folder / f"{entry.name}.png", dpi)
-        for entry in entries
-        if entry.in_gallery or entry.name in absent
-    ]
-
-
-def _exhibit(entry: FigureEntry, absent: str | None, path: Path, dpi: int) -> Exhibit:
-    image = decode_image(path.read_bytes(), str(path)) if absent is None else None
-    return Exhibit(
-        title=f"Figure {entry.number}: {entry.title}" if entry.number else entry.title,
-        caption=entry.caption,
-        image=None if image is None else data_uri(reduced(image, FIGURE_PX), quality=85),
-        inches=0.0 if image is None else round(image.shape[1] / dpi, 2),
-        absent=absent,
-    )
+    exhibits = []
+    for entry in entries:
+        title = f"Figure {entry.number}: {entry.title}" if entry.number else entry.title
+        texts = {"title": title, "caption": entry.caption}
+        if entry.name in absent:
+            exhibits.append(texts | {"image": None, "absent": absent[entry.name]})
+        elif entry.in_gallery:
+            path = folder / f"{entry.name}.png"
+            image = decode_image(path.read_bytes(), str(path))
+            picture = data_uri(reduced(image, FIGURE_PX), quality=85)
+            inches = round(image.shape[1] / dpi, 2)
+            exhibits.append(texts | {"image": picture, "inches": inches, "absent": None})
+    return exhibits
 
 
 def closest_pictures(
     overlap: Overlap, image_sets: Mapping[str, ImageSet], side_px: int
 ) -> list[dict[str, str | bool]]:
-    """Show the closest pairs of all sets that are not meant to share photographs.
-
-    Args:
-        overlap: What was found.
-        image_sets: By name; pairs of other sets are left out.
-        side_px: Longer side of a picture.
-    """
+    """Show the closest pairs of those image sets that are not meant to share photographs."""
     pairs = [
         (pair, one)
         for one in overlap.comparisons

@@ -11,23 +11,15 @@ from matplotlib.figure import Figure
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.counting import decode_preview
-from face_occlusion.evaluation.scores import BenchmarkScores
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.figures import ERROR_LEGEND, TILE_PX, Colour, Tile, picture_grid
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.pictures import coloured_errors, outlined, thumbnail, thumbnail_mask
 
 
-def scored_part(grid: Grid, cell: CellKey) -> BenchmarkScores | None:
-    """Return the scores of a cell's first run on its benchmark; None for an empty cell."""
-    run = grid.first_run(cell)
-    part = run.benchmarks.get(cell.benchmark) if run else None
-    return part if part is not None and part.absent is None else None
-
-
-def predicted_mask(grid: Grid, cell: CellKey, key: str) -> np.ndarray | None:
+def _predicted_mask(grid: Grid, cell: CellKey, key: str) -> np.ndarray | None:
     """Return a kept prediction as a reduced (h, w) bool mask; None if none was kept."""
-    part = scored_part(grid, cell)
+    part = grid.first_part(cell)
     if part is None or key not in part.keys or not part.previews:
         return None
     preview = part.previews[part.keys.index(key)]
@@ -36,7 +28,7 @@ def predicted_mask(grid: Grid, cell: CellKey, key: str) -> np.ndarray | None:
 
 def image_scores(grid: Grid, cell: CellKey) -> dict[str, float]:
     """Return the mIoU of each image of a cell by its key, fractions; empty for an empty cell."""
-    part, view = scored_part(grid, cell), grid.view(cell)
+    part, view = grid.first_part(cell), grid.view(cell)
     if part is None or view is None:
         return {}
     return dict(zip(part.keys, metrics.mean_iou(view.counts).tolist(), strict=True))
@@ -147,7 +139,12 @@ def predictions(
 ) -> Figure | str:
     """Draw the predictions of several runs for picked images (Figs 11 to 13).
 
-    Args: as `prediction_rows`.
+    Args:
+        grid: All results.
+        image_set: The benchmark.
+        picks: Its images, one row each.
+        cells: The runs, one column each, all on that benchmark.
+        colour: Colour of the truth's outline.
 
     Returns:
         The figure, or the reason why there is none.
@@ -156,7 +153,7 @@ def predictions(
         return "these runs have no scores on this benchmark"
     names = [grid.axes.combinations[cell.combination] for cell in cells]
     return picture_grid(
-        prediction_rows(grid, image_set, picks, cells, colour),
+        [_prediction_row(grid, image_set, pick, cells, colour) for pick in picks],
         headings=["Image", "Truth", *(name.replace(" + ", " +\n") for name in names)],
         legend=ERROR_LEGEND,
         tile_inch=0.95,
@@ -187,47 +184,27 @@ def transparent_probe(
     return predictions(grid, image_set, picks, cells, colour)
 
 
-def prediction_rows(
-    grid: Grid,
-    image_set: ImageSet,
-    picks: Sequence[Pick],
-    cells: Sequence[CellKey],
-    colour: Colour,
-) -> list[list[Tile]]:
-    """Build rows of image, truth and the predictions of several runs.
-
-    Args:
-        grid: All results.
-        image_set: The benchmark.
-        picks: Its images, one row each.
-        cells: The runs, one column each, all on that benchmark.
-        colour: Colour of the truth's outline.
-
-    Returns:
-        Per pick 2 + len(cells) tiles; a prediction that was not kept is a grey tile that says so.
-    """
-    rows = []
-    for pick in picks:
-        image = thumbnail(image_set.image(pick.key), TILE_PX)
-        target = image_set.seg_map(pick.key)
-        truth = thumbnail_mask(target == 1, TILE_PX)
-        reduced = np.where(thumbnail_mask(target == 255, TILE_PX), 255, truth).astype(np.uint8)
-        tiles = [
-            Tile(image=image, caption=f"{pick.rule} {signed(100 * pick.difference)}"),
-            Tile(image=outlined(image, truth, colour)),
-        ]
-        for cell in cells:
-            mask = predicted_mask(grid, cell, pick.key)
-            score = image_scores(grid, cell).get(pick.key)
-            if mask is None or score is None:
-                tiles.append(Tile(image=np.full_like(image, 200), caption="not kept"))
-                continue
-            pred = thumbnail_mask(mask, TILE_PX)
-            tiles.append(
-                Tile(image=coloured_errors(image, pred, reduced), caption=f"{100 * score:.1f}")
-            )
-        rows.append(tiles)
-    return rows
+def _prediction_row(
+    grid: Grid, image_set: ImageSet, pick: Pick, cells: Sequence[CellKey], colour: Colour
+) -> list[Tile]:
+    """Show an image, its truth and what several runs predict; grey where that was not kept."""
+    image = thumbnail(image_set.image(pick.key), TILE_PX)
+    target = image_set.seg_map(pick.key)
+    truth = thumbnail_mask(target == 1, TILE_PX)
+    reduced = np.where(thumbnail_mask(target == 255, TILE_PX), 255, truth).astype(np.uint8)
+    tiles = [
+        Tile(image=image, caption=f"{pick.rule} {signed(100 * pick.difference)}"),
+        Tile(image=outlined(image, truth, colour)),
+    ]
+    for cell in cells:
+        shown, caption = np.full_like(image, 200), "not kept"
+        mask = _predicted_mask(grid, cell, pick.key)
+        score = image_scores(grid, cell).get(pick.key)
+        if mask is not None and score is not None:
+            shown = coloured_errors(image, thumbnail_mask(mask, TILE_PX), reduced)
+            caption = f"{100 * score:.1f}"
+        tiles.append(Tile(image=shown, caption=caption))
+    return tiles
 
 
 def signed(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import cv2
 import numpy as np
@@ -210,11 +211,7 @@ def parse_colour(text: str) -> tuple[int, int, int]:
     Raises:
         ValueError: If it is something else.
     """
-    digits = text.removeprefix("#")
-    if len(digits) != 6 or len(text) != 7:
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
         raise ValueError(f"a colour must be #rrggbb; got {text!r}")
-    try:
-        red, green, blue = bytes.fromhex(digits)
-    except ValueError as error:
-        raise ValueError(f"a colour must be #rrggbb; got {text!r}") from error
+    red, green, blue = bytes.fromhex(text[1:])
     return red, green, blue

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.scores import fingerprint
 from face_occlusion.reporting.cells import BENCHMARK_IMAGES
 from face_occlusion.reporting.grid import Grid
@@ -59,14 +60,6 @@ def take_inventory(
 DRAWN = "miniature"  # origin of a release that this project draws, as `release.json` has it
 
 
-class Substitution(NamedTuple):
-    """One ingredient: the paper's and ours."""
-
-    what: str
-    paper: str
-    here: str
-
-
 def read_cards(models: Path, runs: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Read what each run says about its training, `models/RUN/card.json`.
 
@@ -77,40 +70,67 @@ def read_cards(models: Path, runs: Iterable[str]) -> dict[str, dict[str, Any]]:
     return {run: read_json(models / run / "card.json", missing) for run in runs}
 
 
+OF_CARDS = {  # what the runs' cards say, by its title
+    "Initial weights": "initial_weights",
+    "Samples seen by a run": "samples_seen",
+    "Trained on": "device",
+    "Precision": "precision",
+    "Parameters of a network": "num_parameters",
+}
+
+
 def substitutions(
     inventory: Inventory,
     occluders: Mapping[str, ImageSet],
     cards: Mapping[str, Mapping[str, Any]],
     grid: Grid,
     models: Mapping[str, Mapping[str, Any]],
-) -> list[Substitution]:
-    """List the paper's ingredients and what was used here.
+) -> list[dict[str, str]]:
+    """List the paper's ingredients and what was used here: `what`, `paper`, `here` for each.
 
-    Args:
-        inventory: The image sets of the grid.
-        occluders: The occluder sets by kind: hands, objects, textures.
-        cards: What each run says about its training.
-        grid: All results: the benchmarks' titles, and how their images were seen.
-        models: Section `models` of params.yaml.
+    The occluder sets are by kind (hands, objects, textures), the cards by run.
     """
-    return [
-        _faces(inventory),
-        *(_occluders(kind, image_set) for kind, image_set in occluders.items()),
-        *_generation(inventory),
-        *_networks(models),
-        *_training(cards),
-        _inference(grid),
-        *(_benchmark(inventory, name, title) for name, title in grid.axes.benchmarks.items()),
+    faces = inventory.sets["faces/wo"]
+    side = f", {faces.info['size_px']} px" if faces.info.get("size_px") else ""
+    here = {"Faces": f"{_sources(faces)}{side}"}
+    here |= {kind.capitalize(): _occluders(image_set) for kind, image_set in occluders.items()}
+    here |= {
+        f"Set {image_set.info['name']}": _generation(image_set)
+        for path, image_set in inventory.sets.items()
+        if path.startswith("sets/")
+    }
+    here["Backbones"] = _distinct(map(_backbone, models.values()))
+    here["Optimiser"] = _distinct(
+        f"{optimizer['type']} {optimizer['lr']:g}, decay {optimizer['weight_decay']:g}"
+        for optimizer in (model["optimizer"] for model in models.values())
+    )
+    here |= _training(list(cards.values()))
+    here["Benchmark images as seen"] = _inference(grid)
+    paper = read_yaml(Path(__file__).with_name("paper_ingredients.yaml"))
+    rows = [
+        {"what": what, "paper": paper.get(what, "no such set"), "here": text}
+        for what, text in here.items()
     ]
+    for name, title in grid.axes.benchmarks.items():
+        image_set = inventory.sets[f"benchmarks/{name}"]
+        text = _why_absent(image_set) or f"{len(image_set):,} images of {_sources(image_set)}"
+        rows.append({"what": title, "paper": f"{BENCHMARK_IMAGES[name]:,} images", "here": text})
+    return rows
+
+
+def _why_absent(image_set: ImageSet) -> str | None:
+    """Say why a set has no images; None if it has."""
+    return None if image_set.absent is None else f"absent: {image_set.absent}"
 
 
 def are_drawn(image_sets: Iterable[ImageSet]) -> bool:
     """Say whether images that this project draws stand in for a release's photographs."""
-    return any(
-        release.get("origin") == DRAWN
-        for image_set in image_sets
-        for release in image_set.info.get("releases", {}).values()
-    )
+    return any(release.get("origin") == DRAWN for _, release in _releases(image_sets))
+
+
+def _releases(image_sets: Iterable[ImageSet]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for image_set in image_sets:
+        yield from image_set.info.get("releases", {}).items()
 
 
 def _sources(image_set: ImageSet) -> str:
@@ -125,43 +145,20 @@ def _sources(image_set: ImageSet) -> str:
     return ", ".join(titles)
 
 
-def _faces(inventory: Inventory) -> Substitution:
-    info = inventory.sets["faces/wo"].info
-    side = f", {info['size_px']} px" if info.get("size_px") else ""
-    paper = "CelebAMask-HQ, 1024 px; masks corrected by hand"
-    return Substitution("Faces", paper, f"{_sources(inventory.sets['faces/wo'])}{side}")
+def _occluders(image_set: ImageSet) -> str:
+    resolved = image_set.info.get("superresolution")
+    suffix = "" if resolved is None else f"; super-resolution: {resolved}"
+    return _why_absent(image_set) or f"{len(image_set):,} of {_sources(image_set)}{suffix}"
 
 
-_PAPER_OCCLUDERS = {
-    "hands": "200 hands of 11k Hands, masks drawn by hand",
-    "objects": "128 COCO objects, super-resolved x4 with GLEAN",
-    "textures": "5,640 textures of DTD",
-}
-
-
-def _occluders(kind: str, image_set: ImageSet) -> Substitution:
-    if image_set.absent is not None:
-        here = f"absent: {image_set.absent}"
-    else:
-        here = f"{len(image_set):,} of {_sources(image_set)}"
-        if (resolved := image_set.info.get("superresolution")) is not None:
-            here += f"; super-resolution: {resolved}"
-    return Substitution(kind.capitalize(), _PAPER_OCCLUDERS[kind], here)
-
-
-def _generation(inventory: Inventory) -> Iterator[Substitution]:
-    for path, image_set in inventory.sets.items():
-        if not path.startswith("sets/"):
-            continue
-        name, params = image_set.info["name"], image_set.info.get("params", {})
-        settings = [
-            f"colour transfer: {_setting(params.get('colour_transfer'))}",
-            f"harmonisation: {_setting(params.get('harmonisation'))}",
-        ]
-        here = "; ".join([params.get("method", "unknown"), *settings, *_draws(image_set.info)])
-        if image_set.absent is not None:
-            here = f"absent: {image_set.absent}"
-        yield Substitution(f"Set {name}", _PAPER_SETS.get(name, "no such set"), here)
+def _generation(image_set: ImageSet) -> str:
+    params = image_set.info.get("params", {})
+    settings = [
+        params.get("method", "unknown"),
+        f"colour transfer: {_setting(params.get('colour_transfer'))}",
+        f"harmonisation: {_setting(params.get('harmonisation'))}",
+    ]
+    return _why_absent(image_set) or "; ".join([*settings, *_draws(image_set.info)])
 
 
 def _draws(info: Mapping[str, Any]) -> list[str]:
@@ -175,15 +172,6 @@ def _draws(info: Mapping[str, Any]) -> list[str]:
     return [f"{100 * covered['min']:.0f}-{100 * covered['max']:.0f} % of the face covered", draws]
 
 
-_PAPER_SETS = {
-    "natocc_hand": "NatOcc, hands without colour transfer",
-    "natocc_hand_sot": "NatOcc, hands with sliced optimal transport",
-    "natocc_object": "NatOcc, objects harmonised with RainNet",
-    "randocc_1": "RandOcc, first set",
-    "randocc_2": "RandOcc, second set",
-}
-
-
 def _setting(value: object) -> str:
     if not isinstance(value, Mapping):
         return "none"
@@ -193,70 +181,44 @@ def _setting(value: object) -> str:
     return f"{mode} ({', '.join(extra)})" if extra else str(mode)
 
 
-def _networks(models: Mapping[str, Mapping[str, Any]]) -> Iterator[Substitution]:
-    backbones, optimizers = {}, {}
-    for model in models.values():
-        if "variant" in model:
-            backbones[f"MiT-{model['variant'].upper()}"] = None
-        elif (backbone := model["backbone"]) != "resnet":
-            backbones[f"EfficientNet-{backbone.rpartition('_')[2].capitalize()}"] = None
-        else:
-            backbones[f"ResNet-{model['depth']} of {model['base_channels']} channels"] = None
-        optimizer = model["optimizer"]
-        text = f"{optimizer['type']} {optimizer['lr']:g}, decay {optimizer['weight_decay']:g}"
-        optimizers[text] = None
-    paper = "ResNet-101 of 64 channels (CNNs); MiT-B5 (SegFormer)"
-    yield Substitution("Backbones", paper, " / ".join(backbones))
-    paper = "SGD 0.01, decay 0.0005 (CNNs); AdamW 6e-05, decay 0.01 (SegFormer)"
-    yield Substitution("Optimiser", paper, " / ".join(optimizers))
+def _backbone(model: Mapping[str, Any]) -> str:
+    if "variant" in model:
+        return f"MiT-{model['variant'].upper()}"
+    if (backbone := model["backbone"]) != "resnet":
+        return f"EfficientNet-{backbone.rpartition('_')[2].capitalize()}"
+    return f"ResNet-{model['depth']} of {model['base_channels']} channels"
 
 
-def _inference(grid: Grid) -> Substitution:
+def _inference(grid: Grid) -> str:
     """Say how the networks saw the benchmarks' images; all runs of a grid agree."""
     inference = next((runs[0].inference for runs in grid.runs.values()), {})
     how = [inference.get("image", f"input {inference.get('input_px', 'unknown')} px")]
     if "scored_at" in inference:
         how.append(f"scored at {inference['scored_at']}")
     views = inference.get("tta")
-    how.append(f"one view; also {views}" if views else "one view only")
-    paper = "512 px; the published configuration has 12 views"
-    return Substitution("Benchmark images as seen", paper, "; ".join(how))
+    return "; ".join([*how, f"one view; also {views}" if views else "one view only"])
 
 
-def _training(cards: Mapping[str, Mapping[str, Any]]) -> Iterator[Substitution]:
-    batches = {
-        f"{card['iterations']:,} of {card['samples_seen'] / card['iterations']:g} images": None
-        for card in cards.values()
-    }
-    yield Substitution("Iterations", "30,000 of 8 images", " / ".join(batches))
-    for what, paper, key in (
-        ("Initial weights", "ImageNet, ResNet-101 and MiT-B5", "initial_weights"),
-        ("Samples seen by a run", "240,000", "samples_seen"),
-        ("Trained on", "4 Tesla V100", "device"),
-        ("Precision", "not said", "precision"),
-        ("Parameters of a network", "not said", "num_parameters"),
-    ):
-        yield Substitution(what, paper, _distinct(cards, key))
-    seeds = list(dict.fromkeys(card["seed"] for card in cards.values()))
-    number = "one" if len(seeds) == 1 else str(len(seeds))
-    yield Substitution("Seeds", "one", f"{number}: {', '.join(map(str, seeds))}")
-
-
-def _distinct(cards: Mapping[str, Mapping[str, Any]], key: str) -> str:
-    """Write the values that a key has over all cards, in the order of the runs."""
-    values = dict.fromkeys(
-        f"{value:,}" if isinstance(value := card.get(key), int) else str(value)
-        for card in cards.values()
+def _training(cards: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    batches = _distinct(
+        f"{card['iterations']:,} of {card['samples_seen'] / card['iterations']:g} images"
+        for card in cards
     )
-    return " / ".join(values)
+    told = {
+        what: _distinct(
+            f"{value:,}" if isinstance(value := card.get(key), int) else str(value)
+            for card in cards
+        )
+        for what, key in OF_CARDS.items()
+    }
+    seeds = list(dict.fromkeys(str(card["seed"]) for card in cards))
+    number = "one" if len(seeds) == 1 else str(len(seeds))
+    return {"Iterations": batches, **told, "Seeds": f"{number}: {', '.join(seeds)}"}
 
 
-def _benchmark(inventory: Inventory, name: str, title: str) -> Substitution:
-    image_set = inventory.sets[f"benchmarks/{name}"]
-    here = f"absent: {image_set.absent}"
-    if image_set.absent is None:
-        here = f"{len(image_set):,} images of {_sources(image_set)}"
-    return Substitution(title, f"{BENCHMARK_IMAGES[name]:,} images", here)
+def _distinct(texts: Iterable[str]) -> str:
+    """Write texts that differ, in their order."""
+    return " / ".join(dict.fromkeys(texts))
 
 
 def hashes(image_sets: Mapping[str, ImageSet]) -> list[tuple[str, int, str]]:
@@ -274,8 +236,7 @@ def release_files(image_sets: Iterable[ImageSet]) -> list[tuple[str, str, int, s
     """
     found = {
         (source, file["name"], file["size"], file["sha256"]): None
-        for image_set in image_sets
-        for source, release in image_set.info.get("releases", {}).items()
+        for source, release in _releases(image_sets)
         for file in release["files"]
     }
     return list(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from face_occlusion.reporting.page_images import gallery
 from face_occlusion.reporting.tables import (
     Table,
     overlap_table,
+    score_rows,
     score_table,
     table_1,
     table_2,
@@ -75,14 +76,20 @@ def all_tables(inputs: ReportInputs) -> dict[str, Table]:
         table_1(),
         table_2(inventory, inputs.excluded),
         table_3(inventory, sections.combinations),
-        score_table(4, grid, sections.report.table_4, sections.combinations, inventory),
-        score_table(5, grid, sections.report.table_5, sections.combinations, inventory),
+        _score_table(4, inputs, sections.report.table_4),
+        _score_table(5, inputs, sections.report.table_5),
         claims_table(inputs.judgements),
         anomalies_table(inputs.findings),
         group_table(grid, inputs.breakdown),
         overlap_table(inputs.overlap),
     ]
     return {table.name: table for table in built}
+
+
+def _score_table(number: int, inputs: ReportInputs, benchmarks: Sequence[str]) -> Table:
+    grid, combinations = inputs.grid, inputs.sections.combinations
+    rows = score_rows(number, grid, benchmarks, combinations, inputs.inventory)
+    return score_table(number, grid, benchmarks, rows)
 
 
 def metrics(inputs: ReportInputs) -> dict[str, Any]:
@@ -118,13 +125,7 @@ DIGITS = 4  # of p-values, significant: decimals would print 0 where there is no
 
 
 def write_data(grid: Grid, groups: pd.DataFrame, folder: Path) -> None:
-    """Write every long table of the results.
-
-    Args:
-        grid: All results.
-        groups: From `breakdowns.breakdown_table`.
-        folder: Gets scores.csv, differences.csv, breakdowns.csv, confusion.csv and seeds.csv.
-    """
+    """Write every long table of the results, `groups` from `breakdown_table` among them."""
     folder.mkdir(parents=True)
     frames = {
         "scores": measure_table(grid),
@@ -146,23 +147,14 @@ def _shortened(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_plots(inputs: ReportInputs, tables: Mapping[str, Table], folder: Path) -> None:
-    """Write what `dvc plots` draws: Tables 4 and 5, the grid, the confusion, training curves.
-
-    Args:
-        inputs: What the report is made of.
-        tables: `table4` and `table5`.
-        folder: Gets table4.csv, table5.csv, grid.csv, confusion.csv and curves.csv.
-    """
+    """Write what `dvc plots` draws: Tables 4 and 5, the grid, the confusion, training curves."""
     folder.mkdir(parents=True)
     sections, grid = inputs.sections, inputs.grid
     columns = ["title", "benchmark", "model", "miou", "low", "high", "paper_miou"]
-    cells = []
-    for name in ("table4", "table5"):
-        long = tables[name].long
-        scored = long.loc[long["miou"].notna(), columns]
-        write_csv(folder / f"{name}.csv", scored)
-        cells.append(scored)
-    every = pd.concat(cells)
+    scored = {name: tables[name].long.dropna(subset="miou") for name in ("table4", "table5")}
+    for name, frame in scored.items():
+        write_csv(folder / f"{name}.csv", frame[columns])
+    every = pd.concat(scored.values())
     column = every["benchmark"].map(grid.axes.benchmarks) + ": "
     column += every["model"].map(grid.axes.models)
     heat = pd.DataFrame({"trained on": every["title"], "column": column, "value": every["miou"]})
@@ -181,10 +173,7 @@ def mean_confusion(grid: Grid, benchmark: str) -> pd.DataFrame:
         actual class that was predicted so, per cent.
     """
     table = confusion_table(grid)
-    if not table.empty:
-        table = table[table["benchmark"] == benchmark]
-    if table.empty:
-        return pd.DataFrame(columns=["actual", "predicted", "value"])
+    table = table[table["benchmark"] == benchmark]
     keys = ["combination", "actual", "predicted"]
     mean = table.groupby(keys, sort=False)["share"].mean().reset_index()
     return pd.DataFrame(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,21 +22,13 @@ PROSE_WIDTH = "6cm"
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table of one number of the paper.
+    """A table as readers and as programs see it."""
 
-    Attributes:
-        name: File name without extension, `table4`.
-        caption: One sentence or two.
-        wide: What a reader sees: column headings to cells of text, `**bold**` for bold.
-        long: What a program reads: one row per cell or line, plain values.
-        notes: Lines printed below the Markdown, such as why cells are empty.
-    """
-
-    name: str
-    caption: str
-    wide: pd.DataFrame
-    long: pd.DataFrame
-    notes: list[str]
+    name: str  # file name without extension, `table4`
+    caption: str  # one sentence or two
+    wide: pd.DataFrame  # for readers: headings and cells of text, `**bold**` for bold
+    long: pd.DataFrame  # for programs: one row per cell or line, plain values
+    notes: list[str]  # printed below, such as why cells are empty
 
 
 def write_table(folder: Path, table: Table) -> None:
@@ -57,7 +50,8 @@ def markdown(table: Table) -> str:
 def latex(table: Table) -> str:
     r"""Write a table as LaTeX for `\input`; needs booktabs and graphicx, and no other package."""
     escaped = table.wide.map(_latex_text).rename(columns=_latex_text)
-    columns = "".join(_latex_column(cells) for _, cells in table.wide.items())
+    longest = [max(map(len, map(str, cells)), default=0) for _, cells in table.wide.items()]
+    columns = "".join(f"p{{{PROSE_WIDTH}}}" if length > PROSE else "l" for length in longest)
     body = escaped.to_latex(index=False, escape=False, column_format=columns)
     caption = _latex_text(" ".join([table.caption, *table.notes]))
     return (
@@ -65,11 +59,6 @@ def latex(table: Table) -> str:
         f"\\caption{{{caption}}}\n\\label{{tab:{table.name}}}\n"
         f"\\resizebox{{\\textwidth}}{{!}}{{%\n{body}}}\n\\end{{table*}}\n"
     )
-
-
-def _latex_column(cells: pd.Series) -> str:
-    longest = max((len(str(cell)) for cell in cells), default=0)
-    return f"p{{{PROSE_WIDTH}}}" if longest > PROSE else "l"
 
 
 _MINUS = re.compile(r"(?<![\w.)])-(?=\d)")  # of a number; not in C-CM or 5-46
@@ -107,21 +96,6 @@ def _latex_text(value: object) -> str:
     )
 
 
-# Table 1 as this project applies it.
-CLASS_DEFINITIONS = [
-    ("Face (1)", "Skin of the head with eyes, nose and mouth, without ears"),
-    (
-        "Face (1), grey area",
-        "Tattoo, shadow, moustache and beard over the face; the skin of a bald head",
-    ),
-    (
-        "Background (0)",
-        "Whatever is no face, and whatever covers it: sunglasses, shirt, hair, microphone, hands, "
-        "printed words and copyright marks",
-    ),
-    ("Background (0), grey area", "Transparent and translucent glasses"),
-    ("Not counted (255)", "Pixels that a benchmark leaves open"),
-]
 CATEGORY_TITLES = {
     "wo": "CelebAMask-HQ-WO (Train)",
     "wo_test": "CelebAMask-HQ-WO (Test)",
@@ -131,19 +105,16 @@ EMPTY = "–"
 
 
 def table_1() -> Table:
-    """Define the classes."""
-    frame = pd.DataFrame(CLASS_DEFINITIONS, columns=["Class", "Definition"])
-    return Table(
-        name="table1", caption="Definition of the classes.", wide=frame, long=frame, notes=[]
-    )
+    """Define the classes, as this project applies Table 1."""
+    frame = pd.read_csv(Path(__file__).with_name("class_definitions.csv"))
+    caption = "Definition of the classes."
+    return Table(name="table1", caption=caption, wide=frame, long=frame, notes=[])
 
 
 def table_2(inventory: Inventory, excluded: int | None) -> Table:
     """Count our partition of CelebAMask-HQ and compare it with the paper's.
 
-    Args:
-        inventory: The sets; sizes are counted, not copied from the lists.
-        excluded: Images of the release in none of the lists, None if not counted.
+    `excluded` images of the release are in none of the lists; None if they were not counted.
     """
     rows = [
         (title, inventory.size(f"faces/{key}"), PARTITION[key])
@@ -186,14 +157,14 @@ def table_3(inventory: Inventory, combinations: Mapping[str, Any]) -> Table:
     return Table(name="table3", caption=caption, wide=wide, long=long, notes=[])
 
 
-def score_table(
+def score_rows(
     number: int,
     grid: Grid,
     benchmarks: Sequence[str],
     combinations: Mapping[str, Any],
     inventory: Inventory,
-) -> Table:
-    """Build Table 4 or 5: each cell ours with its interval, the paper's, the difference.
+) -> list[dict[str, Any]]:
+    """Lay Table 4 or 5 out, as the page and the table's files show it.
 
     Args:
         number: Number of the table in the paper; the paper prints other quantities in Table 5.
@@ -201,44 +172,66 @@ def score_table(
         benchmarks: The table's benchmarks, left to right.
         combinations: Section `combinations` of params.yaml.
         inventory: The image sets, for our quantities.
+
+    Returns:
+        For each combination its `title`, `quantity`, number of `images`, `paper_quantity` (None
+        where the paper has none) and `cells`: each `cell`, whether it is the `best` of its column,
+        and whether the paper's value is (`paper_best`).
     """
     cells = grid.select(benchmarks)
     best, paper_best = best_of_columns(cells), best_of_columns(cells, paper=True)
-    quantities = {key: inventory.quantity(value) for key, value in combinations.items()}
-    wide: dict[str, list[str]] = {
-        "Trained on": [combination["title"] for combination in combinations.values()],
-        "Quantity": list(quantities.values()),
-        "Paper's quantity": [paper_quantity(key, number) or EMPTY for key in combinations],
-    }
-    for cell in cells:
-        benchmark, model = cell.key.benchmark, cell.key.model
-        heading = f"{grid.axes.benchmarks[benchmark]}: {grid.axes.models[model]}"
-        wide.setdefault(heading, []).append(
-            cell_text(cell, best=cell.key in best, paper_best=cell.key in paper_best)
-        )
+    return [
+        {
+            "title": combination["title"],
+            "quantity": inventory.quantity(combination),
+            "images": sum(inventory.sizes(combination)),
+            "paper_quantity": paper_quantity(key, number),
+            "cells": [
+                {"cell": cell, "best": cell.key in best, "paper_best": cell.key in paper_best}
+                for cell in cells
+                if cell.key.combination == key
+            ],
+        }
+        for key, combination in combinations.items()
+    ]
+
+
+def score_table(
+    number: int, grid: Grid, benchmarks: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> Table:
+    """Build Table 4 or 5 of `score_rows`: ours with its interval, the paper's, the difference."""
+    headings = [
+        f"{title}: {model}"
+        for title in map(grid.axes.benchmarks.get, benchmarks)
+        for model in grid.axes.models.values()
+    ]
+    names = ["Trained on", "Quantity", "Paper's quantity", *headings]
+    wide = [
+        [row["title"], row["quantity"], row["paper_quantity"] or EMPTY]
+        + [cell_text(**marked) for marked in row["cells"]]
+        for row in rows
+    ]
     long = pd.DataFrame(
         {
-            "combination": cell.key.combination,
-            "title": grid.axes.combinations[cell.key.combination],
-            "quantity": quantities[cell.key.combination],
-            "paper_quantity": paper_quantity(cell.key.combination, number),
-            **_cell_record(cell),
-            "best": cell.key in best,
-            "paper_best": cell.key in paper_best,
-            "empty_because": cell.empty,
+            "combination": marked["cell"].key.combination,
+            **{name: row[name] for name in ("title", "quantity", "paper_quantity")},
+            **_cell_record(marked["cell"]),
+            "best": marked["best"],
+            "paper_best": marked["paper_best"],
+            "empty_because": marked["cell"].empty,
         }
-        for cell in cells
+        for row in rows
+        for marked in row["cells"]
     )
-    confidence = f"{100 * grid.params.confidence:g}"
     caption = (
-        f"mIoU in per cent, pooled over pixels; {confidence} % interval of a bootstrap over images "
-        "in brackets; then the paper's value and ours less the paper's. Best of each column bold, "
-        "ties included."
+        f"mIoU in per cent, pooled over pixels; {100 * grid.params.confidence:g} % interval of a "
+        "bootstrap over images in brackets; then the paper's value and ours less the paper's. Best "
+        "of each column bold, ties included."
     )
     return Table(
         name=f"table{number}",
         caption=caption,
-        wide=pd.DataFrame(wide),
+        wide=pd.DataFrame(wide, columns=names),
         long=long,
         notes=empty_reasons(grid, benchmarks),
     )
@@ -259,11 +252,11 @@ def cell_text(cell: Cell, *, best: bool, paper_best: bool) -> str:
 
 def empty_reasons(grid: Grid, benchmarks: Sequence[str]) -> list[str]:
     """Say for each group of empty cells why there is no score."""
-    reasons: dict[tuple[str, str], int] = {}
-    for cell in grid.select(benchmarks):
-        if cell.empty is not None:
-            key = (grid.axes.benchmarks[cell.key.benchmark], cell.empty)
-            reasons[key] = reasons.get(key, 0) + 1
+    reasons = Counter(
+        (grid.axes.benchmarks[cell.key.benchmark], cell.empty)
+        for cell in grid.select(benchmarks)
+        if cell.empty is not None
+    )
     return [
         f"{benchmark}: {count} {'cell' if count == 1 else 'cells'} without a score: {reason}"
         for (benchmark, reason), count in reasons.items()
@@ -272,28 +265,24 @@ def empty_reasons(grid: Grid, benchmarks: Sequence[str]) -> list[str]:
 
 def _cell_record(cell: Cell) -> dict[str, Any]:
     """Put a cell's numbers into a row: per cent, two decimals; None where there is no score."""
-    scores = cell.scores.get(cell.headline, {})
-    interval = cell.estimate
+
+    def shown(score: float | None) -> float | None:
+        return None if score is None else round(100 * score, 2)
+
+    scores, interval = cell.scores.get(cell.headline, {}), cell.estimate
+    names = ("iou_background", "iou_face", "miou_per_image", "boundary_iou", "fwiou")
     return {
         "benchmark": cell.key.benchmark,
         "model": cell.key.model,
         "miou": cell.ours,
-        "low": round(100 * interval.low, 2) if interval else None,
-        "high": round(100 * interval.high, 2) if interval else None,
+        "low": shown(interval and interval.low),
+        "high": shown(interval and interval.high),
         "paper_miou": cell.printed,
         "difference": cell.difference,
         "num_images": cell.num_images,
-        **{
-            name: round(100 * scores[name], 2) if name in scores else None
-            for name in ("iou_background", "iou_face", "miou_per_image", "boundary_iou", "fwiou")
-        },
-        "miou_best_checkpoint": _best_checkpoint(cell),
+        **{name: shown(scores.get(name)) for name in names},
+        "miou_best_checkpoint": shown(cell.scores.get("best", {}).get("miou")),
     }
-
-
-def _best_checkpoint(cell: Cell) -> float | None:
-    best = cell.scores.get("best")
-    return None if best is None else round(100 * best["miou"], 2)
 
 
 def overlap_table(overlap: Overlap) -> Table:

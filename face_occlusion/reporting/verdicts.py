@@ -8,9 +8,10 @@ confidence intervals.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -18,11 +19,8 @@ from face_occlusion.evaluation.bootstrap import Estimate, holm
 from face_occlusion.reporting.cells import CLASS_IOU, IMAGES, CellKey, paper_cells
 from face_occlusion.reporting.grid import Grid
 
-TABLE_4 = ("realocc", "cofw", "realocc_wild")
-TABLE_5 = ("wo_test", "cofw_aligned")
-BENCHMARKS = TABLE_4 + TABLE_5
-CNNS = ("pspnet", "deeplabv3plus")
-MODELS = (*CNNS, "segformer")
+BENCHMARKS = ("realocc", "cofw", "realocc_wild", "wo_test", "cofw_aligned")
+MODELS = ("pspnet", "deeplabv3plus", "segformer")
 CLASS_MEASURES = ("iou_background", "iou_face")
 COMBINATIONS = (
     "c_original",
@@ -67,31 +65,39 @@ class Gap:
     estimate: Estimate | None = None  # fractions; None for printed numbers, which have no interval
 
 
-class Evidence(Protocol):
-    """A set of results; scores in per cent."""
+class Evidence(ABC):
+    """A set of results; scores in per cent.
 
-    @property
-    def printed(self) -> bool:
-        """Whether these are the paper's own numbers."""
-        ...
+    Attributes:
+        printed: Whether these are the paper's own numbers.
+        counts: Images by name: `wo`, `wo_test`, `o`, `excluded`, `release` (the sum),
+            `corrected`, and `COMBINATION` and `COMBINATION.generated` for each combination's
+            photographs and generated images. A name that is not there was not counted.
+    """
 
+    printed: bool
+    counts: Mapping[str, int]
+
+    @abstractmethod
     def score(self, key: CellKey, measure: str = "miou") -> float | None:
         """Return a measure of a cell, two decimals; None for an empty cell or where not known."""
-        ...
+
+    @abstractmethod
+    def interval(self, pair: CellPair) -> Estimate | None:
+        """Estimate the difference of two cells that have scores."""
 
     def gap(self, pair: CellPair) -> Gap | None:
-        """Compare two cells; None if either is empty."""
-        ...
+        """Subtract two cells as they are printed, two decimals; None if either is empty."""
+        first, second = map(self.score, pair[:2], pair.measures)
+        if first is None or second is None:
+            return None
+        return Gap(value=round(first - second, 2), estimate=self.interval(pair))
 
-    def images(self, name: str) -> int | None:
-        """Return a number of images: see `OurEvidence.counts`; None where not known."""
-        ...
 
-
-class PaperEvidence:
+class PaperEvidence(Evidence):
     """The paper's Tables 2, 4 and 5 and the class IoU that its section 4.2 quotes."""
 
-    printed = True
+    printed, counts = True, IMAGES
 
     def score(self, key: CellKey, measure: str = "miou") -> float | None:
         """Return the printed mIoU; the IoU of a class too for PSPNet on C-Original, RealOcc."""
@@ -100,30 +106,17 @@ class PaperEvidence:
         cell = paper_cells().get(key)
         return None if cell is None or measure != "miou" else cell.miou
 
-    def gap(self, pair: CellPair) -> Gap | None:
-        """Subtract two printed values."""
-        value = _printed_gap(self, pair)
-        return None if value is None else Gap(value=value)
-
-    def images(self, name: str) -> int | None:
-        """Return a number of images that the paper prints."""
-        return IMAGES.get(name)
+    def interval(self, pair: CellPair) -> None:
+        """Printed numbers have none."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class OurEvidence:
-    """Our grid and the sizes of our image sets.
+class OurEvidence(Evidence):
+    """Our grid and the sizes of our image sets."""
 
-    Attributes:
-        grid: All results.
-        counts: Images by name: `wo`, `wo_test`, `o`, `excluded`, `release` (the sum),
-            `corrected`, and `COMBINATION` and `COMBINATION.generated` for each combination's
-            photographs and generated images. A name that is not there was not counted.
-    """
+    printed = False
 
-    grid: Grid
-    counts: Mapping[str, int]
-    printed: bool = False
+    def __init__(self, grid: Grid, counts: Mapping[str, int]) -> None:
+        self.grid, self.counts = grid, counts
 
     def score(self, key: CellKey, measure: str = "miou") -> float | None:
         """Return a measure of our cell."""
@@ -132,22 +125,9 @@ class OurEvidence:
             return None
         return round(100 * cell.scores[cell.headline][measure], 2)
 
-    def gap(self, pair: CellPair) -> Gap | None:
+    def interval(self, pair: CellPair) -> Estimate | None:
         """Estimate a difference: paired over images, or of two benchmarks each on its own."""
-        value, interval = _printed_gap(self, pair), self.grid.compare(*pair)
-        if value is None or interval is None:
-            return None
-        return Gap(value=value, estimate=interval)
-
-    def images(self, name: str) -> int | None:
-        """Return a number of our images."""
-        return self.counts.get(name)
-
-
-def _printed_gap(evidence: Evidence, pair: CellPair) -> float | None:
-    """Subtract two cells as they are printed, two decimals."""
-    first, second = map(evidence.score, pair[:2], pair.measures)
-    return None if first is None or second is None else round(first - second, 2)
+        return self.grid.compare(*pair)
 
 
 Outcome = Literal["holds", "fails", "undecided"]
@@ -206,11 +186,10 @@ def significant_differences(
     p_values: dict[Question, float] = {}
     for test in tests:
         if isinstance(test, Comparison):
-            for question in test.questions():
-                pair, lead = question
+            for pair, lead in test.questions():
                 gap = evidence.gap(pair)
                 if gap is not None and gap.estimate is not None:
-                    p_values[question] = gap.estimate.p_value(lead / 100)
+                    p_values[pair, lead] = gap.estimate.p_value(lead / 100)
     adjusted = holm(np.array(list(p_values.values())))
     return {
         question: bool(p_value < 1 - confidence)
@@ -219,33 +198,31 @@ def significant_differences(
 
 
 def judge(test: Test, evidence: Evidence, significant: Mapping[Question, bool]) -> Verdict:
-    """Judge one test; `significant` is empty for the paper's printed numbers."""
-    if isinstance(test, Comparison):
-        return judge_comparison(test, evidence, significant)
-    return test(evidence)
+    """Judge one test.
 
-
-def judge_comparison(
-    comparison: Comparison, evidence: Evidence, significant: Mapping[Question, bool]
-) -> Verdict:
-    """Judge one comparison; `significant` as `significant_differences` returns it."""
+    Args:
+        test: A comparison, or a function of the evidence.
+        evidence: The results.
+        significant: From `significant_differences`; empty for the paper's printed numbers.
+    """
+    if not isinstance(test, Comparison):
+        return test(evidence)
     gaps: list[tuple[Gap, bool]] = []
     cells: list[CellKey] = []
-    questions = comparison.questions()
-    for question in questions:
-        pair = question[0]
+    questions = test.questions()
+    for pair, lead in questions:
         gap = evidence.gap(pair)
         if gap is not None:
-            gaps.append((gap, significant.get(question, gap.estimate is None)))
+            gaps.append((gap, significant.get((pair, lead), gap.estimate is None)))
             cells += [pair.first, pair.second]
-    above = sum(counts and gap.value > comparison.lead for gap, counts in gaps)
-    below = sum(counts and gap.value < comparison.lead for gap, counts in gaps)
+    above = sum(counts and gap.value > test.lead for gap, counts in gaps)
+    below = sum(counts and gap.value < test.lead for gap, counts in gaps)
     empty = len(questions) - len(gaps)
     detail = _describe(gaps, above, below, len(questions))
-    if comparison.remark is not None and gaps:
-        detail = f"{comparison.remark(evidence)}; {detail}"
+    if test.remark is not None and gaps:
+        detail = f"{test.remark(evidence)}; {detail}"
     return Verdict(
-        outcome=_outcome(comparison.rule, above, below, len(questions), empty),
+        outcome=_outcome(test.rule, above, below, len(questions), empty),
         detail=detail,
         cells=list(dict.fromkeys(cells)),
     )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.inputs import ReportInputs, gather
 from face_occlusion.reporting.report import write_report
 from tests.reporting.project import write_project
@@ -20,9 +21,20 @@ def inputs(project) -> ReportInputs:
 
 
 @pytest.fixture(scope="session")
-def runs(inputs):
+def grid(inputs) -> Grid:
+    return inputs.grid
+
+
+@pytest.fixture(scope="session")
+def runs(grid):
     """The scores of every run by its name."""
-    return {runs[0].run: runs[0] for runs in inputs.grid.runs.values()}
+    return {runs[0].run: runs[0] for runs in grid.runs.values()}
+
+
+@pytest.fixture(scope="session")
+def regrid(grid):
+    """Build the grid of other runs."""
+    return lambda runs: Grid(grid.axes, runs, grid.params)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -15,7 +17,7 @@ from face_occlusion.core.params import build, read_section, read_yaml
 from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_benchmark
 from face_occlusion.evaluation.scores import BenchmarkScores, RunScores, write_scores
 from face_occlusion.overlap.compare import find_overlap
-from face_occlusion.overlap.findings import Overlap, write_overlap
+from face_occlusion.overlap.findings import write_overlap
 from face_occlusion.reporting.inputs import ReportParams, Sections
 from tests.reporting.generated_sets import write_generated, write_occluders
 
@@ -38,7 +40,7 @@ NUM_IMAGES = {"realocc": 14, "realocc_wild": 6, "cofw": 0, "cofw_aligned": 0, "w
 KINDS = ("mask", "sunglasses", "microphone")
 
 
-def sections(profile: str = "made-up") -> Sections:
+def sections() -> Sections:
     """The paper's grid with a light report."""
     raw = read_yaml(PAPER)
     report = raw["report"]
@@ -48,7 +50,7 @@ def sections(profile: str = "made-up") -> Sections:
     report["qualitative"]["images_per_rule"] = 1
     report["page"] = {"thumbnail_px": 48, "browser_images": 4}
     return Sections(
-        profile=profile,
+        profile="made-up",
         report=build("report", report, ReportParams),
         **{key: raw[key] for key in ("runs", "combinations", "models")},
     )
@@ -116,8 +118,10 @@ class Drawn:
     def preprocess(self, images: Sequence[np.ndarray], *, tta: bool) -> Sequence[np.ndarray]:
         return images
 
-    def predict_async(self, prepared: Sequence[np.ndarray], shapes: object) -> list[Ready]:
-        return [Ready(self.predict(image)) for image in prepared]
+    def predict_async(
+        self, prepared: Sequence[np.ndarray], shapes: object
+    ) -> list[SimpleNamespace]:
+        return [SimpleNamespace(numpy=partial(self.predict, image)) for image in prepared]
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """Make up an (H, W) float32 prediction."""
@@ -128,16 +132,6 @@ class Drawn:
         probability = np.where(drawn["face"] == 1, 0.95, 0.05)
         probability[(drawn["occluder"] == 1) & patch] = 0.8
         return probability.astype(np.float32)
-
-
-class Ready:
-    """A prediction that is there."""
-
-    def __init__(self, probability: np.ndarray) -> None:
-        self._probability = probability
-
-    def numpy(self) -> np.ndarray:
-        return self._probability
 
 
 def write_run(scores: Path, models: Path, data: Path, run: str, entry: dict, profile: str) -> None:
@@ -192,18 +186,15 @@ def score_benchmark(image_set: ImageSet, blindness: float, skill: float) -> Benc
     return evaluate_benchmark(networks, image_set, params)
 
 
-def overlap_of(data: Path) -> Overlap:
-    """Compare made-up sets; their faces have one shape, so that pairs are close."""
-    training = {name: ImageSet(data / name) for name in ("faces/wo", "faces/o")}
-    benchmarks = {f"benchmarks/{name}": ImageSet(data / "benchmarks" / name) for name in NUM_IMAGES}
-    return find_overlap(training, benchmarks, max_bits=2, num_closest=2, workers=1)
-
-
 def write_project(root: Path, shape: tuple[int, int] = SHAPE) -> Sections:
     """Write sets, scores and models below `root`; returns the sections of its parameters."""
     made = sections()
     write_sets(root / "data", shape)
-    write_overlap(root / "overlap.json", overlap_of(root / "data"))
+    training = {name: ImageSet(root / "data" / name) for name in ("faces/wo", "faces/o")}
+    names = [f"benchmarks/{name}" for name in NUM_IMAGES]
+    benchmarks = {name: ImageSet(root / "data" / name) for name in names}
+    overlap = find_overlap(training, benchmarks, max_bits=2, num_closest=2, workers=1)
+    write_overlap(root / "overlap.json", overlap)  # the faces have one shape: pairs are close
     for run, entry in made.runs.items():
         write_run(root / "scores", root / "models", root / "data", run, entry, made.profile)
     return made

@@ -7,14 +7,6 @@ from face_occlusion.reporting.cells import PARTITION, CellKey, paper_cells, pape
 from face_occlusion.reporting.verdicts import BENCHMARKS, COMBINATIONS, MODELS
 from tests.reporting.project import ROOT
 
-BENCHMARK_NAMES = {
-    "RealOcc": "realocc",
-    "COFW (Train)": "cofw",
-    "RealOcc-Wild": "realocc_wild",
-    "CelebAMask-HQ-WO (Test)": "wo_test",
-    "COFW (Train) (cropped and aligned)": "cofw_aligned",
-}
-
 
 def test_there_are_81_and_54_cells_one_for_each_place():
     cells = paper_cells()
@@ -32,15 +24,14 @@ def test_cells_equal_the_transcript_of_the_paper(shared):
     profile = read_yaml(ROOT / "profiles" / "paper.yaml")
     combinations = {value["title"]: key for key, value in profile["combinations"].items()}
     models = {value["title"]: key for key, value in profile["models"].items()}
+    benchmarks = {title: key for key, title in profile["report"]["benchmarks"].items()}
+    benchmarks["COFW (Train) (cropped and aligned)"] = "cofw_aligned"
     with (shared / "paper" / "paper_tables.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 135
     for row in rows:
-        place = CellKey(
-            combinations[row["train_set"]],
-            BENCHMARK_NAMES[row["eval_set"]],
-            models[row["model"]],
-        )
+        combination, benchmark = combinations[row["train_set"]], benchmarks[row["eval_set"]]
+        place = CellKey(combination, benchmark, models[row["model"]])
         cell = paper_cells()[place]
         assert cell.miou == float(row["miou"])
         assert paper_quantity(place.combination, cell.table) == row["quantity"]

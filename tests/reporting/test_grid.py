@@ -6,7 +6,7 @@ import pytest
 from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.bootstrap import estimate
 from face_occlusion.reporting.cells import CellKey, axes_of
-from face_occlusion.reporting.grid import BootstrapParams, Grid, mean_difference, mean_over_models
+from face_occlusion.reporting.grid import mean_difference, mean_over_models
 from face_occlusion.reporting.inputs import gather
 
 
@@ -17,8 +17,7 @@ def test_every_cell_has_a_score_or_a_reason(inputs):
     assert all(cell.paper is not None for cell in cells.values())
 
 
-def test_scores_lie_inside_their_intervals_and_differences_subtract(inputs):
-    grid = inputs.grid
+def test_scores_lie_inside_their_intervals_and_differences_subtract(grid):
     for place, cell in grid.cells.items():
         if cell.estimate is not None:
             assert cell.estimate.low <= cell.estimate.value <= cell.estimate.high
@@ -34,15 +33,13 @@ def test_scores_lie_inside_their_intervals_and_differences_subtract(inputs):
     assert grid.difference("c_cm", "c_wo", "cofw", "pspnet") is None
 
 
-def test_paired_margin_is_narrower_than_two_separate_ones(inputs):
-    grid = inputs.grid
+def test_paired_margin_is_narrower_than_two_separate_ones(grid):
     paired = grid.difference("c_wo_natocc", "c_wo_natocc_sot", "realocc", "pspnet")
     single = grid.cells[CellKey("c_wo_natocc", "realocc", "pspnet")].estimate
     assert paired.high - paired.low < single.high - single.low
 
 
-def test_cells_of_two_benchmarks_are_compared_without_pairing(inputs):
-    grid = inputs.grid
+def test_cells_of_two_benchmarks_are_compared_without_pairing(grid):
     places = [CellKey("c_wo", name, "pspnet") for name in ("realocc", "wo_test")]
     gap, cells = grid.compare(*places), [grid.cells[place] for place in places]
     assert gap.value == cells[0].estimate.value - cells[1].estimate.value
@@ -51,24 +48,19 @@ def test_cells_of_two_benchmarks_are_compared_without_pairing(inputs):
     assert gap.error == pytest.approx(np.hypot(*intervals), rel=0.15)
 
 
-def with_changed_runs(inputs, change):
-    runs = {runs[0].run: change(runs[0]) for runs in inputs.grid.runs.values()}
-    return Grid(inputs.grid.axes, runs, inputs.grid.params)
-
-
-def test_two_benchmarks_are_drawn_each_on_their_own(inputs):
+def test_two_benchmarks_are_drawn_each_on_their_own(runs, regrid):
     def doubled(scores):
         benchmarks = scores.benchmarks | {"realocc_wild": scores.benchmarks["realocc"]}
         return dataclasses.replace(scores, benchmarks=benchmarks)
 
-    grid = with_changed_runs(inputs, doubled)
+    grid = regrid({name: doubled(scores) for name, scores in runs.items()})
     places = [CellKey("c_wo", name, "pspnet") for name in ("realocc", "realocc_wild")]
     gap, error = grid.compare(*places), grid.cells[places[0]].estimate.error
     assert gap.value == 0
     assert gap.error == pytest.approx(np.sqrt(2) * error, rel=0.15)
 
 
-def test_images_without_an_occluded_region_are_no_evidence_for_its_score(inputs):
+def test_images_without_an_occluded_region_are_no_evidence_for_its_score(runs, regrid):
     def uncovered(scores):
         part = scores.benchmarks["realocc"]
         views = {
@@ -78,7 +70,7 @@ def test_images_without_an_occluded_region_are_no_evidence_for_its_score(inputs)
         part = dataclasses.replace(part, views=views)
         return dataclasses.replace(scores, benchmarks=scores.benchmarks | {"realocc": part})
 
-    grid = with_changed_runs(inputs, uncovered)
+    grid = regrid({name: uncovered(scores) for name, scores in runs.items()})
     place = CellKey("c_wo", "realocc", "pspnet")
     assert grid.estimate(place, "miou").num_images == 14
     few = grid.estimate(place, "iou_occluded")
@@ -90,8 +82,8 @@ def test_images_without_an_occluded_region_are_no_evidence_for_its_score(inputs)
     assert gap.num_images == 4
 
 
-def test_a_group_is_drawn_with_its_benchmark(inputs):
-    grid, images = inputs.grid, np.array([3, 7, 9, 12])
+def test_a_group_is_drawn_with_its_benchmark(grid):
+    images = np.array([3, 7, 9, 12])
     for name in ("c_wo", "c_cm"):  # the same draws for both, so that groups are paired
         place = CellKey(name, "realocc", "pspnet")
         drawn = grid.weights("realocc")[:, images] @ grid.view(place).counts[images]
@@ -101,80 +93,78 @@ def test_a_group_is_drawn_with_its_benchmark(inputs):
         np.testing.assert_array_equal(whole.resamples, grid.resampled(place, "miou").resamples)
 
 
-def test_intervals_do_not_depend_on_the_order_of_questions(inputs, runs):
-    fresh = Grid(inputs.grid.axes, runs, inputs.grid.params)
-    first = fresh.difference("c_cm", "c_wo", "realocc_wild", "segformer")
-    assert first == inputs.grid.difference("c_cm", "c_wo", "realocc_wild", "segformer")
+def test_intervals_do_not_depend_on_the_order_of_questions(grid, runs, regrid):
+    question = "c_cm", "c_wo", "realocc_wild", "segformer"
+    assert regrid(runs).difference(*question) == grid.difference(*question)
+
+
+PLACE = CellKey("c_wo", "realocc", "pspnet")
 
 
 def paths(root):
     return root / "scores", root / "models", root / "data", root / "overlap.json"
 
 
-def test_a_run_that_left_the_grid_is_not_shown_and_one_without_scores_is_an_error(project):
+def test_a_run_that_left_the_grid_is_not_shown(project):
     root, made = project
     less = {name: entry for name, entry in made.runs.items() if name != "pspnet_c_wo"}
     inputs = gather(dataclasses.replace(made, runs=less), *paths(root))
-    cell = inputs.grid.cells[CellKey("c_wo", "realocc", "pspnet")]
-    assert cell.empty == "no such run in params.yaml"
-    more = made.runs | {"pspnet_new": made.runs["pspnet_c_wo"]}
-    with pytest.raises(ValueError, match=r"pspnet_new\.json: no such score file"):
-        gather(dataclasses.replace(made, runs=more), *paths(root))
+    assert inputs.grid.cells[PLACE].empty == "no such run in params.yaml"
 
 
-def test_scores_of_another_profile_or_of_other_images_are_refused(project):
+def test_scores_of_another_run_or_profile_or_of_other_images_are_refused(project):
     root, made = project
-    folders = paths(root)
-    with pytest.raises(ValueError, match="profile 'made-up', expected 'small'"):
-        gather(dataclasses.replace(made, profile="small"), *folders)
+
+    def refused(message, **changed):
+        with pytest.raises(ValueError, match=message):
+            gather(dataclasses.replace(made, **changed), *paths(root))
+
+    one, other = made.runs["pspnet_c_wo"], made.runs["pspnet_c_cm"]
+    refused(r"pspnet_new\.json: no such score file", runs={"pspnet_new": one})
+    refused(
+        r"pspnet_c_wo\.json: scores of pspnet_c_wo / pspnet / C-WO, but .* / C-CM;",
+        runs={"pspnet_c_wo": other},
+    )
+    refused("profile 'made-up', expected 'small'", profile="small")
     index = root / "data" / "benchmarks" / "wo_test" / "index.json"
     before = index.read_bytes()
     index.write_bytes(before + b"\n")
     try:
-        with pytest.raises(ValueError, match="benchmark 'wo_test' changed since it was scored"):
-            gather(made, *folders)
+        refused("benchmark 'wo_test' changed since it was scored")
     finally:
         index.write_bytes(before)
 
 
-def test_scores_of_another_run_are_refused(project):
-    root, made = project
-    other = made.runs["pspnet_c_cm"]
-    runs = {"pspnet_c_wo": other}
-    with pytest.raises(
-        ValueError,
-        match=r"pspnet_c_wo\.json: scores of pspnet_c_wo / pspnet / C-WO, but .* / C-CM;",
-    ):
-        gather(dataclasses.replace(made, runs=runs), *paths(root))
+def changed_part(scores, **changed):
+    part = dataclasses.replace(scores.benchmarks["realocc"], **changed)
+    return {"benchmarks": scores.benchmarks | {"realocc": part}}
 
 
-def test_contradicting_runs_are_refused(inputs, runs):
-    grid = inputs.grid
+CONTRADICTIONS = {
+    "which params": lambda one: {"combination": "C-Gone"},
+    "different images": lambda one: changed_part(one, fingerprint="else"),
+    "in another order": lambda one: changed_part(  # pairs would be of other images
+        one, images=one.benchmarks["realocc"].images[::-1]
+    ),
+    "different 'headline': 'last' and 'best'": lambda one: {"headline": "best"},
+    "different 'inference'": lambda one: {"inference": {"input_px": 512}},
+}
+
+
+@pytest.mark.parametrize("message", CONTRADICTIONS)
+def test_contradicting_runs_are_refused(runs, regrid, message):
     one = runs["pspnet_c_wo"]
+    other = dataclasses.replace(one, **CONTRADICTIONS[message](one))
+    with pytest.raises(ValueError, match=message):
+        regrid(runs | {"pspnet_c_wo": other})
 
-    def build(**changed):
-        return Grid(grid.axes, runs | changed, grid.params)
 
-    with pytest.raises(ValueError, match="which params"):
-        build(pspnet_c_wo=dataclasses.replace(one, combination="C-Gone"))
-    with pytest.raises(ValueError, match="are the same cell"):
-        build(other=one)
-    part = dataclasses.replace(one.benchmarks["realocc"], fingerprint="else")
-    changed = dataclasses.replace(one, benchmarks=one.benchmarks | {"realocc": part})
-    with pytest.raises(ValueError, match="different images"):
-        build(pspnet_c_wo=changed)
-    images = one.benchmarks["realocc"].images
-    part = dataclasses.replace(one.benchmarks["realocc"], images=images[::-1])
-    changed = dataclasses.replace(one, benchmarks=one.benchmarks | {"realocc": part})
-    with pytest.raises(ValueError, match="in another order"):  # pairs would be of other images
-        build(pspnet_c_wo=changed)
-    with pytest.raises(ValueError, match="different 'headline': 'last' and 'best'"):
-        build(pspnet_c_wo=dataclasses.replace(one, headline="best"))
-    with pytest.raises(ValueError, match="different 'inference'"):
-        build(pspnet_c_wo=dataclasses.replace(one, inference={"input_px": 512}))
+def test_a_seed_is_not_given_twice_and_a_benchmark_may_be_missing(runs, regrid):
+    one = runs["pspnet_c_wo"]
+    with pytest.raises(ValueError, match="same cell with the same seed 1; give one another `seed`"):
+        regrid(runs | {"again": one})
     without = dataclasses.replace(one, benchmarks={})
-    place = CellKey("c_wo", "realocc", "pspnet")
-    assert "evaluate.benchmarks" in build(pspnet_c_wo=without).cells[place].empty
+    assert "evaluate.benchmarks" in regrid(runs | {"pspnet_c_wo": without}).cells[PLACE].empty
 
 
 def test_titles_must_tell_combinations_apart():
@@ -192,18 +182,7 @@ def test_mean_over_models_leaves_empty_cells_out(inputs):
     assert mean_over_models(inputs.grid, "c_wo", "cofw") is None
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [({"num_resamples": 10}, "num_resamples"), ({"confidence": 1.0}, "confidence")],
-)
-def test_bootstrap_params_name_the_key(change, message):
-    good = {"num_resamples": 200, "confidence": 0.95, "seed": 1}
-    with pytest.raises(ValueError, match=f"^{message}"):
-        BootstrapParams(**(good | change))
-
-
-def test_a_mean_difference_is_the_mean_of_the_models_differences_and_paired(inputs):
-    grid = inputs.grid
+def test_a_mean_difference_is_the_mean_of_the_models_differences_and_paired(grid):
     interval = mean_difference(grid, "c_wo_natocc", "c_wo", "realocc")
     assert interval is not None
     every = [grid.difference("c_wo_natocc", "c_wo", "realocc", model) for model in grid.axes.models]

@@ -2,49 +2,46 @@ import numpy as np
 import pytest
 
 from face_occlusion.reporting import groups
-from face_occlusion.reporting.breakdowns import MEAN_MODEL
 from tests.reporting.project import KINDS
 
 
 @pytest.fixture(scope="module")
 def tables(inputs):
-    found = groups.group_tables(inputs.breakdown, inputs.grid.axes)
-    return {table.key: table for table in found}
+    found, _ = groups.group_tables(inputs.breakdown, inputs.grid.axes)
+    return {table["key"]: table for table in found}
 
 
 def test_a_table_has_every_training_set_and_group(tables, inputs):
     table = tables["realocc-occluder_kind"]
-    assert [level for level, _ in table.levels] == sorted(KINDS)
-    assert sum(number for _, number in table.levels) == len(inputs.benchmarks["realocc"])
-    assert [key for key, _, _ in table.rows] == list(inputs.grid.axes.combinations)
-    assert all(len(cells) == len(table.levels) for _, _, cells in table.rows)
+    assert [level for level, _ in table["levels"]] == sorted(KINDS)
+    assert sum(number for _, number in table["levels"]) == len(inputs.benchmarks["realocc"])
+    assert [key for key, _, _ in table["rows"]] == list(inputs.grid.axes.combinations)
+    assert all(len(cells) == len(table["levels"]) for _, _, cells in table["rows"])
 
 
 def test_a_cell_holds_the_mean_of_the_models_and_tells_each(tables, inputs):
     frame = inputs.breakdown
-    of_cell = frame[
-        (frame["benchmark"] == "realocc")
-        & (frame["factor"] == "occluder_kind")
-        & (frame["level"] == "mask")
-        & (frame["combination"] == "c_wo")
-    ]
-    levels = [level for level, _ in tables["realocc-occluder_kind"].levels]
-    cells = {key: row for key, _, row in tables["realocc-occluder_kind"].rows}
+    (mean,) = frame.query(
+        "benchmark == 'realocc' and factor == 'occluder_kind' and level == 'mask' "
+        "and combination == 'c_wo' and model == 'mean' and measure == 'miou'"
+    ).itertuples()
+    levels = [level for level, _ in tables["realocc-occluder_kind"]["levels"]]
+    cells = {key: row for key, _, row in tables["realocc-occluder_kind"]["rows"]}
     cell = cells["c_wo"][levels.index("mask")]
-    mean = of_cell[(of_cell["model"] == MEAN_MODEL) & (of_cell["measure"] == "miou")].iloc[0]
-    assert cell.values["miou"] == (mean["value"], mean["low"], mean["high"])
+    assert cell["values"]["miou"] == (mean.value, mean.low, mean.high)
     for title in (*inputs.grid.axes.models.values(), "Mean of the models"):
-        assert f"{title}: mIoU " in cell.tip
-    assert set(cell.values) == set(groups.measure_titles())
+        assert f"{title}: mIoU " in cell["tip"]
+    assert set(cell["values"]) == set(groups.measure_titles())
 
 
 def test_what_tells_no_images_apart_is_left_out_and_named(tables, inputs):
     frame = inputs.breakdown
     one = frame[(frame["factor"] != "occluder_kind") | (frame["level"] == "mask")]
     axes = inputs.grid.axes
-    keys = [table.key for table in groups.group_tables(one, axes)]
+    shown, left_out = groups.group_tables(one, axes)
+    keys = [table["key"] for table in shown]
     assert "realocc-occluder_kind" in tables and "realocc-occluder_kind" not in keys
-    assert "RealOcc, Occluder (all: mask)" in groups.left_out(one, axes)
+    assert "RealOcc, Occluder (all: mask)" in left_out
     assert groups.breakdown_chart(one[one["factor"] == "occluder_kind"], "realocc", axes, {}) == (
         "no factor tells the images of this benchmark apart"
     )

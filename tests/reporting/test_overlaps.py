@@ -70,11 +70,3 @@ def test_the_closest_pairs_are_shown_without_those_that_are_meant(overlap, input
     assert [pair["suspected"] for pair in shown] == [True, True, False]
     assert all(pair["first"].startswith("data:image/jpeg") for pair in shown)
     assert closest_pictures(overlap, {"faces/wo": sets["faces/wo"]}, 48) == []
-
-
-def test_the_page_and_the_tables_show_it(report):
-    page = (report / "index.html").read_text()
-    assert '<section id="overlap">' in page and "Overlap of training and benchmarks" in page
-    assert "The closest pairs, whether suspected or not" in page
-    text = (report / "tables" / "overlap.md").read_text()
-    assert "| faces/wo" in text and "benchmarks/realocc_wild" in text

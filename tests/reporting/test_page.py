@@ -79,6 +79,11 @@ def visit(chromium, report):
         one.context.close()
 
 
+@pytest.fixture
+def page(visit):
+    return visit().page
+
+
 def column(page, table, number):
     """What a table's column reads in the rows that are shown."""
     return (
@@ -103,6 +108,7 @@ def test_it_loads_alone_and_without_complaints(visit):
     tab.page.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
     assert tab.complaints == []
     assert [url for url in tab.requests if not url.startswith("data:")] == [tab.address]
+    expect(tab.page.locator("#curves .note")).to_contain_text("hard example mining keeps")
 
 
 def test_a_request_would_be_seen(visit):
@@ -129,22 +135,12 @@ def test_axe_finds_no_serious_fault(visit, viewport, color_scheme):
     assert serious == []
 
 
-def test_nothing_sticks_out_of_a_phones_screen(visit):
+def test_a_phone_shows_figures_large_enough_to_read_and_nothing_sticks_out(visit):
     tab = visit(viewport=PHONE)
     tab.open_details()
-    assert tab.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-
-
-def test_a_phone_shows_figures_large_enough_to_read(visit):
-    page = visit(viewport=PHONE).page
-    page.locator("#figures details").evaluate_all("all => all.forEach((one) => one.open = true)")
-    width = page.get_by_alt_text("Figure 11").evaluate("image => image.clientWidth")
+    width = tab.page.get_by_alt_text("Figure 11").evaluate("image => image.clientWidth")
     assert width > 600  # 11 columns, of which the phone shows some at a time
-    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-
-
-def test_the_loss_is_explained(visit):
-    expect(visit().page.locator("#curves .note")).to_contain_text("hard example mining keeps")
+    assert tab.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
 def test_light_and_dark_differ(visit):
@@ -155,8 +151,7 @@ def test_light_and_dark_differ(visit):
     assert grounds == ["rgb(250, 249, 246)", "rgb(20, 24, 23)"]
 
 
-def test_a_column_sorts_both_ways_and_one_with_gaps_keeps_them_last(visit):
-    page = visit().page
+def test_a_column_sorts_both_ways_and_one_with_gaps_keeps_them_last(page):
     before = titles(page)
     header = page.locator("table.scores").first.locator("th[data-model]")
     header.first.locator("button").click()
@@ -170,20 +165,14 @@ def test_a_column_sorts_both_ways_and_one_with_gaps_keeps_them_last(visit):
     assert titles(page) == sorted(before)
     header.nth(3).locator("button").click()  # COFW, which the project lacks
     assert set(column(page, 0, 5)) == {"–"} and sorted(titles(page)) == sorted(before)
-
-
-def test_sorting_follows_what_is_shown(visit):
-    page = visit().page
-    ours = column(page, 0, 2)
-    page.get_by_text("Paper", exact=True).first.click()
+    page.get_by_text("Paper", exact=True).first.click()  # sorting follows what is shown
     printed = column(page, 0, 2)
-    assert printed != ours
-    page.locator("table.scores").first.locator("th[data-model] button").first.click()
+    assert sorted(map(float, printed)) != sorted(scores)
+    header.first.locator("button").click()
     assert column(page, 0, 2) == sorted(printed, key=float, reverse=True)
 
 
-def test_filters_leave_rows_and_columns_out(visit):
-    page = visit().page
+def test_filters_leave_rows_and_columns_out(page):
     page.get_by_label("Training set contains").fill("randocc")
     assert titles(page) == titles(page, 1) == ["C-WO + C-WO-RandOcc"]
     page.get_by_label("Training set contains").fill("")
@@ -198,8 +187,7 @@ def test_filters_leave_rows_and_columns_out(visit):
     assert columns.count() == 3
 
 
-def test_one_breakdown_is_shown_at_a_time_by_the_chosen_score(visit):
-    page = visit().page
+def test_one_breakdown_is_shown_at_a_time_by_the_chosen_score(page):
     shown = page.locator(".group-table:visible")
     assert shown.count() == 1
     expect(shown.locator("h3")).to_have_text("RealOcc · Occluder")
@@ -233,8 +221,7 @@ def test_a_cell_tells_the_papers_value_on_hover_and_on_tap(visit):
         assert box["x"] >= 0 and box["x"] + box["width"] <= page.viewport_size["width"]
 
 
-def test_a_cell_is_reached_by_keys_too(visit):
-    page = visit().page
+def test_a_cell_is_reached_by_keys_too(page):
     tip, focused = page.locator("#tip"), page.locator("td.score:focus")
     page.locator("table.scores").first.locator("thead button").last.focus()
     page.keyboard.press("Tab")
@@ -279,8 +266,7 @@ def test_a_cell_that_keys_scroll_to_keeps_its_facts(visit):
     assert abs(tip.bounding_box()["y"] - cell.bounding_box()["y"]) < 300
 
 
-def test_the_slider_moves_the_boundary(visit):
-    page = visit().page
+def test_the_slider_moves_the_boundary(page):
     slider = page.get_by_label("Boundary between left and right")
 
     def boundary():
@@ -318,8 +304,7 @@ def labels(page):
     return [float(text.strip().replace("−", "-")) for text in texts]
 
 
-def test_images_are_sorted_by_score(visit):
-    page = visit().page
+def test_images_are_sorted_by_score(page):
     gains = labels(page)
     assert gains == sorted(gains, reverse=True) and len(gains) == 4
     page.locator("#order").select_option("loss")

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from face_occlusion.reporting.charts import Curve, read_curves, thinned
 from face_occlusion.reporting.figures import evenly_spaced
 from face_occlusion.reporting.per_image import most_changed, pick_by_difference, pick_most_corrected
 from face_occlusion.reporting.pictures import (
@@ -52,12 +51,8 @@ def test_errors_are_coloured_and_ignored_pixels_are_not():
 def test_an_outlines_path_goes_round_the_mask():
     mask = np.zeros((20, 30), bool)
     mask[5:10, 10:25] = True
-    assert sorted(outline_path(mask).removeprefix("M").removesuffix("Z").split("L")) == [
-        "10.5 5.5",
-        "10.5 9.5",
-        "24.5 5.5",
-        "24.5 9.5",
-    ]
+    corners = outline_path(mask).removeprefix("M").removesuffix("Z").split("L")
+    assert sorted(corners) == ["10.5 5.5", "10.5 9.5", "24.5 5.5", "24.5 9.5"]
     mask[15, 2] = True
     assert outline_path(mask).count("M") == outline_path(mask).count("Z") == 2
     assert outline_path(np.zeros((3, 4), bool)) == ""
@@ -125,27 +120,20 @@ def test_spread_is_even_and_takes_the_ends():
     assert evenly_spaced(keys, 99) == keys
 
 
-def test_picks_are_the_best_median_and_worst_difference(inputs):
-    picks = pick_by_difference(inputs.grid, "realocc", ("c_wo_natocc", "c_wo"), 2)
+def test_picks_are_the_best_median_and_worst_difference(grid):
+    question = grid, "realocc", ("c_wo_natocc", "c_wo")
+    picks = pick_by_difference(*question, 2)
     assert [pick.rule for pick in picks] == ["best"] * 2 + ["median"] * 2 + ["worst"] * 2
     differences = [pick.difference for pick in picks]
     assert differences == sorted(differences, reverse=True)
-    everything = pick_by_difference(inputs.grid, "realocc", ("c_wo_natocc", "c_wo"), 5)
-    assert len({pick.key for pick in everything}) == len(everything) == 14
-    assert picks[0] == everything[0] and picks[-1] == everything[-1]
-    assert pick_by_difference(inputs.grid, "cofw", ("c_wo_natocc", "c_wo"), 2) == []
-
-
-def test_picks_can_be_of_some_images_and_models(inputs):
-    everything = inputs.benchmarks["realocc"].keys
-    among = set(everything[::3])
-    picks = pick_by_difference(
-        inputs.grid, "realocc", ("c_wo_natocc", "c_wo"), 9, models=["pspnet"], among=among
-    )
-    assert {pick.key for pick in picks} == among
-    of_all = pick_by_difference(inputs.grid, "realocc", ("c_wo_natocc", "c_wo"), 9)
-    differences = {pick.key: pick.difference for pick in of_all}
-    assert any(pick.difference != differences[pick.key] for pick in picks)
+    everything = {pick.key: pick for pick in pick_by_difference(*question, 5)}
+    assert len(everything) == 14
+    assert picks[0] == everything[picks[0].key] and picks[-1] == list(everything.values())[-1]
+    assert pick_by_difference(grid, "cofw", ("c_wo_natocc", "c_wo"), 2) == []
+    among = set(sorted(everything)[::3])
+    some = pick_by_difference(*question, 9, models=["pspnet"], among=among)
+    assert {pick.key for pick in some} == among
+    assert any(pick.difference != everything[pick.key].difference for pick in some)
 
 
 def test_most_corrected_faces_come_first(inputs):
@@ -157,23 +145,3 @@ def test_most_corrected_faces_come_first(inputs):
     for key, share in picks:
         corrected, original = faces.seg_map(key), faces.seg_map(key, "original.png")
         assert share == pytest.approx((corrected != original).sum() / (corrected == 1).sum())
-
-
-def test_curves_are_read_where_they_were_logged(project):
-    models = project[0] / "models"
-    curves = read_curves(models, ["pspnet_c_wo", "nothing"], "loss")
-    assert list(curves) == ["pspnet_c_wo"]
-    assert curves["pspnet_c_wo"].steps[:2] == [4, 8]
-    path = models / "pspnet_c_wo" / "dvclive" / "plots" / "metrics" / "broken.tsv"
-    path.write_text("a\tb\n1\t2\n")
-    with pytest.raises(ValueError, match=r"broken\.tsv: expected columns step, broken"):
-        read_curves(models, ["pspnet_c_wo"], "broken")
-    path.unlink()
-
-
-def test_thinned_curve_averages_and_keeps_the_end():
-    curve = Curve(run="x", steps=list(range(1, 11)), values=[float(v) for v in range(1, 11)])
-    few = thinned(curve, 4)
-    assert few.steps == [3, 6, 9, 10]
-    assert few.values == [2.0, 5.0, 8.0, 10.0]
-    assert thinned(curve, 10) is curve

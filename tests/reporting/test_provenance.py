@@ -17,7 +17,7 @@ def here(inputs):
         inputs.grid,
         inputs.sections.models,
     )
-    return {item.what: item.here for item in found}
+    return {item["what"]: item["here"] for item in found}
 
 
 def release(tmp_path, origin):
@@ -40,7 +40,7 @@ def test_drawn_images_are_not_passed_off_as_a_releases(tmp_path, inputs):
         found = substitutions(
             inputs.inventory, {"hands": image_set}, {}, inputs.grid, inputs.sections.models
         )
-        return next(item.here for item in found if item.what == "Hands")
+        return next(item["here"] for item in found if item["what"] == "Hands")
 
     assert "11k Hands (drawn by this project" in hands(drawn)
     assert hands(fetched) == "1 of 11k Hands"
@@ -53,7 +53,7 @@ def test_networks_are_told_by_size(here, inputs):
     models = {"segformer": small, "pspnet": small | {"backbone": "efficientnet_lite0"}}
     del models["pspnet"]["variant"]
     found = substitutions(inputs.inventory, {}, {}, inputs.grid, models)
-    backbones = [item.here for item in found if item.what == "Backbones"]
+    backbones = [item["here"] for item in found if item["what"] == "Backbones"]
     assert backbones == ["MiT-B0 / EfficientNet-Lite0"]
 
 

@@ -34,12 +34,9 @@ def test_best_of_a_column_includes_ties_as_printed():
         make_cell("d", None, empty="gone"),
         make_cell("c", 0.5, model="segformer"),
     ]
-    assert {place.combination for place in best_of_columns(cells) if place.model == "pspnet"} == {
-        "a",
-        "b",
-    }
-    assert CellKey("c", "realocc", "segformer") in best_of_columns(cells)  # a column of its own
-    paper = best_of_columns(cells, paper=True)
+    best, paper = best_of_columns(cells), best_of_columns(cells, paper=True)
+    assert {place.combination for place in best if place.model == "pspnet"} == {"a", "b"}
+    assert CellKey("c", "realocc", "segformer") in best  # a column of its own
     assert {place.combination for place in paper} == {"b", "c"}
 
 
@@ -58,7 +55,6 @@ def test_cell_text(cell, best, paper_best, text):
 
 def test_cell_without_an_interval_shows_none():
     cell = make_cell("a", 0.9)
-    assert cell.estimate is not None
     lone = dataclasses.replace(cell.estimate, low=np.nan, high=np.nan)
     cell = dataclasses.replace(cell, estimate=lone)
     assert tables.cell_text(cell, best=False, paper_best=False) == "90.00 · –"
@@ -111,9 +107,7 @@ def test_latex_of_every_table_is_ascii_and_breaks_long_lines(inputs):
 
 def test_score_table_has_every_cell_and_says_why_some_are_empty(inputs):
     sections = inputs.sections
-    table = tables.score_table(
-        4, inputs.grid, sections.report.table_4, sections.combinations, inputs.inventory
-    )
+    table = all_tables(inputs)["table4"]
     assert len(table.long) == 81
     assert table.wide.shape == (9, 3 + 9)
     empty = table.long[table.long["miou"].isna()]
@@ -125,6 +119,26 @@ def test_score_table_has_every_cell_and_says_why_some_are_empty(inputs):
     assert set(zip(best["benchmark"], best["model"], strict=True)) == {
         (benchmark, model) for benchmark in ("realocc", "realocc_wild") for model in sections.models
     }
+
+
+@pytest.mark.parametrize("number", [4, 5])
+def test_a_table_prints_what_the_grid_holds(report, inputs, number):
+    table = pd.read_csv(report / "tables" / f"table{number}.csv")
+    for row in table.to_dict("records"):
+        cell = inputs.grid.cells[CellKey(row["combination"], row["benchmark"], row["model"])]
+        assert row["paper_miou"] == cell.printed
+        if cell.estimate is None:
+            assert np.isnan(row["miou"]) and row["empty_because"] == cell.empty
+            continue
+        estimate, names = cell.estimate, ("iou_background", "iou_face", "miou_per_image")
+        expected = {"miou": estimate.value, "low": estimate.low, "high": estimate.high}
+        expected |= {"miou_best_checkpoint": cell.scores["best"]["miou"]}
+        expected |= {name: cell.scores["last"][name] for name in (*names, "boundary_iou", "fwiou")}
+        assert {name: row[name] for name in expected} == pytest.approx(
+            {name: 100 * value for name, value in expected.items()}, abs=0.0051
+        )
+        assert row["low"] < row["high"]
+        assert row["difference"] == pytest.approx(row["miou"] - row["paper_miou"])
 
 
 def test_quantities_are_counted_in_the_sets(inputs):
