@@ -35,10 +35,6 @@ def save_deep(image, path):
     cv2.imwrite(str(path), image[..., ::-1].astype(np.uint16) * 257)
 
 
-def save_deep_grey(image, path):
-    cv2.imwrite(str(path), image[..., 0].astype(np.uint16) * 257)
-
-
 def save_as(mode, **options):
     return lambda image, path: Image.fromarray(image).convert(mode).save(path, **options)
 
@@ -53,7 +49,7 @@ IMAGES = {
     "palette.png": save_as("P"),
     "alpha.png": save_as("RGBA"),
     "deep.png": save_deep,
-    "deep_grey.png": save_deep_grey,
+    "deep_grey.png": lambda image, path: save_deep(image[..., :1], path),
     "turned.png": save_turned,
     "lossy.webp": save_as("RGB"),
     "plain.tif": save_as("RGB"),

@@ -21,10 +21,8 @@ def audited(tmp_path_factory):
     folder = tmp_path_factory.mktemp("audit")
     image_set = face_set(folder / "faces", 20, WRONG)
     face_set(folder / "wo", 20, set(), first=100)
-    out, references = folder / "out", [folder / "wo"]
-    findings = audit_masks(
-        folder / "faces", out, PARAMS, part="original.png", references=references, num=5
-    )
+    out, judged = folder / "out", {"part": "original.png", "num": 5}
+    findings = audit_masks(folder / "faces", out, PARAMS, references=[folder / "wo"], **judged)
     return image_set, out, findings
 
 

@@ -90,31 +90,14 @@ class Project:
         self.folder = folder
         self.environment = user_environment()
 
-    def set_up(self) -> None:
-        (self.folder / "step.py").write_text(STEP)
-        (self.folder / "dvc.yaml").write_text(PIPELINE)
-        (self.folder / "middle").mkdir(exist_ok=True)
-        (self.folder / "middle" / "note").write_text("kept by git")
-        (self.folder / ".dvcignore").write_text("note\n")
-        (self.folder / ".gitignore").write_text("*.pid\ntrace\n.scratch\nfail_*\n")
-        self.call("git", "init", "-q")
-        self.dvc("init", "-q")
-        self.dvc("config", "core.analytics", "false")
-
     def commit(self) -> None:
         identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
         self.call("git", "add", "-A")
         self.call("git", *identity, "commit", "-q", "-m", "x")
 
     def call(self, *command: str) -> str:
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        setting = {"cwd": self.folder, "env": self.environment, "timeout": 120}
+        done = subprocess.run(command, capture_output=True, text=True, **setting)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -124,14 +107,9 @@ class Project:
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen:
         """Start `face-occlusion` as users do, in a process of its own."""
         code = "from face_occlusion.apps.cli import main; main()"
-        return subprocess.Popen(
-            [sys.executable, "-c", code, *arguments],
-            cwd=self.folder,
-            env=self.environment | variables,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        setting = {"cwd": self.folder, "env": self.environment | variables, "text": True}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen([sys.executable, "-c", code, *arguments], **setting, **pipes)
 
     def trace(self) -> list[dict]:
         """Return what each stage noted, in the order in which they ended."""
@@ -142,7 +120,13 @@ class Project:
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Project:
     made = Project(tmp_path / "home")
-    made.folder.mkdir()
-    made.set_up()
+    (made.folder / "middle").mkdir(parents=True)
+    files = {"step.py": STEP, "dvc.yaml": PIPELINE, "middle/note": "kept by git"}
+    files |= {".dvcignore": "note\n", ".gitignore": "*.pid\ntrace\n.scratch\nfail_*\n"}
+    for name, text in files.items():
+        (made.folder / name).write_text(text)
+    made.call("git", "init", "-q")
+    made.dvc("init", "-q")
+    made.dvc("config", "core.analytics", "false")
     monkeypatch.chdir(made.folder)
     return made

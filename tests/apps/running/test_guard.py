@@ -29,15 +29,11 @@ time.sleep(0 if "quick" in sys.argv else 300)
 @pytest.fixture
 def start():
     started = []
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
 
     def start(*options: str, seconds: float = 5.0):
-        process = subprocess.Popen(
-            [*GUARD, str(seconds), sys.executable, "-c", PARENT, *options],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
+        command = [*GUARD, str(seconds), sys.executable, "-c", PARENT, *options]
+        process = subprocess.Popen(command, start_new_session=True, **pipes)
         started.append(process)
         return process, [int(word) for word in process.stdout.readline().split()]
 

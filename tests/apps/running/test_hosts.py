@@ -150,22 +150,6 @@ def test_what_other_machines_could_not_know_is_refused(cluster, project, lab, mo
         run(project, lab)
 
 
-class Separate:
-    """A cluster of its own processes, with a token in a home of its own: `ray start --head`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        gcs, client = free_ports(2)
-        self.addresses = {"gcs": f"127.0.0.1:{gcs}", "client": f"ray://127.0.0.1:{client}"}
-        self.environment = user_environment() | {"HOME": str(folder)}
-        ray = str(Path(sys.executable).parent / "ray")
-        self.generate = [ray, "get-auth-token", "--generate"]
-        self.start = [ray, "start", "--head", "--block", "--num-cpus=2", "--num-gpus=2"]
-        self.start += [f"--port={gcs}", f"--ray-client-server-port={client}"]
-        self.start += ["--include-dashboard=false", "--disable-usage-stats"]
-        self.start += [f"--temp-dir={folder}/t"]
-
-
 def free_ports(number):
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
     ports = [listening.getsockname()[1] for listening in sockets]
@@ -189,22 +173,29 @@ def end_cluster(process):
 
 @pytest.fixture(scope="module")
 def separate():
+    """A cluster of its own processes, with a token in its home: its addresses and variables."""
     pytest.importorskip("ray", reason="the extra `ray` is not installed")
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # sockets in it: at most 107 letters
+    gcs, client = free_ports(2)
+    environment = user_environment() | {"HOME": str(folder)}
+    setting = {"env": environment, "cwd": folder}
+    ray = str(Path(sys.executable).parent / "ray")
+    start = [ray, "start", "--head", "--block", "--num-cpus=2", "--num-gpus=2"]
+    start += [f"--port={gcs}", f"--ray-client-server-port={client}", f"--temp-dir={folder}/t"]
+    start += ["--include-dashboard=false", "--disable-usage-stats"]
+    log = folder / "log"
     try:
-        made = Separate(folder)
-        setting = {"env": made.environment, "cwd": folder}
-        subprocess.run(made.generate, check=True, capture_output=True, **setting)
-        log = folder / "log"
+        generate = [ray, "get-auth-token", "--generate"]
+        subprocess.run(generate, check=True, capture_output=True, **setting)
         with log.open("w") as file:
-            process = psutil.Popen(
-                made.start, stdout=file, stderr=file, start_new_session=True, **setting
-            )
+            pipes = {"stdout": file, "stderr": file, "start_new_session": True}
+            process = psutil.Popen(start, **pipes, **setting)
         try:
             ready = "block forever until terminated"
             wait_for(lambda: ready in log.read_text() or process.poll() is not None, "it is up")
             assert process.poll() is None, log.read_text()
-            yield made
+            addresses = {"gcs": f"127.0.0.1:{gcs}", "client": f"ray://127.0.0.1:{client}"}
+            yield addresses, environment
         finally:
             end_cluster(process)
     finally:
@@ -213,8 +204,8 @@ def separate():
 
 def run_as_user(project, lab, separate, kind, *targets, **variables):
     """Run `face-occlusion run` in a process of its own: Ray reads its variables only once."""
-    project.environment = separate.environment
-    options = {"--jobs": "2", "--ray": separate.addresses[kind], "--remote": lab.remote}
+    addresses, project.environment = separate
+    options = {"--jobs": "2", "--ray": addresses[kind], "--remote": lab.remote}
     options |= {"--ray-stages": "middle", "--clone-from": lab.source, "--clones": lab.clones}
     words = [word for item in options.items() for word in item]
     process = project.start("run", *words, *targets, **variables)
@@ -241,7 +232,7 @@ def test_a_machine_outside_the_cluster_uses_it_too(separate, project, lab, tmp_p
 
 
 def test_a_cluster_that_refuses_the_token_is_no_silent_one(separate, project, lab, tmp_path):
-    refused = f"--ray {separate.addresses['gcs']}: the cluster asks for its token: "
+    refused = f"--ray {separate[0]['gcs']}: the cluster asks for its token: "
     cases = [
         ({}, "export RAY_AUTH_MODE=token (docs/running.md)"),
         ({"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}, "RAY_AUTH_TOKEN here is not"),

@@ -176,18 +176,10 @@ def test_flatten_and_format():
 
 
 def test_what_matters_comes_first():
-    record = {
-        "a": 1,
-        "covered_frac": 0.25,
-        "face": "00024",
-        "name": "00024.jpg",
-        "none": None,
-        "occluder": "hand_7",
-        "placement": {"matrix": [[1, 0]], "size": 0.5},
-    }
-    assert texts(caption(record, "00024", 100)) == [
-        *("occluder hand_7", "covered_frac 0.25", "placement.size 0.5", "a 1")
-    ]
+    record = {"a": 1, "covered_frac": 0.25, "face": "00024", "name": "00024.jpg", "none": None}
+    record |= {"occluder": "hand_7", "placement": {"matrix": [[1, 0]], "size": 0.5}}
+    expected = ["occluder hand_7", "covered_frac 0.25", "placement.size 0.5", "a 1"]
+    assert texts(caption(record, "00024", 100)) == expected
 
 
 def test_long_values_are_cut_and_what_does_not_fit_is_counted():
