@@ -50,11 +50,12 @@ def switch(folder: Path, name: str, target: Path, *, force: bool = False) -> boo
     """
     text = compose(folder, name)
     if target.is_file():
-        current = _plain(target.read_text())
-        if current == _plain(text):
+        plain = YAML(typ="safe")
+        current = plain.load(target.read_text())
+        if current == plain.load(text):
             return False
-        pristine = any(current == _plain(compose(folder, known)) for known in profile_names(folder))
-        if not pristine and not force:
+        profiles = (compose(folder, known) for known in profile_names(folder))
+        if not force and all(current != plain.load(profile) for profile in profiles):
             raise ValueError(
                 f"{target} differs from every profile in {folder}: switching would lose your "
                 "changes; keep them (git commit, or copy the file), then use --force "
@@ -72,7 +73,3 @@ def _override(params: MutableMapping[str, Any], changes: Mapping[str, Any], wher
             _override(params[key], value, f"{where}{key}.")
         else:
             params[key] = value
-
-
-def _plain(text: str) -> Any:
-    return YAML(typ="safe").load(text)

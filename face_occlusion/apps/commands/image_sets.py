@@ -85,14 +85,8 @@ def pack(
     }
     if licence:
         info["licence"] = licence
-    packed = pack_folder(
-        images,
-        masks,
-        out,
-        info=info,
-        samples_per_shard=samples_per_shard,
-        jpeg_quality=jpeg_quality,
-    )
+    form = {"samples_per_shard": samples_per_shard, "jpeg_quality": jpeg_quality}
+    packed = pack_folder(images, masks, out, info=info, **form)
     typer.echo(f"{out}: {len(packed)} samples in {len(packed.shards)} shards")
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch.nn import functional
 
@@ -39,8 +38,10 @@ class CompositeSource:
     def __init__(self, images: TrainingImages, seed: int, device: str | torch.device) -> None:
         self.device = torch.device(device)
         self.generator = torch.Generator().manual_seed(seed)
-        self.faces = _planes(images.faces, self.device)
-        self.cutouts = _planes(images.cutouts, self.device)
+        self.faces, self.cutouts = (
+            torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().to(self.device)
+            for pixels in (images.faces, images.cutouts)
+        )  # (N, C, S, S) uint8
 
     def sample(self, batch: int) -> Composites:
         """Sample a batch of B composites, on the source's device."""
@@ -117,11 +118,6 @@ def recolour(image: torch.Tensor, settings: torch.Tensor) -> torch.Tensor:
 def _matrices(*entries: torch.Tensor) -> torch.Tensor:
     """Return (B, 2, 3) matrices of six (B,) entries, row by row."""
     return torch.stack(entries, 1).reshape(-1, 2, 3)
-
-
-def _planes(images: np.ndarray, device: torch.device) -> torch.Tensor:
-    """Return (N, C, S, S) uint8 on a device."""
-    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, 3, 1))).to(device)
 
 
 def _warp(images: torch.Tensor, to_source: torch.Tensor) -> torch.Tensor:
