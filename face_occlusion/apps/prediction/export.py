@@ -101,12 +101,19 @@ def _write_onnx(network: nn.Module, example: Tensor, path: Path) -> None:
     quiet = logging.getLogger("torch.onnx")  # warns about torchvision's operators, unused here
     level = quiet.level
     quiet.setLevel(logging.ERROR)
-    names = {"input_names": [INPUT], "output_names": [OUTPUT]}
-    form = {"dynamo": True, "external_data": False, "verbose": False}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
-            torch.onnx.export(network, (example,), path, **names, **form)
+            torch.onnx.export(
+                network,
+                (example,),
+                path,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamo=True,
+                external_data=False,
+                verbose=False,
+            )
     finally:
         quiet.setLevel(level)
 

@@ -211,9 +211,10 @@ def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -
         centre = np.array([moments["m10"], moments["m01"]]) / (moments["m00"] or 1)  # x, y
         angle = np.deg2rad(pointing_deg)
         half = thumb_px / 5 * np.array([np.cos(angle), np.sin(angle)])
-        ends = np.rint(np.array([centre - half, centre + half]) * 2**_SHIFT).astype(int).tolist()
+        ends = np.rint(np.array([centre - half, centre + half]) * 2**_SHIFT).astype(int)
+        tail, head = ends.tolist()
         for colour, thickness in (((0, 0, 0), 5), (ARROW_COLOUR, 2)):
-            cv2.arrowedLine(picture, *ends, colour, thickness, cv2.LINE_AA, _SHIFT, 0.3)
+            cv2.arrowedLine(picture, tail, head, colour, thickness, cv2.LINE_AA, _SHIFT, 0.3)
     return picture
 
 

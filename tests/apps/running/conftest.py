@@ -54,7 +54,7 @@ stages:
     outs: [last.txt]
 """
 
-PATIENCE = 60.0  # seconds, on a busy machine
+PATIENCE = 240.0  # seconds, on a busy machine
 
 
 def wait_for(condition, what):

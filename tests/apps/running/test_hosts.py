@@ -209,7 +209,7 @@ def run_as_user(project, lab, separate, kind, *targets, **variables):
     options |= {"--ray-stages": "middle", "--clone-from": lab.source, "--clones": lab.clones}
     words = [word for item in options.items() for word in item]
     process = project.start("run", *words, *targets, **variables)
-    printed, errors = process.communicate(timeout=4 * PATIENCE)
+    printed, errors = process.communicate(timeout=PATIENCE)
     return process.returncode, " ".join((printed + errors).split())
 
 
