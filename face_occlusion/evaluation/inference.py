@@ -28,17 +28,11 @@ Size = TypeVar("Size", bound=tuple[int, ...])  # (height, width)
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedBatch:
-    """Images of a batch resized to one input size of the network.
+    """Images of a batch resized to one input size of the network."""
 
-    Attributes:
-        pixels: (N, h, w, 3) uint8 RGB, on the network's device.
-        numbers: Positions of these images in the batch.
-        mirrored: Whether to predict their mirror images as well.
-    """
-
-    pixels: Tensor
-    numbers: list[int]
-    mirrored: bool
+    pixels: Tensor  # (N, h, w, 3) uint8 RGB, on the network's device
+    numbers: list[int]  # positions of these images in the batch
+    mirrored: bool  # whether to predict their mirror images as well
 
 
 class HostCopy:
@@ -74,15 +68,10 @@ class HostCopy:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The probabilities of one image, which a GPU may still be computing.
+    """The probabilities of one image, which a GPU may still be computing."""
 
-    Attributes:
-        copy: (N, H, W) float32, of images of one size.
-        index: Which of the N images it is.
-    """
-
-    copy: HostCopy
-    index: int
+    copy: HostCopy  # (N, H, W) float32, of images of one size
+    index: int  # which of the N images it is
 
     def numpy(self) -> np.ndarray:
         """Wait for the probabilities and return them, (H, W) float32."""

@@ -95,21 +95,13 @@ def _order(num_samples: int, epoch: int, seed: int) -> np.ndarray:
 
 @dataclass
 class FaceDataset(Dataset[dict[str, Any]]):
-    """A combination's samples, addressed by their position in the run.
-
-    Attributes:
-        parts: The image sets; their samples are concatenated.
-        side_px: Side of the square that samples are resized to.
-        seed: The run's seed.
-        augment: How samples are augmented.
-        cache_bytes: Memory for decoded samples; the first ones that fit are kept.
-    """
+    """A combination's samples, addressed by their position in the run."""
 
     parts: Sequence[OpenPart]
-    side_px: int
-    seed: int
+    side_px: int  # side of the square that samples are resized to
+    seed: int  # of the run
     augment: AugmentParams
-    cache_bytes: int
+    cache_bytes: int  # memory for decoded samples; the first ones that fit are kept
 
     def __post_init__(self) -> None:
         self._items = [(part, key) for part in self.parts for key in part.keys]
@@ -148,17 +140,11 @@ class FaceDataset(Dataset[dict[str, Any]]):
 
 @dataclass
 class PositionSampler(Sampler[int]):
-    """The positions of a run, without end: of each batch the part that a process computes.
+    """The endless positions of a run: of each batch, the part that a process computes."""
 
-    Attributes:
-        batch_size: Of the run.
-        processes: Those that share each batch; process r has the r-th part.
-        first_batch: Number of the first batch, above 0 to resume.
-    """
-
-    batch_size: int
-    processes: Processes = SINGLE_PROCESS
-    first_batch: int = 0
+    batch_size: int  # of the run
+    processes: Processes = SINGLE_PROCESS  # that share each batch; process r has the r-th part
+    first_batch: int = 0  # above 0 to resume
 
     def __iter__(self) -> Iterator[int]:
         share = self.processes.share(self.batch_size)

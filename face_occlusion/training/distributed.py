@@ -28,15 +28,10 @@ GPUS_PER_RUN = "FACE_OCCLUSION_GPUS_PER_RUN"  # not a parameter: it decides spee
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes that train a run, and which of them this is.
+    """The processes that train a run, and which of them this is."""
 
-    Attributes:
-        rank: Number of this process, from 0.
-        count: Number of processes.
-    """
-
-    rank: int = 0
-    count: int = 1
+    rank: int = 0  # number of this process
+    count: int = 1  # number of processes
 
     @property
     def is_main(self) -> bool:
@@ -178,7 +173,7 @@ def gather_batch(values: Tensor) -> Tensor:
 
 
 class _BatchNormAcrossProcesses(nn.BatchNorm2d):
-    """SyncBatchNorm out of all-reduces, for the CPU, which PyTorch's does not support."""
+    """SyncBatchNorm made of all-reduces, for the CPU, which PyTorch's does not support."""
 
     running_mean: Tensor
     running_var: Tensor
@@ -204,7 +199,7 @@ class _BatchNormAcrossProcesses(nn.BatchNorm2d):
 
 
 def synchronise_batch_norm_on_cpu(model: nn.Module) -> None:
-    """Exchange each SyncBatchNorm layer for one that computes on the CPU; names stay."""
+    """Replace each SyncBatchNorm layer by one that computes on the CPU, under the same name."""
     for parent in list(model.modules()):
         for name, layer in parent.named_children():
             if isinstance(layer, nn.SyncBatchNorm):
