@@ -116,7 +116,7 @@ class Cell:
 
     @property
     def difference(self) -> float | None:
-        """Ours less the paper's, in per cent points; None if either is missing."""
+        """Ours minus the paper's, in per cent points; None if either is missing."""
         if self.ours is None or self.printed is None:
             return None
         return round(self.ours - self.printed, 2)

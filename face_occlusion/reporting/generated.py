@@ -100,7 +100,7 @@ def why_absent(image_set: ImageSet) -> str | None:
 
 
 def teaser(sets: Mapping[str, ImageSet]) -> Drawn:
-    """Show what the generators make (Fig 1): samples that cover more than most, evenly spread."""
+    """Show what the generators make (Fig 1): samples that cover more than most, evenly spaced."""
     rows, titles = [], []
     for number, (name, title) in enumerate(TEASER_ROWS.items()):
         image_set = sets.get(name)
@@ -116,7 +116,7 @@ def teaser(sets: Mapping[str, ImageSet]) -> Drawn:
 
 
 def candidate_keys(image_set: ImageSet) -> list[str]:
-    """Return the samples that a rule chooses among, evenly spread over a set."""
+    """Return the samples that a rule chooses among, evenly spaced over a set."""
     return evenly_spaced(image_set.keys, CANDIDATES)
 
 

@@ -157,7 +157,7 @@ def cell_tip(cell: Cell) -> str:
     if cell.printed is not None:
         lines.append(f"Paper: {cell.printed:.2f}")
     if cell.difference is not None:
-        lines.append(f"Ours less the paper's: {cell.difference:+.2f}")
+        lines.append(f"Ours minus the paper's: {cell.difference:+.2f}")
     return "\n".join(lines)
 
 

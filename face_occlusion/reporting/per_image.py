@@ -40,7 +40,7 @@ class Pick:
 
     key: str
     rule: str
-    difference: float  # of the image's mIoU, first less second combination, mean over models
+    difference: float  # of the image's mIoU, first minus second combination, mean over models
 
 
 def pick_by_difference(
@@ -59,7 +59,7 @@ def pick_by_difference(
     Args:
         grid: All results.
         benchmark: Whose images.
-        pair: Two combinations: first less second.
+        pair: Two combinations: first minus second.
         per_rule: Images for each of the three rules.
         models: The models to average over; all if empty.
         among: Keys to choose from; None for all.

@@ -36,7 +36,7 @@ COMBINATIONS = (
 
 
 class CellPair(NamedTuple):
-    """Two cells to compare, first less second; or two measures of one cell."""
+    """Two cells to compare, first minus second; or two measures of one cell."""
 
     first: CellKey
     second: CellKey
