@@ -107,14 +107,13 @@ def convolve(padded: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """
     radius = len(kernel) // 2
     taps = np.asarray(kernel, np.float32).ravel()[radius:]
-    for axis in (0, 1):
-        length = padded.shape[axis] - 2 * radius
-        rows = padded.swapaxes(0, axis)
-        total = taps[0] * rows[radius : radius + length]
+    for _ in range(2):  # rows, then columns
+        length = len(padded) - 2 * radius
+        total = taps[0] * padded[radius : radius + length]
         pair = np.empty_like(total)
         for k in range(1, radius + 1):
-            np.add(rows[radius - k :][:length], rows[radius + k :][:length], out=pair)
+            np.add(padded[radius - k :][:length], padded[radius + k :][:length], out=pair)
             pair *= taps[k]
             total += pair
-        padded = total.swapaxes(0, axis)
-    return np.ascontiguousarray(padded)
+        padded = np.ascontiguousarray(total.swapaxes(0, 1))
+    return padded
