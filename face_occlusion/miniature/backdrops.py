@@ -10,6 +10,7 @@ import numpy as np
 from face_occlusion.miniature.fields import (
     blur,
     ellipse,
+    enlarge,
     fill,
     fractal_noise,
     grid,
@@ -40,8 +41,7 @@ def paint_background(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     small = (max(shape[0] // 2, 8), max(shape[1] // 2, 8))
     image = _BACKGROUNDS[kind][1](small, rng)
     image = scaled(image, 1 + 0.04 * fractal_noise(rng, small, small[0] / 3, 3))
-    image = cv2.resize(np.clip(image, 0, 1.2), shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return image.astype(np.float32)
+    return enlarge(np.clip(image, 0, 1.2), shape)
 
 
 def _wall(shape: Shape, rng: np.random.Generator) -> np.ndarray:

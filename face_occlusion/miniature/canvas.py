@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from face_occlusion.miniature.fields import blur
+from face_occlusion.miniature.fields import blur, shrink
 from face_occlusion.miniature.light import Light, Surface, drop_shadow, scaled, shade, to_srgb
 
 SUPERSAMPLE = 2
@@ -151,12 +151,12 @@ def photograph(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
     blur_px = rng.uniform(0, 0.7)
     contrast = rng.uniform(0.92, 1.12)
     vignette = rng.uniform(0, 0.22)  # share of the light lost in the corners
-    light = cv2.resize(canvas.rgb, (width, height), interpolation=cv2.INTER_AREA)
+    light = shrink(canvas.rgb, (height, width))
     light *= exposure * np.array([1 + warm, 1, 1 - warm], np.float32)
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     light = blur(scaled(light, 1 - vignette * 0.5 * (x * x + y * y)), blur_px)
     bright = light > 0.7  # roll highlights off instead of clipping them
-    light[bright] = 0.7 + 0.3 * np.tanh((light[bright] - 0.7) / 0.3)
+    light[bright] = 0.7 + 0.3 * np.tanh((light[bright].astype(float) - 0.7) / 0.3)
     srgb = 0.5 + (to_srgb(light) - 0.5) * contrast
     grain = rng.standard_normal((height, width), dtype=np.float32)
     for channel in range(3):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,12 @@ _SUBPIXEL_BITS = 4  # fixed-point bits of the coordinates given to OpenCV's fill
 
 
 def grid(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pixel centres' coordinates (x, y), each (H, W) float32, in pixels."""
+    """Return the pixel centres' coordinates (x, y), each (H, W) float64, in pixels.
+
+    Sines and powers of float64 that end in float32 are the same on every CPU; of float32 not.
+    """
     height, width = shape
-    x = np.arange(width, dtype=np.float32) + 0.5
-    y = np.arange(height, dtype=np.float32) + 0.5
+    x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
     return np.broadcast_to(x, shape).copy(), np.broadcast_to(y[:, None], shape).copy()
 
 
@@ -27,20 +30,105 @@ def smoothstep(low: Any, high: Any, value: Any) -> Any:
 
 
 def blur(field: np.ndarray, sigma_px: float) -> np.ndarray:
-    """Blur a (H, W) or (H, W, C) float32 field with a Gaussian.
+    """Blur a (H, W) or (H, W, C) field with a Gaussian, float32.
 
     A large blur runs on a reduced copy, which looks the same; one of up to 0.05 pixels is left out.
     """
     if sigma_px <= 0.05:
         return field
     if sigma_px < 3:
-        return cv2.GaussianBlur(field, (0, 0), sigma_px, borderType=cv2.BORDER_REPLICATE)
+        return _convolved(field.astype(np.float32), sigma_px)
     height, width = field.shape[:2]
     factor = sigma_px / 1.5
-    size = max(int(width / factor), 2), max(int(height / factor), 2)
-    small = cv2.resize(field, size, interpolation=cv2.INTER_AREA)
-    small = cv2.GaussianBlur(small, (0, 0), 1.5, borderType=cv2.BORDER_REPLICATE)
-    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR)
+    small = shrink(field, (max(int(height / factor), 2), max(int(width / factor), 2)))
+    return enlarge(_convolved(small, 1.5), (height, width))
+
+
+# numpy rounds each product and each sum by itself, so these kernels give the same bits on every
+# CPU. OpenCV's on floats do not: where there is AVX2 or AVX-512, they fuse and reorder sums.
+
+
+def _convolved(field: np.ndarray, sigma_px: float) -> np.ndarray:
+    radius = round(4 * sigma_px)
+    taps = [math.exp(-0.5 * (k / sigma_px) ** 2) for k in range(radius + 1)]
+    taps = [np.float32(tap / (2 * sum(taps) - taps[0])) for tap in taps]
+    for axis in (0, 1):
+        length = field.shape[axis]
+        rows = np.moveaxis(field, axis, 0)
+        padded = rows[np.clip(np.arange(-radius, length + radius), 0, length - 1)]
+        total = taps[0] * padded[radius : radius + length]
+        for k in range(1, radius + 1):
+            before, after = padded[radius - k :][:length], padded[radius + k :][:length]
+            total += taps[k] * (before + after)
+        field = np.moveaxis(total, 0, axis)
+    return np.ascontiguousarray(field)
+
+
+def shrink(field: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Reduce a (H, W) or (H, W, C) field to a smaller shape by the mean over each pixel's area."""
+    for axis in (0, 1):
+        rows = np.moveaxis(field, axis, 0)
+        ends = np.linspace(0, len(rows), shape[axis] + 1)
+        sums = np.concatenate([np.zeros_like(rows[:1], float), np.cumsum(rows, 0, dtype=float)])
+        index = np.minimum(ends.astype(int), len(rows) - 1)
+        part = (ends - index).reshape(-1, *[1] * (rows.ndim - 1))
+        areas = np.diff(sums[index] + part * rows[index], axis=0)
+        field = np.moveaxis(areas * (shape[axis] / len(rows)), 0, axis)
+    return np.ascontiguousarray(field, np.float32)
+
+
+def enlarge(field: np.ndarray, shape: tuple[int, int], cubic: bool = False) -> np.ndarray:
+    """Enlarge a (H, W) or (H, W, C) field by linear or cubic interpolation, float32."""
+    for axis in (1, 0):
+        rows = np.moveaxis(field.astype(np.float32, copy=False), axis, 0)
+        position = (np.arange(shape[axis]) + 0.5) * (len(rows) / shape[axis]) - 0.5
+        index = np.floor(position).astype(int)
+        t = position - index
+        weights = [1 - t, t]
+        if cubic:  # Keys (1981), a = -0.75 as in OpenCV
+            weights = [_cubic(t + 1), _cubic(t), _cubic(1 - t), _cubic(2 - t)]
+        total = np.zeros((shape[axis], *rows.shape[1:]), np.float32)
+        for k, weight in enumerate(weights, start=-1 if cubic else 0):
+            near = rows[np.clip(index + k, 0, len(rows) - 1)]
+            total += weight.astype(np.float32).reshape(-1, *[1] * (rows.ndim - 1)) * near
+        field = np.moveaxis(total, 0, axis)
+    return np.ascontiguousarray(field)
+
+
+def _cubic(t: np.ndarray) -> np.ndarray:
+    inner = (1.25 * t - 2.25) * t * t + 1
+    return np.where(t <= 1, inner, ((-0.75 * t + 3.75) * t - 6) * t + 3)
+
+
+def lookup(field: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Look up a (H, W) or (H, W, C) field at pixel indices (x, y) by linear interpolation.
+
+    Args:
+        field: The field; its border continues outwards.
+        x: Column indices of any shape, 0 the first column's middle.
+        y: Row indices of the same shape.
+    """
+    height, width = field.shape[:2]
+    x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
+    left, top = (np.minimum(v.astype(int), n - 2) for v, n in ((x, width), (y, height)))
+    u, v = ((p - i).astype(np.float32) for p, i in ((x, left), (y, top)))
+    if field.ndim == 3:
+        u, v = u[..., None], v[..., None]
+    flat = field.reshape(height * width, *field.shape[2:])
+    at = top * width + left
+    upper = flat[at] * (1 - u) + flat[at + 1] * u
+    return upper * (1 - v) + (flat[at + width] * (1 - u) + flat[at + width + 1] * u) * v
+
+
+def shift(field: np.ndarray, dx: float, dy: float) -> np.ndarray:
+    """Move what a (H, W) field shows by (dx, dy) pixels; its border continues inwards."""
+    for axis, distance in ((1, dx), (0, dy)):
+        whole = math.floor(-distance)
+        part = np.float32(-distance - whole)
+        index = np.arange(field.shape[axis]) + whole
+        near, far = (np.clip(index + k, 0, len(index) - 1) for k in (0, 1))
+        field = field.take(near, axis) * (1 - part) + field.take(far, axis) * part
+    return field
 
 
 def value_noise(
@@ -63,8 +151,8 @@ def value_noise(
     grains = rng.standard_normal((rows, columns), dtype=np.float32)
     if rows >= height and columns >= width:
         return grains[:height, :width]
-    noise = cv2.resize(grains, (width, height), interpolation=cv2.INTER_CUBIC)
-    return noise * 1.4  # interpolation halves the variance
+    noise = enlarge(grains, shape, cubic=True)
+    return noise * np.float32(1.4)  # interpolation halves the variance
 
 
 def fractal_noise(
@@ -113,13 +201,13 @@ def ellipse(
     """Return the outline of an ellipse: (48, 2) float, (x, y)."""
     angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     points = np.stack([radii_xy[0] * np.cos(angle), radii_xy[1] * np.sin(angle)], axis=1)
-    return points @ rotation(turn_rad).T + centre_xy
+    return rotate(points, turn_rad) + centre_xy
 
 
-def rotation(turn_rad: float) -> np.ndarray:
-    """Return the (2, 2) matrix that turns column vectors (x, y), clockwise on the screen."""
-    c, s = np.cos(turn_rad), np.sin(turn_rad)
-    return np.array([[c, -s], [s, c]])
+def rotate(points: np.ndarray, turn_rad: float) -> np.ndarray:
+    """Turn (..., 2) vectors (x, y) clockwise on the screen."""
+    (x, y), c, s = np.moveaxis(np.asarray(points, float), -1, 0), np.cos(turn_rad), np.sin(turn_rad)
+    return np.stack([x * c - y * s, x * s + y * c], axis=-1)
 
 
 def smooth_curve(points: np.ndarray, num: int, closed: bool = False) -> np.ndarray:
@@ -169,14 +257,14 @@ class Spot:
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
         """Place (N, 2) points of the object's plane: unit its length, origin its middle, y down."""
-        return np.asarray(points, float) @ rotation(self.turn_rad).T * self.size_px + self.centre_xy
+        return rotate(points, self.turn_rad) * self.size_px + self.centre_xy
 
     def plane(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        """Return each pixel's (x, y) in the object's plane, (H, W) float32."""
+        """Return each pixel's (x, y) in the object's plane, (H, W) float64."""
         x, y = grid(shape)
         dx, dy = (x - self.centre_xy[0]) / self.size_px, (y - self.centre_xy[1]) / self.size_px
         c, s = np.cos(self.turn_rad), np.sin(self.turn_rad)
-        return (dx * c + dy * s).astype(np.float32), (dy * c - dx * s).astype(np.float32)
+        return dx * c + dy * s, dy * c - dx * s
 
 
 @dataclass(frozen=True)
@@ -253,7 +341,7 @@ def turned(
         profile: (N, 2): position along the axis in [0, 1], radius in pixels.
 
     Returns:
-        Coverage, height, and position along the axis, each (H, W) float32.
+        Coverage and height, (H, W) float32, and position along the axis, (H, W) float64.
     """
     x, y = grid(shape)
     axis = top - base
@@ -266,7 +354,7 @@ def turned(
     t = np.linspace(0, 1, 60)[:, None]
     side = np.interp(t, profile[:, 0], profile[:, 1]) * np.array([-uy, ux])
     outline = np.concatenate([base + t * axis + side, (base + t * axis - side)[::-1]])
-    return fill(shape, outline), height, along.astype(np.float32)
+    return fill(shape, outline), height, along
 
 
 def ball(

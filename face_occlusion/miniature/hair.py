@@ -246,7 +246,7 @@ class HairPainter:
             return
         a, tone = alpha[box], tone[box]
         height = 0.5 * inflate(a, 0.16 * unit) + self._volume[box] + 0.02 * unit * tone
-        albedo = scaled(colour, tone**1.5)
+        albedo = scaled(colour, tone.astype(float) ** 1.5)
         gloss = 0.16 * tone**2 * (0.4 + 0.6 * float(colour.mean()) ** 0.5)
         surface = Surface(albedo, (0.3, 0.3, 0.3), gloss=gloss, shininess=8)
         self.canvas.paint(alpha, shade(surface, height, self.canvas.light), Part.HAIR)

@@ -14,7 +14,7 @@ from face_occlusion.miniature.fields import (
     fill,
     fractal_noise,
     join_capsules,
-    rotation,
+    rotate,
     smooth_curve,
     stroke,
     value_noise,
@@ -91,7 +91,7 @@ class HandPlace:
     def pixels(self, points: np.ndarray, mirrored: bool) -> np.ndarray:
         """Place (N, 2) points of the hand's own plane."""
         plane = np.asarray(points, float) * ((-1, 1) if mirrored else (1, 1))
-        return plane @ rotation(self.pointing_rad + np.pi / 2).T * self.unit_px + self.knuckles_xy
+        return rotate(plane, self.pointing_rad + np.pi / 2) * self.unit_px + self.knuckles_xy
 
 
 @dataclass(frozen=True)
@@ -106,16 +106,16 @@ def _fingers(hand: Hand) -> list[_Finger]:
     fan = np.deg2rad(np.array([-9, -2, 4, 11]) * (0.35 + 1.5 * hand.spread))
     for k in range(4):
         length = _LENGTHS[k] * (1 - hand.curls[k])
-        direction = rotation(fan[k]) @ (0, -1)
+        direction = rotate(np.array([0, -1]), fan[k])
         points = np.array(_KNUCKLES[k]) + np.outer(np.array(_JOINTS) * length, direction)
         lift = 0.28 * hand.curls[k]
         fingers.append(_Finger(points, _RADII[k] * hand.slim, (0.0, lift, lift, 0.5 * lift)))
     reach = 1 - 0.6 * hand.curls[4]
     angle = np.deg2rad(-32 - 26 * hand.spread)
     root = np.array([-0.42, 0.62])
-    first = root + 0.34 * (rotation(angle) @ (0, -1))
-    second = first + 0.3 * reach * (rotation(angle * 0.75) @ (0, -1))
-    tip = second + 0.22 * reach * (rotation(angle * 0.65) @ (0, -1))
+    first = root + 0.34 * rotate(np.array([0, -1]), angle)
+    second = first + 0.3 * reach * rotate(np.array([0, -1]), angle * 0.75)
+    tip = second + 0.22 * reach * rotate(np.array([0, -1]), angle * 0.65)
     thumb = np.array([root, first, second, tip])
     return [*fingers, _Finger(thumb, 0.135 * hand.slim, (0.0, 0.05, 0.05, 0.03))]
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import colorsys
 import dataclasses
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from face_occlusion.miniature.fields import blur
+from face_occlusion.miniature.fields import blur, enlarge, shift, shrink
 
 # Skin from very light to very dark: the ten swatches of the Monk Skin Tone scale (Monk 2019,
-# skintone.google), warmed below because the published swatches are low in saturation.
-_MONK = (
-    "f6ede4", "f3e7db", "f7ead0", "eadaba", "d7bd96",
-    "a07e56", "825c43", "604134", "3a312a", "292420",
-)  # fmt: skip
+# skintone.google) in CIELAB, warmed below because the published swatches are low in saturation.
+_MONK = np.array([
+    (94.06, 1.52, 5.41), (92.13, 2.06, 7.27), (92.94, 0.22, 14.17), (87.45, 0.47, 17.7),
+    (77.81, 3.47, 23.06), (55.13, 7.7, 26.91), (42.38, 12.52, 20.56), (30.57, 11.64, 13.3),
+    (21.0, 2.72, 5.97), (14.56, 1.52, 3.53),
+])  # fmt: skip
 _HAIR = {
     "black": "14110f",
     "dark_brown": "2e2018",
@@ -33,17 +34,14 @@ _IRIS = ("3b2314", "4a2f1a", "6b4a2a", "7a6a3a", "4f6b4a", "5b7d8c", "3f6a8f", "
 
 def hex_colour(code: str) -> np.ndarray:
     """Return a colour written `rrggbb` in sRGB as (3,) float32 linear RGB."""
-    return to_linear(_from_hex(code))
-
-
-def _from_hex(code: str) -> np.ndarray:
-    return np.array([int(code[i : i + 2], 16) for i in (0, 2, 4)], np.float32) / 255
+    return to_linear(np.array([int(code[i : i + 2], 16) for i in (0, 2, 4)]) / 255)
 
 
 def to_linear(srgb: np.ndarray) -> np.ndarray:
     """Undo the sRGB curve (IEC 61966-2-1); values in [0, 1] or above."""
-    srgb = np.asarray(srgb, np.float32)
-    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    srgb = np.asarray(srgb, float)
+    curve = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    return curve.astype(np.float32)
 
 
 _linear = np.linspace(0, 1, 4097)
@@ -59,16 +57,23 @@ def to_srgb(linear: np.ndarray) -> np.ndarray:
 
 def skin_colour(tone: float, warmth: float) -> np.ndarray:
     """Return a skin colour of a tone (0 very light to 1 very dark) and undertone (-1 rosy to 1)."""
-    swatches = np.stack([_from_hex(code) for code in _MONK])
-    lab = cv2.cvtColor(swatches[None], cv2.COLOR_RGB2LAB)[0]
     position = np.clip(tone, 0, 1) * (len(_MONK) - 1)
-    colour = np.array([np.interp(position, np.arange(len(_MONK)), lab[:, k]) for k in range(3)])
-    light = (colour[0] - 15) / 80
-    colour[0] = 20 + 0.82 * (colour[0] - 14)  # leaves room for highlights and for dark hair
-    colour[1] += 5 + 3 * light - 2.5 * warmth
-    colour[2] = 0.8 * colour[2] + 6 + 3.0 * warmth
-    rgb = cv2.cvtColor(colour.astype(np.float32).reshape(1, 1, 3), cv2.COLOR_LAB2RGB)[0, 0]
-    return to_linear(np.clip(rgb, 0, 1))
+    lightness, a, b = (np.interp(position, np.arange(len(_MONK)), row) for row in _MONK.T)
+    light = (lightness - 15) / 80
+    lightness = 20 + 0.82 * (lightness - 14)  # leaves room for highlights and for dark hair
+    rgb = _lab_to_linear(lightness, a + 5 + 3 * light - 2.5 * warmth, 0.8 * b + 6 + 3.0 * warmth)
+    return np.clip(rgb, 0, 1).astype(np.float32)
+
+
+def _lab_to_linear(lightness: float, a: float, b: float) -> np.ndarray:
+    """Convert CIELAB (CIE 15) of white D65 to (3,) linear RGB."""
+    middle = (lightness + 16) / 116
+    roots = (middle + a / 500, middle, middle - b / 200)
+    x, y, z = (t**3 if t > 6 / 29 else (t - 4 / 29) * 108 / 841 for t in roots)
+    x, z = 0.950456 * x, 1.088754 * z
+    red = 3.240479 * x - 1.53715 * y - 0.498535 * z
+    green = -0.969256 * x + 1.875991 * y + 0.041556 * z
+    return np.array([red, green, 0.055648 * x - 0.204043 * y + 1.057311 * z])
 
 
 def hair_colour(name: str) -> np.ndarray:
@@ -88,9 +93,8 @@ def sample_colour(
     value: tuple[float, float] = (0.1, 0.95),
 ) -> np.ndarray:
     """Sample a colour of any hue, with ranges of HSV saturation and value; (3,) linear RGB."""
-    hsv = np.array([rng.uniform(0, 360), rng.uniform(*saturation), rng.uniform(*value)])
-    rgb = cv2.cvtColor(hsv.astype(np.float32).reshape(1, 1, 3), cv2.COLOR_HSV2RGB)[0, 0]
-    return to_linear(rgb)
+    rgb = colorsys.hsv_to_rgb(rng.uniform(), rng.uniform(*saturation), rng.uniform(*value))
+    return to_linear(np.array(rgb))
 
 
 def mix(first: np.ndarray, second: np.ndarray, weight: np.ndarray | float) -> np.ndarray:
@@ -161,8 +165,10 @@ STUDIO = Light(  # even light from above, as on a copy stand
 
 def normals(height: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the unit normals (nx, ny, nz) of a (H, W) float32 height field in pixels."""
-    nx = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=-0.125)
-    ny = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=-0.125)
+    h = np.pad(height.astype(np.float32, copy=False), 1, mode="reflect")
+    across, down = h[:, :-2] - h[:, 2:], h[:-2] - h[2:]  # Sobel's differences, then his sums
+    nx = (across[:-2] + 2 * across[1:-1] + across[2:]) * np.float32(0.125)
+    ny = (down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:]) * np.float32(0.125)
     nz = 1 / np.sqrt(nx * nx + ny * ny + 1)
     return nx * nz, ny * nz, nz
 
@@ -212,7 +218,7 @@ def shade(
     result *= surface.albedo
     if np.any(np.asarray(surface.gloss) > 0):
         half = light.direction + np.array([0, 0, 1], np.float32)
-        hx, hy, hz = (float(v) for v in half / np.linalg.norm(half))
+        hx, hy, hz = (float(v) for v in half / np.sqrt((half * half).sum()))
         spec = np.maximum(nx * hx + ny * hy + nz * hz, 0)
         for _ in range(surface.shininess.bit_length() - 1):
             spec *= spec
@@ -230,21 +236,18 @@ def cast_shadow(height: np.ndarray, light: Light, reach_px: float, steps: int = 
     Returns:
         (H, W) float32 share of the key light that arrives, in [0, 1].
     """
-    rows, columns = height.shape
-    half = (max(columns // 2, 1), max(rows // 2, 1))
-    small = cv2.resize(height, half, interpolation=cv2.INTER_AREA)
+    small = shrink(height, (max(height.shape[0] // 2, 2), max(height.shape[1] // 2, 2)))
     lx, ly, lz = (float(v) for v in light.direction)
-    flat, how = max(np.hypot(lx, ly), 1e-3), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    flat = max(np.hypot(lx, ly), 1e-3)
     excess = np.full(small.shape, -1e3, np.float32)
     for step in range(1, steps + 1):
         distance = reach_px * step / steps
         dx, dy = lx / flat * distance / 2, ly / flat * distance / 2
-        shift = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
-        moved = cv2.warpAffine(small, shift, half, flags=how, borderMode=cv2.BORDER_REPLICATE)
+        moved = shift(small, -dx, -dy)
         np.maximum(excess, moved - small - distance * lz / flat, out=excess)
     shade_share = np.clip(excess / (0.12 * reach_px), 0, 1)
     soft = blur(1 - shade_share, 0.02 * reach_px)
-    return cv2.resize(soft, (columns, rows), interpolation=cv2.INTER_LINEAR)
+    return enlarge(soft, height.shape)
 
 
 def drop_shadow(alpha: np.ndarray, light: Light, lift_px: float, strength: float) -> np.ndarray:
@@ -258,7 +261,4 @@ def drop_shadow(alpha: np.ndarray, light: Light, lift_px: float, strength: float
     """
     lx, ly, lz = (float(v) for v in light.direction)
     dx, dy = -lx / max(lz, 0.3) * lift_px, -ly / max(lz, 0.3) * lift_px
-    matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float32)
-    rows, columns = alpha.shape
-    moved = cv2.warpAffine(alpha, matrix, (columns, rows), borderMode=cv2.BORDER_REPLICATE)
-    return 1 - strength * blur(moved, max(lift_px * 0.45, 1))
+    return 1 - strength * blur(shift(alpha, dx, dy), max(lift_px * 0.45, 1))

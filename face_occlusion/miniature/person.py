@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from face_occlusion.miniature.fields import fill, rotation, smooth_curve
+from face_occlusion.miniature.fields import fill, lookup, rotate, smooth_curve
 from face_occlusion.miniature.light import sample_iris
 
 _GOLDEN = (5**0.5 - 1) / 2
@@ -176,7 +175,7 @@ class Frame:
 
     def flat(self, points: np.ndarray) -> np.ndarray:
         """Place (N, 2) points of the upright picture plane, in units: roll, scale, shift."""
-        return points @ rotation(self.view.roll_rad).T * self.unit_px + self.origin_xy
+        return rotate(points, self.view.roll_rad) * self.unit_px + self.origin_xy
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Place (N, 3) head coordinates: yaw and pitch first. Returns (N, 2) pixels."""
@@ -262,15 +261,17 @@ class FaceMap:
 
     box: tuple[slice, slice]  # slices of the drawing
     height_px: np.ndarray  # (h, w) float32 depth with relief, in pixels
-    # (h, w) float32 coordinates for `cv2.remap` on the texture
+    # (h, w) float32 pixel indices on the texture
     texture_x: np.ndarray
     texture_y: np.ndarray
 
     def sample(self, texture: np.ndarray, nearest: bool = False) -> np.ndarray:
         """Look a texture up at each pixel of the box."""
-        how = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
         x, y = self.texture_x, self.texture_y
-        return cv2.remap(texture, x, y, how, borderMode=cv2.BORDER_REPLICATE)
+        if not nearest:
+            return lookup(texture, x, y)
+        column = np.clip(np.rint(x).astype(int), 0, texture.shape[1] - 1)
+        return texture[np.clip(np.rint(y).astype(int), 0, texture.shape[0] - 1), column]
 
 
 def map_face(head: Head, frame: Frame, relief: np.ndarray, density: float) -> FaceMap:
@@ -305,7 +306,7 @@ def map_face(head: Head, frame: Frame, relief: np.ndarray, density: float) -> Fa
         raised = z + rise
         u = (x * c - raised * s + X_LIMIT) * np.float32(density)
         v = (y + np.float32(frame.view.pitch) * (raised - 0.2) - Y_TOP) * np.float32(density)
-        rise = cv2.remap(relief, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        rise = lookup(relief, u, v)
     return FaceMap(box, (z + rise) * np.float32(frame.unit_px), u - 0.5, v - 0.5)
 
 

@@ -63,22 +63,22 @@ class TexturePlane:
     Attributes:
         density: Pixels per unit.
         shape: (height, width) in pixels.
-        x, y: (W,) and (H,) float32 coordinates of the pixel centres, in units.
+        x, y: (W,) and (H,) float64 coordinates of the pixel centres, in units.
     """
 
     def __init__(self, density: float) -> None:
         """Lay out the plane with `density` pixels per unit."""
         self.density = density
         self.shape = (int((Y_BOTTOM - Y_TOP) * density), int(2 * X_LIMIT * density))
-        self.x = ((np.arange(self.shape[1]) + 0.5) / density - X_LIMIT).astype(np.float32)
-        self.y = ((np.arange(self.shape[0]) + 0.5) / density + Y_TOP).astype(np.float32)
+        self.x = (np.arange(self.shape[1]) + 0.5) / density - X_LIMIT
+        self.y = (np.arange(self.shape[0]) + 0.5) / density + Y_TOP
 
     def pixels(self, points: np.ndarray) -> np.ndarray:
         """Return the pixels of (N, 2) points (X, Y)."""
         return (np.asarray(points, float) - (-X_LIMIT, Y_TOP)) * self.density
 
     def bump(self, x: float, y: float, sx: float, sy: float) -> np.ndarray:
-        """Return a Gaussian bump of height 1, (H, W) float32."""
+        """Return a Gaussian bump of height 1, (H, W) float64."""
         along = np.exp(-0.5 * ((self.x - x) / sx) ** 2)
         down = np.exp(-0.5 * ((self.y - y) / sy) ** 2)
         return down[:, None] * along

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import itertools
 import json
@@ -140,7 +141,7 @@ def test_lists_are_disjoint_and_no_identity_is_in_train_and_test(drawn: Path):
 
 
 def test_another_seed_draws_other_people():
-    other = MiniatureParams(**{**PARAMS.__dict__, "seed": 6})
+    other = dataclasses.replace(PARAMS, seed=6)
     assert plan_faces(other) != plan_faces(PARAMS)
 
 
@@ -252,11 +253,11 @@ def test_an_unknown_source_is_named(tmp_path: Path):
 )
 def test_params_are_checked(key: str, value: int):
     with pytest.raises(ValueError, match=f"^{key}: "):
-        MiniatureParams(**{**PARAMS.__dict__, key: value})
+        dataclasses.replace(PARAMS, **{key: value})
 
 
 def test_neither_set_size_nor_processes_change_a_sample(drawn: Path, tmp_path: Path):
-    larger = MiniatureParams(**{**PARAMS.__dict__, "num_textures": 26})  # enough for processes
+    larger = dataclasses.replace(PARAMS, num_textures=26)  # enough for processes
     draw_release("dtd", tmp_path, larger)
 
     def members(folder: Path) -> dict[str, bytes]:
