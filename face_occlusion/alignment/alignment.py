@@ -14,6 +14,7 @@ import numpy as np
 
 from face_occlusion.alignment.landmarks import points_of
 from face_occlusion.core.classes import FACE, IGNORED
+from face_occlusion.core.images import warp_affine
 
 # FFHQ's constants: half side of the square over the distances of the eyes, and of eyes and mouth
 _EYES_TO_HALF_SIDE, _MOUTH_TO_HALF_SIDE = 2.0, 1.8
@@ -63,7 +64,7 @@ def align(image: np.ndarray, landmarks: np.ndarray, size_px: int) -> Aligned:
 def _from_aligned(square: np.ndarray, size_px: int) -> np.ndarray:
     """Return the (2, 3) affine from pixels of an aligned image to those of the photograph."""
     step = square[1:].T / size_px  # source pixels for each step right and down
-    return np.column_stack([step, square[0] + step @ np.array([0.5, 0.5])])
+    return np.column_stack([step, square[0] + step.sum(axis=1) / 2])
 
 
 def ffhq_square(points: np.ndarray) -> np.ndarray:
@@ -133,10 +134,12 @@ def align_seg_map(seg_map: np.ndarray, square: np.ndarray, size_px: int) -> np.n
         (size_px, size_px) uint8: face where it covers at least half of a pixel; ignored where
         the pixel lies outside the photograph, whose padding repeats parts of the face.
     """
-    planes = np.dstack([seg_map == FACE, seg_map != IGNORED]).astype(np.float32)
-    face, known = np.moveaxis(_warp(planes, square, size_px), 2, 0)
-    aligned = (face >= 0.5).astype(np.uint8)
-    aligned[known < 0.5] = IGNORED
+    face, known = (
+        _warp(plane * np.uint8(255), square, size_px)
+        for plane in (seg_map == FACE, seg_map != IGNORED)
+    )
+    aligned = (face >= 128).astype(np.uint8)
+    aligned[known < 128] = IGNORED
     return aligned
 
 
@@ -144,13 +147,8 @@ def _warp(image: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarray:
     """Sample a square of an image, at least once for each source pixel, averaged; 0 outside."""
     factor = max(1, int(np.ceil(np.hypot(*square[1]) / size_px)))
     fine = size_px * factor
-    warped = cv2.warpAffine(
-        image,
-        _from_aligned(square, fine),
-        (fine, fine),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_CONSTANT,
-    )
+    to_fine = cv2.invertAffineTransform(_from_aligned(square, fine))
+    warped = warp_affine(image, to_fine, (fine, fine))
     if factor == 1:
         return warped
     return cv2.resize(warped, (size_px, size_px), interpolation=cv2.INTER_AREA)

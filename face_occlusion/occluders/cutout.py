@@ -98,9 +98,10 @@ def cut_out(
     rows, columns = _window(mask, padding=int(np.ceil(3 * soft_px)) + 1)
     own = mask if own is None else own & mask
     image, mask, own = image[rows, columns], mask[rows, columns], own[rows, columns]
-    alpha = mask.astype(np.float32)
+    alpha = mask * np.uint16(65535)  # OpenCV blurs whole numbers alike on every CPU, floats not
     if soft_px > 0:
         alpha = cv2.GaussianBlur(alpha, (0, 0), soft_px, borderType=cv2.BORDER_REPLICATE)
+    alpha = alpha / np.float32(65535)
     colours = extend_colours(image, own, edge_px) if edge_px > 0 else image
     return crop_to_alpha(premultiply(colours, alpha))
 

@@ -252,7 +252,7 @@ def _finger_vector(palm: _Palm) -> np.ndarray | None:
     if palm.wrist is not None:
         arm = palm.centre - palm.wrist
         arm = arm / max(float(np.hypot(*arm)), 1e-6)
-        ahead = directions @ arm > np.cos(np.deg2rad(_THUMB_DEG))
+        ahead = (directions * arm).sum(axis=1) > np.cos(np.deg2rad(_THUMB_DEG))
         offsets, distance, directions = offsets[ahead], distance[ahead], directions[ahead]
         if not len(offsets) or distance.max() < _FIST_FRAC * palm.radius:
             return None
@@ -267,6 +267,8 @@ def _axis_vector(mask: np.ndarray, palm: np.ndarray) -> np.ndarray:
     rows, columns = np.nonzero(mask)
     offsets = np.stack([columns, rows], axis=1) - palm
     centred = offsets - offsets.mean(axis=0)
-    axis = np.linalg.eigh(centred.T @ centred)[1][:, -1]
-    along = offsets @ axis
+    x, y = centred.T  # no matrix product: BLAS rounds one as the CPU's kind allows
+    turn = np.arctan2(2 * (x * y).sum(), (x * x).sum() - (y * y).sum()) / 2
+    axis = np.array([np.cos(turn), np.sin(turn)])
+    along = (offsets * axis).sum(axis=1)
     return axis if along.max() >= -along.min() else -axis

@@ -213,7 +213,7 @@ def _polygon(cell: Any) -> np.ndarray:
 def _area(polygon: np.ndarray) -> float:
     """Return a polygon's area (the shoelace formula)."""
     x, y = polygon.T
-    return float(abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2)
+    return float(abs((x * np.roll(y, 1) - y * np.roll(x, 1)).sum()) / 2)
 
 
 def _frame_mask(_: Release, size: tuple[int, int], *, polygon: np.ndarray) -> np.ndarray:

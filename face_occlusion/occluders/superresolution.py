@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from face_occlusion.core.files import file_sha256
-from face_occlusion.core.images import encode_rgba
+from face_occlusion.core.images import encode_rgba, enlarge_cubic
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import check_at_least
@@ -157,7 +157,10 @@ def enlarge_filtered(rgba: np.ndarray, interpolation: int) -> np.ndarray:
     height, width = rgba.shape[:2]
     padded = cv2.copyMakeBorder(rgba, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0))
     size = (width + 2) * FACTOR, (height + 2) * FACTOR
-    large = cv2.resize(padded.astype(np.float32), size, interpolation=interpolation)
+    if interpolation == cv2.INTER_CUBIC:
+        large = enlarge_cubic(padded, size[::-1])
+    else:
+        large = cv2.resize(padded.astype(np.float32), size, interpolation=interpolation)
     large = large[FACTOR:-FACTOR, FACTOR:-FACTOR]  # (4 H, 4 W, 4), may ring
     alpha = large[..., 3:]
     levels = np.rint(np.clip(alpha, 0, 255))

@@ -23,6 +23,7 @@ from face_occlusion.core.images.encoding import (
     resize_image,
     straight_alpha,
 )
+from face_occlusion.core.images.resampling import enlarge_cubic
 from face_occlusion.core.images.warping import look_up, warp_affine
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "encode_palette_png",
     "encode_png",
     "encode_rgba",
+    "enlarge_cubic",
     "fitted_jpeg",
     "fitted_size",
     "is_plain_jpeg",

@@ -11,6 +11,7 @@ import numpy as np
 import simplejpeg
 
 from face_occlusion.core.images.decoding import JPEG_START, PNG_START
+from face_occlusion.core.images.resampling import enlarge_cubic
 
 
 def fitted_size(size: tuple[int, int], size_px: int) -> tuple[int, int]:
@@ -42,9 +43,9 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     if image.shape[:2] == size:
         return image
-    shrinks = size[0] < image.shape[0]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return cv2.resize(image, size[::-1], interpolation=method)
+    if size[0] < image.shape[0]:
+        return cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
+    return np.clip(np.rint(enlarge_cubic(image, size)), 0, 255).astype(np.uint8)
 
 
 def fitted_jpeg(data: bytes, image: np.ndarray, size: tuple[int, int], quality: int) -> bytes:

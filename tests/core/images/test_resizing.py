@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -25,6 +26,13 @@ def test_images_shrink_by_area_and_keep_their_own_size():
     assert resize_image(image, (40, 60)) is image
     blocks = image.reshape(20, 2, 30, 2, 3).mean(axis=(1, 3))
     assert np.abs(resize_image(image, (20, 30)) - blocks).max() <= 0.5
+
+
+@pytest.mark.parametrize("size", [(80, 120), (41, 77), (113, 60)])
+def test_images_grow_by_cubic_interpolation(size):
+    image = photo(40, 60)
+    expected = cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC)
+    assert np.abs(resize_image(image, size) - expected.astype(float)).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(20, 30), (40, 60), (80, 120), (33, 49), (400, 600)])
