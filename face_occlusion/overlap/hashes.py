@@ -11,11 +11,12 @@ from __future__ import annotations
 import itertools
 
 import cv2
-import imagehash
 import numpy as np
+import scipy.fft
 from PIL import Image
 
 from face_occlusion.core.classes import FACE
+from face_occlusion.core.images import warp_affine
 from face_occlusion.overlap.findings import ImagePair
 
 HASH_SIDE = 16
@@ -27,6 +28,7 @@ ANGLES_DEG = (0, -18, -12, -6, 6, 12, 18)
 VARIANTS = tuple(itertools.product(ANGLES_DEG, (False, True)))  # (angle, mirrored)
 
 _VIEW_PX = 128
+_DCT_PX = 4 * HASH_SIDE  # side at which a view is transformed
 _READ_PX = 512  # longer side that views are cut from
 _BLOCK = 1 << 21  # distances computed at once: 64 MB
 
@@ -81,20 +83,25 @@ def _cut(grey: np.ndarray, outline: np.ndarray, view: str, angle_deg: float) -> 
         return grey
     cosine, sine = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
     turn = np.array([[cosine, -sine], [sine, cosine]])
-    turned = outline @ turn.T
+    turned = outline[:, :1] * turn[:, 0] + outline[:, 1:] * turn[:, 1]
     low, high = turned.min(axis=0), turned.max(axis=0)
     scale = _VIEW_PX / (SQUARE_SIDES[view] * max(*(high - low), 1))
     shift = _VIEW_PX / 2 - scale * (low + high) / 2
     matrix = np.column_stack([scale * turn, shift])
-    size = (_VIEW_PX, _VIEW_PX)
-    return cv2.warpAffine(grey, matrix, size, borderMode=cv2.BORDER_REFLECT)
+    return warp_affine(grey, matrix, (_VIEW_PX, _VIEW_PX), cv2.BORDER_REFLECT)
 
 
 def _hash(view: np.ndarray, *, mirrored: bool) -> np.ndarray:
-    """Hash a view: (WORDS,) uint64, by the signs of its low frequencies against their median."""
+    """Hash a view: (WORDS,) uint64, by its low frequencies, which are above their median or not.
+
+    As `imagehash.phash`, but frequencies are rounded before they are compared: the last bits of
+    the transform differ by CPU, and those that should be equal then are.
+    """
     picture = Image.fromarray(np.ascontiguousarray(view[:, ::-1] if mirrored else view))
-    bits = imagehash.phash(picture, hash_size=HASH_SIDE).hash
-    return np.packbits(bits.ravel()).view(np.uint64)
+    small = picture.resize((_DCT_PX, _DCT_PX), Image.Resampling.LANCZOS)
+    frequencies = scipy.fft.dctn(np.asarray(small, float))[:HASH_SIDE, :HASH_SIDE]
+    frequencies = np.rint(frequencies * 1024)
+    return np.packbits(frequencies > np.median(frequencies)).view(np.uint64)
 
 
 def all_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -1,8 +1,10 @@
 """Hashes of copies lie close, hashes of other photographs apart; on drawn and on real faces."""
 
 import cv2
+import imagehash
 import numpy as np
 import pytest
+from PIL import Image
 
 from bench.overlap import copies
 from face_occlusion.overlap.hashes import VARIANTS, VIEWS, WORDS, all_distances, hash_image
@@ -32,6 +34,13 @@ def test_convention_shapes_and_the_same_image():
     assert variants.shape == (len(VIEWS), len(VARIANTS), WORDS)
     np.testing.assert_array_equal(variants[:, :1], hash_image(*sample))
     assert distance(sample, sample) == 0
+
+
+def test_the_hash_of_the_whole_image_is_imagehashs():
+    image, seg_map = textured(3)
+    grey = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
+    bits = np.packbits(imagehash.phash(grey, hash_size=16).hash.ravel()).view(np.uint64)
+    np.testing.assert_array_equal(hash_image(image, seg_map)[VIEWS.index("whole"), 0], bits)
 
 
 def test_an_image_without_a_face_is_hashed_by_its_middle():
