@@ -97,6 +97,8 @@ def task(name: str, views: str, args: argparse.Namespace, image_set: ImageSet) -
         device=DEVICE.type,
         batch_size=8,
         num_threads=args.threads,
+        cpu_threads=0,
+        cpu_kernels="fast",
         preview_px=128,
     )
     return Task(networks=networks, image_set=image_set, params=evaluation)

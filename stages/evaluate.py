@@ -7,14 +7,7 @@ import logging
 from pathlib import Path
 
 from face_occlusion.core.params import load_params, read_section
-from face_occlusion.core.stage import run_stage
-from face_occlusion.evaluation.evaluate import (
-    EvaluateParams,
-    evaluate_run,
-    load_checkpoints,
-    read_card,
-)
-from face_occlusion.evaluation.scores import RunScores, write_scores
+from face_occlusion.core.stage import choose_cpu_kernels, run_stage
 
 PARAMS = Path("params.yaml")
 
@@ -26,9 +19,20 @@ def main() -> None:
     parser.add_argument("benchmarks", type=Path, help="folder with one image set per benchmark")
     parser.add_argument("out", type=Path, help="the score file to write")
     args = parser.parse_args()
+    choose_cpu_kernels(PARAMS, "evaluate")  # before the imports below load PyTorch
+
+    from face_occlusion.evaluation.evaluate import (
+        EvaluateParams,
+        evaluate_run,
+        load_checkpoints,
+        read_card,
+    )
+    from face_occlusion.evaluation.scores import RunScores, write_scores
+    from face_occlusion.networks.devices import set_cpu_threads
 
     params = load_params(PARAMS, "evaluate", EvaluateParams)
     run = read_section(PARAMS, f"runs.{args.run}")
+    set_cpu_threads(params.cpu_threads)
     networks = load_checkpoints(args.model, params)
     benchmarks = evaluate_run(
         networks, {name: args.benchmarks / name for name in params.benchmarks}, params

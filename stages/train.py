@@ -12,12 +12,7 @@ from pathlib import Path
 
 from face_occlusion.core.combination import read_combination
 from face_occlusion.core.params import load_params
-from face_occlusion.core.stage import run_stage
-from face_occlusion.training.architectures import params_class
-from face_occlusion.training.distributed import process_group, restart_under_torchrun
-from face_occlusion.training.loop import Job
-from face_occlusion.training.run import train_run
-from face_occlusion.training.settings import RunParams, TrainParams
+from face_occlusion.core.stage import choose_cpu_kernels, run_stage
 
 PARAMS = Path("params.yaml")
 SCRATCH = Path(".scratch/train")
@@ -30,6 +25,14 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of the image sets")
     parser.add_argument("out", type=Path, help="new folder for the checkpoint and its log")
     args = parser.parse_args()
+    choose_cpu_kernels(PARAMS, "train")  # before the imports below load PyTorch
+
+    from face_occlusion.training.architectures import params_class
+    from face_occlusion.training.distributed import process_group, restart_under_torchrun
+    from face_occlusion.training.loop import Job
+    from face_occlusion.training.run import train_run
+    from face_occlusion.training.settings import RunParams, TrainParams
+
     restart_under_torchrun("stages.train")
 
     run = load_params(PARAMS, f"runs.{args.run}", RunParams)

@@ -18,10 +18,42 @@ from typing import Any
 import psutil
 
 from face_occlusion.core.files import atomic_write
-from face_occlusion.core.params import read_yaml
+from face_occlusion.core.params import read_section, read_yaml
 
 FOLDER = Path(".scratch/timings")
 STAGE_VARIABLE = "DVC_STAGE"  # DVC tells each command the name of its stage
+
+# What PyTorch, oneDNN and MKL read when they are loaded, to choose kernels that every x86-64
+# processor with AVX2 has: by default each processor gets its own, which round in their own ways.
+PORTABLE_KERNELS = {
+    "ATEN_CPU_CAPABILITY": "avx2",
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "MKL_CBWR": "COMPATIBLE",
+}
+CPU_KERNELS = ("portable", "fast")
+
+
+def choose_cpu_kernels(path: Path, section: str) -> None:
+    """Have PyTorch compute with the kernels that a section's `cpu_kernels` names.
+
+    Call it before PyTorch is imported; variables that the user has set are left unchanged.
+
+    Args:
+        path: The parameter file.
+        section: The section; `portable` gives the same bits on every x86-64 processor with AVX2,
+            `fast` leaves the choice to PyTorch.
+
+    Raises:
+        ValueError: If it names neither.
+    """
+    kernels = read_section(path, f"{section}.cpu_kernels")
+    if kernels not in CPU_KERNELS:
+        raise ValueError(
+            f"{path}: {section}.cpu_kernels: must be portable or fast; got {kernels!r}"
+        )
+    if kernels == "portable":
+        for name, value in PORTABLE_KERNELS.items():
+            os.environ.setdefault(name, value)
 
 
 def run_stage(main: Callable[[], None]) -> None:

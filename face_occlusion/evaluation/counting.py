@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -129,10 +130,11 @@ def ita_deg(image: np.ndarray, face: np.ndarray) -> float | None:
         return None
     pixels = _reduced(image, TONE_PX)[inside][np.newaxis].astype(np.float32) / 255  # (1, N, 3)
     channels = cv2.split(cv2.cvtColor(pixels, cv2.COLOR_RGB2Lab))  # L*, a*, b*
-    lightness, yellow = np.median(channels[0]), np.median(channels[2])
+    lightness, yellow = float(np.median(channels[0])), float(np.median(channels[2]))
     if yellow < LEAST_YELLOW:
         return None
-    return float(np.degrees(np.arctan((lightness - 50) / yellow)))
+    # Not NumPy's arctan, whose last bits depend on the CPU.
+    return round(math.degrees(math.atan((lightness - 50) / yellow)), 6)
 
 
 def _reduced(image: np.ndarray, longer_side_px: int) -> np.ndarray:

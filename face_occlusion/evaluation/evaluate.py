@@ -38,6 +38,8 @@ class EvaluateParams:
     device: str  # auto, cpu or cuda
     batch_size: int  # images that go through the network together
     num_threads: int  # that decode, and as many more that count
+    cpu_threads: int  # that a network computes with on the CPU: they decide bits; 0 = PyTorch's
+    cpu_kernels: str  # portable (the same bits on every x86-64 CPU with AVX2) or fast
     preview_px: int  # longer side of the masks kept in the score file; 0 keeps none
 
     def __post_init__(self) -> None:
@@ -53,6 +55,8 @@ class EvaluateParams:
             raise ValueError(f"batch_size must be at least 1; got {self.batch_size}")
         if not 1 <= self.num_threads <= 64:
             raise ValueError(f"num_threads must lie in [1, 64]; got {self.num_threads}")
+        if self.cpu_threads < 0:
+            raise ValueError(f"cpu_threads must be at least 0; got {self.cpu_threads}")
         if not 0 <= self.preview_px <= 1024:
             raise ValueError(f"preview_px must lie in [0, 1024]; got {self.preview_px}")
 

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from face_occlusion.training.settings import TrainParams
 
 Row = dict[str, float]  # names its `step`
+MACHINE = ("images_per_s", "gpu_memory_gib")  # for TensorBoard alone: no two runs share them
 
 
 class _LogWriter:
@@ -32,8 +33,9 @@ class _LogWriter:
         self._live.step = step
         for name, value in row.items():
             if name != "step":
-                self._live.log_metric(name, value)
                 self._events.add_scalar(name, value, step)
+            if name not in ("step", *MACHINE):
+                self._live.log_metric(name, value)
         self._live.make_summary()
         self._events.flush()
 

@@ -21,7 +21,7 @@ from face_occlusion.core.files import code_sha256
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import one_opencv_thread
 from face_occlusion.networks.checkpoint import write_checkpoint
-from face_occlusion.networks.devices import explain_cuda_oom
+from face_occlusion.networks.devices import explain_cuda_oom, set_cpu_threads
 from face_occlusion.training.dataset import count_parts, open_parts
 from face_occlusion.training.distributed import SINGLE_PROCESS, Processes
 from face_occlusion.training.loop import Job, Trainer
@@ -39,9 +39,10 @@ def train_run(
     Args:
         job: What to train.
         data: Folder of the image sets; `benchmarks/realocc` below it selects the best network.
-        out: New folder: `last.pth`, `best.pth`, `config.json`, `card.json`, `dvclive/`,
-            `tensorboard/`.
-        scratch: Folder for locks and for checkpoints to resume from.
+        out: New folder: `last.pth`, `best.pth`, `config.json`, `card.json`, `dvclive/`. It holds
+            nothing of the clock or the host: the same run has the same bytes.
+        scratch: Folder for locks, for checkpoints to resume from, and for what depends on the
+            machine: `RUN/log/machine.json` and TensorBoard's files in `RUN/log/tensorboard/`.
         processes: Those that train this run together, all of which call this function.
 
     Raises:
@@ -56,7 +57,7 @@ def train_run(
     config = resolve(job.model, job.model_params, job.train, distributed=processes.is_distributed)
     benchmark = ImageSet(data / "benchmarks" / "realocc")
     mark = fingerprint(job, benchmark)
-    limit_threads(job.train.num_threads)
+    set_cpu_threads(job.train.num_threads)
     with run_lock(scratch, job.run) if processes.is_main else nullcontext():
         folder = scratch / job.run / mark[:16]
         folder.mkdir(parents=True, exist_ok=True)
@@ -73,17 +74,7 @@ def train_run(
         card = run_card(job, trainer, benchmark, processes.count)
         card |= {"counts": counts, "fingerprint": mark}
         _write_run(out, trainer, folder, config, card)
-        shutil.rmtree(folder)
-
-
-def limit_threads(most: int) -> None:
-    """Compute with at most this many threads; 0 leaves PyTorch's choice (and OMP_NUM_THREADS).
-
-    More threads than free cores wait for each other busily: on two busy cores, two threads took
-    five times as long as one.
-    """
-    if most:
-        torch.set_num_threads(min(most, torch.get_num_threads()))
+        _keep_log(folder, trainer)
 
 
 def fingerprint(job: Job, benchmark: ImageSet) -> str:
@@ -141,12 +132,7 @@ def run_card(job: Job, trainer: Trainer, benchmark: ImageSet, num_processes: int
         "not_selected": None if best else f"RealOcc is empty: {benchmark.absent}",
         "device": f"{num_processes} x {device}" if num_processes > 1 else device,
         "precision": job.train.precision if cuda else "fp32",
-        "seconds": round(trainer.total_seconds(), 1),
-        "resumed_at": trainer.resumed_at,
-        "versions": {
-            "python": platform.python_version(),
-            **{package: version(package) for package in PACKAGES},
-        },
+        "versions": {package: version(package) for package in PACKAGES},
     }
 
 
@@ -163,7 +149,23 @@ def _write_run(
         shutil.copyfile(scratch / trainer.best["file"], partial / "best.pth")
     for name, content in (("config.json", config), ("card.json", card)):
         (partial / name).write_text(json.dumps(content, indent=2) + "\n")
-    for log in ("dvclive", "tensorboard"):
-        shutil.copytree(scratch / log, partial / log)
+    shutil.copytree(scratch / "dvclive", partial / "dvclive")
     shutil.rmtree(out, ignore_errors=True)
     partial.rename(out)
+
+
+def _keep_log(folder: Path, trainer: Trainer) -> None:
+    """Keep what a finished run logged of its machine, in place of its checkpoints."""
+    log = folder.with_name("log")
+    shutil.rmtree(log, ignore_errors=True)
+    log.mkdir()
+    machine = {
+        "seconds": round(trainer.total_seconds(), 1),
+        "resumed_at": trainer.resumed_at,
+        "host": platform.node(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+    }
+    (log / "machine.json").write_text(json.dumps(machine, indent=2) + "\n")
+    (folder / "tensorboard").rename(log / "tensorboard")
+    shutil.rmtree(folder)

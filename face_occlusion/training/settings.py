@@ -81,7 +81,8 @@ class TrainParams:
     eval_interval: int  # iterations between two scores on RealOcc
     checkpoint_interval: int  # iterations between two checkpoints to resume from
     log_interval: int  # iterations between two rows of the log
-    num_threads: int  # most threads to compute with on the CPU; 0 = PyTorch's choice
+    num_threads: int  # threads to compute with on the CPU: they decide bits; 0 = PyTorch's choice
+    cpu_kernels: str  # portable (the same bits on every x86-64 CPU with AVX2) or fast
     num_workers: int  # processes that decode; 0 decodes in the training process
     cache_mb: int  # memory for decoded samples, per process; 0 decodes a sample each time
     precision: str  # bf16 (autocast, on a GPU only) or fp32

@@ -20,6 +20,8 @@ PARAMS = EvaluateParams(
     device="cpu",
     batch_size=3,
     num_threads=2,
+    cpu_threads=0,
+    cpu_kernels="portable",
     preview_px=16,
 )
 

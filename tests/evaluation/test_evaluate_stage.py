@@ -40,6 +40,8 @@ def project(tmp_path, monkeypatch):
             "device": "cpu",
             "batch_size": 4,
             "num_threads": 2,
+            "cpu_threads": 0,
+            "cpu_kernels": "portable",
             "preview_px": 32,
         },
         "runs": {RUN: {"model": MODEL, "combination": "c_wo"}},

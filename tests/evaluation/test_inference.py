@@ -95,6 +95,8 @@ def test_a_benchmark_counted_while_the_gpu_computes_on_is_counted_right(run: Pat
             tta=True,
             batch_size=4,
             num_threads=8,
+            cpu_threads=0,
+            cpu_kernels="portable",
             preview_px=0,
         )
         networks = {"last": load_model(run, device)}

@@ -181,6 +181,8 @@ def score_benchmark(image_set: ImageSet, blindness: float, skill: float) -> Benc
         device="cpu",
         batch_size=4,
         num_threads=1,
+        cpu_threads=0,
+        cpu_kernels="portable",
         preview_px=128,
     )
     return evaluate_benchmark(networks, image_set, params)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import json
 import shutil
 import tempfile
 from functools import cache
@@ -81,6 +82,7 @@ TRAIN: dict[str, Any] = {
     "checkpoint_interval": 2,
     "log_interval": 1,
     "num_threads": 0,
+    "cpu_kernels": "portable",
     "num_workers": 0,
     "cache_mb": 16,
     "precision": "bf16",
@@ -121,6 +123,11 @@ def job(
         combination=combination(data or drawn_data(), *entries),
         train=train_params(**changes),
     )
+
+
+def machine_log(scratch: Path, run: str = "run") -> dict[str, Any]:
+    """Read what a finished run logged of its machine."""
+    return json.loads((scratch / run / "log" / "machine.json").read_text())
 
 
 def draw_face(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

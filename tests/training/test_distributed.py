@@ -34,7 +34,7 @@ from face_occlusion.training.recipe import resolve
 from face_occlusion.training.run import train_run
 from tests.conftest import ROOT
 from tests.training.children import run_together
-from tests.training.conftest import MODELS, TRAIN, combination, job
+from tests.training.conftest import MODELS, TRAIN, combination, job, machine_log
 
 LOSS = {"thresh": 0.7, "min_kept": 90, "divide_by": "kept"}
 
@@ -126,7 +126,7 @@ def test_two_processes_have_the_curves_of_one(data, tmp_path, monkeypatch, model
         np.testing.assert_allclose(curve(two / "out", name), curve(one / "out", name), rtol=1e-3)
     scores = [curve(folder / "out", "realocc_miou") for folder in (one, two)]
     np.testing.assert_allclose(*scores, atol=0.02)
-    assert not list((two / "scratch" / "run").iterdir())
+    assert [path.name for path in (two / "scratch" / "run").iterdir()] == ["log"]
 
 
 def write_project(folder: Path, data: Path, **changes: object) -> None:
@@ -197,7 +197,9 @@ def test_the_stage_starts_two_processes_and_takes_up_what_one_left(data, tmp_pat
     assert done.returncode == 0, done.stderr
     out = tmp_path / "models" / "pspnet_c"
     card = json.loads((out / "card.json").read_text())
-    assert card["device"] == "2 x cpu" and card["resumed_at"] == [2]
+    assert card["device"] == "2 x cpu"
+    log = machine_log(tmp_path / ".scratch" / "train", "pspnet_c")
+    assert log["resumed_at"] == [2]
     assert len(curve(out, "loss")) == 6
     assert done.stderr.count("trains on") == 1  # one process speaks
     benchmark = ImageSet(data / "benchmarks" / "realocc")

@@ -1,0 +1,58 @@
+"""Train and score one tiny run of each architecture; print the hash of every file of it.
+
+Run as a program by test_any_cpu.py, under settings that make this machine compute like others.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from face_occlusion.core.combination import write_combination
+from face_occlusion.core.files import file_sha256
+from face_occlusion.core.stage import choose_cpu_kernels
+
+EVALUATE = {
+    "benchmarks": ["realocc"],
+    "checkpoints": ["last", "best"],
+    "tta": False,
+    "device": "cpu",
+    "batch_size": 4,
+    "num_threads": 1,
+    "cpu_threads": 2,
+    "cpu_kernels": "portable",
+    "preview_px": 16,
+}
+
+
+def main(folder: Path) -> None:
+    """Run the stages train and evaluate in a folder."""
+    (folder / "params.yaml").write_text("train: {cpu_kernels: portable}\n")
+    choose_cpu_kernels(folder / "params.yaml", "train")  # before the imports below load PyTorch
+
+    from stages import evaluate, train
+    from tests.training.conftest import MODELS, TRAIN, combination, drawn_data
+
+    settings = TRAIN | {"num_threads": 2, "iterations": 4, "input_px": 32}
+    data = drawn_data()
+    write_combination(folder / "c.json", combination(data, "faces/wo", "faces/o"))
+    runs = {f"{model}_c": {"model": model, "combination": "c"} for model in MODELS}
+    params = {"train": settings, "models": MODELS, "runs": runs, "evaluate": EVALUATE}
+    YAML(typ="safe").dump(params | {"profile": "test"}, folder / "params.yaml")
+    train.PARAMS = evaluate.PARAMS = folder / "params.yaml"
+    train.SCRATCH = folder / "scratch"
+    for run in runs:
+        out, score = folder / "models" / run, folder / f"{run}.json"
+        sys.argv = ["train", run, str(folder / "c.json"), str(data), str(out)]
+        train.main()
+        sys.argv = ["evaluate", run, str(out), str(data / "benchmarks"), str(score)]
+        evaluate.main()
+        for path in (*sorted(out.rglob("*")), score):
+            if path.is_file():
+                print(file_sha256(path), path.relative_to(folder))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as scratch:
+        main(Path(scratch))
