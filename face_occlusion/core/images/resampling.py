@@ -36,5 +36,7 @@ def _weights(t: np.ndarray) -> np.ndarray:
     before, after = (((-0.75 * d + 3.75) * d - 6) * d + 3 for d in (t + 1, 2 - t))
     first = (1.25 * t - 2.25) * t * t + 1
     rounded = np.rint(np.stack([before, first, 1 - before - first - after, after]) * 2**_BITS)
-    rounded[1] += 2**_BITS - rounded.sum(axis=0)
+    missing = 2**_BITS - rounded.sum(axis=0)
+    rounded[1] += np.where(t < 0.5, missing, 0)  # to the nearest, so that mirrored images stay so
+    rounded[2] += np.where(t < 0.5, 0, missing)
     return rounded.astype(np.int32)
