@@ -51,7 +51,7 @@ class Measure:
     def table(self, view: ViewCounts) -> np.ndarray:
         """Return the counts that the score reads, (N, K) float64."""
         table = np.asarray(getattr(view, self.field), dtype=float)
-        return table.reshape(len(table), -1)
+        return on_grid(table.reshape(len(table), -1), 20)
 
     def per_image(self, view: ViewCounts) -> np.ndarray:
         """Score each image, (N,) float64; NaN where undefined."""
@@ -71,7 +71,15 @@ class Measure:
 def averaged(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Average (N,) values in each resample of (B, N) weights, leaving images of NaN out: (B,)."""
     present = ~np.isnan(values)
-    return metrics.ratio(weights @ np.where(present, values, 0), weights @ present)
+    return metrics.ratio(weights @ on_grid(np.where(present, values, 0), 40), weights @ present)
+
+
+def on_grid(values: np.ndarray, bits: int) -> np.ndarray:
+    """Round to multiples of 2^-bits, so that float64 holds every sum of them exactly.
+
+    A product of matrices then is the same on every CPU, in whatever order it adds.
+    """
+    return np.rint(values * 2.0**bits) / 2.0**bits
 
 
 def _of_class(score: Score, index: int) -> Score:
