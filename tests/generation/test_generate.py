@@ -306,7 +306,7 @@ def test_a_set_in_use_or_being_made_is_left_alone(inputs, tmp_path):
     (tmp_path / "busy.partial").mkdir()
     with (
         filelock.FileLock(tmp_path / "busy.partial" / "lock"),
-        pytest.raises(ValueError, match="another run is generating it"),
+        pytest.raises(ValueError, match="another process is generating it"),
     ):
         generate_set(inputs["faces"], inputs["objects"], busy, small("objects"))
 

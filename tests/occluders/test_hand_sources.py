@@ -140,7 +140,7 @@ def test_a_polygon_beyond_the_frame_is_cut_off(tmp_path):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({f"{VIDEO}/polygons.mat": b"no MATLAB"}, r"polygons\.mat: not as EgoHands has it"),
+        ({f"{VIDEO}/polygons.mat": b"no MATLAB"}, r"polygons\.mat: not in EgoHands' format"),
         ({f"{VIDEO}/polygons.mat": polygons_mat({}, {})}, "polygons of 2 frames, with 1 frames"),
         ({f"{VIDEO}/polygons.mat": polygons_mat({"myleft": TINY})}, "no frame with a hand of"),
         ({f"{VIDEO}/polygons.mat": None}, r"no _LABELLED_SAMPLES/VIDEO/polygons\.mat"),

@@ -179,7 +179,7 @@ def test_bad_precomputed_objects_are_named(tmp_path, changed, message):
         ),
         (
             {"train2017/train2017/000000000010.jpg": None},
-            r"000000000010\.jpg, not in train2017\.zip",
+            r"000000000010\.jpg, which is not in train2017\.zip",
         ),
         (
             {"annotations_trainval2017/annotations/instances_train2017.json": None},

@@ -24,7 +24,7 @@ ENLARGED = {"method": "lanczos", "max_side_px": 100, "samples_per_shard": 2}
         (ObjectsParams, OBJECTS_TOO, {"num_objects": 0}, "^num_objects: must be at least 1"),
         (ObjectsParams, OBJECTS_TOO, {"soft_px": 99}, "^soft_px: must lie in"),
         (SelectionParams, SELECTION, {"categories": "cup"}, "^categories: must be a list"),
-        (SelectionParams, SELECTION, {"categories": ["cup", "cup"]}, "^categories: a name is"),
+        (SelectionParams, SELECTION, {"categories": ["cup", "cup"]}, "^categories: a name occurs"),
         (SelectionParams, SELECTION, {"max_contact_frac": 2}, "^max_contact_frac"),
         (SelectionParams, SELECTION, {"max_per_category": 0}, "^max_per_category"),
         (SelectionParams, SELECTION, {"border_px": -1}, "^border_px"),
