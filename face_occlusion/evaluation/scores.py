@@ -202,10 +202,10 @@ def _parse_benchmark(raw: Mapping[str, Any], headline: str) -> BenchmarkScores:
             **{name: _column(name, [row[view][name] for row in rows]) for name in COLUMNS}
         )
         _check_agrees(view, stored, summarise(views[view]))
-    facts = [{name: row[name] for name in _FACTS} for row in rows]
+    facts: list[dict[str, Any]] = [{name: row[name] for name in _FACTS} for row in rows]
     return BenchmarkScores(
         fingerprint=raw["fingerprint"],
-        images=[ImageFacts(**fact | {"size": tuple(fact["size"])}) for fact in facts],
+        images=[ImageFacts(**{**fact, "size": tuple(fact["size"])}) for fact in facts],
         views=views,
         previews=[row.get("preview") for row in rows],
     )
@@ -216,8 +216,10 @@ def _check_agrees(view: str, stored: Mapping[str, float | None], again: dict[str
     if set(stored) != set(again):
         raise ValueError(f"scores.{view} must be {sorted(again)}; got {sorted(stored)}")
     for key, value in again.items():
-        number = math.nan if stored[key] is None else stored[key]
-        if not np.isclose(number, value, rtol=1e-9, atol=1e-9, equal_nan=True):
+        number = stored[key]
+        if not np.isclose(
+            math.nan if number is None else number, value, rtol=1e-9, atol=1e-9, equal_nan=True
+        ):
             raise ValueError(f"scores.{view}.{key} is {stored[key]}, but its counts give {value}")
 
 

@@ -10,7 +10,7 @@ every sum is exact, need none of this.
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -22,7 +22,7 @@ Number = TypeVar("Number", float, np.ndarray)
 
 def on_grid(values: Number) -> Number:
     """Round the result of a sine, power, ... to a multiple of 2**-24."""
-    return np.rint(values * _GRID) / _GRID
+    return cast(Number, np.rint(values * _GRID) / _GRID)
 
 
 def exact_weight(value: float) -> float:

@@ -99,8 +99,8 @@ def _hash(view: np.ndarray, *, mirrored: bool) -> np.ndarray:
     """
     picture = Image.fromarray(np.ascontiguousarray(view[:, ::-1] if mirrored else view))
     small = picture.resize((_DCT_PX, _DCT_PX), Image.Resampling.LANCZOS)
-    frequencies = scipy.fft.dctn(np.asarray(small, float))[:HASH_SIDE, :HASH_SIDE]
-    frequencies = np.rint(frequencies * 1024)
+    transform = np.asarray(scipy.fft.dctn(np.asarray(small, float)))
+    frequencies = np.rint(transform[:HASH_SIDE, :HASH_SIDE] * 1024)
     return np.packbits(frequencies > np.median(frequencies)).view(np.uint64)
 
 

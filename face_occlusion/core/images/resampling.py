@@ -27,8 +27,9 @@ def enlarge_cubic(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         whole, part = np.divmod((2 * np.arange(after) + 1) * before - after, 2 * after)
         near = [sums.take(np.clip(whole + k, 0, before - 1), axis) for k in (-1, 0, 1, 2)]
         weights = _weights(part / (2 * after)).reshape(4, -1, *[1] * (pixels.ndim - 1 - axis))
-        sums = sum(weight * values for weight, values in zip(weights, near, strict=True))
-    return (sums / 4**_BITS).astype(np.float32)
+        products = [weight * values for weight, values in zip(weights, near, strict=True)]
+        sums = np.sum(products, axis=0, dtype=np.int32)
+    return np.asarray(sums / 4**_BITS, np.float32)
 
 
 def _weights(t: np.ndarray) -> np.ndarray:
