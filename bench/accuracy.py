@@ -12,8 +12,6 @@ Ours passes if its mean over the seeds is no further below stock's than stock's 
   python -m bench.accuracy --data data --gpus 0 1 2 3 --jobs-per-gpu 3  # side by side
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

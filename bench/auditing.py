@@ -12,8 +12,6 @@ rule; the others are alternatives. Cases:
   because the others show the hands and objects that are injected.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import logging

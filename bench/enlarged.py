@@ -1,7 +1,5 @@
 """Image sets enlarged to the paper's sizes, for measurements on smaller ones."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterator
 from pathlib import Path

@@ -7,8 +7,6 @@ the JPEG in the shard to the counts of every score. Ratio 1 means that decoding,
 counting cost nothing compared with the network.
 """
 
-from __future__ import annotations
-
 import argparse
 import functools
 import os

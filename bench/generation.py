@@ -23,8 +23,6 @@ Examples:
     python -m bench.generation --rows end-to-end --images 4096 --workers 16
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import logging

@@ -5,8 +5,6 @@ faces' before and after the transfer; the colour error of harmonisation on held-
 Reads the image sets that the pipeline made, real photographs or drawn ones.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import logging

@@ -6,8 +6,6 @@ is each worker's own (private pages) and what it shares with the others (the occ
 one file, libraries), at its largest.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import os

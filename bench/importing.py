@@ -8,8 +8,6 @@ Each ratio is the median over rounds in which both sides run in turn, by CPU tim
 by the clock on several. Peak memory is that of fresh processes, for N faces and for 4 N.
 """
 
-from __future__ import annotations
-
 import argparse
 import functools
 import json

@@ -1,7 +1,5 @@
 """What a measurement ran on, in one line."""
 
-from __future__ import annotations
-
 import os
 import platform
 from pathlib import Path

@@ -5,8 +5,6 @@ photographs are, serve as benchmark images. Prints the share of copies found and
 suspected at several thresholds.
 """
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Callable
 from pathlib import Path

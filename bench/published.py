@@ -4,8 +4,6 @@ Nothing here makes a set. It is the other side of the comparison in `bench.gener
 parts are what the tests of its defects (docs/paper.md) compare with.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """Training as MMSegmentation does it: its networks, losses, sampler, preprocessing, precision."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 from typing import Any

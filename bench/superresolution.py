@@ -5,8 +5,6 @@ distance in levels, and sharpness (standard deviation of the Laplacian) relative
 The figure shows other, small objects as they come, enlarged by each method.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import time

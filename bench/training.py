@@ -19,8 +19,6 @@ rows
   python -m bench.training --params profiles/paper.yaml --models segformer --kernels 20
 """
 
-from __future__ import annotations
-
 import argparse
 import statistics
 import tempfile

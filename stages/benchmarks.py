@@ -1,7 +1,5 @@
 """Import a benchmark, aligned where its parameters ask for it."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

@@ -1,7 +1,5 @@
 """List the training samples of every combination, the rows of the paper's Table 3."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Import the corrected masks of CelebAMask-HQ, with the user's corrections, and report changes."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import logging

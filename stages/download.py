@@ -1,7 +1,5 @@
 """Fetch a release, check it and lay it out as published (or draw its miniature)."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

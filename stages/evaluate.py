@@ -1,7 +1,5 @@
 """Score one run on every benchmark: counts first, scores after."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Import CelebAMask-HQ: photographs with their original and their corrected masks."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

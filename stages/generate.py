@@ -1,7 +1,5 @@
 """Generate one set: put an occluder on every face."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Cut hands or objects out of their photographs, or collect textures."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

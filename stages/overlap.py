@@ -1,7 +1,5 @@
 """Look for photographs and people that are in training and in benchmark images."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

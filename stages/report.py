@@ -1,7 +1,5 @@
 """Compare every cell with the paper's; draw figures and the page."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

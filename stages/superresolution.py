@@ -1,7 +1,5 @@
 """Enlarge the objects' cut-outs four times, and shrink them to the size that is wanted."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

@@ -4,8 +4,6 @@ Several GPUs for one run: `torchrun --nproc-per-node=2 -m stages.train ...`, or,
 the environment variable FACE_OCCLUSION_GPUS_PER_RUN=2.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Settings that make one machine compute like others, and a child process under each of them."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

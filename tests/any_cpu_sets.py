@@ -1,7 +1,5 @@
 """Draw a tiny miniature, make its image sets, and print a hash of each file that was made."""
 
-from __future__ import annotations
-
 import hashlib
 import importlib
 import logging

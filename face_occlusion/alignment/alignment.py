@@ -5,8 +5,6 @@ Networks" (CVPR 2019), appendix A, and the constants of the recipe published wit
 Points are (x, y) in pixels; the centre of the first pixel is (0, 0).
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -4,8 +4,6 @@ Points are (x, y) in pixels; the centre of the first pixel is (0, 0). Left and r
 in the image.
 """
 
-from __future__ import annotations
-
 import csv
 import importlib
 import importlib.util

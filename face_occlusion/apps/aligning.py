@@ -1,7 +1,5 @@
 """Align a folder of photographs, and their masks if they have any, as FFHQ does."""
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Iterator, Mapping

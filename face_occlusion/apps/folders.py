@@ -1,7 +1,5 @@
 """Folders of image and mask files: read them, pack them as image sets, and unpack those."""
 
-from __future__ import annotations
-
 import functools
 import json
 import logging

@@ -1,7 +1,5 @@
 """Occlude a folder of faces: images and masks in, images, masks and records out."""
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Sequence

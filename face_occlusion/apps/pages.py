@@ -1,7 +1,5 @@
 """Templates of what commands write for people to read: pages and model cards."""
 
-from __future__ import annotations
-
 from urllib.parse import quote
 
 import jinja2

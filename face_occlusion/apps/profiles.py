@@ -1,7 +1,5 @@
 """Compose a profile: the paper's parameters, overridden by the profile's own values."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path

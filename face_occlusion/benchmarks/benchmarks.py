@@ -1,7 +1,5 @@
 """Import benchmarks: RealOcc, RealOcc-Wild, COFW, and CelebAMask-HQ's unoccluded test faces."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import logging

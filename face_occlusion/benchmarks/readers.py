@@ -1,7 +1,5 @@
 """Read the benchmarks' releases: RealOcc's folders, COFW, CelebAMask-HQ's unoccluded test faces."""
 
-from __future__ import annotations
-
 import io
 import re
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Masks and segmentation maps (seg_maps): class ids, resizing, and masks drawn from polygons."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import cv2

@@ -5,8 +5,6 @@ it. It names each set by its path and hash and each sample by its key, so that a
 makes the runs that read it out of date, and no others.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Read JSON objects, hash files and code, and write files and folders atomically."""
 
-from __future__ import annotations
-
 import ast
 import contextlib
 import hashlib

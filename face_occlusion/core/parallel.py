@@ -1,7 +1,5 @@
 """Work on many items at once: one pool of processes, one prefetcher, bounded memory."""
 
-from __future__ import annotations
-
 import collections
 import contextlib
 import ctypes

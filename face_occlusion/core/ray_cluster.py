@@ -1,7 +1,5 @@
 """Connect to Ray, on this machine or on a running cluster; errors say what to do."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import socket

@@ -4,8 +4,6 @@ Run times are kept for `face-occlusion plan`, in one small file per stage and pr
 stages that run at the same time never write the same file. DVC does not track their folder.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -6,8 +6,6 @@ an image that is hard for one is hard for the other. Where a cell of the table h
 each resample draws among them as well, for each cell independently.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache

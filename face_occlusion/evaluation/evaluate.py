@@ -1,7 +1,5 @@
 """Score a trained run on the benchmarks, image by image, at the images' own resolution."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import logging

@@ -1,7 +1,5 @@
 """Apply a trained network to photographs of any size."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ class, so that one image, a pooled benchmark, and thousands of bootstrap resampl
 Classes: 0 background, 1 face; pixels of value 255 in the target are not counted.
 """
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

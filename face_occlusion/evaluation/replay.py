@@ -1,7 +1,5 @@
 """Replay a network's kernels from a CUDA graph: one call of the host instead of a thousand."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ by field. A view is a checkpoint: `last`, `best`, or either with `_tta` behind i
 flips and scales). The scores can be computed again from the counts, and are when it is read.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Read a release of CelebAMask-HQ: photographs, lists, identities, part layers, corrected masks."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """COCO's JSON files: images, annotations (polygons or run lengths) and categories."""
 
-from __future__ import annotations
-
 import collections
 from collections.abc import Iterator, Mapping
 from pathlib import Path

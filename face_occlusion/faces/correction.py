@@ -1,7 +1,5 @@
 """The correction of one face's mask: what was drawn, and how it changes the mask."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 from collections.abc import Iterator, Mapping

@@ -9,8 +9,6 @@ The user's corrections lie in one folder, in a subfolder named after their forma
 A correction belongs to the face whose number its image is named by (`24.jpg`, `00024.jpg`).
 """
 
-from __future__ import annotations
-
 import functools
 import json
 from collections import Counter

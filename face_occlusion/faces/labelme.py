@@ -1,7 +1,5 @@
 """Read and write LabelMe's JSON files: one for each face, with its outlines."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import itertools

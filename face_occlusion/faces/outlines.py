@@ -1,7 +1,5 @@
 """Check the polygons and run lengths that tools export, before they are drawn on a mask."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -5,8 +5,6 @@ part of the URL or under the name that Segments.ai's client gives them
 (`24_label_ground-truth.png`); nothing is downloaded.
 """
 
-from __future__ import annotations
-
 import glob
 import logging
 from collections.abc import Iterator, Mapping

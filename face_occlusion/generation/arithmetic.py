@@ -8,8 +8,6 @@ rounded to a grid far coarser than their error. Integers, and floats with so few
 every sum is exact, need none of this.
 """
 
-from __future__ import annotations
-
 from typing import TypeVar, cast
 
 import numpy as np

@@ -3,8 +3,6 @@
 Each change is sampled as a record of plain numbers, then applied without randomness.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

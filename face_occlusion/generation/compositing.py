@@ -5,8 +5,6 @@ coverage, so no resampling or blur can pull the black around a cut-out into its 
 A `Layer` is a window of the canvas: only the pixels the occluder touches are computed.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -7,8 +7,6 @@ the last cross-section of the hand and the texture of its skin, along the line o
 The arm is painted in an upright frame of the hand: fingers up, its end the lowest row.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

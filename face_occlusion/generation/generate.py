@@ -9,8 +9,6 @@ cut-outs are mapped from one file (4 MB for a hand of 0.76 megapixels in all its
 the workers share, see `store`.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

@@ -4,8 +4,6 @@ Points are (x, y) in pixels of the full-size cut-out, y downwards; the centre of
 (0, 0). Angles are in degrees in the image: 0 points right, 90 down.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

@@ -3,8 +3,6 @@
 All randomness is in the record. `regenerate` repeats a sample from its record alone, to the byte.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import math

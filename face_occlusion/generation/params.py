@@ -1,7 +1,5 @@
 """Parameters of a generated set, and the paper's own values for them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

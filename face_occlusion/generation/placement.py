@@ -5,8 +5,6 @@ much, or shows where a hand was cut off, is sampled again. Sampling uses the gen
 numbers sampled, and the affine they give, are the placement's record.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The paper's own settings, for use without a params.yaml; profiles/paper.yaml holds the same."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from face_occlusion.generation.colour_transfer import ColourTransferParams

@@ -4,8 +4,6 @@ A shape is a polygon around (0, 0) of area 1; the placement's affine gives it si
 its border is drawn once, at its final size, and never resampled.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

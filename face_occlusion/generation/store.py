@@ -4,8 +4,6 @@ Cut-outs lie in one file that every worker maps into memory: its pages are share
 private memory does not grow with their number. Textures are decoded when chosen (1 ms each).
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Callable, Iterable, Sequence

@@ -6,8 +6,6 @@ viewer are (H, W) float32; points are (x, y) in pixels; angles turn clockwise on
 function `sample_*` returns something random, `paint_*` adds to a picture or returns one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

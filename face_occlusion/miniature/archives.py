@@ -1,7 +1,5 @@
 """Draw many pictures, and pack them into archives whose bytes depend on their members alone."""
 
-from __future__ import annotations
-
 import dataclasses
 import gzip
 import io

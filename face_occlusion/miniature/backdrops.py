@@ -1,7 +1,5 @@
 """Pictures without a subject: backgrounds, and textures of DTD (Cimpoi et al. 2014)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import cv2

@@ -1,7 +1,5 @@
 """The painting: linear light and one label per pixel, at twice the final size."""
 
-from __future__ import annotations
-
 import enum
 from dataclasses import dataclass
 

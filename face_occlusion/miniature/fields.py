@@ -1,7 +1,5 @@
 """Smooth fields, filled outlines and round bodies: what every drawing is made of."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass

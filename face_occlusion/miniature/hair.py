@@ -1,7 +1,5 @@
 """Hair: locks of strands between guide curves, and volumes of curls."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from face_occlusion.miniature.canvas import Canvas, Part, bounding_box

@@ -1,7 +1,5 @@
 """Hands: a palm of fanned bones, five jointed fingers, nails, creases, an arm."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

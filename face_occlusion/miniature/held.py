@@ -1,7 +1,5 @@
 """Occluders of the occluded training subset: hands, food, microphones, hats and eye patches."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from face_occlusion.miniature.canvas import Part, Solid

@@ -1,7 +1,5 @@
 """Objects to hold before a face: bottles, cups, fruit, telephones, books, balls."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """People: what stays with a person, what changes between photographs, and the head."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A portrait: background, person and clothes, with its labels and its landmarks."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

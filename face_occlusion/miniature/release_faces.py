@@ -1,7 +1,5 @@
 """Miniatures of the releases with faces: CelebAMask-HQ, RealOcc, RealOcc-Wild and COFW."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import io

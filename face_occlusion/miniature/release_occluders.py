@@ -1,7 +1,5 @@
 """Miniatures of the releases with occluders: 11k Hands, DTD and COCO."""
 
-from __future__ import annotations
-
 import functools
 import json
 from dataclasses import dataclass

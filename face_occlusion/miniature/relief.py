@@ -1,7 +1,5 @@
 """The shape of a face: curves of eyes, brows and mouth, and heights over the smooth head."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from face_occlusion.miniature.fields import smoothstep, value_noise

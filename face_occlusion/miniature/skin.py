@@ -1,7 +1,5 @@
 """The colours of a face: skin, freckles, beard, brows, lips and eyes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

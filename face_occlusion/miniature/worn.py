@@ -1,7 +1,5 @@
 """Occluders that only the benchmarks have: glasses, masks, scarves and stage microphones."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from face_occlusion.miniature.canvas import FACE_PARTS, Part, Solid

@@ -1,7 +1,5 @@
 """Checkpoints: written atomically, and read without running code that they contain."""
 
-from __future__ import annotations
-
 import os
 import pickle
 from pathlib import Path

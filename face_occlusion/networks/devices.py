@@ -1,7 +1,5 @@
 """Devices that a user names, and errors that say what to change where one cannot be used."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 

@@ -6,8 +6,6 @@ is softplus(-s m), and p < thresh is the same as loss > -log(thresh): mining nee
 probabilities, and the softmax of two channels costs no more than the sigmoid of one.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

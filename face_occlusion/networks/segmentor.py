@@ -1,7 +1,5 @@
 """The networks: MMSegmentation's encoder-decoders with our batches and our loss."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol

@@ -1,7 +1,5 @@
 """Occluders as image sets: hands and objects cut out of photographs, textures."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Select objects among COCO's annotations and cut them out of its photographs."""
 
-from __future__ import annotations
-
 import collections
 import json
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Cut an occluder out of its photograph: clean mask, soft edge, no fringe of the background."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

@@ -1,7 +1,5 @@
 """Find from a hand's mask where its fingers point, and where its arm leaves the photograph."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

@@ -1,7 +1,5 @@
 """Where hands come from: 11k Hands, HGR1 and EgoHands."""
 
-from __future__ import annotations
-
 import csv
 import functools
 import io

@@ -1,7 +1,5 @@
 """Hands as cut-outs, with the direction in which their fingers point."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

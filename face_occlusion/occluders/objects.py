@@ -3,8 +3,6 @@
 The stage `superresolution` enlarges the latter.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Textures of the Describable Textures Dataset, uncropped: generation crops them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from face_occlusion.core.images import decode_image, fitted_jpeg

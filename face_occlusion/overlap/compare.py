@@ -1,7 +1,5 @@
 """Compare sets of training and benchmark images: suspected copies, and people in both."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The result of comparing image sets, and its file."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ says where the face is. A copy may also be mirrored, or turned as by alignment: 
 comparison is hashed as it is, the other in all these variants.
 """
 
-from __future__ import annotations
-
 import itertools
 
 import cv2

@@ -6,8 +6,6 @@ ratio and the memory that decoding takes are bounded before anything is unpacked
 where they are decoded, by the size in their header (`images.MAX_PIXELS`).
 """
 
-from __future__ import annotations
-
 import gzip
 import shutil
 import stat

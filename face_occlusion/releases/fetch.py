@@ -1,7 +1,5 @@
 """Write a release: find its archives, check them, lay them out, record what was used."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

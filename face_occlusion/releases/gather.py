@@ -1,7 +1,5 @@
 """Find the files of releases in one folder of archives, and fetch those that are missing."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Iterable, Mapping, Sequence

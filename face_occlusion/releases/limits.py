@@ -1,7 +1,5 @@
 """What an archive of any kind may hold: bounds, and names that neither collide nor escape."""
 
-from __future__ import annotations
-
 import shutil
 import unicodedata
 from dataclasses import dataclass

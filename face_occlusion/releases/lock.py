@@ -5,8 +5,6 @@ It holds the files without a public checksum. To take another version of a file 
 its entry, or set `sources.NAME.accept_changed`.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import TypedDict

@@ -1,7 +1,5 @@
 """Unpack untrusted 7z archives."""
 
-from __future__ import annotations
-
 import lzma
 import struct
 import zlib

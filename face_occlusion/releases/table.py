@@ -5,8 +5,6 @@ published, the first one seen is kept in `sources.lock` (`releases/lock.py`) and
 on. No address has been downloaded from with this code yet; `seen` says what vouches for each.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Fetch files over HTTP and from Google Drive through gdown: resumed, retried and checked."""
 
-from __future__ import annotations
-
 import functools
 import re
 import shutil

@@ -4,8 +4,6 @@ The anomalies are data, in `paper_claims.yaml`: the statement that each calls in
 judged as a claim is, and a measure of it is printed for the paper and for our results.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Every table is read off the score files alone. Scores are in per cent, NaN where undefined.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

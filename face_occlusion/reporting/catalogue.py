@@ -3,8 +3,6 @@
 A figure that the data cannot give stays in the catalogue and says why.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial

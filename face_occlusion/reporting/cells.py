@@ -4,8 +4,6 @@ Voo, Jiang, Loy, "Delving into High-Quality Synthetic Face Occlusion Segmentatio
 CVPR Workshops 2022. Scores of the paper in per cent as printed.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -4,8 +4,6 @@ The claims are data, in `paper_claims.yaml`. Most say that one training combinat
 in some cells; `verdicts` defines when a cell counts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache

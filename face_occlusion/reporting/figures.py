@@ -1,7 +1,5 @@
 """The look of every figure, pictures laid out in a grid, and figures of image sets."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Every function returns a figure, or the reason why there is none to draw. Images
 rule that the figure's caption states.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any

@@ -4,8 +4,6 @@ The grid comes from the parameters (`runs`, `combinations`, `models`), never fro
 a score file of a run that left the grid is not shown, and a run without scores is an error.
 """
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Breakdowns for readers: which groups are worth showing, as tables of the page and as a chart."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

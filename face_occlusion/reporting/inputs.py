@@ -1,7 +1,5 @@
 """What a report is made of: the parameters, and everything read from disk."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property

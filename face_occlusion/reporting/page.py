@@ -1,7 +1,5 @@
 """The page `index.html`: one file that needs nothing else."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache

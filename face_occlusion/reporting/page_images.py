@@ -1,7 +1,5 @@
 """Pictures on the page: the image browser, samples, figures, wrong labels and closest pairs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Single images: their scores and predictions, which of them figures show, and these figures."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 

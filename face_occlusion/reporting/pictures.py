@@ -1,7 +1,5 @@
 """Pictures for sheets and the page: thumbnails, and masks drawn as an outline and a tint."""
 
-from __future__ import annotations
-
 import base64
 import re
 

@@ -1,7 +1,5 @@
 """The image sets and runs behind a report: sizes, sources, versions, hashes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

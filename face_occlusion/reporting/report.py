@@ -1,7 +1,5 @@
 """Write a report: tables, figures, plots, metrics and the page."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Tables of the report and their files: Markdown, LaTeX and CSV."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -6,8 +6,6 @@ reads, is below 1 - confidence; on the paper's numbers always, because they come
 confidence intervals.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

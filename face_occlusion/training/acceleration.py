@@ -8,8 +8,6 @@ step without a graph: nothing in it asks the host, and its random numbers come f
 that is seeded before each step.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -27,8 +27,6 @@ published no configuration; warm-up, the heads' tenfold rate and norms without d
 MMSegmentation's recipe. The loss is DeepLabv3+'s.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -5,8 +5,6 @@ generator, the other functions are deterministic. The distribution is that of MM
 RandomFlip, RandomRotate and PhotoMetricDistortion; each rounds down to whole levels where those do.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

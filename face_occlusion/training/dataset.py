@@ -5,8 +5,6 @@ the seed and p: which image, and how it is augmented. A resumed run therefore st
 position, and neither worker count nor machine changes a sample.
 """
 
-from __future__ import annotations
-
 import itertools
 import multiprocessing
 from collections.abc import Iterator, Sequence

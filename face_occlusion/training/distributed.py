@@ -7,8 +7,6 @@ Sampling depends on the position in the run alone, so that a run may even be res
 number of processes.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import warnings

@@ -1,7 +1,5 @@
 """The log of a run: rows for `dvc plots` and TensorBoard, a progress bar, a stop on divergence."""
 
-from __future__ import annotations
-
 import math
 import shutil
 import time

@@ -4,8 +4,6 @@ The resolved configuration is written to `models/RUN/config.json`, which mmengin
 `Config.fromfile` reads.
 """
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Train one run and write its folder, safe to interrupt at any moment."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

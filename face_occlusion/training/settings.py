@@ -1,7 +1,5 @@
 """Parameters of a training: sections `train`, `models.NAME` and `runs.NAME`."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace

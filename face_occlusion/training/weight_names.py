@@ -1,7 +1,5 @@
 """Names and shapes of ImageNet weights in the usual releases, turned into MMSegmentation's."""
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from collections.abc import Mapping

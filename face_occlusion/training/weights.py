@@ -1,7 +1,5 @@
 """ImageNet weights for a backbone: a file, a URL or a package, verified by the file's sha256."""
 
-from __future__ import annotations
-
 import pickle
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """CelebAMask-HQ in small, in the layout of the release."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from face_occlusion.core.images import encode_jpeg, encode_png

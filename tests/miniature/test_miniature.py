@@ -1,7 +1,5 @@
 """What is drawn: masks, tones, landmarks."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import cv2

@@ -1,7 +1,5 @@
 """How it is packed: names, formats, lists, and the same bytes in every run."""
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import io

@@ -1,7 +1,5 @@
 """Small releases, crafted for tests."""
 
-from __future__ import annotations
-
 import io
 import json
 import tarfile

@@ -1,7 +1,5 @@
 """A server on loopback that serves files well or badly, by script."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +13,7 @@ class Request(BaseHTTPRequestHandler):
     """One request; replies are functions of it."""
 
     protocol_version = "HTTP/1.1"
-    server: Server
+    server: "Server"
 
     def do_GET(self) -> None:
         self.server.seen.append((self.path, dict(self.headers)))

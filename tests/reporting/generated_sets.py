@@ -1,7 +1,5 @@
 """Drawn occluders and the five sets that generation makes of them, for the made-up project."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from face_occlusion.core.images import encode_jpeg, encode_rgba

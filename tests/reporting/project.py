@@ -1,7 +1,5 @@
 """A made-up project: tiny drawn image sets, score files and logs, for tests of the report."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from functools import partial

@@ -1,7 +1,5 @@
 """Child processes for tests: forked from a server that has imported torch, killed at will."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import socket

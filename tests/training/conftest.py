@@ -1,7 +1,5 @@
 """Tiny image sets and parameters: drawn ellipses on noise, networks of a few channels."""
 
-from __future__ import annotations
-
 import atexit
 import json
 import shutil

@@ -1,7 +1,5 @@
 """Audit the masks of an image set: judge, rank, and write what an annotator needs."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections.abc import Sequence

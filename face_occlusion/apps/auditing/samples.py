@@ -1,7 +1,5 @@
 """Load a set's images and masks at the auditor's size, and sample training batches from them."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

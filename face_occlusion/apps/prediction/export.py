@@ -1,7 +1,5 @@
 """Export a run as an ONNX file with a model card, checked against PyTorch."""
 
-from __future__ import annotations
-
 import importlib.util
 import logging
 import warnings

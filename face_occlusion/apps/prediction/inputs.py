@@ -1,7 +1,5 @@
 """What a prediction starts from: a run, photographs, and what an interrupted one has done."""
 
-from __future__ import annotations
-
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence

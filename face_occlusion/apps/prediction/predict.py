@@ -1,7 +1,5 @@
 """Predict photographs one after the other: masks, LabelMe files, overlays and a page."""
 
-from __future__ import annotations
-
 import csv
 import json
 import os

@@ -6,8 +6,6 @@ those of the foreground alone, which the network learns to undo (as in iHarmony4
 Runs on any device; all random values come from a CPU generator, so a seed means the same on each.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

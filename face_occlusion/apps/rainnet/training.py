@@ -1,7 +1,5 @@
 """Train RainNet on composites, and measure its colour errors on held-out ones."""
 
-from __future__ import annotations
-
 import json
 import math
 import platform

@@ -4,8 +4,6 @@ Workspace and cache share files through hard links. A write through such a link,
 after `chmod`, changes the cached object, and `dvc push` uploads it under the old name.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterator

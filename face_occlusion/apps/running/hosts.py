@@ -5,8 +5,6 @@ blocks while it waits for its lock: `python -m face_occlusion.apps.running.hosts
 pushes what the stage reads, `... receive STAGE REMOTE` takes its results.
 """
 
-from __future__ import annotations
-
 import shutil
 import signal
 import subprocess

@@ -4,8 +4,6 @@ A stage runs as `dvc repro --single-item STAGE`, with its output in a log file. 
 which GPUs and how many cores it gets.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import signal

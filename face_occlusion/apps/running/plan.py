@@ -1,7 +1,5 @@
 """What the stages that are out of date will cost, and how `face-occlusion plan` prints it."""
 
-from __future__ import annotations
-
 import heapq
 import statistics
 from collections import defaultdict

@@ -5,8 +5,6 @@ a stage reads is even part of that folder's hash, so a different order of its li
 stages out of date. Both are therefore brought into the order in which `dvc repro` writes them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Run several stages at a time, each as soon as the stages before it are done."""
 
-from __future__ import annotations
-
 import signal
 import sys
 import time

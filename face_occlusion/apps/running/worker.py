@@ -4,8 +4,6 @@ Inputs and results travel through a DVC remote. Clones are kept and used again; 
 stage at a time.
 """
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """Lay out a record as short lines under a picture."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Draw sheets that show variants of the generator side by side, all else being equal."""
 
-from __future__ import annotations
-
 import dataclasses
 import tempfile
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,5 @@
 """Draw a contact sheet of an image set: samples with their masks and records."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass

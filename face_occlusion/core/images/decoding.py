@@ -1,7 +1,5 @@
 """Decode photographs, masks and cut-outs of any common kind, and check that files are whole."""
 
-from __future__ import annotations
-
 import io
 import struct
 import zlib

@@ -1,7 +1,5 @@
 """Resize images and encode them as JPEG and PNG: the same bytes for the same pixels."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from collections.abc import Mapping

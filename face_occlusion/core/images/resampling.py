@@ -4,8 +4,6 @@ OpenCV leaves this filter to Intel's IPP, which rounds as the instruction set al
 filters and its area average gave the same bytes under every instruction set tried.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 _BITS = 11  # of a weight, as in OpenCV: sums along both axes then fit 32 bits

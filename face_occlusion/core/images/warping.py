@@ -1,7 +1,5 @@
 """Warp images by an affine, to the same bytes on every CPU."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

@@ -9,8 +9,6 @@ its set's is noticed. What they say of sources and terms is what the set's info 
      "params": {...}, "licence": "of a set without releases"}
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections import Counter

@@ -5,8 +5,6 @@ shards and a record set with two fields, `key` and `content`. The record set `sa
 with their masks by key.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping, Sequence

@@ -10,8 +10,6 @@ that are made from the index (`cards.py`):
 Offset and size, in bytes, give the position of a member's content in its shard.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

@@ -1,7 +1,5 @@
 """Read image sets at random through their index."""
 
-from __future__ import annotations
-
 import json
 import tarfile
 from pathlib import Path

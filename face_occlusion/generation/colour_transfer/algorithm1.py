@@ -4,8 +4,6 @@ Dark pixels of the face (eyes, brows, beard, and the black around it) that the h
 for would pull skin into black; bright ones would bleach it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal, get_args
 

@@ -4,8 +4,6 @@ The paper names it as future work (SPOT, Bonneel & Coeurjolly 2019): lips, eyes 
 be matched by anything on the hand.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from face_occlusion.generation.arithmetic import product

@@ -1,7 +1,5 @@
 """The published generator's colour transfer, with its defects, repeated for comparison."""
 
-from __future__ import annotations
-
 import cv2
 import numpy as np
 

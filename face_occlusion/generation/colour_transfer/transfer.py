@@ -4,8 +4,6 @@ The colour change is computed on a coarse grid and applied at full size: it is s
 of an eighth loses half a level of 255.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal, get_args
 

@@ -4,8 +4,6 @@ Colours are rows of three floats in 0-1. `source` gives the colours wanted (the 
 what moves (the hand), as in Algorithm 1 of the paper.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from face_occlusion.generation.arithmetic import cross, on_grid, product

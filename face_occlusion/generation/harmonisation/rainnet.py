@@ -4,8 +4,6 @@ A U-Net whose decoder normalises the foreground's features to the background's s
 region-aware instance normalisation). Attribute names are those of the published state dict.
 """
 
-from __future__ import annotations
-
 import pickle
 from collections import OrderedDict
 from pathlib import Path

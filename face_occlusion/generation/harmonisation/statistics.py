@@ -5,8 +5,6 @@ object would take on their whole contrast, and any object their mean colour, so 
 are limited: at full strength no method is worse than none.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

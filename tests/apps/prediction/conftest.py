@@ -1,7 +1,5 @@
 """A run with random weights, and noise to look at."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import csv
 import json
 import shutil
@@ -122,7 +120,7 @@ def test_an_output_in_use_is_refused_and_kept(run: Path, tmp_path, out, said):
 class Counting(Segmenter):
     """Counts the images it sees; like a user who presses Ctrl-C, stops at one of them."""
 
-    def stop_at(self, number: int) -> Counting:
+    def stop_at(self, number: int) -> "Counting":
         self.seen, self.last = 0, number
         return self
 
