@@ -105,15 +105,15 @@ def occlude(
     if params.keep_background:
         face_changes = dict.fromkeys(face_changes)
     image, seg_map = apply_face(face, seg_map, face_changes)
-    face_mask = _face_mask(seg_map, class_ids)
-    record = {"method": params.method, "face_changes": face_changes}
-    record |= _sample_finish(rng, cv2.countNonZero(face_mask), params)
-    layer = _sample_layer(face_mask, occluders, rng, params, record)
+    face_mask = mask_of_face(seg_map, class_ids)
+    record, layer = sample_occlusion(face_mask, occluders, rng, params)
+    record = {"method": params.method, "face_changes": face_changes} | record
     try:
-        image = _paint(image, seg_map, face_mask, layer, record, class_ids.occluded)
+        image = paint_occlusion(image, face_mask, layer, record)
     except Exception as error:
         error.add_note(f"record: {record}")
         raise
+    occlude_label(seg_map, layer, class_ids.occluded)
     return image, seg_map, record
 
 
@@ -138,8 +138,9 @@ def regenerate(
     """
     image, seg_map = apply_face(face, _check_face(face, mask), record["face_changes"])
     layer = make_layer(item, record, seg_map.shape)
-    face_mask = _face_mask(seg_map, class_ids)
-    return _paint(image, seg_map, face_mask, layer, record, class_ids.occluded), seg_map
+    image = paint_occlusion(image, mask_of_face(seg_map, class_ids), layer, record)
+    occlude_label(seg_map, layer, class_ids.occluded)
+    return image, seg_map
 
 
 def _check_face(face: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -154,11 +155,35 @@ def _check_face(face: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return mask.view(np.uint8) if mask.dtype == np.bool_ else mask
 
 
-def _face_mask(seg_map: np.ndarray, class_ids: ClassIds) -> np.ndarray:
+def mask_of_face(seg_map: np.ndarray, class_ids: ClassIds) -> np.ndarray:
     """Return (H, W) uint8: 255 where the map says face, 0 elsewhere."""
     table = np.zeros(256, np.uint8)
     table[list(class_ids.face)] = 255
     return cv2.LUT(seg_map, table)
+
+
+def sample_occlusion(
+    face_mask: np.ndarray,
+    occluders: OccluderSource,
+    rng: np.random.Generator,
+    params: GenerateParams,
+) -> tuple[dict[str, Any], Layer]:
+    """Sample an occluder, its place and its looks.
+
+    Args:
+        face_mask: (H, W) uint8: 255 on the face, 0 elsewhere.
+        occluders: What to choose from, of one kind.
+        rng: Source of every sample.
+        params: The method and its ranges.
+
+    Returns:
+        The record for `paint_occlusion`, and the layer that it describes.
+
+    Raises:
+        ValueError: If no placement covers a wanted share of the face.
+    """
+    record = _sample_finish(rng, cv2.countNonZero(face_mask), params)
+    return record, _sample_layer(face_mask, occluders, rng, params, record)
 
 
 def _sample_finish(
@@ -221,15 +246,16 @@ def _sample_layer(
     )
 
 
-def _paint(
-    image: np.ndarray,
-    seg_map: np.ndarray,
-    face_mask: np.ndarray,
-    layer: Layer,
-    record: Mapping[str, Any],
-    occluded_id: int,
+def paint_occlusion(
+    image: np.ndarray, face_mask: np.ndarray, layer: Layer, record: Mapping[str, Any]
 ) -> np.ndarray:
-    """Blend a placed occluder over a face as its record says; image and map are painted on.
+    """Blend a placed occluder over a face as its record says.
+
+    Args:
+        image: (H, W, 3) uint8 RGB; painted on.
+        face_mask: (H, W) uint8: 255 on the face, 0 elsewhere.
+        layer: The occluder in its place.
+        record: From `sample_occlusion`.
 
     Returns:
         The image, `image` itself unless a network harmonised it.
@@ -246,8 +272,7 @@ def _paint(
         coloured = harmoniser.fit_layer(image, coloured)
     seen = fade(coloured, record["opacity"])
     blend(image, seen)
-    occlude_label(seg_map, layer, occluded_id)
     if harmoniser and harmoniser.network:
-        image = harmoniser.fit_composite(image, seen.coverage_on(seg_map.shape))
+        image = harmoniser.fit_composite(image, seen.coverage_on(face_mask.shape))
     soften_contact(image, face_mask, layer, record["contact_sigma_px"])
     return image
