@@ -40,6 +40,15 @@ def main() -> None:
     """Run the command; bad input or a failing file system ends it with one line and status 1."""
     try:
         app()
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith("face_occlusion"):
+            raise
+        print(
+            f"ERROR: this command needs {error.name}: pip install 'face-occlusion[pipeline]', "
+            "with torch's own build for this machine installed first",
+            file=sys.stderr,
+        )
+        sys.exit(1)
     except (ValueError, OSError) as error:  # OSError: no space, no permission, a file in the way
         print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(1)

@@ -1,0 +1,165 @@
+"""Occlusion as an augmentation: what the image sets are made with, for a data loader.
+
+`NatOcc` and `RandOcc` work on numpy arrays. `transforms.albumentations` and `transforms.mmseg` hold
+the same two for Albumentations and for MMSegmentation's configuration files.
+"""
+
+import dataclasses
+import os
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from face_occlusion.apps.occluding import holds_hands, read_occluders
+from face_occlusion.generation.colour_transfer import ColourTransferParams
+from face_occlusion.generation.harmonisation import HarmonisationParams
+from face_occlusion.generation.occlusion import ClassIds, mask_of_face, occlude
+from face_occlusion.generation.params import GenerateParams
+from face_occlusion.generation.presets import default_params
+
+Colours = Literal["paper"]
+
+
+class Occlusion:
+    """Put a random occluder over a face, with a given probability.
+
+    Picklable, and safe in the workers of a data loader, forked or spawned: the decoded occluders
+    lie in one temporary file, which the workers map into memory and the process that made the
+    transform removes at its end.
+
+    Args:
+        occluders: An image set (`data/occluders/hands`), or a folder of RGBA files with straight
+            alpha (NatOcc) or of photographs of textures (RandOcc).
+        params: Sizes, places and looks; `params.method` is the transform's own.
+        class_ids: Meaning of the mask's ids. Pixels of other classes are kept.
+        hands: Whether a folder of files holds hands, which reach for the face.
+        p: Share of the images that are occluded, 0-1.
+
+    Raises:
+        ValueError: If `p` is out of range, or the folder holds no occluders of this kind.
+    """
+
+    def __init__(
+        self,
+        occluders: Path | str,
+        params: GenerateParams,
+        class_ids: ClassIds = ClassIds(),
+        *,
+        hands: bool = False,
+        p: float = 0.5,
+    ) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError(f"p must lie in 0-1; got {p}")
+        self.params, self.class_ids, self.p = params, class_ids, p
+        scratch = Path(tempfile.mkdtemp(prefix="face-occlusion-"))
+        weakref.finalize(self, _remove, scratch, os.getpid())
+        self.occluders = read_occluders(Path(occluders), params.method, scratch, hands=hands)
+
+    def __call__(
+        self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Occlude an image with probability `p`.
+
+        Args:
+            image: (H, W, 3) uint8 RGB; left unchanged.
+            mask: (H, W) bool or uint8 class ids; left unchanged.
+            rng: Source of every sample.
+
+        Returns:
+            Image and uint8 mask; the input's own where nothing is occluded, which is also the case
+            for a mask without a face.
+
+        Raises:
+            ValueError: If sizes or types differ, or no placement covers a wanted share of the face.
+        """
+        if not self.applies(mask, rng):
+            return image, mask.view(np.uint8)
+        occluded = occlude(image, mask, self.occluders, rng, self.params, self.class_ids)
+        return occluded[0], occluded[1]
+
+    def applies(self, mask: np.ndarray, rng: np.random.Generator) -> bool:
+        """Sample whether an image with this mask is occluded."""
+        wanted = rng.uniform() < self.p
+        return wanted and bool(mask_of_face(mask.view(np.uint8), self.class_ids).any())
+
+
+class NatOcc(Occlusion):
+    """Occlude with photographed hands or objects, in the face's colours (NatOcc-SOT of the paper).
+
+    Args:
+        occluders: See `Occlusion`; all are hands, or all objects.
+        hands: Whether a folder of files holds hands. An image set says so itself.
+        colour_transfer: For hands: how they get the face's colours; None leaves them, `paper` is
+            sliced optimal transport.
+        harmonisation: For objects: how they are fitted to the picture; None leaves them, `paper`
+            is Reinhard's, which stands in for RainNet without weights.
+        augment_face: Whether the face is first rotated, sheared and changed in tone as the sets'
+            faces are. Otherwise pixels that no occluder touches keep their values.
+        params: Replaces the paper's settings and the four arguments before.
+        class_ids: Meaning of the mask's ids.
+        p: Share of the images that are occluded.
+
+    Raises:
+        ValueError: See `Occlusion`.
+    """
+
+    def __init__(
+        self,
+        occluders: Path | str,
+        *,
+        hands: bool = False,
+        colour_transfer: ColourTransferParams | Colours | None = "paper",
+        harmonisation: HarmonisationParams | Colours | None = "paper",
+        augment_face: bool = False,
+        params: GenerateParams | None = None,
+        class_ids: ClassIds = ClassIds(),
+        p: float = 0.5,
+    ) -> None:
+        hands = hands or holds_hands(Path(occluders))
+        if params is None:
+            params = default_params("hands" if hands else "objects")
+            if hands and colour_transfer != "paper":
+                params = dataclasses.replace(params, colour_transfer=colour_transfer)
+            if not hands and harmonisation != "paper":
+                params = dataclasses.replace(params, harmonisation=harmonisation)
+            params = dataclasses.replace(params, keep_background=not augment_face)
+        super().__init__(occluders, params, class_ids, hands=hands, p=p)
+
+
+class RandOcc(Occlusion):
+    """Occlude with random shapes, textured and partly transparent (RandOcc of the paper).
+
+    Args:
+        textures: An image set (`data/occluders/textures`), or a folder of photographs of textures.
+        augment_face: See `NatOcc`.
+        params: Replaces the paper's settings and `augment_face`.
+        class_ids: Meaning of the mask's ids.
+        p: Share of the images that are occluded.
+
+    Raises:
+        ValueError: See `Occlusion`.
+    """
+
+    def __init__(
+        self,
+        textures: Path | str,
+        *,
+        augment_face: bool = False,
+        params: GenerateParams | None = None,
+        class_ids: ClassIds = ClassIds(),
+        p: float = 0.5,
+    ) -> None:
+        if params is None:
+            params = default_params("textures")
+            params = dataclasses.replace(params, keep_background=not augment_face)
+        super().__init__(textures, params, class_ids, p=p)
+
+
+def _remove(scratch: Path, maker: int) -> None:
+    """Remove a transform's folder, in the process that made it only."""
+    if os.getpid() == maker:
+        shutil.rmtree(scratch)

@@ -1,0 +1,177 @@
+"""NatOcc and RandOcc on numpy arrays, in the workers of a data loader and in MMSegmentation."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
+from mmengine.utils import import_modules_from_strings
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from face_occlusion.core.images import encode_png, straight_alpha
+from face_occlusion.generation import ClassIds, occlude
+from face_occlusion.generation.presets import default_params
+from face_occlusion.transforms import NatOcc, RandOcc
+from tests.generation.drawn import (
+    draw_disc,
+    draw_face,
+    draw_hand,
+    draw_texture,
+    write_hands,
+    write_textures,
+)
+from tests.transforms.examples import example_blocks
+
+FACE, MASK = draw_face()
+SAMPLE = {
+    "img_path": "face.png",
+    "seg_map_path": "mask.png",
+    "seg_fields": [],
+    "reduce_zero_label": False,
+}
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Occluders as files, and as image sets."""
+    files = {
+        "hands/hand.png": straight_alpha(draw_hand()),
+        "objects/disc.png": straight_alpha(draw_disc()),
+        "textures/stripes.png": draw_texture(),
+    }
+    for name, pixels in files.items():
+        (tmp_path / name).parent.mkdir()
+        Image.fromarray(pixels).save(tmp_path / name)
+    write_hands(tmp_path / "set_hands")
+    write_textures(tmp_path / "set_textures")
+    return tmp_path
+
+
+def make(folders, name, **options):
+    if name.endswith("textures"):
+        return RandOcc(folders / name, **options)
+    return NatOcc(folders / name, hands=name == "hands", **options)
+
+
+@pytest.mark.parametrize("augment_face", [False, True])
+@pytest.mark.parametrize("name", ["hands", "objects", "textures", "set_hands", "set_textures"])
+def test_it_is_the_generator_with_the_papers_settings(folders, name, augment_face):
+    transform = make(folders, name, augment_face=augment_face, p=1)
+    assert transform.params.keep_background is not augment_face
+    kind = name.removeprefix("set_")
+    changed = {"keep_background": transform.params.keep_background}
+    assert vars(transform.params) == vars(default_params(kind)) | changed
+    image, mask = transform(FACE, MASK, np.random.default_rng(5))
+    rng = np.random.default_rng(5)
+    rng.uniform()  # decides whether to occlude
+    expected = occlude(FACE, MASK, transform.occluders, rng, transform.params)
+    np.testing.assert_array_equal(image, expected[0])
+    np.testing.assert_array_equal(mask, expected[1])
+    assert (image != FACE).any() and (mask < MASK).any()
+
+
+def test_p_is_the_share_of_occluded_images_and_no_face_is_no_error(folders):
+    rng = np.random.default_rng(0)
+    transform = NatOcc(folders / "objects", p=0.25)
+    changed = [transform(FACE, MASK, rng)[0] is not FACE for _ in range(200)]
+    assert 0.15 < np.mean(changed) < 0.35
+    image, mask = NatOcc(folders / "objects", p=1)(FACE, np.zeros_like(MASK), rng)
+    assert image is FACE and not mask.any()
+    with pytest.raises(ValueError, match=r"p must lie in 0-1; got 2"):
+        NatOcc(folders / "objects", p=2)
+
+
+def test_colours_can_be_left_and_other_classes_are_kept(folders):
+    assert (
+        NatOcc(folders / "hands", hands=True, colour_transfer=None).params.colour_transfer is None
+    )
+    assert NatOcc(folders / "objects", harmonisation=None).params.harmonisation is None
+    seg_map = np.where(MASK == 1, np.uint8(3), np.uint8(7))
+    transform = NatOcc(folders / "objects", class_ids=ClassIds((3,), 9), p=1)
+    _, occluded = transform(FACE, seg_map, np.random.default_rng(1))
+    assert set(np.unique(occluded)) == {3, 7, 9}
+    np.testing.assert_array_equal(occluded[occluded != 9], seg_map[occluded != 9])
+
+
+class Faces(Dataset):
+    """A face, occluded anew for each index."""
+
+    def __init__(self, transform):
+        self.transform = transform
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, index):
+        return self.transform(FACE, MASK, np.random.default_rng(index))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_workers_share_the_occluders_and_sample_alike(folders, method):
+    transform = NatOcc(folders / "set_hands", p=1)
+    loader = DataLoader(Faces(transform), num_workers=2, multiprocessing_context=method)
+    for index, (image, mask) in enumerate(loader):
+        expected = transform(FACE, MASK, np.random.default_rng(index))
+        np.testing.assert_array_equal(image[0], expected[0])
+        np.testing.assert_array_equal(mask[0], expected[1])
+    assert transform.occluders[0] is not None  # the workers removed nothing
+
+
+def test_occluders_travel_by_name_and_go_with_their_maker(folders):
+    transform = NatOcc(folders / "set_hands", p=1)
+    path = transform.occluders._path
+    assert len(pickle.dumps(transform)) < 5000 < path.stat().st_size
+    copy = pickle.loads(pickle.dumps(transform))
+    np.testing.assert_array_equal(copy.occluders[1].levels[0], transform.occluders[1].levels[0])
+    del copy
+    assert path.is_file()
+    del transform
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("name", ["set_hands", "set_textures"])
+def test_mmsegmentations_stock_pipeline(folders, name, monkeypatch):
+    import face_occlusion.transforms.mmseg  # noqa: F401  # registers
+
+    (folders / "face.png").write_bytes(encode_png(FACE))
+    (folders / "mask.png").write_bytes(encode_png(MASK))
+    monkeypatch.chdir(folders)
+    method, occluders = ("RandOcc", "textures") if "textures" in name else ("NatOcc", "occluders")
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        pipeline = Compose(
+            [
+                {"type": "LoadImageFromFile"},
+                {"type": "LoadAnnotations"},
+                {"type": method, occluders: str(folders / name), "p": 1.0},
+                {"type": "PackSegInputs"},
+            ]
+        )
+        np.random.seed(3)  # noqa: NPY002
+        packed = pipeline(dict(SAMPLE))
+    np.random.seed(3)  # noqa: NPY002
+    seed = np.random.randint(2**32, size=4, dtype=np.uint32)  # noqa: NPY002
+    rng = np.random.default_rng(seed)
+    image, mask = make(folders, name, p=1)(FACE, MASK, rng)
+    bgr = torch.from_numpy(image[..., ::-1].copy()).permute(2, 0, 1)
+    assert torch.equal(packed["inputs"], bgr)
+    np.testing.assert_array_equal(packed["data_samples"].gt_sem_seg.data[0], mask)
+
+
+def test_the_documented_examples(folders, monkeypatch):
+    (folders / "face.png").write_bytes(encode_png(FACE))
+    (folders / "mask.png").write_bytes(encode_png(MASK))
+    monkeypatch.chdir(folders)
+    numpy, _, mmseg = example_blocks()
+    names = {}
+    exec(numpy, names)
+    made = [names["augment"](FACE, MASK, 1, epoch) for epoch in range(8)]
+    assert any(image is not FACE for image, _ in made)
+    config = Config.fromstring(mmseg, ".py")
+    import_modules_from_strings(**config.custom_imports)
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        packed = Compose(config.train_pipeline)(dict(SAMPLE))
+    assert packed["data_samples"].gt_sem_seg.data.shape == (1, *MASK.shape)
