@@ -18,7 +18,7 @@ from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import keep_freed_memory, one_opencv_thread, prefetch
 from face_occlusion.evaluation.counting import Counted, Result, Sample, Tally, count_sample
-from face_occlusion.evaluation.inference import PreparedBatch, Segmenter, load_model
+from face_occlusion.evaluation.inference import NO_RUN, PreparedBatch, Segmenter, load_model
 from face_occlusion.evaluation.measures import ViewCounts
 from face_occlusion.evaluation.scores import BenchmarkScores, fingerprint
 from face_occlusion.networks.devices import check_device, explain_cuda_oom
@@ -91,8 +91,7 @@ def load_checkpoints(folder: Path, params: EvaluateParams) -> dict[str, Segmente
 
 def read_card(folder: Path) -> dict[str, Any]:
     """Read the record of a run's training; ValueError if the folder does not hold a run."""
-    missing = "no such file; a run's folder is written by the train stage"
-    return read_json(folder / "card.json", missing)
+    return read_json(folder / "card.json", NO_RUN)
 
 
 def evaluate_run(

@@ -14,11 +14,13 @@ from torch.nn import functional
 from face_occlusion.core.files import read_json
 from face_occlusion.core.images import resize_image
 from face_occlusion.evaluation.replay import Replay
-from face_occlusion.networks.checkpoint import read_checkpoint
+from face_occlusion.networks.checkpoint import read_weights
 from face_occlusion.networks.loss import log_odds
+from face_occlusion.networks.schema import check_config
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 
 TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the published configuration's
+NO_RUN = "no such file; a run's folder is written by the train stage"
 LEAST_PX = 32  # SegFormer's first attention reduces by 4 x 8
 
 Size = TypeVar("Size", bound=tuple[int, ...])  # (height, width)
@@ -203,28 +205,30 @@ def load_model(folder: Path, device: torch.device | str = "cpu", which: str = "l
     """Load a run's network.
 
     Args:
-        folder: A run's folder, with `config.json` and `last.pth`.
+        folder: A run's folder, with `config.json`, `card.json` and `last.safetensors`.
         device: Where to compute; `auto` takes a GPU if there is one.
         which: `last`, which the tables report, or `best`, selected on RealOcc.
 
     Raises:
-        ValueError: If a file is missing, damaged or belongs to another network.
+        ValueError: If a file is missing, damaged, or not what the card or the networks of this
+            package ask for. No code of the folder is run.
     """
     if which not in ("last", "best"):
         raise ValueError(f"which must be last or best; got {which!r}")
-    missing = "no such file; a run's folder is written by the train stage"
-    config = read_json(folder / "config.json", missing)
-    if lacking := {"model", "input_px"} - set(config):
-        raise ValueError(f"{folder / 'config.json'}: missing keys {sorted(lacking)}")
-    model = build_segmentor(config["model"])
-    path = folder / f"{which}.pth"
-    if which == "best" and not path.is_file():
-        raise ValueError(f"{path}: no such file; {folder / 'card.json'} says why none was selected")
-    state = read_checkpoint(path)["model"]
+    path = folder / "config.json"
+    config = read_json(path, NO_RUN)
     try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f"{path}: does not fit {folder / 'config.json'}: {error}") from error
+        check_config(config)
+        model = build_segmentor(config["model"])
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError) as error:
+        raise ValueError(f"{path}: no network can be built from it: {error}") from error
+    name = f"{which}.safetensors"
+    known = read_json(folder / "card.json", NO_RUN).get("sha256")
+    if not isinstance(known, dict) or name not in known:
+        raise ValueError(f"{folder / name}: no such file; {folder / 'card.json'} says why")
+    model.load_state_dict(read_weights(folder / name, known[name], model))
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return Segmenter(model, config["input_px"], torch.device(device))

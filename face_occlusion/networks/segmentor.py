@@ -9,6 +9,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from face_occlusion.networks.loss import mean_loss, ohem_loss
+from face_occlusion.networks.schema import check_config
 
 with warnings.catch_warnings():  # mmcv says that it was built without compiled operations
     warnings.filterwarnings("ignore", message="Fail to import", category=UserWarning)
@@ -182,5 +183,10 @@ def _unchanged(images: Tensor) -> Tensor:
 
 
 def build_segmentor(model_config: dict[str, Any]) -> FaceSegmentor:
-    """Build the network of a resolved configuration's `model`."""
+    """Build the network of a resolved configuration's `model`.
+
+    Raises:
+        ValueError: If it names anything but the types and keys of this package's networks.
+    """
+    check_config(model_config, "model", "model")
     return MODELS.build(dict(model_config))

@@ -17,7 +17,12 @@ from torch.nn import functional
 from face_occlusion.core.classes import FACE, IGNORED
 from face_occlusion.core.combination import Combination
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.networks.checkpoint import read_checkpoint, write_checkpoint
+from face_occlusion.networks.checkpoint import (
+    read_checkpoint,
+    read_hashed,
+    write_checkpoint,
+    write_weights,
+)
 from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.acceleration import set_up
@@ -65,7 +70,7 @@ class Trainer:
 
     Attributes:
         model: The network.
-        best: `iteration`, `miou` and `file` of the selected network, if there is one.
+        best: `iteration`, `miou`, `file` and `sha256` of the selected network, if there is one.
         weights: The record of the ImageNet weights that the first session started from.
         resumed_at: The iterations at which the run was resumed.
     """
@@ -85,7 +90,7 @@ class Trainer:
         self._selection = None
         if len(benchmark):
             self._selection = SelectionSet(benchmark, job.train.input_px, processes)
-        state = read_checkpoint(self._state_path) if self._state_path.is_file() else None
+        state = self._read_state() if self._state_path.is_file() else None
         self._first = state["iteration"] if state else 0
         self.model = self._new_model(config["model"])
         self.weights = self._load_weights(state)
@@ -111,6 +116,18 @@ class Trainer:
         self._seconds = 0.0  # of earlier sessions
         if state:
             self._resume(state)
+
+    def _read_state(self) -> dict[str, Any]:
+        """Read the last checkpoint, and check the best network that it names."""
+        try:
+            state = read_checkpoint(self._state_path)
+            if best := state["best"]:
+                read_hashed(self._folder / best["file"], best["sha256"])
+        except ValueError as error:
+            raise ValueError(
+                f"{error}; delete the folder {self._folder}, and the run starts anew"
+            ) from error
+        return state
 
     def _resume(self, state: dict[str, Any]) -> None:
         """Take over what a checkpoint holds, apart from the network's weights."""
@@ -195,11 +212,10 @@ class Trainer:
         miou = selection.miou(self.model, 2 * self._params.batch_size)
         self._log.add_row({"step": step, "realocc_miou": miou})
         if self.best is None or miou > self.best["miou"]:
-            name = f"best-{step}.pth"
+            name, digest = f"best-{step}.safetensors", ""
             if self._processes.is_main:
-                content = {"model": self.model.state_dict(), "iteration": step}
-                write_checkpoint(self._folder / name, content)
-            self.best = {"iteration": step, "miou": miou, "file": name}
+                digest = write_weights(self._folder / name, self.model.state_dict())
+            self.best = {"iteration": step, "miou": miou, "file": name, "sha256": digest}
 
     def _write_state(self, step: int) -> None:
         """Write the checkpoint, then delete the best weights that it no longer names."""
@@ -216,7 +232,7 @@ class Trainer:
         }
         write_checkpoint(self._state_path, content)
         self._log.last_checkpoint = self._describe_state(step)
-        for path in self._folder.glob("best-*.pth"):
+        for path in self._folder.glob("best-*"):
             if self.best is None or path.name != self.best["file"]:
                 path.unlink()
 

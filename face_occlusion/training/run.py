@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from face_occlusion.core.files import code_sha256
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import one_opencv_thread
-from face_occlusion.networks.checkpoint import write_checkpoint
+from face_occlusion.networks.checkpoint import read_weights, write_weights
 from face_occlusion.networks.devices import explain_cuda_oom, set_cpu_threads
 from face_occlusion.training.dataset import count_parts, open_parts
 from face_occlusion.training.distributed import SINGLE_PROCESS, Processes
@@ -26,6 +26,7 @@ from face_occlusion.training.loop import Job, Trainer
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.weights import describe
 
+LAST, BEST = "last.safetensors", "best.safetensors"
 PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmsegmentation")  # on the card
 
 
@@ -37,8 +38,8 @@ def train_run(
     Args:
         job: What to train.
         data: Folder of the image sets; `benchmarks/realocc` below it selects the best network.
-        out: New folder: `last.pth`, `best.pth`, `config.json`, `card.json`, `dvclive/`. It holds
-            nothing of the clock or the host: the same run has the same bytes.
+        out: New folder: `last.safetensors`, `best.safetensors`, `config.json`, `card.json`,
+            `dvclive/`. It holds nothing of the clock or the host: the same run has the same bytes.
         scratch: Folder for locks, for checkpoints to resume from, and for what depends on the
             machine: `RUN/log/machine.json` and TensorBoard's files in `RUN/log/tensorboard/`.
         processes: Those that train this run together, all of which call this function.
@@ -141,10 +142,11 @@ def _write_run(
     partial = out.with_name(out.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    last = {"model": trainer.model.state_dict(), "iteration": card["iterations"]}
-    write_checkpoint(partial / "last.pth", last)
-    if trainer.best:
-        shutil.copyfile(scratch / trainer.best["file"], partial / "best.pth")
+    model = trainer.model
+    card["sha256"] = {LAST: write_weights(partial / LAST, model.state_dict())}
+    if best := trainer.best:
+        best_weights = read_weights(scratch / best["file"], best["sha256"], model)
+        card["sha256"][BEST] = write_weights(partial / BEST, best_weights)
     for name, content in (("config.json", config), ("card.json", card)):
         (partial / name).write_text(json.dumps(content, indent=2) + "\n")
     shutil.copytree(scratch / "dvclive", partial / "dvclive")

@@ -1,15 +1,17 @@
 """ImageNet weights for a backbone: a file, a URL or a package, verified by the file's sha256."""
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from face_occlusion.core.files import file_sha256
+from face_occlusion.networks.checkpoint import load_tensors
 from face_occlusion.networks.efficientnet_lite import PACKAGED, WEIGHTS_SHA256, find_weights
 from face_occlusion.training.weight_names import OTHER_STEM, convert
 
@@ -142,8 +144,8 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        content = load_tensors(path)
+    except ValueError as error:
         raise ValueError(f"not a state dict: {error}") from error
     if isinstance(content, dict) and "state_dict" in content:
         content = content["state_dict"]
@@ -153,9 +155,6 @@ def _read_state(path: Path) -> dict[str, Tensor]:
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     try:
         return load_file(path)
     except SafetensorError as error:

@@ -5,7 +5,7 @@ import torch
 from ruamel.yaml import YAML
 
 from face_occlusion.evaluation.scores import read_scores
-from face_occlusion.networks.checkpoint import write_checkpoint
+from face_occlusion.networks.checkpoint import write_weights
 from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.recipe import resolve
 from stages import evaluate
@@ -24,11 +24,13 @@ def project(tmp_path, monkeypatch):
     made = job(MODEL, "faces/wo")
     config = resolve(MODEL, made.model_params, made.train, distributed=False)
     torch.manual_seed(0)
-    for name in ("last", "best"):
-        weights = build_segmentor(config["model"]).state_dict()
-        write_checkpoint(folder / f"{name}.pth", {"model": weights, "iteration": 1})
+    sha256 = {
+        name: write_weights(folder / name, build_segmentor(config["model"]).state_dict())
+        for name in ("last.safetensors", "best.safetensors")
+    }
     (folder / "config.json").write_text(json.dumps(config))
     card = {"iterations": 2, "selected": {"iteration": 1, "miou": 0.5}, "seed": 3}
+    card["sha256"] = sha256
     card["combination"] = {"title": "C-WO"}
     (folder / "card.json").write_text(json.dumps(card))
     params = {

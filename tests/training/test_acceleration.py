@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch._dynamo.utils import counters
 
 from face_occlusion.networks.checkpoint import read_checkpoint
@@ -197,7 +198,7 @@ def test_an_interrupted_run_on_a_gpu_goes_on_where_it_was(
     train_run(made, data, tmp_path / "resumed", tmp_path / "scratch")
 
     want, got = (
-        read_checkpoint(tmp_path / run / "last.pth")["model"] for run in ("undisturbed", "resumed")
+        load_file(tmp_path / run / "last.safetensors") for run in ("undisturbed", "resumed")
     )
     names = [key for key, value in want.items() if value.is_floating_point()]
     wrong, way = (

@@ -1,6 +1,5 @@
 """A run that is killed at any moment ends as if nothing had happened."""
 
-import io
 import os
 import random
 import signal
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from dvclive.live import Live
 
 from face_occlusion.networks import checkpoint, segmentor
@@ -66,21 +64,18 @@ def dying(function: Callable[..., Any], call: int) -> Callable[..., Any]:
     return counted
 
 
-def dying_half_written(kind: str) -> Callable[..., None]:
-    """Return torch.save, which dies with half of a file written: a state, or best weights."""
-    save = torch.save
+def half_state(_content: dict[str, Any], file: Any) -> None:
+    """Begin a file as torch.save does, and die."""
+    file.write(b"PK\3\4" * 1000)
+    file.flush()
+    die()
 
-    def half(content: dict[str, Any], file: Any) -> None:
-        if ("optimizer" in content) != (kind == "state"):
-            save(content, file)
-            return
-        whole = io.BytesIO()
-        save(content, whole)
-        file.write(whole.getvalue()[: len(whole.getvalue()) // 2])
-        file.flush()
-        die()
 
-    return half
+def half_weights(path: Path, data: bytes) -> None:
+    """Write half of a file, and die."""
+    with path.open("wb") as file:
+        file.write(data[: len(data) // 2])
+    die()
 
 
 def kill_at(place: object, name: str, call: int) -> Callable[[], None]:
@@ -88,16 +83,14 @@ def kill_at(place: object, name: str, call: int) -> Callable[[], None]:
     return lambda: setattr(place, name, dying(getattr(place, name), call))
 
 
-def kill_in_save(kind: str) -> Callable[[], None]:
-    return lambda: setattr(checkpoint.torch, "save", dying_half_written(kind))
-
-
 DEATHS: dict[str, Callable[[], None]] = {
     "in the third iteration": kill_at(segmentor, "ohem_loss", 3),
-    "half of the first state written": kill_in_save("state"),
+    "half of the first state written": lambda: setattr(checkpoint.torch, "save", half_state),
     "state written, not renamed": kill_at(checkpoint.Path, "replace", 1),
     "while scoring": kill_at(SelectionSet, "miou", 1),
-    "half of the best weights written": kill_in_save("best"),
+    "half of the best weights written": lambda: setattr(
+        checkpoint.Path, "write_bytes", half_weights
+    ),
     "while a row is logged": kill_at(Live, "make_summary", 12),
     "a later iteration": kill_at(segmentor, "ohem_loss", 9),
     "half of the run's folder written": kill_at(run.shutil, "copytree", 2),
@@ -152,7 +145,7 @@ def test_a_second_process_is_refused_while_the_first_lives(data: Path, tmp_path:
         child.kill()
         child.join()
     train_run(job("segformer", "faces/wo"), data, tmp_path / "out", tmp_path)
-    assert (tmp_path / "out" / "last.pth").is_file()
+    assert (tmp_path / "out" / "last.safetensors").is_file()
 
 
 def test_a_damaged_state_is_refused_by_name(data: Path, tmp_path: Path):
@@ -160,5 +153,7 @@ def test_a_damaged_state_is_refused_by_name(data: Path, tmp_path: Path):
     child.join(120)
     (state,) = tmp_path.glob("scratch/run/*/checkpoint.pth")
     state.write_bytes(state.read_bytes()[:-2000])
-    with pytest.raises(ValueError, match=r"checkpoint\.pth: not a checkpoint, or damaged"):
+    with pytest.raises(
+        ValueError, match=r"checkpoint\.pth: not a checkpoint .*delete the folder .*run starts anew"
+    ):
         train(data, tmp_path)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from face_occlusion.core import files
@@ -26,7 +27,7 @@ def test_each_architecture_trains_logs_repeats_and_predicts(data: Path, tmp_path
     out = tmp_path / "models" / "run"
     train_run(job(model, "faces/wo", "sets/natocc_hand"), data, out, tmp_path / "scratch")
     names = " ".join(sorted(path.name for path in out.iterdir()))
-    assert names == "best.pth card.json config.json dvclive last.pth"
+    assert names == "best.safetensors card.json config.json dvclive last.safetensors"
     card = json.loads((out / "card.json").read_text())
     assert card["counts"] == {"faces/wo": 10, "sets/natocc_hand": 10, "total": 20}
     assert card["initial_weights"].startswith("random")
@@ -82,8 +83,9 @@ def test_the_selected_network_outlives_an_interruption(data, tmp_path, monkeypat
     card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert card["selected"] == {"iteration": 3, "miou": 0.9}
     assert machine_log(tmp_path / "scratch")["resumed_at"] == [3]
-    assert read_checkpoint(tmp_path / "out" / "best.pth")["iteration"] == 3
-    assert read_checkpoint(tmp_path / "out" / "last.pth")["iteration"] == 9
+    best, last = (load_file(tmp_path / "out" / f"{name}.safetensors") for name in ("best", "last"))
+    counter = "backbone.stem.1.num_batches_tracked"
+    assert (best[counter], last[counter]) == (3, 9)
 
 
 def test_divergence_names_iteration_batch_and_checkpoint(data: Path, tmp_path: Path):
@@ -141,7 +143,7 @@ def test_without_realocc_nothing_is_selected_and_the_card_says_so(tmp_path: Path
     train_run(made, tmp_path, tmp_path / "out", tmp_path / "scratch")
     card = json.loads((tmp_path / "out" / "card.json").read_text())
     assert card["selected"] is None and "the release is not here" in card["not_selected"]
-    with pytest.raises(ValueError, match=r"best\.pth: no such file.*card\.json says why"):
+    with pytest.raises(ValueError, match=r"best\.safetensors: no such file.*card\.json says why"):
         load_model(tmp_path / "out", which="best")
 
 

@@ -59,7 +59,7 @@ def predict(
         threshold=threshold,
         tta=tta,
         aligned=AlignedSegmenter(segmenter, segmenter.input_px) if align else None,
-        network=f"{folder.resolve().name} {which}.pth {checkpoint_hash(folder, which)[:12]}",
+        network=f"{folder.resolve().name} {which} {checkpoint_hash(folder, which)[:12]}",
     )
     try:
         results = predict_photos(segmenter, found, out, options)

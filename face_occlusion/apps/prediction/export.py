@@ -16,7 +16,7 @@ from torch.nn import functional
 from face_occlusion.apps.pages import page_template
 from face_occlusion.core.files import atomic_path, read_json
 from face_occlusion.core.imageset import INDEX, ImageSet, inherit
-from face_occlusion.evaluation.inference import Segmenter
+from face_occlusion.evaluation.inference import NO_RUN, Segmenter
 from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor, normalise
 
@@ -141,9 +141,7 @@ def model_card(
     Raises:
         ValueError: If the run's card, or a set that it was trained on, is missing or damaged.
     """
-    card = read_json(
-        folder / "card.json", "no such file; a run's folder is written by the train stage"
-    )
+    card = read_json(folder / "card.json", NO_RUN)
     sources = _sources(card)
     text = page_template("model_card.md").render(
         folder=folder,

@@ -42,7 +42,7 @@ def checkpoint_hash(folder: Path, which: str) -> str:
     Raises:
         ValueError: If the run has no such checkpoint.
     """
-    path = folder / f"{which}.pth"
+    path = folder / f"{which}.safetensors"
     if not path.is_file():
         raise ValueError(f"{path}: no such file; {folder / 'card.json'} may say why")
     return file_sha256(path)

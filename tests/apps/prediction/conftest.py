@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from face_occlusion.networks.checkpoint import write_checkpoint
+from face_occlusion.networks.checkpoint import write_weights
 from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.recipe import resolve
 from tests.training.conftest import job
@@ -22,9 +22,10 @@ def write_run(folder: Path, model: str) -> Path:
     torch.nn.init.normal_(network.decode_head.conv_seg.weight, std=0.05)  # so that predictions vary
     torch.nn.init.zeros_(network.decode_head.conv_seg.bias)
     folder.mkdir(parents=True, exist_ok=True)
-    write_checkpoint(folder / "last.pth", {"model": network.state_dict(), "iteration": 0})
     (folder / "config.json").write_text(json.dumps(config))
     card = {"run": folder.name, "iterations": 6, "seed": 7}
+    name = "last.safetensors"
+    card["sha256"] = {name: write_weights(folder / name, network.state_dict())}
     card["combination"] = {"title": "C-WO", "masks": "corrected", "data": ["faces/wo"]}
     (folder / "card.json").write_text(json.dumps(card))
     return folder

@@ -1,0 +1,167 @@
+"""The folder of a run from elsewhere: no code of it is run, and changed weights are refused."""
+
+import json
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from face_occlusion.apps.cli import app
+from face_occlusion.core.files import file_sha256
+from face_occlusion.evaluation.evaluate import EvaluateParams, load_checkpoints
+from face_occlusion.evaluation.inference import load_model
+from face_occlusion.networks.checkpoint import read_checkpoint, write_weights
+from tests.apps.prediction.conftest import write_run
+
+TOUCH = {"type": "pathlib.Path.touch", "self": "touched"}
+SYSTEM = {"type": "os.system", "command": "touch touched"}
+SHAPES: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "the whole": lambda config: config.update(SYSTEM),
+    "model": lambda config: config.update(model=SYSTEM),
+    "backbone": lambda config: config["model"].update(backbone=SYSTEM),
+    "decode head": lambda config: config["model"].update(decode_head=SYSTEM),
+    "auxiliary head": lambda config: config["model"].update(auxiliary_head=TOUCH),
+    "neck": lambda config: config["model"].update(neck=SYSTEM),
+    "preprocessor": lambda config: config["model"].update(data_preprocessor=SYSTEM),
+    "norm": lambda config: config["model"]["decode_head"].update(norm_cfg=SYSTEM),
+    "loss": lambda config: config["model"]["decode_head"].update(loss_decode=[SYSTEM]),
+    "list of heads": lambda config: config["model"].update(decode_head=[SYSTEM, SYSTEM]),
+    "initial weights": lambda config: config["model"]["backbone"].update(
+        init_cfg={"type": "Pretrained", "checkpoint": "http://localhost:9/weights.pth"}
+    ),
+    "number": lambda config: config["model"]["backbone"].update(embed_dims=SYSTEM),
+    "list of numbers": lambda config: config["model"]["backbone"].update(num_layers=[2, SYSTEM]),
+    "base": lambda config: config.update(_base_="elsewhere.py"),
+    "delete": lambda config: config["model"]["backbone"].update(_delete_=True),
+    "scope": lambda config: config["model"].update(_scope_="evil"),
+    "imports": lambda config: config.update(custom_imports={"imports": ["evil"]}),
+    "optimiser": lambda config: config["optim_wrapper"].update(optimizer=SYSTEM),
+    "schedule": lambda config: config["param_scheduler"].append(SYSTEM),
+    "module": lambda config: config["model"]["backbone"].update(type="evil.Network"),
+    "no text": lambda config: config["model"]["backbone"].update(type=["os.system"]),
+    "null": lambda config: config["model"]["backbone"].update(type=None),
+    "stock type": lambda config: config["model"]["backbone"].update(type="MixVisionTransformer"),
+    "not a number": lambda config: config["model"]["loss"].update(thresh=float("nan")),
+}
+EVALUATE = {"tta": False, "device": "cpu", "batch_size": 1, "num_threads": 1, "cpu_threads": 0}
+COMMANDS: dict[str, Callable[[Path], Any]] = {
+    "load": load_model,
+    "predict": lambda run: app(["predict", str(run), "a.png"], standalone_mode=False),
+    "export": lambda run: app(["export", str(run)], standalone_mode=False),
+    "evaluate": lambda run: load_checkpoints(
+        run,
+        EvaluateParams(
+            **EVALUATE,
+            benchmarks=["realocc"],
+            checkpoints=["last"],
+            cpu_kernels="fast",
+            preview_px=0,
+        ),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_run(tmp_path_factory.mktemp("made") / "run", "segformer")
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "evil.py").write_text("import pathlib\npathlib.Path('touched').touch()\n")
+    (tmp_path / "a.png").write_bytes(b"not read: the network comes first")
+    return Path(shutil.copytree(made, tmp_path / "run"))
+
+
+def refused(command: str, run: Path) -> str:
+    """Return the message that a command ends with; check that it ran nothing of the folder."""
+    with pytest.raises(ValueError) as caught:
+        COMMANDS[command](run)
+    assert not Path("touched").exists() and "evil" not in sys.modules
+    message = str(caught.value)
+    assert "weights_only" not in message and "\n" not in message and len(message) < 500, message
+    return message
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_only_known_types_and_keys_are_built(run: Path, shape: str, command: str):
+    config = json.loads((run / "config.json").read_text())
+    SHAPES[shape](config)
+    (run / "config.json").write_text(json.dumps(config))
+    assert str(run / "config.json") in refused(command, run)
+
+
+def flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def edited(change: Callable[[dict[str, torch.Tensor]], Any]) -> Callable[[Path], None]:
+    """Change weights, and give the card the hash of what results, as an attacker would."""
+
+    def edit(path: Path) -> None:
+        state = load_file(path)
+        change(state)
+        save_file(state, path)
+        rehash(path)
+
+    return edit
+
+
+def rehash(path: Path) -> None:
+    card = json.loads((path.parent / "card.json").read_text())
+    card["sha256"][path.name] = file_sha256(path)
+    (path.parent / "card.json").write_text(json.dumps(card))
+
+
+def pickled(path: Path) -> None:
+    torch.save({"model": {}}, path)
+    rehash(path)
+
+
+NAME = "decode_head.conv_seg.bias"
+CHANGES = {
+    "a flipped bit": (flip, "must have sha256"),
+    "a pickle": (pickled, "not a safetensors file"),
+    "a missing tensor": (edited(lambda state: state.pop(NAME)), rf"1 missing: \['{NAME}'"),
+    "a foreign tensor": (edited(lambda s: s.update(x=torch.ones(1))), r"1 foreign: \['x'\]"),
+    "not a number": (edited(lambda s: s[NAME].fill_(torch.nan)), rf"1 not finite: \['{NAME}'"),
+    "infinity": (edited(lambda s: s[NAME].fill_(torch.inf)), rf"1 not finite: \['{NAME}'"),
+    "another shape": (edited(lambda s: s.update({NAME: torch.ones(3)})), rf"1 of another.*{NAME}"),
+    "another type": (edited(lambda s: s.update({NAME: s[NAME].half()})), rf"1 of another.*{NAME}"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_weights_are_refused_by_name(run: Path, change: str):
+    damage, reason = CHANGES[change]
+    damage(run / "last.safetensors")
+    with pytest.raises(ValueError, match=rf"last\.safetensors: .*{reason}"):
+        load_model(run)
+
+
+def test_equal_weights_are_equal_bytes_whatever_their_order_and_layout(tmp_path: Path):
+    state = {"b": torch.rand(2, 3, 4, 5), "a": torch.arange(3), "c": torch.rand(3).half()}
+    reordered = {name: state[name] for name in "cab"}
+    reordered["b"] = state["b"].to(memory_format=torch.channels_last)
+    hashes = {
+        write_weights(tmp_path / str(number), weights)
+        for number, weights in enumerate((state, reordered) * 5)
+    }
+    assert hashes == {file_sha256(tmp_path / "0")}
+
+
+def test_no_advice_to_run_a_pickle(tmp_path: Path):
+    torch.save({"model": torch.nn.Linear(1, 1)}, tmp_path / "a.pth")
+    with pytest.raises(ValueError, match=r"a\.pth: not a checkpoint") as caught:
+        read_checkpoint(tmp_path / "a.pth")
+    assert "weights_only" not in str(caught.value)
