@@ -32,31 +32,27 @@ _ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _ENCRYPTED = 0x1  # zip general purpose flag, bit 0
 
 
+_KINDS = {".tar.gz": "tar", ".tgz": "tar", ".tar": "tar", ".zip": "zip", ".7z": "7z"}  # by ending
+
+
+def _ending(name: str) -> str:
+    return next((ending for ending in _KINDS if name.lower().endswith(ending)), "")
+
+
 def archive_kind(name: str) -> str | None:
     """Return `zip`, `7z` or `tar` by the file's name, None for a loose file."""
-    lowered = name.lower()
-    if lowered.endswith(".zip"):
-        return "zip"
-    if lowered.endswith(".7z"):
-        return "7z"
-    return "tar" if lowered.endswith((".tar.gz", ".tgz", ".tar")) else None
+    return _KINDS.get(_ending(name))
 
 
 def archive_stem(name: str) -> str:
     """Return an archive's name without its ending: `dtd-r1.0.1.tar.gz` -> `dtd-r1.0.1`."""
-    for ending in (".tar.gz", ".tgz", ".tar", ".zip", ".7z"):
-        if name.lower().endswith(ending):
-            return name[: -len(ending)]
-    return name
+    return name.removesuffix(name[len(name) - len(_ending(name)) :])
 
 
 def check_zip(path: Path, limits: Limits, progress: Progress = lambda done: None) -> None:
     """Check every member of a zip archive: name, kind, method, size and CRC.
 
-    Args:
-        path: The archive; read once in full.
-        limits: What it may hold.
-        progress: Called with the number of unpacked bytes as they are checked.
+    The archive is read once in full; `progress` is told of its unpacked bytes.
 
     Raises:
         ValueError: If it is not a zip archive, is truncated or damaged, or is refused; names
@@ -99,9 +95,7 @@ def _read_zip_member(
             while chunk := member.read(_CHUNK):
                 progress(len(chunk))
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise ValueError(
-            f"{path}: member {info.filename!r} is damaged or cut off: {error}"
-        ) from error
+        raise ValueError(f"{path}: member {info.filename!r} is damaged: {error}") from error
 
 
 def unpack(path: Path, folder: Path, limits: Limits) -> None:

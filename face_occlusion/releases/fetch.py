@@ -28,8 +28,6 @@ from face_occlusion.releases.table import (
 )
 from face_occlusion.releases.transfer import check_content
 
-__all__ = ["ArchiveDir", "SourceParams", "fetch_release"]
-
 _CHUNK = 1 << 20
 
 DrawRelease = Callable[[str, Path], None]  # (source, folder): writes its archives into folder
@@ -51,17 +49,9 @@ def fetch_release(
     would do so to the user's own file. Checksums that are not published are locked once all of
     this has gone well.
 
-    Args:
-        name: A source of `releases/sources.yaml`.
-        folder: The new folder; must not exist or be empty.
-        params: Where the release comes from.
-        archives: Where archives lie, of origin `url` and `folder`; `url` fetches those that are
-            missing.
-        draw_miniature: Draws the archives, of origin `miniature`.
-        limits: What an archive may hold; None for the defaults.
-
-    Returns:
-        The release, opened.
+    `name` is a source of `releases/sources.yaml`. With origin `miniature` its archives are drawn by
+    `draw_miniature`; with `url` those missing from `archives` are fetched. `limits` bound what an
+    archive may hold.
 
     Raises:
         ValueError: If files are missing (lists all of them, where to put them and where they are
@@ -120,14 +110,14 @@ def _lay_out_published(
             entry["as_published"] = entry["sha256"] == file.sha256
         elif not params.accept_changed:
             url = file.urls[0] if file.urls else file.page
-            unpublished[f"{source.name}/{file.name}"] = LockEntry(
-                sha256=entry["sha256"], size=entry["size"], url=url
-            )
+            unpublished[f"{source.name}/{file.name}"] = {
+                "sha256": entry["sha256"],
+                "size": entry["size"],
+                "url": url,
+            }
         entries.append(entry)
     if new := add_to_lock(archives.lock, unpublished):
-        logging.info(
-            "%s: locked the checksums of %s; track it in git", archives.lock, ", ".join(new)
-        )
+        logging.info("%s: locked the checksums of %s; commit it", archives.lock, ", ".join(new))
     return entries
 
 
@@ -145,13 +135,11 @@ def _lay_out(
     kind = archive_kind(file.name)
     size = path.stat().st_size
     limits = limits or Limits()
+    is_unpacked = kind in ("7z", "tar")
     with tqdm(total=size, unit="B", unit_scale=True, desc=file.name, leave=False) as bar:
-        if kind in ("7z", "tar"):
-            sha256 = _hash(path, None, bar.update)
-        else:
-            sha256 = _hash(path, folder / file.name, bar.update)
+        sha256 = _hash(path, None if is_unpacked else folder / file.name, bar.update)
     check(size, sha256)
-    if kind in ("7z", "tar"):
+    if is_unpacked:
         unpack(path, folder / archive_stem(file.name), limits)
     elif kind == "zip":
         with tqdm(unit="B", unit_scale=True, desc=f"{file.name}: check", leave=False) as bar:

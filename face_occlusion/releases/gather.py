@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from face_occlusion.core.files import file_sha256
+from face_occlusion.core.params import check_at_least
 from face_occlusion.miniature.archives import MiniatureParams
 from face_occlusion.releases.lock import LOCK, LockEntry, check_known, read_lock
 from face_occlusion.releases.table import Source, SourceFile, find_source, match_published
@@ -36,40 +37,24 @@ class SourceParams:
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveDir:
-    """The folder of archives, and how missing ones are fetched into it.
+    """The folder of archives, and how missing ones are fetched into it."""
 
-    Attributes:
-        archives_dir: The folder; its subfolders are not searched.
-        lock: Path of the lock of checksums.
-        retry: How often and how long servers are tried.
-        parallel: Files that are fetched at once.
-        profile: Every source of the profile in force, so that one error lists all that is missing.
-    """
-
-    archives_dir: Path
-    lock: Path
+    archives_dir: Path  # its subfolders are not searched
+    lock: Path  # the lock of checksums
     retry: RetryPolicy
-    parallel: int
-    profile: Mapping[str, SourceParams]
+    parallel: int  # files that are fetched at once
+    profile: Mapping[str, SourceParams]  # every source, so that one error lists all that is missing
 
 
 @dataclass(frozen=True, kw_only=True)
-class FetchParams:
+class FetchParams(RetryPolicy):
     """Section `download.fetch`: how files are fetched that are not on disk."""
 
     parallel: int  # files at once
-    attempts: int  # connections in a row that may bring nothing
-    timeout_s: float  # silence of a server that ends an attempt
 
     def __post_init__(self) -> None:
-        if self.parallel < 1:
-            raise ValueError(f"parallel: must be at least 1; got {self.parallel}")
-        self.retry  # noqa: B018  # checks the others
-
-    @property
-    def retry(self) -> RetryPolicy:
-        """How often and how long a server is tried."""
-        return RetryPolicy(attempts=self.attempts, timeout_s=self.timeout_s)
+        super().__post_init__()
+        check_at_least(1, parallel=self.parallel)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +71,7 @@ class DownloadParams:
         return ArchiveDir(
             archives_dir=Path(self.archives_dir),
             lock=Path(LOCK),
-            retry=self.fetch.retry,
+            retry=self.fetch,
             parallel=self.fetch.parallel,
             profile=profile,
         )
@@ -94,25 +79,15 @@ class DownloadParams:
 
 @dataclass(frozen=True, kw_only=True)
 class FileState:
-    """One file of a release: what is known of it, and where it lies.
+    """One file of a release: what is known of it, and where it lies."""
 
-    Attributes:
-        source: Its source's name.
-        file: Its entry in the table of sources.
-        path: Where it lies, None if it is missing.
-        locked: Its entry in the lock, None if it has none.
-        origin: `url` if it may be fetched, else `folder`.
-        needed: Whether the source cannot do without it.
-        checked: Whether another checksum is refused.
-    """
-
-    source: str
+    source: str  # its source's name
     file: SourceFile
-    path: Path | None
-    locked: LockEntry | None
-    origin: str
-    needed: bool
-    checked: bool
+    path: Path | None  # None if it is missing
+    locked: LockEntry | None  # its entry in the lock, if any
+    origin: str  # `url` if it may be fetched, else `folder`
+    needed: bool  # whether the source cannot do without it
+    checked: bool  # whether another checksum is refused
 
     @property
     def fetchable(self) -> bool:
@@ -272,7 +247,7 @@ def _describe(state: FileState, failures: Mapping[tuple[str, str], str]) -> str:
     if not state.fetchable:
         hint = f"; sources.{state.source}.origin: url would fetch it" if state.file.urls else ""
         return f"{text}\n    by hand{hint}"
-    if state.file.urls != (state.file.page,):
+    if list(state.file.urls) != [state.file.page]:
         text += f"\n    as {' or '.join(state.file.urls)}"
     why = failures.get((state.source, state.file.name))
     return f"{text}\n    could not be fetched: {why}" if why else text

@@ -58,27 +58,18 @@ class Names:
                 file.
         """
         key = _folded(name)
-        if key in self._files:
-            other = self._files[key]
-            same = (
-                "occurs twice"
-                if other == name
-                else f"collides with {other!r} on case-insensitive file systems"
-            )
-            raise ValueError(f"{self._archive}: member {name!r} {same}; refused")
+        where = f"{self._archive}: member {name!r}"
+        if other := self._files.get(key):
+            same = f"collides with {other!r} on case-insensitive file systems"
+            raise ValueError(f"{where} {'occurs twice' if other == name else same}; refused")
         if not folder:
             if key in self._folders:
-                raise ValueError(
-                    f"{self._archive}: member {name!r} is both a file and a folder; refused"
-                )
+                raise ValueError(f"{where} is both a file and a folder; refused")
             self._files[key] = name
             key = key.rpartition("/")[0]
         while key and key not in self._folders:
             if key in self._files:
-                raise ValueError(
-                    f"{self._archive}: member {name!r} lies within the file "
-                    f"{self._files[key]!r}; refused"
-                )
+                raise ValueError(f"{where} lies within the file {self._files[key]!r}; refused")
             self._folders.add(key)
             key = key.rpartition("/")[0]
 

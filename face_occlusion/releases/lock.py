@@ -68,13 +68,7 @@ def check_known(
 ) -> None:
     """Compare a file with what is published or locked.
 
-    Args:
-        where: The file, for the message.
-        source: Its source's name.
-        file: What is published about it.
-        size: Its bytes.
-        sha256: Its checksum.
-        lock: The lock's path.
+    `where` is the file for the message, `size` and `sha256` are its own.
 
     Raises:
         ValueError: If it differs; says from what and what to do.

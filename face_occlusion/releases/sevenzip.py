@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import py7zr
-import py7zr.exceptions
+from py7zr.exceptions import ArchiveError, CrcError, PasswordRequired
 
 from face_occlusion.releases.limits import (
     Limits,
@@ -18,22 +18,16 @@ from face_occlusion.releases.limits import (
 )
 
 _ERRORS = (
-    py7zr.exceptions.ArchiveError,
-    py7zr.exceptions.PasswordRequired,
+    ArchiveError,
+    PasswordRequired,
     lzma.LZMAError,
     zlib.error,
     EOFError,
     OSError,
-    # a truncated or forged header fails in many ways inside py7zr's parser
-    ValueError,
-    TypeError,
-    IndexError,
-    KeyError,
-    AttributeError,
-    AssertionError,
-    OverflowError,
     MemoryError,
 )
+# A truncated or forged header fails in many ways inside py7zr's parser.
+_ERRORS += (ValueError, TypeError, LookupError, AttributeError, AssertionError, OverflowError)
 
 
 def unpack_7z(path: Path, folder: Path, limits: Limits) -> None:
@@ -66,9 +60,9 @@ def unpack_7z(path: Path, folder: Path, limits: Limits) -> None:
     try:
         with py7zr.SevenZipFile(path) as archive:
             archive.extractall(folder)
-    except py7zr.exceptions.CrcError as error:
+    except CrcError as error:
         raise ValueError(
-            f"{path}: damaged at member {error.filename!r}: its checksum differs"
+            f"{path}: damaged at member {error.filename!r}: its CRC differs"
         ) from error
     except _ERRORS as error:
         first = _first_incomplete(folder, members)

@@ -6,7 +6,7 @@ on. No address has been downloaded from with this code yet; `seen` says what vou
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,48 +19,29 @@ DRAWN_TERMS_URL = "https://www.apache.org/licenses/LICENSE-2.0"
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFile:
-    """One published file.
-
-    Attributes:
-        name: Its published name.
-        page: Where it is published: a link for a person, who may have to agree to terms.
-        urls: Addresses to fetch it from, tried in turn: HTTP(S), a file on Google Drive, or a
-            folder there that holds a file of that name. If there are none, a person must fetch it.
-        seen: What vouches for the addresses and the checksum.
-        required: Whether the source cannot be used without it.
-        size: Its size in bytes, None if unknown.
-        sha256: Its checksum, None if unknown. A file of another size or checksum is refused,
-            unless `sources.NAME.accept_changed` says otherwise.
-    """
+    """One published file; another size or checksum is refused unless `accept_changed` is set."""
 
     name: str
-    page: str
-    urls: tuple[str, ...] = ()
-    seen: str = ""
-    required: bool = True
-    size: int | None = None
-    sha256: str | None = None
+    page: str  # where a person finds it, who may have to agree to terms
+    # Addresses tried in turn: HTTP(S), a file on Google Drive, or a folder there that holds a file
+    # of that name. Without any, a person must fetch it.
+    urls: Sequence[str] = ()
+    seen: str = ""  # what vouches for the addresses and the checksum
+    required: bool = True  # whether the source cannot be used without it
+    size: int | None = None  # bytes; None if unknown
+    sha256: str | None = None  # None if unknown
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A release: its files and the terms of its use.
+    """A release: its files and the terms of its use."""
 
-    Attributes:
-        name: Key of `sources` in params.yaml.
-        title: Its name as reports print it.
-        files: The published files.
-        licence: The terms of its use, in a few words.
-        terms_url: The page that states the terms.
-        citation: The works that its users must cite.
-    """
-
-    name: str
-    title: str
-    files: tuple[SourceFile, ...]
-    licence: str
-    terms_url: str = ""
-    citation: str = ""
+    name: str  # key of `sources` in params.yaml
+    title: str  # as reports print it
+    files: Sequence[SourceFile]
+    licence: str  # the terms of its use, in a few words
+    terms_url: str = ""  # the page that states the terms
+    citation: str = ""  # the works that its users must cite
 
     def file(self, name: str) -> SourceFile:
         """Return a file of the release by its published name.
@@ -75,20 +56,13 @@ class Source:
         raise ValueError(f"files: '{name}' is not a file of source '{self.name}'; known: {known}")
 
 
-def _read_table() -> dict[str, Source]:
-    table: dict[str, Any] = read_yaml(Path(__file__).with_name("sources.yaml"))
-    return {name: _source(name, **fields) for name, fields in table.items()}
+def _source(name: str, entry: dict[str, Any]) -> Source:
+    files = [SourceFile(name=file, **fields) for file, fields in entry["files"].items()]
+    return Source(**{**entry, "name": name, "files": files})
 
 
-def _source(name: str, files: dict[str, dict[str, Any]], **terms: str) -> Source:
-    listed = (
-        SourceFile(name=file, **{**fields, "urls": tuple(fields.get("urls", ()))})
-        for file, fields in files.items()
-    )
-    return Source(name=name, files=tuple(listed), **terms)
-
-
-SOURCES = _read_table()
+_TABLE: dict[str, Any] = read_yaml(Path(__file__).with_name("sources.yaml"))
+SOURCES = {name: _source(name, entry) for name, entry in _TABLE.items()}
 
 
 def find_source(name: str) -> Source:

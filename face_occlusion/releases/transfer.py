@@ -12,6 +12,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from face_occlusion.core.files import file_sha256
+from face_occlusion.core.params import check_at_least
 from face_occlusion.releases.table import match_published
 
 _DRIVE_FILE = re.compile(r"https://drive\.google\.com/file/d/([-\w]+)")
@@ -49,26 +50,15 @@ class _InterruptedTransfer(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How often and how long a server is tried.
+    """How often and how long a server is tried."""
 
-    Attributes:
-        attempts: Connections in a row that may bring nothing before giving up.
-        timeout_s: Silence of the server after which an attempt ends.
-    """
-
-    attempts: int
-    timeout_s: float
+    attempts: int  # connections in a row that may bring nothing before giving up
+    timeout_s: float  # silence of the server that ends an attempt
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ValueError(f"attempts: must be at least 1; got {self.attempts}")
+        check_at_least(1, attempts=self.attempts)
         if self.timeout_s <= 0:
             raise ValueError(f"timeout_s: must be positive; got {self.timeout_s}")
-
-
-def is_drive(url: str) -> bool:
-    """Tell whether an address is a file or a folder on Google Drive."""
-    return bool(_DRIVE_FILE.match(url) or _DRIVE_FOLDER.match(url))
 
 
 def fetch_file(
@@ -82,13 +72,10 @@ def fetch_file(
 
     Args:
         url: `http://`, `https://`, or a folder on Google Drive that holds a file of that name.
-        target: The file to write; its folder is made.
+        target: The file to write; its folder is made. Returned.
         sha256: Its checksum, None to accept any.
         retry: How often and how long the server is tried.
-        stop: Set by another thread to give up; the partial download is kept.
-
-    Returns:
-        The file's path.
+        stop: Set by another thread to give up.
 
     Raises:
         TransferError: If it cannot be fetched, is a web page instead of the file, or has
@@ -265,8 +252,7 @@ def _first_error(error: Exception) -> object:
 def explain_page(page: bytes | str) -> str:
     """Say what a web page that came instead of a file means, and what to do.
 
-    Args:
-        page: The page's start, or the message that a client took from it.
+    `page` is its start, or the message that a client took from it.
     """
     text = page.decode("utf-8", "replace") if isinstance(page, bytes) else page
     if _QUOTA.search(text):
@@ -291,11 +277,7 @@ def explain_page(page: bytes | str) -> str:
 
 
 def check_content(path: Path, name: str) -> None:
-    """Check that a file starts as files of its name do.
-
-    Args:
-        path: The file.
-        name: Its published name, whose ending tells the kind.
+    """Check that a file starts as files of its published `name` do.
 
     Raises:
         ValueError: If it is empty, a web page, or starts otherwise; says what to do.

@@ -293,7 +293,8 @@ def test_every_file_says_where_it_comes_from():
             assert bool(file.urls) == bool(file.seen), file.name
             for url in file.urls:
                 assert url.startswith(("http://", "https://"))
-                assert transfer.is_drive(url) == ("drive.google.com" in url)
+                on_drive = transfer._DRIVE_FILE.match(url) or transfer._DRIVE_FOLDER.match(url)
+                assert bool(on_drive) == ("drive.google.com" in url)
 
 
 @pytest.fixture
