@@ -11,22 +11,11 @@ from typing import Any
 
 import pandas as pd
 
+from face_occlusion.reporting import verdicts
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.claims import comparison_of, read_statements
 from face_occlusion.reporting.tables import Table
-from face_occlusion.reporting.verdicts import (
-    BENCHMARKS,
-    COMBINATIONS,
-    MODELS,
-    CellPair,
-    Comparison,
-    Evidence,
-    Outcome,
-    Question,
-    Test,
-    Verdict,
-    judge,
-)
+from face_occlusion.reporting.verdicts import CellPair, Comparison, Evidence, Outcome, Test, Verdict
 
 NOT_KNOWN = "not known"
 NARROW = 0.05  # points
@@ -55,7 +44,7 @@ class MeasuredAnomaly:
 
 
 def find_anomalies(
-    ours: Evidence, paper: Evidence, significant: Mapping[Question, bool]
+    ours: Evidence, paper: Evidence, significant: Mapping[verdicts.Question, bool]
 ) -> list[MeasuredAnomaly]:
     """Measure and judge every anomaly on our results and on the paper's, as `judge_claims` does."""
     return [
@@ -63,8 +52,8 @@ def find_anomalies(
             anomaly=anomaly,
             paper=anomaly.measure(paper) if anomaly.measure else "a matter of text",
             ours=anomaly.measure(ours) if anomaly.measure else "does not apply",
-            paper_verdict=judge(anomaly.test, paper, {}),
-            ours_verdict=judge(anomaly.test, ours, significant),
+            paper_verdict=verdicts.judge(anomaly.test, paper, {}),
+            ours_verdict=verdicts.judge(anomaly.test, ours, significant),
         )
         for anomaly in ANOMALIES
     ]
@@ -118,9 +107,11 @@ def _one_size_of_mix(evidence: Evidence) -> Verdict:
 def _lead_of_columns(evidence: Evidence) -> dict[tuple[str, str], float]:
     """Return by how much the best of each column leads the next value, points."""
     leads = {}
-    for benchmark in BENCHMARKS:
-        for model in MODELS:
-            scores = [evidence.score(CellKey(name, benchmark, model)) for name in COMBINATIONS]
+    for benchmark in verdicts.BENCHMARKS:
+        for model in verdicts.MODELS:
+            scores = [
+                evidence.score(CellKey(name, benchmark, model)) for name in verdicts.COMBINATIONS
+            ]
             known = sorted({score for score in scores if score is not None}, reverse=True)
             if len(known) > 1:
                 leads[benchmark, model] = round(known[0] - known[1], 2)
@@ -143,7 +134,11 @@ def _no_narrow_lead(evidence: Evidence) -> Verdict:
     """Judge whether the best of each column leads the next value by more than `NARROW` points."""
     leads = _lead_of_columns(evidence)
     holds = all(lead > NARROW for lead in leads.values()) if leads else None
-    cells = [CellKey(name, benchmark, model) for benchmark, model in leads for name in COMBINATIONS]
+    cells = [
+        CellKey(name, benchmark, model)
+        for benchmark, model in leads
+        for name in verdicts.COMBINATIONS
+    ]
     return _verdict(holds, _narrow_leads(evidence), cells)
 
 
@@ -182,8 +177,8 @@ AGREEMENTS: dict[str, Callable[..., bool]] = {  # of the numbers that the entry 
 ALIGNED_ABOVE_PLAIN = Comparison(
     pairs=[
         CellPair(CellKey(name, "cofw_aligned", model), CellKey(name, "cofw", model))
-        for name in COMBINATIONS
-        for model in MODELS
+        for name in verdicts.COMBINATIONS
+        for model in verdicts.MODELS
     ]
 )
 SPECIAL_TESTS: dict[str, Test] = {

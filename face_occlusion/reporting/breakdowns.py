@@ -4,7 +4,7 @@ Every table is read off the score files alone. Scores are in per cent, NaN where
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, pairwise, product
 from itertools import combinations as pairs_of
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.bootstrap import Estimate, Resampled, estimate_sum
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.evaluation.metrics import CLASSES
@@ -20,30 +21,13 @@ from face_occlusion.evaluation.scores import ImageFacts, RunScores
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.grid import Grid
 
-FACTOR_TITLES = {
-    "occluder_kind": "Occluder",
-    "covered": "Share of the face occluded (estimated)",
-    "skin_tone": "Skin tone (ITA of the visible face pixels)",
-}
-FACTOR_NOTES = {
-    "occluder_kind": "Kinds as the benchmark's file names say, or as written down by hand.",
-    "covered": "Estimated from the mask: background inside the convex hull of the face, as a share "
-    "of both; an occluder that takes a whole side of the face is not seen.",
-    "skin_tone": "Individual typology angle of the visible face pixels under their lighting: a "
-    "measurement of pixels, not of people. Pictures without colour have none.",
-}
+_TEXTS = read_yaml(Path(__file__).with_name("breakdowns.yaml"))
+FACTOR_TITLES = {key: factor["title"] for key, factor in _TEXTS["factors"].items()}
+FACTOR_NOTES = {key: factor["note"] for key, factor in _TEXTS["factors"].items()}
+TONES: dict[str, float] = _TEXTS["tones"]
 MEASURED = ("miou", "iou_face", "boundary_iou")  # of groups of images
 NOT_NAMED = "not named"
 NOT_MEASURED = "not measured"
-# The usual six classes of the angle (Chardon 1991; Del Bino & Bernerd 2013), lower ends in degrees.
-TONES = {
-    "very light (> 55°)": 55.0,
-    "light (41 to 55°)": 41.0,
-    "intermediate (28 to 41°)": 28.0,
-    "tan (10 to 28°)": 10.0,
-    "brown (−30 to 10°)": -30.0,
-    "dark (≤ −30°)": -np.inf,
-}
 MEAN_MODEL = "mean"
 
 
@@ -86,14 +70,6 @@ def level_of(image: ImageFacts, factor: str, params: BreakdownParams) -> str:
     return params.covered_titles[int(index)]
 
 
-def levels(factor: str, found: Iterable[str], params: BreakdownParams) -> list[str]:
-    """Order the groups of a factor for display; kinds by name, those without one last."""
-    known = {"skin_tone": list(TONES), "covered": params.covered_titles}.get(factor, [])
-    last = [NOT_NAMED, NOT_MEASURED]
-    named = sorted(set(found) - set(known) - set(last))
-    return [*known, *named, *last]
-
-
 def breakdown_table(grid: Grid, params: BreakdownParams) -> pd.DataFrame:
     """Score groups of images: by occluder, by share occluded, by skin tone.
 
@@ -101,7 +77,7 @@ def breakdown_table(grid: Grid, params: BreakdownParams) -> pd.DataFrame:
         One row for each benchmark, factor, level, combination, model (and `mean`, over the
         models) and measure of `MEASURED`: num_images, value, low, high. The resamples of a group
         are those of the whole benchmark, so that groups and combinations stay paired. Levels
-        without images have no rows; `level` is ordered for display.
+        without images have no rows; `level` is ordered for display, kinds by name, unknown last.
     """
     names = {
         factor: {
@@ -110,8 +86,9 @@ def breakdown_table(grid: Grid, params: BreakdownParams) -> pd.DataFrame:
         }
         for factor in FACTOR_TITLES
     }
-    ordered = (levels(key, chain(*found.values()), params) for key, found in names.items())
-    order = list(dict.fromkeys(chain(*ordered)))
+    last = [NOT_NAMED, NOT_MEASURED]
+    kinds = sorted(set(chain(*names["occluder_kind"].values())) - set(last))
+    order = [*kinds, *params.covered_titles, *TONES, *last]
     rows = []
     for factor, level, benchmark in product(names, order, grid.axes.benchmarks):
         images = np.flatnonzero([name == level for name in names[factor][benchmark]])
@@ -189,12 +166,10 @@ def confusion_table(grid: Grid) -> pd.DataFrame:
     for key in grid.cells:
         for run, part in grid.parts(key):
             matrix = part.views[run.headline].counts.sum(axis=0).reshape(2, 2)  # row = target
-            for actual, counts in zip(CLASSES, matrix, strict=True):
-                for predicted, pixels in zip(CLASSES, counts, strict=True):
-                    row = {**key._asdict(), "seed": run.seed, "actual": actual}
-                    share = pixels / counts.sum() if counts.sum() else np.nan
-                    row |= {"predicted": predicted, "pixels": int(pixels), "share": share}
-                    rows.append(row)
+            for (i, actual), (j, predicted) in product(enumerate(CLASSES), repeat=2):
+                pixels, total = int(matrix[i, j]), matrix[i].sum()
+                share = pixels / total if total else np.nan
+                rows.append([*key, run.seed, actual, predicted, pixels, share])
     columns = [*CellKey._fields, "seed", "actual", "predicted", "pixels", "share"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -251,12 +226,7 @@ def read_occluder_kinds(path: Path) -> dict[tuple[str, str], str]:
 def name_kinds(
     runs: Mapping[str, RunScores], kinds: Mapping[tuple[str, str], str], path: Path
 ) -> dict[str, RunScores]:
-    """Replace the kinds that file names give by those written by hand.
-
-    Args:
-        runs: Score files by name of the run.
-        kinds: From `read_occluder_kinds`.
-        path: Where they come from, for errors.
+    """Replace the kinds that file names give by those of `read_occluder_kinds` from `path`.
 
     Raises:
         ValueError: If an image is in no scored benchmark.

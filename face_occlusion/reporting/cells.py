@@ -4,13 +4,15 @@ Voo, Jiang, Loy, "Delving into High-Quality Synthetic Face Occlusion Segmentatio
 CVPR Workshops 2022. Scores of the paper in per cent as printed.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
+
+from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.bootstrap import Estimate
 
 
@@ -22,29 +24,11 @@ class CellKey(NamedTuple):
     model: str
 
 
-# Table 2: images by category.
-PARTITION = {"wo": 24603, "wo_test": 716, "o": 4597, "excluded": 86}
-# Other numbers of images: the release and the corrected masks (sections 1 and 2), and the training
-# images of combinations whose numbers the anomalies compare (Table 4; Mix also Table 5).
-IMAGES = {
-    **PARTITION,
-    "release": 30000,
-    "corrected": 4000,
-    "c_cm": 29200,
-    "c_wo": 24602,
-    "c_wo_mix.generated": 73806,
-    "c_wo_mix.generated in Table 5": 49204,
-}
-# Section 4.2, "Class imbalance": background and face, PSPNet trained on C-Original, RealOcc.
-CLASS_IOU = (95.04, 83.99)
-# Images of the other sources, sections 3.1 and 4.1.
-BENCHMARK_IMAGES = {
-    "realocc": 550,
-    "realocc_wild": 270,
-    "cofw": 500,
-    "cofw_aligned": 400,
-    "wo_test": 716,
-}
+_NUMBERS = read_yaml(Path(__file__).with_name("paper_numbers.yaml"))
+PARTITION: dict[str, int] = _NUMBERS["partition"]
+IMAGES: dict[str, int] = PARTITION | _NUMBERS["images"]
+CLASS_IOU: dict[str, float] = _NUMBERS["class_iou"]
+BENCHMARK_IMAGES: dict[str, int] = _NUMBERS["benchmark_images"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +43,10 @@ class PaperCell:
 @cache
 def paper_cells() -> dict[CellKey, PaperCell]:
     """Read the 135 cells, by (combination, benchmark, model)."""
-    text = resources.files("face_occlusion.reporting").joinpath("paper_cells.csv").read_text()
-    return {
-        CellKey(row["combination"], row["benchmark"], row["model"]): PaperCell(
-            table=int(row["table"]), miou=float(row["miou"]), quantity=row["quantity"]
-        )
-        for row in csv.DictReader(text.splitlines())
-    }
+    table = pd.read_csv(Path(__file__).with_name("paper_cells.csv"), dtype={"quantity": str})
+    cells = table[["table", "miou", "quantity"]].to_dict("records")
+    keys = table[list(CellKey._fields)].itertuples(index=False)
+    return {CellKey(*key): PaperCell(**cell) for key, cell in zip(keys, cells, strict=True)}
 
 
 def paper_quantity(combination: str, table: int) -> str | None:
@@ -141,14 +122,8 @@ def axes_of(
 def best_of_columns(cells: Sequence[Cell], *, paper: bool = False) -> set[CellKey]:
     """Find the best cells of each column (benchmark and model), ties included.
 
-    Values tie when they are printed alike, to two decimals of per cent.
-
-    Args:
-        cells: The cells of a table.
-        paper: Compare the paper's values instead of ours.
-
-    Returns:
-        The keys of the best cells.
+    Values tie when they are printed alike, to two decimals of per cent. `paper` compares the
+    paper's values instead of ours.
     """
     shown = {cell.key: cell.printed if paper else cell.ours for cell in cells}
     known = {key: value for key, value in shown.items() if value is not None}

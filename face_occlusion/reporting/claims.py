@@ -13,22 +13,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from face_occlusion.core.params import read_yaml
+from face_occlusion.reporting import verdicts
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.tables import Table
-from face_occlusion.reporting.verdicts import (
-    BENCHMARKS,
-    CLASS_MEASURES,
-    COMBINATIONS,
-    MODELS,
-    CellPair,
-    Comparison,
-    Evidence,
-    Question,
-    Test,
-    Verdict,
-    between,
-    judge,
-)
+from face_occlusion.reporting.verdicts import CellPair, Comparison, Evidence, Test, Verdict, judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +47,11 @@ def read_statements() -> dict[str, list[dict[str, Any]]]:
 def comparison_of(entry: Mapping[str, Any]) -> Comparison:
     """Build the comparison that an entry of `paper_claims.yaml` describes."""
     combinations = [tuple(pair.split(" > ")) for pair in entry["above"]]
-    pairs = between(combinations, entry.get("benchmarks", BENCHMARKS), entry.get("models", MODELS))
+    pairs = verdicts.between(
+        combinations,
+        entry.get("benchmarks", verdicts.BENCHMARKS),
+        entry.get("models", verdicts.MODELS),
+    )
     return Comparison(pairs=pairs, lead=entry.get("lead", 0.0), rule=entry.get("rule", "all"))
 
 
@@ -73,11 +65,15 @@ def _best(evidence: Evidence) -> str:
 
 def _classes(evidence: Evidence) -> str:
     """Write the IoU of the classes."""
-    background, face = (evidence.score(IMBALANCED, measure) or 0.0 for measure in CLASS_MEASURES)
+    background, face = (
+        evidence.score(IMBALANCED, measure) or 0.0 for measure in verdicts.CLASS_MEASURES
+    )
     return f"background {background:.2f}, face {face:.2f}, mean {(background + face) / 2:.2f}"
 
 
-REALOCC = [CellKey(name, "realocc", model) for name in COMBINATIONS for model in MODELS]
+REALOCC = [
+    CellKey(name, "realocc", model) for name in verdicts.COMBINATIONS for model in verdicts.MODELS
+]
 HIGHEST = CellKey("c_cm_natocc_sot", "realocc", "segformer")
 IMBALANCED = CellKey("c_original", "realocc", "pspnet")
 TESTS_OF_CELLS = {
@@ -85,7 +81,7 @@ TESTS_OF_CELLS = {
         pairs=[CellPair(HIGHEST, key) for key in REALOCC if key != HIGHEST], remark=_best
     ),
     "imbalance": Comparison(
-        pairs=[CellPair(IMBALANCED, IMBALANCED, CLASS_MEASURES)], remark=_classes
+        pairs=[CellPair(IMBALANCED, IMBALANCED, verdicts.CLASS_MEASURES)], remark=_classes
     ),
 }
 CLAIMS = [
@@ -98,7 +94,7 @@ CLAIMS = [
 
 
 def judge_claims(
-    ours: Evidence, paper: Evidence, significant: Mapping[Question, bool]
+    ours: Evidence, paper: Evidence, significant: Mapping[verdicts.Question, bool]
 ) -> list[Judgement]:
     """Judge every claim on our scores and on the paper's numbers.
 

@@ -1,10 +1,9 @@
 """The look of every figure, pictures laid out in a grid, and figures of image sets."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -22,40 +21,12 @@ from face_occlusion.reporting.pictures import (
 )
 
 mpl.use("agg")
-# Okabe and Ito's colours, ordered so that neighbours also differ in lightness; each has a dash and
-# a marker of its own, so that lines part without colour.
-COLOURS = (
-    "#000000",
-    "#e69f00",
-    "#0072b2",
-    "#56b4e9",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#8a6d00",
-    "#7f7f7f",
-)
-MARKERS = ("o", "s", "^", "v", "D", "P", "X", "<", ">")
+_STYLE = Path(__file__).with_name("house.mplstyle")
+# Each colour has a marker and a dash of its own, so that lines part without colour.
+COLOURS: list[str] = mpl.rc_params_from_file(_STYLE)["axes.prop_cycle"].by_key()["color"]
+MARKERS = "os^vDPX<>"
 DASHES = ("", "6 2", "2 2", "8 2 2 2", "", "6 2", "2 2", "8 2 2 2", "4 4")
-_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "pdf.fonttype": 42,
-    "image.composite_image": False,  # pictures keep their pixels in PDF
-    "svg.hashsalt": "face-occlusion",
-}
-
-
-@contextmanager
-def house_style() -> Iterator[None]:
-    """Draw in the project's style."""
-    with mpl.rc_context(_STYLE):
-        yield
+house_style = partial(mpl.rc_context, fname=_STYLE)
 
 
 def save(figure: Figure, folder: Path, name: str, dpi: int) -> None:
@@ -95,12 +66,8 @@ def picture_grid(
     All lie in one pair of axes whose unit is an inch, y downwards: that draws several times faster
     than axes for each, and nothing depends on what a layout engine finds.
 
-    Args:
-        rows: Pictures, row by row; rows may differ in length.
-        headings: Title above each column.
-        row_titles: Title left of each row.
-        legend: Names and colours explained below the pictures.
-        tile_inch: Side of a picture.
+    Rows may differ in length. Headings stand above the columns, `row_titles` left of the rows,
+    names and colours of the `legend` below the pictures.
     """
     num_columns = max(len(row) for row in rows)
     tops, bottom = [], 0.0
@@ -125,13 +92,10 @@ def picture_grid(
         middle = x * (tile_inch + GAP_INCH) + tile_inch / 2
         axes.text(middle, -0.06, heading, ha="center", va="bottom", fontsize=7)
     for top, title in zip(tops, row_titles, strict=False):
-        axes.text(-0.06, top + tile_inch / 2, title, rotation=90, ha="right", va="center",
-                  fontsize=7, multialignment="center")  # fmt: skip
+        look = {"rotation": 90, "ha": "right", "va": "center", "multialignment": "center"}
+        axes.text(-0.06, top + tile_inch / 2, title, fontsize=7, **look)
     if legend:
-        patches = [
-            Patch(facecolor=(red / 255, green / 255, blue / 255), label=name)
-            for name, (red, green, blue) in legend
-        ]
+        patches = [Patch(facecolor=np.divide(rgb, 255), label=name) for name, rgb in legend]
         place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": len(patches)}
         figure.legend(handles=patches, fontsize=7, frameon=False, **place)
     axes.set_xlim(0, width)
@@ -156,10 +120,8 @@ def sample_sheet(image_set: ImageSet, number: int, colour: Colour) -> Figure:
     for key in evenly_spaced(image_set.keys, number):
         image = thumbnail(image_set.image(key), TILE_PX)
         mask = thumbnail_mask(image_set.seg_map(key) == 1, TILE_PX)
-        tiles += [
-            Tile(image=image, caption=_brief(image_set, key)),
-            Tile(image=outlined(image, mask, colour)),
-        ]
+        tiles.append(Tile(image=image, caption=_brief(image_set, key)))
+        tiles.append(Tile(image=outlined(image, mask, colour)))
     rows = [tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS)]
     return picture_grid(rows)
 
@@ -185,11 +147,7 @@ def wrong_labels(faces: ImageSet, picks: Sequence[tuple[str, float]], colour: Co
 
 
 def find_aligned(benchmarks: Mapping[str, ImageSet]) -> tuple[ImageSet, ImageSet] | None:
-    """Find a benchmark that was aligned, and the same images as they were released.
-
-    Returns:
-        (released, aligned), or None if there is no such pair with images.
-    """
+    """Find one benchmark as (released, aligned); None if there is no such pair with images."""
     for aligned in benchmarks.values():
         if aligned.info.get("align") != "ffhq" or not len(aligned):
             continue

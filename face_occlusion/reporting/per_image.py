@@ -1,7 +1,7 @@
 """Single images: their scores and predictions, which of them figures show, and these figures."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -32,8 +32,7 @@ def image_scores(grid: Grid, cell: CellKey) -> dict[str, float]:
     return dict(zip(part.keys, metrics.mean_iou(view.counts).tolist(), strict=True))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pick:
+class Pick(NamedTuple):
     """An image and why it was picked."""
 
     key: str
@@ -52,18 +51,11 @@ def pick_by_difference(
 ) -> list[Pick]:
     """Pick the images with the best, the median and the worst difference of two combinations.
 
-    The difference is of the per-image mIoU, averaged over the models that have both scores.
-
-    Args:
-        grid: All results.
-        benchmark: Whose images.
-        pair: Two combinations: first minus second.
-        per_rule: Images for each of the three rules.
-        models: The models to average over; all if empty.
-        among: Keys to choose from; None for all.
+    The difference is of the per-image mIoU, first minus second, averaged over the `models` (all if
+    none are named) that have both scores; `among` are the keys to choose from, None for all.
 
     Returns:
-        The picks, best first, none twice; no images if there are no scores.
+        `per_rule` picks for each of the three rules, best first, none twice; none without scores.
     """
     differences = []
     for model in models or grid.axes.models:
@@ -85,10 +77,7 @@ def pick_by_difference(
         for index in indices:
             chosen.setdefault(int(index), rule)
     ordered = sorted(chosen, key=lambda index: -mean[index])
-    return [
-        Pick(key=keys[index], rule=chosen[index], difference=float(mean[index]))
-        for index in ordered
-    ]
+    return [Pick(keys[index], chosen[index], float(mean[index])) for index in ordered]
 
 
 def most_changed(
@@ -135,17 +124,9 @@ def predictions(
     cells: Sequence[CellKey],
     colour: Colour,
 ) -> Figure | str:
-    """Draw the predictions of several runs for picked images (Figs 11 to 13).
+    """Draw a row for each image picked from a benchmark, a column for each run (Figs 11 to 13).
 
-    Args:
-        grid: All results.
-        image_set: The benchmark.
-        picks: Its images, one row each.
-        cells: The runs, one column each, all on that benchmark.
-        colour: Colour of the truth's outline.
-
-    Returns:
-        The figure, or the reason why there is none.
+    The truth is outlined in `colour`. Returns the reason if there is no figure.
     """
     if not picks or all(grid.view(cell) is None for cell in cells):
         return "these runs have no scores on this benchmark"
@@ -161,11 +142,7 @@ def predictions(
 def transparent_probe(
     grid: Grid, image_set: ImageSet, benchmark: str, per_rule: int, colour: Colour
 ) -> Figure | str:
-    """Draw what the paper's three sets make of transparent occluders (Fig 10).
-
-    Returns:
-        The figure, or the reason why there is none.
-    """
+    """Draw what the paper's three sets make of transparent occluders (Fig 10), or say why not."""
     kinds = {key: image_set.record(key).get("occluder_kind") for key in image_set.keys}
     among = {key for key, kind in kinds.items() if kind in TRANSPARENT_KINDS}
     if not among:

@@ -16,15 +16,7 @@ RIM_RGB = (20, 20, 20)  # around lines, so that they show on any picture
 
 
 def thumbnail(image: np.ndarray, side_px: int) -> np.ndarray:
-    """Fit an image into a square, centred on grey.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        side_px: Side of the square.
-
-    Returns:
-        (side_px, side_px, 3) uint8 RGB.
-    """
+    """Fit (H, W, 3) uint8 RGB into a square of `side_px`, centred on grey."""
     return _into_square(image, side_px, (128, 128, 128))
 
 
@@ -41,9 +33,8 @@ def _into_square(image: np.ndarray, side_px: int, fill: tuple[int, ...]) -> np.n
     height, width = image.shape[:2]
     scale = side_px / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    resized = cv2.resize(
-        image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    )
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    resized = cv2.resize(image, size, interpolation=how)
     top, left = (side_px - size[1]) // 2, (side_px - size[0]) // 2
     bottom, right = side_px - size[1] - top, side_px - size[0] - left
     return cv2.copyMakeBorder(resized, top, bottom, left, right, cv2.BORDER_CONSTANT, value=fill)
@@ -54,14 +45,8 @@ def outlined(
 ) -> np.ndarray:
     """Draw a mask's outline over an image, in colour with a dark rim so that it shows in grey.
 
-    Args:
-        image: (H, W, 3) uint8 RGB; left unchanged.
-        mask: (H, W) bool.
-        colour: RGB of the line.
-        tint: How much the colour covers the inside, in [0, 1].
-
-    Returns:
-        (H, W, 3) uint8 RGB.
+    `image` is (H, W, 3) uint8 RGB, left unchanged, and so is the result; `mask` is (H, W) bool. The
+    colour covers the inside by `tint`, in [0, 1].
     """
     drawn = image.astype(np.float32)
     drawn[mask] = (1 - tint) * drawn[mask] + tint * np.asarray(colour, np.float32)
@@ -89,13 +74,8 @@ def outline_path(mask: np.ndarray) -> str:
 def detail(image: np.ndarray, region: np.ndarray, share: float) -> np.ndarray:
     """Cut a window out of an image, around the centre of a region, wholly inside the image.
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        region: (H, W) bool; the image's centre is taken if it is empty.
-        share: Side of the window as a share of the image's sides, in (0, 1].
-
-    Returns:
-        (h, w, 3) uint8, a view.
+    Of an (H, W, 3) image, `share` of its sides in (0, 1], a view. For an empty (H, W) bool region
+    the image's centre is taken.
     """
     size = [max(1, round(side * share)) for side in region.shape]
     found = np.argwhere(region)
@@ -110,12 +90,7 @@ def detail(image: np.ndarray, region: np.ndarray, share: float) -> np.ndarray:
 def cutout_on_checks(cutout: np.ndarray, side_px: int) -> np.ndarray:
     """Fit a cut-out into a square, on a checkerboard that shows through.
 
-    Args:
-        cutout: (H, W, 4) uint8 premultiplied RGBA.
-        side_px: Side of the square.
-
-    Returns:
-        (side_px, side_px, 3) uint8 RGB.
+    (H, W, 4) uint8 premultiplied RGBA becomes (side_px, side_px, 3) uint8 RGB.
     """
     fitted = _into_square(cutout, side_px, (0, 0, 0, 0)).astype(np.float32)
     rows, columns = np.indices(fitted.shape[:2]) // max(1, side_px // 28)
@@ -166,12 +141,9 @@ def coloured_errors(image: np.ndarray, pred: np.ndarray, target: np.ndarray) -> 
     without colour as well. The page paints the same in `report.js`.
 
     Args:
-        image: (H, W, 3) uint8 RGB; left unchanged.
+        image: (H, W, 3) uint8 RGB; left unchanged, and so is the result.
         pred: (H, W) bool.
         target: (H, W) uint8 seg_map; 255 is shown as predicted.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
     """
     shown = image.astype(np.float32)
     shown[~pred] *= 0.35
@@ -204,11 +176,7 @@ def data_uri(image: np.ndarray, quality: int = 80) -> str:
 
 
 def parse_colour(text: str) -> tuple[int, int, int]:
-    """Read `#rrggbb`.
-
-    Raises:
-        ValueError: If it is something else.
-    """
+    """Read `#rrggbb`; raise ValueError if it is something else."""
     if not re.fullmatch("#[0-9a-fA-F]{6}", text):
         raise ValueError(f"a colour must be #rrggbb; got {text!r}")
     red, green, blue = bytes.fromhex(text[1:])

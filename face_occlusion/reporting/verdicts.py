@@ -17,19 +17,9 @@ from face_occlusion.evaluation.bootstrap import Estimate, holm
 from face_occlusion.reporting.cells import CLASS_IOU, IMAGES, CellKey, paper_cells
 from face_occlusion.reporting.grid import Grid
 
-BENCHMARKS = ("realocc", "cofw", "realocc_wild", "wo_test", "cofw_aligned")
-MODELS = ("pspnet", "deeplabv3plus", "segformer")
-CLASS_MEASURES = ("iou_background", "iou_face")
-COMBINATIONS = (
-    "c_original",
-    "c_cm",
-    "c_wo",
-    "c_wo_natocc",
-    "c_wo_natocc_sot",
-    "c_wo_randocc",
-    "c_wo_mix",
-    "c_cm_natocc",
-    "c_cm_natocc_sot",
+CLASS_MEASURES = tuple(CLASS_IOU)
+COMBINATIONS, BENCHMARKS, MODELS = (
+    list(dict.fromkeys(names)) for names in zip(*paper_cells(), strict=True)
 )
 
 
@@ -46,7 +36,7 @@ def between(
     benchmarks: Sequence[str],
     models: Sequence[str] = MODELS,
 ) -> list[CellPair]:
-    """CellPair combinations, first and second, in each benchmark and model."""
+    """Pair the cells of two combinations in each benchmark and model."""
     return [
         CellPair(CellKey(first, benchmark, model), CellKey(second, benchmark, model))
         for first, second in combinations
@@ -64,16 +54,12 @@ class Gap:
 
 
 class Evidence(ABC):
-    """A set of results; scores in per cent.
+    """A set of results; scores in per cent."""
 
-    Attributes:
-        printed: Whether these are the paper's own numbers.
-        counts: Images by name: `wo`, `wo_test`, `o`, `excluded`, `release` (the sum),
-            `corrected`, and `COMBINATION` and `COMBINATION.generated` for each combination's
-            photographs and generated images. A name that is not there was not counted.
-    """
-
-    printed: bool
+    printed: bool  # whether these are the paper's own numbers
+    # Images by name: `wo`, `wo_test`, `o`, `excluded`, `release` (the sum), `corrected`, and
+    # `COMBINATION` and `COMBINATION.generated` for each combination's photographs and generated
+    # images. A name that is not there was not counted.
     counts: Mapping[str, int]
 
     @abstractmethod
@@ -100,7 +86,7 @@ class PaperEvidence(Evidence):
     def score(self, key: CellKey, measure: str = "miou") -> float | None:
         """Return the printed mIoU; the IoU of a class too for PSPNet on C-Original, RealOcc."""
         if measure in CLASS_MEASURES and key == CellKey("c_original", "realocc", "pspnet"):
-            return CLASS_IOU[CLASS_MEASURES.index(measure)]
+            return CLASS_IOU[measure]
         cell = paper_cells().get(key)
         return None if cell is None or measure != "miou" else cell.miou
 
@@ -143,22 +129,17 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """The first cell of each pair above the second.
-
-    Attributes:
-        pairs: The cells.
-        lead: First must exceed second by more than this, per cent points; negative allows it to
-            fall short ("at a level", "not far behind").
-        rule: `all`: holds if every pair is significantly above, fails if any is below; `most`:
-            more than half of the pairs decide; `neither`: holds if there are significant pairs of
-            both signs, or none. A pair with an empty cell could be of either sign.
-        remark: Describes what was compared; it precedes the counts.
-    """
+    """The first cell of each pair above the second."""
 
     pairs: Sequence[CellPair]
+    # By more than this the first must exceed the second, per cent points; negative allows it to
+    # fall short ("at a level", "not far behind").
     lead: float = 0.0
+    # `all`: holds if every pair is significantly above, fails if any is below; `most`: more than
+    # half of the pairs decide; `neither`: holds if there are significant pairs of both signs, or
+    # none. A pair with an empty cell could be of either sign.
     rule: Literal["all", "most", "neither"] = "all"
-    remark: Callable[[Evidence], str] | None = None
+    remark: Callable[[Evidence], str] | None = None  # what was compared; precedes the counts
 
     def questions(self) -> list[Question]:
         """List the differences that the comparison reads."""
@@ -173,13 +154,8 @@ def significant_differences(
 ) -> dict[Question, bool]:
     """Test every difference that is read against its threshold, corrected by Holm.
 
-    Args:
-        tests: Tests of all claims and anomalies; only comparisons are read.
-        evidence: Results with intervals.
-        confidence: 1 - the family-wise error over all differences.
-
-    Returns:
-        Whether a difference is significant, for those with an interval; the others are missing.
+    Of `tests`, those of all claims and anomalies, only comparisons are read; `confidence` is 1 less
+    the family-wise error. Returns whether a difference is significant, for those with an interval.
     """
     p_values: dict[Question, float] = {}
     for test in tests:
@@ -196,13 +172,7 @@ def significant_differences(
 
 
 def judge(test: Test, evidence: Evidence, significant: Mapping[Question, bool]) -> Verdict:
-    """Judge one test.
-
-    Args:
-        test: A comparison, or a function of the evidence.
-        evidence: The results.
-        significant: From `significant_differences`; empty for the paper's printed numbers.
-    """
+    """Judge one test; `significant` is empty for the paper's printed numbers."""
     if not isinstance(test, Comparison):
         return test(evidence)
     gaps: list[tuple[Gap, bool]] = []
