@@ -1,6 +1,7 @@
 """Connect to Ray, on this machine or on a running cluster; errors say what to do."""
 
 import contextlib
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -8,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 CONNECT_TIMEOUT_S = 10.0  # time that a cluster has to accept a connection
+# A head starts a process for each connection by ray://. With gRPC's fork support it may crash
+# before it runs (https://github.com/grpc/grpc/issues/43055): Ray raises ConnectionAbortedError.
+CONNECT_ATTEMPTS = 3
 
 
 def require_ray(needed_by: str) -> Any:
@@ -58,21 +62,34 @@ def connect(ray: Any, address: str, named: str) -> None:
         named: How the user gave the address, for errors.
 
     Raises:
-        ValueError: If no cluster answers or it refuses the token.
+        ValueError: If no cluster answers, or it refuses the token or fails to serve.
     """
     _check_reachable(address, named)
-    try:
-        ray.init(address=address, log_to_driver=False)
-    except (ConnectionError, ray.exceptions.RayError) as error:
-        # Ray names the refusal only in the text of its error's cause, and behind ray:// not at all
-        if any("AuthenticationError" in repr(link) for link in (error, error.__cause__)):
-            answer = "the cluster asks for its token"
-        else:
-            answer = (
-                f"no cluster answers ({error}); start one with `ray start --head`, "
-                "or if there is one that asks for its token"
-            )
-        raise ValueError(f"{named}: {answer}: {_explain_token()} (docs/running.md)") from error
+    for attempt in range(1, CONNECT_ATTEMPTS + 1):
+        try:
+            ray.init(address=address, log_to_driver=False)
+            return
+        except (ConnectionError, ray.exceptions.RayError) as error:
+            crashed = isinstance(error, ConnectionAbortedError)
+            if not crashed or attempt == CONNECT_ATTEMPTS:
+                raise ValueError(f"{named}: {_explain(error)} (docs/running.md)") from error
+            logging.warning("%s: the head could not start a server; trying again", named)
+
+
+def _explain(error: Exception) -> str:
+    """Say why a cluster could not be used, and what to do."""
+    if isinstance(error, ConnectionAbortedError):
+        return (
+            f"the head failed {CONNECT_ATTEMPTS} times to start a server for this connection "
+            f"({error}); start the head with `GRPC_ENABLE_FORK_SUPPORT=0 ray start --head`"
+        )
+    # Ray names the refusal only in the text of its error's cause, and behind ray:// not at all
+    if any("AuthenticationError" in repr(link) for link in (error, error.__cause__)):
+        return f"the cluster asks for its token: {_explain_token()}"
+    return (
+        f"no cluster answers ({error}); start one with `ray start --head`, "
+        f"or if there is one that asks for its token: {_explain_token()}"
+    )
 
 
 def _check_reachable(address: str, named: str) -> None:

@@ -158,6 +158,11 @@ def free_ports(number):
     return ports
 
 
+def listens(port):
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
 def end_cluster(process):
     """End what was started, by its ids: `ray stop` would end every cluster on this machine."""
     started = [process, *process.children(recursive=True)] if process.is_running() else []
@@ -177,7 +182,7 @@ def separate():
     pytest.importorskip("ray", reason="the extra `ray` is not installed")
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # sockets in it: at most 107 letters
     gcs, client = free_ports(2)
-    environment = user_environment() | {"HOME": str(folder)}
+    environment = user_environment() | {"HOME": str(folder), "GRPC_ENABLE_FORK_SUPPORT": "0"}
     setting = {"env": environment, "cwd": folder}
     ray = str(Path(sys.executable).parent / "ray")
     start = [ray, "start", "--head", "--block", "--num-cpus=2", "--num-gpus=2"]
@@ -191,8 +196,7 @@ def separate():
             pipes = {"stdout": file, "stderr": file, "start_new_session": True}
             process = psutil.Popen(start, **pipes, **setting)
         try:
-            ready = "block forever until terminated"
-            wait_for(lambda: ready in log.read_text() or process.poll() is not None, "it is up")
+            wait_for(lambda: listens(client) or process.poll() is not None, "it is up")
             assert process.poll() is None, log.read_text()
             addresses = {"gcs": f"127.0.0.1:{gcs}", "client": f"ray://127.0.0.1:{client}"}
             yield addresses, environment
@@ -284,3 +288,20 @@ def test_what_to_set_for_the_token_follows_what_is_set(tmp_path, monkeypatch, va
     with pytest.raises(ValueError, match=r"no cluster answers \(nobody there\)") as caught:
         connect(ray, "local", "--ray local")
     assert str(caught.value).endswith(f": {advice}")
+
+
+@pytest.mark.parametrize("crashes", [2, 3])
+def test_a_head_whose_server_crashes_is_asked_three_times(monkeypatch, caplog, crashes):
+    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
+    calls = []
+
+    def crash(**_):
+        calls.append("called")
+        if len(calls) <= crashes:
+            raise ConnectionAbortedError("Starting Ray client server failed. See x.err")
+
+    monkeypatch.setattr(ray, "init", crash)
+    refused = pytest.raises(ValueError, match=r"--ray local: .*FORK_SUPPORT=0 ray start")
+    with refused if crashes == 3 else contextlib.nullcontext():
+        connect(ray, "local", "--ray local")
+    assert len(calls) == 3 and caplog.text.count("trying again") == 2
