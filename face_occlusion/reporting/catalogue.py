@@ -12,36 +12,11 @@ from tqdm import tqdm
 
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import read_yaml
+from face_occlusion.reporting import charts, figures, generated, per_image
 from face_occlusion.reporting.cells import CellKey
-from face_occlusion.reporting.charts import METRICS, heat_map, training_curves
-from face_occlusion.reporting.figures import (
-    COLUMNS,
-    alignment,
-    find_aligned,
-    house_style,
-    sample_sheet,
-    save,
-    wrong_labels,
-)
-from face_occlusion.reporting.generated import (
-    Drawn,
-    Regenerator,
-    algorithm_1,
-    colour_transfer,
-    hand_sets,
-    harmonisation,
-    random_shapes,
-    teaser,
-    why_absent,
-)
+from face_occlusion.reporting.generated import Drawn, Regenerator, why_absent
 from face_occlusion.reporting.groups import breakdown_chart
 from face_occlusion.reporting.inputs import ReportInputs
-from face_occlusion.reporting.per_image import (
-    pick_by_difference,
-    pick_most_corrected,
-    predictions,
-    transparent_probe,
-)
 
 SHEETS = {
     "sets/natocc_hand": (14, "NatOcc, hands without colour transfer"),
@@ -68,43 +43,31 @@ class FigureEntry:
 
 def catalogue(inputs: ReportInputs) -> list[FigureEntry]:
     """List every figure in the order of its number, those of our own after the paper's."""
-    entries = [
-        *_sample_sheets(inputs),
-        *_predictions(inputs),
-        *_described(inputs),
-        *_charts(inputs),
-    ]
+    parts = (_sample_sheets, _predictions, _described, _charts)
+    entries = [entry for part in parts for entry in part(inputs)]
     return sorted(entries, key=lambda entry: entry.number or 100)
 
 
 def _described(inputs: ReportInputs) -> Iterator[FigureEntry]:
     """Make the figures that `figures.yaml` describes."""
-    report, grid, colour = inputs.sections.report, inputs.grid, inputs.colour
+    report, grid = inputs.sections.report, inputs.grid
     probed, colour_map = report.qualitative, report.figures.colour_map
+    probe = (grid, inputs.benchmarks[probed.benchmark], probed.benchmark, probed.images_per_rule)
     sets = {Path(name).name: one for name, one in inputs.inventory.sets.items()}
-    hand, moved = sets.get("natocc_hand"), sets.get("natocc_hand_sot")
+    hand, moved, item = map(sets.get, ("natocc_hand", "natocc_hand_sot", "natocc_object"))
     again = partial(_regenerated, inputs)
     draw: dict[str, Callable[[], Drawn]] = {
-        "figure_01_teaser": partial(teaser, sets),
+        "figure_01_teaser": partial(generated.teaser, sets),
         "figure_03_wrong_labels": partial(_corrected, inputs),
-        "figure_04_hands": partial(_shown, partial(again, hand_sets), hand),
+        "figure_04_hands": partial(_shown, partial(again, generated.hand_sets), hand),
         "figure_05_alignment": partial(_aligned, inputs),
-        "figure_06_algorithm1": partial(_shown, partial(again, algorithm_1), moved),
-        "figure_07_colour_transfer": partial(_shown, colour_transfer, hand, moved),
-        "figure_08_harmonisation": partial(
-            _shown, partial(again, harmonisation), sets.get("natocc_object")
-        ),
-        "figure_09_randocc": partial(_shown, random_shapes, sets.get("randocc_1")),
-        "figure_10_transparent": partial(
-            transparent_probe,
-            grid,
-            inputs.benchmarks[probed.benchmark],
-            probed.benchmark,
-            probed.images_per_rule,
-            colour,
-        ),
-        "table4_heat_map": partial(heat_map, grid, report.table_4, colour_map),
-        "table5_heat_map": partial(heat_map, grid, report.table_5, colour_map),
+        "figure_06_algorithm1": partial(_shown, partial(again, generated.algorithm_1), moved),
+        "figure_07_colour_transfer": partial(_shown, generated.colour_transfer, hand, moved),
+        "figure_08_harmonisation": partial(_shown, partial(again, generated.harmonisation), item),
+        "figure_09_randocc": partial(_shown, generated.random_shapes, sets.get("randocc_1")),
+        "figure_10_transparent": partial(per_image.transparent_probe, *probe, inputs.colour),
+        "table4_heat_map": partial(charts.heat_map, grid, report.table_4, colour_map),
+        "table5_heat_map": partial(charts.heat_map, grid, report.table_5, colour_map),
     }
     for name, texts in read_yaml(Path(__file__).with_name("figures.yaml")).items():
         yield FigureEntry(name=name, draw=draw[name], **texts)
@@ -129,14 +92,14 @@ def _regenerated(
 
 def _corrected(inputs: ReportInputs) -> Drawn:
     faces = inputs.inventory.sets["faces/o"]
-    if picks := pick_most_corrected(faces, COLUMNS):
-        return wrong_labels(faces, picks, inputs.colour)
+    if picks := per_image.pick_most_corrected(faces, figures.COLUMNS):
+        return figures.wrong_labels(faces, picks, inputs.colour)
     return why_absent(faces) or "no mask of an occluded face was corrected"
 
 
 def _aligned(inputs: ReportInputs) -> Drawn:
-    if pair := find_aligned(inputs.benchmarks):
-        return alignment(*pair, inputs.colour)
+    if pair := figures.find_aligned(inputs.benchmarks):
+        return figures.alignment(*pair, inputs.colour)
     where = "COFW is, where its release is"
     return f"no benchmark here is there both as released and aligned ({where})"
 
@@ -145,7 +108,7 @@ def _predictions(inputs: ReportInputs) -> Iterator[FigureEntry]:
     """Figs 11 to 13: for each model the same images, picked by rule, and several combinations."""
     grid, chosen = inputs.grid, inputs.sections.report.qualitative
     pair = chosen.first, chosen.second
-    picks = pick_by_difference(grid, chosen.benchmark, pair, chosen.images_per_rule)
+    picks = per_image.pick_by_difference(grid, chosen.benchmark, pair, chosen.images_per_rule)
     image_set = inputs.benchmarks[chosen.benchmark]
     shown = [name for name in chosen.combinations if name in grid.axes.combinations]
     titles = grid.axes.combinations
@@ -158,14 +121,14 @@ def _predictions(inputs: ReportInputs) -> Iterator[FigureEntry]:
             caption=f"In full light: predicted face. The images where {titles[chosen.first]} "
             f"gains most, median and least over {titles[chosen.second]}, mean of the models. "
             "Below each, the image's mIoU.",
-            draw=partial(predictions, grid, image_set, picks, cells, inputs.colour),
+            draw=partial(per_image.predictions, grid, image_set, picks, cells, inputs.colour),
         )
 
 
 def _sample_sheets(inputs: ReportInputs) -> Iterator[FigureEntry]:
     """Figs 14 to 19, and sheets of the other sets and benchmarks."""
-    number_of_samples = inputs.sections.report.figures.sheet_images
-    draw = partial(sample_sheet, number=number_of_samples, colour=inputs.colour)
+    number = inputs.sections.report.figures.sheet_images
+    draw = partial(figures.sample_sheet, number=number, colour=inputs.colour)
     for name, image_set in inputs.inventory.sets.items():
         if name.startswith("faces/"):
             continue
@@ -195,26 +158,22 @@ def _charts(inputs: ReportInputs) -> Iterator[FigureEntry]:
     yield FigureEntry(
         name="training_curves",
         title="Training",
-        caption=f"One line for each training set. Loss: {METRICS['loss'].note}",
-        draw=partial(training_curves, axes, inputs.run_names, inputs.curves),
+        caption=f"One line for each training set. Loss: {charts.METRICS['loss'].note}",
+        draw=partial(charts.training_curves, axes, inputs.run_names, inputs.curves),
         in_gallery=False,
     )
 
 
 def draw_figures(entries: Sequence[FigureEntry], folder: Path, dpi: int) -> dict[str, str]:
-    """Draw figures as PNG and PDF, and write `captions.md` into their folder.
-
-    Returns:
-        By the name of each figure that could not be drawn, why.
-    """
+    """Draw figures as PNG and PDF, and write `captions.md`; return why others were not, by name."""
     absent = {}
-    with house_style():
+    with figures.house_style():
         for entry in tqdm(entries, desc="figures", unit="figure"):
             drawn = entry.draw()
             if isinstance(drawn, str):
                 absent[entry.name] = drawn
             else:
-                save(drawn, folder, entry.name, dpi)
+                figures.save(drawn, folder, entry.name, dpi)
     lines = ["# Figures\n"]
     for entry in entries:
         number = f" (Figure {entry.number} of the paper)" if entry.number is not None else ""

@@ -44,9 +44,12 @@ class PaperCell:
 def paper_cells() -> dict[CellKey, PaperCell]:
     """Read the 135 cells, by (combination, benchmark, model)."""
     table = pd.read_csv(Path(__file__).with_name("paper_cells.csv"), dtype={"quantity": str})
-    cells = table[["table", "miou", "quantity"]].to_dict("records")
-    keys = table[list(CellKey._fields)].itertuples(index=False)
-    return {CellKey(*key): PaperCell(**cell) for key, cell in zip(keys, cells, strict=True)}
+    return {
+        CellKey(row["combination"], row["benchmark"], row["model"]): PaperCell(
+            table=row["table"], miou=row["miou"], quantity=row["quantity"]
+        )
+        for row in table.to_dict("records")
+    }
 
 
 def paper_quantity(combination: str, table: int) -> str | None:

@@ -104,12 +104,8 @@ def heat_map(grid: Grid, benchmarks: Sequence[str], colour_map: str) -> Figure:
     figure = Figure(figsize=(2.4 + 2.1 * len(benchmarks), 0.8 + 0.32 * len(names)))
     panels = figure.subplots(1, len(benchmarks), sharey=True, squeeze=False)[0]
     for panel, benchmark in zip(panels, benchmarks, strict=True):
-        cells = [
-            [grid.cells[CellKey(name, benchmark, model)] for model in models] for name in names
-        ]
-        values = np.array(
-            [[np.nan if cell.ours is None else cell.ours for cell in row] for row in cells]
-        )
+        cells = [[grid.cells[CellKey(name, benchmark, m)] for m in models] for name in names]
+        values = np.array([[cell.ours for cell in row] for row in cells], float)  # None: NaN
         panel.set_title(axes_of_grid.benchmarks[benchmark])
         panel.set_xticks(range(len(models)), list(axes_of_grid.models.values()), fontsize=7)
         panel.set_yticks(range(len(names)), list(axes_of_grid.combinations.values()))
@@ -153,14 +149,9 @@ def training_curves(
         for panel, (model, title) in zip(row, axes.models.items(), strict=True):
             panel.set_title(title)
             for index, name, curve in _lines(axes, runs, curves[metric], model):
-                panel.plot(
-                    METRICS[metric].scale * curve,
-                    color=COLOURS[index % len(COLOURS)],
-                    dashes=[float(part) for part in DASHES[index % len(DASHES)].split()]
-                    or (None, None),
-                    linewidth=1.2,
-                    label=name,
-                )
+                colour, dash = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)].split()
+                look = {"color": colour, "dashes": [float(part) for part in dash] or (None, None)}
+                panel.plot(METRICS[metric].scale * curve, linewidth=1.2, label=name, **look)
         row[0].set_ylabel(METRICS[metric].title)
     for panel in panels[-1]:
         panel.set_xlabel("Iteration")
@@ -206,10 +197,8 @@ def chart_panels(
         x, y = step / max(1, last) * width, (high - scale * value) / (high - low) * height
         return f"{x:.1f},{y:.1f}"
 
-    y_ticks = [
-        {"at": f"{(high - value) / (high - low) * height:.1f}", "label": f"{value:.3g}"}
-        for value in ticks
-    ]
+    heights = [f"{(high - value) / (high - low) * height:.1f}" for value in ticks]
+    y_ticks = [{"at": at, "label": f"{v:.3g}"} for at, v in zip(heights, ticks, strict=True)]
     panels = []
     for model, title in axes.models.items():
         lines = []

@@ -95,7 +95,7 @@ def picture_grid(
         look = {"rotation": 90, "ha": "right", "va": "center", "multialignment": "center"}
         axes.text(-0.06, top + tile_inch / 2, title, fontsize=7, **look)
     if legend:
-        patches = [Patch(facecolor=np.divide(rgb, 255), label=name) for name, rgb in legend]
+        patches = [Patch(facecolor=f"#{bytes(rgb).hex()}", label=name) for name, rgb in legend]
         place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "ncols": len(patches)}
         figure.legend(handles=patches, fontsize=7, frameon=False, **place)
     axes.set_xlim(0, width)

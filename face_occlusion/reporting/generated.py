@@ -25,13 +25,8 @@ from face_occlusion.reporting.pictures import cutout_on_checks, detail, thumbnai
 class Regenerator:
     """Repeats samples of one generated set.
 
-    Args:
-        image_set: The set, of kind `synthetic`.
-        faces: The faces it was made from.
-        occluders: The occluders it was made from.
-
     Raises:
-        ValueError: If the set says that it was made from others.
+        ValueError: If the set says that it was made from other faces or occluders.
     """
 
     def __init__(self, image_set: ImageSet, faces: ImageSet, occluders: ImageSet) -> None:
@@ -45,14 +40,9 @@ class Regenerator:
         self._occluder = lru_cache(maxsize=32)(self._read_occluder)
 
     def image(self, key: str, **changes: Any) -> np.ndarray:
-        """Make a sample's image again, before it was compressed.
+        """Make a sample's image again, before it was compressed; (H, W, 3) uint8 RGB.
 
-        Args:
-            key: The sample.
-            changes: Fields of its record that are to be others, such as `harmonisation=None`.
-
-        Returns:
-            (H, W, 3) uint8 RGB.
+        `changes` are fields of its record that are to be others, such as `harmonisation=None`.
         """
         record = self.image_set.record(key) | changes
         face, seg_map = self._face(record)
@@ -153,7 +143,7 @@ def algorithm_1(samples: Regenerator) -> Drawn:
     if recorded is None:
         return f"{samples.image_set.info['name']} was made without colour transfer"
     used = recorded["algorithm1"] if recorded["algorithm1"] != "off" else "balanced"
-    modes = ["faithful"] + [mode for mode in (recorded["mode"],) if mode in ("masked", "partial")]
+    modes = ["faithful", *({recorded["mode"]} & {"masked", "partial"})]
 
     def made(mode: str, algorithm1: str, key: str) -> np.ndarray:
         transfer = recorded | {"mode": mode, "algorithm1": algorithm1}

@@ -11,13 +11,9 @@ import pandas as pd
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.scores import RunScores, read_scores
 from face_occlusion.overlap.findings import Overlap, read_overlap
+from face_occlusion.reporting import breakdowns
 from face_occlusion.reporting.anomalies import ANOMALIES, MeasuredAnomaly, find_anomalies
-from face_occlusion.reporting.breakdowns import (
-    BreakdownParams,
-    breakdown_table,
-    name_kinds,
-    read_occluder_kinds,
-)
+from face_occlusion.reporting.breakdowns import BreakdownParams
 from face_occlusion.reporting.cells import axes_of
 from face_occlusion.reporting.charts import METRICS, read_curves
 from face_occlusion.reporting.claims import CLAIMS, Judgement, judge_claims
@@ -172,15 +168,14 @@ class ReportInputs:
     @cached_property
     def breakdown(self) -> pd.DataFrame:
         """Scores of groups of images."""
-        return breakdown_table(self.grid, self.sections.report.breakdown)
+        return breakdowns.breakdown_table(self.grid, self.sections.report.breakdown)
 
     @cached_property
     def significant(self) -> dict[Question, bool]:
         """Which differences are significant, among all that claims and anomalies read."""
         tests = [item.test for item in (*CLAIMS, *ANOMALIES)]
-        return significant_differences(
-            tests, self.evidence, self.sections.report.bootstrap.confidence
-        )
+        confidence = self.sections.report.bootstrap.confidence
+        return significant_differences(tests, self.evidence, confidence)
 
     @cached_property
     def judgements(self) -> list[Judgement]:
@@ -198,12 +193,8 @@ def gather(
 ) -> ReportInputs:
     """Read everything that the report needs.
 
-    Args:
-        sections: Sections of params.yaml; `runs` decides which score files are read.
-        scores: Folder of score files.
-        models: Folder of run folders.
-        data: Folder with `faces/`, `occluders/`, `benchmarks/`, `sets/`.
-        overlap: The file of stage `overlap`.
+    `scores`, `models` and `data` are folders, of which `runs` of the sections decides what is read;
+    `overlap` is the file of the stage of that name.
 
     Raises:
         ValueError: If something is missing, damaged, of another profile, or was scored on other
@@ -211,17 +202,14 @@ def gather(
     """
     report = sections.report
     axes = axes_of(sections.combinations, sections.models, report.benchmarks)
-    runs = {
-        name: read_scores(
-            scores / f"{name}.json", profile=sections.profile, benchmarks_folder=data / "benchmarks"
-        )
-        for name in sections.runs
-    }
+    checked = {"profile": sections.profile, "benchmarks_folder": data / "benchmarks"}
+    runs = {}
     for name, entry in sections.runs.items():
+        runs[name] = read_scores(scores / f"{name}.json", **checked)
         title = axes.combinations[entry["combination"]]
         _check_entry(scores / f"{name}.json", runs[name], (name, entry["model"], title))
     written = Path(report.breakdown.occluder_kinds)
-    runs = name_kinds(runs, read_occluder_kinds(written), written)
+    runs = breakdowns.name_kinds(runs, breakdowns.read_occluder_kinds(written), written)
     return ReportInputs(
         sections=sections,
         grid=Grid(axes, runs, report.bootstrap),

@@ -91,16 +91,12 @@ def wrong_labels(inputs: ReportInputs) -> Iterator[dict[str, str]]:
     """Show the faces whose mask was corrected most, with the original and the corrected mask."""
     faces, side_px = inputs.inventory.sets["faces/o"], inputs.sections.report.page.thumbnail_px
     for key, share in pick_most_corrected(faces, PAGE_WRONG):
-        original, corrected = (
-            outlined(faces.image(key), faces.seg_map(key, part) == 1, inputs.colour, tint=0.3)
-            for part in ("original.png", "png")
-        )
-        yield {
-            "key": key,
-            "share": f"{100 * share:.0f} %",
-            "original": data_uri(reduced(original, side_px)),
-            "corrected": data_uri(reduced(corrected, side_px)),
-        }
+        shown = {"key": key, "share": f"{100 * share:.0f} %"}
+        for name, part in (("original", "original.png"), ("corrected", "png")):
+            mask = faces.seg_map(key, part) == 1
+            drawn = outlined(faces.image(key), mask, inputs.colour, tint=0.3)
+            shown[name] = data_uri(reduced(drawn, side_px))
+        yield shown
 
 
 def samples(image_set: ImageSet, number: int, side_px: int) -> list[dict[str, Any]]:
@@ -180,10 +176,14 @@ def closest_pictures(
         for pair in one.closest
     ]
     pairs.sort(key=lambda item: item[0].bits)
+
+    def picture(name: str, key: str) -> str:
+        return data_uri(reduced(image_sets[name].image(key), side_px))
+
     return [
         {
-            "first": data_uri(reduced(image_sets[one.first].image(pair.first), side_px)),
-            "second": data_uri(reduced(image_sets[one.second].image(pair.second), side_px)),
+            "first": picture(one.first, pair.first),
+            "second": picture(one.second, pair.second),
             "title_first": f"{one.first} {pair.first}",
             "title_second": f"{one.second} {pair.second}",
             "bits": f"{pair.bits} bits",

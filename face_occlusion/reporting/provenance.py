@@ -38,20 +38,14 @@ class Inventory:
 def take_inventory(
     data: Path, combinations: Mapping[str, Any], benchmarks: Sequence[str]
 ) -> Inventory:
-    """Open the sets that the grid uses.
-
-    Args:
-        data: Folder with `faces/`, `sets/` and `benchmarks/`.
-        combinations: Section `combinations` of params.yaml.
-        benchmarks: Names of the benchmarks.
+    """Open the sets of the grid's combinations and benchmarks, below `data`.
 
     Raises:
         ValueError: If a set is missing or damaged.
     """
-    names = {"faces/wo": None, "faces/wo_test": None, "faces/o": None}
     parts = {part for combination in combinations.values() for part in combination["data"]}
-    names |= dict.fromkeys(sorted(parts))
-    names |= {f"benchmarks/{name}": None for name in benchmarks}
+    names = ["faces/wo", "faces/wo_test", "faces/o", *sorted(parts)]
+    names += [f"benchmarks/{name}" for name in benchmarks]
     return Inventory(sets={name: ImageSet(data / name) for name in names})
 
 
@@ -105,10 +99,8 @@ def substitutions(
     here |= _training(list(cards.values()))
     here["Benchmark images as seen"] = _inference(grid)
     paper = read_yaml(Path(__file__).with_name("paper_ingredients.yaml"))
-    rows = [
-        {"what": what, "paper": paper.get(what, "no such set"), "here": text}
-        for what, text in here.items()
-    ]
+    other = "no such set"
+    rows = [{"what": k, "paper": paper.get(k, other), "here": text} for k, text in here.items()]
     for name, title in grid.axes.benchmarks.items():
         image_set = inventory.sets[f"benchmarks/{name}"]
         text = _why_absent(image_set) or f"{len(image_set):,} images of {_sources(image_set)}"
@@ -221,20 +213,14 @@ def _distinct(texts: Iterable[str]) -> str:
 
 def hashes(image_sets: Mapping[str, ImageSet]) -> list[tuple[str, int, str]]:
     """Return name, number of images and sha256 of the index of image sets."""
-    return [
-        (name, len(image_set), fingerprint(image_set.folder))
-        for name, image_set in image_sets.items()
-    ]
+    return [(name, len(one), fingerprint(one.folder)) for name, one in image_sets.items()]
 
 
 def release_files(image_sets: Iterable[ImageSet]) -> list[tuple[str, str, int, str]]:
-    """Return source, file, bytes and sha256 of every file of a release that went into image sets.
-
-    A file used by several sets is listed once.
-    """
-    found = {
-        (source, file["name"], file["size"], file["sha256"]): None
+    """Return source, file, bytes and sha256 of every release file used, each once."""
+    found = (
+        (source, file["name"], file["size"], file["sha256"])
         for source, release in _releases(image_sets)
         for file in release["files"]
-    }
-    return list(found)
+    )
+    return list(dict.fromkeys(found))

@@ -8,13 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from face_occlusion.reporting import breakdowns, tables
 from face_occlusion.reporting.anomalies import anomalies_table
-from face_occlusion.reporting.breakdowns import (
-    confusion_table,
-    difference_table,
-    measure_table,
-    seed_table,
-)
 from face_occlusion.reporting.catalogue import catalogue, draw_figures
 from face_occlusion.reporting.charts import curve_table
 from face_occlusion.reporting.claims import claims_table
@@ -23,28 +18,15 @@ from face_occlusion.reporting.groups import group_table
 from face_occlusion.reporting.inputs import ReportInputs
 from face_occlusion.reporting.page import page_context, render
 from face_occlusion.reporting.page_images import gallery
-from face_occlusion.reporting.tables import (
-    Table,
-    overlap_table,
-    score_rows,
-    score_table,
-    table_1,
-    table_2,
-    table_3,
-    write_table,
-)
+from face_occlusion.reporting.tables import Table
 
 
 def write_report(inputs: ReportInputs, out: Path) -> None:
     """Write every file of the report into a folder; the same input gives the same bytes.
 
-    The files are written to `report.partial` and moved at the end, so that a failed run changes
-    nothing.
-
-    Args:
-        inputs: What the report is made of.
-        out: Gets `tables/`, `data/`, `figures/`, `plots/`, `metrics.json` and `index.html`;
-            other files in it are left alone.
+    `out` gets `tables/`, `data/`, `figures/`, `plots/`, `metrics.json` and `index.html`; its other
+    files are left alone. The files are written to `report.partial` and moved at the end, so that a
+    failed run changes nothing.
     """
     partial = out / "report.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -52,7 +34,7 @@ def write_report(inputs: ReportInputs, out: Path) -> None:
     try:
         built = all_tables(inputs)
         for table in built.values():
-            write_table(partial / "tables", table)
+            tables.write_table(partial / "tables", table)
         (partial / "metrics.json").write_text(json.dumps(metrics(inputs), indent=2) + "\n")
         write_plots(inputs, built, partial / "plots")
         write_data(inputs.grid, inputs.breakdown, partial / "data")
@@ -71,23 +53,23 @@ def all_tables(inputs: ReportInputs) -> dict[str, Table]:
     """Build Tables 1 to 5, and those of the claims, the anomalies and groups of images."""
     sections, grid, inventory = inputs.sections, inputs.grid, inputs.inventory
     built = [
-        table_1(),
-        table_2(inventory, inputs.excluded),
-        table_3(inventory, sections.combinations),
+        tables.table_1(),
+        tables.table_2(inventory, inputs.excluded),
+        tables.table_3(inventory, sections.combinations),
         _score_table(4, inputs, sections.report.table_4),
         _score_table(5, inputs, sections.report.table_5),
         claims_table(inputs.judgements),
         anomalies_table(inputs.findings),
         group_table(grid, inputs.breakdown),
-        overlap_table(inputs.overlap),
+        tables.overlap_table(inputs.overlap),
     ]
     return {table.name: table for table in built}
 
 
 def _score_table(number: int, inputs: ReportInputs, benchmarks: Sequence[str]) -> Table:
     grid, combinations = inputs.grid, inputs.sections.combinations
-    rows = score_rows(number, grid, benchmarks, combinations, inputs.inventory)
-    return score_table(number, grid, benchmarks, rows)
+    rows = tables.score_rows(number, grid, benchmarks, combinations, inputs.inventory)
+    return tables.score_table(number, grid, benchmarks, rows)
 
 
 def metrics(inputs: ReportInputs) -> dict[str, Any]:
@@ -126,11 +108,11 @@ def write_data(grid: Grid, groups: pd.DataFrame, folder: Path) -> None:
     """Write every long table of the results, `groups` from `breakdown_table` among them."""
     folder.mkdir(parents=True)
     frames = {
-        "scores": measure_table(grid),
-        "differences": difference_table(grid),
+        "scores": breakdowns.measure_table(grid),
+        "differences": breakdowns.difference_table(grid),
         "breakdowns": groups,
-        "confusion": confusion_table(grid),
-        "seeds": seed_table(grid),
+        "confusion": breakdowns.confusion_table(grid),
+        "seeds": breakdowns.seed_table(grid),
     }
     for name, frame in frames.items():
         write_csv(folder / f"{name}.csv", _shortened(frame))
@@ -144,12 +126,12 @@ def _shortened(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.round(DECIMALS).assign(p_value=p_values)
 
 
-def write_plots(inputs: ReportInputs, tables: Mapping[str, Table], folder: Path) -> None:
+def write_plots(inputs: ReportInputs, built: Mapping[str, Table], folder: Path) -> None:
     """Write what `dvc plots` draws: Tables 4 and 5, the grid, the confusion, training curves."""
     folder.mkdir(parents=True)
     sections, grid = inputs.sections, inputs.grid
     columns = ["title", "benchmark", "model", "miou", "low", "high", "paper_miou"]
-    scored = {name: tables[name].long.dropna(subset="miou") for name in ("table4", "table5")}
+    scored = {name: built[name].long.dropna(subset="miou") for name in ("table4", "table5")}
     for name, frame in scored.items():
         write_csv(folder / f"{name}.csv", frame[columns])
     every = pd.concat(scored.values())
@@ -159,28 +141,23 @@ def write_plots(inputs: ReportInputs, tables: Mapping[str, Table], folder: Path)
     write_csv(folder / "grid.csv", heat)
     headline = next(iter(grid.axes.benchmarks))
     write_csv(folder / "confusion.csv", mean_confusion(grid, headline))
-    curves = curve_table(inputs.curves, sections.runs, grid.axes)
-    write_csv(folder / "curves.csv", curves)
+    write_csv(folder / "curves.csv", curve_table(inputs.curves, sections.runs, grid.axes))
 
 
 def mean_confusion(grid: Grid, benchmark: str) -> pd.DataFrame:
     """Average a benchmark's confusion over models and seeds.
 
-    Returns:
-        `actual` (with the training combination), `predicted`, and `value`, the share of the
-        actual class that was predicted so, per cent.
+    Returns `actual` (with the training combination), `predicted`, and `value`, the share of the
+    actual class that was predicted so, per cent.
     """
-    table = confusion_table(grid)
+    table = breakdowns.confusion_table(grid)
     table = table[table["benchmark"] == benchmark]
     keys = ["combination", "actual", "predicted"]
-    mean = table.groupby(keys, sort=False)["share"].mean().reset_index()
-    return pd.DataFrame(
-        {
-            "actual": mean["combination"].map(grid.axes.combinations) + ": " + mean["actual"],
-            "predicted": mean["predicted"],
-            "value": (100 * mean["share"]).round(2),
-        }
+    mean = (
+        table.groupby(keys, sort=False)["share"].mean().mul(100).round(2).reset_index(name="value")
     )
+    actual = mean["combination"].map(grid.axes.combinations) + ": " + mean["actual"]
+    return mean.assign(actual=actual).drop(columns="combination")
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:

@@ -60,35 +60,26 @@ def latex(table: Table) -> str:
 
 
 _MINUS = re.compile(r"(?<![\w.)])-(?=\d)")  # of a number; not in C-CM or 5-46
-_LATEX = str.maketrans(
-    {
-        "&": r"\&",
-        "%": r"\%",
-        "_": r"\_",
-        "#": r"\#",
-        "$": r"\$",
-        "{": r"\{",
-        "}": r"\}",
-        "~": r"\textasciitilde{}",
-        "^": r"\textasciicircum{}",
-        "\\": r"\textbackslash{}",
-        "<": "$<$",  # a question mark upside down in LaTeX's default encoding
-        ">": "$>$",
-        "–": "--",
-        "−": "$-$",
-        "·": r"$\cdot$",
-        "°": r"$^\circ$",
-        "≤": r"$\le$",
-        "≥": r"$\ge$",
-        "“": "``",
-        "”": "''",
-    }
-)
+_LATEX = {char: f"\\{char}" for char in "&%_#${}"} | {
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+    "<": "$<$",  # a question mark upside down in LaTeX's default encoding
+    ">": "$>$",
+    "–": "--",
+    "−": "$-$",
+    "·": r"$\cdot$",
+    "°": r"$^\circ$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+    "“": "``",
+    "”": "''",
+}
 
 
 def _latex_text(value: object) -> str:
     """Escape a cell's text and turn `**bold**` into LaTeX's."""
-    pieces = _MINUS.sub("−", str(value)).translate(_LATEX).split("**")
+    pieces = _MINUS.sub("−", str(value)).translate(str.maketrans(_LATEX)).split("**")
     return "".join(
         rf"\textbf{{{piece}}}" if index % 2 else piece for index, piece in enumerate(pieces)
     )
@@ -118,8 +109,8 @@ def table_2(inventory: Inventory, excluded: int | None) -> Table:
         (title, inventory.size(f"faces/{key}"), PARTITION[key])
         for key, title in CATEGORY_TITLES.items()
     ]
-    known = [(excluded, PARTITION["excluded"])] if excluded is not None else []
-    rows += [("Excluded images", ours, paper) for ours, paper in known]
+    if excluded is not None:
+        rows.append(("Excluded images", excluded, PARTITION["excluded"]))
     rows.append(("Sum", sum(row[1] for row in rows), sum(PARTITION.values())))
     long = pd.DataFrame(rows, columns=["category", "ours", "paper"])
     wide = long.set_axis(["Category", "Ours", "Paper"], axis=1)
@@ -137,9 +128,8 @@ def table_3(inventory: Inventory, combinations: Mapping[str, Any]) -> Table:
     for key, combination in combinations.items():
         photographs, generated = inventory.sizes(combination)
         contents = " + ".join(f"{part} ({inventory.size(part):,})" for part in combination["data"])
-        rows.append(
-            (key, combination["title"], combination["masks"], contents, photographs, generated)
-        )
+        title, masks = combination["title"], combination["masks"]
+        rows.append((key, title, masks, contents, photographs, generated))
     columns = ["key", "title", "masks", "contents", "photographs", "generated"]
     long = pd.DataFrame(rows, columns=columns)
     wide = pd.DataFrame(
@@ -164,12 +154,7 @@ def score_rows(
 ) -> list[dict[str, Any]]:
     """Lay Table 4 or 5 out, as the page and the table's files show it.
 
-    Args:
-        number: Number of the table in the paper; the paper prints other quantities in Table 5.
-        grid: All results.
-        benchmarks: The table's benchmarks, left to right.
-        combinations: Section `combinations` of params.yaml.
-        inventory: The image sets, for our quantities.
+    The paper prints other quantities in Table 5; ours are counted in the `inventory`.
 
     Returns:
         For each combination its `title`, `quantity`, number of `images`, `paper_quantity` (None
