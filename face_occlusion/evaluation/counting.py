@@ -33,11 +33,12 @@ class Sample:
     @classmethod
     def read(cls, image_set: ImageSet, key: str) -> Sample:
         """Decode an image of a set and its mask."""
+        image, target = image_set.sample(key)
         return cls(
             key=key,
             name=f"{image_set.folder}: {key}",
-            image=image_set.image(key),
-            target=image_set.seg_map(key),
+            image=image,
+            target=target,
             occluder_kind=image_set.record(key).get("occluder_kind"),
         )
 

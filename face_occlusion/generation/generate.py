@@ -11,6 +11,7 @@ the workers share, see `store`.
 
 import dataclasses
 import json
+import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -23,13 +24,12 @@ import numpy as np
 import simplejpeg
 from tqdm import tqdm
 
-from face_occlusion.core.files import atomic_write, code_sha256
+from face_occlusion.core.files import atomic_write, code_sha256, file_sha256, read_json
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import (
     ImageSet,
     encode_record,
     inherit,
-    read_shard_entry,
     shard_name,
     write_image_set,
     write_index,
@@ -59,6 +59,7 @@ class ShardTask:
         temporary = self.folder.parent / f"writing-{os.getpid()}"
         temporary.mkdir(exist_ok=True)
         entry = write_shard(temporary / name, map(self.sample, self.keys))
+        atomic_write(_note(self.folder, name), json.dumps(entry))
         (temporary / name).replace(self.folder / name)
         return entry
 
@@ -89,7 +90,7 @@ def generate_sample(
     Returns:
         The parts `jpg`, `png` and `json`.
     """
-    face, seg_map = faces.image(key), faces.seg_map(key)
+    face, seg_map = faces.sample(key)
     rng = sample_rng(key, params.seed)
     image, occluded, record = occlude(face, seg_map, occluders, rng, params)
     record |= {"face": key, "seed": params.seed, "jpeg_quality": params.jpeg_quality}
@@ -212,7 +213,8 @@ def _finish_shards(
 ) -> list[ShardEntry]:
     """Generate the shards that are missing; return the entries of all, in order."""
     paths = {task.number: folder / shard_name(task.number) for task in tasks}
-    entries = {path.name: read_shard_entry(path) for path in paths.values() if path.is_file()}
+    entries = {path.name: read_note(path) for path in paths.values() if path.is_file()}
+    entries = {name: entry for name, entry in entries.items() if entry}
     missing = [task for task in tasks if paths[task.number].name not in entries]
     done = sum(len(entry["samples"]) for entry in entries.values())
     total = sum(len(task.keys) for task in tasks)
@@ -221,6 +223,20 @@ def _finish_shards(
             entries[entry["name"]] = entry
             bar.update(len(entry["samples"]))
     return [entries[path.name] for path in paths.values()]
+
+
+def _note(folder: Path, name: str) -> Path:
+    """Return where the index entry of a finished shard waits for the set's index."""
+    return folder.with_name(f"{name}.json")
+
+
+def read_note(path: Path) -> ShardEntry | None:
+    """Return the index entry of a finished shard; None if the shard was changed since."""
+    entry = read_json(_note(path.parent, path.name))
+    if file_sha256(path) == entry["sha256"]:
+        return ShardEntry(**entry)  # type: ignore[typeddict-item]
+    logging.warning("%s: was changed after it was written; it is generated again", path)
+    return None
 
 
 def summarise(folder: Path, entries: list[ShardEntry]) -> dict[str, Any]:

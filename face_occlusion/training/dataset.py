@@ -70,17 +70,8 @@ def count_parts(parts: Sequence[OpenPart]) -> dict[str, int]:
 def read_sample(
     images: ImageSet, key: str, mask: str, side_px: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read one sample as a square: (S, S, 3) uint8 RGB and (S, S) uint8 class ids.
-
-    Raises:
-        ValueError: If image and mask differ in size.
-    """
-    image, seg_map = images.image(key), images.seg_map(key, mask)
-    if image.shape[:2] != seg_map.shape:
-        raise ValueError(
-            f"{images.folder}: sample {key}: image {image.shape[:2]} and mask {seg_map.shape} "
-            "must share one (height, width)"
-        )
+    """Read one sample as a square: (S, S, 3) uint8 RGB and (S, S) uint8 class ids."""
+    image, seg_map = images.sample(key, mask)
     size = (side_px, side_px)
     return resize_image(image, size), resize_seg_map(seg_map, size)
 

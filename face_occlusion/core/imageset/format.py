@@ -13,6 +13,7 @@ Offset and size, in bytes, give the position of a member's content in its shard.
 import json
 import math
 import re
+import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
@@ -193,7 +194,7 @@ def parse_index(path: Path) -> tuple[list[ShardEntry], dict[str, Any]]:
 
 
 def check_shards(shards: Iterable[ShardEntry]) -> None:
-    """Check that shards are numbered from 0, no key occurs twice, and no part leaves its shard.
+    """Check that shards are numbered from 0, no key occurs twice, and members leave no gap.
 
     Raises:
         ValueError: Names the shard and the key.
@@ -205,10 +206,21 @@ def check_shards(shards: Iterable[ShardEntry]) -> None:
             raise ValueError(f"shard {number} must be {shard_name(number)}; got {name!r}")
         if not _SHA256.fullmatch(shard["sha256"]):
             raise ValueError(f"{name}: sha256 must be 64 hexadecimal digits")
+        end = 0
         for key, parts in shard["samples"]:
             if key in seen:
                 raise ValueError(f"key '{key}' occurs twice in the set: in {seen[key]} and {name}")
             seen[check_key(key)] = name
-            for part, (offset, size) in parts.items():
-                if not 0 <= offset <= offset + size <= shard["size"]:
-                    raise ValueError(f"{name}: {key}.{part} lies outside the shard")
+            for part, (offset, size) in sorted(parts.items()):
+                if offset != end + tarfile.BLOCKSIZE or size < 0:
+                    raise ValueError(
+                        f"{name}: {key}.{part} must start at byte {end + tarfile.BLOCKSIZE}; got "
+                        f"{offset}: an entry before it is missing, or entries were swapped"
+                    )
+                end = _rounded_up(offset + size, tarfile.BLOCKSIZE)
+        if shard["size"] != _rounded_up(end + 2 * tarfile.BLOCKSIZE, tarfile.RECORDSIZE):
+            raise ValueError(f"{name}: has {shard['size']} bytes, but its last entry ends at {end}")
+
+
+def _rounded_up(size: int, unit: int) -> int:
+    return -(-size // unit) * unit

@@ -2,16 +2,26 @@
 
 import json
 import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from face_occlusion.core.classes import BACKGROUND, FACE, IGNORED
 from face_occlusion.core.files import PositionedFile, file_sha256
 from face_occlusion.core.images import decode_image, decode_mask, decode_rgba
 from face_occlusion.core.imageset.cards import UNKNOWN_LICENCE, check_cards
-from face_occlusion.core.imageset.format import INDEX, ShardEntry, member_name, parse_index
+from face_occlusion.core.imageset.format import (
+    INDEX,
+    MAX_NAME_BYTES,
+    ShardEntry,
+    member_name,
+    parse_index,
+)
 
+_HASHING = threading.Lock()
 MAX_OPEN_SHARDS = 128  # per set and process; the oldest is closed when another is opened
 
 
@@ -20,6 +30,10 @@ class ImageSet:
 
     Reads are positioned (`os.pread`) through handles opened at the first read, so threads may
     share a set, a fork inherits it, and a pickle carries the index but no handle.
+
+    A shard is hashed once, before the first read of it; to be pickled, a set hashes all that it
+    has not read, on every core, so that the processes it is sent to need not. Each member is
+    compared with the name that the index gives it.
 
     Args:
         folder: A folder written by `write_image_set`.
@@ -44,6 +58,7 @@ class ImageSet:
         }
         self.keys = list(self._members)
         self._handles: dict[str, PositionedFile] = {}
+        self._unchecked = {shard["name"]: shard for shard in self.shards}
         for shard in self.shards:
             self._check_size(shard)
 
@@ -64,7 +79,18 @@ class ImageSet:
         return f"ImageSet({str(self.folder)!r}): {len(self)} samples of {self.info['kind']}"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_handles": {}}
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self._check_hash, list(self._unchecked.values())))
+        return {**self.__dict__, "_handles": {}, "_unchecked": {}}
+
+    def _check_hash(self, shard: ShardEntry) -> None:
+        path = self.folder / shard["name"]
+        if (sha256 := file_sha256(path)) != shard["sha256"]:
+            raise ValueError(
+                f"{path}: must have sha256 {shard['sha256']} by {INDEX}; got {sha256}: "
+                "the file was changed after it was written"
+            )
+        self._unchecked.pop(shard["name"], None)
 
     def parts(self, key: str) -> list[str]:
         """Return the names of a sample's parts, sorted.
@@ -92,12 +118,22 @@ class ImageSet:
                 f"{self.folder}: sample '{key}' has no part '{part}'; got {', '.join(parts)}"
             )
         offset, size = parts[part]
-        content = self._handle(name).read(size, offset)
+        handle = self._handle(name)
+        header = handle.read(MAX_NAME_BYTES, offset - tarfile.BLOCKSIZE)
+        if header.rstrip(b"\0") != f"{key}.{part}".encode():
+            raise ValueError(
+                f"{self.folder / INDEX}: {key}.{part} is not at byte {offset} of {name}; the entry "
+                "was changed after the set was written"
+            )
+        content = handle.read(size, offset)
         if len(content) != size:
             raise ValueError(f"{self.folder / name}: ends inside {key}.{part}; the shard was cut")
         return content
 
     def _handle(self, name: str) -> PositionedFile:
+        with _HASHING:  # one thread hashes a shard, the others wait for it
+            if shard := self._unchecked.get(name):
+                self._check_hash(shard)
         # No lock: each step is one atomic operation on the dict, and a handle that another
         # thread drops here stays open until the last reader lets go of it.
         handle = self._handles.get(name)
@@ -112,8 +148,33 @@ class ImageSet:
         return decode_image(self.read(key, part), self._name(key, part))
 
     def seg_map(self, key: str, part: str = "png") -> np.ndarray:
-        """Decode class ids: (H, W) uint8; 0 background, 1 face, 255 ignored."""
-        return decode_mask(self.read(key, part), self._name(key, part))
+        """Decode class ids: (H, W) uint8; 0 background, 1 face, 255 ignored.
+
+        Raises:
+            ValueError: If it cannot be decoded, or holds any other value.
+        """
+        seg_map = decode_mask(self.read(key, part), self._name(key, part))
+        if (seg_map + np.uint8(1)).max(initial=0) > FACE + 1:  # 255 + 1 is 0
+            values = sorted(set(np.unique(seg_map).tolist()) - {BACKGROUND, FACE, IGNORED})
+            raise ValueError(
+                f"{self._name(key, part)}: class ids must be {BACKGROUND} (background), {FACE} "
+                f"(face) or {IGNORED} (ignored); got also {values[:5]}"
+            )
+        return seg_map
+
+    def sample(self, key: str, mask: str = "png") -> tuple[np.ndarray, np.ndarray]:
+        """Decode an image and its mask: (H, W, 3) uint8 RGB and (H, W) uint8 class ids.
+
+        Raises:
+            ValueError: If they differ in size, or one of them cannot be decoded.
+        """
+        image, seg_map = self.image(key), self.seg_map(key, mask)
+        if image.shape[:2] != seg_map.shape:
+            raise ValueError(
+                f"{self.folder}: sample {key}: image {image.shape[:2]} and mask {seg_map.shape} "
+                "must share one (height, width)"
+            )
+        return image, seg_map
 
     def cutout(self, key: str, part: str = "rgba.png") -> np.ndarray:
         """Decode a cut-out: (H, W, 4) uint8, RGB premultiplied by alpha."""
@@ -148,12 +209,8 @@ class ImageSet:
                 raise ValueError(f"{path}: not listed in {INDEX}")
         for shard in self.shards:
             self._check_size(shard)
+            self._check_hash(shard)
             path = self.folder / shard["name"]
-            if (sha256 := file_sha256(path)) != shard["sha256"]:
-                raise ValueError(
-                    f"{path}: must have sha256 {shard['sha256']} by {INDEX}; got {sha256}: "
-                    "the file was changed after it was written"
-                )
             if read_shard_entry(path)["samples"] != shard["samples"]:
                 raise ValueError(f"{path}: {INDEX} lists other members than the shard holds")
         check_cards(self.folder, self.shards, self.info)

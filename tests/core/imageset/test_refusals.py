@@ -28,6 +28,7 @@ def test_a_bad_record_is_named(tmp_path, record):
 def test_a_cut_or_missing_shard_is_refused(image_set):
     path = image_set.folder / "000001.tar"
     whole = path.read_bytes()
+    fresh = pickle.loads(pickle.dumps(image_set))
     path.write_bytes(whole[:-512])
     with pytest.raises(ValueError, match=rf"000001\.tar: must have {len(whole)} bytes"):
         ImageSet(image_set.folder)
@@ -37,7 +38,6 @@ def test_a_cut_or_missing_shard_is_refused(image_set):
     path.unlink()
     with pytest.raises(ValueError, match=r"000001\.tar: no such shard"):
         ImageSet(image_set.folder)
-    fresh = pickle.loads(pickle.dumps(image_set))
     with pytest.raises(ValueError, match=r"000001\.tar: cannot be opened: No such file"):
         fresh.read("00003", "jpg")
 
@@ -77,8 +77,8 @@ def test_verify_finds_what_differs_from_the_index(image_set):
             r"key '00000' occurs twice in the set: in 000000\.tar and 000001\.tar",
         ),
         ('"00004"', '"a.b"', r"sample key must be text without dots"),
-        ("[512,700]", "[512,70000]", r"000000\.tar: 00000\.jpg lies outside the shard"),
-        ("[512,700]", "[-512,700]", r"000000\.tar: 00000\.jpg lies outside the shard"),
+        ("[512,700]", "[512,70000]", r"000000\.tar: 0000\d\.\w+ must start at byte \d+; got"),
+        ("[512,700]", "[-512,700]", r"000000\.tar: 00000\.jpg must start at byte 512; got -512"),
         ("[512,700]", '"x"', r"damaged index"),
         ('"sha256":"', '"sha256":"0', r"000000\.tar: sha256 must be"),
         ('"shards":[', '"shards":[7,', r"damaged index"),

@@ -1,0 +1,165 @@
+"""Damaged image sets: noticed by whatever computes with them, not by `verify` alone."""
+
+import json
+import pickle
+import random
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.evaluation.counting import Sample
+from face_occlusion.generation import generate
+from face_occlusion.generation.generate import generate_set
+from face_occlusion.overlap.compare import hash_sets
+from face_occlusion.training.dataset import read_sample
+from tests.generation.drawn import draw_face, params, write_faces, write_objects
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    whole = write_faces(folder / "whole", 4)
+    samples = (
+        (key, {part: whole.read(key, part) for part in whole.parts(key)}) for key in whole.keys
+    )
+    write_image_set(folder / "faces", samples, info=whole.info, samples_per_shard=2)
+    write_objects(folder / "objects")
+    return folder
+
+
+@pytest.fixture
+def sets(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def generate_from(sets: Path) -> ImageSet:
+    faces, objects = ImageSet(sets / "faces"), ImageSet(sets / "objects")
+    return generate_set(
+        faces, objects, sets / "out", params("objects", samples_per_shard=2), workers=1
+    )
+
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "generation": generate_from,
+    "training": lambda sets: [
+        read_sample(faces, key, "png", 32)
+        for faces in [ImageSet(sets / "faces")]
+        for key in faces.keys
+    ],
+    "evaluation": lambda sets: [
+        Sample.read(faces, key) for faces in [ImageSet(sets / "faces")] for key in faces.keys
+    ],
+    "overlap": lambda sets: hash_sets({"faces": ImageSet(sets / "faces")}, turned=(), workers=1),
+    "another process": lambda sets: pickle.dumps(ImageSet(sets / "faces")),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("seed", range(5))
+def test_a_flipped_bit_anywhere_in_a_shard_is_noticed(sets: Path, reader: str, seed: int):
+    rng = random.Random(seed)
+    path = sets / "faces" / f"00000{rng.randrange(2)}.tar"
+    data = bytearray(path.read_bytes())
+    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=rf"{path.name}: must have sha256"):
+        READERS[reader](sets)
+    assert not (sets / "out").exists()
+
+
+def swap(shards: list[dict], what: Callable[[list], list]) -> None:
+    shards[0]["samples"] = what(shards[0]["samples"])
+
+
+def drop_last(shards: list[dict]) -> None:
+    shards[1]["samples"].pop()
+
+
+INDEX: dict[str, tuple[Callable[[list[dict]], None], str]] = {
+    "two names swapped": (
+        partial(swap, what=lambda s: [[s[1][0], s[0][1]], [s[0][0], s[1][1]]]),
+        r"00001\.jpg is not at byte 512 of 000000\.tar",
+    ),
+    "two entries swapped": (partial(swap, what=lambda s: s[::-1]), r"00001\.jpg must start at"),
+    "the first missing": (partial(swap, what=lambda s: s[1:]), r"00001\.jpg must start at"),
+    "the last missing": (drop_last, r"000001\.tar: has \d+ bytes, but its last entry ends at"),
+    "a part missing": (lambda shards: shards[0]["samples"][0][1].pop("png"), "must start at"),
+    "image and mask swapped": (
+        partial(
+            swap,
+            what=lambda s: (
+                [[s[0][0], {**s[0][1], "jpg": s[0][1]["png"], "png": s[0][1]["jpg"]}], *s[1:]]
+            ),
+        ),
+        "must start at",
+    ),
+    "another key": (
+        partial(swap, what=lambda s: [["renamed", s[0][1]], *s[1:]]),
+        r"renamed\.jpg is not at byte 512",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", INDEX)
+def test_a_changed_index_is_noticed(sets: Path, change: str):
+    path = sets / "faces" / "index.json"
+    index = json.loads(path.read_text())
+    edit, reason = INDEX[change]
+    edit(index["shards"])
+    index["count"] = sum(len(shard["samples"]) for shard in index["shards"])
+    path.write_text(json.dumps(index))
+    with pytest.raises(ValueError, match=rf"index\.json: .*{reason}"):
+        READERS["training"](sets)
+
+
+@pytest.mark.parametrize("reader", ["generation", "training", "evaluation"])
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda mask: np.where(mask == 1, 77, mask), r"00001\.png: class ids must be .* \[77\]"),
+        (lambda mask: mask * 2, r"00001\.png: class ids must be .* also \[2\]"),
+        (lambda mask: np.where(mask == 1, 254, mask), r"00001\.png: .* also \[254\]"),
+        (lambda mask: mask[1:], r"sample 00001: image .* and mask .* must share"),
+        (lambda mask: mask.T, r"sample 00001: image .* and mask .* must share"),
+    ],
+    ids=["77", "2", "254", "a row less", "turned"],
+)
+def test_masks_of_other_values_or_sizes_are_refused(tmp_path: Path, reader: str, change, reason):
+    def samples():
+        for number in range(2):
+            face, mask = draw_face(number)
+            mask = change(mask).astype(np.uint8) if number else mask
+            parts = {"jpg": encode_jpeg(face, 90), "png": encode_png(mask)}
+            yield f"{number:05d}", {**parts, "json": encode_record({})}
+
+    info = {"kind": "faces", "name": "faces", "sources": []}
+    write_image_set(tmp_path / "faces", samples(), info=info)
+    write_objects(tmp_path / "objects")
+    with pytest.raises(ValueError, match=reason):
+        READERS[reader](tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_changed_finished_shard_is_generated_again(sets: Path, monkeypatch, caplog):
+    whole = generate_from(sets)
+    expected = {path.name: path.read_bytes() for path in whole.folder.iterdir()}
+    shutil.rmtree(whole.folder)
+    with monkeypatch.context() as patch:  # the set dies when all its shards are finished
+        patch.setattr(generate, "write_index", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            generate_from(sets)
+    shard = sets / "out.partial" / "set" / "000001.tar"
+    data = bytearray(shard.read_bytes())
+    data[700] ^= 4
+    shard.write_bytes(data)
+    again = generate_from(sets)
+    assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == expected
+    assert "000001.tar: was changed after it was written; it is generated again" in caplog.text
