@@ -19,24 +19,16 @@ def test_convention_face_is_one_and_layers_that_hide_it_win():
     assert original_seg_map(parts).dtype == np.uint8
 
 
-@pytest.mark.parametrize("part", ["l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip"])
-def test_parts_of_the_face_count_as_face(part):
-    assert original_seg_map({"skin": layer(), part: layer(4)}).sum() == 4
+FACE_PARTS = ("l_eye", "r_eye", "l_brow", "r_brow", "mouth", "u_lip", "l_lip")
+OTHERS = ("eye_g", "neck", "neck_l", "hair", "hat", "l_ear", "r_ear", "ear_r", "cloth")
 
 
-@pytest.mark.parametrize(
-    "part", ["eye_g", "neck", "neck_l", "hair", "hat", "l_ear", "r_ear", "ear_r", "cloth"]
-)
-def test_everything_else_is_background(part):
-    assert (
-        original_seg_map({"skin": layer(0, 4), part: layer(4)}).tolist() == [[1, 0, 0, 0, 0, 0]] * 4
-    )
-
-
-def test_layers_are_left_unchanged():
-    parts = {"skin": layer(0), "hair": layer(0)}
-    original_seg_map(parts)
-    assert parts["skin"].any()
+@pytest.mark.parametrize("part", FACE_PARTS + OTHERS)
+def test_parts_of_the_face_count_as_face_and_all_else_hides_it(part):
+    parts = {"skin": layer(0, 4), part: layer(4, 5)}
+    last = [1, 1] if part in FACE_PARTS else [0, 0]
+    assert original_seg_map(parts).tolist() == [[1, 0, 0, 0, *last]] * 4
+    assert parts["skin"][:, 4].all()  # left unchanged
 
 
 def test_bad_layers_are_refused():
@@ -83,23 +75,14 @@ def test_bad_lists_are_refused_by_name(tmp_path, content, message):
         subsets(tmp_path, **{"CelebAMask-HQ-O.txt": content})
 
 
-def test_a_missing_list_is_named(tmp_path):
-    files = {name: text for name, text in LISTS.items() if "test" not in name}
-    with pytest.raises(ValueError, match=r"no file 'CelebAMask-HQ-WO-test\.txt'; found"):
-        read_subsets(make_release(tmp_path / "raw", "celebamask_hq", files), FACES)
-
-
 MAPPING = "idx orig_idx orig_file\n" + "".join(f"{n}  {n + 100}  {n:06d}.jpg\n" for n in range(12))
 
 
-def identities(people):
-    return "".join(f"{number:06d}.jpg {person}\n" for number, person in enumerate(people)).encode()
-
-
 def check(tmp_path, people):
+    identities = "".join(f"{number:06d}.jpg {person}\n" for number, person in enumerate(people))
     files = {
         "CelebAMask-HQ/CelebAMask-HQ/CelebA-HQ-to-CelebA-mapping.txt": MAPPING.encode(),
-        "identity_CelebA.txt": identities(people),
+        "identity_CelebA.txt": identities.encode(),
     }
     numbers = {"wo": [0, 1], "wo_test": [2, 3], "o": [4]}
     return check_identities(make_release(tmp_path / "raw", "celebamask_hq", files), numbers)
@@ -110,8 +93,5 @@ def test_identities_of_wo_train_and_wo_test_must_differ(tmp_path):
     assert text == "checked: 1 identities of WO test, none in WO train"
     with pytest.raises(ValueError, match=r"1 identities are .* WO train; identity 11 is 3\.jpg"):
         check(tmp_path, [10, 11, 12, 11, 10])
-
-
-def test_a_face_without_identity_is_refused(tmp_path):
     with pytest.raises(ValueError, match="face 3 has no identity"):
         check(tmp_path, [10, 11, 12])

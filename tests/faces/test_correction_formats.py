@@ -24,10 +24,18 @@ from tests.faces.drawn import (
     shape,
 )
 
-FACE = shape("face", box(3, 2, 13, 12))
-HAND = shape("hand", box(3, 2, 5, 12))
-FACE_SEGMENTS = {"id": 1, "category_id": 1, "type": "polygon", "points": box(3, 2, 13, 12)}
-HAND_SEGMENTS = {"id": 2, "category_id": 2, "type": "polygon", "points": box(3, 2, 5, 12)}
+FACE_BOX, HAND_BOX = box(3, 2, 13, 12), box(3, 2, 5, 12)
+FACE, HAND = shape("face", FACE_BOX), shape("hand", HAND_BOX)
+RECTANGLES = [
+    shape("face", [[3, 2], [13, 12]], "rectangle"),
+    shape("hand", [[5, 12], [3, 2]], "rectangle"),
+]
+MASKS = [
+    png_shape("face", np.full((10, 10), 255, np.uint8), (3, 2)),
+    png_shape("hand", np.ones((10, 2), np.uint8), (3, 2)),
+]
+FACE_SEGMENTS = {"id": 1, "category_id": 1, "type": "polygon", "points": FACE_BOX}
+HAND_SEGMENTS = {"id": 2, "category_id": 2, "type": "polygon", "points": HAND_BOX}
 
 
 def whole(left, right):
@@ -50,21 +58,9 @@ BITMAP_LABELS = [{"id": 70_001, "category_id": 1}, {"id": 300, "category_id": 2}
 
 SAME = {
     "labelme polygons": {"labelme/a.json": labelme(FACE, HAND)},
-    "labelme rectangles": {
-        "labelme/a.json": labelme(
-            shape("face", [[3, 2], [13, 12]], "rectangle"),
-            shape("hand", [[5, 12], [3, 2]], "rectangle"),
-        )
-    },
-    "labelme masks": {
-        "labelme/deep/a.json": labelme(
-            png_shape("face", np.full((10, 10), 255, np.uint8), (3, 2)),
-            png_shape("hand", np.ones((10, 2), np.uint8), (3, 2)),
-        )
-    },
-    "coco polygons": {
-        "coco/a.json": coco((1, [flat(box(3, 2, 13, 12))]), (2, [flat(box(3, 2, 5, 12))]))
-    },
+    "labelme rectangles": {"labelme/a.json": labelme(*RECTANGLES)},
+    "labelme masks": {"labelme/deep/a.json": labelme(*MASKS)},
+    "coco polygons": {"coco/a.json": coco((1, [flat(FACE_BOX)]), (2, [flat(HAND_BOX)]))},
     "coco run lengths": {
         "coco/a.json": coco((1, runs(whole(3, 13), True)), (2, runs(whole(3, 5), False)))
     },
@@ -113,22 +109,26 @@ def test_another_aspect_is_refused_by_name(tmp_path):
         correction.apply(np.ones((20, 20), np.uint8))
 
 
+def test_the_folder_may_hold_no_format_but_must_exist(tmp_path):
+    (tmp_path / "README.md").write_text("put corrections here")
+    assert read_corrections(tmp_path, PARAMS) == {}
+    with pytest.raises(ValueError, match=r"gone: no such folder \(corrections\.folder"):
+        read_corrections(tmp_path / "gone", PARAMS)
+
+
+@pytest.mark.parametrize("name", ["faces/00024.jpg", r"C:\faces\24.png"])
+def test_the_name_carries_the_number(tmp_path, name):
+    files = {"labelme/a.json": labelme(FACE, name=name)}
+    assert list(read_corrections(put(tmp_path, files), PARAMS)) == [24]
+
+
 def test_unfinished_samples_are_counted(tmp_path, caplog):
     unlabeled = {"name": "9.jpg", "labels": {"ground-truth": None}}
-    files = {
-        "segments/v1.json": segments(
-            sample([FACE_SEGMENTS]), sample([], "5.jpg", "PRELABELED"), unlabeled
-        )
-    }
+    begun = sample([], "5.jpg", "PRELABELED")
+    files = {"segments/v1.json": segments(sample([FACE_SEGMENTS]), begun, unlabeled)}
     with caplog.at_level(logging.INFO):
         assert list(read_corrections(put(tmp_path, files), PARAMS)) == [24]
     assert "3 samples, 2 not finished" in caplog.text
-
-
-def test_the_name_carries_the_number(tmp_path):
-    for name, number in (("faces/00024.jpg", 24), (r"C:\faces\7.png", 7), ("0.jpg", 0)):
-        files = {"labelme/a.json": labelme(FACE, name=name)}
-        assert list(read_corrections(put(tmp_path, files), PARAMS)) == [number]
 
 
 def one(*shapes, **changed):
@@ -221,17 +221,6 @@ def test_bad_bitmaps_are_named_when_they_are_read(tmp_path, png, message):
     correction = read_corrections(put(tmp_path, files), PARAMS)[24]
     with pytest.raises(ValueError, match=message):
         correction.apply(np.ones((4, 6), np.uint8))
-
-
-def test_a_folder_without_formats_corrects_nothing(tmp_path):
-    (tmp_path / "README.md").write_text("put corrections here")
-    (tmp_path / ".gitkeep").touch()
-    assert read_corrections(tmp_path, PARAMS) == {}
-
-
-def test_a_missing_folder_names_the_parameter(tmp_path):
-    with pytest.raises(ValueError, match=r"gone: no such folder \(corrections\.folder"):
-        read_corrections(tmp_path / "gone", PARAMS)
 
 
 @pytest.mark.parametrize(

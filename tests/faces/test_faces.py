@@ -50,6 +50,8 @@ def test_three_sets_with_both_masks(tmp_path):
     assert sets["wo"].info["kind"] == "faces"
     assert sets["wo"].info["sources"] == ["celebamask_hq"]
     assert sets["wo"].info["counts"]["excluded"] == 1
+    given = celebamask_files()[f"{ROOT}/CelebA-HQ-img/0.jpg"]
+    assert sets["wo"].read("00000", "jpg") == given  # of the right size: its bytes are kept
     seg_map = sets["wo"].seg_map("00001")
     assert seg_map.shape == (64, 64)  # the layers are half as large
     np.testing.assert_array_equal(seg_map, sets["wo"].seg_map("00001", "original.png"))
@@ -60,9 +62,12 @@ def test_three_sets_with_both_masks(tmp_path):
     assert record["face_frac"] == pytest.approx(seg_map.mean())
 
 
-def test_a_correction_changes_one_mask_only(tmp_path):
+def test_a_correction_changes_one_mask_only_and_grey_photographs_pass(tmp_path):
     smaller = encode_png(ellipse(32, 32, 0.1).astype(np.uint8))
-    faces = run(tmp_path, changed={f"{CORRECTED}/5.png": smaller})["o"]
+    grey = encode_jpeg(np.repeat(photo(64, 64)[..., :1], 3, axis=2), 90)
+    changed = {f"{CORRECTED}/5.png": smaller, f"{ROOT}/CelebA-HQ-img/5.jpg": grey}
+    faces = run(tmp_path, changed=changed)["o"]
+    np.testing.assert_array_equal(faces.image("00005"), decode_image(grey, "grey"))
     assert faces.seg_map("00005").sum() < faces.seg_map("00005", "original.png").sum()
     record = faces.record("00005")
     assert record["changed_frac"] > 0.1
@@ -75,8 +80,12 @@ def test_a_correction_changes_one_mask_only(tmp_path):
 
 
 def test_a_correction_by_the_user_replaces_the_authors(tmp_path):
-    face = shape("face", box(8, 8, 16, 24))  # on the mask's 32 x 32, not the image's 64 x 64
-    drawn = {"labelme/5.json": labelme(face, name="5.jpg", size=(32, 32))}
+    drawn = {  # on the mask's 32 x 32, not the image's 64 x 64
+        f"labelme/{number}.json": labelme(
+            shape("face", box(8, 8, right, 24)), name=f"{number}.jpg", size=(32, 32)
+        )
+        for number, right in ((5, 16), (0, 10))
+    }
     plain = run(tmp_path, out="plain")
     assert plain["o"].info["corrections"] == changes(tmp_path)["corrections"] == "none"
     assert changes(tmp_path)["faces"] == []
@@ -90,35 +99,18 @@ def test_a_correction_by_the_user_replaces_the_authors(tmp_path):
     assert record["changed_px_authors"] == (authors != expected).sum()
     assert record["iou_with_authors"] == (authors & expected).sum() / (authors | expected).sum()
     assert faces["o"].info["changes"]["corrected_by"] == {"authors": 1, "labelme": 1}
-    assert faces["o"].info["corrections"] == "corrections"
-    for name in ("wo", "wo_test"):  # everything else is as without
-        assert faces[name].shards == plain[name].shards
-    assert faces["o"].read("00006", "png") == plain["o"].read("00006", "png")
-
-
-def test_the_report_lists_changed_faces_largest_first(tmp_path):
-    drawn = {
-        f"labelme/{number}.json": labelme(
-            shape("face", box(8, 8, right, 24)), name=f"{number}.jpg", size=(32, 32)
-        )
-        for number, right in ((5, 16), (0, 10))
-    }
-    _, masks = correct(tmp_path, drawn=drawn)
     report = changes(tmp_path)
-    assert report["corrections"] == masks.info["corrections"] == "corrections"
-    assert [(row["key"], row["subset"]) for row in report["faces"]] == [
-        ("00000", "wo"),
-        ("00005", "o"),
-    ]
-    assert masks.parts("00005") == ["authors.png", "json", "original.png", "png"]
-    assert masks.parts("00006") == ["json", "original.png", "png"]
-    original, corrected = masks.seg_map("00005", "original.png") == 1, masks.seg_map("00005") == 1
-    row = report["faces"][1]
-    assert row["changed_px"] == (original != corrected).sum() == row["changed_frac"] * 32 * 32
-    assert row["iou_with_original"] == (original & corrected).sum() / (original | corrected).sum()
-    assert row["changed_px_authors"] == row["changed_px"]  # the authors changed nothing here
+    assert report["corrections"] == faces["o"].info["corrections"] == "corrections"
+    rows = [(row["key"], row["subset"]) for row in report["faces"]]
+    assert rows == [("00000", "wo"), ("00005", "o")]  # the largest change first
+    changed_px = (expected[::2, ::2] != (authors[::2, ::2])).sum()
+    assert (
+        report["faces"][1]["changed_px"] == changed_px == report["faces"][1]["changed_px_authors"]
+    )
     assert report["subsets"]["o"]["corrected_by"] == {"authors": 1, "labelme": 1}
     assert report["subsets"]["wo_test"]["num_changed"] == 0
+    assert faces["wo_test"].shards == plain["wo_test"].shards  # everything else is as without
+    assert faces["o"].read("00006", "png") == plain["o"].read("00006", "png")
 
 
 def test_a_correction_of_no_listed_face_is_refused(tmp_path):
@@ -128,11 +120,6 @@ def test_a_correction_of_no_listed_face_is_refused(tmp_path):
     ):
         correct(tmp_path, drawn=drawn)
     assert not (tmp_path / "masks").exists()
-
-
-def test_jpegs_of_the_right_size_keep_their_bytes(tmp_path):
-    faces = run(tmp_path)["wo"]
-    assert faces.read("00000", "jpg") == celebamask_files()[f"{ROOT}/CelebA-HQ-img/0.jpg"]
 
 
 def test_other_sizes_are_resized(tmp_path):
@@ -191,22 +178,19 @@ def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
     assert {path.name for path in tmp_path.iterdir()} <= {"raw", "masks"}
 
 
-def test_no_images_lists_what_was_found(tmp_path):
-    release = make_release(tmp_path / "raw", "celebamask_hq", {"readme.txt": b"x"})
-    with pytest.raises(ValueError, match=r"files like '\*/CelebA-HQ-img/\*\.jpg'.*found readme"):
-        import_corrections(release, tmp_path / "masks", CORRECTIONS)
-
-
 def test_existing_sets_are_left_alone(tmp_path):
     run(tmp_path)
     with pytest.raises(ValueError, match="faces/wo: exists; nothing was written"):
         run(tmp_path)
 
 
-def test_an_absent_release_is_refused(tmp_path):
+def test_a_release_that_is_absent_or_without_images_is_refused(tmp_path):
     _, masks = correct(tmp_path)
     (tmp_path / "raw" / "release.json").write_text('{"source": "celebamask_hq", "absent": "gone"}')
     absent = Release(tmp_path / "raw")
+    empty = make_release(tmp_path / "empty", "celebamask_hq", {"readme.txt": b"x"})
+    with pytest.raises(ValueError, match=r"files like '\*/CelebA-HQ-img/\*\.jpg'.*found readme"):
+        import_corrections(empty, tmp_path / "none", CORRECTIONS)
     with pytest.raises(ValueError, match=r"absent \(gone\); faces need it"):
         import_faces(absent, masks, tmp_path / "faces", FacesParams(**PARAMS))
     with pytest.raises(ValueError, match=r"absent \(gone\); corrections need it"):
@@ -224,9 +208,3 @@ def test_an_absent_release_is_refused(tmp_path):
 def test_parameters_are_checked(values, message):
     with pytest.raises(ValueError, match=message):
         FacesParams(**PARAMS | values)
-
-
-def test_grey_jpegs_pass(tmp_path):
-    grey = encode_jpeg(np.repeat(photo(64, 64)[..., :1], 3, axis=2), 90)
-    faces = run(tmp_path, changed={f"{ROOT}/CelebA-HQ-img/0.jpg": grey})["wo"]
-    np.testing.assert_array_equal(faces.image("00000"), decode_image(grey, "grey"))

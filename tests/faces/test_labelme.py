@@ -52,12 +52,9 @@ def test_probabilities_are_outlined_at_the_threshold(tmp_path_factory, seed, thr
     assert ((back == (face >= threshold)) | doubtful).all()
 
 
-def test_nothing_to_outline_gives_no_shapes():
-    assert labelme_content("a.jpg", np.zeros((9, 7), np.uint8))["shapes"] == []
-    assert labelme_content("a.jpg", np.zeros((9, 7), np.uint8))["imageHeight"] == 9
-
-
-def test_a_full_mask_is_the_images_frame():
+def test_an_empty_mask_has_no_shape_and_a_full_one_the_images_frame():
+    empty = labelme_content("a.jpg", np.zeros((9, 7), np.uint8))
+    assert (empty["shapes"], empty["imageHeight"]) == ([], 9)
     (shape,) = labelme_content("a.jpg", np.ones((9, 7), np.uint8))["shapes"]
     points = np.array(shape["points"])
     assert points.min(axis=0) == pytest.approx([0, 0], abs=0.6)

@@ -12,6 +12,8 @@ import numpy as np
 import py7zr
 
 from face_occlusion.core.release import Release
+from face_occlusion.releases.gather import ArchiveDir
+from face_occlusion.releases.transfer import RetryPolicy
 
 
 def write_zip(path: Path, members: Mapping[Any, bytes]) -> Path:
@@ -35,6 +37,11 @@ def write_7z(path: Path, members: Mapping[str, bytes]) -> Path:
         for name, content in members.items():
             archive.writestr(content, name)
     return path
+
+
+def archive_dir(folder: Path, lock: Path, profile: Mapping[str, Any], **changed: Any) -> ArchiveDir:
+    setting = {"retry": RetryPolicy(attempts=2, timeout_s=2), "parallel": 3} | changed
+    return ArchiveDir(archives_dir=folder, lock=lock, profile=profile, **setting)
 
 
 def make_release(folder: Path, source: str, files: Mapping[str, bytes]) -> Release:

@@ -116,12 +116,7 @@ def redirect(url: str) -> Reply:
 
 
 def page(html: str, content_type: str = "text/html; charset=utf-8") -> Reply:
-    def reply(request: Request) -> None:
-        body = html.encode()
-        request.start(200, len(body), Content_Type=content_type)
-        request.wfile.write(body)
-
-    return reply
+    return whole(html.encode(), etag=None, Content_Type=content_type)
 
 
 def slow(content: bytes, chunks: int, pause_s: float) -> Reply:

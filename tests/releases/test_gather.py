@@ -1,14 +1,11 @@
 import hashlib
-import importlib
 import json
 import logging
 import threading
 from dataclasses import replace
-from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-import requests
 import typer
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
@@ -18,45 +15,19 @@ from face_occlusion.apps.profiles import compose
 from face_occlusion.releases import table, transfer
 from face_occlusion.releases.fetch import fetch_release
 from face_occlusion.releases.gather import (
-    ArchiveDir,
     MissingFilesError,
     SourceParams,
     fetch_missing,
     survey,
 )
 from face_occlusion.releases.table import SOURCES, Source, SourceFile
-from face_occlusion.releases.transfer import RetryPolicy
 from tests.conftest import ROOT
 from tests.releases import server as answers
-from tests.releases.build import write_tar, write_zip
-from tests.releases.server import serving
+from tests.releases.build import archive_dir, write_tar, write_zip
 
-QUICK = RetryPolicy(attempts=2, timeout_s=2)
 URL = SourceParams(origin="url", files=None, accept_changed=False, why=None)
 FOLDER = replace(URL, origin="folder")
 FILE_ID, FOLDER_ID = "1badu11NqxGf6qM3PTTooQDJvQbejgbTv", "15nZETWlGMdcKY6aHbchRsWkUI42KTNs5"
-
-
-@pytest.fixture
-def server(monkeypatch, tmp_path):
-    """A server that also answers what is asked of Google Drive."""
-    send = requests.Session.send
-
-    def redirected(self, request, **options):
-        parts = urlsplit(request.url)
-        if parts.hostname == "drive.google.com":
-            name = parse_qs(parts.query).get("id", [""])[0]
-            request.url = running.url(f"/drive/{name}")
-        return send(self, request, **options)
-
-    with serving() as running:
-        monkeypatch.setattr(requests.Session, "send", redirected)
-        module = importlib.import_module("gdown.download")  # the name is a function's, too
-        monkeypatch.setattr(module, "DEFAULT_COOKIES_FILE", str(tmp_path / "cookies.txt"))
-        monkeypatch.setattr(module, "_wait_or_cancel", lambda **_: None)
-        transfer._list_folder.cache_clear()
-        yield running
-    transfer._list_folder.cache_clear()
 
 
 @pytest.fixture
@@ -87,18 +58,10 @@ def http_file(server, name, *more, **known):
     return SourceFile(name=name, page=f"https://example.org/{name}", urls=urls, **known)
 
 
-def archive_dir_of(tmp_path, profile, parallel=3):
-    return ArchiveDir(
-        archives_dir=tmp_path / "archives",
-        lock=tmp_path / "sources.lock",
-        retry=QUICK,
-        parallel=parallel,
-        profile=profile,
-    )
-
-
 def lay_out(tmp_path, name="one", params=URL, profile=None):
-    folder = archive_dir_of(tmp_path, profile or {name: params})
+    folder = archive_dir(
+        tmp_path / "archives", tmp_path / "sources.lock", profile or {name: params}
+    )
     return fetch_release(
         name, tmp_path / "raw", params, archives=folder, draw_miniature=lambda *_: None
     )
@@ -111,11 +74,9 @@ def test_a_release_is_fetched_laid_out_and_locked(server, tmp_path, use_sources,
     release = lay_out(tmp_path)
     assert release.names() == ["A/a/1.txt", "B/b/2.txt", "list.txt"]
     lock = json.loads((tmp_path / "sources.lock").read_text())
-    assert lock["one/A.zip"] == {
-        "sha256": hashlib.sha256(archives["A.zip"]).hexdigest(),
-        "size": len(archives["A.zip"]),
-        "url": server.url("/A.zip"),
-    }
+    zipped = archives["A.zip"]
+    known = {"sha256": hashlib.sha256(zipped).hexdigest(), "size": len(zipped)}
+    assert lock["one/A.zip"] == known | {"url": server.url("/A.zip")}
     assert not list((tmp_path / "archives").glob("*.part*"))
 
 
@@ -170,7 +131,7 @@ def test_several_files_come_at_once(server, tmp_path, use_sources, archives):
     for name in names:
         server.script[f"/{name}"] = [reply]
     use_sources(one=tuple(http_file(server, name) for name in names))
-    folder = archive_dir_of(tmp_path, {"one": URL}, parallel=4)
+    folder = archive_dir(tmp_path / "archives", tmp_path / "lock", {"one": URL}, parallel=4)
     assert fetch_missing(survey({"one": URL}, folder), folder) == {}
     assert all(state.path for state in survey({"one": URL}, folder))
 
@@ -213,7 +174,7 @@ def test_an_optional_file_that_fails_is_reported_and_left(
 
 def test_a_source_of_choices_must_say_which_to_fetch(tmp_path):
     with pytest.raises(ValueError, match=r"sources\.coco\.files: name those to fetch, of coco_obj"):
-        survey({"coco": URL}, archive_dir_of(tmp_path, {}))
+        survey({"coco": URL}, archive_dir(tmp_path, tmp_path / "lock", {}))
 
 
 # Google Drive
