@@ -13,6 +13,7 @@ from face_occlusion.alignment.landmarks import LandmarkDetector
 from face_occlusion.apps.folders import files_by_stem, read_image, read_seg_map, write_files
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.params import check_at_least
 
 RECORDS = "alignment.json"
 WITHOUT = "without_detection.txt"
@@ -34,23 +35,15 @@ def align_folder(
     ignored, 255), `alignment.json` with the landmarks and the transform of each, and where faces
     were not found `without_detection.txt` with the names of their files.
 
-    Args:
-        photos: Folder of photographs; other files are skipped.
-        out: New folder.
-        size_px: Side of the aligned images.
-        masks: Folder of face masks with the photographs' names; None for none.
-        by_hand: Landmarks by name without suffix, see `read_landmarks`, instead of dlib's.
-        workers: Processes; None for one per core. The result does not depend on it.
-
-    Returns:
-        How many were aligned, and the names of those in which no face was found.
+    `masks` have the photographs' names. Landmarks set `by_hand`, by name without suffix (see
+    `read_landmarks`), replace dlib's. The result does not depend on `workers`, None for one per
+    core. Returns how many were aligned, and the names of those in which no face was found.
 
     Raises:
         ValueError: If there are no photographs, a mask is missing or of another size, landmarks
             belong to no photograph, or a file is unreadable; names it. Nothing is then written.
     """
-    if size_px < 16:
-        raise ValueError(f"size must be at least 16; got {size_px}")
+    check_at_least(16, size=size_px)
     found, given = files_by_stem(photos), by_hand or {}
     mask_of = files_by_stem(masks) if masks else {}
     if masks and (lonely := sorted(found.keys() - mask_of.keys())):

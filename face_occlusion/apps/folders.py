@@ -55,10 +55,8 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
             continue
-        if path.stem in files:
-            raise ValueError(
-                f"{path} and {files[path.stem]} have the same name except for the suffix"
-            )
+        if other := files.get(path.stem):
+            raise ValueError(f"{path} and {other} have the same name except for the suffix")
         files[path.stem] = path
     if unread := sum(path.suffix.lower() in NOT_READ for path in folder.iterdir()):
         logging.warning("%s: %d left out, %s are not read", folder, unread, ", ".join(NOT_READ))
@@ -91,8 +89,7 @@ def pair_files(images: Path, masks: Path) -> list[Pair]:
 
 def name_few(names: Sequence[str], most: int = 5) -> str:
     """List the first names, and count the others."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def read_image(path: Path) -> np.ndarray:
@@ -187,18 +184,14 @@ def unpack_image_set(image_set: ImageSet, folder: Path) -> None:
 
 def _unpack_part(image_set: ImageSet, key: str, part: str) -> tuple[str, bytes]:
     """Return a part's path under the folder, and its content there."""
-    if part == "jpg":
-        return f"images/{key}.jpg", image_set.read(key, part)
     if part == "json":
         text = json.dumps(image_set.record(key), indent=2, ensure_ascii=False)
         return f"records/{key}.json", f"{text}\n".encode()
     if part == "rgba.png":
         return f"cutouts/{key}.png", encode_png(straight_alpha(image_set.cutout(key)))
-    if part == "png":
-        return f"masks/{key}.png", _viewable(image_set.seg_map(key))
-    if part == "original.png":
-        return f"masks_original/{key}.png", _viewable(image_set.seg_map(key, part))
-    return f"{part}/{key}.{part}", image_set.read(key, part)
+    if folder := {"png": "masks", "original.png": "masks_original"}.get(part):
+        return f"{folder}/{key}.png", _viewable(image_set.seg_map(key, part))
+    return f"{'images' if part == 'jpg' else part}/{key}.{part}", image_set.read(key, part)
 
 
 def _viewable(seg_map: np.ndarray) -> bytes:

@@ -40,13 +40,8 @@ def occlude_pairs(
     Writes `images/KEY.jpg` (.png if `params` keep the background), `masks/KEY.png` and
     `records/KEY.json` under `out`, atomically. A sample depends only on its name and the seed.
 
-    Args:
-        pairs: Images of any size and common format, and their masks.
-        source: The occluders; see `read_occluders`.
-        out: New folder.
-        params: Method and ranges.
-        class_ids: Meaning of the masks' ids; None for face masks (0/1, 0/255).
-        workers: Processes; None for one per core.
+    Images may have any size and common format. `class_ids` gives the meaning of the masks' ids,
+    None for face masks (0/1, 0/255); `workers` is None for one process per core.
 
     Raises:
         ValueError: If a file is unreadable, or a face cannot be occluded within the ranges: names
@@ -91,10 +86,10 @@ def read_occluders(
 
     Args:
         occluders: An image set, a folder of RGBA files with straight alpha or of images with
-            `masks` (`natocc`), or a folder of textures (`randocc`).
+            `masks` of the same names (`natocc`), or a folder of textures (`randocc`).
         method: `natocc` or `randocc`.
         scratch: Folder for decoded cut-outs, which must outlive the result.
-        masks: Folder of masks, named like the images of occluders; None if these are RGBA files.
+        masks: Folder of masks, or None.
         hands: Whether a folder of files holds hands, which reach for the face.
 
     Raises:
@@ -112,10 +107,8 @@ def read_occluders(
     files = files_by_stem(occluders)
     if method == "randocc":
         return TextureStore(sorted(files), functools.partial(_load_texture, files))
-    cutouts = (
-        _make_cutout(decode_rgba(path.read_bytes(), str(path)), path, hand=hands)
-        for path in files.values()
-    )
+    decoded = ((path, decode_rgba(path.read_bytes(), str(path))) for path in files.values())
+    cutouts = (_make_cutout(straight, path, hand=hands) for path, straight in decoded)
     return OccluderStore(cutouts, scratch / "occluders.bin")
 
 
@@ -149,9 +142,5 @@ def _make_cutout(straight: np.ndarray, path: Path, *, hand: bool) -> Occluder:
     alpha = straight[..., 3:].astype(np.uint16)
     cutout = straight.copy()
     cutout[..., :3] = (straight[..., :3] * alpha + 127) // 255
-    return make_occluder(
-        cutout,
-        key=path.stem,
-        pointing_deg=pose and pose.pointing_deg,
-        enters=pose.enters if pose else "none",
-    )
+    pointing_deg, enters = (pose.pointing_deg, pose.enters) if pose else (None, "none")
+    return make_occluder(cutout, key=path.stem, pointing_deg=pointing_deg, enters=enters)

@@ -9,35 +9,26 @@ function `sample_*` returns something random, `paint_*` adds to a picture or ret
 from collections.abc import Callable
 from pathlib import Path
 
+from face_occlusion.miniature import release_faces, release_occluders
 from face_occlusion.miniature.archives import MiniatureParams
-from face_occlusion.miniature.release_faces import (
-    draw_celebamask_hq,
-    draw_cofw,
-    draw_realocc,
-    draw_realocc_wild,
-)
-from face_occlusion.miniature.release_occluders import draw_coco, draw_dtd, draw_hands_11k
 
 __all__ = ["MiniatureParams", "draw_release"]
 
 _DRAWERS: dict[str, Callable[[Path, MiniatureParams], None]] = {
-    "celebamask_hq": draw_celebamask_hq,
-    "hands_11k": draw_hands_11k,
-    "coco": draw_coco,
-    "dtd": draw_dtd,
-    "realocc": draw_realocc,
-    "realocc_wild": draw_realocc_wild,
-    "cofw": draw_cofw,
+    "celebamask_hq": release_faces.draw_celebamask_hq,
+    "hands_11k": release_occluders.draw_hands_11k,
+    "coco": release_occluders.draw_coco,
+    "dtd": release_occluders.draw_dtd,
+    "realocc": release_faces.draw_realocc,
+    "realocc_wild": release_faces.draw_realocc_wild,
+    "cofw": release_faces.draw_cofw,
 }
 
 
 def draw_release(source: str, folder: Path, params: MiniatureParams) -> None:
     """Draw a miniature of a release: the same bytes for the same parameters.
 
-    Args:
-        source: celebamask_hq, hands_11k, coco, dtd, realocc, realocc_wild or cofw.
-        folder: Where the archives go, under the names of the public ones; made if missing.
-        params: How large it is.
+    The archives go into `folder`, made if missing, under the names of the public ones.
 
     Raises:
         ValueError: If no miniature of `source` is known.

@@ -1,6 +1,5 @@
 """Draw many pictures, and pack them into archives whose bytes depend on their members alone."""
 
-import dataclasses
 import gzip
 import io
 import os
@@ -15,6 +14,7 @@ from typing import TypeVar
 import py7zr
 
 from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.params import check_at_least
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,12 +41,8 @@ class MiniatureParams:
     face_px: int  # side of a face's photograph; part masks have half of it
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise ValueError(f"seed: must not be negative; got {self.seed}")
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if field.name.startswith("num_") and value < 1:
-                raise ValueError(f"{field.name}: must be at least 1; got {value}")
+        check_at_least(0, seed=self.seed)
+        check_at_least(1, **{name: n for name, n in vars(self).items() if name.startswith("num_")})
         if self.face_px < 64 or self.face_px % 4:
             raise ValueError(f"face_px: must be a multiple of 4, at least 64; got {self.face_px}")
 
@@ -54,10 +50,7 @@ class MiniatureParams:
 def draw_all(draw: Callable[[Item], Result], items: Sequence[Item], what: str) -> list[Result]:
     """Return `draw(item)` of each item, in order, computed by processes where that is faster.
 
-    Args:
-        draw: Deterministic and picklable.
-        items: What to draw.
-        what: Name of the progress bar.
+    `draw` is deterministic and picklable, and `what` the name of the progress bar.
     """
     workers = 1 if len(items) < _FEW else None
     return list(ordered_map(draw, items, desc=f"draw {what}", workers=workers))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from face_occlusion.miniature.fields import blur, shrink
-from face_occlusion.miniature.light import Light, Surface, drop_shadow, scaled, shade, to_srgb
+from face_occlusion.miniature.fields import blur, shift, shrink
+from face_occlusion.miniature.light import Light, Surface, scaled, shade, to_srgb
 
 SUPERSAMPLE = 2
 
@@ -56,28 +56,19 @@ class Solid:
 
 
 class Canvas:
-    """A picture painted from back to front.
-
-    Attributes:
-        light: The light on everything in the picture.
-        rgb: (S H, S W, 3) float32 linear RGB, S = SUPERSAMPLE.
-        labels: (S H, S W) uint8 label of the topmost layer.
-    """
+    """A picture painted from back to front, of `shape` in the end."""
 
     def __init__(self, shape: tuple[int, int], light: Light) -> None:
-        """Make a black picture of `shape` = final (height, width) in pixels."""
-        self.shape = (shape[0] * SUPERSAMPLE, shape[1] * SUPERSAMPLE)
+        self.shape = (shape[0] * SUPERSAMPLE, shape[1] * SUPERSAMPLE)  # (S H, S W)
         self.light = light
-        self.rgb = np.zeros((*self.shape, 3), np.float32)
-        self.labels = np.zeros(self.shape, np.uint8)
+        self.rgb = np.zeros((*self.shape, 3), np.float32)  # linear RGB
+        self.labels = np.zeros(self.shape, np.uint8)  # of the topmost layer
 
     def paint(self, alpha: np.ndarray, colour: np.ndarray, labels: np.ndarray | int | None) -> None:
-        """Composite a layer over the picture.
+        """Composite a layer over the picture; a pixel belongs to it from a coverage of 0.5 on.
 
-        Args:
-            alpha: (S H, S W) float32 coverage; a pixel belongs to the layer from 0.5 on.
-            colour: (3,) or (S H, S W, 3) float32 linear RGB, or of `bounding_box(alpha)` alone.
-            labels: Label of the layer, a number or (S H, S W); None keeps the labels below.
+        `colour` is (3,) or (S H, S W, 3), or of `bounding_box(alpha)` alone; `labels` a number or
+        (S H, S W), or None to keep the labels below.
         """
         box = bounding_box(alpha)
         if box is None:
@@ -102,8 +93,13 @@ class Canvas:
             area[..., channel] *= 1 - weight * (1 - f)
 
     def drop_shadow(self, alpha: np.ndarray, lift_px: float, strength: float = 0.5) -> None:
-        """Darken the picture by the shadow of a shape that floats `lift_px` over it."""
-        self.darken(drop_shadow(alpha, self.light, lift_px, strength))
+        """Darken the picture by the shadow of a shape that floats `lift_px` over it.
+
+        The distance also sets the softness; `strength` is the share of the light taken away.
+        """
+        lx, ly, lz = (float(v) for v in self.light.direction)
+        dx, dy = -lx / max(lz, 0.3) * lift_px, -ly / max(lz, 0.3) * lift_px
+        self.darken(1 - strength * blur(shift(alpha, dx, dy), max(lift_px * 0.45, 1)))
 
     def paint_solid(self, solid: Solid, label: int | None, lift_px: float = 0.0) -> None:
         """Light a solid and composite it over the picture; with a shadow if lifted.
@@ -137,10 +133,7 @@ def photograph(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
     """Photograph a painting with a camera between a studio's and a telephone's.
 
     The camera adds a white balance, an exposure, dark corners, the lens' blur, a contrast around
-    middle grey and grain.
-
-    Returns:
-        (H, W, 3) uint8 RGB of the final size.
+    middle grey and grain. Returns (H, W, 3) uint8 RGB of the final size.
     """
     height, width = (side // SUPERSAMPLE for side in canvas.shape)
     warm = rng.normal(0, 0.03)

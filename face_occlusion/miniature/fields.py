@@ -101,10 +101,7 @@ def _cubic(t: np.ndarray) -> np.ndarray:
 def lookup(field: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Look up a (H, W) or (H, W, C) field at pixel indices (x, y) by linear interpolation.
 
-    Args:
-        field: The field; its border continues outwards.
-        x: Column indices of any shape, 0 the first column's middle.
-        y: Row indices of the same shape.
+    Indices have any shape, 0 is the first pixel's middle; the field's border continues outwards.
     """
     height, width = field.shape[:2]
     x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
@@ -132,16 +129,10 @@ def shift(field: np.ndarray, dx: float, dy: float) -> np.ndarray:
 def value_noise(
     rng: np.random.Generator, shape: tuple[int, int], cell_px: float, stretch: float = 1.0
 ) -> np.ndarray:
-    """Sample smooth noise of mean about 0 and standard deviation about 1.
+    """Sample smooth noise of mean about 0 and standard deviation about 1, (H, W) float32.
 
-    Args:
-        rng: Source of the noise.
-        shape: Of the noise.
-        cell_px: Width of a grain in pixels.
-        stretch: Height of a grain over its width; above 1 the noise runs in vertical streaks.
-
-    Returns:
-        (H, W) float32.
+    Grains are `cell_px` wide, and higher by the factor `stretch`: above 1 they are vertical
+    streaks.
     """
     height, width = shape
     rows = max(int(height / (cell_px * stretch)) + 3, 4)
@@ -211,13 +202,8 @@ def rotate(points: np.ndarray, turn_rad: float) -> np.ndarray:
 def smooth_curve(points: np.ndarray, num: int, closed: bool = False) -> np.ndarray:
     """Run a Catmull-Rom curve through control points.
 
-    Args:
-        points: (N, ...) float, N >= 2; any number of coordinates.
-        num: Points of the result.
-        closed: Whether the curve returns to its start.
-
-    Returns:
-        (num, ...) float64; ends at the first and last control point unless closed.
+    (N, ...) points, N >= 2, of any number of coordinates become (num, ...) float64; the curve
+    returns to its start if closed, and else ends at the first and the last point.
     """
     points = np.asarray(points, float)
     if closed:
@@ -280,15 +266,15 @@ class Capsule:
 def join_capsules(
     shape: tuple[int, int], capsules: list[Capsule], soft_px: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Join capsules to one body; where they overlap, the highest is seen.
+    """Join capsules to one body, of which the highest is seen, with seams softened over `soft_px`.
 
-    Returns:
-        Coverage and height, each (H, W) float32, with seams softened over `soft_px`.
+    Returns coverage and height, each (H, W) float32.
     """
     inside = np.full(shape, -1e3, np.float32)
     height = np.full(shape, -1e3, np.float32)
     for capsule in capsules:
-        box = _capsule_box(shape, capsule)
+        reach = max(capsule.start_radius, capsule.end_radius) + 3
+        box = box_around(shape, np.stack([capsule.start, capsule.end]), reach)
         if box is None:
             continue
         distance, radius, z = _capsule_field(box, capsule)
@@ -301,12 +287,12 @@ def join_capsules(
     return alpha, blur(np.maximum(height, floor), soft_px)
 
 
-def _capsule_box(shape: tuple[int, int], capsule: Capsule) -> tuple[slice, slice] | None:
-    reach = max(capsule.start_radius, capsule.end_radius) + 3
-    low = np.floor(np.minimum(capsule.start, capsule.end) - reach).astype(int)
-    high = np.ceil(np.maximum(capsule.start, capsule.end) + reach).astype(int)
-    x0, y0 = np.maximum(low, 0)
-    x1, y1 = np.minimum(high, shape[::-1])
+def box_around(
+    shape: tuple[int, int], points: np.ndarray, padding_px: float
+) -> tuple[slice, slice] | None:
+    """Return the slices of a picture around (N, 2) points; None if they lie outside."""
+    x0, y0 = np.maximum(np.floor(points.min(axis=0) - padding_px).astype(int), 0)
+    x1, y1 = np.minimum(np.ceil(points.max(axis=0) + padding_px).astype(int), shape[::-1])
     if x1 <= x0 or y1 <= y0:
         return None
     return slice(int(y0), int(y1)), slice(int(x0), int(x1))
@@ -330,16 +316,10 @@ def _capsule_field(
 def turned(
     shape: tuple[int, int], base: np.ndarray, top: np.ndarray, profile: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Turn a profile around an axis: bottles, cups, vases.
+    """Turn a profile around the axis from `base` to `top`: bottles, cups, vases.
 
-    Args:
-        shape: Of the picture.
-        base: (x, y) of the axis' start.
-        top: (x, y) of its end.
-        profile: (N, 2): position along the axis in [0, 1], radius in pixels.
-
-    Returns:
-        Coverage and height, (H, W) float32, and position along the axis, (H, W) float64.
+    The (N, 2) profile holds position along the axis in [0, 1] and radius in pixels. Returns
+    coverage and height, (H, W) float32, and position along the axis, (H, W) float64.
     """
     x, y = grid(shape)
     axis = top - base

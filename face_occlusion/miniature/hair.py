@@ -29,20 +29,11 @@ _POINTS = 22  # points of a strand
 
 
 class HairPainter:
-    """Paints one person's hair in one picture.
-
-    Attributes:
-        canvas: Where to paint.
-        frame: The head's place.
-        person: The person.
-        rng: Source of the strands, the same in each picture of the person.
-        colour: (3,) linear RGB of the hair.
-    """
+    """Paints one person's hair in one picture."""
 
     def __init__(self, canvas: Canvas, frame: Frame, person: Person) -> None:
-        """Prepare the colour and the strands of the person's hair."""
         self.canvas, self.frame, self.person = canvas, frame, person
-        self.rng = np.random.default_rng([person.details, 1])
+        self.rng = np.random.default_rng([person.details, 1])  # the same in each of their pictures
         self.colour = hair_colour(person.hair) * self.rng.uniform(0.85, 1.15)
         self._volume = self._head_volume()
 
@@ -125,12 +116,9 @@ class HairPainter:
         return np.array(guides)
 
     def _lock(self, guides: np.ndarray, dark: float = 1.0, shadow: bool = True) -> None:
-        """Paint strands between guide curves.
+        """Paint strands between K guide curves, (K, M, 3) head coordinates from root to tip.
 
-        Args:
-            guides: (K, M, 3) control points of K curves from root to tip, in head coordinates.
-            dark: Factor on the colour.
-            shadow: Whether the lock casts a shadow on what lies below.
+        `dark` is a factor on the colour; with `shadow` the lock casts one on what lies below.
         """
         frame, rng = self.frame, self.rng
         curves = np.stack([smooth_curve(frame.project(g), _POINTS) for g in guides])
@@ -150,10 +138,9 @@ class HairPainter:
         self._finish(alpha, blur(tone.astype(np.float32) / 96, 0.7), colour, shadow)
 
     def _strands(self, rows: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
-        """Scatter strands over a surface of (K, N, 2) curves.
+        """Scatter (num, N, 2) strands over a surface of (K, N, 2) curves.
 
-        Returns:
-            (num, N, 2) strands and (num,) tones; neighbours, forming locks, have similar tones.
+        Their (num,) tones are similar for neighbours, which form locks.
         """
         rng, unit = self.rng, self.frame.unit_px
         across = np.clip(rng.uniform(-0.03, 1.03, num), 0, 1) * (len(rows) - 1)

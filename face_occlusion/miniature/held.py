@@ -16,7 +16,7 @@ from face_occlusion.miniature.fields import (
 )
 from face_occlusion.miniature.hands import HandPlace, paint_hand, sample_hand
 from face_occlusion.miniature.light import Surface, hex_colour, sample_colour, scaled
-from face_occlusion.miniature.objects import sample_object
+from face_occlusion.miniature.objects import OBJECTS
 from face_occlusion.miniature.portraits import Portrait
 
 # Called skin in the release's own masks where they lie over a face, as CelebAMask-HQ does.
@@ -64,7 +64,7 @@ def hold_food(portrait: Portrait, rng: np.random.Generator) -> None:
     mouth = np.array([[rng.normal(0, 0.2), portrait.person.mouth_y + rng.uniform(-0.1, 0.3), 1.1]])
     size = rng.uniform(0.7, 1.0) if kind in ("apple", "orange", "donut") else rng.uniform(1.4, 2.0)
     spot = Spot(frame.project(mouth)[0], size * frame.unit_px, rng.uniform(-1.2, 1.2))
-    solid = sample_object(kind, frame.shape, spot, rng)
+    solid = OBJECTS[kind](frame.shape, spot, rng)
     portrait.canvas.paint_solid(solid, Part.OCCLUDER, lift_px=0.06 * spot.size_px)
 
 

@@ -5,31 +5,15 @@ from __future__ import annotations
 import colorsys
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from face_occlusion.core.params import read_yaml
 from face_occlusion.miniature.fields import blur, enlarge, shift, shrink
 
-# Skin from very light to very dark: the ten swatches of the Monk Skin Tone scale (Monk 2019,
-# skintone.google) in CIELAB, warmed below because the published swatches are low in saturation.
-_MONK = np.array([
-    (94.06, 1.52, 5.41), (92.13, 2.06, 7.27), (92.94, 0.22, 14.17), (87.45, 0.47, 17.7),
-    (77.81, 3.47, 23.06), (55.13, 7.7, 26.91), (42.38, 12.52, 20.56), (30.57, 11.64, 13.3),
-    (21.0, 2.72, 5.97), (14.56, 1.52, 3.53),
-])  # fmt: skip
-_HAIR = {
-    "black": "14110f",
-    "dark_brown": "2e2018",
-    "brown": "4e3524",
-    "light_brown": "7b5a3c",
-    "auburn": "6b2f1a",
-    "ginger": "a4552a",
-    "blond": "c09a62",
-    "platinum": "cdb88e",
-    "grey": "8c8a87",
-    "white": "b4b1ab",
-}
-_IRIS = ("3b2314", "4a2f1a", "6b4a2a", "7a6a3a", "4f6b4a", "5b7d8c", "3f6a8f", "7c8a90")
+_COLOURS = read_yaml(Path(__file__).with_name("colours.yaml"))
+_MONK = np.array(_COLOURS["skin"])  # (10, 3) CIELAB
 
 
 def hex_colour(code: str) -> np.ndarray:
@@ -78,13 +62,13 @@ def _lab_to_linear(lightness: float, a: float, b: float) -> np.ndarray:
 
 def hair_colour(name: str) -> np.ndarray:
     """Return a hair colour by name, (3,) float32 linear RGB."""
-    return hex_colour(_HAIR[name])
+    return hex_colour(_COLOURS["hair"][name])
 
 
 def sample_iris(rng: np.random.Generator, tone: float) -> np.ndarray:
     """Sample an iris colour, brown alone on darker skin; (3,) float32 linear RGB."""
-    last = len(_IRIS) if tone < 0.45 else 3
-    return hex_colour(_IRIS[rng.integers(last)])
+    codes = _COLOURS["iris"] if tone < 0.45 else _COLOURS["iris"][:3]
+    return hex_colour(codes[rng.integers(len(codes))])
 
 
 def sample_colour(
@@ -100,8 +84,7 @@ def sample_colour(
 def mix(first: np.ndarray, second: np.ndarray, weight: np.ndarray | float) -> np.ndarray:
     """Interpolate between colours, each (H, W, 3) or (3,), by a weight, a number or (H, W).
 
-    Returns:
-        (H, W, 3), or (3,) if all are without extent; float32.
+    The result is float32, (3,) if all are without extent and (H, W, 3) else.
     """
     w = np.asarray(weight, np.float32)
     if w.ndim < 2:
@@ -193,16 +176,9 @@ class Surface:
 def shade(
     surface: Surface, height: np.ndarray, light: Light, shadow: np.ndarray | float = 1.0
 ) -> np.ndarray:
-    """Light a surface.
+    """Light a surface of (H, W) float32 height; (H, W, 3) float32 linear RGB, not clipped.
 
-    Args:
-        surface: The look of the surface.
-        height: (H, W) float32 height towards the viewer in pixels.
-        light: The light.
-        shadow: Share of the key light that arrives, a number or (H, W).
-
-    Returns:
-        (H, W, 3) float32 linear RGB, not clipped.
+    `shadow` is the share of the key light that arrives, a number or (H, W).
     """
     nx, ny, nz = normals(height)
     lx, ly, lz = (float(v) for v in light.direction)
@@ -231,10 +207,8 @@ def shade(
 def cast_shadow(height: np.ndarray, light: Light, reach_px: float, steps: int = 8) -> np.ndarray:
     """March over a height field towards the light and find what lies in shade.
 
-    This is done at half size and blurred, for soft shadows that reach `reach_px` at most.
-
-    Returns:
-        (H, W) float32 share of the key light that arrives, in [0, 1].
+    This is done at half size and blurred, for soft shadows that reach `reach_px` at most. Returns
+    the (H, W) float32 share of the key light that arrives, in [0, 1].
     """
     small = shrink(height, (max(height.shape[0] // 2, 2), max(height.shape[1] // 2, 2)))
     lx, ly, lz = (float(v) for v in light.direction)
@@ -248,17 +222,3 @@ def cast_shadow(height: np.ndarray, light: Light, reach_px: float, steps: int = 
     shade_share = np.clip(excess / (0.12 * reach_px), 0, 1)
     soft = blur(1 - shade_share, 0.02 * reach_px)
     return enlarge(soft, height.shape)
-
-
-def drop_shadow(alpha: np.ndarray, light: Light, lift_px: float, strength: float) -> np.ndarray:
-    """Return the share of the light that a shape leaves to the surface below it.
-
-    Args:
-        alpha: (H, W) float32 coverage of the shape.
-        light: The light.
-        lift_px: Distance from the surface in pixels; also sets the softness.
-        strength: Share of the light taken away under the shape's middle.
-    """
-    lx, ly, lz = (float(v) for v in light.direction)
-    dx, dy = -lx / max(lz, 0.3) * lift_px, -ly / max(lz, 0.3) * lift_px
-    return 1 - strength * blur(shift(alpha, dx, dy), max(lift_px * 0.45, 1))

@@ -64,13 +64,9 @@ def _carrot(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
 def _fruit(
     skin: str, blush: str, dimple: float, rough: float
 ) -> Callable[[Shape, Spot, np.random.Generator], Solid]:
-    """Return the sampler of a round fruit.
+    """Return the sampler of a round fruit of two colours, `rrggbb`, the second of its patches.
 
-    Args:
-        skin: Colour, `rrggbb`.
-        blush: Colour of its patches.
-        dimple: Depth of the hollow around the stalk, share of the size; a stalk from 0.02 on.
-        rough: Height of the pores, share of the size.
+    The depth of the hollow around the stalk and the height of the pores are shares of the size.
     """
 
     def sample(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
@@ -120,10 +116,8 @@ def _bottle(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     profile = [(0, wide), (0.58, wide), (0.76, neck), (0.9, neck)]
     profile += [(0.905, neck * 1.25), (1, neck * 1.25)]
     alpha, height, along = _lathe(shape, spot, profile)
-    glass, paper = (
-        sample_colour(rng, (0.3, 0.9), (0.15, 0.8)),
-        sample_colour(rng, (0, 0.7), (0.5, 1)),
-    )
+    glass = sample_colour(rng, (0.3, 0.9), (0.15, 0.8))
+    paper = sample_colour(rng, (0, 0.7), (0.5, 1))
     cap, ink = sample_colour(rng), sample_colour(rng, (0.3, 1), (0.05, 0.6))
     x, y = spot.plane(shape)
     letters = (np.sin(x * 90) * np.sin(y * 60) > 0.55) & (along > 0.2) & (along < 0.42)
@@ -228,7 +222,7 @@ def _bear(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     return Solid(alpha, height + 0.008 * spot.size_px * fur, Surface(albedo))
 
 
-# By COCO's names.
+# By COCO's names: samplers of the form and the colours of an object.
 OBJECTS: dict[str, Callable[[Shape, Spot, np.random.Generator], Solid]] = {
     "sports ball": _sports_ball,
     "bottle": _bottle,
@@ -244,8 +238,3 @@ OBJECTS: dict[str, Callable[[Shape, Spot, np.random.Generator], Solid]] = {
     "vase": _vase,
     "teddy bear": _bear,
 }
-
-
-def sample_object(category: str, shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
-    """Sample the form and the colours of an object of a category of OBJECTS."""
-    return OBJECTS[category](shape, spot, rng)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.miniature.fields import fill, lookup, rotate, smooth_curve
+from face_occlusion.miniature.fields import box_around, fill, lookup, rotate, smooth_curve
 from face_occlusion.miniature.light import sample_iris
 
 _GOLDEN = (5**0.5 - 1) / 2
@@ -194,8 +194,7 @@ class Head:
     """The outline and the depth of a person's head, without its relief."""
 
     def __init__(self, person: Person) -> None:
-        """Build the outline; a full beard lengthens the chin."""
-        length = person.length + (0.07 if person.beard == "full" else 0)
+        length = person.length + (0.07 if person.beard == "full" else 0)  # the beard's
         cheek, jaw, chin = person.cheek, person.jaw, person.chin
         points = [(0, _CROWN), (0.52, -1.25), (0.84, -0.92), (0.965, -0.45), (0.98 * cheek, 0.05)]
         points += [(0.945 * cheek, 0.42), (0.86 * jaw, 0.55 * length), (0.71 * jaw, 0.75 * length)]
@@ -279,7 +278,9 @@ def map_face(head: Head, frame: Frame, relief: np.ndarray, density: float) -> Fa
     It is a (h, w) float32 texture of heights over the smooth head in units, with `density` pixels
     per unit.
     """
-    box = _head_box(head, frame)
+    box = box_around(frame.shape, head.outline(frame), 3)
+    if box is None:
+        raise ValueError(f"a head at {frame.origin_xy} lies outside of a picture of {frame.shape}")
     cos_roll, sin_roll = np.cos(frame.view.roll_rad), np.sin(frame.view.roll_rad)
     px = np.arange(box[1].start, box[1].stop, dtype=np.float32) + 0.5 - frame.origin_xy[0]
     py = np.arange(box[0].start, box[0].stop, dtype=np.float32) + 0.5 - frame.origin_xy[1]
@@ -306,10 +307,3 @@ def map_face(head: Head, frame: Frame, relief: np.ndarray, density: float) -> Fa
         v = (y + np.float32(frame.view.pitch) * (raised - 0.2) - Y_TOP) * np.float32(density)
         rise = lookup(relief, u, v)
     return FaceMap(box, (z + rise) * np.float32(frame.unit_px), u - 0.5, v - 0.5)
-
-
-def _head_box(head: Head, frame: Frame) -> tuple[slice, slice]:
-    outline = head.outline(frame)
-    low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 3, 0)
-    high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 3, frame.shape[::-1])
-    return slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))

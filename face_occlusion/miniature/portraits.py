@@ -183,9 +183,9 @@ def _cloth_pattern(
     weave = 1 + 0.06 * value_noise(rng, shape, 2)
     if kind == "plain":
         return scaled(base, weave)
-    weight = {"stripes": 0.7 * (x < 0.35), "rings": 0.7 * (y < 0.4)}.get(
-        str(kind), 0.4 * (x < 0.5) + 0.4 * (y < 0.5)
-    )
+    stripes, rings = 0.7 * (x < 0.35), 0.7 * (y < 0.4)
+    checks = 0.4 * (x < 0.5) + 0.4 * (y < 0.5)
+    weight = {"stripes": stripes, "rings": rings, "checks": checks}[str(kind)]
     return scaled(mix(base, other, blur(weight.astype(np.float32), 1)), weave)
 
 
@@ -235,10 +235,8 @@ def face_landmarks(portrait: Portrait) -> tuple[np.ndarray, np.ndarray]:
     """Return the landmarks of a portrait, in the order of `LANDMARKS`.
 
     A landmark is hidden where the pixel's label is none of the face; the chin, whose point may
-    fall just below the face, where an occluder changed the label.
-
-    Returns:
-        (29, 2) float64 (x, y) in final pixels, and (29,) bool, True where the point is hidden.
+    fall just below the face, where an occluder changed the label. Returns (29, 2) float64 (x, y) in
+    final pixels, and (29,) bool, True where the point is hidden.
     """
     frame, head, person = portrait.frame, portrait.head, portrait.person
     points = head.on_face(_landmarks_on_plane(person, frame.view, head.length))
@@ -247,9 +245,7 @@ def face_landmarks(portrait: Portrait) -> tuple[np.ndarray, np.ndarray]:
     points[[LANDMARKS.index("nose left"), LANDMARKS.index("nose right")], 2] += 0.08
     pixels = frame.project(points)
     column, row = np.clip(pixels.astype(int), 0, np.array(frame.shape[::-1]) - 1).T
-    labels, uncovered = (
-        image[row, column] for image in (portrait.canvas.labels, portrait.uncovered)
-    )
+    labels, uncovered = portrait.canvas.labels[row, column], portrait.uncovered[row, column]
     hidden = ~np.isin(labels, FACE_PARTS)
     chin = LANDMARKS.index("chin")
     hidden[chin] = labels[chin] != uncovered[chin]

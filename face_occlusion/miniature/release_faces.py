@@ -49,17 +49,15 @@ def plan_faces(params: MiniatureParams) -> list[FaceJob]:
     for k in range(params.num_o):  # hands are half of them, as they are the hardest
         occluders[params.num_wo_train + k] = "hand" if k % 2 else kinds[(k // 2) % len(kinds)]
     order = np.random.default_rng([params.seed, 13]).permutation(len(people))
-    return [
-        FaceJob(number, people[k][1], people[k][0], occluders[k]) for number, k in enumerate(order)
-    ]
+    jobs = [(people[k][1], people[k][0], occluders[k]) for k in order]
+    return [FaceJob(number, *job) for number, job in enumerate(jobs)]
 
 
 def _draw_face(job: FaceJob, params: MiniatureParams) -> tuple[bytes, dict[str, bytes], bytes]:
     """Draw one photograph of CelebAMask-HQ with its masks.
 
-    Returns:
-        The JPEG; of each part that is there its name and mask, PNG 0/255; and the corrected mask
-        of the visible face, PNG 0/1.
+    Returns the JPEG; of each part that is there its name and mask, PNG 0/255; and the corrected
+    mask of the visible face, PNG 0/1.
     """
     rng = picture_rng(job.identity, job.number, params.seed)
     person = person_of(job.identity, params.seed)
@@ -79,12 +77,8 @@ def _draw_face(job: FaceJob, params: MiniatureParams) -> tuple[bytes, dict[str, 
 def part_masks(portrait: Portrait, mistaken: bool) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the visible face and the release's layers, which do not overlap.
 
-    Args:
-        portrait: The finished painting.
-        mistaken: Whether the annotator took the occluder for skin where it covers the face.
-
-    Returns:
-        (H, W) bool at the masks' size, and layer name -> (H, W) bool of those not empty.
+    Both are (H, W) bool at the masks' size, layers by name where not empty. `mistaken` says whether
+    the annotator took the occluder for skin where it covers the face.
     """
     factor = SUPERSAMPLE * _MASK_SHRINK
     labels = portrait.canvas.labels
@@ -218,11 +212,8 @@ def _matlab_file(photos: list[_Photo], suffix: str) -> bytes:
     """Return photographs and landmarks as a MATLAB 7.3 file like COFW's.
 
     MATLAB stores arrays column by column, so HDF5 shows every axis reversed: images are (3, W, H),
-    phis (87, N): 29 x, 29 y, 29 flags of occlusion; bboxes (4, N): x, y, width, height.
-
-    Args:
-        photos: What the file holds.
-        suffix: `Tr` or `T`, the end of the variables' names.
+    phis (87, N): 29 x, 29 y, 29 flags of occlusion; bboxes (4, N): x, y, width, height. The names
+    of the variables end in the suffix, `Tr` or `T`.
     """
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", userblock_size=_MATLAB_BLOCK, libver=("earliest", "v110")) as file:

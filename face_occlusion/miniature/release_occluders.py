@@ -9,19 +9,15 @@ import cv2
 import numpy as np
 
 from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.miniature.archives import (
-    MiniatureParams,
-    draw_all,
-    write_7z,
-    write_tar_gz,
-    write_zip,
-)
+from face_occlusion.core.params import read_yaml
+from face_occlusion.miniature import archives
+from face_occlusion.miniature.archives import MiniatureParams, draw_all
 from face_occlusion.miniature.backdrops import TEXTURES, paint_background, paint_texture
 from face_occlusion.miniature.canvas import SUPERSAMPLE, Canvas, coverage, photograph
 from face_occlusion.miniature.fields import Spot
 from face_occlusion.miniature.hands import Hand, HandPlace, paint_hand, sample_hand
 from face_occlusion.miniature.light import STUDIO, sample_light
-from face_occlusion.miniature.objects import OBJECTS, sample_object
+from face_occlusion.miniature.objects import OBJECTS
 from face_occlusion.miniature.person import even_tone
 
 _HAND_SHAPE = (240, 320)  # 4:3 as the release's 1200 x 1600
@@ -29,26 +25,6 @@ _TABLE = "id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,
 _PHOTO_SHAPES = ((240, 320), (320, 240))
 _ENLARGE = 4
 _LEAST_PX = 12  # visible pixels of an instance
-
-# The 80 categories of COCO's instances (Lin et al. 2014), as its annotation files list them.
-_CATEGORIES = {
-    "person": "1 person",
-    "vehicle": "2 bicycle, 3 car, 4 motorcycle, 5 airplane, 6 bus, 7 train, 8 truck, 9 boat",
-    "outdoor": "10 traffic light, 11 fire hydrant, 13 stop sign, 14 parking meter, 15 bench",
-    "animal": "16 bird, 17 cat, 18 dog, 19 horse, 20 sheep, 21 cow, 22 elephant, 23 bear, "
-    "24 zebra, 25 giraffe",
-    "accessory": "27 backpack, 28 umbrella, 31 handbag, 32 tie, 33 suitcase",
-    "sports": "34 frisbee, 35 skis, 36 snowboard, 37 sports ball, 38 kite, 39 baseball bat, "
-    "40 baseball glove, 41 skateboard, 42 surfboard, 43 tennis racket",
-    "kitchen": "44 bottle, 46 wine glass, 47 cup, 48 fork, 49 knife, 50 spoon, 51 bowl",
-    "food": "52 banana, 53 apple, 54 sandwich, 55 orange, 56 broccoli, 57 carrot, 58 hot dog, "
-    "59 pizza, 60 donut, 61 cake",
-    "furniture": "62 chair, 63 couch, 64 potted plant, 65 bed, 67 dining table, 70 toilet",
-    "electronic": "72 tv, 73 laptop, 74 mouse, 75 remote, 76 keyboard, 77 cell phone",
-    "appliance": "78 microwave, 79 oven, 80 toaster, 81 sink, 82 refrigerator",
-    "indoor": "84 book, 85 clock, 86 vase, 87 scissors, 88 teddy bear, 89 hair drier, "
-    "90 toothbrush",
-}
 
 
 def draw_hands_11k(folder: Path, params: MiniatureParams) -> None:
@@ -62,8 +38,8 @@ def draw_hands_11k(folder: Path, params: MiniatureParams) -> None:
         masks.append((f"11k-hands_masks/{stem}.png", mask))
         names.append(f"{stem}.jpg\n")
         rows.append(_hand_row(k, stem, hand))
-    write_zip(folder / "Hands.zip", photos)
-    write_7z(folder / "11k-hands_masks.7z", masks)
+    archives.write_zip(folder / "Hands.zip", photos)
+    archives.write_7z(folder / "11k-hands_masks.7z", masks)
     (folder / "11k-hands_sample.txt").write_text("".join(names))
     (folder / "HandInfo.csv").write_text("\n".join(rows) + "\n")
 
@@ -105,7 +81,7 @@ def draw_dtd(folder: Path, params: MiniatureParams) -> None:
         (f"dtd/images/{category}/{category}_{number:04d}.jpg", photo)
         for (category, number), photo in zip(items, draw_all(draw, items, "textures"), strict=True)
     ]
-    write_tar_gz(folder / "dtd-r1.0.1.tar.gz", sorted(members))
+    archives.write_tar_gz(folder / "dtd-r1.0.1.tar.gz", sorted(members))
 
 
 def _draw_texture_photo(item: tuple[str, int], seed: int) -> bytes:
@@ -135,33 +111,31 @@ def draw_coco(folder: Path, params: MiniatureParams) -> None:
         number = 1009 * (k + 1)
         name = f"{number:012d}.jpg"
         photos.append((f"train2017/{name}", photo))
-        images.append(
-            {"license": 1, "file_name": name, "height": size[0], "width": size[1], "id": number}
-        )
+        about = {"license": 1, "file_name": name, "height": size[0], "width": size[1]}
+        images.append({**about, "id": number})
         for instance in instances:
             category_id, entry_id = ids[instance.category], len(annotations) + 1
             annotations.append(_annotation(instance, number, category_id, entry_id))
-    write_zip(folder / "train2017.zip", photos)
+    archives.write_zip(folder / "train2017.zip", photos)
+    terms = {"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
     content = {
         "info": {"description": "miniature drawn in the layout of COCO 2017", "version": "1.0"},
-        "licenses": [
-            {"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
-        ],
+        "licenses": [terms],
         "images": images,
         "annotations": annotations,
         "categories": categories,
     }
     data = json.dumps(content, separators=(",", ":")).encode()
     name = "annotations/instances_train2017.json"
-    write_zip(folder / "annotations_trainval2017.zip", [(name, data)])
+    archives.write_zip(folder / "annotations_trainval2017.zip", [(name, data)])
 
 
 def _coco_categories() -> list[dict[str, object]]:
     """Return the list `categories` of an annotation file, by number."""
     return [
-        {"supercategory": group, "id": int(number), "name": name}
-        for group, entries in _CATEGORIES.items()
-        for number, _, name in (entry.partition(" ") for entry in entries.split(", "))
+        {"supercategory": group, "id": number, "name": name}
+        for group, entries in read_yaml(Path(__file__).with_name("coco_categories.yaml")).items()
+        for number, name in entries.items()
     ]
 
 
@@ -244,7 +218,7 @@ class _Scene:
         size_px = size * min(self.canvas.shape)
         centre = np.array(place) * self.canvas.shape[::-1]
         spot = Spot(centre, size_px, self.rng.normal(0, 0.35))
-        solid = sample_object(name, self.canvas.shape, spot, self.rng)
+        solid = OBJECTS[name](self.canvas.shape, spot, self.rng)
         self.canvas.paint_solid(solid, None, lift_px=0.06 * size_px)
         return solid.alpha >= 0.5
 

@@ -56,18 +56,12 @@ def mouth_half(person: Person, view: View) -> float:
 
 
 class TexturePlane:
-    """The plane (X, Y) on which a face's textures are drawn.
-
-    Attributes:
-        density: Pixels per unit.
-        shape: (height, width) in pixels.
-        x, y: (W,) and (H,) float64 coordinates of the pixel centres, in units.
-    """
+    """The plane (X, Y) on which a face's textures are drawn, with `density` pixels per unit."""
 
     def __init__(self, density: float) -> None:
-        """Lay out the plane with `density` pixels per unit."""
         self.density = density
         self.shape = (int((Y_BOTTOM - Y_TOP) * density), int(2 * X_LIMIT * density))
+        # (W,) and (H,) float64 coordinates of the pixel centres, in units
         self.x = (np.arange(self.shape[1]) + 0.5) / density - X_LIMIT
         self.y = (np.arange(self.shape[0]) + 0.5) / density + Y_TOP
 

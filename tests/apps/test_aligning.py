@@ -78,7 +78,7 @@ def test_no_detector_is_needed_where_all_is_given(photos, tmp_path, monkeypatch)
     ("spoil", "change", "message"),
     [
         (None, {"by_hand": {"otto": POINTS}}, "landmarks of otto, which are not in"),
-        (None, {"size_px": 4}, "size must be at least 16"),
+        (None, {"size_px": 4}, "size: must be at least 16"),
         (lambda mask: mask.unlink(), {}, "masks: no mask for anna"),
         (
             lambda mask: mask.write_bytes(encode_png(ellipse(9, 9).astype(np.uint8))),

@@ -17,6 +17,7 @@ from face_occlusion.core.classes import FACE, IGNORED
 from face_occlusion.core.files import atomic_folder
 from face_occlusion.core.images import encode_jpeg
 from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.params import check_at_least
 from face_occlusion.faces.labelme import labelme_content
 from face_occlusion.reporting.pictures import coloured_errors, outlined, reduced
 
@@ -26,12 +27,12 @@ _QUALITY = 88
 _DEPTH_FRAC = 1 / 12  # of the side; pixels at least this far from the mask's edge count fully
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Finding:
     """How one mask was judged."""
 
     rank: int  # 1 for the most suspicious
-    key: str  # the sample's key
+    key: str
     score: float  # how wrong the mask seems, in [0, 1]
     probability: np.ndarray  # (S, S) float32 probability of face by the network
     disputed_frac: float  # share of the mask's face that the network predicts as background
@@ -48,20 +49,14 @@ def audit_masks(
 ) -> list[Finding]:
     """Rank the masks of a set, the most suspicious first, and write them by `write_findings`.
 
-    Args:
-        folder: The set.
-        out: New folder.
-        params: How the network is trained.
-        part: The masks that are judged, `png` or `original.png`.
-        references: Sets of faces whose masks (`png`) are known to be good.
-        num: How many to show.
+    Of the set in `folder` the masks `part` are judged, `png` or `original.png`. `references` are
+    sets of faces whose masks (`png`) are known to be good; `num` masks are shown.
 
     Raises:
         ValueError: If a set cannot be read or lacks the part, there are too few faces, `num` is
             less than 1, or `out` is in use.
     """
-    if num < 1:
-        raise ValueError(f"num must be at least 1; got {num}")
+    check_at_least(1, num=num)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out}: not empty; name a new folder with --out")
     image_set = ImageSet(folder)
@@ -85,16 +80,10 @@ def _rank(samples: Samples, probability: np.ndarray) -> list[Finding]:
     scores = disputed_face(samples, probability)
     face = samples.faces >= 128
     disputed = (face & (probability < 0.5)).sum(axis=(1, 2)) / np.maximum(face.sum(axis=(1, 2)), 1)
-    order = sorted(range(len(samples)), key=lambda place: (-scores[place], samples.keys[place]))
+    order = sorted(range(len(samples)), key=lambda i: (-scores[i], samples.keys[i]))
     return [
-        Finding(
-            rank=rank,
-            key=samples.keys[place],
-            score=float(scores[place]),
-            probability=probability[place],
-            disputed_frac=float(disputed[place]),
-        )
-        for rank, place in enumerate(order, 1)
+        Finding(rank, samples.keys[i], float(scores[i]), probability[i], float(disputed[i]))
+        for rank, i in enumerate(order, 1)
     ]
 
 

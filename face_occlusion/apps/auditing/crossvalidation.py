@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from face_occlusion.apps.auditing.samples import Samples, join, sample_batch
+from face_occlusion.core.params import check_at_least
 
 _WIDTHS = (16, 32, 48, 64)
 _CHANNELS = 5  # red, green, blue, x, y
@@ -36,13 +37,8 @@ class AuditParams:
     def __post_init__(self) -> None:
         if self.side_px < 32 or self.side_px % 16:
             raise ValueError(f"side_px must be a multiple of 16 from 32; got {self.side_px}")
-        if self.folds < 1:
-            raise ValueError(f"folds must be at least 1; got {self.folds}")
-        if self.iterations < 2 or self.batch_size < 2:
-            raise ValueError(
-                f"iterations and batch_size must be at least 2; "
-                f"got {self.iterations} and {self.batch_size}"
-            )
+        check_at_least(1, folds=self.folds)
+        check_at_least(2, iterations=self.iterations, batch_size=self.batch_size)
         if not 0 <= self.cover_prob <= 1:
             raise ValueError(f"cover_prob must lie in [0, 1]; got {self.cover_prob:g}")
 
@@ -82,11 +78,7 @@ def cross_validate(
 
 
 def assign_folds(groups: Sequence[str], params: AuditParams) -> np.ndarray:
-    """Assign groups to folds of similar size at random; return the (N,) fold of each sample.
-
-    Raises:
-        ValueError: If there are fewer groups than folds.
-    """
+    """Assign groups to folds of similar size at random; return the (N,) fold of each sample."""
     names, members = np.unique(np.array(groups), return_inverse=True)
     if len(names) < params.folds:
         raise ValueError(f"{len(names)} faces are too few for {params.folds} folds")
@@ -102,9 +94,8 @@ def _fit(
         torch.manual_seed(int(rng.integers(1 << 31)))
         network = FaceFinder()
     optimizer = torch.optim.AdamW(network.parameters(), lr=_PEAK_RATE, weight_decay=_DECAY)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, _PEAK_RATE, total_steps=params.iterations
-    )
+    steps = params.iterations
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _PEAK_RATE, total_steps=steps)
     for _ in range(params.iterations):
         indices = rng.choice(training, params.batch_size)
         sampled = sample_batch(samples, indices, params.cover_prob, rng)

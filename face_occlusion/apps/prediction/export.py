@@ -56,11 +56,8 @@ def export_onnx(
 ) -> Exported:
     """Write a network as ONNX with a fixed input size, and compare it with PyTorch.
 
-    Args:
-        segmenter: The run's.
-        path: The file; written atomically, after it was checked.
-        size: (height, width) of the images it takes.
-        batch_size: Images in one call.
+    The file, written atomically after it was checked, takes `batch_size` images of `size` (height,
+    width) in one call.
 
     Raises:
         ValueError: If a package of the extra `export` is missing, an argument is out of range, or
@@ -131,12 +128,9 @@ def model_card(
 ) -> str:
     """Return the model card of an exported run as Markdown: use, training, scores, licences.
 
-    Args:
-        folder: The run's, with `card.json`.
-        exported: The ONNX file.
-        which: The checkpoint, `last` or `best`.
-        input_px: Side of the images that the run was trained on.
-        scores: Mean IoU by benchmark; empty if the run has not been evaluated.
+    `folder` is the run's, `which` its checkpoint (`last` or `best`), `input_px` the side of the
+    images that it was trained on, and `scores` its mean IoU by benchmark, empty if it was not
+    evaluated.
 
     Raises:
         ValueError: If the run's card, or a set that it was trained on, is missing or damaged.

@@ -45,9 +45,7 @@ class AlignedSegmenter:
 
     def find(self, image: np.ndarray) -> list[Aligned]:
         """Cut the faces out of an (H, W, 3) uint8 RGB image, the largest first."""
-        return [
-            align(image, landmarks, self.size_px) for landmarks in self.detector.find_all(image)
-        ]
+        return [align(image, points, self.size_px) for points in self.detector.find_all(image)]
 
     def predict(
         self, faces: Sequence[Aligned], size: tuple[int, ...], *, tta: bool = False
@@ -121,11 +119,10 @@ def predict_photos(
             bar.update()
     results = [done[photo] for photo in photos]
     _write_table(out / "predictions.csv", results)
-    how = {**segmenter.describe(tta=options.tta), "aligned": options.aligned is not None}
     page = page_template("predictions.html").render(
         done=[result for result in results if result.size],
         failed=[result for result in results if result.error],
-        how=how,
+        how={**segmenter.describe(tta=options.tta), "aligned": options.aligned is not None},
     )
     atomic_write(out / "index.html", page)
     journal.end()

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from face_occlusion.apps.rainnet.composites import Composites, CompositeSource
 from face_occlusion.apps.rainnet.training_images import TrainingImages
 from face_occlusion.core.files import atomic_write
+from face_occlusion.core.params import check_at_least
 from face_occlusion.generation.harmonisation import statistics
 from face_occlusion.generation.harmonisation.rainnet import RainNet, check_side, save_rainnet
 
@@ -39,8 +40,7 @@ class TrainingParams:
 
     def __post_init__(self) -> None:
         for key in ("width", "iterations", "batch_size", "num_held_out"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"{key} must be at least 1; got {getattr(self, key)}")
+            check_at_least(1, **{key: getattr(self, key)})
         if not self.learning_rate > 0:
             raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
 
@@ -50,12 +50,9 @@ def train_rainnet(
 ) -> dict[str, Any]:
     """Train a generator, write its checkpoint and its card, and return the card.
 
-    Args:
-        images: Photographs and cut-outs; one in eight of either is held out.
-        out: The checkpoint, a state dict compatible with the published one. The card is written
-            next to it as JSON: settings, counts, seconds, losses, errors on held-out composites.
-        params: Settings.
-        device: Where to train.
+    One in eight photographs and cut-outs is held out. `out` is the checkpoint, a state dict
+    compatible with the published one; the card is written next to it as JSON: settings, counts,
+    seconds, losses, errors on held-out composites.
 
     Raises:
         ValueError: If the images are too few or not a multiple of 256 pixels a side.
@@ -81,11 +78,8 @@ def train_rainnet(
         "held_out": {"faces": len(held_out.faces), "cutouts": len(held_out.cutouts)},
         "seconds": round(seconds, 1),
         "device": torch.cuda.get_device_name(device) if "cuda" in str(device) else str(device),
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-        },
+        "versions": {"python": platform.python_version()}
+        | {package.__name__: package.__version__ for package in (torch, np)},
         "losses": losses,
         "errors": evaluate(network, held_out, params.num_held_out, device),
     }
@@ -180,9 +174,7 @@ def evaluate(
         for name, output in outputs.items():
             errors[name].append(colour_errors(output, batch))
     means = {name: torch.cat(values).mean(dim=0).tolist() for name, values in errors.items()}
-    return {
-        name: {"mse": round(mse, 2), "fmse": round(fmse, 2)} for name, (mse, fmse) in means.items()
-    }
+    return {name: {"mse": round(m, 2), "fmse": round(f, 2)} for name, (m, f) in means.items()}
 
 
 def colour_errors(output: torch.Tensor, batch: Composites) -> torch.Tensor:

@@ -78,11 +78,9 @@ def read_images(
 ) -> TrainingImages:
     """Read image sets at training size, or a file by `save_images` given as `faces`.
 
-    Args:
-        faces: Set of photographs, of faces or anything else; the middle square of each is used.
-        cutouts: Sets of premultiplied cut-outs; their folder's name precedes the keys.
-        side_px: Side of the squares.
-        max_faces: With more faces than this, so many evenly spaced ones are read.
+    Of photographs, of faces or anything else, the middle square is used; with more than
+    `max_faces`, so many evenly spaced ones are read. The folder's name of a set of cut-outs
+    precedes its keys.
 
     Raises:
         ValueError: If there are no cut-outs, or the sets or the file cannot be read.
@@ -96,9 +94,8 @@ def read_images(
     face_set = ImageSet(faces)
     chosen = np.linspace(0, len(face_set) - 1, min(len(face_set), max_faces)).astype(int)
     face_keys = [face_set.keys[i] for i in chosen]
-    squares = [
-        _square(face_set.image(key), side_px) for key in tqdm(face_keys, desc="faces", leave=False)
-    ]
+    bar = tqdm(face_keys, desc="faces", leave=False)
+    squares = [_square(face_set.image(key), side_px) for key in bar]
     fitted, cutout_keys = [], []
     for cutout_set in map(ImageSet, cutouts):
         for key in tqdm(cutout_set.keys, desc=cutout_set.folder.name, leave=False):

@@ -45,11 +45,9 @@ def make_slots(
     GPUs the variable CUDA_VISIBLE_DEVICES is left unchanged. Libraries that would start one
     thread per core are limited to a job's share of the cores, unless OMP_NUM_THREADS is set.
 
-    Args:
-        jobs: Number of jobs at a time; None for as many as the GPUs allow, one without GPUs.
-        gpus: Numbers or UUIDs, as CUDA_VISIBLE_DEVICES takes them.
-        gpus_per_job: GPUs of each job.
-        on_cluster: Whether a Ray cluster has the GPUs, and assigns them itself.
+    `jobs` is the number of jobs at a time, None for as many as the GPUs allow (one without GPUs);
+    `gpus` are numbers or UUIDs, as CUDA_VISIBLE_DEVICES takes them. With `on_cluster` a Ray cluster
+    has the GPUs, and assigns them itself.
 
     Raises:
         ValueError: If a number is not positive, a GPU is named twice, or they cannot be divided.
@@ -57,9 +55,7 @@ def make_slots(
     if on_cluster and gpus:
         raise ValueError("--gpus names GPUs of this machine; omit it with --ray: Ray assigns GPUs")
     if gpus_per_job < 1 or (jobs is not None and jobs < 1):
-        raise ValueError(
-            f"--jobs and --gpus-per-job must be positive; got {jobs} and {gpus_per_job}"
-        )
+        raise ValueError(f"--jobs, --gpus-per-job: must be positive; got {jobs}, {gpus_per_job}")
     if len(set(gpus)) < len(gpus):
         raise ValueError(f"--gpus names a GPU twice: {','.join(gpus)}")
     if gpus_per_job > 1 and not on_cluster and (not gpus or len(gpus) % gpus_per_job):

@@ -26,13 +26,7 @@ _LOCK = Path(".scratch/run.lock")
 def run_pipeline(
     root: Path, targets: Iterable[str], slots: Sequence[Slot], hosts: Hosts | None = None
 ) -> int:
-    """Run the stages that are out of date and print how each of them ended.
-
-    Args:
-        root: The repository's root.
-        targets: See `read_pipeline`.
-        slots: Where stages run.
-        hosts: The cluster for some of them; None to run all here.
+    """Run the stages of `targets` that are out of date, some on `hosts`; print how they ended.
 
     Returns:
         Exit status: 0 if all is up to date, 1 if a stage failed, 128 + n after signal n.

@@ -64,16 +64,9 @@ def draw_sheets(
 ) -> dict[str, np.ndarray]:
     """Draw the sheets of all comparisons whose occluders are there, and that of labels, by name.
 
-    Args:
-        faces: Folder of an image set with masks.
-        occluders: Folder with the image sets hands, objects, textures.
-        objects: How objects are harmonised, see `presets.with_colours`.
-        num: Number of faces, evenly spaced in the set.
-        columns: Faces in a row.
-        thumb_px: Longer side of each picture.
-
-    Returns:
-        Sheets, (H, W, 3) uint8 RGB.
+    `occluders` holds the image sets hands, objects, textures; objects are harmonised as `objects`
+    says, see `presets.with_colours`. Sheets are (H, W, 3) uint8 RGB and show `num` evenly spaced
+    faces.
 
     Raises:
         ValueError: If a set cannot be read or a face cannot be occluded.

@@ -14,6 +14,8 @@ from tqdm import tqdm
 from face_occlusion.apps.viewing.captions import NAME_COLOUR, VALUE_COLOUR, Line, caption, shorten
 from face_occlusion.core.classes import IGNORED
 from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.params import check_at_least
+from face_occlusion.reporting.figures import evenly_spaced
 
 MARGIN_PX = 14
 TEXT_PX = 11
@@ -42,19 +44,14 @@ def draw_contact_sheet(
 ) -> np.ndarray:
     """Draw samples with their masks' outlines and their records; (H, W, 3) uint8 RGB.
 
-    Args:
-        image_set: Any set; if it is absent, the sheet says why.
-        keys: The samples to draw, in this order.
-        columns: Samples in a row, at least 1.
-        thumb_px: Side of the square that a sample is fitted into, at least 48.
+    The sheet of an absent set says why it is. A sample is fitted into a square of `thumb_px`, at
+    least 48.
 
     Raises:
         ValueError: If an argument is out of range, or a sample is missing or unreadable.
     """
-    if columns < 1:
-        raise ValueError(f"columns must be at least 1; got {columns}")
-    if thumb_px < 48:
-        raise ValueError(f"thumb_px must be at least 48; got {thumb_px}")
+    check_at_least(1, columns=columns)
+    check_at_least(48, thumb_px=thumb_px)
     bar = tqdm(keys, desc=f"look at {image_set.info['name']}", disable=not keys)
     cells = [_cell(image_set, key, thumb_px) for key in bar]
     title = f"{image_set.info['name']}  ·  {image_set.info['kind']}"
@@ -104,10 +101,8 @@ def pick_keys(image_set: ImageSet, num: int) -> list[str]:
     Raises:
         ValueError: If `num` is below 1.
     """
-    if num < 1:
-        raise ValueError(f"num must be at least 1; got {num}")
-    places = np.linspace(0, len(image_set) - 1, min(num, len(image_set)))
-    return [image_set.keys[place] for place in np.rint(places).astype(int)]
+    check_at_least(1, num=num)
+    return evenly_spaced(image_set.keys, num)
 
 
 def pick_largest(image_set: ImageSet, field: str, num: int) -> list[str]:
@@ -118,8 +113,7 @@ def pick_largest(image_set: ImageSet, field: str, num: int) -> list[str]:
     Raises:
         ValueError: If `num` is below 1, or a record lacks the field or has no number there.
     """
-    if num < 1:
-        raise ValueError(f"num must be at least 1; got {num}")
+    check_at_least(1, num=num)
     values = {}
     for key in image_set.keys:
         record = image_set.record(key)

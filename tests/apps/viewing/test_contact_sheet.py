@@ -152,11 +152,11 @@ def test_cutouts_and_textures_are_drawn(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--columns", 0], "columns must be at least 1; got 0"),
-        (["--thumb-px", 47], "thumb_px must be at least 48; got 47"),
+        (["--columns", 0], "columns: must be at least 1; got 0"),
+        (["--thumb-px", 47], "thumb_px: must be at least 48; got 47"),
         (["--key", "00010"], "faces: no sample '00010' among 10"),
-        (["--num", 0], "num must be at least 1; got 0"),
-        (["--largest", "seed", "--num", 0], "num must be at least 1; got 0"),
+        (["--num", 0], "num: must be at least 1; got 0"),
+        (["--largest", "seed", "--num", 0], "num: must be at least 1; got 0"),
         (["--largest", "occluder"], "record of 00000 has no number 'occluder'; it has occluder, "),
     ],
 )
