@@ -14,6 +14,7 @@ from typing import Any
 
 from face_occlusion.core.files import atomic_write, read_json
 from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.imageset.format import variant_keys
 
 FACES = "faces/wo"  # the unoccluded faces, which the generated sets are made from
 
@@ -105,7 +106,7 @@ def combine(name: str, params: CombinationParams, data: Path) -> Combination:
 
     Raises:
         ValueError: If a set is missing, a sample lacks its image or its mask, or a generated set
-            does not hold one sample of each unoccluded face.
+            does not hold its variants of each unoccluded face.
     """
     parts, absent = [], None
     faces = ImageSet(data / FACES)
@@ -133,10 +134,11 @@ def _check_samples(image_set: ImageSet, mask: str) -> None:
 
 
 def _check_generated(image_set: ImageSet, faces: ImageSet) -> None:
-    """Raise unless a generated set holds each unoccluded face once."""
-    if set(image_set.keys) != set(faces.keys):
+    """Raise unless a generated set holds all its variants of each unoccluded face."""
+    variants = image_set.info.get("params", {}).get("variants", 1)
+    if set(image_set.keys) != set(variant_keys(faces.keys, variants)):
         raise ValueError(
-            f"{image_set.folder}: must hold one sample per face of {faces.folder} "
+            f"{image_set.folder}: must hold {variants} sample(s) per face of {faces.folder} "
             f"({len(faces)}); got {len(image_set)}: generate the set again"
         )
 

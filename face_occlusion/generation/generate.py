@@ -1,4 +1,4 @@
-"""Generate a whole set: every face of an image set once, with an occluder.
+"""Generate a whole set: every face of an image set, once or in several variants, with an occluder.
 
 A shard is one task. Finished shards wait in `OUT.partial` and are kept there by a run that was
 killed; a later run with the same inputs, parameters and code takes them over. The set appears
@@ -35,7 +35,7 @@ from face_occlusion.core.imageset import (
     write_index,
     write_shard,
 )
-from face_occlusion.core.imageset.format import ShardEntry
+from face_occlusion.core.imageset.format import ShardEntry, variant_keys
 from face_occlusion.core.parallel import num_workers, run_tasks
 from face_occlusion.generation.occlusion import occlude, sample_rng, stable_id
 from face_occlusion.generation.params import GenerateParams
@@ -48,7 +48,7 @@ class ShardTask:
 
     folder: Path
     number: int
-    keys: tuple[str, ...]
+    keys: Mapping[str, str]  # of its samples -> of the faces they are made from
     faces: ImageSet
     occluders: OccluderStore | TextureStore
     params: GenerateParams
@@ -70,7 +70,8 @@ class ShardTask:
             ValueError: If it fails for any reason; names shard and face and gives the record.
         """
         try:
-            return key, generate_sample(self.faces, self.occluders, key, self.params)
+            face = self.keys[key]
+            return key, generate_sample(self.faces, self.occluders, key, self.params, face)
         except Exception as error:
             notes = "".join(f"; {note}" for note in getattr(error, "__notes__", []))
             raise ValueError(
@@ -84,16 +85,25 @@ def generate_sample(
     occluders: OccluderStore | TextureStore,
     key: str,
     params: GenerateParams,
+    face_key: str | None = None,
 ) -> dict[str, bytes]:
     """Generate one sample of a set, the same whatever other samples there are.
+
+    Args:
+        faces: Image set of faces.
+        occluders: Their occluders.
+        key: The sample's key, which together with the set's seed decides what is drawn.
+        params: The method and its ranges.
+        face_key: The face's key; None if it is `key`.
 
     Returns:
         The parts `jpg`, `png` and `json`.
     """
-    face, seg_map = faces.sample(key)
+    face_key = key if face_key is None else face_key
+    face, seg_map = faces.sample(face_key)
     rng = sample_rng(key, params.seed)
     image, occluded, record = occlude(face, seg_map, occluders, rng, params)
-    record |= {"face": key, "seed": params.seed, "jpeg_quality": params.jpeg_quality}
+    record |= {"face": face_key, "seed": params.seed, "jpeg_quality": params.jpeg_quality}
     return {
         "jpg": encode_jpeg(image, params.jpeg_quality),
         "png": encode_png(occluded),
@@ -109,7 +119,7 @@ def generate_set(
     workers: int = 0,
     executor: str = "process",
 ) -> ImageSet:
-    """Generate a set: one sample for each face, under the face's key.
+    """Generate a set: `params.variants` samples of each face, the first under the face's key.
 
     The bytes depend on faces, occluders and parameters, not on workers, order or machine load.
 
@@ -158,14 +168,15 @@ def generate_set(
 def describe(
     faces: ImageSet, occluders: ImageSet, name: str, params: GenerateParams
 ) -> dict[str, Any]:
-    """Return what a generated set says about itself."""
+    """Return what a generated set says about itself; of variants only where there are several."""
+    chosen = dataclasses.asdict(params)
     return {
         "kind": "synthetic",
         "name": name,
         **inherit(faces=faces, occluders=occluders),
         "faces": faces.info["name"],
         "occluders": occluders.info["name"],
-        "params": dataclasses.asdict(params),
+        "params": {key: value for key, value in chosen.items() if (key, value) != ("variants", 1)},
     }
 
 
@@ -201,10 +212,13 @@ def shard_tasks(
     folder: Path, faces: ImageSet, store: OccluderStore | TextureStore, params: GenerateParams
 ) -> list[ShardTask]:
     """Return the tasks that make a set in a folder, one for each shard."""
-    keys, size = faces.keys, params.samples_per_shard
+    samples, size = (
+        list(variant_keys(faces.keys, params.variants).items()),
+        params.samples_per_shard,
+    )
     return [
-        ShardTask(folder, number, tuple(keys[start : start + size]), faces, store, params)
-        for number, start in enumerate(range(0, len(keys), size))
+        ShardTask(folder, number, dict(samples[start : start + size]), faces, store, params)
+        for number, start in enumerate(range(0, len(samples), size))
     ]
 
 

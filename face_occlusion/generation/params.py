@@ -88,6 +88,8 @@ class GenerateParams:
     """Folder of the occluders' image set under data/occluders."""
     seed: int
     """Seed of the set; sample i depends on it and on the face's key alone."""
+    variants: int
+    """Samples of each face, 1 in the paper; the first stay as they are when there are more."""
     scale_range: Sequence[float]
     """Size of the occluder: square root of its mask's area over the face's."""
     covered_frac_range: Sequence[float]
@@ -122,7 +124,7 @@ class GenerateParams:
     def __post_init__(self) -> None:
         if self.method not in METHODS:
             raise ValueError(f"method must be one of {', '.join(METHODS)}; got {self.method!r}")
-        for name in ("seed", "max_attempts", "samples_per_shard"):
+        for name in ("seed", "variants", "max_attempts", "samples_per_shard"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < (name != "seed"):
                 raise ValueError(f"{name} must be a whole number; got {getattr(self, name)!r}")
         for name, low, high in (

@@ -91,6 +91,7 @@ def paper_params(
         keep_background=False,
         jpeg_quality=95,
         samples_per_shard=256,
+        variants=1,
     )
 
 

@@ -148,6 +148,8 @@ def _generation(image_set: ImageSet) -> str:
         f"colour transfer: {_setting(params.get('colour_transfer'))}",
         f"harmonisation: {_setting(params.get('harmonisation'))}",
     ]
+    if "variants" in params:
+        settings.append(f"{params['variants']} variants of each face")
     return _why_absent(image_set) or "; ".join([*settings, *_draws(image_set.info)])
 
 

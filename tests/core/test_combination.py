@@ -15,6 +15,7 @@ from face_occlusion.core.combination import (
     write_combination,
 )
 from face_occlusion.core.imageset import write_image_set
+from face_occlusion.core.imageset.format import variant_keys
 from face_occlusion.core.params import load_params
 from face_occlusion.reporting.cells import paper_cells
 from stages.combine import main
@@ -97,7 +98,20 @@ def test_parameters_are_checked(bad, message):
 
 def test_a_generated_set_that_lacks_a_face_is_refused(data):
     write_set(data / "sets/short", "synthetic", 4)
-    with pytest.raises(ValueError, match=r"short: must hold one sample per face .*\(5\); got 4"):
+    with pytest.raises(ValueError, match=r"short: must hold 1 sample\(s\) per face .*\(5\); got 4"):
+        combine("mine", params("faces/wo", "sets/short"), data)
+
+
+def test_a_set_with_variants_holds_each_face_as_often_as_it_says(data):
+    parts = {"jpg": b"image", "png": b"mask"}
+    keys = list(variant_keys([f"{n:03d}" for n in range(5)], 3))
+    for name, held in (("full", keys), ("short", keys[:-1])):
+        info = {"kind": "synthetic", "name": name, "sources": [], "params": {"variants": 3}}
+        write_image_set(data / "sets" / name, [(key, parts) for key in held], info=info)
+    assert combine("mine", params("faces/wo", "sets/full"), data).counts == (5, 15)
+    with pytest.raises(
+        ValueError, match=r"short: must hold 3 sample\(s\) per face .*\(5\); got 14"
+    ):
         combine("mine", params("faces/wo", "sets/short"), data)
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import shutil
 import signal
 import socket
@@ -12,11 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import face_occlusion
 from bench import published
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.imageset.format import check_key, variant_keys
 from face_occlusion.core.parallel import run_tasks
 from face_occlusion.generation import GenerateParams, regenerate
 from face_occlusion.generation.generate import fingerprint, generate_sample, generate_set
@@ -396,4 +400,59 @@ def test_the_index_says_what_a_set_was_made_from(hand_set):
     assert read.info["faces"] == "drawn faces"
     assert read.info["occluders"] == "drawn hands"
     fields = {field.name for field in dataclasses.fields(GenerateParams)}
-    assert read.info["params"].keys() == fields
+    assert read.info["params"].keys() == fields - {"variants"}  # written where there are several
+
+
+@settings(max_examples=50)
+@given(
+    faces=st.lists(st.from_regex(r"[a-z0-9_]{1,8}", fullmatch=True), min_size=1, unique=True),
+    few=st.integers(1, 9),
+    more=st.integers(0, 9),
+)
+def test_more_variants_only_add_keys_at_the_end(faces, few, more):
+    try:
+        fewer, all_of_them = variant_keys(faces, few), variant_keys(faces, few + more)
+    except ValueError:
+        assert any(re.search(r"__v\d+$", face) for face in faces)
+        return
+    assert list(fewer.items()) == list(all_of_them.items())[: len(fewer)]
+    assert list(fewer)[: len(faces)] == faces
+    assert sorted(all_of_them.values()) == sorted((few + more) * faces)
+    assert all(check_key(key) == key for key in all_of_them)
+
+
+def test_keys_of_variants_that_are_keys_of_faces_are_refused():
+    assert list(variant_keys(["a", "a__v2"], 1)) == ["a", "a__v2"]
+    with pytest.raises(ValueError, match="keys of two samples are equal; rename faces with `__v`"):
+        variant_keys(["a", "a__v2"], 2)
+
+
+def test_more_variants_leave_samples_keys_and_whole_shards_as_they_were(inputs, hand_set, tmp_path):
+    """Each variant is another picture, and is repeated from its record as any sample is."""
+    faces, made = inputs["faces"], {1: hand_set}
+    for variants in (2, 3):
+        chosen = small("hands", variants=variants)
+        made[variants] = generate_set(faces, inputs["hands"], tmp_path / f"{variants}/hand", chosen)
+        assert len(made[variants]) == variants * COUNT
+        for key in made[variants - 1].keys:
+            for part in ("jpg", "png", "json"):
+                assert made[variants].read(key, part) == made[variants - 1].read(key, part)
+    assert "variants" not in hand_set.info["params"]
+    assert made[3].info["params"]["variants"] == 3
+    whole = [(made[variants].folder / "000002.tar").read_bytes() for variants in (1, 2, 3)]
+    assert len(set(whole)) == 1
+    keys = ["00002", "00002__v2", "00002__v3"]
+    assert len({made[3].read(key, "jpg") for key in keys}) == 3
+    for key in keys:
+        record = made[3].record(key)
+        assert record["face"] == "00002"
+        hand = read_occluder(inputs["hands"], record["occluder"])
+        image, seg_map = regenerate(faces.image("00002"), faces.seg_map("00002"), hand, record)
+        assert encode_jpeg(image, record["jpeg_quality"]) == made[3].read(key, "jpg")
+        assert encode_png(seg_map) == made[3].read(key, "png")
+
+
+@pytest.mark.parametrize("variants", [0, 1.5])
+def test_variants_are_a_whole_number_from_one(variants):
+    with pytest.raises(ValueError, match=f"variants must be a whole number; got {variants}"):
+        small("hands", variants=variants)

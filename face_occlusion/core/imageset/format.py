@@ -60,6 +60,26 @@ def check_key(key: str) -> str:
     return key
 
 
+def variant_key(face: str, variant: int) -> str:
+    """Return the key of a generated sample: that of its face for variant 1, `FACE__v2` for 2."""
+    return face if variant == 1 else f"{face}__v{variant}"
+
+
+def variant_keys(faces: Sequence[str], variants: int) -> dict[str, str]:
+    """Return sample key -> face key of a set that holds every face several times.
+
+    All faces come once before any comes again: more variants only add samples at the end.
+
+    Raises:
+        ValueError: If two samples would have one key.
+    """
+    numbers = range(1, variants + 1)
+    keys = {variant_key(face, number): face for number in numbers for face in faces}
+    if len(keys) < variants * len(faces):
+        raise ValueError("variants: the keys of two samples are equal; rename faces with `__v`")
+    return keys
+
+
 def member_name(key: str, part: str) -> str:
     """Return `KEY.PART`, the name of a member of a shard.
 
