@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from face_occlusion.core.files import atomic_write
 
 BASE = "paper"
+OPEN = "runs."  # the section to which a profile may add: further seeds
 
 
 def profile_names(folder: Path) -> list[str]:
@@ -20,7 +21,8 @@ def profile_names(folder: Path) -> list[str]:
 def compose(folder: Path, name: str) -> str:
     """Return the text of a profile's complete params.yaml, with the comments of `paper.yaml`.
 
-    `paper.yaml` in the folder of profiles holds every key, the others only what they change.
+    `paper.yaml` in the folder of profiles holds every key, the others only what they change, and
+    runs of further seeds.
 
     Raises:
         ValueError: If there is no such profile, or it sets a key that the base lacks.
@@ -65,9 +67,9 @@ def switch(folder: Path, name: str, target: Path, *, force: bool = False) -> boo
 
 def _override(params: MutableMapping[str, Any], changes: Mapping[str, Any], where: str) -> None:
     for key, value in changes.items():
-        if key not in params:
+        if key not in params and not where.endswith(f": {OPEN}"):
             raise ValueError(f"{where}unknown key '{key}'; known: {', '.join(map(str, params))}")
-        if isinstance(value, Mapping) and isinstance(params[key], MutableMapping):
+        if isinstance(value, Mapping) and isinstance(params.get(key), MutableMapping):
             _override(params[key], value, f"{where}{key}.")
         else:
             params[key] = value

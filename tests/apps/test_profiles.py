@@ -24,6 +24,16 @@ def test_a_profile_changes_only_what_it_names(profiles):
     assert "# Q33" in text
 
 
+def test_a_profile_may_add_runs(profiles):
+    (profiles / "paper.yaml").write_text("runs:\n  a: {model: m}  # first\ntrain: {lr: 1}\n")
+    (profiles / "tiny.yaml").write_text("runs: {a__seed2: {model: m, seed: 2}}\n")
+    runs = {"a": {"model": "m"}, "a__seed2": {"model": "m", "seed": 2}}
+    assert load(compose(profiles, "tiny"))["runs"] == runs
+    (profiles / "tiny.yaml").write_text("runs: {a: {sed: 2}}\n")
+    with pytest.raises(ValueError, match=r"tiny.yaml: runs.a.unknown key 'sed'"):
+        compose(profiles, "tiny")
+
+
 def test_unknown_profiles_and_keys_are_named(profiles):
     with pytest.raises(ValueError, match=r"no profile 'huge'.*paper, tiny"):
         compose(profiles, "huge")

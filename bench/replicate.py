@@ -1,0 +1,180 @@
+"""Run stages of dvc.yaml where DVC is not installed: `python -m bench.replicate --jobs 6`.
+
+For a GPU machine that is lent for minutes: what dvc.yaml says is run in order, several stages at a
+time, a run's scores right after its training. A stage whose outputs exist counts as done, so the
+same command resumes; nothing is hashed, `dvc repro` does that later. `--until` ends the stages that
+still run that many seconds after the start. `--results` packs what the report needs of the runs
+(scores, cards and curves; no weights), to be unpacked in the repository's root.
+"""
+
+import argparse
+import os
+import re
+import shlex
+import signal
+import sys
+import tarfile
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from face_occlusion.apps.running.jobs import LocalJob, Slot, log_path, make_slots, tail
+from face_occlusion.apps.running.pipeline import Stage
+from face_occlusion.apps.running.schedule import run_stages
+from face_occlusion.core.params import read_yaml
+
+GROUPS = ("generate", "combine", "train", "evaluate")
+RESULTS = ("reports/scores/*.json", "models/*/*.json", "models/*/dvclive/**/*", ".scratch/logs/*")
+_REFERENCE = re.compile(r"\$\{([\w.]+)\}")
+
+
+class Command(NamedTuple):
+    """A stage as dvc.yaml has it, without parameters."""
+
+    text: str
+    deps: list[str]
+    outs: list[str]
+
+
+def read_commands(root: Path) -> dict[str, Command]:
+    """Return every stage of dvc.yaml, by DVC's name for it.
+
+    Raises:
+        ValueError: If a file is missing or a `${...}` names no parameter.
+    """
+    params = read_yaml(root / "params.yaml")
+    commands = {}
+    for group, body in read_yaml(root / "dvc.yaml")["stages"].items():
+        for name, scope, content in _instances(group, body, params):
+            outs = [out if isinstance(out, str) else next(iter(out)) for out in content["outs"]]
+            outs += [next(iter(metric)) for metric in content.get("metrics", [])]
+            commands[name] = Command(
+                text=_fill(content["cmd"], scope),
+                deps=[_fill(dep, scope) for dep in content["deps"]],
+                outs=[_fill(out, scope) for out in outs],
+            )
+    return commands
+
+
+def _instances(
+    group: str, body: Mapping[str, Any], params: Mapping[str, Any]
+) -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
+    """Yield name, what `${...}` refers to, and content of the stages of a group."""
+    if "matrix" in body:
+        [(axis, values)] = body["matrix"].items()
+        for key in _look_up(values, params):
+            yield f"{group}@{key}", {**params, "item": {axis: key}}, body
+    elif "foreach" in body:
+        for key, item in _look_up(body["foreach"], params).items():
+            yield f"{group}@{key}", {**params, "key": key, "item": item}, body["do"]
+    else:
+        yield group, params, body
+
+
+def _look_up(value: Any, scope: Mapping[str, Any]) -> Any:
+    """Return what a lone `${NAME}` stands for; anything else as it is."""
+    reference = _REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    if reference is None:
+        return value
+    for part in reference[1].split("."):
+        if part not in scope:
+            raise ValueError(f"dvc.yaml: {value}: params.yaml has no '{part}'")
+        scope = scope[part]
+    return scope
+
+
+def _fill(text: str, scope: Mapping[str, Any]) -> str:
+    return _REFERENCE.sub(lambda reference: str(_look_up(reference[0], scope)), text)
+
+
+def pending(root: Path, commands: Mapping[str, Command], groups: Iterable[str]) -> dict[str, Stage]:
+    """Return the stages of some groups that lack an output, those of one run side by side.
+
+    Raises:
+        ValueError: If there is no such group.
+    """
+    known = list(dict.fromkeys(name.partition("@")[0] for name in commands))
+    if unknown := sorted(set(groups) - set(known)):
+        raise ValueError(f"dvc.yaml has no stage {unknown[0]}; its stages: {', '.join(known)}")
+    runs = list(read_yaml(root / "params.yaml")["runs"])
+    places = {
+        name: runs.index(run) if (run := name.partition("@")[2]) in runs else -1
+        for name, command in commands.items()
+        if name.partition("@")[0] in groups
+        and not all((root / out).exists() for out in command.outs)
+    }
+    return {
+        name: Stage(
+            name=name,
+            upstream=tuple(_upstream(name, commands)),
+            reason="an output is missing",
+            restorable=False,
+            size=None,
+            travels=False,
+        )
+        for name in sorted(places, key=places.__getitem__)
+    }
+
+
+def _upstream(name: str, commands: Mapping[str, Command]) -> list[str]:
+    """Return the stages that write what a stage reads; lists of samples stand for all sets."""
+    deps = [Path(dep) for dep in commands[name].deps]
+    return [
+        other
+        for other, command in commands.items()
+        if other != name
+        and any(
+            out == dep or out in dep.parents or dep in out.parents
+            for out in map(Path, command.outs)
+            for dep in deps
+        )
+    ]
+
+
+def pack(root: Path, path: Path) -> int:
+    """Write what the report needs of the finished runs to a .tar.gz; return the number of files."""
+    files = sorted({file for glob in RESULTS for file in root.glob(glob) if file.is_file()})
+    with tarfile.open(path, "w:gz") as archive:
+        for file in files:
+            archive.add(file, file.relative_to(root))
+    return len(files)
+
+
+def main() -> None:
+    """Run what is missing; exit with 1 if a stage failed or the time was up."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--jobs", type=int, default=2, help="stages at a time")
+    parser.add_argument("--until", type=float, help="seconds after which running stages are ended")
+    parser.add_argument("--groups", nargs="+", default=GROUPS, help="stages of dvc.yaml to run")
+    parser.add_argument("--results", type=Path, help=".tar.gz to write")
+    args = parser.parse_args()
+    root = Path.cwd()
+    try:
+        commands = read_commands(root)
+        stages = pending(root, commands, args.groups)
+        slots = make_slots(args.jobs, [], 1)
+    except ValueError as error:
+        sys.exit(f"ERROR: {error}")
+    if args.until is not None:
+        timer = threading.Timer(args.until, os.kill, [os.getpid(), signal.SIGTERM])
+        timer.daemon = True
+        timer.start()
+
+    def launch(stage: Stage, slot: Slot) -> LocalJob:
+        command = shlex.split(commands[stage.name].text)
+        return LocalJob(command, log_path(root, stage.name), slot.environment, root)
+
+    outcome = run_stages(stages, slots, launch)
+    print(f"{len(outcome.done)} of {len(stages)} stages done")
+    for name, log in outcome.failed.items():
+        print(f"\n{name} failed; the end of {log}:\n{tail(log)}", file=sys.stderr)
+    if args.results is not None:
+        print(f"{args.results}: {pack(root, args.results)} files")
+    if outcome.interrupted is not None:
+        sys.exit(f"ended by signal {outcome.interrupted}; the same command resumes from here")
+    sys.exit(1 if outcome.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
