@@ -11,84 +11,41 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import torch
+from ruamel.yaml import YAML
 
 from face_occlusion.core.combination import Combination, CombinationParams, combine
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.core.params import build
+from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.architectures import params_class
 from face_occlusion.training.loop import Job
+from face_occlusion.training.recipe import resolve
 from face_occlusion.training.settings import TrainParams
 
-SGD = {
-    "type": "SGD",
-    "lr": 0.01,
-    "momentum": 0.9,
-    "weight_decay": 5e-4,
-    "head_lr_mult": 1,
-    "decay_norm": True,
-    "warmup_iters": 2,
-    "warmup_from": 0.1,
-    "power": 0.9,
-    "min_lr": 1e-4,
-}
-ADAMW = SGD | {"type": "AdamW", "lr": 1e-3, "decay_norm": False, "head_lr_mult": 10, "min_lr": 0}
-RESNET = {
-    "backbone": "resnet",
-    "depth": 18,
-    "base_channels": 8,
-    "output_stride": 8,
-    "head_channels": 8,
-    "aux_weight": 0.4,
-    "pretrained": None,
-    "pretrained_sha256": None,
-    "norm_eval": False,
-}
-MODELS: dict[str, dict[str, Any]] = {
-    "pspnet": {"title": "PSPNet", **RESNET, "optimizer": SGD},
-    "deeplabv3plus": {
-        "title": "DeepLabv3+",
-        **RESNET,
-        "dilations": [1, 2, 4, 6],
-        "skip_channels": 8,
-        "optimizer": SGD,
-    },
-    "segformer": {
-        "title": "SegFormer",
-        "variant": "b0",
-        "head_channels": 16,
-        "drop_path_rate": 0.1,
-        "pretrained": None,
-        "pretrained_sha256": None,
-        "optimizer": ADAMW,
-    },
-}
-LOSS = {
-    "out_channels": 1,
-    "ohem_thresh": 0.7,
-    "ohem_min_kept": 100,
-    "divide_by": "kept",
-    "aux_ohem": False,
-}
-AUGMENT = {"flip_prob": 0.5, "rotation_prob": 0.5, "rotation_deg": 30, "photometric": True}
-TRAIN: dict[str, Any] = {
-    "seed": 7,
-    "iterations": 6,
-    "batch_size": 4,
-    "input_px": 32,
-    "eval_interval": 3,
-    "checkpoint_interval": 2,
-    "log_interval": 1,
-    "num_threads": 0,
-    "cpu_kernels": "portable",
-    "num_workers": 0,
-    "cache_mb": 16,
-    "precision": "bf16",
-    "accelerate": True,
-    "stop_loss": 100,
-    "loss": LOSS,
-    "augment": AUGMENT,
-}
+SETTINGS = YAML(typ="safe").load("""
+sgd: &sgd {type: SGD, lr: 0.01, momentum: 0.9, weight_decay: 0.0005, head_lr_mult: 1,
+  decay_norm: true, warmup_iters: 2, warmup_from: 0.1, power: 0.9, min_lr: 0.0001}
+resnet: &resnet {backbone: resnet, depth: 18, base_channels: 8, output_stride: 8, head_channels: 8,
+  aux_weight: 0.4, pretrained: null, pretrained_sha256: null, norm_eval: false, optimizer: *sgd}
+
+models:
+  pspnet: {title: PSPNet, <<: *resnet}
+  deeplabv3plus: {title: DeepLabv3+, <<: *resnet, dilations: [1, 2, 4, 6], skip_channels: 8}
+  segformer:
+    {title: SegFormer, variant: b0, head_channels: 16, drop_path_rate: 0.1, pretrained: null,
+      pretrained_sha256: null, optimizer: {<<: *sgd, type: AdamW, lr: 0.001, decay_norm: false,
+        head_lr_mult: 10, min_lr: 0}}
+
+train: {seed: 7, iterations: 6, batch_size: 4, input_px: 32, eval_interval: 3,
+  checkpoint_interval: 2, log_interval: 1, num_threads: 0, cpu_kernels: portable, num_workers: 0,
+  cache_mb: 16, precision: bf16, accelerate: true, stop_loss: 100,
+  loss: {out_channels: 1, ohem_thresh: 0.7, ohem_min_kept: 100, divide_by: kept, aux_ohem: false},
+  augment: {flip_prob: 0.5, rotation_prob: 0.5, rotation_deg: 30, photometric: true}}
+""")
+MODELS: dict[str, dict[str, Any]] = SETTINGS["models"]
+TRAIN: dict[str, Any] = SETTINGS["train"]
 
 
 def train_params(**changes: Any) -> TrainParams:
@@ -105,15 +62,7 @@ def combination(data: Path, *entries: str, masks: str = "corrected") -> Combinat
 def job(
     model: str, *entries: str, run: str = "run", data: Path | None = None, **changes: Any
 ) -> Job:
-    """Return a job on some image sets, with some training parameters changed.
-
-    Args:
-        model: Name of the architecture.
-        entries: The image sets below `data`.
-        run: Name of the run.
-        data: Folder of the image sets; the fixture `data` has the same ones as the default.
-        changes: Of the training parameters.
-    """
+    """Return a job on some image sets below `data`, with some training parameters changed."""
     return Job(
         run=run,
         model=model,
@@ -121,6 +70,17 @@ def job(
         combination=combination(data or drawn_data(), *entries),
         train=train_params(**changes),
     )
+
+
+def network_config(model: str) -> dict[str, Any]:
+    """Return the resolved configuration of a small network."""
+    made = job(model, "faces/wo")
+    return resolve(model, made.model_params, made.train, distributed=False)
+
+
+def random_network(model: str, seed: int = 0) -> FaceSegmentor:
+    torch.manual_seed(seed)
+    return build_segmentor(network_config(model)["model"])
 
 
 def machine_log(scratch: Path, run: str = "run") -> dict[str, Any]:
@@ -143,34 +103,26 @@ def write_faces(
 ) -> None:
     """Write an image set of drawn faces; key N shows the same face for the same seed."""
 
-    def samples():
-        for number in range(num):
-            image, seg_map = draw_face(np.random.default_rng([number, seed]), *size)
-            parts = {
-                "jpg": encode_jpeg(image, 95),
-                "json": encode_record({"number": number}),
-                "png": encode_png(seg_map),
-            }
-            if kind == "faces":
-                wider = cv2.dilate(seg_map, np.ones((3, 3), np.uint8))
-                parts["original.png"] = encode_png(wider)
-            yield f"{number:05d}", dict(sorted(parts.items()))
+    def sample(number: int) -> tuple[str, dict[str, bytes]]:
+        image, seg_map = draw_face(np.random.default_rng([number, seed]), *size)
+        parts = {
+            "jpg": encode_jpeg(image, 95),
+            "json": encode_record({}),
+            "png": encode_png(seg_map),
+        }
+        if kind == "faces":
+            parts["original.png"] = encode_png(cv2.dilate(seg_map, np.ones((3, 3), np.uint8)))
+        return f"{number:05d}", dict(sorted(parts.items()))
 
     info: dict[str, Any] = {"kind": kind, "name": folder.name, "sources": []}
     if num == 0:
         info["absent"] = "the release is not here"
-    write_image_set(folder, samples(), info=info)
-
-
-@pytest.fixture(scope="session")
-def data() -> Path:
-    """A data folder: faces/wo, faces/o, sets/natocc_hand, benchmarks/realocc."""
-    return drawn_data()
+    write_image_set(folder, map(sample, range(num)), info=info)
 
 
 @cache
 def drawn_data() -> Path:
-    """Draw a data folder, the same in every process."""
+    """Draw faces/wo, faces/o, sets/natocc_hand, benchmarks/realocc, the same in every process."""
     folder = Path(tempfile.mkdtemp(prefix="face-occlusion-data-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     write_faces(folder / "faces" / "wo", "faces", 10, seed=1)
@@ -178,3 +130,8 @@ def drawn_data() -> Path:
     write_faces(folder / "sets" / "natocc_hand", "synthetic", 10, seed=3)
     write_faces(folder / "benchmarks" / "realocc", "benchmark", 5, seed=4, size=(48, 40))
     return folder
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    return drawn_data()

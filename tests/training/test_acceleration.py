@@ -17,9 +17,9 @@ from face_occlusion.training.augmentation import (
     stack_samples,
 )
 from face_occlusion.training.loop import SelectionSet
-from face_occlusion.training.recipe import build_optimizer, resolve
+from face_occlusion.training.recipe import build_optimizer
 from face_occlusion.training.run import train_run
-from tests.training.conftest import MODELS, job
+from tests.training.conftest import MODELS, job, network_config, train_params
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -32,8 +32,7 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def network(name: str, *, dropout: bool) -> tuple[FaceSegmentor, dict]:
     """Return a small network in training mode, and its resolved configuration."""
-    made = job(name, "faces/wo")
-    config = resolve(name, made.model_params, made.train, distributed=False)
+    config = network_config(name)
     parts = copy.deepcopy(config["model"])
     if not dropout:
         for head in ("decode_head", "auxiliary_head"):
@@ -47,15 +46,14 @@ def network(name: str, *, dropout: bool) -> tuple[FaceSegmentor, dict]:
     return model, config
 
 
-def batch(seed: int, size: int = 4, side: int = 64) -> dict[str, torch.Tensor]:
+def batch(seed: int) -> dict[str, torch.Tensor]:
     rng = np.random.default_rng(seed)
-    params = job("pspnet", "faces/wo").train.augment
-    images = rng.integers(0, 256, (size, side, side, 3), dtype=np.uint8)
-    seg_maps = (images[..., 0] > 127).astype(np.uint8)
+    params = train_params().augment
+    images = torch.from_numpy(rng.integers(0, 256, (4, 64, 64, 3), dtype=np.uint8))
     return {
-        "inputs": torch.from_numpy(images),
-        "seg_maps": torch.from_numpy(seg_maps),
-        "augmentations": stack_samples([sample_augmentation(rng, params) for _ in range(size)]),
+        "inputs": images,
+        "seg_maps": (images[..., 0] > 127).to(torch.uint8),
+        "augmentations": stack_samples([sample_augmentation(rng, params) for _ in range(4)]),
     }
 
 

@@ -1,5 +1,6 @@
 """A run that is killed at any moment ends as if nothing had happened."""
 
+import itertools
 import os
 import random
 import signal
@@ -14,22 +15,17 @@ from dvclive.live import Live
 from face_occlusion.networks import checkpoint, segmentor
 from face_occlusion.networks.checkpoint import read_checkpoint
 from face_occlusion.training import run
-from face_occlusion.training.loop import Job, SelectionSet
+from face_occlusion.training.loop import SelectionSet
 from face_occlusion.training.run import train_run
 from tests.training.children import start
 from tests.training.conftest import job, machine_log
 
-ITERATIONS = 24
 
-
-def made() -> Job:
-    """A job with dropout, augmentation, warm-up and several scores and checkpoints."""
-    changes = {"iterations": ITERATIONS, "eval_interval": 7, "checkpoint_interval": 5}
-    return job("segformer", "faces/wo", "faces/o", **changes)
-
-
-def train(data: Path, folder: Path) -> None:
-    train_run(made(), data, folder / "out", folder / "scratch")
+def train(data: Path, folder: Path, iterations: int = 24) -> None:
+    """Train with dropout, augmentation, warm-up and several scores and checkpoints."""
+    changes = {"iterations": iterations, "eval_interval": 7, "checkpoint_interval": 5}
+    made = job("segformer", "faces/wo", "faces/o", **changes)
+    train_run(made, data, folder / "out", folder / "scratch")
 
 
 @pytest.fixture(scope="module")
@@ -51,19 +47,6 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def dying(function: Callable[..., Any], call: int) -> Callable[..., Any]:
-    """Return the function, which kills the process when it is called for the n-th time."""
-    calls = []
-
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        calls.append(1)
-        if len(calls) == call:
-            die()
-        return function(*args, **kwargs)
-
-    return counted
-
-
 def half_state(_content: dict[str, Any], file: Any) -> None:
     """Begin a file as torch.save does, and die."""
     file.write(b"PK\3\4" * 1000)
@@ -78,9 +61,20 @@ def half_weights(path: Path, data: bytes) -> None:
     die()
 
 
-def kill_at(place: object, name: str, call: int) -> Callable[[], None]:
+def kill_at(place: Any, name: str, call: int) -> Callable[[], None]:
     """Return what makes the n-th call of a function kill the process."""
-    return lambda: setattr(place, name, dying(getattr(place, name), call))
+
+    def patch() -> None:
+        function, calls = getattr(place, name), itertools.count(1)
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            if next(calls) == call:
+                die()
+            return function(*args, **kwargs)
+
+        setattr(place, name, counted)
+
+    return patch
 
 
 DEATHS: dict[str, Callable[[], None]] = {
@@ -128,23 +122,19 @@ def test_killed_at_random_moments_equals_undisturbed(data, tmp_path, undisturbed
     assert_same_run(tmp_path / "out", undisturbed)
 
 
-def train_long(data: Path, folder: Path) -> None:
-    train_run(job("segformer", "faces/wo", iterations=100_000), data, folder / "out", folder)
-
-
 def test_a_second_process_is_refused_while_the_first_lives(data: Path, tmp_path: Path):
-    child = start(train_long, data, tmp_path)
+    child = start(train, data, tmp_path, 100_000)
     try:
-        while not list(tmp_path.glob("run/*/checkpoint.pth")):
+        while not list(tmp_path.glob("scratch/run/*/checkpoint.pth")):
             assert child.is_alive()
             time.sleep(0.02)
         with pytest.raises(ValueError, match="run: another process is training this run"):
-            train_run(job("segformer", "faces/wo"), data, tmp_path / "out", tmp_path)
+            train(data, tmp_path)
         assert child.is_alive() and not (tmp_path / "out").exists()
     finally:
         child.kill()
         child.join()
-    train_run(job("segformer", "faces/wo"), data, tmp_path / "out", tmp_path)
+    train(data, tmp_path)
     assert (tmp_path / "out" / "last.safetensors").is_file()
 
 
