@@ -19,9 +19,9 @@ SCRATCH = Path(".scratch/train")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", help="name of the run in params.yaml")
-    parser.add_argument("combination", type=Path, help="file written by stages.combine")
+    parser.add_argument("combinations", type=Path, help="folder written by stages.combine")
     parser.add_argument("data", type=Path, help="folder of the image sets")
-    parser.add_argument("out", type=Path, help="new folder for the checkpoint and its log")
+    parser.add_argument("out", type=Path, help="folder of trained runs, which gets another")
     args = parser.parse_args()
     choose_cpu_kernels(PARAMS, "train")  # before the imports below load PyTorch
 
@@ -38,14 +38,14 @@ def main() -> None:
         run=args.run,
         model=run.model,
         model_params=load_params(PARAMS, f"models.{run.model}", params_class(run.model)),
-        combination=read_combination(args.combination),
+        combination=read_combination(args.combinations / f"{run.combination}.json"),
         train=run.seeded(load_params(PARAMS, "train", TrainParams)),
     )
     with process_group() as processes:
         if not processes.is_main:
             logging.getLogger().setLevel(logging.WARNING)
-        train_run(job, args.data, args.out, SCRATCH, processes)
-    logging.info("train: %s after %d iterations", args.out, job.train.iterations)
+        train_run(job, args.data, args.out / args.run, SCRATCH, processes)
+    logging.info("train: %s after %d iterations", args.run, job.train.iterations)
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ class ConvolutionalParams:
     head_channels: int
     aux_weight: float  # of the auxiliary head's loss; 0 leaves the head out
     pretrained: str | None  # ImageNet weights: a path, a URL, imagenet, or null for random ones
-    pretrained_sha256: str | None  # of that file, or its start; null if its name ends on it
+    pretrained_sha256: str | None = None  # of that file, or its start, unless its name ends on it
     norm_eval: bool  # keep the statistics of the pretrained weights in the backbone's batch norm
     optimizer: OptimizerParams
 
@@ -151,7 +151,7 @@ class SegformerParams:
     head_channels: int
     drop_path_rate: float
     pretrained: str | None  # ImageNet weights: a path, a URL, or null for random ones
-    pretrained_sha256: str | None  # of that file, or its start; null if its name ends on it
+    pretrained_sha256: str | None = None  # of that file, or its start, unless its name ends on it
     optimizer: OptimizerParams
 
     def __post_init__(self) -> None:

@@ -29,7 +29,7 @@ def project(tmp_path, monkeypatch):
         for name in ("last.safetensors", "best.safetensors")
     }
     (folder / "config.json").write_text(json.dumps(config))
-    card = {"iterations": 2, "selected": {"iteration": 1, "miou": 0.5}, "seed": 3}
+    card = {"model": MODEL, "iterations": 2, "selected": {"iteration": 1, "miou": 0.5}, "seed": 3}
     card["sha256"] = sha256
     card["combination"] = {"title": "C-WO"}
     (folder / "card.json").write_text(json.dumps(card))
@@ -46,7 +46,6 @@ def project(tmp_path, monkeypatch):
             "cpu_kernels": "portable",
             "preview_px": 32,
         },
-        "runs": {RUN: {"model": MODEL, "combination": "c_wo"}},
     }
     YAML().dump(params, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
@@ -54,8 +53,7 @@ def project(tmp_path, monkeypatch):
 
 
 def run_stage(monkeypatch, run):
-    out = f"reports/scores/{run}.json"
-    arguments = ["evaluate", run, f"models/{run}", "data/benchmarks", out]
+    arguments = ["evaluate", run, "models", "data/benchmarks", "reports/scores"]
     monkeypatch.setattr("sys.argv", arguments)
     evaluate.main()
 
@@ -79,6 +77,6 @@ def test_stage_scores_every_benchmark_and_repeats_to_the_byte(project, monkeypat
 
 
 def test_stage_names_an_unknown_run_and_writes_nothing(project, monkeypatch):
-    with pytest.raises(ValueError, match="no key 'nobody' in 'runs'"):
+    with pytest.raises(ValueError, match=r"models/nobody/card.json: no such file"):
         run_stage(monkeypatch, "nobody")
     assert not (project / "reports").exists()

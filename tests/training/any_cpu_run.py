@@ -44,9 +44,9 @@ def main(folder: Path) -> None:
     train.SCRATCH = folder / "scratch"
     for run in runs:
         out, score = folder / "models" / run, folder / f"{run}.json"
-        sys.argv = ["train", run, str(folder / "c.json"), str(data), str(out)]
+        sys.argv = ["train", run, str(folder), str(data), str(out.parent)]
         train.main()
-        sys.argv = ["evaluate", run, str(out), str(data / "benchmarks"), str(score)]
+        sys.argv = ["evaluate", run, str(out.parent), str(data / "benchmarks"), str(folder)]
         evaluate.main()
         for path in (*sorted(out.rglob("*")), score):
             if path.is_file():

@@ -28,14 +28,14 @@ SETTINGS = YAML(typ="safe").load("""
 sgd: &sgd {type: SGD, lr: 0.01, momentum: 0.9, weight_decay: 0.0005, head_lr_mult: 1,
   decay_norm: true, warmup_iters: 2, warmup_from: 0.1, power: 0.9, min_lr: 0.0001}
 resnet: &resnet {backbone: resnet, depth: 18, base_channels: 8, output_stride: 8, head_channels: 8,
-  aux_weight: 0.4, pretrained: null, pretrained_sha256: null, norm_eval: false, optimizer: *sgd}
+  aux_weight: 0.4, pretrained: null, norm_eval: false, optimizer: *sgd}
 
 models:
   pspnet: {title: PSPNet, <<: *resnet}
   deeplabv3plus: {title: DeepLabv3+, <<: *resnet, dilations: [1, 2, 4, 6], skip_channels: 8}
   segformer:
     {title: SegFormer, variant: b0, head_channels: 16, drop_path_rate: 0.1, pretrained: null,
-      pretrained_sha256: null, optimizer: {<<: *sgd, type: AdamW, lr: 0.001, decay_norm: false,
+      optimizer: {<<: *sgd, type: AdamW, lr: 0.001, decay_norm: false,
         head_lr_mult: 10, min_lr: 0}}
 
 train: {seed: 7, iterations: 6, batch_size: 4, input_px: 32, eval_interval: 3,

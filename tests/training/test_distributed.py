@@ -131,8 +131,8 @@ def train_stage(folder: Path, data: Path, gpus: int) -> subprocess.CompletedProc
     YAML(typ="safe").dump(params, folder / "params.yaml")
     settings = {GPUS_PER_RUN: str(gpus), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     environment = os.environ | settings | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "stages.train", "pspnet_c", "c.json"]
-    command += [str(data), "models/pspnet_c"]
+    command = [sys.executable, "-m", "stages.train", "pspnet_c", "."]
+    command += [str(data), "models"]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
