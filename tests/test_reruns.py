@@ -1,6 +1,8 @@
 """What a change makes stale, read from the stages as DVC resolves them."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -18,22 +20,15 @@ def stages():
         return {stage.addressing: stage for stage in repo.index.stages}
 
 
-def dep_paths(stage) -> set[str]:
-    return {dep.def_path for dep in stage.deps if not hasattr(dep, "params")}
-
-
-def params_of(stage) -> set[str]:
-    return {key for dep in stage.deps if hasattr(dep, "params") for key in dep.params}
-
-
 def is_stale(stage, changed_params: set[str], changed_paths: set[str]) -> bool:
     """Tell whether a stage reads a changed key, or a path at or around a changed one."""
-    keys = params_of(stage)
+    keys = {key for dep in stage.deps if hasattr(dep, "params") for key in dep.params}
+    paths = {dep.def_path for dep in stage.deps if not hasattr(dep, "params")}
     return any(
         re.match(rf"{re.escape(key)}(\.|$)", name) for key in keys for name in changed_params
     ) or any(
         path == dep or path.startswith(f"{dep}/") or dep.startswith(f"{path}/")
-        for dep in dep_paths(stage)
+        for dep in paths
         for path in changed_paths
     )
 
@@ -63,16 +58,12 @@ def is_listed(combination: str, paths: set[str]) -> bool:
     return not paths.isdisjoint(f"data/{entry}" for entry in data)
 
 
-def kinds(names: list[str]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for name in names:
-        kind = name.split("@")[0]
-        counts[kind] = counts.get(kind, 0) + 1
-    return counts
+def kinds(names: Iterable[str]) -> Counter[str]:
+    return Counter(name.split("@")[0] for name in names)
 
 
 def test_the_grid_has_27_runs_and_84_stages(stages):
-    assert kinds(list(stages)) == {
+    assert kinds(stages) == {
         "download": 9,
         "corrections": 1,
         "faces": 1,
@@ -128,10 +119,8 @@ def test_the_commands_rerun_nothing_and_the_miniature_its_own_profile_alone(stag
     changed = "face_occlusion/miniature/hair.py"
     assert "download" in kinds(reruns(stages, changed_path=changed))
     for profile in ("small", "paper"):
-        drawn_by = YAML(typ="safe").load(compose(ROOT / "profiles", profile))["download"][
-            "drawn_by"
-        ]
-        assert not changed.startswith(drawn_by)
+        params = YAML(typ="safe").load(compose(ROOT / "profiles", profile))
+        assert not changed.startswith(params["download"]["drawn_by"])
 
 
 def test_the_occluded_faces_reach_only_the_combinations_that_hold_them(stages):

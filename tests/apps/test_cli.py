@@ -49,6 +49,7 @@ def test_what_the_file_system_refuses_ends_as_one_line(tmp_path, invoke):
     assert "ERROR: [Errno 20] Not a directory: " in invoke("pack", *folders, status=1)
 
 
-def test_a_device_is_checked_before_photographs_are_read(invoke):
-    call = ["train-rainnet", "no_faces", "no_cutouts", "--device", "cuda:99"]
-    assert "--device cuda:99 cannot be used" in invoke(*call, status=1)
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_is_checked_before_photographs_are_read(invoke, device):
+    call = ["train-rainnet", "no_faces", "no_cutouts", "--device", device]
+    assert f"--device {device} cannot be used" in invoke(*call, status=1)

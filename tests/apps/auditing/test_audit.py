@@ -55,8 +55,7 @@ def test_the_project_comes_back_as_corrections(audited, tmp_path):
     content = json.loads((out / f"labelme/{key}.json").read_text())
     cover = {"label": "background", "points": [[0, 20], [WIDTH, 20], [WIDTH, HEIGHT], [0, HEIGHT]]}
     content["shapes"].append(cover | {"shape_type": "polygon"})
-    edited = tmp_path / "edited"
-    edited.mkdir()
+    (edited := tmp_path / "edited").mkdir()
     (edited / f"{key}.json").write_text(json.dumps(content))
     (correction,) = read_corrections_of(edited, tmp_path / "b").values()
     corrected = correction.apply(image_set.seg_map(key))

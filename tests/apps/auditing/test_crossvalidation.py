@@ -6,7 +6,7 @@ from bench.auditing import RULES, softmin_disbelief
 from face_occlusion.apps.auditing import crossvalidation
 from face_occlusion.apps.auditing.audit import disputed_face
 from face_occlusion.apps.auditing.crossvalidation import AuditParams, assign_folds, cross_validate
-from face_occlusion.apps.auditing.samples import Samples, group_of, join, sample_batch
+from face_occlusion.apps.auditing.samples import Samples, join, sample_batch
 from tests.apps.auditing.faces import draw
 
 SIDE = 32
@@ -122,9 +122,3 @@ def test_covered_faces_lose_face_and_nothing_is_changed_in_place():
         assert (weights == 1).all()
     np.testing.assert_array_equal(some.images, before[0])
     np.testing.assert_array_equal(some.faces, before[1])
-
-
-def test_a_group_is_an_identity_else_the_face_it_was_made_of():
-    assert group_of("7", {"identity": 3, "face": "2"}) == "identity 3"
-    assert group_of("7", {"face": "2"}) == "2"
-    assert group_of("7", {}) == "7"

@@ -20,7 +20,6 @@ from face_occlusion.apps.prediction.predict import (
 )
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.evaluation.inference import Segmenter, load_model
-from face_occlusion.networks.devices import check_device
 from tests.apps.prediction.conftest import photograph
 
 
@@ -166,14 +165,6 @@ def test_the_page_says_how_faces_were_seen():
         for aligned in (False, True)
     )
     assert "each picture as it is" in whole and "each face in the square" in aligned
-
-
-@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
-def test_a_device_that_is_not_there_is_named(device):
-    with pytest.raises(ValueError, match=f"--device {device} cannot be used"):
-        check_device(device)
-    check_device("cpu")
-    check_device("auto")
 
 
 def test_convention_unalign_undoes_align():
