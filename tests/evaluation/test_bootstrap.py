@@ -68,14 +68,13 @@ def test_interval_of_a_paired_difference_covers_and_is_narrower_than_unpaired():
     assert np.mean(paired) < 0.5 * np.mean(unpaired)
 
 
-def draw_seeds(rng, num_seeds, num_images, spread, weights, base=0.0):
-    """Draw a cell: images of differing difficulty, seeds of differing luck, noise of each."""
-    images = rng.normal(0, 0.1, num_images)
-    return images, seeds_on(rng, images, num_seeds, spread, weights, base)
+def draw_images(rng):
+    return rng.normal(0, 0.1, 30)  # of differing difficulty
 
 
-def seeds_on(rng, images, num_seeds, spread, weights, base=0.0):
-    luck = rng.normal(0, spread, (num_seeds, 1))
+def draw_cell(rng, images, num_seeds, weights, base=0.0):
+    """Draw a cell: seeds of differing luck on some images, noise of each."""
+    luck = rng.normal(0, 0.05, (num_seeds, 1))
     scores = base + images + luck + rng.normal(0, 0.05, (num_seeds, len(images)))
     return Resampled(values=scores.mean(axis=1), resamples=scores @ weights.T / weights.sum(axis=1))
 
@@ -86,7 +85,7 @@ def test_interval_over_seeds_and_images_covers_as_often_as_it_says(num_seeds):
     covered, over_images_alone = 0, 0
     for _ in range(500):
         weights = resample_weights(30, 200, rng)
-        _, cell = draw_seeds(rng, num_seeds, 30, 0.05, weights)
+        cell = draw_cell(rng, draw_images(rng), num_seeds, weights)
         interval = estimate_sum([(1, cell)], 30, 0.9, rng)
         assert interval.num_seeds == num_seeds
         covered += interval.low <= 0 <= interval.high
@@ -101,8 +100,9 @@ def test_difference_over_seeds_covers_and_raises_few_false_alarms():
     covered = alarms = 0
     for _ in range(400):
         weights = resample_weights(30, 200, rng)
-        images, first = draw_seeds(rng, 3, 30, 0.05, weights, base=0.02)
-        second = seeds_on(rng, images, 3, 0.05, weights)
+        images = draw_images(rng)
+        first = draw_cell(rng, images, 3, weights, base=0.02)
+        second = draw_cell(rng, images, 3, weights)
         interval = estimate_sum([(1, first), (-1, second)], 30, 0.9, rng)
         covered += interval.low <= 0.02 <= interval.high
         alarms += interval.p_value(0.02) < 0.1
@@ -122,9 +122,8 @@ def test_seeds_are_resampled_with_the_variance_they_have():
 
 def test_one_seed_gives_the_interval_over_images():
     rng = np.random.default_rng(70)
-    weights = resample_weights(20, 300, rng)
-    _, cell = draw_seeds(rng, 1, 20, 0.05, weights)
-    assert estimate_sum([(1, cell)], 20, 0.9, rng) == estimate(cell.value, cell.mean, 20, 0.9)
+    cell = draw_cell(rng, draw_images(rng), 1, resample_weights(30, 300, rng))
+    assert estimate_sum([(1, cell)], 30, 0.9, rng) == estimate(cell.value, cell.mean, 30, 0.9)
 
 
 def test_few_images_prove_little_and_no_p_value_is_zero():

@@ -10,20 +10,11 @@ from face_occlusion.evaluation.counting import (
 )
 from face_occlusion.evaluation.metrics import calibration_counts, confusion_counts
 from face_occlusion.evaluation.regions import Regions, boundary_counts
+from tests.evaluation.conftest import ready
 
 SHAPE = (60, 80)
 FACE = np.zeros((30, 44), bool)
 FACE[5:25, 8:36] = True
-
-
-class Ready:
-    """A prediction that has come."""
-
-    def __init__(self, probability):
-        self.probability = probability
-
-    def numpy(self):
-        return self.probability
 
 
 @pytest.fixture
@@ -38,7 +29,7 @@ def sample():
 
 def counted(sample, probability):
     """Return the facts and the columns of one prediction."""
-    facts, tallies = count_sample(sample, {"last": Ready(probability)}, 0)
+    facts, tallies = count_sample(sample, {"last": ready(probability)}, 0)
     return facts, tallies["last"].columns
 
 
@@ -57,18 +48,11 @@ def test_each_column_counts_its_own_region(sample):
     np.testing.assert_array_equal(columns["calibration"], expected)
 
 
-def test_convention_a_probability_of_one_half_is_face(sample):
-    half = np.full(SHAPE, 0.5, np.float32)
-    counts = counted(sample, half)[1]["counts"]
-    assert counts[[0, 2]].tolist() == [0, 0]
-
-
-def test_facts_are_of_the_mask(sample):
-    facts = counted(sample, np.zeros(SHAPE, np.float32))[0]
-    assert facts.size == SHAPE
-    assert facts.face_px == 48 * 54 - 20 * 26
-    assert facts.occluded_px == 20 * 26
-    assert facts.ita_deg is None  # grey
+def test_facts_are_of_the_mask_and_a_probability_of_one_half_is_face(sample):
+    facts, columns = counted(sample, np.full(SHAPE, 0.5, np.float32))
+    assert columns["counts"][[0, 2]].tolist() == [0, 0]
+    assert (facts.size, facts.face_px) == (SHAPE, 48 * 54 - 20 * 26)
+    assert (facts.occluded_px, facts.ita_deg) == (20 * 26, None)  # grey
 
 
 def painted(rgb, around=(0, 0, 0)):

@@ -9,21 +9,9 @@ from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.evaluation import evaluate
 from face_occlusion.evaluation.counting import decode_preview
-from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run, load_checkpoints
+from face_occlusion.evaluation.evaluate import evaluate_run, load_checkpoints
 from face_occlusion.evaluation.metrics import confusion_counts
-from tests.evaluation.test_counting import Ready
-
-PARAMS = EvaluateParams(
-    benchmarks=["realocc"],
-    checkpoints=["last", "best"],
-    tta=False,
-    device="cpu",
-    batch_size=3,
-    num_threads=2,
-    cpu_threads=0,
-    cpu_kernels="portable",
-    preview_px=16,
-)
+from tests.evaluation.conftest import PARAMS, ready
 
 
 class BrightIsFace:
@@ -43,7 +31,7 @@ class BrightIsFace:
         self.batches.append((len(prepared), prepared[0][1]))
         assert [image.shape[:2] for image, _ in prepared] == list(shapes)
         return [
-            Ready((image[..., 0] > self.threshold + 40 * tta).astype(np.float32))
+            ready((image[..., 0] > self.threshold + 40 * tta).astype(np.float32))
             for image, tta in prepared
         ]
 
@@ -72,7 +60,7 @@ def test_counts_are_of_the_original_resolution_in_order_and_without_ignored_pixe
     scores = evaluate_run({"last": network}, {"realocc": realocc.folder}, PARAMS)["realocc"]
     assert scores.keys == realocc.keys
     assert [image.occluder_kind for image in scores.images] == [None, "mask"] * 3 + [None]
-    assert network.batches == [(3, False), (3, False), (1, False)]
+    assert network.batches == [(4, False), (3, False)]
     for image, counts in zip(scores.images, scores.views["last"].counts, strict=True):
         target = realocc.seg_map(image.key)
         pred = realocc.image(image.key)[..., 0] > 120
@@ -97,7 +85,7 @@ def test_the_same_weights_are_predicted_once(realocc):
     network = BrightIsFace(100)
     networks = {"last": network, "best": network}
     scores = evaluate_run(networks, {"realocc": realocc.folder}, PARAMS)["realocc"]
-    assert len(network.batches) == 3
+    assert len(network.batches) == 2
     assert (scores.views["last"].counts == scores.views["best"].counts).all()
 
 
@@ -112,13 +100,13 @@ def test_an_absent_benchmark_keeps_its_reason(tmp_path):
 def test_a_mask_of_another_size_and_a_gpu_without_memory_are_errors_that_say_where(realocc):
     class Wrong(BrightIsFace):
         def predict_async(self, prepared, shapes):
-            return [Ready(np.zeros((3, 3), np.float32)) for _ in prepared]
+            return [ready(np.zeros((3, 3), np.float32)) for _ in prepared]
 
     class Large(BrightIsFace):
         def predict_async(self, prepared, shapes):
             raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB. GPU 0 has a total of 1 GiB")
 
-    lower = r"ran out \(Tried to allocate 2.00 GiB\).*lower evaluate.batch_size .* it is 3"
+    lower = r"ran out \(Tried to allocate 2.00 GiB\).*lower evaluate.batch_size .* it is 4"
     for network, message in ((Wrong, "00: mask is"), (Large, lower)):
         with pytest.raises(ValueError, match=message):
             evaluate_run({"last": network(9)}, {"realocc": realocc.folder}, PARAMS)

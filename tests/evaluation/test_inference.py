@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from pathlib import Path
 
@@ -5,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run
+from face_occlusion.evaluation.evaluate import evaluate_run
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.evaluation.replay import FIRST_CALLS
 from face_occlusion.networks.checkpoint import write_weights
-from face_occlusion.networks.segmentor import build_segmentor
-from face_occlusion.training.recipe import resolve
-from tests.training.conftest import MODELS, draw_face, job, write_faces
+from tests.evaluation.conftest import PARAMS
+from tests.training.conftest import MODELS, draw_face, network_config, random_network, write_faces
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -20,10 +20,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GP
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's folder with random weights."""
     folder = tmp_path_factory.mktemp(request.param)
-    made = job(request.param, "faces/wo")
-    config = resolve(request.param, made.model_params, made.train, distributed=False)
-    torch.manual_seed(0)
-    model = build_segmentor(config["model"])
+    model = random_network(request.param)
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = 1.0  # statistics of the last batch
@@ -38,7 +35,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         last.bias -= 2 * logits.mean() / logits.std()
     digest = write_weights(folder / "last.safetensors", model.state_dict())
     (folder / "card.json").write_text(json.dumps({"sha256": {"last.safetensors": digest}}))
-    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "config.json").write_text(json.dumps(network_config(request.param)))
     return folder
 
 
@@ -46,22 +43,17 @@ def photograph(height: int, width: int, seed: int = 0) -> np.ndarray:
     return draw_face(np.random.default_rng(seed), height, width)[0]
 
 
-@pytest.mark.parametrize("size", [(32, 32), (45, 70), (90, 20), (1, 5)])
 @pytest.mark.parametrize("tta", [False, True])
-def test_any_size_comes_back_at_its_own(run: Path, size, tta):
-    probability = load_model(run).predict(photograph(*size), tta=tta)
-    assert probability.shape == size and probability.dtype == np.float32
-    assert 0 <= probability.min() <= probability.max() <= 1
-
-
-@pytest.mark.parametrize("tta", [False, True])
-def test_a_batch_of_mixed_sizes_equals_one_by_one(run: Path, tta):
+def test_a_batch_of_mixed_sizes_equals_one_by_one_each_at_its_own_size(run: Path, tta):
     """The squares are seen alike but come back at two sizes."""
-    sizes = [(40, 40), (30, 44), (40, 40), (24, 24), (40, 40), (24, 24)]
+    sizes = [(40, 40), (45, 70), (40, 40), (24, 24), (90, 20), (24, 24), (1, 5)]
     images = [photograph(*size, seed) for seed, size in enumerate(sizes)]
     segmenter = load_model(run)
     for image, together in zip(images, segmenter.predict_batch(images, tta=tta), strict=True):
-        np.testing.assert_allclose(together, segmenter.predict(image, tta=tta), atol=1e-5)
+        alone = segmenter.predict(image, tta=tta)
+        np.testing.assert_allclose(together, alone, atol=1e-5)
+        assert alone.shape == image.shape[:2] and alone.dtype == np.float32
+        assert 0 <= alone.min() <= alone.max() <= 1
 
 
 @pytest.fixture
@@ -89,16 +81,8 @@ def test_a_benchmark_counted_while_the_gpu_computes_on_is_counted_right(run: Pat
     write_faces(tmp_path / "realocc", "benchmark", 160, seed=5, size=(200, 160))
     counts = {}
     for device in ("cpu", "cuda"):
-        params = EvaluateParams(
-            benchmarks=["realocc"],
-            checkpoints=["last"],
-            device=device,
-            tta=True,
-            batch_size=4,
-            num_threads=8,
-            cpu_threads=0,
-            cpu_kernels="portable",
-            preview_px=0,
+        params = dataclasses.replace(
+            PARAMS, checkpoints=["last"], device=device, tta=True, num_threads=8, preview_px=0
         )
         networks = {"last": load_model(run, device)}
         scores = evaluate_run(networks, {"realocc": tmp_path / "realocc"}, params)["realocc"]

@@ -5,20 +5,13 @@ import pytest
 
 from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.bootstrap import resample_weights
-from face_occlusion.evaluation.measures import MEASURES, ViewCounts, averaged, summarise
-from face_occlusion.evaluation.metrics import NUM_BINS
+from face_occlusion.evaluation.measures import MEASURES, averaged, summarise
+from tests.evaluation.conftest import make_view
 
 
 @pytest.fixture
 def view():
-    rng = np.random.default_rng(2)
-    return ViewCounts(
-        counts=rng.integers(1, 99, (6, 4)),
-        boundary=np.sort(rng.integers(1, 99, (6, 2)), axis=1),
-        occluded=rng.integers(1, 99, (6, 4)) * [1, 1, 0, 0],
-        border=rng.integers(1, 99, (6, 4)),
-        calibration=rng.random((6, NUM_BINS, 3)),
-    )
+    return make_view(np.random.default_rng(2), 6)
 
 
 @pytest.mark.parametrize("key", MEASURES)

@@ -94,13 +94,6 @@ def test_frequency_weighted_iou_hides_a_lost_face():
     assert np.isnan(metrics.frequency_weighted_iou(np.zeros(4)))
 
 
-def test_scores_take_any_leading_shape():
-    counts = np.random.default_rng(0).integers(1, 99, (3, 2, 4))
-    for score in (metrics.mean_iou, metrics.frequency_weighted_iou, metrics.pixel_accuracy):
-        assert score(counts).shape == (3, 2)
-        assert score(counts)[1, 1] == score(counts[1, 1])
-
-
 def error_of(probability, target):
     return float(
         metrics.expected_calibration_error(metrics.calibration_counts(probability, target).ravel())

@@ -55,14 +55,6 @@ def test_width_is_two_per_cent_of_the_diagonal_at_least_one():
     assert band_width_px(5, 5) == 1
 
 
-def test_a_shift_costs_more_at_the_boundary_than_inside():
-    target = np.zeros((200, 240), np.uint8)
-    target[40:160, 50:190] = 1
-    pred = np.roll(target == 1, 4, axis=1)
-    overlap = ((target == 1) & pred).sum() / ((target == 1) | pred).sum()
-    assert boundary_iou(boundary_counts(pred, target)) < overlap - 0.2
-
-
 def test_an_image_without_a_boundary_has_no_score():
     np.testing.assert_array_equal(
         boundary_iou(np.array([[1, 2], [0, 0], [3, 3]])), [0.5, np.nan, 1]
@@ -99,23 +91,13 @@ def test_a_convex_rest_and_no_face_have_no_occluded_region():
         assert not Regions.of(target).border.any()
 
 
-def test_pixels_that_are_not_counted_are_in_neither_region():
-    target = face_map()
-    target[60:80, 80:110] = 0
-    target[60:80, 80:95] = 255
-    regions = Regions.of(target)
-    assert regions.occluded.any() and regions.border.any()
-    assert not (regions.occluded & (target == 255)).any()
-    assert not (regions.border & (target == 255)).any()
-
-
 @given(st.integers(0, 2**32 - 1))
 def test_the_estimate_is_background_inside_the_hull_whatever_the_mask(seed):
     rng = np.random.default_rng(seed)
     target = rng.choice(np.array([0, 1, 255], np.uint8), (6, 8))
     target = cv2.resize(target, FACE_SHAPE[::-1], interpolation=cv2.INTER_NEAREST)
     regions = Regions.of(target)
-    assert (target[regions.occluded] == 0).all()
+    assert (target[regions.occluded] == 0).all() and (target[regions.border] != 255).all()
     rows, columns = np.nonzero(target == 1)
     if regions.occluded.any():
         found = np.nonzero(regions.occluded)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from face_occlusion.evaluation.measures import ViewCounts, summarise
-from face_occlusion.evaluation.metrics import NUM_BINS
 from face_occlusion.evaluation.scores import (
     BenchmarkScores,
     ImageFacts,
@@ -14,16 +13,7 @@ from face_occlusion.evaluation.scores import (
     read_scores,
     write_scores,
 )
-
-
-def make_view(rng, num_images):
-    return ViewCounts(
-        counts=rng.integers(1, 99, (num_images, 4)),
-        boundary=np.sort(rng.integers(1, 99, (num_images, 2)), axis=1),
-        occluded=rng.integers(1, 99, (num_images, 4)) * [1, 1, 0, 0],
-        border=rng.integers(1, 99, (num_images, 4)),
-        calibration=rng.integers(1, 99, (num_images, NUM_BINS, 3)) * [1, 0.125, 1],
-    )
+from tests.evaluation.conftest import make_view
 
 
 def make_facts(key, kind, size, ita_deg=None):
@@ -100,11 +90,9 @@ def test_file_is_json_with_one_image_per_line_and_the_same_bytes_again(path, sco
     assert json.loads(row.rstrip(","))["size"] == [6, 7]
 
 
-def test_undefined_scores_survive_as_null(tmp_path, benchmarks, scores):
-    rng = np.random.default_rng(1)
-    view = ViewCounts(
-        **{key: 0 * value for key, value in dataclasses.asdict(make_view(rng, 1)).items()}
-    )
+def test_undefined_scores_survive_as_null(tmp_path, scores):
+    counts = dataclasses.asdict(make_view(np.random.default_rng(1), 1))
+    view = ViewCounts(**{key: 0 * value for key, value in counts.items()})
     part = BenchmarkScores(
         fingerprint="x", images=[make_facts("a", None, (1, 1))], views={"last": view}
     )

@@ -123,12 +123,6 @@ def test_without_mining_equals_binary_cross_entropy_at_the_size_of_the_map():
     assert mean_loss(small, seg_map).item() == pytest.approx(mean_loss(resized, seg_map).item())
 
 
-def test_a_hard_pixel_is_one_whose_true_class_is_less_probable_than_the_threshold():
-    losses = -torch.tensor([[[0.69, 0.71, 0.2]]]).log()
-    valid = torch.tensor([[[True, True, False]]])
-    assert hard_pixels(losses, valid, 0.7, 1).tolist() == [[[True, False, False]]]
-
-
 def test_ignored_pixels_have_no_gradient_and_all_ignored_is_zero():
     logits, seg_map = batch(4, 1)
     logits.requires_grad_()

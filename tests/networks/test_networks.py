@@ -14,9 +14,8 @@ from torch.nn import functional
 
 from face_occlusion.networks.backbones import LeanMixTransformer, attend
 from face_occlusion.networks.products import ShiftedDepthwise
-from face_occlusion.training.recipe import resolve
 from tests.training.conftest import MODELS as PARAMS
-from tests.training.conftest import job
+from tests.training.conftest import network_config
 
 STOCK = {
     "LeanMixTransformer": MixVisionTransformer,
@@ -48,11 +47,6 @@ def both(config: dict[str, Any], training: bool) -> tuple[nn.Module, nn.Module]:
     return ours, stock
 
 
-def parts(model: str) -> dict[str, Any]:
-    made = job(model, "faces/wo")
-    return resolve(model, made.model_params, made.train, distributed=False)["model"]
-
-
 def assert_same(ours: nn.Module, stock: nn.Module, *inputs: Any) -> None:
     """Compare outputs and all parameters' gradients, relative to their norms."""
     results = []
@@ -73,7 +67,7 @@ def assert_same(ours: nn.Module, stock: nn.Module, *inputs: Any) -> None:
 )
 def test_backbones_equal_the_stock_ones(model: str, training: bool, size: tuple[int, int]):
     """At sizes that the strides divide, and that they do not."""
-    config = parts(model)["backbone"]
+    config = network_config(model)["model"]["backbone"]
     if model == "segformer":
         config["drop_path_rate"] = 0.0
     ours, stock = both(config, training)
@@ -83,7 +77,7 @@ def test_backbones_equal_the_stock_ones(model: str, training: bool, size: tuple[
 @pytest.mark.parametrize("model", PARAMS)
 @pytest.mark.parametrize("training", [True, False])
 def test_heads_equal_the_stock_ones(model: str, training: bool):
-    config = parts(model)["decode_head"] | {"dropout_ratio": 0.0}
+    config = network_config(model)["model"]["decode_head"] | {"dropout_ratio": 0.0}
     ours, stock = both(config, training)
     features = (
         [noise(i, 2, c, 48 >> i, 64 >> i) for i, c in enumerate(config["in_channels"])]
@@ -112,17 +106,17 @@ def test_attention_equals_the_stock_module(sr_ratio: int, dtype: torch.dtype, li
 @pytest.mark.parametrize("dilation", [1, 3, 12])
 def test_shifted_products_equal_a_depthwise_convolution(dilation: int, compiled: bool):
     results = []
-    for shifted in (True, False):
+    ours: Any = ShiftedDepthwise.apply
+    if compiled:
+        ours = torch.compile(ours, backend="aot_eager")
+
+    def stock(x: torch.Tensor, weight: torch.Tensor, dilation: int) -> torch.Tensor:
+        options = {"padding": dilation, "dilation": dilation, "groups": 5}
+        return functional.conv2d(x.permute(0, 3, 1, 2), weight, **options).permute(0, 2, 3, 1)
+
+    for convolve in (ours, stock):
         x, weight = noise(1, 2, 9, 7, 5).requires_grad_(), noise(2, 5, 1, 3, 3).requires_grad_()
-        if shifted:
-            apply: Any = ShiftedDepthwise.apply
-            convolve = torch.compile(apply, backend="aot_eager") if compiled else apply
-            out = convolve(x, weight, dilation)
-        else:
-            images = x.permute(0, 3, 1, 2)
-            out = functional.conv2d(
-                images, weight, padding=dilation, dilation=dilation, groups=5
-            ).permute(0, 2, 3, 1)
+        out = convolve(x, weight, dilation)
         (out * noise(3, *out.shape)).sum().backward()
         results.append((out, x.grad, weight.grad))
     for got, want in zip(*results, strict=True):
@@ -130,7 +124,8 @@ def test_shifted_products_equal_a_depthwise_convolution(dilation: int, compiled:
 
 
 def test_paths_are_dropped_per_sample_at_the_stock_rates():
-    ours = MODELS.build(parts("segformer")["backbone"] | {"drop_path_rate": 0.4}).train()
+    config = network_config("segformer")["model"]["backbone"]
+    ours = MODELS.build(config | {"drop_path_rate": 0.4}).train()
     rates = [block.attn.dropout_layer.drop_prob for _, blocks, _ in ours.layers for block in blocks]
     assert rates[0] == 0 and rates[-1] == pytest.approx(0.4)
     torch.manual_seed(0)

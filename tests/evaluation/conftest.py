@@ -1,0 +1,36 @@
+"""Parameters, predictions and counts for the tests of evaluation."""
+
+from types import SimpleNamespace
+
+import numpy as np
+
+from face_occlusion.evaluation.evaluate import EvaluateParams
+from face_occlusion.evaluation.measures import ViewCounts
+from face_occlusion.evaluation.metrics import NUM_BINS
+
+PARAMS = EvaluateParams(
+    benchmarks=["realocc"],
+    checkpoints=["last", "best"],
+    tta=False,
+    device="cpu",
+    batch_size=4,
+    num_threads=2,
+    cpu_threads=0,
+    cpu_kernels="portable",
+    preview_px=16,
+)
+
+
+def ready(probability: np.ndarray) -> SimpleNamespace:
+    """Return a prediction that has come."""
+    return SimpleNamespace(numpy=lambda: probability)
+
+
+def make_view(rng: np.random.Generator, num_images: int) -> ViewCounts:
+    return ViewCounts(
+        counts=rng.integers(1, 99, (num_images, 4)),
+        boundary=np.sort(rng.integers(1, 99, (num_images, 2)), axis=1),
+        occluded=rng.integers(1, 99, (num_images, 4)) * [1, 1, 0, 0],
+        border=rng.integers(1, 99, (num_images, 4)),
+        calibration=rng.integers(1, 99, (num_images, NUM_BINS, 3)) * [1, 0.125, 1],
+    )
