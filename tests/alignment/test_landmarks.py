@@ -81,12 +81,9 @@ def test_bad_landmarks_are_named(tmp_path, content, name, message):
         read(tmp_path, content, name)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_and_a_missing_package_are_named(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"gone\.csv: no such file"):
         read_landmarks(tmp_path / "gone.csv")
-
-
-def test_a_missing_package_says_how_to_install_it(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"the package dlib; install it with pip install 'face-"):
         LandmarkDetector()

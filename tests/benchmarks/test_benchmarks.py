@@ -34,17 +34,11 @@ def realocc_files(split=True):
     return files
 
 
-def run(tmp_path, files, workers=1, out="bench", by_hand=None, **params):
-    values = PARAMS | params
-    release = make_release(tmp_path / "raw", values["source"], files)
-    return import_benchmark(
-        "realocc",
-        release,
-        tmp_path / out,
-        BenchmarkParams(**values),
-        by_hand=by_hand,
-        workers=workers,
-    )
+def run(tmp_path, files, workers=1, out="bench", by_hand=None, **changes):
+    params = BenchmarkParams(**PARAMS | changes)
+    release = make_release(tmp_path / "raw", params.source, files)
+    options = {"by_hand": by_hand, "workers": workers}
+    return import_benchmark("realocc", release, tmp_path / out, params, **options)
 
 
 def test_the_split_chooses_and_names_carry_the_kind(tmp_path):
@@ -66,15 +60,11 @@ def test_without_a_split_all_images_are_taken(tmp_path):
     assert bench.info["split"].startswith("all images")
 
 
-def test_a_split_may_name_files(tmp_path):
-    files = realocc_files() | {SPLIT: b"image/wild_002.jpg\n"}
-    assert run(tmp_path, files).keys == ["wild_002"]
-
-
-def test_images_are_resized_with_their_masks(tmp_path):
-    bench = run(tmp_path, realocc_files(), size_px=32)
-    assert bench.image("occ_000_hand").shape == (24, 32, 3)
-    assert bench.seg_map("occ_000_hand").shape == (24, 32)
+def test_a_split_may_name_files_and_images_are_resized_with_their_masks(tmp_path):
+    bench = run(tmp_path, realocc_files() | {SPLIT: b"image/wild_002.jpg\n"}, size_px=32)
+    assert bench.keys == ["wild_002"]
+    assert bench.image("wild_002").shape == (24, 32, 3)
+    assert bench.seg_map("wild_002").shape == (24, 32)
 
 
 def test_workers_change_no_byte(tmp_path):

@@ -1,8 +1,8 @@
 """A made-up project: tiny drawn image sets, score files and logs, for tests of the report."""
 
+import dataclasses
 import json
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,11 +12,12 @@ import numpy as np
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.params import build, read_section, read_yaml
-from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_benchmark
+from face_occlusion.evaluation.evaluate import evaluate_benchmark
 from face_occlusion.evaluation.scores import BenchmarkScores, RunScores, write_scores
 from face_occlusion.overlap.compare import find_overlap
 from face_occlusion.overlap.findings import write_overlap
 from face_occlusion.reporting.inputs import ReportParams, Sections
+from tests.evaluation.conftest import PARAMS, ready
 from tests.reporting.generated_sets import write_generated, write_occluders
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,9 +55,9 @@ def sections() -> Sections:
     )
 
 
-def draw(number: int, *, occluded: bool, shape: tuple[int, int] = SHAPE) -> dict[str, np.ndarray]:
+def draw(number: int, *, occluded: bool) -> dict[str, np.ndarray]:
     """Draw a face, a round one, with a square thing before it."""
-    height, width = shape
+    height, width = SHAPE
     rng = np.random.default_rng([number, 5])
     image = np.full((height, width, 3), rng.integers(60, 200, 3), np.uint8)
     whole = np.zeros((height, width), np.uint8)
@@ -72,11 +73,11 @@ def draw(number: int, *, occluded: bool, shape: tuple[int, int] = SHAPE) -> dict
     return {"image": image, "face": whole & ~occluder & 1, "occluder": occluder & whole}
 
 
-def write_sets(data: Path, shape: tuple[int, int] = SHAPE) -> None:
+def write_sets(data: Path) -> None:
     """Write every image set that the report opens."""
 
     def write(name: str, kind: str, count: int, **info: object) -> None:
-        samples = (_sample(kind, name, number, shape) for number in range(count))
+        samples = (_sample(kind, name, number) for number in range(count))
         content = {"kind": kind, "name": Path(name).name, "sources": ["made-up"], **info}
         if not count:
             content["absent"] = "the release is not there"
@@ -91,8 +92,8 @@ def write_sets(data: Path, shape: tuple[int, int] = SHAPE) -> None:
     write_generated(data)
 
 
-def _sample(kind: str, name: str, number: int, shape: tuple[int, int]) -> tuple[str, dict]:
-    drawn = draw(number, occluded=kind != "faces" or name.endswith("/o"), shape=shape)
+def _sample(kind: str, name: str, number: int) -> tuple[str, dict]:
+    drawn = draw(number, occluded=kind != "faces" or name.endswith("/o"))
     parts = {"jpg": encode_jpeg(drawn["image"], 90), "png": encode_png(drawn["face"])}
     record = {"occluder_kind": KINDS[number % 3], "covered_frac": 0.25}
     if kind == "faces":
@@ -119,12 +120,12 @@ class Drawn:
     def predict_async(
         self, prepared: Sequence[np.ndarray], shapes: object
     ) -> list[SimpleNamespace]:
-        return [SimpleNamespace(numpy=partial(self.predict, image)) for image in prepared]
+        return [ready(self.predict(image)) for image in prepared]
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """Make up an (H, W) float32 prediction."""
         number = self.number_of[image.tobytes()]
-        drawn = draw(number, occluded=True, shape=(image.shape[0], image.shape[1]))
+        drawn = draw(number, occluded=True)
         rng = np.random.default_rng([number, 11])
         patch = rng.random(image.shape[:2]) < self.blindness
         probability = np.where(drawn["face"] == 1, 0.95, 0.05)
@@ -140,19 +141,17 @@ def write_run(scores: Path, models: Path, data: Path, run: str, entry: dict, pro
         name: score_benchmark(ImageSet(data / "benchmarks" / name), BLINDNESS[title], skill)
         for name in NUM_IMAGES
     }
-    write_scores(
-        scores / f"{run}.json",
-        RunScores(
-            profile=profile,
-            run=run,
-            model=entry["model"],
-            combination=title,
-            seed=1,
-            headline="last",
-            inference={"input_px": 48},
-            benchmarks=benchmarks,
-        ),
+    content = RunScores(
+        profile=profile,
+        run=run,
+        model=entry["model"],
+        combination=title,
+        seed=1,
+        headline="last",
+        inference={"input_px": 48},
+        benchmarks=benchmarks,
     )
+    write_scores(scores / f"{run}.json", content)
     logs = models / run / "dvclive" / "plots" / "metrics"
     logs.mkdir(parents=True)
     card = {"run": run, "initial_weights": "random", "iterations": 40, "samples_seen": 160}
@@ -172,24 +171,14 @@ def score_benchmark(image_set: ImageSet, blindness: float, skill: float) -> Benc
         "last": Drawn(image_set, blindness * skill),
         "best": Drawn(image_set, 0.95 * blindness * skill),
     }
-    params = EvaluateParams(
-        benchmarks=["any"],
-        checkpoints=list(networks),
-        tta=False,
-        device="cpu",
-        batch_size=4,
-        num_threads=1,
-        cpu_threads=0,
-        cpu_kernels="portable",
-        preview_px=128,
-    )
+    params = dataclasses.replace(PARAMS, preview_px=128)
     return evaluate_benchmark(networks, image_set, params)
 
 
-def write_project(root: Path, shape: tuple[int, int] = SHAPE) -> Sections:
+def write_project(root: Path) -> Sections:
     """Write sets, scores and models below `root`; returns the sections of its parameters."""
     made = sections()
-    write_sets(root / "data", shape)
+    write_sets(root / "data")
     training = {name: ImageSet(root / "data" / name) for name in ("faces/wo", "faces/o")}
     names = [f"benchmarks/{name}" for name in NUM_IMAGES]
     benchmarks = {name: ImageSet(root / "data" / name) for name in names}

@@ -33,12 +33,6 @@ def test_scores_lie_inside_their_intervals_and_differences_subtract(grid):
     assert grid.difference("c_cm", "c_wo", "cofw", "pspnet") is None
 
 
-def test_paired_margin_is_narrower_than_two_separate_ones(grid):
-    paired = grid.difference("c_wo_natocc", "c_wo_natocc_sot", "realocc", "pspnet")
-    single = grid.cells[CellKey("c_wo_natocc", "realocc", "pspnet")].estimate
-    assert paired.high - paired.low < single.high - single.low
-
-
 def test_cells_of_two_benchmarks_are_compared_without_pairing(grid):
     places = [CellKey("c_wo", name, "pspnet") for name in ("realocc", "wo_test")]
     gap, cells = grid.compare(*places), [grid.cells[place] for place in places]
