@@ -8,17 +8,22 @@ EXTRAS ?= dev
 INSTALLED := $(VENV)/.installed
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: help install repro test lint profile clean
+.PHONY: help install repro test test-random lint profile clean
 .DEFAULT_GOAL := help
 
 help:  ## show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
 repro: $(INSTALLED)  ## build the pipeline in force (dvc repro), from a bare clone to the report
 	source $(BIN)/activate && dvc repro
 
 test: $(INSTALLED)  ## run the tests
 	source $(BIN)/activate && pytest -n 2 --dist loadfile
+
+# Another seed each time: make test-random SEED=... repeats one.
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+test-random: $(INSTALLED)  ## run the property tests on values drawn afresh; failures print the seed
+	source $(BIN)/activate && pytest -n 2 --dist loadfile -m property --hypothesis-seed=$(SEED)
 
 lint: $(INSTALLED)  ## check format, lint rules, imports and types
 	source $(BIN)/activate && ruff format --check . && ruff check . && lint-imports && pyright

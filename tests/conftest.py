@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests."""
+"""Fixtures shared by all tests, and the seed of property tests."""
 
 from pathlib import Path
 
@@ -23,3 +23,17 @@ def small(shared: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("no `shared/data/small` beside the checkout: real photographs are not here")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark property tests, which `make test-random` selects."""
+    for item in items:
+        if hasattr(getattr(item, "obj", None), "hypothesis"):
+            item.add_marker("property")
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus: int, config: pytest.Config) -> None:
+    """Say which seed shows a failure again."""
+    if exitstatus == pytest.ExitCode.TESTS_FAILED:
+        seed = config.getoption("--hypothesis-seed", default=None)
+        terminalreporter.write_line(f"Property tests drew from --hypothesis-seed={seed}")
