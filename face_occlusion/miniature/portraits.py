@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from face_occlusion.miniature import relief
 from face_occlusion.miniature.backdrops import paint_background
 from face_occlusion.miniature.canvas import (
     FACE_PARTS,
@@ -38,14 +39,7 @@ from face_occlusion.miniature.light import (
     skin_colour,
 )
 from face_occlusion.miniature.person import FaceMap, Frame, Head, Person, View, make_frame, map_face
-from face_occlusion.miniature.relief import (
-    BROW_SPAN,
-    brow_half,
-    brow_line,
-    eye_lids,
-    mouth_edges,
-    mouth_half,
-)
+from face_occlusion.miniature.relief import BROW_SPAN
 from face_occlusion.miniature.skin import FaceTexture, paint_face_texture
 
 _TEXTURE_SHARPNESS = 1.1  # texture pixels per pixel of the drawing
@@ -258,12 +252,12 @@ def _landmarks_on_plane(person: Person, view: View, length: float) -> np.ndarray
     for side, name in ((-1, "left"), (1, "right")):
         t = np.array([0.0, 0.5, 1.0])
         brow_x = side * (BROW_SPAN[0] + (BROW_SPAN[1] - BROW_SPAN[0]) * t)
-        line, half = brow_line(person, t), brow_half(person, t)
+        line, half = relief.brow_line(person, t), relief.brow_half(person, t)
         points[f"{name} brow inner"] = (brow_x[0], line[0])
         points[f"{name} brow outer"] = (brow_x[2], line[2])
         points[f"{name} brow top"] = (brow_x[1], line[1] - half[1])
         points[f"{name} brow bottom"] = (brow_x[1], line[1] + half[1])
-        upper, lower = eye_lids(person, view, np.array([-1.0, 0.0, 1.0]))
+        upper, lower = relief.eye_lids(person, view, np.array([-1.0, 0.0, 1.0]))
         eye = side * person.eye_x
         points[f"{name} eye inner"] = (eye - side * person.eye_size, upper[0])
         points[f"{name} eye outer"] = (eye + side * person.eye_size, upper[2])
@@ -272,11 +266,11 @@ def _landmarks_on_plane(person: Person, view: View, length: float) -> np.ndarray
         gaze_x, gaze_y = (g * person.eye_size for g in view.gaze_xy)
         points[f"{name} pupil"] = (eye + gaze_x, gaze_y - 0.012)
         points[f"nose {name}"] = (side * 0.2 * person.nose_width, person.nose_length - 0.02)
-        corner = mouth_edges(person, view, np.array([float(side)]))[1, 0]
-        points[f"mouth {name}"] = (side * mouth_half(person, view), corner)
+        corner = relief.mouth_edges(person, view, np.array([float(side)]))[1, 0]
+        points[f"mouth {name}"] = (side * relief.mouth_half(person, view), corner)
     points["nose tip"] = (0, person.nose_length - 0.07)
     points["nose bottom"] = (0, person.nose_length + 0.07)
-    lips = mouth_edges(person, view, np.array([0.0]))[:, 0]
+    lips = relief.mouth_edges(person, view, np.array([0.0]))[:, 0]
     for name, y in zip(LANDMARKS[24:28], lips, strict=True):
         points[name] = (0, y)
     points["chin"] = (0, length - 0.03)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from face_occlusion.miniature import relief
 from face_occlusion.miniature.canvas import Part, bounding_box
 from face_occlusion.miniature.fields import (
     blur,
@@ -16,16 +17,7 @@ from face_occlusion.miniature.fields import (
 )
 from face_occlusion.miniature.light import hair_colour, mix, scaled, skin_colour, to_linear
 from face_occlusion.miniature.person import Head, Person, View
-from face_occlusion.miniature.relief import (
-    BROW_SPAN,
-    TexturePlane,
-    brow_half,
-    brow_line,
-    eye_lids,
-    face_relief,
-    mouth_edges,
-    mouth_half,
-)
+from face_occlusion.miniature.relief import BROW_SPAN, TexturePlane
 
 
 @dataclass
@@ -44,9 +36,9 @@ def paint_face_texture(
 ) -> FaceTexture:
     """Paint the surface of a face, with `density` texture pixels per unit."""
     plane = TexturePlane(density)
-    relief, albedo = face_relief(plane, person, view, head, rng), _skin(plane, person, rng)
+    heights, albedo = relief.face_relief(plane, person, view, head, rng), _skin(plane, person, rng)
     labels = np.full(plane.shape, Part.SKIN, np.uint8)
-    texture = FaceTexture(plane, albedo, relief, _gloss(plane, person), labels)
+    texture = FaceTexture(plane, albedo, heights, _gloss(plane, person), labels)
     _label_nose(texture, person)
     _paint_nostrils(texture, person)
     if person.beard != "none":
@@ -134,7 +126,7 @@ def _paint_beard(
 
 def _beard_area(plane: TexturePlane, person: Person, view: View, head: Head) -> np.ndarray:
     x, y = np.abs(plane.x)[None], plane.y[:, None]
-    mouth, wide = person.mouth_y, mouth_half(person, view)
+    mouth, wide = person.mouth_y, relief.mouth_half(person, view)
     moustache = smoothstep(0.055, -0.02, np.abs(y - (mouth - 0.15) - 0.16 * (x / wide) ** 2 * 0.8))
     moustache = moustache * smoothstep(wide + 0.1, wide - 0.02, x)
     goatee = smoothstep(0.34, 0.22, np.hypot(x * 0.9, y - (mouth + 0.36))) * (y > mouth)
@@ -159,7 +151,7 @@ def _paint_eye(texture: FaceTexture, person: Person, view: View, side: int) -> N
     patch = plane.patch(side * person.eye_x, -0.02, 0.36, 0.3)
     x, y = plane.local(patch)
     across = side * (x - side * person.eye_x) / size  # -1 inner corner, 1 outer corner
-    upper, lower = eye_lids(person, view, across)
+    upper, lower = relief.eye_lids(person, view, across)
     soft = 0.9 / plane.density
     inside = smoothstep(-soft, soft, np.minimum(y - upper, lower - y)) * (np.abs(across) < 1)
     skin = texture.albedo[patch]
@@ -221,7 +213,7 @@ def _paint_brows(texture: FaceTexture, person: Person, rng: np.random.Generator)
         t = rng.uniform(0, 1, 170)
         offset = rng.uniform(-1, 1, t.size)
         x = BROW_SPAN[0] + (BROW_SPAN[1] - BROW_SPAN[0]) * t
-        y = brow_line(person, t) + offset * brow_half(person, t)
+        y = relief.brow_line(person, t) + offset * relief.brow_half(person, t)
         angle = np.deg2rad(-62 + 62 * t**0.7 + 16 * offset + rng.normal(0, 7, t.size))
         length = 0.075 * (1 - 0.35 * t) * rng.uniform(0.7, 1.1, t.size)
         ends = np.stack([x + length * np.cos(angle), y + length * np.sin(angle)], axis=1)
@@ -229,7 +221,7 @@ def _paint_brows(texture: FaceTexture, person: Person, rng: np.random.Generator)
         hairs = stroke(plane.shape, plane.pixels(lines))
         along = np.linspace(0, 1, 24)
         middle = BROW_SPAN[0] + (BROW_SPAN[1] - BROW_SPAN[0]) * along
-        line, half = brow_line(person, along), brow_half(person, along) * 1.05
+        line, half = relief.brow_line(person, along), relief.brow_half(person, along) * 1.05
         above, below = (np.stack([middle, edge], 1) for edge in (line - half, line + half))
         band = np.concatenate([above, below[::-1]])
         area = fill(plane.shape, plane.pixels(band * (side, 1)))
@@ -242,11 +234,11 @@ def _paint_brows(texture: FaceTexture, person: Person, rng: np.random.Generator)
 
 def _paint_mouth(texture: FaceTexture, person: Person, view: View) -> None:
     """Paint lips, and teeth and the inside if the mouth is open."""
-    plane, half = texture.plane, mouth_half(person, view)
+    plane, half = texture.plane, relief.mouth_half(person, view)
     patch = plane.patch(0, person.mouth_y + 0.06, half + 0.12, 0.4)
     x, y = plane.local(patch)
     across = x / half
-    edges = mouth_edges(person, view, np.clip(across, -1, 1))
+    edges = relief.mouth_edges(person, view, np.clip(across, -1, 1))
     top, under, over, bottom = edges
     soft = 1.2 / plane.density
     width = smoothstep(1.0, 0.97, np.abs(across))

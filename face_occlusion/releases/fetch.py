@@ -15,17 +15,11 @@ from tqdm import tqdm
 
 from face_occlusion.core.files import atomic_folder
 from face_occlusion.core.release import RELEASE, Release
+from face_occlusion.releases import table
 from face_occlusion.releases.archives import archive_kind, archive_stem, check_zip, unpack
 from face_occlusion.releases.gather import ArchiveDir, SourceParams, gather
 from face_occlusion.releases.limits import Limits
-from face_occlusion.releases.lock import LockEntry, add_to_lock, check_known
-from face_occlusion.releases.table import (
-    DRAWN_LICENCE,
-    DRAWN_TERMS_URL,
-    Source,
-    SourceFile,
-    find_source,
-)
+from face_occlusion.releases.table import LockEntry, Source, SourceFile
 from face_occlusion.releases.transfer import check_content
 
 _CHUNK = 1 << 20
@@ -58,7 +52,7 @@ def fetch_release(
             published), damaged, refused, or others than those published or used first. The folder
             is then left as it was.
     """
-    source = find_source(name)
+    source = table.find_source(name)
     scratch = folder.with_name(folder.name + ".archives.partial")
     shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
     try:
@@ -74,7 +68,11 @@ def fetch_release(
             if params.origin == "absent":
                 record["absent"] = params.why
             elif params.origin == "miniature":
-                record |= {"licence": DRAWN_LICENCE, "licence_url": DRAWN_TERMS_URL, "citation": ""}
+                record |= {
+                    "licence": table.DRAWN_LICENCE,
+                    "licence_url": table.DRAWN_TERMS_URL,
+                    "citation": "",
+                }
                 scratch.mkdir()
                 draw_miniature(name, scratch)
                 drawn = replace(archives, archives_dir=scratch, profile={})
@@ -103,7 +101,7 @@ def _lay_out_published(
 
         def check(size: int, sha256: str, path: Path = path, file: SourceFile = file) -> None:
             if not params.accept_changed:
-                check_known(path, source.name, file, size, sha256, archives.lock)
+                table.check_known(path, source.name, file, size, sha256, archives.lock)
 
         entry = _lay_out(file, path, folder, limits, check)
         if file.sha256 is not None:
@@ -116,7 +114,7 @@ def _lay_out_published(
                 "url": url,
             }
         entries.append(entry)
-    if new := add_to_lock(archives.lock, unpublished):
+    if new := table.add_to_lock(archives.lock, unpublished):
         logging.info("%s: locked the checksums of %s; commit it", archives.lock, ", ".join(new))
     return entries
 

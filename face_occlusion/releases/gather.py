@@ -10,8 +10,8 @@ from pathlib import Path
 from face_occlusion.core.files import file_sha256
 from face_occlusion.core.params import check_at_least
 from face_occlusion.miniature.archives import MiniatureParams
-from face_occlusion.releases.lock import LOCK, LockEntry, check_known, read_lock
-from face_occlusion.releases.table import Source, SourceFile, find_source, match_published
+from face_occlusion.releases import table
+from face_occlusion.releases.table import LockEntry, Source, SourceFile
 from face_occlusion.releases.transfer import RetryPolicy, TransferError, fetch_file
 
 ORIGINS = ("url", "folder", "miniature", "absent")
@@ -70,7 +70,7 @@ class DownloadParams:
         """Return the folder that the sources of a profile are taken from."""
         return ArchiveDir(
             archives_dir=Path(self.archives_dir),
-            lock=Path(LOCK),
+            lock=Path(table.LOCK),
             retry=self.fetch,
             parallel=self.fetch.parallel,
             profile=profile,
@@ -116,14 +116,14 @@ def survey(profile: Mapping[str, SourceParams], archives: ArchiveDir) -> list[Fi
     present = (
         sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
     )
-    lock = read_lock(archives.lock)
+    lock = table.read_lock(archives.lock)
     states = []
     for name, params in profile.items():
         if params.origin not in ("url", "folder"):
             continue
-        source = find_source(name)
+        source = table.find_source(name)
         for file in _wanted(source, params):
-            match = match_published(file.name, present)
+            match = table.match_published(file.name, present)
             states.append(
                 FileState(
                     source=name,
@@ -259,7 +259,7 @@ def check_state(state: FileState, archives: ArchiveDir) -> str | None:
         return None
     try:
         size, sha256 = state.path.stat().st_size, file_sha256(state.path)
-        check_known(state.path, state.source, state.file, size, sha256, archives.lock)
+        table.check_known(state.path, state.source, state.file, size, sha256, archives.lock)
     except ValueError as error:
         return str(error)
     return None

@@ -33,20 +33,19 @@ def look(
 
     Example: face-occlusion look data/sets/natocc_hand --num 12 --out hands.png
     """
-    from face_occlusion.apps.viewing.contact_sheet import (
-        draw_contact_sheet,
-        pick_keys,
-        pick_largest,
-    )
+    from face_occlusion.apps.viewing import contact_sheet
     from face_occlusion.core.files import atomic_write
     from face_occlusion.core.images import encode_png
     from face_occlusion.core.imageset import ImageSet
 
     opened = ImageSet(image_set)
     path = out or Path(f"{image_set.resolve().name}.png")
-    chosen = pick_largest(opened, largest, num) if largest else pick_keys(opened, num)
+    if largest:
+        chosen = contact_sheet.pick_largest(opened, largest, num)
+    else:
+        chosen = contact_sheet.pick_keys(opened, num)
     keys = key or chosen
-    sheet = draw_contact_sheet(opened, keys, columns=columns, thumb_px=thumb_px)
+    sheet = contact_sheet.draw_contact_sheet(opened, keys, columns=columns, thumb_px=thumb_px)
     atomic_write(path, encode_png(sheet))
     shown = opened.absent or f"{len(keys)} of {len(opened)} samples"
     typer.echo(f"{path}: {shown}")

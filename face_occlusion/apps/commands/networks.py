@@ -42,12 +42,8 @@ def predict(
 
     Example: face-occlusion predict segformer_c_wo_natocc holiday/ --align --out holiday_faces
     """
+    from face_occlusion.apps.prediction import predict as prediction
     from face_occlusion.apps.prediction.inputs import checkpoint_hash, find_photos, run_folder
-    from face_occlusion.apps.prediction.predict import (
-        AlignedSegmenter,
-        PredictOptions,
-        predict_photos,
-    )
     from face_occlusion.evaluation.inference import load_model
     from face_occlusion.networks.devices import check_device
 
@@ -55,14 +51,14 @@ def predict(
     check_device(device)
     folder = run_folder(run)
     segmenter = load_model(folder, device, which)
-    options = PredictOptions(
+    options = prediction.PredictOptions(
         threshold=threshold,
         tta=tta,
-        aligned=AlignedSegmenter(segmenter, segmenter.input_px) if align else None,
+        aligned=prediction.AlignedSegmenter(segmenter, segmenter.input_px) if align else None,
         network=f"{folder.resolve().name} {which} {checkpoint_hash(folder, which)[:12]}",
     )
     try:
-        results = predict_photos(segmenter, found, out, options)
+        results = prediction.predict_photos(segmenter, found, out, options)
     except KeyboardInterrupt:
         typer.echo(f"{out}: interrupted; the same command resumes from here", err=True)
         raise

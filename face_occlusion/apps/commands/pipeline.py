@@ -155,36 +155,28 @@ def fetch(
     Example: face-occlusion profile paper && face-occlusion fetch --list
     """
     from face_occlusion.core.params import load_params, read_section
-    from face_occlusion.releases.gather import (
-        DownloadParams,
-        MissingFilesError,
-        SourceParams,
-        check_state,
-        fetch_missing,
-        report_state,
-        survey,
-    )
+    from face_occlusion.releases import gather
 
     names = list(read_section(params, "sources"))
     if unknown := sorted(set(sources or ()) - set(names)):
         raise ValueError(f"{params}: sources has no {unknown}; known: {', '.join(names)}")
-    profile = {name: load_params(params, f"sources.{name}", SourceParams) for name in names}
+    profile = {name: load_params(params, f"sources.{name}", gather.SourceParams) for name in names}
     chosen = {name: profile[name] for name in sources or names}
-    archives = load_params(params, "download", DownloadParams).archive_dir(profile)
-    failures = {} if list_only else fetch_missing(survey(chosen, archives), archives)
-    states = survey(chosen, archives)
+    archives = load_params(params, "download", gather.DownloadParams).archive_dir(profile)
+    failures = {} if list_only else gather.fetch_missing(gather.survey(chosen, archives), archives)
+    states = gather.survey(chosen, archives)
     refused = []
     for state in states:
-        if wrong := check_state(state, archives) if check else None:
+        if wrong := gather.check_state(state, archives) if check else None:
             refused.append(state.file.name)
-        typer.echo(report_state(state, wrong, failures.get((state.source, state.file.name))))
+        typer.echo(gather.report_state(state, wrong, failures.get((state.source, state.file.name))))
     for name in chosen.keys() - {state.source for state in states}:
         typer.echo(f"{name}: nothing to fetch (origin: {chosen[name].origin})")
     if refused:
         raise ValueError(f"other files than those published or used first: {', '.join(refused)}")
     missing = [state.file.name for state in states if state.path is None and state.needed]
     if missing:
-        raise MissingFilesError(
+        raise gather.MissingFilesError(
             f"{len(missing)} of {len(states)} files are missing in '{archives.archives_dir}' "
             f"(download.archives_dir): {', '.join(missing)}"
         )

@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from face_occlusion.apps.viewing.captions import NAME_COLOUR
-from face_occlusion.apps.viewing.contact_sheet import Cell, draw_grid, fit, pick_keys
+from face_occlusion.apps.viewing.contact_sheet import NAME_COLOUR, Cell, draw_grid, fit, pick_keys
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation.occlusion import OccluderSource, Sample, occlude, sample_rng
 from face_occlusion.generation.params import GenerateParams

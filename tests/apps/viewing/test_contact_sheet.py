@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from face_occlusion.apps.viewing.captions import caption
 from face_occlusion.apps.viewing.contact_sheet import (
     ARROW_COLOUR,
     FACE_COLOUR,
     ORIGINAL_COLOUR,
+    caption,
     draw_contact_sheet,
     draw_cutout,
     draw_outlines,
