@@ -183,7 +183,6 @@ def unpack_image_set(image_set: ImageSet, folder: Path) -> None:
 
 
 def _unpack_part(image_set: ImageSet, key: str, part: str) -> tuple[str, bytes]:
-    """Return a part's path under the folder, and its content there."""
     if part == "json":
         text = json.dumps(image_set.record(key), indent=2, ensure_ascii=False)
         return f"records/{key}.json", f"{text}\n".encode()

@@ -56,7 +56,6 @@ def occlude_pairs(
 def _occlude_pair(
     pair: Pair, source: OccluderSource, params: GenerateParams, class_ids: ClassIds | None
 ) -> list[tuple[str, bytes]]:
-    """Occlude one face; return the path and content of each of its files."""
     image = read_image(pair.image)
     mask = decode_mask(pair.mask.read_bytes(), str(pair.mask))
     if class_ids is None:
@@ -125,7 +124,6 @@ def _load_texture(paths: dict[str, Path], key: str) -> np.ndarray:
 
 
 def _cut_out(pair: Pair) -> np.ndarray:
-    """Cut an image out along its mask; (H, W, 4) straight RGBA."""
     image = read_image(pair.image)
     mask = read_seg_map(pair.mask, image, pair.image)
     return add_alpha(image, np.where(mask == 1, 255, 0).astype(np.uint8))

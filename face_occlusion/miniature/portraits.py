@@ -38,7 +38,7 @@ from face_occlusion.miniature.light import (
     shade,
     skin_colour,
 )
-from face_occlusion.miniature.person import FaceMap, Frame, Head, Person, View, make_frame, map_face
+from face_occlusion.miniature.person import Frame, Head, Person, View, make_frame, map_face
 from face_occlusion.miniature.relief import BROW_SPAN
 from face_occlusion.miniature.skin import FaceTexture, paint_face_texture
 
@@ -109,16 +109,12 @@ def _paint_head(canvas: Canvas, frame: Frame, head: Head, texture: FaceTexture) 
     canvas.drop_shadow(alpha, 0.22 * frame.unit_px, 0.55)
     face = map_face(head, frame, texture.relief, texture.plane.density)
     colour = np.zeros((*canvas.shape, 3), np.float32)
-    colour[face.box] = _lit_face(face, canvas, frame, texture)
+    shadow = cast_shadow(face.height_px, canvas.light, 0.45 * frame.unit_px)
+    surface = Surface(face.sample(texture.albedo), SKIN_WRAP, gloss=face.sample(texture.gloss))
+    colour[face.box] = shade(surface, face.height_px, canvas.light, 0.35 + 0.65 * shadow)
     labels = np.zeros(canvas.shape, np.uint8)
     labels[face.box] = face.sample(texture.labels, nearest=True)
     canvas.paint(alpha, colour, labels)
-
-
-def _lit_face(face: FaceMap, canvas: Canvas, frame: Frame, texture: FaceTexture) -> np.ndarray:
-    shadow = cast_shadow(face.height_px, canvas.light, 0.45 * frame.unit_px)
-    surface = Surface(face.sample(texture.albedo), SKIN_WRAP, gloss=face.sample(texture.gloss))
-    return shade(surface, face.height_px, canvas.light, 0.35 + 0.65 * shadow)
 
 
 def _paint_neck(canvas: Canvas, frame: Frame, person: Person) -> None:
@@ -193,7 +189,6 @@ def _paint_collar(canvas: Canvas, frame: Frame, base: np.ndarray, side: float) -
 
 
 def _paint_ears(canvas: Canvas, frame: Frame, person: Person, rings: bool) -> None:
-    """Paint both ears, and rings in them on request."""
     unit, yaw = frame.unit_px, frame.view.yaw_rad
     base = skin_colour(person.tone, person.warmth) * np.array([1.0, 0.84, 0.82], np.float32)
     for side in (-1, 1):
@@ -247,7 +242,6 @@ def face_landmarks(portrait: Portrait) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _landmarks_on_plane(person: Person, view: View, length: float) -> np.ndarray:
-    """Return the 29 points (X, Y) of the face's plane."""
     points = {}
     for side, name in ((-1, "left"), (1, "right")):
         t = np.array([0.0, 0.5, 1.0])

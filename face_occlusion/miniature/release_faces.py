@@ -171,22 +171,21 @@ def _in_the_wild(
 def draw_realocc(folder: Path, params: MiniatureParams) -> None:
     """Write RealOcc.7z: aligned faces."""
     photos = _draw_photos(params, _REALOCC, "RealOcc", aligned=True)
-    _write_benchmark(folder / "RealOcc.7z", "RealOcc", "occ", photos)
+    _write_benchmark(folder, "RealOcc", "occ", photos)
 
 
 def draw_realocc_wild(folder: Path, params: MiniatureParams) -> None:
     """Write RealOcc-Wild.7z: faces neither cropped nor aligned."""
-    photos = _draw_photos(params, _WILD, "RealOcc-Wild")
-    _write_benchmark(folder / "RealOcc-Wild.7z", "RealOcc-Wild", "wild", photos)
+    _write_benchmark(folder, "RealOcc-Wild", "wild", _draw_photos(params, _WILD, "RealOcc-Wild"))
 
 
-def _write_benchmark(path: Path, name: str, prefix: str, photos: list[_Photo]) -> None:
+def _write_benchmark(folder: Path, name: str, prefix: str, photos: list[_Photo]) -> None:
     stems = [f"{prefix}_{k:03d}_{photo.kind}" for k, photo in enumerate(photos)]
     named = list(zip(stems, photos, strict=True))
     members = [(f"{name}/image/{stem}.jpg", encode_jpeg(photo.image, 94)) for stem, photo in named]
     members += [(f"{name}/mask/{stem}.png", encode_png(photo.mask)) for stem, photo in named]
     members.append((f"{name}/split/val.txt", "".join(f"{stem}\n" for stem in stems).encode()))
-    write_7z(path, members)
+    write_7z(folder / f"{name}.7z", members)
 
 
 def draw_cofw(folder: Path, params: MiniatureParams) -> None:
@@ -224,17 +223,13 @@ def _matlab_file(photos: list[_Photo], suffix: str) -> bytes:
             image = refs.create_dataset(f"i{k:04d}", data=photo.image.transpose(2, 1, 0))
             image.attrs["MATLAB_class"] = np.bytes_("uint8")
             cells[0, k] = image.ref
-        for name, rows in {"phis": map(_phi, photos), "bboxes": map(_box, photos)}.items():
-            data = file.create_dataset(f"{name}{suffix}", data=np.array(list(rows), float).T)
+        phis = [[*(photo.points + 0.5).T.ravel(), *photo.hidden] for photo in photos]  # from 1
+        for name, rows in {"phis": phis, "bboxes": [_box(photo) for photo in photos]}.items():
+            data = file.create_dataset(f"{name}{suffix}", data=np.array(rows, float).T)
             data.attrs["MATLAB_class"] = np.bytes_("double")
     header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, HDF5 schema 1.00 ."
     block = header.ljust(116, b" ") + bytes(8) + b"\x00\x02IM"  # text, offset, version, endian
     return block.ljust(_MATLAB_BLOCK, b"\0") + buffer.getvalue()[_MATLAB_BLOCK:]
-
-
-def _phi(photo: _Photo) -> np.ndarray:
-    """Return a photograph's (87,) landmarks, points counted from 1 as in MATLAB."""
-    return np.concatenate([photo.points[:, 0] + 0.5, photo.points[:, 1] + 0.5, photo.hidden])
 
 
 def _box(photo: _Photo) -> np.ndarray:

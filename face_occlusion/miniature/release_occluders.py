@@ -61,7 +61,6 @@ def _draw_hand_photo(index: int, seed: int) -> tuple[bytes, bytes, Hand]:
 
 
 def _hand_row(index: int, stem: str, hand: Hand) -> str:
-    """Return a hand's row of HandInfo.csv."""
     names = ("very fair", "fair", "medium", "dark")
     skin = names[int(np.searchsorted([0.12, 0.4, 0.68], hand.tone))]
     side = "right" if hand.dorsal != hand.mirrored else "left"
@@ -105,8 +104,13 @@ def draw_coco(folder: Path, params: MiniatureParams) -> None:
     draw = functools.partial(_draw_scene, seed=params.seed)
     scenes = draw_all(draw, range(params.num_objects), "objects")
     images, annotations, photos = [], [], []
-    categories = _coco_categories()
-    ids = {str(entry["name"]): int(str(entry["id"])) for entry in categories}
+    groups = read_yaml(Path(__file__).with_name("coco_categories.yaml"))
+    categories = [
+        {"supercategory": group, "id": number, "name": name}
+        for group, entries in groups.items()
+        for number, name in entries.items()
+    ]
+    ids = {entry["name"]: entry["id"] for entry in categories}
     for k, (photo, size, instances) in enumerate(scenes):
         number = 1009 * (k + 1)
         name = f"{number:012d}.jpg"
@@ -130,19 +134,9 @@ def draw_coco(folder: Path, params: MiniatureParams) -> None:
     archives.write_zip(folder / "annotations_trainval2017.zip", [(name, data)])
 
 
-def _coco_categories() -> list[dict[str, object]]:
-    """Return the list `categories` of an annotation file, by number."""
-    return [
-        {"supercategory": group, "id": number, "name": name}
-        for group, entries in read_yaml(Path(__file__).with_name("coco_categories.yaml")).items()
-        for number, name in entries.items()
-    ]
-
-
 def _annotation(
     instance: _Instance, image_id: int, category_id: int, entry_id: int
 ) -> dict[str, object]:
-    """Return an instance's entry of an annotation file."""
     rows, columns = np.nonzero(instance.mask)
     x, y = int(columns.min()), int(rows.min())
     segmentation: object = _polygons(instance.mask)

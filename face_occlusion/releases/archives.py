@@ -233,7 +233,6 @@ def _decoder_bytes(archive: py7zr.SevenZipFile) -> int:
 
 
 def _first_incomplete(folder: Path, members: Sequence[py7zr.FileInfo]) -> str | None:
-    """Return the first member that was not written whole."""
     for member in members:
         path = folder / member.filename
         if member.is_file and not (path.is_file() and path.stat().st_size == member.uncompressed):

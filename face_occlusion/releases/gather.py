@@ -198,7 +198,6 @@ def fetch_missing(states: Iterable[FileState], archives: ArchiveDir) -> dict[tup
 
 
 def _fetch(state: FileState, archives: ArchiveDir, stop: threading.Event) -> Path:
-    """Fetch a file from the first of its addresses that gives it."""
     target = archives.archives_dir.expanduser() / state.file.name
     reasons = []
     for url in state.file.urls:
@@ -241,7 +240,6 @@ def _state_what_is_missing(
 
 
 def _describe(state: FileState, failures: Mapping[tuple[str, str], str]) -> str:
-    """Name a missing file, say where it comes from, and what became of fetching it."""
     size = f", {state.file.size:,} bytes" if state.file.size else ""
     text = f"  {state.file.name} ({state.source}{size})\n    from {state.file.page}"
     if not state.fetchable:

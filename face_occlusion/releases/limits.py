@@ -57,7 +57,7 @@ class Names:
                 differs (on some file systems one file would replace the other), or lies within a
                 file.
         """
-        key = _folded(name)
+        key = unicodedata.normalize("NFC", name).casefold()
         where = f"{self._archive}: member {name!r}"
         if other := self._files.get(key):
             same = f"collides with {other!r} on case-insensitive file systems"
@@ -72,10 +72,6 @@ class Names:
                 raise ValueError(f"{where} lies within the file {self._files[key]!r}; refused")
             self._folders.add(key)
             key = key.rpartition("/")[0]
-
-
-def _folded(name: str) -> str:
-    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name).casefold()
 
 
 def check_limits(archive: Path, members: int, total: int, limits: Limits) -> None:

@@ -12,7 +12,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from face_occlusion.core.files import file_sha256
-from face_occlusion.core.params import check_at_least
+from face_occlusion.core.params import check_at_least, read_yaml
 from face_occlusion.releases.table import match_published
 
 _DRIVE_FILE = re.compile(r"https://drive\.google\.com/file/d/([-\w]+)")
@@ -22,11 +22,7 @@ _RETRY_AFTER_S = 300  # longest pause that a server may ask for
 _UNREACHABLE_ATTEMPTS = 3  # no such host or no network: more attempts would not help
 _listing = threading.Lock()  # files of one folder need its listing at the same time: fetch it once
 
-_QUOTA = re.compile(r"too many users|quota|exceeded|had many accesses", re.IGNORECASE)
-_LOGIN = re.compile(
-    r"accounts\.google\.com|servicelogin|sign[ -]?in|log[ -]?in|password", re.IGNORECASE
-)
-_VIRUS_SCAN = re.compile(r"scan this file for viruses|download anyway", re.IGNORECASE)
+_PAGES = read_yaml(Path(__file__).with_name("web_pages.yaml"))
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _HTML = re.compile(rb"\s*(<!doctype html|<html|<head|<\?xml[^>]*>\s*<!doctype html)", re.IGNORECASE)
 
@@ -239,14 +235,12 @@ def _explain_status(url: str, error: requests.HTTPError, stop: threading.Event) 
 
 def _reason_of(error: Exception) -> str:
     """Return the innermost cause of a client's error, without the names of its objects."""
-    while isinstance(inner := getattr(error, "reason", None) or _first_error(error), Exception):
-        error = inner
+    while causes := [
+        e for e in (getattr(error, "reason", None), *error.args) if isinstance(e, Exception)
+    ]:
+        error = causes[0]
     text = str(error)
     return text.partition("): ")[2] or text or type(error).__name__
-
-
-def _first_error(error: Exception) -> object:
-    return next((arg for arg in error.args if isinstance(arg, Exception)), None)
 
 
 def explain_page(page: bytes | str) -> str:
@@ -255,23 +249,9 @@ def explain_page(page: bytes | str) -> str:
     `page` is its start, or the message that a client took from it.
     """
     text = page.decode("utf-8", "replace") if isinstance(page, bytes) else page
-    if _QUOTA.search(text):
-        return (
-            "the quota page of Google Drive instead of the file: too many people have downloaded "
-            "it lately. Try again in a day; or open the page of the release in a browser where you "
-            "are signed in, make a copy in your own Drive and download that; or give gdown your "
-            "cookies (~/.cache/gdown/cookies.txt)"
-        )
-    if _VIRUS_SCAN.search(text):
-        return (
-            "the page that warns of files too large to scan instead of the file: confirm it in a "
-            "browser and put the file where archives lie"
-        )
-    if _LOGIN.search(text):
-        return (
-            "a login page instead of the file: sign in with a browser, agree to the terms if "
-            "asked, download it there and put it where archives lie"
-        )
+    for known in _PAGES:
+        if re.search(known["pattern"], text, re.IGNORECASE):
+            return known["meaning"]
     title = match[1].strip() if (match := _TITLE.search(text)) else text[:80].strip()
     return f"a web page ('{title}') instead of the file: open the address in a browser to see why"
 

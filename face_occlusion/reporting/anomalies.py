@@ -82,7 +82,6 @@ def _images(evidence: Evidence, name: str) -> str:
 
 
 def _sum_of_partition(evidence: Evidence) -> str:
-    """Write what the parts of the release add up to."""
     parts = [evidence.counts.get(name) for name in ("wo", "wo_test", "o", "excluded")]
     known = [part for part in parts if part is not None]
     total = f"{sum(known):,}" + ("" if len(known) == len(parts) else " and the excluded")
@@ -90,7 +89,6 @@ def _sum_of_partition(evidence: Evidence) -> str:
 
 
 def _size_of_mix(evidence: Evidence) -> str:
-    """Write the generated images of Mix in both tables."""
     table_4 = _images(evidence, "c_wo_mix.generated")
     table_5 = evidence.counts.get("c_wo_mix.generated in Table 5")
     return table_4 if table_5 is None else f"{table_4} in Table 4, {table_5:,} in Table 5"
@@ -119,7 +117,6 @@ def _lead_of_columns(evidence: Evidence) -> dict[tuple[str, str], float]:
 
 
 def _narrow_leads(evidence: Evidence) -> str:
-    """Count the columns whose best leads the next value by little."""
     leads = list(_lead_of_columns(evidence).values())
     if not leads:
         return NOT_KNOWN
@@ -131,7 +128,6 @@ def _narrow_leads(evidence: Evidence) -> str:
 
 
 def _no_narrow_lead(evidence: Evidence) -> Verdict:
-    """Judge whether the best of each column leads the next value by more than `NARROW` points."""
     leads = _lead_of_columns(evidence)
     holds = all(lead > NARROW for lead in leads.values()) if leads else None
     cells = [

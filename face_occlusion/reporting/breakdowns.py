@@ -17,7 +17,7 @@ from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.bootstrap import Estimate, Resampled, estimate_sum
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.evaluation.metrics import CLASSES
-from face_occlusion.evaluation.scores import ImageFacts, RunScores
+from face_occlusion.evaluation.scores import BenchmarkScores, ImageFacts, RunScores
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.grid import Grid
 
@@ -239,15 +239,17 @@ def name_kinds(
     }
     if unknown := sorted(set(kinds) - known):
         raise ValueError(f"{path}: no image '{unknown[0][1]}' in benchmark '{unknown[0][0]}'")
-    return {name: _named(scores, kinds) for name, scores in runs.items()} if kinds else dict(runs)
+    if not kinds:
+        return dict(runs)
 
+    def named(name: str, part: BenchmarkScores) -> BenchmarkScores:
+        by_hand = [kinds.get((name, image.key), image.occluder_kind) for image in part.images]
+        pairs = zip(part.images, by_hand, strict=True)
+        return replace(part, images=[replace(image, occluder_kind=kind) for image, kind in pairs])
 
-def _named(scores: RunScores, kinds: Mapping[tuple[str, str], str]) -> RunScores:
-    def named(name: str, image: ImageFacts) -> ImageFacts:
-        return replace(image, occluder_kind=kinds.get((name, image.key), image.occluder_kind))
-
-    benchmarks = {
-        name: replace(part, images=[named(name, image) for image in part.images])
-        for name, part in scores.benchmarks.items()
+    return {
+        run: replace(
+            scores, benchmarks={name: named(name, part) for name, part in scores.benchmarks.items()}
+        )
+        for run, scores in runs.items()
     }
-    return replace(scores, benchmarks=benchmarks)

@@ -49,7 +49,6 @@ def catalogue(inputs: ReportInputs) -> list[FigureEntry]:
 
 
 def _described(inputs: ReportInputs) -> Iterator[FigureEntry]:
-    """Make the figures that `figures.yaml` describes."""
     report, grid = inputs.sections.report, inputs.grid
     probed, colour_map = report.qualitative, report.figures.colour_map
     probe = (grid, inputs.benchmarks[probed.benchmark], probed.benchmark, probed.images_per_rule)
@@ -84,7 +83,6 @@ def _shown(draw: Callable[..., Drawn], *image_sets: ImageSet | None) -> Drawn:
 def _regenerated(
     inputs: ReportInputs, draw: Callable[[Regenerator], Drawn], image_set: ImageSet
 ) -> Drawn:
-    """Draw a figure from samples that are made again."""
     occluders = inputs.occluders[image_set.info["occluders"]]
     faces = inputs.inventory.sets[f"faces/{image_set.info['faces']}"]
     return draw(Regenerator(image_set, faces, occluders))
@@ -146,7 +144,6 @@ def _sample_sheets(inputs: ReportInputs) -> Iterator[FigureEntry]:
 
 
 def _charts(inputs: ReportInputs) -> Iterator[FigureEntry]:
-    """Charts of our own: groups of images, training curves."""
     axes, chosen = inputs.grid.axes, inputs.sections.report.qualitative
     shown = {name: axes.combinations[name] for name in chosen.combinations}
     yield FigureEntry(

@@ -56,7 +56,6 @@ def comparison_of(entry: Mapping[str, Any]) -> Comparison:
 
 
 def _best(evidence: Evidence) -> str:
-    """Name the best cell of RealOcc."""
     scores = {key: evidence.score(key) for key in REALOCC}
     known = {key: score for key, score in scores.items() if score is not None}
     best = max(known, key=lambda key: known[key])
@@ -64,7 +63,6 @@ def _best(evidence: Evidence) -> str:
 
 
 def _classes(evidence: Evidence) -> str:
-    """Write the IoU of the classes."""
     background, face = (
         evidence.score(IMBALANCED, measure) or 0.0 for measure in verdicts.CLASS_MEASURES
     )

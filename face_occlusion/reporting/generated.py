@@ -187,7 +187,6 @@ Version = tuple[str, Make]  # with its title
 
 
 def _most_changed(keys: Sequence[str], first: Make, second: Make) -> list[tuple[str, float]]:
-    """Pick the samples that differ most between two versions."""
     return most_changed(keys, lambda key: mean_change(first(key), second(key)), COLUMNS)
 
 

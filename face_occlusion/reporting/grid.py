@@ -261,7 +261,6 @@ class Grid:
 def _resample(
     views: Sequence[ViewCounts], weights: np.ndarray, measures: Sequence[str] = tuple(MEASURES)
 ) -> Iterator[tuple[str, Resampled]]:
-    """Score several seeds' counts of the same images."""
     once = np.ones((1, weights.shape[1]))
     values = [resample_every(view, once, measures) for view in views]
     resamples = [resample_every(view, weights, measures) for view in views]
@@ -276,7 +275,6 @@ def _resample(
 
 
 def _mean_scores(parts: Sequence[BenchmarkScores]) -> dict[str, dict[str, float]]:
-    """Score every view that all runs of a cell have, and average over the runs."""
     views = [view for view in parts[0].views if all(view in part.views for part in parts)]
     means = {}
     for view in views:

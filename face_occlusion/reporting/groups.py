@@ -108,7 +108,6 @@ def breakdown_chart(
 def _draw_groups(
     panel: Axes2D, frame: pd.DataFrame, combinations: Sequence[str], shown: Mapping[str, str]
 ) -> None:
-    """Draw the groups of one factor side by side, the training sets within each."""
     levels = _levels(frame)
     for number, (combination, title) in enumerate(shown.items()):
         index = combinations.index(combination)

@@ -122,7 +122,6 @@ def _facts(inputs: ReportInputs) -> list[tuple[str, str]]:
 
 
 def _score_tables(inputs: ReportInputs, built: Mapping[str, Table]) -> Iterator[dict[str, Any]]:
-    """Lay Tables 4 and 5 out for the template."""
     grid, sections = inputs.grid, inputs.sections
     for number, names in ((4, sections.report.table_4), (5, sections.report.table_5)):
         rows = score_rows(number, grid, names, sections.combinations, inputs.inventory)

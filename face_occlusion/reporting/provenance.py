@@ -109,7 +109,6 @@ def substitutions(
 
 
 def _why_absent(image_set: ImageSet) -> str | None:
-    """Say why a set has no images; None if it has."""
     return None if image_set.absent is None else f"absent: {image_set.absent}"
 
 
@@ -209,7 +208,6 @@ def _training(cards: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _distinct(texts: Iterable[str]) -> str:
-    """Write texts that differ, in their order."""
     return " / ".join(dict.fromkeys(texts))
 
 

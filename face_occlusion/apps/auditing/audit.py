@@ -76,7 +76,6 @@ def audit_masks(
 
 
 def _rank(samples: Samples, probability: np.ndarray) -> list[Finding]:
-    """Sort masks, the most suspicious first; equal scores by key."""
     scores = disputed_face(samples, probability)
     face = samples.faces >= 128
     disputed = (face & (probability < 0.5)).sum(axis=(1, 2)) / np.maximum(face.sum(axis=(1, 2)), 1)

@@ -55,7 +55,6 @@ def load_samples(image_set: ImageSet, part: str, side_px: int) -> Samples:
 def _load(
     key: str, *, image_set: ImageSet, part: str, side_px: int
 ) -> tuple[str, np.ndarray, np.ndarray, np.ndarray]:
-    """Return a sample's group, image, face and known pixels, see `Samples`."""
     seg_map = image_set.seg_map(key, part)
     masks = (np.where(wanted, 255, 0) for wanted in (seg_map == FACE, seg_map != IGNORED))
     image, face, known = (

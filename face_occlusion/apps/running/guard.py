@@ -16,7 +16,6 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TextIO
 
 _TICK = 0.1  # seconds
 
@@ -33,7 +32,8 @@ def main(seconds: float, command: list[str]) -> int:
         for number in received[passed_on:]:
             _signal_group(child.pid, signal.SIGKILL if passed_on else number)
             passed_on += 1
-        if deadline == math.inf and (child.returncode is not None or _is_closed(sys.stdin)):
+        closed = select.select([sys.stdin], [], [], 0)[0]  # nothing is ever written to it
+        if deadline == math.inf and (child.returncode is not None or closed):
             deadline = time.monotonic() + seconds
             if not passed_on:
                 _signal_group(child.pid, signal.SIGTERM)
@@ -44,11 +44,6 @@ def main(seconds: float, command: list[str]) -> int:
         time.sleep(_TICK)
     status = child.wait()
     return status if status >= 0 else 128 - status
-
-
-def _is_closed(pipe: TextIO) -> bool:
-    """Tell whether the other end of a pipe is closed, to which nothing is ever written."""
-    return bool(select.select([pipe], [], [], 0)[0])
 
 
 def _signal_group(group: int, number: int) -> bool:

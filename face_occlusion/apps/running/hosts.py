@@ -183,7 +183,6 @@ def _remote_url(root: Path, remote: str) -> str:
 
 
 def _sent_lock(root: Path, stage: str) -> Path:
-    """Return where `send` leaves the dvc.lock that belongs to a stage's inputs."""
     return log_path(root, stage).with_suffix(".dvc.lock")
 
 

@@ -83,11 +83,9 @@ class Job(Protocol):
 
     def poll(self) -> int | None:
         """Return the exit status, or None while it runs."""
-        ...
 
     def send(self, number: int) -> None:
         """Pass a signal on: the first asks the stage to end, the second kills it."""
-        ...
 
 
 class LocalJob:

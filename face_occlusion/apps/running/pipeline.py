@@ -119,7 +119,6 @@ def _why_stale(stage: DvcStage) -> str | None:
 
 
 def _changed(dep: Dependency) -> list[str]:
-    """Return what changed: the path, or each key of a parameter file."""
     return [
         name
         for path, state in dep.status().items()

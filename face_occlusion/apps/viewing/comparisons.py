@@ -95,7 +95,6 @@ def _compare(
     occluders: OccluderSource,
     thumb_px: int,
 ) -> list[Cell]:
-    """Draw the variants of a comparison side by side, one cell for each face."""
     cells = []
     for key in tqdm(keys, desc=" / ".join(comparison.variants)):
         samples = [_sample(faces, key, occluders, p) for p in comparison.variants.values()]
@@ -131,10 +130,9 @@ def outline_pixels(large: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Draw the borders of an (h, w) bool label on a copy of its magnified picture."""
     factor = large.shape[0] // label.shape[0]
     drawn = large.copy()
-    for row, column in zip(*np.nonzero(label[1:] != label[:-1]), strict=True):
-        drawn[(row + 1) * factor, column * factor : (column + 1) * factor + 1] = LABEL_RGB
-    for row, column in zip(*np.nonzero(label[:, 1:] != label[:, :-1]), strict=True):
-        drawn[row * factor : (row + 1) * factor + 1, (column + 1) * factor] = LABEL_RGB
+    for picture, mask in ((drawn, label), (drawn.swapaxes(0, 1), label.T)):  # rows, then columns
+        for row, column in zip(*np.nonzero(mask[1:] != mask[:-1]), strict=True):
+            picture[(row + 1) * factor, column * factor : (column + 1) * factor + 1] = LABEL_RGB
     return drawn
 
 

@@ -141,7 +141,6 @@ def pick_largest(image_set: ImageSet, field: str, num: int) -> list[str]:
 
 
 def _cell(image_set: ImageSet, key: str, thumb_px: int) -> Cell:
-    """Draw one sample in a square, with its record below."""
     parts = image_set.parts(key)
     record = image_set.record(key) if "json" in parts else {}
     if "rgba.png" in parts:
@@ -153,7 +152,8 @@ def _cell(image_set: ImageSet, key: str, thumb_px: int) -> Cell:
     top, left = ((thumb_px - side) // 2 for side in drawn.shape[:2])
     square[top : top + drawn.shape[0], left : left + drawn.shape[1]] = drawn
     width = int(thumb_px / _font().getlength("x"))  # characters, all of one width
-    return Cell(square, shorten(key, width), caption(record, key, width))
+    name = key if len(key) <= width else f"{key[: width - 1].rstrip()}…"
+    return Cell(square, name, caption(record, key, width))
 
 
 def _outlined_masks(image_set: ImageSet, key: str, parts: list[str]) -> list[Outline]:
@@ -311,8 +311,3 @@ def _field_lines(name: str, text: str, width: int) -> list[Line]:
     start = min(len(name) + 1, len(first))
     coloured = [(first[:start], NAME_COLOUR), (first[start:], VALUE_COLOUR)]
     return [coloured, *([(line, VALUE_COLOUR)] for line in rest)]
-
-
-def shorten(text: str, width: int) -> str:
-    """Cut a text of more than `width` characters, and end it with "…"."""
-    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
