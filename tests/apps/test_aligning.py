@@ -1,4 +1,5 @@
 import json
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -22,16 +23,15 @@ class HalfBlind:
 @pytest.fixture
 def photos(tmp_path, monkeypatch):
     monkeypatch.setattr("face_occlusion.apps.aligning.LandmarkDetector", HalfBlind)
-    folder = tmp_path / "photos"
+    folder, masks = tmp_path / "photos", tmp_path / "masks"
     folder.mkdir()
+    masks.mkdir()
     (folder / "anna.jpg").write_bytes(encode_jpeg(photo(HEIGHT, WIDTH), 95))
     (folder / "grey.png").write_bytes(encode_png(np.full((HEIGHT, WIDTH, 3), 90, np.uint8)))
     (folder / "notes.txt").write_text("no photograph")
-    masks = tmp_path / "masks"
-    masks.mkdir()
     for name in ("anna", "grey"):
-        mask = ellipse(HEIGHT, WIDTH).astype(np.uint8) * 255
-        (masks / f"{name}.png").write_bytes(encode_png(mask))
+        mask = encode_png(ellipse(HEIGHT, WIDTH).astype(np.uint8) * 255)
+        (masks / f"{name}.png").write_bytes(mask)
     return folder
 
 
@@ -50,7 +50,7 @@ def test_faces_are_aligned_and_the_rest_is_listed(photos, tmp_path, invoke):
     assert np.abs(back[middle].astype(int) - photo(HEIGHT, WIDTH)[middle]).mean() < 8
 
 
-def test_landmarks_by_hand_and_masks(photos, tmp_path, invoke):
+def test_landmarks_by_hand_and_masks(photos, tmp_path, invoke, monkeypatch):
     out, points = tmp_path / "out", tmp_path / "eyes.json"
     points.write_text(json.dumps({"grey.png": POINTS.tolist()}))
     options = ["--landmarks", points, "--masks", tmp_path / "masks", "--size", 64, "--workers", 1]
@@ -62,16 +62,12 @@ def test_landmarks_by_hand_and_masks(photos, tmp_path, invoke):
     record = json.loads((out / "alignment.json").read_text())["grey.png"]
     assert (record["landmarks_by"], record["landmarks"]) == ("hand", POINTS.tolist())
 
-
-def test_no_detector_is_needed_where_all_is_given(photos, tmp_path, monkeypatch):
-    def refuse():
-        raise ValueError("no dlib")
-
-    monkeypatch.setattr("face_occlusion.apps.aligning.LandmarkDetector", refuse)
-    by_hand = {"grey": POINTS, "anna": POINTS}
-    align_folder(photos, tmp_path / "out", size_px=32, by_hand=by_hand, workers=1)
+    no_dlib = Mock(side_effect=ValueError("no dlib"))
+    monkeypatch.setattr("face_occlusion.apps.aligning.LandmarkDetector", no_dlib)
+    by_hand = {"grey": POINTS, "anna": POINTS}  # then no detector is needed
+    align_folder(photos, tmp_path / "out2", size_px=32, by_hand=by_hand, workers=1)
     with pytest.raises(ValueError, match="no dlib"):
-        align_folder(photos, tmp_path / "out2", size_px=32, workers=1)
+        align_folder(photos, tmp_path / "out3", size_px=32, workers=1)
 
 
 @pytest.mark.parametrize(

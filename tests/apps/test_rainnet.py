@@ -1,6 +1,7 @@
 """Training data, a short training, and its command."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,16 +82,6 @@ def test_images_are_collected_at_one_size_and_come_back_from_the_file(image_sets
     assert (loaded.cutouts[..., :3] <= loaded.cutouts[..., 3:]).all()
 
 
-def test_wrong_files_of_images_are_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match=r"none\.npz: no such file"):
-        load_images(tmp_path / "none.npz")
-    np.savez(tmp_path / "other.npz", faces=np.zeros(3))
-    with pytest.raises(ValueError, match=r"other\.npz: not a file of training images"):
-        load_images(tmp_path / "other.npz")
-    with pytest.raises(ValueError, match="at least 2 faces"):
-        training_images(num_faces=1)
-
-
 def test_held_out_images_are_never_trained_on():
     images = training_images(num_faces=60, num_cutouts=40, side=8)
     training, held_out = images.split()
@@ -133,8 +124,7 @@ def test_errors_count_the_foreground_only():
     batch = Composites(target, mask, target)
     output = target + 0.2 * mask
     assert foreground_loss(output, batch).item() == pytest.approx(0.1 / 2)
-    everywhere = foreground_loss(output + 0.4 * (1 - mask), batch).item()
-    assert everywhere == pytest.approx(0.1 / 2)
+    assert foreground_loss(output + 0.4 * (1 - mask), batch).item() == pytest.approx(0.1 / 2)
     expected = (0.2 * 127.5) ** 2
     assert colour_errors(output, batch)[0].tolist() == pytest.approx([expected / 3, expected])
 
@@ -158,11 +148,17 @@ def test_a_short_training_lowers_the_loss_and_writes_checkpoint_and_card(tmp_pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rainnet.json", "rainnet.pth"]
 
 
-def test_params_out_of_range_are_refused_by_name(tmp_path):
-    settings = {**PARAMS.__dict__}
+def test_wrong_settings_and_images_are_refused_by_name(tmp_path):
     for key, value in {"width": 0, "iterations": 0, "learning_rate": 0.0}.items():
         with pytest.raises(ValueError, match=rf"^{key}:? must"):
-            TrainingParams(**{**settings, key: value})
+            replace(PARAMS, **{key: value})
+    with pytest.raises(ValueError, match=r"none\.npz: no such file"):
+        load_images(tmp_path / "none.npz")
+    np.savez(tmp_path / "other.npz", faces=np.zeros(3))
+    with pytest.raises(ValueError, match=r"other\.npz: not a file of training images"):
+        load_images(tmp_path / "other.npz")
+    with pytest.raises(ValueError, match="at least 2 faces"):
+        training_images(num_faces=1)
     with pytest.raises(ValueError, match="multiples of 256"):
         train_rainnet(training_images(side=64), tmp_path / "out.pth", PARAMS, "cpu")
 

@@ -147,10 +147,10 @@ def test_one_error_lists_every_missing_file(server, tmp_path, use_sources, archi
     with pytest.raises(MissingFilesError) as error:
         lay_out(tmp_path, profile=profile)
     message = str(error.value)
-    assert f"not in '{tmp_path / 'archives'}'" in message
     assert "  A.zip" not in message  # it came, and stays
     assert (tmp_path / "archives" / "A.zip").is_file()
     for text in (
+        f"not in '{tmp_path / 'archives'}'",
         "gone.zip (one)\n    from https://example.org/gone.zip\n    as http://127.0.0.1",
         "could not be fetched: http://127.0.0.1",
         "the server answers 404",
@@ -222,21 +222,24 @@ def test_a_broken_download_from_drive_goes_on(server, tmp_path, use_sources):
     assert server.ranges()[-1] == "bytes=524288-"  # gdown writes pieces of 512 KiB
 
 
+QUOTA = answers.page('<p class="uc-error-subcaption">Too many users have viewed this</p>')
+LOGIN = answers.page("<html><title>Sign in - Google Accounts</title>")
+
+
 @pytest.mark.parametrize(
-    ("reply", "said"),
+    ("place", "reply", "said"),
     [
+        ((FILE_ID, "file/d"), QUOTA, "https://drive.*the quota page of Google Drive"),
+        ((FILE_ID, "file/d"), LOGIN, "Google Drive"),
         (
-            answers.page('<p class="uc-error-subcaption">Too many users have viewed this</p>'),
-            "https://drive.*the quota page of Google Drive",
+            (FOLDER_ID, "drive/folders"),
+            drive_page(("d" * 33, "Other.zip")),
+            r"no file 'A\.zip' in the folder; it holds Other",
         ),
-        (answers.page("<html><title>Sign in - Google Accounts</title>"), "Google Drive"),
-        (drive_page(("d" * 33, "Other.zip")), r"no file 'A\.zip' in the folder; it holds Other"),
     ],
 )
-def test_drives_pages_are_explained(server, tmp_path, use_sources, reply, said):
-    in_folder = "no file" in said
-    server.script[f"/drive/{FOLDER_ID if in_folder else FILE_ID}"] = [reply]
-    place = (FOLDER_ID, "drive/folders") if in_folder else (FILE_ID, "file/d")
+def test_drives_pages_are_explained(server, tmp_path, use_sources, place, reply, said):
+    server.script[f"/drive/{place[0]}"] = [reply]
     use_sources(one=(drive_link("A.zip", *place),))
     with pytest.raises(MissingFilesError, match=f"could not be fetched: .*{said}"):
         lay_out(tmp_path)
@@ -248,14 +251,13 @@ def test_drives_pages_are_explained(server, tmp_path, use_sources, reply, said):
 def test_every_file_says_where_it_comes_from():
     names = [file.name for source in SOURCES.values() for file in source.files]
     assert len(names) == len(set(names))
-    for source in SOURCES.values():
-        for file in source.files:
-            assert file.page
-            assert bool(file.urls) == bool(file.seen), file.name
-            for url in file.urls:
-                assert url.startswith(("http://", "https://"))
-                on_drive = transfer._DRIVE_FILE.match(url) or transfer._DRIVE_FOLDER.match(url)
-                assert bool(on_drive) == ("drive.google.com" in url)
+    for file in (file for source in SOURCES.values() for file in source.files):
+        assert file.page
+        assert bool(file.urls) == bool(file.seen), file.name
+        for url in file.urls:
+            assert url.startswith(("http://", "https://"))
+            on_drive = transfer._DRIVE_FILE.match(url) or transfer._DRIVE_FOLDER.match(url)
+            assert bool(on_drive) == ("drive.google.com" in url)
 
 
 @pytest.fixture

@@ -59,14 +59,17 @@ def test_a_card_does_without_sets_and_scores(made, tmp_path, monkeypatch):
     assert "Drawn pictures" not in card and "Selected on" not in card
 
 
+def use_file(monkeypatch, made_before):
+    """Let an export copy a file instead of making one."""
+    monkeypatch.setattr(export, "_write_onnx", lambda *args: shutil.copy(made_before, args[2]))
+
+
 def test_a_file_that_differs_is_not_written(made, tmp_path, monkeypatch):
     run, exported = made
     segmenter = load_model(run)
     with torch.no_grad():
         dict(segmenter.model.named_parameters())["decode_head.conv_seg.weight"].neg_()
-    monkeypatch.setattr(
-        export, "_write_onnx", lambda network, example, path: shutil.copy(exported.path, path)
-    )
+    use_file(monkeypatch, exported.path)
     with pytest.raises(ValueError, match="differ from PyTorch's by"):
         export_onnx(segmenter, tmp_path / "net.onnx", (32, 32), 1)
     assert not list(tmp_path.iterdir())
@@ -89,9 +92,7 @@ def test_the_command_writes_the_card_and_names_a_missing_package(
 ):
     run, exported = made
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        export, "_write_onnx", lambda network, example, path: shutil.copy(exported.path, path)
-    )
+    use_file(monkeypatch, exported.path)
     printed = invoke("export", run, "--size", 32, 32)
     assert f"{run.name}.onnx: " in printed and f"{run.name}.md: its card" in printed
     assert "Not evaluated." in (tmp_path / f"{run.name}.md").read_text()

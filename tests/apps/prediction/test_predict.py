@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from face_occlusion.alignment.alignment import align
-from face_occlusion.apps.pages import page_template
 from face_occlusion.apps.prediction.inputs import find_photos
 from face_occlusion.apps.prediction.predict import (
     AlignedSegmenter,
@@ -155,16 +154,6 @@ def test_an_interrupted_prediction_goes_on_to_the_same_files(run: Path, tmp_path
     at_once = tmp_path / "at_once"  # as deep: files hold relative paths
     assert predict_photos(whole, photos, at_once, options) == results
     assert files_of(out) == files_of(at_once)
-
-
-def test_the_page_says_how_faces_were_seen():
-    how = {"image": "whole, longer side 96 px", "tta": None}
-    page = page_template("predictions.html")
-    whole, aligned = (
-        page.render(done=[], failed=[], how={**how, "aligned": aligned})
-        for aligned in (False, True)
-    )
-    assert "each picture as it is" in whole and "each face in the square" in aligned
 
 
 def test_convention_unalign_undoes_align():

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -26,6 +27,7 @@ from face_occlusion.core.ray_cluster import connect
 from face_occlusion.core.stage import read_times
 from tests.apps.running.conftest import PATIENCE, is_alive, user_environment, wait_for
 
+ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = pytest.mark.slow
 
 RECORD = """
@@ -37,9 +39,8 @@ if name == "a":
 
 @pytest.fixture(scope="module")
 def cluster():
-    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
     ray.init(num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
-    yield ray
+    yield
     ray.shutdown()
 
 
@@ -50,14 +51,8 @@ def lab(project, tmp_path, monkeypatch):
     project.dvc("remote", "add", "lab", str(tmp_path / "remote"))
     project.commit()
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
-    return Hosts(
-        address="local",
-        remote="lab",
-        source=str(project.folder),
-        groups=["middle"],
-        gpus=1,
-        clones=str(tmp_path / "clones"),
-    )
+    places = {"source": str(project.folder), "clones": str(tmp_path / "clones")}
+    return Hosts(address="local", remote="lab", groups=["middle"], gpus=1, **places)
 
 
 def run(project, hosts):
@@ -132,7 +127,7 @@ def test_a_signal_here_ends_the_stages_there(cluster, project, lab, tmp_path):
 def test_what_other_machines_could_not_know_is_refused(cluster, project, lab, monkeypatch):
     with pytest.raises(ValueError, match="no such DVC remote; known: lab"):
         run(project, dataclasses.replace(lab, remote="nowhere"))
-    monkeypatch.setattr(cluster, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
     with socket.socket() as taken:  # bound, but nobody accepts
         taken.bind(("127.0.0.1", 0))
         for scheme in ("", "ray://"):
@@ -179,18 +174,17 @@ def end_cluster(process):
 @pytest.fixture(scope="module")
 def separate():
     """A cluster of its own processes, with a token in its home: its addresses and variables."""
-    pytest.importorskip("ray", reason="the extra `ray` is not installed")
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # sockets in it: at most 107 letters
     gcs, client = free_ports(2)
     environment = user_environment() | {"HOME": str(folder), "GRPC_ENABLE_FORK_SUPPORT": "0"}
     setting = {"env": environment, "cwd": folder}
-    ray = str(Path(sys.executable).parent / "ray")
-    start = [ray, "start", "--head", "--block", "--num-cpus=2", "--num-gpus=2"]
+    program = str(Path(sys.executable).parent / "ray")
+    start = [program, "start", "--head", "--block", "--num-cpus=2", "--num-gpus=2"]
     start += [f"--port={gcs}", f"--ray-client-server-port={client}", f"--temp-dir={folder}/t"]
     start += ["--include-dashboard=false", "--disable-usage-stats"]
     log = folder / "log"
     try:
-        generate = [ray, "get-auth-token", "--generate"]
+        generate = [program, "get-auth-token", "--generate"]
         subprocess.run(generate, check=True, capture_output=True, **setting)
         with log.open("w") as file:
             pipes = {"stdout": file, "stderr": file, "start_new_session": True}
@@ -261,42 +255,27 @@ EXPORT, COPY = f"export {MODE}=token", "copy the head's ~/.ray/auth_token"
     ],
 )
 def test_what_to_set_for_the_token_follows_what_is_set(tmp_path, monkeypatch, variables, advice):
-    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
-
-    def refuse(**_):
-        raise ray.exceptions.AuthenticationError("no token was found")
-
-    def vanish(**_):
-        raise ConnectionError("nobody there")
-
     (tmp_path / "held").write_text("x")
     for name in (MODE, TOKEN, PATH):
         monkeypatch.delenv(name, raising=False)
     for name, value in ({"HOME": "HOME"} | variables).items():
         monkeypatch.setenv(name, value.replace("HOME", str(tmp_path)))
-    monkeypatch.setattr(ray, "init", refuse)
-    with pytest.raises(ValueError, match="--ray local: the cluster asks for its token: ") as caught:
-        connect(ray, "local", "--ray local")
-    advice = f"{advice} (docs/running.md)".replace("HOME", str(tmp_path))
-    assert str(caught.value).endswith(f": {advice}")
-    monkeypatch.setattr(ray, "init", vanish)
-    with pytest.raises(ValueError, match=r"no cluster answers \(nobody there\)") as caught:
-        connect(ray, "local", "--ray local")
-    assert str(caught.value).endswith(f": {advice}")
+    for error, said in (
+        (ray.exceptions.AuthenticationError("no token"), "the cluster asks for its token"),
+        (ConnectionError("nobody there"), r"no cluster answers \(nobody there\)"),
+    ):
+        monkeypatch.setattr(ray, "init", Mock(side_effect=error))
+        with pytest.raises(ValueError, match=f"--ray local: {said}") as caught:
+            connect(ray, "local", "--ray local")
+        advised = f": {advice} (docs/running.md)".replace("HOME", str(tmp_path))
+        assert str(caught.value).endswith(advised)
 
 
 @pytest.mark.parametrize("crashes", [2, 3])
 def test_a_head_whose_server_crashes_is_asked_three_times(monkeypatch, caplog, crashes):
-    ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
-    calls = []
-
-    def crash(**_):
-        calls.append("called")
-        if len(calls) <= crashes:
-            raise ConnectionAbortedError("Starting Ray client server failed. See x.err")
-
-    monkeypatch.setattr(ray, "init", crash)
+    crash = ConnectionAbortedError("Starting Ray client server failed. See x.err")
+    monkeypatch.setattr(ray, "init", Mock(side_effect=[crash] * crashes + [None]))
     refused = pytest.raises(ValueError, match=r"--ray local: .*FORK_SUPPORT=0 ray start")
     with refused if crashes == 3 else contextlib.nullcontext():
         connect(ray, "local", "--ray local")
-    assert len(calls) == 3 and caplog.text.count("trying again") == 2
+    assert ray.init.call_count == 3 and caplog.text.count("trying again") == 2
