@@ -7,10 +7,15 @@ import numpy as np
 
 from face_occlusion.core.images import encode_jpeg, encode_png, encode_rgba
 from face_occlusion.core.imageset import encode_record, write_image_set
+from face_occlusion.generation import Texture, make_occluder
 from face_occlusion.generation.compositing import Layer
 from face_occlusion.generation.presets import paper_params
 
 SHAPE = (176, 160)  # H != W, so swapped axes show
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
 
 
 def params(kind, **changes):
@@ -138,3 +143,11 @@ def write_textures(folder, count=3):
     record = {"category": "stripes"}
     samples = [(f"texture{n}", {"jpg": texture}, record) for n, texture in enumerate(textures)]
     return write_drawn(folder, "textures", "drawn textures", samples)
+
+
+FACE, SEG_MAP = draw_face()
+SMALL_FACE = draw_face(shape=(600, 640), radii_frac=(0.06, 0.06))  # no hand reaches it
+HAND = make_occluder(draw_hand(), key="hand", pointing_deg=90.0, enters="top")
+WRIST = make_occluder(draw_wrist(), pointing_deg=90.0, enters="top")
+DISC = make_occluder(draw_disc())
+TEXTURE = Texture("t", draw_texture())
