@@ -8,22 +8,19 @@ import pytest
 
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record
-from face_occlusion.generation import Texture, make_occluder, occlude
+from face_occlusion.generation import occlude
 from face_occlusion.generation.presets import SOT, STATISTICS, default_params, paper_params
 from tests.any_cpu import outputs
-from tests.generation.drawn import draw_disc, draw_face, draw_hand, draw_texture, draw_wrist
+from tests.generation.drawn import DISC, HAND, TEXTURE, WRIST, draw_face
 
 FACE = draw_face(shape=(300, 260))
 SMALL_FACE = draw_face(shape=(400, 420), radii_frac=(0.06, 0.06))  # no hand reaches it
-HAND = make_occluder(draw_hand(), pointing_deg=90.0, enters="top")
-WRIST = make_occluder(draw_wrist(), pointing_deg=90.0, enters="top")
-DISC = make_occluder(draw_disc())
 NUM_SAMPLES = 6
 
 
 def cases():
     """Return name, face, occluder and parameters of every way to make a sample."""
-    yield "shape", FACE, Texture("t", draw_texture()), default_params("textures")
+    yield "shape", FACE, TEXTURE, default_params("textures")
     yield "forearm", SMALL_FACE, WRIST, default_params("hands")
     for mode in ("masked", "partial", "faithful", "published"):
         transfer = dataclasses.replace(SOT, mode=mode, downscale=2)

@@ -18,22 +18,14 @@ from face_occlusion.generation.augmentation import (
     sample_tone,
     warp_seg_map,
 )
-from tests.generation.drawn import SHAPE, draw_disc, draw_face, layer_of, params
+from tests.generation.drawn import SHAPE, draw_disc, draw_face, layer_of, params, rng
 
 UNCHANGED = {"brightness": None, "contrast": None, "jpeg_quality": None}
 TURN, _ = cover_affine(SHAPE, 7.0, 2.0, 1.05, np.array([0.3, -0.4]))
 
 
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-def face_record(**changes):
-    return (
-        UNCHANGED
-        | {"rotation_deg": None, "shear_deg": None, "zoom": None, "matrix": None}
-        | (changes)
-    )
+def face_record(matrix=None):
+    return UNCHANGED | {"rotation_deg": None, "shear_deg": None, "zoom": None, "matrix": matrix}
 
 
 def test_convention_contrast_turns_about_mid_grey_and_brightness_adds_a_share_of_255():
@@ -85,19 +77,17 @@ def test_the_mask_turns_with_the_face():
     """A face of one colour on a ground of another: the warped mask finds the warped colour."""
     _, seg_map = draw_face()
     image = np.where(seg_map[..., np.newaxis] == 1, np.uint8(255), np.uint8(0)).repeat(3, axis=2)
-    turned, turned_map = apply_face(image, seg_map, face_record(matrix=TURN.tolist()))
+    turned, turned_map = apply_face(image, seg_map, face_record(TURN.tolist()))
     np.testing.assert_array_equal(turned_map == 1, turned[..., 0] >= 128)
 
 
 def test_maps_with_more_classes_turn_like_plain_ones():
     _, seg_map = draw_face()
-    plain = apply_face(np.zeros((*SHAPE, 3), np.uint8), seg_map, face_record(matrix=TURN.tolist()))
+    plain = apply_face(np.zeros((*SHAPE, 3), np.uint8), seg_map, face_record(TURN.tolist()))
     np.testing.assert_array_equal(warp_seg_map(seg_map, TURN), plain[1])
     seg_map[:30] = 255
     seg_map[140:] = 7
-    _, turned = apply_face(
-        np.zeros((*SHAPE, 3), np.uint8), seg_map, face_record(matrix=TURN.tolist())
-    )
+    _, turned = apply_face(np.zeros((*SHAPE, 3), np.uint8), seg_map, face_record(TURN.tolist()))
     assert set(np.unique(turned)) == {0, 1, 7, 255}
 
 

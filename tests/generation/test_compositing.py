@@ -121,14 +121,6 @@ images = arrays(np.uint8, (11, 8, 3))
 
 
 @given(images, layers, corners)
-def test_pixels_without_coverage_keep_their_bits(image, rgba, corner):
-    blended, layer = image.copy(), layer_of(rgba, *corner)
-    blend(blended, layer)
-    untouched = layer.coverage_on(image.shape[:2]) == 0
-    np.testing.assert_array_equal(blended[untouched], image[untouched])
-
-
-@given(images, layers, corners)
 def test_blending_is_within_a_level_of_the_ideal(image, rgba, corner):
     blended, layer = image.copy(), layer_of(rgba, *corner)
     blend(blended, layer)

@@ -9,12 +9,12 @@ from face_occlusion.generation.compositing import HALF, warp
 from face_occlusion.generation.forearm import extend_forearm
 from face_occlusion.generation.geometry import rotate
 from face_occlusion.generation.placement import make_layer
-from tests.generation.drawn import draw_face, draw_hand, draw_wrist, plain, premultiply
+from tests.generation.drawn import HAND as PALM
+from tests.generation.drawn import SMALL_FACE, draw_face, draw_wrist, plain, premultiply, rng
+from tests.generation.drawn import WRIST as CUT
 
-SHAPE = (600, 640)
-CUT = make_occluder(draw_wrist(), pointing_deg=90.0, enters="top")
+SHAPE = SMALL_FACE[1].shape
 WHOLE = make_occluder(np.pad(draw_wrist(), ((9, 0), (5, 5), (0, 0))), pointing_deg=90.0)
-SMALL_FACE = draw_face(shape=SHAPE, radii_frac=(0.06, 0.06))
 
 
 def placed(hand, turn_deg, scale=0.5, at=(300, 280)):
@@ -57,8 +57,7 @@ def test_the_arm_has_no_dark_or_bright_rim():
 
 
 def test_a_palm_cut_by_the_border_and_a_sleeve_s_edge_are_no_wrists():
-    palm = make_occluder(draw_hand(), pointing_deg=90.0, enters="top")
-    assert extend_forearm(palm, placed(CUT, 0), SHAPE) is None
+    assert extend_forearm(PALM, placed(CUT, 0), SHAPE) is None
     sleeved = draw_wrist()
     sleeved[:, :50, :3] = sleeved[:, :50, 3:] // 8
     hand = make_occluder(sleeved, pointing_deg=90.0, enters="top")
@@ -71,11 +70,11 @@ def test_a_palm_cut_by_the_border_and_a_sleeve_s_edge_are_no_wrists():
 
 @pytest.mark.parametrize("hand", [CUT, WHOLE], ids=["cut", "whole"])
 def test_a_face_that_no_hand_reaches_gets_an_arm_and_the_record_says_so(hand):
-    _, _, near = occlude(*draw_face(), [hand], np.random.default_rng(0), plain("hands"))
+    _, _, near = occlude(*draw_face(), [hand], rng(), plain("hands"))
     assert not near["placement"]["arm_drawn"]
     params = plain("hands", scale_range=[0.5, 0.6])
     for seed in range(4):
-        image, seg_map, record = occlude(*SMALL_FACE, [hand], np.random.default_rng(seed), params)
+        image, seg_map, record = occlude(*SMALL_FACE, [hand], rng(seed), params)
         assert record["placement"]["arm_drawn"]
         assert record["attempts"] > params.max_attempts // 2
         assert 0.5 <= record["placement"]["size"] <= 0.6
@@ -88,6 +87,5 @@ def test_a_face_that_no_hand_reaches_gets_an_arm_and_the_record_says_so(hand):
 
 
 def test_hands_without_a_wrist_that_reach_no_face_are_refused():
-    palm = make_occluder(draw_hand(), pointing_deg=90.0, enters="top")
     with pytest.raises(ValueError, match="no cut of a hand showing"):
-        occlude(*SMALL_FACE, [palm], np.random.default_rng(0), plain("hands"))
+        occlude(*SMALL_FACE, [PALM], rng(), plain("hands"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from face_occlusion.core.params import build, load_params
+from face_occlusion.core.params import load_params
 from face_occlusion.generation import GenerateParams
 from face_occlusion.generation.presets import SOT, STATISTICS, paper_params
 from tests.generation.drawn import params
@@ -56,18 +56,6 @@ def test_the_two_hand_sets_differ_in_colour_alone():
 def test_bad_values_are_named(key, value, message):
     with pytest.raises(ValueError, match=f"^{message}"):
         params("objects", **{key: value})
-
-
-def test_unknown_and_missing_keys_are_named():
-    values = dataclasses.asdict(SETS["randocc_1"])
-    with pytest.raises(ValueError, match=r"set: unknown keys \['opacity'\]"):
-        build("set", values | {"opacity": 1}, GenerateParams)
-    del values["seed"]
-    with pytest.raises(ValueError, match=r"set: missing keys \['seed'\]"):
-        build("set", values, GenerateParams)
-    values["seed"], values["face"]["zoom"] = 1, 1
-    with pytest.raises(ValueError, match=r"set.face: unknown keys \['zoom'\]"):
-        build("set", values, GenerateParams)
 
 
 def test_an_unknown_kind_is_refused():

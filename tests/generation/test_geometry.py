@@ -58,26 +58,16 @@ def test_a_hull_spans_separate_pieces():
     np.testing.assert_array_equal(hull.max(axis=0), [54, 44])
 
 
-def test_one_pixel_is_an_occluder():
-    pixel = make_occluder(np.full((1, 1, 4), 255, np.uint8))
-    assert pixel.area_px == 1
-    assert len(pixel.levels) == 1
-
-
 @pytest.mark.parametrize(
-    ("cutout", "message"),
+    ("cutout", "enters", "message"),
     [
-        (np.zeros((4, 5, 4), np.uint8), "covers no pixel"),
-        (np.full((4, 5, 3), 9, np.uint8), "must be .H, W, 4. uint8"),
-        (np.full((4, 5, 4), 1.0), "must be .H, W, 4. uint8"),
-        (np.full((4, 5, 4), (9, 9, 9, 3), np.uint8), "multiply colours by alpha"),
+        (draw_hand(), "below", "enters must be one of"),
+        (np.zeros((4, 5, 4), np.uint8), "none", "covers no pixel"),
+        (np.full((4, 5, 3), 9, np.uint8), "none", "must be .H, W, 4. uint8"),
+        (np.full((4, 5, 4), 1.0), "none", "must be .H, W, 4. uint8"),
+        (np.full((4, 5, 4), (9, 9, 9, 3), np.uint8), "none", "multiply colours by alpha"),
     ],
 )
-def test_what_is_no_cutout_is_refused_by_name(cutout, message):
+def test_what_is_no_cutout_is_refused_by_name(cutout, enters, message):
     with pytest.raises(ValueError, match=f"occluder cup: .*{message}"):
-        make_occluder(cutout, key="cup")
-
-
-def test_an_unknown_border_is_refused():
-    with pytest.raises(ValueError, match="enters must be one of"):
-        make_occluder(draw_hand(), enters="below")
+        make_occluder(cutout, key="cup", enters=enters)

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 import face_occlusion
-from face_occlusion.generation import Texture, make_occluder, occlude
+from face_occlusion.generation import occlude
 from face_occlusion.generation.presets import default_params
-from tests.generation.drawn import draw_disc, draw_face, draw_hand, draw_texture, draw_wrist
+from tests.generation.drawn import DISC, HAND, SMALL_FACE, TEXTURE, WRIST, draw_face
 
 PACKAGE = Path(face_occlusion.__file__).parent
 ELEMENTARY = {"generation/arithmetic.py", "core/images/warping.py"}
@@ -31,11 +31,8 @@ def outline(call):
 
     def note(frame, event, _):
         code = frame.f_code
-        if (
-            event == "call"
-            and code.co_filename.startswith(str(PACKAGE))
-            and "<" not in code.co_name
-        ):
+        ours = code.co_filename.startswith(str(PACKAGE)) and "<" not in code.co_name
+        if event == "call" and ours:
             module = str(Path(code.co_filename).relative_to(PACKAGE))
             if module not in ELEMENTARY:
                 functions.setdefault((module, code.co_qualname))
@@ -48,23 +45,10 @@ def outline(call):
     return list(functions), result
 
 
-def stays(functions):
-    """Count the stays in each module."""
-    return Counter(module for module, _ in itertools.groupby(module for module, _ in functions))
-
-
-HAND = make_occluder(draw_hand(), pointing_deg=90.0, enters="top")
-WRIST = make_occluder(draw_wrist(), pointing_deg=90.0, enters="top")
-SMALL_FACE = draw_face(shape=(600, 640), radii_frac=(0.06, 0.06))  # no hand reaches it
 CASES = {  # the occluder, the face, the kind of the settings, a module that is visited
     "hand": (HAND, draw_face(), "hands", "generation/colour_transfer/transport.py"),
-    "object": (
-        make_occluder(draw_disc()),
-        draw_face(),
-        "objects",
-        "generation/harmonisation/statistics.py",
-    ),
-    "shape": (Texture("t", draw_texture()), draw_face(), "textures", "generation/shapes.py"),
+    "object": (DISC, draw_face(), "objects", "generation/harmonisation/statistics.py"),
+    "shape": (TEXTURE, draw_face(), "textures", "generation/shapes.py"),
     "forearm": (WRIST, SMALL_FACE, "hands", "generation/forearm.py"),
 }
 
@@ -77,7 +61,8 @@ def test_a_face_s_way_is_read_in_nine_modules_each_entered_again_at_most_thrice(
     for seed in range(12):
         rng = np.random.default_rng(seed)
         functions, sample = outline(lambda rng=rng: occlude(*face, [occluder], rng, params))
-        counts, record = stays(functions), sample[2]
+        modules = itertools.groupby(module for module, _ in functions)
+        counts, record = Counter(module for module, _ in modules), sample[2]  # stays in each
         assert visited in counts
         assert len(counts) <= MOST_MODULES, sorted(counts)
         assert max(counts.values()) <= MOST_STAYS + 2 * (case == "forearm"), counts

@@ -23,6 +23,7 @@ from face_occlusion.generation.colour_transfer.transfer import (
     smooth_displacement,
 )
 from face_occlusion.generation.colour_transfer.transport import random_directions
+from tests.generation.drawn import rng
 
 PARAMS = ColourTransferParams(
     mode="masked",
@@ -39,10 +40,6 @@ MODES = ("masked", "partial", "faithful", "published")
 
 def with_mode(mode, **changes):
     return dataclasses.replace(PARAMS, mode=mode, **changes)
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
 
 
 def scene(seed=0):
@@ -76,14 +73,6 @@ def test_the_hand_comes_nearer_to_the_face_and_inputs_stay(mode):
     before = colour_distance(hand[solid], face[face_mask], directions)
     after = colour_distance(moved[solid], face[face_mask], directions)
     assert after < 0.6 * before, (before, after)
-
-
-def test_the_masked_hand_has_the_colours_of_the_face():
-    face, face_mask, hand, alpha = scene()
-    params = with_mode("masked", smoothing_frac=0, downscale=1, algorithm1="off", steps=5)
-    moved = transfer_colours(face, face_mask, hand, alpha, rng(), params)
-    directions = random_directions(rng(1), 1, 20)
-    assert colour_distance(moved[alpha == 255], face[face_mask], directions) < 2
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -124,18 +113,15 @@ def test_a_colour_counts_as_often_as_it_occurs():
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("size", ((1, 1), (1, 9), (40, 3)))
 def test_tiny_hands_are_handled(mode, size):
-    face, face_mask, _, _ = scene()
-    hand = np.full((*size, 3), 200, np.uint8)
-    alpha = np.full(size, 255, np.uint8)
-    moved = transfer_colours(face, face_mask, hand, alpha, rng(), with_mode(mode))
+    hand, alpha = np.full((*size, 3), 200, np.uint8), np.full(size, 255, np.uint8)
+    moved = transfer_colours(*scene()[:2], hand, alpha, rng(), with_mode(mode))
     assert moved.shape == hand.shape and (moved != hand).any()
 
 
 def test_a_hand_that_the_grid_misses_is_found():
-    face, face_mask, _, _ = scene()
     hand, alpha = np.zeros((512, 512, 3), np.uint8), np.zeros((512, 512), np.uint8)
     hand[100, 77], alpha[100, 77] = 200, 255
-    moved = transfer_colours(face, face_mask, hand, alpha, rng(), with_mode("masked", downscale=8))
+    moved = transfer_colours(*scene()[:2], hand, alpha, rng(), with_mode("masked", downscale=8))
     assert (moved[100, 77] != hand[100, 77]).all()
 
 
@@ -199,14 +185,6 @@ def test_other_types_and_sizes_are_refused():
 # D1: the filter wraps round the border and mixes background into the hand's edge.
 
 
-def ours(displacement, weight):
-    return smooth_displacement(displacement, weight, SIGMA_PX / 3)
-
-
-def published(displacement, weight):
-    return smooth_published(displacement * weight[..., None])
-
-
 def check_d01_background_stays_out(smooth):
     weight = np.zeros((80, 70), np.float32)
     weight[30:, 20:50] = 1  # a hand of one change, which enters from below
@@ -222,9 +200,9 @@ def check_d01_borders_do_not_meet(smooth):
 
 @pytest.mark.parametrize("check", (check_d01_background_stays_out, check_d01_borders_do_not_meet))
 def test_d01_smoothing_is_normalised_by_the_mask_and_does_not_wrap(check):
-    check(ours)
+    check(lambda change, weight: smooth_displacement(change, weight, SIGMA_PX / 3))
     with pytest.raises(AssertionError):
-        check(published)
+        check(lambda change, weight: smooth_published(change * weight[..., None]))
 
 
 def test_d01_the_edge_of_a_transferred_hand_has_no_halo():
@@ -284,22 +262,13 @@ def test_d02_smoothing_takes_one_separable_filter_and_no_shifts(monkeypatch):
     assert kernels == [(1, 4)]  # three channels and their weight
 
 
-def test_smoothing_with_sigma_0_changes_nothing():
-    change = np.ones((3, 4, 3), np.float32)
-    np.testing.assert_array_equal(smooth_displacement(change, np.ones((3, 4)), 0), change)
-
-
-def check_d05_a_failure_is_an_error(mode):
+@pytest.mark.parametrize("mode", MODES)
+def test_d05_a_failed_transfer_is_passed_over_by_the_published_way_alone(mode):
     face, face_mask, hand, alpha = scene()
+    if mode == "published":  # keeps the hand and says nothing
+        transfer_colours(face, face_mask & False, hand, alpha, rng(), with_mode(mode))
+        return
     with pytest.raises(ValueError, match="face_mask"):
         transfer_colours(face, face_mask & False, hand, alpha, rng(), with_mode(mode))
-
-
-@pytest.mark.parametrize("mode", ("masked", "partial", "faithful"))
-def test_d05_a_failed_transfer_is_never_passed_over(mode):
-    check_d05_a_failure_is_an_error(mode)
-    face, face_mask, hand, alpha = scene()
     with pytest.raises(ValueError, match="alpha must reach"):
         transfer_colours(face, face_mask, hand, alpha * 0, rng(), with_mode(mode))
-    with pytest.raises(pytest.fail.Exception):  # the published one keeps the hand and says nothing
-        check_d05_a_failure_is_an_error("published")

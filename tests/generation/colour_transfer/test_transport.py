@@ -26,6 +26,7 @@ from face_occlusion.generation.colour_transfer.transport import (
 
 SIZE = (5, 7)  # H != W, so swapped axes show
 images = arrays(np.uint8, (*SIZE, 3))
+IMAGE = np.zeros((4, 5, 3), np.uint8)
 DIRECTIONS = random_directions(np.random.default_rng(0), 4, 5)
 
 
@@ -74,13 +75,6 @@ def test_an_image_stays_on_its_own_colours(image):
     np.testing.assert_allclose(sliced_transport(image, image, DIRECTIONS), image / 255, atol=1e-5)
 
 
-@given(images, images)
-def test_transport_stays_near_the_range(source, target):
-    moved = sliced_transport(source, target, DIRECTIONS)
-    assert np.isfinite(moved).all()
-    assert moved.min() >= -1 and moved.max() <= 2
-
-
 @given(images, images, st.randoms(use_true_random=False))
 def test_the_order_of_the_source_pixels_is_irrelevant(source, target, random):
     order = list(range(source.size // 3))
@@ -88,16 +82,6 @@ def test_the_order_of_the_source_pixels_is_irrelevant(source, target, random):
     shuffled = source.reshape(-1, 3)[order].reshape(source.shape)
     expected = sliced_transport(source, target, DIRECTIONS)
     np.testing.assert_allclose(sliced_transport(shuffled, target, DIRECTIONS), expected, atol=1e-5)
-
-
-def test_target_pixels_may_be_permuted_when_their_colours_differ():
-    rng = np.random.default_rng(3)
-    source, target = rng.integers(0, 256, (2, *SIZE, 3), dtype=np.uint8)
-    order = rng.permutation(SIZE[0] * SIZE[1])
-    moved = sliced_transport(source, target, DIRECTIONS).reshape(-1, 3)
-    permuted = target.reshape(-1, 3)[order].reshape(target.shape)
-    again = sliced_transport(source, permuted, DIRECTIONS).reshape(-1, 3)
-    np.testing.assert_allclose(again, moved[order], atol=1e-5)
 
 
 @given(images, images)
@@ -110,35 +94,34 @@ def test_transport_of_greys_is_monotone(source, target):
     np.testing.assert_allclose(np.sort(moved), np.sort(source[..., 0].ravel()) / 255, atol=1e-5)
 
 
-def test_transport_refuses_other_sizes():
-    image = np.zeros((4, 5, 3), np.uint8)
-    with pytest.raises(ValueError, match="share one"):
-        sliced_transport(image, image[:3], DIRECTIONS)
-    with pytest.raises(ValueError, match="directions must be"):
-        sliced_transport(image, image, DIRECTIONS[0])
+@pytest.mark.parametrize(
+    ("transport", "source", "target", "directions", "message"),
+    [
+        (sliced_transport, IMAGE, IMAGE[:3], DIRECTIONS, "share one"),
+        (sliced_transport, IMAGE, IMAGE, DIRECTIONS[0], "directions must be"),
+        (quantile_transport, np.zeros((0, 3)), np.zeros((2, 3)), DIRECTIONS, "must hold pixels"),
+        (sliced_partial_transport, np.zeros((2, 3)), np.zeros((3, 3)), DIRECTIONS, "not be larger"),
+    ],
+)
+def test_sets_that_do_not_fit_are_refused(transport, source, target, directions, message):
+    with pytest.raises(ValueError, match=message):
+        transport(source, target, directions)
 
 
-finite = st.floats(-1e6, 1e6, width=32)
+few_values = st.sampled_from([-0.0, 0.0, 1.0, -2.5])
 
 
-@given(arrays(np.float32, st.integers(0, 50), elements=st.sampled_from([-0.0, 0.0, 1.0, -2.5])))
-def test_sorting_keeps_the_order_of_ties(values):
-    np.testing.assert_array_equal(stable_argsort(values), np.argsort(values, kind="stable"))
-
-
-@given(arrays(np.float32, st.integers(0, 50), elements=finite))
-def test_sorting_equals_numpy(values):
+@given(arrays(np.float32, st.integers(0, 50), elements=few_values | st.floats(-1e6, 1e6, width=32)))
+def test_sorting_equals_numpy_and_keeps_the_order_of_ties(values):
     np.testing.assert_array_equal(stable_argsort(values), np.argsort(values, kind="stable"))
 
 
 def test_directions_are_unit_vectors_and_frames_orthonormal():
-    directions = random_directions(np.random.default_rng(4), 3, 5)
-    assert directions.shape == (3, 5, 3)
-    np.testing.assert_allclose(np.linalg.norm(directions, axis=-1), 1)
-    frames = random_frames(np.random.default_rng(4), 3, 5)
-    assert frames.shape == (3, 5, 3)
-    np.testing.assert_allclose(np.linalg.norm(frames, axis=-1), 1)
-    for step in frames:
+    for draw in (random_directions, random_frames):
+        drawn = draw(np.random.default_rng(4), 3, 5)
+        assert drawn.shape == (3, 5, 3)
+        np.testing.assert_allclose(np.linalg.norm(drawn, axis=-1), 1)
+    for step in drawn:
         np.testing.assert_allclose(step[:3] @ step[:3].T, np.eye(3), atol=1e-12)
 
 
@@ -182,19 +165,6 @@ def test_frames_move_the_mean_the_whole_way_in_one_step(batch):
     np.testing.assert_allclose(moved.mean(axis=0), source.mean(axis=0), atol=1e-5)
 
 
-def test_one_colour_moves_to_the_mean():
-    source = np.random.default_rng(8).random((30, 3))
-    moved = quantile_transport(
-        source, np.full((1, 3), 0.2), random_frames(np.random.default_rng(0), 2, 3)
-    )
-    np.testing.assert_allclose(moved[0], source.mean(axis=0), atol=1e-5)
-
-
-def test_quantile_transport_refuses_empty_sets():
-    with pytest.raises(ValueError, match="must hold pixels"):
-        quantile_transport(np.zeros((0, 3)), np.zeros((2, 3)), DIRECTIONS)
-
-
 @settings(max_examples=60)
 @given(st.integers(1, 7), st.integers(0, 6), st.integers(0, 2**31), st.booleans())
 def test_partial_assignment_costs_as_little_as_the_hungarian_method(num, extra, seed, ties):
@@ -222,11 +192,6 @@ def test_partial_transport_leaves_a_far_cluster_unmatched():
     assert whole.min() < 0.2
 
 
-def test_partial_transport_refuses_too_few_sources():
-    with pytest.raises(ValueError, match="not be larger"):
-        sliced_partial_transport(np.zeros((2, 3)), np.zeros((3, 3)), DIRECTIONS)
-
-
 def test_colour_distance_is_zero_for_equal_sets_and_the_shift_of_shifted_ones():
     rng = np.random.default_rng(10)
     colours = rng.random((40, 3))
@@ -240,10 +205,9 @@ def test_colour_distance_of_other_counts_equals_repeating():
     rng = np.random.default_rng(11)
     few, many = rng.random((4, 3)), rng.random((6, 3))
     direction = random_directions(rng, 1, 1)
-    repeated = colour_distance(np.repeat(few, 3, axis=0), np.repeat(many, 2, axis=0), direction)
-    assert colour_distance(few, many, direction) == pytest.approx(repeated)
     along = (
-        np.sort(np.repeat(few, 3, axis=0) @ direction[0, 0]),
-        np.sort(np.repeat(many, 2, axis=0) @ direction[0, 0]),
+        np.sort(np.repeat(few, 3, 0) @ direction[0, 0]),
+        np.sort(np.repeat(many, 2, 0) @ direction[0, 0]),
     )
-    assert repeated == pytest.approx(np.sqrt(((along[0] - along[1]) ** 2).mean()))
+    expected = np.sqrt(((along[0] - along[1]) ** 2).mean())
+    assert colour_distance(few, many, direction) == pytest.approx(expected)

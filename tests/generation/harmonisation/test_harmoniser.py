@@ -26,6 +26,14 @@ def checkpoint(tmp_path_factory):
 
 
 @pytest.fixture
+def two_threads():
+    num_threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(num_threads)
+
+
+@pytest.fixture
 def rainnet(checkpoint):
     return Harmoniser(settings(f"rainnet:{checkpoint}"))
 
@@ -53,16 +61,11 @@ def test_background_keeps_its_bits_and_inputs_stay(rainnet):
     np.testing.assert_array_equal(alpha, kept_alpha)
 
 
-def test_the_same_input_gives_the_same_output_for_any_number_of_threads(rainnet):
-    image, alpha = composite()
-    first = rainnet.fit_composite(image, alpha)
-    num_threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        np.testing.assert_array_equal(rainnet.fit_composite(image, alpha), first)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(num_threads)
+def test_the_same_input_gives_the_same_output_for_any_number_of_threads(rainnet, two_threads):
+    first = rainnet.fit_composite(*composite())
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(1)
+    np.testing.assert_array_equal(rainnet.fit_composite(*composite()), first)
 
 
 def test_nothing_to_harmonise_changes_nothing(rainnet):
@@ -167,15 +170,10 @@ class Recorder(torch.nn.Module):
         return image - 0.2
 
 
-def test_the_network_runs_in_one_thread_so_that_sums_have_one_order():
+def test_the_network_runs_in_one_thread_so_that_sums_have_one_order(two_threads):
     harmoniser = Harmoniser(settings("mkl"))
     harmoniser.network = Recorder()  # type: ignore[assignment]  # a fake
-    num_threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        harmoniser.fit_composite(*composite())
-    finally:
-        torch.set_num_threads(num_threads)
+    harmoniser.fit_composite(*composite())
     assert harmoniser.network.num_threads == [1]
 
 

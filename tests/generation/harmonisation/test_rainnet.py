@@ -90,23 +90,27 @@ def test_a_checkpoint_comes_back_with_its_width(tmp_path):
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["rainnet.pth"]
 
 
-def test_wrong_files_are_refused_by_name(tmp_path):
-    missing = tmp_path / "missing.pth"
-    with pytest.raises(ValueError, match=r"missing\.pth: no such RainNet checkpoint"):
-        load_rainnet(missing)
-    text = tmp_path / "text.pth"
-    text.write_text("not a checkpoint")
-    with pytest.raises(ValueError, match=r"text\.pth: not a RainNet checkpoint"):
-        load_rainnet(text)
-    other = tmp_path / "other.pth"
-    torch.save({"weight": torch.zeros(3)}, other)
-    with pytest.raises(ValueError, match=r"other\.pth.*model_layer0"):
-        load_rainnet(other)
-    state = RainNet(width=1).state_dict()
-    del state["model_out.1.bias"]
-    torch.save(state, other)
-    with pytest.raises(ValueError, match=r"other\.pth.*model_out\.1\.bias"):
-        load_rainnet(other)
+KEYLESS = RainNet(width=1).state_dict()
+del KEYLESS["model_out.1.bias"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, ": no such RainNet checkpoint"),
+        ("not a checkpoint", ": not a RainNet checkpoint"),
+        ({"weight": torch.zeros(3)}, ".*model_layer0"),
+        (KEYLESS, r".*model_out\.1\.bias"),
+    ],
+)
+def test_wrong_files_are_refused_by_name(tmp_path, content, message):
+    path = tmp_path / "other.pth"
+    if isinstance(content, str):
+        path.write_text(content)
+    elif content:
+        torch.save(content, path)
+    with pytest.raises(ValueError, match=rf"other\.pth{message}"):
+        load_rainnet(path)
 
 
 class Payload:
