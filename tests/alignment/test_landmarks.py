@@ -4,12 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
-from face_occlusion.alignment.landmarks import (
-    COLUMNS,
-    LandmarkDetector,
-    points_of,
-    read_landmarks,
-)
+from face_occlusion.alignment.landmarks import COLUMNS, LandmarkDetector, points_of, read_landmarks
 from face_occlusion.core.images import decode_image
 from face_occlusion.releases.archives import Limits, unpack
 

@@ -9,18 +9,20 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 
-from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.images import encode_jpeg, encode_png, encode_rgba
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.params import build, read_section, read_yaml
 from face_occlusion.evaluation.evaluate import evaluate_benchmark
 from face_occlusion.evaluation.scores import BenchmarkScores, RunScores, write_scores
+from face_occlusion.generation import GenerateParams
+from face_occlusion.generation.generate import generate_set
 from face_occlusion.overlap.compare import find_overlap
 from face_occlusion.overlap.findings import write_overlap
 from face_occlusion.reporting.inputs import ReportParams, Sections
+from tests.conftest import ROOT
 from tests.evaluation.conftest import PARAMS, ready
-from tests.reporting.generated_sets import write_generated, write_occluders
+from tests.generation.drawn import draw_disc, draw_hand, draw_texture, write_drawn
 
-ROOT = Path(__file__).resolve().parents[2]
 PAPER = ROOT / "profiles" / "paper.yaml"
 SHAPE = (40, 48)  # H != W, so swapped axes show
 # How much of the occluder each training combination mistakes for face.
@@ -88,8 +90,33 @@ def write_sets(data: Path) -> None:
         write(f"faces/{name}", "faces", counts[name], counts=counts)
     for name, count in NUM_IMAGES.items():
         write(f"benchmarks/{name}", "benchmark", count)
-    write_occluders(data / "occluders")
     write_generated(data)
+
+
+SETS = ("natocc_hand", "natocc_hand_sot", "natocc_object", "randocc_1", "randocc_2")
+
+
+def write_generated(data: Path) -> None:
+    """Write occluders, hands of two sources among them, and the five sets made of them."""
+    hands = []
+    for number, colour in enumerate(2 * ((235, 200, 175), (120, 80, 60))):
+        hand = {"rgba.png": encode_rgba(draw_hand(colour, height=60 + number, width=40))}
+        record = {"pointing_deg": 90.0, "enters": "top", "source": f"hands_{number // 2}"}
+        hands.append((f"hand{number}", hand, record))
+    discs = [{"rgba.png": encode_rgba(draw_disc(14 + 4 * n))} for n in range(2)]
+    stripes = [{"jpg": encode_jpeg(draw_texture(n), 95)} for n in range(3)]
+    record = {"pointing_deg": None, "enters": "none", "source": "made-up"}
+    objects, textures = (
+        [(f"{n}", parts, record) for n, parts in enumerate(each)] for each in (discs, stripes)
+    )
+    write_drawn(data / "occluders" / "hands", "cutouts", "hands", hands)
+    write_drawn(data / "occluders" / "objects", "cutouts", "objects", objects)
+    write_drawn(data / "occluders" / "textures", "textures", "textures", textures)
+    raw, faces = read_yaml(PAPER)["generate"], ImageSet(data / "faces" / "wo")
+    for name in SETS:
+        params = build(f"generate.{name}", raw[name], GenerateParams)
+        occluders = ImageSet(data / "occluders" / params.occluders)
+        generate_set(faces, occluders, data / "sets" / name, params, workers=1)
 
 
 def _sample(kind: str, name: str, number: int) -> tuple[str, dict]:

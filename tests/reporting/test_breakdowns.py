@@ -71,10 +71,6 @@ def test_groups_of_a_factor_partition_the_images_and_score_what_they_hold(inputs
     kinds = one.query("factor == 'occluder_kind'")
     assert kinds["level"].tolist() == ["mask", "microphone", "sunglasses"]
     assert set(table["benchmark"]) == {"realocc", "realocc_wild", "wo_test"}  # cofw is absent
-
-
-def test_the_mean_model_is_the_mean_and_paired_over_images(inputs):
-    table = breakdowns.breakdown_table(inputs.grid, PARAMS)
     keys = ["benchmark", "factor", "level", "combination", "measure"]
     wide = table.pivot_table(index=keys, columns="model", values="value", observed=True)
     expected = wide[["pspnet", "deeplabv3plus", "segformer"]].mean(axis=1)
@@ -118,12 +114,12 @@ def test_confusion_shares_add_up_per_class(inputs):
 @pytest.fixture
 def with_seeds(runs, regrid):
     """The grid with a second and a third seed of one cell."""
-    runs = dict(runs)
-    first, other = runs["pspnet_c_wo"], runs["segformer_c_wo"]
-    for seed, scores in ((2, other), (3, runs["pspnet_c_cm"])):
-        name = f"pspnet_c_wo__seed{seed}"
-        runs[name] = dataclasses.replace(first, run=name, seed=seed, benchmarks=scores.benchmarks)
-    return regrid(runs)
+    more = {}
+    for seed, other in ((2, "segformer_c_wo"), (3, "pspnet_c_cm")):
+        changes = {"run": f"pspnet_c_wo__seed{seed}", "seed": seed}
+        changes["benchmarks"] = runs[other].benchmarks
+        more[changes["run"]] = dataclasses.replace(runs["pspnet_c_wo"], **changes)
+    return regrid(runs | more)
 
 
 def test_seeds_of_a_cell_share_it(inputs, with_seeds):
@@ -174,16 +170,13 @@ def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, runs
         (["realocc,nobody,a"], "no image 'nobody' in benchmark 'realocc'"),
     ],
 )
-def test_a_wrong_list_of_kinds_names_its_line(tmp_path, runs, lines, message):
-    path = write(tmp_path / "kinds.csv", *lines)
-    with pytest.raises(ValueError, match=message):
-        name_kinds(runs, read_occluder_kinds(path), path)
-
-
-def test_a_missing_or_foreign_list_of_kinds_is_named(tmp_path):
+def test_a_wrong_or_missing_list_of_kinds_is_named_with_its_line(tmp_path, runs, lines, message):
     path = tmp_path / "kinds.csv"
     with pytest.raises(ValueError, match=r"report\.breakdown\.occluder_kinds names it"):
         read_occluder_kinds(path)
     path.write_text("image,kind\n")
     with pytest.raises(ValueError, match="columns must be"):
         read_occluder_kinds(path)
+    write(path, *lines)
+    with pytest.raises(ValueError, match=message):
+        name_kinds(runs, read_occluder_kinds(path), path)

@@ -315,6 +315,8 @@ def test_another_image_and_another_benchmark_are_shown(visit):
     page.locator("#strip button").last.click()
     tab.picture_where("still-image", lambda picture: picture not in (first, second))
     expect(page.locator("#about")).to_contain_text("00007")
+    page.get_by_label("Outline of the face mask").uncheck()
+    expect(page.locator("#samples .picture svg").first).to_be_hidden()
     assert tab.complaints == []
 
 

@@ -11,11 +11,7 @@ from face_occlusion.reporting.provenance import are_drawn, release_files, substi
 @pytest.fixture(scope="module")
 def here(inputs):
     found = substitutions(
-        inputs.inventory,
-        inputs.occluders,
-        inputs.cards,
-        inputs.grid,
-        inputs.sections.models,
+        inputs.inventory, inputs.occluders, inputs.cards, inputs.grid, inputs.sections.models
     )
     return {item["what"]: item["here"] for item in found}
 
