@@ -42,33 +42,17 @@ _NEEDED = {"no AVX-512": "AVX2", "Zen, two threads": "AVX2", "no AVX2": "AVX"}
 
 
 def outputs(module: str, settings: Iterable[str] = tuple(SETTINGS)) -> dict[str, str]:
-    """Run a module under every setting that this machine can run; return what each printed.
-
-    Args:
-        module: Run as `python -m`; prints names and hashes of what it made.
-        settings: Those to run it under.
-    """
-    return {
-        name: _run(module, SETTINGS[name])
-        for name in settings
-        if cpu_features[_NEEDED.get(name, "SSE3")]
-    }
+    """Run `python -m module` under each setting that is possible here; return what each printed."""
+    possible = [name for name in settings if cpu_features[_NEEDED.get(name, "SSE3")]]
+    return {name: _run(module, SETTINGS[name]) for name in possible}
 
 
 def _run(module: str, setting: dict[str, str]) -> str:
-    clean = {key: value for key, value in os.environ.items() if key not in _all_variables()}
-    done = subprocess.run(
-        [sys.executable, "-m", module],
-        cwd=ROOT,
-        env={**clean, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **setting},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    chosen = {variable for setting in SETTINGS.values() for variable in setting}
+    clean = {key: value for key, value in os.environ.items() if key not in chosen}
+    env = {**clean, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **setting}
+    command = [sys.executable, "-m", module]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"python -m {module} under {setting} failed:\n{done.stderr}")
     return done.stdout
-
-
-def _all_variables() -> set[str]:
-    return {variable for setting in SETTINGS.values() for variable in setting}

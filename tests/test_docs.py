@@ -45,18 +45,15 @@ def test_calls_are_found_where_they_are_written():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_to_files(page: Path):
-    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+def test_links_lead_to_files_and_python_files_that_are_named_exist(page: Path):
+    text = page.read_text()
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
     local = [link.partition("#")[0] for link in links if not link.startswith("http")]
     assert not [link for link in local if link and not (page.parent / link).exists()]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_python_files_that_are_named_exist(page: Path):
-    names = re.findall(r"`((?:face_occlusion|stages|tests|bench)/[\w/.]+)`", page.read_text())
+    names = re.findall(r"`((?:face_occlusion|stages|tests|bench)/[\w/.]+)`", text)
+    modules = re.findall(r"python -m ((?:bench|stages)\.[a-z_]+)", text)
+    names += [f"{name.replace('.', '/')}.py" for name in modules]
     assert not [name for name in names if not (ROOT / name).exists()]
-    modules = re.findall(r"python -m ((?:bench|stages)\.[a-z_]+)", page.read_text())
-    assert not [name for name in modules if not (ROOT / f"{name.replace('.', '/')}.py").exists()]
 
 
 def test_the_table_of_experiments_drops_inputs_and_keeps_values():

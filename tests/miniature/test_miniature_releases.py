@@ -6,7 +6,6 @@ tests/test_data_stages.py.
 
 import dataclasses
 import io
-import itertools
 import json
 import tarfile
 import zipfile
@@ -93,30 +92,6 @@ def test_original_masks_equal_corrected_ones_unless_occluded(drawn: Path, tmp_pa
         if (original != right).any():
             differ.append(job.occluder)
     assert differ and set(differ) <= {"hand", "studio_microphone", "food"}
-
-
-def test_lists_are_disjoint_and_no_identity_is_in_train_and_test(drawn: Path):
-    folder = drawn / "celebamask_hq"
-    lists = {
-        name: [int(line.removesuffix(".jpg")) for line in lines.split()]
-        for name in ("WO-train", "WO-test", "O")
-        for lines in [(folder / f"CelebAMask-HQ-{name}.txt").read_text()]
-    }
-    assert {name: len(numbers) for name, numbers in lists.items()} == {
-        "WO-train": 6,
-        "WO-test": 8,
-        "O": 6,
-    }
-    together = list(itertools.chain(*lists.values()))
-    assert len(set(together)) == len(together)
-    members = read_zip(folder / "CelebAMask-HQ.zip")
-    rows = members["CelebAMask-HQ/CelebA-HQ-to-CelebA-mapping.txt"].decode().splitlines()
-    assert rows[0].split() == ["idx", "orig_idx", "orig_file"]
-    file_of = {int(row.split()[0]): row.split()[2] for row in rows[1:]}
-    person_of = dict(map(str.split, (folder / "identity_CelebA.txt").read_text().splitlines()))
-    people = {name: {person_of[file_of[n]] for n in numbers} for name, numbers in lists.items()}
-    assert not people["WO-train"] & people["WO-test"]
-    assert len(people["WO-test"]) == 2  # four photographs each
 
 
 def test_another_seed_draws_other_people():

@@ -92,9 +92,8 @@ def _serve(
     request: Request, content: bytes, etag: str | None, limit: int, headers: dict[str, str]
 ) -> None:
     extra = {"ETag": etag, **headers} if etag else headers
-    wanted = request.headers.get("Range")
-    if_range = request.headers.get("If-Range")
-    if wanted is None or etag is None or (if_range not in (None, etag)):
+    wanted, if_range = request.headers.get("Range"), request.headers.get("If-Range")
+    if wanted is None or etag is None or if_range not in (None, etag):
         request.start(200, len(content), **extra)
         request.wfile.write(content[:limit])
         return
