@@ -78,7 +78,7 @@ def eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     rotated, vectors = np.array(matrix, np.float64), np.eye(3)
     for p, q in 10 * ((0, 1), (0, 2), (1, 2)):
-        if rotated[p, q] == 0:
+        if abs(rotated[p, q]) < 1e-150:  # as good as 0; its square would be it
             continue
         apart, twice = rotated[q, q] - rotated[p, p], 2 * rotated[p, q]
         tangent = twice / (abs(apart) + np.sqrt(apart * apart + twice * twice))

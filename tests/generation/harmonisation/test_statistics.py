@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from face_occlusion.generation.arithmetic import eigen
 from face_occlusion.generation.harmonisation.statistics import (
     MAX_GAIN,
     MAX_SHIFT,
@@ -67,3 +68,10 @@ def test_mkl_never_exceeds_its_caps(seed):
     away = np.linalg.norm(foreground - foreground.mean(axis=0), axis=1)
     stretched = np.linalg.norm(change - change.mean(axis=0), axis=1)
     assert (stretched <= away * (MAX_GAIN - 1) + 1e-6).all()
+
+
+def test_eigenvectors_of_what_is_all_but_diagonal():
+    matrix = np.diag([2.0, 2.0, 1.0])
+    matrix[0, 1] = matrix[1, 0] = 1e-200  # its square is 0
+    values, vectors = eigen(matrix)
+    np.testing.assert_allclose((vectors * values) @ vectors.T, matrix, atol=1e-12)
