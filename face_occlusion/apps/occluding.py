@@ -83,13 +83,10 @@ def read_occluders(
 ) -> OccluderSource:
     """Read the occluders of an image set or of a folder of files.
 
-    Args:
-        occluders: An image set, a folder of RGBA files with straight alpha or of images with
-            `masks` of the same names (`natocc`), or a folder of textures (`randocc`).
-        method: `natocc` or `randocc`.
-        scratch: Folder for decoded cut-outs, which must outlive the result.
-        masks: Folder of masks, or None.
-        hands: Whether a folder of files holds hands, which reach for the face.
+    `occluders` is an image set, a folder of RGBA files with straight alpha or of images with
+    `masks` of the same names (`natocc`), or a folder of textures (`randocc`). Decoded cut-outs go
+    into `scratch`, which must outlive the result. `hands` says that files show hands, which reach
+    for the face.
 
     Raises:
         ValueError: If it holds no occluders for the method; names the folder.

@@ -12,35 +12,15 @@ from face_occlusion.miniature.light import Light, Surface, scaled, shade, to_srg
 SUPERSAMPLE = 2
 
 
-class Part(enum.IntEnum):
-    """Label of a pixel: the part layers of CelebAMask-HQ (Lee et al. 2020, section 3.1).
-
-    Names in lower case are the release's file names. Sides are the person's: `l_eye` lies on the
-    right of the picture, as in the release.
-    """
-
-    BACKGROUND = 0
-    SKIN = 1
-    L_BROW = 2
-    R_BROW = 3
-    L_EYE = 4
-    R_EYE = 5
-    NOSE = 6
-    MOUTH = 7
-    U_LIP = 8
-    L_LIP = 9
-    EYE_G = 10
-    L_EAR = 11
-    R_EAR = 12
-    EAR_R = 13
-    NECK = 14
-    NECK_L = 15
-    CLOTH = 16
-    HAIR = 17
-    HAT = 18
-    OCCLUDER = 19  # has no layer: background, or called skin by mistake
-
-
+# Label of a pixel: the part layers of CelebAMask-HQ (Lee et al. 2020, section 3.1), which in lower
+# case are the release's file names. Sides are the person's: `l_eye` lies on the right of the
+# picture, as in the release. OCCLUDER has no layer: it is background, or called skin by mistake.
+Part = enum.IntEnum(
+    "Part",
+    "BACKGROUND SKIN L_BROW R_BROW L_EYE R_EYE NOSE MOUTH U_LIP L_LIP EYE_G L_EAR R_EAR EAR_R "
+    "NECK NECK_L CLOTH HAIR HAT OCCLUDER",
+    start=0,
+)
 # Table 1 of the paper: skin of the head with eyes, nose and mouth, without ears.
 FACE_PARTS = tuple(part for part in Part if Part.SKIN <= part <= Part.L_LIP)
 LAYERS = tuple(part for part in Part if part not in (Part.BACKGROUND, Part.OCCLUDER))

@@ -66,12 +66,9 @@ def fetch_file(
     published file changed in between, its checksum, or the archive's own, gives that away.
     Several processes may ask for one file: one fetches it.
 
-    Args:
-        url: `http://`, `https://`, or a folder on Google Drive that holds a file of that name.
-        target: The file to write; its folder is made. Returned.
-        sha256: Its checksum, None to accept any.
-        retry: How often and how long the server is tried.
-        stop: Set by another thread to give up.
+    `url` is `http://`, `https://`, or a folder on Google Drive that holds a file of the target's
+    name; any content will do for a `sha256` of None. Set by another thread, `stop` gives up.
+    Returns the target, whose folder is made.
 
     Raises:
         TransferError: If it cannot be fetched, is a web page instead of the file, or has

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from face_occlusion.core.params import read_yaml
 from face_occlusion.reporting.cells import Axes, CellKey, best_of_columns
 from face_occlusion.reporting.figures import COLOURS, DASHES
 from face_occlusion.reporting.grid import Grid
@@ -27,15 +28,8 @@ class Metric:
     note: str | None = None
 
 
-METRICS = {
-    "realocc_miou": Metric(title="mIoU on RealOcc, per cent", scale=100.0),
-    "loss": Metric(
-        title="Training loss",
-        note="Of the pixels that hard example mining keeps, and of the auxiliary head where a "
-        "network has one. The better a network, the fewer and harder the pixels kept: the loss "
-        "need not fall while the mIoU rises.",
-    ),
-}
+_METRICS = read_yaml(Path(__file__).with_name("metrics.yaml"))
+METRICS = {name: Metric(**fields) for name, fields in _METRICS.items()}
 
 
 def read_curves(models: Path, runs: Iterable[str], metric: str) -> dict[str, pd.Series]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 
 import matplotlib as mpl
@@ -148,14 +149,15 @@ def wrong_labels(faces: ImageSet, picks: Sequence[tuple[str, float]], colour: Co
 
 def find_aligned(benchmarks: Mapping[str, ImageSet]) -> tuple[ImageSet, ImageSet] | None:
     """Find one benchmark as (released, aligned); None if there is no such pair with images."""
-    for aligned in benchmarks.values():
-        if aligned.info.get("align") != "ffhq" or not len(aligned):
-            continue
-        for released in benchmarks.values():
-            same_source = released.info["sources"] == aligned.info["sources"]
-            if same_source and released.info.get("align") == "none" and len(released):
-                return released, aligned
-    return None
+    pairs = (
+        (released, aligned)
+        for aligned, released in permutations(benchmarks.values(), 2)
+        if (released.info.get("align"), aligned.info.get("align")) == ("none", "ffhq")
+        and len(aligned)
+        and len(released)
+        and released.info["sources"] == aligned.info["sources"]
+    )
+    return next(pairs, None)
 
 
 def alignment(released: ImageSet, aligned: ImageSet, colour: Colour) -> Figure:

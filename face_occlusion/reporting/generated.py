@@ -17,7 +17,7 @@ from face_occlusion.generation.geometry import Occluder
 from face_occlusion.generation.occlusion import regenerate
 from face_occlusion.generation.shapes import Texture
 from face_occlusion.generation.store import read_occluder
-from face_occlusion.reporting.figures import TILE_PX, Tile, evenly_spaced, picture_grid
+from face_occlusion.reporting.figures import COLUMNS, TILE_PX, Tile, evenly_spaced, picture_grid
 from face_occlusion.reporting.per_image import most_changed
 from face_occlusion.reporting.pictures import cutout_on_checks, detail, thumbnail
 
@@ -69,7 +69,6 @@ def mean_change(first: np.ndarray, second: np.ndarray) -> float:
     return float(difference[changed].mean()) if changed.any() else 0.0
 
 
-COLUMNS = 6
 CANDIDATES = 48  # samples of a set among which a rule chooses
 Drawn = Figure | str  # a figure, or why there is none
 TEASER_ROWS = {

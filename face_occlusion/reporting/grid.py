@@ -40,11 +40,8 @@ class BootstrapParams:
 class Grid:
     """All results of a profile, with intervals by a paired bootstrap over images (and seeds).
 
-    Args:
-        axes: What the grid spans.
-        runs: Score files by name of the run, one for each of `runs` in params.yaml. Runs of one
-            combination and model with different seeds share a cell, which shows their mean.
-        params: Settings of the bootstrap.
+    `runs` are score files by name of the run, one for each of `runs` in params.yaml. Runs of one
+    combination and model with different seeds share a cell, which shows their mean.
 
     Raises:
         ValueError: If a run's model or combination is not on the axes, two runs share a cell and

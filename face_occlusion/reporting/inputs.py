@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
+from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.evaluation.scores import RunScores, read_scores
+from face_occlusion.evaluation.scores import read_scores
 from face_occlusion.overlap.findings import Overlap, read_overlap
 from face_occlusion.reporting import breakdowns
 from face_occlusion.reporting.anomalies import ANOMALIES, MeasuredAnomaly, find_anomalies
@@ -18,9 +19,8 @@ from face_occlusion.reporting.cells import axes_of
 from face_occlusion.reporting.charts import METRICS, read_curves
 from face_occlusion.reporting.claims import CLAIMS, Judgement, judge_claims
 from face_occlusion.reporting.grid import BootstrapParams, Grid
-from face_occlusion.reporting.per_image import count_corrected
 from face_occlusion.reporting.pictures import parse_colour
-from face_occlusion.reporting.provenance import Inventory, read_cards, take_inventory
+from face_occlusion.reporting.provenance import Inventory, take_inventory
 from face_occlusion.reporting.verdicts import (
     OurEvidence,
     PaperEvidence,
@@ -47,10 +47,7 @@ class FigureParams:
             raise ValueError(f"sheet_images must lie in [1, 200]; got {self.sheet_images}")
         if self.colour_map not in COLOUR_MAPS:
             raise ValueError(f"colour_map must be one of {COLOUR_MAPS}; got {self.colour_map!r}")
-        try:
-            parse_colour(self.mask_colour)
-        except ValueError as error:
-            raise ValueError(f"mask_colour: {error}") from error
+        parse_colour(self.mask_colour)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +102,7 @@ class ReportParams:
             )
 
 
+NO_CARD = "no such file; run `dvc repro train`"
 OCCLUDERS = ("hands", "objects", "textures")
 
 
@@ -160,7 +158,11 @@ class ReportInputs:
         if self.excluded is not None:
             counts |= {"excluded": self.excluded}
             counts["release"] = sum(counts.values())
-        counts["corrected"] = count_corrected(inventory.sets["faces/o"])
+        faces = inventory.sets["faces/o"]
+        corrected = (
+            faces.read(key, "png") != faces.read(key, "original.png") for key in faces.keys
+        )
+        counts["corrected"] = sum(corrected)
         for key, combination in self.sections.combinations.items():
             counts[key], counts[f"{key}.generated"] = inventory.sizes(combination)
         return OurEvidence(grid=self.grid, counts=counts)
@@ -205,9 +207,15 @@ def gather(
     checked = {"profile": sections.profile, "benchmarks_folder": data / "benchmarks"}
     runs = {}
     for name, entry in sections.runs.items():
-        runs[name] = read_scores(scores / f"{name}.json", **checked)
-        title = axes.combinations[entry["combination"]]
-        _check_entry(scores / f"{name}.json", runs[name], (name, entry["model"], title))
+        path = scores / f"{name}.json"
+        one = runs[name] = read_scores(path, **checked)
+        found = one.run, one.model, one.combination
+        asked = name, entry["model"], axes.combinations[entry["combination"]]
+        if found != asked:
+            raise ValueError(
+                f"{path}: scores of {' / '.join(found)}, but `runs` in params.yaml asks for "
+                f"{' / '.join(asked)}; run `dvc repro` to score the run again"
+            )
     written = Path(report.breakdown.occluder_kinds)
     runs = breakdowns.name_kinds(runs, breakdowns.read_occluder_kinds(written), written)
     return ReportInputs(
@@ -215,17 +223,7 @@ def gather(
         grid=Grid(axes, runs, report.bootstrap),
         inventory=take_inventory(data, sections.combinations, list(report.benchmarks)),
         occluders={kind: ImageSet(data / "occluders" / kind) for kind in OCCLUDERS},
-        cards=read_cards(models, sections.runs),
+        cards={run: read_json(models / run / "card.json", NO_CARD) for run in sections.runs},
         curves={metric: read_curves(models, sections.runs, metric) for metric in METRICS},
         overlap=read_overlap(overlap),
     )
-
-
-def _check_entry(path: Path, scores: RunScores, asked: tuple[str, str, str]) -> None:
-    """Refuse the scores of another run, and of a run that meant something else when scored."""
-    found = scores.run, scores.model, scores.combination
-    if found != asked:
-        raise ValueError(
-            f"{path}: scores of {' / '.join(found)}, but `runs` in params.yaml asks for "
-            f"{' / '.join(asked)}; run `dvc repro` to score the run again"
-        )

@@ -105,11 +105,6 @@ def pick_most_corrected(faces: ImageSet, number: int) -> list[tuple[str, float]]
     return most_changed(faces.keys, share, number)
 
 
-def count_corrected(faces: ImageSet) -> int:
-    """Count the faces whose corrected mask is not the original one, byte for byte."""
-    return sum(faces.read(key, "png") != faces.read(key, "original.png") for key in faces.keys)
-
-
 # The probe of transparent occluders (section 4.2, "Hard Occluders"): the paper's model and sets,
 # and what file names call things that one sees through.
 PROBE_MODEL = "segformer"

@@ -105,14 +105,11 @@ def with_square(
     """Draw an oriented square and landmarks, on grey where the square leaves the image.
 
     Args:
-        image: (H, W, 3) uint8 RGB; left unchanged.
+        image: (H, W, 3) uint8 RGB; left unchanged. The result is as large as it and the square.
         square: (3, 2) its top left corner and the vectors along its top and left side, in pixels
             (x, y), as `face_occlusion.alignment` gives it. A mark shows its top.
         points: (N, 2) landmarks in pixels.
         colour: RGB of lines and points.
-
-    Returns:
-        (h, w, 3) uint8 RGB, as large as image and square together.
     """
     corner, right, down = square
     corners = np.array([corner, corner + right, corner + right + down, corner + down])
@@ -178,6 +175,6 @@ def data_uri(image: np.ndarray, quality: int = 80) -> str:
 def parse_colour(text: str) -> tuple[int, int, int]:
     """Read `#rrggbb`; raise ValueError if it is something else."""
     if not re.fullmatch("#[0-9a-fA-F]{6}", text):
-        raise ValueError(f"a colour must be #rrggbb; got {text!r}")
+        raise ValueError(f"mask_colour: must be #rrggbb; got {text!r}")
     red, green, blue = bytes.fromhex(text[1:])
     return red, green, blue

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.scores import fingerprint
@@ -50,16 +49,6 @@ def take_inventory(
 
 
 DRAWN = "miniature"  # origin of a release that this project draws, as `release.json` has it
-
-
-def read_cards(models: Path, runs: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Read what each run says about its training, `models/RUN/card.json`.
-
-    Raises:
-        ValueError: If a card is missing or is not JSON.
-    """
-    missing = "no such file; run `dvc repro train`"
-    return {run: read_json(models / run / "card.json", missing) for run in runs}
 
 
 OF_CARDS = {  # what the runs' cards say, by its title

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,20 +56,14 @@ def all_tables(inputs: ReportInputs) -> dict[str, Table]:
         tables.table_1(),
         tables.table_2(inventory, inputs.excluded),
         tables.table_3(inventory, sections.combinations),
-        _score_table(4, inputs, sections.report.table_4),
-        _score_table(5, inputs, sections.report.table_5),
+        tables.score_table(4, grid, sections.report.table_4, sections.combinations, inventory),
+        tables.score_table(5, grid, sections.report.table_5, sections.combinations, inventory),
         claims_table(inputs.judgements),
         anomalies_table(inputs.findings),
         group_table(grid, inputs.breakdown),
         tables.overlap_table(inputs.overlap),
     ]
     return {table.name: table for table in built}
-
-
-def _score_table(number: int, inputs: ReportInputs, benchmarks: Sequence[str]) -> Table:
-    grid, combinations = inputs.grid, inputs.sections.combinations
-    rows = tables.score_rows(number, grid, benchmarks, combinations, inputs.inventory)
-    return tables.score_table(number, grid, benchmarks, rows)
 
 
 def metrics(inputs: ReportInputs) -> dict[str, Any]:
@@ -115,15 +109,10 @@ def write_data(grid: Grid, groups: pd.DataFrame, folder: Path) -> None:
         "seeds": breakdowns.seed_table(grid),
     }
     for name, frame in frames.items():
-        write_csv(folder / f"{name}.csv", _shortened(frame))
-
-
-def _shortened(frame: pd.DataFrame) -> pd.DataFrame:
-    """Round a long table: p-values to digits, other numbers to decimals."""
-    if "p_value" not in frame:
-        return frame.round(DECIMALS)
-    p_values = [float(f"{value:.{DIGITS - 1}e}") for value in frame["p_value"]]
-    return frame.round(DECIMALS).assign(p_value=p_values)
+        rounded = frame.round(DECIMALS)
+        if "p_value" in frame:
+            rounded["p_value"] = [float(f"{p:.{DIGITS - 1}e}") for p in frame["p_value"]]
+        write_csv(folder / f"{name}.csv", rounded)
 
 
 def write_plots(inputs: ReportInputs, built: Mapping[str, Table], folder: Path) -> None:

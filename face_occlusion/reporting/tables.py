@@ -180,9 +180,14 @@ def score_rows(
 
 
 def score_table(
-    number: int, grid: Grid, benchmarks: Sequence[str], rows: Sequence[Mapping[str, Any]]
+    number: int,
+    grid: Grid,
+    benchmarks: Sequence[str],
+    combinations: Mapping[str, Any],
+    inventory: Inventory,
 ) -> Table:
     """Build Table 4 or 5 of `score_rows`: ours with its interval, the paper's, the difference."""
+    rows = score_rows(number, grid, benchmarks, combinations, inventory)
     headings = [
         f"{title}: {model}"
         for title in map(grid.axes.benchmarks.get, benchmarks)
