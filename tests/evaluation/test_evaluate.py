@@ -57,10 +57,12 @@ def realocc(tmp_path):
 
 def test_counts_are_of_the_original_resolution_in_order_and_without_ignored_pixels(realocc):
     network = BrightIsFace(120)
-    scores = evaluate_run({"last": network}, {"realocc": realocc.folder}, PARAMS)["realocc"]
+    networks = {"last": network, "best": network}
+    scores = evaluate_run(networks, {"realocc": realocc.folder}, PARAMS)["realocc"]
     assert scores.keys == realocc.keys
     assert [image.occluder_kind for image in scores.images] == [None, "mask"] * 3 + [None]
-    assert network.batches == [(4, False), (3, False)]
+    assert network.batches == [(4, False), (3, False)]  # the same weights predict once
+    assert (scores.views["last"].counts == scores.views["best"].counts).all()
     for image, counts in zip(scores.images, scores.views["last"].counts, strict=True):
         target = realocc.seg_map(image.key)
         pred = realocc.image(image.key)[..., 0] > 120
@@ -79,14 +81,6 @@ def test_each_checkpoint_is_a_view_with_and_without_augmentation(realocc):
     right = {view: counts.counts[:, [0, 3]].sum() for view, counts in scores.views.items()}
     assert right["best"] > right["last"] > right["last_tta"]
     assert scores.previews == [None] * 7
-
-
-def test_the_same_weights_are_predicted_once(realocc):
-    network = BrightIsFace(100)
-    networks = {"last": network, "best": network}
-    scores = evaluate_run(networks, {"realocc": realocc.folder}, PARAMS)["realocc"]
-    assert len(network.batches) == 2
-    assert (scores.views["last"].counts == scores.views["best"].counts).all()
 
 
 def test_an_absent_benchmark_keeps_its_reason(tmp_path):

@@ -13,7 +13,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from face_occlusion.networks import efficientnet_lite as lite
-from face_occlusion.networks.efficientnet_lite import EfficientNetLite, same_padding
+from face_occlusion.networks.efficientnet_lite import EfficientNetLite
 from face_occlusion.training.weights import load_backbone
 
 SIZES = [(64, 96), (97, 65), (50, 83)]  # even, odd, and odd only after a stride
@@ -119,27 +119,6 @@ def first_place(length: int, factor: int) -> int:
         start += step * (length % 2 == 0)
         step, length = step * 2, -(-length // 2)
     return start
-
-
-@pytest.mark.parametrize(
-    ("size", "kernel", "stride", "dilation", "padding"),
-    [
-        (224, 3, 2, 1, (0, 1)),  # even: one zero, at the end
-        (225, 3, 2, 1, (1, 1)),
-        (56, 5, 2, 1, (1, 2)),
-        (57, 5, 2, 1, (2, 2)),
-        (14, 5, 1, 1, (2, 2)),
-        (28, 5, 1, 2, (4, 4)),
-        (28, 3, 1, 4, (4, 4)),
-        (28, 3, 2, 2, (1, 2)),  # as TensorFlow pads a dilated kernel of 5
-        (1, 3, 2, 1, (1, 1)),
-        (7, 1, 1, 1, (0, 0)),
-    ],
-)
-def test_padding_is_tensorflows(size, kernel, stride, dilation, padding):
-    assert same_padding(size, kernel, stride, dilation) == padding
-    conv = lite.SameConv2d(1, 1, kernel, stride, dilation=dilation, bias=False)
-    assert conv(torch.zeros(1, 1, size, size)).shape[2] == -(-size // stride)
 
 
 def test_gradients_reach_every_weight_in_training():

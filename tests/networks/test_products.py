@@ -2,9 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from face_occlusion.networks.products import convolve_pyramid, pool_pyramid, resize, resize_last
-
-CPU = torch.device("cpu")
+from face_occlusion.networks.products import pool_pyramid, resize, resize_last
 
 
 def features(seed: int, *shape: int) -> torch.Tensor:
@@ -29,18 +27,3 @@ def test_pooling_equals_adaptive_pooling(size):
     maps, scales = features(3, 2, 5, *size), (1, 2, 3, 6)
     want = [functional.adaptive_avg_pool2d(maps, scale).flatten(2) for scale in scales]
     torch.testing.assert_close(pool_pyramid(maps, scales), torch.cat(want, 2).transpose(1, 2))
-
-
-@pytest.mark.parametrize("sides", [(1,), (1, 2, 3, 6)])
-def test_convolving_a_pyramid_equals_convolving_the_resized_one(sides):
-    size, channels, kernels = (9, 13), 4, 5
-    levels = [features(side, 2, channels, side, side) for side in sides]
-    weight = features(9, kernels, len(sides) * channels, 3, 3)
-    resized = [
-        functional.interpolate(level, size=size, mode="bilinear", align_corners=False)
-        for level in levels
-    ]
-    want = functional.conv2d(torch.cat(resized, 1), weight, padding=1)
-    cells = torch.cat([level.flatten(2).transpose(1, 2) for level in levels], 1)
-    got = convolve_pyramid(cells, weight, sides, size)
-    torch.testing.assert_close(got, want, rtol=1e-4, atol=1e-5)

@@ -18,21 +18,14 @@ from face_occlusion.overlap.hashes import all_distances, close_pairs, closest_pa
 from tests.overlap.test_hashes import textured
 
 
-def make_set(folder, samples, identities=None, source="celebamask_hq", **info):
-    def encoded():
-        for key, (image, mask) in samples.items():
-            person = (identities or {}).get(key)
-            yield (
-                key,
-                {
-                    "jpg": encode_jpeg(image, 90),
-                    "png": encode_png(mask),
-                    "json": encode_record({"source": source, "identity": person}),
-                },
-            )
-
-    kind = {"kind": "faces", "name": folder.name, "sources": [source], **info}
-    return write_image_set(folder, encoded(), info=kind)
+def make_set(folder, samples, identities=None, source="celebamask_hq"):
+    parts = {}
+    for key, (image, mask) in samples.items():
+        record = {"source": source, "identity": (identities or {}).get(key)}
+        parts[key] = {"jpg": encode_jpeg(image, 90), "png": encode_png(mask)}
+        parts[key]["json"] = encode_record(record)
+    info = {"kind": "faces", "name": folder.name, "sources": [source]}
+    return write_image_set(folder, parts.items(), info=info)
 
 
 @pytest.fixture
@@ -110,9 +103,7 @@ words = arrays(np.uint64, (3, 2, 2, 4), elements=st.integers(0, 2**64 - 1))
 @given(words, arrays(np.uint64, (2, 2, 5, 4), elements=st.integers(0, 2**64 - 1)))
 def test_distances_are_those_of_a_slow_loop(first, second):
     def bits(one, other):
-        return sum(
-            int(a ^ b).bit_count() for a, b in zip(one.tolist(), other.tolist(), strict=True)
-        )
+        return sum((a ^ b).bit_count() for a, b in zip(one.tolist(), other.tolist(), strict=True))
 
     expected = [
         [

@@ -10,16 +10,15 @@ def curve(*steps):
     return pd.Series([step / 8 for step in steps], index=steps)
 
 
-def test_curves_are_read_where_they_were_logged(project):
-    models = project[0] / "models"
-    curves = read_curves(models, ["pspnet_c_wo", "nothing"], "loss")
-    assert list(curves) == ["pspnet_c_wo"]
-    assert curves["pspnet_c_wo"].index[:2].tolist() == [4, 8]
-    path = models / "pspnet_c_wo" / "dvclive" / "plots" / "metrics" / "broken.tsv"
-    path.write_text("a\tb\n1\t2\n")
+def test_curves_are_read_where_they_were_logged(tmp_path):
+    folder = tmp_path / "run" / "dvclive" / "plots" / "metrics"
+    folder.mkdir(parents=True)
+    (folder / "loss.tsv").write_text("step\tloss\n4\t0.5\n")
+    (folder / "broken.tsv").write_text("a\tb\n1\t2\n")
+    (curve,) = read_curves(tmp_path, ["run", "nothing"], "loss").values()
+    assert curve.to_dict() == {4: 0.5}
     with pytest.raises(ValueError, match=r"broken\.tsv: expected columns step, broken"):
-        read_curves(models, ["pspnet_c_wo"], "broken")
-    path.unlink()
+        read_curves(tmp_path, ["run"], "broken")
 
 
 def test_thinned_curve_averages_and_keeps_the_end():

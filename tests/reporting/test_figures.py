@@ -8,7 +8,7 @@ from matplotlib.colors import to_rgb
 from face_occlusion.core.images import encode_jpeg
 from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.reporting import figures, generated, per_image
-from face_occlusion.reporting.figures import COLOURS, DASHES, Tile, house_style, picture_grid, save
+from face_occlusion.reporting.figures import COLOURS, DASHES
 from face_occlusion.reporting.generated import Regenerator, mean_change
 from face_occlusion.reporting.pictures import EXTRA_RGB, MISSED_RGB
 
@@ -153,19 +153,6 @@ def test_alignment_pairs_a_benchmark_with_its_release(tmp_path):
     assert pair == (released, aligned)
     assert figures.find_aligned({"turned": aligned}) is None
     assert "Aligned" in texts(figures.alignment(*pair, (255, 176, 0)))
-
-
-def test_grids_hold_rows_of_different_length(tmp_path):
-    tiles = [
-        Tile(image=np.full((9, 9, 3), value, np.uint8), caption=str(value)) for value in range(5)
-    ]
-    figure = picture_grid(
-        [tiles[:3], tiles[3:]], headings=["one", "two", "three"], row_titles=["a", "b"]
-    )
-    assert len(figure.axes[0].images) == 5
-    with house_style():
-        save(figure, tmp_path, "grid", 60)
-    assert {path.name for path in tmp_path.iterdir()} == {"grid.png", "grid.pdf"}
 
 
 def test_an_absent_set_says_why(tmp_path, inputs):

@@ -9,11 +9,14 @@ from face_occlusion.reporting.provenance import are_drawn, release_files, substi
 
 
 @pytest.fixture(scope="module")
-def here(inputs):
-    found = substitutions(
-        inputs.inventory, inputs.occluders, inputs.cards, inputs.grid, inputs.sections.models
-    )
-    return {item["what"]: item["here"] for item in found}
+def told(inputs):
+    """Return what is told of the made-up project, or of one that differs in something."""
+
+    def tell(occluders=inputs.occluders, models=inputs.sections.models):
+        given = inputs.inventory, occluders, inputs.cards, inputs.grid, models
+        return {item["what"]: item["here"] for item in substitutions(*given)}
+
+    return tell
 
 
 def release(tmp_path, origin):
@@ -28,32 +31,21 @@ def release(tmp_path, origin):
     return ImageSet(tmp_path / origin)
 
 
-def test_drawn_images_are_not_passed_off_as_a_releases(tmp_path, inputs):
+def test_drawn_images_are_not_passed_off_as_a_releases(tmp_path, told):
     drawn, fetched = release(tmp_path, "miniature"), release(tmp_path, "folder")
     assert are_drawn([fetched, drawn]) and not are_drawn([fetched])
-
-    def hands(image_set):
-        found = substitutions(
-            inputs.inventory, {"hands": image_set}, {}, inputs.grid, inputs.sections.models
-        )
-        return next(item["here"] for item in found if item["what"] == "Hands")
-
-    assert "11k Hands (drawn by this project" in hands(drawn)
-    assert hands(fetched) == "1 of 11k Hands"
+    assert "11k Hands (drawn by this project" in told({"hands": drawn})["Hands"]
+    assert told({"hands": fetched})["Hands"] == "1 of 11k Hands"
 
 
-def test_networks_are_told_by_size(here, inputs):
+def test_networks_are_told_by_size_and_how_they_were_trained(told):
+    here = told()
     assert here["Backbones"] == "ResNet-101 of 64 channels / MiT-B5"
     assert here["Optimiser"] == "SGD 0.01, decay 0.0005 / AdamW 6e-05, decay 0.01"
     small = {"variant": "b0", "optimizer": {"type": "AdamW", "lr": 0.004, "weight_decay": 0.01}}
     models = {"segformer": small, "pspnet": small | {"backbone": "efficientnet_lite0"}}
     del models["pspnet"]["variant"]
-    found = substitutions(inputs.inventory, {}, {}, inputs.grid, models)
-    backbones = [item["here"] for item in found if item["what"] == "Backbones"]
-    assert backbones == ["MiT-B0 / EfficientNet-Lite0"]
-
-
-def test_batches_seeds_and_views_are_told(here):
+    assert told(models=models)["Backbones"] == "MiT-B0 / EfficientNet-Lite0"
     assert here["Iterations"] == "40 of 4 images"
     assert here["Seeds"] == "one: 1"
     assert here["Benchmark images as seen"] == "input 48 px; one view only"
