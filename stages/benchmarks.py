@@ -8,7 +8,7 @@ from face_occlusion.alignment.landmarks import read_landmarks
 from face_occlusion.benchmarks.benchmarks import NO_FILE, BenchmarkParams, import_benchmark
 from face_occlusion.core.params import load_params
 from face_occlusion.core.release import Release
-from face_occlusion.core.stage import run_stage
+from face_occlusion.core.stage import run_stage, stage_arguments
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("release", type=Path, help="folder written by stages.download")
     parser.add_argument("landmarks", type=Path, help="folder of landmarks given by hand")
     parser.add_argument("out", type=Path, help="new folder for the image set")
-    args = parser.parse_args()
+    args = stage_arguments(parser)
 
     params = load_params(Path("params.yaml"), f"benchmarks.{args.name}", BenchmarkParams)
     by_hand = {} if params.by_hand == NO_FILE else read_landmarks(args.landmarks / params.by_hand)

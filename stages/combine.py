@@ -6,7 +6,7 @@ from pathlib import Path
 
 from face_occlusion.core.combination import CombinationParams, combine, write_combination
 from face_occlusion.core.params import load_params, read_section
-from face_occlusion.core.stage import run_stage
+from face_occlusion.core.stage import run_stage, stage_arguments
 
 PARAMS = Path("params.yaml")
 
@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with faces/ and sets/")
     parser.add_argument("out", type=Path, help="new folder for one NAME.json per combination")
-    args = parser.parse_args()
+    args = stage_arguments(parser)
 
     for name in read_section(PARAMS, "combinations"):
         params = load_params(PARAMS, f"combinations.{name}", CombinationParams)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from face_occlusion.core.params import load_params
 from face_occlusion.core.release import Release
-from face_occlusion.core.stage import run_stage
+from face_occlusion.core.stage import run_stage, stage_arguments
 from face_occlusion.faces.correction import CorrectionsParams
 from face_occlusion.faces.corrections import CHANGES, import_corrections, read_corrections
 
@@ -16,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("release", type=Path, help="folder written by stages.download")
     parser.add_argument("out", type=Path, help="new folder for the masks and the report")
-    args = parser.parse_args()
+    args = stage_arguments(parser)
 
     params = load_params(Path("params.yaml"), "corrections", CorrectionsParams)
     corrections = read_corrections(Path(params.folder), params)

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from face_occlusion.core.params import load_params, read_section
-from face_occlusion.core.stage import run_stage
+from face_occlusion.core.stage import run_stage, stage_arguments
 from face_occlusion.miniature import draw_release
 from face_occlusion.releases.fetch import SourceParams, fetch_release
 from face_occlusion.releases.gather import DownloadParams
@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", help="a key of `sources` in params.yaml")
     parser.add_argument("out", type=Path, help="new folder for the release")
-    args = parser.parse_args()
+    args = stage_arguments(parser)
 
     path = Path("params.yaml")
     params = load_params(path, "download", DownloadParams)

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from face_occlusion.core.params import load_params, read_section
-from face_occlusion.core.stage import choose_cpu_kernels, run_stage
+from face_occlusion.core.stage import choose_cpu_kernels, run_stage, stage_arguments
 
 PARAMS = Path("params.yaml")
 
@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("models", type=Path, help="folder of trained runs")
     parser.add_argument("benchmarks", type=Path, help="folder with one image set per benchmark")
     parser.add_argument("out", type=Path, help="folder of score files, which gets RUN.json")
-    args = parser.parse_args()
+    args = stage_arguments(parser)
     choose_cpu_kernels(PARAMS, "evaluate")  # before the imports below load PyTorch
 
     from face_occlusion.evaluation.evaluate import (

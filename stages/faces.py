@@ -7,7 +7,7 @@ from pathlib import Path
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import load_params
 from face_occlusion.core.release import Release
-from face_occlusion.core.stage import run_stage
+from face_occlusion.core.stage import run_stage, stage_arguments
 from face_occlusion.faces.corrections import MASKS
 from face_occlusion.faces.faces import FacesParams, import_faces
 
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("release", type=Path, help="folder written by stages.download")
     parser.add_argument("corrections", type=Path, help="folder written by stages.corrections")
     parser.add_argument("out", type=Path, help="folder that takes the sets wo, wo_test and o")
-    args = parser.parse_args()
+    args = stage_arguments(parser)
 
     params = load_params(Path("params.yaml"), "faces", FacesParams)
     masks = ImageSet(args.corrections / MASKS)

@@ -7,7 +7,7 @@ from pathlib import Path
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import EXECUTORS
 from face_occlusion.core.params import load_params
-from face_occlusion.core.stage import run_stage
+from face_occlusion.core.stage import run_stage, stage_arguments
 from face_occlusion.generation.generate import generate_set
 from face_occlusion.generation.params import GenerateParams
 
@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="the new image set")
     parser.add_argument("--workers", type=int, default=0, help="processes; 0 = every core")
     parser.add_argument("--executor", choices=EXECUTORS, default="process", help="ray: a cluster")
-    args = parser.parse_args()
+    args = stage_arguments(parser)
 
     params = load_params(Path("params.yaml"), f"generate.{args.name}", GenerateParams)
     faces, occluders = ImageSet(args.faces), ImageSet(args.occluders)

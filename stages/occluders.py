@@ -6,7 +6,7 @@ from pathlib import Path
 
 from face_occlusion.core.params import load_params
 from face_occlusion.core.release import Release
-from face_occlusion.core.stage import run_stage
+from face_occlusion.core.stage import run_stage, stage_arguments
 from face_occlusion.occluders import KINDS, OccludersParams, import_occluders
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("kind", choices=sorted(KINDS))
     parser.add_argument("release", type=Path, help="folder written by stages.download")
     parser.add_argument("out", type=Path, help="new folder for the image set")
-    args = parser.parse_args()
+    args = stage_arguments(parser)
 
     params = load_params(Path("params.yaml"), "occluders", OccludersParams)
     image_set = import_occluders(args.kind, Release(args.release), args.out, params)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import load_params
-from face_occlusion.core.stage import run_stage
+from face_occlusion.core.stage import run_stage, stage_arguments
 from face_occlusion.overlap.compare import OverlapParams, find_overlap
 from face_occlusion.overlap.findings import write_overlap
 
@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="folder with faces/ and benchmarks/")
     parser.add_argument("out", type=Path, help="the file to write")
-    args = parser.parse_args()
+    args = stage_arguments(parser)
 
     params = load_params(Path("params.yaml"), "overlap", OverlapParams)
     benchmarks = [f"benchmarks/{name}" for name in params.benchmarks]

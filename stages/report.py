@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from face_occlusion.core.params import load_params, read_section
-from face_occlusion.core.stage import run_stage
+from face_occlusion.core.stage import run_stage, stage_arguments
 from face_occlusion.reporting.inputs import ReportParams, Sections, gather
 from face_occlusion.reporting.report import write_report
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of image sets")
     parser.add_argument("overlap", type=Path, help="file written by stages.overlap")
     parser.add_argument("out", type=Path, help="folder for tables, figures and the page")
-    args = parser.parse_args()
+    args = stage_arguments(parser)
 
     sections = Sections(
         profile=read_section(PARAMS, "profile"),

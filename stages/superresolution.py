@@ -6,7 +6,7 @@ from pathlib import Path
 
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import load_params
-from face_occlusion.core.stage import run_stage
+from face_occlusion.core.stage import run_stage, stage_arguments
 from face_occlusion.occluders.superresolution import SuperresolutionParams, enlarge_cutouts
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cutouts", type=Path, help="image set written by stages.occluders")
     parser.add_argument("out", type=Path, help="new folder for the image set")
-    args = parser.parse_args()
+    args = stage_arguments(parser)
 
     params = load_params(Path("params.yaml"), "superresolution", SuperresolutionParams)
     enlarged = enlarge_cutouts(ImageSet(args.cutouts), args.out, params)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from face_occlusion.core.combination import read_combination
 from face_occlusion.core.params import load_params
-from face_occlusion.core.stage import choose_cpu_kernels, run_stage
+from face_occlusion.core.stage import choose_cpu_kernels, run_stage, stage_arguments
 
 PARAMS = Path("params.yaml")
 SCRATCH = Path(".scratch/train")
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("combinations", type=Path, help="folder written by stages.combine")
     parser.add_argument("data", type=Path, help="folder of the image sets")
     parser.add_argument("out", type=Path, help="folder of trained runs, which gets another")
-    args = parser.parse_args()
+    args = stage_arguments(parser)
     choose_cpu_kernels(PARAMS, "train")  # before the imports below load PyTorch
 
     from face_occlusion.training.architectures import params_class

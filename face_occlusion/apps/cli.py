@@ -5,6 +5,7 @@ import sys
 import typer
 
 from face_occlusion.apps.commands import faces, image_sets, networks, pipeline
+from face_occlusion.core.files import expected_failures
 
 PANELS = {
     "The pipeline": (pipeline.plan, pipeline.run, pipeline.profile, pipeline.fetch),
@@ -39,7 +40,8 @@ for _panel, _commands in PANELS.items():
 def main() -> None:
     """Run the command; bad input or a failing file system ends it with one line and status 1."""
     try:
-        app()
+        with expected_failures():
+            app()
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("face_occlusion"):
             raise
@@ -48,7 +50,4 @@ def main() -> None:
             "with torch's own build for this machine installed first",
             file=sys.stderr,
         )
-        sys.exit(1)
-    except (ValueError, OSError) as error:  # OSError: no space, no permission, a file in the way
-        print(f"ERROR: {error}", file=sys.stderr)
         sys.exit(1)

@@ -3,6 +3,7 @@
 import functools
 import json
 import logging
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -47,14 +48,17 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
     Photographs of formats that are not read are left out, and counted in a warning.
 
     Raises:
-        ValueError: If there is no such folder, no image in it, or two have the same name.
+        ValueError: If there is no such folder, no image in it, two have the same name, or a name
+            is not UTF-8. A link that leads nowhere counts as a file: reading it fails.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or not path.is_file():
+        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or path.is_dir():
             continue
+        if os.fsencode(path.name) != path.name.encode(errors="replace"):
+            raise ValueError(f"{path}: its name is not UTF-8; rename it")
         if other := files.get(path.stem):
             raise ValueError(f"{path} and {other} have the same name except for the suffix")
         files[path.stem] = path

@@ -1,17 +1,31 @@
-"""Read JSON objects, hash files and code, and write files and folders atomically."""
+"""Read JSON, hash files and code, write atomically, and report what fails in one line."""
 
 import ast
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 PACKAGE = "face_occlusion"
 ROOT = Path(__file__).resolve().parents[2]  # holds the package's folder
+_FREE = "free space on its disk and run again"
+_ALLOW = "allow this user to read and write it, or name another place"
+_REMEDIES = {
+    errno.ENOSPC: _FREE,
+    errno.EDQUOT: _FREE,
+    errno.EFBIG: _FREE,
+    errno.EACCES: _ALLOW,
+    errno.EPERM: _ALLOW,
+    errno.EROFS: _ALLOW,
+    errno.EMFILE: "allow more open files (ulimit -n)",
+}
+_WORKER_ERROR = "\nValueError: "  # where PyTorch's traceback of a worker ends
 
 
 def read_json(path: Path, absent: str = "no such file") -> dict[str, Any]:
@@ -142,16 +156,33 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
-        yield partial
-        partial.replace(path)
+        with _named(path):
+            yield partial
+            partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Let errors of writing say the path: those of a full disk do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
 def atomic_write(path: Path, content: bytes | str) -> None:
-    """Write a whole file atomically; text as UTF-8, with its line ends left as they are."""
+    r"""Write a whole file atomically; text as UTF-8, with its line ends left as they are.
+
+    Bytes of file names that are not UTF-8 are written as escapes, such as `\udcff`.
+    """
+    if isinstance(content, str):
+        content = content.encode(errors="backslashreplace")
     with atomic_path(path) as partial:
-        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+        partial.write_bytes(content)
 
 
 @contextlib.contextmanager
@@ -168,8 +199,9 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        yield partial
-        partial.replace(folder)
+        with _named(folder):
+            yield partial
+            partial.replace(folder)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -183,3 +215,24 @@ def check_unused(folder: Path) -> None:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: exists and is not an empty folder; nothing was written")
+
+
+@contextlib.contextmanager
+def expected_failures() -> Iterator[None]:
+    """End the process with one line and status 1 for bad input, a full disk, a file in the way."""
+    try:
+        yield
+    except (ValueError, OSError, MemoryError) as error:
+        print(f"ERROR: {describe(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def describe(error: Exception) -> str:
+    """Say what failed and, for the system's errors, the path and what to do."""
+    if isinstance(error, MemoryError):
+        return "out of memory; run again with fewer workers or a smaller batch"
+    if not isinstance(error, OSError) or error.errno is None:
+        return str(error).rpartition(_WORKER_ERROR)[2]
+    path = error.filename or "a file (the system does not say which)"
+    remedy = _REMEDIES.get(error.errno, "")
+    return f"{os.fsdecode(path)}: {error.strerror}{remedy and '; '}{remedy}"

@@ -73,7 +73,7 @@ class Release:
         found = (
             path.relative_to(self.folder).as_posix()
             for path in self.folder.rglob("*")
-            if path.is_file()
+            if not path.is_dir()  # a link that leads nowhere is a file that cannot be read
         )
         return frozenset(name for name in found if name != RELEASE and not _is_kept_zip(name))
 

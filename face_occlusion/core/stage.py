@@ -1,24 +1,28 @@
-"""Run a stage of the pipeline: its log, its errors and its run time.
+"""Run a stage of the pipeline: its lock, its log, its errors and its run time.
 
 Run times are kept for `face-occlusion plan`, in one small file per stage and profile, so that
 stages that run at the same time never write the same file. DVC does not track their folder.
 """
 
+import argparse
+import contextlib
 import json
 import logging
 import os
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import filelock
 import psutil
 
-from face_occlusion.core.files import atomic_write
+from face_occlusion.core.files import atomic_write, expected_failures
 from face_occlusion.core.params import read_section, read_yaml
 
 FOLDER = Path(".scratch/timings")
+LOCKS = Path(".scratch/locks")
+_held = contextlib.ExitStack()  # until this process ends
 STAGE_VARIABLE = "DVC_STAGE"  # DVC tells each command the name of its stage
 
 # What PyTorch, oneDNN and MKL read when they are loaded, to choose kernels that every x86-64
@@ -54,15 +58,50 @@ def choose_cpu_kernels(path: Path, section: str) -> None:
             os.environ.setdefault(name, value)
 
 
+def stage_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Parse a stage's arguments, and lock what it writes, `out` or `out/RUN`, until this process ends.
+
+    Raises:
+        ValueError: If another process is writing it.
+    """
+    arguments = parser.parse_args()
+    if os.environ.get("RANK", "0") == "0":  # torchrun's other processes write nothing
+        out = arguments.out / getattr(arguments, "run", "")  # of several in one folder
+        name = os.path.relpath(out).replace(os.sep, "_")
+        _held.enter_context(sole_process(LOCKS / f"{name}.lock", f"{out}: being made"))
+    return arguments
+
+
+@contextlib.contextmanager
+def sole_process(lock: Path, what: str) -> Iterator[None]:
+    """Hold a lock, which the system frees when the process ends, even by `kill -9`.
+
+    A process may hold the same lock several times.
+
+    Args:
+        lock: Its file; its folder is made.
+        what: Begins the error.
+
+    Raises:
+        ValueError: If another process holds it.
+    """
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        held = filelock.FileLock(lock.absolute(), timeout=0, is_singleton=True).acquire()
+    except filelock.Timeout as error:
+        raise ValueError(
+            f"{what} by another process (lock {lock}); wait for it, or stop it and run again"
+        ) from error
+    with held:
+        yield
+
+
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; report a bad input in one line on stderr, with exit status 1."""
+    """Run a stage's `main`; report an expected failure in one line, with exit status 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it lists the tables of fonts
-    try:
+    with expected_failures():
         main()
-    except ValueError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        sys.exit(1)
     record_time(time.time() - psutil.Process().create_time())  # loading the libraries included
 
 

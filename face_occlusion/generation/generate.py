@@ -19,12 +19,17 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import filelock
 import numpy as np
 import simplejpeg
 from tqdm import tqdm
 
-from face_occlusion.core.files import atomic_write, code_sha256, file_sha256, read_json
+from face_occlusion.core.files import (
+    atomic_write,
+    check_unused,
+    code_sha256,
+    file_sha256,
+    read_json,
+)
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import (
     ImageSet,
@@ -135,12 +140,11 @@ def generate_set(
         The set, opened. If faces or occluders are absent, so is the set, with the reason.
 
     Raises:
-        ValueError: If `out` is in use, another run is generating it, or a sample fails: it is
-            named, with its record. Nothing is then left under `out`.
+        ValueError: If `out` is in use, or a sample fails: it is named, with its record. Nothing
+            is then left under `out`.
     """
     out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out}: exists and is not an empty folder; nothing was written")
+    check_unused(out)
     info = describe(faces, occluders, out.name, params)
     for image_set in (faces, occluders):
         if image_set.absent is not None:
@@ -148,19 +152,13 @@ def generate_set(
             return write_image_set(out, [], info=info | {"absent": reason})
     scratch = out.with_name(out.name + ".partial")
     scratch.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(scratch / "lock", timeout=0):
-            folder = resume(scratch, fingerprint(faces, occluders, params))
-            workers = workers or num_workers()
-            store = open_store(occluders, params.method, scratch / "occluders.bin", workers)
-            tasks = shard_tasks(folder, faces, store, params)
-            entries = _finish_shards(folder, tasks, workers, executor)
-            write_index(folder, entries, info | summarise(folder, entries))
-            folder.replace(out)
-    except filelock.Timeout as error:
-        raise ValueError(
-            f"{out}: another process is generating it; wait for it to end (lock in {scratch})"
-        ) from error
+    folder = resume(scratch, fingerprint(faces, occluders, params))
+    workers = workers or num_workers()
+    store = open_store(occluders, params.method, scratch / "occluders.bin", workers)
+    tasks = shard_tasks(folder, faces, store, params)
+    entries = _finish_shards(folder, tasks, workers, executor)
+    write_index(folder, entries, info | summarise(folder, entries))
+    folder.replace(out)
     shutil.rmtree(scratch)
     return ImageSet(out)
 

@@ -149,12 +149,24 @@ class Trainer:
         seed = self._params.seed * 1_000_003 + self._processes.rank * 1_000_000_007
         for iteration in range(self._first, self._params.iterations):
             self._wrapped.train()
-            batch = next(self._batches)
+            batch = self._next_batch()
             torch.manual_seed(seed + iteration)  # so that dropout depends on nothing before it
             losses = self._wrapped.train_step(batch, self._optimizer)
             self._log.add_loss(losses["loss"])
             self._finish_step(iteration + 1)
         self._log.close()
+
+    def _next_batch(self) -> dict[str, Any]:
+        try:
+            return next(self._batches)
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker"):
+                raise
+            raise ValueError(
+                f"{self._job.run}: a process that reads samples died (killed, or out of memory); "
+                "run again, with a lower train.num_workers or train.cache_mb: the run resumes "
+                "from its last checkpoint"
+            ) from error
 
     def total_seconds(self) -> float:
         """Return the time spent, in all sessions."""

@@ -6,18 +6,17 @@ import json
 import logging
 import platform
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 
 from face_occlusion.core.files import code_sha256
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import one_opencv_thread
+from face_occlusion.core.stage import sole_process
 from face_occlusion.networks.checkpoint import read_weights, write_weights
 from face_occlusion.networks.devices import explain_cuda_oom, set_cpu_threads
 from face_occlusion.training.dataset import count_parts, open_parts
@@ -57,7 +56,8 @@ def train_run(
     benchmark = ImageSet(data / "benchmarks" / "realocc")
     mark = fingerprint(job, benchmark)
     set_cpu_threads(job.train.num_threads)
-    with run_lock(scratch, job.run) if processes.is_main else nullcontext():
+    lock = sole_process(scratch / f"{job.run}.lock", f"{job.run}: being trained")
+    with lock if processes.is_main else nullcontext():
         folder = scratch / job.run / mark[:16]
         folder.mkdir(parents=True, exist_ok=True)
         processes.wait()  # for the lock
@@ -89,28 +89,6 @@ def fingerprint(job: Job, benchmark: ImageSet) -> str:
         "versions": {package: version(package) for package in (*PACKAGES, "onedl-mmcv")},
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-@contextmanager
-def run_lock(scratch: Path, run: str) -> Iterator[None]:
-    """Hold the lock of a run; the system frees it even after `kill -9`.
-
-    Raises:
-        ValueError: If another process holds it.
-    """
-    scratch.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(scratch / f"{run}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ValueError(
-            f"{run}: another process is training this run (lock {lock.lock_file}); wait for it, "
-            "or stop it: this one then resumes from its last checkpoint"
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def run_card(job: Job, trainer: Trainer, benchmark: ImageSet, num_processes: int) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def test_what_the_file_system_refuses_ends_as_one_line(tmp_path, invoke):
         (tmp_path / name / "a.png").write_bytes(encode_png(np.eye(8, dtype=np.uint8)))
     (tmp_path / "file").write_text("in the way")
     folders = [tmp_path / name for name in ("images", "masks", "file/set")]
-    assert "ERROR: [Errno 20] Not a directory: " in invoke("pack", *folders, status=1)
+    assert ": Not a directory" in invoke("pack", *folders, status=1)
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99"])

@@ -128,7 +128,7 @@ def test_a_second_process_is_refused_while_the_first_lives(data: Path, tmp_path:
         while not list(tmp_path.glob("scratch/run/*/checkpoint.pth")):
             assert child.is_alive()
             time.sleep(0.02)
-        with pytest.raises(ValueError, match="run: another process is training this run"):
+        with pytest.raises(ValueError, match="run: being trained by another process"):
             train(data, tmp_path)
         assert child.is_alive() and not (tmp_path / "out").exists()
     finally:

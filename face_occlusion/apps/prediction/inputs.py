@@ -1,6 +1,7 @@
 """What a prediction starts from: a run, photographs, and what an interrupted one has done."""
 
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -115,7 +116,7 @@ def _photos_of(source: Path, out: Path | None) -> Iterator[tuple[Photo, str]]:
         out = out and out.absolute()
         for path in sorted(source.rglob("*")):
             wanted = path.suffix.lower() in _IMAGES and not path.name.startswith(".")
-            if wanted and path.is_file() and (out is None or out not in path.absolute().parents):
+            if wanted and not path.is_dir() and (out is None or out not in path.absolute().parents):
                 yield _photo(path, path.relative_to(source)), source.resolve().name
         return
     if not source.is_file():
@@ -126,9 +127,13 @@ def _photos_of(source: Path, out: Path | None) -> Iterator[tuple[Photo, str]]:
 
 
 def _photo(path: Path, below: Path) -> Photo:
-    """Name a photograph; one that cannot be read keeps its suffix and so gets its own name."""
+    """Name a photograph; one that cannot be read keeps its suffix and so gets its own name.
+
+    Bytes that are not UTF-8 become `%ff`; a link that leads nowhere is a file that is not read.
+    """
     kept = below if path.suffix.lower() in NOT_READ else below.with_suffix("")
-    return Photo(path=path, name=PurePosixPath(kept))
+    name = os.fsencode(kept).decode(errors="backslashreplace").replace("\\x", "%")
+    return Photo(path=path, name=PurePosixPath(name))
 
 
 def _unique_names(found: Sequence[tuple[Photo, str]]) -> list[Photo]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import cv2
 import numpy as np
@@ -176,8 +177,12 @@ def _predict_one(
     return Predicted(photo=photo, size=(height, width), face_frac=float(face.mean()), seen=seen)
 
 
+def _open_table(path: Path) -> TextIO:
+    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+
+
 def _write_table(path: Path, results: Sequence[Predicted]) -> None:
-    with atomic_path(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    with atomic_path(path) as partial, _open_table(partial) as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(["name", "photo", "height", "width", "face_frac", "seen", "error"])
         for result in results:
