@@ -59,7 +59,7 @@ def choose_cpu_kernels(path: Path, section: str) -> None:
 
 
 def stage_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
-    """Parse a stage's arguments, and lock what it writes, `out` or `out/RUN`, until this process ends.
+    """Parse a stage's arguments, and lock `out` (or `out/RUN`) until this process ends.
 
     Raises:
         ValueError: If another process is writing it.

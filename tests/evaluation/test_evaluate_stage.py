@@ -4,6 +4,7 @@ import json
 import pytest
 from ruamel.yaml import YAML
 
+from face_occlusion.core.stage import PORTABLE_KERNELS
 from face_occlusion.evaluation.scores import read_scores
 from face_occlusion.networks.checkpoint import write_weights
 from stages import evaluate
@@ -31,6 +32,8 @@ def project(tmp_path, monkeypatch):
     params = dataclasses.asdict(PARAMS) | {"benchmarks": list(NUM_IMAGES)}
     YAML().dump({"profile": "made-up", "evaluate": params}, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
+    for name, value in PORTABLE_KERNELS.items():  # the stage would set them for later tests too
+        monkeypatch.setenv(name, value)
     return tmp_path
 
 
