@@ -23,9 +23,9 @@ def stage(name, upstream=(), reason="changed: x", size=None):
 
 def costs_of(seconds, upstream):
     """Costs of stages by name."""
-    stages = {name: stage(name, upstream.get(name, ())) for name in seconds}
+    known = {"basis": "recorded", "size": 1}
     return {
-        name: Cost(stage=stages[name], seconds=value, basis="recorded", size=1)
+        name: Cost(stage=stage(name, upstream.get(name, ())), seconds=value, **known)
         for name, value in seconds.items()
     }
 
@@ -84,11 +84,8 @@ def test_the_plan_is_transitive_and_changes_nothing(project, monkeypatch, invoke
 def test_an_unknown_group_is_unknown_and_a_known_one_has_its_median(tmp_path):
     with pytest.raises(ValueError, match="DVC cannot read the pipeline"):
         read_pipeline(tmp_path)
-    stages = {
-        "make@a": stage("make@a", reason=None, size=10),
-        "make@b": stage("make@b", size=None),
-        "other": stage("other"),
-    }
+    stages = {name: stage(name) for name in ("make@b", "other")}
+    stages["make@a"] = stage("make@a", reason=None, size=10)
     costs = estimate(stages, {"make@a": 4.0, "make@gone": 8.0})
     assert (costs["make@b"].seconds, costs["make@b"].size) == (6.0, 10)
     assert (costs["other"].seconds, costs["other"].size) == (None, None)
