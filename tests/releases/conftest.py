@@ -10,7 +10,7 @@ from tests.releases.server import serving
 
 @pytest.fixture
 def server(monkeypatch, tmp_path_factory):
-    """A server on loopback that also answers what is asked of Google Drive, without waiting."""
+    """A server on loopback that also answers what is asked of Google Drive."""
     send = requests.Session.send
 
     def redirected(self, request, **options):
@@ -24,7 +24,6 @@ def server(monkeypatch, tmp_path_factory):
     module = importlib.import_module("gdown.download")  # the name is a function's, too
     cookies = tmp_path_factory.mktemp("cookies") / "cookies.txt"
     monkeypatch.setattr(module, "DEFAULT_COOKIES_FILE", str(cookies))
-    monkeypatch.setattr(module, "_wait_or_cancel", lambda **_: None)
     transfer._list_folder.cache_clear()
     with serving() as running:
         yield running

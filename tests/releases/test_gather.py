@@ -1,4 +1,5 @@
 import hashlib
+import importlib
 import json
 import logging
 import threading
@@ -28,6 +29,12 @@ from tests.releases.build import archive_dir, write_tar, write_zip
 URL = SourceParams(origin="url", files=None, accept_changed=False, why=None)
 FOLDER = replace(URL, origin="folder")
 FILE_ID, FOLDER_ID = "1badu11NqxGf6qM3PTTooQDJvQbejgbTv", "15nZETWlGMdcKY6aHbchRsWkUI42KTNs5"
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch):
+    module = importlib.import_module("gdown.download")  # the name is a function's, too
+    monkeypatch.setattr(module, "_wait_or_cancel", lambda **_: None)
 
 
 @pytest.fixture
