@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,34 +18,27 @@ from face_occlusion.core.classes import FACE, IGNORED, resize_seg_map
 from face_occlusion.core.images import encode_jpeg, encode_png, fitted_jpeg, fitted_size
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import ordered_map
-from face_occlusion.core.params import check_at_least, check_jpeg_quality
+from face_occlusion.core.params import Checked, Count, JpegQuality
 from face_occlusion.core.release import Release
 
-ALIGNMENTS = ("none", "ffhq")
-LANDMARKS = ("dlib", "cofw")
 NO_FILE = "none"
 _KIND = re.compile(r"\d+_([a-z][a-z_]*)$")  # occ_010_sunglasses -> sunglasses
 
 
 @dataclass(frozen=True, kw_only=True)
-class BenchmarkParams:
+class BenchmarkParams(Checked):
     """Section `benchmarks.NAME` of params.yaml."""
 
     source: str  # a key of `sources`
-    align: str  # none, or ffhq: an oriented square from eyes and mouth
-    landmarks: str  # for ffhq: dlib (detected) or cofw (the data set's own)
+    align: Literal["none", "ffhq"]  # none, or ffhq: an oriented square from eyes and mouth
+    landmarks: Literal["dlib", "cofw"]  # for ffhq: dlib (detected) or cofw (the data set's own)
     by_hand: str  # for ffhq: file in annotations/landmarks/, used before other landmarks, or none
     size_px: int  # aligned: side; else longer side, 0 keeps the release's
-    jpeg_quality: int  # of images that are encoded again; others keep their bytes
-    samples_per_shard: int
+    jpeg_quality: JpegQuality  # of images that are encoded again; others keep their bytes
+    samples_per_shard: Count
 
     def __post_init__(self) -> None:
-        if self.align not in ALIGNMENTS:
-            raise ValueError(f"align: must be one of {', '.join(ALIGNMENTS)}; got '{self.align}'")
-        if self.landmarks not in LANDMARKS:
-            raise ValueError(
-                f"landmarks: must be one of {', '.join(LANDMARKS)}; got '{self.landmarks}'"
-            )
+        super().__post_init__()
         if Path(self.by_hand).name != self.by_hand:
             raise ValueError(
                 f"by_hand: must be a file name in annotations/landmarks; got '{self.by_hand}'"
@@ -58,8 +51,6 @@ class BenchmarkParams:
             )
         if self.align != "none" and self.landmarks == "cofw" and self.source != "cofw":
             raise ValueError(f"landmarks: 'cofw' are COFW's own; source is '{self.source}'")
-        check_jpeg_quality(self.jpeg_quality)
-        check_at_least(1, samples_per_shard=self.samples_per_shard)
 
 
 def import_benchmark(

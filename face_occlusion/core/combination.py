@@ -10,11 +10,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from face_occlusion.core.files import atomic_write, read_json
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.imageset.format import variant_keys
+from face_occlusion.core.params import FILLED, Checked
 
 FACES = "faces/wo"  # the unoccluded faces, which the generated sets are made from
 
@@ -33,17 +34,16 @@ PAPER_COUNTS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class CombinationParams:
+class CombinationParams(Checked):
     """An entry of section `combinations` of params.yaml."""
 
     title: str  # as the paper's tables print it
-    masks: str  # corrected or original: which masks of the photographs
-    data: Sequence[str]  # image sets below the data folder
+    masks: Literal["corrected", "original"]  # of the photographs
+    data: Annotated[Sequence[str], FILLED]  # image sets below the data folder
 
     def __post_init__(self) -> None:
-        if self.masks not in ("corrected", "original"):
-            raise ValueError(f"masks: must be corrected or original; got {self.masks!r}")
-        if not self.data or len(set(self.data)) < len(self.data):
+        super().__post_init__()
+        if len(set(self.data)) < len(self.data):
             raise ValueError(f"data: must name image sets, each once; got {list(self.data)}")
 
 

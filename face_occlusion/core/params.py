@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import math
+import re
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+import msgspec
+from msgspec import Meta
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -15,6 +20,74 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Params = TypeVar("Params", bound="DataclassInstance")
+
+Natural = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+NonNegative = Annotated[float, Meta(ge=0)]
+Positive = Annotated[float, Meta(gt=0)]
+JpegQuality = Annotated[int, Meta(ge=1, le=100)]
+PAIR = Meta(min_length=2, max_length=2)
+FILLED = Meta(min_length=1)
+WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+}
+
+
+class Checked:
+    """Base of parameter dataclasses: values must fit their annotations, ranges must ascend.
+
+    A subclass that compares fields does so in its own `__post_init__`, after this one.
+
+    Raises:
+        ValueError: If a value does not fit; the message starts with the key's name.
+    """
+
+    def __post_init__(self) -> None:
+        for name, hint in _annotations(type(self)).items():
+            check_value(name, getattr(self, name), hint)
+
+
+def check_value(name: str, value: Any, hint: Any) -> None:
+    """Check that a value, as YAML gives it, fits an annotation; a whole number is also a float.
+
+    Raises:
+        ValueError: If it does not; names what came and what is expected.
+    """
+    numbers = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+        raise ValueError(f"{name}: must be finite; got {value!r}")
+    try:
+        msgspec.convert(value, hint)
+    except msgspec.ValidationError as error:
+        wanted = re.sub(r"^Expected |, got `.*?`", "", str(error))
+        wanted = re.sub("Invalid enum value '?.*?'?(?= - at|$)", f"one of {_choices(hint)}", wanted)
+        wanted = re.sub("`(.+?)`", lambda found: _in_words(found[1]), wanted)
+        raise ValueError(f"{name}: must be {wanted}; got {value!r}") from error
+    if name.endswith("_range") and value[0] > value[1]:
+        raise ValueError(f"{name}: must be [a, b] with a <= b; got {value!r}")
+
+
+def _choices(hint: Any) -> str:
+    """Return the values that the first Literal in an annotation allows."""
+    if typing.get_origin(hint) is typing.Literal:
+        return ", ".join("null" if value is None else str(value) for value in typing.get_args(hint))
+    return next(filter(None, map(_choices, typing.get_args(hint))), "")
+
+
+def _in_words(kinds: str) -> str:
+    """Return msgspec's names of types (`int | null`) or of a place (`$[1]`) in words."""
+    return " or ".join(WORDS.get(kind, kind.lstrip("$")) for kind in kinds.split(" | "))
+
+
+@functools.cache
+def _annotations(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)
 
 
 def read_yaml(path: Path) -> Any:
@@ -29,8 +102,8 @@ def read_yaml(path: Path) -> Any:
         raise ValueError(f"{path}: no such file; run from the repository's root")
     yaml = YAML(typ="safe")
     try:
-        return yaml.load(path.read_text())
-    except YAMLError as error:
+        return yaml.load(path.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not readable as YAML: {error}") from error
 
 
@@ -56,9 +129,8 @@ def read_section(path: Path, section: str) -> Any:
 def load_params(path: Path, section: str, kind: type[Params]) -> Params:
     """Build the dataclass `kind` from a section of a parameter file.
 
-    Fields whose type is itself a dataclass are built from their nested mapping. Value checks
-    are the dataclass's own (`__post_init__`); its messages start with the key's name and are
-    prefixed here with file and section.
+    Fields whose type is itself a dataclass are built from their nested mapping. Values are
+    checked by the dataclass (`Checked`); file and section are put in front of its messages.
 
     Args:
         path: The parameter file, usually `params.yaml`.
@@ -86,14 +158,26 @@ def build(where: str, values: Any, kind: type[Params]) -> Params:
         and field.default_factory is dataclasses.MISSING
     ]:
         raise ValueError(f"{where}: missing keys {missing}")
-    arguments = dict(values)
-    for name, nested in _nested_dataclasses(kind).items():
-        if arguments.get(name) is not None:
-            arguments[name] = build(f"{where}.{name}", arguments[name], nested)
+    hints = _annotations(kind)
+    arguments = {
+        name: _build_nested(f"{where}.{name}", value, hints[name]) for name, value in values.items()
+    }
     try:
         return kind(**arguments)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{where}: {error}") from error
+
+
+def _build_nested(where: str, value: Any, hint: Any) -> Any:
+    """Build what an annotation wants from a mapping: a dataclass, or one for each key."""
+    for kind in (hint, *typing.get_args(hint)):
+        if not isinstance(kind, type) or not dataclasses.is_dataclass(kind):
+            continue
+        if isinstance(value, Mapping):
+            if typing.get_origin(hint) is Mapping:
+                return {key: build(f"{where}.{key}", item, kind) for key, item in value.items()}
+            return build(where, value, kind)
+    return value
 
 
 def check_at_least(least: int, **values: int) -> None:
@@ -105,23 +189,3 @@ def check_at_least(least: int, **values: int) -> None:
     for name, value in values.items():
         if value < least:
             raise ValueError(f"{name}: must be at least {least}; got {value}")
-
-
-def check_jpeg_quality(jpeg_quality: int) -> None:
-    """Check that a value is a JPEG quality.
-
-    Raises:
-        ValueError: If it lies outside 1-100.
-    """
-    if not 1 <= jpeg_quality <= 100:
-        raise ValueError(f"jpeg_quality: must lie in 1-100; got {jpeg_quality}")
-
-
-def _nested_dataclasses(kind: type) -> dict[str, type]:
-    """Return the fields whose declared type is a dataclass, or a dataclass or None."""
-    nested = {}
-    for name, hint in typing.get_type_hints(kind).items():
-        for candidate in (hint, *typing.get_args(hint)):
-            if isinstance(candidate, type) and dataclasses.is_dataclass(candidate):
-                nested[name] = candidate
-    return nested

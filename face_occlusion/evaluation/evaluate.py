@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -17,6 +17,7 @@ from tqdm import tqdm
 from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import keep_freed_memory, one_opencv_thread, prefetch
+from face_occlusion.core.params import FILLED, Checked, Count, Meta, Natural
 from face_occlusion.evaluation.counting import Counted, Result, Sample, Tally, count_sample
 from face_occlusion.evaluation.inference import NO_RUN, PreparedBatch, Segmenter, load_model
 from face_occlusion.evaluation.measures import ViewCounts
@@ -27,36 +28,20 @@ CHECKPOINTS = ("last", "best")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateParams:
+class EvaluateParams(Checked):
     """Section `evaluate` of params.yaml."""
 
-    benchmarks: Sequence[str]
-    checkpoints: Sequence[str]  # the first is the headline
+    benchmarks: Annotated[Sequence[str], FILLED]
+    checkpoints: Annotated[Sequence[Literal["last", "best"]], FILLED]  # the first is the headline
     tta: bool  # score each checkpoint also with test-time augmentation
-    device: str  # auto, cpu or cuda
-    batch_size: int  # images that go through the network together
-    num_threads: int  # that decode, and as many more that count
-    cpu_threads: int  # that a network computes with on the CPU: they decide bits; 0 = PyTorch's
-    cpu_kernels: str  # portable (the same bits on every x86-64 CPU with AVX2) or fast
-    preview_px: int  # longer side of the masks kept in the score file; 0 keeps none
-
-    def __post_init__(self) -> None:
-        if not self.benchmarks:
-            raise ValueError("benchmarks must name at least one benchmark")
-        if not self.checkpoints or set(self.checkpoints) - set(CHECKPOINTS):
-            raise ValueError(
-                f"checkpoints must be taken from {list(CHECKPOINTS)}; got {self.checkpoints}"
-            )
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise ValueError(f"device must be auto, cpu or cuda; got {self.device!r}")
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1; got {self.batch_size}")
-        if not 1 <= self.num_threads <= 64:
-            raise ValueError(f"num_threads must lie in [1, 64]; got {self.num_threads}")
-        if self.cpu_threads < 0:
-            raise ValueError(f"cpu_threads must be at least 0; got {self.cpu_threads}")
-        if not 0 <= self.preview_px <= 1024:
-            raise ValueError(f"preview_px must lie in [0, 1024]; got {self.preview_px}")
+    device: Literal["auto", "cpu", "cuda"]
+    batch_size: Count  # images that go through the network together
+    num_threads: Annotated[int, Meta(ge=1, le=64)]  # that decode, and as many more that count
+    cpu_threads: Natural  # that a network computes with on the CPU: they decide bits; 0 = PyTorch's
+    # portable: the same bits on every x86-64 CPU with AVX2.
+    cpu_kernels: Literal["portable", "fast"]
+    # Longer side of the masks kept in the score file; 0 keeps none.
+    preview_px: Annotated[int, Meta(ge=0, le=1024)]
 
 
 # Images that go through the network together, and the network's input by test-time augmentation.

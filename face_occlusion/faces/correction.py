@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 
@@ -15,28 +15,24 @@ from face_occlusion.core.classes import (
     instance_mask,
     resize_seg_map,
 )
+from face_occlusion.core.params import FILLED, Checked
 from face_occlusion.faces.outlines import check_segmentation
 
 CLASS_IDS = {"background": BACKGROUND, "face": FACE, "ignored": IGNORED}
 
 
 @dataclass(frozen=True, kw_only=True)
-class CorrectionsParams:
+class CorrectionsParams(Checked):
     """Section `corrections` of params.yaml."""
 
     folder: str  # with the subfolders labelme, segments, coco; without any, nothing is corrected
-    labels: Mapping[str, str]  # label in the tool -> face, background or ignored
+    # Label in the tool -> its class.
+    labels: Annotated[Mapping[str, Literal["background", "face", "ignored"]], FILLED]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.folder.startswith("/") or ".." in self.folder.split("/"):
             raise ValueError(f"folder: must be a folder in the repository; got '{self.folder}'")
-        if not isinstance(self.labels, Mapping) or not self.labels:
-            raise ValueError(f"labels: must map labels to classes; got {self.labels!r}")
-        for label, name in self.labels.items():
-            if name not in CLASS_IDS:
-                raise ValueError(
-                    f"labels.{label}: must be one of {', '.join(CLASS_IDS)}; got '{name}'"
-                )
 
     def class_id(self, label: Any) -> int:
         """Return the class that a label stands for.

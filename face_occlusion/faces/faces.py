@@ -13,7 +13,7 @@ from face_occlusion.core.classes import FACE, resize_seg_map
 from face_occlusion.core.images import decode_image, encode_png, fitted_jpeg, fitted_size
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import ordered_map
-from face_occlusion.core.params import check_at_least, check_jpeg_quality
+from face_occlusion.core.params import Checked, Count, JpegQuality
 from face_occlusion.core.release import Release
 from face_occlusion.faces.celebamask_hq import (
     check_aspect,
@@ -26,18 +26,17 @@ from face_occlusion.faces.corrections import compare_masks, summarise_changes
 
 
 @dataclass(frozen=True, kw_only=True)
-class FacesParams:
+class FacesParams(Checked):
     """Section `faces` of params.yaml."""
 
     size_px: int  # side of the imported images; 0 keeps the release's
-    jpeg_quality: int  # of images that change size; others keep their bytes
-    samples_per_shard: int
+    jpeg_quality: JpegQuality  # of images that change size; others keep their bytes
+    samples_per_shard: Count
 
     def __post_init__(self) -> None:
-        if self.size_px != 0 and self.size_px < 16:
+        super().__post_init__()
+        if 0 != self.size_px < 16:
             raise ValueError(f"size_px: must be 0 or at least 16; got {self.size_px}")
-        check_jpeg_quality(self.jpeg_quality)
-        check_at_least(1, samples_per_shard=self.samples_per_shard)
 
 
 def import_faces(

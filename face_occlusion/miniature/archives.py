@@ -9,12 +9,12 @@ import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import py7zr
 
 from face_occlusion.core.parallel import ordered_map
-from face_occlusion.core.params import check_at_least
+from face_occlusion.core.params import Checked, Count, Meta, Natural
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,24 +27,19 @@ _STORED = (".jpg", ".jpeg", ".png")  # compressed already
 
 
 @dataclass(frozen=True, kw_only=True)
-class MiniatureParams:
+class MiniatureParams(Checked):
     """Section `download.miniature` of params.yaml: the size of the drawn releases."""
 
-    seed: int  # another seed draws other people
-    num_wo_train: int  # faces without occluder, for training
-    num_wo_test: int  # unoccluded faces of other people, for the test
-    num_o: int  # occluded faces
-    num_hands: int  # photographs of hands
-    num_objects: int  # photographs with objects
-    num_textures: int
-    num_benchmark: int  # faces of each benchmark
-    face_px: int  # side of a face's photograph; part masks have half of it
-
-    def __post_init__(self) -> None:
-        check_at_least(0, seed=self.seed)
-        check_at_least(1, **{name: n for name, n in vars(self).items() if name.startswith("num_")})
-        if self.face_px < 64 or self.face_px % 4:
-            raise ValueError(f"face_px: must be a multiple of 4, at least 64; got {self.face_px}")
+    seed: Natural  # another seed draws other people
+    num_wo_train: Count  # faces without occluder, for training
+    num_wo_test: Count  # unoccluded faces of other people, for the test
+    num_o: Count  # occluded faces
+    num_hands: Count  # photographs of hands
+    num_objects: Count  # photographs with objects
+    num_textures: Count
+    num_benchmark: Count  # faces of each benchmark
+    # Side of a face's photograph; part masks have half of it.
+    face_px: Annotated[int, Meta(ge=64, multiple_of=4)]
 
 
 def draw_all(draw: Callable[[Item], Result], items: Sequence[Item], what: str) -> list[Result]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from face_occlusion.core.imageset import ImageSet, write_image_set
 from face_occlusion.core.parallel import ordered_map
-from face_occlusion.core.params import check_at_least
+from face_occlusion.core.params import Checked, Count
 from face_occlusion.core.release import Release
 from face_occlusion.occluders.hand_sources import find_hands
 from face_occlusion.occluders.hands import HandsParams, load_hand
@@ -26,16 +26,13 @@ KINDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class OccludersParams:
+class OccludersParams(Checked):
     """Section `occluders` of params.yaml."""
 
-    samples_per_shard: int
+    samples_per_shard: Count
     hands: HandsParams
     objects: ObjectsParams
     textures: TexturesParams
-
-    def __post_init__(self) -> None:
-        check_at_least(1, samples_per_shard=self.samples_per_shard)
 
 
 def import_occluders(

@@ -4,14 +4,14 @@ import collections
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
 
 from face_occlusion.core.classes import instance_mask
 from face_occlusion.core.images import decode_image
-from face_occlusion.core.params import check_at_least
+from face_occlusion.core.params import FILLED, Checked, Count, Natural, Share
 from face_occlusion.core.release import Release
 from face_occlusion.occluders.cutout import clean_mask, cut_out
 
@@ -19,29 +19,21 @@ _RING_PX = 3  # width of the ring around an object in which neighbours are looke
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectionParams:
+class SelectionParams(Checked):
     """Section `occluders.objects.selection` of params.yaml: which instances are selected."""
 
-    categories: Sequence[str]
-    min_area_px: int  # of the mask, in the photograph
-    min_side_px: int  # shorter side of the bounding box
-    border_px: int  # nearer to the photograph's border, an object may be cut off
-    max_contact_frac: float  # share of the surrounding ring taken by other instances
+    categories: Annotated[Sequence[str], FILLED]
+    min_area_px: Natural  # of the mask, in the photograph
+    min_side_px: Natural  # shorter side of the bounding box
+    border_px: Natural  # nearer to the photograph's border, an object may be cut off
+    max_contact_frac: Share  # share of the surrounding ring taken by other instances
     supports: Sequence[str]  # categories that lie under objects: touching them does not count
-    max_per_category: int
+    max_per_category: Count
 
     def __post_init__(self) -> None:
-        if isinstance(self.categories, str) or not self.categories:
-            raise ValueError(f"categories: must be a list of names; got {self.categories!r}")
+        super().__post_init__()
         if len(set(self.categories)) < len(self.categories):
             raise ValueError(f"categories: a name occurs twice; got {list(self.categories)}")
-        if isinstance(self.supports, str):
-            raise ValueError(f"supports: must be a list of names; got {self.supports!r}")
-        for name in ("min_area_px", "min_side_px", "border_px"):
-            check_at_least(0, **{name: getattr(self, name)})
-        check_at_least(1, max_per_category=self.max_per_category)
-        if not 0 <= self.max_contact_frac <= 1:
-            raise ValueError(f"max_contact_frac: must lie in [0, 1]; got {self.max_contact_frac}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,13 @@
 """Hands as cut-outs, with the direction in which their fingers point."""
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from face_occlusion.core.images import decode_image, encode_rgba
 from face_occlusion.core.imageset import encode_record
-from face_occlusion.core.params import check_at_least
+from face_occlusion.core.params import Checked, Meta, Natural, Share
 from face_occlusion.core.release import Release
 from face_occlusion.occluders.cutout import clean_mask, cut_out, shrink_cutout, size_and_alpha
 from face_occlusion.occluders.direction import find_pose
@@ -14,24 +15,15 @@ from face_occlusion.occluders.hand_sources import Hand
 
 
 @dataclass(frozen=True, kw_only=True)
-class HandsParams:
+class HandsParams(Checked):
     """Section `occluders.hands` of params.yaml; widths are in pixels of the photograph."""
 
-    max_hands: int  # of sources without the authors' list, evenly spaced; 0 takes all
-    max_side_px: int  # longer side of a cut-out, which is shrunk to it
-    soft_px: float  # blur of the mask's edge
-    edge_px: int  # edge whose colours come from farther inside
-    close_px: int  # cracks of the mask that are closed
-    hole_frac: float  # holes that are filled, as a share of the hand
-
-    def __post_init__(self) -> None:
-        check_at_least(0, max_hands=self.max_hands)
-        check_at_least(8, max_side_px=self.max_side_px)
-        for name in ("soft_px", "edge_px", "close_px"):
-            if not 0 <= (value := getattr(self, name)) <= 50:
-                raise ValueError(f"{name}: must lie in 0-50; got {value}")
-        if not 0 <= self.hole_frac <= 1:
-            raise ValueError(f"hole_frac: must lie in [0, 1]; got {self.hole_frac}")
+    max_hands: Natural  # of sources without the authors' list, evenly spaced; 0 takes all
+    max_side_px: Annotated[int, Meta(ge=8)]  # longer side of a cut-out, which is shrunk to it
+    soft_px: Annotated[float, Meta(ge=0, le=50)]  # blur of the mask's edge
+    edge_px: Annotated[int, Meta(ge=0, le=50)]  # edge whose colours come from farther inside
+    close_px: Annotated[int, Meta(ge=0, le=50)]  # cracks of the mask that are closed
+    hole_frac: Share  # holes that are filled, as a share of the hand
 
 
 def load_hand(hand: Hand, *, release: Release, params: HandsParams) -> tuple[str, dict[str, bytes]]:

@@ -6,37 +6,29 @@ The stage `superresolution` enlarges the latter.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import numpy as np
 
 from face_occlusion.core.classes import FACE, to_seg_map
 from face_occlusion.core.images import decode_image, decode_mask, encode_rgba
 from face_occlusion.core.imageset import encode_record
-from face_occlusion.core.params import check_at_least
+from face_occlusion.core.params import Checked, Count, Meta
 from face_occlusion.core.release import Release
 from face_occlusion.occluders.coco import CocoObject, SelectionParams, select_objects
 from face_occlusion.occluders.cutout import clean_mask, cut_out, size_and_alpha
 
-OBJECT_SOURCES = ("precomputed", "annotations")
-
 
 @dataclass(frozen=True, kw_only=True)
-class ObjectsParams:
+class ObjectsParams(Checked):
     """Section `occluders.objects` of params.yaml; widths are in pixels of the photograph."""
 
-    source: str  # precomputed (coco_object.7z) or annotations (cut out of COCO)
-    num_objects: int
-    soft_px: float  # blur of the mask's edge
-    edge_px: int  # edge whose colours come from farther inside
+    # precomputed: coco_object.7z; annotations: cut out of COCO.
+    source: Literal["precomputed", "annotations"]
+    num_objects: Count
+    soft_px: Annotated[float, Meta(ge=0, le=50)]  # blur of the mask's edge
+    edge_px: Annotated[int, Meta(ge=0, le=50)]  # edge whose colours come from farther inside
     selection: SelectionParams  # of objects cut out of COCO
-
-    def __post_init__(self) -> None:
-        if self.source not in OBJECT_SOURCES:
-            raise ValueError(f"source: must be one of {OBJECT_SOURCES}; got '{self.source}'")
-        check_at_least(1, num_objects=self.num_objects)
-        for name in ("soft_px", "edge_px"):
-            if not 0 <= (value := getattr(self, name)) <= 50:
-                raise ValueError(f"{name}: must lie in 0-50; got {value}")
 
 
 @dataclass(frozen=True, kw_only=True)

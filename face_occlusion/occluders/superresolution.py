@@ -14,7 +14,7 @@ import importlib.util
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ from face_occlusion.core.files import file_sha256
 from face_occlusion.core.images import encode_rgba, enlarge_cubic
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import ordered_map
-from face_occlusion.core.params import check_at_least
+from face_occlusion.core.params import Checked, Count
 from face_occlusion.occluders.cutout import (
     fill_colours,
     premultiply,
@@ -46,17 +46,13 @@ _FILTERS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuperresolutionParams:
+class SuperresolutionParams(Checked):
     """Section `superresolution` of params.yaml."""
 
-    method: str  # one of METHODS; without effect on objects that the authors enlarged
-    max_side_px: int  # longer side of a cut-out, which is shrunk to it after it was enlarged
-    samples_per_shard: int
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise ValueError(f"method: must be one of {', '.join(METHODS)}; got '{self.method}'")
-        check_at_least(1, max_side_px=self.max_side_px, samples_per_shard=self.samples_per_shard)
+    # Without effect on objects that the authors enlarged.
+    method: Literal["none", "nearest", "bicubic", "lanczos", "realesrgan"]
+    max_side_px: Count  # longer side of a cut-out, which is shrunk to it after it was enlarged
+    samples_per_shard: Count
 
 
 def enlarge_cutouts(

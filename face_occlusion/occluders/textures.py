@@ -4,21 +4,21 @@ from dataclasses import dataclass
 
 from face_occlusion.core.images import decode_image, fitted_jpeg
 from face_occlusion.core.imageset import encode_record
-from face_occlusion.core.params import check_jpeg_quality
+from face_occlusion.core.params import Checked, JpegQuality
 from face_occlusion.core.release import Release
 
 
 @dataclass(frozen=True, kw_only=True)
-class TexturesParams:
+class TexturesParams(Checked):
     """Section `occluders.textures` of params.yaml."""
 
     size_px: int  # shorter side of every texture; 0 keeps the release's sizes
-    jpeg_quality: int  # of textures that change size
+    jpeg_quality: JpegQuality  # of textures that change size
 
     def __post_init__(self) -> None:
-        if self.size_px != 0 and self.size_px < 16:
+        super().__post_init__()
+        if 0 != self.size_px < 16:
             raise ValueError(f"size_px: must be 0 or at least 16; got {self.size_px}")
-        check_jpeg_quality(self.jpeg_quality)
 
 
 def find_textures(release: Release) -> list[tuple[str, str]]:

@@ -3,12 +3,13 @@
 import functools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import ordered_map
-from face_occlusion.core.params import check_at_least
+from face_occlusion.core.params import Checked, Meta, Natural
 from face_occlusion.overlap.findings import Overlap, SetComparison
 from face_occlusion.overlap.hashes import (
     HASH_BITS,
@@ -20,18 +21,14 @@ from face_occlusion.overlap.hashes import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class OverlapParams:
+class OverlapParams(Checked):
     """Section `overlap` of params.yaml."""
 
     training: Sequence[str]  # image sets below data/ that runs are trained on
     benchmarks: Sequence[str]  # image sets below data/benchmarks/
-    max_bits: int  # images whose closest views differ in no more bits, of 256, are suspected
-    num_closest: int  # pairs shown of each two sets, whether suspected or not
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.max_bits < HASH_BITS // 2:
-            raise ValueError(f"max_bits: must lie in 0-{HASH_BITS // 2 - 1}; got {self.max_bits}")
-        check_at_least(0, num_closest=self.num_closest)
+    # Images whose closest views differ in no more bits, of 256, are suspected.
+    max_bits: Annotated[int, Meta(ge=0, lt=HASH_BITS // 2)]
+    num_closest: Natural  # pairs shown of each two sets, whether suspected or not
 
 
 def hash_sets(

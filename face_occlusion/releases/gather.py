@@ -6,33 +6,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 from face_occlusion.core.files import file_sha256
-from face_occlusion.core.params import check_at_least
+from face_occlusion.core.params import FILLED, Checked, Count
 from face_occlusion.miniature.archives import MiniatureParams
 from face_occlusion.releases import table
 from face_occlusion.releases.table import LockEntry, Source, SourceFile
 from face_occlusion.releases.transfer import RetryPolicy, TransferError, fetch_file
 
-ORIGINS = ("url", "folder", "miniature", "absent")
-
 
 @dataclass(frozen=True, kw_only=True)
-class SourceParams:
+class SourceParams(Checked):
     """Section `sources.NAME`: where a release comes from."""
 
-    origin: str  # url, folder, miniature or absent
-    files: Sequence[str] | None  # the files to take; None: all that the source needs
+    origin: Literal["url", "folder", "miniature", "absent"]
+    # The files to take; None: all that the source needs.
+    files: Annotated[Sequence[str], FILLED] | None
     accept_changed: bool  # take files that differ from the published or first seen checksum
     why: str | None  # of origin absent: what a reader of an empty cell is told
 
     def __post_init__(self) -> None:
-        if self.origin not in ORIGINS:
-            raise ValueError(f"origin: must be one of {', '.join(ORIGINS)}; got '{self.origin}'")
+        super().__post_init__()
         if self.origin == "absent" and not self.why:
             raise ValueError("why: must say why the source is absent")
-        if self.files is not None and (isinstance(self.files, str) or not self.files):
-            raise ValueError(f"files: must be a list of file names or null; got {self.files!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,15 +47,11 @@ class ArchiveDir:
 class FetchParams(RetryPolicy):
     """Section `download.fetch`: how files are fetched that are not on disk."""
 
-    parallel: int  # files at once
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_at_least(1, parallel=self.parallel)
+    parallel: Count  # files at once
 
 
 @dataclass(frozen=True, kw_only=True)
-class DownloadParams:
+class DownloadParams(Checked):
     """Section `download` of params.yaml."""
 
     archives_dir: str  # where archives lie; those that can be fetched are fetched into it

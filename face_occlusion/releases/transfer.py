@@ -12,7 +12,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from face_occlusion.core.files import file_sha256
-from face_occlusion.core.params import check_at_least, read_yaml
+from face_occlusion.core.params import Checked, Count, Positive, read_yaml
 from face_occlusion.releases.table import match_published
 
 _DRIVE_FILE = re.compile(r"https://drive\.google\.com/file/d/([-\w]+)")
@@ -45,16 +45,11 @@ class _InterruptedTransfer(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetryPolicy:
+class RetryPolicy(Checked):
     """How often and how long a server is tried."""
 
-    attempts: int  # connections in a row that may bring nothing before giving up
-    timeout_s: float  # silence of the server that ends an attempt
-
-    def __post_init__(self) -> None:
-        check_at_least(1, attempts=self.attempts)
-        if self.timeout_s <= 0:
-            raise ValueError(f"timeout_s: must be positive; got {self.timeout_s}")
+    attempts: Count  # connections in a row that may bring nothing before giving up
+    timeout_s: Positive  # silence of the server that ends an attempt
 
 
 def fetch_file(

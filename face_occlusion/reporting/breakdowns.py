@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from itertools import chain, pairwise, product
 from itertools import combinations as pairs_of
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 
-from face_occlusion.core.params import read_yaml
+from face_occlusion.core.params import FILLED, Checked, Meta, read_yaml
 from face_occlusion.evaluation.bootstrap import Estimate, Resampled, estimate_sum
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.evaluation.metrics import CLASSES
@@ -32,16 +33,18 @@ MEAN_MODEL = "mean"
 
 
 @dataclass(frozen=True, kw_only=True)
-class BreakdownParams:
+class BreakdownParams(Checked):
     """Section `report.breakdown` of params.yaml."""
 
     occluder_kinds: str  # CSV of kinds written down by hand; see occluder_kinds.py
-    covered_edges: Sequence[float]  # between the bins of the occluded share
+    # Between the bins of the occluded share.
+    covered_edges: Annotated[Sequence[Annotated[float, Meta(gt=0, lt=1)]], FILLED]
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         edges = list(self.covered_edges)
-        if not edges or edges != sorted(set(edges)) or not 0 < edges[0] <= edges[-1] < 1:
-            raise ValueError(f"covered_edges must rise within (0, 1); got {edges}")
+        if edges != sorted(set(edges)):
+            raise ValueError(f"covered_edges must rise; got {edges}")
 
     @property
     def covered_titles(self) -> list[str]:

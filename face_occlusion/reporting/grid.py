@@ -8,9 +8,11 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product, starmap
+from typing import Annotated
 
 import numpy as np
 
+from face_occlusion.core.params import Checked, Meta, Natural
 from face_occlusion.evaluation.bootstrap import (
     Estimate,
     Resampled,
@@ -23,18 +25,12 @@ from face_occlusion.reporting.cells import Axes, Cell, CellKey, paper_cells
 
 
 @dataclass(frozen=True, kw_only=True)
-class BootstrapParams:
+class BootstrapParams(Checked):
     """Section `report.bootstrap` of params.yaml."""
 
-    num_resamples: int
-    confidence: float
-    seed: int
-
-    def __post_init__(self) -> None:
-        if not 100 <= self.num_resamples <= 100_000:
-            raise ValueError(f"num_resamples must lie in [100, 100000]; got {self.num_resamples}")
-        if not 0 < self.confidence < 1:
-            raise ValueError(f"confidence must lie in (0, 1); got {self.confidence}")
+    num_resamples: Annotated[int, Meta(ge=100, le=100_000)]
+    confidence: Annotated[float, Meta(gt=0, lt=1)]
+    seed: Natural
 
 
 class Grid:

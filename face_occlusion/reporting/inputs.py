@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pandas as pd
 
 from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.params import Checked, Meta, Natural
 from face_occlusion.evaluation.scores import read_scores
 from face_occlusion.overlap.findings import Overlap, read_overlap
 from face_occlusion.reporting import breakdowns
@@ -28,59 +29,43 @@ from face_occlusion.reporting.verdicts import (
     significant_differences,
 )
 
-COLOUR_MAPS = ("cividis", "viridis", "gray")  # even in lightness: they survive a grey print
-
 
 @dataclass(frozen=True, kw_only=True)
-class FigureParams:
+class FigureParams(Checked):
     """How figures look."""
 
-    dpi: int
-    sheet_images: int
+    dpi: Annotated[int, Meta(ge=50, le=600)]
+    sheet_images: Annotated[int, Meta(ge=1, le=200)]
     mask_colour: str
-    colour_map: str
+    # Even in lightness: they survive a grey print.
+    colour_map: Literal["cividis", "viridis", "gray"]
 
     def __post_init__(self) -> None:
-        if not 50 <= self.dpi <= 600:
-            raise ValueError(f"dpi must lie in [50, 600]; got {self.dpi}")
-        if not 1 <= self.sheet_images <= 200:
-            raise ValueError(f"sheet_images must lie in [1, 200]; got {self.sheet_images}")
-        if self.colour_map not in COLOUR_MAPS:
-            raise ValueError(f"colour_map must be one of {COLOUR_MAPS}; got {self.colour_map!r}")
+        super().__post_init__()
         parse_colour(self.mask_colour)
 
 
 @dataclass(frozen=True, kw_only=True)
-class QualitativeParams:
+class QualitativeParams(Checked):
     """Which predictions are shown: picked by the difference of two combinations."""
 
     benchmark: str
     first: str
     second: str
-    images_per_rule: int
+    images_per_rule: Annotated[int, Meta(ge=1, le=10)]
     combinations: Sequence[str]
 
-    def __post_init__(self) -> None:
-        if not 1 <= self.images_per_rule <= 10:
-            raise ValueError(f"images_per_rule must lie in [1, 10]; got {self.images_per_rule}")
-
 
 @dataclass(frozen=True, kw_only=True)
-class PageParams:
+class PageParams(Checked):
     """What the page carries."""
 
-    thumbnail_px: int
-    browser_images: int
-
-    def __post_init__(self) -> None:
-        if not 32 <= self.thumbnail_px <= 1024:
-            raise ValueError(f"thumbnail_px must lie in [32, 1024]; got {self.thumbnail_px}")
-        if self.browser_images < 0:
-            raise ValueError(f"browser_images must not be negative; got {self.browser_images}")
+    thumbnail_px: Annotated[int, Meta(ge=32, le=1024)]
+    browser_images: Natural
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportParams:
+class ReportParams(Checked):
     """Section `report` of params.yaml."""
 
     benchmarks: Mapping[str, str]  # titles, in the order of the columns
@@ -93,6 +78,7 @@ class ReportParams:
     page: PageParams
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for key, names in (("table_4", self.table_4), ("table_5", self.table_5)):
             if unknown := set(names) - set(self.benchmarks):
                 raise ValueError(f"{key}: not among benchmarks: {sorted(unknown)}")

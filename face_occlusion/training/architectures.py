@@ -29,25 +29,21 @@ MMSegmentation's recipe. The loss is DeepLabv3+'s.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from face_occlusion.core.params import FILLED, Checked, Count, Meta, NonNegative
 from face_occlusion.networks.efficientnet_lite import (
     INPUT_SCALING,
     PACKAGED,
-    SCALES,
     stage_channels,
 )
 from face_occlusion.training.settings import (
     LossParams,
     OptimizerParams,
     require,
-    require_member,
-    require_range,
-    require_sha256,
 )
 
 RESNET = "resnet"
-BACKBONES = (RESNET, *(f"efficientnet_{variant}" for variant in SCALES))
 EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4, 152: 4}  # width of a stage's output / its base width
 STRIDES = {8: (1, 2, 1, 1), 16: (1, 2, 2, 1), 32: (1, 2, 2, 2)}
 DILATIONS = {8: (1, 1, 2, 4), 16: (1, 1, 1, 2), 32: (1, 1, 1, 1)}
@@ -64,29 +60,32 @@ VARIANTS = {
 NUM_HEADS = (1, 2, 5, 8)  # stage i is NUM_HEADS[i] times as wide as the first
 
 
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{8,64}$")] | None  # or its first digits
+
+
 @dataclass(frozen=True, kw_only=True)
-class ConvolutionalParams:
+class ConvolutionalParams(Checked):
     """Parameters of an architecture on a ResNet-v1c or an EfficientNet-Lite."""
 
     title: str
-    backbone: str  # resnet, or efficientnet_lite0, efficientnet_lite1, efficientnet_lite2
-    depth: int | None  # of a ResNet, else null
-    base_channels: int | None  # of a ResNet's first stage, else null; ImageNet weights need 64
-    output_stride: int  # input size / size of the last feature map
-    head_channels: int
-    aux_weight: float  # of the auxiliary head's loss; 0 leaves the head out
+    backbone: Literal["resnet", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+    depth: Literal[18, 34, 50, 101, 152, None]  # of a ResNet, else null
+    # Of a ResNet's first stage, else null; ImageNet weights need 64.
+    base_channels: Annotated[int, Meta(ge=2)] | None
+    output_stride: Literal[8, 16, 32]  # input size / size of the last feature map
+    head_channels: Annotated[int, Meta(ge=2)]
+    aux_weight: NonNegative  # of the auxiliary head's loss; 0 leaves the head out
     pretrained: str | None  # ImageNet weights: a path, a URL, imagenet, or null for random ones
-    pretrained_sha256: str | None = None  # of that file, or its start, unless its name ends on it
+    pretrained_sha256: Sha256 = None  # of that file, or its start, unless its name ends on it
     norm_eval: bool  # keep the statistics of the pretrained weights in the backbone's batch norm
     optimizer: OptimizerParams
 
     def __post_init__(self) -> None:
-        require_member("backbone", self.backbone, BACKBONES)
+        super().__post_init__()
         if self.backbone == RESNET:
-            require_member("depth", self.depth, EXPANSION)
             require(
-                self.base_channels is not None and self.base_channels >= 2,
-                f"base_channels must be >= 2; got {self.base_channels}",
+                self.depth is not None and self.base_channels is not None,
+                f"depth and base_channels must be given with the backbone {RESNET}",
             )
             require(
                 self.pretrained != PACKAGED,
@@ -103,10 +102,6 @@ class ConvolutionalParams:
             self.pretrained is not None or not self.norm_eval,
             "norm_eval must be false without pretrained weights, whose statistics it keeps",
         )
-        require_member("output_stride", self.output_stride, STRIDES)
-        require_range("head_channels", self.head_channels, 2)
-        require_sha256("pretrained_sha256", self.pretrained_sha256)
-        require_range("aux_weight", self.aux_weight, 0)
 
     @property
     def variant(self) -> str:
@@ -130,38 +125,22 @@ class PspnetParams(ConvolutionalParams):
 class Deeplabv3plusParams(ConvolutionalParams):
     """Section `models.deeplabv3plus`."""
 
-    dilations: Sequence[int]  # of the atrous spatial pyramid, in pixels of the feature map
-    skip_channels: int  # what the decoder takes from the first stage
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        require(
-            len(self.dilations) > 0 and min(self.dilations) >= 1,
-            f"dilations must be integers >= 1; got {list(self.dilations)}",
-        )
-        require_range("skip_channels", self.skip_channels, 1)
+    # Of the atrous spatial pyramid, in pixels of the feature map.
+    dilations: Annotated[Sequence[Count], FILLED]
+    skip_channels: Count  # what the decoder takes from the first stage
 
 
 @dataclass(frozen=True, kw_only=True)
-class SegformerParams:
+class SegformerParams(Checked):
     """Section `models.segformer`."""
 
     title: str
-    variant: str
-    head_channels: int
-    drop_path_rate: float
+    variant: Literal["b0", "b1", "b2", "b3", "b4", "b5"]
+    head_channels: Annotated[int, Meta(ge=2)]
+    drop_path_rate: Annotated[float, Meta(ge=0, lt=1)]
     pretrained: str | None  # ImageNet weights: a path, a URL, or null for random ones
-    pretrained_sha256: str | None = None  # of that file, or its start, unless its name ends on it
+    pretrained_sha256: Sha256 = None  # of that file, or its start, unless its name ends on it
     optimizer: OptimizerParams
-
-    def __post_init__(self) -> None:
-        require_member("variant", self.variant, VARIANTS)
-        require_range("head_channels", self.head_channels, 2)
-        require_sha256("pretrained_sha256", self.pretrained_sha256)
-        require(
-            0 <= self.drop_path_rate < 1,
-            f"drop_path_rate must lie in [0, 1); got {self.drop_path_rate}",
-        )
 
 
 ModelParams = PspnetParams | Deeplabv3plusParams | SegformerParams
@@ -178,7 +157,7 @@ def params_class(model: str) -> type[ModelParams]:
     Raises:
         ValueError: If there is none of this name.
     """
-    require_member("model", model, ARCHITECTURES)
+    require(model in ARCHITECTURES, f"model must be one of {list(ARCHITECTURES)}; got {model!r}")
     return ARCHITECTURES[model]
 
 

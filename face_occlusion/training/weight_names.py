@@ -10,14 +10,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from face_occlusion.core.params import build, read_yaml
+from face_occlusion.core.params import Checked, build, read_yaml
 
 # The reason in weight_names.yaml for a stem that is not loaded and starts from random weights.
 OTHER_STEM = "a stem of one 7x7 convolution, where ResNet-v1c has three of 3x3"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Release:
+class Release(Checked):
     """How a release names its weights; weight_names.yaml says what each field holds."""
 
     name: str  # for messages and cards

@@ -234,7 +234,7 @@ BAD_OPTIONS = [
     ("--colours rainnet:no.pth", "no.pth: no such RainNet checkpoint"),
     ("--keep-classes face", "class ids must be whole numbers"),
     ("--covered 0.99 1", "no draw in 200"),
-    ("--scale 1 0.5", "scale_range must be"),
+    ("--scale 1 0.5", "scale_range: must be"),
 ]
 
 

@@ -86,8 +86,8 @@ def test_every_combination_has_the_papers_number_of_generated_images_per_face():
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ({"masks": "none"}, "masks: must be corrected or original; got 'none'"),
-        ({"data": []}, "data: must name image sets"),
+        ({"masks": "none"}, "masks: must be one of corrected, original; got 'none'"),
+        ({"data": []}, "data: must be a list of length >= 1"),
         ({"data": ["faces/wo", "faces/wo"]}, "data: must name image sets, each once"),
     ],
 )

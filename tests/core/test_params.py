@@ -1,23 +1,40 @@
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
 
 import pytest
 
-from face_occlusion.core.params import load_params, read_section
+from face_occlusion.core.params import PAIR, Checked, Count, Share, load_params, read_section
 
 
 @dataclass(frozen=True, kw_only=True)
-class Inner:
+class Inner(Checked):
     depth: int
 
     def __post_init__(self):
+        super().__post_init__()
         if self.depth < 1:
             raise ValueError(f"depth must be at least 1; got {self.depth}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outer:
+class Outer(Checked):
     lr: float
     inner: Inner | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Every(Checked):
+    flag: bool = False
+    count: Count = 1
+    share: Share = 0.5
+    zoom_range: Annotated[Sequence[Share], PAIR] = (0, 1)
+    names: Sequence[str] = ()
+    size: Literal[256, 512] | None = None
+    classes: Mapping[str, Literal["face", "hand"]] | None = None
+    inner: Inner | None = None
+    table: Mapping[str, Inner] = field(default_factory=dict)
 
 
 @pytest.fixture
@@ -59,3 +76,52 @@ def test_errors_name_the_file_the_section_and_the_key(write, text, message):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"nowhere.yaml: no such file"):
         read_section(tmp_path / "nowhere.yaml", "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("flag: no", "flag: must be true or false; got 'no'"),
+        ("flag: 'off'", "flag: must be true or false; got 'off'"),
+        ("flag: 1", "flag: must be true or false; got 1"),
+        ("count: 12.5", "count: must be a whole number; got 12.5"),
+        ("count: null", "count: must be a whole number; got None"),
+        ("count: true", "count: must be a whole number; got True"),
+        ("count: 0", "count: must be a whole number >= 1; got 0"),
+        ("share: true", "share: must be a number; got True"),
+        ("share: '0.5'", "share: must be a number; got '0.5'"),
+        ("share: .nan", "share: must be finite; got nan"),
+        ("zoom_range: [0, -.inf]", "zoom_range: must be finite; got [0, -inf]"),
+        ("zoom_range: [0, 1.5]", "zoom_range: must be a number <= 1.0 - at [1]; got [0, 1.5]"),
+        ("zoom_range: [0.5]", "zoom_range: must be a list of length >= 2; got [0.5]"),
+        ("zoom_range: [0.5, 0.1]", "zoom_range: must be [a, b] with a <= b; got [0.5, 0.1]"),
+        ("names: abc", "names: must be a list; got 'abc'"),
+        ("names: [a, 3]", "names: must be text - at [1]; got ['a', 3]"),
+        ("size: 300", "size: must be one of 256, 512; got 300"),
+        ("classes: {a: nose}", "classes: must be one of face, hand - at [...]; got {'a': 'nose'}"),
+        ("inner: {depth: x}", "inner: depth: must be a whole number; got 'x'"),
+        ("inner: 3", "inner: must be a mapping or null; got 3"),
+        ("table: {b: {depth: 0}}", "table.b: depth must be at least 1; got 0"),
+        ("table: {b: {width: 0}}", "table.b: unknown keys ['width']; known: ['depth']"),
+        ("flag: true, flag: false", 'found duplicate key "flag"'),
+    ],
+)
+def test_values_that_do_not_fit_their_annotation_are_refused(write, text, message):
+    """YAML 1.2 reads `no` as text, which would count as true."""
+    with pytest.raises(ValueError, match=rf"(?s)params.yaml: .*{re.escape(message)}"):
+        load_params(write(f"a: {{{text}}}"), "a", Every)
+
+
+@pytest.mark.parametrize(
+    "values", ["share: 1", "size: 512", "table: {b: {depth: 2}}", "classes: {a: face}"]
+)
+def test_values_that_fit_are_kept_as_they_are(write, values: str):
+    loaded: Any = load_params(write(f"a: {{{values}}}"), "a", Every)
+    assert repr(loaded.share) == ("1" if "share" in values else "0.5")
+
+
+def test_other_encodings_are_named(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes("a: Zürich".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"params.yaml: not readable as YAML: .*utf-8"):
+        read_section(path, "a")

@@ -228,8 +228,8 @@ def test_bad_bitmaps_are_named_when_they_are_read(tmp_path, png, message):
     [
         ({"folder": "../x"}, "^folder: must be a folder in the repository"),
         ({"folder": "/x"}, "^folder: must be a folder in the repository"),
-        ({"labels": {}}, "^labels: must map"),
-        ({"labels": {"a": "nose"}}, "^labels.a: must be one of background, face, ignored"),
+        ({"labels": {}}, "^labels: must be a mapping of length >= 1"),
+        ({"labels": {"a": "nose"}}, "^labels: must be one of background, face, ignored"),
     ],
 )
 def test_parameters_are_checked(values, message):

@@ -201,8 +201,8 @@ def test_a_release_that_is_absent_or_without_images_is_refused(tmp_path):
     ("values", "message"),
     [
         ({"size_px": 8}, "^size_px: must be 0 or at least 16"),
-        ({"jpeg_quality": 0}, "^jpeg_quality: must lie in 1-100"),
-        ({"samples_per_shard": 0}, "^samples_per_shard: must be at least 1"),
+        ({"jpeg_quality": 0}, "^jpeg_quality: must be a whole number"),
+        ({"samples_per_shard": 0}, "^samples_per_shard: must be a whole number >= 1"),
     ],
 )
 def test_parameters_are_checked(values, message):

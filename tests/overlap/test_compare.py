@@ -129,7 +129,7 @@ def test_pairs_are_sorted_and_bounded():
 
 
 def test_a_limit_that_suspects_everything_is_refused():
-    with pytest.raises(ValueError, match="max_bits: must lie in 0-127"):
+    with pytest.raises(ValueError, match="max_bits: must be a whole number <= 127"):
         OverlapParams(training=[], benchmarks=[], max_bits=128, num_closest=0)
 
 

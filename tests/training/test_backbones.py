@@ -49,16 +49,16 @@ def test_the_heads_take_the_stages_and_the_config_says_the_scaling(model):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"backbone": "vgg16"}, "backbone must be one of .*efficientnet_lite2.*; got 'vgg16'"),
+        ({"backbone": "vgg16"}, "backbone: must be one of .*efficientnet_lite2.*; got 'vgg16'"),
         (
             {"depth": 18},
             "depth and base_channels must be null with the backbone efficientnet_lite0",
         ),
-        ({"backbone": "resnet"}, "depth must be one of"),
-        ({"backbone": "resnet", "depth": 18}, "base_channels must be >= 2; got None"),
+        ({"backbone": "resnet"}, "depth and base_channels must be given"),
+        ({"backbone": "resnet", "depth": 18}, "depth and base_channels must be given"),
         ({"backbone": "resnet", "depth": 18, "base_channels": 8}, "no package of weights for"),
         ({"pretrained": None, "norm_eval": True}, "norm_eval must be false without pretrained"),
-        ({"output_stride": 4}, "output_stride must be one of"),
+        ({"output_stride": 4}, "output_stride: must be one of"),
     ],
 )
 def test_unknown_combinations_are_refused(changes, said):

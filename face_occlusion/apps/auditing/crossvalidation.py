@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from face_occlusion.apps.auditing.samples import Samples, join, sample_batch
-from face_occlusion.core.params import check_at_least
+from face_occlusion.core.params import Checked, Count, Meta, Natural, Share
 
 _WIDTHS = (16, 32, 48, 64)
 _CHANNELS = 5  # red, green, blue, x, y
@@ -22,25 +23,17 @@ _PREDICT_BATCH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
-class AuditParams:
+class AuditParams(Checked):
     """How the network is trained."""
 
-    side_px: int = 96  # side of the squares that it sees
+    side_px: Annotated[int, Meta(ge=32, multiple_of=16)] = 96  # side of the squares that it sees
     # Number of networks; each judges the samples that it was not trained on. With 1, the only
     # network is trained on references only.
-    folds: int = 3
-    iterations: int = 900  # training steps of each network
-    batch_size: int = 16  # samples in a step
-    cover_prob: float = 0.3  # share of the samples that are covered by a piece of another one
-    seed: int = 0  # seed of folds, weights and batches
-
-    def __post_init__(self) -> None:
-        if self.side_px < 32 or self.side_px % 16:
-            raise ValueError(f"side_px must be a multiple of 16 from 32; got {self.side_px}")
-        check_at_least(1, folds=self.folds)
-        check_at_least(2, iterations=self.iterations, batch_size=self.batch_size)
-        if not 0 <= self.cover_prob <= 1:
-            raise ValueError(f"cover_prob must lie in [0, 1]; got {self.cover_prob:g}")
+    folds: Count = 3
+    iterations: Annotated[int, Meta(ge=2)] = 900  # training steps of each network
+    batch_size: Annotated[int, Meta(ge=2)] = 16  # samples in a step
+    cover_prob: Share = 0.3  # share of the samples that are covered by a piece of another one
+    seed: Natural = 0  # seed of folds, weights and batches
 
 
 def cross_validate(

@@ -16,7 +16,7 @@ from tqdm import tqdm
 from face_occlusion.apps.rainnet.composites import Composites, CompositeSource
 from face_occlusion.apps.rainnet.training_images import TrainingImages
 from face_occlusion.core.files import atomic_write
-from face_occlusion.core.params import check_at_least
+from face_occlusion.core.params import Checked, Count, Positive
 from face_occlusion.generation.harmonisation import statistics
 from face_occlusion.generation.harmonisation.rainnet import RainNet, check_side, save_rainnet
 
@@ -28,21 +28,15 @@ BEST_STRENGTHS = {"mkl": 0.75, "reinhard": 0.5}  # measured by bench.generation_
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingParams:
+class TrainingParams(Checked):
     """How RainNet is trained."""
 
-    width: int  # channels after the first convolution; 64 in the published network
-    iterations: int
-    batch_size: int
-    learning_rate: float  # AdamW's, falling to 0 along a cosine
+    width: Count  # channels after the first convolution; 64 in the published network
+    iterations: Count
+    batch_size: Count
+    learning_rate: Positive  # AdamW's, falling to 0 along a cosine
     seed: int
-    num_held_out: int  # composites in the evaluation
-
-    def __post_init__(self) -> None:
-        for key in ("width", "iterations", "batch_size", "num_held_out"):
-            check_at_least(1, **{key: getattr(self, key)})
-        if not self.learning_rate > 0:
-            raise ValueError(f"learning_rate must be positive; got {self.learning_rate}")
+    num_held_out: Count  # composites in the evaluation
 
 
 def train_rainnet(

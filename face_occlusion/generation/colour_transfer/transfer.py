@@ -5,12 +5,13 @@ of an eighth loses half a level of 255.
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import cv2
 import numpy as np
 
 from face_occlusion.core.images import warp_affine
+from face_occlusion.core.params import Checked, Count, Meta, Share
 from face_occlusion.generation.arithmetic import convolve
 from face_occlusion.generation.colour_transfer.algorithm1 import (
     face_on_black,
@@ -29,11 +30,9 @@ from face_occlusion.generation.colour_transfer.transport import (
     sliced_transport,
 )
 
-Mode = Literal["masked", "partial", "faithful", "published"]
-
 
 @dataclass(frozen=True, kw_only=True)
-class ColourTransferParams:
+class ColourTransferParams(Checked):
     """How hands get the colours of faces.
 
     Modes: `masked` moves the hand's pixels to the face's by their quantiles; `partial` lets a
@@ -41,31 +40,15 @@ class ColourTransferParams:
     their black background; `published` repeats the published generator, defects and all.
     """
 
-    mode: Mode
-    steps: int
-    directions_per_step: int
-    downscale: float  # computed at 1/downscale of the hand's size; 1 = exact
-    smoothing_frac: float  # sigma of the displacement's smoothing / sqrt(height * width)
+    mode: Literal["masked", "partial", "faithful", "published"]
+    steps: Count
+    directions_per_step: Count
+    downscale: Annotated[float, Meta(ge=1)]  # computed at 1/downscale of the hand's size; 1 = exact
+    smoothing_frac: Share  # sigma of the displacement's smoothing / sqrt(height * width)
     algorithm1: Literal["balanced", "literal", "off"]
-    strength: float  # 0 = the hand as it is, 1 = the whole transfer
-    partial_share: float  # of the face's pixels that the hand takes, mode `partial`
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        if self.mode not in get_args(Mode):
-            raise ValueError(f"mode must be one of {get_args(Mode)}; got {self.mode!r}")
-        if self.algorithm1 not in ("balanced", "literal", "off"):
-            raise ValueError(
-                f"algorithm1 must be balanced, literal or off; got {self.algorithm1!r}"
-            )
-        for key in ("steps", "directions_per_step", "downscale"):
-            if not getattr(self, key) >= 1:
-                raise ValueError(f"{key} must be at least 1; got {getattr(self, key)}")
-        for key in ("smoothing_frac", "strength"):
-            if not 0 <= getattr(self, key) <= 1:
-                raise ValueError(f"{key} must be in [0, 1]; got {getattr(self, key)}")
-        if not 0 < self.partial_share <= 1:
-            raise ValueError(f"partial_share must be in (0, 1]; got {self.partial_share}")
+    strength: Share  # 0 = the hand as it is, 1 = the whole transfer
+    # Of the face's pixels that the hand takes, mode `partial`.
+    partial_share: Annotated[float, Meta(gt=0, le=1)]
 
 
 def transfer_colours(

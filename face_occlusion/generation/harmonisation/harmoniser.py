@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import cv2
 import numpy as np
 
+from face_occlusion.core.params import Checked, Share
 from face_occlusion.generation.arithmetic import product
 from face_occlusion.generation.colour_transfer.transfer import smooth_displacement
 from face_occlusion.generation.compositing import HALF, Layer, between, three_channels
@@ -34,15 +35,15 @@ REACH_PX = 3.0  # sigma that extends it past the hard mask's edge: soft edges en
 
 
 @dataclass(frozen=True, kw_only=True)
-class HarmonisationParams:
+class HarmonisationParams(Checked):
     """How objects are harmonised."""
 
     method: str  # rainnet:CHECKPOINT, mkl, reinhard or none
-    size_px: int  # side at which the change of colour is computed
-    strength: float  # 0 = the composite as it is, 1 = the whole change
+    size_px: Literal[256, 512]  # side at which the change of colour is computed
+    strength: Share  # 0 = the composite as it is, 1 = the whole change
 
     def __post_init__(self) -> None:
-        """Check ranges; whether the checkpoint exists is checked by `Harmoniser`."""
+        super().__post_init__()
         known = self.method in STATISTICS or self.method == "none"
         if not known and not self.method.startswith(RAINNET_PREFIX):
             raise ValueError(
@@ -51,10 +52,6 @@ class HarmonisationParams:
             )
         if self.method == RAINNET_PREFIX:
             raise ValueError(f"method must name a checkpoint after 'rainnet:'; got {self.method!r}")
-        if self.size_px not in (256, 512):
-            raise ValueError(f"size_px must be 256 or 512; got {self.size_px}")
-        if not 0 <= self.strength <= 1:
-            raise ValueError(f"strength must be in [0, 1]; got {self.strength}")
 
 
 class Harmoniser:

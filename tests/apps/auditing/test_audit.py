@@ -83,7 +83,7 @@ def test_a_set_that_is_mostly_right_judges_itself(tmp_path):
     [
         (["--folds", "1"], "--reference"),
         (["--folds", "9"], "4 faces are too few for 9 folds"),
-        (["--folds", "0"], "folds: must be at least 1"),
+        (["--folds", "0"], "folds: must be a whole number >= 1"),
         (["--num", "0"], "num: must be at least 1"),
         (["--part", "other.png"], "no part 'other.png'"),
         (["--out", "used"], "not empty"),

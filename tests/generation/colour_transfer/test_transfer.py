@@ -166,7 +166,7 @@ def test_no_colour_exceeds_coverage_and_soft_edges_get_the_straight_change(mode)
     ],
 )
 def test_params_out_of_range_are_refused_by_name(key, value):
-    with pytest.raises(ValueError, match=f"^{key} must"):
+    with pytest.raises(ValueError, match=f"^{key}: must"):
         dataclasses.replace(PARAMS, **{key: value})
 
 

@@ -193,8 +193,8 @@ def test_d26_the_network_sees_a_hard_mask_and_alpha_only_blends():
     ("changes", "message"),
     [
         *(({"method": method}, "method must") for method in ("other", "rainnet:", "MKL")),
-        ({"size_px": 300}, "size_px must"),
-        ({"strength": 2}, "strength must"),
+        ({"size_px": 300}, "size_px: must be one of 256, 512"),
+        ({"strength": 2}, "strength: must"),
         ({"method": "rainnet:absent.pth"}, r"absent\.pth: no such RainNet checkpoint"),
     ],
 )
