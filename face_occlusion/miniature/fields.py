@@ -52,22 +52,27 @@ def _convolved(field: np.ndarray, sigma_px: float) -> np.ndarray:
     taps = [np.float32(tap / (2 * sum(taps) - taps[0])) for tap in taps]
     for axis in (0, 1):
         length = field.shape[axis]
-        rows = np.moveaxis(field, axis, 0)
-        padded = rows[np.clip(np.arange(-radius, length + radius), 0, length - 1)]
-        total = taps[0] * padded[radius : radius + length]
+        padded = field.take(np.clip(np.arange(-radius, length + radius), 0, length - 1), axis)
+        moved = [
+            padded[(slice(None),) * axis + (slice(k, k + length),)] for k in range(2 * radius + 1)
+        ]
+        total, pair = taps[0] * moved[radius], np.empty_like(field)
         for k in range(1, radius + 1):
-            before, after = padded[radius - k :][:length], padded[radius + k :][:length]
-            total += taps[k] * (before + after)
-        field = np.moveaxis(total, 0, axis)
-    return np.ascontiguousarray(field)
+            np.add(moved[radius - k], moved[radius + k], out=pair)
+            pair *= taps[k]
+            total += pair
+        field = total
+    return field
 
 
 def shrink(field: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Reduce a (H, W) or (H, W, C) field to a smaller shape by the mean over each pixel's area."""
     for axis in (0, 1):
-        rows = np.moveaxis(field, axis, 0)
+        rows = np.ascontiguousarray(np.moveaxis(field, axis, 0))
         ends = np.linspace(0, len(rows), shape[axis] + 1)
-        sums = np.concatenate([np.zeros_like(rows[:1], float), np.cumsum(rows, 0, dtype=float)])
+        sums = np.zeros((len(rows) + 1, *rows.shape[1:]))
+        for k, row in enumerate(rows):  # several times as fast as np.cumsum along the first axis
+            np.add(sums[k], row, out=sums[k + 1])
         index = np.minimum(ends.astype(int), len(rows) - 1)
         part = (ends - index).reshape(-1, *[1] * (rows.ndim - 1))
         areas = np.diff(sums[index] + part * rows[index], axis=0)
@@ -78,7 +83,7 @@ def shrink(field: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 def enlarge(field: np.ndarray, shape: tuple[int, int], cubic: bool = False) -> np.ndarray:
     """Enlarge a (H, W) or (H, W, C) field by linear or cubic interpolation, float32."""
     for axis in (1, 0):
-        rows = np.moveaxis(field.astype(np.float32, copy=False), axis, 0)
+        rows = np.ascontiguousarray(np.moveaxis(field, axis, 0), np.float32)
         position = (np.arange(shape[axis]) + 0.5) * (len(rows) / shape[axis]) - 0.5
         index = np.floor(position).astype(int)
         t = position - index
@@ -87,8 +92,9 @@ def enlarge(field: np.ndarray, shape: tuple[int, int], cubic: bool = False) -> n
             weights = [_cubic(t + 1), _cubic(t), _cubic(1 - t), _cubic(2 - t)]
         total = np.zeros((shape[axis], *rows.shape[1:]), np.float32)
         for k, weight in enumerate(weights, start=-1 if cubic else 0):
-            near = rows[np.clip(index + k, 0, len(rows) - 1)]
-            total += weight.astype(np.float32).reshape(-1, *[1] * (rows.ndim - 1)) * near
+            near = rows.take(np.clip(index + k, 0, len(rows) - 1), 0)
+            near *= weight.astype(np.float32).reshape(-1, *[1] * (rows.ndim - 1))
+            total += near
         field = np.moveaxis(total, 0, axis)
     return np.ascontiguousarray(field)
 
@@ -111,8 +117,8 @@ def lookup(field: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         u, v = u[..., None], v[..., None]
     flat = field.reshape(height * width, *field.shape[2:])
     at = top * width + left
-    upper = flat[at] * (1 - u) + flat[at + 1] * u
-    return upper * (1 - v) + (flat[at + width] * (1 - u) + flat[at + width + 1] * u) * v
+    a, b, c, d = (flat.take(at + k, 0) for k in (0, 1, width, width + 1))
+    return (a * (1 - u) + b * u) * (1 - v) + (c * (1 - u) + d * u) * v
 
 
 def shift(field: np.ndarray, dx: float, dy: float) -> np.ndarray:
