@@ -24,24 +24,29 @@ from tests.conftest import ROOT
 PROFILE = ROOT / "profiles" / "paper.yaml"
 
 
-def write_set(folder, kind: str, num: int, content: bytes = b"", absent: str | None = None) -> None:
+def write_set(folder, kind: str, num: int, content: bytes = b"", *, variants=1, **info) -> None:
+    """Write samples of a kind in place of what the folder holds."""
     parts = {"jpg": b"image" + content, "png": b"mask"}
-    if kind == "faces":
-        parts = {"jpg": parts["jpg"], "original.png": b"mask", "png": b"mask"}
-    samples = ((f"{n:03d}", parts) for n in range(num))
+    parts |= {"original.png": b"mask"} if kind == "faces" else {}
+    keys = list(variant_keys([f"{n:03d}" for n in range(-(-num // variants))], variants))[:num]
+    info = {
+        "kind": kind,
+        "name": folder.name,
+        "sources": [],
+        "params": {"variants": variants},
+    } | info
     shutil.rmtree(folder, ignore_errors=True)
-    info = {"kind": kind, "name": folder.name, "sources": []}
-    info |= {} if absent is None else {"absent": absent}
-    write_image_set(folder, samples, info=info)
+    write_image_set(folder, [(key, parts) for key in keys], info=info)
 
 
 @pytest.fixture
 def data(tmp_path):
-    write_set(tmp_path / "data/faces/wo", "faces", 5)
-    write_set(tmp_path / "data/faces/o", "faces", 2)
+    data = tmp_path / "data"
+    write_set(data / "faces/wo", "faces", 5)
+    write_set(data / "faces/o", "faces", 2)
     for name in ("natocc_hand", "natocc_hand_sot", "natocc_object", "randocc_1", "randocc_2"):
-        write_set(tmp_path / "data/sets" / name, "synthetic", 5)
-    return tmp_path / "data"
+        write_set(data / "sets" / name, "synthetic", 5)
+    return data
 
 
 def params(*entries: str, masks: str = "corrected") -> CombinationParams:
@@ -96,22 +101,14 @@ def test_parameters_are_checked(bad, message):
         dataclasses.replace(params("faces/wo"), **bad)
 
 
-def test_a_generated_set_that_lacks_a_face_is_refused(data):
-    write_set(data / "sets/short", "synthetic", 4)
-    with pytest.raises(ValueError, match=r"short: must hold 1 sample\(s\) per face .*\(5\); got 4"):
-        combine("mine", params("faces/wo", "sets/short"), data)
-
-
-def test_a_set_with_variants_holds_each_face_as_often_as_it_says(data):
-    parts = {"jpg": b"image", "png": b"mask"}
-    keys = list(variant_keys([f"{n:03d}" for n in range(5)], 3))
-    for name, held in (("full", keys), ("short", keys[:-1])):
-        info = {"kind": "synthetic", "name": name, "sources": [], "params": {"variants": 3}}
-        write_image_set(data / "sets" / name, [(key, parts) for key in held], info=info)
-    assert combine("mine", params("faces/wo", "sets/full"), data).counts == (5, 15)
-    with pytest.raises(
-        ValueError, match=r"short: must hold 3 sample\(s\) per face .*\(5\); got 14"
-    ):
+@pytest.mark.parametrize("variants", [1, 3])
+def test_a_set_holds_each_face_as_often_as_it_says(data, variants):
+    whole = 5 * variants
+    write_set(data / "sets/full", "synthetic", whole, variants=variants)
+    write_set(data / "sets/short", "synthetic", whole - 1, variants=variants)
+    assert combine("mine", params("faces/wo", "sets/full"), data).counts == (5, whole)
+    message = rf"short: must hold {variants} sample\(s\) per face .*\(5\); got {whole - 1}"
+    with pytest.raises(ValueError, match=message):
         combine("mine", params("faces/wo", "sets/short"), data)
 
 

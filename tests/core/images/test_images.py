@@ -26,9 +26,6 @@ from tests.core.images.drawn import SHAPE, largest_difference, save
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 
 
-# Conventions
-
-
 def test_convention_channels_are_rgb(photo):
     for data in (encode_png(photo), encode_jpeg(photo, 98)):
         decoded = decode_image(data, "photo")
@@ -37,27 +34,19 @@ def test_convention_channels_are_rgb(photo):
         assert decoded[0, 0, 0] > 200 > 100 > decoded[0, 0, 2]  # red corner
 
 
-def test_convention_cutouts_stay_premultiplied():
-    cutout = np.zeros((*SHAPE, 4), np.uint8)
-    cutout[3, 5] = (10, 20, 30, 40)
-    assert decode_rgba(encode_rgba(cutout), "cutout")[3, 5].tolist() == [10, 20, 30, 40]
-
-
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
         ([0, 1], [0, 1]),
         ([0, 255], [0, 1]),
         ([0, 1, 255], [0, 1, 255]),
-        ([0, 0], [0, 0]),
         ([255, 255], [1, 1]),
-        ([1, 1], [1, 1]),
         ([1, 255], [1, 255]),
         ([False, True], [0, 1]),
     ],
 )
 def test_convention_class_ids(values, expected):
-    seg_map = to_seg_map(np.array([values, values, values]), "mask")
+    seg_map = to_seg_map(np.array([values] * 3), "mask")
     assert seg_map.dtype == np.uint8
     assert seg_map.tolist() == [expected] * 3
 
@@ -68,9 +57,6 @@ def test_other_class_ids_and_colours_are_refused_by_name():
             to_seg_map(np.array([values]), "face.png")
     with pytest.raises(ValueError, match=r"face\.png: a mask must be \(height, width\)"):
         to_seg_map(np.zeros((*SHAPE, 3), np.uint8), "face.png")
-
-
-# Our PNG writer against two readers
 
 
 @given(
@@ -85,13 +71,7 @@ def test_pixels_survive_png(pixels):
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(data))), pixels)
     decode = {2: decode_mask, 3: decode_image, 4: decode_rgba}[sum(pixels.shape[2:]) or 2]
     np.testing.assert_array_equal(decode(data, "x"), pixels)
-    assert encode_png(pixels) == data
-
-
-def test_png_of_a_view_equals_png_of_its_copy(photo):
-    assert encode_png(photo[::2, 3:, ::-1]) == encode_png(photo[::2, 3:, ::-1].copy())
-    mask = photo[..., 0] > 99
-    assert encode_png(mask.T) == encode_png(mask.T.astype(np.uint8))
+    assert encode_png(pixels) == data == encode_png(pixels[::-1, ::-1].copy()[::-1, ::-1])  # a view
 
 
 def grey(*shape, dtype=np.uint8):
@@ -132,9 +112,6 @@ def test_jpeg_keeps_colour_resolution():
     stripes[:, ::2, 0], stripes[:, 1::2, 2] = 255, 255  # would blur to purple at 4:2:0
     decoded = decode_image(encode_jpeg(stripes, 98), "stripes")
     assert largest_difference(decoded, stripes) < 40
-
-
-# Kinds of photographs
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -197,28 +174,21 @@ def test_16_bits_are_rounded_to_8(extension, channels):
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP"])
 def test_every_kind_is_decoded_and_grey_becomes_rgb(photo, kind):
     options = {"quality": 98} if kind == "JPEG" else {}
-    decoded = decode_image(save(Image.fromarray(photo[..., 1]), kind, **options), "grey")
-    assert largest_difference(decoded, np.dstack([photo[..., 1]] * 3)) <= 8
+    grey = decode_image(save(Image.fromarray(photo[..., 1]), kind, **options), "grey")
+    assert largest_difference(grey, np.dstack([photo[..., 1]] * 3)) <= 8
     decoded = decode_image(save(Image.fromarray(photo), kind), kind)
-    assert decoded.shape == photo.shape
     assert np.abs(decoded.astype(int) - photo).mean() < 16
-
-
-def strip_adobe(data: bytes) -> bytes:
-    start = data.index(b"\xff\xee")
-    return data[:start] + data[start + 2 + int.from_bytes(data[start + 2 : start + 4], "big") :]
 
 
 def test_cmyk_as_adobe_and_as_ink(photo):
     ink = Image.fromarray(photo).convert("CMYK")
     options = {"quality": 98, "subsampling": 0}
     adobe = save(ink, "JPEG", **options)  # Pillow writes inverted values, as Adobe does
-    assert largest_difference(decode_image(adobe, "cmyk"), photo) <= 12
-    plain = strip_adobe(save(Image.fromarray(~np.asarray(ink), "CMYK"), "JPEG", **options))
-    assert b"Adobe" not in plain
-    assert largest_difference(decode_image(plain, "cmyk"), photo) <= 12
-    tiff = save(ink, "TIFF")
-    assert largest_difference(decode_image(tiff, "cmyk"), photo) <= 1
+    plain = save(Image.fromarray(~np.asarray(ink), "CMYK"), "JPEG", **options)
+    start = plain.index(b"\xff\xee")  # Adobe's segment
+    plain = plain[:start] + plain[start + 2 + int.from_bytes(plain[start + 2 : start + 4], "big") :]
+    for data, most in ((adobe, 12), (plain, 12), (save(ink, "TIFF"), 1)):
+        assert largest_difference(decode_image(data, "cmyk"), photo) <= most
 
 
 def test_transparent_is_laid_over_black(photo):

@@ -33,9 +33,6 @@ parts = st.dictionaries(
 sample_lists = st.lists(st.tuples(keys, parts), min_size=1, max_size=7, unique_by=lambda s: s[0])
 
 
-# Properties
-
-
 def shuffled(mapping: dict, random) -> dict:
     items = list(mapping.items())
     random.shuffle(items)
@@ -86,9 +83,6 @@ def test_opens_with_tarfile_and_webdataset(samples):
             assert {part: sample[part] for part in expected} == expected
 
 
-# Conventions
-
-
 def test_decoded_parts(tmp_path):
     image = np.zeros((5, 7, 3), np.uint8)
     image[..., 0] = 200
@@ -130,9 +124,6 @@ def test_an_absent_set_says_why(tmp_path):
     assert content(tmp_path / "cofw").keys() == {"README.md", "croissant.json", "index.json"}
 
 
-# Records
-
-
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -153,13 +144,8 @@ def test_records_read_back_exactly(record):
 
 
 def test_numpy_values_are_written_as_pythons():
-    record = {
-        "b": np.bool_(True),
-        "i": np.uint8(3),
-        "f": np.float64(0.1),
-        "a": np.eye(2, dtype=int),
-    }
-    assert encode_record(record) == b'{"a":[[1,0],[0,1]],"b":true,"f":0.1,"i":3}'
+    numpy = {"b": np.bool_(True), "i": np.uint8(3), "f": np.float64(0.1), "a": np.eye(2, dtype=int)}
+    assert encode_record(numpy) == b'{"a":[[1,0],[0,1]],"b":true,"f":0.1,"i":3}'
     assert json.loads(encode_record({"f": np.float32(0.1)}))["f"] == np.float32(0.1)
     assert encode_record({"t": (1, "é")}) == '{"t":[1,"é"]}'.encode()
 
@@ -177,9 +163,6 @@ def test_numpy_values_are_written_as_pythons():
 def test_records_that_are_no_json_are_refused(record, message):
     with pytest.raises(ValueError, match=message):
         encode_record(record)
-
-
-# Many readers
 
 
 def read_all(image_set: ImageSet) -> list[bytes]:

@@ -6,8 +6,6 @@ import pytest
 from face_occlusion.core.imageset import ImageSet, read_shard_entry, write_image_set, write_shard
 from tests.core.imageset.samples import INFO, content, flip, numbered
 
-# Refusals: reading
-
 
 def test_missing_keys_and_parts_are_named(image_set):
     with pytest.raises(ValueError, match=r"wo: no sample '99999' among 7"):
@@ -66,16 +64,8 @@ def test_verify_finds_what_differs_from_the_index(image_set):
         ('"count":7', '"count":8', r"count is 8, but the shards list 7 samples"),
         ('"kind":"faces"', '"kind":"cats"', r"kind must be one of .*; got 'cats'"),
         ('"000001.tar"', '"../../x.tar"', r"shard 1 must be 000001\.tar"),
-        (
-            '"00004"',
-            '"00003"',
-            r"key '00003' occurs twice in the set: in 000001\.tar and 000001\.tar",
-        ),
-        (
-            '"00004"',
-            '"00000"',
-            r"key '00000' occurs twice in the set: in 000000\.tar and 000001\.tar",
-        ),
+        ('"00004"', '"00003"', r"key '00003' occurs twice .* in 000001\.tar and 000001\.tar"),
+        ('"00004"', '"00000"', r"key '00000' occurs twice .* in 000000\.tar and 000001\.tar"),
         ('"00004"', '"a.b"', r"sample key must be text without dots"),
         ("[512,700]", "[512,70000]", r"000000\.tar: 0000\d\.\w+ must start at byte \d+; got"),
         ("[512,700]", "[-512,700]", r"000000\.tar: 00000\.jpg must start at byte 512; got -512"),
@@ -128,9 +118,6 @@ def test_a_shard_cut_or_damaged_anywhere_gives_no_entry(image_set):
         tar.add(image_set.folder, "folder", recursive=False)
     with pytest.raises(ValueError, match=r"000000\.tar: not a complete shard"):
         read_shard_entry(path)
-
-
-# Refusals: writing
 
 
 JPG = {"jpg": b""}
