@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,12 +128,3 @@ def test_premultiplied_tone_equals_straight_tone(contrast, brightness):
     expected = straight * (disc.alpha[..., np.newaxis] / 255)
     toned = apply_tone_layer(disc, record)
     assert np.abs(toned.colour - expected).max() <= 2.5
-
-
-@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 40)])
-def test_tiny_images_are_augmented(shape):
-    image, seg_map = np.full((*shape, 3), 90, np.uint8), np.ones(shape, np.uint8)
-    record = sample_face(rng(), shape, params("objects", face={"affine_prob": 1}).face)
-    turned, turned_map = apply_face(image, seg_map, record | {"jpeg_quality": 60})
-    assert turned.shape == image.shape
-    assert (turned_map == 1).all()

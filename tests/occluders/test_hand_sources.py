@@ -8,6 +8,7 @@ from PIL import Image
 
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.occluders.hand_sources import find_hands
+from tests.core.images.drawn import save
 from tests.occluders.imports import run
 from tests.occluders.test_direction import apart_deg, hand
 from tests.releases.build import make_release, photo
@@ -19,11 +20,10 @@ def skin_photo(mask):
     return encode_jpeg(np.where(mask[..., None], (180, 120, 90), (30, 60, 40)).astype(np.uint8), 95)
 
 
-def bitmap(mask):
-    """A mask as HGR1 publishes it: 1 bit, skin black."""
-    buffer = io.BytesIO()
-    Image.fromarray(~mask).save(buffer, "BMP")
-    return buffer.getvalue()
+def from_skin(cutout):
+    """How far each opaque pixel of a cut-out is from the skin of `skin_photo`."""
+    opaque = cutout[cutout[..., 3] == 255][:, :3].astype(int)
+    return np.abs(opaque - (180, 120, 90)).max(axis=1)
 
 
 def hgr1_files(published):
@@ -32,7 +32,9 @@ def hgr1_files(published):
         mask = hand(angle, arm=600)
         if published:
             files[f"hgr1_images/original_images/{stem}.jpg"] = skin_photo(mask)
-            files[f"hgr1_skin/skin_masks/{stem}.bmp"] = bitmap(mask)
+            files[f"hgr1_skin/skin_masks/{stem}.bmp"] = save(
+                Image.fromarray(~mask), "BMP"
+            )  # 1 bit, skin black
         else:
             files[f"hgr1/hgr1/img/{stem}.jpg"] = skin_photo(mask)
             files[f"hgr1/hgr1/mask/{stem}.png"] = encode_png(mask * np.uint8(255))
@@ -50,9 +52,23 @@ def test_hgr1_in_both_layouts(tmp_path, published):
     assert apart_deg(record["pointing_deg"], -90) < 15
     assert record["enters"] == "bottom"
     assert 0.1 < record["alpha_frac"] < 0.9
-    cutout = hands.cutout("5_P_hgr1_id12_3")
-    opaque = cutout[cutout[..., 3] == 255][:, :3].astype(int)
-    assert np.abs(opaque - (180, 120, 90)).max() < 25  # the hand, not what is around it
+    assert from_skin(hands.cutout("5_P_hgr1_id12_3")).max() < 25  # not what is around it
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"mask/A_P_hgr1_id02_1.png": None}, r"hand '.*A_P_hgr1_id02_1\.jpg' has no mask"),
+        (
+            {"img/A_P_hgr1_id02_1.jpg": encode_jpeg(photo(30, 40), 90)},
+            r"A_P_hgr1_id02_1\.jpg: its mask: a mask of 400x500",
+        ),
+    ],
+)
+def test_bad_hgr1_is_named(tmp_path, changed, message):
+    changed = {f"hgr1/hgr1/{name}": content for name, content in changed.items()}
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path, "hands_hgr1", "hgr1", hgr1_files(published=False) | changed)
 
 
 def test_at_most_so_many_are_taken_evenly(tmp_path):
@@ -63,13 +79,6 @@ def test_at_most_so_many_are_taken_evenly(tmp_path):
     release = make_release(tmp_path, "hgr1", files)
     assert [found.key[-1] for found in find_hands(release, 3)] == ["0", "4", "8"]
     assert len(find_hands(release, 0)) == len(find_hands(release, 99)) == 9
-
-
-def test_a_hand_without_mask_is_named(tmp_path):
-    files = hgr1_files(published=False)
-    del files["hgr1/hgr1/mask/A_P_hgr1_id02_1.png"]
-    with pytest.raises(ValueError, match=r"hand '.*A_P_hgr1_id02_1\.jpg' has no mask"):
-        find_hands(make_release(tmp_path, "hgr1", files), 0)
 
 
 def test_other_sources_have_no_hands(tmp_path):
@@ -116,8 +125,7 @@ def test_egohands_gives_the_largest_hand_of_a_frame(tmp_path):
     assert (record["person"], record["activity"], record["side"]) == ("T", "CARDS", "yourright")
     assert apart_deg(record["pointing_deg"], -60) < 15
     cutout = hands.cutout(hands.keys[0])
-    opaque = cutout[cutout[..., 3] == 255][:, :3].astype(int)
-    assert (np.abs(opaque - (180, 120, 90)).max(axis=1) > 25).mean() < 0.02  # gaps of the outline
+    assert (from_skin(cutout) > 25).mean() < 0.02  # gaps of the outline
     assert (cutout[..., 3] > 127).sum() == pytest.approx(MASK.sum(), rel=0.03)
 
 
@@ -151,10 +159,3 @@ def test_bad_egohands_are_named(tmp_path, changed, message):
     files = egohands_files({"myleft": polygon_of(MASK)}) | changed
     with pytest.raises(ValueError, match=message):
         run(tmp_path, "hands_ego", "egohands", files)
-
-
-def test_masks_of_another_size_name_the_hand(tmp_path):
-    files = hgr1_files(published=False)
-    files["hgr1/hgr1/img/A_P_hgr1_id02_1.jpg"] = encode_jpeg(photo(30, 40), 90)
-    with pytest.raises(ValueError, match=r"A_P_hgr1_id02_1\.jpg: its mask: a mask of 400x500"):
-        run(tmp_path, "hands_hgr1", "hgr1", files)

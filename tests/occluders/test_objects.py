@@ -9,6 +9,7 @@ from tests.occluders.imports import SELECTION, run
 from tests.releases.build import ellipse, make_release, photo
 
 HEIGHT, WIDTH = 90, 120
+INSTANCES = "annotations_trainval2017/annotations/instances_train2017.json"
 CATEGORIES = {"person": 1, "cup": 47, "cell phone": 77, "dining table": 67}
 
 
@@ -48,8 +49,7 @@ def coco_files(annotations):
         "categories": [{"id": i, "name": name} for name, i in CATEGORIES.items()],
         "annotations": annotations,
     }
-    name = "annotations_trainval2017/annotations/instances_train2017.json"
-    files = {name: json.dumps(dataset).encode()}
+    files = {INSTANCES: json.dumps(dataset).encode()}
     for i in (10, 11):
         files[f"train2017/train2017/{i:012d}.jpg"] = encode_jpeg(photo(HEIGHT, WIDTH, i), 95)
     return files
@@ -129,13 +129,16 @@ def test_objects_are_cut_out(tmp_path):
     assert objects.info["objects_from"] == "annotations"
 
 
+ROOT = "coco_object/coco_object"
+
+
 def precomputed_files():
+    image = encode_jpeg(photo(60, 80), 95)
+    mask = encode_png(ellipse(60, 80).astype(np.uint8) * np.uint8(255))
     files = {}
     for name in ("banana_1", "cup_12", "wine glass_3"):
-        mask = ellipse(60, 80).astype(np.uint8) * 255
-        root = "coco_object/coco_object"
-        files[f"{root}/object_image_sr/{name}.jpeg"] = encode_jpeg(photo(60, 80), 95)
-        files[f"{root}/object_mask_x4/{name}.png"] = encode_png(mask)
+        files[f"{ROOT}/object_image_sr/{name}.jpeg"] = image
+        files[f"{ROOT}/object_mask_x4/{name}.png"] = mask
     return files
 
 
@@ -147,47 +150,34 @@ def test_the_authors_objects_are_read(tmp_path):
     assert objects.cutout("cup_12")[..., 3].max() == 255
 
 
-ROOT = "coco_object/coco_object"
+MASKS, IMAGES = f"{ROOT}/object_mask_x4", f"{ROOT}/object_image_sr"
+COCO_IMAGE = "train2017/train2017/000000000010.jpg"
+PRECOMPUTED = {"source": "precomputed", "num_objects": 3}
 
 
 @pytest.mark.parametrize(
-    ("changed", "message"),
+    ("params", "changed", "message"),
     [
-        ({f"{ROOT}/object_mask_x4/cup_12.png": None}, "object .*cup_12.jpeg' has no mask"),
-        ({f"{ROOT}/object_mask_x4/cup_12.png": b"x"}, r"cup_12\.png"),
+        (PRECOMPUTED, {f"{MASKS}/cup_12.png": None}, "object .*cup_12.jpeg' has no mask"),
+        (PRECOMPUTED, {f"{MASKS}/cup_12.png": b"x"}, r"cup_12\.png"),
         (
-            {f"{ROOT}/object_mask_x4/cup_12.png": encode_png(np.ones((30, 40), np.uint8))},
+            PRECOMPUTED,
+            {f"{MASKS}/cup_12.png": encode_png(np.ones((30, 40), np.uint8))},
             r"cup_12\.png: a mask of 30x40 pixels, while its image has 60x80",
         ),
-        ({f"{ROOT}/object_image_sr/banana_1.jpeg": b"\xff\xd8\xff"}, r"banana_1\.jpeg"),
-        ({f"{ROOT}/object_image_sr/banana_1.jpeg": None}, "3 objects wanted, while .* holds 2"),
-    ],
-)
-def test_bad_precomputed_objects_are_named(tmp_path, changed, message):
-    files = precomputed_files() | changed
-    with pytest.raises(ValueError, match=message):
-        import_objects(tmp_path, files, source="precomputed", num_objects=3)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
+        (PRECOMPUTED, {f"{IMAGES}/banana_1.jpeg": b"\xff\xd8\xff"}, r"banana_1\.jpeg"),
+        (PRECOMPUTED, {f"{IMAGES}/banana_1.jpeg": None}, "3 objects wanted, while .* holds 2"),
         (
-            {"train2017/train2017/000000000010.jpg": encode_jpeg(photo(30, 40), 95)},
+            {},
+            {COCO_IMAGE: encode_jpeg(photo(30, 40), 95)},
             "000000000010.jpg: 30x40 pixels, while its annotations say 90x120",
         ),
-        (
-            {"train2017/train2017/000000000010.jpg": None},
-            r"000000000010\.jpg, which is not in train2017\.zip",
-        ),
-        (
-            {"annotations_trainval2017/annotations/instances_train2017.json": None},
-            "one file like '.*instances_train",
-        ),
+        ({}, {COCO_IMAGE: None}, r"000000000010\.jpg, which is not in train2017\.zip"),
+        ({}, {INSTANCES: None}, "one file like '.*instances_train"),
     ],
 )
-def test_bad_coco_is_named(tmp_path, changed, message):
+def test_bad_releases_are_named_and_nothing_remains(tmp_path, params, changed, message):
+    files = precomputed_files() if params else coco_files(GOOD)
     with pytest.raises(ValueError, match=message):
-        import_objects(tmp_path, coco_files(GOOD) | changed)
+        import_objects(tmp_path, files | changed, **params)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]

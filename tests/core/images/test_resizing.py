@@ -45,6 +45,11 @@ def test_class_ids_stay_class_ids_and_keep_their_area(size):
     assert resized.mean() == pytest.approx(mask.mean(), abs=0.02)
 
 
+def test_half_a_pixel_is_face():
+    seg_map = np.array([[1, 0, 0, 0], [1, 0, 1, 0]], np.uint8)
+    assert resize_seg_map(seg_map, (1, 2)).tolist() == [[1, 0]]
+
+
 def test_ignored_pixels_stay_ignored():
     seg_map = np.zeros((8, 12), np.uint8)
     seg_map[:, 6:] = 255

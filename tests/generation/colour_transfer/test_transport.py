@@ -75,25 +75,6 @@ def test_an_image_stays_on_its_own_colours(image):
     np.testing.assert_allclose(sliced_transport(image, image, DIRECTIONS), image / 255, atol=1e-5)
 
 
-@given(images, images, st.randoms(use_true_random=False))
-def test_the_order_of_the_source_pixels_is_irrelevant(source, target, random):
-    order = list(range(source.size // 3))
-    random.shuffle(order)
-    shuffled = source.reshape(-1, 3)[order].reshape(source.shape)
-    expected = sliced_transport(source, target, DIRECTIONS)
-    np.testing.assert_allclose(sliced_transport(shuffled, target, DIRECTIONS), expected, atol=1e-5)
-
-
-@given(images, images)
-def test_transport_of_greys_is_monotone(source, target):
-    source, target = (np.repeat(image[..., :1], 3, axis=2) for image in (source, target))
-    grey = np.full((1, 1, 3), 1 / np.sqrt(3))
-    moved = sliced_transport(source, target, grey)[..., 0].ravel()
-    before = target[..., 0].ravel()
-    assert (np.diff(moved[np.argsort(before, kind="stable")]) >= -1e-6).all()
-    np.testing.assert_allclose(np.sort(moved), np.sort(source[..., 0].ravel()) / 255, atol=1e-5)
-
-
 @pytest.mark.parametrize(
     ("transport", "source", "target", "directions", "message"),
     [

@@ -52,13 +52,12 @@ def composite():
 
 def test_background_keeps_its_bits_and_inputs_stay(rainnet):
     image, alpha = composite()
-    kept, kept_alpha = image.copy(), alpha.copy()
     harmonised = rainnet.fit_composite(image, alpha)
     assert harmonised.shape == image.shape and harmonised.dtype == np.uint8
     assert (harmonised != image).any()
     np.testing.assert_array_equal(harmonised[alpha == 0], image[alpha == 0])
-    np.testing.assert_array_equal(image, kept)
-    np.testing.assert_array_equal(alpha, kept_alpha)
+    for used, before in zip((image, alpha), composite(), strict=True):
+        np.testing.assert_array_equal(used, before)
 
 
 def test_the_same_input_gives_the_same_output_for_any_number_of_threads(rainnet, two_threads):
@@ -85,14 +84,6 @@ def test_strength_0_changes_nothing_and_a_half_about_half(rainnet, checkpoint):
     half, off = (Harmoniser(settings(f"rainnet:{checkpoint}", strength=s)) for s in (0.5, 0))
     np.testing.assert_allclose(half.colour_change(image, alpha), whole / 2, atol=1e-3)
     np.testing.assert_array_equal(off.fit_composite(image, alpha), image)
-
-
-def test_the_change_at_the_edge_is_weighted_by_alpha(rainnet):
-    image, alpha = composite()
-    image = np.where(image < 128, 90, 160).astype(np.uint8)  # room for the change both ways
-    change = rainnet.fit_composite(image, alpha).astype(float) - image
-    faint = (alpha > 0) & (alpha < 38)
-    assert np.abs(change[faint]).mean() < 0.3 * np.abs(change[alpha == 255]).mean() + 0.5
 
 
 @pytest.mark.parametrize("method", METHODS)
