@@ -22,20 +22,22 @@ def test_an_object_with_a_straight_side_is_whole():
 
 
 @pytest.mark.parametrize(
-    ("border", "axis", "value"),
-    [("left", 0, -0.5), ("right", 0, 39.5), ("top", 1, -0.5), ("bottom", 1, 29.5)],
+    ("border", "part", "axis", "value"),
+    [
+        ("left", np.s_[10:20, :10], 0, -0.5),
+        ("right", np.s_[10:20, 20:], 0, 39.5),
+        ("top", np.s_[:10, 10:20], 1, -0.5),
+        ("bottom", np.s_[20:, 10:20], 1, 29.5),
+    ],
 )
-def test_convention_each_border_has_its_name(border, axis, value):
+def test_convention_each_border_has_its_name(border, part, axis, value):
     alpha = np.zeros((30, 40), np.uint8)
-    alpha[10:20, 10:20] = 255
-    rows = {"left": np.s_[10:20, :10], "right": np.s_[10:20, 20:]}
-    rows |= {"top": np.s_[:10, 10:20], "bottom": np.s_[20:, 10:20]}
-    alpha[rows[border]] = 255
+    alpha[10:20, 10:20] = alpha[part] = 255
     points = cut_points(alpha, border, is_hand=True)
     assert len(points) == 17
     assert (points[:, axis] == value).all()
-    assert points[:, 1 - axis].min() == 9.5
-    assert points[:, 1 - axis].max() == 19.5
+    along = points[:, 1 - axis]
+    assert (along.min(), along.max()) == (9.5, 19.5)
     np.testing.assert_array_equal(cut_points(alpha, "none", is_hand=True), points)
 
 

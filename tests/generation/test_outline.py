@@ -1,9 +1,7 @@
 """How many modules a reader of `occlude` opens, and how often one is opened again.
 
-The outline of a call lists each function of the project once, in the order in which it is first
-called: what somebody reads who follows the code from top to bottom. A stay is a run of functions
-of one module in it; a module is entered again with each stay after its first. Products, roots and
-warps that round alike on every CPU stand where numpy's and OpenCV's own did, and count like them.
+A stay is a run of functions of one module among all functions, each where it is first called.
+Arithmetic that rounds alike on every CPU stands where numpy's and OpenCV's own did.
 """
 
 import itertools

@@ -50,32 +50,22 @@ def composite():
     return np.clip(np.rint(blended), 0, 255).astype(np.uint8), coverage
 
 
-def test_background_keeps_its_bits_and_inputs_stay(rainnet):
+@pytest.mark.parametrize("size_px", [256, 512])
+def test_background_keeps_its_bits_and_inputs_stay(checkpoint, size_px):
+    rainnet = Harmoniser(settings(f"rainnet:{checkpoint}", size_px=size_px))
     image, alpha = composite()
-    harmonised = rainnet.fit_composite(image, alpha)
-    assert harmonised.shape == image.shape and harmonised.dtype == np.uint8
-    assert (harmonised != image).any()
-    np.testing.assert_array_equal(harmonised[alpha == 0], image[alpha == 0])
-    for used, before in zip((image, alpha), composite(), strict=True):
-        np.testing.assert_array_equal(used, before)
-
-
-def test_the_same_input_gives_the_same_output_for_any_number_of_threads(rainnet, two_threads):
-    first = rainnet.fit_composite(*composite())
-    assert torch.get_num_threads() == 2
-    torch.set_num_threads(1)
-    np.testing.assert_array_equal(rainnet.fit_composite(*composite()), first)
-
-
-def test_nothing_to_harmonise_changes_nothing(rainnet):
-    image, alpha = composite()
-    for empty_or_full in (0, 255):
-        same = rainnet.fit_composite(image, np.full_like(alpha, empty_or_full))
-        np.testing.assert_array_equal(same, image)
-    single = np.zeros_like(alpha)
-    single[100, 100] = 255
-    harmonised = rainnet.fit_composite(image, single)
-    np.testing.assert_array_equal(harmonised[single == 0], image[single == 0])
+    one_pixel = np.zeros_like(alpha)
+    one_pixel[100, 100] = 255
+    for coverage in (alpha, one_pixel, alpha * 0, np.full_like(alpha, 255)):
+        harmonised = rainnet.fit_composite(image, coverage)
+        assert harmonised.shape == image.shape and harmonised.dtype == np.uint8
+        if coverage is not one_pixel:
+            assert (harmonised != image).any() == (coverage is alpha)
+        np.testing.assert_array_equal(harmonised[coverage == 0], image[coverage == 0])
+        for used, before in zip((image, alpha), composite(), strict=True):
+            np.testing.assert_array_equal(used, before)
+    with pytest.raises(ValueError, match="composite must"):
+        rainnet.fit_composite(image, alpha[1:])
 
 
 def test_strength_0_changes_nothing_and_a_half_about_half(rainnet, checkpoint):
@@ -84,6 +74,13 @@ def test_strength_0_changes_nothing_and_a_half_about_half(rainnet, checkpoint):
     half, off = (Harmoniser(settings(f"rainnet:{checkpoint}", strength=s)) for s in (0.5, 0))
     np.testing.assert_allclose(half.colour_change(image, alpha), whole / 2, atol=1e-3)
     np.testing.assert_array_equal(off.fit_composite(image, alpha), image)
+
+
+def test_the_same_input_gives_the_same_output_for_any_number_of_threads(rainnet, two_threads):
+    first = rainnet.fit_composite(*composite())
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(1)
+    np.testing.assert_array_equal(rainnet.fit_composite(*composite()), first)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -105,10 +102,7 @@ def placed_disc():
     return image, Layer(padded[0].astype(np.uint8), padded[1][..., 0].astype(np.uint8), -11, -7)
 
 
-by_statistics = pytest.mark.parametrize("method", sorted(STATISTICS))
-
-
-@by_statistics
+@pytest.mark.parametrize("method", sorted(STATISTICS))
 def test_statistics_bring_a_layer_nearer_to_its_surroundings(method):
     image, layer = placed_disc()
     kept, solid = layer.colour.copy(), layer.alpha == 255
@@ -122,14 +116,8 @@ def test_statistics_bring_a_layer_nearer_to_its_surroundings(method):
         return np.linalg.norm(colour[solid].mean(axis=0) - around)
 
     assert apart(fitted.colour) < 0.75 * apart(layer.colour)
-    unchanged = Harmoniser(settings(method, strength=0)).fit_layer(image, layer)
-    assert unchanged is layer
-
-
-@by_statistics
-def test_a_layer_without_surroundings_or_inside_is_left_alone(method):
-    image, layer = placed_disc()
-    for alpha in (layer.alpha * 0, layer.alpha * 0 + 255):
+    assert Harmoniser(settings(method, strength=0)).fit_layer(image, layer) is layer
+    for alpha in (layer.alpha * 0, layer.alpha * 0 + 255):  # no inside, no surroundings
         same = Layer(layer.colour, alpha, layer.x, layer.y)
         assert Harmoniser(settings(method)).fit_layer(image, same) is same
 
@@ -192,11 +180,3 @@ def test_d26_the_network_sees_a_hard_mask_and_alpha_only_blends():
 def test_methods_and_settings_are_checked_by_name(changes, message):
     with pytest.raises(ValueError, match=message):
         Harmoniser(settings(**({"method": "mkl"} | changes)))
-
-
-def test_sizes_are_checked_and_512_is_one(checkpoint):
-    image, alpha = composite()
-    harmoniser = Harmoniser(settings(f"rainnet:{checkpoint}", size_px=512))
-    assert harmoniser.fit_composite(image, alpha).shape == image.shape
-    with pytest.raises(ValueError, match="composite must"):
-        harmoniser.fit_composite(image, alpha[1:])
