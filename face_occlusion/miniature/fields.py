@@ -71,7 +71,7 @@ def shrink(field: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
         rows = np.ascontiguousarray(np.moveaxis(field, axis, 0))
         ends = np.linspace(0, len(rows), shape[axis] + 1)
         sums = np.zeros((len(rows) + 1, *rows.shape[1:]))
-        for k, row in enumerate(rows):  # several times as fast as np.cumsum along the first axis
+        for k, row in enumerate(rows):  # faster than np.cumsum along the first axis, same order
             np.add(sums[k], row, out=sums[k + 1])
         index = np.minimum(ends.astype(int), len(rows) - 1)
         part = (ends - index).reshape(-1, *[1] * (rows.ndim - 1))
