@@ -17,11 +17,11 @@ from bench.machine import machine
 from face_occlusion.core.images import encode_png
 from face_occlusion.core.params import load_params
 from face_occlusion.core.release import Release
+from face_occlusion.cutouts import fill_colours
 from face_occlusion.occluders import OccludersParams
 from face_occlusion.occluders.coco import select_objects
-from face_occlusion.occluders.cutout import fill_colours
 from face_occlusion.occluders.objects import ObjectsParams
-from face_occlusion.occluders.superresolution import Enlarger
+from face_occlusion.superresolution.enlarger import Enlarger
 
 SHOWN = ("nearest", "bicubic", "lanczos", "realesrgan")
 CELL_PX, NUM_SHOWN, LABEL_PX = 240, 5, 24

@@ -7,7 +7,7 @@ from pathlib import Path
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import load_params
 from face_occlusion.core.stage import run_stage, stage_arguments
-from face_occlusion.occluders.superresolution import SuperresolutionParams, enlarge_cutouts
+from face_occlusion.superresolution.enlarger import SuperresolutionParams, enlarge_cutouts
 
 
 def main() -> None:

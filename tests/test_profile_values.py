@@ -10,9 +10,9 @@ from face_occlusion.faces.correction import CorrectionsParams
 from face_occlusion.faces.faces import FacesParams
 from face_occlusion.generation import GenerateParams
 from face_occlusion.occluders import OccludersParams
-from face_occlusion.occluders.superresolution import SuperresolutionParams
 from face_occlusion.releases.fetch import SourceParams
 from face_occlusion.reporting.inputs import ReportParams
+from face_occlusion.superresolution.enlarger import SuperresolutionParams
 from face_occlusion.training.architectures import params_class
 from face_occlusion.training.settings import RunParams, TrainParams
 from stages.download import DownloadParams

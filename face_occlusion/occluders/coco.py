@@ -13,7 +13,7 @@ from face_occlusion.core.classes import instance_mask
 from face_occlusion.core.images import decode_image
 from face_occlusion.core.params import FILLED, Checked, Count, Natural, Share
 from face_occlusion.core.release import Release
-from face_occlusion.occluders.cutout import clean_mask, cut_out
+from face_occlusion.cutouts import clean_mask, cut_out
 
 _RING_PX = 3  # width of the ring around an object in which neighbours are looked for
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from face_occlusion.occluders.cutout import largest_piece
+from face_occlusion.cutouts import largest_piece
 
 _WORK_PX = 192  # the longer side at which directions are found: fingers are then 6-15 px wide
 _FAR_FRAC = 0.75  # of the distance to the farthest fingertip: nearer pixels do not count

@@ -9,7 +9,7 @@ from face_occlusion.core.images import decode_image, encode_rgba
 from face_occlusion.core.imageset import encode_record
 from face_occlusion.core.params import Checked, Meta, Natural, Share
 from face_occlusion.core.release import Release
-from face_occlusion.occluders.cutout import clean_mask, cut_out, shrink_cutout, size_and_alpha
+from face_occlusion.cutouts import clean_mask, cut_out, shrink_cutout, size_and_alpha
 from face_occlusion.occluders.direction import find_pose
 from face_occlusion.occluders.hand_sources import Hand
 

@@ -15,8 +15,8 @@ from face_occlusion.core.images import decode_image, decode_mask, encode_rgba
 from face_occlusion.core.imageset import encode_record
 from face_occlusion.core.params import Checked, Count, Meta
 from face_occlusion.core.release import Release
+from face_occlusion.cutouts import clean_mask, cut_out, size_and_alpha
 from face_occlusion.occluders.coco import CocoObject, SelectionParams, select_objects
-from face_occlusion.occluders.cutout import clean_mask, cut_out, size_and_alpha
 
 
 @dataclass(frozen=True, kw_only=True)

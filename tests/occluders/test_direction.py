@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from face_occlusion.core.images import decode_mask
+from face_occlusion.cutouts import clean_mask
 from face_occlusion.miniature.canvas import SUPERSAMPLE, Canvas, coverage
 from face_occlusion.miniature.hands import HandPlace, paint_hand, sample_hand
 from face_occlusion.miniature.light import STUDIO
-from face_occlusion.occluders.cutout import clean_mask
 from face_occlusion.occluders.direction import find_pose
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from face_occlusion.core.images import decode_mask, encode_jpeg, encode_png
-from face_occlusion.occluders.cutout import clean_mask
+from face_occlusion.cutouts import clean_mask
 from face_occlusion.occluders.direction import find_pose
 from face_occlusion.releases.archives import Limits, unpack
 from tests.occluders.imports import run

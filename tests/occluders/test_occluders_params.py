@@ -4,8 +4,8 @@ from face_occlusion.occluders import OccludersParams
 from face_occlusion.occluders.coco import SelectionParams
 from face_occlusion.occluders.hands import HandsParams
 from face_occlusion.occluders.objects import ObjectsParams
-from face_occlusion.occluders.superresolution import SuperresolutionParams
 from face_occlusion.occluders.textures import TexturesParams
+from face_occlusion.superresolution.enlarger import SuperresolutionParams
 from tests.occluders.imports import HANDS, OBJECTS, PARAMS, SELECTION
 
 OBJECTS_TOO = OBJECTS | {"selection": PARAMS.objects.selection}

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from face_occlusion.occluders.cutout import (
+from face_occlusion.cutouts import (
     clean_mask,
     crop_to_alpha,
     cut_out,

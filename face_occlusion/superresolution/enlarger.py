@@ -24,7 +24,7 @@ from face_occlusion.core.images import encode_rgba, enlarge_cubic
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import Checked, Count
-from face_occlusion.occluders.cutout import (
+from face_occlusion.cutouts import (
     fill_colours,
     premultiply,
     shrink_cutout,

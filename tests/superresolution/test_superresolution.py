@@ -7,9 +7,9 @@ import pytest
 
 from face_occlusion.core.images import encode_rgba
 from face_occlusion.core.imageset import encode_record, write_image_set
-from face_occlusion.occluders import superresolution
-from face_occlusion.occluders.cutout import fill_colours, premultiply, shrink_cutout
-from face_occlusion.occluders.superresolution import (
+from face_occlusion.cutouts import fill_colours, premultiply, shrink_cutout
+from face_occlusion.superresolution import enlarger as superresolution
+from face_occlusion.superresolution.enlarger import (
     Enlarger,
     RealEsrgan,
     SuperresolutionParams,

@@ -1,0 +1,1 @@
+"""Objects enlarged four times, by Real-ESRGAN or by a filter."""
