@@ -4,7 +4,12 @@ import argparse
 import logging
 from pathlib import Path
 
-from face_occlusion.core.combination import CombinationParams, combine, write_combination
+from face_occlusion.core.combination import (
+    CombinationParams,
+    combine,
+    difference_from_paper,
+    write_combination,
+)
 from face_occlusion.core.params import load_params, read_section
 from face_occlusion.core.stage import run_stage, stage_arguments
 
@@ -23,6 +28,9 @@ def main() -> None:
         write_combination(args.out / f"{name}.json", combination)
         photographs, generated = combination.counts
         logging.info("combine: %s: %d photographs, %d generated", name, photographs, generated)
+        same_faces = read_section(PARAMS, "profile") == "paper"
+        if difference := difference_from_paper(combination, same_faces=same_faces):
+            logging.warning("combine: %s: %s", name, difference)
         if combination.absent:
             logging.warning("combine: %s cannot be trained on: %s", name, combination.absent)
 

@@ -143,6 +143,36 @@ def _check_generated(image_set: ImageSet, faces: ImageSet) -> None:
         )
 
 
+def difference_from_paper(combination: Combination, *, same_faces: bool) -> str | None:
+    """Compare a combination's counts with Table 3 of the paper.
+
+    Args:
+        combination: What to compare.
+        same_faces: Whether it is made from the paper's own photographs, so that their number too
+            must be the paper's.
+
+    Returns:
+        What differs; None if nothing does, or the paper has no such combination.
+    """
+    if combination.absent or combination.name not in PAPER_COUNTS:
+        return None
+    photographs, generated = combination.counts
+    paper_photographs, paper_generated = PAPER_COUNTS[combination.name]
+    if same_faces and (photographs, generated) != (paper_photographs, paper_generated):
+        return (
+            f"{photographs} photographs and {generated} generated images; the paper has "
+            f"{paper_photographs} and {paper_generated}"
+        )
+    faces = sum(len(part.keys) for part in combination.parts if part.image_set == FACES)
+    paper_faces = PAPER_COUNTS["c_wo"][0]
+    if faces and generated * paper_faces != paper_generated * faces:
+        return (
+            f"{generated / faces:g} generated images per unoccluded face; the paper has "
+            f"{paper_generated / paper_faces:g}"
+        )
+    return None
+
+
 def write_combination(path: Path, combination: Combination) -> None:
     """Write a combination as JSON, with its counts and the paper's."""
     counts = _named(*combination.counts)

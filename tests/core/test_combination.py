@@ -10,6 +10,7 @@ from face_occlusion.core.combination import (
     PAPER_COUNTS,
     CombinationParams,
     combine,
+    difference_from_paper,
     open_sets,
     read_combination,
     write_combination,
@@ -110,6 +111,21 @@ def test_a_set_holds_each_face_as_often_as_it_says(data, variants):
     message = rf"short: must hold {variants} sample\(s\) per face .*\(5\); got {whole - 1}"
     with pytest.raises(ValueError, match=message):
         combine("mine", params("faces/wo", "sets/short"), data)
+
+
+@pytest.mark.parametrize(
+    ("entries", "same_faces", "difference"),
+    [
+        (("sets/natocc_hand", "sets/natocc_object"), False, None),
+        (("sets/natocc_hand",), False, "1 generated images per unoccluded face; the paper has 2"),
+        (("sets/natocc_hand", "sets/natocc_object"), True, "5 photographs and 10 generated images"),
+    ],
+)
+def test_counts_are_compared_with_the_papers(data, entries, same_faces, difference):
+    row = combine("c_wo_natocc", params("faces/wo", *entries), data)
+    found = difference_from_paper(row, same_faces=same_faces)
+    assert found == difference or difference in found
+    assert difference_from_paper(dataclasses.replace(row, name="mine"), same_faces=True) is None
 
 
 def test_a_sample_without_its_mask_is_refused(data):
