@@ -92,7 +92,7 @@ def task(name: str, views: str, args: argparse.Namespace, image_set: ImageSet) -
         benchmarks=["drawn"],
         checkpoints=list(checkpoints),
         tta=tta,
-        device=DEVICE.type,
+        device="cuda" if DEVICE.type == "cuda" else "cpu",
         batch_size=8,
         num_threads=args.threads,
         cpu_threads=0,

@@ -143,7 +143,7 @@ def pack(root: Path, path: Path) -> int:
 
 def main() -> None:
     """Run what is missing; exit with 1 if a stage failed or the time was up."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=2, help="stages at a time")
     parser.add_argument("--until", type=float, help="seconds after which running stages are ended")
     parser.add_argument("--groups", nargs="+", default=GROUPS, help="stages of dvc.yaml to run")
