@@ -156,9 +156,9 @@ def main() -> None:
         slots = make_slots(args.jobs, [], 1)
     except ValueError as error:
         sys.exit(f"ERROR: {error}")
+    timer = threading.Timer(args.until or 0, os.kill, [os.getpid(), signal.SIGTERM])
+    timer.daemon = True
     if args.until is not None:
-        timer = threading.Timer(args.until, os.kill, [os.getpid(), signal.SIGTERM])
-        timer.daemon = True
         timer.start()
 
     def launch(stage: Stage, slot: Slot) -> LocalJob:
@@ -166,6 +166,7 @@ def main() -> None:
         return LocalJob(command, log_path(root, stage.name), slot.environment, root)
 
     outcome = run_stages(stages, slots, launch)
+    timer.cancel()  # it must not end the packing of results
     print(f"{len(outcome.done)} of {len(stages)} stages done")
     for name, log in outcome.failed.items():
         print(f"\n{name} failed; the end of {log}:\n{tail(log)}", file=sys.stderr)
