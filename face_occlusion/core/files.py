@@ -233,6 +233,8 @@ def describe(error: Exception) -> str:
         return "out of memory; run again with fewer workers or a smaller batch"
     if not isinstance(error, OSError) or error.errno is None:
         return str(error).rpartition(_WORKER_ERROR)[2]
-    path = error.filename or "a file (the system does not say which)"
+    path = error.filename  # of calls on an open file, its number
+    if not path or isinstance(path, int):
+        path = "a file (the system does not say which)"
     remedy = _REMEDIES.get(error.errno, "")
     return f"{os.fsdecode(path)}: {error.strerror}{remedy and '; '}{remedy}"

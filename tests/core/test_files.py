@@ -1,5 +1,6 @@
 """JSON objects, hashes of files and code, atomic files and folders."""
 
+import errno
 from contextlib import nullcontext
 
 import pytest
@@ -111,3 +112,8 @@ def test_the_hash_follows_what_is_reached_and_nothing_else(project):
 def test_a_name_that_is_no_module_is_refused():
     with pytest.raises(ValueError, match="numpy is not a module of face_occlusion"):
         code_sha256("numpy")
+
+
+def test_an_error_of_an_open_file_is_described_without_its_name():
+    described = files.describe(OSError(errno.EBADF, "Bad file descriptor", 99))
+    assert described == "a file (the system does not say which): Bad file descriptor"
