@@ -1,0 +1,145 @@
+"""Differences to C-WO of the runs of profile `replication`, with intervals: a table and a chart.
+
+python -m bench.replication reports/scores docs/replication.png
+
+Any number of finished runs will do: a combination is shown for the networks that have it, next to
+C-WO of the same network. With several seeds the intervals cover images and seeds.
+"""
+
+import argparse
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from face_occlusion.core.files import read_json
+from face_occlusion.evaluation.bootstrap import (
+    Estimate,
+    Resampled,
+    estimate_sum,
+    resample_weights,
+)
+from face_occlusion.evaluation.metrics import mean_iou
+
+BENCHMARKS = {"realocc": "occluded", "realocc_wild": "in the wild", "wo_test": "unoccluded"}
+BASE = "C-WO"
+COLOURS = ("#0072b2", "#e69f00", "#009e73", "#333333")
+NUM_RESAMPLES = 10_000
+
+Cells = Mapping[tuple[str, str, str], Resampled]  # by benchmark, network and combination
+
+
+def main() -> None:
+    """Print the table and draw the chart."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("scores", type=Path, help="folder of score files")
+    parser.add_argument("chart", type=Path, help="PNG to write")
+    args = parser.parse_args()
+    files = sorted(args.scores.glob("*.json"))
+    if not files:
+        parser.error(f"{args.scores}: holds no score files")
+    cells, num_images = read_cells(files)
+    models = sorted({model for _, model, _ in cells})
+    rows = sorted({combination for _, _, combination in cells} - {BASE})
+    shown = {name: title for name, title in BENCHMARKS.items() if name in num_images}
+    print(f"| {BASE} with | " + " | ".join(f"{m}, {t}" for t in shown.values() for m in models))
+    for row in [BASE, *rows]:
+        texts = []
+        for name in shown:
+            for model in models:
+                cell = cells.get((name, model, row))
+                gap = difference(cells, num_images[name], name, [model], row)
+                texts.append("" if cell is None else f"{100 * cell.value:.1f}{interval(gap)}")
+        print(f"| {row} | " + " | ".join(texts) + " |")
+    draw(args.chart, cells, num_images, shown, models, rows)
+
+
+def read_cells(files: Sequence[Path]) -> tuple[Cells, dict[str, int]]:
+    """Return every cell's scores and resamples, and the number of images of each benchmark."""
+    counts = defaultdict(list)
+    for path in files:
+        run = read_json(path, absent="no such file")
+        for name, part in run["benchmarks"].items():
+            if part["absent"] is None:
+                images = [image[run["headline"]]["counts"] for image in part["images"]]
+                counts[name, run["model"], run["combination"]].append(np.array(images, float))
+    num_images = {name: len(seeds[0]) for (name, _, _), seeds in counts.items()}
+    weights = {
+        num: resample_weights(num, NUM_RESAMPLES, np.random.default_rng(1))
+        for num in num_images.values()
+    }
+    cells = {
+        key: Resampled(
+            values=np.array([float(mean_iou(seed.sum(axis=0))) for seed in seeds]),
+            resamples=np.stack([mean_iou(weights[num_images[key[0]]] @ seed) for seed in seeds]),
+        )
+        for key, seeds in counts.items()
+    }
+    return cells, num_images
+
+
+def difference(
+    cells: Cells, num_images: int, benchmark: str, models: Sequence[str], combination: str
+) -> Estimate | None:
+    """Estimate a combination's lead over C-WO, the mean of some networks; None if one lacks it."""
+    pairs = [(cells.get((benchmark, m, c))) for m in models for c in (combination, BASE)]
+    if combination == BASE or None in pairs:
+        return None
+    signs = [sign / len(models) for _ in models for sign in (1, -1)]
+    terms = [(sign, cell) for sign, cell in zip(signs, pairs, strict=True) if cell is not None]
+    return estimate_sum(terms, num_images, 0.95, np.random.default_rng(0))
+
+
+def interval(gap: Estimate | None) -> str:
+    """Write a difference in points."""
+    if gap is None:
+        return ""
+    return f" ({100 * gap.value:+.1f} [{100 * gap.low:+.1f}, {100 * gap.high:+.1f}])"
+
+
+def draw(
+    path: Path,
+    cells: Cells,
+    num_images: Mapping[str, int],
+    shown: Mapping[str, str],
+    models: Sequence[str],
+    rows: Sequence[str],
+) -> None:
+    """Draw the differences of each network and of their mean, with 95 % intervals."""
+    figure = Figure(figsize=(10, 0.9 + 0.42 * len(rows)))
+    groups = [([model], model) for model in models]
+    groups += [(list(models), "mean")] if len(models) > 1 else []
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
+    for panel, (name, title) in zip(panels, shown.items(), strict=True):
+        for place, row in enumerate(rows):
+            for number, (group, label) in enumerate(groups):
+                gap = difference(cells, num_images[name], name, group, row)
+                if gap is None:
+                    continue
+                height = place + 0.22 * (number - (len(groups) - 1) / 2)
+                bounds = [[100 * (gap.value - gap.low)], [100 * (gap.high - gap.value)]]
+                panel.errorbar(
+                    [100 * gap.value],
+                    [height],
+                    xerr=bounds,
+                    fmt="o",
+                    markersize=4,
+                    color=COLOURS[number if label != "mean" else -1],
+                    label=None if place else label,
+                )
+        panel.axvline(0, color="0.6", linewidth=0.8)
+        panel.set_title(f"{num_images[name]} {title}", fontsize=10)
+        panel.set_xlabel(f"mIoU, points above {BASE}", fontsize=8)
+        panel.tick_params(labelsize=8)
+    panels[0].set_yticks(range(len(rows)), rows, fontsize=8)
+    panels[0].invert_yaxis()
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, fontsize=8, loc="upper left")
+    figure.tight_layout()
+    figure.savefig(path, dpi=130)
+
+
+if __name__ == "__main__":
+    main()
