@@ -43,7 +43,8 @@ def main() -> None:
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # one worker: no process to start
+        if os.environ.get("OMP_NUM_THREADS", "1") == "1":  # one worker too; else one for each core
+            os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         shutil.copytree(ROOT / "annotations", "annotations")
         _write_params("lanczos")
         for source in ("celebamask_hq", "realocc", "realocc_wild", "cofw", *_RAW.values()):
