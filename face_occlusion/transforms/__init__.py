@@ -76,15 +76,12 @@ class Occlusion:
         Raises:
             ValueError: If sizes or types differ, or no placement covers a wanted share of the face.
         """
-        if not self.applies(mask, rng):
-            return image, mask.view(np.uint8)
-        occluded = occlude(image, mask, self.occluders, rng, self.params, self.class_ids)
-        return occluded[0], occluded[1]
-
-    def applies(self, mask: np.ndarray, rng: np.random.Generator) -> bool:
-        """Sample whether an image with this mask is occluded."""
+        seg_map = check_mask(image, mask)
         wanted = rng.uniform() < self.p
-        return wanted and bool(mask_of_face(mask.view(np.uint8), self.class_ids).any())
+        if not wanted or not mask_of_face(seg_map, self.class_ids).any():
+            return image, seg_map
+        occluded = occlude(image, seg_map, self.occluders, rng, self.params, self.class_ids)
+        return occluded[0], occluded[1]
 
 
 class NatOcc(Occlusion):
@@ -157,6 +154,20 @@ class RandOcc(Occlusion):
             params = default_params("textures")
             params = dataclasses.replace(params, keep_background=not augment_face)
         super().__init__(textures, params, class_ids, p=p)
+
+
+def check_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return a mask as (H, W) uint8 class ids.
+
+    Raises:
+        ValueError: If it is neither bool nor uint8, or not of the image's size.
+    """
+    if mask.shape != image.shape[:2] or mask.dtype not in (np.uint8, np.bool_):
+        raise ValueError(
+            f"the mask must be bool or uint8 of the image's size {image.shape[:2]}; "
+            f"got {mask.shape} {mask.dtype}"
+        )
+    return np.ascontiguousarray(mask).view(np.uint8)
 
 
 def _remove(scratch: Path, maker: int) -> None:

@@ -50,13 +50,9 @@ class _Occlusion(A.DualTransform):
         masks = [data["mask"]] if "mask" in data else list(data.get("masks", ()))
         if not masks:
             raise ValueError(f"{type(self).__name__} needs mask= or masks=, which show the face")
-        mask, occlusion = np.asarray(masks[0]), self.occlusion
-        if mask.shape != data["image"].shape[:2] or mask.dtype not in (np.uint8, np.bool_):
-            raise ValueError(
-                f"the mask must be bool or uint8 of the image's size {data['image'].shape[:2]}; "
-                f"got {mask.shape} {mask.dtype}"
-            )
-        face_mask = mask_of_face(np.ascontiguousarray(mask).view(np.uint8), occlusion.class_ids)
+        occlusion = self.occlusion
+        seg_map = transforms.check_mask(data["image"], np.asarray(masks[0]))
+        face_mask = mask_of_face(seg_map, occlusion.class_ids)
         if not face_mask.any():
             return {"layer": None, "record": None, "face_mask": face_mask}
         record, layer = sample_occlusion(

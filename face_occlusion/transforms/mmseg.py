@@ -25,15 +25,23 @@ class _Occlusion(BaseTransform):
     """Occlude `results["img"]`, (H, W, 3) uint8 BGR, and update `results["gt_seg_map"]`, uint8.
 
     Samples come from numpy's global generator, which MMEngine seeds in every worker.
+
+    Args:
+        face: Class ids that make up the face.
+        occluded: Class id of the pixels that the occluder hides.
+        options: The other arguments of the transform of the same name in `transforms`.
     """
 
-    occlusion: transforms.Occlusion
+    kind: type[transforms.Occlusion]
+
+    def __init__(self, face: Sequence[int] = (1,), occluded: int = 0, **options: Any) -> None:
+        self.occlusion = self.kind(class_ids=ClassIds(tuple(face), occluded), **options)
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Occlude one sample."""
-        rng = np.random.default_rng(np.random.randint(2**32, size=4, dtype=np.uint32))  # noqa: NPY002
+        seed = np.random.randint(2**32, size=4, dtype=np.uint32)  # noqa: NPY002  # MMEngine's seed
         image = cv2.cvtColor(results["img"], cv2.COLOR_BGR2RGB)
-        image, seg_map = self.occlusion(image, results["gt_seg_map"], rng)
+        image, seg_map = self.occlusion(image, results["gt_seg_map"], np.random.default_rng(seed))
         results["img"] = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         results["gt_seg_map"] = seg_map
         return results
@@ -41,35 +49,13 @@ class _Occlusion(BaseTransform):
 
 @TRANSFORMS.register_module()
 class NatOcc(_Occlusion):
-    """`transforms.NatOcc`; see there for the arguments.
+    """`transforms.NatOcc`; see there for the arguments, of which `occluders` is needed."""
 
-    Args:
-        occluders: An image set of hands or objects, or a folder of RGBA files.
-        face: Class ids that make up the face.
-        occluded: Class id of the pixels that the occluder hides.
-        options: Further arguments of `transforms.NatOcc`.
-    """
-
-    def __init__(
-        self, occluders: str, face: Sequence[int] = (1,), occluded: int = 0, **options: Any
-    ) -> None:
-        class_ids = ClassIds(tuple(face), occluded)
-        self.occlusion = transforms.NatOcc(occluders, class_ids=class_ids, **options)
+    kind = transforms.NatOcc
 
 
 @TRANSFORMS.register_module()
 class RandOcc(_Occlusion):
-    """`transforms.RandOcc`; see there for the arguments.
+    """`transforms.RandOcc`; see there for the arguments, of which `textures` is needed."""
 
-    Args:
-        textures: An image set of textures, or a folder of photographs of them.
-        face: Class ids that make up the face.
-        occluded: Class id of the pixels that the occluder hides.
-        options: Further arguments of `transforms.RandOcc`.
-    """
-
-    def __init__(
-        self, textures: str, face: Sequence[int] = (1,), occluded: int = 0, **options: Any
-    ) -> None:
-        class_ids = ClassIds(tuple(face), occluded)
-        self.occlusion = transforms.RandOcc(textures, class_ids=class_ids, **options)
+    kind = transforms.RandOcc

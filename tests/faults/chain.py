@@ -60,16 +60,7 @@ CHAIN = {
     "evaluate": step("evaluate", RUN, "models", "data/benchmarks", "scores"),
     "overlap": step("overlap", "data", "overlap.json"),
 }
-NAMED = (
-    "download",
-    "corrections",
-    "faces",
-    "occluders",
-    "superresolution",
-    "benchmarks",
-    "generate",
-)
-STAGES = (*NAMED, "combine", "train", "evaluate", "overlap")
+STAGES = tuple(dict.fromkeys(one.stage for one in CHAIN.values()))
 
 
 def write_params(folder: Path) -> None:

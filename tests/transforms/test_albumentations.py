@@ -6,9 +6,9 @@ import pytest
 
 A = pytest.importorskip("albumentations", reason="not installed beside opencv-python")
 
-from face_occlusion.transforms.albumentations import NatOcc, RandOcc  # noqa: E402
+from face_occlusion.transforms.albumentations import NatOcc, RandOcc  # noqa: E402  # after the skip
 
-from .examples import example_blocks  # noqa: E402
+from .examples import example_blocks  # noqa: E402  # likewise
 
 ROWS, COLUMNS = np.mgrid[:120, :100]
 MASK = ((ROWS - 60) ** 2 / 45**2 + (COLUMNS - 50) ** 2 / 35**2 <= 1).astype(np.uint8)

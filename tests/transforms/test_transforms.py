@@ -97,6 +97,19 @@ def test_colours_can_be_left_and_other_classes_are_kept(folders):
     np.testing.assert_array_equal(occluded[occluded != 9], seg_map[occluded != 9])
 
 
+@pytest.mark.parametrize("p", [0, 1])
+@pytest.mark.parametrize("mask", [MASK.astype(np.int64), MASK[:50]])
+def test_another_type_or_size_of_mask_is_refused_whether_occluded_or_not(folders, mask, p):
+    with pytest.raises(ValueError, match=r"must be bool or uint8 of the image's size \(176, 160\)"):
+        NatOcc(folders / "objects", p=p)(FACE, mask, np.random.default_rng(0))
+
+
+def test_flipped_views_are_occluded(folders):
+    transform = NatOcc(folders / "objects", p=1)
+    _, mask = transform(FACE[:, ::-1], MASK[:, ::-1] == 1, np.random.default_rng(0))
+    assert mask.any() and (mask <= MASK[:, ::-1]).all()
+
+
 class Faces(Dataset):
     """A face, occluded anew for each index."""
 
@@ -150,10 +163,10 @@ def test_mmsegmentations_stock_pipeline(folders, name, monkeypatch):
                 {"type": "PackSegInputs"},
             ]
         )
-        np.random.seed(3)  # noqa: NPY002
+        np.random.seed(3)  # noqa: NPY002  # as MMEngine does
         packed = pipeline(dict(SAMPLE))
-    np.random.seed(3)  # noqa: NPY002
-    seed = np.random.randint(2**32, size=4, dtype=np.uint32)  # noqa: NPY002
+    np.random.seed(3)  # noqa: NPY002  # as MMEngine does
+    seed = np.random.randint(2**32, size=4, dtype=np.uint32)  # noqa: NPY002  # likewise
     rng = np.random.default_rng(seed)
     image, mask = make(folders, name, p=1)(FACE, MASK, rng)
     bgr = torch.from_numpy(image[..., ::-1].copy()).permute(2, 0, 1)
