@@ -1,12 +1,18 @@
-"""COCO's JSON files: images, annotations (polygons or run lengths) and categories."""
+"""COCO's JSON files: images, annotations (polygons or run lengths) and categories.
+
+The pages of `audit` and `predict` save the same format with a verdict on each image.
+"""
 
 import collections
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from face_occlusion.core.classes import BACKGROUND
 from face_occlusion.core.files import read_json
 from face_occlusion.faces.correction import (
+    CLASS_IDS,
     Correction,
     CorrectionsParams,
     Outline,
@@ -28,27 +34,83 @@ def read_coco(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
     for path in sorted(folder.rglob("*.json")):
         content = read_json(path)
         images = _by_id(path, content, "images")
-        categories = _by_id(path, content, "categories")
-        layers: dict[Any, list[Outline]] = collections.defaultdict(list)
-        sizes: dict[Any, tuple[int, int]] = {}
-        for annotation in _rows(path, content, "annotations"):
-            key = annotation.get("image_id")
-            with errors_name(f"{path}: annotation {annotation.get('id')}"):
-                image = images.get(key)
-                category = categories.get(annotation.get("category_id"))
-                if image is None or category is None:
-                    missing = "image" if image is None else "category"
-                    raise ValueError(f"no {missing} {annotation.get(f'{missing}_id')} in the file")
-                sizes[key] = image_size(image.get("height"), image.get("width"))
-                class_id = params.class_id(category.get("name"))
-                layers[key].append(Outline(class_id, annotation.get("segmentation"), sizes[key]))
-        for key, drawn in layers.items():
-            where = f"{path}: image {key}"
-            with errors_name(where):
-                number = face_number(images[key].get("file_name"))
-            yield Correction(
-                number=number, format="coco", where=where, size=sizes[key], layers=tuple(drawn)
-            )
+        for key, drawn in _drawn(path, content, images, params.class_id).items():
+            yield _correction("coco", path, images[key], drawn)
+
+
+def read_page(folder: Path, _params: CorrectionsParams) -> Iterator[Correction]:
+    """Read every JSON that pages saved: an accepted, edited mask replaces the face's.
+
+    Other images are counted in the log: those accepted as they were, and those that are wrong,
+    unsure or not judged, whatever was drawn on them.
+
+    Raises:
+        ValueError: As `read_coco`, or if a verdict is unknown; names the file and the image.
+    """
+    for path in sorted(folder.rglob("*.json")):
+        content = read_json(path)
+        images = _by_id(path, content, "images")
+        drawn = _drawn(path, content, images, _class_id)
+        counts: collections.Counter[str] = collections.Counter()
+        for key, image in images.items():
+            verdict = image.get("verdict")
+            if verdict not in VERDICTS:
+                raise ValueError(
+                    f"{path}: image {key}: verdict must be one of {', '.join(VERDICTS)}; "
+                    f"got {verdict!r}"
+                )
+            edited = image.get("edited") is True
+            counts[f"{verdict}{', edited' if edited else ''}"] += 1
+            if edited and verdict == "accept":
+                with errors_name(f"{path}: image {key}"):
+                    height, width = size = image_size(image.get("height"), image.get("width"))
+                    corners = [0, 0, width, 0, width, height, 0, height]
+                    blank = Outline(BACKGROUND, [corners], size)
+                yield _correction("page", path, image, [blank, *drawn.get(key, [])])
+        logging.info("%s: %s", path, dict(sorted(counts.items())))
+
+
+VERDICTS = ("accept", "wrong", "unsure", "none")
+
+
+def _class_id(name: Any) -> int:
+    if name not in CLASS_IDS:
+        raise ValueError(f"unknown category {name!r}; a page saves {', '.join(CLASS_IDS)}")
+    return CLASS_IDS[name]
+
+
+def _drawn(
+    path: Path,
+    content: Mapping[str, Any],
+    images: Mapping[Any, Mapping[str, Any]],
+    class_id: Callable[[Any], int],
+) -> dict[Any, list[Outline]]:
+    """Return the annotations of each image that has any, by the image's id."""
+    categories = _by_id(path, content, "categories")
+    drawn: dict[Any, list[Outline]] = collections.defaultdict(list)
+    for annotation in _rows(path, content, "annotations"):
+        key = annotation.get("image_id")
+        with errors_name(f"{path}: annotation {annotation.get('id')}"):
+            image = images.get(key)
+            category = categories.get(annotation.get("category_id"))
+            if image is None or category is None:
+                missing = "image" if image is None else "category"
+                raise ValueError(f"no {missing} {annotation.get(f'{missing}_id')} in the file")
+            size = image_size(image.get("height"), image.get("width"))
+            outline = annotation.get("segmentation")
+            drawn[key].append(Outline(class_id(category.get("name")), outline, size))
+    return drawn
+
+
+def _correction(
+    source: str, path: Path, image: Mapping[str, Any], drawn: list[Outline]
+) -> Correction:
+    where = f"{path}: image {image.get('id')}"
+    with errors_name(where):
+        number = face_number(image.get("file_name"))
+    return Correction(
+        number=number, format=source, where=where, size=drawn[0].size, layers=tuple(drawn)
+    )
 
 
 def _rows(path: Path, content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ CLASS_IDS = {"background": BACKGROUND, "face": FACE, "ignored": IGNORED}
 class CorrectionsParams(Checked):
     """Section `corrections` of params.yaml."""
 
-    folder: str  # with the subfolders labelme, segments, coco; without any, nothing is corrected
+    folder: str  # with a subfolder for each format; without any, nothing is corrected
     # Label in the tool -> its class.
     labels: Annotated[Mapping[str, Literal["background", "face", "ignored"]], FILLED]
 
@@ -97,7 +97,7 @@ class Correction:
 
     Attributes:
         number: The face's number.
-        format: labelme, segments or coco.
+        format: labelme, segments, coco or page.
         where: The file and the place in it, for errors.
         size: (height, width) of the image it was drawn on.
         layers: What was drawn, lowest first.

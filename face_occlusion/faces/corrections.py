@@ -5,6 +5,7 @@ The user's corrections lie in one folder, in a subfolder named after their forma
     labelme/    one JSON for each face, as LabelMe saves it
     segments/   a release's JSON with its bitmaps, or with polygons
     coco/       JSONs with images, annotations (polygons or run lengths) and categories
+    page/       JSONs saved by the pages of `face-occlusion audit` and `predict`
 
 A correction belongs to the face whose number its image is named by (`24.jpg`, `00024.jpg`).
 """
@@ -33,7 +34,7 @@ from face_occlusion.faces.celebamask_hq import (
     read_original,
     read_subsets,
 )
-from face_occlusion.faces.coco import read_coco
+from face_occlusion.faces.coco import read_coco, read_page
 from face_occlusion.faces.correction import Correction, CorrectionsParams
 from face_occlusion.faces.labelme import read_labelme
 from face_occlusion.faces.segments import read_segments
@@ -46,6 +47,7 @@ FORMATS: dict[str, Callable[[Path, CorrectionsParams], Iterator[Correction]]] = 
     "labelme": read_labelme,
     "segments": read_segments,
     "coco": read_coco,
+    "page": read_page,
 }
 
 

@@ -17,6 +17,7 @@ from tests.faces.drawn import (
     flat,
     id_png,
     labelme,
+    page,
     png_shape,
     put,
     sample,
@@ -64,6 +65,7 @@ SAME = {
     "coco run lengths": {
         "coco/a.json": coco((1, runs(whole(3, 13), True)), (2, runs(whole(3, 5), False)))
     },
+    "page": {"page/a.json": page(runs(whole(5, 13), True))},
     "segments polygons": {"segments/v1.json": segments(sample([FACE_SEGMENTS, HAND_SEGMENTS]))},
     "segments bitmap": {
         "segments/v1.json": segments(sample(BITMAP_LABELS, url="https://s3/a/b1%20c.png?key=1")),
@@ -131,6 +133,22 @@ def test_unfinished_samples_are_counted(tmp_path, caplog):
     assert "3 samples, 2 not finished" in caplog.text
 
 
+def test_a_page_replaces_accepted_masks_only_even_by_none_and_counts_the_others(tmp_path, caplog):
+    authors = np.ones(SIZE, np.uint8)
+    kept = {"page/a.json": page(runs(whole(5, 13), True), runs(whole(0, 5), True))}
+    (correction,) = read_corrections(put(tmp_path / "a", kept), PARAMS).values()
+    corrected = correction.apply(authors)
+    np.testing.assert_array_equal(corrected, whole(5, 13) + 255 * whole(0, 5))
+    (correction,) = read_corrections(put(tmp_path / "b", {"page/a.json": page()}), PARAMS).values()
+    assert not correction.apply(authors).any()  # no face is visible
+    for verdict, edited in (("wrong", True), ("unsure", True), ("none", True), ("accept", False)):
+        files = {"page/a.json": page(runs(EXPECTED, True), verdict=verdict, edited=edited)}
+        with caplog.at_level(logging.INFO):
+            files["coco/b.json"] = coco((1, TINY), name="9.jpg")
+            assert list(read_corrections(put(tmp_path / "c", files), PARAMS)) == [9]
+        assert f"{verdict}{', edited' if edited else ''}': 1" in caplog.text
+
+
 def one(*shapes, **changed):
     return {"labelme/a.json": labelme(*shapes, **changed)}
 
@@ -181,6 +199,9 @@ BAD = [
     (annotated((1, {"size": list(SIZE), "counts": [5, 9]})), "add up to 14, not to 20x30"),
     (annotated((1, {"size": list(SIZE), "counts": "11"})), "add up to 2, not to 20x30"),
     (annotated((1, None)), "polygons or run lengths expected"),
+    ({"page/a.json": page(verdict="good")}, "image 7: verdict must be one of accept.*got 'good'"),
+    ({"page/a.json": page(height=0)}, "image 7: an image's height and width must be given"),
+    ({"page/a.json": page(TINY, categories=("hand",))}, "annotation 1: unknown category 'hand'"),
     ({"segments/a.json": "{}"}, "not a release of Segments.ai: it lacks 'dataset'"),
     (
         sampled(*BITMAP_LABELS, **BITMAP_AT),
