@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 from dvc.repo import Repo
@@ -40,22 +39,22 @@ def reruns(stages, changed_param: str | None = None, changed_path: str | None = 
     stale: list[str] = []
     while fresh := [n for n, s in stages.items() if n not in stale and is_stale(s, params, paths)]:
         stale += fresh
-        paths |= {
-            out.def_path
-            for name in fresh
-            for out in stages[name].outs
-            if name != "combine" or is_listed(out.def_path, paths)
-        }
+        listed = changed_lists(paths) if "combine" in fresh else set()
+        paths |= {out.def_path for name in fresh if name != "combine" for out in stages[name].outs}
+        paths |= listed
     return sorted(stale)
 
 
-def is_listed(combination: str, paths: set[str]) -> bool:
-    """Tell whether a combination lists a changed image set: the other lists keep their bytes.
+def changed_lists(paths: set[str]) -> set[str]:
+    """Return the combinations that list a changed image set: the other lists keep their bytes.
 
     That they do is tested in tests/core/test_combination.py.
     """
-    data = read_section(ROOT / "params.yaml", f"combinations.{Path(combination).stem}.data")
-    return not paths.isdisjoint(f"data/{entry}" for entry in data)
+    return {
+        f"data/combinations/{name}.json"
+        for name, entry in read_section(ROOT / "params.yaml", "combinations").items()
+        if not paths.isdisjoint(f"data/{image_set}" for image_set in entry["data"])
+    }
 
 
 def kinds(names: Iterable[str]) -> Counter[str]:
@@ -77,6 +76,11 @@ def test_the_grid_has_27_runs_and_84_stages(stages):
         "overlap": 1,
         "report": 1,
     }
+
+
+def test_the_lock_holds_no_stage_that_is_gone(stages):
+    locked = YAML(typ="safe").load(ROOT / "dvc.lock")["stages"]
+    assert set(locked) <= set(stages)
 
 
 def test_a_models_rate_reruns_its_nine_trainings(stages):
