@@ -9,6 +9,7 @@ import contextlib
 import json
 import logging
 import os
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ from face_occlusion.core.files import atomic_write, expected_failures
 from face_occlusion.core.params import read_section, read_yaml
 
 FOLDER = Path(".scratch/timings")
+KEPT = 5  # run times of a stage that are kept
 LOCKS = Path(".scratch/locks")
 _held = contextlib.ExitStack()  # until this process ends
 STAGE_VARIABLE = "DVC_STAGE"  # DVC tells each command the name of its stage
@@ -112,7 +114,7 @@ def record_time(seconds: float) -> None:
 
 
 def keep_time(root: Path, stage: str, seconds: float) -> None:
-    """Record the run time of a stage in the current profile.
+    """Record the run time of a stage in the current profile, next to those of its last runs.
 
     Args:
         root: The repository's root.
@@ -120,7 +122,11 @@ def keep_time(root: Path, stage: str, seconds: float) -> None:
         seconds: Run time of its command.
     """
     path = root / FOLDER / profile_of(root) / f"{stage.replace('/', '_')}.json"
-    atomic_write(path, json.dumps({"stage": stage, "seconds": round(seconds, 2)}))
+    earlier: list[float] = []
+    with contextlib.suppress(FileNotFoundError, ValueError):  # a damaged record is replaced:
+        earlier = _read(path)[1]  # it only serves estimates, and the stage has ended well
+    recent = [*earlier, round(seconds, 2)][-KEPT:]
+    atomic_write(path, json.dumps({"stage": stage, "seconds": recent}))
 
 
 def profile_of(root: Path) -> str:
@@ -130,18 +136,23 @@ def profile_of(root: Path) -> str:
 
 
 def read_times(root: Path) -> dict[str, float]:
-    """Return the recorded run time of every stage in the current profile, in seconds.
+    """Return the run time of every stage in the current profile: the median of its last runs.
+
+    Of an even number it is the lower of the middle two, so that one run on a busy machine does not
+    count. In seconds.
 
     Raises:
         ValueError: If a record is unreadable; names the file.
     """
     folder = root / FOLDER / profile_of(root)
-    return dict(_read(path) for path in sorted(folder.glob("*.json")))
+    records = map(_read, sorted(folder.glob("*.json")))
+    return {stage: statistics.median_low(seconds) for stage, seconds in records}
 
 
-def _read(path: Path) -> tuple[str, float]:
+def _read(path: Path) -> tuple[str, list[float]]:
     try:
         record: dict[str, Any] = json.loads(path.read_text())
-        return record["stage"], float(record["seconds"])
+        found = record["seconds"]  # of one run, as written earlier, or of several
+        return record["stage"], [*map(float, found if isinstance(found, list) else [found])]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a run time written by a stage; delete the file") from error
