@@ -10,6 +10,7 @@ rows
   ratio          stock / ours
   loader         our rate reading JPEGs of twice the input size / our rate on the resident batch
   ceiling        share of the measured rate of one large matrix product, by the step's products
+  memory         share of the measured rate of one large copy, by what those read and write
   GiB            peak memory of training
   start s        first steps: compiling and recording; again, with compiled programs kept on disk
   pays after     iterations after which compiling has paid, against plain
@@ -34,7 +35,9 @@ import torch
 from mmengine.logging import MMLogger
 from mmengine.model import BaseModel
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, flop_registry
 
 from bench.stock_training import stock_batch, stock_model, stock_optimizer
 from face_occlusion.core.images import encode_jpeg, encode_png
@@ -49,6 +52,7 @@ from face_occlusion.training.settings import TrainParams
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 NUM_IMAGES = 64  # in the shard that the loader reads
+FUSED_OPTIMISERS = (torch.ops.aten._fused_adamw_, torch.ops.aten._fused_sgd_)
 
 
 @dataclass
@@ -72,6 +76,7 @@ class Setting:
     train: TrainParams
     part: OpenPart
     ceiling: float  # operations per second
+    bandwidth: float  # bytes per second
     steps: int
     rounds: int
     kernels: int
@@ -87,8 +92,9 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         part = photograph_part(Path(scratch) / "photographs", train)
+        ceilings = matmul_flops(), copy_bandwidth()
         setting = Setting(
-            args.params, train, part, matmul_flops(), args.steps, args.rounds, args.kernels
+            args.params, train, part, *ceilings, args.steps, args.rounds, args.kernels
         )
         device = torch.cuda.get_device_name() if DEVICE.type == "cuda" else "cpu"
         print(f"{device}, torch {torch.__version__}, {torch.get_num_threads()} threads")
@@ -96,7 +102,7 @@ def main() -> None:
             f"batch {train.batch_size} of {train.input_px} px, {train.num_workers} workers; ",
             end="",
         )
-        print(f"{setting.ceiling / 1e12:.3g} TFLOP/s ceiling", flush=True)
+        print(f"ceilings {setting.ceiling / 1e12:.3g} TFLOP/s, {setting.bandwidth / 1e12:.3g} TB/s")
         rows = [row(name, setting) for name in args.models]
     print(pd.DataFrame(rows).set_index("model").T.to_string(float_format="{:.3g}".format))
 
@@ -150,6 +156,7 @@ def row(name: str, setting: Setting) -> dict[str, Any]:
         "ratio": stock / ours,
         "loader": resident / with_data,
         "ceiling": step_flops(sides["plain"].step) / ours / setting.ceiling,
+        "memory": step_bytes(sides["plain"].step) / ours / setting.bandwidth,
         **{f"{label} GiB": memory[label] for label in kinds},
         **{f"{label} start s": start[label] for label in kinds},
         "ours start again s": started(kinds["ours"])[1],
@@ -300,6 +307,46 @@ def convolution_backward_flops(
     transposed, output_mask = options[4], options[-1]
     forward = conv_flop_count(list(inputs), list(weight), list(grad_output), transposed)
     return forward * sum(output_mask[:2])
+
+
+class ByteCounter(TorchDispatchMode):
+    """Adds up what products, convolutions, attention and fused optimisers read and write."""
+
+    total = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        """Run an operation and count it."""
+        result = func(*args, **(kwargs or {}))
+        if func.overloadpacket in FUSED_OPTIMISERS:  # all but the gradients is also written
+            self.total += 2 * num_bytes((args, kwargs)) - num_bytes(args[1])
+        elif func.overloadpacket in flop_registry:
+            self.total += num_bytes((args, kwargs, result))
+        return result
+
+
+def step_bytes(step: Callable[[], object]) -> int:
+    """Count the bytes that one step must move, if all else is fused into what `ByteCounter` counts.
+
+    Each operand is counted as read once and each result as written once, as if no cache held it.
+    """
+    with ByteCounter() as counter:
+        step()
+    return counter.total
+
+
+def num_bytes(values: object) -> int:
+    """Return the bytes of all tensors in nested lists; of expanded ones, what is stored."""
+    tensors = [value for value in tree_leaves(values) if isinstance(value, torch.Tensor)]
+    return sum(min(tensor.nbytes, tensor.untyped_storage().nbytes()) for tensor in tensors)
+
+
+def copy_bandwidth() -> float:
+    """Measure the rate of a large copy: bytes read and written per second."""
+    source = torch.randint(0, 256, (2**27 if DEVICE.type == "cuda" else 2**23,), device=DEVICE)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / seconds(lambda: target.copy_(source), 10)
 
 
 def matmul_flops() -> float:

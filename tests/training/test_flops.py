@@ -1,9 +1,9 @@
-"""The operations that the ceiling of `bench.training` is made from."""
+"""The operations and bytes that the ceilings of `bench.training` are made from."""
 
 import pytest
 import torch
 
-from bench.training import step_flops
+from bench.training import step_bytes, step_flops
 
 
 @pytest.mark.parametrize("groups", [1, 4, 64])
@@ -15,3 +15,15 @@ def test_a_convolutions_step_is_three_times_its_forward_pass(kind, groups):
     assert step_flops(lambda: convolution(image)) == forward
     assert step_flops(lambda: convolution(image).sum().backward()) == 3 * forward
     assert step_flops(lambda: convolution(image.detach()).sum().backward()) == 2 * forward
+
+
+def test_a_steps_bytes_are_those_of_products_and_of_the_optimisers_state():
+    weight = torch.nn.Parameter(torch.rand(4, 6))
+    rows = torch.rand(5, 6)
+    optimizer = torch.optim.AdamW([weight], fused=True)
+    product, state = 4 * (5 * 6 + 4 * 6 + 5 * 4), 4 * (4 * 6)
+    assert step_bytes(lambda: (rows @ weight.T).relu()) == product
+    weight.grad = torch.rand(4, 6)
+    optimizer.step()  # its state is made
+    steps = 8  # the number of steps, read and written
+    assert step_bytes(optimizer.step) == 7 * state + steps  # reads four, writes three
