@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("models", type=Path, help="folder of trained runs")
     parser.add_argument("data", type=Path, help="folder of image sets")
     parser.add_argument("overlap", type=Path, help="file written by stages.overlap")
+    parser.add_argument("others", type=Path, help="folder of other networks' score files")
     parser.add_argument("out", type=Path, help="folder for tables, figures and the page")
     args = stage_arguments(parser)
 
@@ -28,7 +29,7 @@ def main() -> None:
         combinations=read_section(PARAMS, "combinations"),
         models=read_section(PARAMS, "models"),
     )
-    inputs = gather(sections, args.scores, args.models, args.data, args.overlap)
+    inputs = gather(sections, args.scores, args.models, args.data, args.overlap, args.others)
     write_report(inputs, args.out)
     logging.info("report: %d runs, %s", len(sections.runs), args.out / "index.html")
 

@@ -20,6 +20,7 @@ from face_occlusion.reporting.cells import axes_of
 from face_occlusion.reporting.charts import METRICS, read_curves
 from face_occlusion.reporting.claims import CLAIMS, Judgement, judge_claims
 from face_occlusion.reporting.grid import BootstrapParams, Grid
+from face_occlusion.reporting.others import read_others
 from face_occlusion.reporting.pictures import parse_colour
 from face_occlusion.reporting.provenance import Inventory, take_inventory
 from face_occlusion.reporting.verdicts import (
@@ -114,6 +115,7 @@ class ReportInputs:
     cards: dict[str, dict[str, Any]]  # what each run says about its training
     curves: dict[str, dict[str, pd.Series]]  # by metric and run
     overlap: Overlap  # photographs and people that training and benchmarks share
+    others: dict[str, Grid]  # by name, the row of each network of others
 
     @property
     def colour(self) -> tuple[int, int, int]:
@@ -177,12 +179,12 @@ class ReportInputs:
 
 
 def gather(
-    sections: Sections, scores: Path, models: Path, data: Path, overlap: Path
+    sections: Sections, scores: Path, models: Path, data: Path, overlap: Path, others: Path
 ) -> ReportInputs:
     """Read everything that the report needs.
 
     `scores`, `models` and `data` are folders, of which `runs` of the sections decides what is read;
-    `overlap` is the file of the stage of that name.
+    `overlap` is the file of the stage of that name; `others` is a folder of other networks' scores.
 
     Raises:
         ValueError: If something is missing, damaged, of another profile, or was scored on other
@@ -212,4 +214,5 @@ def gather(
         cards={run: read_json(models / run / "card.json", NO_CARD) for run in sections.runs},
         curves={metric: read_curves(models, sections.runs, metric) for metric in METRICS},
         overlap=read_overlap(overlap),
+        others=read_others(others, report.benchmarks, report.bootstrap, **checked),
     )

@@ -16,6 +16,7 @@ from face_occlusion.reporting.claims import claims_table
 from face_occlusion.reporting.grid import Grid, mean_over_models
 from face_occlusion.reporting.groups import group_table
 from face_occlusion.reporting.inputs import ReportInputs
+from face_occlusion.reporting.others import others_table
 from face_occlusion.reporting.page import page_context, render
 from face_occlusion.reporting.page_images import gallery
 from face_occlusion.reporting.tables import Table
@@ -50,7 +51,7 @@ def write_report(inputs: ReportInputs, out: Path) -> None:
 
 
 def all_tables(inputs: ReportInputs) -> dict[str, Table]:
-    """Build Tables 1 to 5, and those of the claims, the anomalies and groups of images."""
+    """Build Tables 1 to 5, of claims, anomalies, groups of images, and other networks, if any."""
     sections, grid, inventory = inputs.sections, inputs.grid, inputs.inventory
     built = [
         tables.table_1(),
@@ -63,6 +64,8 @@ def all_tables(inputs: ReportInputs) -> dict[str, Table]:
         group_table(grid, inputs.breakdown),
         tables.overlap_table(inputs.overlap),
     ]
+    if inputs.others:
+        built.append(others_table(inputs.others, grid))
     return {table.name: table for table in built}
 
 

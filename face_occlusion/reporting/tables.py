@@ -203,7 +203,7 @@ def score_table(
         {
             "combination": marked["cell"].key.combination,
             **{name: row[name] for name in ("title", "quantity", "paper_quantity")},
-            **_cell_record(marked["cell"]),
+            **cell_record(marked["cell"]),
             "best": marked["best"],
             "paper_best": marked["paper_best"],
             "empty_because": marked["cell"].empty,
@@ -229,13 +229,17 @@ def cell_text(cell: Cell, *, best: bool, paper_best: bool) -> str:
     """Write a cell: `**93.10** [92.0, 94.2] · 96.65 · -3.55`, or why there is no score."""
     printed = EMPTY if cell.printed is None else f"{cell.printed:.2f}"
     printed = f"**{printed}**" if paper_best else printed
+    difference = "" if cell.difference is None else f" · {cell.difference:+.2f}"
+    return f"{score_text(cell, best=best)} · {printed}{difference}"
+
+
+def score_text(cell: Cell, *, best: bool = False) -> str:
+    """Write our score of a cell: `**93.10** [92.0, 94.2]`."""
     if cell.estimate is None:
-        return f"{EMPTY} · {printed}"
+        return EMPTY
     ours = f"**{cell.ours:.2f}**" if best else f"{cell.ours:.2f}"
     low, high = 100 * cell.estimate.low, 100 * cell.estimate.high
-    interval = f" [{low:.1f}, {high:.1f}]" if low == low else ""
-    difference = "" if cell.difference is None else f" · {cell.difference:+.2f}"
-    return f"{ours}{interval} · {printed}{difference}"
+    return f"{ours} [{low:.1f}, {high:.1f}]" if low == low else ours
 
 
 def empty_reasons(grid: Grid, benchmarks: Sequence[str]) -> list[str]:
@@ -251,7 +255,7 @@ def empty_reasons(grid: Grid, benchmarks: Sequence[str]) -> list[str]:
     ]
 
 
-def _cell_record(cell: Cell) -> dict[str, Any]:
+def cell_record(cell: Cell) -> dict[str, Any]:
     """Put a cell's numbers into a row: per cent, two decimals; None where there is no score."""
 
     def shown(score: float | None) -> float | None:

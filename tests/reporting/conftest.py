@@ -1,5 +1,7 @@
 """One made-up project and its report for all tests of the report."""
 
+from pathlib import Path
+
 import pytest
 
 from face_occlusion.reporting.grid import Grid
@@ -17,7 +19,12 @@ def project(tmp_path_factory):
 @pytest.fixture(scope="session")
 def inputs(project) -> ReportInputs:
     root, made = project
-    return gather(made, root / "scores", root / "models", root / "data", root / "overlap.json")
+    return gather(made, *paths(root))
+
+
+def paths(root: Path) -> list[Path]:
+    """Return what `gather` reads; nobody has scored another network."""
+    return [root / name for name in ("scores", "models", "data", "overlap.json", "other")]
 
 
 @pytest.fixture(scope="session")

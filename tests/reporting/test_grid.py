@@ -8,6 +8,7 @@ from face_occlusion.evaluation.bootstrap import estimate
 from face_occlusion.reporting.cells import CellKey, axes_of
 from face_occlusion.reporting.grid import mean_difference, mean_over_models
 from face_occlusion.reporting.inputs import gather
+from tests.reporting.conftest import paths
 
 PLACE = CellKey("c_wo", "realocc", "pspnet")
 
@@ -86,10 +87,6 @@ def test_a_group_is_drawn_with_its_benchmark(grid):
 def test_intervals_do_not_depend_on_the_order_of_questions(grid, runs, regrid):
     question = "c_cm", "c_wo", "realocc_wild", "segformer"
     assert regrid(runs).difference(*question) == grid.difference(*question)
-
-
-def paths(root):
-    return root / "scores", root / "models", root / "data", root / "overlap.json"
 
 
 def test_a_run_that_left_the_grid_is_not_shown(project):

@@ -17,7 +17,7 @@ def checkout(project, tmp_path, monkeypatch):
     YAML().dump(dataclasses.asdict(made), tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "Asia/Tokyo")
-    folders = ["scores", "models", "data", "overlap.json", "reports"]
+    folders = ["scores", "models", "data", "overlap.json", "other", "reports"]
     monkeypatch.setattr("sys.argv", ["report", *folders])
     return tmp_path
 

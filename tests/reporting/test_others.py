@@ -1,0 +1,61 @@
+"""Networks of others beside the grid."""
+
+import csv
+import dataclasses
+import re
+
+import pytest
+
+from face_occlusion.evaluation.scores import RunScores, read_scores, write_scores
+from face_occlusion.reporting.inputs import gather
+from face_occlusion.reporting.report import all_tables, write_report
+from tests.reporting.conftest import paths
+
+
+@pytest.fixture
+def theirs(project, tmp_path) -> RunScores:
+    """Scores of one of our runs, passed off as another network's."""
+    network = {"title": "BiSeNet", "trained_on": "CelebAMask-HQ", "licence": "MIT"}
+    network |= {"hair": "background", "glasses": "unknown", "ears": "face"}
+    scores = read_scores(project[0] / "scores" / "pspnet_c_wo.json")
+    changes = {"run": "bisenet", "model": "BiSeNet", "combination": "CelebAMask-HQ"}
+    return dataclasses.replace(scores, **changes, inference={"network": network})
+
+
+def test_a_network_of_others_is_a_row_with_its_licence_labels_and_intervals(
+    project, inputs, theirs, tmp_path
+):
+    assert "others" not in all_tables(inputs)
+    write_scores(tmp_path / "bisenet.json", theirs)
+    root, made = project
+    gathered = gather(made, *paths(root)[:-1], tmp_path)
+    table = all_tables(gathered)["others"]
+    row, best = table.wide.to_numpy().tolist()
+    assert row[:6] == ["BiSeNet", "CelebAMask-HQ", "MIT", "background", "unknown", "face"]
+    ours = all_tables(inputs)["table4"].wide.set_index("Trained on").loc["C-WO"]
+    assert ours["RealOcc: PSPNet"].startswith(f"{row[6]} · ") and "[" in row[6]
+    assert best[0] == "best run here" and "(PSPNet, C-CM + C-WO-NatOcc)" in best[6] + best[7]
+    assert row[8] == "–" and any("the release is not there" in note for note in table.notes)
+
+    write_report(gathered, tmp_path / "out")
+    page = (tmp_path / "out/index.html").read_text()
+    assert '<a href="#others">Other networks</a>' in page and f"<td>{row[6]}</td>" in page
+    rows = list(csv.DictReader((tmp_path / "out/tables/others.csv").open()))
+    assert rows[0]["name"] == "bisenet" and float(rows[0]["boundary_iou"]) > 0
+    assert re.search(r"BiSeNet.*MIT", (tmp_path / "out/tables/others.md").read_text())
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"profile": "paper"}, "scores of profile 'paper'.*`face-occlusion score`, or remove it"),
+        ({"inference": {"tta": None}}, "describes no `network`; remove it"),
+    ],
+)
+def test_a_file_that_is_not_of_these_benchmarks_or_not_of_others_is_refused(
+    project, theirs, tmp_path, change, said
+):
+    write_scores(tmp_path / "bisenet.json", dataclasses.replace(theirs, **change))
+    root, made = project
+    with pytest.raises(ValueError, match=rf"bisenet\.json: {said}"):
+        gather(made, *paths(root)[:-1], tmp_path)
