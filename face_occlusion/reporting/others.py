@@ -47,7 +47,11 @@ def read_others(
                 f"{path}: not written by `face-occlusion score`, as its `inference` describes no "
                 f"`network`; remove it from {folder}"
             )
-        axes = Axes({"": scores.combination}, {scores.model: scores.model}, dict(benchmarks))
+        axes = Axes(
+            combinations={"": scores.combination},
+            models={scores.model: scores.model},
+            benchmarks=dict(benchmarks),
+        )
         grids[path.stem] = Grid(axes, {path.stem: scores}, params)
     return grids
 
