@@ -59,8 +59,7 @@ def check_value(name: str, value: Any, hint: Any) -> None:
     Raises:
         ValueError: If it does not; names what came and what is expected.
     """
-    numbers = value if isinstance(value, list | tuple) else [value]
-    if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+    if not _is_finite(value):
         raise ValueError(f"{name}: must be finite; got {value!r}")
     try:
         msgspec.convert(value, hint)
@@ -71,6 +70,15 @@ def check_value(name: str, value: Any, hint: Any) -> None:
         raise ValueError(f"{name}: must be {wanted}; got {value!r}") from error
     if name.endswith("_range") and value[0] > value[1]:
         raise ValueError(f"{name}: must be [a, b] with a <= b; got {value!r}")
+
+
+def _is_finite(value: Any) -> bool:
+    """Tell whether no number in a value, however deeply nested, is infinite or not a number."""
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, (*value, *value.values())))
+    if isinstance(value, list | tuple):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _choices(hint: Any) -> str:

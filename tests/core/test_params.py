@@ -92,6 +92,8 @@ def test_a_missing_file_is_named(tmp_path):
         ("share: '0.5'", "share: must be a number; got '0.5'"),
         ("share: .nan", "share: must be finite; got nan"),
         ("zoom_range: [0, -.inf]", "zoom_range: must be finite; got [0, -inf]"),
+        ("names: [[a, .nan]]", "names: must be finite; got [['a', nan]]"),
+        ("classes: {a: {b: [.inf]}}", "classes: must be finite; got {'a': {'b': [inf]}}"),
         ("zoom_range: [0, 1.5]", "zoom_range: must be a number <= 1.0 - at [1]; got [0, 1.5]"),
         ("zoom_range: [0.5]", "zoom_range: must be a list of length >= 2; got [0.5]"),
         ("zoom_range: [0.5, 0.1]", "zoom_range: must be [a, b] with a <= b; got [0.5, 0.1]"),
