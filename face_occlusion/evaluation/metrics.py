@@ -11,7 +11,6 @@ import numpy as np
 from face_occlusion.core.classes import IGNORED
 
 CLASSES = ("background", "face")
-COUNT_NAMES = ("tn", "fp", "fn", "tp")
 NUM_BINS = 10  # of predicted probability, for the calibration
 _STEPS = 1000  # fine steps within a bin: a probability counts as 5e-5 more or less, at most
 _CENTRES = ((np.arange(NUM_BINS * _STEPS) + 0.5) / (NUM_BINS * _STEPS)).reshape(NUM_BINS, _STEPS)

@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -246,7 +246,7 @@ def read_note(path: Path) -> ShardEntry | None:
     """Return the index entry of a finished shard; None if the shard was changed since."""
     entry = read_json(_note(path.parent, path.name))
     if file_sha256(path) == entry["sha256"]:
-        return ShardEntry(**entry)  # type: ignore[typeddict-item]
+        return cast(ShardEntry, entry)
     logging.warning("%s: was changed after it was written; it is generated again", path)
     return None
 

@@ -15,7 +15,7 @@ def _is_int(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) < math.inf  # type: ignore[arg-type]
+    return isinstance(value, int | float) and type(value) is not bool and abs(value) < math.inf
 
 
 def _are(is_one: Callable[[object], bool]) -> Callable[[object], bool]:

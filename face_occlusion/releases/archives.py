@@ -143,8 +143,7 @@ def _unpack_tar(path: Path, folder: Path, limits: Limits) -> None:
         with (
             path.open("rb") if plain else gzip.open(path) as file,
             tarfile.open(
-                # tarfile reads and seeks, no more of IO[bytes]
-                fileobj=_SmallReads(file, path, limits.header_bytes),  # type: ignore[arg-type]
+                fileobj=_SmallReads(file, path, limits.header_bytes),  # type: ignore[arg-type]  # only reads
                 mode="r:",
             ) as archive,
         ):

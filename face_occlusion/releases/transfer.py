@@ -15,7 +15,6 @@ from face_occlusion.core.files import file_sha256
 from face_occlusion.core.params import Checked, Count, Positive, read_yaml
 from face_occlusion.releases.table import match_published
 
-_DRIVE_FILE = re.compile(r"https://drive\.google\.com/file/d/([-\w]+)")
 _DRIVE_FOLDER = re.compile(r"https://drive\.google\.com/drive/folders/([-\w]+)")
 _TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 _RETRY_AFTER_S = 300  # longest pause that a server may ask for
@@ -205,8 +204,7 @@ def _list_folder(folder_id: str, timeout_s: float) -> dict[str, str]:
         raise TransferError(f"{address}: {explain_page(str(error))}") from error
     except requests.RequestException as error:
         raise TransferError(f"{address}: cannot be reached: {_reason_of(error)}") from error
-    # what it returns with skip_download; its annotation also has the paths of downloaded files
-    return {PurePosixPath(file.path).name: file.id for file in files}  # type: ignore[union-attr]
+    return {PurePosixPath(file.path).name: file.id for file in files}  # type: ignore[union-attr]  # no str with skip_download
 
 
 def _explain_status(url: str, error: requests.HTTPError, stop: threading.Event) -> Exception:

@@ -107,7 +107,7 @@ class Trainer:
             first_batch=self._first,
         )
         self._batches = iter(loader)
-        dataset: FaceDataset = loader.dataset  # type: ignore[assignment]
+        dataset: FaceDataset = loader.dataset  # type: ignore[assignment]  # its stub says Dataset
         self._log = TrainingLog(
             folder, job.run, job.train, is_main=processes.is_main, name_at=dataset.name_at
         )
