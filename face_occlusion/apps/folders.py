@@ -3,7 +3,6 @@
 import functools
 import json
 import logging
-import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from face_occlusion.core.classes import to_seg_map
-from face_occlusion.core.files import atomic_folder
+from face_occlusion.core.files import atomic_folder, check_name
 from face_occlusion.core.images import (
     decode_image,
     decode_mask,
@@ -57,9 +56,7 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES or path.is_dir():
             continue
-        if os.fsencode(path.name) != path.name.encode(errors="replace"):
-            raise ValueError(f"{path}: its name is not UTF-8; rename it")
-        if other := files.get(path.stem):
+        if other := files.get(check_name(path).stem):
             raise ValueError(f"{path} and {other} have the same name except for the suffix")
         files[path.stem] = path
     if unread := sum(path.suffix.lower() in NOT_READ for path in folder.iterdir()):

@@ -49,6 +49,13 @@ def read_json(path: Path, absent: str = "no such file") -> dict[str, Any]:
     return content
 
 
+def check_name(path: Path) -> Path:
+    """Return a path whose name is UTF-8, as records, pages and tables are; else a ValueError."""
+    if os.fsencode(path.name) != path.name.encode(errors="replace"):
+        raise ValueError(f"{path}: its name is not UTF-8; rename it")
+    return path
+
+
 def file_sha256(path: Path) -> str:
     """Return the sha256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
@@ -223,7 +230,8 @@ def expected_failures() -> Iterator[None]:
     try:
         yield
     except (ValueError, OSError, MemoryError) as error:
-        print(f"ERROR: {describe(error)}", file=sys.stderr)
+        message = describe(error).encode(errors="backslashreplace")  # names that are not UTF-8
+        print(f"ERROR: {message.decode()}", file=sys.stderr)
         sys.exit(1)
 
 

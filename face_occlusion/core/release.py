@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.core.files import PositionedFile, read_json
+from face_occlusion.core.files import PositionedFile, check_name, read_json
 
 RELEASE = "release.json"
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # APPNOTE 4.3.7; the last two: name and extra length
@@ -33,7 +33,7 @@ class Release:
     Threads and forked processes may share a Release; a pickled one reopens its archives.
 
     Raises:
-        ValueError: If the folder does not hold a release.
+        ValueError: If the folder does not hold a release; later, if a file's name is not UTF-8.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -71,7 +71,7 @@ class Release:
     @cached_property
     def _loose(self) -> frozenset[str]:
         found = (
-            path.relative_to(self.folder).as_posix()
+            check_name(path).relative_to(self.folder).as_posix()
             for path in self.folder.rglob("*")
             if not path.is_dir()  # a link that leads nowhere is a file that cannot be read
         )

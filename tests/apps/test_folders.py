@@ -1,5 +1,6 @@
 import io
 import json
+import os
 from pathlib import Path
 
 import cv2
@@ -130,6 +131,8 @@ BAD = [
     ({MASK: b""}, rf"{NO_IMAGE}the file is empty"),
     ({"photos/b.png": photo(1)}, r"b\.png and .*b\.jpg have the same name except for the suffix"),
     ({A: photo(1), "masks/a.1 x.png": photo(1)}, r"a\.1 x\.png and .* both get the key 'a_1_x'"),
+    ({os.fsdecode(b"photos/c\xff.jpg"): b""}, r"c\udcff\.jpg: its name is not UTF-8; rename it"),
+    ({B: Path("nowhere")}, r"No such file or directory: .*photos/b\.jpg"),
     (dict.fromkeys((MASK, "masks/a 1.x.bmp", "masks/c.tif", "masks/d.gif")), "masks: holds no"),
 ]
 
@@ -143,9 +146,12 @@ def test_bad_folders_are_refused_by_name(folders, files, message):
             Image.fromarray(np.ascontiguousarray(content)).save(path)
         elif content is None:
             path.unlink()
+        elif isinstance(content, Path):
+            path.unlink()
+            path.symlink_to(content)
         else:
             path.write_bytes(content)
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         pack_folder(images, masks, out, info=INFO)
     with pytest.raises(ValueError, match=f"{message}|kind must be one of"):  # before the work
         pack_folder(images, masks, out, info={**INFO, "kind": "cats"})

@@ -1,6 +1,8 @@
 """The command `face-occlusion occlude`: all that users have is handled, or refused by its name."""
 
 import json
+import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -225,6 +227,9 @@ SPOILT = [
     (MASK, GREYS, "a face mask must hold 0/1, 0/255"),
     (MASK, Image.new("RGB", (100, 120), (9, 0, 0)), "got colours"),
     (MASK, b"\x89PNG", f"{MASK}: not a readable"),
+    (os.fsdecode(b"faces/a\xff.jpg"), b"", "its name is not UTF-8; rename it"),
+    (PHOTO, Path("nowhere"), "plain.jpg: No such file"),
+    (DISC, Path("nowhere"), "disc.png: No such file"),
     (DISC, None, "holds no image"),
     (DISC, Image.new("RGBA", (5, 5)), "disc.png: covers no pixel"),
     (DISC, Image.new("RGB", (5, 5)), "disc.png: a cut-out must be a PNG with 8-bit RGBA"),
@@ -247,6 +252,8 @@ def test_bad_input_is_named_and_nothing_is_written(faces, run, name, content, op
     (faces / name).unlink(missing_ok=True)
     if isinstance(content, Image.Image):
         content.save(faces / name, format="TIFF" if content.mode == "F" else "PNG")
+    elif isinstance(content, Path):
+        (faces / name).symlink_to(content)
     elif content is not None:
         (faces / name).write_bytes(content)
     assert message in run(*options.split(), status=1)

@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import os
 import pickle
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -32,6 +33,17 @@ def test_folders_and_zips_read_alike(release):
     assert release.read("Masks/m/a.png") == b"a"
     assert release.source == "dtd"
     assert release.absent is None
+
+
+def test_files_that_cannot_be_read_are_listed_or_refused_by_name(release):
+    link = release.folder / "Masks/m/gone.png"
+    link.symlink_to("nowhere")
+    assert "Masks/m/gone.png" in Release(release.folder).names()
+    with pytest.raises(FileNotFoundError, match=r"gone\.png"):
+        Release(release.folder).read("Masks/m/gone.png")
+    link.rename(link.with_name(os.fsdecode(b"a\xff.png")))
+    with pytest.raises(ValueError, match=r"a\udcff\.png: its name is not UTF-8; rename it"):
+        Release(release.folder).names()
 
 
 def test_lines_are_stripped_and_empty_ones_dropped(release):

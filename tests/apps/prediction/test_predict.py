@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 from face_occlusion.alignment.alignment import align
-from face_occlusion.apps.prediction.inputs import find_photos
+from face_occlusion.apps.prediction.inputs import JOURNAL, find_photos
 from face_occlusion.apps.prediction.predict import (
     AlignedSegmenter,
     PredictOptions,
@@ -178,9 +179,18 @@ def test_the_command_finds_runs_by_name_and_lists_what_it_could_not_read(
     shutil.copytree(run, tmp_path / "models/mine")
     put(tmp_path / "a.jpg", 40, 40)
     (tmp_path / "b.png").write_bytes(encode_png(np.zeros((4, 4), np.uint8))[:30])
-    printed = invoke("predict", "mine", "a.jpg", "b.png", status=1)
-    assert "index.html: 1 photographs" in printed and "b.png" in printed
-    assert (tmp_path / "predictions/masks/a.png").is_file()
+    put(tmp_path / os.fsdecode(b"c\xff.jpg"), 40, 40)
+    (tmp_path / os.fsdecode(b"d\xff.jpg")).write_bytes(b"no image")
+    (tmp_path / "e.jpg").symlink_to("nowhere")
+    printed = invoke("predict", "mine", ".", status=1)
+    assert "index.html: 2 photographs" in printed and "3 photographs could not be read" in printed
+    page = (tmp_path / "predictions/index.html").read_text()
+    table = (tmp_path / "predictions/predictions.csv").read_text()
+    for said in ("b.png: ", r"d\udcff.jpg: not a readable image", "e.jpg: No such file"):
+        assert said in page and said in table and said in printed
+    for kept in ("a", "c%ff"):
+        assert (tmp_path / f"predictions/masks/{kept}.png").is_file() and kept in table
+    assert not (tmp_path / "predictions" / JOURNAL).exists()
     assert "in models: mine" in invoke("predict", "other", "a.jpg", status=1)
     (tmp_path / "models/mine/config.json").unlink()
     assert "models holds none: `dvc repro`" in invoke("predict", "mine", "a.jpg", status=1)
