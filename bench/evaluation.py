@@ -95,7 +95,7 @@ def task(name: str, views: str, args: argparse.Namespace, image_set: ImageSet) -
         device="cuda" if DEVICE.type == "cuda" else "cpu",
         batch_size=8,
         num_threads=args.threads,
-        cpu_threads=0,
+        cpu_threads=args.threads,
         cpu_kernels="fast",
         preview_px=128,
     )

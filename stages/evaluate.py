@@ -19,6 +19,8 @@ def main() -> None:
     args = stage_arguments(parser)
     choose_cpu_kernels(PARAMS, "evaluate")  # before the imports below load PyTorch
 
+    import torch
+
     from face_occlusion.evaluation.evaluate import (
         EvaluateParams,
         evaluate_run,
@@ -26,10 +28,9 @@ def main() -> None:
         read_card,
     )
     from face_occlusion.evaluation.scores import RunScores, write_scores
-    from face_occlusion.networks.devices import set_cpu_threads
 
     params = load_params(PARAMS, "evaluate", EvaluateParams)
-    set_cpu_threads(params.cpu_threads)
+    torch.set_num_threads(params.cpu_threads)  # decides in which order sums are taken
     folder = args.models / args.run
     networks, card = load_checkpoints(folder, params), read_card(folder)
     benchmarks = evaluate_run(
@@ -42,7 +43,10 @@ def main() -> None:
         combination=card["combination"]["title"],
         seed=card["seed"],
         headline=params.checkpoints[0],
-        inference=networks[params.checkpoints[0]].describe(tta=params.tta),
+        inference={
+            **networks[params.checkpoints[0]].describe(tta=params.tta),
+            "cpu_threads": params.cpu_threads,
+        },
         benchmarks=benchmarks,
     )
     write_scores(args.out / f"{args.run}.json", scores)

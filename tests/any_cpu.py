@@ -21,7 +21,10 @@ SETTINGS = {
         "OPENCV_CPU_DISABLE": _NO_AVX512,
         "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL",
     },
-    "Zen, two threads": {"OPENBLAS_CORETYPE": "Zen", "OMP_NUM_THREADS": "2"},
+    "Zen, 3 threads": {
+        "OPENBLAS_CORETYPE": "Zen",
+        **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "3"),
+    },
     "no AVX2": {
         "OPENBLAS_CORETYPE": "Sandybridge",
         "OPENCV_CPU_DISABLE": _NO_AVX,
@@ -38,7 +41,7 @@ SETTINGS = {
         "JSIMD_FORCENONE": "1",
     },
 }
-_NEEDED = {"no AVX-512": "AVX2", "Zen, two threads": "AVX2", "no AVX2": "AVX"}
+_NEEDED = {"no AVX-512": "AVX2", "Zen, 3 threads": "AVX2", "no AVX2": "AVX"}
 
 
 def outputs(module: str, settings: Iterable[str] = tuple(SETTINGS)) -> dict[str, str]:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import keep_freed_memory, one_opencv_thread, prefetch
-from face_occlusion.core.params import FILLED, Checked, Count, Meta, Natural
+from face_occlusion.core.params import FILLED, Checked, Count, Meta
 from face_occlusion.evaluation.counting import Counted, Result, Sample, Tally, count_sample
 from face_occlusion.evaluation.inference import NO_RUN, PreparedBatch, Segmenter, load_model
 from face_occlusion.evaluation.measures import ViewCounts
@@ -37,7 +37,7 @@ class EvaluateParams(Checked):
     device: Literal["auto", "cpu", "cuda"]
     batch_size: Count  # images that go through the network together
     num_threads: Annotated[int, Meta(ge=1, le=64)]  # that decode, and as many more that count
-    cpu_threads: Natural  # that a network computes with on the CPU: they decide bits; 0 = PyTorch's
+    cpu_threads: Count  # that a network computes with on the CPU: their number decides bits
     # portable: the same bits on every x86-64 CPU with AVX2.
     cpu_kernels: Literal["portable", "fast"]
     # Longer side of the masks kept in the score file; 0 keeps none.

@@ -79,7 +79,7 @@ class RunScores:
     combination: str
     seed: int
     headline: str
-    inference: dict[str, Any]  # how images were predicted: `Segmenter.describe`
+    inference: dict[str, Any]  # how images were predicted: `Segmenter.describe`, `cpu_threads`
     benchmarks: dict[str, BenchmarkScores]
 
 

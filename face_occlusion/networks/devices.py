@@ -27,16 +27,6 @@ def check_device(name: str, key: str = "--device") -> None:
         ) from error
 
 
-def set_cpu_threads(count: int) -> None:
-    """Compute on the CPU with exactly this many threads; 0 leaves the number to PyTorch.
-
-    The number decides in which order sums are taken, and so their last bits. More threads than free
-    cores wait for each other busily: on two busy cores, two took five times as long as one.
-    """
-    if count:
-        torch.set_num_threads(count)
-
-
 @contextmanager
 def explain_cuda_oom(remedy: str) -> Iterator[None]:
     """Turn PyTorch's error for exhausted GPU memory into one that says what to do.

@@ -18,7 +18,7 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import one_opencv_thread
 from face_occlusion.core.stage import sole_process
 from face_occlusion.networks.checkpoint import read_weights, write_weights
-from face_occlusion.networks.devices import explain_cuda_oom, set_cpu_threads
+from face_occlusion.networks.devices import explain_cuda_oom
 from face_occlusion.training.dataset import count_parts, open_parts
 from face_occlusion.training.distributed import SINGLE_PROCESS, Processes
 from face_occlusion.training.loop import Job, Trainer
@@ -55,7 +55,7 @@ def train_run(
     config = resolve(job.model, job.model_params, job.train, distributed=processes.is_distributed)
     benchmark = ImageSet(data / "benchmarks" / "realocc")
     mark = fingerprint(job, benchmark)
-    set_cpu_threads(job.train.num_threads)
+    torch.set_num_threads(job.train.num_threads)  # decides in which order sums are taken
     lock = sole_process(scratch / f"{job.run}.lock", f"{job.run}: being trained")
     with lock if processes.is_main else nullcontext():
         folder = scratch / job.run / mark[:16]
@@ -108,6 +108,7 @@ def run_card(job: Job, trainer: Trainer, benchmark: ImageSet, num_processes: int
         "selected": {key: best[key] for key in ("iteration", "miou")} if best else None,
         "not_selected": None if best else f"RealOcc is empty: {benchmark.absent}",
         "device": f"{num_processes} x {device}" if num_processes > 1 else device,
+        "num_threads": job.train.num_threads,
         "precision": job.train.precision if cuda else "fp32",
         "versions": {package: version(package) for package in PACKAGES},
     }

@@ -48,9 +48,7 @@ class TrainParams(Checked):
     eval_interval: Count  # iterations between two scores on RealOcc
     checkpoint_interval: Count  # iterations between two checkpoints to resume from
     log_interval: Count  # iterations between two rows of the log
-    num_threads: (
-        Natural  # threads to compute with on the CPU: they decide bits; 0 = PyTorch's choice
-    )
+    num_threads: Count  # threads to compute with on the CPU: their number decides bits
     # portable: the same bits on every x86-64 CPU with AVX2.
     cpu_kernels: Literal["portable", "fast"]
     num_workers: Natural  # processes that decode; 0 decodes in the training process

@@ -15,7 +15,7 @@ PARAMS = EvaluateParams(
     device="cpu",
     batch_size=4,
     num_threads=2,
-    cpu_threads=0,
+    cpu_threads=1,
     cpu_kernels="portable",
     preview_px=16,
 )

@@ -50,6 +50,7 @@ def test_stage_scores_every_benchmark_and_repeats_to_the_byte(project, monkeypat
     assert (scores.run, scores.model, scores.combination) == (RUN, MODEL, "C-WO")
     assert scores.seed == 3
     assert scores.inference["tta"] is None and "no tiles" in scores.inference["image"]
+    assert scores.inference["cpu_threads"] == PARAMS.cpu_threads
     assert {name: len(part.keys) for name, part in scores.benchmarks.items()} == NUM_IMAGES
     assert scores.benchmarks["cofw"].absent == "the release is not there"
     realocc = scores.benchmarks["realocc"]

@@ -48,7 +48,7 @@ SHAPES: dict[str, Callable[[dict[str, Any]], Any]] = {
     "stock type": lambda config: config["model"]["backbone"].update(type="MixVisionTransformer"),
     "not a number": lambda config: config["model"]["loss"].update(thresh=float("nan")),
 }
-EVALUATE = {"tta": False, "device": "cpu", "batch_size": 1, "num_threads": 1, "cpu_threads": 0}
+EVALUATE = {"tta": False, "device": "cpu", "batch_size": 1, "num_threads": 1, "cpu_threads": 1}
 COMMANDS: dict[str, Callable[[Path], Any]] = {
     "load": load_model,
     "predict": lambda run: app(["predict", str(run), "a.png"], standalone_mode=False),

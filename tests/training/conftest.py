@@ -39,7 +39,7 @@ models:
         head_lr_mult: 10, min_lr: 0}}
 
 train: {seed: 7, iterations: 6, batch_size: 4, input_px: 32, eval_interval: 3,
-  checkpoint_interval: 2, log_interval: 1, num_threads: 0, cpu_kernels: portable, num_workers: 0,
+  checkpoint_interval: 2, log_interval: 1, num_threads: 1, cpu_kernels: portable, num_workers: 0,
   cache_mb: 16, precision: bf16, accelerate: true, stop_loss: 100,
   loss: {out_channels: 1, ohem_thresh: 0.7, ohem_min_kept: 100, divide_by: kept, aux_ohem: false},
   augment: {flip_prob: 0.5, rotation_prob: 0.5, rotation_deg: 30, photometric: true}}

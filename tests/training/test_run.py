@@ -36,7 +36,7 @@ def test_each_architecture_trains_logs_repeats_and_predicts(data: Path, tmp_path
     assert names == "best.safetensors card.json config.json dvclive last.safetensors"
     card = json.loads((out / "card.json").read_text())
     assert card["counts"] == {"faces/wo": 10, "sets/natocc_hand": 10, "total": 20}
-    assert card["initial_weights"].startswith("random")
+    assert card["initial_weights"].startswith("random") and card["num_threads"] == 1
     assert [path.name for path in (tmp_path / "scratch" / "run").iterdir()] == ["log"]
 
     events = EventAccumulator(str(tmp_path / "scratch" / "run" / "log" / "tensorboard"))
