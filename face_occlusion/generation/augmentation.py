@@ -60,12 +60,12 @@ def apply_tone(image: np.ndarray, record: Mapping[str, Any]) -> np.ndarray:
         (H, W, 3) uint8; `image` itself if the record changes nothing.
     """
     if record["contrast"] is not None:
-        contrast, bias = exact_weight(record["contrast"]), exact_weight(_bias(record))
+        contrast, bias = exact_weight(record["contrast"]), exact_weight(tone_bias(record))
         image = cv2.addWeighted(image, contrast, image, 0, bias)
     return compress(image, record["jpeg_quality"])
 
 
-def _bias(record: Mapping[str, Any]) -> float:
+def tone_bias(record: Mapping[str, Any]) -> float:
     """Return what a record's tone adds to contrast * colour, in levels of 255."""
     return (1 - record["contrast"]) * MID_GREY + 255 * record["brightness"]
 
@@ -98,7 +98,7 @@ def apply_tone_layer(layer: Layer, record: Mapping[str, Any]) -> Layer:
     colour = layer.colour
     if record["contrast"] is not None:
         cover = three_channels(layer.alpha)
-        contrast, shift = exact_weight(record["contrast"]), exact_weight(_bias(record) / 255)
+        contrast, shift = exact_weight(record["contrast"]), exact_weight(tone_bias(record) / 255)
         colour = cv2.min(cv2.addWeighted(colour, contrast, cover, shift, 0), cover)
     if record["jpeg_quality"] is not None:
         colour = _compress_premultiplied(colour, layer.alpha, record["jpeg_quality"])

@@ -95,6 +95,33 @@ def occlude(
         ValueError: If sizes or types differ, the mask has no face, there is no occluder, or none
             of `max_attempts` placements covers a share of the face within `covered_frac_range`.
     """
+    drawn = draw_occlusion(face, mask, occluders, rng, params, class_ids)
+    image, seg_map, face_mask, layer, record = drawn
+    try:
+        image = paint_occlusion(image, face_mask, layer, record)
+    except Exception as error:
+        error.add_note(f"record: {record}")
+        raise
+    occlude_label(seg_map, layer, class_ids.occluded)
+    return image, seg_map, record
+
+
+def draw_occlusion(
+    face: np.ndarray,
+    mask: np.ndarray,
+    occluders: OccluderSource | np.ndarray,
+    rng: np.random.Generator,
+    params: GenerateParams | None = None,
+    class_ids: ClassIds = ClassIds(),
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, Layer, dict[str, Any]]:
+    """Sample all of an occlusion, and paint none of it: the first half of `occlude`.
+
+    Args and Raises: as `occlude`.
+
+    Returns:
+        The face and its map, augmented, the (H, W) uint8 mask of the face, the placed occluder, and
+        the record.
+    """
     seg_map = _check_face(face, mask)
     if isinstance(occluders, np.ndarray):
         occluders = [make_occluder(occluders)]
@@ -108,13 +135,7 @@ def occlude(
     face_mask = mask_of_face(seg_map, class_ids)
     record, layer = sample_occlusion(face_mask, occluders, rng, params)
     record = {"method": params.method, "face_changes": face_changes} | record
-    try:
-        image = paint_occlusion(image, face_mask, layer, record)
-    except Exception as error:
-        error.add_note(f"record: {record}")
-        raise
-    occlude_label(seg_map, layer, class_ids.occluded)
-    return image, seg_map, record
+    return image, seg_map, face_mask, layer, record
 
 
 def regenerate(

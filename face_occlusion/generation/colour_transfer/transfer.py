@@ -147,6 +147,33 @@ def sample_hand(
     raise ValueError("alpha must reach 0.5 somewhere: the cut-out is empty")
 
 
+def sample_transport(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    hand_pixels: np.ndarray,
+    rng: np.random.Generator,
+    params: ColourTransferParams,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sample the directions of a transport and the face's colours that it aims at.
+
+    Args:
+        face_rgb: (H, W, 3) uint8 RGB.
+        face_mask: (H, W), all but 0 is face.
+        hand_pixels: (K, 3) uint8 straight colours.
+        rng: Source of the samples.
+        params: Of mode `masked` or `partial`.
+
+    Returns:
+        (steps, batch, 3) float64 unit vectors, and (N, 3) uint8 colours after Algorithm 1.
+    """
+    face_pixels = sample_face(face_rgb, face_mask, params.downscale)
+    directions = random_frames(rng, params.steps, params.directions_per_step)
+    if params.algorithm1 != "off":
+        thresholds = face_thresholds(face_pixels)
+        face_pixels = prepare_face(face_pixels, hand_pixels, thresholds, rng, params.algorithm1)
+    return directions, face_pixels
+
+
 def _move_masked(
     face_rgb: np.ndarray,
     face_mask: np.ndarray,
@@ -157,12 +184,8 @@ def _move_masked(
 ) -> np.ndarray:
     """Return (gh, gw, 3) float32 in 0-1: how far hand pixels move to reach the face's colours."""
     inside = alpha >= 0.5
-    face_pixels = sample_face(face_rgb, face_mask, params.downscale)
     hand_pixels = hand[inside]
-    directions = random_frames(rng, params.steps, params.directions_per_step)
-    if params.algorithm1 != "off":
-        thresholds = face_thresholds(face_pixels)
-        face_pixels = prepare_face(face_pixels, hand_pixels, thresholds, rng, params.algorithm1)
+    directions, face_pixels = sample_transport(face_rgb, face_mask, hand_pixels, rng, params)
     wanted = face_pixels.astype(np.float32) / 255
     if params.mode == "masked":
         colours, member, counts = distinct_colours(hand_pixels)

@@ -140,14 +140,14 @@ def _square_root(matrix: np.ndarray) -> np.ndarray:
 
 
 # sRGB to CIE XYZ, rows X, Y, Z, each divided by its value for white (IEC 61966-2-1, D65).
-_TO_XYZ = np.array(
+TO_XYZ = np.array(
     [
         [0.4124564, 0.3575761, 0.1804375],
         [0.2126729, 0.7151522, 0.0721750],
         [0.0193339, 0.1191920, 0.9503041],
     ]
 ) / np.array([[0.950456], [1.0], [1.088754]])
-_TO_LAB = np.array([[0.0, 116.0, 0.0], [500.0, -500.0, 0.0], [0.0, 200.0, -200.0]])
+TO_LAB = np.array([[0.0, 116.0, 0.0], [500.0, -500.0, 0.0], [0.0, 200.0, -200.0]])
 _LAB_OFFSET = np.array([-16.0, 0.0, 0.0])
 
 
@@ -164,9 +164,9 @@ def to_lab(colours: np.ndarray) -> np.ndarray:
     curve = root((np.maximum(unit, 0) + 0.055) / 1.055, 5) ** 2  # to the power of 2 / 5
     curve = curve * curve * curve
     linear = np.where(unit <= 0.04045, unit / 12.92, curve * curve)
-    xyz = product(linear, _TO_XYZ.T)
+    xyz = product(linear, TO_XYZ.T)
     roots = np.where(xyz > 216 / 24389, root(xyz, 3), (24389 / 27 * xyz + 16) / 116)
-    return product(roots, _TO_LAB.T) + _LAB_OFFSET
+    return product(roots, TO_LAB.T) + _LAB_OFFSET
 
 
 def to_rgb(colours: np.ndarray) -> np.ndarray:
@@ -178,10 +178,10 @@ def to_rgb(colours: np.ndarray) -> np.ndarray:
     Returns:
         (N, 3) float64 RGB, clipped to 0-255.
     """
-    roots = product(colours - _LAB_OFFSET, inverse(_TO_LAB).T)
+    roots = product(colours - _LAB_OFFSET, inverse(TO_LAB).T)
     cubes = roots * roots * roots
     xyz = np.where(roots > 6 / 29, cubes, (116 * roots - 16) * 27 / 24389)
-    linear = np.clip(product(xyz, inverse(_TO_XYZ).T), 0, 1)
+    linear = np.clip(product(xyz, inverse(TO_XYZ).T), 0, 1)
     third = root(linear, 3)
     curve = third * np.sqrt(np.sqrt(third))  # to the power of 5 / 12
     unit = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * curve - 0.055)

@@ -1,0 +1,318 @@
+"""What was sampled for a painter of batches: numbers of fixed length for each sample.
+
+The pixels of the occluders lie on the GPU in one row, the atlas; a sample names its place there.
+What the painter cannot do (an arm drawn on, RainNet, the transport of other modes, a colour grid
+longer than four times its width) is painted here, by the sets' own code, and marked as done.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+
+from face_occlusion.generation import Occluder, Texture
+from face_occlusion.generation.arithmetic import exact_weight
+from face_occlusion.generation.augmentation import tone_bias
+from face_occlusion.generation.colour_transfer.algorithm1 import grid_over
+from face_occlusion.generation.colour_transfer.transfer import (
+    ColourTransferParams,
+    sample_hand,
+    sample_transport,
+)
+from face_occlusion.generation.colour_transfer.transport import step_inverse
+from face_occlusion.generation.compositing import Layer
+from face_occlusion.generation.geometry import at_level, pick_level
+from face_occlusion.generation.occlusion import COLOUR_STREAM
+from face_occlusion.generation.params import GenerateParams
+
+GRID = 128  # most cells of the colour grid along a side
+IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+Levels = Sequence[tuple[int, int, int]]  # of an occluder: first pixel, height, width
+Drawn = dict[str, np.ndarray]
+
+
+class Atlas:
+    """The pixels of all occluders in one row, every size of each, and where each begins.
+
+    Args:
+        stores: The occluders of each source.
+
+    Attributes:
+        pixels: (N,) int32, each the four bytes of an RGBA pixel; None in other processes.
+        places: Of each source, where an occluder's levels begin, by its key.
+    """
+
+    def __init__(self, stores: Sequence[Sequence[Occluder] | Sequence[Texture]]) -> None:
+        rows: list[np.ndarray] = []
+        self.places: list[dict[str, Levels]] = []
+        start = 0
+        for store in stores:
+            places: dict[str, Levels] = {}
+            for item in store:
+                levels = []
+                for level in _levels(item):
+                    levels.append((start, level.shape[0], level.shape[1]))
+                    rows.append(np.ascontiguousarray(level).reshape(-1).view(np.int32))
+                    start += rows[-1].size
+                places[item.key] = levels
+            self.places.append(places)
+        self.pixels: np.ndarray | None = np.concatenate(rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "pixels": None}
+
+
+def _levels(item: Occluder | Texture) -> Sequence[np.ndarray]:
+    """Return the (H, W, 4) uint8 sizes of an occluder; a texture has one, and is opaque."""
+    if isinstance(item, Texture):
+        return [cv2.cvtColor(item.image, cv2.COLOR_RGB2RGBA)]
+    return item.levels
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The fixed sizes of what is drawn for images of one size.
+
+    Attributes:
+        shape: (H, W) of the images.
+        radius: Of the widest blur, in pixels.
+        steps: Of the colour transport; 0 without one.
+        directions: In each step.
+        hand_pixels: Most pixels of a hand that the transport moves.
+        face_pixels: Most pixels of a face that it aims at.
+    """
+
+    shape: tuple[int, int]
+    radius: int
+    steps: int
+    directions: int
+    hand_pixels: int
+    face_pixels: int
+    has_shapes: bool
+    has_statistics: bool
+    statistics_px: int
+
+    @property
+    def padding(self) -> int:
+        """Pixels around the image in which a hand's colours count, as in `make_layer`."""
+        return 1 + 2 * self.radius
+
+    def fields(self) -> dict[str, slice]:
+        """Return where each kind of number lies in a sample's numbers."""
+        lengths = {
+            "painted": 1,  # 0: nothing is to be painted
+            "is_shape": 1,  # coverage is given, the texture goes on by reflection
+            "start": 1,  # of the occluder's pixels in the atlas
+            "size": 2,  # its height and width there
+            "inverse": 6,  # affine from the window to those pixels
+            "window": 4,  # x, y, width, height of the layer on the image
+            "edge": self.radius + 1,  # Gaussian taps in 1/256, from the middle
+            "contact": self.radius + 1,
+            "tone": 2,  # contrast, and what is added to it as a share of coverage
+            "opacity": 1,
+            "harmonisation": 1,  # strength
+            "transfer": 1,  # strength
+            "grid": 2,  # rows and columns of colours
+            "sigma": 1,  # of their smoothing, in cells
+            "num_face": 1,  # of face_colours
+            "directions": 3 * self.steps * self.directions,
+            "inverses": 3 * self.steps * self.directions,
+        }
+        ends = np.cumsum(list(lengths.values())).tolist()
+        starts = [0, *ends[:-1]]
+        return {name: slice(*ends) for name, *ends in zip(lengths, starts, ends, strict=True)}
+
+    def neutral(self) -> dict[str, Any]:
+        """Return the numbers of a sample that is not painted."""
+        taps = [256.0] + [0.0] * self.radius
+        numbers = {name: np.zeros(part.stop - part.start) for name, part in self.fields().items()}
+        return numbers | {
+            "size": (1, 1),
+            "inverse": IDENTITY,
+            "window": (0, 0, 1, 1),
+            "edge": taps,
+            "contact": taps,
+            "tone": (1, 0),
+            "opacity": 1,
+            "grid": (1, 1),
+            "sigma": 1,
+            "num_face": 1,
+        }
+
+    def drawn(self, numbers: Mapping[str, Any], **arrays: np.ndarray) -> Drawn:
+        """Return a sample's numbers and arrays in their fixed sizes, by name."""
+        packed = [np.ravel(numbers[name]).astype(np.float64) for name in self.fields()]
+        drawn: Drawn = {"numbers": np.concatenate(packed)}
+        if self.steps:
+            colours = np.zeros((self.face_pixels, 3), np.uint8)
+            given = arrays.get("face_colours", colours[:1])
+            colours[: len(given)] = given
+            drawn["face_colours"] = colours
+        if self.has_shapes:
+            drawn["coverage"] = arrays.get("coverage", np.zeros(self.shape, np.uint8))
+        return drawn
+
+
+def sizes_of(params: Sequence[GenerateParams], shape: tuple[int, int]) -> Sizes:
+    """Return the sizes that hold whatever is drawn by several sets' parameters.
+
+    Raises:
+        ValueError: If two sets have transports of different steps or directions.
+    """
+    widest = max(
+        high
+        for one in params
+        for _, high in (one.edge_sigma_frac_range, one.contact_sigma_frac_range)
+    )
+    radius = max(1, math.ceil(3 * widest * math.sqrt(shape[0] * shape[1])))
+    transfers = [one.colour_transfer for one in params if _can_transfer(one.colour_transfer)]
+    kinds = {(one.steps, one.directions_per_step) for one in transfers if one}
+    if len(kinds) > 1:
+        raise ValueError(
+            "the sets of one combination must have colour transfers of as many steps and "
+            f"directions as each other; got {sorted(kinds)}"
+        )
+    steps, directions = kinds.pop() if kinds else (0, 0)
+    canvas = np.empty(shape, np.uint8)
+    window = np.empty([side + 2 * (1 + 2 * radius) for side in shape], np.uint8)
+    scales = [one.downscale for one in transfers if one]
+    most = [
+        max((_num_cells(mask, scale) for scale in scales), default=1) for mask in (window, canvas)
+    ]
+    harmonised = [one.harmonisation for one in params if one.harmonisation]
+    return Sizes(
+        shape=shape,
+        radius=radius,
+        steps=steps,
+        directions=directions,
+        hand_pixels=-(-max(most[0], 4096 + GRID + 1) // 64) * 64 if steps else 0,
+        face_pixels=most[1] if steps else 0,
+        has_shapes=any(one.method == "randocc" for one in params),
+        has_statistics=any(one.method == "reinhard" for one in harmonised),
+        statistics_px=max([one.size_px for one in harmonised], default=256),
+    )
+
+
+def _num_cells(mask: np.ndarray, downscale: float) -> int:
+    """Return the number of pixels that a grid over a mask holds."""
+    return math.prod(index.size for index in grid_over(mask, downscale))
+
+
+def _can_transfer(params: ColourTransferParams | None) -> bool:
+    return params is not None and params.mode == "masked"
+
+
+def pack(
+    image: np.ndarray,
+    face_mask: np.ndarray,
+    layer: Layer,
+    record: Mapping[str, Any],
+    levels: Levels,
+    sizes: Sizes,
+) -> Drawn | None:
+    """Pack a sampled occlusion for the painter.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, the face as it is occluded.
+        face_mask: (H, W) uint8: 255 on the face.
+        layer: The placed occluder.
+        record: What was sampled.
+        levels: The occluder's place in the atlas.
+        sizes: Of what is drawn.
+
+    Returns:
+        `numbers` (K,) float64, with a colour transport `face_colours` (F, 3) uint8, with shapes
+        `coverage` (H, W) uint8; None if the painter cannot paint it.
+    """
+    placement, harmonisation = record["placement"], record["harmonisation"]
+    if placement.get("arm_drawn"):
+        return None
+    if harmonisation and harmonisation["method"] not in ("none", "reinhard"):
+        return None
+    height, width = layer.alpha.shape
+    is_shape = "shape" in placement
+    matrix = np.array(placement["texture_matrix" if is_shape else "matrix"])
+    level = 0 if is_shape else pick_level(matrix, len(levels))
+    local = at_level(matrix, level)
+    local[:, 2] -= (layer.x, layer.y)
+    tone = record["occluder_changes"]
+    numbers = sizes.neutral() | {
+        "painted": 1,
+        "is_shape": is_shape,
+        "start": levels[level][0],
+        "size": levels[level][1:],
+        "inverse": cv2.invertAffineTransform(local),
+        "window": (layer.x, layer.y, width, height),
+        "edge": gaussian_taps(0 if is_shape else record["edge_sigma_px"], sizes.radius),
+        "contact": gaussian_taps(record["contact_sigma_px"], sizes.radius),
+        "opacity": exact_weight(record["opacity"]) if record["opacity"] < 1 else 1,
+    }
+    if tone["contrast"] is not None:
+        numbers["tone"] = exact_weight(tone["contrast"]), exact_weight(tone_bias(tone) / 255)
+    if harmonisation and harmonisation["method"] == "reinhard":
+        numbers["harmonisation"] = harmonisation["strength"]
+    arrays: dict[str, np.ndarray] = {}
+    if is_shape:
+        arrays["coverage"] = layer.coverage_on(sizes.shape)
+    if record["colour_transfer"] is not None:
+        params = ColourTransferParams(**record["colour_transfer"])
+        transfer = _pack_transfer(image, face_mask, layer, record["colour_seed"], params, sizes)
+        if transfer is None:
+            return None
+        arrays["face_colours"] = transfer.pop("face_colours")
+        numbers |= transfer
+    return sizes.drawn(numbers, **arrays)
+
+
+def _pack_transfer(
+    image: np.ndarray,
+    face_mask: np.ndarray,
+    layer: Layer,
+    seed: int,
+    params: ColourTransferParams,
+    sizes: Sizes,
+) -> dict[str, Any] | None:
+    """Sample a colour transport and pack it; None if the painter cannot do it."""
+    if not _can_transfer(params):
+        return None
+    rows, columns = (index.size for index in grid_over(layer.alpha, params.downscale))
+    hand, share = sample_hand(layer.colour, layer.alpha, params.downscale)
+    if share.shape != (rows, columns) or max(share.shape) > GRID or share.size > sizes.hand_pixels:
+        return None
+    rng = np.random.default_rng([seed, COLOUR_STREAM])
+    inside = hand[share >= 0.5]
+    directions, face_colours = sample_transport(image, face_mask, inside, rng, params)
+    if len(face_colours) > sizes.face_pixels:
+        return None
+    return {
+        "transfer": params.strength,
+        "grid": (rows, columns),
+        "sigma": max(params.smoothing_frac * math.sqrt(share.size), 1e-3),
+        "num_face": len(face_colours),
+        "directions": directions,
+        "inverses": np.stack([step_inverse(batch) for batch in directions]),
+        "face_colours": face_colours,
+    }
+
+
+def gaussian_taps(sigma_px: float, radius: int) -> np.ndarray:
+    """Return the (radius + 1,) weights in 1/256, from the middle, that OpenCV blurs uint8 with.
+
+    As OpenCV does it, each weight is rounded together with what the rounding before left.
+    """
+    taps = np.zeros(radius + 1)
+    if sigma_px <= 0:
+        taps[0] = 256
+        return taps
+    reach = math.ceil(3 * sigma_px)
+    exact = cv2.getGaussianKernel(2 * reach + 1, sigma_px)[:, 0] * 256
+    left = 0.0
+    for k in range(reach):  # from the outermost
+        taps[reach - k] = np.rint(exact[k] + left)
+        left += exact[k] - taps[reach - k]
+    taps[0] = 256 - 2 * taps[1:].sum()
+    return taps

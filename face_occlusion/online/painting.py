@@ -1,0 +1,339 @@
+"""Paint occlusions on whole batches with PyTorch, from what the reading processes sampled.
+
+The steps and their order are those of `generation.occlusion.paint_occlusion`, whose arithmetic
+uint8 images pass through; here levels are whole numbers in float32, so that warps, blurs and blends
+are the same but for colour fits. Shapes are fixed and nothing asks the host: the painter can be
+part of a CUDA graph. A JPEG of the occluder alone is left out.
+"""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from face_occlusion.core.classes import BACKGROUND, FACE
+from face_occlusion.generation.arithmetic import inverse
+from face_occlusion.generation.compositing import HALF
+from face_occlusion.generation.harmonisation.statistics import (
+    MAX_COLOURS,
+    MAX_GAIN,
+    MAX_SHIFT_LAB,
+    SURROUNDINGS_FRAC,
+    TO_LAB,
+    TO_XYZ,
+)
+from face_occlusion.online.drawing import GRID, Sizes
+
+Numbers = Mapping[str, Tensor]  # (N, k) float64 each
+
+
+class Painter:
+    """Paints the occlusions of a batch.
+
+    Args:
+        atlas: (M,) int32, the occluders' RGBA pixels, on the device that paints.
+        sizes: Of what is drawn.
+    """
+
+    def __init__(self, atlas: Tensor, sizes: Sizes) -> None:
+        self.atlas, self.sizes = atlas, sizes
+        self._colour = [
+            torch.from_numpy(matrix).to(atlas.device, torch.float32)
+            for matrix in (TO_XYZ, TO_LAB, inverse(TO_XYZ), inverse(TO_LAB))
+        ]
+
+    def __call__(
+        self, images: Tensor, seg_maps: Tensor, drawn: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """Paint a batch.
+
+        Args:
+            images: (N, 3, H, W) uint8 RGB, in any memory format.
+            seg_maps: (N, H, W) uint8 class ids.
+            drawn: The samples' `drawing.pack`, stacked, on the atlas' device.
+
+        Returns:
+            Both, occluded; new tensors.
+        """
+        fields = self.sizes.fields().items()
+        n = {name: drawn["numbers"][:, part] for name, part in fields}
+        image, face = images.float(), seg_maps == FACE
+        wide = soften(self.warp(n), n["edge"].float())
+        pad = self.sizes.padding
+        layer = wide[:, :, pad:-pad, pad:-pad]
+        if self.sizes.has_shapes:
+            coverage = drawn["coverage"][:, None].float()
+            shape = torch.cat([(layer[:, :3] * coverage / 255).round(), coverage], 1)
+            layer = torch.where(_per_image(n["is_shape"]) > 0, shape, layer)
+        layer = layer * _per_image(n["painted"])
+        colour, alpha = layer[:, :3], layer[:, 3:]
+        occluded = torch.where(alpha[:, 0] >= HALF, BACKGROUND, seg_maps)
+        if self.sizes.steps:
+            change = self.transfer(wide, n, drawn["face_colours"])
+            colour = torch.minimum(_levels(colour + change * alpha / 255), alpha)
+        contrast, shift = (_per_image(value) for value in n["tone"].float().unbind(1))
+        colour = torch.minimum(_levels(colour * contrast + alpha * shift), alpha)
+        if self.sizes.has_statistics:
+            colour = self.harmonise(image, colour, alpha, n["harmonisation"].float())
+        opacity = _per_image(n["opacity"])
+        cover = (alpha * opacity).round()
+        composite = (colour * opacity).round() + (image * (255 - cover) / 255).round()
+        composite = self.soften_contact(composite.clamp(max=255), face, alpha, n["contact"])
+        return composite.to(torch.uint8), occluded
+
+    def warp(self, n: Numbers) -> Tensor:
+        """Look the occluders up in the atlas: (N, 4, H + 2q, W + 2q) levels, q = padding + radius.
+
+        Positions are rounded to 1/256 pixel as in `core.images.warp_affine`.
+        """
+        device, margin = self.atlas.device, self.sizes.padding + self.sizes.radius
+        height, width = (side + 2 * margin for side in self.sizes.shape)
+        left, top = (n["window"][:, k, None] for k in (0, 1))
+        column = torch.arange(width, device=device, dtype=torch.float64) - margin - left
+        row = torch.arange(height, device=device, dtype=torch.float64) - margin - top
+        xx, xy, x0, yx, yy, y0 = (value[:, None] for value in n["inverse"].unbind(1))
+        x, y = (
+            ((by_column.float()[:, None] + by_row.float()[:, :, None]) * 256).round() / 256
+            for by_column, by_row in ((xx * column, xy * row + x0), (yx * column, yy * row + y0))
+        )
+        start, (rows, columns) = n["start"].long()[:, :, None], n["size"].long().T[:, :, None, None]
+        is_shape = n["is_shape"][:, :, None] > 0
+        left, top = x.floor(), y.floor()
+        planes = [torch.zeros_like(x) for _ in range(4)]
+        for step_y, step_x in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            weight = (1 - (x - left - step_x).abs()) * (1 - (y - top - step_y).abs())
+            at_x, inside_x = _within(left.long() + step_x, columns, is_shape, self.sizes.has_shapes)
+            at_y, inside_y = _within(top.long() + step_y, rows, is_shape, self.sizes.has_shapes)
+            pixel = self.atlas[start + at_y * columns + at_x]
+            weight = torch.where(inside_x & inside_y, weight, 0)
+            for channel in range(4):
+                planes[channel] = planes[channel] + weight * ((pixel >> 8 * channel) & 255)
+        return torch.stack(planes, 1).round()
+
+    def transfer(self, wide: Tensor, n: Numbers, face_colours: Tensor) -> Tensor:
+        """Return the (N, 3, H, W) change of the hands' colours, in levels, by sliced transport.
+
+        Args:
+            wide: (N, 4, H + 2p, W + 2p) levels, the soft layers with their padding.
+            n: Numbers.
+            face_colours: (N, F, 3) uint8.
+        """
+        rows, columns = n["grid"].long()[..., None].unbind(1)  # (N, 1)
+        x, y, width, height = n["window"][..., None].unbind(1)
+        cell = torch.arange(self.sizes.hand_pixels, device=wide.device)[None]
+        in_row, in_column = cell // columns, cell % columns
+        place_x = ((in_column + 0.5) * (width / columns)).long() + x.long() + self.sizes.padding
+        place_y = ((in_row + 0.5) * (height / rows)).long() + y.long() + self.sizes.padding
+        place = place_y.clamp(0, wide.shape[2] - 1) * wide.shape[3]
+        place = place + place_x.clamp(0, wide.shape[3] - 1)
+        pixels = wide.flatten(2).gather(2, place[:, None].expand(-1, 4, -1))  # (N, 4, K)
+        share = pixels[:, 3:] / 255
+        straight = (pixels[:, :3] / share.clamp(min=1e-3)).round().clamp(max=255) / 255
+        inside = (cell < rows * columns)[:, None] & (share >= 0.5)  # (N, 1, K)
+        moved = self.transport(straight, inside, n, face_colours) - straight
+        change = moved * (255 * n["transfer"].float()[..., None])
+        weight = torch.where(inside, share, 0)
+        # The list of cells becomes a grid, and is averaged over a Gaussian neighbourhood.
+        line = torch.arange(GRID, device=wide.device)
+        of_cell = (line[:, None] * columns[..., None] + line).clamp(max=cell.shape[1] - 1)
+        valid = (line[:, None] < rows[..., None]) & (line < columns[..., None])
+        weighted = torch.cat([change * weight, weight], 1)
+        grid = weighted.gather(2, of_cell.flatten(1)[:, None].expand(-1, 4, -1))
+        grid = grid.view(-1, 4, GRID, GRID) * valid[:, None]
+        apart = (line[:, None] - line).abs()
+        sigma = n["sigma"].float()[..., None]
+        kernel = torch.exp(-0.5 * (apart / sigma) ** 2) / (math.sqrt(2 * math.pi) * sigma)
+        kernel = torch.where(apart <= (3 * sigma).ceil(), kernel, 0)[:, None]
+        smooth = kernel @ grid @ kernel
+        known = smooth[:, 3:] > 1e-6
+        change = torch.where(known, smooth[:, :3] / smooth[:, 3:].clamp(min=1e-6), 0)
+        change = (change.clamp(-255, 255) * 32).round() / 32
+        # Enlarged bilinearly, at positions in steps of 1/32 cell.
+        down = _hats(self.sizes.shape[0], y, height / rows, rows)
+        right = _hats(self.sizes.shape[1], x, width / columns, columns)
+        return down[:, None] @ change @ right[:, None].mT
+
+    def transport(
+        self, colours: Tensor, inside: Tensor, n: Numbers, face_colours: Tensor
+    ) -> Tensor:
+        """Move colours (N, 3, K) in 0-1 to the face's by their quantiles along directions.
+
+        As `colour_transfer.transport.quantile_transport`, each pixel on its own.
+        """
+        num, steps, batch = len(colours), self.sizes.steps, self.sizes.directions
+        directions = n["directions"].float().view(num, steps, batch, 3)
+        inverses = n["inverses"].float().view(num, steps, 3, batch)
+        num_face = n["num_face"].long()[..., None]  # (N, 1, 1)
+        wanted = face_colours.float().mT / 255  # (N, 3, F)
+        place = torch.arange(wanted.shape[2], device=wanted.device)
+        along = directions.flatten(1, 2) @ wanted
+        along = torch.where(place < num_face, along, math.inf).sort(-1).values
+        along = torch.where(place < num_face, along, 0).view(num, steps, batch, -1)
+        integral = functional.pad(along.cumsum(-1, dtype=torch.float64), (1, 0))
+        num_hand = inside.sum(-1, keepdim=True).clamp(min=1)  # (N, 1, 1)
+        end = torch.arange(inside.shape[2] + 1, device=wanted.device)
+        ends = torch.minimum(end, num_hand) * (num_face / num_hand.double())
+        below = torch.minimum(ends.long(), num_face - 1).expand(-1, batch, -1)
+        part = ends - below
+        for step in range(steps):
+            ordered, sums = along[:, step], integral[:, step]
+            reached = part * ordered.gather(2, below) + sums.gather(2, below)
+            means = reached.diff(dim=-1) * (num_hand / num_face)
+            projected = torch.where(inside, directions[:, step] @ colours, math.inf)
+            values, order = projected.sort(-1)
+            change = torch.where(end[:-1] < num_hand, means.float() - values, 0)
+            shift = torch.zeros_like(values).scatter(2, order, change)
+            colours = colours + inverses[:, step] @ shift
+        return colours
+
+    def harmonise(self, image: Tensor, colour: Tensor, alpha: Tensor, strength: Tensor) -> Tensor:
+        """Fit premultiplied (N, 3, H, W) colours to the image around them, as Reinhard et al."""
+        step = math.ceil(max(self.sizes.shape) / self.sizes.statistics_px)
+        scene, cover = image[..., ::step, ::step], alpha[:, 0, ::step, ::step]
+        inside = cover >= HALF
+        straight = (colour[..., ::step, ::step] * 255 / cover.clamp(min=1)[:, None]).round()
+        scene = torch.where(inside[:, None], straight, scene).flatten(2).mT  # (N, P, 3)
+        near = _surroundings(inside)
+        fore, back = (_subsample(part & near) for part in (inside, cover == 0))  # (N, P, 1)
+        known = (fore.sum(1) > 0) & (back.sum(1) > 0)
+        lab = self.to_lab(scene)
+        mean, deviation = _moments(lab, fore)
+        back_mean, back_deviation = _moments(lab, back)
+        gain = ((back_deviation + 1) / (deviation + 1)).clamp(1 / MAX_GAIN, MAX_GAIN)
+        shift = back_mean - mean
+        longest = MAX_SHIFT_LAB / shift.norm(dim=-1, keepdim=True).clamp(min=1e-9)
+        change = self.to_rgb((lab - mean) * gain + mean + shift * longest.clamp(max=1)) - scene
+        total = fore.sum(1, keepdim=True).clamp(min=1)
+        centre, mean_change = ((fore * one).sum(1, keepdim=True) / total for one in (scene, change))
+        apart = (scene - centre) * fore
+        covariance = apart.mT @ (scene - centre) / total + torch.eye(3, device=image.device)
+        cross = apart.mT @ (change - mean_change) / total
+        linear = _inverse(covariance) @ cross  # (N, 3, 3), from the right
+        offset = (mean_change - centre @ linear)[:, 0]
+        scale = strength * known
+        linear = scale[..., None] * linear + torch.eye(3, device=image.device)
+        moved = torch.einsum("nchw,ncd->ndhw", colour, linear)
+        moved = moved + (scale * offset)[..., None, None] * alpha / 255
+        return torch.minimum(_levels(moved), alpha)
+
+    def to_lab(self, colours: Tensor) -> Tensor:
+        """Convert (..., 3) levels of sRGB to CIELAB under D65."""
+        unit = colours / 255
+        curve = ((unit.clamp(min=0) + 0.055) / 1.055) ** 2.4
+        xyz = torch.where(unit <= 0.04045, unit / 12.92, curve) @ self._colour[0].T
+        roots = xyz.clamp(min=1e-9) ** (1 / 3)
+        roots = torch.where(xyz > 216 / 24389, roots, (24389 / 27 * xyz + 16) / 116)
+        lab = roots @ self._colour[1].T
+        return torch.cat([lab[..., :1] - 16, lab[..., 1:]], -1)
+
+    def to_rgb(self, colours: Tensor) -> Tensor:
+        """Convert CIELAB (..., 3) to levels of sRGB."""
+        lab = torch.cat([colours[..., :1] + 16, colours[..., 1:]], -1)
+        roots = lab @ self._colour[3].T
+        xyz = torch.where(roots > 6 / 29, roots**3, (116 * roots - 16) * 27 / 24389)
+        linear = (xyz @ self._colour[2].T).clamp(0, 1)
+        curve = 1.055 * linear.clamp(min=1e-9) ** (1 / 2.4) - 0.055
+        return torch.where(linear <= 0.0031308, 12.92 * linear, curve) * 255
+
+    def soften_contact(self, image: Tensor, face: Tensor, alpha: Tensor, taps: Tensor) -> Tensor:
+        """Blur a composite (N, 3, H, W) where the occluder's edge meets the face."""
+        weight = (4 * alpha * (255 - alpha) / 255).round() * face[:, None]
+        weight = weight * (_per_image(taps[:, :1]) < 256)
+        pad = [self.sizes.radius] * 4
+        smooth = blur(functional.pad(image, pad, mode="replicate"), taps.float())
+        kept = (image * (255 - weight) / 255).round()
+        return (kept + (smooth * weight / 255).round()).clamp(max=255)
+
+
+def _per_image(values: Tensor) -> Tensor:
+    """Return (N,) or (N, 1) numbers as (N, 1, 1, 1) float32."""
+    return values.float().reshape(-1, 1, 1, 1)
+
+
+def _levels(values: Tensor) -> Tensor:
+    return values.round().clamp(0, 255)
+
+
+def _within(
+    at: Tensor, length: Tensor, is_shape: Tensor, has_shapes: bool
+) -> tuple[Tensor, Tensor]:
+    """Return indices within [0, length), reflected for shapes, and whether a pixel is there."""
+    inside, clamped = (at >= 0) & (at < length), torch.minimum(at.clamp(min=0), length - 1)
+    if not has_shapes:
+        return clamped, inside
+    turned = at.remainder(2 * length)
+    reflected = torch.minimum(turned, 2 * length - 1 - turned)
+    return torch.where(is_shape, reflected, clamped), inside | is_shape
+
+
+def blur(padded: Tensor, taps: Tensor) -> Tensor:
+    """Blur levels (N, C, H + 2r, W + 2r) with each image's (N, r + 1) taps in 1/256, rounded.
+
+    All sums are whole numbers below 2**24: the same as OpenCV's fixed-point arithmetic.
+    """
+    radius = taps.shape[1] - 1
+    for axis in (2, 3):
+        length = padded.shape[axis] - 2 * radius
+        total = _per_image(taps[:, 0]) * padded.narrow(axis, radius, length)
+        for k in range(1, radius + 1):
+            pair = padded.narrow(axis, radius - k, length) + padded.narrow(axis, radius + k, length)
+            total = total + _per_image(taps[:, k]) * pair
+        padded = total
+    return ((padded + 2**15) / 2**16).floor()
+
+
+def soften(layer: Tensor, taps: Tensor) -> Tensor:
+    """Blur the edges of layers (N, 4, ...), whose inside keeps its colour; see `compositing`."""
+    radius = taps.shape[1] - 1
+    blurred, sharp = blur(layer, taps), layer[:, :, radius:-radius, radius:-radius]
+    alpha = blurred[:, 3:]
+    own = (sharp[:, :3] * alpha / 255).round()
+    return torch.cat([torch.where(sharp[:, 3:] == 255, own, blurred[:, :3]), alpha], 1)
+
+
+def _hats(length: int, start: Tensor, scale: Tensor, cells: Tensor) -> Tensor:
+    """Return (N, length, GRID) weights that interpolate cells linearly at each pixel."""
+    pixel = torch.arange(length, device=start.device) - start + 0.5
+    place = ((pixel / scale - 0.5) * 32).round() / 32
+    place = torch.minimum(place.clamp(min=0), cells - 1.0)
+    cell = torch.arange(GRID, device=start.device)
+    return (1 - (place[..., None] - cell).abs()).clamp(min=0).float()
+
+
+def _surroundings(inside: Tensor) -> Tensor:
+    """Return (N, H, W) bool: the window about a foreground in which its surroundings lie."""
+    reach = (SURROUNDINGS_FRAC * inside.sum((1, 2)).float().sqrt()).floor().clamp(min=3)[:, None]
+    near = []
+    for axis in (1, 2):
+        used = inside.any(3 - axis).float()  # (N, length)
+        place = torch.arange(used.shape[1], device=used.device)
+        first = torch.where(used > 0, place, used.shape[1]).amin(1, keepdim=True)
+        last = torch.where(used > 0, place, -1).amax(1, keepdim=True)
+        near.append((place >= first - reach) & (place <= last + reach))
+    return near[0][:, :, None] & near[1][:, None]
+
+
+def _subsample(part: Tensor) -> Tensor:
+    """Return (N, P, 1) float: at most `MAX_COLOURS` pixels of a part (N, H, W), evenly spaced."""
+    flat = part.flatten(1)
+    rank = flat.cumsum(1) - 1
+    step = (flat.sum(1, keepdim=True) + MAX_COLOURS - 1).div(MAX_COLOURS, rounding_mode="floor")
+    return (flat & (rank % step.clamp(min=1) == 0)).float()[..., None]
+
+
+def _moments(colours: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation, (N, 1, 3), of the weighted colours (N, P, 3)."""
+    total = weight.sum(1, keepdim=True).clamp(min=1)
+    mean = (weight * colours).sum(1, keepdim=True) / total
+    return mean, ((weight * (colours - mean) ** 2).sum(1, keepdim=True) / total).sqrt()
+
+
+def _inverse(matrices: Tensor) -> Tensor:
+    """Return the inverses of (N, 3, 3) matrices, by cofactors."""
+    first, second, third = matrices.unbind(1)
+    cofactors = torch.stack(
+        [second.cross(third, -1), third.cross(first, -1), first.cross(second, -1)], 2
+    )
+    return cofactors / (first * cofactors[..., 0]).sum(-1)[:, None, None]

@@ -1,0 +1,103 @@
+"""The painter of batches against the sets' own code, from the same samples."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from face_occlusion.generation import Texture, make_occluder, regenerate
+from face_occlusion.generation.compositing import HALF
+from face_occlusion.generation.occlusion import draw_occlusion
+from face_occlusion.generation.placement import make_layer
+from face_occlusion.generation.presets import SOT, STATISTICS
+from face_occlusion.online.drawing import Atlas, pack, sizes_of
+from face_occlusion.online.painting import Painter
+from tests.generation.drawn import SHAPE, draw_disc, draw_face, draw_hand, draw_texture, params, rng
+
+NUM = 3  # samples of each kind
+MEAN_LEVELS, EDGE_SHARE = 0.5, 0.001
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, needs_gpu])]
+
+
+def noisy(rgba, seed):
+    """A cut-out with texture: every pixel has a colour of its own."""
+    alpha = rgba[..., 3:].astype(float)
+    noise = rng(seed).normal(0, 12, rgba[..., :3].shape)
+    colour = np.clip(rgba[..., :3] + noise * alpha / 255, 0, alpha)
+    return np.dstack([np.rint(colour).astype(np.uint8), rgba[..., 3]])
+
+
+HANDS = [
+    make_occluder(
+        noisy(draw_hand((c, c - 40, c - 70)), c), key=f"h{c}", pointing_deg=90.0, enters="top"
+    )
+    for c in (210, 130)
+]
+DISCS = [
+    make_occluder(noisy(draw_disc(30 + 8 * n, (90, 120 + 40 * n, 40)), n), key=f"d{n}")
+    for n in range(3)
+]
+TEXTURES = [Texture(f"t{n}", draw_texture(n)) for n in range(3)]
+NO_JPEG = {"occluder": {"jpeg_prob": 0.0}}  # the one step that the painter leaves out
+CASES = {
+    "hands": (HANDS, params("hands", **NO_JPEG)),
+    "hands_sot": (HANDS, params("hands", colour_transfer=SOT, **NO_JPEG)),
+    "objects": (DISCS, params("objects", harmonisation=STATISTICS, **NO_JPEG)),
+    "textures": (TEXTURES, params("textures", transparent_prob=0.5, **NO_JPEG)),
+}
+
+
+def draw_batch(kinds, num=NUM):
+    """Return faces and maps to paint on, what was drawn, and the sets' own images and maps."""
+    atlas = Atlas([CASES[kind][0] for kind in kinds])
+    sizes = sizes_of([CASES[kind][1] for kind in kinds], SHAPE)
+    images, seg_maps, drawn, wanted, layers = [], [], [], [], []
+    for number in range(num * len(kinds)):
+        source = number % len(kinds)
+        items, settings = CASES[kinds[source]]
+        face, seg_map = draw_face(number, radii_frac=(0.38, 0.42))
+        image, turned, face_mask, layer, record = draw_occlusion(
+            face, seg_map, items, rng(number), settings
+        )
+        item = next(item for item in items if item.key == record["occluder"])
+        packed = pack(image, face_mask, layer, record, atlas.places[source][item.key], sizes)
+        assert packed is not None
+        images.append(image)
+        seg_maps.append(turned)
+        drawn.append(packed)
+        wanted.append(regenerate(face, seg_map, item, record))
+        layers.append(make_layer(item, record, SHAPE).coverage_on(SHAPE))
+    return atlas, sizes, images, seg_maps, drawn, wanted, layers
+
+
+def paint(atlas, sizes, images, seg_maps, drawn, device):
+    painter = Painter(torch.from_numpy(atlas.pixels).to(device), sizes)
+    stacked = {
+        name: torch.from_numpy(np.stack([one[name] for one in drawn])).to(device)
+        for name in drawn[0]
+    }
+    batch = torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2)
+    painted, maps = painter(batch, torch.from_numpy(np.stack(seg_maps)).to(device), stacked)
+    return painted.permute(0, 2, 3, 1).cpu().numpy(), maps.cpu().numpy()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("kinds", [["hands"], ["hands_sot", "objects", "textures"]], ids="-".join)
+def test_a_batch_is_what_the_sets_code_paints(kinds, device):
+    atlas, sizes, images, seg_maps, drawn, wanted, layers = draw_batch(kinds)
+    painted, maps = paint(atlas, sizes, images, seg_maps, drawn, device)
+    edges, wrong = 0, 0
+    for before, image, seg_map, (wanted_image, wanted_map), cover in zip(
+        images, painted, maps, wanted, layers, strict=True
+    ):
+        touched = cover > 0
+        np.testing.assert_array_equal(image[~touched], before[~touched])
+        difference = np.abs(image[touched].astype(int) - wanted_image[touched])
+        assert difference.mean() < MEAN_LEVELS
+        border = cv2.morphologyEx(
+            (cover >= HALF).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3))
+        )
+        edges += np.count_nonzero(border)
+        wrong += np.count_nonzero(seg_map != wanted_map)
+    assert wrong <= EDGE_SHARE * edges
