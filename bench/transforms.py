@@ -1,10 +1,11 @@
 """Cost of the transforms beside `occlude` itself and the occlusions that other libraries bring.
 
-python -m bench.transforms [--data data] [--size 512] [--rounds 8]
+python -m bench.transforms [--data data] [--size 512] [--rounds 8] [--params profiles/paper.yaml]
 
 Reads the faces and occluders that the pipeline made. All rows are measured in turn in one process,
 round by round; the table shows each row's fastest round. Albumentations and MMSegmentation are left
-out where they are not installed.
+out where they are not installed. With a profile's parameters two tables follow: painting in
+batches alone, on a GPU, and training with it, beside a resident batch (GPU) or sets (CPU).
 """
 
 import argparse
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path("data"), help="the pipeline's data")
     parser.add_argument("--size", type=int, default=512, help="side of the images in pixels")
     parser.add_argument("--rounds", type=int, default=8)
+    parser.add_argument("--params", type=Path, help="a profile whose training is measured as well")
     args = parser.parse_args()
     cv2.setNumThreads(1)
     faces, size = ImageSet(args.data / "faces/wo"), (args.size, args.size)
@@ -49,7 +51,11 @@ def main() -> None:
                 way(face, mask, rng)
             times[name].append((time.perf_counter() - start) / len(pairs) * 1e3)
     for name, taken in times.items():
-        print(f"| {name} | {min(taken):.2f} ms |")
+        print(f"| {name} | {min(taken):.2f} ms |", flush=True)
+    if args.params:
+        from bench.online import print_tables
+
+        print_tables(args.data, args.params, args.size, args.rounds)
 
 
 def all_ways(occluders: Path) -> dict[str, Callable[..., object]]:

@@ -1,6 +1,7 @@
 """List the training samples of every combination, the rows of the paper's Table 3."""
 
 import argparse
+import dataclasses
 import logging
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from face_occlusion.core.combination import (
 )
 from face_occlusion.core.params import load_params, read_section
 from face_occlusion.core.stage import run_stage, stage_arguments
+from face_occlusion.online.occlusion import plan_online
 
 PARAMS = Path("params.yaml")
 
@@ -25,6 +27,9 @@ def main() -> None:
     for name in read_section(PARAMS, "combinations"):
         params = load_params(PARAMS, f"combinations.{name}", CombinationParams)
         combination = combine(name, params, args.data)
+        if params.online and not combination.absent:
+            online = plan_online(params.online, params.share, args.data)
+            combination = dataclasses.replace(combination, online=online)
         write_combination(args.out / f"{name}.json", combination)
         photographs, generated = combination.counts
         logging.info("combine: %s: %d photographs, %d generated", name, photographs, generated)

@@ -6,7 +6,9 @@ the environment variable FACE_OCCLUSION_GPUS_PER_RUN=2.
 
 import argparse
 import logging
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from face_occlusion.core.combination import read_combination
 from face_occlusion.core.params import load_params
@@ -14,6 +16,24 @@ from face_occlusion.core.stage import choose_cpu_kernels, run_stage, stage_argum
 
 PARAMS = Path("params.yaml")
 SCRATCH = Path(".scratch/train")
+
+
+def open_online(job: Any, data: Path, folder: Path) -> Any:
+    """Open what a run occludes its faces with.
+
+    The module is found by name, because DVC watches what is imported: only runs that occlude are
+    to be trained again when the generator changes, and their combination holds its hash.
+    """
+    import torch
+
+    return import_module("face_occlusion.online.occlusion").open_online(
+        job.combination.online,
+        data,
+        folder,
+        side_px=job.train.input_px,
+        seed=job.train.seed,
+        on_gpu=torch.cuda.is_available(),
+    )
 
 
 def main() -> None:
@@ -44,7 +64,7 @@ def main() -> None:
     with process_group() as processes:
         if not processes.is_main:
             logging.getLogger().setLevel(logging.WARNING)
-        train_run(job, args.data, args.out / args.run, SCRATCH, processes)
+        train_run(job, args.data, args.out / args.run, SCRATCH, processes, open_online)
     logging.info("train: %s after %d iterations", args.run, job.train.iterations)
 
 

@@ -71,11 +71,12 @@ def test_every_profile_has_the_grid_of_table_4_and_names_its_cells(profile):
     params = read_yaml(compose(PROFILES, profile))
     assert params["profile"] == profile
     assert len(params["models"]) == MODELS
-    assert len(params["combinations"]) == COMBINATIONS
+    online = [name for name, row in params["combinations"].items() if row.get("online")]
+    assert len(params["combinations"]) == COMBINATIONS + len(online)
     assert len(params["generate"]) == 5
     runs = params["runs"].values()
     cells = {(row["model"], row["combination"]) for row in runs}
-    assert len(cells) == MODELS * COMBINATIONS
+    assert len(cells) == MODELS * (COMBINATIONS + len(online))
     for name, row in params["runs"].items():
         cell, _, seed = name.partition("__seed")
         assert cell == f"{row['model']}_{row['combination']}"
@@ -84,6 +85,7 @@ def test_every_profile_has_the_grid_of_table_4_and_names_its_cells(profile):
     made = {"faces/wo", "faces/o"} | {f"sets/{name}" for name in params["generate"]}
     for combination in params["combinations"].values():
         assert set(combination["data"]) <= made
+        assert set(combination.get("online", ())) <= set(params["generate"])
 
 
 def test_no_folder_that_a_stage_reads_is_half_there_in_a_fresh_clone():

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from face_occlusion.core.files import atomic_write
 
 BASE = "paper"
-OPEN = "runs."  # the section to which a profile may add: further seeds
+OPEN = (": runs.", ": combinations.")  # to which a profile may add: seeds, rows beyond the paper
 
 
 def profile_names(folder: Path) -> list[str]:
@@ -22,7 +22,7 @@ def compose(folder: Path, name: str) -> str:
     """Return the text of a profile's complete params.yaml, with the comments of `paper.yaml`.
 
     `paper.yaml` in the folder of profiles holds every key, the others only what they change, and
-    runs of further seeds.
+    further runs and combinations.
 
     Raises:
         ValueError: If there is no such profile, or it sets a key that the base lacks.
@@ -67,7 +67,7 @@ def switch(folder: Path, name: str, target: Path, *, force: bool = False) -> boo
 
 def _override(params: MutableMapping[str, Any], changes: Mapping[str, Any], where: str) -> None:
     for key, value in changes.items():
-        if key not in params and not where.endswith(f": {OPEN}"):
+        if key not in params and not where.endswith(OPEN):
             raise ValueError(f"{where}unknown key '{key}'; known: {', '.join(map(str, params))}")
         if isinstance(value, Mapping) and isinstance(params.get(key), MutableMapping):
             _override(params[key], value, f"{where}{key}.")

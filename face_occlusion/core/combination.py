@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from face_occlusion.core.files import atomic_write, read_json
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.imageset.format import variant_keys
-from face_occlusion.core.params import FILLED, Checked
+from face_occlusion.core.params import FILLED, Checked, Share
 
 FACES = "faces/wo"  # the unoccluded faces, which the generated sets are made from
 
@@ -40,11 +40,52 @@ class CombinationParams(Checked):
     title: str  # as the paper's tables print it
     masks: Literal["corrected", "original"]  # of the photographs
     data: Annotated[Sequence[str], FILLED]  # image sets below the data folder
+    # Entries of section `generate`, beyond the paper: while a network is trained, this share of the
+    # unoccluded faces is occluded, each time anew, as one of these sets is.
+    online: Sequence[str] = ()
+    share: Share = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if bool(self.online) != (self.share > 0) or (self.online and FACES not in self.data):
+            raise ValueError(
+                f"online: names sets, share says how many of {FACES} in data are occluded, or "
+                f"neither is given; got {list(self.online)} and {self.share}"
+            )
         if len(set(self.data)) < len(self.data):
             raise ValueError(f"data: must name image sets, each once; got {list(self.data)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnlineSet:
+    """A set whose samples are made while a network is trained on them.
+
+    Attributes:
+        name: Its entry of section `generate`.
+        params: That entry's values.
+        occluders: Path of its occluders' image set below the data folder.
+        sha256: That set's hash.
+    """
+
+    name: str
+    params: dict[str, Any]
+    occluders: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Online:
+    """Everything that decides how faces are occluded while training.
+
+    Attributes:
+        sets: What an occluded face is a sample of, each as often as the others.
+        share: Share of the unoccluded faces that are occluded.
+        code: Hash of the code that occludes.
+    """
+
+    sets: Sequence[OnlineSet]
+    share: float
+    code: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +115,7 @@ class Combination:
         masks: Which masks the photographs have, `corrected` or `original`.
         parts: Its image sets.
         absent: Why nothing can be trained on it; None if it is complete.
+        online: How its unoccluded faces are occluded while training; None in the paper's rows.
     """
 
     name: str
@@ -81,6 +123,7 @@ class Combination:
     masks: str
     parts: Sequence[Part]
     absent: str | None = None
+    online: Online | None = None
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -93,7 +136,8 @@ class Combination:
     def description(self) -> dict[str, Any]:
         """Title, masks and the paths of the image sets, as a run's card holds them."""
         data = [part.image_set for part in self.parts]
-        return {"title": self.title, "masks": self.masks, "data": data}
+        online = {"online": [one.name for one in self.online.sets]} if self.online else {}
+        return {"title": self.title, "masks": self.masks, "data": data} | online
 
 
 def combine(name: str, params: CombinationParams, data: Path) -> Combination:
@@ -181,6 +225,8 @@ def write_combination(path: Path, combination: Combination) -> None:
         "counts": {**counts, "paper": None if paper is None else _named(*paper)},
         **dataclasses.asdict(combination),
     }
+    if combination.online is None:
+        del content["online"]
     atomic_write(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -198,7 +244,10 @@ def read_combination(path: Path) -> Combination:
     try:
         counts = content.pop("counts")
         parts = [Part(**part) for part in content.pop("parts")]
-        combination = Combination(**content, parts=parts)
+        if online := content.pop("online", None):
+            sets = [OnlineSet(**one) for one in online["sets"]]
+            online = Online(sets=sets, share=online["share"], code=online["code"])
+        combination = Combination(**content, parts=parts, online=online)
         found = counts["photographs"], counts["generated"]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a combination ({error}); run `dvc repro combine`") from error

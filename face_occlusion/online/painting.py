@@ -7,10 +7,11 @@ part of a CUDA graph. A JPEG of the occluder alone is left out.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from face_occlusion.core.classes import BACKGROUND, FACE
@@ -337,3 +338,28 @@ def _inverse(matrices: Tensor) -> Tensor:
         [second.cross(third, -1), third.cross(first, -1), first.cross(second, -1)], 2
     )
     return cofactors / (first * cofactors[..., 0]).sum(-1)[:, None, None]
+
+
+class PaintingPreprocessor(nn.Module):
+    """Paints a training batch before a network's own preprocessing augments it.
+
+    Args:
+        preprocessor: The network's.
+        paint: A `Painter`, or one compiled.
+    """
+
+    def __init__(
+        self, preprocessor: nn.Module, paint: Callable[..., tuple[Tensor, Tensor]]
+    ) -> None:
+        super().__init__()
+        self.preprocessor, self.paint = preprocessor, paint
+
+    def forward(self, batch: dict[str, Any], training: bool = False) -> dict[str, Any]:
+        """Prepare a batch; for training it holds what `drawing.pack` returns, stacked."""
+        if training:
+            device = next(self.preprocessor.buffers()).device
+            batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+            images = batch["inputs"].permute(0, 3, 1, 2)
+            images, batch["seg_maps"] = self.paint(images, batch["seg_maps"], batch)
+            batch["inputs"] = images.permute(0, 2, 3, 1)
+        return self.preprocessor(batch, training)

@@ -1,7 +1,7 @@
 """What a report is made of: the parameters, and everything read from disk."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -103,13 +103,22 @@ class Sections:
     combinations: Mapping[str, Any]
     models: Mapping[str, Any]
 
+    def only(self, *, online: bool) -> "Sections":
+        """Return the part on the paper's rows, or on those that are occluded while training."""
+        items = self.combinations.items()
+        rows = {name: row for name, row in items if bool(row.get("online")) == online}
+        runs = {name: run for name, run in self.runs.items() if run["combination"] in rows}
+        return replace(self, combinations=rows, runs=runs)
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReportInputs:
     """Everything a report is made of, read once."""
 
-    sections: Sections
+    sections: Sections  # the paper's rows alone, as all below but `beyond`
     grid: Grid  # all scores with intervals
+    online: Mapping[str, Any]  # rows that the paper does not have, occluded while training
+    beyond: Grid  # their scores
     inventory: Inventory  # the image sets of the grid
     occluders: dict[str, ImageSet]  # by kind
     cards: dict[str, dict[str, Any]]  # what each run says about its training
@@ -206,10 +215,22 @@ def gather(
             )
     written = Path(report.breakdown.occluder_kinds)
     runs = breakdowns.name_kinds(runs, breakdowns.read_occluder_kinds(written), written)
+    inventory = take_inventory(data, sections.combinations, list(report.benchmarks))
+    sections, further = (sections.only(online=online) for online in (False, True))
+    grid, beyond = (
+        Grid(
+            axes_of(part.combinations, part.models, report.benchmarks),
+            {name: runs[name] for name in part.runs},
+            report.bootstrap,
+        )
+        for part in (sections, further)
+    )
     return ReportInputs(
         sections=sections,
-        grid=Grid(axes, runs, report.bootstrap),
-        inventory=take_inventory(data, sections.combinations, list(report.benchmarks)),
+        grid=grid,
+        online=further.combinations,
+        beyond=beyond,
+        inventory=inventory,
         occluders={kind: ImageSet(data / "occluders" / kind) for kind in OCCLUDERS},
         cards={run: read_json(models / run / "card.json", NO_CARD) for run in sections.runs},
         curves={metric: read_curves(models, sections.runs, metric) for metric in METRICS},

@@ -127,6 +127,11 @@ def _score_tables(inputs: ReportInputs, built: Mapping[str, Table]) -> Iterator[
         rows = score_rows(number, grid, names, sections.combinations, inputs.inventory)
         notes = built[f"table{number}"].notes
         yield {"title": f"Table {number}", "benchmarks": names, "rows": rows, "notes": notes}
+    if inputs.beyond.runs:
+        names = sections.report.table_4
+        rows = score_rows(4, inputs.beyond, names, inputs.online, inputs.inventory)
+        title, notes = "Beyond the paper: occluded while training", built["beyond"].notes
+        yield {"title": title, "benchmarks": names, "rows": rows, "notes": notes}
 
 
 def _charts(inputs: ReportInputs) -> Iterator[dict[str, Any]]:

@@ -51,7 +51,7 @@ def write_report(inputs: ReportInputs, out: Path) -> None:
 
 
 def all_tables(inputs: ReportInputs) -> dict[str, Table]:
-    """Build Tables 1 to 5, of claims, anomalies, groups of images, and other networks, if any."""
+    """Build Tables 1 to 5, of claims, anomalies, groups, and of further rows and networks."""
     sections, grid, inventory = inputs.sections, inputs.grid, inputs.inventory
     built = [
         tables.table_1(),
@@ -64,6 +64,9 @@ def all_tables(inputs: ReportInputs) -> dict[str, Table]:
         group_table(grid, inputs.breakdown),
         tables.overlap_table(inputs.overlap),
     ]
+    if inputs.beyond.runs:
+        names = sections.report.table_4
+        built.append(tables.beyond_table(inputs.beyond, names, inputs.online, inventory))
     if inputs.others:
         built.append(others_table(inputs.others, grid))
     return {table.name: table for table in built}

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -223,6 +223,20 @@ def score_table(
         long=long,
         notes=empty_reasons(grid, benchmarks),
     )
+
+
+def beyond_table(
+    grid: Grid, benchmarks: Sequence[str], combinations: Mapping[str, Any], inventory: Inventory
+) -> Table:
+    """Build the table of rows that the paper does not have, like Table 4."""
+    table = score_table(4, grid, benchmarks, combinations, inventory)
+    about = [
+        f"{row['title']}: while training, {100 * row['share']:g} % of the unoccluded faces are "
+        f"occluded, each time anew, as in {', '.join(row['online'])}."
+        for row in combinations.values()
+    ]
+    caption = f"Beyond the paper, occluded while training. {table.caption}"
+    return replace(table, name="beyond", caption=caption, notes=[*about, *table.notes])
 
 
 def cell_text(cell: Cell, *, best: bool, paper_best: bool) -> str:

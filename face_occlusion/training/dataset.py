@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from face_occlusion.core.classes import resize_seg_map
-from face_occlusion.core.combination import Combination, open_sets
+from face_occlusion.core.combination import FACES, Combination, open_sets
 from face_occlusion.core.images import resize_image
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.training.augmentation import sample_augmentation, stack_samples
@@ -82,6 +83,34 @@ def _order(num_samples: int, epoch: int, seed: int) -> np.ndarray:
     return np.random.default_rng([epoch, seed]).permutation(num_samples)
 
 
+class Occlude(Protocol):
+    """Occludes samples as they are read; `online.occlusion.OnlineOcclusion` does so."""
+
+    def __call__(
+        self, image: np.ndarray, seg_map: np.ndarray, position: int, *, is_unoccluded: bool
+    ) -> dict[str, np.ndarray]:
+        """Return `image` and `seg_map`, and what a GPU needs to occlude them itself."""
+        ...
+
+    def record_at(
+        self, image: np.ndarray, seg_map: np.ndarray, position: int
+    ) -> dict[str, Any] | None:
+        """Return the record of the occlusion at a position of the run, if there is one."""
+        ...
+
+    def attach(self, model: nn.Module, *, compiled: bool) -> None:
+        """Let a network's preprocessing paint, where a GPU does."""
+        ...
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What a run is trained on: parts of image sets, and what occludes their faces, if anything."""
+
+    parts: Sequence[OpenPart]
+    occlude: Occlude | None = None
+
+
 @dataclass
 class FaceDataset(Dataset[dict[str, Any]]):
     """A combination's samples, addressed by their position in the run."""
@@ -91,6 +120,7 @@ class FaceDataset(Dataset[dict[str, Any]]):
     seed: int  # of the run
     augment: AugmentParams
     cache_bytes: int  # memory for decoded samples; the first ones that fit are kept
+    occlude: Occlude | None = None  # what is done to unoccluded faces, if anything
 
     def __post_init__(self) -> None:
         self._items = [(part, key) for part in self.parts for key in part.keys]
@@ -115,7 +145,20 @@ class FaceDataset(Dataset[dict[str, Any]]):
         image, seg_map = self._decoded(self.index_at(position))
         rng = np.random.default_rng([position, self.seed])
         sampled = sample_augmentation(rng, self.augment)
-        return {"image": image, "seg_map": seg_map, "augmentations": sampled}
+        sample: dict[str, Any] = {"image": image, "seg_map": seg_map}
+        if self.occlude is not None:
+            unoccluded = self._entry_at(position) == FACES
+            sample = self.occlude(image, seg_map, position, is_unoccluded=unoccluded)
+        return sample | {"augmentations": sampled}
+
+    def record_at(self, position: int) -> dict[str, Any] | None:
+        """Return how the sample at a position is occluded while training; None if it is not."""
+        if self.occlude is None or self._entry_at(position) != FACES:
+            return None
+        return self.occlude.record_at(*self._decoded(self.index_at(position)), position)
+
+    def _entry_at(self, position: int) -> str:
+        return self._items[self.index_at(position)][0].entry
 
     def _decoded(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         if index in self._cache:
@@ -146,8 +189,13 @@ class PositionSampler(Sampler[int]):
 
 
 def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Stack samples: inputs (N, S, S, 3) uint8, seg_maps (N, S, S) uint8, augmentations (7, N)."""
+    """Stack samples: inputs (N, S, S, 3) uint8, seg_maps (N, S, S) uint8, augmentations (7, N).
+
+    Whatever else samples hold, arrays to occlude them by, is stacked under its own name.
+    """
+    others = samples[0].keys() - {"image", "seg_map", "augmentations"}
     return {
+        **{name: torch.from_numpy(np.stack([one[name] for one in samples])) for name in others},
         "inputs": torch.from_numpy(np.stack([sample["image"] for sample in samples])),
         "seg_maps": torch.from_numpy(np.stack([sample["seg_map"] for sample in samples])),
         "augmentations": stack_samples([sample["augmentations"] for sample in samples]),
@@ -161,11 +209,11 @@ def build_loader(
     pin_memory: bool,
     processes: Processes = SINGLE_PROCESS,
     first_batch: int = 0,
+    occlude: Occlude | None = None,
 ) -> DataLoader:
     """Build the endless loader of a run, from a batch on: of each batch, this process's part."""
-    dataset = FaceDataset(
-        parts, params.input_px, params.seed, params.augment, params.cache_mb * 2**20
-    )
+    cache = params.cache_mb * 2**20
+    dataset = FaceDataset(parts, params.input_px, params.seed, params.augment, cache, occlude)
     return DataLoader(
         dataset,
         batch_size=processes.share(params.batch_size),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,12 @@ from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.acceleration import set_up
 from face_occlusion.training.architectures import ModelParams
-from face_occlusion.training.dataset import FaceDataset, OpenPart, build_loader, read_sample
+from face_occlusion.training.dataset import (
+    FaceDataset,
+    Samples,
+    build_loader,
+    read_sample,
+)
 from face_occlusion.training.distributed import SINGLE_PROCESS, Processes, current_device
 from face_occlusion.training.log import TrainingLog
 from face_occlusion.training.recipe import build_optimizer, build_schedules
@@ -63,7 +68,7 @@ class Trainer:
     Args:
         job: What to train.
         config: Its resolved configuration.
-        parts: Its image sets.
+        samples: What it is trained on.
         benchmark: Selects the best network; without images none is selected.
         folder: Folder for checkpoints and log.
         processes: Those that train this run; only rank 0 writes, all of them resume.
@@ -79,7 +84,7 @@ class Trainer:
         self,
         job: Job,
         config: dict[str, Any],
-        parts: Sequence[OpenPart],
+        samples: Samples,
         benchmark: ImageSet,
         folder: Path,
         processes: Processes,
@@ -96,15 +101,18 @@ class Trainer:
         self.weights = self._load_weights(state)
         accelerated = job.train.accelerate and not processes.is_distributed
         set_up(self.model, precision=job.train.precision, accelerated=accelerated)
+        if samples.occlude is not None:
+            samples.occlude.attach(self.model, compiled=accelerated)
         self._wrapped: Any = processes.wrap(self.model)
         self._optimizer = build_optimizer(self._wrapped, config)
         self._schedules = build_schedules(self._optimizer, config)
         loader = build_loader(
-            parts,
+            samples.parts,
             job.train,
             pin_memory=torch.cuda.is_available(),
             processes=processes,
             first_batch=self._first,
+            occlude=samples.occlude,
         )
         self._batches = iter(loader)
         dataset: FaceDataset = loader.dataset  # type: ignore[assignment]  # its stub says Dataset

@@ -6,6 +6,7 @@ import json
 import logging
 import platform
 import shutil
+from collections.abc import Callable
 from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +20,7 @@ from face_occlusion.core.parallel import one_opencv_thread
 from face_occlusion.core.stage import sole_process
 from face_occlusion.networks.checkpoint import read_weights, write_weights
 from face_occlusion.networks.devices import explain_cuda_oom
-from face_occlusion.training.dataset import count_parts, open_parts
+from face_occlusion.training.dataset import Occlude, Samples, count_parts, open_parts
 from face_occlusion.training.distributed import SINGLE_PROCESS, Processes
 from face_occlusion.training.loop import Job, Trainer
 from face_occlusion.training.recipe import resolve
@@ -29,8 +30,16 @@ LAST, BEST = "last.safetensors", "best.safetensors"
 PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmsegmentation")  # on the card
 
 
+OpenOnline = Callable[[Job, Path, Path], Occlude]
+
+
 def train_run(
-    job: Job, data: Path, out: Path, scratch: Path, processes: Processes = SINGLE_PROCESS
+    job: Job,
+    data: Path,
+    out: Path,
+    scratch: Path,
+    processes: Processes = SINGLE_PROCESS,
+    open_online: OpenOnline | None = None,
 ) -> None:
     """Train a run and write its folder; an interrupted run is resumed from its checkpoint.
 
@@ -42,6 +51,8 @@ def train_run(
         scratch: Folder for locks, for checkpoints to resume from, and for what depends on the
             machine: `RUN/log/machine.json` and TensorBoard's files in `RUN/log/tensorboard/`.
         processes: Those that train this run together, all of which call this function.
+        open_online: Opens what a combination with `online` occludes its faces with, from the job,
+            `data`, and a folder for files of this process.
 
     Raises:
         ValueError: If an image set does not fit, another process trains this run, the batch
@@ -65,7 +76,13 @@ def train_run(
             "split the batch over two GPUs, which reruns no stage: FACE_OCCLUSION_GPUS_PER_RUN=2"
         )
         with explain_cuda_oom(remedy), one_opencv_thread():
-            trainer = Trainer(job, config, parts, benchmark, folder, processes)
+            samples = Samples(parts)
+            if job.combination.online is not None:
+                if open_online is None:
+                    raise ValueError(f"{job.run}: open_online must be given to occlude its faces")
+                occlude = open_online(job, data, folder / f"occluders-{processes.rank}")
+                samples = Samples(parts, occlude)
+            trainer = Trainer(job, config, samples, benchmark, folder, processes)
             trainer.train()
         processes.wait()
         if not processes.is_main:

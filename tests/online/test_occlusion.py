@@ -1,0 +1,175 @@
+"""Occlusion while training: what a run sees, repeats, and resumes."""
+
+import dataclasses
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from face_occlusion.core.classes import resize_seg_map
+from face_occlusion.core.combination import (
+    Combination,
+    read_combination,
+    write_combination,
+)
+from face_occlusion.core.images import resize_image
+from face_occlusion.core.imageset import ImageSet, encode_record
+from face_occlusion.generation import Texture, regenerate
+from face_occlusion.generation.generate import generate_set
+from face_occlusion.generation.presets import SOT, STATISTICS
+from face_occlusion.generation.store import read_occluder
+from face_occlusion.online.occlusion import OnlineOcclusion, open_online, plan_online
+from face_occlusion.online.painting import PaintingPreprocessor
+from face_occlusion.training.dataset import FaceDataset, build_loader, open_parts
+from face_occlusion.training.loop import Job, SelectionSet
+from face_occlusion.training.run import train_run
+from tests.generation.drawn import (
+    params,
+    write_faces,
+    write_hands,
+    write_objects,
+    write_textures,
+)
+from tests.training.conftest import combination, job, random_network, train_params
+from tests.training.conftest import write_faces as write_other_faces
+
+SIDE = 64
+SETS = {
+    "hands": params("hands", colour_transfer=SOT, occluder={"jpeg_prob": 0.0}),
+    "objects": params("objects", harmonisation=STATISTICS, occluder={"jpeg_prob": 0.0}),
+    "textures": params("textures", transparent_prob=0.5, occluder={"jpeg_prob": 0.0}),
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_faces(folder / "faces/wo", radii_frac=(0.38, 0.42))
+    write_hands(folder / "occluders/hands")
+    write_objects(folder / "occluders/objects")
+    write_textures(folder / "occluders/textures")
+    for name, settings in SETS.items():
+        occluders = ImageSet(folder / "occluders" / name)
+        generate_set(ImageSet(folder / "faces/wo"), occluders, folder / "sets" / name, settings, 1)
+    write_other_faces(folder / "faces/o", "faces", 4, seed=2)
+    write_other_faces(folder / "benchmarks/realocc", "benchmark", 3, seed=4)
+    return folder
+
+
+def listed(data: Path, *entries: str, share: float = 0.75) -> Combination:
+    plain = combination(data, *(entries or ("faces/wo",)))
+    return dataclasses.replace(plain, online=plan_online(list(SETS), share, data))
+
+
+def opened(
+    listed: Combination, data: Path, folder: Path, *, on_gpu: bool = False
+) -> OnlineOcclusion:
+    assert listed.online is not None
+    return open_online(listed.online, data, folder, side_px=SIDE, seed=7, on_gpu=on_gpu)
+
+
+def dataset(listed: Combination, data: Path, occlude: OnlineOcclusion) -> FaceDataset:
+    train = train_params(input_px=SIDE)
+    return FaceDataset(open_parts(listed, data), SIDE, train.seed, train.augment, 2**20, occlude)
+
+
+def test_a_combination_names_what_it_occludes_with_and_refuses_anything_else(data, tmp_path):
+    row = listed(data)
+    write_combination(tmp_path / "row.json", row)
+    assert read_combination(tmp_path / "row.json") == row
+    assert row.online is not None
+    for changes, message in (
+        ({"code": "other"}, "code that occludes has changed"),
+        ({"sets": [dataclasses.replace(row.online.sets[0], sha256="other")]}, "not the occluders"),
+    ):
+        online = dataclasses.replace(row.online, **changes)
+        with pytest.raises(ValueError, match=message):
+            opened(dataclasses.replace(row, online=online), data, tmp_path)
+
+
+def test_a_sample_is_that_of_its_record(data, tmp_path):
+    """Of unoccluded faces the share asked for is occluded; other photographs never are."""
+    row = listed(data, "faces/wo", "faces/o")
+    samples = dataset(row, data, opened(row, data, tmp_path))
+    found, faces = set(), 0
+    for position in range(60):
+        entry, key = samples.name_at(position).rsplit("/", 1)
+        images, record = ImageSet(data / entry), samples.record_at(position)
+        image, seg_map = images.sample(key)
+        image = resize_image(image, (SIDE, SIDE))
+        seg_map = resize_seg_map(seg_map, (SIDE, SIDE))
+        if record is not None:
+            assert entry == "faces/wo"
+            record = json.loads(encode_record(record))
+            folder = ImageSet(data / "occluders" / SETS[record["set"]].occluders)
+            name = record["occluder"]
+            is_texture = record["set"] == "textures"
+            item = Texture(name, folder.image(name)) if is_texture else read_occluder(folder, name)
+            image, seg_map = regenerate(image, seg_map, item, record)
+            found.add(record["set"])
+        faces += entry == "faces/wo"
+        np.testing.assert_array_equal(samples[position]["image"], image)
+        np.testing.assert_array_equal(samples[position]["seg_map"], seg_map)
+    occluded = sum(samples.record_at(position) is not None for position in range(60))
+    assert found == set(SETS) and 0.5 < occluded / faces < 0.95
+
+
+def test_a_gpus_batch_is_painted_to_the_images_that_readers_paint(data, tmp_path):
+    """What occludes is pickled for the readers; the network's preprocessing then paints."""
+    row = listed(data, "faces/wo", "faces/o")
+    train, parts = train_params(input_px=SIDE, batch_size=12), open_parts(row, data)
+    here, on_gpu = (opened(row, data, tmp_path, on_gpu=on_gpu) for on_gpu in (False, True))
+    batches = [
+        next(iter(build_loader(parts, train, pin_memory=False, occlude=occlude)))
+        for occlude in (here, pickle.loads(pickle.dumps(here)), pickle.loads(pickle.dumps(on_gpu)))
+    ]
+    for name in ("inputs", "seg_maps"):
+        assert torch.equal(batches[0][name], batches[1][name])
+    network: Any = random_network("pspnet")
+    network.data_preprocessor.augment = lambda images, seg_maps, *_: (images, seg_maps)
+    on_gpu.attach(network, compiled=False)
+    assert isinstance(network.data_preprocessor, PaintingPreprocessor)
+    painted = network.data_preprocessor(batches[2], True)
+    images = painted["inputs"].permute(0, 2, 3, 1)
+    assert (images.int() - batches[0]["inputs"].int()).abs().float().mean() < 0.5
+    assert not torch.equal(batches[2]["inputs"], batches[0]["inputs"])
+    assert (painted["seg_maps"] != batches[0]["seg_maps"]).sum() <= 2
+
+
+def test_an_interrupted_run_ends_as_if_nothing_had_happened(data, tmp_path, monkeypatch):
+    made = dataclasses.replace(
+        job("pspnet", "faces/wo", data=data, iterations=6, num_threads=1, input_px=SIDE),
+        combination=listed(data),
+    )
+
+    def open_row(made: Job, data: Path, folder: Path) -> OnlineOcclusion:
+        return opened(made.combination, data, folder)
+
+    def train(out: str) -> None:
+        train_run(made, data, tmp_path / out, tmp_path / "scratch", open_online=open_row)
+
+    train("undisturbed")
+    score, calls = SelectionSet.miou, []
+
+    def stopping(*args: Any) -> float:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return score(*args)
+
+    monkeypatch.setattr(SelectionSet, "miou", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        train("resumed")
+    train("resumed")
+    files = [
+        (tmp_path / out / "last.safetensors").read_bytes() for out in ("undisturbed", "resumed")
+    ]
+    assert files[0] == files[1]
+    card = json.loads((tmp_path / "resumed/card.json").read_text())
+    assert card["combination"]["online"] == list(SETS)
+    with pytest.raises(ValueError, match="open_online must be given"):
+        train_run(made, data, tmp_path / "other", tmp_path / "scratch")
