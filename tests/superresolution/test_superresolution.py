@@ -171,6 +171,18 @@ def test_the_authors_objects_are_only_shrunk(tmp_path):
     assert large.info["superresolution"] == "precomputed"
 
 
+def test_what_takes_minutes_says_so_beforehand(tmp_path, caplog, monkeypatch):
+    caplog.set_level("INFO")
+    small = small_cutouts(tmp_path / "small")
+    enlarge(small, tmp_path / "large")
+    assert "minutes" not in caplog.text
+    monkeypatch.setattr("face_occlusion.superresolution.enlarger.SECONDS_PER_MEGAPIXEL", 1e5)
+    monkeypatch.setattr(RealEsrgan, "enlarge", lambda self, image: image.repeat(4, 0).repeat(4, 1))
+    enlarge(small, tmp_path / "larger", method="realesrgan", max_side_px=30)
+    # 14 x 8 x 11 pixels in three cut-outs, 16 times as many made, 0.02 megapixels
+    assert "3 cut-outs, 0.0 megapixels to make: about 33 minutes on 1 cores" in caplog.text
+
+
 def test_absent_cutouts_stay_absent(tmp_path):
     absent = write_image_set(tmp_path / "small", [], info={**INFO, "absent": "not here"})
     assert enlarge(absent, tmp_path / "large").info == absent.info
