@@ -93,7 +93,8 @@ def substitutions(
     for name, title in grid.axes.benchmarks.items():
         image_set = inventory.sets[f"benchmarks/{name}"]
         text = _why_absent(image_set) or f"{len(image_set):,} images of {_sources(image_set)}"
-        rows.append({"what": title, "paper": f"{BENCHMARK_IMAGES[name]:,} images", "here": text})
+        printed = f"{BENCHMARK_IMAGES[name]:,} images" if name in BENCHMARK_IMAGES else other
+        rows.append({"what": title, "paper": printed, "here": text})
     return rows
 
 

@@ -1,5 +1,8 @@
 """What stood in for what, as a reader of the page is told."""
 
+import copy
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -49,6 +52,16 @@ def test_networks_are_told_by_size_and_how_they_were_trained(told):
     assert here["Iterations"] == "40 of 4 images"
     assert here["Seeds"] == "one: 1"
     assert here["Benchmark images as seen"] == "input 48 px; one view only"
+
+
+def test_a_benchmark_that_the_paper_has_not_is_told_without_its_number(inputs):
+    mine = {"benchmarks/mine": inputs.inventory.sets["benchmarks/realocc"]}
+    sets = dataclasses.replace(inputs.inventory, sets=inputs.inventory.sets | mine)
+    grid = copy.copy(inputs.grid)
+    grid.axes = dataclasses.replace(grid.axes, benchmarks={"realocc": "R", "mine": "M"})
+    models = inputs.sections.models
+    told = substitutions(sets, inputs.occluders, inputs.cards, grid, models)[-2:]
+    assert [row["paper"] for row in told] == ["550 images", "no such set"]
 
 
 def test_files_of_releases_are_listed_once(tmp_path, inputs):
