@@ -27,6 +27,7 @@ from face_occlusion.core.imageset.format import check_key, encode_record
 from face_occlusion.core.parallel import ordered_map
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
+FACE_IS_WHITE = "face is 255 (white), background 0; palette images where pixels are ignored (grey)"
 NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2")  # photographs that nothing here decodes
 SHOWN_IN_VIEWERS = {0: (0, 0, 0), 1: (255, 255, 255), 255: (128, 128, 128)}
 
@@ -190,11 +191,11 @@ def _unpack_part(image_set: ImageSet, key: str, part: str) -> tuple[str, bytes]:
     if part == "rgba.png":
         return f"cutouts/{key}.png", encode_png(straight_alpha(image_set.cutout(key)))
     if folder := {"png": "masks", "original.png": "masks_original"}.get(part):
-        return f"{folder}/{key}.png", _viewable(image_set.seg_map(key, part))
+        return f"{folder}/{key}.png", viewable(image_set.seg_map(key, part))
     return f"{'images' if part == 'jpg' else part}/{key}.{part}", image_set.read(key, part)
 
 
-def _viewable(seg_map: np.ndarray) -> bytes:
+def viewable(seg_map: np.ndarray) -> bytes:
     """Encode class ids so that viewers show them, and `to_seg_map` reads them back."""
     if (seg_map <= 1).all():
         return encode_png(seg_map * np.uint8(255))

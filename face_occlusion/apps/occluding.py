@@ -2,8 +2,11 @@
 
 import functools
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,69 +16,92 @@ from face_occlusion.apps.folders import (
     pair_files,
     read_image,
     read_seg_map,
+    viewable,
     write_files,
 )
-from face_occlusion.core.classes import IGNORED, to_seg_map
+from face_occlusion.core.classes import to_seg_map
 from face_occlusion.core.images import decode_mask, decode_rgba, encode_jpeg, encode_png
 from face_occlusion.core.imageset import INDEX, ImageSet, encode_record
-from face_occlusion.core.parallel import ordered_map
+from face_occlusion.core.parallel import num_workers, ordered_map
+from face_occlusion.cutouts import premultiply
 from face_occlusion.generation.compositing import HALF, add_alpha
 from face_occlusion.generation.geometry import Occluder, make_occluder
-from face_occlusion.generation.occlusion import ClassIds, OccluderSource, occlude, sample_rng
+from face_occlusion.generation.occlusion import (
+    ClassIds,
+    NoPlacementError,
+    OccluderSource,
+    occlude,
+    sample_rng,
+)
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
 from face_occlusion.occluders.direction import find_pose
 
 
+@dataclass(frozen=True, kw_only=True)
+class Occluding:
+    """How every face of a folder is occluded; picklable."""
+
+    source: OccluderSource
+    params: GenerateParams
+    class_ids: ClassIds | None = None  # of the masks; None for face masks: 0/1, 0/255, 0/1/255
+    about: Mapping[str, Any] = field(default_factory=dict)  # added to every record
+
+    def __call__(self, pair: Pair) -> list[tuple[str, bytes]]:
+        """Occlude a face; return the files of the sample, which depends on its name and the seed.
+
+        Raises:
+            ValueError: If a file is unreadable, or the face cannot be occluded within the ranges:
+                names it.
+        """
+        image = read_image(pair.image)
+        mask = decode_mask(pair.mask.read_bytes(), str(pair.mask))
+        if self.class_ids is None:
+            mask = to_seg_map(mask, str(pair.mask))
+        rng, params = sample_rng(pair.key, self.params.seed), self.params
+        meaning = self.class_ids or ClassIds()
+        try:
+            image, seg_map, record = occlude(image, mask, self.source, rng, params, meaning)
+        except NoPlacementError as error:
+            low, high = params.covered_frac_range
+            raise ValueError(
+                f"{pair.image}: none of {params.max_attempts} places covers {low:g} to {high:g} of "
+                "the face: widen --covered or --scale, or leave it out"
+            ) from error
+        except ValueError as error:
+            raise ValueError(f"{pair.image}: {error}") from error
+        record |= {"face": pair.image.name, "seed": params.seed, **self.about}
+        lossless = params.keep_background
+        picture = encode_png(image) if lossless else encode_jpeg(image, params.jpeg_quality)
+        text = json.dumps(json.loads(encode_record(record)), indent=2, ensure_ascii=False)
+        return [
+            (f"images/{pair.key}{'.png' if lossless else '.jpg'}", picture),
+            (f"masks/{pair.key}.png", encode_png(seg_map) if self.class_ids else viewable(seg_map)),
+            (f"records/{pair.key}.json", f"{text}\n".encode()),
+        ]
+
+    def seconds(self, pairs: Sequence[Pair], workers: int | None) -> float:
+        """Estimate how long the faces will take, from the first."""
+        start = time.perf_counter()
+        self(pairs[0])
+        rounds = len(pairs) / min(workers or num_workers(), len(pairs))
+        return (time.perf_counter() - start) * rounds
+
+
 def occlude_pairs(
-    pairs: Sequence[Pair],
-    source: OccluderSource,
-    out: Path,
-    params: GenerateParams,
-    class_ids: ClassIds | None = None,
-    workers: int | None = None,
+    pairs: Sequence[Pair], out: Path, occluding: Occluding, workers: int | None = None
 ) -> None:
-    """Occlude every face once.
+    """Occlude every face once, images of any size and common format.
 
-    Writes `images/KEY.jpg` (.png if `params` keep the background), `masks/KEY.png` and
-    `records/KEY.json` under `out`, atomically. A sample depends only on its name and the seed.
-
-    Images may have any size and common format. `class_ids` gives the meaning of the masks' ids,
-    None for face masks (0/1, 0/255); `workers` is None for one process per core.
+    Writes `images/KEY.jpg` (.png if the parameters keep the background), `masks/KEY.png` and
+    `records/KEY.json` under `out`, atomically. `workers` is None for one process per core.
 
     Raises:
-        ValueError: If a file is unreadable, or a face cannot be occluded within the ranges: names
-            it. Nothing is then written.
+        ValueError: If a face cannot be read or occluded: names it. Nothing is then written.
     """
-    work = functools.partial(_occlude_pair, source=source, params=params, class_ids=class_ids)
     desc = f"occlude {pairs[0].image.parent.name}"
-    occluded = ordered_map(work, pairs, desc=desc, workers=workers)
+    occluded = ordered_map(occluding, pairs, desc=desc, workers=workers)
     write_files(out, (file for files in occluded for file in files))
-
-
-def _occlude_pair(
-    pair: Pair, source: OccluderSource, params: GenerateParams, class_ids: ClassIds | None
-) -> list[tuple[str, bytes]]:
-    image = read_image(pair.image)
-    mask = decode_mask(pair.mask.read_bytes(), str(pair.mask))
-    if class_ids is None:
-        mask = to_seg_map(mask, str(pair.mask))
-    rng = sample_rng(pair.key, params.seed)
-    try:
-        image, seg_map, record = occlude(image, mask, source, rng, params, class_ids or ClassIds())
-    except ValueError as error:
-        raise ValueError(f"{pair.image}: {error}") from error
-    record |= {"face": pair.image.name, "seed": params.seed}
-    if class_ids is None and not (seg_map == IGNORED).any():  # 255 already means "ignored"
-        seg_map = seg_map * np.uint8(255)  # viewers show face as white
-    lossless = params.keep_background
-    picture = encode_png(image) if lossless else encode_jpeg(image, params.jpeg_quality)
-    text = json.dumps(json.loads(encode_record(record)), indent=2, ensure_ascii=False)
-    return [
-        (f"images/{pair.key}{'.png' if lossless else '.jpg'}", picture),
-        (f"masks/{pair.key}.png", encode_png(seg_map)),
-        (f"records/{pair.key}.json", f"{text}\n".encode()),
-    ]
 
 
 def read_occluders(
@@ -103,9 +129,21 @@ def read_occluders(
     files = files_by_stem(occluders)
     if method == "randocc":
         return TextureStore(sorted(files), functools.partial(_load_texture, files))
-    decoded = ((path, decode_rgba(path.read_bytes(), str(path))) for path in files.values())
-    cutouts = (_make_cutout(straight, path, hand=hands) for path, straight in decoded)
+    cutouts = (read_occluder(path, hand=hands) for path in files.values())
     return OccluderStore(cutouts, scratch / "occluders.bin")
+
+
+def read_occluder(path: Path | str, *, hand: bool = False) -> Occluder:
+    """Read a cut-out from an RGBA file with straight alpha, as image programs and `unpack` write.
+
+    A hand's pointing direction is found in its outline. For an array of premultiplied RGBA, such as
+    `ImageSet.cutout` returns, see `face_occlusion.generation.make_occluder`.
+
+    Raises:
+        ValueError: If the file is not a PNG with 8-bit RGBA, or covers no pixel by half.
+    """
+    path = Path(path)
+    return _make_cutout(decode_rgba(path.read_bytes(), str(path)), path, hand=hand)
 
 
 def holds_hands(occluders: Path) -> bool:
@@ -134,8 +172,6 @@ def _make_cutout(straight: np.ndarray, path: Path, *, hand: bool) -> Occluder:
     pose = find_pose(alpha >= HALF) if hand else None
     rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
     straight = straight[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    alpha = straight[..., 3:].astype(np.uint16)
-    cutout = straight.copy()
-    cutout[..., :3] = (straight[..., :3] * alpha + 127) // 255
+    cutout = premultiply(straight[..., :3], straight[..., 3] / 255)
     pointing_deg, enters = (pose.pointing_deg, pose.enters) if pose else (None, "none")
     return make_occluder(cutout, key=path.stem, pointing_deg=pointing_deg, enters=enters)

@@ -35,7 +35,8 @@ def test_look_writes_a_png(wo, tmp_path, invoke):
 
 
 def test_unpack_pack_verify_and_card(wo, tmp_path, invoke):
-    assert "files: 5 samples" in invoke("unpack", wo, "files")
+    printed = invoke("unpack", wo, "files")
+    assert "files: 5 samples; masks/: face is 255 (white), background 0" in printed
     options = ["--samples-per-shard", 3, "--name", "mine", "--kind", "benchmark"]
     options += ["--licence", "CC BY 4.0, my lab"]
     packed = invoke("pack", "files/images", "files/masks", tmp_path / "again", *options)

@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from face_occlusion.apps.occluding import read_occluders
+from face_occlusion.apps.viewing.contact_sheet import FACE_COLOUR
 from face_occlusion.core.images import decode_image, straight_alpha
 from face_occlusion.generation import regenerate
 from tests.generation.drawn import draw_disc, draw_face, draw_hand, draw_texture, write_hands
@@ -119,7 +121,9 @@ def test_every_face_is_occluded_at_its_size_and_fitted_as_asked(
     faces, run, occluders, options, harmonised, transferred
 ):
     write_hands(faces / "set")
-    assert "4 occluded faces" in run(*options, occluders=occluders)
+    printed = run(*options, occluders=occluders)
+    assert "4 occluded faces; masks/: face is 255 (white), background 0" in printed
+    assert ("about " in printed) == ("published" in options)  # it takes seconds a face
     for name, shape in FACES.items():
         assert read(faces / f"out/images/{name}.jpg").shape == (*shape, 3)
         assert set(np.unique(read(faces / f"out/masks/{name}.png"))) == {0, 255}
@@ -171,6 +175,51 @@ def test_further_classes_are_kept(folder, run):
     kept = read(folder / "out/masks/plain.png")
     assert set(np.unique(kept)) == {3, 4, 9, 77}
     np.testing.assert_array_equal(kept[kept != 77], classes[kept != 77])
+
+
+def test_ignored_pixels_keep_masks_visible(faces, run):
+    mask = read(faces / "masks/grey.png").copy()
+    mask[:9] = 255
+    save(mask, faces / "masks/grey.png")
+    run()
+    kept = Image.open(faces / "out/masks/grey.png")
+    assert kept.mode == "P" and set(np.unique(np.asarray(kept))) == {0, 1, 255}
+    assert kept.convert("L").getextrema() == (0, 255)
+
+
+def test_faces_without_masks_get_those_that_a_run_predicts(faces, run, monkeypatch):
+    """A network's place is taken by one that calls the brighter pixels face."""
+    monkeypatch.chdir(faces)
+    (faces / "models/mine").mkdir(parents=True)
+    (faces / "models/mine/config.json").write_text("{}")
+    (faces / "models/mine/last.safetensors").write_text("weights")
+    network = SimpleNamespace(predict=lambda image: (image.max(axis=2) > 150) * np.float32(0.9))
+    monkeypatch.setattr("face_occlusion.apps.prediction.masks.load_model", lambda *_: network)
+    run("--masks", "predicted:mine", "--exact-background", "--colours", "keep")
+    found = read(faces / "faces/plain.jpg").max(axis=2) > 150
+    label = read(faces / "out/masks/plain.png") == 255
+    assert found.any() and not (label & ~found).any() and (label != found).any()
+    record = json.loads((faces / "out/records/plain.json").read_text())
+    assert record["masks"].startswith("predicted by mine last ")
+
+    save(np.zeros((50, 60, 3), np.uint8), faces / "faces/dark.png")
+    failed = run("--masks", "predicted:mine", out="other", status=1)
+    assert "dark.png: mine finds no face in it" in failed and not (faces / "other").exists()
+    assert "not a run" in run("--masks", "predicted:nobody", out="other", status=1)
+
+
+def test_a_contact_sheet_of_occluded_faces_shows_their_masks_and_records(faces, run, invoke):
+    run("--exact-background")
+    sheet = faces / "sheet.png"
+    largest = ("--largest", "covered_frac", "--num", 2, "--thumb-px", 64)
+    assert "2 of 4 samples" in invoke("look", faces / "out", "--out", sheet, *largest)
+    drawn = read(sheet).astype(int)
+    assert (np.abs(drawn - FACE_COLOUR).max(axis=2) < 60).any()  # outlines
+    (faces / "out/masks/plain.png").unlink()
+    save(np.full((120, 100), 7, np.uint8), faces / "out/masks/plain.png")  # a map of class ids
+    invoke("look", faces / "out", "--out", sheet, "--key", "plain", "--key", "grey")
+    assert "no sample 'x' among 4" in invoke("look", faces / "out", "--key", "x", status=1)
+    assert "has no folder images" in invoke("look", faces / "masks", status=1)
 
 
 def test_images_with_masks_serve_as_occluders(faces, run):
@@ -238,8 +287,9 @@ BAD_OPTIONS = [
     ("--colours sot", "for objects also reinhard, mkl or rainnet"),
     ("--colours rainnet:no.pth", "no.pth: no such RainNet checkpoint"),
     ("--keep-classes face", "class ids must be whole numbers"),
-    ("--covered 0.99 1", "no draw in 200"),
-    ("--scale 1 0.5", "scale_range: must be"),
+    ("--covered 0.99 1", "none of 200 places covers 0.99 to 1 of the face: widen --covered or"),
+    ("--scale 1 0.5", "--scale: must be"),
+    ("--covered 0.5 2", "--covered: must be"),
 ]
 
 

@@ -12,7 +12,10 @@ from mmengine.utils import import_modules_from_strings
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
+from face_occlusion.apps.folders import unpack_image_set
 from face_occlusion.core.images import encode_png, straight_alpha
+from face_occlusion.core.imageset import ImageSet
+from face_occlusion.cutouts import crop_to_alpha
 from face_occlusion.generation import ClassIds, occlude
 from face_occlusion.generation.presets import default_params
 from face_occlusion.transforms import NatOcc, RandOcc
@@ -178,7 +181,7 @@ def test_the_documented_examples(folders, monkeypatch):
     (folders / "face.png").write_bytes(encode_png(FACE))
     (folders / "mask.png").write_bytes(encode_png(MASK))
     monkeypatch.chdir(folders)
-    numpy, _, mmseg = example_blocks()
+    numpy, _, mmseg, _ = example_blocks()
     names = {}
     exec(numpy, names)
     made = [names["augment"](FACE, MASK, 1, epoch) for epoch in range(8)]
@@ -188,3 +191,18 @@ def test_the_documented_examples(folders, monkeypatch):
     with DefaultScope.overwrite_default_scope("mmseg"):
         packed = Compose(config.train_pipeline)(dict(SAMPLE))
     assert packed["data_samples"].gt_sem_seg.data.shape == (1, *MASK.shape)
+
+
+def test_the_example_of_one_occlusion_runs_on_unpacked_sets(folders, monkeypatch):
+    """Its cut-out has straight alpha, soft edges included, and is the image set's own."""
+    unpack_image_set(ImageSet(folders / "set_hands"), folders / "unpacked/hands")
+    for name, pixels in (("images", FACE), ("masks", MASK * np.uint8(255))):
+        (folders / "unpacked/faces" / name).mkdir(parents=True)
+        (folders / "unpacked/faces" / name / "a.png").write_bytes(encode_png(pixels))
+    monkeypatch.chdir(folders / "unpacked")
+    names = {}
+    exec(example_blocks()[3], names)
+    assert 0 < (names["mask"] != MASK).mean() < 1
+    np.testing.assert_array_equal(names["mask"] == 1, MASK & (names["mask"] == 1))
+    inside = crop_to_alpha(ImageSet(folders / "set_hands").cutout("hand0"))
+    assert np.abs(names["hand"].levels[0].astype(int) - inside).max() <= 1

@@ -8,10 +8,18 @@ from typer import Argument, Option
 
 from face_occlusion.apps.commands.image_sets import Workers
 
+PREDICTED = "predicted:"
+
 
 def occlude(
     faces: Annotated[Path, Option(help="folder of images: jpg, png, webp, tif, ...")],
-    masks: Annotated[Path, Option(help="folder of masks, named like their images")],
+    masks: Annotated[
+        str,
+        Option(
+            help="folder of masks, named like their images; or predicted:RUN: the face that a "
+            "trained run finds in each image"
+        ),
+    ],
     occluders: Annotated[
         Path, Option(help="folder of RGBA files or of textures, or an image set (data/occluders/*)")
     ],
@@ -76,35 +84,59 @@ def occlude(
     --keep-classes they are maps of class ids, of which only the hidden pixels change. Pixels that
     the occluder covers by half or more become background. The record of a sample lists all its
     random values; a sample depends only on its file name and the seed. Nothing is written if a
-    face cannot be occluded within the given ranges.
+    face cannot be occluded within the given ranges. `face-occlusion look OUT` draws the result.
+
+    Faces without masks: --masks predicted:RUN takes the face that a run of the pipeline finds in
+    images that a face fills. For other photographs, `face-occlusion predict RUN PHOTOS --align`
+    writes masks that this command reads.
 
     Example: face-occlusion occlude --faces photos --masks masks --occluders cutouts --out occluded
     """
     import dataclasses
     import tempfile
 
-    from face_occlusion.apps.folders import pair_files
-    from face_occlusion.apps.occluding import holds_hands, occlude_pairs, read_occluders
+    from face_occlusion.apps.folders import FACE_IS_WHITE, pair_files
+    from face_occlusion.apps.occluding import (
+        Occluding,
+        holds_hands,
+        occlude_pairs,
+        read_occluders,
+    )
+    from face_occlusion.apps.running.plan import format_seconds
     from face_occlusion.generation.occlusion import ClassIds
     from face_occlusion.generation.presets import PRESETS, with_colours
 
     hands = hands or holds_hands(occluders)
     kind = "textures" if method == "randocc" else "hands" if hands else "objects"
     params = with_colours(PRESETS[preset](kind, seed), kind, colours)
-    params = dataclasses.replace(
-        params,
-        scale_range=list(scale or params.scale_range),
-        covered_frac_range=list(covered or params.covered_frac_range),
-        keep_background=exact_background,
-    )
+    given = {"scale_range": scale, "covered_frac_range": covered}
+    given = {name: list(values) for name, values in given.items() if values}
+    try:
+        params = dataclasses.replace(params, keep_background=exact_background, **given)
+    except ValueError as error:
+        text = str(error).replace("scale_range", "--scale")
+        raise ValueError(text.replace("covered_frac_range", "--covered")) from error
     class_ids = None
     if keep_classes is not None:
         class_ids = ClassIds(_parse_ids(keep_classes), *_parse_ids(str(occluded_class)))
-    pairs = pair_files(faces, masks)
     with tempfile.TemporaryDirectory(prefix="face-occlusion-") as scratch:
+        folder, masks_by = Path(masks), None
+        if masks.startswith(PREDICTED):
+            from face_occlusion.apps.prediction.masks import predict_masks
+
+            folder = Path(scratch) / "masks"
+            masks_by = predict_masks(Path(masks.removeprefix(PREDICTED)), faces, folder)
+        pairs = pair_files(faces, folder)
         source = read_occluders(occluders, method, Path(scratch), masks=occluder_masks, hands=hands)
-        occlude_pairs(pairs, source, out, params, class_ids, workers)
-    typer.echo(f"{out}: {len(pairs)} occluded faces")
+        about = {"masks": masks_by} if masks_by else {}
+        job = Occluding(source=source, params=params, class_ids=class_ids, about=about)
+        if preset == "published":  # its colour transfer takes seconds a face
+            typer.echo(
+                f"about {format_seconds(job.seconds(pairs, workers))} for {len(pairs)} faces"
+            )
+        occlude_pairs(pairs, out, job, workers)
+    kept = "class ids as before" if class_ids else FACE_IS_WHITE
+    typer.echo(f"{out}: {len(pairs)} occluded faces; masks/: {kept}")
 
 
 def _parse_ids(text: str) -> tuple[int, ...]:

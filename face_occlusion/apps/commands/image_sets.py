@@ -31,14 +31,17 @@ def look(
     checkerboard, and an arrow shows where a hand's fingers point. The same call draws the same
     sheet.
 
+    SET may also be a folder of files that `occlude`, `unpack` or `align` wrote.
+
     Example: face-occlusion look data/sets/natocc_hand --num 12 --out hands.png
     """
     from face_occlusion.apps.viewing import contact_sheet
+    from face_occlusion.apps.viewing.file_sets import FileSet
     from face_occlusion.core.files import atomic_write
     from face_occlusion.core.images import encode_png
-    from face_occlusion.core.imageset import ImageSet
+    from face_occlusion.core.imageset import INDEX, ImageSet
 
-    opened = ImageSet(image_set)
+    opened = ImageSet(image_set) if (image_set / INDEX).is_file() else FileSet(image_set)
     path = out or Path(f"{image_set.resolve().name}.png")
     if largest:
         chosen = contact_sheet.pick_largest(opened, largest, num)
@@ -102,12 +105,13 @@ def unpack(
 
     Example: face-occlusion unpack data/sets/randocc_1 randocc_1_files
     """
-    from face_occlusion.apps.folders import unpack_image_set
+    from face_occlusion.apps.folders import FACE_IS_WHITE, unpack_image_set
     from face_occlusion.core.imageset import ImageSet
 
     opened = ImageSet(image_set)
     unpack_image_set(opened, out)
-    typer.echo(f"{out}: {len(opened)} samples")
+    shown = f"; masks/: {FACE_IS_WHITE}" if (out / "masks").is_dir() else ""
+    typer.echo(f"{out}: {len(opened)} samples{shown}")
 
 
 def verify(

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
+from face_occlusion.apps.viewing.file_sets import FileSet
 from face_occlusion.core.classes import IGNORED
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import check_at_least
@@ -54,7 +55,7 @@ Outline = tuple[np.ndarray, tuple[int, int, int]]  # (H, W) bool mask, RGB
 
 
 def draw_contact_sheet(
-    image_set: ImageSet, keys: Sequence[str], *, columns: int = 6, thumb_px: int = 256
+    image_set: ImageSet | FileSet, keys: Sequence[str], *, columns: int = 6, thumb_px: int = 256
 ) -> np.ndarray:
     """Draw samples with their masks' outlines and their records; (H, W, 3) uint8 RGB.
 
@@ -109,7 +110,7 @@ def draw_grid(
     return np.asarray(sheet)
 
 
-def pick_keys(image_set: ImageSet, num: int) -> list[str]:
+def pick_keys(image_set: ImageSet | FileSet, num: int) -> list[str]:
     """Return `num` keys (or all, if fewer), evenly spaced, first and last included.
 
     Raises:
@@ -119,7 +120,7 @@ def pick_keys(image_set: ImageSet, num: int) -> list[str]:
     return evenly_spaced(image_set.keys, num)
 
 
-def pick_largest(image_set: ImageSet, field: str, num: int) -> list[str]:
+def pick_largest(image_set: ImageSet | FileSet, field: str, num: int) -> list[str]:
     """Return the `num` keys (or all, if fewer) whose records have the largest value of a field.
 
     Among equal values the earlier key comes first.
@@ -140,7 +141,7 @@ def pick_largest(image_set: ImageSet, field: str, num: int) -> list[str]:
     return sorted(values, key=lambda key: -values[key])[:num]
 
 
-def _cell(image_set: ImageSet, key: str, thumb_px: int) -> Cell:
+def _cell(image_set: ImageSet | FileSet, key: str, thumb_px: int) -> Cell:
     parts = image_set.parts(key)
     record = image_set.record(key) if "json" in parts else {}
     if "rgba.png" in parts:
@@ -156,7 +157,7 @@ def _cell(image_set: ImageSet, key: str, thumb_px: int) -> Cell:
     return Cell(square, name, caption(record, key, width))
 
 
-def _outlined_masks(image_set: ImageSet, key: str, parts: list[str]) -> list[Outline]:
+def _outlined_masks(image_set: ImageSet | FileSet, key: str, parts: list[str]) -> list[Outline]:
     """Return the masks to outline: ignored pixels, the original face if it differs, the face."""
     seg_map = image_set.seg_map(key)
     outlines: list[Outline] = [(seg_map == IGNORED, IGNORED_COLOUR)]
@@ -224,7 +225,7 @@ def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -
     return picture
 
 
-def _legend(image_set: ImageSet) -> list[Line]:
+def _legend(image_set: ImageSet | FileSet) -> list[Line]:
     """Return the lines under the title: sources, meaning of the colours, why the set is absent."""
     sources = image_set.info["sources"]
     lines: list[Line] = [[("from ", NAME_COLOUR), (", ".join(sources), VALUE_COLOUR)]]
