@@ -281,7 +281,7 @@ def test_profiles_list_what_is_missing_and_how_to_get_it(tmp_path, command):
     (tmp_path / "params.yaml").write_text(compose(ROOT / "profiles", "paper"))
     result = command("--list")
     assert result.exit_code == 1
-    assert "14 of 16 files are missing in 'archives'" in str(result.exception)
+    assert "14 of 14 needed files are missing in 'archives'" in str(result.exception)
     for line in (
         "missing: celebamask_hq/CelebAMask-HQ.zip (can be fetched, 3,153,930,546",
         "missing: cofw/COFW_train_masks.zip (by hand)",

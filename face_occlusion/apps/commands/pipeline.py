@@ -27,10 +27,10 @@ def plan(
     """Say what `dvc repro` or `face-occlusion run` would run and what it would cost.
 
     Nothing is changed. Unlike `dvc repro --dry`, this also counts the stages that follow from a
-    stage that is out of date. Times are those that the stages took when they last ran on this
+    stage that is out of date. Times are the medians of the last runs of each stage on this
     machine in this profile; a stage that never ran gets the median of its group. DVC adds a
-    second or two per stage. Sizes are those of the outputs in dvc.lock. Outputs that are in
-    DVC's cache are restored in no time.
+    second or two per stage. Sizes are those of the outputs in dvc.lock, if it was written in this
+    profile. Outputs that are in DVC's cache are restored in no time.
 
     Example: face-occlusion profile small && face-occlusion plan --jobs 2
     """
@@ -90,7 +90,7 @@ def run(
     On a cluster: face-occlusion run --jobs 16 --ray auto --remote lab
     """
     from face_occlusion.apps.running.hosts import Hosts
-    from face_occlusion.apps.running.jobs import make_slots
+    from face_occlusion.apps.running.jobs import make_slots, warn_of_missing
     from face_occlusion.apps.running.run import run_pipeline
 
     if bool(ray) != bool(remote):
@@ -103,6 +103,8 @@ def run(
         gpus=gpus_per_job,
         clones=clones,
     )
+    if gpus and not ray and (warning := warn_of_missing(_split(gpus))):
+        typer.echo(warning, err=True)
     slots = make_slots(jobs, _split(gpus), gpus_per_job, on_cluster=bool(ray))
     status = run_pipeline(Path.cwd(), targets or (), slots, hosts if ray else None)
     if status:
@@ -114,7 +116,7 @@ def _split(names: str) -> list[str]:
 
 
 def profile(
-    name: Annotated[str, Argument(help="miniature, small or paper")],
+    name: Annotated[str, Argument(help="miniature, small, replication or paper")],
     force: Annotated[
         bool, Option("--force", help="replace a params.yaml that was edited by hand")
     ] = False,
@@ -174,9 +176,10 @@ def fetch(
         typer.echo(f"{name}: nothing to fetch (origin: {chosen[name].origin})")
     if refused:
         raise ValueError(f"other files than those published or used first: {', '.join(refused)}")
-    missing = [state.file.name for state in states if state.path is None and state.needed]
+    needed = [state for state in states if state.needed]
+    missing = [state.file.name for state in needed if state.path is None]
     if missing:
         raise gather.MissingFilesError(
-            f"{len(missing)} of {len(states)} files are missing in '{archives.archives_dir}' "
-            f"(download.archives_dir): {', '.join(missing)}"
+            f"{len(missing)} of {len(needed)} needed files are missing in "
+            f"'{archives.archives_dir}' (download.archives_dir): {', '.join(missing)}"
         )

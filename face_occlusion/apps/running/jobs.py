@@ -73,6 +73,19 @@ def make_slots(
     return [Slot(number, shared | visible[number % len(visible)]) for number in range(count)]
 
 
+def warn_of_missing(gpus: Sequence[str]) -> str | None:
+    """Say so if PyTorch finds fewer GPUs on this machine than are named, else None."""
+    import torch
+
+    found = torch.cuda.device_count()
+    if found >= len(gpus):
+        return None
+    return (
+        f"WARNING: --gpus names {len(gpus)} GPUs, and PyTorch finds {found} here: "
+        "stages that get none run on the CPU"
+    )
+
+
 class Job(Protocol):
     """A running stage, on this machine or another."""
 

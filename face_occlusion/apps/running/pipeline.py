@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from face_occlusion.apps.folders import name_few
+from face_occlusion.core.stage import profile_of
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -33,7 +34,8 @@ class Stage:
     # Whether DVC's cache holds the outputs, so that nothing would be computed. Known only where no
     # upstream stage is stale.
     restorable: bool
-    size: int | None  # bytes of its outputs when it last ran; None if it never did
+    # Bytes of its outputs when it last ran; None if it never did, or in another profile.
+    size: int | None
     travels: bool  # whether DVC's run cache stores its results, so that another machine can run it
 
     @property
@@ -68,12 +70,24 @@ def read_pipeline(root: Path, targets: Iterable[str] = ()) -> dict[str, Stage]:
             wanted = collect_stages(repo, [*targets] or ["dvc.yaml"])
             order: list[DvcStage] = plan_repro(graph, wanted)
             stages: dict[str, Stage] = {}
+            sized = _locked_profiles(repo) <= {profile_of(root)}
             for stage in order:
                 upstream = read_stages(graph, stage)
-                stages[stage.addressing] = _read_stage(repo, stage, upstream, stages)
+                read = _read_stage(repo, stage, upstream, stages)
+                # What a stale stage made in another profile says nothing of its size in this one.
+                stages[read.name] = read if sized or not read.stale else replace(read, size=None)
             return stages
     except DvcException as error:
         raise ValueError(f"{root}: DVC cannot read the pipeline: {error}") from error
+
+
+def _locked_profiles(repo: Repo) -> set[str]:
+    """Return the profiles in which the stages of dvc.lock ran, as far as they read `profile`."""
+    from dvc.dependency import ParamsDependency
+
+    params = [dep for s in repo.index.stages for dep in s.deps if isinstance(dep, ParamsDependency)]
+    locked = [dep.hash_info.value for dep in params if dep.hash_info]
+    return {values["profile"] for values in locked if "profile" in values}
 
 
 def read_stages(graph: nx.DiGraph, stage: DvcStage) -> list[str]:

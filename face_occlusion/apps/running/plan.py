@@ -11,6 +11,7 @@ from tabulate import tabulate
 
 from face_occlusion.apps.running.pipeline import FOLLOWS, Stage
 
+UNKNOWN = "unknown"
 Basis = Literal["recorded", "similar", "restored", "unknown"]
 
 
@@ -125,6 +126,8 @@ def plan_text(stages: Mapping[str, Stage], costs: Mapping[str, Cost], jobs: int,
         lines.append("a stage that follows another will not run if that one's output is unchanged")
     if unknown:
         lines.append(f"{unknown} stages, and none like them, were never timed in this profile")
+    if any(cost.size is None for cost in costs.values()):
+        lines.append("sizes are known of stages that dvc.lock holds in this profile")
     return "\n".join(lines)
 
 
@@ -147,7 +150,7 @@ def _totals(costs: Sequence[Cost]) -> tuple[str, str]:
 
 def _total(values: Sequence[float | None], form: Callable[[float], str]) -> str:
     known = [value for value in values if value is not None]
-    text = form(sum(known)) if known else "unknown"
+    text = form(sum(known)) if known else UNKNOWN
     return text if len(known) in (0, len(values)) else f"> {text}"
 
 

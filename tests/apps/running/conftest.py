@@ -51,6 +51,7 @@ stages:
   last:
     cmd: python step.py last last.txt middle/a.txt middle/b.txt middle/c.txt
     deps: [step.py, middle]
+    params: [profile]
     outs: [last.txt]
 """
 
@@ -122,6 +123,7 @@ def project(tmp_path, monkeypatch) -> Project:
     made = Project(tmp_path / "home")
     (made.folder / "middle").mkdir(parents=True)
     files = {"step.py": STEP, "dvc.yaml": PIPELINE, "middle/note": "kept by git"}
+    files["params.yaml"] = "profile: one\n"
     files |= {".dvcignore": "note\n", ".gitignore": "*.pid\ntrace\n.scratch\nfail_*\n"}
     for name, text in files.items():
         (made.folder / name).write_text(text)

@@ -79,6 +79,11 @@ def test_the_plan_is_transitive_and_changes_nothing(project, monkeypatch, invoke
     costs = estimate(pipeline, {"first": 99.0})
     assert pipeline["first"].reason == "changed: step.py"
     assert (costs["first"].seconds, costs["first"].basis) == (0.0, "restored")
+    assert costs["last"].size == len("last" + 3 * "afirst")
+
+    (folder / "params.yaml").write_text("profile: two\n")
+    assert all(cost.size is None for cost in estimate(read_pipeline(folder), {}).values())
+    assert "at most unknown on disk" in invoke("plan")
 
 
 def test_an_unknown_group_is_unknown_and_a_known_one_has_its_median(tmp_path):

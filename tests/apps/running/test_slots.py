@@ -1,6 +1,6 @@
 import pytest
 
-from face_occlusion.apps.running.jobs import make_slots
+from face_occlusion.apps.running.jobs import make_slots, warn_of_missing
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +44,9 @@ def test_cores_are_shared_unless_the_user_says_how(monkeypatch):
 def test_what_cannot_be_shared_is_refused(arguments, cluster, said):
     with pytest.raises(ValueError, match=said):
         make_slots(*arguments, on_cluster=cluster)
+
+
+def test_gpus_that_are_not_there_are_warned_of(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    assert warn_of_missing(["0"]) is None
+    assert "--gpus names 2 GPUs, and PyTorch finds 1 here" in (warn_of_missing(["0", "1"]) or "")
