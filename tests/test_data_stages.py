@@ -2,12 +2,15 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from face_occlusion.apps.profiles import compose
+from face_occlusion.apps.sampling import sample_releases
 from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.release import Release
 from stages import benchmarks, corrections, download, faces, occluders, superresolution
 from tests.conftest import ROOT
 from tests.faces.drawn import box, labelme, put, shape
@@ -125,3 +128,32 @@ def test_a_missing_archive_names_file_and_folder(project, run):
     ):
         run(download, "dtd", "data/raw/dtd")
     assert not list((project / "data").rglob("*dtd*"))
+
+
+def test_a_sample_of_the_releases_is_read_like_them_and_is_the_same_again(project, run):
+    sources = ("celebamask_hq", "hands_11k", "coco", "dtd", "realocc")
+    for source in sources:
+        run(download, source, f"data/raw/{source}")
+    counts = {"num_faces": 2, "num_others": 1, "seed": 4}
+    taken = sample_releases(Path("data/raw"), Path("archives"), **counts)
+    assert taken == {"celebamask_hq": 4, "coco": 1, "dtd": 1, "hands_11k": 1, "realocc": 1}
+    sample_releases(Path("data/raw"), Path("again"), **counts)
+    for path in sorted(Path("archives").iterdir()):
+        assert path.read_bytes() == (Path("again") / path.name).read_bytes(), path
+
+    text = Path("params.yaml").read_text().replace("accept_changed: false", "accept_changed: true")
+    Path("params.yaml").write_text(text.replace("origin: miniature", "origin: folder"))
+    for source in sources:
+        run(download, source, f"data/small/{source}")
+    run(corrections, "data/small/celebamask_hq", "data/corrections")
+    run(faces, "data/small/celebamask_hq", "data/corrections", "data/faces")
+    run(occluders, "hands", "data/small/hands_11k", "data/occluders/hands")
+    out = "data/benchmarks/realocc"
+    run(benchmarks, "realocc", "data/small/realocc", "annotations/landmarks", out)
+    made = ("faces/wo", "faces/wo_test", "faces/o", "occluders/hands", "benchmarks/realocc")
+    assert [len(ImageSet(Path("data") / name)) for name in made] == [2, 1, 1, 1, 1]
+    coco = Release(Path("data/small/coco"))
+    dataset = json.loads(coco.read(coco.find("*instances_train*.json")))
+    (image,), (photograph,) = dataset["images"], coco.glob("train2017/*.jpg")
+    assert photograph.endswith(image["file_name"])
+    assert {one["image_id"] for one in dataset["annotations"]} == {image["id"]}

@@ -8,7 +8,13 @@ from face_occlusion.apps.commands import faces, image_sets, networks, pipeline
 from face_occlusion.core.files import expected_failures
 
 PANELS = {
-    "The pipeline": (pipeline.plan, pipeline.run, pipeline.profile, pipeline.fetch),
+    "The pipeline": (
+        pipeline.plan,
+        pipeline.run,
+        pipeline.profile,
+        pipeline.fetch,
+        pipeline.sample,
+    ),
     "Image sets": (
         image_sets.look,
         image_sets.pack,

@@ -183,3 +183,28 @@ def fetch(
             f"{len(missing)} of {len(needed)} needed files are missing in "
             f"'{archives.archives_dir}' (download.archives_dir): {', '.join(missing)}"
         )
+
+
+def sample(
+    out: Annotated[Path, Argument(help="new folder for the archives")],
+    raw: Annotated[
+        Path, Option(help="folder of the releases, as the stage `download` writes them")
+    ] = Path("data/raw"),
+    faces: Annotated[int, Option(help="unoccluded faces to train on")] = 740,
+    others: Annotated[
+        int, Option(help="images of everything else: test faces, hands, textures, benchmarks, ...")
+    ] = 200,
+    seed: Annotated[int, Option(help="another seed samples other images")] = 1,
+) -> None:
+    """Sample a small folder of archives from the releases, as profile `small` reads it.
+
+    The archives have the names and layouts of the public ones, and images keep their bytes. Set
+    `download.archives_dir` in profiles/small.yaml to OUT. COFW and EgoHands are not sampled. The
+    images keep their licences: CelebAMask-HQ and 11k Hands forbid passing them on.
+
+    Example: make profile NAME=paper && dvc repro download && face-occlusion sample archives-small
+    """
+    from face_occlusion.apps.sampling import sample_releases
+
+    taken = sample_releases(raw, out, num_faces=faces, num_others=others, seed=seed)
+    typer.echo(f"{out}: " + ", ".join(f"{count} of {name}" for name, count in taken.items()))

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from face_occlusion.apps.folders import name_few
 from face_occlusion.core.stage import profile_of
@@ -86,8 +86,8 @@ def _locked_profiles(repo: Repo) -> set[str]:
     from dvc.dependency import ParamsDependency
 
     params = [dep for s in repo.index.stages for dep in s.deps if isinstance(dep, ParamsDependency)]
-    locked = [dep.hash_info.value for dep in params if dep.hash_info]
-    return {values["profile"] for values in locked if "profile" in values}
+    locked: list[Any] = [dep.hash_info.value for dep in params]  # mappings, where DVC says str
+    return {one["profile"] for one in locked if isinstance(one, dict) and "profile" in one}
 
 
 def read_stages(graph: nx.DiGraph, stage: DvcStage) -> list[str]:
