@@ -8,6 +8,8 @@ import json
 import os
 import shutil
 import sys
+import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -163,7 +165,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     try:
-        with _named(path):
+        with naming(path):
             yield partial
             partial.replace(path)
     finally:
@@ -171,7 +173,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _named(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Let errors of writing say the path: those of a full disk do not."""
     try:
         yield
@@ -179,6 +181,11 @@ def _named(path: Path) -> Iterator[None]:
         if error.filename is None and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Tell whether the disk or its rights are at fault, and not what is read from it."""
+    return isinstance(error, OSError) and error.errno in _REMEDIES
 
 
 def atomic_write(path: Path, content: bytes | str) -> None:
@@ -206,7 +213,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        with _named(folder):
+        with naming(folder):
             yield partial
             partial.replace(folder)
     except BaseException:
@@ -227,12 +234,25 @@ def check_unused(folder: Path) -> None:
 @contextlib.contextmanager
 def expected_failures() -> Iterator[None]:
     """End the process with one line and status 1 for bad input, a full disk, a file in the way."""
+    threading.excepthook = _report_thread
     try:
         yield
     except (ValueError, OSError, MemoryError) as error:
         message = describe(error).encode(errors="backslashreplace")  # names that are not UTF-8
+        cause: BaseException | None = error
+        while cause:  # end suspended generators: their progress bars must not follow the message
+            traceback.clear_frames(cause.__traceback__)
+            cause = cause.__context__
         print(f"ERROR: {message.decode()}", file=sys.stderr)
         sys.exit(1)
+
+
+def _report_thread(failed: threading.ExceptHookArgs) -> None:
+    """Report what the system refused in a thread in one line, too; its user ends by itself."""
+    if isinstance(failed.exc_value, OSError):
+        print(f"WARNING: in a thread: {describe(failed.exc_value)}", file=sys.stderr)
+    else:
+        threading.__excepthook__(failed)
 
 
 def describe(error: Exception) -> str:

@@ -21,6 +21,7 @@ from typing import IO
 import py7zr
 from py7zr.exceptions import ArchiveError, CrcError, PasswordRequired
 
+from face_occlusion.core.files import is_refusal, naming
 from face_occlusion.releases.limits import (
     Limits,
     Names,
@@ -111,11 +112,10 @@ def unpack(path: Path, folder: Path, limits: Limits) -> None:
         ValueError: If the archive is damaged, cut off or refused; the folder is then removed.
     """
     folder.mkdir(parents=True)
+    unpack_kind = _unpack_7z if archive_kind(path.name) == "7z" else _unpack_tar
     try:
-        if archive_kind(path.name) == "7z":
-            _unpack_7z(path, folder, limits)
-        else:
-            _unpack_tar(path, folder, limits)
+        with naming(folder):
+            unpack_kind(path, folder, limits)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -158,6 +158,8 @@ def _unpack_tar(path: Path, folder: Path, limits: Limits) -> None:
                 archive.extract(member, folder, filter="data")
                 archive.members = []  # tarfile keeps all it has read
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        if is_refusal(error):
+            raise
         raise ValueError(
             f"{path}: damaged or cut off after member {last!r} ({members} unpacked): {error}"
         ) from error
@@ -200,6 +202,8 @@ def _unpack_7z(path: Path, folder: Path, limits: Limits) -> None:
             f"{path}: damaged at member {error.filename!r}: its CRC differs"
         ) from error
     except _7Z_ERRORS as error:
+        if is_refusal(error):
+            raise
         first = _first_incomplete(folder, members)
         raise ValueError(f"{path}: damaged or cut off at member {first!r}: {error}") from error
 

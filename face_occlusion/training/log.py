@@ -11,6 +11,7 @@ from dvclive.live import Live
 from torch.utils.tensorboard.writer import SummaryWriter
 from tqdm import tqdm
 
+from face_occlusion.core.files import naming
 from face_occlusion.training.settings import TrainParams
 
 Row = dict[str, float]  # names its `step`
@@ -21,12 +22,18 @@ class _LogWriter:
     """Writes rows for DVCLive and for TensorBoard; files of an earlier session are replaced."""
 
     def __init__(self, folder: Path) -> None:
-        self._live = Live(str(folder / "dvclive"), dvcyaml=None, save_dvc_exp=False)
+        self._folder = folder
         events = folder / "tensorboard"
         shutil.rmtree(events, ignore_errors=True)
-        self._events = SummaryWriter(str(events))
+        with naming(folder):
+            self._live = Live(str(folder / "dvclive"), dvcyaml=None, save_dvc_exp=False)
+            self._events = SummaryWriter(str(events))
 
     def write(self, row: Row) -> None:
+        with naming(self._folder):
+            self._write(row)
+
+    def _write(self, row: Row) -> None:
         step = int(row["step"])
         self._live.step = step
         for name, value in row.items():
@@ -38,8 +45,9 @@ class _LogWriter:
         self._events.flush()
 
     def close(self) -> None:
-        self._live.end()
-        self._events.close()
+        with naming(self._folder):
+            self._live.end()
+            self._events.close()
 
 
 class TrainingLog:

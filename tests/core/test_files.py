@@ -4,6 +4,7 @@ import errno
 from contextlib import nullcontext
 
 import pytest
+from tqdm import tqdm
 
 from face_occlusion.core import files
 from face_occlusion.core.files import (
@@ -11,6 +12,7 @@ from face_occlusion.core.files import (
     atomic_path,
     atomic_write,
     code_sha256,
+    expected_failures,
     import_closure,
     read_json,
 )
@@ -117,3 +119,19 @@ def test_a_name_that_is_no_module_is_refused():
 def test_an_error_of_an_open_file_is_described_without_its_name():
     described = files.describe(OSError(errno.EBADF, "Bad file descriptor", 99))
     assert described == "a file (the system does not say which): Bad file descriptor"
+
+
+def test_the_error_is_the_last_line_also_where_a_progress_bar_is_not_at_its_end(capsys):
+    def bar():
+        with tqdm(total=2):
+            yield "a.tar"
+
+    def fail():
+        items = bar()
+        raise OSError(errno.ENOSPC, "No space left on device", next(items))
+
+    with pytest.raises(SystemExit), expected_failures():
+        fail()
+    assert capsys.readouterr().err.endswith(
+        "\nERROR: a.tar: No space left on device; free space on its disk and run again\n"
+    )

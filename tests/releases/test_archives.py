@@ -1,6 +1,8 @@
 """Hostile, damaged and oversized archives of every kind are refused and leave nothing behind."""
 
+import errno
 import io
+import resource
 import tarfile
 import zipfile
 from types import SimpleNamespace
@@ -248,3 +250,17 @@ def test_a_zip_that_lies_about_sizes_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"a\.zip: member 'bomb' is damaged"):
         check_zip(path, Limits(), done.append)
     assert sum(done) <= 1000  # no more is unpacked than was announced
+
+
+@pytest.mark.parametrize("name", ["a.7z", "a.tar.gz"])
+def test_a_disk_that_refuses_is_not_taken_for_a_damaged_archive(tmp_path, name):
+    path = WRITERS[name](tmp_path / name, MEMBERS)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))  # half of a member
+    try:
+        with pytest.raises(OSError, match=r"File too large: .*deep/out") as caught:
+            take(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.errno == errno.EFBIG
+    assert not (tmp_path / "deep" / "out").exists()
