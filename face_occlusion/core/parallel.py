@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
 import cv2
@@ -268,7 +269,7 @@ class _Worker:
 def _serve(connection: Connection) -> None:
     """Receive a function, then compute items with it until the parent closes the pipe."""
     _prepare_worker()
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    exit_with_parent()
     try:
         function = connection.recv()
         while True:
@@ -286,9 +287,12 @@ def _outcome(function: Callable[[Any], Any], item: Any) -> tuple[bool, Any]:
         return False, error
 
 
-def _exit_with_parent() -> None:
+def exit_with_parent() -> None:
     """Exit as soon as the parent ends, even by `kill -9`: an item in progress is not finished."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
+
+    def wait(parent: BaseProcess) -> None:
         parent.join()
         os._exit(1)
+
+    if parent := multiprocessing.parent_process():
+        threading.Thread(target=wait, args=(parent,), daemon=True).start()

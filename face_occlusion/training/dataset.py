@@ -24,6 +24,7 @@ from face_occlusion.core.classes import resize_seg_map
 from face_occlusion.core.combination import FACES, Combination, open_sets
 from face_occlusion.core.images import resize_image
 from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.parallel import exit_with_parent
 from face_occlusion.training.augmentation import sample_augmentation, stack_samples
 from face_occlusion.training.distributed import SINGLE_PROCESS, Processes
 from face_occlusion.training.settings import AugmentParams, TrainParams
@@ -222,7 +223,7 @@ def build_loader(
         collate_fn=collate,
         pin_memory=pin_memory,
         persistent_workers=params.num_workers > 0,
-        worker_init_fn=_use_one_thread,
+        worker_init_fn=_prepare_worker,
         multiprocessing_context=_forkserver() if params.num_workers else None,
     )
 
@@ -238,6 +239,10 @@ def _forkserver() -> BaseContext:
     return context
 
 
-def _use_one_thread(_: int) -> None:
-    """Keep a worker's OpenCV to one thread: the workers already take the cores."""
+def _prepare_worker(_: int) -> None:
+    """Keep a worker's OpenCV to one thread, as the workers take the cores; let it die with us.
+
+    PyTorch's own watchdog looks at the server that forked it, which lives as long as the worker.
+    """
     cv2.setNumThreads(1)
+    exit_with_parent()
