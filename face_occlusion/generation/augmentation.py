@@ -10,14 +10,13 @@ import cv2
 import numpy as np
 import simplejpeg
 
-from face_occlusion.core.images import warp_affine
+from face_occlusion.core.images import warp_affine, warp_cutout
 from face_occlusion.generation.arithmetic import exact_weight, inverse, product
 from face_occlusion.generation.compositing import (
     HALF,
     Layer,
     add_alpha,
     between,
-    drop_alpha,
     three_channels,
 )
 from face_occlusion.generation.geometry import affine, rotate, shear, transform
@@ -187,10 +186,11 @@ def apply_face(
     Returns:
         Image and map, new arrays.
     """
-    if record["matrix"] is None:
-        return apply_tone(image.copy(), record), seg_map.copy()
-    image, seg_map = _warp_face(image, seg_map, np.array(record["matrix"]))
-    return apply_tone(image, record), seg_map
+    if record["matrix"] is not None:
+        image, seg_map = _warp_face(image, seg_map, np.array(record["matrix"]))
+        return apply_tone(image, record), seg_map
+    toned = apply_tone(image, record)
+    return image.copy() if toned is image else toned, seg_map.copy()
 
 
 def _warp_face(
@@ -199,13 +199,11 @@ def _warp_face(
     """Warp an image and its map by one affine, input to output pixels."""
     plain = not between(seg_map, 2, 255).any()  # background and face only
     cover = between(seg_map, 1, 1) if plain else seg_map
-    # Four channels: OpenCV warps them in half the time that it takes for three.
     rgba = add_alpha(image, cover)
-    warped = warp_affine(rgba, matrix, seg_map.shape, cv2.BORDER_REPLICATE)
+    image, cover = warp_cutout(rgba, matrix, seg_map.shape, cv2.BORDER_REPLICATE)
     if not plain:
-        return drop_alpha(warped), warp_seg_map(seg_map, matrix)
-    cover = cv2.extractChannel(warped, 3)
-    return drop_alpha(warped), cv2.threshold(cover, HALF - 1, 1, cv2.THRESH_BINARY)[1]
+        return image, warp_seg_map(seg_map, matrix)
+    return image, cv2.threshold(cover, HALF - 1, 1, cv2.THRESH_BINARY)[1]
 
 
 def warp_seg_map(seg_map: np.ndarray, matrix: np.ndarray) -> np.ndarray:

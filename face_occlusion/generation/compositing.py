@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from face_occlusion.core.images import warp_affine
+from face_occlusion.core.images import warp_cutout
 from face_occlusion.generation.arithmetic import determinant, exact_weight
 from face_occlusion.generation.geometry import Occluder, at_level, pick_level, transform
 
@@ -91,8 +91,7 @@ def warp(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, ...], padding
     x, y, w, h = window(extent, shape, padding + spill)
     local = at_level(matrix, level)
     local[:, 2] -= (x, y)
-    rgba = warp_affine(occluder.levels[level], local, (h, w))
-    return Layer(drop_alpha(rgba), cv2.extractChannel(rgba, 3), x, y)
+    return Layer(*warp_cutout(occluder.levels[level], local, (h, w)), x, y)
 
 
 def add_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -100,11 +99,6 @@ def add_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     rgba = cv2.cvtColor(colour, cv2.COLOR_RGB2RGBA)
     cv2.insertChannel(alpha, rgba, 3)
     return rgba
-
-
-def drop_alpha(rgba: np.ndarray) -> np.ndarray:
-    """Return the (H, W, 3) colour of (H, W, 4) uint8, as it is stored."""
-    return cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB)
 
 
 def soften(layer: Layer, sigma_px: float) -> Layer:

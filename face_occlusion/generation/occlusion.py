@@ -4,6 +4,7 @@ All randomness is in the record. `regenerate` repeats a sample from its record a
 """
 
 import dataclasses
+import functools
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
@@ -183,9 +184,8 @@ def _check_face(face: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def mask_of_face(seg_map: np.ndarray, class_ids: ClassIds) -> np.ndarray:
     """Return (H, W) uint8: 255 where the map says face, 0 elsewhere."""
-    table = np.zeros(256, np.uint8)
-    table[list(class_ids.face)] = 255
-    return cv2.LUT(seg_map, table)
+    faces = (cv2.inRange(seg_map, (face,), (face,)) for face in class_ids.face)
+    return functools.reduce(cv2.bitwise_or, faces, np.zeros_like(seg_map))
 
 
 def sample_occlusion(

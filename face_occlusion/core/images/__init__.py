@@ -24,7 +24,7 @@ from face_occlusion.core.images.encoding import (
     straight_alpha,
 )
 from face_occlusion.core.images.resampling import enlarge_cubic
-from face_occlusion.core.images.warping import look_up, warp_affine
+from face_occlusion.core.images.warping import look_up, warp_affine, warp_cutout
 
 __all__ = [
     "MAX_PIXELS",
@@ -43,4 +43,5 @@ __all__ = [
     "resize_image",
     "straight_alpha",
     "warp_affine",
+    "warp_cutout",
 ]

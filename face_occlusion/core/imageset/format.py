@@ -148,14 +148,14 @@ def _dumps(value: Any) -> str:
 
 def _plain(value: Any, field: str) -> Any:
     """Convert `value` to plain Python types; errors name it by `field`, with dots."""
+    if isinstance(value, float):  # first, as most values are
+        if not math.isfinite(value):
+            raise ValueError(f"record: '{field}' must be finite; got {value}")
+        return float(value)
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, np.generic | np.ndarray):
         return _plain(value.tolist(), field)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError(f"record: '{field}' must be finite; got {value}")
-        return float(value)
     if isinstance(value, Mapping):
         if wrong := [key for key in value if not isinstance(key, str)]:
             raise ValueError(f"record: '{field}' must have texts as keys; got {wrong[0]!r}")

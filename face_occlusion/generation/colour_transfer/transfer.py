@@ -264,9 +264,7 @@ def _enlarged(displacement: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
     Steps of 1/32 level at 1/32 of a cell: so few bits that `warp_affine` is exact.
     """
-    steps = np.zeros((*displacement.shape[:2], 4), np.float32)  # warps faster than three
-    np.rint(np.clip(displacement, -255, 255) * 32, out=steps[..., :3])
+    steps = np.rint(np.clip(displacement, -255, 255) * 32) / 32
     scale_y, scale_x = size[0] / displacement.shape[0], size[1] / displacement.shape[1]
     matrix = np.array([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y / 2 - 0.5]])
-    full = warp_affine(steps / 32, matrix, size, cv2.BORDER_REPLICATE, grid=32)
-    return cv2.cvtColor(full, cv2.COLOR_RGBA2RGB)
+    return warp_affine(steps, matrix, size, cv2.BORDER_REPLICATE, grid=32)
