@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from face_occlusion.core.arithmetic import on_grid
 from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.regions import boundary_iou
 
@@ -72,14 +73,6 @@ def averaged(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Average (N,) values in each resample of (B, N) weights, leaving images of NaN out: (B,)."""
     present = ~np.isnan(values)
     return metrics.ratio(weights @ on_grid(np.where(present, values, 0), 40), weights @ present)
-
-
-def on_grid(values: np.ndarray, bits: int) -> np.ndarray:
-    """Round to multiples of 2^-bits, so that float64 holds every sum of them exactly.
-
-    A product of matrices then is the same on every CPU, in whatever order it adds.
-    """
-    return np.rint(values * 2.0**bits) / 2.0**bits
 
 
 def _of_class(score: Score, index: int) -> Score:

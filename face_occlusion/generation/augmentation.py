@@ -10,8 +10,16 @@ import cv2
 import numpy as np
 import simplejpeg
 
+from face_occlusion.core.arithmetic import (
+    affine,
+    exact_weight,
+    inverse,
+    product,
+    rotate,
+    shear,
+    transform,
+)
 from face_occlusion.core.images import warp_affine, warp_cutout
-from face_occlusion.generation.arithmetic import exact_weight, inverse, product
 from face_occlusion.generation.compositing import (
     HALF,
     Layer,
@@ -19,7 +27,6 @@ from face_occlusion.generation.compositing import (
     between,
     three_channels,
 )
-from face_occlusion.generation.geometry import affine, rotate, shear, transform
 from face_occlusion.generation.params import FaceParams, ToneParams
 
 MID_GREY = 127.5
@@ -132,6 +139,7 @@ def sample_face(
     shear = sample_uniform(rng, params.shear_deg_range)
     zoom = sample_uniform(rng, params.zoom_range)
     shift = rng.uniform(-1, 1, size=2)
+    tone = sample_tone(rng, params)
     record: dict[str, Any] = {"rotation_deg": None, "shear_deg": None, "zoom": None, "matrix": None}
     if has_affine:
         matrix, scale = cover_affine(shape, rotation, shear, zoom, shift)
@@ -141,7 +149,7 @@ def sample_face(
             "zoom": scale,
             "matrix": matrix.tolist(),
         }
-    return record | sample_tone(rng, params)
+    return record | tone
 
 
 def cover_affine(

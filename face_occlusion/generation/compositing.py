@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from face_occlusion.core.arithmetic import determinant, exact_weight, transform
 from face_occlusion.core.images import warp_cutout
-from face_occlusion.generation.arithmetic import determinant, exact_weight
-from face_occlusion.generation.geometry import Occluder, at_level, pick_level, transform
+from face_occlusion.generation.geometry import Occluder
 
 HALF = 128  # coverage of 0.5 and above, in 0-255
 _COVERAGE = np.arange(256)
@@ -85,13 +85,12 @@ def warp(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, ...], padding
         shape: (H, W) of the canvas.
         padding: Pixels computed beyond the occluder and the canvas' border, for later blurs.
     """
-    level = pick_level(matrix, len(occluder.levels))
-    spill = math.ceil(math.sqrt(abs(determinant(matrix))) * 2**level)  # of one texel
+    cutout, local = occluder.shrunk(matrix)
+    spill = math.ceil(math.sqrt(abs(determinant(local))))  # of one texel
     extent = transform(matrix, occluder.extent_xy)
     x, y, w, h = window(extent, shape, padding + spill)
-    local = at_level(matrix, level)
     local[:, 2] -= (x, y)
-    return Layer(*warp_cutout(occluder.levels[level], local, (h, w)), x, y)
+    return Layer(*warp_cutout(cutout, local, (h, w)), x, y)
 
 
 def add_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:

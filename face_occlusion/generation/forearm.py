@@ -13,17 +13,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from face_occlusion.core.arithmetic import convolve, on_grid, product, rotate, transform
 from face_occlusion.core.images import look_up, warp_affine
-from face_occlusion.generation.arithmetic import convolve, on_grid, product
 from face_occlusion.generation.compositing import HALF
 from face_occlusion.generation.geometry import (
     Occluder,
-    at_level,
     leave_distance,
     make_occluder,
-    pick_level,
-    rotate,
-    transform,
 )
 
 RAGGED_FRAC = 0.06  # of a whole hand's length: its end, where the outline is unreliable
@@ -57,39 +53,38 @@ class Wrist:
 
 
 def extend_forearm(
-    hand: Occluder, matrix: np.ndarray, shape: tuple[int, int]
+    hand: Occluder, cutout: np.ndarray, matrix: np.ndarray, shape: tuple[int, int]
 ) -> tuple[Occluder, np.ndarray] | None:
     """Extend a placed hand's forearm until it leaves the picture.
 
     Args:
         hand: The hand, with a direction.
-        matrix: (2, 3) affine from its full-size pixels to the picture's.
+        cutout: (h, w, 4) uint8, one of its sizes.
+        matrix: (2, 3) affine from the pixels of that size to the picture's.
         shape: (H, W) of the picture.
 
     Returns:
-        The hand with its arm, at about the size that it is shown at, and its (2, 3) affine to
-        the picture; None if no wrist is at its end: the photograph cut the hand at several
-        borders, through palm and thumb, or through the edge of a sleeve.
+        The hand of that size with its arm, and its (2, 3) affine to the picture; None if no wrist
+        is at its end: the photograph cut the hand at several borders, through palm and thumb, or
+        through the edge of a sleeve.
     """
-    level = pick_level(matrix, len(hand.levels))
-    wrist = find_wrist(hand, level)
+    wrist = find_wrist(hand, cutout)
     if wrist is None:
         return None
-    to_level, from_upright = at_level(matrix, level), cv2.invertAffineTransform(wrist.to_upright)
-    linear = product(to_level[:, :2], from_upright[:, :2])
-    corner = transform(to_level, from_upright[:, 2])
+    from_upright = cv2.invertAffineTransform(wrist.to_upright)
+    linear = product(matrix[:, :2], from_upright[:, :2])
+    corner = transform(matrix, from_upright[:, 2])
     to_picture = np.column_stack([linear, corner])
     whole, columns_left = paint_arm(wrist, _rows_needed(wrist, to_picture, shape))
     to_picture[:, 2] -= to_picture[:, 0] * columns_left
     return make_occluder(whole, key=hand.key), to_picture
 
 
-def find_wrist(hand: Occluder, level: int) -> Wrist | None:
+def find_wrist(hand: Occluder, cutout: np.ndarray) -> Wrist | None:
     """Turn a hand upright, at one of its sizes, and find its end; None as in `extend_forearm`."""
     down = _arm_direction(hand)
     if down is None:
         return None
-    cutout = hand.levels[level]
     to_upright = _upright(cutout.shape, 90.0 - down)
     corners = transform(to_upright, _corners(cutout.shape))
     width, height = np.rint(np.ptp(corners, axis=0)).astype(int)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from face_occlusion.generation.arithmetic import determinant, on_grid
+from face_occlusion.core.arithmetic import determinant, direction, project, transform
+from face_occlusion.core.images import warp_affine
 
 CUT_SHARE = 0.15  # a straight run along this share of a border is a cut, not a tangent
 MAX_HULL_POINTS = 64
@@ -50,6 +51,22 @@ class Occluder:
 
     def __repr__(self) -> str:
         return f"Occluder({self.key!r}, {self.levels[0].shape[1]}x{self.levels[0].shape[0]} px)"
+
+    def shrunk(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the size from which a (2, 3) affine shrinks by less than two, if there is one.
+
+        Args:
+            matrix: From full-size pixels.
+
+        Returns:
+            (h, w, 4) uint8 pixels of that size, and the affine rewritten for them.
+        """
+        mantissa, exponent = math.frexp(max(math.sqrt(abs(determinant(matrix))), 1e-9))
+        level = min(max((mantissa == 0.5) - exponent, 0), len(self.levels) - 1)
+        local = np.array(matrix, dtype=np.float64)
+        local[:, 2] += (local[:, 0] + local[:, 1]) * ((2.0**level - 1) / 2)
+        local[:, :2] *= 2.0**level
+        return self.levels[level], local
 
 
 def make_occluder(
@@ -107,22 +124,6 @@ def halved_levels(cutout: np.ndarray, smallest_px: int = 16) -> list[np.ndarray]
     while max(levels[-1].shape[:2]) > smallest_px:
         levels.append(halve(levels[-1]))
     return levels
-
-
-def pick_level(matrix: np.ndarray, num_levels: int) -> int:
-    """Choose the size of the occluder from which `matrix` shrinks by less than two."""
-    scale = math.sqrt(abs(determinant(matrix)))
-    mantissa, exponent = math.frexp(max(scale, 1e-9))
-    return min(max((mantissa == 0.5) - exponent, 0), num_levels - 1)
-
-
-def at_level(matrix: np.ndarray, level: int) -> np.ndarray:
-    """Rewrite an affine from full-size pixels for pixels of an occluder's level `level`."""
-    factor = 2.0**level
-    local = np.array(matrix, dtype=np.float64)
-    local[:, 2] += (local[:, 0] + local[:, 1]) * ((factor - 1) / 2)
-    local[:, :2] *= factor
-    return local
 
 
 def halve(image: np.ndarray) -> np.ndarray:
@@ -250,39 +251,6 @@ def measure_face(face_mask: np.ndarray) -> FaceGeometry:
     )
 
 
-def direction(angle_deg: float) -> np.ndarray:
-    """Return the unit vector (x, y) of an angle: 0 right, 90 down."""
-    angle = math.radians(angle_deg)
-    return on_grid(np.array([math.cos(angle), math.sin(angle)]))
-
-
-def rotate(angle_deg: float) -> np.ndarray:
-    """Return the (2, 2) rotation that adds `angle_deg` to a direction."""
-    cosine, sine = direction(angle_deg)
-    return np.array([[cosine, -sine], [sine, cosine]])
-
-
-def shear(angle_deg: float) -> np.ndarray:
-    """Return the (2, 2) horizontal shear by an angle."""
-    return np.array([[1.0, on_grid(math.tan(math.radians(angle_deg)))], [0.0, 1.0]])
-
-
-def affine(linear: np.ndarray, origin: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the (2, 3) affine with this linear part that takes `origin` to `target`."""
-    return np.column_stack([linear, target - transform(linear, origin)])
-
-
-def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Apply a (2, 3) affine or its (2, 2) linear part to (..., 2) points."""
-    moved = points[..., :1] * matrix[:, 0] + points[..., 1:] * matrix[:, 1]
-    return moved + matrix[:, 2] if matrix.shape[1] == 3 else moved
-
-
-def project(points: np.ndarray, along: np.ndarray) -> np.ndarray:
-    """Return how far (..., 2) points lie along a (2,) unit vector."""
-    return points[..., 0] * along[0] + points[..., 1] * along[1]
-
-
 def leave_distance(points: np.ndarray, along: np.ndarray, shape: tuple[int, int]) -> float:
     """Return how far back along `-along` points must move until all lie outside the picture.
 
@@ -305,3 +273,14 @@ def ends_outside(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, int])
     points = transform(matrix, np.vstack([occluder.cut_xy, occluder.wrist_xy]))
     outside = (points < -0.5) | (points > np.array([shape[1], shape[0]]) - 0.5)
     return bool(outside.any(axis=1).all())
+
+
+def estimate_covered(occluder: Occluder, matrix: np.ndarray, face: FaceGeometry) -> float:
+    """Estimate the share of the face that a placement covers, on the small map."""
+    to_small = np.array(matrix, dtype=np.float64)
+    to_small[:, 2] += 0.5
+    to_small /= face.cell_px
+    to_small[:, 2] -= 0.5
+    cutout, local = occluder.shrunk(to_small)
+    alpha = warp_affine(cv2.extractChannel(cutout, 3), local, face.small.shape)
+    return float((face.small * alpha).sum() / (255 * face.small.sum()))

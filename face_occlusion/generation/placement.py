@@ -11,24 +11,26 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.core.images import warp_affine
-from face_occlusion.generation.arithmetic import determinant, on_grid, product
+from face_occlusion.core.arithmetic import (
+    affine,
+    determinant,
+    direction,
+    on_grid,
+    product,
+    project,
+    rotate,
+    shear,
+    transform,
+)
 from face_occlusion.generation.augmentation import sample_uniform
 from face_occlusion.generation.compositing import Layer, soften, warp
 from face_occlusion.generation.forearm import extend_forearm
 from face_occlusion.generation.geometry import (
     FaceGeometry,
     Occluder,
-    affine,
-    at_level,
-    direction,
     ends_outside,
+    estimate_covered,
     leave_distance,
-    pick_level,
-    project,
-    rotate,
-    shear,
-    transform,
 )
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.shapes import (
@@ -93,7 +95,9 @@ def _sample_natocc(
     matrix, record = placed
     record |= {"arm_drawn": False, "matrix": matrix.tolist()}
     if not ends_outside(occluder, matrix, face.shape):
-        extended = extend_forearm(occluder, matrix, face.shape) if extend_arm else None
+        if not extend_arm:
+            return None
+        extended = extend_forearm(occluder, *occluder.shrunk(matrix), face.shape)
         if extended is None:
             return None
         record["arm_drawn"] = True
@@ -221,18 +225,6 @@ def place_around(
     return affine(linear, centre_xy, centre), record
 
 
-def estimate_covered(occluder: Occluder, matrix: np.ndarray, face: FaceGeometry) -> float:
-    """Estimate the share of the face that a placement covers, on the small map."""
-    to_small = np.array(matrix, dtype=np.float64)
-    to_small[:, 2] += 0.5
-    to_small /= face.cell_px
-    to_small[:, 2] -= 0.5
-    level = pick_level(to_small, len(occluder.levels))
-    alpha = np.ascontiguousarray(occluder.levels[level][..., 3])
-    alpha = warp_affine(alpha, at_level(to_small, level), face.small.shape)
-    return float((face.small * alpha).sum() / (255 * face.small.sum()))
-
-
 def make_layer(
     item: Occluder | Texture, record: Mapping[str, Any], shape: tuple[int, ...]
 ) -> Layer:
@@ -249,7 +241,7 @@ def make_layer(
         texture_matrix = np.array(placement["texture_matrix"])
         return paint_shape(item, texture_matrix, outline, shape, padding, edge)
     if placement.get("arm_drawn"):
-        extended = extend_forearm(item, matrix, (shape[0], shape[1]))
+        extended = extend_forearm(item, *item.shrunk(matrix), (shape[0], shape[1]))
         if extended is None:
             raise ValueError(f"occluder {item.key}: the record describes the arm of another hand")
         item, matrix = extended

@@ -11,10 +11,9 @@ from typing import Any
 import cv2
 import numpy as np
 
+from face_occlusion.core.arithmetic import determinant, inverse, transform
 from face_occlusion.core.images import warp_affine
-from face_occlusion.generation.arithmetic import determinant, inverse
 from face_occlusion.generation.compositing import Layer, blur, three_channels, window
-from face_occlusion.generation.geometry import transform
 
 KINDS = ("blob", "polygon", "star", "strip", "ellipse")
 DECIMALS = 5  # of the unit polygon's points: a hundredth of a pixel on any image
@@ -208,8 +207,6 @@ def paint_shape(
         coverage = blur(coverage, edge_sigma_px)
     local = texture_matrix.copy()
     local[:, 2] -= (x, y)
-    colour = warp_affine(
-        texture.image, local, (height, width), cv2.BORDER_REFLECT, needed=coverage
-    )
+    colour = warp_affine(texture.image, local, (height, width), cv2.BORDER_REFLECT, needed=coverage)
     premultiplied = cv2.multiply(colour, three_channels(coverage), scale=1 / 255)
     return Layer(premultiplied, coverage, x, y)

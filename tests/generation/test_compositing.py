@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from bench import published
+from face_occlusion.core.arithmetic import transform
 from face_occlusion.generation.compositing import (
     blend,
     fade,
@@ -19,10 +20,7 @@ from face_occlusion.generation.compositing import (
     warp,
     window,
 )
-from face_occlusion.generation.geometry import (
-    make_occluder,
-    transform,
-)
+from face_occlusion.generation.geometry import make_occluder
 from tests.generation.drawn import SHAPE, draw_disc, draw_face, draw_hand, layer_of, premultiply
 
 

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from face_occlusion.core.arithmetic import rotate
 from face_occlusion.generation import make_occluder, occlude, regenerate
 from face_occlusion.generation.compositing import HALF, warp
 from face_occlusion.generation.forearm import extend_forearm
-from face_occlusion.generation.geometry import rotate
 from face_occlusion.generation.placement import make_layer
 from tests.generation.drawn import HAND as PALM
 from tests.generation.drawn import SMALL_FACE, draw_face, draw_wrist, plain, premultiply, rng
@@ -23,8 +23,12 @@ def placed(hand, turn_deg, scale=0.5, at=(300, 280)):
     return np.column_stack([linear, np.array(at) - linear @ hand.centre_xy])
 
 
-def on_canvas(extended):
-    layer = warp(*extended, SHAPE, 0)
+def extended(hand, matrix):
+    return extend_forearm(hand, *hand.shrunk(matrix), SHAPE)
+
+
+def on_canvas(hand_and_matrix):
+    layer = warp(*hand_and_matrix, SHAPE, 0)
     canvas, part = layer.inside(SHAPE)
     colour = np.zeros((*SHAPE, 3), np.uint8)
     colour[canvas] = layer.colour[part]
@@ -36,7 +40,7 @@ def on_canvas(extended):
 def test_an_arm_leads_out_of_the_picture_in_one_piece(hand, turn_deg):
     matrix = placed(hand, turn_deg)
     _, alone = on_canvas((hand, matrix))
-    colour, alpha = on_canvas(extend_forearm(hand, matrix, SHAPE))
+    colour, alpha = on_canvas(extended(hand, matrix))
     border = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]]) >= HALF
     assert border.sum() > 10
     assert np.abs(np.diff(border.astype(int))).sum() <= 4  # it leaves at one place
@@ -50,22 +54,22 @@ def test_an_arm_leads_out_of_the_picture_in_one_piece(hand, turn_deg):
 
 def test_the_arm_has_no_dark_or_bright_rim():
     """Premultiplied colour over coverage is the skin's, also on the arm's soft sides."""
-    colour, alpha = on_canvas(extend_forearm(CUT, placed(CUT, 20), SHAPE))
+    colour, alpha = on_canvas(extended(CUT, placed(CUT, 20)))
     rim = (alpha > 60) & (alpha < 250)
     straight = colour[rim] * 255.0 / alpha[rim, np.newaxis]
     assert np.abs(straight - [195, 155, 125]).max() < 45
 
 
 def test_a_palm_cut_by_the_border_and_a_sleeve_s_edge_are_no_wrists():
-    assert extend_forearm(PALM, placed(CUT, 0), SHAPE) is None
+    assert extended(PALM, placed(CUT, 0)) is None
     sleeved = draw_wrist()
     sleeved[:, :50, :3] = sleeved[:, :50, 3:] // 8
     hand = make_occluder(sleeved, pointing_deg=90.0, enters="top")
-    assert extend_forearm(hand, placed(hand, 0), SHAPE) is None
+    assert extended(hand, placed(hand, 0)) is None
     corner = np.full((100, 100, 4), 200, np.uint8)
     hand = make_occluder(premultiply(corner[..., :3], corner[..., 3]), pointing_deg=90.0)
-    assert extend_forearm(hand, placed(hand, 0), SHAPE) is None
-    assert extend_forearm(make_occluder(draw_wrist()), placed(CUT, 0), SHAPE) is None
+    assert extended(hand, placed(hand, 0)) is None
+    assert extended(make_occluder(draw_wrist()), placed(CUT, 0)) is None
 
 
 @pytest.mark.parametrize("hand", [CUT, WHOLE], ids=["cut", "whole"])

@@ -18,9 +18,9 @@ from face_occlusion.generation.presets import default_params
 from tests.generation.drawn import DISC, HAND, SMALL_FACE, TEXTURE, WRIST, draw_face
 
 PACKAGE = Path(face_occlusion.__file__).parent
-ELEMENTARY = {"generation/arithmetic.py", "core/images/warping.py", "core/params.py"}
+ELEMENTARY = {"core/arithmetic.py", "core/images/warping.py", "core/params.py"}
 MOST_MODULES = 9
-MOST_STAYS = 4
+MOST_STAYS = 3
 
 
 def outline(call):
@@ -52,8 +52,8 @@ CASES = {  # the occluder, the face, the kind of the settings, a module that is 
 
 
 @pytest.mark.parametrize("case", sorted(CASES))
-def test_a_face_s_way_is_read_in_nine_modules_each_entered_again_at_most_thrice(case):
-    """Colours are fitted, faces turned or not; a forearm leads to the geometry twice more."""
+def test_a_face_s_way_is_read_in_nine_modules_each_entered_again_at_most_twice(case):
+    """Colours are fitted, faces turned or not."""
     occluder, face, kind, visited = CASES[case]
     params, turned = default_params(kind), set()
     for seed in range(12):
@@ -63,7 +63,7 @@ def test_a_face_s_way_is_read_in_nine_modules_each_entered_again_at_most_thrice(
         counts, record = Counter(module for module, _ in modules), sample[2]  # stays in each
         assert visited in counts
         assert len(counts) <= MOST_MODULES, sorted(counts)
-        assert max(counts.values()) <= MOST_STAYS + 2 * (case == "forearm"), counts
+        assert max(counts.values()) <= MOST_STAYS, counts
         turned.add(record["face_changes"]["matrix"] is not None)
         assert record["placement"].get("arm_drawn", False) == (case == "forearm")
     assert turned == {False, True}

@@ -9,17 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import published
+from face_occlusion.core.arithmetic import direction, rotate, transform
 from face_occlusion.generation import occlude
 from face_occlusion.generation.compositing import warp
-from face_occlusion.generation.geometry import (
-    direction,
-    ends_outside,
-    measure_face,
-    rotate,
-    transform,
-)
+from face_occlusion.generation.geometry import ends_outside, estimate_covered, measure_face
 from face_occlusion.generation.placement import (
-    estimate_covered,
     place_around,
     place_hand,
     sample_linear,

@@ -6,7 +6,7 @@ be matched by anything on the hand.
 
 import numpy as np
 
-from face_occlusion.generation.arithmetic import product
+from face_occlusion.core.arithmetic import product
 from face_occlusion.generation.colour_transfer.transport import check_directions, step_inverse
 
 NUM_COLOURS = 512  # of the hand's, matched one to one

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from face_occlusion.generation.arithmetic import convolve
+from face_occlusion.core.arithmetic import convolve
 from face_occlusion.generation.colour_transfer.algorithm1 import (
     face_on_black,
     face_thresholds,

@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 import cv2
 import numpy as np
 
+from face_occlusion.core.arithmetic import convolve
 from face_occlusion.core.images import warp_affine
 from face_occlusion.core.params import Checked, Count, Meta, Share
-from face_occlusion.generation.arithmetic import convolve
 from face_occlusion.generation.colour_transfer.algorithm1 import (
     face_on_black,
     face_thresholds,

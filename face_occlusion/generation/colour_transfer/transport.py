@@ -6,7 +6,7 @@ what moves (the hand), as in Algorithm 1 of the paper.
 
 import numpy as np
 
-from face_occlusion.generation.arithmetic import cross, on_grid, product
+from face_occlusion.core.arithmetic import cross, on_grid, product
 
 
 def random_directions(rng: np.random.Generator, steps: int, batch: int) -> np.ndarray:

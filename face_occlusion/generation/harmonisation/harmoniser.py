@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 import numpy as np
 
+from face_occlusion.core.arithmetic import product
 from face_occlusion.core.params import Checked, Share
-from face_occlusion.generation.arithmetic import product
 from face_occlusion.generation.colour_transfer.transfer import smooth_displacement
 from face_occlusion.generation.compositing import HALF, Layer, between, three_channels
 from face_occlusion.generation.harmonisation import statistics

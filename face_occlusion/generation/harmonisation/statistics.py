@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from face_occlusion.generation.arithmetic import eigen, inverse, product, root
+from face_occlusion.core.arithmetic import eigen, inverse, product, root
 
 MAX_GAIN = 1.5  # a deviation is stretched or shrunk at most this much
 MAX_SHIFT = 40.0  # a mean moves at most this far, in levels of 255

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from bench.generation_quality import colour_distance
-from face_occlusion.generation.arithmetic import convolve
+from face_occlusion.core.arithmetic import convolve
 from face_occlusion.generation.colour_transfer import (
     ColourTransferParams,
     transfer,

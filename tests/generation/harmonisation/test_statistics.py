@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from face_occlusion.generation.arithmetic import eigen
+from face_occlusion.core.arithmetic import eigen
 from face_occlusion.generation.harmonisation.statistics import (
     MAX_GAIN,
     MAX_SHIFT,

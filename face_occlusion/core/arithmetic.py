@@ -8,24 +8,27 @@ rounded to a grid far coarser than their error. Integers, and floats with so few
 every sum is exact, need none of this.
 """
 
+import math
 from typing import TypeVar, cast
 
 import numpy as np
 
-_GRID = 2.0**24
-_WEIGHT_GRID = 2.0**13  # sums of two of these times uint8 below 2,048 fit in float32
+_WEIGHT_BITS = 13  # sums of two such weights times uint8 below 2,048 fit in float32
 
 Number = TypeVar("Number", float, np.ndarray)
 
 
-def on_grid(values: Number) -> Number:
-    """Round the result of a sine, power, ... to a multiple of 2**-24."""
-    return cast(Number, np.rint(values * _GRID) / _GRID)
+def on_grid(values: Number, bits: int = 24) -> Number:
+    """Round the result of a sine, power, ..., or what is to be summed, to multiples of 2**-bits.
+
+    Where float64 holds every sum of such values, a product of matrices is the same on every CPU.
+    """
+    return cast(Number, np.rint(values * 2.0**bits) / 2.0**bits)
 
 
 def exact_weight(value: float) -> float:
     """Round a weight of uint8 images to a multiple of 2**-13, so that OpenCV's sums are exact."""
-    return float(np.rint(value * _WEIGHT_GRID) / _WEIGHT_GRID)
+    return float(on_grid(value, _WEIGHT_BITS))
 
 
 def product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -56,6 +59,39 @@ def cross(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     return np.roll(
         left * np.roll(right, -1, axis=-1) - np.roll(left, -1, axis=-1) * right, -1, axis=-1
     )
+
+
+def direction(angle_deg: float) -> np.ndarray:
+    """Return the unit vector (x, y) of an angle: 0 right, 90 down."""
+    angle = math.radians(angle_deg)
+    return on_grid(np.array([math.cos(angle), math.sin(angle)]))
+
+
+def rotate(angle_deg: float) -> np.ndarray:
+    """Return the (2, 2) rotation that adds `angle_deg` to a direction."""
+    cosine, sine = direction(angle_deg)
+    return np.array([[cosine, -sine], [sine, cosine]])
+
+
+def shear(angle_deg: float) -> np.ndarray:
+    """Return the (2, 2) horizontal shear by an angle."""
+    return np.array([[1.0, on_grid(math.tan(math.radians(angle_deg)))], [0.0, 1.0]])
+
+
+def affine(linear: np.ndarray, origin: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the (2, 3) affine with this linear part that takes `origin` to `target`."""
+    return np.column_stack([linear, target - transform(linear, origin)])
+
+
+def transform(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Apply a (2, 3) affine or its (2, 2) linear part to (..., 2) points."""
+    moved = points[..., :1] * matrix[:, 0] + points[..., 1:] * matrix[:, 1]
+    return moved + matrix[:, 2] if matrix.shape[1] == 3 else moved
+
+
+def project(points: np.ndarray, along: np.ndarray) -> np.ndarray:
+    """Return how far (..., 2) points lie along a (2,) unit vector."""
+    return points[..., 0] * along[0] + points[..., 1] * along[1]
 
 
 def root(values: np.ndarray, degree: int) -> np.ndarray:
