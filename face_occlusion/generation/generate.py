@@ -210,10 +210,8 @@ def shard_tasks(
     folder: Path, faces: ImageSet, store: OccluderStore | TextureStore, params: GenerateParams
 ) -> list[ShardTask]:
     """Return the tasks that make a set in a folder, one for each shard."""
-    samples, size = (
-        list(variant_keys(faces.keys, params.variants).items()),
-        params.samples_per_shard,
-    )
+    samples = list(variant_keys(faces.keys, params.variants).items())
+    size = params.samples_per_shard
     return [
         ShardTask(folder, number, dict(samples[start : start + size]), faces, store, params)
         for number, start in enumerate(range(0, len(samples), size))

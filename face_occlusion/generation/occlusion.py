@@ -13,6 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from face_occlusion.core.classes import BACKGROUND, FACE
 from face_occlusion.generation.augmentation import (
     apply_face,
     apply_tone_layer,
@@ -36,8 +37,6 @@ from face_occlusion.generation.placement import make_layer, sample_placement
 from face_occlusion.generation.presets import default_params, kind_of
 from face_occlusion.generation.shapes import Texture
 
-FACE_ID = 1
-BACKGROUND_ID = 0
 COLOUR_STREAM = 1  # follows the colour transfer's seed: its samples change no other sample
 
 OccluderSource = Sequence[Occluder] | Sequence[Texture]
@@ -57,8 +56,8 @@ class ClassIds:
         occluded: Id written where the occluder covers by half or more, whatever was there.
     """
 
-    face: tuple[int, ...] = (FACE_ID,)
-    occluded: int = BACKGROUND_ID
+    face: tuple[int, ...] = (FACE,)
+    occluded: int = BACKGROUND
 
 
 def stable_id(key: str) -> int:
