@@ -92,6 +92,12 @@ class Cell:
         return None if self.estimate is None else round(100 * self.estimate.value, 2)
 
     @property
+    def boundary(self) -> float | None:
+        """Our boundary IoU of face in per cent, two decimals; None where there is none."""
+        score = self.scores.get(self.headline, {}).get("boundary_iou", float("nan"))
+        return round(100 * score, 2) if score == score else None
+
+    @property
     def printed(self) -> float | None:
         """The paper's mIoU in per cent; None where the paper has no such cell."""
         return None if self.paper is None else self.paper.miou

@@ -11,21 +11,23 @@ import jinja2
 from markupsafe import Markup, escape
 
 from face_occlusion.evaluation.bootstrap import Estimate
+from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.reporting.cells import Cell, paper_cells
 from face_occlusion.reporting.charts import METRICS, chart_panels
 from face_occlusion.reporting.grid import mean_difference, mean_over_models
 from face_occlusion.reporting.groups import group_tables, measure_titles
 from face_occlusion.reporting.inputs import ReportInputs
 from face_occlusion.reporting.page_images import (
+    BROWSED,
     browsers,
     closest_pictures,
     sheets,
     wrong_labels,
 )
 from face_occlusion.reporting.provenance import are_drawn, hashes, release_files, substitutions
-from face_occlusion.reporting.tables import Table, score_rows
+from face_occlusion.reporting.tables import LATEX_ESCAPES, MINUS, Table, score_rows
 
-TEMPLATES = ("report.html", "report.css", "report.js")
+TEMPLATES = ("report.html", "report.css", "report.js", "browser.js", "latex.js")
 CHECKPOINTS = {"last": "last checkpoint", "best": "checkpoint selected on RealOcc"}
 REPORTED_WITH = ("numpy", "opencv-python", "matplotlib", "pandas")
 
@@ -54,7 +56,9 @@ def page_context(
         "groups": groups,
         "groups_left_out": groups_left_out,
         "measures": measure_titles(),
+        "latex": {"minus": MINUS.pattern, "escapes": LATEX_ESCAPES},
         "browsers": browsers(inputs),
+        "browsed": {name: MEASURES[name].title for name in BROWSED},
         "browser_first": inputs.run_names.get((report.qualitative.second, first_model)),
         "browser_second": inputs.run_names.get((report.qualitative.first, first_model)),
         "gallery": gallery,

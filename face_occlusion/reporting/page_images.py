@@ -15,6 +15,7 @@ from face_occlusion.overlap.findings import Overlap
 from face_occlusion.reporting.catalogue import FigureEntry
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.figures import evenly_spaced
+from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.inputs import ReportInputs
 from face_occlusion.reporting.per_image import image_scores, pick_most_corrected
 from face_occlusion.reporting.pictures import data_uri, outline_path, outlined, reduced
@@ -24,6 +25,7 @@ PAGE_SAMPLES = 12  # of each set; this and the next fill whole rows of 6, on a p
 PAGE_WRONG = 6
 PAGE_PAIRS = 12
 FIGURE_PX = 1280  # longer side of figures inside the page
+BROWSED = ("miou", "boundary_iou")  # scores that the browser sorts images by
 MAX_LIST = 6  # entries of a list that are written out
 
 
@@ -32,8 +34,8 @@ def browsers(inputs: ReportInputs) -> list[dict[str, Any]]:
 
     Returns:
         The benchmark of the figures first: `key`, `title`; `images`: key, kind, src, truth;
-        `runs`: name, title, per image its mask and mIoU in per cent, None where neither was kept.
-        Masks are 1-bit PNG in base64.
+        `runs`: name, title, per image its mask and, by measure, its scores in per cent, None where
+        there is none. Masks are 1-bit PNG in base64.
     """
     first = inputs.sections.report.qualitative.benchmark
     order = sorted(inputs.benchmarks, key=lambda name: name != first)
@@ -47,17 +49,16 @@ def _browser_data(inputs: ReportInputs, benchmark: str) -> dict[str, Any]:
     runs = []
     for combination, model in product(axes.combinations, axes.models):
         cell = CellKey(combination, benchmark, model)
-        part, scores = inputs.grid.first_part(cell), image_scores(inputs.grid, cell)
+        part = inputs.grid.first_part(cell)
         if part is None or not any(part.previews):
             continue
         masks = dict(zip(part.keys, part.previews, strict=True))
-        known = {key: round(100 * score, 2) for key, score in scores.items() if score == score}
         runs.append(
             {
                 "run": inputs.run_names[combination, model],
                 "title": f"{axes.models[model]} · {axes.combinations[combination]}",
                 "masks": [masks.get(key) for key in keys],
-                "scores": [known.get(key) for key in keys],
+                "scores": {name: _per_cent(inputs.grid, cell, name, keys) for name in BROWSED},
             }
         )
     images = [
@@ -70,6 +71,12 @@ def _browser_data(inputs: ReportInputs, benchmark: str) -> dict[str, Any]:
         for key in (keys if runs else [])
     ]
     return {"key": benchmark, "title": axes.benchmarks[benchmark], "images": images, "runs": runs}
+
+
+def _per_cent(grid: Grid, cell: CellKey, measure: str, keys: Sequence[str]) -> list[float | None]:
+    scores = image_scores(grid, cell, measure)
+    known = {key: round(100 * score, 2) for key, score in scores.items() if score == score}
+    return [known.get(key) for key in keys]
 
 
 def sheets(inputs: ReportInputs) -> Iterator[dict[str, Any]]:

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.counting import decode_preview
+from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.figures import ERROR_LEGEND, TILE_PX, Colour, Tile, picture_grid
 from face_occlusion.reporting.grid import Grid
@@ -24,12 +24,12 @@ def _predicted_mask(grid: Grid, cell: CellKey, key: str) -> np.ndarray | None:
     return None if preview is None else decode_preview(preview)
 
 
-def image_scores(grid: Grid, cell: CellKey) -> dict[str, float]:
-    """Return the mIoU of each image of a cell by its key, fractions; empty for an empty cell."""
+def image_scores(grid: Grid, cell: CellKey, measure: str = "miou") -> dict[str, float]:
+    """Return the score of each image of a cell by its key, fractions; empty for an empty cell."""
     part, view = grid.first_part(cell), grid.view(cell)
     if part is None or view is None:
         return {}
-    return dict(zip(part.keys, metrics.mean_iou(view.counts).tolist(), strict=True))
+    return dict(zip(part.keys, MEASURES[measure].per_image(view).tolist(), strict=True))
 
 
 class Pick(NamedTuple):

@@ -135,7 +135,7 @@ def coloured_errors(image: np.ndarray, pred: np.ndarray, target: np.ndarray) -> 
     """Show a prediction by its errors: face in full light, background dimmed.
 
     Wrongly face is orange, wrongly background blue with light stripes, which differ
-    without colour as well. The page paints the same in `report.js`.
+    without colour as well. The page paints the same in `browser.js`.
 
     Args:
         image: (H, W, 3) uint8 RGB; left unchanged, and so is the result.

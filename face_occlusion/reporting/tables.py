@@ -59,8 +59,8 @@ def latex(table: Table) -> str:
     )
 
 
-_MINUS = re.compile(r"(?<![\w.)])-(?=\d)")  # of a number; not in C-CM or 5-46
-_LATEX = {char: f"\\{char}" for char in "&%_#${}"} | {
+MINUS = re.compile(r"(?<![\w.)])-(?=\d)")  # of a number; not in C-CM or 5-46
+LATEX_ESCAPES = {char: f"\\{char}" for char in "&%_#${}"} | {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "\\": r"\textbackslash{}",
@@ -79,7 +79,7 @@ _LATEX = {char: f"\\{char}" for char in "&%_#${}"} | {
 
 def _latex_text(value: object) -> str:
     """Escape a cell's text and turn `**bold**` into LaTeX's."""
-    pieces = _MINUS.sub("−", str(value)).translate(str.maketrans(_LATEX)).split("**")
+    pieces = MINUS.sub("−", str(value)).translate(str.maketrans(LATEX_ESCAPES)).split("**")
     return "".join(
         rf"\textbf{{{piece}}}" if index % 2 else piece for index, piece in enumerate(pieces)
     )

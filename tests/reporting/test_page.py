@@ -9,6 +9,9 @@ pytest.importorskip("playwright", reason="playwright is not installed: pip insta
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
+from face_occlusion.evaluation.counting import decode_preview
+from face_occlusion.reporting.cells import CellKey
+
 CHROMIUM = shutil.which("chromium")
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -154,6 +157,54 @@ def test_a_column_sorts_both_ways_and_one_with_gaps_keeps_them_last(page):
     assert column(page, 0, 2) == sorted(printed, key=float, reverse=True)
 
 
+def test_a_table_shows_and_sorts_boundary_scores(page, grid):
+    page.locator("[data-control=show]").get_by_text("Boundary IoU").click()
+    page.locator("table.scores").first.locator("th[data-model] button").nth(1).click()
+    cells = [CellKey(name, "realocc", "deeplabv3plus") for name in grid.axes.combinations]
+    best_first = sorted((grid.cells[key].boundary for key in cells), reverse=True)
+    assert column(page, 0, 3) == [f"{score:.2f}" for score in best_first]
+    assert best_first[0] != max(grid.cells[key].ours for key in cells)
+
+
+def test_every_table_is_copied_as_latex_as_it_is_shown(page):
+    page.evaluate("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+    copies = page.get_by_role("button", name="Copy as LaTeX", include_hidden=True)
+    assert copies.count() == page.locator("main table").count() > 10
+    page.locator("[data-control=models] label").nth(1).click()
+    page.get_by_label("Training set contains").fill("randocc")
+    copies.first.click()
+    expect(page.locator(".copy").first).to_have_text("Copied")
+    score, low_high = page.locator("td.score:visible").first.inner_text().split("\n")
+    copied = page.evaluate("window.copied").splitlines()
+    head, _, groups, models, rule, row, *_ = copied
+    assert head == r"\begin{tabular}{lrrrrrrr}" and rule == r"\midrule"
+    assert groups.startswith(r"Trained on & Images & \multicolumn{2}{c}{RealOcc} & ")
+    assert models.startswith(" &  & PSPNet & SegFormer & PSPNet")
+    interval = low_high.replace("–", "--")
+    assert row.startswith(f"C-WO + C-WO-RandOcc & 9 + 18 & {score} {{\\scriptsize {interval}}} & ")
+    assert row.endswith(r" \\") and row.count("&") == 7
+    page.locator("#claims .copy").first.click()
+    assert r"\textbf{" in (claims := page.evaluate("window.copied"))
+    assert (
+        r"difference $-$" in claims and "p{6cm}" in claims and "%" not in claims.replace("\\%", "")
+    )
+
+
+def test_a_link_leads_to_a_cell_even_of_a_breakdown_that_was_not_shown(visit):
+    page = visit().page
+    page.locator("#groups").select_option(index=1)
+    for cell in (page.locator("td.score").nth(4), page.locator(".group-table:visible td").last):
+        cell.click()
+        name, text = cell.get_attribute("id"), cell.inner_text()
+        assert page.url.endswith(f"#{name}")
+        other = visit()
+        other.page.goto(page.url)
+        other.page.evaluate("dispatchEvent(new Event('hashchange'))")
+        expect(other.page.locator("td:focus")).to_have_text(text, use_inner_text=True)
+        expect(other.page.locator("td:focus")).to_be_in_viewport()
+        assert other.page.evaluate("document.activeElement.id") == name
+
+
 def test_filters_leave_rows_and_columns_out(page):
     page.get_by_label("Training set contains").fill("randocc")
     assert titles(page) == titles(page, 1) == ["C-WO + C-WO-RandOcc"]
@@ -175,7 +226,7 @@ def test_one_breakdown_is_shown_at_a_time_by_the_chosen_score(page):
     expect(shown.locator("h3")).to_have_text("RealOcc · Occluder")
     before = shown.locator("td.score").all_inner_texts()
     assert all(before)
-    page.get_by_text("Boundary IoU", exact=False).first.click()
+    page.locator("[data-control=measure]").get_by_text("Boundary IoU").click()
     after = shown.locator("td.score").all_inner_texts()
     assert all(after) and after != before
     shown.locator("th[data-column] button").last.click()
@@ -278,6 +329,42 @@ def test_runs_change_what_is_painted_and_written(visit):
     assert tab.complaints == []
 
 
+def test_the_difference_of_two_runs_is_a_view_of_its_own(visit, grid):
+    tab = visit()
+    page, before = tab.page, tab.picture("left")
+    page.get_by_text("Difference of the two").click()
+    tab.picture_where("left", lambda picture: picture != before)
+    expect(page.locator("#slider")).to_be_hidden()
+    expect(page.locator("#right")).to_be_hidden()
+    data = page.evaluate("JSON.parse(document.querySelector('.browser-data').textContent)")
+    index = int(page.locator("#strip [aria-pressed=true]").get_attribute("data-index"))
+    chosen = {run["run"]: run["masks"][index] for run in data["runs"]}
+    left, right, truth = (
+        decode_preview(text)
+        for text in (
+            chosen[page.locator("#run-a").input_value()],
+            chosen[page.locator("#run-b").input_value()],
+            data["images"][index]["truth"],
+        )
+    )
+    for tag, share in (
+        ("#tag-a", ((left == truth) & (right != truth)).mean()),
+        ("#tag-b", ((left != truth) & (right == truth)).mean()),
+    ):
+        expect(page.locator(tag)).to_contain_text(f"run is right: {100 * share:.1f} %")
+    gaps = labels(page)
+    wins = sum(gap > 0 for gap in gaps), sum(gap < 0 for gap in gaps)
+    said = page.locator("#summary")
+    expect(said).to_contain_text(f"higher in {wins[0]}, the left in {wins[1]}")
+    mean = f"{sum(gaps) / len(gaps):+.1f}"
+    expect(said).to_contain_text(f"these 4 images: {mean}")
+    page.get_by_text("Side by side", exact=True).click()
+    tab.picture_where("left", lambda picture: picture == before)
+    page.locator("#run-b").select_option("truth")
+    expect(said).to_have_text("Choose two runs to compare them.")
+    assert tab.complaints == []
+
+
 def labels(page):
     texts = page.locator("#strip button").all_inner_texts()
     return [float(text.strip().replace("−", "-")) for text in texts]
@@ -299,6 +386,10 @@ def test_images_are_sorted_by_score(page):
         page.locator("#order").select_option(side)
         assert labels(page) == scores[side]
         page.locator(other).select_option(before)
+    page.locator("#order").select_option("left")
+    page.locator("#score").select_option("boundary_iou")
+    boundary = labels(page)
+    assert boundary == sorted(boundary) and boundary != scores["left"]
     page.locator("#order").select_option("key")
     names = page.locator("#strip button").all_inner_texts()
     assert names == sorted(names)

@@ -157,7 +157,7 @@ def test_the_page_shows_every_cell_with_both_values(report):
     assert text.count('class="verdict ') == 2 * len(CLAIMS)
     assert '<section id="overlap">' in text and "The closest pairs, whether suspected" in text
     for key in ("A1", "A15"):
-        assert f"<td>{key}</td>" in text
+        assert f'<tr id="anomaly.{key}"><td>' in text
 
 
 def test_the_headline_states_its_margin_and_what_it_was_measured_on(report, inputs):

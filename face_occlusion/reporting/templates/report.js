@@ -116,6 +116,21 @@
     tip.style.left = `${left}px`;
     tip.style.top = `${below ? box.bottom + 6 : box.top - own.height - 6}px`;
   }
+  // The address bar holds a link to the cell that has the focus.
+  function remember(event) {
+    const cell = cellOf(event);
+    if (cell) history.replaceState(null, "", `#${cell.id}`);
+  }
+  function follow() {
+    const cell = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const group = cell?.closest(".group-table");
+    if (group) { groupChoice.value = group.dataset.group; showGroup(); }
+    if (!cell?.matches("td.score")) return;
+    for (const other of all("td.score", cell.closest("table"))) other.tabIndex = -1;
+    cell.tabIndex = 0;
+    cell.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+    cell.focus({ preventScroll: true });
+  }
   const cellOf = (event) => event.target.closest("td.score");
   const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
   function step(event) {
@@ -137,134 +152,10 @@
   document.addEventListener("pointerover", (event) => showTip(cellOf(event)));
   document.addEventListener("click", (event) => showTip(cellOf(event)));
   document.addEventListener("focusin", (event) => showTip(cellOf(event)));
+  document.addEventListener("focusin", remember);
   document.addEventListener("keydown", step);
+  addEventListener("hashchange", follow);
+  follow();
   // The facts travel with their cell; a pointer that is over another one by then says so itself.
   document.addEventListener("scroll", () => showTip(told), { passive: true, capture: true });
-
-  const sources = all("script.browser-data");
-  if (sources.length) browse(sources);
-
-  function browse(scripts) {
-    const get = (id) => document.getElementById(id);
-    const [runA, runB, order, benchmark, strip] =
-      ["run-a", "run-b", "order", "benchmark", "strip"].map(get);
-    const parsed = new Map();
-    let data = null, current = 0;
-
-    function choose(key) {
-      if (!parsed.has(key)) {
-        const script = scripts.find((one) => one.dataset.benchmark === key);
-        parsed.set(key, JSON.parse(script.textContent));
-      }
-      data = parsed.get(key);
-    }
-    const load = (src) => new Promise((resolve, reject) => {
-      const image = new Image();
-      image.onload = () => resolve(image);
-      image.onerror = () => reject(new Error("a picture of this page cannot be decoded"));
-      image.src = src;
-    });
-    async function pixels(src, width, height) {
-      const canvas = document.createElement("canvas");
-      canvas.width = width;
-      canvas.height = height;
-      const context = canvas.getContext("2d", { willReadFrequently: true });
-      context.drawImage(await load(src), 0, 0, width, height);
-      return context.getImageData(0, 0, width, height);
-    }
-    const mask = (text, width, height) => pixels(`data:image/png;base64,${text}`, width, height);
-    const runOf = (choice) => data.runs.find((run) => run.run === choice);
-    const scoreOf = (choice, index) => runOf(choice)?.scores[index] ?? null;
-
-    // A choice is `image`, `truth` or the name of a run.
-    async function paint(canvas, choice, index) {
-      const item = data.images[index], photo = await load(item.src);
-      const width = photo.naturalWidth, height = photo.naturalHeight;
-      const shown = await pixels(item.src, width, height);
-      const text = choice === "truth" ? item.truth : runOf(choice)?.masks[index];
-      if (text) {
-        const truth = await mask(item.truth, width, height), pred = await mask(text, width, height);
-        colourErrors(shown, pred.data, truth.data);
-      }
-      if (item !== data.images[current]) return;
-      canvas.width = width;
-      canvas.height = height;
-      canvas.getContext("2d").putImageData(shown, 0, 0);
-    }
-    // As `coloured_errors` of pictures.py.
-    function colourErrors({ data, width, height }, pred, truth) {
-      const period = Math.max(4, Math.floor(height / 32));
-      for (let i = 0; i < data.length; i += 4) {
-        const face = pred[i] > 127, right = truth[i] > 127;
-        const x = (i / 4) % width, y = Math.floor(i / 4 / width);
-        const striped = (x + y) % period < Math.floor(period / 4);
-        const colour = face === right ? null
-          : face ? [240, 160, 40] : striped ? [150, 200, 255] : [0, 90, 190];
-        for (let c = 0; c < 3; c++) {
-          let level = data[i + c] * (face ? 1 : 0.35);
-          if (colour) level = 0.35 * level + 0.65 * colour[c];
-          data[i + c] = level;
-        }
-      }
-    }
-    function titleOf(select, index) {
-      const title = select.selectedOptions[0].textContent;
-      if (select.value === "image" || select.value === "truth") return title;
-      const score = scoreOf(select.value, index);
-      return `${title}: ${score === null ? "no score" : score.toFixed(1)}`;
-    }
-    function show(index) {
-      current = index;
-      all("button", strip).forEach((button) =>
-        button.setAttribute("aria-pressed", String(Number(button.dataset.index) === index)));
-      for (const [name, select, tag] of [["left", runA, "tag-a"], ["right", runB, "tag-b"]]) {
-        paint(get(name), select.value, index);
-        get(tag).textContent = titleOf(select, index);
-        get(name).setAttribute("aria-label", titleOf(select, index));
-      }
-      paint(get("still-image"), "image", index);
-      paint(get("still-truth"), "truth", index);
-      const { key, kind } = data.images[index];
-      get("about").textContent = kind ? `${key}, occluded by: ${kind.replaceAll("_", " ")}` : key;
-    }
-    const gap = (i) => {
-      const left = scoreOf(runA.value, i), right = scoreOf(runB.value, i);
-      return left === null || right === null ? null : right - left;
-    };
-    const signed = (v) => (v < 0 ? "−" : "+") + Math.abs(v).toFixed(1);
-    const ORDERS = {
-      gain: { key: (i) => (gap(i) === null ? null : -gap(i)), label: (i) => signed(gap(i)) },
-      loss: { key: gap, label: (i) => signed(gap(i)) },
-      left: { key: (i) => scoreOf(runA.value, i), label: (i) => scoreOf(runA.value, i).toFixed(1) },
-      right: { key: (i) => scoreOf(runB.value, i), label: (i) => scoreOf(runB.value, i).toFixed(1) },
-      key: { key: (i) => i, label: (i) => data.images[i].key },
-    };
-    function list() {
-      const { key, label } = ORDERS[order.value];
-      const keys = data.images.map((_, i) => key(i));  // null, without a score: last
-      const places = data.images.map((_, i) => i).sort((a, b) =>
-        (keys[a] === null) - (keys[b] === null) || keys[a] - keys[b] || a - b);
-      strip.replaceChildren(...places.map((i) => {
-        const item = document.createElement("li"), button = document.createElement("button");
-        const image = document.createElement("img");
-        image.src = data.images[i].src;
-        image.alt = data.images[i].key;
-        button.type = "button";
-        button.dataset.index = i;
-        button.append(image, keys[i] === null ? data.images[i].key : label(i));
-        button.addEventListener("click", () => show(i));
-        item.append(button);
-        return item;
-      }));
-      return places[0];
-    }
-    // Other runs are compared on the same image; another order or benchmark begins anew.
-    for (const input of [runA, runB]) input.addEventListener("change", () => { list(); show(current); });
-    order.addEventListener("change", () => show(list()));
-    benchmark.addEventListener("change", () => { choose(benchmark.value); show(list()); });
-    get("slider").addEventListener("input", (event) =>
-      document.querySelector(".pair").style.setProperty("--split", `${event.target.value}%`));
-    choose(benchmark.value);
-    show(list());
-  }
 })();
