@@ -1,5 +1,6 @@
 """Fixtures shared by all tests, and the seed of property tests."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,19 @@ def small(shared: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("no `shared/data/small` beside the checkout: real photographs are not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A real browser, headless, as playwright drives it."""
+    if (path := shutil.which("chromium")) is None:
+        pytest.skip("no chromium on the path")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,30 +1,17 @@
 """The page in a real browser: Chromium, headless, from file://."""
 
-import shutil
-
 import pytest
 
 pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[dev]'")
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from face_occlusion.evaluation.counting import decode_preview
 from face_occlusion.reporting.cells import CellKey
 
-CHROMIUM = shutil.which("chromium")
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on the path")
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Visit:

@@ -12,18 +12,23 @@ from tqdm import tqdm
 
 from face_occlusion.apps.auditing.crossvalidation import AuditParams, cross_validate
 from face_occlusion.apps.auditing.samples import Samples, load_samples
-from face_occlusion.apps.pages import page_template
-from face_occlusion.core.classes import FACE, IGNORED
+from face_occlusion.apps.pages import PageFace, correction_page, write_runs
+from face_occlusion.core.classes import FACE
 from face_occlusion.core.files import atomic_folder
 from face_occlusion.core.images import encode_jpeg
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import check_at_least
+from face_occlusion.evaluation.regions import boundary_counts, boundary_iou
 from face_occlusion.faces.labelme import labelme_content
-from face_occlusion.reporting.pictures import coloured_errors, outlined, reduced
+from face_occlusion.reporting.pictures import outlined, reduced
 
-_SHOWN_PX = 640  # longer side of the page's pictures
+_THUMB_PX = 112  # longer side
 _OUTLINE_RGB = (0, 200, 130)
 _QUALITY = 88
+_ORDERS = {  # of the page: title, and whether the highest comes first
+    "suspicion": ("suspicion", True),
+    "boundary": ("boundary IoU with the network, lowest first", False),
+}
 _DEPTH_FRAC = 1 / 12  # of the side; pixels at least this far from the mask's edge count fully
 
 
@@ -36,6 +41,7 @@ class Finding:
     score: float  # how wrong the mask seems, in [0, 1]
     probability: np.ndarray  # (S, S) float32 probability of face by the network
     disputed_frac: float  # share of the mask's face that the network predicts as background
+    boundary_iou: float  # of mask and prediction at the network's size, NaN without a boundary
 
 
 def audit_masks(
@@ -79,9 +85,14 @@ def _rank(samples: Samples, probability: np.ndarray) -> list[Finding]:
     scores = disputed_face(samples, probability)
     face = samples.faces >= 128
     disputed = (face & (probability < 0.5)).sum(axis=(1, 2)) / np.maximum(face.sum(axis=(1, 2)), 1)
+    boundary = [
+        float(boundary_iou(boundary_counts(predicted >= 0.5, target.astype(np.uint8))))
+        for predicted, target in zip(probability, face, strict=True)
+    ]
+    numbers = list(zip(disputed.tolist(), boundary, strict=True))
     order = sorted(range(len(samples)), key=lambda i: (-scores[i], samples.keys[i]))
     return [
-        Finding(rank, samples.keys[i], float(scores[i]), probability[i], float(disputed[i]))
+        Finding(rank, samples.keys[i], float(scores[i]), probability[i], *numbers[i])
         for rank, i in enumerate(order, 1)
     ]
 
@@ -109,7 +120,7 @@ def write_findings(
 ) -> None:
     """Write the findings, ranked, to a new folder, atomically.
 
-    - `index.html`: the `num` most suspicious masks, with pictures from the same folder;
+    - `index.html`: the `num` most suspicious masks, to be corrected; needs no other folder;
     - `labelme/KEY.jpg` and `.json`: the same as a LabelMe project; copy files that you corrected
       to `labelme/` in the folder that `corrections.folder` names;
     - `audit.csv`: all masks, ranked; written last, so that files you edit later are newer.
@@ -118,35 +129,49 @@ def write_findings(
     """
     shown = findings[:num]
     with atomic_folder(out) as partial:
-        for name in ("labelme", "pictures"):
+        for name in ("labelme", "thumbs"):
             (partial / name).mkdir()
-        for finding in tqdm(shown, desc="write", unit="face", mininterval=0.5):
+        faces = [
             _write_sample(partial, image_set, part, finding)
-        page = page_template("audit.html").render(
-            name=image_set.info["name"], part=part, shown=shown, total=len(findings), how=how
-        )
+            for finding in tqdm(shown, desc="write", unit="face", mininterval=0.5)
+        ]
+        told = {"part": part, "total": len(findings), "how": how}
+        name = image_set.info["name"]
+        page = correction_page("audit.html", partial, name, faces, _ORDERS, **told)
         (partial / "index.html").write_text(page, encoding="utf-8")
         with (partial / "audit.csv").open("w", newline="", encoding="utf-8") as file:
             table = csv.writer(file, lineterminator="\n")
-            table.writerow(["rank", "key", "score", "disputed_frac", "shown"])
+            table.writerow(["rank", "key", "score", "disputed_frac", "boundary_iou", "shown"])
             for one in findings:
-                numbers = (f"{one.score:.5f}", f"{one.disputed_frac:.5f}")
+                scores = (one.score, one.disputed_frac, one.boundary_iou)
+                numbers = (f"{score:.5f}" if score == score else "" for score in scores)
                 table.writerow([one.rank, one.key, *numbers, int(one.rank <= num)])
 
 
-def _write_sample(out: Path, image_set: ImageSet, part: str, finding: Finding) -> None:
-    """Write two pictures for the page, and image and outline for LabelMe."""
+def _write_sample(out: Path, image_set: ImageSet, part: str, finding: Finding) -> PageFace:
+    """Write mask, prediction and thumbnail for the page, and image and outline for LabelMe."""
     key = finding.key
     image, seg_map = image_set.image(key), image_set.seg_map(key, part)
     (out / f"labelme/{key}.jpg").write_bytes(image_set.read(key, "jpg"))
     content = labelme_content(f"{key}.jpg", (seg_map == FACE).astype(np.uint8))
     (out / f"labelme/{key}.json").write_text(f"{json.dumps(content, indent=1)}\n")
-    small = reduced(image, _SHOWN_PX)
-    size = small.shape[1], small.shape[0]
-    shown = cv2.resize(seg_map, size, interpolation=cv2.INTER_NEAREST)
-    predicted = cv2.resize(finding.probability, size) >= 0.5
-    target = np.where(shown == IGNORED, IGNORED, predicted).astype(np.uint8)
-    mask = outlined(small, shown == FACE, _OUTLINE_RGB)
-    (out / f"pictures/{key}.mask.jpg").write_bytes(encode_jpeg(mask, _QUALITY))
-    dispute = coloured_errors(small, shown == FACE, target)
-    (out / f"pictures/{key}.dispute.jpg").write_bytes(encode_jpeg(dispute, _QUALITY))
+    height, width = seg_map.shape
+    write_runs(out, key, seg_map, cv2.resize(finding.probability, (width, height)) >= 0.5)
+    small = reduced(image, _THUMB_PX)
+    shown = cv2.resize(seg_map, small.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    thumb = encode_jpeg(outlined(small, shown == FACE, _OUTLINE_RGB), _QUALITY)
+    (out / f"thumbs/{key}.jpg").write_bytes(thumb)
+    boundary = finding.boundary_iou if finding.boundary_iou == finding.boundary_iou else None
+    told = "none" if boundary is None else f"{100 * boundary:.1f} %"
+    return PageFace(
+        name=key,
+        file_name=f"{key}.jpg",
+        image=f"labelme/{key}.jpg",
+        thumb=f"thumbs/{key}.jpg",
+        link=(f"labelme/{key}.json", f"outline of {key} for LabelMe"),
+        size=(height, width),
+        title=f"{finding.rank}. {key}",
+        text=f"Score {finding.score:.3f}; {100 * finding.disputed_frac:.1f} % of the face "
+        f"disputed; boundary IoU with the network {told}",
+        orders={"suspicion": finding.score, "boundary": boundary},
+    )

@@ -236,9 +236,9 @@ def audit(
     """Rank masks that probably include something that is not face, worst first.
 
     A small network is trained on the other masks of the set and on the references, and each mask
-    is scored by how much of its face the network disputes. OUT gets index.html to look through,
-    audit.csv with all scores, and labelme/ to correct the masks in. Where most masks of a set
-    are suspicious, train on references only: --folds 1.
+    is scored by how much of its face the network disputes. OUT gets index.html to correct
+    the masks on, audit.csv with all scores, and labelme/ for those who prefer that tool. Where
+    most masks of a set are suspicious, train on references only: --folds 1.
 
     Example: face-occlusion audit data/faces/o --part original.png --folds 1
     --reference data/faces/wo --reference data/sets/natocc_hand --reference data/sets/randocc_1

@@ -35,7 +35,8 @@ def predict(
 ) -> None:
     """Segment the visible face in photographs.
 
-    Writes masks, LabelMe files for corrections, overlays, and a page that shows them.
+    Writes masks, LabelMe files for corrections, overlays, and a page on which masks are
+    corrected.
     Photographs may have any size and common format, and folders may hold thousands. Files that
     cannot be read are listed at the end, on the page and in predictions.csv; all others are
     predicted. After Ctrl-C the same command resumes where it stopped.

@@ -80,6 +80,7 @@ class Predicted:
     # (height, width) after EXIF rotation; None if it could not be read.
     size: tuple[int, int] | None = None
     face_frac: float = 0.0  # share of the pixels that are face
+    unsure_frac: float = 0.0  # share of the pixels of which the network is unsure
     seen: str = ""  # how the network saw it: whole, or its aligned faces
     error: str | None = None  # why there is no prediction, or None
 
@@ -196,6 +197,7 @@ class Journal:
                 photo=photo,
                 size=(record["size"][0], record["size"][1]),
                 face_frac=record["face_frac"],
+                unsure_frac=record["unsure_frac"],
                 seen=record["seen"],
             )
             for photo, record in done.items()
@@ -205,7 +207,8 @@ class Journal:
     def add(self, result: Predicted) -> None:
         """Note that a photograph is done."""
         if result.error is None:
-            about = {"size": result.size, "face_frac": result.face_frac, "seen": result.seen}
+            kept = ("size", "face_frac", "unsure_frac", "seen")
+            about = {name: getattr(result, name) for name in kept}
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(f"{json.dumps(_identify(result.photo) | about)}\n")
 

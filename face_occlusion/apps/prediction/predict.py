@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from face_occlusion.alignment.alignment import Aligned, align
 from face_occlusion.alignment.landmarks import LandmarkDetector
-from face_occlusion.apps.pages import page_template
+from face_occlusion.apps.pages import PageFace, correction_page, write_runs
 from face_occlusion.apps.prediction.inputs import Journal, Photo, Predicted, reason_not_read
 from face_occlusion.core.files import atomic_path, atomic_write
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
@@ -27,6 +27,12 @@ SHOWN_PX = 1024  # longer side of the page's pictures
 _PREFETCH = 4  # photographs decoded before the network needs them
 _LINE_RGB = (240, 160, 40)
 _TINT = 0.35
+_UNSURE = 0.3  # a probability this close to 0.5 is unsure
+_ORDERS = {  # of the page: title, and whether the highest comes first
+    "given": ("order given", False),
+    "unsure": ("how unsure the network is", True),
+    "face": ("share of face, smallest first", False),
+}
 
 
 class AlignedSegmenter:
@@ -94,8 +100,9 @@ def predict_photos(
 
     - `masks/NAME.png`: face 255, background 0, in the photo's size (as its EXIF turns it);
     - `labelme/NAME.json`: the same as polygons, for LabelMe;
-    - `overlays/NAME.jpg` and `photos/NAME.jpg`: what the page shows, up to 1,024 pixels;
-    - `predictions.csv` and `index.html`: all of them, and what could not be read.
+    - `overlays/NAME.jpg`, `photos/NAME.jpg` (up to 1,024 pixels) and `runs/NAME.js`: for the page;
+    - `predictions.csv` and `index.html`: all of them, and what could not be read; the page
+      corrects masks.
 
     A photo that cannot be read does not stop the others. After an interruption the same call
     resumes: see `Journal`. Returns the result of each photo, in order.
@@ -120,8 +127,12 @@ def predict_photos(
             bar.update()
     results = [done[photo] for photo in photos]
     _write_table(out / "predictions.csv", results)
-    page = page_template("predictions.html").render(
-        done=[result for result in results if result.size],
+    page = correction_page(
+        "predictions.html",
+        out,
+        "photographs",
+        [_page_face(place, result) for place, result in enumerate(results) if result.size],
+        _ORDERS,
         failed=[result for result in results if result.error],
         how={**segmenter.describe(tta=options.tta), "aligned": options.aligned is not None},
     )
@@ -163,6 +174,7 @@ def _predict_one(
         probability = segmenter.predict(image, tta=options.tta)
     face = probability >= options.threshold
     atomic_write(out / f"masks/{photo.name}.png", encode_png(face.astype(np.uint8) * np.uint8(255)))
+    write_runs(out, str(photo.name), face.astype(np.uint8))
     labelme = out / f"labelme/{photo.name}.json"
     back = Path(os.path.relpath(photo.path.resolve(), labelme.parent.resolve())).as_posix()
     content = labelme_content(back, probability, threshold=options.threshold)
@@ -174,7 +186,29 @@ def _predict_one(
     atomic_write(out / f"overlays/{photo.name}.jpg", encode_jpeg(overlay, 88))
     atomic_write(out / f"photos/{photo.name}.jpg", encode_jpeg(shown, 88))
     height, width = face.shape
-    return Predicted(photo=photo, size=(height, width), face_frac=float(face.mean()), seen=seen)
+    return Predicted(
+        photo=photo,
+        size=(height, width),
+        face_frac=float(face.mean()),
+        unsure_frac=float((np.abs(probability - 0.5) < _UNSURE).mean()),
+        seen=seen,
+    )
+
+
+def _page_face(place: int, result: Predicted) -> PageFace:
+    name, (height, width) = str(result.photo.name), result.size or (0, 0)
+    return PageFace(
+        name=name,
+        file_name=f"{name}{result.photo.path.suffix}",
+        image=f"photos/{name}.jpg",
+        thumb=f"overlays/{name}.jpg",
+        link=(f"masks/{name}.png", f"mask of {name}"),
+        size=(height, width),
+        title=name,
+        text=f"{width} × {height} px, {100 * result.face_frac:.1f} % face, the network unsure of "
+        f"{100 * result.unsure_frac:.1f} %, seen {result.seen}",
+        orders={"given": place, "unsure": result.unsure_frac, "face": result.face_frac},
+    )
 
 
 def _open_table(path: Path) -> TextIO:

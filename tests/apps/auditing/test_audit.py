@@ -35,12 +35,16 @@ def test_page_and_table_are_ranked_wrong_masks_first_and_ask_no_network(audited)
     assert [row["key"] for row in rows] == [finding.key for finding in findings]
     assert sorted(row["key"] for row in rows) == sorted(image_set.keys)
     assert [row["shown"] for row in rows] == ["1"] * 5 + ["0"] * 15
+    assert all(0 <= float(row["boundary_iou"]) <= 1 for row in rows)
+    assert min(float(row["boundary_iou"]) for row in rows) < float(rows[-1]["boundary_iou"])
     page = (out / "index.html").read_text()
-    places = [page.index(f'id="{finding.key}"') for finding in findings[:5]]
-    assert places == sorted(places) and f'id="{findings[5].key}"' not in page
-    assert "<script" not in page and "http" not in page
-    linked = re.findall(r'(?:src|href)="([^"]*)"', page)
-    assert len(linked) == 15 and all((out / name).is_file() for name in linked)
+    data = re.search(r'<script type="application/json" id="page">(.*?)</script>', page)
+    assert data and "http" not in page
+    faces = json.loads(data[1])["faces"]
+    assert [face["name"] for face in faces] == [finding.key for finding in findings[:5]]
+    for face, finding in zip(faces, findings, strict=False):
+        assert face["order"] == {"suspicion": finding.score, "boundary": finding.boundary_iou}
+        assert all((out / face[name]).is_file() for name in ("image", "thumb", "runs", "link"))
 
 
 def test_the_project_comes_back_as_corrections(audited, tmp_path):
