@@ -1,4 +1,4 @@
-"""Differences to C-WO of the runs of profile `replication`, with intervals: a table and a chart.
+"""Differences to C-WO, or to `--base`, of finished runs, with intervals: a table and a chart.
 
 python -m bench.replication reports/scores docs/replication.png
 
@@ -24,7 +24,6 @@ from face_occlusion.evaluation.bootstrap import (
 from face_occlusion.evaluation.metrics import mean_iou
 
 BENCHMARKS = {"realocc": "occluded", "realocc_wild": "in the wild", "wo_test": "unoccluded"}
-BASE = "C-WO"
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#333333")
 NUM_RESAMPLES = 10_000
 
@@ -36,24 +35,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("scores", type=Path, help="folder of score files")
     parser.add_argument("chart", type=Path, help="PNG to write")
+    parser.add_argument(
+        "--base", default="C-WO", help="combination that the others are held against"
+    )
     args = parser.parse_args()
     files = sorted(args.scores.glob("*.json"))
     if not files:
         parser.error(f"{args.scores}: holds no score files")
     cells, num_images = read_cells(files)
     models = sorted({model for _, model, _ in cells})
-    rows = sorted({combination for _, _, combination in cells} - {BASE})
+    rows = sorted({combination for _, _, combination in cells} - {args.base})
     shown = {name: title for name, title in BENCHMARKS.items() if name in num_images}
-    print(f"| {BASE} with | " + " | ".join(f"{m}, {t}" for t in shown.values() for m in models))
-    for row in [BASE, *rows]:
+    print(
+        f"| {args.base} with | " + " | ".join(f"{m}, {t}" for t in shown.values() for m in models)
+    )
+    for row in [args.base, *rows]:
         texts = []
         for name in shown:
             for model in models:
                 cell = cells.get((name, model, row))
-                gap = difference(cells, num_images[name], name, [model], row)
+                gap = difference(cells, num_images[name], name, [model], row, args.base)
                 texts.append("" if cell is None else f"{100 * cell.value:.1f}{interval(gap)}")
         print(f"| {row} | " + " | ".join(texts) + " |")
-    draw(args.chart, cells, num_images, shown, models, rows)
+    draw(args.chart, cells, num_images, models, rows, args.base)
 
 
 def read_cells(files: Sequence[Path]) -> tuple[Cells, dict[str, int]]:
@@ -81,11 +85,16 @@ def read_cells(files: Sequence[Path]) -> tuple[Cells, dict[str, int]]:
 
 
 def difference(
-    cells: Cells, num_images: int, benchmark: str, models: Sequence[str], combination: str
+    cells: Cells,
+    num_images: int,
+    benchmark: str,
+    models: Sequence[str],
+    combination: str,
+    base: str,
 ) -> Estimate | None:
-    """Estimate a combination's lead over C-WO, the mean of some networks; None if one lacks it."""
-    pairs = [(cells.get((benchmark, m, c))) for m in models for c in (combination, BASE)]
-    if combination == BASE or None in pairs:
+    """Estimate a combination's lead over the base, mean of some networks; None if one lacks it."""
+    pairs = [(cells.get((benchmark, m, c))) for m in models for c in (combination, base)]
+    if combination == base or None in pairs:
         return None
     signs = [sign / len(models) for _ in models for sign in (1, -1)]
     terms = [(sign, cell) for sign, cell in zip(signs, pairs, strict=True) if cell is not None]
@@ -103,19 +112,20 @@ def draw(
     path: Path,
     cells: Cells,
     num_images: Mapping[str, int],
-    shown: Mapping[str, str],
     models: Sequence[str],
     rows: Sequence[str],
+    base: str,
 ) -> None:
     """Draw the differences of each network and of their mean, with 95 % intervals."""
     figure = Figure(figsize=(10, 0.9 + 0.42 * len(rows)))
     groups = [([model], model) for model in models]
     groups += [(list(models), "mean")] if len(models) > 1 else []
+    shown = {name: title for name, title in BENCHMARKS.items() if name in num_images}
     panels = figure.subplots(1, len(shown), sharey=True, squeeze=False)[0]
     for panel, (name, title) in zip(panels, shown.items(), strict=True):
         for place, row in enumerate(rows):
             for number, (group, label) in enumerate(groups):
-                gap = difference(cells, num_images[name], name, group, row)
+                gap = difference(cells, num_images[name], name, group, row, base)
                 if gap is None:
                     continue
                 height = place + 0.22 * (number - (len(groups) - 1) / 2)
@@ -131,7 +141,7 @@ def draw(
                 )
         panel.axvline(0, color="0.6", linewidth=0.8)
         panel.set_title(f"{num_images[name]} {title}", fontsize=10)
-        panel.set_xlabel(f"mIoU, points above {BASE}", fontsize=8)
+        panel.set_xlabel(f"mIoU, points above {base}", fontsize=8)
         panel.tick_params(labelsize=8)
     panels[0].set_yticks(range(len(rows)), rows, fontsize=8)
     panels[0].invert_yaxis()
