@@ -102,7 +102,7 @@ def pending(root: Path, commands: Mapping[str, Command], groups: Iterable[str]) 
         name: runs.index(run) if (run := name.partition("@")[2]) in runs else -1
         for name, command in commands.items()
         if name.partition("@")[0] in groups
-        and not all((root / out).exists() for out in command.outs)
+        and not all(_is_there(root / out) for out in command.outs)
     }
     return {
         name: Stage(
@@ -115,6 +115,11 @@ def pending(root: Path, commands: Mapping[str, Command], groups: Iterable[str]) 
         )
         for name in sorted(places, key=places.__getitem__)
     }
+
+
+def _is_there(out: Path) -> bool:
+    """Return whether a stage has written its output; a folder that holds nothing is none."""
+    return any(out.iterdir()) if out.is_dir() else out.exists()
 
 
 def _upstream(name: str, commands: Mapping[str, Command]) -> list[str]:
