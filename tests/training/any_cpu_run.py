@@ -24,6 +24,14 @@ EVALUATE = {
     "cpu_kernels": "portable",
     "preview_px": 16,
 }
+LITE = {  # as in the small profiles
+    "backbone": "efficientnet_lite0",
+    "depth": None,
+    "base_channels": None,
+    "output_stride": 16,
+    "pretrained": "imagenet",
+    "norm_eval": True,
+}
 
 
 def main(folder: Path) -> None:
@@ -37,8 +45,9 @@ def main(folder: Path) -> None:
     settings = TRAIN | {"num_threads": 2, "iterations": 4, "input_px": 32}
     data = drawn_data()
     write_combination(folder / "c.json", combination(data, "faces/wo", "faces/o"))
-    runs = {f"{model}_c": {"model": model, "combination": "c"} for model in MODELS}
-    params = {"train": settings, "models": MODELS, "runs": runs, "evaluate": EVALUATE}
+    models = MODELS | {"deeplabv3plus": MODELS["deeplabv3plus"] | LITE}
+    runs = {f"{model}_c": {"model": model, "combination": "c"} for model in models}
+    params = {"train": settings, "models": models, "runs": runs, "evaluate": EVALUATE}
     YAML(typ="safe").dump(params | {"profile": "test"}, folder / "params.yaml")
     train.PARAMS = evaluate.PARAMS = folder / "params.yaml"
     train.SCRATCH = folder / "scratch"
