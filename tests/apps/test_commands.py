@@ -1,11 +1,14 @@
 """The commands about image sets."""
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import ImageSet, write_image_set
+from tests.conftest import small_files
 
 INFO = {"kind": "faces", "name": "wo", "sources": ["drawn here"]}
 
@@ -54,6 +57,24 @@ def test_unpack_pack_verify_and_card(wo, tmp_path, invoke):
     assert "README.md and croissant.json of 5 samples" in invoke("card", again.folder)
     assert card.read_bytes() == as_written
     assert "as written" in invoke("verify", again.folder)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        ("look wo", "wo.png"),
+        ("unpack wo more", "more"),
+        ("pack files/images files/masks again", "again"),
+        ("card wo", "wo/README.md"),
+    ],
+)
+def test_a_full_disk_is_named_and_nothing_is_left(wo, tmp_path, invoke, words, named):
+    invoke("unpack", wo, "files")
+    before = sorted(tmp_path.rglob("*"))
+    with small_files(64):
+        printed = invoke(*words.split(), status=1)
+    assert re.search(rf"ERROR: \S*{named}\S*: File too large; free space on its disk", printed)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_errors_name_what_is_wrong(wo, tmp_path, invoke):

@@ -2,7 +2,6 @@
 
 import errno
 import io
-import resource
 import tarfile
 import zipfile
 from types import SimpleNamespace
@@ -14,6 +13,7 @@ import pytest
 from face_occlusion.releases import limits as bounds
 from face_occlusion.releases.archives import check_zip, unpack
 from face_occlusion.releases.limits import Limits, check_member_name
+from tests.conftest import small_files
 from tests.releases.build import write_7z, write_tar, write_zip
 
 CONTENT = b"content of a member, long enough to be cut" * 50
@@ -255,12 +255,10 @@ def test_a_zip_that_lies_about_sizes_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["a.7z", "a.tar.gz"])
 def test_a_disk_that_refuses_is_not_taken_for_a_damaged_archive(tmp_path, name):
     path = WRITERS[name](tmp_path / name, MEMBERS)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))  # half of a member
-    try:
-        with pytest.raises(OSError, match=r"File too large: .*deep/out") as caught:
-            take(path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with (
+        small_files(5000),  # half of a member
+        pytest.raises(OSError, match=r"File too large: .*deep/out") as caught,
+    ):
+        take(path)
     assert caught.value.errno == errno.EFBIG
     assert not (tmp_path / "deep" / "out").exists()
