@@ -26,6 +26,10 @@ def predict(
             "`align`); a photo without a detected face is predicted whole",
         ),
     ] = False,
+    compare: Annotated[
+        Path | None,
+        Option(metavar="RUN", help="a second run, whose masks are written and shown next to these"),
+    ] = None,
     tta: Annotated[
         bool, Option("--tta", help="average 12 views: 6 scales and their mirror images")
     ] = False,
@@ -43,20 +47,34 @@ def predict(
 
     Example: face-occlusion predict segformer_c_wo_natocc holiday/ --align --out holiday_faces
     """
+    from face_occlusion.alignment.landmarks import LandmarkDetector
     from face_occlusion.apps.prediction import predict as prediction
-    from face_occlusion.apps.prediction.inputs import checkpoint_hash, find_photos, run_folder
+    from face_occlusion.apps.prediction.inputs import (
+        checkpoint_hash,
+        drawings_note,
+        find_photos,
+        run_folder,
+    )
     from face_occlusion.evaluation.inference import load_model
     from face_occlusion.networks.devices import check_device
 
     found = find_photos(photos, out)
     check_device(device)
-    folder = run_folder(run)
-    segmenter = load_model(folder, device, which)
+    folders = [run_folder(path) for path in (run, compare) if path]
+    segmenter, *others = [load_model(folder, device, which) for folder in folders]
+    network, *other_networks = [
+        f"{folder.resolve().name} {which} {checkpoint_hash(folder, which)[:12]}"
+        for folder in folders
+    ]
+    note = drawings_note(folders)
     options = prediction.PredictOptions(
         threshold=threshold,
         tta=tta,
-        aligned=prediction.AlignedSegmenter(segmenter, segmenter.input_px) if align else None,
-        network=f"{folder.resolve().name} {which} {checkpoint_hash(folder, which)[:12]}",
+        detector=LandmarkDetector() if align else None,
+        network=network,
+        other=others[0] if others else None,
+        other_network=other_networks[0] if others else "",
+        note=note,
     )
     try:
         results = prediction.predict_photos(segmenter, found, out, options)
@@ -65,6 +83,8 @@ def predict(
         raise
     failed = [result.error for result in results if result.error]
     typer.echo(f"{out / 'index.html'}: {len(results) - len(failed)} photographs")
+    if note:
+        typer.echo(note)
     if failed:
         raise ValueError(f"{len(failed)} photographs could not be read:\n" + "\n".join(failed))
 

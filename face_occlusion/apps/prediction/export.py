@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,15 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from face_occlusion.apps.pages import page_template
+from face_occlusion.apps.prediction.inputs import only_drawings, releases_of
 from face_occlusion.core.files import atomic_path, read_json
-from face_occlusion.core.imageset import INDEX, ImageSet, inherit
 from face_occlusion.evaluation.inference import NO_RUN, Segmenter
 from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor, normalise
 
 INPUT, OUTPUT = "image", "face_probability"
 TOLERANCE = 1e-3  # largest difference of a probability from PyTorch's
-DATA = Path("data")  # where the pipeline puts the sets that a run was trained on
 _NEEDED = ("onnx", "onnxruntime", "onnxscript")
 
 
@@ -136,7 +134,7 @@ def model_card(
         ValueError: If the run's card, or a set that it was trained on, is missing or damaged.
     """
     card = read_json(folder / "card.json", NO_RUN)
-    sources = _sources(card)
+    sources = releases_of(folder)
     text = page_template("model_card.md").render(
         folder=folder,
         card=card,
@@ -145,16 +143,9 @@ def model_card(
         input=INPUT,
         output=OUTPUT,
         input_px=input_px,
-        miniature=sources and all(source.get("origin") == "miniature" for source in sources),
+        miniature=only_drawings(sources),
         scores=scores,
         which=which,
         sources=[{"licence_url": None, **source} for source in sources],
     )
     return f"{text}\n"
-
-
-def _sources(card: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the releases in the sets that a run was trained on, as far as the sets are here."""
-    names = card.get("combination", {}).get("data", [])
-    sets = {name: ImageSet(DATA / name) for name in names if (DATA / name / INDEX).is_file()}
-    return list(inherit(**sets)["releases"].values()) if sets else []

@@ -9,7 +9,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from face_occlusion.apps.folders import NOT_READ, SUFFIXES
-from face_occlusion.core.files import atomic_write, file_sha256
+from face_occlusion.core.files import atomic_write, file_sha256, read_json
+from face_occlusion.core.imageset import INDEX, ImageSet, inherit
+from face_occlusion.evaluation.inference import NO_RUN
 from face_occlusion.evaluation.measures import summarise
 from face_occlusion.evaluation.scores import read_scores
 
@@ -49,6 +51,37 @@ def checkpoint_hash(folder: Path, which: str) -> str:
     return file_sha256(path)
 
 
+def releases_of(folder: Path) -> list[Mapping[str, Any]]:
+    """Return the releases in the sets that a run was trained on, as far as these are here.
+
+    The pipeline has them in `data`, next to the folder that holds the run's.
+
+    Raises:
+        ValueError: If the run's card, or a set that it was trained on, is missing or damaged.
+    """
+    card = read_json(folder / "card.json", NO_RUN)
+    data = folder.resolve().parents[1] / "data"
+    names = card.get("combination", {}).get("data", [])
+    sets = {name: ImageSet(data / name) for name in names if (data / name / INDEX).is_file()}
+    return list(inherit(**sets)["releases"].values()) if sets else []
+
+
+def only_drawings(releases: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether everything that a run was trained on was drawn by the miniature."""
+    return bool(releases) and all(item.get("origin") == "miniature" for item in releases)
+
+
+def drawings_note(folders: Sequence[Path]) -> str:
+    """Return a sentence that names the runs trained on drawings alone; empty if none was."""
+    drawn = [path.resolve().name for path in folders if only_drawings(releases_of(path))]
+    if not drawn:
+        return ""
+    return (
+        f"{' and '.join(drawn)} {'have' if len(drawn) > 1 else 'has'} only seen drawn faces "
+        "(profile miniature): masks of photographs show that the program works, no more."
+    )
+
+
 def mean_ious(run: str, which: str) -> dict[str, float]:
     """Return a run's pooled mean IoU by benchmark; empty if the run has not been evaluated.
 
@@ -81,6 +114,7 @@ class Predicted:
     size: tuple[int, int] | None = None
     face_frac: float = 0.0  # share of the pixels that are face
     unsure_frac: float = 0.0  # share of the pixels of which the network is unsure
+    agreement: float | None = None  # share of the pixels on which a second network agrees
     seen: str = ""  # how the network saw it: whole, or its aligned faces
     error: str | None = None  # why there is no prediction, or None
 
@@ -198,6 +232,7 @@ class Journal:
                 size=(record["size"][0], record["size"][1]),
                 face_frac=record["face_frac"],
                 unsure_frac=record["unsure_frac"],
+                agreement=record["agreement"],
                 seen=record["seen"],
             )
             for photo, record in done.items()
@@ -207,7 +242,7 @@ class Journal:
     def add(self, result: Predicted) -> None:
         """Note that a photograph is done."""
         if result.error is None:
-            kept = ("size", "face_frac", "unsure_frac", "seen")
+            kept = ("size", "face_frac", "unsure_frac", "agreement", "seen")
             about = {name: getattr(result, name) for name in kept}
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(f"{json.dumps(_identify(result.photo) | about)}\n")

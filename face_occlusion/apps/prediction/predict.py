@@ -26,6 +26,7 @@ from face_occlusion.reporting.pictures import outlined, reduced
 SHOWN_PX = 1024  # longer side of the page's pictures
 _PREFETCH = 4  # photographs decoded before the network needs them
 _LINE_RGB = (240, 160, 40)
+_OTHER_RGB = (0, 90, 190)
 _TINT = 0.35
 _UNSURE = 0.3  # a probability this close to 0.5 is unsure
 _ORDERS = {  # of the page: title, and whether the highest comes first
@@ -35,37 +36,32 @@ _ORDERS = {  # of the page: title, and whether the highest comes first
 }
 
 
-class AlignedSegmenter:
-    """A segmenter that detects faces and predicts each in the square that FFHQ would cut out.
+def predict_image(
+    segmenter: Segmenter, image: np.ndarray, faces: Sequence[np.ndarray], *, tta: bool = False
+) -> np.ndarray:
+    """Predict an image whole, or each of its faces in the square that FFHQ would cut out.
 
     Networks trained on aligned faces expect one that fills the image; in a photograph with much
-    around the face they see it too small. Squares of side `size_px` are predicted.
+    around the face they see it too small.
 
-    Raises:
-        ValueError: If the packages of the extra `align` are missing.
+    Args:
+        segmenter: The network; its input size is the side of the squares.
+        image: (H, W, 3) uint8 RGB.
+        faces: (N, 2) landmarks of each face, see `LandmarkDetector`; none predicts it whole.
+        tta: See `Segmenter.predict`.
+
+    Returns:
+        (H, W) float32 probability of face in [0, 1]. It is 0 outside the squares of the faces;
+        where squares overlap the higher one is taken.
     """
-
-    def __init__(self, segmenter: Segmenter, size_px: int) -> None:
-        self.segmenter = segmenter
-        self.size_px = size_px
-        self.detector = LandmarkDetector()
-
-    def find(self, image: np.ndarray) -> list[Aligned]:
-        """Cut the faces out of an (H, W, 3) uint8 RGB image, the largest first."""
-        return [align(image, points, self.size_px) for points in self.detector.find_all(image)]
-
-    def predict(
-        self, faces: Sequence[Aligned], size: tuple[int, ...], *, tta: bool = False
-    ) -> np.ndarray:
-        """Return the probability of face over the photograph, (height, width) float32 in [0, 1].
-
-        It is 0 outside the squares of the faces; where squares overlap the higher one is taken.
-        """
-        probability = np.zeros(size, np.float32)
-        predicted = self.segmenter.predict_batch([face.image for face in faces], tta=tta)
-        for values, face in zip(predicted, faces, strict=True):
-            np.maximum(probability, unalign(values, face, size), out=probability)
-        return probability
+    if not faces:
+        return segmenter.predict(image, tta=tta)
+    probability = np.zeros(image.shape[:2], np.float32)
+    aligned = [align(image, points, segmenter.input_px) for points in faces]
+    predicted = segmenter.predict_batch([face.image for face in aligned], tta=tta)
+    for values, face in zip(predicted, aligned, strict=True):
+        np.maximum(probability, unalign(values, face, image.shape[:2]), out=probability)
+    return probability
 
 
 def unalign(values: np.ndarray, aligned: Aligned, size: tuple[int, ...]) -> np.ndarray:
@@ -82,9 +78,12 @@ class PredictOptions:
 
     threshold: float = 0.5  # probability from which a pixel is face, in (0, 1)
     tta: bool = False  # see `Segmenter.predict`
-    # Detects the faces and predicts their squares; None predicts photographs whole.
-    aligned: AlignedSegmenter | None = None
+    # Detects the faces, whose squares are predicted; None predicts photographs whole.
+    detector: LandmarkDetector | None = None
     network: str = ""  # identifies the network: only the same one resumes an interrupted prediction
+    other: Segmenter | None = None  # a second network to compare with
+    other_network: str = ""  # identifies it
+    note: str = ""  # what to know of the networks, for the page
 
     def __post_init__(self) -> None:
         if not 0 < self.threshold < 1:
@@ -101,6 +100,7 @@ def predict_photos(
     - `masks/NAME.png`: face 255, background 0, in the photo's size (as its EXIF turns it);
     - `labelme/NAME.json`: the same as polygons, for LabelMe;
     - `overlays/NAME.jpg`, `photos/NAME.jpg` (up to 1,024 pixels) and `runs/NAME.js`: for the page;
+    - `masks_other/NAME.png`: the mask of a second network; the overlay outlines it in blue;
     - `predictions.csv` and `index.html`: all of them, and what could not be read; the page
       corrects masks.
 
@@ -114,8 +114,10 @@ def predict_photos(
         "network": options.network,
         "threshold": options.threshold,
         "tta": options.tta,
-        "align": options.aligned is not None,
+        "align": options.detector is not None,
     }
+    if options.other:
+        settings["other"] = options.other_network
     journal = Journal(out, settings)
     done = journal.begin(photos)
     waiting = [photo for photo in photos if photo not in done]
@@ -127,14 +129,16 @@ def predict_photos(
             bar.update()
     results = [done[photo] for photo in photos]
     _write_table(out / "predictions.csv", results)
+    differ = {"differ": ("where the networks differ most", True)} if options.other else {}
     page = correction_page(
         "predictions.html",
         out,
         "photographs",
         [_page_face(place, result) for place, result in enumerate(results) if result.size],
-        _ORDERS,
+        _ORDERS | differ,
         failed=[result for result in results if result.error],
-        how={**segmenter.describe(tta=options.tta), "aligned": options.aligned is not None},
+        how={**segmenter.describe(tta=options.tta), "aligned": options.detector is not None},
+        options=options,
     )
     atomic_write(out / "index.html", page)
     journal.end()
@@ -165,24 +169,25 @@ def _predict_one(
     """Predict one photograph and write its files, or return the error that reading it gave."""
     if isinstance(image, ValueError):
         return Predicted(photo=photo, error=str(image))
-    faces = options.aligned.find(image) if options.aligned else []
-    if options.aligned and faces:
-        seen = f"aligned, {len(faces)} face{'s' if len(faces) > 1 else ''}"
-        probability = options.aligned.predict(faces, image.shape[:2], tta=options.tta)
-    else:
-        seen = "whole, no face found" if options.aligned else "whole"
-        probability = segmenter.predict(image, tta=options.tta)
+    faces = options.detector.find_all(image) if options.detector else []
+    seen = f"aligned, {len(faces)} face{'s' if len(faces) > 1 else ''}" if faces else "whole"
+    if options.detector and not faces:
+        seen = "whole, no face found"
+    shown = reduced(image, SHOWN_PX)
+    probability = predict_image(segmenter, image, faces, tta=options.tta)
     face = probability >= options.threshold
-    atomic_write(out / f"masks/{photo.name}.png", encode_png(face.astype(np.uint8) * np.uint8(255)))
+    _write_mask(out / f"masks/{photo.name}.png", face)
     write_runs(out, str(photo.name), face.astype(np.uint8))
     labelme = out / f"labelme/{photo.name}.json"
     back = Path(os.path.relpath(photo.path.resolve(), labelme.parent.resolve())).as_posix()
     content = labelme_content(back, probability, threshold=options.threshold)
     atomic_write(labelme, f"{json.dumps(content, indent=1)}\n".encode())
-    shown = reduced(image, SHOWN_PX)
-    rows = np.linspace(0, len(face) - 1, shown.shape[0]).round().astype(int)
-    columns = np.linspace(0, face.shape[1] - 1, shown.shape[1]).round().astype(int)
-    overlay = outlined(shown, face[np.ix_(rows, columns)], _LINE_RGB, tint=_TINT)
+    overlay, agreement = overlaid(shown, face), None
+    if options.other:
+        other = predict_image(options.other, image, faces, tta=options.tta) >= options.threshold
+        _write_mask(out / f"masks_other/{photo.name}.png", other)
+        overlay = outlined(overlay, _fitted(other, shown), _OTHER_RGB)
+        agreement = float((other == face).mean())
     atomic_write(out / f"overlays/{photo.name}.jpg", encode_jpeg(overlay, 88))
     atomic_write(out / f"photos/{photo.name}.jpg", encode_jpeg(shown, 88))
     height, width = face.shape
@@ -191,12 +196,34 @@ def _predict_one(
         size=(height, width),
         face_frac=float(face.mean()),
         unsure_frac=float((np.abs(probability - 0.5) < _UNSURE).mean()),
+        agreement=agreement,
         seen=seen,
     )
 
 
+def _write_mask(path: Path, face: np.ndarray) -> None:
+    atomic_write(path, encode_png(face.astype(np.uint8) * np.uint8(255)))
+
+
+def _fitted(face: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    """Reduce an (H, W) bool mask to the size of a picture, by the nearest pixels."""
+    rows = np.linspace(0, len(face) - 1, shown.shape[0]).round().astype(int)
+    columns = np.linspace(0, face.shape[1] - 1, shown.shape[1]).round().astype(int)
+    return face[np.ix_(rows, columns)]
+
+
+def overlaid(shown: np.ndarray, face: np.ndarray) -> np.ndarray:
+    """Outline and tint the face on a picture, (h, w, 3) uint8 RGB, left unchanged.
+
+    `face` is (H, W) bool, of the picture's size or larger.
+    """
+    return outlined(shown, _fitted(face, shown), _LINE_RGB, tint=_TINT)
+
+
 def _page_face(place: int, result: Predicted) -> PageFace:
     name, (height, width) = str(result.photo.name), result.size or (0, 0)
+    same = 1.0 if result.agreement is None else result.agreement
+    agreed = "" if result.agreement is None else f", networks agree on {100 * same:.1f} %"
     return PageFace(
         name=name,
         file_name=f"{name}{result.photo.path.suffix}",
@@ -206,8 +233,13 @@ def _page_face(place: int, result: Predicted) -> PageFace:
         size=(height, width),
         title=name,
         text=f"{width} × {height} px, {100 * result.face_frac:.1f} % face, the network unsure of "
-        f"{100 * result.unsure_frac:.1f} %, seen {result.seen}",
-        orders={"given": place, "unsure": result.unsure_frac, "face": result.face_frac},
+        f"{100 * result.unsure_frac:.1f} %, seen {result.seen}{agreed}",
+        orders={
+            "given": place,
+            "unsure": result.unsure_frac,
+            "face": result.face_frac,
+            "differ": 1 - same,
+        },
     )
 
 
@@ -218,9 +250,12 @@ def _open_table(path: Path) -> TextIO:
 def _write_table(path: Path, results: Sequence[Predicted]) -> None:
     with atomic_path(path) as partial, _open_table(partial) as file:
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(["name", "photo", "height", "width", "face_frac", "seen", "error"])
+        table.writerow(
+            ["name", "photo", "height", "width", "face_frac", "agreement", "seen", "error"]
+        )
         for result in results:
             height, width = result.size or ("", "")
             share = f"{result.face_frac:.4f}" if result.size else ""
-            row = [result.photo.name, result.photo.path, height, width, share, result.seen]
+            same = "" if result.agreement is None else f"{result.agreement:.4f}"
+            row = [result.photo.name, result.photo.path, height, width, share, same, result.seen]
             table.writerow([*row, result.error or ""])

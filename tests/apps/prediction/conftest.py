@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import write_image_set
 from face_occlusion.networks.checkpoint import write_weights
 from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.recipe import resolve
@@ -29,6 +31,14 @@ def write_run(folder: Path, model: str) -> Path:
     card["combination"] = {"title": "C-WO", "masks": "corrected", "data": ["faces/wo"]}
     (folder / "card.json").write_text(json.dumps(card))
     return folder
+
+
+def write_training_set(folder: Path) -> None:
+    """Write the set that a run of `write_run` was trained on, as the miniature's."""
+    data = {"jpg": encode_jpeg(photograph(8, 8), 90), "png": encode_png(np.eye(8, dtype=np.uint8))}
+    about = {"title": "CelebAMask-HQ", "licence": "research only", "origin": "miniature"}
+    info = {"kind": "faces", "name": "wo", "sources": [], "releases": {"celebamask_hq": about}}
+    write_image_set(folder, [("00000", data)], info=info, samples_per_shard=2)
 
 
 @pytest.fixture(scope="session")

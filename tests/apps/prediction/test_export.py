@@ -9,10 +9,9 @@ import torch
 
 from face_occlusion.apps.prediction import export
 from face_occlusion.apps.prediction.export import Exported, export_onnx, model_card
-from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.core.imageset import write_image_set
+from face_occlusion.core.images import encode_png
 from face_occlusion.evaluation.inference import load_model
-from tests.apps.prediction.conftest import photograph, write_run
+from tests.apps.prediction.conftest import photograph, write_run, write_training_set
 from tests.training.conftest import MODELS
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra export")
@@ -28,12 +27,10 @@ def made(request, tmp_path_factory) -> tuple[Path, Exported]:
 def test_the_card_is_enough_to_use_the_file(made, tmp_path, monkeypatch):
     run, exported = made
     assert exported.difference <= 1e-3 and not list(run.parent.rglob("*.partial"))
-    data = {"jpg": encode_jpeg(photograph(8, 8), 90), "png": encode_png(np.eye(8, dtype=np.uint8))}
-    about = {"title": "CelebAMask-HQ", "licence": "research only", "origin": "miniature"}
-    info = {"kind": "faces", "name": "wo", "sources": [], "releases": {"celebamask_hq": about}}
-    write_image_set(tmp_path / "data/faces/wo", [("00000", data)], info=info, samples_per_shard=2)
+    write_training_set(tmp_path / "data/faces/wo")
     monkeypatch.chdir(tmp_path)
-    card = model_card(run, exported, "best", 96, {"realocc": 0.801})
+    folder = shutil.copytree(run, tmp_path / "models" / run.name)
+    card = model_card(folder, exported, "best", 96, {"realocc": 0.801})
     for said in ("| realocc | 80.1 |", "(1, 32, 32, 3) uint8", "C-WO", "trained on 96x96"):
         assert said in card
     assert "- CelebAMask-HQ: research only" in card and "Drawn pictures" in card

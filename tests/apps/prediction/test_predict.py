@@ -11,16 +11,17 @@ import pytest
 from PIL import Image
 
 from face_occlusion.alignment.alignment import align
+from face_occlusion.alignment.landmarks import LandmarkDetector
 from face_occlusion.apps.prediction.inputs import JOURNAL, find_photos
 from face_occlusion.apps.prediction.predict import (
-    AlignedSegmenter,
     PredictOptions,
+    predict_image,
     predict_photos,
     unalign,
 )
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.evaluation.inference import Segmenter, load_model
-from tests.apps.prediction.conftest import photograph
+from tests.apps.prediction.conftest import photograph, write_run, write_training_set
 
 
 def put(path: Path, height: int, width: int, seed: int = 0) -> Path:
@@ -196,6 +197,29 @@ def test_the_command_finds_runs_by_name_and_lists_what_it_could_not_read(
     assert "models holds none: `dvc repro`" in invoke("predict", "mine", "a.jpg", status=1)
 
 
+def test_two_runs_are_compared_and_drawings_are_named(run: Path, tmp_path, monkeypatch, invoke):
+    monkeypatch.chdir(tmp_path)
+    other = write_run(tmp_path / "models/other", "pspnet")
+    shutil.copytree(run, tmp_path / "models/mine")
+    put(tmp_path / "a.jpg", 40, 60)
+    image = decode_image((tmp_path / "a.jpg").read_bytes(), "a")
+    masks = [load_model(folder).predict(image) >= 0.5 for folder in (run, other)]
+    assert "drawn" not in invoke("predict", "mine", "a.jpg", "--compare", "other")
+    (row,) = csv.DictReader(Path("predictions/predictions.csv").read_text().splitlines())
+    assert float(row["agreement"]) == pytest.approx((masks[0] == masks[1]).mean(), abs=1e-4) != 1
+    for folder, mask in zip(("masks", "masks_other"), masks, strict=True):
+        written = np.asarray(Image.open(f"predictions/{folder}/a.png"))
+        np.testing.assert_array_equal(written, mask * np.uint8(255))
+    page = Path("predictions/index.html").read_text()
+    for said in ("<code>masks_other/", "differ most", f"on {100 * float(row['agreement']):.1f} %"):
+        assert said in page
+
+    write_training_set(tmp_path / "data/faces/wo")
+    said = "mine and other have only seen drawn faces"
+    assert said in invoke("predict", "mine", "a.jpg", "--compare", "other", "--out", "again")
+    assert said in Path("again/index.html").read_text()
+
+
 def test_a_real_face_is_found_and_the_rest_left_out(run: Path, small: Path):
     pytest.importorskip("dlib", reason="needs the extra align")
     with zipfile.ZipFile(small / "CelebAMask-HQ.zip") as release:
@@ -204,11 +228,11 @@ def test_a_real_face_is_found_and_the_rest_left_out(run: Path, small: Path):
     face = cv2.resize(face, (256, 256), interpolation=cv2.INTER_AREA)
     photo = np.full((400, 700, 3), 128, np.uint8)  # as in a photograph: small, off the centre
     photo[100:356, 400:656] = face
-    segmenter = AlignedSegmenter(load_model(run), 32)
-    (found,) = segmenter.find(photo)
-    centre = found.to_photograph @ [15.5, 15.5, 1]
+    detector, segmenter = LandmarkDetector(), load_model(run)
+    (found,) = detector.find_all(photo)
+    centre = align(photo, found, 32).to_photograph @ [15.5, 15.5, 1]
     assert centre == pytest.approx([528, 228], abs=40)  # CelebA-HQ is aligned much like FFHQ
-    probability = segmenter.predict([found], photo.shape[:2])
+    probability = predict_image(segmenter, photo, [found])
     assert probability.shape == (400, 700)
     assert probability[:, :300].max() == 0 < probability[200:260, 500:560].min()
-    assert segmenter.find(np.full((64, 64, 3), 128, np.uint8)) == []
+    assert detector.find_all(np.full((64, 64, 3), 128, np.uint8)) == []
