@@ -1,4 +1,4 @@
-"""Commands about trained networks: apply one to photographs, and export it."""
+"""Commands about trained networks: apply them to photographs, try them, export them."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -87,6 +87,69 @@ def predict(
         typer.echo(note)
     if failed:
         raise ValueError(f"{len(failed)} photographs could not be read:\n" + "\n".join(failed))
+
+
+def demo(
+    runs: Annotated[
+        list[Path],
+        Argument(metavar="RUN", help="one or two runs: their folders, or their names in models/"),
+    ],
+    occluders: Annotated[
+        Path, Option(help="folder of the occluder sets hands, objects, textures")
+    ] = Path("data/occluders"),
+    which: Which = "last",
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    host: Annotated[
+        str, Option(help="address to listen on; 0.0.0.0 lets other machines in, unasked")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None, Option(help="port to listen on (default: the first free one from 7860)")
+    ] = None,
+) -> None:
+    """Try one network, or two side by side, on photographs in the browser.
+
+    Drop a photograph, paste it, take it with the webcam, or click on a drawn face. The page shows
+    the overlay, the mask, the cut-out or the confidence under a slider, with the photograph or the
+    second run on its other side; masks, cut-outs and LabelMe files can be downloaded. It puts a
+    hand, an object or a shape of the pipeline before the face and says how the networks cope.
+    Nothing is asked of any other machine, and what was uploaded is deleted at the end (Ctrl-C).
+    Needs the extra `demo`, and `align` to find faces in photographs with much around them.
+
+    Example: face-occlusion demo segformer_c_wo segformer_c_wo_natocc
+    """
+    import importlib.util
+    import tempfile
+
+    if importlib.util.find_spec("gradio") is None:
+        raise ValueError("demo needs gradio; install it with pip install 'face-occlusion[demo]'")
+    from face_occlusion.alignment.landmarks import LandmarkDetector
+    from face_occlusion.apps.demo.analysis import Analyser, draw_examples
+    from face_occlusion.apps.demo.page import build_page, launch
+    from face_occlusion.apps.prediction.inputs import drawings_note, run_folder
+    from face_occlusion.evaluation.inference import load_model
+    from face_occlusion.networks.devices import check_device
+
+    if len(runs) > 2:
+        raise ValueError(f"demo shows one or two runs; got {len(runs)}")
+    check_device(device)
+    folders, networks = [run_folder(run) for run in runs], {}
+    for folder in folders:
+        name = folder.resolve().name
+        networks[f"{name}_2" if name in networks else name] = load_model(folder, device, which)
+    try:
+        detector = LandmarkDetector()
+    except ValueError as error:  # the extra is missing; photographs are then predicted whole
+        detector = None
+        typer.echo(f"faces cannot be looked for: {error}")
+    if note := drawings_note(folders):
+        typer.echo(note)
+    with tempfile.TemporaryDirectory(prefix="face-occlusion-") as scratch:
+        typer.echo("drawing the examples: a few seconds")
+        examples = draw_examples(Path(scratch))
+        analyser = Analyser(networks, occluders, detector)
+        page = build_page(analyser, Path(scratch), examples, note)
+        typer.echo(f"{launch(page, host, port)}  open this in a browser; Ctrl-C ends it")
+        page.block_thread()
 
 
 def export(
