@@ -5,6 +5,7 @@ What the painter cannot do (an arm drawn on, RainNet, the transport of other mod
 longer than four times its width) is painted here, by the sets' own code, and marked as done.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ class Sizes:
             "directions": 3 * self.steps * self.directions,
             "inverses": 3 * self.steps * self.directions,
         }
-        ends = np.cumsum(list(lengths.values())).tolist()
+        ends = list(itertools.accumulate(lengths.values()))
         starts = [0, *ends[:-1]]
         return {name: slice(*ends) for name, *ends in zip(lengths, starts, ends, strict=True)}
 

@@ -39,7 +39,7 @@ class Painter:
     """
 
     def __init__(self, atlas: Tensor, sizes: Sizes) -> None:
-        self.atlas, self.sizes = atlas, sizes
+        self.atlas, self.sizes, self._fields = atlas, sizes, sizes.fields()
         self._colour = [
             torch.from_numpy(matrix).to(atlas.device, torch.float32)
             for matrix in (TO_XYZ, TO_LAB, inverse(TO_XYZ), inverse(TO_LAB))
@@ -58,8 +58,7 @@ class Painter:
         Returns:
             Both, occluded; new tensors.
         """
-        fields = self.sizes.fields().items()
-        n = {name: drawn["numbers"][:, part] for name, part in fields}
+        n = {name: drawn["numbers"][:, part] for name, part in self._fields.items()}
         image, face = images.float(), seg_maps == FACE
         wide = soften(self.warp(n), n["edge"].float())
         pad = self.sizes.padding
