@@ -14,8 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from face_occlusion.core.arithmetic import exact_weight
 from face_occlusion.generation import Occluder, Texture
-from face_occlusion.generation.arithmetic import exact_weight
 from face_occlusion.generation.augmentation import tone_bias
 from face_occlusion.generation.colour_transfer.algorithm1 import grid_over
 from face_occlusion.generation.colour_transfer.transfer import (

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from face_occlusion.core.arithmetic import inverse
 from face_occlusion.core.classes import BACKGROUND, FACE
-from face_occlusion.generation.arithmetic import inverse
 from face_occlusion.generation.compositing import HALF
 from face_occlusion.generation.harmonisation.statistics import (
     MAX_COLOURS,
