@@ -61,12 +61,18 @@ class Occluder:
         Returns:
             (h, w, 4) uint8 pixels of that size, and the affine rewritten for them.
         """
-        mantissa, exponent = math.frexp(max(math.sqrt(abs(determinant(matrix))), 1e-9))
-        level = min(max((mantissa == 0.5) - exponent, 0), len(self.levels) - 1)
-        local = np.array(matrix, dtype=np.float64)
-        local[:, 2] += (local[:, 0] + local[:, 1]) * ((2.0**level - 1) / 2)
-        local[:, :2] *= 2.0**level
+        level, local = at_level(matrix, len(self.levels))
         return self.levels[level], local
+
+
+def at_level(matrix: np.ndarray, num_levels: int) -> tuple[int, np.ndarray]:
+    """Choose the level from which an affine shrinks by less than two, and rewrite it for that."""
+    mantissa, exponent = math.frexp(max(math.sqrt(abs(determinant(matrix))), 1e-9))
+    level = min(max((mantissa == 0.5) - exponent, 0), num_levels - 1)
+    local = np.array(matrix, dtype=np.float64)
+    local[:, 2] += (local[:, 0] + local[:, 1]) * ((2.0**level - 1) / 2)
+    local[:, :2] *= 2.0**level
+    return level, local
 
 
 def make_occluder(

@@ -25,7 +25,7 @@ from face_occlusion.generation.colour_transfer.transfer import (
 )
 from face_occlusion.generation.colour_transfer.transport import step_inverse
 from face_occlusion.generation.compositing import Layer
-from face_occlusion.generation.geometry import at_level, pick_level
+from face_occlusion.generation.geometry import at_level
 from face_occlusion.generation.occlusion import COLOUR_STREAM
 from face_occlusion.generation.params import GenerateParams
 
@@ -237,8 +237,7 @@ def pack(
     height, width = layer.alpha.shape
     is_shape = "shape" in placement
     matrix = np.array(placement["texture_matrix" if is_shape else "matrix"])
-    level = 0 if is_shape else pick_level(matrix, len(levels))
-    local = at_level(matrix, level)
+    level, local = at_level(matrix, 1 if is_shape else len(levels))
     local[:, 2] -= (layer.x, layer.y)
     tone = record["occluder_changes"]
     numbers = sizes.neutral() | {
