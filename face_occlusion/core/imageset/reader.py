@@ -79,7 +79,8 @@ class ImageSet:
         return f"ImageSet({str(self.folder)!r}): {len(self)} samples of {self.info['kind']}"
 
     def __getstate__(self) -> dict[str, Any]:
-        with ThreadPoolExecutor() as pool:
+        # Threads that pickle a set at once wait for one of them to hash it.
+        with _HASHING, ThreadPoolExecutor() as pool:
             list(pool.map(self._check_hash, list(self._unchecked.values())))
         return {**self.__dict__, "_handles": {}, "_unchecked": {}}
 

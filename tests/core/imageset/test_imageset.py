@@ -5,6 +5,7 @@ import pickle
 import tarfile
 import tempfile
 import threading
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import webdataset
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from face_occlusion.core.files import file_sha256
 from face_occlusion.core.images import encode_jpeg, encode_png, encode_rgba
 from face_occlusion.core.imageset import (
     ImageSet,
@@ -189,6 +191,21 @@ def test_threads_share_a_set_and_handles_are_bounded(tmp_path, monkeypatch):
     assert count_open(tmp_path) <= 3
     sets.clear()
     assert count_open(tmp_path) == 0
+
+
+def test_threads_that_pickle_a_set_at_once_hash_it_once(tmp_path, monkeypatch):
+    made = write_image_set(tmp_path / "set", numbered(8), info=INFO, samples_per_shard=4)
+    hashed = []
+
+    def slowly(path: Path) -> str:
+        hashed.append(path.name)
+        time.sleep(0.1)
+        return file_sha256(path)
+
+    monkeypatch.setattr(reader, "file_sha256", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(pickle.dumps, [made] * 4))
+    assert sorted(hashed) == ["000000.tar", "000001.tar"]
 
 
 def count_open(folder: Path) -> int:
