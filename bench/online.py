@@ -14,13 +14,13 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from mmengine.logging import MMLogger
 
 from bench.training import (
     DEVICE,
     loading_step,
     our_side,
     seconds,
-    synchronise,
 )
 from face_occlusion.core.combination import Online
 from face_occlusion.core.images import encode_jpeg, encode_png
@@ -52,13 +52,15 @@ def print_tables(data: Path, params: Path, size: int, rounds: int) -> None:
         size: Side of the images that are painted, in pixels.
         rounds: Repetitions of each timing.
     """
+    MMLogger.get_current_instance().setLevel("WARNING")
     with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
         if DEVICE.type == "cuda":
             print(f"\n{torch.cuda.get_device_name()}, torch {torch.__version__}, {size} px\n")
             for line in painting_rows(data, params, Path(scratch), size, rounds):
                 print(line, flush=True)
-        print(f"\n{DEVICE.type}: training, {params}\n")
-        for line in training_rows(data, params, Path(scratch), rounds):
+        rows = training_rows if DEVICE.type == "cuda" else reading_rows
+        print(f"\ntraining on {DEVICE.type}, {params}\n")
+        for line in rows(data, params, Path(scratch), rounds):
             print(line, flush=True)
 
 
@@ -131,35 +133,54 @@ def recorded(
 
 
 def training_rows(data: Path, path: Path, scratch: Path, rounds: int) -> Iterator[str]:
-    """Measure training online: on a GPU beside a resident batch, on a CPU beside sets."""
+    """Measure training online on a GPU, beside a batch that lies in its memory."""
     train = load_params(path, "train", TrainParams)
-    on_gpu = DEVICE.type == "cuda"
-    if on_gpu:
-        parts = [enlarged(ImageSet(data / FACES), scratch / "faces" / "wo", 2 * train.input_px)]
-        others = parts
-    else:
-        parts = [part_of(data, FACES)]
-        others = parts + [part_of(data, f"sets/{name}") for name in ROWS["NatOcc-SOT"]]
-    yield "| network | without, images/s | online, images/s | ratio |"
+    part = enlarged(ImageSet(data / FACES), scratch / "faces" / "wo", 2 * train.input_px)
+    yield "| network | resident batch, images/s | online, images/s | ratio |"
     for name in ARCHITECTURES:
         params = load_params(path, f"models.{name}", params_class(name))
         config = resolve(name, params, train, distributed=False)
         occlude = occlusion(ROWS["NatOcc-SOT"], data, path, scratch, train.input_px, share=2 / 3)
-        plain = iter(build_loader(others, train, pin_memory=on_gpu))
-        online = iter(build_loader(parts, train, pin_memory=on_gpu, occlude=occlude))
-        without = our_side(config, next(plain), train, accelerated=on_gpu)
-        steps = [without.step if on_gpu else loading_step(without, plain)]
-        with_ = our_side(config, next(online), train, accelerated=on_gpu)
-        occlude.attach(with_.model, compiled=on_gpu)
-        steps.append(loading_step(with_, online))
-        num = 40 if on_gpu else 2 * len(others[0].keys) // train.batch_size
-        for step in steps:  # compiles, records, fills the caches
-            seconds(step, num)
-        times = [[seconds(step, num) for step in steps] for _ in range(rounds)]
+        batches = iter(build_loader([part], train, pin_memory=True, occlude=occlude))
+        plain = next(iter(build_loader([part], train, pin_memory=True)))
+        resident = our_side(config, plain, train, accelerated=True)
+        online = our_side(config, next(batches), train, accelerated=True)
+        occlude.attach(online.model, compiled=True)
+        steps = [resident.step, loading_step(online, batches)]
+        for step in steps:  # compiles and records
+            seconds(step, 5)
+        times = [[seconds(step, 40) for step in steps] for _ in range(rounds)]
         rates = [train.batch_size / min(taken) for taken in zip(*times, strict=True)]
         yield f"| {name} | {rates[0]:.1f} | {rates[1]:.1f} | {rates[1] / rates[0]:.3f} |"
-        del without, with_, plain, online
-        synchronise()
+
+
+def reading_rows(data: Path, path: Path, scratch: Path, rounds: int) -> Iterator[str]:
+    """Measure a CPU's whole run, reading then computing, online and from sets."""
+    train = load_params(path, "train", TrainParams)
+    faces, sets = part_of(data, FACES), ROWS["NatOcc-SOT"]
+    ways = {
+        "sets": ([faces, *(part_of(data, f"sets/{name}") for name in sets)], None),
+        "online": ([faces], occlusion(sets, data, path, scratch, train.input_px, share=2 / 3)),
+    }
+    reading: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(rounds):
+        for way, (parts, occlude) in ways.items():
+            batches = iter(build_loader(parts, train, pin_memory=False, occlude=occlude))
+            start = time.process_time()
+            for _ in range(train.iterations):
+                batch = next(batches)
+            reading[way].append((time.process_time() - start) / train.iterations)
+    from_sets, online = (1e3 * min(taken) for taken in reading.values())
+    yield f"reading a batch: {from_sets:.1f} ms from sets, {online:.1f} ms online (of the CPU)\n"
+    yield "| network | step, ms | run from sets, s | online, s | ratio |"
+    for name in ARCHITECTURES:
+        params = load_params(path, f"models.{name}", params_class(name))
+        side = our_side(
+            resolve(name, params, train, distributed=False), batch, train, accelerated=False
+        )
+        step = 1e3 * min(seconds(side.step, 10) for _ in range(rounds))
+        runs = [(step + read) * train.iterations / 1e3 for read in (from_sets, online)]
+        yield f"| {name} | {step:.1f} | {runs[0]:.1f} | {runs[1]:.1f} | {runs[1] / runs[0]:.3f} |"
 
 
 def part_of(data: Path, entry: str) -> OpenPart:

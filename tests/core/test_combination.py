@@ -54,6 +54,15 @@ def params(*entries: str, masks: str = "corrected") -> CombinationParams:
     return CombinationParams(title="a row", masks=masks, data=entries)
 
 
+@pytest.mark.parametrize(
+    "online, share, data",
+    [([], 0.5, "faces/wo"), (["natocc_hand"], 0.0, "faces/wo"), (["natocc_hand"], 0.5, "faces/o")],
+)
+def test_a_share_is_of_unoccluded_faces_and_names_what_occludes_them(online, share, data):
+    with pytest.raises(ValueError, match="share says how many of faces/wo"):
+        CombinationParams(title="t", masks="corrected", data=[data], online=online, share=share)
+
+
 def test_parts_name_their_samples_in_order_and_the_masks(data):
     found = combine("mine", params("faces/o", "sets/randocc_1", masks="original"), data)
     assert [part.image_set for part in found.parts] == ["faces/o", "sets/randocc_1"]

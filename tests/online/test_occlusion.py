@@ -11,11 +11,7 @@ import pytest
 import torch
 
 from face_occlusion.core.classes import resize_seg_map
-from face_occlusion.core.combination import (
-    Combination,
-    read_combination,
-    write_combination,
-)
+from face_occlusion.core.combination import Combination, read_combination
 from face_occlusion.core.images import resize_image
 from face_occlusion.core.imageset import ImageSet, encode_record
 from face_occlusion.generation import Texture, regenerate
@@ -27,6 +23,7 @@ from face_occlusion.online.painting import PaintingPreprocessor
 from face_occlusion.training.dataset import FaceDataset, build_loader, open_parts
 from face_occlusion.training.loop import Job, SelectionSet
 from face_occlusion.training.run import train_run
+from stages import combine
 from tests.generation.drawn import (
     params,
     write_faces,
@@ -77,10 +74,17 @@ def dataset(listed: Combination, data: Path, occlude: OnlineOcclusion) -> FaceDa
     return FaceDataset(open_parts(listed, data), SIDE, train.seed, train.augment, 2**20, occlude)
 
 
-def test_a_combination_names_what_it_occludes_with_and_refuses_anything_else(data, tmp_path):
+def test_the_stage_lists_what_occludes_and_training_refuses_anything_else(
+    data, tmp_path, monkeypatch
+):
+    entry = "{title: test, masks: corrected, data: [faces/wo], online: [%s], share: 0.75}"
+    section = entry % ", ".join(SETS)
+    (tmp_path / "params.yaml").write_text(f"profile: x\ncombinations:\n  test: {section}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["combine", str(data), "out"])
+    combine.main()
     row = listed(data)
-    write_combination(tmp_path / "row.json", row)
-    assert read_combination(tmp_path / "row.json") == row
+    assert read_combination(Path("out/test.json")) == row
     assert row.online is not None
     for changes, message in (
         ({"code": "other"}, "code that occludes has changed"),

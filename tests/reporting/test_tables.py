@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 from face_occlusion.evaluation.bootstrap import Estimate
 from face_occlusion.reporting import tables
 from face_occlusion.reporting.cells import Cell, CellKey, PaperCell, best_of_columns
+from face_occlusion.reporting.inputs import gather
 from face_occlusion.reporting.report import all_tables
 from face_occlusion.reporting.tables import Table, write_table
+from tests.reporting.conftest import paths
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -138,6 +141,19 @@ def test_quantities_are_counted_in_the_sets(inputs):
     by_key = table.set_index("key")
     assert (by_key.loc["c_cm", "photographs"], by_key.loc["c_cm", "generated"]) == (14, 0)
     assert (by_key.loc["c_wo_mix", "photographs"], by_key.loc["c_wo_mix", "generated"]) == (9, 27)
+
+
+def test_rows_beyond_the_paper_have_a_table_of_their_own(project):
+    root, made = project
+    row = {"data": ["faces/wo"], "online": ["natocc_hand_sot", "randocc_1"], "share": 0.75}
+    rows = {**made.combinations, "c_wo_mix": made.combinations["c_wo_mix"] | row}
+    inputs = gather(dataclasses.replace(made, combinations=rows), *paths(root))
+    assert "c_wo_mix" not in inputs.grid.axes.combinations
+    assert not [run for run in inputs.sections.runs.values() if run["combination"] == "c_wo_mix"]
+    table = tables.beyond_table(inputs.beyond, ["realocc"], inputs.online, inputs.inventory)
+    assert table.long["combination"].tolist() == ["c_wo_mix"] * 3
+    assert table.long["miou"].notna().all() and table.long["paper_miou"].notna().all()
+    assert "75 % of the unoccluded faces" in table.notes[0] and "randocc_1" in table.notes[0]
 
 
 def test_partition_counts_the_excluded_where_somebody_did(inputs):
