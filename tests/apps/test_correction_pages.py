@@ -248,9 +248,13 @@ def test_a_thousand_photographs_load_only_the_thumbnails_in_sight(context, tmp_p
         name, numbers = f"in <b>/{number}", {"given": number, "unsure": None, "face": 0.5}
         if number < 999:
             (tmp_path / f"runs/{name}.js").write_text("never read")
-        paths = {"image": "a.jpg", "thumb": f"thumb {number}.jpg", "link": ("a.jpg", "mask")}
-        words = {"title": name, "text": "", "file_name": f"{number}.png"}
-        faces.append(PageFace(name=name, size=(40, 48), orders=numbers, **paths, **words))
+        thumb, file_name = f"thumb {number}.jpg", f"{number}.png"
+        paths = {"image": "a.jpg", "thumb": thumb, "file_name": file_name, "title": name}
+        faces.append(
+            PageFace(
+                name=name, size=(40, 48), orders=numbers, link=("a.jpg", "m"), text="", **paths
+            )
+        )
     told = {"failed": [], "how": {"aligned": False, "image": "whole", "tta": ""}}
     html = correction_page("predictions.html", tmp_path, "x", faces, {"given": ("g", True)}, **told)
     (tmp_path / "index.html").write_text(html)
