@@ -25,7 +25,7 @@ PANELS = {
         image_sets.audit,
     ),
     "Faces and occluders": (faces.occlude, faces.sheets, faces.align, faces.train_rainnet),
-    "Trained networks": (networks.predict, networks.demo, networks.export),
+    "Trained networks": (networks.predict, networks.demo, networks.export, networks.score),
 }
 
 app = typer.Typer(

@@ -161,7 +161,7 @@ def _pack_pair(pair: Pair, source: str, jpeg_quality: int) -> tuple[str, dict[st
     return pair.key, {"jpg": data, "png": encode_png(seg_map), "json": encode_record(record)}
 
 
-def unpack_image_set(image_set: ImageSet, folder: Path) -> None:
+def unpack_image_set(image_set: ImageSet, folder: Path, *, ids: bool = False) -> None:
     """Write an image set as files that viewers and annotation tools open.
 
     - `images/KEY.jpg`, byte for byte;
@@ -170,6 +170,8 @@ def unpack_image_set(image_set: ImageSet, folder: Path) -> None:
     - `masks_original/KEY.png` likewise, where the set has them;
     - `cutouts/KEY.png`, RGBA with straight alpha;
     - `records/KEY.json`, indented.
+
+    With `ids` every mask is such a palette image, as MMSegmentation reads it.
 
     Other parts keep their bytes, in a folder named after the part. `pack_folder` reads `images`
     and `masks`.
@@ -180,8 +182,16 @@ def unpack_image_set(image_set: ImageSet, folder: Path) -> None:
     if image_set.absent:
         raise ValueError(f"{image_set.folder}: holds no samples: {image_set.absent}")
     keys = tqdm(image_set.keys, desc=f"unpack {image_set.info['name']}", mininterval=0.5)
-    files = (_unpack_part(image_set, key, part) for key in keys for part in image_set.parts(key))
+    unpack = _unpack_ids if ids else _unpack_part
+    files = (unpack(image_set, key, part) for key in keys for part in image_set.parts(key))
     write_files(folder, files)
+
+
+def _unpack_ids(image_set: ImageSet, key: str, part: str) -> tuple[str, bytes]:
+    name, data = _unpack_part(image_set, key, part)
+    if part in ("png", "original.png"):
+        data = encode_palette_png(image_set.seg_map(key, part), SHOWN_IN_VIEWERS)
+    return name, data
 
 
 def _unpack_part(image_set: ImageSet, key: str, part: str) -> tuple[str, bytes]:

@@ -1,6 +1,7 @@
 """What `face-occlusion --help` tells of every command, and how an error ends."""
 
 import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from face_occlusion.apps.cli import app
 from face_occlusion.core.images import encode_png
+from tests.conftest import ROOT
 
 GROUP = typer.main.get_command(app)
 assert isinstance(GROUP, TyperGroup)
@@ -38,6 +40,22 @@ def test_help_shows_all_that_is_written_with_an_example_and_the_usage(name: str)
 def test_the_group_lists_every_command():
     shown = CliRunner().invoke(app, ["--help"]).stdout
     assert all(re.search(rf"│ {name} ", shown) for name in COMMANDS)
+
+
+def test_git_ignores_what_is_written_without_being_told_where():
+    """Also where a name decides: `exports/RUN.onnx`, `sheets/SET.png` of `look`."""
+    defaults = [
+        f"{parameter.default}/"
+        for command in COMMANDS.values()
+        for parameter in command.params
+        if parameter.name == "out" and parameter.default is not None
+    ]
+    assert {"predictions/", "sheets/"} <= set(defaults)
+    kept = {"reports/other/"}  # which the report reads, and a project may commit
+    call = ["git", "check-ignore", "--stdin"]
+    asked = "\n".join([*defaults, "exports/"])
+    ignored = subprocess.run(call, cwd=ROOT, input=asked, capture_output=True, text=True)
+    assert set(defaults) - set(ignored.stdout.split()) == kept and "exports/" in ignored.stdout
 
 
 def test_what_the_file_system_refuses_ends_as_one_line(tmp_path, invoke):

@@ -24,8 +24,8 @@ def wo(tmp_path, monkeypatch):
 
 
 def test_look_writes_a_png(wo, tmp_path, invoke):
-    assert invoke("look", wo) == "wo.png: 5 of 5 samples\n"
-    with Image.open("wo.png") as sheet:
+    assert invoke("look", wo) == "sheets/wo.png: 5 of 5 samples\n"
+    with Image.open("sheets/wo.png") as sheet:
         assert sheet.format == "PNG" and sheet.width > 5 * 256
     options = ["--num", 2, "--columns", 1, "--thumb-px", 64, "--out", "new/x.png"]
     assert "x.png: 2 of 5 samples" in invoke("look", wo, *options)
@@ -45,6 +45,10 @@ def test_unpack_pack_verify_and_card(wo, tmp_path, invoke):
     packed = invoke("pack", "files/images", "files/masks", tmp_path / "again", *options)
     assert "again: 5 samples in 2 shards" in packed
     again = ImageSet(tmp_path / "again")
+    invoke("unpack", wo, "ids", "--ids")
+    with Image.open("ids/masks/00003.png") as mask:
+        np.testing.assert_array_equal(np.asarray(mask), np.eye(24, 40))  # shown as black and white
+        assert mask.convert("L").getextrema() == (0, 255)
     assert (again.info["name"], again.info["kind"]) == ("mine", "benchmark")
     assert str(tmp_path) not in (again.folder / "index.json").read_text()
     assert invoke("verify", wo, again.folder).count("as written") == 2

@@ -229,7 +229,7 @@ def train_rainnet(
     cutouts: Annotated[
         list[Path] | None, Argument(help="image sets of cut-outs, e.g. data/occluders/objects")
     ] = None,
-    out: Annotated[Path, Option(help="checkpoint to write")] = Path("rainnet.pth"),
+    out: Annotated[Path, Option(help="checkpoint to write")] = Path("exports/rainnet.pth"),
     size: Annotated[int, Option(help="side of the training images, 256 or 512")] = 256,
     width: Annotated[
         int, Option(help="channels after the first convolution; 64 as published")
@@ -253,8 +253,8 @@ def train_rainnet(
     network learns to undo the change. One image in eight is held out; at the end the colour
     error on composites of those is printed for the unchanged input, for MKL and Reinhard
     statistics at their best strengths, and for the network. The checkpoint has the format of the
-    published network; use it as `harmonisation: {method: "rainnet:rainnet.pth"}` in params.yaml.
-    rainnet.json, next to it, says what it was trained on.
+    published network; use it as `harmonisation: {method: "rainnet:exports/rainnet.pth"}` in
+    params.yaml. rainnet.json, next to it, says what it was trained on.
 
     To train on another machine without copying the sets, write the images to a file here with
     --pack images.npz, and there run `face-occlusion train-rainnet images.npz --device cuda`.

@@ -12,7 +12,9 @@ Workers = Annotated[int | None, Option(help="number of processes (default: one p
 
 def look(
     image_set: OneSet,
-    out: Annotated[Path | None, Option(help="PNG file to write (default: SET's name)")] = None,
+    out: Annotated[
+        Path | None, Option("--out", "-o", help="PNG file to write (default: sheets/SET.png)")
+    ] = None,
     num: Annotated[int, Option(help="number of samples, evenly spaced in the set")] = 24,
     key: Annotated[
         list[str] | None, Option(help="show this sample instead; may be repeated")
@@ -42,7 +44,7 @@ def look(
     from face_occlusion.core.imageset import INDEX, ImageSet
 
     opened = ImageSet(image_set) if (image_set / INDEX).is_file() else FileSet(image_set)
-    path = out or Path(f"{image_set.resolve().name}.png")
+    path = out or Path("sheets") / f"{image_set.resolve().name}.png"
     if largest:
         chosen = contact_sheet.pick_largest(opened, largest, num)
     else:
@@ -95,6 +97,12 @@ def pack(
 def unpack(
     image_set: OneSet,
     out: Annotated[Path, Argument(help="new folder for images/, masks/, records/")],
+    ids: Annotated[
+        bool,
+        Option(
+            "--ids", help="class ids as masks, with a palette: 0, 1, 255 = ignored (MMSegmentation)"
+        ),
+    ] = False,
 ) -> None:
     """Write the samples of an image set as files that any program opens.
 
@@ -109,8 +117,9 @@ def unpack(
     from face_occlusion.core.imageset import ImageSet
 
     opened = ImageSet(image_set)
-    unpack_image_set(opened, out)
-    shown = f"; masks/: {FACE_IS_WHITE}" if (out / "masks").is_dir() else ""
+    unpack_image_set(opened, out, ids=ids)
+    values = "class ids, with a palette" if ids else FACE_IS_WHITE
+    shown = f"; masks/: {values}" if (out / "masks").is_dir() else ""
     typer.echo(f"{out}: {len(opened)} samples{shown}")
 
 

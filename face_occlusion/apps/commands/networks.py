@@ -1,5 +1,6 @@
-"""Commands about trained networks: apply them to photographs, try them, export them."""
+"""Commands about trained networks: apply them to photographs, try, export, score them."""
 
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,8 @@ Run = Annotated[Path, Argument(metavar="RUN", help="a run's folder, or its name 
 Which = Annotated[
     Literal["last", "best"], Option(help="checkpoint: the last one, or the one selected on RealOcc")
 ]
+PARAMS = Path("params.yaml")
+EXPORTS = Path("exports")  # which git ignores
 
 
 def predict(
@@ -154,39 +157,167 @@ def demo(
 
 def export(
     run: Run,
+    to: Annotated[
+        Literal["onnx", "mmseg"],
+        Option(help="an ONNX file, or a config and a checkpoint of MMSegmentation 1.x"),
+    ] = "onnx",
     out: Annotated[
         Path | None,
-        Option(help="file to write, NAME.onnx (default: RUN.onnx); its card is NAME.md"),
+        Option("--out", "-o", help="file to write (default: exports/RUN.onnx, or exports/RUN.py)"),
     ] = None,
     size: Annotated[
         tuple[int, int] | None,
-        Option(help="height and width of its input (default: the training's square)"),
+        Option(help="ONNX: height and width of its input (default: the training's square)"),
     ] = None,
-    batch: Annotated[int, Option(help="images in one call")] = 1,
+    batch: Annotated[int | None, Option(help="ONNX: images in one call (default: 1)")] = None,
     which: Which = "last",
 ) -> None:
-    """Write a run as an ONNX file with a model card.
+    """Write a run as an ONNX file with a model card, or for MMSegmentation.
 
-    The file takes RGB bytes (N, H, W, 3) and gives the probability of face (N, H, W): scaling,
-    normalisation and resizing are part of it. Its output is compared with PyTorch's first, and
-    nothing is written if a probability differs by more than 0.001. Needs the extra `export`.
+    The ONNX file takes RGB bytes (N, H, W, 3) and gives the probability of face (N, H, W): scaling,
+    normalisation and resizing are part of it. NAME.md is its card, NAME.yaml describes it to
+    `face-occlusion score`. Needs the extra `export`.
+
+    For MMSegmentation, NAME.py is a stock config to test and to train with, and NAME.pth its
+    checkpoint. Neither needs this package, unless the backbone is an EfficientNet-Lite, which
+    MMSegmentation lacks. docs/mmsegmentation.md shows both.
+
+    What was exported is first compared with the run. Nothing is written if a probability (ONNX)
+    differs by more than 0.001, or a logit (MMSegmentation) by more than 0.0001.
 
     Example: face-occlusion export segformer_c_wo_natocc --size 512 512
+
+    Example: face-occlusion export segformer_c_wo_natocc --to mmseg
     """
-    from face_occlusion.apps.prediction.export import export_onnx, model_card
     from face_occlusion.apps.prediction.inputs import mean_ious, run_folder
     from face_occlusion.core.files import atomic_write
     from face_occlusion.evaluation.inference import load_model
 
     folder = run_folder(run)
-    path = out or Path(f"{folder.resolve().name}.onnx")
+    name = folder.resolve().name
     segmenter = load_model(folder, "cpu", which)
+    if to == "mmseg":
+        from face_occlusion.apps.prediction.mmseg import export_mmseg
+
+        if size or batch:
+            raise ValueError("--size and --batch are for ONNX; a config takes images of any size")
+        path = out or EXPORTS / f"{name}.py"
+        difference = export_mmseg(folder, segmenter, path)
+        typer.echo(f"{path}, {path.with_suffix('.pth')}: logits differ by {difference:.1e} at most")
+        return
+    from face_occlusion.apps.prediction.export import describe_export, export_onnx, model_card
+
+    path = out or EXPORTS / f"{name}.onnx"
     side = segmenter.input_px
-    exported = export_onnx(segmenter, path, size or (side, side), batch)
-    scores = mean_ious(folder.resolve().name, which)
-    card = model_card(folder, exported, which, side, scores)
+    exported = export_onnx(segmenter, path, size or (side, side), 1 if batch is None else batch)
+    card = model_card(folder, exported, which, side, mean_ious(name, which))
     atomic_write(path.with_suffix(".md"), card)
+    atomic_write(path.with_suffix(".yaml"), describe_export(folder))
     typer.echo(
         f"{path}: {exported.num_bytes / 1e6:.1f} MB, largest difference from PyTorch's "
         f"probabilities {exported.difference:.1e}; {path.with_suffix('.md')}: its card"
     )
+
+
+Counts = Literal["face", "background", "unknown"]
+
+
+def score(
+    ctx: typer.Context,
+    model: Annotated[Path, Argument(metavar="MODEL", help="ONNX file of a segmentation network")],
+    spec: Annotated[
+        Path | None,
+        Option(help="YAML with the options below as keys (default: MODEL.yaml, if there is one)"),
+    ] = None,
+    title: Annotated[str | None, Option(help="name in the report; needed")] = None,
+    licence: Annotated[str | None, Option(help="licence of its weights; needed")] = None,
+    trained_on: Annotated[str | None, Option(help="what it was trained on")] = None,
+    hair: Annotated[
+        Counts | None,
+        Option(metavar="KIND", help="its labels count hair as face, background or unknown"),
+    ] = None,
+    glasses: Annotated[Counts | None, Option(metavar="KIND", help="likewise glasses")] = None,
+    ears: Annotated[Counts | None, Option(metavar="KIND", help="likewise ears")] = None,
+    size: Annotated[
+        tuple[int, int] | None,
+        Option(help="height and width of its input (default: those that the file fixes)"),
+    ] = None,
+    keep_aspect: Annotated[
+        bool | None,
+        Option(help="fit images into the size, or squash them to it (default: squash)"),
+    ] = None,
+    channels: Annotated[
+        Literal["rgb", "bgr"] | None, Option(help="order of its input's channels (default: rgb)")
+    ] = None,
+    divide_by: Annotated[
+        float | None,
+        Option(help="levels 0-255 become (level / divide_by - mean) / std; usually 255"),
+    ] = None,
+    mean: Annotated[
+        tuple[float, float, float] | None,
+        Option(metavar="R G B", help="see --divide-by (default: 0 0 0)"),
+    ] = None,
+    std: Annotated[
+        tuple[float, float, float] | None,
+        Option(metavar="R G B", help="see --divide-by (default: 1 1 1)"),
+    ] = None,
+    output: Annotated[str | None, Option(help="output to read (default: the first)")] = None,
+    values: Annotated[
+        Literal["logits", "probabilities", "labels"] | None,
+        Option(metavar="KIND", help="logits (default), probabilities or labels"),
+    ] = None,
+    face: Annotated[
+        list[int] | None,
+        Option(
+            metavar="ID",
+            help="class id that counts as face; may be repeated (default: 1, or the one channel)",
+        ),
+    ] = None,
+    benchmarks: Annotated[Path, Option(help="folder of the benchmarks' image sets")] = Path(
+        "data/benchmarks"
+    ),
+    out: Annotated[Path, Option(help="folder for the score file, MODEL.json")] = Path(
+        "reports/other"
+    ),
+) -> None:
+    """Score somebody else's network on the benchmarks, for the report's table "Other networks".
+
+    The benchmarks are those of `evaluate` in params.yaml, and the measures and the file those of
+    the pipeline's own runs. Images are resized to the network's input, and what it gives is resized
+    back to the image's own size. Pixels are face where the classes named by --face are together
+    more probable than all others. Options override the YAML. The next `dvc repro report` shows
+    the table. docs/other-networks.md has YAML for common face parsers. Needs the extra `export`.
+
+    Example: face-occlusion score bisenet.onnx --title BiSeNet --licence MIT --size 512 512
+    --divide-by 255 --mean 0.485 0.456 0.406 --std 0.229 0.224 0.225 --face 1 --face 10
+
+    Example: face-occlusion score exports/segformer_c_wo_natocc.onnx
+    """
+    from face_occlusion.apps.prediction.scoring import NetworkSpec, score_network
+    from face_occlusion.core.params import build, load_params, read_section, read_yaml
+    from face_occlusion.evaluation.evaluate import EvaluateParams
+    from face_occlusion.evaluation.measures import summarise
+    from face_occlusion.evaluation.scores import write_scores
+
+    beside = model.with_suffix(".yaml")
+    described = spec or (beside if beside.is_file() else None)
+    keys = {field.name for field in fields(NetworkSpec)}
+    given = {key: ctx.params[key] for key in keys if ctx.params[key] not in (None, [], ())}
+    read = (read_yaml(described) or {}) if described else {}
+    network = build(str(described or "options"), {**read, **given}, NetworkSpec)
+    params = load_params(PARAMS, "evaluate", EvaluateParams)
+    params = replace(params, checkpoints=["last"], tta=False, preview_px=0)
+    folders = {name: benchmarks / name for name in params.benchmarks}
+    scores = score_network(model, network, folders, params, read_section(PARAMS, "profile"))
+    for name, part in scores.benchmarks.items():
+        if part.absent is None:
+            found = summarise(part.views["last"])
+            typer.echo(
+                f"{name}: mIoU {100 * found['miou']:.2f}, boundary IoU "
+                f"{100 * found['boundary_iou']:.2f}, {len(part.images)} images"
+            )
+        else:
+            typer.echo(f"{name}: {part.absent}")
+    path = out / f"{model.stem}.json"
+    write_scores(path, scores)
+    typer.echo(f"{path}: `dvc repro report` shows it")

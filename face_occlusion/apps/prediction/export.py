@@ -1,6 +1,7 @@
 """Export a run as an ONNX file with a model card, checked against PyTorch."""
 
 import importlib.util
+import io
 import logging
 import warnings
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from ruamel.yaml import YAML
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -79,15 +81,20 @@ def export_onnx(
 
 def _check(path: Path, size: tuple[int, int], batch_size: int) -> None:
     if path.suffix != ".onnx":
-        raise ValueError(f"--out must end in .onnx, its card gets .md; got {path}")
-    if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
-        raise ValueError(
-            f"ONNX needs {', '.join(missing)}; install with pip install 'face-occlusion[export]'"
-        )
+        raise ValueError(f"--out must end in .onnx, its card gets .md, its YAML .yaml; got {path}")
+    check_packages(*_NEEDED)
     if any(side < 32 or side % 32 for side in size):
         raise ValueError(f"--size must be multiples of 32; got {size[0]} {size[1]}")
     if batch_size < 1:
         raise ValueError(f"--batch must be at least 1; got {batch_size}")
+
+
+def check_packages(*names: str) -> None:
+    """Check that packages of the extra `export` are installed; ValueError names those missing."""
+    if missing := [name for name in names if importlib.util.find_spec(name) is None]:
+        raise ValueError(
+            f"ONNX needs {', '.join(missing)}; install with pip install 'face-occlusion[export]'"
+        )
 
 
 def _write_onnx(network: nn.Module, example: Tensor, path: Path) -> None:
@@ -149,3 +156,20 @@ def model_card(
         sources=[{"licence_url": None, **source} for source in sources],
     )
     return f"{text}\n"
+
+
+def describe_export(folder: Path) -> str:
+    """Return as YAML what `scoring.NetworkSpec` asks of the ONNX file of a run in a folder."""
+    card = read_json(folder / "card.json", NO_RUN)
+    licences = dict.fromkeys(source["licence"] for source in releases_of(folder))
+    text = io.StringIO()
+    described = {
+        "title": card.get("run", folder.resolve().name),
+        "licence": "; ".join(licences) or "see its card",
+        "trained_on": card.get("combination", {}).get("title", "unknown"),
+        **dict.fromkeys(("hair", "glasses", "ears"), "background"),
+        "keep_aspect": True,
+        "values": "probabilities",
+    }
+    YAML().dump(described, text)
+    return text.getvalue()
