@@ -21,7 +21,7 @@ from face_occlusion.generation.store import read_occluder
 from face_occlusion.online.occlusion import OnlineOcclusion, open_online, plan_online
 from face_occlusion.online.painting import PaintingPreprocessor
 from face_occlusion.training.dataset import FaceDataset, build_loader, open_parts
-from face_occlusion.training.loop import Job, SelectionSet
+from face_occlusion.training.loop import Job
 from face_occlusion.training.run import train_run
 from stages import combine
 from tests.generation.drawn import (
@@ -31,7 +31,13 @@ from tests.generation.drawn import (
     write_objects,
     write_textures,
 )
-from tests.training.conftest import combination, job, random_network, train_params
+from tests.training.conftest import (
+    combination,
+    interrupt_second_score,
+    job,
+    random_network,
+    train_params,
+)
 from tests.training.conftest import write_faces as write_other_faces
 
 SIDE = 64
@@ -157,15 +163,7 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(data, tmp_path, monk
         train_run(made, data, tmp_path / out, tmp_path / "scratch", open_online=open_row)
 
     train("undisturbed")
-    score, calls = SelectionSet.miou, []
-
-    def stopping(*args: Any) -> float:
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return score(*args)
-
-    monkeypatch.setattr(SelectionSet, "miou", stopping)
+    interrupt_second_score(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         train("resumed")
     train("resumed")

@@ -20,7 +20,7 @@ from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.core.params import build
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.architectures import params_class
-from face_occlusion.training.loop import Job
+from face_occlusion.training.loop import Job, SelectionSet
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.settings import TrainParams
 
@@ -135,3 +135,16 @@ def drawn_data() -> Path:
 @pytest.fixture(scope="session")
 def data() -> Path:
     return drawn_data()
+
+
+def interrupt_second_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the second scoring on the benchmark raise KeyboardInterrupt, and later ones score."""
+    score, calls = SelectionSet.miou, []
+
+    def stopping(*args: Any) -> float:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return score(*args)
+
+    monkeypatch.setattr(SelectionSet, "miou", stopping)

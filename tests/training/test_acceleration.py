@@ -16,10 +16,15 @@ from face_occlusion.training.augmentation import (
     sample_augmentation,
     stack_samples,
 )
-from face_occlusion.training.loop import SelectionSet
 from face_occlusion.training.recipe import build_optimizer
 from face_occlusion.training.run import train_run
-from tests.training.conftest import MODELS, job, network_config, train_params
+from tests.training.conftest import (
+    MODELS,
+    interrupt_second_score,
+    job,
+    network_config,
+    train_params,
+)
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
@@ -185,16 +190,7 @@ def test_an_interrupted_run_on_a_gpu_goes_on_where_it_was(
     made = job(name, "faces/wo", input_px=64, precision="fp32", **changes)
     train_run(made, data, tmp_path / "undisturbed", tmp_path / "scratch")
 
-    score = SelectionSet.miou
-    calls = []
-
-    def stopping(*args: Any) -> float:
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return score(*args)
-
-    monkeypatch.setattr(SelectionSet, "miou", stopping)
+    interrupt_second_score(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         train_run(made, data, tmp_path / "resumed", tmp_path / "scratch")
     states = list((tmp_path / "scratch").rglob("*.pth"))
