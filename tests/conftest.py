@@ -42,13 +42,15 @@ def small(shared: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def chromium():
-    """A real browser, headless, as playwright drives it."""
+    """A real browser, headless, with a made-up camera, as playwright drives it."""
     if (path := shutil.which("chromium")) is None:
         pytest.skip("no chromium on the path")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        camera = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+        flags = ["--no-sandbox", *camera]
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
         yield browser
         browser.close()
 

@@ -97,7 +97,8 @@ def test_what_is_there_is_not_run_again(pipeline):
 
 
 def test_a_failure_ends_only_what_needs_it(pipeline):
-    (pipeline / "models/b").mkdir()  # `cp` refuses a folder
+    (pipeline / "models/b/kept").mkdir(parents=True)
+    (pipeline / "models/b/kept/file").touch()  # `cp` refuses a folder
     done = replicate(pipeline)
     assert done.returncode == 1
     assert "evaluate@b failed" in done.stderr

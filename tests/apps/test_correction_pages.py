@@ -14,6 +14,7 @@ from pycocotools.coco import COCO
 
 from face_occlusion.apps.auditing.audit import Finding, write_findings
 from face_occlusion.apps.pages import PageFace, correction_page, write_runs
+from face_occlusion.apps.prediction.predict import PredictOptions
 from face_occlusion.core.images import encode_jpeg
 from face_occlusion.faces.corrections import import_corrections, read_corrections
 from face_occlusion.faces.faces import FacesParams, import_faces
@@ -196,8 +197,11 @@ def test_every_tool_works_by_keyboard_and_as_an_oracle_says(context, audit, tmp_
     editor.press("z", "p", "u")
     expect(editor.page.locator("[aria-current] .mark")).to_have_text("")
     expect(editor.page.locator("#title")).to_have_text("2. 00002")
-    saved = editor.save(tmp_path / "again.json")
-    editor.press("k", "r", "x")
+    saved = editor.save(tmp_path / "again.json")  # whether or not the next mask has arrived
+    editor.shown("00002")
+    editor.press("k")
+    editor.shown("00001")
+    editor.press("r", "x")
     editor.page.locator("#open").set_input_files(saved)
     expect(editor.page.locator("#said")).to_contain_text("1 faces taken over")
     np.testing.assert_array_equal(editor.mask(tmp_path), predicted)
@@ -255,7 +259,8 @@ def test_a_thousand_photographs_load_only_the_thumbnails_in_sight(context, tmp_p
                 name=name, size=(40, 48), orders=numbers, link=("a.jpg", "m"), text="", **paths
             )
         )
-    told = {"failed": [], "how": {"aligned": False, "image": "whole", "tta": ""}}
+    how = {"aligned": False, "image": "whole", "tta": ""}
+    told = {"failed": [], "how": how, "options": PredictOptions()}
     html = correction_page("predictions.html", tmp_path, "x", faces, {"given": ("g", True)}, **told)
     (tmp_path / "index.html").write_text(html)
     editor = Editor(context, tmp_path)

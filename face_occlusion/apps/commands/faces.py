@@ -95,6 +95,7 @@ def occlude(
     import dataclasses
     import tempfile
 
+    from face_occlusion.apps.durations import format_seconds
     from face_occlusion.apps.folders import FACE_IS_WHITE, pair_files
     from face_occlusion.apps.occluding import (
         Occluding,
@@ -102,7 +103,6 @@ def occlude(
         occlude_pairs,
         read_occluders,
     )
-    from face_occlusion.apps.running.plan import format_seconds
     from face_occlusion.generation.occlusion import ClassIds
     from face_occlusion.generation.presets import PRESETS, with_colours
 

@@ -254,7 +254,7 @@ def audit(
     """
     from face_occlusion.apps.auditing.audit import audit_masks
     from face_occlusion.apps.auditing.crossvalidation import SECONDS_PER_STEP, AuditParams
-    from face_occlusion.apps.running.plan import format_seconds
+    from face_occlusion.apps.durations import format_seconds
 
     params = AuditParams(folds=folds, iterations=iterations, seed=seed)
     steps = folds * iterations

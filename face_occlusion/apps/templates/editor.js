@@ -178,9 +178,10 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") event.target.blur();
     return;
   }
-  if (event.altKey || event.metaKey || event.ctrlKey || !mask) return;
+  if (event.altKey || event.metaKey || event.ctrlKey) return;
   const action = ACTIONS.find((one) => one.key === event.key.toLowerCase());
   if (action) act(action);
+  else if (!mask) return;
   else if (STEPS[event.key]) {
     const from = views.cursor;
     views.moveCursor(...STEPS[event.key].map((one) => one * (event.shiftKey ? 10 : 1)));

@@ -1,7 +1,6 @@
 """The demo in a real browser: nothing is asked of any other machine."""
 
 import re
-import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ pytest.importorskip("gradio", reason="needs the extra demo")
 pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[dev]'")
 
 import gradio as gr
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from face_occlusion.apps.demo import analysis, page
 from face_occlusion.apps.demo.analysis import Analyser
@@ -19,8 +18,6 @@ from tests.apps.demo.conftest import FACE, NETWORKS
 from tests.apps.prediction.conftest import write_run, write_training_set
 
 expect.set_options(timeout=60_000)  # a busy machine
-CHROMIUM = shutil.which("chromium")
-FLAGS = ["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 COPY = """async () => {
     const canvas = new OffscreenCanvas(64, 48), context = canvas.getContext('2d');
     context.fillStyle = 'red';
@@ -30,26 +27,22 @@ COPY = """async () => {
 
 
 @pytest.fixture
-def tab(tmp_path, photo, occluders):
+def tab(tmp_path, photo, occluders, chromium):
     """A tab that shows the demo, and what it asked of other machines or complained about."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on the path")
     built = page.build_page(Analyser(NETWORKS, occluders), tmp_path, [photo], "A note.")
     assert not built.analytics_enabled
     address = page.launch(built, "127.0.0.1", None)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        context = browser.new_context(viewport={"width": 1280, "height": 1000})
-        context.grant_permissions(["camera", "clipboard-read", "clipboard-write"])
-        shown, wrong = context.new_page(), []
-        shown.set_default_timeout(60_000)
-        own = (address, address.replace("http", "ws", 1), "data:", "blob:")
-        shown.on("request", lambda r: r.url.startswith(own) or wrong.append(r.url))
-        shown.on("console", lambda m: m.type == "error" and wrong.append(m.text))
-        shown.on("pageerror", lambda error: wrong.append(str(error)))
-        shown.goto(address)
-        yield shown, wrong
-        browser.close()
+    context = chromium.new_context(viewport={"width": 1280, "height": 1000})
+    context.grant_permissions(["camera", "clipboard-read", "clipboard-write"])
+    shown, wrong = context.new_page(), []
+    shown.set_default_timeout(60_000)
+    own = (address, address.replace("http", "ws", 1), "data:", "blob:")
+    shown.on("request", lambda r: r.url.startswith(own) or wrong.append(r.url))
+    shown.on("console", lambda m: m.type == "error" and wrong.append(m.text))
+    shown.on("pageerror", lambda error: wrong.append(str(error)))
+    shown.goto(address)
+    yield shown, wrong
+    context.close()
     built.close()
 
 

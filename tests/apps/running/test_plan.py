@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from face_occlusion.apps.durations import format_seconds
 from face_occlusion.apps.running.pipeline import Stage, read_pipeline
 from face_occlusion.apps.running.plan import (
     Cost,
@@ -11,7 +12,6 @@ from face_occlusion.apps.running.plan import (
     elapsed,
     estimate,
     format_bytes,
-    format_seconds,
 )
 from face_occlusion.core.stage import KEPT, read_times, record_time
 
