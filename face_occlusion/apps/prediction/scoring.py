@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -227,8 +228,8 @@ def _open(path: Path, threads: int) -> Any:
     """Load an ONNX file, on a GPU if this onnxruntime has one."""
     check_packages("onnxruntime")
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
+    failures = import_module("onnxruntime.capi.onnxruntime_pybind11_state")
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     options = onnxruntime.SessionOptions()
@@ -236,12 +237,8 @@ def _open(path: Path, threads: int) -> Any:
     options.log_severity_level = 3
     known = onnxruntime.get_available_providers()
     wanted = [one for one in ("CUDAExecutionProvider", "CPUExecutionProvider") if one in known]
-    kinds = (
-        failures.Fail,
-        failures.InvalidGraph,
-        failures.InvalidArgument,
-        failures.NotImplemented,
-    )
+    names = ("Fail", "InvalidGraph", "InvalidArgument", "NotImplemented")
+    kinds = tuple(getattr(failures, name) for name in names)
     try:
         return onnxruntime.InferenceSession(path, options, providers=wanted)
     except (*kinds, failures.InvalidProtobuf, failures.RuntimeException) as error:
