@@ -10,8 +10,14 @@ import numpy as np
 
 from face_occlusion.alignment.alignment import align, align_seg_map
 from face_occlusion.alignment.landmarks import LandmarkDetector
-from face_occlusion.apps.folders import files_by_stem, read_image, read_seg_map, write_files
-from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.apps.folders import (
+    files_by_stem,
+    read_image,
+    read_seg_map,
+    viewable,
+    write_files,
+)
+from face_occlusion.core.images import encode_jpeg
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import check_at_least
 
@@ -31,8 +37,8 @@ def align_folder(
 ) -> tuple[int, list[str]]:
     """Align the largest face of every photograph of a folder, as FFHQ does.
 
-    Writes `images/NAME.jpg`, with masks `masks/NAME.png` (pixels outside the photograph are
-    ignored, 255), `alignment.json` with the landmarks and the transform of each, and where faces
+    Writes `images/NAME.jpg`, with masks `masks/NAME.png` (see `viewable`; pixels outside the
+    photograph are ignored, 255), `alignment.json` with the landmarks and the transform of each, and where faces
     were not found `without_detection.txt` with the names of their files.
 
     `masks` have the photographs' names. Landmarks set `by_hand`, by name without suffix (see
@@ -94,7 +100,7 @@ def _align_photo(
     files = [(f"images/{path.stem}.jpg", encode_jpeg(aligned.image, JPEG_QUALITY))]
     if mask := mask_of.get(path.stem):
         seg_map = align_seg_map(read_seg_map(mask, image, path), aligned.square, size_px)
-        files.append((f"masks/{path.stem}.png", encode_png(seg_map)))
+        files.append((f"masks/{path.stem}.png", viewable(seg_map)))
     return files, {
         "landmarks": np.asarray(points).round(3).tolist(),
         "landmarks_by": source,

@@ -4,6 +4,7 @@ from unittest.mock import Mock
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from face_occlusion.apps.aligning import align_folder
 from face_occlusion.core.images import decode_image, decode_mask, encode_jpeg, encode_png
@@ -54,8 +55,10 @@ def test_landmarks_by_hand_and_masks(photos, tmp_path, invoke, monkeypatch):
     out, points = tmp_path / "out", tmp_path / "eyes.json"
     points.write_text(json.dumps({"grey.png": POINTS.tolist()}))
     options = ["--landmarks", points, "--masks", tmp_path / "masks", "--size", 64, "--workers", 1]
-    assert invoke("align", photos, out, *options) == f"{out}: 2 faces aligned\n"
+    assert f"{out}: 2 faces aligned; masks/: face is 255" in invoke("align", photos, out, *options)
     assert not (out / "without_detection.txt").exists()
+    with Image.open(out / "masks/grey.png") as file:
+        assert file.convert("L").getextrema() == (0, 255)  # class 1 is shown white
     mask = decode_mask((out / "masks/grey.png").read_bytes(), "mask")
     assert mask.shape == (64, 64)
     assert set(np.unique(mask)) == {0, 1, 255}  # FFHQ's square leaves this photograph

@@ -212,12 +212,13 @@ def align(
     """
     from face_occlusion.alignment.landmarks import read_landmarks
     from face_occlusion.apps.aligning import WITHOUT, align_folder
+    from face_occlusion.apps.folders import FACE_IS_WHITE
 
     by_hand = {} if landmarks is None else read_landmarks(landmarks)
     count, without = align_folder(
         photos, out, size_px=size, masks=masks, by_hand=by_hand, workers=workers
     )
-    typer.echo(f"{out}: {count} faces aligned")
+    typer.echo(f"{out}: {count} faces aligned" + (f"; masks/: {FACE_IS_WHITE}" if masks else ""))
     if without:
         typer.echo(f"{len(without)} photographs without a detection, listed in {out / WITHOUT}")
 

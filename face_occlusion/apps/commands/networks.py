@@ -51,6 +51,7 @@ def predict(
     Example: face-occlusion predict segformer_c_wo_natocc holiday/ --align --out holiday_faces
     """
     from face_occlusion.alignment.landmarks import LandmarkDetector
+    from face_occlusion.apps.folders import FACE_IS_WHITE
     from face_occlusion.apps.prediction import predict as prediction
     from face_occlusion.apps.prediction.inputs import (
         checkpoint_hash,
@@ -85,7 +86,8 @@ def predict(
         typer.echo(f"{out}: interrupted; the same command resumes from here", err=True)
         raise
     failed = [result.error for result in results if result.error]
-    typer.echo(f"{out / 'index.html'}: {len(results) - len(failed)} photographs")
+    read = len(results) - len(failed)
+    typer.echo(f"{out / 'index.html'}: {read} photographs; masks/: {FACE_IS_WHITE}")
     if note:
         typer.echo(note)
     if failed:

@@ -184,7 +184,8 @@ def test_the_command_finds_runs_by_name_and_lists_what_it_could_not_read(
     (tmp_path / os.fsdecode(b"d\xff.jpg")).write_bytes(b"no image")
     (tmp_path / "e.jpg").symlink_to("nowhere")
     printed = invoke("predict", "mine", ".", status=1)
-    assert "index.html: 2 photographs" in printed and "3 photographs could not be read" in printed
+    assert "index.html: 2 photographs; masks/: face is 255 (white)" in printed
+    assert "3 photographs could not be read" in printed
     page = (tmp_path / "predictions/index.html").read_text()
     table = (tmp_path / "predictions/predictions.csv").read_text()
     for said in ("b.png: ", r"d\udcff.jpg: not a readable image", "e.jpg: No such file"):
