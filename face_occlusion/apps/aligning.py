@@ -38,8 +38,8 @@ def align_folder(
     """Align the largest face of every photograph of a folder, as FFHQ does.
 
     Writes `images/NAME.jpg`, with masks `masks/NAME.png` (see `viewable`; pixels outside the
-    photograph are ignored, 255), `alignment.json` with the landmarks and the transform of each, and where faces
-    were not found `without_detection.txt` with the names of their files.
+    photograph are ignored, 255), `alignment.json` with the landmarks and the transform of each,
+    and where faces were not found `without_detection.txt` with the names of their files.
 
     `masks` have the photographs' names. Landmarks set `by_hand`, by name without suffix (see
     `read_landmarks`), replace dlib's. The result does not depend on `workers`, None for one per
