@@ -24,7 +24,7 @@ STAGES = (
     "train",
     "evaluate",
     "overlap",
-    "report",
+    "reports",
 )
 COMBINATIONS = 9
 MODELS = 3

@@ -44,7 +44,7 @@ stages:
     cmd: python make.py
     deps: [make.py, value.txt]
     outs: [data/set]
-  report:
+  reports:
     cmd: python report.py
     deps: [report.py, data/set]
     outs: [reports/figures, reports/index.html]
@@ -147,7 +147,7 @@ def test_a_second_clone_restores_the_report_without_running_anything(built, tmp_
         assert (other / name).read_bytes() == (built / name).read_bytes()
 
 
-@pytest.mark.parametrize("targets", [["reports/index.html", "reports/figures"], ["report"]])
+@pytest.mark.parametrize("targets", [["reports/index.html", "reports/figures"], ["reports"]])
 def test_a_reader_pulls_the_report_alone(built, tmp_path, environment, targets):
     other = clone(built, tmp_path / "other", environment)
     run(other, environment, *DVC, "pull", "-q", *targets)

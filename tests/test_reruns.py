@@ -74,7 +74,7 @@ def test_the_grid_has_27_runs_and_84_stages(stages):
         "train": 27,
         "evaluate": 27,
         "overlap": 1,
-        "report": 1,
+        "reports": 1,
     }
 
 
@@ -85,14 +85,14 @@ def test_the_lock_holds_no_stage_that_is_gone(stages):
 
 def test_a_models_rate_reruns_its_nine_trainings(stages):
     names = reruns(stages, changed_param="models.segformer.optimizer.lr")
-    assert kinds(names) == {"train": 9, "evaluate": 9, "report": 1}
-    assert all("segformer" in name for name in names if name != "report")
+    assert kinds(names) == {"train": 9, "evaluate": 9, "reports": 1}
+    assert all("segformer" in name for name in names if name != "reports")
 
 
 def test_a_sets_parameter_reruns_the_set_and_the_runs_that_read_it(stages):
     names = reruns(stages, changed_param="generate.natocc_hand.scale_range")
     # NatOcc, Mix and C-CM + NatOcc read it, with three models each
-    expected = {"generate": 1, "combine": 1, "train": 9, "evaluate": 9, "report": 1}
+    expected = {"generate": 1, "combine": 1, "train": 9, "evaluate": 9, "reports": 1}
     assert kinds(names) == expected
     assert "train@pspnet_c_wo" not in names
     assert "train@segformer_c_wo_mix" in names
@@ -114,8 +114,8 @@ def test_landmarks_by_hand_rerun_the_benchmarks_and_corrections_the_faces(stages
 
 
 def test_a_figures_colour_reruns_the_report_alone(stages):
-    assert reruns(stages, changed_param="report.figures.mask_colour") == ["report"]
-    assert reruns(stages, changed_path="face_occlusion/reporting/figures.py") == ["report"]
+    assert reruns(stages, changed_param="report.figures.mask_colour") == ["reports"]
+    assert reruns(stages, changed_path="face_occlusion/reporting/figures.py") == ["reports"]
 
 
 def test_the_commands_rerun_nothing_and_the_miniature_its_own_profile_alone(stages):

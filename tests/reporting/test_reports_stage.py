@@ -4,7 +4,7 @@ import shutil
 import pytest
 from ruamel.yaml import YAML
 
-from stages import report as stage
+from stages import reports as stage
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def checkout(project, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     folders = ["scores", "models", "data", "overlap.json", "other", "reports"]
-    monkeypatch.setattr("sys.argv", ["report", *folders])
+    monkeypatch.setattr("sys.argv", ["reports", *folders])
     return tmp_path
 
 
