@@ -45,7 +45,9 @@ def read_json(path: Path, absent: str = "no such file") -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ValueError(f"{path}: not readable as JSON (cut short?): {error}") from error
+        raise ValueError(
+            f"{path}: not readable as JSON (cut short?): {error}; make it again"
+        ) from error
     if not isinstance(content, dict):
         raise ValueError(f"{path}: must be a JSON object; got {type(content).__name__}")
     return content

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -111,8 +111,11 @@ def read_yaml(path: Path) -> Any:
     yaml = YAML(typ="safe")
     try:
         return yaml.load(path.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: not readable as YAML: {error}") from error
+    except (YAMLError, ValueError) as error:
+        what = " ".join(str(error).split())
+        if isinstance(error, MarkedYAMLError) and (mark := error.problem_mark):
+            what = f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+        raise ValueError(f"{path}: not readable as YAML: {what}") from error
 
 
 def read_section(path: Path, section: str) -> Any:

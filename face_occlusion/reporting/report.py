@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from face_occlusion.core.files import naming
 from face_occlusion.reporting import breakdowns, tables
 from face_occlusion.reporting.anomalies import anomalies_table
 from face_occlusion.reporting.catalogue import catalogue, draw_figures
@@ -33,18 +34,19 @@ def write_report(inputs: ReportInputs, out: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        built = all_tables(inputs)
-        for table in built.values():
-            tables.write_table(partial / "tables", table)
-        (partial / "metrics.json").write_text(json.dumps(metrics(inputs), indent=2) + "\n")
-        write_plots(inputs, built, partial / "plots")
-        write_data(inputs.grid, inputs.breakdown, partial / "data")
-        entries, folder = catalogue(inputs), partial / "figures"
-        dpi = inputs.sections.report.figures.dpi
-        absent = draw_figures(entries, folder, dpi)
-        exhibits = gallery(entries, absent, folder, dpi)
-        (partial / "index.html").write_text(render(page_context(inputs, built, exhibits)))
-        replace_children(partial, out)
+        with naming(out):
+            built = all_tables(inputs)
+            for table in built.values():
+                tables.write_table(partial / "tables", table)
+            (partial / "metrics.json").write_text(json.dumps(metrics(inputs), indent=2) + "\n")
+            write_plots(inputs, built, partial / "plots")
+            write_data(inputs.grid, inputs.breakdown, partial / "data")
+            entries, folder = catalogue(inputs), partial / "figures"
+            dpi = inputs.sections.report.figures.dpi
+            absent = draw_figures(entries, folder, dpi)
+            exhibits = gallery(entries, absent, folder, dpi)
+            (partial / "index.html").write_text(render(page_context(inputs, built, exhibits)))
+            replace_children(partial, out)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

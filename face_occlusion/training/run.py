@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from face_occlusion.core.files import code_sha256
+from face_occlusion.core.files import atomic_write, code_sha256
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import one_opencv_thread
 from face_occlusion.core.stage import sole_process
@@ -144,8 +144,9 @@ def _write_run(
         best_weights = read_weights(scratch / best["file"], best["sha256"], model)
         card["sha256"][BEST] = write_weights(partial / BEST, best_weights)
     for name, content in (("config.json", config), ("card.json", card)):
-        (partial / name).write_text(json.dumps(content, indent=2) + "\n")
-    shutil.copytree(scratch / "dvclive", partial / "dvclive")
+        atomic_write(partial / name, json.dumps(content, indent=2) + "\n")
+    for path in filter(Path.is_file, (scratch / "dvclive").rglob("*")):
+        atomic_write(partial / path.relative_to(scratch), path.read_bytes())
     shutil.rmtree(out, ignore_errors=True)
     partial.rename(out)
 
@@ -162,6 +163,6 @@ def _keep_log(folder: Path, trainer: Trainer) -> None:
         "platform": platform.platform(),
         "python": platform.python_version(),
     }
-    (log / "machine.json").write_text(json.dumps(machine, indent=2) + "\n")
+    atomic_write(log / "machine.json", json.dumps(machine, indent=2) + "\n")
     (folder / "tensorboard").rename(log / "tensorboard")
     shutil.rmtree(folder)

@@ -65,7 +65,10 @@ def test_nested_sections_become_nested_dataclasses(write):
         ("a: {lr: 0.1, inner: {depth: 0}}", "a.inner: depth must be at least 1; got 0"),
         ("a: 3", "a: must be a mapping; got 3"),
         ("b: 3", "no key 'a' in 'the top level'; got b"),
-        ("a: [", "not readable as YAML"),
+        ("a: [", "params.yaml: not readable as YAML: line 2, column 1: did not find [^\n]*$"),
+        ("a: {b: 1, b: 2}", 'YAML: line 1, column 11: found duplicate key "b"[^\n]*$'),
+        ("a: \x07", r"YAML: unacceptable character [^\n]*$"),
+        ("a: !!int b", r"params.yaml: not readable as YAML: .*'b'$"),
     ],
 )
 def test_errors_name_the_file_the_section_and_the_key(write, text, message):

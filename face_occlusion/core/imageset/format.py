@@ -209,7 +209,7 @@ def parse_index(path: Path) -> tuple[list[ShardEntry], dict[str, Any]]:
         check_info(info)
         check_count(info, count)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: damaged index: {error}") from error
+        raise ValueError(f"{path}: damaged index: {error}; make the set again") from error
     return shards, info
 
 

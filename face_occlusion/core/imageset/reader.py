@@ -89,7 +89,8 @@ class ImageSet:
         if (sha256 := file_sha256(path)) != shard["sha256"]:
             raise ValueError(
                 f"{path}: must have sha256 {shard['sha256']} by {INDEX}; got {sha256}: "
-                "the file was changed after it was written"
+                "the file was changed after it was written; make the set again, or fetch it again "
+                "(`dvc pull`)"
             )
         self._unchecked.pop(shard["name"], None)
 

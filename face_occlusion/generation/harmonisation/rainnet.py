@@ -4,6 +4,7 @@ A U-Net whose decoder normalises the foreground's features to the background's s
 region-aware instance normalisation). Attribute names are those of the published state dict.
 """
 
+import io
 import pickle
 from collections import OrderedDict
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from face_occlusion.core.files import atomic_path
+from face_occlusion.core.files import atomic_write
 
 EPSILON = 1e-5
 NUM_DOWN = 8  # the image is halved eight times, so its sides are multiples of 256
@@ -263,5 +264,6 @@ def save_rainnet(network: RainNet, path: Path) -> None:
         path: The checkpoint's name; its folder is made.
     """
     state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
-    with atomic_path(path) as temporary:
-        torch.save(state, temporary)
+    content = io.BytesIO()  # onto a full disk PyTorch raises an error of its own, without the path
+    torch.save(state, content)
+    atomic_write(path, content.getvalue())

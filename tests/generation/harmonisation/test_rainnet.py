@@ -12,6 +12,7 @@ from face_occlusion.generation.harmonisation.rainnet import (
     load_rainnet,
     save_rainnet,
 )
+from tests.conftest import small_files
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +88,9 @@ def test_a_checkpoint_comes_back_with_its_width(tmp_path):
     assert loaded.width == 2 and not loaded.training
     for name, tensor in network.state_dict().items():
         assert torch.equal(tensor, loaded.state_dict()[name]), name
+    with small_files(1000), pytest.raises(OSError, match=r"File too large: '.*rainnet\.pth"):
+        save_rainnet(network, tmp_path / "folder" / "rainnet.pth")  # the former one is kept
+    assert load_rainnet(tmp_path / "folder" / "rainnet.pth").width == 2
     assert [path.name for path in (tmp_path / "folder").iterdir()] == ["rainnet.pth"]
 
 
