@@ -1,6 +1,7 @@
 """Fixtures shared by all tests, and the seed of property tests."""
 
 import contextlib
+import os
 import resource
 import shutil
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as stages set it: workers share the cores
 
 
 @contextlib.contextmanager

@@ -102,6 +102,9 @@ def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's `main`; report an expected failure in one line, with exit status 1."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it lists the tables of fonts
+    # Read when PyTorch is loaded: threads that wait sleep. Spinning, two trainings on the same
+    # cores take several times as long as one after the other.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with expected_failures():
         main()
     record_time(time.time() - psutil.Process().create_time())  # loading the libraries included

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from face_occlusion.core.stage import PORTABLE_KERNELS, choose_cpu_kernels
+from face_occlusion.core.stage import PORTABLE_KERNELS, choose_cpu_kernels, run_stage
 from tests.any_cpu import outputs
 
 
@@ -32,3 +32,12 @@ def test_kernels_are_those_of_the_parameters_unless_the_user_set_them(tmp_path, 
         choose_cpu_kernels(path, "train")
     for name in PORTABLE_KERNELS:
         monkeypatch.delenv(name, raising=False)
+
+
+def test_waiting_threads_leave_the_cores_to_other_jobs_unless_the_user_says_otherwise(monkeypatch):
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    run_stage(lambda: None)
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    run_stage(lambda: None)
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
