@@ -287,7 +287,7 @@ def score(
     The benchmarks are those of `evaluate` in params.yaml, and the measures and the file those of
     the pipeline's own runs. Images are resized to the network's input, and what it gives is resized
     back to the image's own size. Pixels are face where the classes named by --face are together
-    more probable than all others. Options override the YAML. The next `dvc repro report` shows
+    more probable than all others. Options override the YAML. The next `dvc repro reports` shows
     the table. docs/other-networks.md has YAML for common face parsers. Needs the extra `export`.
 
     Example: face-occlusion score bisenet.onnx --title BiSeNet --licence MIT --size 512 512
@@ -322,4 +322,4 @@ def score(
             typer.echo(f"{name}: {part.absent}")
     path = out / f"{model.stem}.json"
     write_scores(path, scores)
-    typer.echo(f"{path}: `dvc repro report` shows it")
+    typer.echo(f"{path}: `dvc repro reports` shows it")
