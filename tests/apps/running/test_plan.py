@@ -83,7 +83,7 @@ def test_the_plan_is_transitive_and_changes_nothing(project, monkeypatch, invoke
 
     (folder / "params.yaml").write_text("profile: two\n")
     assert all(cost.size is None for cost in estimate(read_pipeline(folder), {}).values())
-    assert "at most unknown on disk" in invoke("plan")
+    assert "; size unknown\n" in invoke("plan")
 
 
 def test_an_unknown_group_is_unknown_and_a_known_one_has_its_median(tmp_path):
