@@ -1,6 +1,7 @@
 """What a change makes stale, read from the stages as DVC resolves them."""
 
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Iterable
 
@@ -136,3 +137,9 @@ def test_the_occluded_faces_reach_only_the_combinations_that_hold_them(stages):
 def test_expensive_outputs_are_cached(stages):
     uncached = {o.def_path for s in stages.values() for o in s.outs if not o.use_cache}
     assert uncached <= {"reports/tables", "reports/plots", "reports/metrics.json"}
+
+
+def test_git_ignores_what_dvc_would_otherwise_list_in_a_gitignore_of_its_own(stages):
+    outs = [o.def_path for s in stages.values() for o in s.outs if o.use_cache]
+    ignored = subprocess.run(["git", "check-ignore", *outs], cwd=ROOT, capture_output=True)
+    assert outs and ignored.stdout.decode().split() == outs
