@@ -5,7 +5,7 @@ a score file of a run that left the grid is not shown, and a run without scores 
 """
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product, starmap
 from typing import Annotated
@@ -276,9 +276,12 @@ def _mean_scores(parts: Sequence[BenchmarkScores]) -> dict[str, dict[str, float]
     return means
 
 
-def mean_over_models(grid: Grid, combination: str, benchmark: str) -> float | None:
-    """Average a combination's mIoU on a benchmark over the models with a score, per cent."""
-    cells = [grid.cells[CellKey(combination, benchmark, model)] for model in grid.axes.models]
+def mean_over_models(
+    grid: Grid, combination: str, benchmark: str, models: Iterable[str] | None = None
+) -> float | None:
+    """Average a combination's mIoU on a benchmark over (these) models with a score, per cent."""
+    models = grid.axes.models if models is None else models
+    cells = [grid.cells[CellKey(combination, benchmark, model)] for model in models]
     scores = [cell.estimate.value for cell in cells if cell.estimate is not None]
     return round(100 * sum(scores) / len(scores), 2) if scores else None
 

@@ -1,7 +1,7 @@
 """The page `index.html`: one file that needs nothing else."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from importlib.metadata import version
@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from face_occlusion.evaluation.bootstrap import Estimate
 from face_occlusion.evaluation.measures import MEASURES
-from face_occlusion.reporting.cells import Cell, paper_cells
+from face_occlusion.reporting.cells import Cell, CellKey, paper_cells
 from face_occlusion.reporting.charts import METRICS, chart_panels
 from face_occlusion.reporting.grid import mean_difference, mean_over_models
 from face_occlusion.reporting.groups import group_tables, measure_titles
@@ -39,11 +39,11 @@ def page_context(
     sections, grid, report = inputs.sections, inputs.grid, inputs.sections.report
     sets, first_model = inputs.inventory.sets, next(iter(grid.axes.models))
     occluders = {f"occluders/{kind}": one for kind, one in inputs.occluders.items()}
-    headline, lead = _headline(inputs)
+    title, lead = headline(inputs)
     groups, groups_left_out = group_tables(inputs.breakdown, grid.axes)
     return {
         "profile": sections.profile,
-        "headline": headline,
+        "headline": title,
         "lead": lead,
         "drawn": are_drawn([*sets.values(), *occluders.values()]),
         "facts": _facts(inputs),
@@ -79,21 +79,26 @@ def page_context(
     }
 
 
-def _headline(inputs: ReportInputs) -> tuple[str, str]:
+def headline(inputs: ReportInputs) -> tuple[str, str]:
     """Say in one sentence what came out, and in another what the paper has."""
     grid, chosen = inputs.grid, inputs.sections.report.qualitative
     title = grid.axes.benchmarks[chosen.benchmark]
-    low = mean_over_models(grid, chosen.second, chosen.benchmark)
-    high = mean_over_models(grid, chosen.first, chosen.benchmark)
-    if low is None or high is None:
+    names = chosen.second, chosen.first
+    models = [
+        model
+        for model in grid.axes.models
+        if all(grid.parts(CellKey(name, chosen.benchmark, model)) for name in names)
+    ]
+    if not models:
         return "Face occlusion segmentation", f"No scores on {title}."
-    second, first = (grid.axes.combinations[name] for name in (chosen.second, chosen.first))
-    headline = (
+    low, high = (mean_over_models(grid, name, chosen.benchmark, models) for name in names)
+    second, first = (grid.axes.combinations[name] for name in names)
+    sentence = (
         f"Training on {first} instead of {second} takes the mIoU on {title} "
         f"from {low:.1f} to {high:.1f}"
     )
-    printed = [_paper_mean(name, chosen.benchmark) for name in (chosen.second, chosen.first)]
-    lead = f"Mean of {len(grid.axes.models)} models, per cent."
+    printed = [_paper_mean(name, chosen.benchmark, models) for name in names]
+    lead = f"Mean of {', '.join(grid.axes.models[model] for model in models)}, per cent."
     interval = mean_difference(grid, chosen.first, chosen.second, chosen.benchmark)
     if interval is not None and interval.low == interval.low:
         lead += (
@@ -103,12 +108,12 @@ def _headline(inputs: ReportInputs) -> tuple[str, str]:
         )
     if None not in printed:
         lead += f" The paper has {printed[0]:.1f} and {printed[1]:.1f}."
-    return headline, lead
+    return sentence, lead
 
 
-def _paper_mean(combination: str, benchmark: str) -> float | None:
-    place = combination, benchmark
-    scores = [cell.miou for key, cell in paper_cells().items() if key[:2] == place]
+def _paper_mean(combination: str, benchmark: str, models: Sequence[str]) -> float | None:
+    keys = {CellKey(combination, benchmark, model) for model in models}
+    scores = [cell.miou for key, cell in paper_cells().items() if key in keys]
     return sum(scores) / len(scores) if scores else None
 
 

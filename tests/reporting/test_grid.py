@@ -5,6 +5,7 @@ import pytest
 
 from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.bootstrap import estimate
+from face_occlusion.reporting import page
 from face_occlusion.reporting.cells import CellKey, axes_of
 from face_occlusion.reporting.grid import mean_difference, mean_over_models
 from face_occlusion.reporting.inputs import gather
@@ -164,6 +165,14 @@ def test_mean_over_models_leaves_empty_cells_out(inputs):
     ]
     assert mean_over_models(inputs.grid, "c_wo", "realocc") == round(100 * np.mean(cells), 2)
     assert mean_over_models(inputs.grid, "c_wo", "cofw") is None
+
+
+def test_the_headline_compares_two_sets_over_the_same_models(inputs, runs, regrid):
+    kept = {name: scores for name, scores in runs.items() if name != "pspnet_c_wo_natocc"}
+    headline, lead = page.headline(dataclasses.replace(inputs, grid=regrid(kept)))
+    others = [inputs.grid.cells[PLACE._replace(model=m)] for m in ("deeplabv3plus", "segformer")]
+    assert f"from {100 * np.mean([cell.estimate.value for cell in others]):.1f} to" in headline
+    assert lead.startswith("Mean of DeepLabv3+, SegFormer, per cent. The paper has 90.2 and ")
 
 
 def test_a_mean_difference_is_the_mean_of_the_models_differences_and_paired(grid):
