@@ -267,4 +267,6 @@ def describe(error: Exception) -> str:
     if not path or isinstance(path, int):
         path = "a file (the system does not say which)"
     remedy = _REMEDIES.get(error.errno, "")
+    if error.errno == errno.ENOENT and Path(os.fsdecode(path)).is_symlink():
+        remedy = "it is a link that leads nowhere; mend or remove it"
     return f"{os.fsdecode(path)}: {error.strerror}{remedy and '; '}{remedy}"

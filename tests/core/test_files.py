@@ -1,6 +1,7 @@
 """JSON objects, hashes of files and code, atomic files and folders."""
 
 import errno
+import re
 from contextlib import nullcontext
 
 import pytest
@@ -119,6 +120,15 @@ def test_a_name_that_is_no_module_is_refused():
 def test_an_error_of_an_open_file_is_described_without_its_name():
     described = files.describe(OSError(errno.EBADF, "Bad file descriptor", 99))
     assert described == "a file (the system does not say which): Bad file descriptor"
+
+
+def test_a_link_that_leads_nowhere_is_described_as_one(tmp_path):
+    (tmp_path / "a.jpg").symlink_to("nowhere.jpg")
+    for name, reason in {"a.jpg": "; it is a link that leads nowhere.*", "b.jpg": ""}.items():
+        with pytest.raises(OSError) as caught:
+            (tmp_path / name).read_bytes()
+        described = files.describe(caught.value)
+        assert re.fullmatch(rf".*{name}: No such file or directory{reason}", described)
 
 
 def test_the_error_is_the_last_line_also_where_a_progress_bar_is_not_at_its_end(capsys):

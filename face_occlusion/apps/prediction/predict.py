@@ -16,7 +16,7 @@ from face_occlusion.alignment.alignment import Aligned, align
 from face_occlusion.alignment.landmarks import LandmarkDetector
 from face_occlusion.apps.pages import PageFace, correction_page, write_runs
 from face_occlusion.apps.prediction.inputs import Journal, Photo, Predicted, reason_not_read
-from face_occlusion.core.files import atomic_path, atomic_write
+from face_occlusion.core.files import atomic_path, atomic_write, describe
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.core.parallel import prefetch
 from face_occlusion.evaluation.inference import Segmenter
@@ -154,7 +154,7 @@ def _read(photo: Photo) -> np.ndarray | ValueError:
             return ValueError(reason)
         return decode_image(data, str(path))
     except OSError as error:
-        return ValueError(f"{path}: {error.strerror}")
+        return ValueError(describe(error))
     except ValueError as error:
         return error
 
