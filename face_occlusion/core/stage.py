@@ -6,6 +6,7 @@ stages that run at the same time never write the same file. DVC does not track t
 
 import argparse
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -65,10 +66,13 @@ def stage_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
 
     Raises:
         ValueError: If another process is writing it.
+        OSError: If this user may not.
     """
     arguments = parser.parse_args()
     if os.environ.get("RANK", "0") == "0":  # torchrun's other processes write nothing
         out = arguments.out / getattr(arguments, "run", "")  # of several in one folder
+        if not os.access(next(path for path in (out, *out.parents) if path.is_dir()), os.W_OK):
+            raise PermissionError(errno.EACCES, "may not be written", str(out))  # not hours later
         name = os.path.relpath(out).replace(os.sep, "_")
         _held.enter_context(sole_process(LOCKS / f"{name}.lock", f"{out}: being made"))
     return arguments
