@@ -1,66 +1,52 @@
 """A tiny pipeline on drawn releases, whose stages run as processes that can be killed."""
 
+import contextlib
+import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import psutil
 from ruamel.yaml import YAML
 
 from face_occlusion.apps.profiles import compose
+from face_occlusion.core.stage import PORTABLE_KERNELS
 from tests.conftest import ROOT
 from tests.test_data_stages import TINY
 from tests.training.conftest import MODELS, TRAIN
 
-
-class Step(NamedTuple):
-    """A stage: its arguments, of which the last is what it writes."""
-
-    stage: str
-    arguments: tuple[str, ...]
-
-    @property
-    def out(self) -> str:
-        return self.arguments[-1]
-
-
-def step(stage: str, *arguments: str) -> Step:
-    return Step(stage, arguments)
-
-
 RUN = "segformer_c_wo"
 RAW = "data/raw/celebamask_hq"
-CHAIN = {
-    "download": step("download", "celebamask_hq", RAW),
-    "download hands": step("download", "hands_11k", "data/raw/hands_11k"),
-    "download objects": step("download", "coco", "data/raw/coco"),
-    "download realocc": step("download", "realocc", "data/raw/realocc"),
-    "corrections": step("corrections", RAW, "data/corrections"),
-    "faces": step("faces", RAW, "data/corrections", "data/faces"),
-    "occluders": step("occluders", "hands", "data/raw/hands_11k", "data/occluders/hands"),
-    "occluders objects": step("occluders", "objects", "data/raw/coco", "data/cutouts/objects"),
-    "superresolution": step("superresolution", "data/cutouts/objects", "data/occluders/objects"),
-    "benchmarks": step(
-        "benchmarks",
-        "realocc",
-        "data/raw/realocc",
-        "annotations/landmarks",
-        "data/benchmarks/realocc",
-    ),
-    "generate": step(
-        "generate", "natocc_hand", "data/faces/wo", "data/occluders/hands", "data/sets/natocc_hand"
-    ),
-    "combine": step("combine", "data", "data/combinations"),
-    "train": step("train", RUN, "data/combinations", "data", "models"),
-    "evaluate": step("evaluate", RUN, "models", "data/benchmarks", "scores"),
-    "overlap": step("overlap", "data", "overlap.json"),
+CHAIN = {  # the arguments of each stage, of which the last is what it writes
+    "download": f"celebamask_hq {RAW}",
+    "download hands": "hands_11k data/raw/hands_11k",
+    "download objects": "coco data/raw/coco",
+    "download realocc": "realocc data/raw/realocc",
+    "download textures": "dtd data/raw/dtd",
+    "corrections": f"{RAW} data/corrections",
+    "faces": f"{RAW} data/corrections data/faces",
+    "occluders": "hands data/raw/hands_11k data/occluders/hands",
+    "occluders objects": "objects data/raw/coco data/cutouts/objects",
+    "occluders textures": "textures data/raw/dtd data/occluders/textures",
+    "superresolution": "data/cutouts/objects data/occluders/objects",
+    "benchmarks": "realocc data/raw/realocc annotations/landmarks data/benchmarks/realocc",
+    "generate": "natocc_hand data/faces/wo data/occluders/hands data/sets/natocc_hand",
+    "combine": "data data/combinations",
+    "train": f"{RUN} data/combinations data models",
+    "evaluate": f"{RUN} models data/benchmarks scores",
+    "overlap": "data overlap.json",
+    "reports": "scores models data overlap.json others reports",
 }
-STAGES = tuple(dict.fromkeys(one.stage for one in CHAIN.values()))
+ONE_OF_EACH = [name for name in CHAIN if " " not in name]  # of each stage
+PATIENCE_S = 120  # for a stage of a few seconds: longer is for ever
 
 
 def write_params(folder: Path) -> None:
@@ -75,30 +61,130 @@ def write_params(folder: Path) -> None:
     combinations = {"c_wo": params["combinations"]["c_wo"]}
     for name in ("evaluate", "overlap"):
         params[name]["benchmarks"] = ["realocc"]
-    params |= {"combinations": combinations, "models": MODELS, "train": TRAIN}
+    params["report"] |= {"benchmarks": {"realocc": "RealOcc"}, "table_4": ["realocc"]}
+    params["report"]["table_5"] = ["realocc"]
+    params["report"]["bootstrap"]["num_resamples"] = 100
+    params["report"]["qualitative"] |= {"first": "c_wo", "combinations": ["c_wo"]}
+    params |= {"combinations": combinations, "models": MODELS, "train": TRAIN | {"num_workers": 1}}
     params["runs"] = {RUN: {"model": "segformer", "combination": "c_wo"}}
     folder.mkdir(parents=True, exist_ok=True)
     yaml.dump(params, folder / "params.yaml")
     (folder / "annotations" / "corrections").mkdir(parents=True)
+    (folder / "others").mkdir()
+    shutil.copy(ROOT / "annotations" / "occluder_kinds.csv", folder / "annotations")
 
 
-def start(folder: Path, name: str) -> subprocess.Popen[str]:
-    """Start a stage as DVC does."""
-    one = CHAIN[name]
-    return subprocess.Popen(
-        [sys.executable, "-m", f"stages.{one.stage}", *one.arguments],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class Server:
+    """Starts stages without their imports; a context manager."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.server"],
+            env=os.environ | PORTABLE_KERNELS | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, **order: Any) -> Any:
+        """Return the answer to an order, see `server`."""
+        orders, answers = self._process.stdin, self._process.stdout
+        assert orders and answers
+        print(json.dumps(order), file=orders, flush=True)
+        return json.loads(answers.readline())
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()  # the end of its orders ends it
 
 
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    """Wait for a stage; return its status and the last line that it wrote to stderr."""
-    _, errors = process.communicate(timeout=120)
-    return process.returncode, errors.strip().rpartition("\n")[2]
+class Stage:
+    """A stage that runs, in a session of its own.
+
+    Args:
+        server: Starts it.
+        folder: Its working folder.
+        name: Its key in `CHAIN`.
+        arguments: In place of those of `CHAIN`.
+        largest_file: It may not write larger files, in bytes; 0 for any.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        folder: Path,
+        name: str,
+        arguments: Sequence[str] | None = None,
+        largest_file: int = 0,
+    ) -> None:
+        self._errors = Path(tempfile.mkstemp(prefix="stage-")[1])
+        self._server = server
+        self._begun = time.monotonic()
+        self.pid: int = server.ask(
+            stage=name.split()[0],
+            arguments=arguments or CHAIN[name].split(),
+            folder=str(folder),
+            errors=str(self._errors),
+            largest_file=largest_file,
+        )
+        self.status: int | None = None
+
+    def is_running(self) -> bool:
+        if self.status is None:
+            self.status = self._server.ask(poll=self.pid)
+        return self.status is None
+
+    def finish(self) -> tuple[int, str]:
+        """Wait for the stage and its workers; return its status and what it wrote to stderr.
+
+        Raises:
+            AssertionError: If it waits for ever, or a process that it started outlives it.
+        """
+        while self.is_running():
+            if time.monotonic() - self._begun > PATIENCE_S:
+                os.kill(self.pid, signal.SIGUSR1)
+                time.sleep(1)
+                os.killpg(self.pid, signal.SIGKILL)
+                raise AssertionError(f"still running after {PATIENCE_S} s: {self._read()}")
+            time.sleep(0.01)
+        ended = time.monotonic()
+        while left := self.others():
+            if time.monotonic() - ended > PATIENCE_S:
+                os.killpg(self.pid, signal.SIGKILL)
+                raise AssertionError(f"processes outlive their stage: {left}")
+            time.sleep(0.05)
+        assert self.status is not None
+        return self.status, self._read()
+
+    def _read(self) -> str:
+        errors = self._errors.read_text()
+        self._errors.unlink()
+        return errors
+
+    def others(self) -> list[psutil.Process]:
+        """Return the processes that the stage started, but those that have ended."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+                if process.pid != self.pid and os.getsid(process.pid) == self.pid:
+                    found += [process] * (process.status() != psutil.STATUS_ZOMBIE)
+        return found
+
+    def workers(self) -> list[psutil.Process]:
+        """Return the processes that share the stage's work."""
+        found = []
+        for process in self.others():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                command = " ".join(process.cmdline())
+                is_forked = "forkserver" in command and process.ppid() != self.pid
+                found += [process] * (is_forked or "spawn_main" in command)
+        return found
+
+
+def last_line(errors: str) -> str:
+    return errors.strip().rpartition("\n")[2]
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -111,9 +197,14 @@ def files_of(folder: Path) -> dict[str, bytes]:
     }
 
 
+def out_of(name: str) -> str:
+    """Return what a stage writes."""
+    return CHAIN[name].split()[-1]
+
+
 def clear(folder: Path, name: str) -> None:
     """Delete what a stage writes, as DVC does before it runs one."""
-    out = folder / CHAIN[name].out
+    out = folder / out_of(name)
     shutil.rmtree(out) if out.is_dir() else out.unlink(missing_ok=True)
 
 
@@ -122,20 +213,6 @@ def copy_inputs(made: Path, folder: Path, name: str) -> None:
     shutil.copytree(made, folder, copy_function=os.link, dirs_exist_ok=True)
     shutil.rmtree(folder / ".scratch", ignore_errors=True)
     clear(folder, name)
-
-
-def kill(process: subprocess.Popen[str], after_s: float) -> bool:
-    """Kill a stage after a while, and wait for its workers; return whether it was still running."""
-    time.sleep(after_s)
-    was_running = process.poll() is None
-    parent = psutil.Process(process.pid) if was_running else None
-    children = parent.children(recursive=True) if parent else []
-    process.kill()
-    process.communicate()
-    _, alive = psutil.wait_procs(children, timeout=20)
-    if alive:
-        raise AssertionError(f"workers outlive their parent: {alive}")
-    return was_running
 
 
 def seeded(name: str) -> random.Random:

@@ -1,11 +1,18 @@
 """The tiny pipeline, run once to the end."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults.chain import CHAIN, finish, start, write_params
+from tests.faults.chain import CHAIN, Server, Stage, write_params
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with Server() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
@@ -15,13 +22,15 @@ def seconds() -> dict[str, float]:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory: pytest.TempPathFactory, seconds: dict[str, float]) -> Path:
+def made(
+    server: Server, tmp_path_factory: pytest.TempPathFactory, seconds: dict[str, float]
+) -> Path:
     """A folder in which every stage of the chain has run undisturbed."""
     folder = tmp_path_factory.mktemp("chain") / "made"
     write_params(folder)
     for name in CHAIN:
         begun = time.monotonic()
-        status, line = finish(start(folder, name))
+        status, errors = Stage(server, folder, name).finish()
         seconds[name] = time.monotonic() - begun
-        assert status == 0, f"{name}: {line}"
+        assert status == 0, f"{name}: {errors[-2000:]}"
     return folder

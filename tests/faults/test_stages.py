@@ -2,126 +2,168 @@
 
 import contextlib
 import os
+import random
+import re
+import shutil
+import signal
 import subprocess
-import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from face_occlusion.core.stage import LOCKS
-from tests.conftest import ROOT
+from face_occlusion.core.stage import LOCKS, sole_process
 from tests.faults.chain import (
     CHAIN,
+    ONE_OF_EACH,
     RUN,
-    STAGES,
+    Stage,
     clear,
     copy_inputs,
     files_of,
-    finish,
-    kill,
+    last_line,
+    out_of,
     seeded,
-    start,
+    write_params,
 )
 
-KILLS = 3
-HOLD = "import sys; from pathlib import Path; from face_occlusion.core.stage import sole_process\n"
-HOLD += "with sole_process(Path(sys.argv[1]), 'x'): print('held', flush=True); sys.stdin.read()"
+REPEATS = int(os.environ.get("FAULTS_REPEATS", "1"))
+WITHOUT_WORKERS = ["combine", "evaluate", "reports"]
+PLACES = r"data|models|scores|overlap|reports|\.scratch"
+
+
+def kill_parent(stage: Stage, rng: random.Random, seconds: float) -> str:
+    time.sleep(rng.uniform(0, 0.9) * seconds)
+    os.kill(stage.pid, signal.SIGKILL)
+    status, _ = stage.finish()  # its workers end with it
+    assert status in (0, -signal.SIGKILL)
+    return "killed" if status else "had ended"
+
+
+def kill_worker(stage: Stage, rng: random.Random, seconds: float) -> str:
+    while stage.is_running() and not stage.workers():
+        time.sleep(0.005)
+    time.sleep(rng.uniform(0, 0.3) * seconds)
+    workers = stage.workers()
+    for worker in rng.sample(workers, min(1, len(workers))):
+        worker.kill()
+    status, errors = stage.finish()
+    if status:
+        check_refusal(errors, "process .*died .*run again")
+    return "stopped" if status else "finished"
+
+
+def fill_disk(stage: Stage, *_: object) -> str:
+    status, errors = stage.finish()
+    if status:
+        check_refusal(errors, rf"({PLACES})\S*: .*free space on its disk")
+    return "stopped" if status else "finished"
+
+
+def check_refusal(errors: str, pattern: str) -> None:
+    """Errors end with one line of this pattern, and hold no traceback."""
+    assert "Traceback" not in errors, errors
+    assert re.match(f"ERROR: .*{pattern}", last_line(errors)), errors
+
+
+FAULTS = {
+    "parent killed": kill_parent,
+    "worker killed": kill_worker,
+    "disk full": fill_disk,
+}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["download"])
-def test_killed_at_random_moments_then_run_gives_the_same_bytes(made, seconds, tmp_path, name):
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_whatever_stops_a_stage_a_rerun_gives_the_same_bytes(server, made, seconds, tmp_path, name):
+    """Where nothing can be mounted, files are bounded in size instead of the disk."""
     rng = seeded(name)
-    copy_inputs(made, tmp_path, name)
-    out = CHAIN[name].out
-    expected = files_of(made / out)
-    for _ in range(KILLS):
-        kill(start(tmp_path, name), rng.uniform(0.3, 1.0) * seconds[name])
-        found = files_of(tmp_path / out) if (tmp_path / out).exists() else {}
-        assert found.items() <= expected.items(), "something half-written stands under its name"
-        clear(tmp_path, name)
-    status, line = finish(start(tmp_path, name))
-    assert status == 0, line
-    assert files_of(tmp_path / out) == expected
+    expected = files_of(made / out_of(name))
+    arguments = [str(made / one) if (made / one).exists() else one for one in CHAIN[name].split()]
+    arguments[-1] = out_of(name)
+    out = tmp_path / "work" / out_of(name)
+    with mounted(tmp_path / "work") as mount:
+        can_mount = mount("size=1g")
+        write_params(tmp_path / "work")
+        for fault in [*FAULTS] * REPEATS:
+            if fault == "worker killed" and name in WITHOUT_WORKERS:
+                continue
+            largest_file = 0
+            if fault == "disk full" and can_mount:
+                used = shutil.disk_usage(tmp_path / "work").used
+                wanted = sum(len(data) + 4096 for data in expected.values())
+                mount(f"size={used + 4096 + rng.randrange(wanted)}")
+            elif fault == "disk full" and name != "train":  # its workers share memory as files
+                largest_file = max(16384, rng.randrange(max(map(len, expected.values()))))
+            stage = Stage(server, tmp_path / "work", name, arguments, largest_file)
+            outcome = FAULTS[fault](stage, rng, seconds[name])
+            print(f"{name}: {fault}: {outcome}")
+            found = files_of(out) if out.exists() else {}
+            assert found.items() <= expected.items(), "something else stands under its name"
+            mount("size=1g")
+            clear(tmp_path / "work", name)
+        status, errors = Stage(server, tmp_path / "work", name, arguments).finish()
+        assert status == 0, errors
+        assert files_of(out) == expected
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", STAGES)
-def test_a_second_process_is_refused_with_one_line(made, tmp_path, name):
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_a_second_process_is_refused_with_one_line(server, made, tmp_path, name):
     copy_inputs(made, tmp_path, name)
-    out = CHAIN[name].out + (f"/{RUN}" if name in ("train", "evaluate") else "")
-    lock = LOCKS / f"{out.replace(os.sep, '_')}.lock"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(lock)],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with holder:
-        assert holder.stdout and holder.stdout.readline() == "held\n"
-        status, line = finish(start(tmp_path, name))
-        holder.kill()
+    out = out_of(name) + (f"/{RUN}" if name in ("train", "evaluate") else "")
+    with sole_process(tmp_path / LOCKS / f"{out.replace(os.sep, '_')}.lock", "held"):
+        status, errors = Stage(server, tmp_path, name).finish()
     assert status == 1
-    assert line.startswith(f"ERROR: {out}: being made by another process (lock ")
-    assert not (tmp_path / CHAIN[name].out).exists()
+    assert last_line(errors).startswith(f"ERROR: {out}: being made by another process (lock ")
+    assert not (tmp_path / out_of(name)).exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["download", "faces"])
-def test_of_two_at_once_one_makes_the_output(made, tmp_path, name):
+def test_of_two_at_once_one_makes_the_output(server, made, tmp_path, name):
     copy_inputs(made, tmp_path, name)
-    outcomes = [finish(process) for process in [start(tmp_path, name) for _ in range(2)]]
+    outcomes = [stage.finish() for stage in [Stage(server, tmp_path, name) for _ in range(2)]]
     assert sorted(status for status, _ in outcomes) == [0, 1]
-    (line,) = (line for status, line in outcomes if status)
-    assert line.startswith("ERROR: ") and CHAIN[name].out in line
-    assert files_of(tmp_path / CHAIN[name].out) == files_of(made / CHAIN[name].out)
+    (line,) = (last_line(errors) for status, errors in outcomes if status)
+    assert line.startswith("ERROR: ") and out_of(name) in line
+    assert files_of(tmp_path / out_of(name)) == files_of(made / out_of(name))
 
 
 @contextlib.contextmanager
-def mounted(folder: Path, options: str) -> Iterator[Path]:
-    """Mount a small file system in memory; skip where this user may not."""
+def mounted(folder: Path) -> Iterator[Callable[[str], bool]]:
+    """Yield a function that mounts, and mounts again, a file system in memory on a folder.
+
+    It returns False where this user may not mount.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(f"mount is refused here, and a full disk needs it: {done.stderr.strip()}")
+    is_mounted = False
+
+    def mount(options: str) -> bool:
+        nonlocal is_mounted
+        options = f"remount,{options}" if is_mounted else options
+        command = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
+        done = subprocess.run(command, capture_output=True, check=False)
+        is_mounted |= done.returncode == 0
+        return is_mounted
+
     try:
-        yield folder
+        yield mount
     finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
+        if is_mounted:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", ["size=8k", "ro"], ids=["full", "read-only"])
-@pytest.mark.parametrize("name", ["download"])
-def test_a_disk_that_refuses_is_named_and_nothing_is_left(made, tmp_path, name, options):
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_a_folder_that_may_not_be_written_is_named(server, made, tmp_path, name):
     copy_inputs(made, tmp_path, name)
-    out = tmp_path / CHAIN[name].out
-    with mounted(out.parent / "disk", options) as disk:
-        one = CHAIN[name]
-        target = disk / out.name
-        command = [sys.executable, "-m", f"stages.{one.stage}", *one.arguments[:-1], str(target)]
-        done = subprocess.run(
-            command,
-            cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        left = files_of(target) if target.exists() else {}
-        assert "Traceback" not in done.stderr, done.stderr[-2000:]
-        if not done.returncode:  # it fits
-            assert left == files_of(made / one.out)
-            return
-        assert left.items() <= files_of(made / one.out).items()
-    line = done.stderr.strip().rpartition("\n")[2]
-    assert line.startswith("ERROR: ") and str(disk) in line, done.stderr[-2000:]
-    assert "free space" in line or "allow this user" in line, line
+    with mounted(tmp_path / "data" / "disk") as mount:
+        if not mount("ro"):
+            pytest.skip("mount is refused here, and a read-only file system needs it")
+        arguments = [*CHAIN[name].split()[:-1], f"data/disk/{Path(out_of(name)).name}"]
+        status, errors = Stage(server, tmp_path, name, arguments).finish()
+        assert status == 1
+        check_refusal(errors, "data/disk.*: .*allow this user")
+        assert errors == f"{last_line(errors)}\n"  # nothing was computed before
