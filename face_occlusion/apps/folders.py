@@ -27,7 +27,8 @@ from face_occlusion.core.imageset.format import check_key, encode_record
 from face_occlusion.core.parallel import ordered_map
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif")
-FACE_IS_WHITE = "face is 255 (white), background 0; palette images where pixels are ignored (grey)"
+FACE_IS_WHITE = "face is 255 (white), background 0"
+OR_PALETTE = f"{FACE_IS_WHITE}; with ignored pixels (grey) a palette image of 0, 1, 255"
 NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2")  # photographs that nothing here decodes
 SHOWN_IN_VIEWERS = {0: (0, 0, 0), 1: (255, 255, 255), 255: (128, 128, 128)}
 

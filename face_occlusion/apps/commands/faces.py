@@ -96,7 +96,7 @@ def occlude(
     import tempfile
 
     from face_occlusion.apps.durations import format_seconds
-    from face_occlusion.apps.folders import FACE_IS_WHITE, pair_files
+    from face_occlusion.apps.folders import OR_PALETTE, pair_files
     from face_occlusion.apps.occluding import (
         Occluding,
         holds_hands,
@@ -135,7 +135,7 @@ def occlude(
                 f"about {format_seconds(job.seconds(pairs, workers))} for {len(pairs)} faces"
             )
         occlude_pairs(pairs, out, job, workers)
-    kept = "class ids as before" if class_ids else FACE_IS_WHITE
+    kept = "class ids as before" if class_ids else OR_PALETTE
     typer.echo(f"{out}: {len(pairs)} occluded faces; masks/: {kept}")
 
 
@@ -212,13 +212,13 @@ def align(
     """
     from face_occlusion.alignment.landmarks import read_landmarks
     from face_occlusion.apps.aligning import WITHOUT, align_folder
-    from face_occlusion.apps.folders import FACE_IS_WHITE
+    from face_occlusion.apps.folders import OR_PALETTE
 
     by_hand = {} if landmarks is None else read_landmarks(landmarks)
     count, without = align_folder(
         photos, out, size_px=size, masks=masks, by_hand=by_hand, workers=workers
     )
-    typer.echo(f"{out}: {count} faces aligned" + (f"; masks/: {FACE_IS_WHITE}" if masks else ""))
+    typer.echo(f"{out}: {count} faces aligned" + (f"; masks/: {OR_PALETTE}" if masks else ""))
     if without:
         typer.echo(f"{len(without)} photographs without a detection, listed in {out / WITHOUT}")
 

@@ -113,12 +113,12 @@ def unpack(
 
     Example: face-occlusion unpack data/sets/randocc_1 randocc_1_files
     """
-    from face_occlusion.apps.folders import FACE_IS_WHITE, unpack_image_set
+    from face_occlusion.apps.folders import OR_PALETTE, unpack_image_set
     from face_occlusion.core.imageset import ImageSet
 
     opened = ImageSet(image_set)
     unpack_image_set(opened, out, ids=ids)
-    values = "class ids, with a palette" if ids else FACE_IS_WHITE
+    values = "class ids, with a palette" if ids else OR_PALETTE
     shown = f"; masks/: {values}" if (out / "masks").is_dir() else ""
     typer.echo(f"{out}: {len(opened)} samples{shown}")
 
