@@ -22,16 +22,10 @@ _BORDER_FRAC, _PAD_FRAC, _BLUR_FRAC = 0.1, 0.3, 0.02  # of the square's side
 
 @dataclass(frozen=True)
 class Aligned:
-    """An aligned face.
+    """An aligned face."""
 
-    Attributes:
-        image: (S, S, 3) uint8 RGB.
-        square: (3, 2) top left corner, and the vectors along the top and the left side, in
-            pixels of the photograph.
-    """
-
-    image: np.ndarray
-    square: np.ndarray
+    image: np.ndarray  # (S, S, 3) uint8 RGB
+    square: np.ndarray  # (3, 2) of `ffhq_square`
 
     @property
     def to_photograph(self) -> np.ndarray:
@@ -45,15 +39,10 @@ class Aligned:
 
 
 def align(image: np.ndarray, landmarks: np.ndarray, size_px: int) -> Aligned:
-    """Align a face as FFHQ does.
+    """Align a face as FFHQ does, to a side of `size_px`; FFHQ has 1024.
 
-    Args:
-        image: (H, W, 3) uint8 RGB photograph; left unchanged.
-        landmarks: (N, 2) pixels, N one of 4, 5, 29 and 68; see `points_of`.
-        size_px: Side of the result; FFHQ has 1024.
-
-    Raises:
-        ValueError: If the landmarks are of another number, or coincide.
+    The landmarks, (N, 2) pixels of the photograph, are those that `points_of` knows. Another
+    number, or points that coincide, are a ValueError.
     """
     square = ffhq_square(points_of(landmarks))
     return Aligned(align_image(image, square, size_px), square)
@@ -66,16 +55,10 @@ def _from_aligned(square: np.ndarray, size_px: int) -> np.ndarray:
 
 
 def ffhq_square(points: np.ndarray) -> np.ndarray:
-    """Return the square that FFHQ crops.
+    """Return the square that FFHQ crops, of (4, 2) points as `points_of` gives them.
 
-    Args:
-        points: (4, 2): left eye, right eye, left and right corner of the mouth.
-
-    Returns:
-        (3, 2): top left corner, and the vectors along its top and its left side; pixels.
-
-    Raises:
-        ValueError: If the points coincide, so that the face has no direction.
+    It is (3, 2): top left corner, and the vectors along its top and its left side, in pixels of the
+    photograph. Points that coincide, so that the face has no direction, are a ValueError.
     """
     eye_left, eye_right, mouth_left, mouth_right = points
     eyes = (eye_left + eye_right) / 2
@@ -86,10 +69,8 @@ def ffhq_square(points: np.ndarray) -> np.ndarray:
     length = float(np.hypot(*across))
     if not length > 1e-6:
         raise ValueError(f"eyes and mouth coincide; got {points.tolist()}")
-    half_side = max(
-        _EYES_TO_HALF_SIDE * float(np.hypot(*eye_to_eye)),
-        _MOUTH_TO_HALF_SIDE * float(np.hypot(*eye_to_mouth)),
-    )
+    by_eyes = _EYES_TO_HALF_SIDE * float(np.hypot(*eye_to_eye))
+    half_side = max(by_eyes, _MOUTH_TO_HALF_SIDE * float(np.hypot(*eye_to_mouth)))
     right = across / length * half_side
     down = np.array([-right[1], right[0]])
     centre = eyes + _CENTRE_SHIFT * eye_to_mouth
@@ -97,15 +78,9 @@ def ffhq_square(points: np.ndarray) -> np.ndarray:
 
 
 def align_image(image: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarray:
-    """Cut a square out of an image and turn it upright; pad what lies outside as FFHQ does.
+    """Cut a square, as of `ffhq_square`, out of an image, (H, W, 3) uint8 RGB, and turn it upright.
 
-    Args:
-        image: (H, W, 3) uint8 RGB; left unchanged.
-        square: As `ffhq_square` returns it.
-        size_px: Side of the result.
-
-    Returns:
-        (size_px, size_px, 3) uint8 RGB.
+    What lies outside is padded as FFHQ does. Returns (size_px, size_px, 3) uint8 RGB.
     """
     side = float(np.hypot(*square[1]))
     shrink = int(side / size_px / 2)
@@ -121,21 +96,13 @@ def align_image(image: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarr
 
 
 def align_seg_map(seg_map: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarray:
-    """Cut a square out of class ids, with the transform of `align_image`.
+    """Cut a square out of (H, W) uint8 class ids, with the transform of `align_image`.
 
-    Args:
-        seg_map: (H, W) uint8: 0 background, 1 face, 255 ignored.
-        square: As `ffhq_square` returns it.
-        size_px: Side of the result.
-
-    Returns:
-        (size_px, size_px) uint8: face where it covers at least half of a pixel; ignored where
-        the pixel lies outside the photograph, whose padding repeats parts of the face.
+    Returns (size_px, size_px) uint8: face where it covers at least half of a pixel; ignored where
+    the pixel lies outside the photograph, whose padding repeats parts of the face.
     """
-    face, known = (
-        _warp(plane * np.uint8(255), square, size_px)
-        for plane in (seg_map == FACE, seg_map != IGNORED)
-    )
+    planes = (seg_map == FACE, seg_map != IGNORED)
+    face, known = (_warp(plane * np.uint8(255), square, size_px) for plane in planes)
     aligned = (face >= 128).astype(np.uint8)
     aligned[known < 128] = IGNORED
     return aligned
@@ -155,10 +122,8 @@ def _warp(image: np.ndarray, square: np.ndarray, size_px: int) -> np.ndarray:
 def _pad(image: np.ndarray, square: np.ndarray, side: float) -> tuple[np.ndarray, tuple[int, int]]:
     """Crop an image around a square, and pad it by reflection where the square leaves it.
 
-    The padding is blurred and fades to the crop's median.
-
-    Returns:
-        The padded crop, and by how many pixels (x, y) its content moved.
+    The padding is blurred and fades to the crop's median. Returns the padded crop, and by how many
+    pixels (x, y) its content moved.
     """
     corners = square[0] + np.array([(0, 0), square[1], square[2], square[1] + square[2]])
     border = max(round(side * _BORDER_FRAC), 3)

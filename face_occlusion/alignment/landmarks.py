@@ -51,19 +51,13 @@ def points_of(landmarks: np.ndarray) -> np.ndarray:
 
 
 def read_landmarks(path: Path) -> dict[str, np.ndarray]:
-    """Read landmarks given by hand.
+    """Read landmarks given by hand: name without folder and ending -> (4, 2) points.
 
     There are two formats, distinguished by the file's ending:
 
     - CSV with the columns `name`, `left_eye_x`, `left_eye_y`, `right_eye_x`, `right_eye_y`,
       `left_mouth_x`, `left_mouth_y`, `right_mouth_x`, `right_mouth_y`;
     - JSON: `{"name": [[x, y], ...], ...}` with 4, 5, 29 or 68 points, see `points_of`.
-
-    Args:
-        path: The file.
-
-    Returns:
-        Name without folder and ending -> (4, 2) points.
 
     Raises:
         ValueError: If the file is missing or in neither format, or points are wrong; names the
@@ -97,11 +91,9 @@ def _read_csv(path: Path) -> list[tuple[str, Any]]:
 class LandmarkDetector:
     """dlib's frontal face detector and 68 landmarks, as FFHQ used them.
 
-    Optional: needs the packages of the extra `align` (`dlib-bin`, `face_recognition_models`).
-    Picklable; each process loads the model once.
-
-    Raises:
-        ValueError: If a package is missing; says how to install it.
+    Optional: needs the packages of the extra `align` (`dlib-bin`, `face_recognition_models`);
+    without them a ValueError says how to install them. Picklable; each process loads the model
+    once.
     """
 
     def __init__(self) -> None:
@@ -128,14 +120,10 @@ class LandmarkDetector:
         return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(model))
 
     def find(self, image: np.ndarray, face: np.ndarray) -> np.ndarray | None:
-        """Find the landmarks of the face that a mask shows.
+        """Find the landmarks of the face that a mask shows: (68, 2) float pixels of an RGB image.
 
-        Args:
-            image: (H, W, 3) uint8 RGB.
-            face: (H, W) bool; of several detections, the one that overlaps it most is taken.
-
-        Returns:
-            (68, 2) float pixels, or None if no detection overlaps the mask.
+        Of several detections, the one that overlaps the (H, W) bool mask most is taken; None if
+        none does.
         """
         detector, predictor = self._dlib
         boxes = list(detector(image, 1))  # doubled in size once, for small faces
@@ -146,14 +134,7 @@ class LandmarkDetector:
         return np.array([(point.x, point.y) for point in shape.parts()], dtype=float)
 
     def find_all(self, image: np.ndarray) -> list[np.ndarray]:
-        """Find the landmarks of every face of a photograph, the largest face first.
-
-        Args:
-            image: (H, W, 3) uint8 RGB.
-
-        Returns:
-            For each face (68, 2) float pixels.
-        """
+        """Find each face's landmarks in an RGB photograph, (68, 2) float, the largest face first."""
         detector, predictor = self._dlib
         scale = min(1.0, _DETECT_PX / max(image.shape[:2]))
         size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))

@@ -40,15 +40,13 @@ class BenchmarkParams(Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         if Path(self.by_hand).name != self.by_hand:
-            raise ValueError(
-                f"by_hand: must be a file name in annotations/landmarks; got '{self.by_hand}'"
-            )
+            wanted = "must be a file name in annotations/landmarks"
+            raise ValueError(f"by_hand: {wanted}; got '{self.by_hand}'")
         if self.by_hand != NO_FILE and self.align == "none":
             raise ValueError("by_hand: landmarks have an effect only where align is ffhq")
         if self.size_px < 16 and (self.size_px != 0 or self.align != "none"):
-            raise ValueError(
-                f"size_px: must be at least 16, or 0 where nothing is aligned; got {self.size_px}"
-            )
+            wanted = "must be at least 16, or 0 where nothing is aligned"
+            raise ValueError(f"size_px: {wanted}; got {self.size_px}")
         if self.align != "none" and self.landmarks == "cofw" and self.source != "cofw":
             raise ValueError(f"landmarks: 'cofw' are COFW's own; source is '{self.source}'")
 
@@ -81,16 +79,10 @@ def import_benchmark(
             or no face can be aligned; names the file.
     """
     if params.source not in READERS:
-        raise ValueError(
-            f"source: must be one of {', '.join(READERS)} for a benchmark; got '{params.source}'"
-        )
-    info: dict[str, Any] = {
-        "kind": "benchmark",
-        "name": name,
-        **release.provenance(),
-        "align": params.align,
-        "params": dataclasses.asdict(params),
-    }
+        known = f"one of {', '.join(READERS)} for a benchmark"
+        raise ValueError(f"source: must be {known}; got '{params.source}'")
+    info: dict[str, Any] = {"kind": "benchmark", "name": name, **release.provenance()}
+    info |= {"align": params.align, "params": dataclasses.asdict(params)}
     if release.absent:
         return write_image_set(folder, [], info={**info, "absent": release.absent})
     reader: Reader = READERS[params.source](release)
@@ -104,16 +96,11 @@ def import_benchmark(
     if params.align == "ffhq":
         info |= {"landmarks": params.landmarks, "by_hand": sorted(given), "without_detection": []}
         detector = LandmarkDetector() if params.landmarks == "dlib" else None
-    load = functools.partial(
-        load_sample, reader=reader, params=params, detector=detector, by_hand=given
-    )
+    how = {"reader": reader, "params": params, "detector": detector, "by_hand": given}
+    load = functools.partial(load_sample, **how)
     loaded = ordered_map(load, reader.keys, desc=f"benchmarks/{name}", workers=workers)
-    image_set = write_image_set(
-        folder,
-        _detected(loaded, info),
-        info=info,
-        samples_per_shard=params.samples_per_shard,
-    )
+    samples, size = _detected(loaded, info), params.samples_per_shard
+    image_set = write_image_set(folder, samples, info=info, samples_per_shard=size)
     if left_out := info.get("without_detection"):
         logging.info(
             "%s: %d faces without a detection are left out; landmarks given by hand "
@@ -148,8 +135,7 @@ def load_sample(
 ) -> tuple[str, dict[str, bytes] | None]:
     """Read one image with its mask, aligned or resized, as a sample of an image set.
 
-    Returns:
-        The key, and the parts `jpg`, `png`, `json`; None if no landmarks were found.
+    Returns the key, and the parts `jpg`, `png`, `json`; None if no landmarks were found.
     """
     sample = reader.read(key)
     record: dict[str, Any] = {

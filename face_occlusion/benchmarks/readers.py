@@ -27,23 +27,14 @@ _MIN_ON_MASK = 0.5  # share of visible landmarks on their mask, below which mask
 
 @dataclass(frozen=True, kw_only=True)
 class Annotated:
-    """An image with its mask.
+    """An image with its mask."""
 
-    Attributes:
-        name: What errors and records call it.
-        data: The image file's own bytes, None if it comes from no file.
-        image: (H, W, 3) uint8 RGB.
-        seg_map: (H, W) uint8 class ids.
-        landmarks: (29, 2) COFW's points, None elsewhere.
-        identity: CelebA's number of the person, None where it is unknown.
-    """
-
-    name: str
-    data: bytes | None
-    image: np.ndarray
-    seg_map: np.ndarray
-    landmarks: np.ndarray | None = None
-    identity: str | None = None
+    name: str  # what errors and records call it
+    data: bytes | None  # the image file's own bytes, None if it comes from no file
+    image: np.ndarray  # (H, W, 3) uint8 RGB
+    seg_map: np.ndarray  # (H, W) uint8 class ids
+    landmarks: np.ndarray | None = None  # (29, 2) COFW's points, None elsewhere
+    identity: str | None = None  # CelebA's number of the person, None where it is unknown
 
 
 class FolderReader:
@@ -216,9 +207,8 @@ class CofwReader:
                 raise ValueError(f"{self.release.folder}: mask '{name}' has no number in its name")
             number = int(digits[-1])
             if number in numbers:
-                raise ValueError(
-                    f"{self.release.folder}: '{numbers[number]}' and '{name}' have one number"
-                )
+                both = f"'{numbers[number]}' and '{name}'"
+                raise ValueError(f"{self.release.folder}: {both} have one number")
             numbers[number] = name
         return dict(sorted(numbers.items()))
 
@@ -267,13 +257,9 @@ class CofwReader:
         return dataset
 
     def image(self, index: int) -> np.ndarray:
-        """Return an image, counted from 0.
+        """Return an image, counted from 0: (H, W, 3) uint8 RGB; grey has three equal channels.
 
-        Returns:
-            (H, W, 3) uint8 RGB; grey ones have three equal channels.
-
-        Raises:
-            ValueError: If it is not 8-bit grey or colour.
+        One that is not 8-bit grey or colour is a ValueError.
         """
         pixels = np.asarray(self._image_dataset(index)[()]).T  # (H, W[, 3])
         if pixels.dtype != np.uint8 or (pixels.ndim == 3 and pixels.shape[2] != 3):
@@ -288,9 +274,8 @@ class CofwReader:
     def landmarks(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return an image's landmarks, counted from 0.
 
-        Returns:
-            (29, 2) float (x, y) pixels, the first pixel's centre at (0, 0); and (29,) bool:
-            whether each is occluded.
+        (29, 2) float (x, y) pixels, the first pixel's centre at (0, 0); and (29,) bool: whether
+        each is occluded.
         """
         xs, ys, occluded = self._landmarks[index].reshape(3, NUM_LANDMARKS)
         return np.stack([xs, ys], axis=1) - 1, occluded > 0.5  # MATLAB counts from 1

@@ -56,9 +56,8 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
 
 def cross(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return the cross product of (..., 3) vectors."""
-    return np.roll(
-        left * np.roll(right, -1, axis=-1) - np.roll(left, -1, axis=-1) * right, -1, axis=-1
-    )
+    shifted = left * np.roll(right, -1, axis=-1) - np.roll(left, -1, axis=-1) * right
+    return np.roll(shifted, -1, axis=-1)
 
 
 def direction(angle_deg: float) -> np.ndarray:
@@ -132,12 +131,8 @@ def eigen(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def convolve(padded: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     """Convolve rows and columns with a symmetric kernel, adding taps from the middle outwards.
 
-    Args:
-        padded: (H + K - 1, W + K - 1, ...) float32.
-        kernel: (K,), K odd.
-
-    Returns:
-        (H, W, ...) float32.
+    `padded` is (H + K - 1, W + K - 1, ...) float32 for a (K,) kernel, K odd; returns (H, W, ...)
+    float32.
     """
     radius = len(kernel) // 2
     taps = np.asarray(kernel, np.float32).ravel()[radius:]

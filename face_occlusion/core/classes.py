@@ -10,16 +10,13 @@ BACKGROUND, FACE, IGNORED = 0, 1, 255
 
 
 def to_seg_map(mask: np.ndarray, name: str) -> np.ndarray:
-    """Turn a mask into class ids: 0 background, 1 face, 255 ignored.
+    """Turn a mask into (H, W) uint8 class ids: 0 background, 1 face, 255 ignored.
 
     Where both 1 and 255 occur, 255 is "ignored"; where only 0 and 255 occur, 255 is face.
 
     Args:
         mask: (H, W) bool, or integers 0/1, 0/255 or 0/1/255; left unchanged.
         name: What errors call it.
-
-    Returns:
-        (H, W) uint8 in {0, 1, 255}.
 
     Raises:
         ValueError: If the mask has other values or not two axes.
@@ -40,16 +37,10 @@ def to_seg_map(mask: np.ndarray, name: str) -> np.ndarray:
 
 
 def coverage(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return the share of each pixel of a new grid that a mask covers.
+    """Return the share of each pixel of a new grid that a mask, (H, W) bool, covers.
 
-    By area where the mask shrinks, bilinear where it grows. Never Lanczos, which rings.
-
-    Args:
-        mask: (H, W) bool.
-        size: (height, width) of the new grid.
-
-    Returns:
-        (height, width) float32 in [0, 1].
+    By area where the mask shrinks, bilinear where it grows; never Lanczos, which rings. Returns
+    float32 in [0, 1] of the size (height, width).
     """
     plane = mask.astype(np.float32)
     if mask.shape == size:
@@ -60,14 +51,9 @@ def coverage(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resize_seg_map(seg_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize class ids: a pixel is face where face covers at least half of it.
+    """Resize class ids to (height, width): a pixel is face where face covers at least half of it.
 
-    Args:
-        seg_map: (H, W) uint8: 0 background, 1 face, 255 ignored.
-        size: (height, width) wanted.
-
-    Returns:
-        (height, width) uint8 class ids; ignored where that covers more than half.
+    It is ignored where that covers more than half.
     """
     if seg_map.shape == size:
         return seg_map
@@ -79,17 +65,10 @@ def resize_seg_map(seg_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def instance_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:
-    """Draw COCO's polygons or run lengths as a mask.
+    """Draw COCO's polygons [[x0, y0, ...], ...] or run lengths as a bool mask of (height, width).
 
     Coordinates are (x, y) pixels along the edges of pixels: (0, 0) is the upper left corner of the
     image, (width, height) its lower right corner.
-
-    Args:
-        segmentation: Polygons [[x0, y0, ...], ...] or a run-length mapping, as COCO has them.
-        size: (height, width) of the image.
-
-    Returns:
-        (height, width) bool.
     """
     if isinstance(segmentation, list):
         runs = pycocotools.mask.merge(pycocotools.mask.frPyObjects(segmentation, *size))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import msgspec
+
 from face_occlusion.core.files import atomic_write, read_json
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.imageset.format import variant_keys
@@ -58,72 +60,43 @@ class CombinationParams(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class OnlineSet:
-    """A set whose samples are made while a network is trained on them.
+    """A set whose samples are made while a network is trained on them."""
 
-    Attributes:
-        name: Its entry of section `generate`.
-        params: That entry's values.
-        occluders: Path of its occluders' image set below the data folder.
-        sha256: That set's hash.
-    """
-
-    name: str
-    params: dict[str, Any]
-    occluders: str
-    sha256: str
+    name: str  # its entry of section `generate`
+    params: dict[str, Any]  # that entry's values
+    occluders: str  # path of its occluders' image set below the data folder
+    sha256: str  # that set's hash
 
 
 @dataclass(frozen=True, kw_only=True)
 class Online:
-    """Everything that decides how faces are occluded while training.
+    """Everything that decides how faces are occluded while training."""
 
-    Attributes:
-        sets: What an occluded face is a sample of, each as often as the others.
-        share: Share of the unoccluded faces that are occluded.
-        code: Hash of the code that occludes.
-    """
-
-    sets: Sequence[OnlineSet]
-    share: float
-    code: str
+    sets: Sequence[OnlineSet]  # what an occluded face is a sample of, each as often as the others
+    share: float  # of the unoccluded faces that are occluded
+    code: str  # hash of the code that occludes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """The samples that a combination takes from one image set.
+    """The samples that a combination takes from one image set."""
 
-    Attributes:
-        image_set: Path of the set below the data folder.
-        sha256: The set's hash, `ImageSet.sha256`.
-        mask: Part of each sample that holds its class ids: `png`, or `original.png`.
-        keys: The samples, in the order of training.
-    """
-
-    image_set: str
-    sha256: str
-    mask: str
-    keys: Sequence[str]
+    image_set: str  # path of the set below the data folder
+    sha256: str  # the set's hash, `ImageSet.sha256`
+    mask: str  # part of each sample that holds its class ids: `png`, or `original.png`
+    keys: Sequence[str]  # the samples, in the order of training
 
 
 @dataclass(frozen=True, kw_only=True)
 class Combination:
-    """The training samples of one row of Table 3.
+    """The training samples of one row of Table 3."""
 
-    Attributes:
-        name: Its key in params.yaml.
-        title: Its name in the paper's tables.
-        masks: Which masks the photographs have, `corrected` or `original`.
-        parts: Its image sets.
-        absent: Why nothing can be trained on it; None if it is complete.
-        online: How its unoccluded faces are occluded while training; None in the paper's rows.
-    """
-
-    name: str
-    title: str
-    masks: str
-    parts: Sequence[Part]
-    absent: str | None = None
-    online: Online | None = None
+    name: str  # its key in params.yaml
+    title: str  # its name in the paper's tables
+    masks: str  # which masks the photographs have, `corrected` or `original`
+    parts: Sequence[Part]  # its image sets
+    absent: str | None = None  # why nothing can be trained on it; None if it is complete
+    online: Online | None = None  # how unoccluded faces are occluded while training, if at all
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -141,12 +114,7 @@ class Combination:
 
 
 def combine(name: str, params: CombinationParams, data: Path) -> Combination:
-    """List the samples of a combination and check that its sets belong together.
-
-    Args:
-        name: Its key in params.yaml.
-        params: Its title, masks and sets.
-        data: Folder of the image sets.
+    """List the samples of a combination, and check that its sets in the folder `data` fit together.
 
     Raises:
         ValueError: If a set is missing, a sample lacks its image or its mask, or a generated set
@@ -172,9 +140,8 @@ def _check_samples(image_set: ImageSet, mask: str) -> None:
     """Raise unless each sample has its image and its mask."""
     for key in image_set.keys:
         if missing := {"jpg", mask} - set(image_set.parts(key)):
-            raise ValueError(
-                f"{image_set.folder}: sample {key} has no part {', '.join(sorted(missing))}"
-            )
+            parts = ", ".join(sorted(missing))
+            raise ValueError(f"{image_set.folder}: sample {key} has no part {parts}")
 
 
 def _check_generated(image_set: ImageSet, faces: ImageSet) -> None:
@@ -188,15 +155,10 @@ def _check_generated(image_set: ImageSet, faces: ImageSet) -> None:
 
 
 def difference_from_paper(combination: Combination, *, same_faces: bool) -> str | None:
-    """Compare a combination's counts with Table 3 of the paper.
+    """Say what differs between a combination's counts and Table 3 of the paper.
 
-    Args:
-        combination: What to compare.
-        same_faces: Whether it is made from the paper's own photographs, so that their number too
-            must be the paper's.
-
-    Returns:
-        What differs; None if nothing does, or the paper has no such combination.
+    `same_faces` says whether it is made from the paper's own photographs, so that their number too
+    must be the paper's. None if nothing differs, or the paper has no such combination.
     """
     if combination.absent or combination.name not in PAPER_COUNTS:
         return None
@@ -219,37 +181,24 @@ def difference_from_paper(combination: Combination, *, same_faces: bool) -> str 
 
 def write_combination(path: Path, combination: Combination) -> None:
     """Write a combination as JSON, with its counts and the paper's."""
-    counts = _named(*combination.counts)
+    names = ("photographs", "generated")
+    counts: dict[str, Any] = dict(zip(names, combination.counts, strict=True))
     paper = PAPER_COUNTS.get(combination.name)
-    content = {
-        "counts": {**counts, "paper": None if paper is None else _named(*paper)},
-        **dataclasses.asdict(combination),
-    }
+    counts["paper"] = paper and dict(zip(names, paper, strict=True))
+    content = {"counts": counts, **dataclasses.asdict(combination)}
     if combination.online is None:
         del content["online"]
     atomic_write(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def _named(photographs: int, generated: int) -> dict[str, int]:
-    return {"photographs": photographs, "generated": generated}
-
-
 def read_combination(path: Path) -> Combination:
-    """Read a combination.
-
-    Raises:
-        ValueError: If the file is missing, damaged, or its counts are not those of its samples.
-    """
+    """Read a combination; one that is missing, damaged or miscounts its samples is a ValueError."""
     content = read_json(path, absent="no such file; run `dvc repro combine`")
     try:
-        counts = content.pop("counts")
-        parts = [Part(**part) for part in content.pop("parts")]
-        if online := content.pop("online", None):
-            sets = [OnlineSet(**one) for one in online["sets"]]
-            online = Online(sets=sets, share=online["share"], code=online["code"])
-        combination = Combination(**content, parts=parts, online=online)
+        counts = content["counts"]
+        combination = msgspec.convert(content, Combination)
         found = counts["photographs"], counts["generated"]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, msgspec.ValidationError) as error:
         raise ValueError(f"{path}: not a combination ({error}); run `dvc repro combine`") from error
     if found != combination.counts:
         raise ValueError(
@@ -260,15 +209,10 @@ def read_combination(path: Path) -> Combination:
 
 
 def open_sets(combination: Combination, data: Path) -> list[ImageSet]:
-    """Open the image sets of a combination, in the order of its parts.
-
-    Args:
-        combination: What to open.
-        data: Folder of the image sets.
+    """Open the image sets of a combination in the folder `data`, in the order of its parts.
 
     Raises:
-        ValueError: If the combination is incomplete, or a set is missing or not the one that
-            was listed.
+        ValueError: If the combination is incomplete, or a set is missing or not the one listed.
     """
     if combination.absent is not None:
         raise ValueError(f"{combination.title}: cannot be trained on: {combination.absent}")

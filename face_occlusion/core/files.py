@@ -33,9 +33,7 @@ _WORKER_ERROR = "\nValueError: "  # where PyTorch's traceback of a worker ends
 def read_json(path: Path, absent: str = "no such file") -> dict[str, Any]:
     """Read a JSON object.
 
-    Args:
-        path: The file.
-        absent: What the error says if the file is missing, such as which command writes it.
+    `absent` is what the error says if the file is missing, such as which command writes it.
 
     Raises:
         ValueError: If the file is missing or holds anything else; names the file.
@@ -71,12 +69,6 @@ def code_sha256(*module_names: str) -> str:
 
     Imports inside functions and for type checking count too, and so do the `__init__` modules of
     the packages on the way. Other packages' code is not read: add their versions where they matter.
-
-    Args:
-        module_names: Such as `face_occlusion.training.loop`.
-
-    Raises:
-        ValueError: If a name is not a module of this package.
     """
     digest = hashlib.sha256()
     for name, path in import_closure(*module_names).items():
@@ -87,8 +79,8 @@ def code_sha256(*module_names: str) -> str:
 def import_closure(*module_names: str) -> dict[str, Path]:
     """Return the files of modules and of every project module they import, sorted by name.
 
-    Raises:
-        ValueError: If a name is not a module of this package.
+    A name, such as `face_occlusion.training.loop`, that is no module of the package is a
+    ValueError.
     """
     found: dict[str, Path] = {}
     waiting = list(module_names)
@@ -131,10 +123,7 @@ def _imported_names(path: Path) -> Iterator[str]:
 class PositionedFile:
     """A file open for reads at given positions, which threads and forked processes may share.
 
-    It is closed when nobody holds it any more.
-
-    Raises:
-        ValueError: If the file cannot be opened.
+    It is closed when nobody holds it any more. One that cannot be opened is a ValueError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -161,8 +150,7 @@ class PositionedFile:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield `PATH.partial` to write to; it replaces `path` at the end, or is removed on an error.
 
-    Args:
-        path: The file. Its folder is created; a former file is kept until it is replaced.
+    The folder is created; a former file is kept until it is replaced.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
@@ -205,10 +193,7 @@ def atomic_write(path: Path, content: bytes | str) -> None:
 def atomic_folder(folder: Path) -> Iterator[Path]:
     """Yield a new folder `FOLDER.partial`; it becomes `folder`, or is removed on an error.
 
-    What a killed run left in `FOLDER.partial` is removed first.
-
-    Raises:
-        ValueError: If `folder` exists and is not an empty folder.
+    What a killed run left in `FOLDER.partial` is removed first; for `folder` see `check_unused`.
     """
     check_unused(folder)
     partial = folder.with_name(folder.name + ".partial")
@@ -224,11 +209,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def check_unused(folder: Path) -> None:
-    """Refuse a folder that holds anything.
-
-    Raises:
-        ValueError: If `folder` exists and is not an empty folder.
-    """
+    """Refuse, by a ValueError, what exists and is not an empty folder."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: exists and is not an empty folder; nothing was written")
 

@@ -65,14 +65,8 @@ def prefetch(
 ) -> Generator[Result, None, None]:
     """Yield `function(item)` of each item, in order, computed by threads ahead of the consumer.
 
-    Args:
-        function: Called in several threads at once.
-        items: Taken in this thread, one at a time.
-        threads: Number of threads.
-        ahead: Results that are computed or being computed before they are asked for.
-
-    Yields:
-        The results, in the items' order; the first error ends the iteration and is raised here.
+    Items are taken in this thread, one at a time; `ahead` results are computed or being computed
+    before they are asked for. The first error ends the iteration and is raised here.
     """
     remaining = iter(items)
     pending: collections.deque[Future[Result]] = collections.deque()
@@ -98,18 +92,15 @@ def ordered_map(
 ) -> Iterator[Result]:
     """Yield `function(item)` of each item, in order, computed by a pool of processes.
 
-    The function is sent to each process once, so it may carry a large index (a bound
-    `functools.partial`). A few results for each worker are held, so memory does not grow with
-    the number of items.
+    The function, deterministic and picklable, is sent to each process once, so it may carry a large
+    index (a bound `functools.partial`). A few results for each worker are held, so memory does not
+    grow with the number of items.
 
     Args:
-        function: Deterministic, picklable.
+        function: See above.
         items: What to map over.
         desc: Label of the progress bar.
         workers: Number of processes; None for one per core, 1 to compute in this process.
-
-    Yields:
-        The results, in the items' order.
 
     Raises:
         ValueError: If a worker process dies. The first error of the function is raised as it is.
@@ -146,9 +137,6 @@ def run_tasks(
         executor: `process` or `ray` (needs the extra `ray`; uses a running cluster if the
             environment names one).
         always_pool: Start a process for a single worker, too.
-
-    Yields:
-        The results, in any order.
 
     Raises:
         ValueError: If the executor is unknown or not installed, a worker process dies, or a task

@@ -42,10 +42,8 @@ WORDS = {
 class Checked:
     """Base of parameter dataclasses: values must fit their annotations, ranges must ascend.
 
-    A subclass that compares fields does so in its own `__post_init__`, after this one.
-
-    Raises:
-        ValueError: If a value does not fit; the message starts with the key's name.
+    A value that does not fit is a ValueError that starts with the key's name. A subclass that
+    compares fields does so in its own `__post_init__`, after this one.
     """
 
     def __post_init__(self) -> None:
@@ -56,8 +54,7 @@ class Checked:
 def check_value(name: str, value: Any, hint: Any) -> None:
     """Check that a value, as YAML gives it, fits an annotation; a whole number is also a float.
 
-    Raises:
-        ValueError: If it does not; names what came and what is expected.
+    A ValueError names what came and what is expected.
     """
     if not _is_finite(value):
         raise ValueError(f"{name}: must be finite; got {value!r}")
@@ -99,12 +96,9 @@ def _annotations(kind: type) -> dict[str, Any]:
 
 
 def read_yaml(path: Path) -> Any:
-    """Read a YAML file as plain Python values.
+    """Read a YAML file as plain Python values; one that is missing or not YAML is a ValueError.
 
     ruamel, as DVC: PyYAML reads the `6e-05` that `dvc exp run -S` writes as text.
-
-    Raises:
-        ValueError: If the file is missing or is not YAML.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; run from the repository's root")
@@ -121,8 +115,7 @@ def read_yaml(path: Path) -> Any:
 def read_section(path: Path, section: str) -> Any:
     """Read one section, named with dots (`generate.natocc_hand`).
 
-    Raises:
-        ValueError: If a part of the name is missing; names what is there instead.
+    If a part of the name is missing, a ValueError names what is there instead.
     """
     value = read_yaml(path)
     seen: list[str] = []
@@ -138,15 +131,10 @@ def read_section(path: Path, section: str) -> Any:
 
 
 def load_params(path: Path, section: str, kind: type[Params]) -> Params:
-    """Build the dataclass `kind` from a section of a parameter file.
+    """Build the dataclass `kind` from a section, named with dots, of a parameter file.
 
     Fields whose type is itself a dataclass are built from their nested mapping. Values are
     checked by the dataclass (`Checked`); file and section are put in front of its messages.
-
-    Args:
-        path: The parameter file, usually `params.yaml`.
-        section: Name of the section, with dots.
-        kind: A frozen dataclass whose fields are the section's keys.
 
     Raises:
         ValueError: If a key is unknown or missing, or a value is refused.
@@ -161,13 +149,12 @@ def build(where: str, values: Any, kind: type[Params]) -> Params:
     fields = {field.name: field for field in dataclasses.fields(kind)}
     if unknown := sorted(map(str, values.keys() - fields.keys())):
         raise ValueError(f"{where}: unknown keys {unknown}; known: {sorted(fields)}")
-    if missing := [
+    required = [
         name
         for name, field in fields.items()
-        if name not in values
-        and field.default is dataclasses.MISSING
-        and field.default_factory is dataclasses.MISSING
-    ]:
+        if field.default is field.default_factory is dataclasses.MISSING
+    ]
+    if missing := [name for name in required if name not in values]:
         raise ValueError(f"{where}: missing keys {missing}")
     hints = _annotations(kind)
     arguments = {
@@ -192,11 +179,7 @@ def _build_nested(where: str, value: Any, hint: Any) -> Any:
 
 
 def check_at_least(least: int, **values: int) -> None:
-    """Check that values are not below a minimum.
-
-    Raises:
-        ValueError: Names the first one, as the key of the same name.
-    """
+    """Check that values are not below a minimum; a ValueError names the first, as the key it is."""
     for name, value in values.items():
         if value < least:
             raise ValueError(f"{name}: must be at least {least}; got {value}")

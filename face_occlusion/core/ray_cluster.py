@@ -15,17 +15,12 @@ CONNECT_ATTEMPTS = 3
 
 
 def require_ray(needed_by: str) -> Any:
-    """Import Ray, which the extra `ray` installs.
-
-    Raises:
-        ValueError: If it is not installed; names what needs it.
-    """
+    """Import Ray, which the extra `ray` installs; a ValueError names what needs it."""
     try:
         import ray  # pyright: ignore[reportMissingImports]
     except ImportError as error:
-        raise ValueError(
-            f"{needed_by}: ray is not installed; pip install 'face-occlusion[ray]'"
-        ) from (error)
+        install = "pip install 'face-occlusion[ray]'"
+        raise ValueError(f"{needed_by}: ray is not installed; {install}") from error
     return ray
 
 
@@ -33,11 +28,8 @@ def require_ray(needed_by: str) -> Any:
 def ray_session(workers: int) -> Iterator[Any]:
     """Yield the package Ray, connected to the cluster that RAY_ADDRESS names or started here.
 
-    Args:
-        workers: CPUs that Ray uses where it is started here.
-
-    Raises:
-        ValueError: If Ray is not installed, or the cluster cannot be used.
+    `workers` are the CPUs that Ray uses where it is started here. ValueError if Ray is not
+    installed, or the cluster cannot be used.
     """
     ray = require_ray("executor: ray")
     started = not ray.is_initialized()

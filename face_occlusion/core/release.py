@@ -54,14 +54,9 @@ class Release:
 
     def provenance(self) -> dict[str, Any]:
         """Return `sources` and `releases` for the info of a set that is made from the release."""
-        about = {
-            "title": self.info.get("title", self.source),
-            "origin": self.info.get("origin", "not recorded"),
-            "licence": self.info.get("licence", "not recorded"),
-            "licence_url": self.info.get("licence_url", ""),
-            "citation": self.info.get("citation", ""),
-            "files": self.info.get("files", []),
-        }
+        unknown = {"title": self.source, "origin": "not recorded", "licence": "not recorded"}
+        unknown |= {"licence_url": "", "citation": "", "files": []}
+        about = {name: self.info.get(name, value) for name, value in unknown.items()}
         return {"sources": [self.source], "releases": {self.source: about}}
 
     @cached_property
@@ -86,19 +81,11 @@ class Release:
         return list(self._names)
 
     def glob(self, pattern: str) -> list[str]:
-        """List the files whose name matches, sorted.
-
-        Args:
-            pattern: As in `fnmatch`, case-sensitive; `*` matches "/" too.
-        """
+        """List the files whose name matches as in `fnmatch`, sorted; `*` matches "/" too."""
         return fnmatch.filter(self._names, pattern)
 
     def find(self, pattern: str) -> str:
-        """Return the one file whose name matches.
-
-        Raises:
-            ValueError: If none or several match; lists what was found.
-        """
+        """Return the one file whose name matches; else a ValueError says what is there."""
         matches = self.glob(pattern)
         if len(matches) != 1:
             found = ", ".join(matches[:8]) if matches else self._sample()
@@ -108,12 +95,9 @@ class Release:
         return matches[0]
 
     def by_stem(self, *patterns: str) -> dict[str, str]:
-        """Map the stem of each file that matches any pattern to its name.
+        """Map the file name without ending of each file that matches any pattern to its name.
 
-        The stem is the file name without its folder and ending.
-
-        Raises:
-            ValueError: If no file matches, or two share a stem.
+        No file, or two of one such stem, is a ValueError.
         """
         found: dict[str, str] = {}
         for pattern in patterns:
@@ -139,11 +123,7 @@ class Release:
         return ", ".join(list(shown.values())[:12]) + more
 
     def read(self, name: str) -> bytes:
-        """Read a file.
-
-        Raises:
-            ValueError: If there is no file of that name, or a zip member is damaged.
-        """
+        """Read a file; one that is missing, or a zip member that is damaged, is a ValueError."""
         if (member := self._zips.get(name)) is not None:
             return self._read_member(name, member)
         if name not in self._loose:
@@ -151,11 +131,7 @@ class Release:
         return (self.folder / name).read_bytes()
 
     def lines(self, name: str) -> list[str]:
-        """Read a text file's lines, stripped, without empty ones.
-
-        Raises:
-            ValueError: If there is no such file, or it is not UTF-8 text.
-        """
+        """Read a UTF-8 text file's lines, stripped, without empty ones; another is a ValueError."""
         try:
             text = self.read(name).decode("utf-8-sig")
         except UnicodeDecodeError as error:
@@ -165,9 +141,8 @@ class Release:
     def _read_member(self, name: str, member: Member) -> bytes:
         path = self.folder / member.archive
         where = f"{path}: member '{name}'"
-        file = self._open.get(member.archive) or self._open.setdefault(
-            member.archive, PositionedFile(path)
-        )
+        if not (file := self._open.get(member.archive)):
+            file = self._open.setdefault(member.archive, PositionedFile(path))
         header = file.read(_LOCAL_HEADER.size, member.offset)
         if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
             raise ValueError(f"{where} is damaged: its header is missing")
@@ -248,12 +223,6 @@ def _read_rows(number: int, path: Path) -> Iterator[tuple[bytes, int, int, int, 
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if not info.is_dir():
-                yield (
-                    f"{path.stem}/{info.filename}".encode(),
-                    number,
-                    info.compress_type,
-                    info.CRC,
-                    info.header_offset,
-                    info.compress_size,
-                    info.file_size,
-                )
+                name = f"{path.stem}/{info.filename}".encode()
+                place = (info.header_offset, info.compress_size, info.file_size)
+                yield (name, number, info.compress_type, info.CRC, *place)

@@ -39,17 +39,11 @@ CPU_KERNELS = ("portable", "fast")
 
 
 def choose_cpu_kernels(path: Path, section: str) -> None:
-    """Have PyTorch compute with the kernels that a section's `cpu_kernels` names.
+    """Have PyTorch compute with the kernels that a parameter file's section names as `cpu_kernels`.
 
-    Call it before PyTorch is imported; variables that the user has set are left unchanged.
-
-    Args:
-        path: The parameter file.
-        section: The section; `portable` gives the same bits on every x86-64 processor with AVX2,
-            `fast` leaves the choice to PyTorch.
-
-    Raises:
-        ValueError: If it names neither.
+    `portable` gives the same bits on every x86-64 processor with AVX2, `fast` leaves the choice to
+    PyTorch; another name is a ValueError. Call it before PyTorch is imported; variables that the
+    user has set are left unchanged.
     """
     kernels = read_section(path, f"{section}.cpu_kernels")
     if kernels not in CPU_KERNELS:
@@ -64,9 +58,7 @@ def choose_cpu_kernels(path: Path, section: str) -> None:
 def stage_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse a stage's arguments, and lock `out` (or `out/RUN`) until this process ends.
 
-    Raises:
-        ValueError: If another process is writing it.
-        OSError: If this user may not.
+    If another process is writing it, that is a ValueError; if this user may not, an OSError.
     """
     arguments = parser.parse_args()
     if os.environ.get("RANK", "0") == "0":  # torchrun's other processes write nothing
@@ -82,14 +74,8 @@ def stage_arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
 def sole_process(lock: Path, what: str) -> Iterator[None]:
     """Hold a lock, which the system frees when the process ends, even by `kill -9`.
 
-    A process may hold the same lock several times.
-
-    Args:
-        lock: Its file; its folder is made.
-        what: Begins the error.
-
-    Raises:
-        ValueError: If another process holds it.
+    The lock's folder is made; a process may hold the same lock several times. If another process
+    holds it, the ValueError begins with `what`.
     """
     lock.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -121,13 +107,7 @@ def record_time(seconds: float) -> None:
 
 
 def keep_time(root: Path, stage: str, seconds: float) -> None:
-    """Record the run time of a stage in the current profile, next to those of its last runs.
-
-    Args:
-        root: The repository's root.
-        stage: Its name.
-        seconds: Run time of its command.
-    """
+    """Record the run time of a stage in the current profile, next to those of its last runs."""
     path = root / FOLDER / profile_of(root) / f"{stage.replace('/', '_')}.json"
     earlier: list[float] = []
     with contextlib.suppress(FileNotFoundError, ValueError):  # a damaged record is replaced:
@@ -143,13 +123,10 @@ def profile_of(root: Path) -> str:
 
 
 def read_times(root: Path) -> dict[str, float]:
-    """Return the run time of every stage in the current profile: the median of its last runs.
+    """Return the run time in seconds of every stage in the current profile, the median of its last.
 
     Of an even number it is the lower of the middle two, so that one run on a busy machine does not
-    count. In seconds.
-
-    Raises:
-        ValueError: If a record is unreadable; names the file.
+    count. An unreadable record is a ValueError that names the file.
     """
     folder = root / FOLDER / profile_of(root)
     records = map(_read, sorted(folder.glob("*.json")))

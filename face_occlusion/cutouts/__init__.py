@@ -9,50 +9,34 @@ from face_occlusion.core.images import straight_alpha
 def clean_mask(mask: np.ndarray, *, hole_frac: float, close_px: int) -> np.ndarray:
     """Keep a mask's largest piece, close fine cracks and fill small holes.
 
-    Args:
-        mask: (H, W) bool; left unchanged.
-        hole_frac: Holes up to this share of the piece's area are filled.
-        close_px: Cracks up to this width are closed; 0 closes none.
-
-    Returns:
-        (H, W) bool.
-
-    Raises:
-        ValueError: If the mask is empty.
+    Holes of (H, W) bool up to `hole_frac` of the piece's area are filled, cracks up to `close_px`
+    wide are closed; 0 closes none. An empty mask is a ValueError.
     """
     if not mask.any():
         raise ValueError("the mask is empty")
     plane = mask.astype(np.uint8)
     if close_px > 1:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (close_px, close_px))
-        padded = cv2.copyMakeBorder(
-            plane, close_px, close_px, close_px, close_px, cv2.BORDER_REPLICATE
-        )
+        padded = np.pad(plane, close_px, mode="edge")
         closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc)
         plane = closed[close_px:-close_px, close_px:-close_px]
     piece = largest_piece(plane > 0)
     area = int(piece.sum())
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        (~piece).astype(np.uint8), connectivity=4
-    )
+    outside = (~piece).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(outside, connectivity=4)
     for label in range(1, count):
         left, top, width, height, size = stats[label]
-        inside = (
-            left > 0 and top > 0 and left + width < mask.shape[1] and top + height < mask.shape[0]
-        )
+        below, beside = mask.shape[0] - top - height, mask.shape[1] - left - width
+        inside = min(left, top, below, beside) > 0
         if inside and size <= hole_frac * area:
             piece |= labels == label
     return piece
 
 
 def largest_piece(mask: np.ndarray) -> np.ndarray:
-    """Return the largest connected piece of a mask (8 neighbours; the first of equals).
+    """Return the largest connected piece of an (H, W) bool mask that is not empty.
 
-    Args:
-        mask: (H, W) bool, not empty.
-
-    Returns:
-        (H, W) bool.
+    8 neighbours; the first of equals.
     """
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     return labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
@@ -106,23 +90,15 @@ def cut_out(
 
 def _window(mask: np.ndarray, padding: int) -> tuple[slice, slice]:
     """Return the rows and columns of a mask, padded inside the canvas."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return (
-        slice(max(0, int(rows[0]) - padding), int(rows[-1]) + 1 + padding),
-        slice(max(0, int(columns[0]) - padding), int(columns[-1]) + 1 + padding),
-    )
+    used = (np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0)))
+    rows, columns = (slice(max(0, int(u[0]) - padding), int(u[-1]) + 1 + padding) for u in used)
+    return rows, columns
 
 
 def extend_colours(image: np.ndarray, mask: np.ndarray, edge_px: int) -> np.ndarray:
     """Replace the colours outside a mask's inside by the nearest ones inside.
 
-    Args:
-        image: (H, W, 3) uint8; left unchanged.
-        mask: (H, W) bool.
-        edge_px: Pixels of the mask nearer than this to its outline are not inside.
-
-    Returns:
-        (H, W, 3) uint8.
+    Pixels of the (H, W) bool mask nearer than `edge_px` to its outline are not inside.
     """
     padded = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     depth = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
@@ -153,13 +129,10 @@ def _nearest_labels(inside: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fill_colours(rgba: np.ndarray) -> np.ndarray:
-    """Return a cut-out's colours, with those of its solid part extended over everything else.
+    """Return a cut-out's straight colours, those of its solid part extended over everything else.
 
-    Args:
-        rgba: (H, W, 4) uint8 premultiplied RGBA.
-
-    Returns:
-        (H, W, 3) uint8 straight RGB; from the most opaque pixels where none is half opaque.
+    Takes premultiplied RGBA, returns (H, W, 3) uint8: colours of the most opaque pixels where none
+    is half opaque.
     """
     alpha = rgba[..., 3]
     solid = alpha >= min(128, int(alpha.max()))
@@ -168,37 +141,21 @@ def fill_colours(rgba: np.ndarray) -> np.ndarray:
 
 
 def premultiply(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Join colours and alpha into premultiplied RGBA.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        alpha: (H, W) float in [0, 1].
-
-    Returns:
-        (H, W, 4) uint8; each colour is at most alpha.
-    """
+    """Join uint8 RGB and alpha, (H, W) float in [0, 1], into (H, W, 4) uint8 premultiplied RGBA."""
     levels = np.rint(alpha * 255).astype(np.uint16)  # (H, W)
     colours = (image * levels[..., np.newaxis] + 127) // 255
     return np.dstack([colours, levels]).astype(np.uint8)
 
 
 def crop_to_alpha(rgba: np.ndarray) -> np.ndarray:
-    """Crop a cut-out to the pixels that it covers at all.
-
-    Args:
-        rgba: (H, W, 4) uint8, not wholly transparent.
-
-    Returns:
-        (h, w, 4) uint8, contiguous.
-    """
+    """Crop a cut-out, RGBA, to the pixels that it covers at all; contiguous."""
     return np.ascontiguousarray(rgba[_window(rgba[..., 3] > 0, padding=0)])
 
 
 def shrink_cutout(rgba: np.ndarray, max_side_px: int) -> np.ndarray:
     """Shrink a premultiplied cut-out by area until its longer side is at most `max_side_px`.
 
-    Returns:
-        (h, w, 4) uint8; the input itself if it is small enough.
+    Returns the input itself if it is small enough.
     """
     height, width = rgba.shape[:2]
     scale = max_side_px / max(height, width)

@@ -83,14 +83,10 @@ class Resampled:
 
 
 def resample_weights(num_images: int, num_resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw bootstrap resamples of `num_images` images with replacement.
+    """Draw bootstrap resamples of images with replacement; ValueError below one of either.
 
-    Returns:
-        (num_resamples, num_images) float64: how often each image was drawn; rows sum to
-        num_images.
-
-    Raises:
-        ValueError: If there is nothing to draw from.
+    Returns (num_resamples, num_images) float64: how often each image was drawn; rows sum to
+    num_images.
     """
     if num_images < 1 or num_resamples < 1:
         raise ValueError(
@@ -112,11 +108,8 @@ def estimate(
     Args:
         value: The score of the images themselves.
         resampled: (B,) scores of the resamples; NaN (a resample without the class) is left out.
-        num_images: Images behind the score.
+        num_images: Images behind the score; below 2, bounds and error are NaN.
         confidence: Coverage, in (0, 1).
-
-    Returns:
-        The estimate; its bounds and error are NaN for fewer than 2 images.
     """
     resampled = resampled[~np.isnan(resampled)]
     numbers = (float("nan"),) * 3
@@ -164,9 +157,8 @@ def estimate_sum(
     over_both = estimate(value, drawn, num_images, confidence)
     freedom = _satterthwaite([(over_images.error**2, num_images - 1), *seeds])
     half = float(stats.t.ppf((1 + confidence) / 2, freedom) * over_both.error)
-    return replace(
-        over_both, low=value - half, high=value + half, num_seeds=num_seeds, freedom=freedom
-    )
+    low, high = value - half, value + half
+    return replace(over_both, low=low, high=high, num_seeds=num_seeds, freedom=freedom)
 
 
 def _satterthwaite(parts: Sequence[tuple[float, int]]) -> float:
@@ -179,14 +171,9 @@ def _satterthwaite(parts: Sequence[tuple[float, int]]) -> float:
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:
-    """Adjust p-values for many tests (Holm 1979); NaN stays NaN and is not counted as a test.
+    """Adjust (K,) p-values in [0, 1] for many tests (Holm 1979); NaN stays NaN and is no test.
 
-    Args:
-        p_values: (K,) in [0, 1].
-
-    Returns:
-        (K,) adjusted, in the same order; a hypothesis with a value below alpha is rejected at the
-        family-wise level alpha.
+    A hypothesis whose adjusted value is below alpha is rejected at the family-wise level alpha.
     """
     p_values = np.asarray(p_values, dtype=float)
     adjusted = np.full_like(p_values, np.nan)

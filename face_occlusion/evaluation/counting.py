@@ -34,13 +34,8 @@ class Sample:
     def read(cls, image_set: ImageSet, key: str) -> Sample:
         """Decode an image of a set and its mask."""
         image, target = image_set.sample(key)
-        return cls(
-            key=key,
-            name=f"{image_set.folder}: {key}",
-            image=image,
-            target=target,
-            occluder_kind=image_set.record(key).get("occluder_kind"),
-        )
+        name, kind = f"{image_set.folder}: {key}", image_set.record(key).get("occluder_kind")
+        return cls(key=key, name=name, image=image, target=target, occluder_kind=kind)
 
 
 class Result(Protocol):
@@ -65,13 +60,9 @@ Counted = tuple[ImageFacts, dict[str, Tally]]  # an image, and the tally of each
 def count_sample(sample: Sample, results: Mapping[str, Result], preview_px: int) -> Counted:
     """Count one image for every view; views that share a prediction share its counts.
 
-    Args:
-        sample: The image; measured first, while its predictions may still be computed.
-        results: Its predictions by view.
-        preview_px: Longer side of the first view's mask for the page; 0 keeps none.
-
-    Raises:
-        ValueError: If a prediction is not of the mask's size.
+    The image is measured first, while its predictions may still be computed. `preview_px` is the
+    longer side of the first view's mask for the page; 0 keeps none. A prediction that is not of the
+    mask's size is a ValueError.
     """
     regions, face = Regions.of(sample.target), sample.target == 1
     facts = ImageFacts(
@@ -115,12 +106,9 @@ def ita_deg(image: np.ndarray, face: np.ndarray) -> float | None:
     """Measure the individual typology angle of the visible face pixels (Chardon et al. 1991).
 
     arctan((L* - 50) / b*) of the median L* and b*, in CIELAB under D65 of the unchanged sRGB
-    values. Light, camera and make-up change it: it describes the pixels of a picture under their
-    lighting, and says nothing about who a person is.
-
-    Args:
-        image: (H, W, 3) uint8 RGB; left unchanged.
-        face: (H, W) bool, True = visible face.
+    values of an image, (H, W, 3) uint8, where `face`, (H, W) bool. Light, camera and make-up change
+    it: it describes the pixels of a picture under their lighting, and says nothing about who a
+    person is.
 
     Returns:
         Degrees in [-90, 90], larger is lighter; None without face pixels, or where the picture

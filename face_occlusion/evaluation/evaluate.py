@@ -49,16 +49,11 @@ Batch = tuple[list[Sample], dict[bool, list[PreparedBatch]]]
 
 
 def load_checkpoints(folder: Path, params: EvaluateParams) -> dict[str, Segmenter]:
-    """Load the checkpoints that a run has.
+    """Load the checkpoints that a run has: the network by name, in the parameters' order.
 
     A run without a benchmark to select on has no `best`. Where `best` is the last iteration, both
-    names share one network, so that it is loaded and applied only once.
-
-    Returns:
-        The network by name of its checkpoint, in the order of `params.checkpoints`.
-
-    Raises:
-        ValueError: If the folder does not hold a run, or there is no such device.
+    names share one network, so that it is loaded and applied only once. ValueError if the folder
+    does not hold a run, or there is no such device.
     """
     check_device(params.device, "evaluate.device")
     card = read_card(folder)
@@ -86,10 +81,9 @@ def evaluate_run(
 ) -> dict[str, BenchmarkScores]:
     """Score the checkpoints of a run on every benchmark.
 
-    Args:
-        networks: The model by name of its checkpoint; the first is the headline.
-        benchmarks: Folder of each benchmark's image set, by name.
-        params: With `tta` each checkpoint is scored a second time, as the view `NAME_tta`.
+    Takes the model by name of its checkpoint, the first being the headline, and the folder of each
+    benchmark's image set by name. With `tta` each checkpoint is scored twice, as the view
+    `NAME_tta`.
 
     Raises:
         ValueError: If a folder is not an image set, or a GPU has too little memory.
@@ -165,11 +159,7 @@ def read_batches(
 ) -> Iterator[Batch]:
     """Yield a benchmark in order, in batches that threads decode and prepare ahead of the consumer.
 
-    Args:
-        image_set: The benchmark.
-        network: Prepares the images.
-        augmentations: Whether to prepare them for test-time augmentation; both values for both.
-        params: Give the size of a batch and the number of threads that decode.
+    The network prepares the images, for each of `augmentations`: with and without test-time ones.
     """
 
     def prepare(samples: list[Sample]) -> Batch:
@@ -205,6 +195,5 @@ def predict_views(
 
 def _stack(tallies: Sequence[Tally]) -> ViewCounts:
     names = [item.name for item in fields(ViewCounts)]
-    return ViewCounts(
-        **{name: np.stack([tally.columns[name] for tally in tallies]) for name in names}
-    )
+    columns = {name: np.stack([tally.columns[name] for tally in tallies]) for name in names}
+    return ViewCounts(**columns)

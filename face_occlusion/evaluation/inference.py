@@ -39,11 +39,8 @@ class HostCopy:
     """An asynchronous copy of a batch's results to the host.
 
     Results of a GPU are copied into pinned memory as soon as they are computed, on a stream of
-    their own: neither the copy nor a thread that waits for it delays the next batch.
-
-    Args:
-        results: On the network's device.
-        stream: The stream of the GPU to copy on; None on the CPU, where nothing is copied.
+    their own: neither the copy nor a thread that waits for it delays the next batch. Without a
+    stream, on the CPU, nothing is copied.
     """
 
     def __init__(self, results: Tensor, stream: torch.cuda.Stream | None) -> None:
@@ -81,15 +78,10 @@ class Prediction:
 class Segmenter:
     """A network that segments the visible face.
 
-    An image is predicted whole, resized so that its longer side is the input size of the training
-    and its aspect ratio stays (MMSegmentation's `keep_ratio`): an aligned square face is resized as
-    in training, and a photograph is not distorted. Logits are resized back bilinearly in two steps,
-    as in MMSegmentation: to the input size, then to the image's own size.
-
-    Args:
-        model: The network.
-        input_px: Longer side of its input.
-        device: Where it computes.
+    An image is predicted whole, resized so that its longer side, `input_px`, is that of the
+    training and its aspect ratio stays (MMSegmentation's `keep_ratio`): an aligned square face is
+    resized as in training, and a photograph is not distorted. Logits are resized back bilinearly in
+    two steps, as in MMSegmentation: to the input size, then to the image's own size.
     """
 
     def __init__(self, model: FaceSegmentor, input_px: int, device: torch.device) -> None:
@@ -161,15 +153,10 @@ class Segmenter:
     def probabilities(
         self, prepared: Sequence[PreparedBatch], shapes: Sequence[tuple[int, ...]]
     ) -> list[tuple[list[int], Tensor]]:
-        """Compute the probabilities of a batch on the network's device.
+        """Compute the probabilities of a batch from `preprocess` on the network's device.
 
-        Args:
-            prepared: The batch from `preprocess`.
-            shapes: (height, width) of each image.
-
-        Returns:
-            For each (H, W) among the shapes, the positions of its images in the batch and their
-            (N, H, W) float32 probabilities of face.
+        Returns for each (H, W) among the images' shapes the positions of its images in the batch
+        and their (N, H, W) float32 probabilities of face.
         """
         by_shape = _numbers_by(shapes)
         totals = {

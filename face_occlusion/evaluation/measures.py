@@ -25,9 +25,8 @@ class ViewCounts:
 
     def take(self, images: np.ndarray) -> ViewCounts:
         """Return the counts of some images, by mask or by number."""
-        return ViewCounts(
-            **{item.name: getattr(self, item.name)[images] for item in fields(ViewCounts)}
-        )
+        names = [item.name for item in fields(ViewCounts)]
+        return ViewCounts(**{name: getattr(self, name)[images] for name in names})
 
 
 Field = Literal["counts", "boundary", "occluded", "border", "calibration"]
@@ -80,44 +79,25 @@ def _of_class(score: Score, index: int) -> Score:
     return lambda counts: score(counts)[..., index]
 
 
+_IOU, _DICE = (
+    [_of_class(score, index) for index in range(2)]
+    for score in (metrics.iou_per_class, metrics.dice_per_class)
+)
+_FWIOU = "Frequency-weighted IoU (weighs background more, so hides the problem)"
 _ALL: tuple[tuple[str, str, Field, Over, Score], ...] = (
     ("miou", "mIoU", "counts", "pixels", metrics.mean_iou),
-    (
-        "iou_background",
-        "IoU of background",
-        "counts",
-        "pixels",
-        _of_class(metrics.iou_per_class, 0),
-    ),
-    ("iou_face", "IoU of face", "counts", "pixels", _of_class(metrics.iou_per_class, 1)),
+    ("iou_background", "IoU of background", "counts", "pixels", _IOU[0]),
+    ("iou_face", "IoU of face", "counts", "pixels", _IOU[1]),
     ("miou_per_image", "mIoU, mean over images", "counts", "images", metrics.mean_iou),
-    (
-        "dice_background",
-        "Dice (F1) of background",
-        "counts",
-        "pixels",
-        _of_class(metrics.dice_per_class, 0),
-    ),
-    ("dice_face", "Dice (F1) of face", "counts", "pixels", _of_class(metrics.dice_per_class, 1)),
+    ("dice_background", "Dice (F1) of background", "counts", "pixels", _DICE[0]),
+    ("dice_face", "Dice (F1) of face", "counts", "pixels", _DICE[1]),
     ("mdice", "Dice (F1), mean of classes", "counts", "pixels", metrics.mean_dice),
     ("precision_face", "Precision of face", "counts", "pixels", metrics.precision),
     ("recall_face", "Recall of face", "counts", "pixels", metrics.recall),
-    (
-        "fwiou",
-        "Frequency-weighted IoU (weighs background more, so hides the problem)",
-        "counts",
-        "pixels",
-        metrics.frequency_weighted_iou,
-    ),
+    ("fwiou", _FWIOU, "counts", "pixels", metrics.frequency_weighted_iou),
     ("accuracy", "Pixel accuracy", "counts", "pixels", metrics.pixel_accuracy),
     ("boundary_iou", "Boundary IoU of face", "boundary", "images", boundary_iou),
-    (
-        "iou_occluded",
-        "IoU in the occluded region",
-        "occluded",
-        "pixels",
-        _of_class(metrics.iou_per_class, 0),
-    ),
+    ("iou_occluded", "IoU in the occluded region", "occluded", "pixels", _IOU[0]),
     ("miou_border", "mIoU in its border band", "border", "pixels", metrics.mean_iou),
     ("ece", "Calibration error", "calibration", "pixels", metrics.expected_calibration_error),
 )

@@ -30,9 +30,7 @@ def confusion_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
         ValueError: If the sizes differ or a value is none of the classes.
     """
     if pred.shape != target.shape or pred.ndim not in (1, 2):
-        raise ValueError(
-            f"pred and target must share one (H, W); got {pred.shape} and {target.shape}"
-        )
+        raise ValueError(f"pred and target must share (H, W); got {pred.shape}, {target.shape}")
     if pred.dtype != bool:
         if not np.isin(pred, (0, 1)).all():
             raise ValueError(f"pred must hold 0 and 1; got {np.unique(pred)[:8]}")
@@ -67,14 +65,10 @@ def _mean_of_present(values: np.ndarray) -> np.ndarray:
 
 
 def iou_per_class(counts: np.ndarray) -> np.ndarray:
-    """Intersection over union of each class.
+    """Intersection over union of each class, of counts (..., 4).
 
-    Args:
-        counts: (..., 4) [tn, fp, fn, tp].
-
-    Returns:
-        (..., 2) float64 in [0, 1], background then face; NaN for a class in neither target nor
-        prediction, so that the mean skips it as mmseg's IoUMetric does.
+    Returns (..., 2) float64 in [0, 1], background then face; NaN for a class in neither target nor
+    prediction, so that the mean skips it as mmseg's IoUMetric does.
     """
     confusion = confusion_matrix(counts)
     intersection = np.diagonal(confusion, axis1=-2, axis2=-1)
@@ -94,11 +88,7 @@ def mean_iou(counts: np.ndarray) -> np.ndarray:
 def dice_per_class(counts: np.ndarray) -> np.ndarray:
     """Dice coefficient of each class, the F1 score of its pixels: 2 TP / (2 TP + FP + FN).
 
-    Args:
-        counts: (..., 4) [tn, fp, fn, tp].
-
-    Returns:
-        (..., 2) float64 in [0, 1], background then face; NaN for a class in neither.
+    Of counts (..., 4); returns (..., 2) as `iou_per_class`.
     """
     confusion = confusion_matrix(counts)
     intersection = np.diagonal(confusion, axis1=-2, axis2=-1)
@@ -129,10 +119,8 @@ def frequency_weighted_iou(counts: np.ndarray) -> np.ndarray:
     class, so this weighs background more than the plain mean does, and so hides the problem that
     it is asked to show: read the IoU of the face class, or the boundary IoU, instead.
     """
-    share = ratio(
-        confusion_matrix(counts).sum(axis=-1), np.sum(counts, axis=-1, keepdims=True)
-    )  # (..., 2)
-    iou = iou_per_class(counts)
+    of_class, of_all = confusion_matrix(counts).sum(axis=-1), np.sum(counts, axis=-1, keepdims=True)
+    share, iou = ratio(of_class, of_all), iou_per_class(counts)  # both (..., 2)
     weighted = np.where(np.isnan(iou), 0, iou) * share  # a class in neither has share 0
     return weighted.sum(axis=-1)
 
@@ -146,11 +134,8 @@ def pixel_accuracy(counts: np.ndarray) -> np.ndarray:
 def calibration_counts(probability: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Count the pixels of one image by predicted probability of face.
 
-    One fine histogram of integers, which is ten times as fast as sums in 10 bins.
-
-    Args:
-        probability: (H, W) float32 in [0, 1].
-        target: (H, W) uint8 seg_map: 0 background, 1 face, 255 not counted.
+    Takes (H, W) float32 in [0, 1] and a uint8 seg_map. One fine histogram of integers, which is ten
+    times as fast as sums in 10 bins.
 
     Returns:
         (NUM_BINS, 3) float64: pixels in the bin, sum of their probabilities to three decimals (so

@@ -34,38 +34,25 @@ def bounding_window(mask: np.ndarray, padding_px: int = 0) -> tuple[slice, slice
 
 
 def boundary_region(mask: np.ndarray, width_px: int) -> np.ndarray:
-    """Return the pixels of a mask that lie within `width_px` of its outline.
+    """Return the pixels of an (H, W) bool mask that lie within `width_px` >= 1 of its outline.
 
     The mask minus its erosion by a (2 * width_px + 1) square. Outside the image counts as not
     mask, so a face cut by the image's edge has its outline there, as in the authors' code.
-
-    Args:
-        mask: (H, W) bool; left unchanged.
-        width_px: Width of the band, at least 1.
     """
     region = np.zeros_like(mask)
     window = bounding_window(mask)
     part = np.ascontiguousarray(mask[window])
     if part.size:
         kernel = np.ones((2 * width_px + 1, 2 * width_px + 1), np.uint8)
-        inside = cv2.erode(
-            part.view(np.uint8), kernel, borderType=cv2.BORDER_CONSTANT, borderValue=(0,)
-        )
-        region[window] = part & (inside == 0)
+        zeros = {"borderType": cv2.BORDER_CONSTANT, "borderValue": (0,)}
+        region[window] = part & (cv2.erode(part.view(np.uint8), kernel, **zeros) == 0)
     return region
 
 
 def boundary_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Count intersection and union of the two boundary bands of the face class.
+    """Count intersection and union of the two boundary bands of the face class: (2,) int64.
 
-    Pixels of value 255 in the target belong to neither mask.
-
-    Args:
-        pred: (H, W) bool, True = face.
-        target: (H, W) uint8 seg_map.
-
-    Returns:
-        (2,) int64 [intersection, union].
+    Pixels of value 255 in the target, a uint8 seg_map, belong to neither mask.
     """
     width_px = band_width_px(*target.shape)
     counted = target != IGNORED
@@ -99,18 +86,14 @@ class Regions:
 
 
 def occluded_region(target: np.ndarray) -> np.ndarray:
-    """Estimate which background pixels cover the face: those inside its convex hull.
+    """Estimate which pixels of a uint8 seg_map cover the face: background in its convex hull.
 
     These are the holes and notches of the mask. An unoccluded face is nearly convex, so gaps
     narrower than 4 % of the hull's size (square root of its area) are left out. The estimate misses
     an occluder that covers a whole side of the face, because the rest is convex, and it takes a
     deep hairline for an occluder.
 
-    Args:
-        target: (H, W) uint8 seg_map: 0 background, 1 face, 255 not counted; left unchanged.
-
-    Returns:
-        (H, W) bool, no pixel of the face or not counted; all False without a face.
+    Returns (H, W) bool, no pixel of the face or not counted; all False without a face.
     """
     face = (target == 1).astype(np.uint8)
     hull = _hull(face)
@@ -118,9 +101,8 @@ def occluded_region(target: np.ndarray) -> np.ndarray:
     if not area:
         return np.zeros(target.shape, bool)
     side = max(1, round(SLIVER_FRAC * area**0.5)) | 1  # odd
-    opened = cv2.morphologyEx(
-        hull & (1 - face), cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
-    )
+    square = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
+    opened = cv2.morphologyEx(hull & (1 - face), cv2.MORPH_OPEN, square)
     return opened.astype(bool) & (target != IGNORED)
 
 
@@ -129,11 +111,8 @@ def _hull(face: np.ndarray) -> np.ndarray:
     contours, _ = cv2.findContours(face, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     hull = np.zeros_like(face)
     areas = [cv2.contourArea(contour) for contour in contours]
-    large = [
-        contour
-        for contour, area in zip(contours, areas, strict=True)
-        if area >= LEAST_PART_FRAC * sum(areas) and area > 0
-    ]
+    least = LEAST_PART_FRAC * sum(areas)
+    large = [one for one, area in zip(contours, areas, strict=True) if area >= least and area > 0]
     if large:
         cv2.fillConvexPoly(hull, cv2.convexHull(np.concatenate(large)), (1,))
     return hull
@@ -143,10 +122,6 @@ def border_band(occluded: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Return the counted pixels near both an occluder and the face it covers, (H, W) bool.
 
     Near: within boundary IoU's width, 2 % of the image's diagonal, in rows and columns.
-
-    Args:
-        occluded: (H, W) bool of `occluded_region`.
-        target: (H, W) uint8 seg_map.
     """
     band = np.zeros(target.shape, bool)
     width_px = band_width_px(*target.shape)

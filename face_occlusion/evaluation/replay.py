@@ -25,9 +25,8 @@ class Replay:
     while other threads decode and count; a graph is launched at once. All graphs share one memory
     pool, so that together they take as much as the largest.
 
-    Args:
-        function: Of one tensor; launches kernels without waiting for the GPU. Other tensors that
-            it reads, such as weights, must keep their place in memory.
+    The function, of one tensor, launches kernels without waiting for the GPU. Other tensors that it
+    reads, such as weights, must keep their place in memory.
     """
 
     def __init__(self, function: Callable[[Tensor], Tensor]) -> None:

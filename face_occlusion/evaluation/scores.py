@@ -107,14 +107,9 @@ def read_scores(
 ) -> RunScores:
     """Read a score file.
 
-    Args:
-        path: The file.
-        profile: Refuse scores of another profile, if given.
-        benchmarks_folder: Refuse scores of benchmarks that have changed since, if given.
-
-    Raises:
-        ValueError: If the file is missing, truncated, of another format, version or profile,
-            disagrees with itself, or a benchmark is no longer the one that was scored.
+    It is refused with a ValueError if it is missing, truncated, of another format, version or (if
+    given) profile, disagrees with itself, or a benchmark in `benchmarks_folder`, if given, is no
+    longer the one that was scored.
     """
     raw = _read_json(path)
     if profile is not None and raw["profile"] != profile:
@@ -163,11 +158,8 @@ def _benchmark_text(part: BenchmarkScores) -> str:
         }
         for view, counts in part.views.items()
     }
-    head = {
-        "fingerprint": part.fingerprint,
-        "absent": part.absent,
-        "scores": None if part.absent else summaries,
-    }
+    head = {"fingerprint": part.fingerprint, "absent": part.absent}
+    head |= {"scores": None if part.absent else summaries}
     lines = [f"   {json.dumps(key)}: {json.dumps(value)}" for key, value in head.items()]
     rows = [f"    {_image_text(part, index)}" for index in range(len(part.images))]
     images = "null" if part.absent else "[\n" + ",\n".join(rows) + "\n   ]"
@@ -196,9 +188,8 @@ def _parse_benchmark(raw: Mapping[str, Any], headline: str) -> BenchmarkScores:
     rows = raw["images"]
     views = {}
     for view, stored in raw["scores"].items():
-        views[view] = ViewCounts(
-            **{name: _column(name, [row[view][name] for row in rows]) for name in COLUMNS}
-        )
+        columns = {name: _column(name, [row[view][name] for row in rows]) for name in COLUMNS}
+        views[view] = ViewCounts(**columns)
         _check_agrees(view, stored, summarise(views[view]))
     facts: list[dict[str, Any]] = [{name: row[name] for name in _FACTS} for row in rows]
     return BenchmarkScores(
@@ -215,9 +206,8 @@ def _check_agrees(view: str, stored: Mapping[str, float | None], again: dict[str
         raise ValueError(f"scores.{view} must be {sorted(again)}; got {sorted(stored)}")
     for key, value in again.items():
         number = stored[key]
-        if not np.isclose(
-            math.nan if number is None else number, value, rtol=1e-9, atol=1e-9, equal_nan=True
-        ):
+        number = math.nan if number is None else number
+        if not np.isclose(number, value, rtol=1e-9, atol=1e-9, equal_nan=True):
             raise ValueError(f"scores.{view}.{key} is {stored[key]}, but its counts give {value}")
 
 

@@ -31,11 +31,7 @@ def face_key(number: int) -> str:
 
 
 def list_images(release: Release) -> dict[int, str]:
-    """Map the number of each photograph of CelebAMask-HQ to its name.
-
-    Raises:
-        ValueError: If there is none, or a name is not a number.
-    """
+    """Map the number of each photograph of CelebAMask-HQ to its name; none is a ValueError."""
     stems = release.by_stem("*/CelebA-HQ-img/*.jpg", "*/CelebA-HQ-img/*.png")
     return _by_number(release, stems)
 
@@ -46,19 +42,14 @@ def _by_number(release: Release, stems: dict[str, str]) -> dict[int, str]:
         if not stem.isdecimal():
             raise ValueError(f"{release.folder}: '{name}' is not named by a face's number")
         if (number := int(stem)) in numbers:
-            raise ValueError(
-                f"{release.folder}: '{numbers[number]}' and '{name}' are of the same face"
-            )
+            both = f"'{numbers[number]}' and '{name}'"
+            raise ValueError(f"{release.folder}: {both} are of the same face")
         numbers[number] = name
     return numbers
 
 
 def find_corrected(release: Release, numbers: Iterable[int]) -> dict[int, str]:
-    """Map each face's number to the name of the mask that the authors corrected.
-
-    Raises:
-        ValueError: If a face has none.
-    """
+    """Map each face's number to the name of its corrected mask; ValueError if it has none."""
     found = _by_number(release, release.by_stem("CelebAMask-HQ-masks_corrected/*.png"))
     for number in numbers:
         if number not in found:
@@ -72,8 +63,7 @@ def find_corrected(release: Release, numbers: Iterable[int]) -> dict[int, str]:
 def find_layers(release: Release, numbers: Iterable[int]) -> dict[int, dict[str, str]]:
     """Map each face's number to its part layers: `skin`, `l_eye`, ... -> name of the mask.
 
-    Raises:
-        ValueError: If a face has no layer `skin`, or a layer's name cannot be read.
+    A face without a layer `skin`, or a name that cannot be read, is a ValueError.
     """
     found: dict[int, dict[str, str]] = {}
     for name in release.glob("*/CelebAMask-HQ-mask-anno/*.png"):
@@ -90,19 +80,10 @@ def find_layers(release: Release, numbers: Iterable[int]) -> dict[int, dict[str,
 
 
 def read_corrected(release: Release, name: str, size: tuple[int, int], what: str) -> np.ndarray:
-    """Read a corrected mask of the release, at its own size.
+    """Read a corrected mask of the release, at its own size: (h, w) uint8 class ids.
 
-    Args:
-        release: CelebAMask-HQ.
-        name: The mask's name in the release.
-        size: (height, width) of something of the same face; the mask must have its aspect.
-        what: What has this size, as errors call it.
-
-    Returns:
-        (h, w) uint8 class ids.
-
-    Raises:
-        ValueError: If the mask cannot be read or has another aspect; names it.
+    `size` is the (height, width) of something of the same face, which errors call `what`; a mask
+    that cannot be read or has another aspect is a ValueError that names it.
     """
     seg_map = to_seg_map(decode_mask(release.read(name), name), name)
     check_aspect(name, seg_map.shape, size, what)
@@ -110,11 +91,7 @@ def read_corrected(release: Release, name: str, size: tuple[int, int], what: str
 
 
 def check_aspect(name: str, shape: tuple[int, ...], size: tuple[int, int], what: str) -> None:
-    """Refuse a mask of another aspect; masks of the release have half the photographs' side.
-
-    Raises:
-        ValueError: If height and width of the mask and of `what` have different ratios.
-    """
+    """Refuse a mask of another aspect; masks of the release have half the photographs' side."""
     if size[0] * shape[1] != size[1] * shape[0]:
         raise ValueError(
             f"{name}: a mask of {shape[0]}x{shape[1]} pixels, while {what} has "
@@ -123,15 +100,7 @@ def check_aspect(name: str, shape: tuple[int, ...], size: tuple[int, int], what:
 
 
 def read_original(release: Release, number: int, layers: Mapping[str, str]) -> np.ndarray:
-    """Build the mask of a face from its part layers.
-
-    Args:
-        release: CelebAMask-HQ.
-        number: The face's number, for errors.
-        layers: Layer -> name of its mask, as `find_layers` gives them.
-
-    Returns:
-        (h, w) uint8 class ids.
+    """Build the mask of a face, (h, w) uint8 class ids, from its part layers of `find_layers`.
 
     Raises:
         ValueError: As `original_seg_map`, or if a layer cannot be read; names the face.
@@ -147,18 +116,12 @@ def read_original(release: Release, number: int, layers: Mapping[str, str]) -> n
 
 
 def original_seg_map(parts: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Build the "original" mask from a face's part layers.
+    """Build the "original" mask from a face's part layers: (H, W) uint8 class ids, 0 or 1.
 
     The union of skin, eyes, brows, nose, mouth and lips, less glasses, neck, necklace, hair,
     hat, ears, earrings and cloth (the paper's section 3.1: skin minus sunglasses, neck and
-    "head"; these layers are the release's names for it).
-
-    Args:
-        parts: Layer name -> (H, W) bool, all of one size; layers that a face lacks are left
-            out, `skin` is needed.
-
-    Returns:
-        (H, W) uint8 class ids, 0 or 1.
+    "head"; these layers are the release's names for it). Layers are (H, W) bool by name; those
+    that a face lacks are left out.
 
     Raises:
         ValueError: If `skin` is missing, a layer is unknown, or sizes differ.
@@ -179,17 +142,11 @@ def original_seg_map(parts: Mapping[str, np.ndarray]) -> np.ndarray:
 
 @dataclass(frozen=True, kw_only=True)
 class Subsets:
-    """The lists of CelebAMask-HQ, checked.
+    """The lists of CelebAMask-HQ, checked."""
 
-    Attributes:
-        numbers: Subset -> face numbers, ascending.
-        counts: What Table 2 counts: each subset, `excluded` (in no list) and `images`.
-        identity_check: What was checked about identities, in words.
-    """
-
-    numbers: dict[str, list[int]]
-    counts: dict[str, int]
-    identity_check: str
+    numbers: dict[str, list[int]]  # subset -> face numbers, ascending
+    counts: dict[str, int]  # of Table 2: each subset, `excluded` (in no list) and `images`
+    identity_check: str  # what was checked about identities, in words
 
     @property
     def subset_of(self) -> dict[int, str]:
@@ -207,21 +164,16 @@ class Subsets:
 
 
 def read_subsets(release: Release, faces: Mapping[int, str]) -> Subsets:
-    """Read and check the lists of a CelebAMask-HQ release.
-
-    Args:
-        release: The release.
-        faces: Number -> file name of the images that are there.
+    """Read and check the lists of a CelebAMask-HQ release with images of these numbers.
 
     Raises:
         ValueError: If a list is missing, empty or names a face that is not there or that is in
             a list twice or in two lists, or if WO test shares an identity with WO train.
     """
-    numbers = {
-        subset: _read_list(release, name, faces) for subset, (name, _) in SUBSET_LISTS.items()
-    }
+    numbers: dict[str, list[int]] = {}
     listed: dict[int, str] = {}
     for subset, (name, _) in SUBSET_LISTS.items():
+        numbers[subset] = _read_list(release, name, faces)
         if both := sorted(listed.keys() & set(numbers[subset])):
             raise ValueError(
                 f"{release.folder / name}: face {both[0]}.jpg is also in {listed[both[0]]}; "
@@ -230,9 +182,8 @@ def read_subsets(release: Release, faces: Mapping[int, str]) -> Subsets:
         listed |= dict.fromkeys(numbers[subset], name)
     counts = {subset: len(members) for subset, members in numbers.items()}
     counts |= {"excluded": len(faces) - len(listed), "images": len(faces)}
-    return Subsets(
-        numbers=numbers, counts=counts, identity_check=check_identities(release, numbers)
-    )
+    checked = check_identities(release, numbers)
+    return Subsets(numbers=numbers, counts=counts, identity_check=checked)
 
 
 def _read_list(release: Release, name: str, faces: Mapping[int, str]) -> list[int]:
@@ -271,10 +222,8 @@ def read_identities(release: Release) -> dict[int, str]:
 def check_identities(release: Release, numbers: Mapping[str, list[int]]) -> str:
     """Check that no person is in both WO train and WO test (the paper: 80 separate identities).
 
-    Needs two files: the release's map of its images to CelebA's, and CelebA's identities.
-
-    Returns:
-        What was checked, or which file is missing for it.
+    Needs two files: the release's map of its images to CelebA's, and CelebA's identities. Returns
+    what was checked, or which file is missing for it.
 
     Raises:
         ValueError: If an identity is in both, or a listed face has none.

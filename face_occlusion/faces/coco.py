@@ -108,9 +108,8 @@ def _correction(
     where = f"{path}: image {image.get('id')}"
     with errors_name(where):
         number = face_number(image.get("file_name"))
-    return Correction(
-        number=number, format=source, where=where, size=drawn[0].size, layers=tuple(drawn)
-    )
+    size, layers = drawn[0].size, tuple(drawn)
+    return Correction(number=number, format=source, where=where, size=size, layers=layers)
 
 
 def _rows(path: Path, content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:

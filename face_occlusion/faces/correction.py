@@ -8,13 +8,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 
-from face_occlusion.core.classes import (
-    BACKGROUND,
-    FACE,
-    IGNORED,
-    instance_mask,
-    resize_seg_map,
-)
+from face_occlusion.core.classes import BACKGROUND, FACE, IGNORED, instance_mask, resize_seg_map
 from face_occlusion.core.params import FILLED, Checked
 from face_occlusion.faces.outlines import check_segmentation
 
@@ -35,11 +29,7 @@ class CorrectionsParams(Checked):
             raise ValueError(f"folder: must be a folder in the repository; got '{self.folder}'")
 
     def class_id(self, label: Any) -> int:
-        """Return the class that a label stands for.
-
-        Raises:
-            ValueError: If the label is unknown; lists those that are known.
-        """
+        """Return the class that a label stands for; an unknown label is a ValueError."""
         if label not in self.labels:
             raise ValueError(
                 f"unknown label {label!r}; known: {', '.join(map(str, self.labels))} "
@@ -63,20 +53,11 @@ class Layer(Protocol):
 
 @dataclass(frozen=True)
 class Outline:
-    """A region of one class.
+    """A region of one class, checked by `check_segmentation`."""
 
-    Attributes:
-        class_id: What its pixels become.
-        segmentation: Polygons or run lengths.
-        size: (height, width) of the image they were drawn on.
-
-    Raises:
-        ValueError: As `check_segmentation`.
-    """
-
-    class_id: int
-    segmentation: Any
-    size: tuple[int, int]
+    class_id: int  # what its pixels become
+    segmentation: Any  # polygons or run lengths
+    size: tuple[int, int]  # (height, width) of the image they were drawn on
 
     def __post_init__(self) -> None:
         check_segmentation(self.segmentation, self.size)
@@ -93,34 +74,20 @@ class Outline:
 
 @dataclass(frozen=True, kw_only=True)
 class Correction:
-    """What was drawn for one face.
+    """What was drawn for one face."""
 
-    Attributes:
-        number: The face's number.
-        format: labelme, segments, coco or page.
-        where: The file and the place in it, for errors.
-        size: (height, width) of the image it was drawn on.
-        layers: What was drawn, lowest first.
-    """
-
-    number: int
-    format: str
-    where: str
-    size: tuple[int, int]
-    layers: tuple[Layer, ...]
+    number: int  # the face's number
+    format: str  # labelme, segments, coco or page
+    where: str  # the file and the place in it, for errors
+    size: tuple[int, int]  # (height, width) of the image it was drawn on
+    layers: tuple[Layer, ...]  # what was drawn, lowest first
 
     def apply(self, seg_map: np.ndarray) -> np.ndarray:
-        """Correct a face's mask.
+        """Correct a face's mask: (H, W) uint8 class ids, of the drawing's size.
 
         If the drawing contains face, it replaces the mask: everything else becomes background.
-        Otherwise it is painted over the mask, so that an occluder can be drawn alone.
-
-        Args:
-            seg_map: (h, w) uint8 class ids of the mask to correct, of any size with the
-                drawing's aspect; left unchanged.
-
-        Returns:
-            (H, W) uint8 class ids, of the drawing's size.
+        Otherwise it is painted over the mask, so that an occluder can be drawn alone. The mask to
+        correct, (h, w) uint8 class ids, is left unchanged.
 
         Raises:
             ValueError: If the aspects differ, or a bitmap cannot be read; names the file.
@@ -152,11 +119,7 @@ def errors_name(where: str) -> Iterator[None]:
 
 
 def face_number(name: Any) -> int:
-    """Return the face number in an image's name (`faces/00024.jpg`: 24).
-
-    Raises:
-        ValueError: If the name without folder and ending is not a number.
-    """
+    """Return the face number in an image's name (`faces/00024.jpg`: 24); ValueError without one."""
     stem = re.split(r"[/\\]", str(name))[-1].partition(".")[0]
     if not re.fullmatch(r"[0-9]+", stem):
         raise ValueError(f"an image must be named by its face's number, as 24.jpg; got {name!r}")
@@ -164,11 +127,7 @@ def face_number(name: Any) -> int:
 
 
 def image_size(height: Any, width: Any) -> tuple[int, int]:
-    """Return (height, width) in pixels.
-
-    Raises:
-        ValueError: If they are not whole numbers from 1 to 65536.
-    """
+    """Return (height, width) in pixels; what is no whole number from 1 to 65536 is a ValueError."""
     for value in (height, width):
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1 << 16:
             raise ValueError(f"an image's height and width must be given; got {height} x {width}")

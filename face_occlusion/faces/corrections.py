@@ -54,9 +54,7 @@ FORMATS: dict[str, Callable[[Path, CorrectionsParams], Iterator[Correction]]] = 
 def read_corrections(folder: Path, params: CorrectionsParams) -> dict[int, Correction]:
     """Read all corrections in a folder, by the face's number.
 
-    Args:
-        folder: With one subfolder for each format that is used; with none, nothing is corrected.
-        params: What labels mean.
+    The folder has one subfolder for each format that is used; with none, nothing is corrected.
 
     Raises:
         ValueError: If the folder is missing, holds something else than the formats' subfolders
@@ -65,11 +63,8 @@ def read_corrections(folder: Path, params: CorrectionsParams) -> dict[int, Corre
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder (corrections.folder in params.yaml)")
-    entries = sorted(
-        path
-        for path in folder.iterdir()
-        if not path.name.startswith(".") and path.name not in _IGNORED_FILES
-    )
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    entries = sorted(path for path in visible if path.name not in _IGNORED_FILES)
     corrections: dict[int, Correction] = {}
     for path in entries:
         if path.name not in FORMATS or not path.is_dir():
@@ -98,7 +93,7 @@ def import_corrections(
 
     `masks/` is an image set with the parts `png` (corrected), `original.png` (from the part
     layers) and, where the user corrected a face, `authors.png` (the authors' mask), each at its
-    own size. `changes.json` counts the changes and lists the changed faces.
+    own size; it is returned. `changes.json` counts the changes and lists the changed faces.
 
     Args:
         release: CelebAMask-HQ with its lists and corrected masks.
@@ -106,9 +101,6 @@ def import_corrections(
         params: Names the folder of the user's corrections in the set's info.
         corrections: The user's corrections by the face's number.
         workers: Number of processes; None for one for each core. Changes no byte.
-
-    Returns:
-        The image set.
 
     Raises:
         ValueError: If the release is absent, a mask or a correction cannot be used, or a
@@ -157,19 +149,14 @@ def load_masks(
     layers: Mapping[int, Mapping[str, str]],
     corrections: Mapping[int, Correction],
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Read the masks of one face and correct them.
+    """Read the masks of one face and correct them: the parts of its sample, and what was changed.
 
-    Returns:
-        The parts of its sample, and what was changed.
-
-    Raises:
-        ValueError: If a mask cannot be read, or masks of the face have different aspects.
+    A mask that cannot be read, or masks of different aspects, are a ValueError.
     """
     original = read_original(release, number, layers[number])
     height, width = original.shape
-    corrected = read_corrected(
-        release, authors[number], (height, width), "each part layer of the face"
-    )
+    what = "each part layer of the face"
+    corrected = read_corrected(release, authors[number], (height, width), what)
     parts = {"original.png": encode_png(original)}
     change: dict[str, Any] = {"corrected_by": "authors"}
     if (correction := corrections.get(number)) is not None:
@@ -187,16 +174,11 @@ def load_masks(
 
 
 def compare_masks(before: np.ndarray, after: np.ndarray, name: str) -> dict[str, Any]:
-    """Measure how two masks of a face differ.
+    """Measure how two masks of a face, (H, W) uint8 class ids, differ.
 
-    Args:
-        before: (H, W) uint8 class ids.
-        after: Likewise.
-        name: What `before` is called: original or authors.
-
-    Returns:
-        `changed_px` (`changed_px_authors`): pixels whose class differs, and `iou_with_NAME`:
-        overlap of the faces, 1 where neither has one.
+    `name` is what `before` is called: original or authors. Returns `changed_px`
+    (`changed_px_authors`): pixels whose class differs, and `iou_with_NAME`: overlap of the faces,
+    1 where neither has one.
     """
     both = int(np.count_nonzero((before == FACE) & (after == FACE)))
     either = int(np.count_nonzero((before == FACE) | (after == FACE)))
@@ -210,8 +192,7 @@ def compare_masks(before: np.ndarray, after: np.ndarray, name: str) -> dict[str,
 def summarise_changes(changes: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Count changed faces and pixels, average the overlap, and count who corrected the faces.
 
-    Args:
-        changes: Of each face, what `compare_masks` returns, and `corrected_by`.
+    Takes of each face what `compare_masks` returns, and `corrected_by`.
     """
     ious = [change["iou_with_original"] for change in changes]
     return {

@@ -93,12 +93,8 @@ def import_faces(
                 **subsets.info(),
             }
             loaded = ordered_map(load, numbers, desc=f"faces/{subset}", workers=workers)
-            write_image_set(
-                partial / subset,
-                _with_changes(loaded, info),
-                info=info,
-                samples_per_shard=params.samples_per_shard,
-            )
+            samples, size = _with_changes(loaded, info), params.samples_per_shard
+            write_image_set(partial / subset, samples, info=info, samples_per_shard=size)
         folder.mkdir(parents=True, exist_ok=True)
         for subset in subsets.numbers:
             (partial / subset).rename(folder / subset)
@@ -129,13 +125,9 @@ def load_face(
 ) -> tuple[str, dict[str, bytes], dict[str, Any]]:
     """Read one face and both its masks, resized, as a sample of an image set.
 
-    Returns:
-        Its key; the parts `jpg`, `png` (corrected), `original.png`, `json`; and what correcting
-        changed at this size, which is also in the record.
-
-    Raises:
-        ValueError: If a file cannot be read, or the masks have another aspect than the image;
-            names it.
+    Returns its key; the parts `jpg`, `png` (corrected), `original.png`, `json`; and what correcting
+    changed at this size, which is also in the record. A file that cannot be read, or masks of
+    another aspect than the image, are a ValueError that names it.
     """
     key, name = face_key(number), images[number]
     data = release.read(name)
@@ -150,10 +142,8 @@ def load_face(
             seg_maps[part] = resize_seg_map(seg_map, size)
     original, corrected = seg_maps["original.png"], seg_maps["png"]
     masks_record = masks.record(key)
-    change = {
-        "corrected_by": masks_record["corrected_by"],
-        **compare_masks(original, corrected, "original"),
-    }
+    change = {"corrected_by": masks_record["corrected_by"]}
+    change |= compare_masks(original, corrected, "original")
     if "authors.png" in seg_maps:
         change |= compare_masks(seg_maps["authors.png"], corrected, "authors")
     record = {

@@ -52,9 +52,8 @@ def read_labelme(folder: Path, params: CorrectionsParams) -> Iterator[Correction
                 if not isinstance(shape, Mapping):
                     raise ValueError(f"expected a JSON object; got {shape!r}")
                 layers.append(Outline(params.class_id(label), _segmentation(shape, size), size))
-        yield Correction(
-            number=number, format="labelme", where=str(path), size=size, layers=tuple(layers)
-        )
+        drawn = {"number": number, "size": size, "layers": tuple(layers)}
+        yield Correction(format="labelme", where=str(path), **drawn)
 
 
 def _segmentation(shape: Mapping[str, Any], size: tuple[int, int]) -> Any:
@@ -123,15 +122,9 @@ def labelme_content(
         The file's content, for `json.dumps`.
     """
     height, width = face.shape
+    rest = {"group_id": None, "description": "", "shape_type": "polygon", "flags": {}}
     shapes = [
-        {
-            "label": label,
-            "points": np.round(points, 2).tolist(),
-            "group_id": None,
-            "description": "",
-            "shape_type": "polygon",
-            "flags": {},
-        }
+        {"label": label, "points": np.round(points, 2).tolist(), **rest}
         for label, points in _outlines(face, threshold, tolerance_px)
     ]
     return {

@@ -30,21 +30,14 @@ def check_segmentation(segmentation: Any, size: tuple[int, int]) -> Any:
 
 
 def check_polygon(polygon: Any, size: tuple[int, int]) -> None:
-    """Check one polygon [x0, y0, x1, y1, ...].
-
-    Raises:
-        ValueError: As `check_segmentation`.
-    """
+    """Check one polygon [x0, y0, x1, y1, ...]; errors as `check_segmentation`."""
     if not isinstance(polygon, Sequence) or isinstance(polygon, str):
         raise ValueError(f"a polygon must be a list of numbers; got {_short(polygon)}")
     if len(polygon) < 6 or len(polygon) % 2:
         raise ValueError(f"a polygon needs three points (x, y) or more; got {len(polygon)} numbers")
     for place, value in enumerate(polygon):
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not math.isfinite(value):
             raise ValueError(f"a polygon's coordinates must be finite numbers; got {value!r}")
         if not -_OUTSIDE_PX <= value <= size[1 - place % 2] + _OUTSIDE_PX:
             axis = "xy"[place % 2]
@@ -71,8 +64,7 @@ def _check_runs(runs: Mapping[str, Any], size: tuple[int, int]) -> None:
 def _unpack_counts(text: str | bytes) -> list[int]:
     """Read compressed run lengths: 5 bits a character; each counts from the last but one.
 
-    Raises:
-        ValueError: If the text ends inside a number.
+    A text that ends inside a number is a ValueError.
     """
     codes = [ord(char) - 48 for char in text] if isinstance(text, str) else [c - 48 for c in text]
     lengths: list[int] = []

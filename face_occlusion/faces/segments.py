@@ -35,15 +35,10 @@ _LABEL_SET = "ground-truth"
 
 @dataclass(frozen=True)
 class Bitmap:
-    """The whole map of a face, in a file.
+    """The whole map of a face, in a file."""
 
-    Attributes:
-        path: RGBA PNG; an instance's id is R + 256 G + 65536 B.
-        class_of: Instance id -> class id; 0, which is unlabelled, is background.
-    """
-
-    path: Path
-    class_of: Mapping[int, int]
+    path: Path  # RGBA PNG; an instance's id is R + 256 G + 65536 B
+    class_of: Mapping[int, int]  # instance id -> class id; 0, unlabelled, is background
 
     @property
     def draws_face(self) -> bool:
@@ -51,11 +46,7 @@ class Bitmap:
         return True
 
     def paint(self, seg_map: np.ndarray) -> None:
-        """Replace every pixel.
-
-        Raises:
-            ValueError: If the file cannot be read, has another size, or an unknown id.
-        """
+        """Replace every pixel; an unreadable file, another size or unknown id is a ValueError."""
         rgba = decode_rgba(self.path.read_bytes(), self.path.name).astype(np.uint32)
         ids = rgba[..., 0] | rgba[..., 1] << 8 | rgba[..., 2] << 16  # (H, W)
         if ids.shape != seg_map.shape:
@@ -87,10 +78,8 @@ def read_segments(folder: Path, params: CorrectionsParams) -> Iterator[Correctio
         try:
             dataset = content["dataset"]
             samples = dataset["samples"]
-            categories = {
-                category["id"]: category["name"]
-                for category in dataset["task_attributes"]["categories"]
-            }
+            listed = dataset["task_attributes"]["categories"]
+            categories = {category["id"]: category["name"] for category in listed}
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path}: not a release of Segments.ai: it lacks {error}") from error
         unfinished = 0
@@ -107,9 +96,8 @@ def read_segments(folder: Path, params: CorrectionsParams) -> Iterator[Correctio
                 except (KeyError, TypeError) as error:
                     raise ValueError(f"lacks {error}") from error
                 number = face_number(name)
-            yield Correction(
-                number=number, format="segments", where=where, size=size, layers=tuple(layers)
-            )
+            drawn = {"number": number, "size": size, "layers": tuple(layers)}
+            yield Correction(format="segments", where=where, **drawn)
         logging.info("%s: %d samples, %d not finished", path, len(samples), unfinished)
 
 
@@ -144,11 +132,7 @@ def _drawn(
 
 
 def _find_bitmap(folder: Path, name: str, url: str) -> Path:
-    """Find a sample's bitmap in the folder of its release.
-
-    Raises:
-        ValueError: If it is missing; names the files that were searched for.
-    """
+    """Find a sample's bitmap in its release's folder; ValueError names what was searched for."""
     stem = Path(name).stem
     names = [Path(unquote(urlsplit(url).path)).name, f"{stem}_label_{_LABEL_SET}.png"]
     for candidate in filter(None, names):

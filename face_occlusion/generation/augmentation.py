@@ -56,14 +56,9 @@ def sample_tone(rng: np.random.Generator, params: ToneParams) -> dict[str, Any]:
 
 
 def apply_tone(image: np.ndarray, record: Mapping[str, Any]) -> np.ndarray:
-    """Change brightness, contrast and compression of an image.
+    """Change brightness, contrast and compression by a record of `sample_tone`.
 
-    Args:
-        image: (H, W, 3) uint8 RGB; left unchanged.
-        record: From `sample_tone`.
-
-    Returns:
-        (H, W, 3) uint8; `image` itself if the record changes nothing.
+    Returns `image` itself if the record changes nothing.
     """
     if record["contrast"] is not None:
         contrast, bias = exact_weight(record["contrast"]), exact_weight(tone_bias(record))
@@ -90,14 +85,8 @@ def apply_tone_layer(layer: Layer, record: Mapping[str, Any]) -> Layer:
     """Change brightness, contrast and compression of a premultiplied occluder, not its coverage.
 
     Colours change as if they were not premultiplied: c' = kc + b becomes kP + b * alpha. Around
-    the occluder the JPEG sees its mean colour, not black, so its edge stays clean.
-
-    Args:
-        layer: The occluder; left unchanged.
-        record: From `sample_tone`.
-
-    Returns:
-        The occluder; `layer` itself if the record changes nothing.
+    the occluder the JPEG sees its mean colour, not black, so its edge stays clean. Returns `layer`
+    itself if the record of `sample_tone` changes nothing.
     """
     if record["contrast"] is None and record["jpeg_quality"] is None:
         return layer
@@ -124,15 +113,10 @@ def _compress_premultiplied(colour: np.ndarray, alpha: np.ndarray, quality: int)
 def sample_face(
     rng: np.random.Generator, shape: tuple[int, int], params: FaceParams
 ) -> dict[str, Any]:
-    """Sample what happens to a face before it is occluded.
+    """Sample what happens to a face of an image of (H, W) `shape` before it is occluded.
 
-    Args:
-        rng: Source of the samples.
-        shape: (H, W) of the face's image.
-        params: Ranges and probabilities.
-
-    Returns:
-        The tone's record and `matrix`, the (2, 3) affine as nested lists, or None.
+    Returns the tone's record, and that of the affine, with `matrix`, (2, 3) as nested lists; each
+    value is None where nothing happens.
     """
     has_affine = rng.uniform() < params.affine_prob
     rotation = sample_uniform(rng, params.rotation_deg_range)
@@ -140,7 +124,7 @@ def sample_face(
     zoom = sample_uniform(rng, params.zoom_range)
     shift = rng.uniform(-1, 1, size=2)
     tone = sample_tone(rng, params)
-    record: dict[str, Any] = {"rotation_deg": None, "shear_deg": None, "zoom": None, "matrix": None}
+    record: dict[str, Any] = dict.fromkeys(("rotation_deg", "shear_deg", "zoom", "matrix"))
     if has_affine:
         matrix, scale = cover_affine(shape, rotation, shear, zoom, shift)
         record = {
@@ -184,16 +168,7 @@ def cover_affine(
 def apply_face(
     image: np.ndarray, seg_map: np.ndarray, record: Mapping[str, Any]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Apply a record of `sample_face` to an image and its map.
-
-    Args:
-        image: (H, W, 3) uint8 RGB; left unchanged.
-        seg_map: (H, W) uint8 class ids; left unchanged.
-        record: From `sample_face`.
-
-    Returns:
-        Image and map, new arrays.
-    """
+    """Apply a record of `sample_face` to an image and its map; returns new arrays."""
     if record["matrix"] is not None:
         image, seg_map = _warp_face(image, seg_map, np.array(record["matrix"]))
         return apply_tone(image, record), seg_map
@@ -215,14 +190,9 @@ def _warp_face(
 
 
 def warp_seg_map(seg_map: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Warp class ids: each class by its coverage, the one that covers most wins.
+    """Warp class ids by an affine: each class by its coverage, the one that covers most wins.
 
-    Args:
-        seg_map: (H, W) uint8 class ids.
-        matrix: (2, 3) affine, input to output pixels.
-
-    Returns:
-        (H, W) uint8 holding no id that the input lacks.
+    The result holds no id that the input lacks.
     """
     best, most = np.zeros_like(seg_map), np.zeros_like(seg_map)
     for class_id in np.flatnonzero(np.bincount(seg_map.ravel(), minlength=256))[::-1]:

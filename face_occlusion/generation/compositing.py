@@ -26,18 +26,12 @@ class Layer:
 
     Colour and coverage are kept apart: most steps need one of them, and OpenCV joins and splits
     channels more slowly than it computes on them.
-
-    Attributes:
-        colour: (h, w, 3) uint8 RGB, premultiplied by alpha.
-        alpha: (h, w) uint8 coverage, 255 = occluder only.
-        x: Column of the canvas at which the window begins; may be negative.
-        y: Row, likewise.
     """
 
-    colour: np.ndarray
-    alpha: np.ndarray
-    x: int
-    y: int
+    colour: np.ndarray  # (h, w, 3) uint8 RGB, premultiplied by alpha
+    alpha: np.ndarray  # (h, w) uint8 coverage, 255 = occluder only
+    x: int  # column of the canvas at which the window begins; may be negative
+    y: int  # row, likewise
 
     def inside(self, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         """Return the part inside an (H, W) canvas, as slices of the canvas and of the window."""
@@ -77,13 +71,10 @@ def window(points: np.ndarray, shape: tuple[int, ...], padding: int) -> tuple[in
 
 
 def warp(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, ...], padding: int) -> Layer:
-    """Warp an occluder onto a canvas by one affine: scale, shear and rotation together.
+    """Warp an occluder onto an (H, W) canvas by one affine: scale, shear and rotation together.
 
-    Args:
-        occluder: What is placed.
-        matrix: (2, 3) affine from the occluder's full-size pixels to the canvas'.
-        shape: (H, W) of the canvas.
-        padding: Pixels computed beyond the occluder and the canvas' border, for later blurs.
+    The affine is from full-size pixels; `padding` pixels are computed beyond the occluder and the
+    canvas' border, for later blurs.
     """
     cutout, local = occluder.shrunk(matrix)
     spill = math.ceil(math.sqrt(abs(determinant(local))))  # of one texel
@@ -101,14 +92,10 @@ def add_alpha(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def soften(layer: Layer, sigma_px: float) -> Layer:
-    """Blur the edge of an occluder; its inside stays sharp.
+    """Blur the edge of an occluder by a Gaussian; its inside stays sharp.
 
     Coverage and premultiplied colour are blurred alike, so the colour of the edge is the mean of
     the occluder's own colours near by. Where the occluder was opaque it keeps its own colour.
-
-    Args:
-        layer: The occluder; left unchanged.
-        sigma_px: Standard deviation of the Gaussian; 0 leaves the edge as it is.
     """
     if sigma_px <= 0:
         return layer
@@ -141,9 +128,7 @@ def fade(layer: Layer, opacity: float) -> Layer:
 def blend(image: np.ndarray, layer: Layer) -> None:
     """Put an occluder over an image, in place: P + (1 - alpha) * image, rounded.
 
-    Args:
-        image: (H, W, 3) uint8 RGB; pixels without coverage keep their values exactly.
-        layer: The occluder, premultiplied.
+    Pixels without coverage keep their values exactly.
     """
     canvas, part = layer.inside(image.shape)
     target = image[canvas]
@@ -154,12 +139,9 @@ def blend(image: np.ndarray, layer: Layer) -> None:
 
 
 def occlude_label(seg_map: np.ndarray, layer: Layer, class_id: int = 0) -> None:
-    """Relabel as background what the occluder covers by half or more, in place.
+    """Write `class_id` where the occluder covers by half or more, in place; 0 is background.
 
-    Args:
-        seg_map: (H, W) uint8 class ids.
-        layer: The occluder as it is seen, its opacity left out.
-        class_id: What is written; 0 is background.
+    The layer is the occluder before its opacity.
     """
     canvas, part = layer.inside(seg_map.shape)
     target = seg_map[canvas]
@@ -184,13 +166,8 @@ def soften_contact(image: np.ndarray, face_mask: np.ndarray, layer: Layer, sigma
     """Blur the composite where the occluder's edge meets the face, in place.
 
     The blur fades in with the edge's softness, 4 alpha (1 - alpha): whole on the edge, none where
-    the occluder covers wholly or not at all, so that no pixel changes that it does not touch.
-
-    Args:
-        image: (H, W, 3) uint8 RGB composite.
-        face_mask: (H, W) uint8, 255 where there was face before it was occluded.
-        layer: The occluder as it is seen, its opacity left out.
-        sigma_px: Standard deviation of the Gaussian; 0 changes nothing.
+    the occluder covers wholly or not at all, so that no pixel changes that it does not touch. The
+    face is that before the occlusion, the layer the occluder before its opacity.
     """
     canvas, part = layer.inside(image.shape)
     if sigma_px <= 0 or not image[canvas].size:

@@ -16,11 +16,7 @@ import numpy as np
 from face_occlusion.core.arithmetic import convolve, on_grid, product, rotate, transform
 from face_occlusion.core.images import look_up, warp_affine
 from face_occlusion.generation.compositing import HALF
-from face_occlusion.generation.geometry import (
-    Occluder,
-    leave_distance,
-    make_occluder,
-)
+from face_occlusion.generation.geometry import Occluder, leave_distance, make_occluder
 
 RAGGED_FRAC = 0.06  # of a whole hand's length: its end, where the outline is unreliable
 BAND_FRAC = 0.35  # of the section's width: rows above it whose texture is repeated, mirrored
@@ -37,36 +33,29 @@ SOFT_PX = 4  # columns beyond the sides, for a soft edge
 
 @dataclass(frozen=True)
 class Wrist:
-    """The end of a hand in its upright frame.
+    """The end of a hand in its upright frame."""
 
-    Attributes:
-        upright: (h, w, 4) uint8 premultiplied RGBA; its last row is the section.
-        to_upright: (2, 3) affine from the cut-out's pixels to those of `upright`.
-        left: (B,) float64 first covered column of each of the last B rows.
-        right: (B,) float64 last covered column.
-    """
-
-    upright: np.ndarray
-    to_upright: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
+    upright: np.ndarray  # (h, w, 4) uint8 premultiplied RGBA; its last row is the section
+    to_upright: np.ndarray  # (2, 3) affine from the cut-out's pixels to those of `upright`
+    left: np.ndarray  # (B,) float64 first covered column of each of the last B rows
+    right: np.ndarray  # (B,) float64 last covered column
 
 
 def extend_forearm(
     hand: Occluder, cutout: np.ndarray, matrix: np.ndarray, shape: tuple[int, int]
 ) -> tuple[Occluder, np.ndarray] | None:
-    """Extend a placed hand's forearm until it leaves the picture.
+    """Extend a placed hand's forearm until it leaves the picture of (H, W) `shape`.
 
     Args:
         hand: The hand, with a direction.
         cutout: (h, w, 4) uint8, one of its sizes.
-        matrix: (2, 3) affine from the pixels of that size to the picture's.
-        shape: (H, W) of the picture.
+        matrix: Affine from the pixels of that size to the picture's.
+        shape: Of the picture.
 
     Returns:
-        The hand of that size with its arm, and its (2, 3) affine to the picture; None if no wrist
-        is at its end: the photograph cut the hand at several borders, through palm and thumb, or
-        through the edge of a sleeve.
+        The hand of that size with its arm, and its affine to the picture; None if no wrist is at
+        its end: the photograph cut the hand at several borders, through palm and thumb, or through
+        the edge of a sleeve.
     """
     wrist = find_wrist(hand, cutout)
     if wrist is None:
@@ -186,15 +175,10 @@ def _widths(wrist: Wrist, num_rows: int) -> np.ndarray:
 
 
 def paint_arm(wrist: Wrist, num_rows: int) -> tuple[np.ndarray, int]:
-    """Paint the arm under an upright hand.
+    """Paint `num_rows` rows of arm under an upright hand.
 
-    Args:
-        wrist: The hand's end.
-        num_rows: Rows of arm.
-
-    Returns:
-        (h + num_rows, w', 4) uint8 premultiplied RGBA, and the columns that the frame gained on
-        the left.
+    Returns (h + num_rows, w', 4) uint8 premultiplied RGBA, and the columns that the frame gained on
+    the left.
     """
     strip = _arm_strip(wrist, num_rows)
     widths = _widths(wrist, num_rows)

@@ -71,8 +71,7 @@ class ShardTask:
     def sample(self, key: str) -> tuple[str, Mapping[str, bytes]]:
         """Generate one sample of the shard.
 
-        Raises:
-            ValueError: If it fails for any reason; names shard and face and gives the record.
+        An error of any kind becomes a ValueError that names shard and face and gives the record.
         """
         try:
             face = self.keys[key]
@@ -94,15 +93,8 @@ def generate_sample(
 ) -> dict[str, bytes]:
     """Generate one sample of a set, the same whatever other samples there are.
 
-    Args:
-        faces: Image set of faces.
-        occluders: Their occluders.
-        key: The sample's key, which together with the set's seed decides what is drawn.
-        params: The method and its ranges.
-        face_key: The face's key; None if it is `key`.
-
-    Returns:
-        The parts `jpg`, `png` and `json`.
+    The key and the set's seed decide what is drawn; `face_key` is the face's, by default the same.
+    Returns the parts `jpg`, `png` and `json`.
     """
     face_key = key if face_key is None else face_key
     face, seg_map = faces.sample(face_key)
@@ -140,8 +132,7 @@ def generate_set(
         The set, opened. If faces or occluders are absent, so is the set, with the reason.
 
     Raises:
-        ValueError: If `out` is in use, or a sample fails: it is named, with its record. Nothing
-            is then left under `out`.
+        ValueError: If `out` is in use, or a sample fails, which is named; `out` is then not made.
     """
     out = Path(out)
     check_unused(out)

@@ -23,43 +23,28 @@ CUT_PADDING_PX = 3.0  # a cut lies at least this far outside the picture: no blu
 
 @dataclass(frozen=True)
 class Occluder:
-    """A cut-out at full, half, quarter ... size, so that shrinking it does not alias.
+    """A cut-out at full, half, quarter ... size, so that shrinking it does not alias."""
 
-    Attributes:
-        key: Its name in the image set it comes from.
-        levels: (H, W, 4) uint8 premultiplied RGBA; level k is 2**k times smaller.
-        area_px: Sum of its coverage at full size.
-        centre_xy: (2,) float64 centre of its coverage.
-        hull_xy: (N, 2) float64 convex hull of the pixels it covers at least half.
-        extent_xy: (4, 2) or more: convex hull of every pixel it touches, borders included.
-        pointing_deg: Direction of a hand's fingers; None for what has no direction.
-        cut_xy: (M, 2) float64 points along the straight cuts where the occluder left its
-            photograph; they must come to lie outside the picture. Empty if it is whole.
-        wrist_xy: (M, 2) float64 the hull's points at the end away from a hand's fingers; empty
-            for what has no direction.
-    """
-
-    key: str
-    levels: tuple[np.ndarray, ...]
-    area_px: float
-    centre_xy: np.ndarray
-    hull_xy: np.ndarray
-    extent_xy: np.ndarray
-    pointing_deg: float | None
+    key: str  # its name in the image set it comes from
+    levels: tuple[np.ndarray, ...]  # (H, W, 4) uint8 premultiplied RGBA; k is 2**k times smaller
+    area_px: float  # sum of its coverage at full size
+    centre_xy: np.ndarray  # (2,) float64 centre of its coverage
+    hull_xy: np.ndarray  # (N, 2) float64 convex hull of the pixels it covers at least half
+    extent_xy: np.ndarray  # (N, 2) convex hull of every pixel it touches, borders included
+    pointing_deg: float | None  # direction of a hand's fingers; None for what has no direction
+    # (M, 2) float64 points along the straight cuts where the occluder left its photograph; they
+    # must come to lie outside the picture. Empty if it is whole.
     cut_xy: np.ndarray
-    wrist_xy: np.ndarray
+    wrist_xy: np.ndarray  # (M, 2) float64 the hull's points away from a hand's fingers, or empty
 
     def __repr__(self) -> str:
         return f"Occluder({self.key!r}, {self.levels[0].shape[1]}x{self.levels[0].shape[0]} px)"
 
     def shrunk(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the size from which a (2, 3) affine shrinks by less than two, if there is one.
+        """Return the size from which an affine shrinks by less than two, if there is one.
 
-        Args:
-            matrix: From full-size pixels.
-
-        Returns:
-            (h, w, 4) uint8 pixels of that size, and the affine rewritten for them.
+        The affine is from full-size pixels. Returns (h, w, 4) uint8 pixels of that size, and the
+        affine rewritten for them.
         """
         level, local = at_level(matrix, len(self.levels))
         return self.levels[level], local
@@ -82,16 +67,16 @@ def make_occluder(
     pointing_deg: float | None = None,
     enters: str = "none",
 ) -> Occluder:
-    """Measure a cut-out and shrink it by halves.
+    """Measure a cut-out, (H, W, 4) uint8 premultiplied RGBA, and shrink it by halves.
 
     Args:
-        cutout: (H, W, 4) uint8 premultiplied RGBA.
+        cutout: The pixels.
         key: Its name, for records and errors.
         pointing_deg: Direction in which the fingers of a hand point; None for what has none.
         enters: Border at which an arm left its photograph: left, right, top, bottom or none.
 
     Raises:
-        ValueError: If the cut-out is not premultiplied RGBA or covers less than one pixel.
+        ValueError: If the cut-out is not premultiplied RGBA or covers no pixel by half.
     """
     if enters not in (*BORDERS, "none"):
         raise ValueError(f"occluder {key}: enters must be one of {BORDERS} or none; got {enters!r}")
@@ -136,9 +121,7 @@ def halve(image: np.ndarray) -> np.ndarray:
     """Shrink an image to half its size by area; an odd side is first filled up with zeros."""
     height, width = image.shape[:2]
     if height % 2 or width % 2:
-        image = cv2.copyMakeBorder(
-            image, 0, height % 2, 0, width % 2, cv2.BORDER_CONSTANT, value=(0, 0, 0, 0)
-        )
+        image = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_CONSTANT, None, 0)
     size = (image.shape[1] // 2, image.shape[0] // 2)
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
@@ -165,17 +148,11 @@ def _with_borders(hull: np.ndarray) -> np.ndarray:
 def cut_points(alpha: np.ndarray, enters: str, *, is_hand: bool) -> np.ndarray:
     """Find where a cut-out ends in a straight cut along a border of its frame.
 
-    The border at which the arm enters is one. Cut-outs are cropped to their coverage, so a whole
+    The border at which the arm `enters` is one. Cut-outs are cropped to their coverage, so a whole
     hand touches the other borders in short runs; where it runs along one, it was cut there too.
     An object may have a straight side and counts as whole.
 
-    Args:
-        alpha: (H, W) uint8 coverage.
-        enters: Name of the border at which an arm left the photograph, or none.
-        is_hand: Whether the other borders are searched as well.
-
-    Returns:
-        (M, 2) float64 points (x, y) on the outer border of the cut pixels; empty if whole.
+    Returns (M, 2) float64 points (x, y) on the outer border of the cut pixels; empty if whole.
     """
     lines = {"left": alpha[:, 0], "right": alpha[:, -1], "top": alpha[0], "bottom": alpha[-1]}
     points = []
@@ -205,36 +182,19 @@ def _along_border(start: float, end: float, border: str, shape: tuple[int, ...])
 
 @dataclass(frozen=True)
 class FaceGeometry:
-    """A face's size and place.
+    """A face's size and place."""
 
-    Attributes:
-        shape: (H, W) of the image.
-        area_px: Pixels of the face.
-        centre_xy: (2,) centre of mass.
-        size_xy: (2,) width and height of its bounding box.
-        hull_xy: (N, 2) convex hull.
-        small: (h, w) float32 share of face in each cell of a small map.
-        cell_px: Image pixels to one cell of the small map, a power of two.
-    """
-
-    shape: tuple[int, int]
-    area_px: int
-    centre_xy: np.ndarray
-    size_xy: np.ndarray
-    hull_xy: np.ndarray
-    small: np.ndarray
-    cell_px: int
+    shape: tuple[int, int]  # of the image
+    area_px: int  # pixels of the face
+    centre_xy: np.ndarray  # (2,) centre of mass
+    size_xy: np.ndarray  # (2,) width and height of its bounding box
+    hull_xy: np.ndarray  # (N, 2) convex hull
+    small: np.ndarray  # (h, w) float32 share of face in each cell of a small map
+    cell_px: int  # image pixels to one cell of the small map, a power of two
 
 
 def measure_face(face_mask: np.ndarray) -> FaceGeometry:
-    """Measure where the face is.
-
-    Args:
-        face_mask: (H, W) uint8, 255 where there is face, 0 elsewhere.
-
-    Raises:
-        ValueError: If there is no face in it.
-    """
+    """Measure where the face is; a mask without a face is a ValueError."""
     area = cv2.countNonZero(face_mask)
     if not area:
         raise ValueError("the mask has no face pixel, so there is nothing to occlude")
@@ -260,10 +220,7 @@ def measure_face(face_mask: np.ndarray) -> FaceGeometry:
 def leave_distance(points: np.ndarray, along: np.ndarray, shape: tuple[int, int]) -> float:
     """Return how far back along `-along` points must move until all lie outside the picture.
 
-    Args:
-        points: (N, 2) positions before the move.
-        along: (2,) unit vector.
-        shape: (H, W) of the picture.
+    `points` are (N, 2), `along` is a (2,) unit vector, `shape` the picture's.
     """
     if not len(points):
         return -math.inf

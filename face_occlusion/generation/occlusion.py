@@ -49,15 +49,10 @@ class NoPlacementError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class ClassIds:
-    """What the ids of a map mean, for maps with more classes than face and background.
+    """What the ids of a map mean, for maps with more classes than face and background."""
 
-    Attributes:
-        face: Ids that make up the face; size and covered share refer to them.
-        occluded: Id written where the occluder covers by half or more, whatever was there.
-    """
-
-    face: tuple[int, ...] = (FACE,)
-    occluded: int = BACKGROUND
+    face: tuple[int, ...] = (FACE,)  # make up the face; size and covered share refer to them
+    occluded: int = BACKGROUND  # written where the occluder covers by half, whatever was there
 
 
 def stable_id(key: str) -> int:
@@ -121,11 +116,8 @@ def draw_occlusion(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Layer, dict[str, Any]]:
     """Sample all of an occlusion, and paint none of it: the first half of `occlude`.
 
-    Args and Raises: as `occlude`.
-
-    Returns:
-        The face and its map, augmented, the (H, W) uint8 mask of the face, the placed occluder, and
-        the record.
+    Returns the face and its map, augmented, the mask of the face, the placed occluder, and the
+    record. Args and Raises: as `occlude`.
     """
     seg_map = _check_face(face, mask)
     if isinstance(occluders, np.ndarray):
@@ -150,17 +142,10 @@ def regenerate(
     record: Mapping[str, Any],
     class_ids: ClassIds = ClassIds(),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Repeat a sample from its record, without any randomness.
+    """Repeat a sample from the record of `occlude`, without any randomness.
 
-    Args:
-        face: The face it was made from, as for `occlude`.
-        mask: Its mask.
-        item: The occluder or texture that `record["occluder"]` names.
-        record: The record of `occlude`, or what was read back from a set.
-        class_ids: Meaning of the mask's ids.
-
-    Returns:
-        Image and map, equal to those of `occlude`.
+    `face` and `mask` are those it was made from, `item` is the occluder or texture that
+    `record["occluder"]` names. Returns image and map, equal to those of `occlude`.
     """
     image, seg_map = apply_face(face, _check_face(face, mask), record["face_changes"])
     layer = make_layer(item, record, seg_map.shape)
@@ -193,16 +178,9 @@ def sample_occlusion(
     rng: np.random.Generator,
     params: GenerateParams,
 ) -> tuple[dict[str, Any], Layer]:
-    """Sample an occluder, its place and its looks.
+    """Sample an occluder of one kind, its place and its looks.
 
-    Args:
-        face_mask: (H, W) uint8: 255 on the face, 0 elsewhere.
-        occluders: What to choose from, of one kind.
-        rng: Source of every sample.
-        params: The method and its ranges.
-
-    Returns:
-        The record for `paint_occlusion`, and the layer that it describes.
+    Returns the record for `paint_occlusion`, and the layer that it describes.
 
     Raises:
         NoPlacementError: If no placement covers a wanted share of the face.
@@ -274,16 +252,9 @@ def _sample_layer(
 def paint_occlusion(
     image: np.ndarray, face_mask: np.ndarray, layer: Layer, record: Mapping[str, Any]
 ) -> np.ndarray:
-    """Blend a placed occluder over a face as its record says.
+    """Blend a placed occluder over a face as its record, from `sample_occlusion`, says.
 
-    Args:
-        image: (H, W, 3) uint8 RGB; painted on.
-        face_mask: (H, W) uint8: 255 on the face, 0 elsewhere.
-        layer: The occluder in its place.
-        record: From `sample_occlusion`.
-
-    Returns:
-        The image, `image` itself unless a network harmonised it.
+    Returns the image, painted on in place unless a network harmonised it.
     """
     coloured, settings = layer, record["harmonisation"]
     if record["colour_transfer"] is not None:

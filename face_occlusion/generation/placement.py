@@ -54,12 +54,7 @@ def sample_placement(
 ) -> dict[str, Any] | None:
     """Sample where an occluder goes: hands reach for the face, the rest lies around its centre.
 
-    Args:
-        item: The occluder, or the texture of a random shape.
-        face: The face.
-        rng: Source of the samples.
-        params: Ranges of size, shear, rotation, place and covered share.
-        extend_arm: Let a hand end anywhere in the picture; its arm is extended from there.
+    With `extend_arm` a hand may end anywhere in the picture; its arm is extended from there.
 
     Returns:
         The record, whose `matrix` takes the occluder's full-size pixels, or the unit shape, to
@@ -129,19 +124,13 @@ def sample_linear(
     pointing_deg: float | None = None,
     towards_deg: float | None = None,
 ) -> tuple[np.ndarray, dict[str, Any]]:
-    """Sample size, shear and rotation.
+    """Sample size, shear and rotation of an occluder of `area_px`.
 
     The scale is chosen last, so that the root of the area ratio is the size sampled whatever
-    shear and rotation do. A hand is first turned until its fingers point along `towards_deg`,
-    then by the small rotation, always in this order.
+    shear and rotation do. A hand is first turned until its fingers, which point along
+    `pointing_deg`, point along `towards_deg`, then by the small rotation, always in this order.
 
-    Args: as `sample_placement`, and
-        area_px: Area of the occluder before the transform.
-        pointing_deg: Direction of the fingers before the transform; None turns nothing.
-        towards_deg: Direction that they get.
-
-    Returns:
-        The (2, 2) linear part, occluder pixels to image pixels, and the record.
+    Returns the (2, 2) linear part, occluder pixels to image pixels, and the record.
     """
     size = sample_uniform(rng, params.scale_range)
     shear_deg = sample_uniform(rng, params.shear_deg_range)
@@ -153,13 +142,8 @@ def sample_linear(
         turn = towards_deg - float(on_grid(math.degrees(math.atan2(y, x))))
     linear = product(rotate(turn + rotation), sheared)
     scale = size * math.sqrt(face.area_px / (area_px * abs(determinant(linear))))
-    record = {
-        "size": size,
-        "shear_deg": shear_deg,
-        "rotation_deg": rotation,
-        "turn_deg": turn % 360,
-    }
-    return scale * linear, record
+    record = {"size": size, "shear_deg": shear_deg, "rotation_deg": rotation}
+    return scale * linear, record | {"turn_deg": turn % 360}
 
 
 def place_hand(
@@ -173,13 +157,8 @@ def place_hand(
     """Place a hand that reaches for the face's centre from outside the picture.
 
     The hand comes from a random side and slides along its axis, between touching the face's rim
-    and reaching across it. Its wrist, or where the photograph cut it off, stays outside.
-
-    Args: as `sample_placement`, and
-        any_end: Let the hand end in the picture, too.
-
-    Returns:
-        The (2, 3) affine and the record, or None if the hand is too short for the way.
+    and reaching across it. Its wrist, or where the photograph cut it off, stays outside, but with
+    `any_end`. Returns the affine and the record, or None if the hand is too short for the way.
     """
     towards = rng.uniform(0, 360)
     fingers = {"pointing_deg": occluder.pointing_deg, "towards_deg": towards}
@@ -211,12 +190,7 @@ def place_around(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Sample a place around the face's centre; nothing is turned toward it.
 
-    Args: as `sample_placement`, and
-        area_px: Area of the occluder before the transform.
-        centre_xy: (2,) its centre before the transform.
-
-    Returns:
-        The (2, 3) affine and the record.
+    Area and (2,) centre are the occluder's before the transform. Returns the affine and the record.
     """
     linear, record = sample_linear(area_px, face, rng, params)
     offset = [sample_uniform(rng, params.offset_frac_range) for _ in range(2)]

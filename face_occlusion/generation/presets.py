@@ -53,13 +53,10 @@ def paper_params(
     """Return the paper's settings for one kind of occluder.
 
     Args:
-        kind: `hands`, `objects` (both NatOcc) or `textures` (RandOcc).
+        kind: `hands`, `objects` (both NatOcc) or `textures` (RandOcc); others are a ValueError.
         seed: Seed of the set.
         colour_transfer: How hands get the face's colours; `SOT` is the paper's.
         harmonisation: How objects are fitted to the picture; `STATISTICS` needs no weights.
-
-    Raises:
-        ValueError: If the kind is unknown.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
@@ -125,16 +122,10 @@ def kind_of(item: Occluder | Texture) -> str:
 
 
 def with_colours(params: GenerateParams, kind: str, colours: str) -> GenerateParams:
-    """Return settings with another way of fitting the occluder's colours to the face.
+    """Return settings for `kind` with another way of fitting the occluder's colours to the face.
 
-    Args:
-        params: Settings for `kind`.
-        kind: `hands`, `objects` or `textures`.
-        colours: `fit` keeps the way that the settings name, `keep` the occluder's colours; else a
-            way of fitting: `sot` for hands, a method of harmonisation for objects.
-
-    Raises:
-        ValueError: If the way is unknown or does not fit the kind.
+    `colours`: `fit` keeps the way that the settings name, `keep` the occluder's colours; else a way
+    of fitting: `sot` for hands, a method of harmonisation for objects; ValueError for any other.
     """
     if colours == "fit":
         return params

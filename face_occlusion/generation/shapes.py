@@ -15,7 +15,6 @@ from face_occlusion.core.arithmetic import determinant, inverse, transform
 from face_occlusion.core.images import warp_affine
 from face_occlusion.generation.compositing import Layer, blur, three_channels, window
 
-KINDS = ("blob", "polygon", "star", "strip", "ellipse")
 DECIMALS = 5  # of the unit polygon's points: a hundredth of a pixel on any image
 _FIXED_BITS = 4  # of OpenCV's fixed-point coordinates
 _LINE_GROWTH_PX = 0.63  # by which cv2.fillPoly with LINE_AA widens a shape, measured
@@ -23,28 +22,17 @@ _LINE_GROWTH_PX = 0.63  # by which cv2.fillPoly with LINE_AA widens a shape, mea
 
 @dataclass(frozen=True)
 class Texture:
-    """A photographed texture.
+    """A photographed texture."""
 
-    Attributes:
-        key: Its name in the image set it comes from.
-        image: (H, W, 3) uint8 RGB.
-    """
-
-    key: str
-    image: np.ndarray
+    key: str  # its name in the image set it comes from
+    image: np.ndarray  # (H, W, 3) uint8 RGB
 
 
 def sample_shape(rng: np.random.Generator) -> dict[str, Any]:
     """Sample a random shape: its kind, and its outline as a polygon of area 1 around (0, 0)."""
-    kind = KINDS[int(rng.integers(len(KINDS)))]
-    outline = {
-        "blob": _sample_blob,
-        "polygon": _sample_polygon,
-        "star": _sample_star,
-        "strip": _sample_strip,
-        "ellipse": _sample_ellipse,
-    }[kind](rng)
-    return {"kind": kind, "points": np.round(unit_area(outline), DECIMALS).tolist()}
+    kind, sample_outline = list(KINDS.items())[int(rng.integers(len(KINDS)))]
+    outline = unit_area(sample_outline(rng))
+    return {"kind": kind, "points": np.round(outline, DECIMALS).tolist()}
 
 
 def _sample_blob(rng: np.random.Generator) -> np.ndarray:
@@ -90,6 +78,15 @@ def _sample_ellipse(rng: np.random.Generator) -> np.ndarray:
     return polar(angle, np.ones_like(angle)) * (rng.uniform(1, 2.5), 1)
 
 
+KINDS = {
+    "blob": _sample_blob,
+    "polygon": _sample_polygon,
+    "star": _sample_star,
+    "strip": _sample_strip,
+    "ellipse": _sample_ellipse,
+}
+
+
 def polar(angle: np.ndarray, radius: np.ndarray) -> np.ndarray:
     """Return (N, 2) points (x, y) of polar coordinates."""
     return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
@@ -114,14 +111,9 @@ def unit_area(points: np.ndarray) -> np.ndarray:
 
 
 def fill_polygon(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Paint a filled polygon with soft borders.
+    """Paint a polygon, (N, 2) corners in pixels of the result, with soft borders.
 
-    Args:
-        points: (N, 2) corners (x, y) in pixels of the result.
-        size: (height, width).
-
-    Returns:
-        (height, width) uint8 coverage.
+    Returns its coverage, (*size,) uint8.
     """
     coverage = np.zeros(size, np.uint8)
     fixed = np.rint(_less_line_growth(points) * 2**_FIXED_BITS).astype(np.int32)
@@ -140,12 +132,9 @@ def _less_line_growth(points: np.ndarray) -> np.ndarray:
 
 
 def estimate_polygon_covered(outline: np.ndarray, small: np.ndarray, cell_px: int) -> float:
-    """Estimate the share of a face that a polygon covers.
+    """Estimate the share of a face that a polygon, (N, 2) corners in image pixels, covers.
 
-    Args:
-        outline: (N, 2) corners in image pixels.
-        small: (h, w) float32 share of face in each cell, see `FaceGeometry`.
-        cell_px: Image pixels to one cell.
+    `small` and `cell_px` are those of `FaceGeometry`.
     """
     points = (outline + 0.5) / cell_px - 0.5
     coverage = fill_polygon(points, (small.shape[0], small.shape[1]))
@@ -157,17 +146,11 @@ def sample_texture(
 ) -> np.ndarray:
     """Sample which part of a texture a shape shows, turned and sheared with the shape.
 
-    The texture keeps its proportions: it is cropped, never squashed. It is enlarged only
-    as far as the shape outgrows it.
+    The texture keeps its proportions: it is cropped, never squashed. It is enlarged only as far as
+    the shape outgrows it. `outline` holds the (N, 2) corners of the placed shape in image pixels,
+    `linear` is the (2, 2) linear part of its placement.
 
-    Args:
-        rng: Source of the samples.
-        texture: The texture.
-        outline: (N, 2) corners of the placed shape in image pixels.
-        linear: (2, 2) linear part of the shape's placement.
-
-    Returns:
-        (2, 3) float64 affine from texture pixels to image pixels.
+    Returns the affine from texture pixels to image pixels.
     """
     turn = linear / math.sqrt(abs(determinant(linear)))
     zoom = rng.uniform(0.6, 1.4)
@@ -189,17 +172,11 @@ def paint_shape(
     padding: int,
     edge_sigma_px: float,
 ) -> Layer:
-    """Paint a textured shape with a soft edge on a canvas.
+    """Paint a textured shape with a soft edge on an (H, W) canvas.
 
-    The texture goes on beyond the shape, so blurring the coverage alone softens the edge.
-
-    Args:
-        texture: The texture.
-        texture_matrix: (2, 3) affine from texture pixels to the canvas, from `sample_texture`.
-        outline: (N, 2) corners on the canvas.
-        shape: (H, W) of the canvas.
-        padding: Pixels kept free around the shape, for blurs.
-        edge_sigma_px: Standard deviation of the edge's blur; 0 leaves it as drawn.
+    The texture goes on beyond the shape, so blurring the coverage alone softens the edge. The
+    (N, 2) outline and the texture's affine (from `sample_texture`) are in the canvas' pixels;
+    `padding` pixels are kept free around the shape, for blurs.
     """
     x, y, width, height = window(outline, shape, padding)
     coverage = fill_polygon(outline - (x, y), (height, width))

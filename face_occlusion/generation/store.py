@@ -22,11 +22,9 @@ MUCH_TO_DECODE = 2**25  # bytes: a second of work, more than it takes to start p
 
 
 class OccluderStore(Sequence[Occluder]):
-    """Occluders in a file mapped into memory; picklable.
+    """Occluders, taken one at a time, in a file mapped into memory; picklable.
 
-    Args:
-        occluders: The occluders, taken one at a time.
-        path: The file to write; replaced if it is there. Must outlive the store.
+    The file at `path` is replaced if it is there, and must outlive the store.
     """
 
     def __init__(self, occluders: Iterable[Occluder], path: Path) -> None:
@@ -59,12 +57,7 @@ class OccluderStore(Sequence[Occluder]):
 
 
 class TextureStore(Sequence[Texture]):
-    """Textures, decoded when asked for; picklable.
-
-    Args:
-        keys: Their names, in order.
-        load: Decodes the texture of a name, (H, W, 3) uint8 RGB; picklable.
-    """
+    """Textures, decoded by `load` when asked for; picklable, as `load` must be."""
 
     def __init__(self, keys: Sequence[str], load: Callable[[str], np.ndarray]) -> None:
         self._keys = list(keys)
@@ -79,11 +72,7 @@ class TextureStore(Sequence[Texture]):
 
 
 def read_occluder(occluders: ImageSet, key: str) -> Occluder:
-    """Read one cut-out and measure it.
-
-    Raises:
-        ValueError: If it is unreadable or empty; names set and key.
-    """
+    """Read one cut-out and measure it; an unreadable or empty one is a ValueError that names it."""
     record = occluders.record(key)
     pointing, enters = record.get("pointing_deg"), record.get("enters", "none")
     if pointing is not None and not isinstance(pointing, int | float):
@@ -97,13 +86,9 @@ def read_occluder(occluders: ImageSet, key: str) -> Occluder:
 def open_store(
     occluders: ImageSet, method: str, path: Path, workers: int = 1
 ) -> OccluderStore | TextureStore:
-    """Open the occluders that a method needs: cut-outs for NatOcc, textures for RandOcc.
+    """Open the occluders that a method needs: cut-outs for `natocc`, textures for `randocc`.
 
-    Args:
-        occluders: The image set.
-        method: `natocc` or `randocc`.
-        path: File for decoded cut-outs.
-        workers: Processes that decode cut-outs, where there is much to decode.
+    `path` is the file for decoded cut-outs; `workers` processes decode, where there is much to.
 
     Raises:
         ValueError: If the set is of another kind.

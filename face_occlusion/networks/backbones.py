@@ -27,15 +27,9 @@ Block = Callable[[TransformerEncoderLayer, Tensor, Size, Tensor | None], Tensor]
 
 
 def attend(attention: EfficientMultiheadAttention, x: Tensor, size: Size) -> Tensor:
-    """Attend from each token to the spatially reduced ones; without the shortcut.
+    """Attend from (N, H * W, C) normalised tokens to the spatially reduced ones; no shortcut.
 
-    Args:
-        attention: The stock module, whose weights are used.
-        x: (N, H * W, C) normalised tokens.
-        size: (H, W).
-
-    Returns:
-        (N, H * W, C).
+    `attention` is the stock module, whose weights are used; `size` is (H, W).
     """
     mha: nn.MultiheadAttention = attention.attn
     num, _, channels = x.shape
@@ -58,10 +52,8 @@ def reduce_tokens(attention: EfficientMultiheadAttention, x: Tensor, size: Size)
     grid = x.view(-1, *size, channels)[:, : rows * ratio, : columns * ratio]
     patches = grid.reshape(-1, rows, ratio, columns, ratio, channels).permute(0, 1, 3, 2, 4, 5)
     kernel = attention.sr.weight.permute(0, 2, 3, 1).reshape(-1, ratio**2 * channels)
-    reduced = functional.linear(
-        patches.reshape(-1, rows * columns, ratio**2 * channels), kernel, attention.sr.bias
-    )
-    return attention.norm(reduced)
+    patches = patches.reshape(-1, rows * columns, ratio**2 * channels)
+    return attention.norm(functional.linear(patches, kernel, attention.sr.bias))
 
 
 def mix_feed_forward(ffn: MixFFN, x: Tensor, size: Size) -> Tensor:
@@ -77,14 +69,10 @@ def mix_feed_forward(ffn: MixFFN, x: Tensor, size: Size) -> Tensor:
 def mix_block(
     block: TransformerEncoderLayer, x: Tensor, size: Size, scales: Tensor | None
 ) -> Tensor:
-    """Run one block.
+    """Run one stock block's weights on (N, H * W, C) tokens.
 
-    Args:
-        block: The stock module, whose weights are used.
-        x: (N, H * W, C).
-        size: (H, W).
-        scales: (2, N, 1, 1) factors of the two branches, 0 where a sample's path is dropped;
-            None keeps all.
+    `scales` are (2, N, 1, 1) factors of the two branches, 0 where a sample's path is dropped; None
+    keeps all.
     """
     attended = attend(block.attn, block.norm1(x), size)
     x = x + (attended if scales is None else attended * scales[0])
@@ -96,15 +84,8 @@ def mix_block(
 class LeanMixTransformer(MixVisionTransformer):
     """MixVisionTransformer, the same function of the same weights.
 
-    Args:
-        arguments: MixVisionTransformer's; `drop_rate` and `attn_drop_rate` must be 0, as
-            SegFormer has them.
-
-    Attributes:
-        run_block: `mix_block`, or a compiled one for training.
-
-    Raises:
-        ValueError: If a dropout rate is given.
+    `drop_rate` and `attn_drop_rate` must be 0, as SegFormer has them; else a ValueError.
+    `run_block` is `mix_block`, or a compiled one for training.
     """
 
     layers: Any
@@ -116,9 +97,8 @@ class LeanMixTransformer(MixVisionTransformer):
                 raise ValueError(f"{name} must be 0, as in SegFormer; got {arguments[name]}")
         super().__init__(**arguments)
         self.run_block: Block = mix_block
-        rates = [
-            block.ffn.dropout_layer.drop_prob for _, blocks, _ in self.layers for block in blocks
-        ]
+        all_blocks = [block for _, blocks, _ in self.layers for block in blocks]
+        rates = [block.ffn.dropout_layer.drop_prob for block in all_blocks]
         self._drops_paths = any(rates)
         self.register_buffer("keep_probs", 1 - torch.tensor(rates), persistent=False)
 
@@ -152,11 +132,7 @@ def run_module(module: nn.Module, x: Any) -> Tensor:
 
 @MODELS.register_module()
 class BlockwiseResNetV1c(ResNetV1c):
-    """ResNetV1c whose stem and blocks are run through one function.
-
-    Attributes:
-        run_block: `run_module`, or a compiled one for training.
-    """
+    """ResNetV1c whose stem and blocks go through `run_block`: `run_module`, or a compiled one."""
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)

@@ -24,14 +24,10 @@ _METADATA = {"format": "pt"}  # one entry: more are written in any order
 
 
 def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values; an interruption leaves the former file intact.
+    """Write nested dicts and lists of tensors, numbers and text, in place of the former file.
 
-    Args:
-        path: The file; its folder is made.
-        content: Nested dicts and lists of tensors, numbers and text.
-
-    Raises:
-        ValueError: If it cannot be written, as on a full disk.
+    An interruption leaves that intact. The folder is made; what cannot be written, as on a full
+    disk, is a ValueError.
     """
     with atomic_path(path) as partial, partial.open("w+b") as file:
         try:
@@ -50,11 +46,7 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
 
 def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Read a file of `write_checkpoint`.
-
-    Raises:
-        ValueError: If the file is missing, damaged, or not a checkpoint of this project.
-    """
+    """Read a file of `write_checkpoint`; one that is missing, damaged or other is a ValueError."""
     if not path.is_file():
         raise ValueError(f"{path}: no such checkpoint")
     data = path.read_bytes()
@@ -70,11 +62,10 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
 
 
 def load_tensors(file: io.BytesIO | Path, device: torch.device | str = "cpu") -> Any:
-    """Read what `torch.save` wrote, if it is nothing but tensors and plain values.
+    """Read what `torch.save` wrote; anything but tensors and plain values is a ValueError.
 
-    Raises:
-        ValueError: If it is anything else. PyTorch's own message is left out: it advises to load
-            such a file all the same, which would run the code in it.
+    PyTorch's own message is left out: it advises to load such a file all the same, which would run
+    the code in it.
     """
     try:
         return torch.load(file, map_location=device, weights_only=True)
@@ -84,9 +75,8 @@ def load_tensors(file: io.BytesIO | Path, device: torch.device | str = "cpu") ->
 
 def write_weights(path: Path, state: Mapping[str, Tensor]) -> str:
     """Write a network's weights as safetensors, atomically; return the file's sha256."""
-    data = save(
-        {name: value.detach().cpu().contiguous() for name, value in state.items()}, _METADATA
-    )
+    plain = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    data = save(plain, _METADATA)
     atomic_write(path, data)
     return hashlib.sha256(data).hexdigest()
 
@@ -105,12 +95,7 @@ def read_hashed(path: Path, sha256: object) -> bytes:
 
 
 def read_weights(path: Path, sha256: object, model: torch.nn.Module) -> dict[str, Tensor]:
-    """Read a file of `write_weights`, and check it against its hash and a network.
-
-    Args:
-        path: The file.
-        sha256: Its hash, as the run's card gives it.
-        model: The network that it must fit.
+    """Read a file of `write_weights`, and check it against the hash on its card and the network.
 
     Raises:
         ValueError: If the file is missing, was changed, or is no safetensors file; if a tensor is
@@ -128,13 +113,12 @@ def read_weights(path: Path, sha256: object, model: torch.nn.Module) -> dict[str
 def _problems(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> list[str]:
     """Describe each way in which weights do not fit, with the first tensors' names."""
     shared = sorted(state.keys() & wanted.keys())
+    pairs = {name: (state[name], wanted[name]) for name in shared}
     kinds = {
         "missing": sorted(wanted.keys() - state.keys()),
         "foreign": sorted(state.keys() - wanted.keys()),
         "of another shape or type": [
-            name
-            for name in shared
-            if (state[name].shape, state[name].dtype) != (wanted[name].shape, wanted[name].dtype)
+            name for name, (a, b) in pairs.items() if (a.shape, a.dtype) != (b.shape, b.dtype)
         ],
         "not finite": [name for name in shared if not state[name].isfinite().all()],
     }

@@ -51,13 +51,9 @@ WEIGHTS_SHA256 = {
 
 
 def find_weights(variant: str) -> Path:
-    """Return the file of ImageNet weights in the installed package, without importing it.
+    """Return the file of ImageNet weights of lite0, 1 or 2 in its package, without importing that.
 
-    Args:
-        variant: lite0, lite1 or lite2.
-
-    Raises:
-        ValueError: If the package is not installed or has no such file.
+    ValueError if the package is not installed or has no such file.
     """
     package = WEIGHTS_PACKAGE.format(variant=variant)
     try:
@@ -117,12 +113,7 @@ class SameConv2d(nn.Conv2d):
 class ConvNorm(nn.Module):
     """A convolution, batch normalisation and, unless it is linear, ReLU6.
 
-    Args:
-        in_channels: Of the input.
-        out_channels: Of the output.
-        norm_cfg: MMSegmentation's configuration of the normalisation.
-        linear: Whether to leave out the activation.
-        options: SameConv2d's further arguments.
+    `norm_cfg` is MMSegmentation's, the options are SameConv2d's further arguments.
     """
 
     def __init__(
@@ -148,13 +139,8 @@ class ConvNorm(nn.Module):
 class InvertedResidual(nn.Module):
     """MobileNetV2's block: expand, convolve each channel alone, project; with a shortcut.
 
-    Args:
-        in_channels: Of the input.
-        out_channels: Of the output.
-        expansion: Channels inside / channels of the input.
-        norm_cfg: MMSegmentation's configuration of the normalisation.
-        options: kernel_size, stride and dilation of the depthwise convolution.
-        shortcut: Whether to add the input to the output.
+    `expansion` is channels inside / channels of the input, `norm_cfg` MMSegmentation's; the options
+    are kernel_size, stride and dilation of the depthwise convolution.
     """
 
     def __init__(
@@ -182,21 +168,15 @@ class InvertedResidual(nn.Module):
 
 @MODELS.register_module()
 class EfficientNetLite(BaseModule):
-    """EfficientNet-Lite without its classifier.
+    """EfficientNet-Lite without its classifier; `run_block` is `run_module`, or a compiled one.
 
     Args:
-        variant: lite0, lite1 or lite2.
-        output_stride: Size of the input / size of the last feature map: 8, 16 or 32. Below 32
-            the last strides become dilation of the depthwise convolutions after them, which
-            computes the same values at more places.
+        variant: lite0, lite1 or lite2; another is a ValueError.
+        output_stride: Size of the input / size of the last feature map: 8, 16 or 32; another is a
+            ValueError. Below 32 the last strides become dilation of the depthwise convolutions
+            after them, which computes the same values at more places.
         norm_cfg: MMSegmentation's configuration of the normalisation.
         norm_eval: Whether training normalises by the loaded statistics instead of the batch's.
-
-    Attributes:
-        run_block: `run_module`, or a compiled one for training.
-
-    Raises:
-        ValueError: If the variant or the output stride is another.
     """
 
     def __init__(
@@ -211,9 +191,8 @@ class EfficientNetLite(BaseModule):
         if variant not in SCALES:
             raise ValueError(f"variant must be one of {list(SCALES)}; got {variant!r}")
         if output_stride not in OUTPUT_STRIDES:
-            raise ValueError(
-                f"output_stride must be one of {list(OUTPUT_STRIDES)}; got {output_stride}"
-            )
+            allowed = list(OUTPUT_STRIDES)
+            raise ValueError(f"output_stride must be one of {allowed}; got {output_stride}")
         norm_cfg = norm_cfg or {"type": "BN"}
         self.norm_eval = norm_eval
         self.run_block: Callable[[nn.Module, Tensor], Tensor] = run_module
@@ -228,18 +207,11 @@ class EfficientNetLite(BaseModule):
                 wanted = stride if position == 0 else 1
                 kept = wanted if total_stride * wanted <= output_stride else 1
                 out_channels = _scaled_width(base, width)
-                self.blocks.append(
-                    InvertedResidual(
-                        channels,
-                        out_channels,
-                        expansion,
-                        norm_cfg,
-                        shortcut=wanted == 1 and channels == out_channels,
-                        kernel_size=kernel,
-                        stride=kept,
-                        dilation=dilation,
-                    )
-                )
+                shortcut = wanted == 1 and channels == out_channels
+                sizes = (channels, out_channels, expansion)
+                depthwise = {"kernel_size": kernel, "stride": kept, "dilation": dilation}
+                block = InvertedResidual(*sizes, norm_cfg, shortcut=shortcut, **depthwise)
+                self.blocks.append(block)
                 channels, total_stride = out_channels, total_stride * kept
                 dilation *= wanted // kept
             if number in STAGE_ENDS:

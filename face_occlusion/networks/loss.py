@@ -19,14 +19,10 @@ MAX_COUNTED = 2**24  # float32 counts exactly up to here
 
 
 def log_odds(logits: Tensor) -> Tensor:
-    """Return the log-odds of face per pixel.
+    """Return the log-odds of face per pixel, (N, H, W).
 
-    Args:
-        logits: (N, 1, H, W) of a sigmoid head, or (N, 2, H, W) of a softmax head with channel 1
-            the face.
-
-    Returns:
-        (N, H, W) float.
+    The logits are (N, 1, H, W) of a sigmoid head, or (N, 2, H, W) of a softmax head with channel 1
+    the face.
     """
     if logits.shape[1] == 1:
         return logits[:, 0]
@@ -34,14 +30,9 @@ def log_odds(logits: Tensor) -> Tensor:
 
 
 def pixel_losses(logits: Tensor, seg_map: Tensor) -> Tensor:
-    """Return -log p(true class) per pixel, 0 where the pixel is ignored.
+    """Return -log p(true class) per pixel, (N, H, W) float32, 0 where the pixel is ignored.
 
-    Args:
-        logits: (N, 1 or 2, H, W) float.
-        seg_map: (N, H, W) uint8: 0 background, 1 face, 255 ignored.
-
-    Returns:
-        (N, H, W) float32.
+    Takes (N, 1 or 2, H, W) logits and (N, H, W) uint8: 0 background, 1 face, 255 ignored.
     """
     signed = log_odds(logits).float()
     signed = torch.where(seg_map == 1, signed, -signed)
@@ -49,21 +40,14 @@ def pixel_losses(logits: Tensor, seg_map: Tensor) -> Tensor:
 
 
 def hard_pixels(losses: Tensor, valid: Tensor, thresh: float, min_kept: int) -> Tensor:
-    """Select the pixels that online hard example mining keeps.
+    """Select the pixels that online hard example mining keeps, (N, H, W) bool.
 
-    Kept are the valid pixels whose true class has a probability below `thresh`; where these are
-    fewer than `min_kept` over the whole batch, the `min_kept` pixels of highest loss (and pixels
-    that tie with the last of them). One of the two sets contains the other, so their union is the
-    answer: on a GPU nothing is sorted, and the host need not learn which case it is.
+    Kept are the valid pixels whose true class has a probability below `thresh`, in (0, 1]; where
+    these are fewer than `min_kept` over the whole batch, the `min_kept` pixels of highest loss (and
+    pixels that tie with the last of them). One of the two sets contains the other, so their union
+    is the answer: on a GPU nothing is sorted, and the host need not learn which case it is.
 
-    Args:
-        losses: (N, H, W) float32, -log p(true class); 0 where the pixel is ignored.
-        valid: (N, H, W) bool, False where the pixel is ignored.
-        thresh: Probability in (0, 1].
-        min_kept: Pixels of the batch.
-
-    Returns:
-        (N, H, W) bool.
+    `losses`, (N, H, W) float32, are -log p(true class), 0 where not `valid`: where ignored.
     """
     hard = valid & (losses > -math.log(thresh))
     if not losses.is_cuda and int(hard.sum()) >= min_kept:

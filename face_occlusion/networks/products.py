@@ -19,15 +19,10 @@ TAPS = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]  # of a 3 
 
 
 def bilinear_matrix(size: int, out_size: int, like: Tensor) -> Tensor:
-    """Return the matrix of a bilinear resize with `align_corners=False`.
+    """Return the matrix of a bilinear resize with `align_corners=False`: (out_size, size).
 
-    Args:
-        size: Pixels along the axis.
-        out_size: Pixels to resize to.
-        like: Gives device and dtype.
-
-    Returns:
-        (out_size, size), each row the shares of the two pixels that an output lies between.
+    Each row holds the shares of the two pixels that an output lies between; `like` gives device and
+    dtype.
     """
     centres = torch.arange(out_size, device=like.device, dtype=torch.float64) + 0.5
     source = (centres * (size / out_size) - 0.5).clamp(0, size - 1)
@@ -63,12 +58,8 @@ def resize_last(images: Tensor, size: tuple[int, int]) -> Tensor:
 def pool_pyramid(features: Tensor, scales: Sequence[int]) -> Tensor:
     """Average features over the cells of a pyramid, as adaptive average pooling does.
 
-    Args:
-        features: (N, C, H, W).
-        scales: Cells along a side, per level.
-
-    Returns:
-        (N, P, C) of the features' dtype, P = sum of the scales' squares.
+    Takes (N, C, H, W) and the cells along a side, per level; returns (N, P, C) of the same dtype,
+    P = sum of the scales' squares.
     """
     height, width = features.shape[2:]
     levels = [
@@ -87,9 +78,8 @@ def pool_pyramid(features: Tensor, scales: Sequence[int]) -> Tensor:
 def shifted_resize_matrix(size: tuple[int, int], scales: Sequence[int], like: Tensor) -> Tensor:
     """Return the matrix that resizes a pyramid to `size` and shifts it by each tap of a kernel.
 
-    Returns:
-        (height * width, 9 * P): column (tap, cell) is the cell's bilinear share of each pixel,
-        moved by the tap, with zeros where a 3 x 3 convolution's padding would be read.
+    It is (height * width, 9 * P): column (tap, cell) is the cell's bilinear share of each pixel,
+    moved by the tap, with zeros where a 3 x 3 convolution's padding would be read.
     """
     height, width = size
     levels = [
@@ -146,16 +136,9 @@ class ShiftedDepthwise(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, dilation: int) -> Tensor:
-        """Convolve; sizes stay.
+        """Convolve (N, H, W, C) float with (C, 1, 3, 3); sizes and dtype stay, sums are in float32.
 
-        Args:
-            ctx: Keeps what the gradient needs.
-            x: (N, H, W, C) float.
-            weight: (C, 1, 3, 3).
-            dilation: Distance between the kernel's taps, and the padding.
-
-        Returns:
-            (N, H, W, C) of x's dtype; the sum is taken in float32.
+        `dilation` is the distance between the kernel's taps, and the padding.
         """
         ctx.save_for_backward(x, weight)
         ctx.dilation = dilation

@@ -130,13 +130,9 @@ _MAPPINGS: dict[str, dict[str, dict[str, str]]] = {
 def check_config(value: Any, kind: str = "config", where: str = "") -> None:
     """Check a resolved configuration, or a part of it, before anything is built from it.
 
-    Args:
-        value: As JSON gives it, or as `training.recipe.resolve` made it.
-        kind: What it must be, such as `config` or `model`.
-        where: Name of the part, for errors.
-
-    Raises:
-        ValueError: Names the key, what came and what is expected.
+    `value` is as JSON gives it, or as `training.recipe.resolve` made it, `kind` what it must be,
+    such as `config` or `model`, `where` the name of the part. A ValueError names the key, what came
+    and what is expected.
     """
     if kind in _PLAIN:
         expected, is_valid = _PLAIN[kind]

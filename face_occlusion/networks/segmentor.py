@@ -57,13 +57,8 @@ def per_channel(values: Sequence[float], device: torch.device) -> Tensor:
 class BatchPreprocessor(nn.Module):
     """Move a batch to the network's device, augment it there and normalise it.
 
-    Args:
-        scaling: Of the network's inputs.
-
-    Attributes:
-        augment: Augments and normalises a training batch: (images (N, 3, H, W) uint8, seg_maps
-            (N, H, W) uint8, augmentations (7, N) float32, scaling) to inputs and
-            seg_maps. Training sets it.
+    Training sets `augment`, which augments and normalises a training batch: (images (N, 3, H, W)
+    uint8, seg_maps (N, H, W) uint8, augmentations (7, N) float32, scaling) to inputs and seg_maps.
     """
 
     def __init__(self, scaling: InputScaling) -> None:
@@ -73,18 +68,10 @@ class BatchPreprocessor(nn.Module):
         self.register_buffer("anchor", torch.zeros(()), persistent=False)  # knows the device
 
     def forward(self, batch: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """Prepare a batch.
+        """Prepare a batch: `inputs` (N, 3, H, W) float32 and, for training, `seg_maps`.
 
-        Args:
-            batch: `inputs` (N, H, W, 3) uint8 RGB; for training also `seg_maps` (N, H, W) uint8
-                and `augmentations` (7, N) float32.
-            training: Whether to augment.
-
-        Returns:
-            `inputs` (N, 3, H, W) float32 and, for training, `seg_maps` (N, H, W) uint8.
-
-        Raises:
-            ValueError: If a training batch comes before `augment` is set.
+        The batch holds `inputs` (N, H, W, 3) uint8 RGB; for training also `seg_maps` (N, H, W)
+        uint8 and `augmentations` (7, N) float32. Training before `augment` is set is a ValueError.
         """
         device = self.anchor.device
         # A (N, H, W, 3) tensor seen as (N, 3, H, W) is what PyTorch calls channels-last.
@@ -135,10 +122,7 @@ class FaceSegmentor(EncoderDecoder):
     ) -> Tensor | dict[str, Tensor]:
         """Return logits (N, C, h, w) in mode `tensor`, or the losses by name in mode `loss`.
 
-        Args:
-            inputs: (N, 3, H, W) float, normalised.
-            seg_maps: (N, H, W) uint8 class ids, in mode `loss`.
-            mode: `tensor` or `loss`.
+        Inputs are (N, 3, H, W) float, normalised; seg_maps, in mode `loss`, (N, H, W) uint8.
         """
         run = self.run_head if self.training else run_module
         with torch.autocast(inputs.device.type, torch.bfloat16, enabled=self.autocast):
@@ -169,13 +153,9 @@ class FaceSegmentor(EncoderDecoder):
         return losses
 
     def _mined_loss(self, logits: Tensor, seg_maps: Tensor) -> Tensor:
-        return ohem_loss(
-            logits,
-            seg_maps,
-            thresh=self.loss_cfg["thresh"],
-            min_kept=self.loss_cfg["min_kept_per_image"] * len(seg_maps),
-            divide_by=self.loss_cfg["divide_by"],
-        )
+        kept = self.loss_cfg["min_kept_per_image"] * len(seg_maps)
+        mining = {name: self.loss_cfg[name] for name in ("thresh", "divide_by")}
+        return ohem_loss(logits, seg_maps, min_kept=kept, **mining)
 
 
 def _unchanged(images: Tensor) -> Tensor:
@@ -185,8 +165,7 @@ def _unchanged(images: Tensor) -> Tensor:
 def build_segmentor(model_config: dict[str, Any]) -> FaceSegmentor:
     """Build the network of a resolved configuration's `model`.
 
-    Raises:
-        ValueError: If it names anything but the types and keys of this package's networks.
+    Any types and keys but those of this package's networks are a ValueError.
     """
     check_config(model_config, "model", "model")
     return MODELS.build(dict(model_config))

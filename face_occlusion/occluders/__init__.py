@@ -16,13 +16,8 @@ from face_occlusion.occluders.hands import HandsParams, load_hand
 from face_occlusion.occluders.objects import ObjectsParams, find_objects, load_object
 from face_occlusion.occluders.textures import TexturesParams, find_textures, load_texture
 
-KINDS = {
-    "hands": "cutouts",
-    "hands_ego": "cutouts",
-    "hands_hgr1": "cutouts",
-    "objects": "cutouts",
-    "textures": "textures",
-}
+_CUTOUTS = ("hands", "hands_ego", "hands_hgr1", "objects")
+KINDS = dict.fromkeys(_CUTOUTS, "cutouts") | {"textures": "textures"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,15 +67,7 @@ def import_occluders(
     else:
         own, load = params.hands, load_hand
         items = find_hands(release, params.hands.max_hands)
-    samples = ordered_map(
-        functools.partial(load, release=release, params=own),
-        items,
-        desc=f"occluders/{kind}",
-        workers=workers,
-    )
-    return write_image_set(
-        folder,
-        samples,
-        info={**info, "params": dataclasses.asdict(own)},
-        samples_per_shard=params.samples_per_shard,
-    )
+    load = functools.partial(load, release=release, params=own)
+    samples = ordered_map(load, items, desc=f"occluders/{kind}", workers=workers)
+    info["params"] = dataclasses.asdict(own)
+    return write_image_set(folder, samples, info=info, samples_per_shard=params.samples_per_shard)

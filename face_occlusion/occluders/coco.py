@@ -38,23 +38,14 @@ class SelectionParams(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class CocoObject:
-    """One selected instance.
+    """One selected instance."""
 
-    Attributes:
-        annotation_id: COCO's number of the instance.
-        category: Its category's name.
-        image: Name of the photograph in the release.
-        size: (height, width) of the photograph.
-        segmentation: Polygons, each [x0, y0, x1, y1, ...] in pixels.
-        licence: URL of the photograph's licence, empty if unknown.
-    """
-
-    annotation_id: int
-    category: str
-    image: str
-    size: tuple[int, int]
-    segmentation: list[list[float]]
-    licence: str
+    annotation_id: int  # COCO's number of the instance
+    category: str  # its category's name
+    image: str  # name of the photograph in the release
+    size: tuple[int, int]  # (height, width) of the photograph
+    segmentation: list[list[float]]  # polygons, each [x0, y0, x1, y1, ...] in pixels
+    licence: str  # URL of the photograph's licence, empty if unknown
 
     @property
     def key(self) -> str:
@@ -73,9 +64,8 @@ class CocoObject:
     def cut_out(self, release: Release, *, soft_px: float, edge_px: int) -> np.ndarray:
         """Cut the object out: (h, w, 4) uint8 premultiplied RGBA, cropped to its alpha.
 
-        Raises:
-            ValueError: If the photograph has another size than the annotations say, or the
-                polygon covers no pixel; names both.
+        A photograph of another size than the annotations say, or a polygon that covers no pixel, is
+        a ValueError that names both.
         """
         image = decode_image(release.read(self.image), self.image)
         if image.shape[:2] != self.size:
@@ -96,14 +86,7 @@ def select_objects(
     """Select objects that are whole, large and free of others, from all categories in turn.
 
     In each round, every category gives its largest remaining object, until there are enough.
-
-    Args:
-        release: COCO's photographs and annotations.
-        params: What may be selected.
-        num_objects: How many.
-
-    Returns:
-        The objects, by category and annotation; and how many instances each rule rejected.
+    Returns the objects, by category and annotation; and how many instances each rule rejected.
 
     Raises:
         ValueError: If a category is unknown, a photograph is missing, or too few objects pass.
@@ -167,10 +150,9 @@ def _candidates(
             continue
         size = sizes[annotation["image_id"]]
         reason = _shape_fault(annotation, size, params)
-        if reason is None and _contact_frac(annotation, by_image[annotation["image_id"]], size) > (
-            params.max_contact_frac
-        ):
-            reason = "touched by another instance"
+        if reason is None:
+            contact = _contact_frac(annotation, by_image[annotation["image_id"]], size)
+            reason = "touched by another instance" if contact > params.max_contact_frac else None
         if reason is None:
             passed[wanted[annotation["category_id"]]].append(annotation)
         else:

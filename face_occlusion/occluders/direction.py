@@ -23,21 +23,13 @@ _FIST_FRAC = 1.7  # of the palm's radius: a hand that reaches less far shows no 
 
 @dataclass(frozen=True, kw_only=True)
 class HandPose:
-    """How a hand lies in its photograph.
+    """How a hand lies in its photograph."""
 
-    Attributes:
-        pointing_deg: Where the fingers point; 0 = right (+x), 90 = down (+y), in (-180, 180].
-        found_by: `fingers`, `arm` (from the wrist to the palm) or `axis` (the longer axis).
-        enters: Edge of the photograph at which the arm comes in: none, left, right, top, bottom.
-        palm_xy: Centre of the palm, pixels.
-        palm_radius_px: Radius of the largest disc inside the palm.
-    """
-
-    pointing_deg: float
-    found_by: str
-    enters: str
-    palm_xy: tuple[float, float]
-    palm_radius_px: float
+    pointing_deg: float  # of the fingers; 0 = right (+x), 90 = down (+y), in (-180, 180]
+    found_by: str  # `fingers`, `arm` (from the wrist to the palm) or `axis` (the longer axis)
+    enters: str  # edge at which the arm comes in: none, left, right, top, bottom
+    palm_xy: tuple[float, float]  # centre of the palm, pixels
+    palm_radius_px: float  # of the largest disc inside the palm
 
 
 @dataclass(frozen=True)
@@ -60,11 +52,8 @@ def find_pose(mask: np.ndarray) -> HandPose:
     largest disc inside, and the hand points to the parts farthest from it. If these lie all
     around, it points along its longer axis, towards the end farther from the palm.
 
-    Args:
-        mask: (H, W) bool, one piece, on the whole photograph's canvas.
-
-    Raises:
-        ValueError: If the mask is empty.
+    The mask, (H, W) bool, is one piece on the whole photograph's canvas; an empty one is a
+    ValueError.
     """
     if not mask.any():
         raise ValueError("the mask is empty")
@@ -133,9 +122,8 @@ def _steps_from(mask: np.ndarray, start: np.ndarray) -> np.ndarray:
 
     Steps go to 4 and to 8 neighbours in turn, which is nearly as long in every direction.
     """
-    kernels = [
-        cv2.getStructuringElement(shape, (3, 3)) for shape in (cv2.MORPH_CROSS, cv2.MORPH_RECT)
-    ]
+    shapes = (cv2.MORPH_CROSS, cv2.MORPH_RECT)
+    kernels = [cv2.getStructuringElement(shape, (3, 3)) for shape in shapes]
     plane, steps = mask.astype(np.uint8), np.full(mask.shape, -1)
     reached = (start & mask).astype(np.uint8)
     steps[reached > 0] = 0

@@ -35,27 +35,19 @@ _BAD_TABLE = (KeyError, IndexError, TypeError, ValueError, NotImplementedError, 
 
 @dataclass(frozen=True, kw_only=True)
 class Hand:
-    """One hand in a release.
+    """One hand in a release."""
 
-    Attributes:
-        key: Its key in image sets.
-        image: Name of its photograph.
-        mask: (release, photograph's height and width) -> (H, W) bool; picklable.
-        about: What is known of it.
-    """
-
-    key: str
-    image: str
+    key: str  # in image sets
+    image: str  # name of its photograph
+    # (release, photograph's height and width) -> (H, W) bool; picklable
     mask: Callable[[Release, tuple[int, int]], np.ndarray]
-    about: dict[str, str]
+    about: dict[str, str]  # what is known of it
 
 
 def find_hands(release: Release, max_hands: int) -> list[Hand]:
-    """Find the hands of a release, by its source.
+    """Find the hands of a release: 11k Hands with the authors' list of 200, HGR1 or EgoHands.
 
-    Args:
-        release: 11k Hands with the authors' list of 200, HGR1 or EgoHands.
-        max_hands: The most that are taken of a source without a list, evenly spaced; 0 for all.
+    Of a source without a list at most `max_hands` are taken, evenly spaced; 0 for all.
 
     Raises:
         ValueError: If the source has no hands, or a hand lacks its photograph or mask.
@@ -91,15 +83,13 @@ def _find_11k_hands(release: Release, max_hands: int) -> list[Hand]:
     stems = {line.rpartition("/")[2].rpartition(".")[0] for line in release.lines(listing)}
     hands = []
     for stem in sorted(stems):
-        for found, where in ((images, "not in Hands.zip"), (masks, "not in 11k-hands_masks.7z")):
-            if stem not in found:
-                raise ValueError(
-                    f"{release.folder / listing}: names hand '{stem}', which is {where}"
-                )
-        if about is not None and stem not in about:
-            raise ValueError(
-                f"{release.folder / listing}: names hand '{stem}', which has no row in {HAND_INFO}"
-            )
+        for found, fault in (
+            (images, "is not in Hands.zip"),
+            (masks, "is not in 11k-hands_masks.7z"),
+            (about, f"has no row in {HAND_INFO}"),
+        ):
+            if found is not None and stem not in found:
+                raise ValueError(f"{release.folder / listing}: names hand '{stem}', which {fault}")
         mask = functools.partial(_read_mask, name=masks[stem])
         known = about[stem] if about else {}
         hands.append(Hand(key=stem, image=images[stem], mask=mask, about=known))
@@ -114,10 +104,9 @@ def _hand_info(release: Release) -> dict[str, dict[str, str]] | None:
     missing = {"imageName", *_INFO_FIELDS} - set(rows.fieldnames or ())
     if missing:
         raise ValueError(f"{release.folder / names[0]}: no column {', '.join(sorted(missing))}")
+    fields = _INFO_FIELDS.items()
     return {
-        row["imageName"].rpartition(".")[0]: {
-            field: row[column] for column, field in _INFO_FIELDS.items()
-        }
+        row["imageName"].rpartition(".")[0]: {field: row[column] for column, field in fields}
         for row in rows
     }
 
@@ -130,15 +119,10 @@ def _find_hgr1(release: Release, max_hands: int) -> list[Hand]:
     for stem in _evenly_spaced(sorted(images), max_hands):
         if stem not in masks:
             raise ValueError(f"{release.folder}: hand '{images[stem]}' has no mask")
-        named = _HGR1_NAME.fullmatch(stem)
-        hands.append(
-            Hand(
-                key=re.sub(r"[^0-9A-Za-z_-]+", "_", stem),
-                image=images[stem],
-                mask=functools.partial(_read_skin_mask, name=masks[stem]),
-                about=named.groupdict() if named else {},
-            )
-        )
+        key, named = re.sub(r"[^0-9A-Za-z_-]+", "_", stem), _HGR1_NAME.fullmatch(stem)
+        mask = functools.partial(_read_skin_mask, name=masks[stem])
+        known = named.groupdict() if named else {}
+        hands.append(Hand(key=key, image=images[stem], mask=mask, about=known))
     return hands
 
 
@@ -156,10 +140,6 @@ def _find_egohands(release: Release, max_hands: int) -> list[Hand]:
     in complex egocentric interactions" (ICCV 2015). Each of the 48 videos' folders, named
     ACTIVITY_PLACE_VIEWER_PARTNER, holds its frames and `polygons.mat`: for each frame, in the
     order of the frames' names, the polygons `myleft`, `myright`, `yourleft` and `yourright`.
-
-    Raises:
-        ValueError: If there are no videos, a video has another number of frames than of
-            polygons, or a file is not a MATLAB file as EgoHands has them; names it.
     """
     tables = release.glob("*_LABELLED_SAMPLES/*/polygons.mat")
     if not tables:

@@ -27,10 +27,7 @@ class HandsParams(Checked):
 
 
 def load_hand(hand: Hand, *, release: Release, params: HandsParams) -> tuple[str, dict[str, bytes]]:
-    """Cut one hand out, as a sample of an image set.
-
-    Returns:
-        Its key, and the parts `rgba.png` and `json`.
+    """Cut one hand out, as a sample of an image set: its key, and the parts `rgba.png` and `json`.
 
     Raises:
         ValueError: If a file cannot be read, the mask has another size or is empty; names it.

@@ -47,8 +47,7 @@ class PrecomputedObject:
     def cut_out(self, release: Release, *, soft_px: float, edge_px: int) -> np.ndarray:
         """Cut the object out: (h, w, 4) uint8 premultiplied RGBA, cropped to its alpha.
 
-        Raises:
-            ValueError: If a file cannot be read, or the mask has another size or is empty.
+        A file that cannot be read, or a mask of another size or that is empty, is a ValueError.
         """
         image = decode_image(release.read(self.image), self.image)
         mask = to_seg_map(decode_mask(release.read(self.mask), self.mask), self.mask) == FACE
@@ -62,13 +61,9 @@ class PrecomputedObject:
 def find_objects(
     release: Release, params: ObjectsParams
 ) -> tuple[Sequence[PrecomputedObject | CocoObject], dict[str, object]]:
-    """Find the objects to cut out.
+    """Find the objects to cut out, and what the set's info says of where they come from.
 
-    Returns:
-        The objects, and what the set's info says of where they come from.
-
-    Raises:
-        ValueError: If the release lacks files, or there are fewer objects than `num_objects`.
+    ValueError if the release lacks files, or there are fewer objects than `num_objects`.
     """
     about: dict[str, object] = {"objects_from": params.source}
     if params.source == "precomputed":
@@ -90,33 +85,18 @@ def _find_precomputed(release: Release, num_objects: int) -> list[PrecomputedObj
         raise ValueError(
             f"num_objects: {num_objects} objects wanted, while coco_object.7z holds {len(images)}"
         )
+    keys = {stem: re.sub(r"[^0-9A-Za-z_-]+", "_", stem) for stem in sorted(images)[:num_objects]}
     return [
-        PrecomputedObject(
-            key=re.sub(r"[^0-9A-Za-z_-]+", "_", stem),  # keys have no dots and no blanks
-            image=images[stem],
-            mask=masks[stem],
-        )
-        for stem in sorted(images)[:num_objects]
+        PrecomputedObject(key=key, image=images[stem], mask=masks[stem])
+        for stem, key in keys.items()
     ]
 
 
 def load_object(
     item: PrecomputedObject | CocoObject, *, release: Release, params: ObjectsParams
 ) -> tuple[str, dict[str, bytes]]:
-    """Cut one object out, as a sample of an image set.
-
-    Returns:
-        Its key, and the parts `rgba.png` and `json`.
-
-    Raises:
-        ValueError: If a file cannot be read, or the mask has another size or is empty.
-    """
+    """Cut one object out, as a sample of an image set: its key, parts `rgba.png` and `json`."""
     cutout = item.cut_out(release, soft_px=params.soft_px, edge_px=params.edge_px)
-    record = {
-        "source": release.source,
-        **size_and_alpha(cutout),
-        "pointing_deg": None,
-        "enters": "none",
-        **item.about(),
-    }
+    record = {"source": release.source, "pointing_deg": None, "enters": "none"}
+    record |= {**size_and_alpha(cutout), **item.about()}
     return item.key, {"rgba.png": encode_rgba(cutout), "json": encode_record(record)}

@@ -22,29 +22,16 @@ class TexturesParams(Checked):
 
 
 def find_textures(release: Release) -> list[tuple[str, str]]:
-    """List each texture's key and its name in the release.
-
-    Raises:
-        ValueError: If there are none, or two share a key.
-    """
+    """List the textures' keys and names in the release; none, or a key twice, is a ValueError."""
     return sorted(release.by_stem("*/images/*/*.jpg", "*/images/*/*.png").items())
 
 
 def load_texture(
     texture: tuple[str, str], *, release: Release, params: TexturesParams
 ) -> tuple[str, dict[str, bytes]]:
-    """Read one texture, as a sample of an image set.
+    """Read one texture of DTD (key and name), as a sample of an image set.
 
-    Args:
-        texture: Its key and its name in the release.
-        release: DTD.
-        params: Size and quality.
-
-    Returns:
-        Its key, and the parts `jpg` and `json`.
-
-    Raises:
-        ValueError: If the image cannot be read; names it.
+    Returns its key, and the parts `jpg` and `json`. An unreadable image is a ValueError.
     """
     key, name = texture
     data = release.read(name)

@@ -34,18 +34,9 @@ class OverlapParams(Checked):
 def hash_sets(
     image_sets: Mapping[str, ImageSet], turned: Collection[str], workers: int | None = None
 ) -> dict[str, np.ndarray]:
-    """Hash every image of several sets.
+    """Hash every image of several sets: name -> (N, V, A, WORDS) uint64, see `hash_image`.
 
-    Args:
-        image_sets: By name.
-        turned: Names of the sets that are hashed in all variants.
-        workers: Processes; None for one a core. Changes no byte.
-
-    Returns:
-        Name -> (N, V, A, WORDS) uint64, see `hash_image`.
-
-    Raises:
-        ValueError: If an image cannot be read.
+    The sets named in `turned` are hashed in all variants. An unreadable image is a ValueError.
     """
     items = [(name, key) for name, one in image_sets.items() for key in one.keys]
     hash_one = functools.partial(_hash_sample, image_sets=image_sets, turned=frozenset(turned))
@@ -75,14 +66,8 @@ def find_overlap(
 ) -> Overlap:
     """Compare each training set with each benchmark, and the benchmarks among each other.
 
-    Sets that are absent are left out.
-
-    Args:
-        training: By name.
-        benchmarks: By name.
-        max_bits: Images at most this far apart are suspected to show one photograph.
-        num_closest: Pairs kept of each two sets.
-        workers: Processes; None for one a core. Changes no byte.
+    Sets that are absent are left out. Images at most `max_bits` apart are suspected to show one
+    photograph; `num_closest` pairs are kept of each two sets.
     """
     training = {name: one for name, one in training.items() if not one.absent}
     benchmarks = {name: one for name, one in benchmarks.items() if not one.absent}
@@ -130,8 +115,7 @@ def compare_identities(
 ) -> tuple[str, int | None]:
     """Say whether people are in both sets; unknown where identities are missing or of two kinds.
 
-    Returns:
-        The words, and how many are in both, None where that is unknown.
+    Returns the words, and how many are in both, None where that is unknown.
     """
     unknown = [name for name, one in ((first_name, first), (second_name, second)) if one is None]
     if first is None or second is None:

@@ -4,7 +4,8 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from face_occlusion.core.files import atomic_write
 
@@ -20,34 +21,24 @@ class ImagePair:
 
 @dataclass(frozen=True, kw_only=True)
 class SetComparison:
-    """Two image sets, compared.
+    """Two image sets, compared."""
 
-    Attributes:
-        first: One set: a training set, or a benchmark.
-        second: The other one, a benchmark.
-        sizes: Images of both.
-        same_release: Whether both come from one release, so that shared images can be meant.
-        suspected: All pairs within the limit, closest first.
-        closest: The closest pairs, each of another image of the second set.
-        identities: Whether people are in both sets, in words.
-        shared_identities: How many; None where that is unknown.
-    """
-
-    first: str
-    second: str
-    sizes: tuple[int, int]
-    same_release: bool
-    suspected: list[ImagePair]
-    closest: list[ImagePair]
-    identities: str
-    shared_identities: int | None
+    first: str  # one set: a training set, or a benchmark
+    second: str  # the other one, a benchmark
+    sizes: tuple[int, int]  # images of both
+    same_release: bool  # whether both come from one release, so that shared images can be meant
+    suspected: list[ImagePair]  # all pairs within the limit, closest first
+    closest: list[ImagePair]  # the closest pairs, each of another image of the second set
+    identities: str  # whether people are in both sets, in words
+    shared_identities: int | None  # how many; None where that is unknown
 
     @property
     def num_suspected(self) -> tuple[int, int]:
         """Count the images of both sets that are in a suspected pair."""
-        return len({pair.first for pair in self.suspected}), len(
-            {pair.second for pair in self.suspected}
+        firsts, seconds = (
+            {getattr(p, name) for p in self.suspected} for name in ("first", "second")
         )
+        return len(firsts), len(seconds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,29 +55,10 @@ def write_overlap(path: Path, overlap: Overlap) -> None:
 
 
 def read_overlap(path: Path) -> Overlap:
-    """Read what `write_overlap` wrote.
-
-    Raises:
-        ValueError: If the file is missing or is not such a file.
-    """
+    """Read what `write_overlap` wrote; a file that is missing or another is a ValueError."""
     if not path.is_file():
         raise ValueError(f"{path}: no such file; run `dvc repro overlap`")
     try:
-        return _overlap(json.loads(path.read_text()))
-    except (KeyError, TypeError, ValueError) as error:
+        return msgspec.json.decode(path.read_bytes(), type=Overlap)
+    except msgspec.DecodeError as error:
         raise ValueError(f"{path}: not written by `stages.overlap`: {error}") from error
-
-
-def _overlap(values: dict[str, Any]) -> Overlap:
-    comparisons = [
-        SetComparison(
-            **{
-                **one,
-                "sizes": tuple(one["sizes"]),
-                "suspected": [ImagePair(**pair) for pair in one["suspected"]],
-                "closest": [ImagePair(**pair) for pair in one["closest"]],
-            }
-        )
-        for one in values["comparisons"]
-    ]
-    return Overlap(max_bits=values["max_bits"], comparisons=comparisons)

@@ -34,10 +34,10 @@ _BLOCK = 1 << 21  # distances computed at once: 64 MB
 def hash_image(
     image: np.ndarray, seg_map: np.ndarray | None, *, variants: bool = False
 ) -> np.ndarray:
-    """Hash an image in all views.
+    """Hash an image, (H, W, 3) uint8 RGB, in all views.
 
     Args:
-        image: (H, W, 3) uint8 RGB.
+        image: The image.
         seg_map: (H, W) uint8 class ids; None, or one without face, takes the middle for the face.
         variants: Whether to hash it turned and mirrored as well; whole it is only mirrored.
 
@@ -103,16 +103,10 @@ def _hash(view: np.ndarray, *, mirrored: bool) -> np.ndarray:
 
 
 def all_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Measure how far each image of one set is from each of another.
+    """Measure how far each image of one set is from each of another, in differing bits.
 
-    Views are compared with the same view, in every variant; the closest counts.
-
-    Args:
-        first: (N, V, A, WORDS) uint64 hashes, as `hash_image` gives them.
-        second: (M, V, B, WORDS) uint64.
-
-    Returns:
-        (N, M) uint16 differing bits, 0 for equal images.
+    Views, (N, V, A, WORDS) and (M, V, B, WORDS) uint64 of `hash_image`, are compared with the same
+    view, in every variant; the closest counts. Returns (N, M) uint16, 0 for equal images.
     """
     closest = np.full((len(first), len(second)), HASH_BITS, np.uint16)
     rows = max(1, _BLOCK // max(1, len(second)))
@@ -138,11 +132,7 @@ def close_pairs(
 ) -> list[ImagePair]:
     """List the pairs within a distance, closest first, then by name.
 
-    Args:
-        distances: (N, M) differing bits.
-        first: The N keys of the rows.
-        second: The M keys of the columns.
-        max_bits: Pairs farther apart are left out.
+    Of (N, M) differing bits `first` holds the keys of the rows, `second` those of the columns.
     """
     pairs = [
         ImagePair(first=first[row], second=second[column], bits=int(distances[row, column]))

@@ -59,11 +59,8 @@ def archive_stem(name: str) -> str:
 def check_zip(path: Path, limits: Limits, progress: Progress = lambda done: None) -> None:
     """Check every member of a zip archive: name, kind, method, size and CRC.
 
-    The archive is read once in full; `progress` is told of its unpacked bytes.
-
-    Raises:
-        ValueError: If it is not a zip archive, is truncated or damaged, or is refused; names
-            the archive and the member.
+    The archive is read once in full; `progress` is told of its unpacked bytes. One that is no zip
+    archive, truncated, damaged or refused is a ValueError that names it and the member.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -86,10 +83,8 @@ def _check_zip_member(path: Path, info: zipfile.ZipInfo, names: Names) -> None:
     if info.flag_bits & _ENCRYPTED:
         raise ValueError(f"{path}: member {name!r} is encrypted; expected a plain archive")
     if info.compress_type not in _ZIP_METHODS:
-        raise ValueError(
-            f"{path}: member {name!r} is packed by method {info.compress_type}; "
-            "expected stored (0) or deflate (8)"
-        )
+        method = f"method {info.compress_type}; expected stored (0) or deflate (8)"
+        raise ValueError(f"{path}: member {name!r} is packed by {method}")
     names.claim(name, folder=info.is_dir())
 
 
@@ -108,8 +103,7 @@ def _read_zip_member(
 def unpack(path: Path, folder: Path, limits: Limits) -> None:
     """Unpack a 7z or tar archive into a folder, which must not exist.
 
-    Raises:
-        ValueError: If the archive is damaged, cut off or refused; the folder is then removed.
+    One that is damaged, cut off or refused is a ValueError; the folder is then removed.
     """
     folder.mkdir(parents=True)
     unpack_kind = _unpack_7z if archive_kind(path.name) == "7z" else _unpack_tar
@@ -168,12 +162,7 @@ def _unpack_tar(path: Path, folder: Path, limits: Limits) -> None:
 
 
 def _unpack_7z(path: Path, folder: Path, limits: Limits) -> None:
-    """Unpack a 7z archive into an empty folder, after checking its list of members.
-
-    Raises:
-        ValueError: If it is damaged, cut off or refused; names the archive and, where its list
-            could be read, the member.
-    """
+    """Unpack a 7z archive into an empty folder, after checking its list of members."""
     try:
         with py7zr.SevenZipFile(path) as archive:
             members = archive.list()
@@ -181,10 +170,8 @@ def _unpack_7z(path: Path, folder: Path, limits: Limits) -> None:
     except _7Z_ERRORS as error:
         raise ValueError(f"{path}: not a whole 7z archive: {_cut_off(path) or error}") from error
     if memory > limits.decoder_bytes:
-        raise ValueError(
-            f"{path}: decoding takes {memory:,} bytes of memory; at most "
-            f"{limits.decoder_bytes:,} are allowed"
-        )
+        most = f"at most {limits.decoder_bytes:,} are allowed"
+        raise ValueError(f"{path}: decoding takes {memory:,} bytes of memory; {most}")
     total = sum(member.uncompressed or 0 for member in members)
     check_limits(path, len(members), total, limits)
     check_disk(path, folder, total)
@@ -198,9 +185,7 @@ def _unpack_7z(path: Path, folder: Path, limits: Limits) -> None:
         with py7zr.SevenZipFile(path) as archive:
             archive.extractall(folder)
     except CrcError as error:
-        raise ValueError(
-            f"{path}: damaged at member {error.filename!r}: its CRC differs"
-        ) from error
+        raise ValueError(f"{path}: damaged at {error.filename!r}: its CRC differs") from error
     except _7Z_ERRORS as error:
         if is_refusal(error):
             raise

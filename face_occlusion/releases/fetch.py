@@ -57,29 +57,19 @@ def fetch_release(
     shutil.rmtree(scratch, ignore_errors=True)  # of a run that was killed
     try:
         with atomic_folder(folder) as partial:
-            record: dict[str, Any] = {
-                "source": name,
-                "title": source.title,
-                "licence": source.licence,
-                "licence_url": source.terms_url,
-                "citation": source.citation,
-                "origin": params.origin,
-            }
+            record: dict[str, Any] = {"source": name, "title": source.title}
+            record |= {"origin": params.origin, "citation": source.citation}
+            record |= {"licence": source.licence, "licence_url": source.terms_url}
             if params.origin == "absent":
                 record["absent"] = params.why
             elif params.origin == "miniature":
-                record |= {
-                    "licence": table.DRAWN_LICENCE,
-                    "licence_url": table.DRAWN_TERMS_URL,
-                    "citation": "",
-                }
+                record |= {"licence": table.DRAWN_LICENCE, "licence_url": table.DRAWN_TERMS_URL}
+                record["citation"] = ""
                 scratch.mkdir()
                 draw_miniature(name, scratch)
                 drawn = replace(archives, archives_dir=scratch, profile={})
-                record["files"] = [
-                    _lay_out(file, path, partial, limits)
-                    for file, path in gather(name, replace(params, origin="folder"), drawn)
-                ]
+                found = gather(name, replace(params, origin="folder"), drawn)
+                record["files"] = [_lay_out(file, path, partial, limits) for file, path in found]
             else:
                 record["files"] = _lay_out_published(source, params, archives, partial, limits)
             (partial / RELEASE).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
@@ -108,11 +98,8 @@ def _lay_out_published(
             entry["as_published"] = entry["sha256"] == file.sha256
         elif not params.accept_changed:
             url = file.urls[0] if file.urls else file.page
-            unpublished[f"{source.name}/{file.name}"] = {
-                "sha256": entry["sha256"],
-                "size": entry["size"],
-                "url": url,
-            }
+            locked = LockEntry(sha256=entry["sha256"], size=entry["size"], url=url)
+            unpublished[f"{source.name}/{file.name}"] = locked
         entries.append(entry)
     if new := table.add_to_lock(archives.lock, unpublished):
         logging.info("%s: locked the checksums of %s; commit it", archives.lock, ", ".join(new))

@@ -102,13 +102,11 @@ class MissingFilesError(ValueError):
 def survey(profile: Mapping[str, SourceParams], archives: ArchiveDir) -> list[FileState]:
     """List the files that sources read from the folder, in the table's order.
 
-    Raises:
-        ValueError: If a source or one of its `files` is unknown.
+    An unknown source, or one of its `files` that is, is a ValueError.
     """
     folder = archives.archives_dir.expanduser()
-    present = (
-        sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
-    )
+    paths = folder.iterdir() if folder.is_dir() else ()
+    present = sorted(path.name for path in paths if path.is_file())
     lock = table.read_lock(archives.lock)
     states = []
     for name, params in profile.items():
@@ -167,10 +165,8 @@ def gather(name: str, params: SourceParams, archives: ArchiveDir) -> list[tuple[
 def fetch_missing(states: Iterable[FileState], archives: ArchiveDir) -> dict[tuple[str, str], str]:
     """Fetch the files that are missing and can be fetched, several at once.
 
-    What was fetched stays, whatever becomes of the others.
-
-    Returns:
-        (source, file) -> why it could not be fetched.
+    What was fetched stays, whatever becomes of the others. Returns (source, file) -> why it could
+    not be fetched.
     """
     wanted = [state for state in states if state.path is None and state.fetchable]
     failures: dict[tuple[str, str], str] = {}

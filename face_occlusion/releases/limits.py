@@ -25,18 +25,12 @@ class Limits:
 def check_member_name(archive: str, name: str) -> str:
     """Return a member's name, with "/" as separator, if it stays inside the archive's folder.
 
-    Raises:
-        ValueError: If it is empty, absolute, has a drive or `..`, or a control character.
+    An empty or absolute one, one with a drive, `..` or a control character is a ValueError.
     """
     plain = name.replace("\\", "/")
     parts = PurePosixPath(plain).parts
-    if (
-        not parts
-        or plain.startswith("/")
-        or ".." in parts
-        or ":" in parts[0]
-        or any(ord(char) < 32 for char in plain)
-    ):
+    escapes = not parts or plain.startswith("/") or ".." in parts or ":" in parts[0]
+    if escapes or any(ord(char) < 32 for char in plain):
         raise ValueError(f"{archive}: member {name!r} would be written outside the folder; refused")
     return str(PurePosixPath(*parts))
 
@@ -52,10 +46,8 @@ class Names:
     def claim(self, name: str, *, folder: bool) -> None:
         """Claim a name for a member.
 
-        Raises:
-            ValueError: If it is taken, also where only the case of letters or the coding of accents
-                differs (on some file systems one file would replace the other), or lies within a
-                file.
+        It is refused if it is taken, also where only the case of letters or the coding of accents
+        differs (on some file systems one file would replace the other), or lies within a file.
         """
         key = unicodedata.normalize("NFC", name).casefold()
         where = f"{self._archive}: member {name!r}"
@@ -75,31 +67,20 @@ class Names:
 
 
 def check_limits(archive: Path, members: int, total: int, limits: Limits) -> None:
-    """Refuse an archive with too many members, too much content or too high a ratio.
-
-    Raises:
-        ValueError: Names the archive, what was found and the bound.
-    """
+    """Refuse an archive with too many members, too much content or too high a ratio."""
     if members > limits.members:
         raise ValueError(f"{archive}: {members:,} members; at most {limits.members:,} are unpacked")
     if total > limits.total_bytes:
-        raise ValueError(
-            f"{archive}: unpacks to {total:,} bytes; at most {limits.total_bytes:,} are unpacked"
-        )
+        most = f"at most {limits.total_bytes:,} are unpacked"
+        raise ValueError(f"{archive}: unpacks to {total:,} bytes; {most}")
     packed = max(archive.stat().st_size, 1)
     if total > limits.free_bytes and total / packed > limits.ratio:
-        raise ValueError(
-            f"{archive}: unpacks to {total / packed:.0f} times its size; "
-            f"at most {limits.ratio:g} times is unpacked"
-        )
+        most = f"at most {limits.ratio:g} times is unpacked"
+        raise ValueError(f"{archive}: unpacks to {total / packed:.0f} times its size; {most}")
 
 
 def check_disk(path: Path, folder: Path, total: int) -> None:
-    """Refuse an archive that unpacks to more than the disk of `folder` has left.
-
-    Raises:
-        ValueError: Names the archive and both sizes.
-    """
+    """Refuse an archive that unpacks to more than the disk of `folder` has left."""
     free = shutil.disk_usage(folder).free
     if total > free:
         raise ValueError(f"{path}: unpacks to {total:,} bytes; the disk has {free:,} left")

@@ -50,11 +50,7 @@ class Source:
     citation: str = ""  # the works that its users must cite
 
     def file(self, name: str) -> SourceFile:
-        """Return a file of the release by its published name.
-
-        Raises:
-            ValueError: If the release has no such file; lists its files.
-        """
+        """Return a file of the release by its published name; another is a ValueError."""
         for file in self.files:
             if file.name == name:
                 return file
@@ -72,27 +68,18 @@ SOURCES = {name: _source(name, entry) for name, entry in _TABLE.items()}
 
 
 def find_source(name: str) -> Source:
-    """Return a source by name.
-
-    Raises:
-        ValueError: If there is no source of that name; lists the known ones.
-    """
+    """Return a source by name; an unknown one is a ValueError that lists the known ones."""
     if name not in SOURCES:
         raise ValueError(f"source: no source '{name}'; known: {', '.join(SOURCES)}")
     return SOURCES[name]
 
 
 def match_published(name: str, found: Iterable[str]) -> str | None:
-    """Find a published file among names on disk.
+    """Find a published file among names on disk: the one name that matches, or None.
 
     An exact match is preferred. Otherwise case, "-", "_" and blanks are ignored, because lists and
-    archives are republished under names such as `CelebAMask-HQ-WO-Train.txt`.
-
-    Returns:
-        The one name that matches, or None.
-
-    Raises:
-        ValueError: If several names match, but none exactly.
+    archives are republished under names such as `CelebAMask-HQ-WO-Train.txt`. Several matches, but
+    none exact, are a ValueError.
     """
     names = sorted(found)
     if name in names:
@@ -119,11 +106,7 @@ class LockEntry(TypedDict):
 
 
 def read_lock(path: Path) -> dict[str, LockEntry]:
-    """Read the lock; return an empty one if there is no file.
-
-    Raises:
-        ValueError: If it is damaged, as after a merge.
-    """
+    """Read the lock, empty without a file; a damaged one, as after a merge, is a ValueError."""
     if not path.is_file():
         return {}
     try:
@@ -132,19 +115,15 @@ def read_lock(path: Path) -> dict[str, LockEntry]:
             if not (isinstance(entry["sha256"], str) and isinstance(entry["size"], int)):
                 raise TypeError(f"an entry is {entry!r}")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ValueError(
-            f"{path}: not a lock of releases ({error}); restore it: git checkout {path}"
-        ) from error
+        remedy = f"restore it: git checkout {path}"
+        raise ValueError(f"{path}: not a lock of releases ({error}); {remedy}") from error
     return entries
 
 
 def add_to_lock(path: Path, entries: dict[str, LockEntry]) -> list[str]:
-    """Add the files that are not in the lock yet; existing entries are kept.
+    """Add the files that are not in the lock yet, and return their names; others are kept.
 
     Several processes may do so at once.
-
-    Returns:
-        The names that were added.
     """
     if not entries:
         return []
@@ -159,12 +138,9 @@ def add_to_lock(path: Path, entries: dict[str, LockEntry]) -> list[str]:
 def check_known(
     where: Path, source: str, file: SourceFile, size: int, sha256: str, lock: Path
 ) -> None:
-    """Compare a file with what is published or locked.
+    """Compare a file, which lies at `where`, with what is published or locked.
 
-    `where` is the file for the message, `size` and `sha256` are its own.
-
-    Raises:
-        ValueError: If it differs; says from what and what to do.
+    If it differs, a ValueError says from what and what to do.
     """
     locked = read_lock(lock).get(f"{source}/{file.name}")
     known = [

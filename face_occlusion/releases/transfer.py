@@ -6,6 +6,7 @@ import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import requests
 from filelock import FileLock
@@ -78,9 +79,8 @@ def fetch_file(
             _check_fetched(fetched, target.name, url, sha256)
             fetched.replace(target)
         elif sha256 is not None and file_sha256(target) != sha256:
-            raise TransferError(
-                f"{target}: its sha256 is not {sha256}; delete it to download it again"
-            )
+            remedy = "delete it to download it again"
+            raise TransferError(f"{target}: its sha256 is not {sha256}; {remedy}")
     return target
 
 
@@ -107,12 +107,7 @@ def _download(url: str, fetched: Path, retry: RetryPolicy, stop: threading.Event
 
 
 def _download_once(url: str, fetched: Path, retry: RetryPolicy, stop: threading.Event) -> None:
-    """Fetch over one connection.
-
-    Raises:
-        TransferError: If another attempt would not help.
-        _InterruptedTransfer: If it might.
-    """
+    """Fetch over one connection; an _InterruptedTransfer says that another attempt may help."""
     import gdown  # imported here: it brings an HTML parser that only a download needs
     from gdown.exceptions import DownloadCancelled, DownloadError, FileURLRetrievalError
 
@@ -197,9 +192,8 @@ def _list_folder(folder_id: str, timeout_s: float) -> dict[str, str]:
 
     address = f"https://drive.google.com/drive/folders/{folder_id}"
     try:
-        files = gdown.download_folder(
-            id=folder_id, skip_download=True, quiet=True, timeout=timeout_s
-        )
+        options: Any = {"skip_download": True, "quiet": True, "timeout": timeout_s}
+        files = gdown.download_folder(id=folder_id, **options)
     except DownloadError as error:
         raise TransferError(f"{address}: {explain_page(str(error))}") from error
     except requests.RequestException as error:
@@ -225,10 +219,11 @@ def _explain_status(url: str, error: requests.HTTPError, stop: threading.Event) 
 
 def _reason_of(error: Exception) -> str:
     """Return the innermost cause of a client's error, without the names of its objects."""
-    while causes := [
-        e for e in (getattr(error, "reason", None), *error.args) if isinstance(e, Exception)
-    ]:
-        error = causes[0]
+    inner: object = error
+    while isinstance(inner, Exception):
+        error = inner
+        causes = (getattr(error, "reason", None), *error.args)
+        inner = next((cause for cause in causes if isinstance(cause, Exception)), None)
     text = str(error)
     return text.partition("): ")[2] or text or type(error).__name__
 
@@ -249,8 +244,7 @@ def explain_page(page: bytes | str) -> str:
 def check_content(path: Path, name: str) -> None:
     """Check that a file starts as files of its published `name` do.
 
-    Raises:
-        ValueError: If it is empty, a web page, or starts otherwise; says what to do.
+    One that is empty, a web page, or starts otherwise is a ValueError that says what to do.
     """
     with path.open("rb") as file:
         start = file.read(1 << 16)

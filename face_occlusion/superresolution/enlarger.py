@@ -26,12 +26,7 @@ from face_occlusion.core.images import encode_rgba, enlarge_cubic
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import num_workers, ordered_map
 from face_occlusion.core.params import Checked, Count
-from face_occlusion.cutouts import (
-    fill_colours,
-    premultiply,
-    shrink_cutout,
-    size_and_alpha,
-)
+from face_occlusion.cutouts import fill_colours, premultiply, shrink_cutout, size_and_alpha
 
 METHODS = ("none", "nearest", "bicubic", "lanczos", "realesrgan")
 FACTOR = 4
@@ -77,18 +72,11 @@ def enlarge_cutouts(
         return write_image_set(folder, [], info=cutouts.info)
     precomputed = cutouts.info["objects_from"] == "precomputed"
     enlarge = Enlarger("none" if precomputed else params.method)
-    info = {
-        **cutouts.info,
-        **({"superresolution": "precomputed"} if precomputed else enlarge.about()),
-        "params": {
-            **cutouts.info["params"],
-            "superresolution": params.method,
-            "max_side_px": params.max_side_px,
-        },
-    }
-    load = functools.partial(
-        _enlarge_sample, cutouts=cutouts, enlarge=enlarge, max_side_px=params.max_side_px
-    )
+    side = params.max_side_px
+    info = cutouts.info | ({"superresolution": "precomputed"} if precomputed else enlarge.about())
+    own = {"superresolution": params.method, "max_side_px": side}
+    info["params"] = cutouts.info["params"] | own
+    load = functools.partial(_enlarge_sample, cutouts=cutouts, enlarge=enlarge, max_side_px=side)
     if enlarge.network is not None:
         _announce([cutouts.record(key)["size"] for key in cutouts.keys], workers or num_workers())
     samples = ordered_map(load, cutouts.keys, desc="superresolution", workers=workers)
@@ -114,35 +102,24 @@ def _enlarge_sample(
 
 
 class Enlarger:
-    """A method of enlarging; picklable.
+    """A method of enlarging, one of METHODS; picklable.
 
-    Args:
-        method: One of METHODS.
-
-    Raises:
-        ValueError: If it is unknown, or its packages are missing.
+    An unknown one, or one whose packages are missing, is a ValueError.
     """
 
     def __init__(self, method: str) -> None:
         if method not in METHODS:
-            raise ValueError(
-                f"superresolution: must be one of {', '.join(METHODS)}; got '{method}'"
-            )
+            known = ", ".join(METHODS)
+            raise ValueError(f"superresolution: must be one of {known}; got '{method}'")
         self.method = method
         self.network = RealEsrgan() if method == "realesrgan" else None
 
     def __call__(self, rgba: np.ndarray) -> np.ndarray:
-        """Enlarge a cut-out four times; `none` returns it as it is.
+        """Enlarge premultiplied RGBA, (H, W, 4) uint8, four times; `none` returns it as it is.
 
         Real-ESRGAN enlarges colours only. Where alpha is low, it sees the nearest solid colours,
         because it would draw a rim around a cut-out on black. Alpha is enlarged as by `lanczos`,
         and multiplied in afterwards.
-
-        Args:
-            rgba: (H, W, 4) uint8 premultiplied RGBA.
-
-        Returns:
-            (4 H, 4 W, 4) uint8 premultiplied RGBA.
         """
         if self.network is not None:
             alpha = enlarge_filtered(rgba, cv2.INTER_LANCZOS4)[..., 3]
@@ -183,11 +160,8 @@ def enlarge_filtered(rgba: np.ndarray, interpolation: int) -> np.ndarray:
 class RealEsrgan:
     """Real-ESRGAN on one thread and in single precision: the same bytes in every process.
 
-    Optional: needs the packages of the extra `superresolution`. Picklable; each process loads
-    the weights once.
-
-    Raises:
-        ValueError: If a package or its weights are missing; says how to install it.
+    Optional: needs the packages of the extra `superresolution`; a ValueError says how to install
+    one that, or whose weights, are missing. Picklable; each process loads the weights once.
     """
 
     def __init__(self) -> None:
@@ -233,14 +207,7 @@ class RealEsrgan:
         return ncnn, net
 
     def enlarge(self, image: np.ndarray) -> np.ndarray:
-        """Enlarge an image four times, tile by tile.
-
-        Args:
-            image: (H, W, 3) uint8 RGB; left unchanged.
-
-        Returns:
-            (4 H, 4 W, 3) uint8 RGB.
-        """
+        """Enlarge (H, W, 3) uint8 RGB four times, tile by tile."""
         height, width = image.shape[:2]
         large = np.empty((FACTOR * height, FACTOR * width, 3), np.uint8)
         for top in range(0, height, TILE_PX):
@@ -248,9 +215,8 @@ class RealEsrgan:
                 rows, columns = _reach(top, height), _reach(left, width)
                 tile = self._enlarge_tile(image[rows, columns])
                 inner = tile[FACTOR * (top - rows.start) :, FACTOR * (left - columns.start) :]
-                target = large[FACTOR * top :, FACTOR * left :][
-                    : FACTOR * TILE_PX, : FACTOR * TILE_PX
-                ]
+                target = large[FACTOR * top :, FACTOR * left :]
+                target = target[: FACTOR * TILE_PX, : FACTOR * TILE_PX]
                 target[:] = inner[: target.shape[0], : target.shape[1]]
         return large
 

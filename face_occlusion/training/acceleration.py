@@ -25,10 +25,8 @@ PROGRAMS = 64  # most programs of one function: blocks that differ in shape, tra
 def set_up(model: FaceSegmentor, *, precision: str, accelerated: bool) -> None:
     """Prepare a network that lies on its device for training; on the CPU it only augments.
 
-    Args:
-        model: The network.
-        precision: `bf16` computes products in bfloat16 (autocast); weights stay float32.
-        accelerated: Whether to compile and to record the step.
+    `bf16` as `precision` computes products in bfloat16 (autocast); weights stay float32.
+    `accelerated` says whether to compile and to record the step.
     """
     model.data_preprocessor.augment = augment_normalised
     if next(model.parameters()).device.type != "cuda":
@@ -48,10 +46,6 @@ def compile_parts(model: FaceSegmentor, backend: str | Callable = "inductor") ->
     """Let training run compiled blocks, heads and augmentation; nothing compiles yet.
 
     Not the losses: the compiler recomputes them in each pass that looks for the hard pixels.
-
-    Args:
-        model: The network.
-        backend: torch.compile's.
     """
     torch._dynamo.config.recompile_limit = max(PROGRAMS, torch._dynamo.config.recompile_limit)
 
@@ -65,13 +59,10 @@ def compile_parts(model: FaceSegmentor, backend: str | Callable = "inductor") ->
 
 
 class StepGraph:
-    """Training steps on one GPU, recorded once and replayed.
+    """Training steps of a network on one GPU, recorded once and replayed.
 
     The first steps run without the graph, which is recorded before step `WARM_UP` + 1; every call
     is one real training step. Batches must keep their shapes.
-
-    Args:
-        model: The network, on a GPU.
     """
 
     def __init__(self, model: FaceSegmentor) -> None:
@@ -84,14 +75,9 @@ class StepGraph:
         self._losses: dict[str, Tensor] = {}
 
     def step(self, batch: dict[str, Tensor], wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """Train on a batch.
+        """Train on a batch, as `BatchPreprocessor` takes it; pinned memory is not waited for.
 
-        Args:
-            batch: As `BatchPreprocessor` takes it for training; pinned memory is not waited for.
-            wrapper: Holds the optimiser.
-
-        Returns:
-            The losses by name, scalars on the GPU.
+        Returns the losses by name, scalars on the GPU.
         """
         self._load(batch)
         self._steps += 1

@@ -32,16 +32,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from face_occlusion.core.params import FILLED, Checked, Count, Meta, NonNegative
-from face_occlusion.networks.efficientnet_lite import (
-    INPUT_SCALING,
-    PACKAGED,
-    stage_channels,
-)
-from face_occlusion.training.settings import (
-    LossParams,
-    OptimizerParams,
-    require,
-)
+from face_occlusion.networks.efficientnet_lite import INPUT_SCALING, PACKAGED, stage_channels
+from face_occlusion.training.settings import LossParams, OptimizerParams, require
 
 RESNET = "resnet"
 EXPANSION = {18: 1, 34: 1, 50: 4, 101: 4, 152: 4}  # width of a stage's output / its base width
@@ -152,11 +144,7 @@ ARCHITECTURES: dict[str, type[ModelParams]] = {
 
 
 def params_class(model: str) -> type[ModelParams]:
-    """Return the parameters' class of an architecture.
-
-    Raises:
-        ValueError: If there is none of this name.
-    """
+    """Return the parameters' class of an architecture; an unknown one is a ValueError."""
     require(model in ARCHITECTURES, f"model must be one of {list(ARCHITECTURES)}; got {model!r}")
     return ARCHITECTURES[model]
 
@@ -166,9 +154,8 @@ def model_config(params: ModelParams, loss: LossParams, norm: str) -> dict[str, 
     if isinstance(params, SegformerParams):
         return _segformer(params, loss, norm)
     if isinstance(params, PspnetParams):
-        return _convolutional(
-            params, loss, norm, {"type": "PyramidHead", "pool_scales": (1, 2, 3, 6)}
-        )
+        decoder = {"type": "PyramidHead", "pool_scales": (1, 2, 3, 6)}
+        return _convolutional(params, loss, norm, decoder)
     decoder = {
         "type": "SeparableAsppHead",
         "dilations": tuple(params.dilations),

@@ -69,16 +69,10 @@ def sample_augmentation(rng: np.random.Generator, params: AugmentParams) -> list
 
 
 def augment(images: Tensor, seg_maps: Tensor, sampled: Augmentations) -> tuple[Tensor, Tensor]:
-    """Flip, rotate and distort a batch.
+    """Flip, rotate and distort a batch: (N, 3, H, W) uint8 RGB and (N, H, W) uint8 class ids.
 
-    Args:
-        images: (N, 3, H, W) uint8 RGB.
-        seg_maps: (N, H, W) uint8 class ids.
-        sampled: One number of each kind per sample, on the images' device.
-
-    Returns:
-        (N, 3, H, W) float32 RGB in whole levels 0-255, and (N, H, W) uint8 class ids with 255
-        (ignored) where rotation brought in no pixel; the image is black there.
+    Returns (N, 3, H, W) float32 RGB in whole levels 0-255, and (N, H, W) uint8 class ids with 255
+    (ignored) where rotation brought in no pixel; the image is black there.
     """
     flipped = sampled.flip > 0
     image = images.float()
@@ -89,27 +83,16 @@ def augment(images: Tensor, seg_maps: Tensor, sampled: Augmentations) -> tuple[T
 
 
 def rotate(images: Tensor, seg_maps: Tensor, angle_deg: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotate about the images' centres; bilinear on images, nearest on maps.
+    """Rotate (N, 3, H, W) float32 images bilinearly, and (N, H, W) uint8 maps by the nearest pixel.
 
-    Args:
-        images: (N, 3, H, W) float32.
-        seg_maps: (N, H, W) uint8.
-        angle_deg: (N,) float32, positive clockwise.
-
-    Returns:
-        Both, of the same shapes; 0 and 255 where nothing was.
+    About their centres by (N,) float32 degrees, positive clockwise; 0 and 255 where nothing was.
     """
     height, width = images.shape[-2:]
     radians = angle_deg * (math.pi / 180)
     cos, sin, zero = radians.cos(), radians.sin(), torch.zeros_like(radians)
     # From output to source, in grid_sample's coordinates, where both sides span [-1, 1].
-    theta = torch.stack(
-        [
-            torch.stack([cos, sin * height / width, zero], -1),
-            torch.stack([-sin * width / height, cos, zero], -1),
-        ],
-        1,
-    )
+    rows = ([cos, sin * height / width, zero], [-sin * width / height, cos, zero])
+    theta = torch.stack([torch.stack(row, -1) for row in rows], 1)
     grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
     rotated = functional.grid_sample(images, grid, "bilinear", "zeros", align_corners=False)
     shifted = seg_maps[:, None].float() - IGNORED  # so that "nothing" is grid_sample's zero
@@ -142,11 +125,8 @@ def shift_hue(images: Tensor, degrees: Tensor) -> Tensor:
     chroma = value - images.amin(1, keepdim=True)
     red, green, blue = images.split(1, 1)
     safe = chroma.clamp(min=1e-6)
-    sector = torch.where(
-        argmax == 0,
-        (green - blue) / safe,
-        torch.where(argmax == 1, 2 + (blue - red) / safe, 4 + (red - green) / safe),
-    )
+    sector = torch.where(argmax == 1, 2 + (blue - red) / safe, 4 + (red - green) / safe)
+    sector = torch.where(argmax == 0, (green - blue) / safe, sector)
     offsets = per_channel((5.0, 3.0, 1.0), images.device)
     k = (offsets + sector + degrees / 60).remainder(6)
     return value - chroma * torch.minimum(k, 4 - k).clamp(0, 1)
@@ -157,14 +137,8 @@ def augment_normalised(
 ) -> tuple[Tensor, Tensor]:
     """Augment and normalise a batch; one function, so that it compiles to few kernels.
 
-    Args:
-        images: (N, 3, H, W) uint8 RGB.
-        seg_maps: (N, H, W) uint8 class ids.
-        stacked: (7, N) float32 of `stack_samples`.
-        scaling: Of the network's inputs.
-
-    Returns:
-        (N, 3, H, W) float32, channels-last, and (N, H, W) uint8.
+    Takes `augment`'s batch, (7, N) float32 of `stack_samples` and the scaling of the network's
+    inputs; returns (N, 3, H, W) float32, channels-last, and (N, H, W) uint8.
     """
     images, seg_maps = augment(images, seg_maps, Augmentations(*stacked))
     return normalise(images, scaling).contiguous(memory_format=torch.channels_last), seg_maps

@@ -32,31 +32,16 @@ from face_occlusion.training.settings import AugmentParams, TrainParams
 
 @dataclass(frozen=True)
 class OpenPart:
-    """The samples that a combination takes from one image set, open for reading.
+    """The samples that a combination takes from one image set, open for reading."""
 
-    Attributes:
-        entry: Path of the set below the data folder (`faces/wo`).
-        images: The set.
-        mask: The part that holds the seg_map: `png`, or `original.png`.
-        keys: The samples.
-    """
-
-    entry: str
+    entry: str  # path of the set below the data folder (`faces/wo`)
     images: ImageSet
-    mask: str
+    mask: str  # the part that holds the seg_map: `png`, or `original.png`
     keys: Sequence[str]
 
 
 def open_parts(combination: Combination, data: Path) -> list[OpenPart]:
-    """Open a combination's image sets.
-
-    Args:
-        combination: What to train on.
-        data: Folder of the image sets.
-
-    Raises:
-        ValueError: If the combination is incomplete, or a set is missing or has changed.
-    """
+    """Open a combination's image sets in the folder `data`; errors as `open_sets`."""
     return [
         OpenPart(part.image_set, images, part.mask, part.keys)
         for part, images in zip(combination.parts, open_sets(combination, data), strict=True)

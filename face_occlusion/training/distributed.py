@@ -42,16 +42,10 @@ class Processes:
         return self.count > 1
 
     def share(self, batch_size: int) -> int:
-        """Return how many images of a batch each process computes.
-
-        Raises:
-            ValueError: If they cannot be split evenly.
-        """
+        """Return how many images of a batch each process computes; ValueError if they differ."""
         if batch_size % self.count:
-            raise ValueError(
-                f"train.batch_size must be a multiple of the {self.count} processes; "
-                f"got {batch_size}"
-            )
+            needed = f"train.batch_size must be a multiple of the {self.count} processes"
+            raise ValueError(f"{needed}; got {batch_size}")
         return batch_size // self.count
 
     def wait(self) -> None:
@@ -98,8 +92,7 @@ def current_device() -> torch.device:
 def process_group() -> Iterator[Processes]:
     """Join the processes that torchrun started; without torchrun there is only this one.
 
-    Raises:
-        ValueError: If there are fewer GPUs than processes.
+    Fewer GPUs than processes are a ValueError.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
@@ -122,13 +115,8 @@ def process_group() -> Iterator[Processes]:
 def restart_under_torchrun(module: str) -> None:
     """Run a module again under torchrun if the environment asks for several GPUs per run.
 
-    The process is replaced, so that signals reach torchrun, which forwards them.
-
-    Args:
-        module: Its name, as in `python -m`; the command's arguments are passed on.
-
-    Raises:
-        ValueError: If the variable is not a positive integer.
+    The process is replaced, so that signals reach torchrun, which forwards them. The command's
+    arguments are passed on. A variable that is not a positive integer is a ValueError.
     """
     asked = os.environ.get(GPUS_PER_RUN, "1")
     if not asked.isdigit() or int(asked) < 1:
@@ -155,17 +143,11 @@ class _GatherBatch(torch.autograd.Function):
 
 
 def gather_batch(values: Tensor) -> Tensor:
-    """Return the images of all processes, in their order in the batch.
+    """Return the images of all processes, in their order in the batch: (processes * n, ...).
 
     Every process computes the loss of the whole batch from the result, so its own images'
     gradient is complete: nothing is exchanged backward. It is multiplied by the number of
     processes because the data-parallel wrapper takes the mean over them where the sum is due.
-
-    Args:
-        values: (n, ...), of one shape in all processes.
-
-    Returns:
-        (processes * n, ...).
     """
     return _GatherBatch.apply(values.contiguous())
 

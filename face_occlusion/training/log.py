@@ -54,7 +54,7 @@ class TrainingLog:
     """Logs the loss, stops the run when it diverges, and shows progress.
 
     Losses stay on the device until a row is due, so that the host does not wait for a GPU. Every
-    process checks the loss, which is that of the whole batch; only rank 0 writes.
+    process checks the loss, which is that of the whole batch; only the main one writes.
 
     Args:
         folder: Folder for DVCLive's `dvclive` and TensorBoard's `tensorboard`.
@@ -97,26 +97,17 @@ class TrainingLog:
         self._bar.update()
 
     def flush(self, lr: float) -> None:
-        """Check the losses since the last row and write their mean.
+        """Check the losses since the last row and write their mean, with the current learning rate.
 
-        Args:
-            lr: The current learning rate.
-
-        Raises:
-            ValueError: If a loss is not finite or above `stop_loss`; names the batch.
+        A loss that is not finite or above `stop_loss` is a ValueError that names the batch.
         """
         if not self._pending:
             return
         losses = torch.stack(self._pending).tolist()
         self._check(losses)
-        row = {
-            "step": self._first_pending + len(losses),
-            "loss": sum(losses) / len(losses),
-            "lr": lr,
-            "images_per_s": (
-                len(losses) * self._params.batch_size / (time.perf_counter() - self._since)
-            ),
-        }
+        num, seconds = len(losses), time.perf_counter() - self._since
+        row = {"step": self._first_pending + num, "loss": sum(losses) / num, "lr": lr}
+        row["images_per_s"] = num * self._params.batch_size / seconds
         if torch.cuda.is_available():
             row["gpu_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
         self.add_row(row)

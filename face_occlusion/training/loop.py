@@ -42,21 +42,13 @@ from face_occlusion.training.weights import describe, fetch_weights, load_backbo
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a run trains.
+    """What a run trains."""
 
-    Attributes:
-        run: Its name.
-        model: Its architecture.
-        model_params: The architecture's parameters.
-        combination: Its training samples.
-        train: What all runs share.
-    """
-
-    run: str
-    model: str
-    model_params: ModelParams
-    combination: Combination
-    train: TrainParams
+    run: str  # its name
+    model: str  # its architecture
+    model_params: ModelParams  # the architecture's
+    combination: Combination  # its training samples
+    train: TrainParams  # what all runs share
 
 
 class Trainer:
@@ -132,9 +124,8 @@ class Trainer:
             if best := state["best"]:
                 read_hashed(self._folder / best["file"], best["sha256"])
         except ValueError as error:
-            raise ValueError(
-                f"{error}; delete the folder {self._folder}, and the run starts anew"
-            ) from error
+            remedy = f"delete the folder {self._folder}, and the run starts anew"
+            raise ValueError(f"{error}; {remedy}") from error
         return state
 
     def _resume(self, state: dict[str, Any]) -> None:
@@ -148,11 +139,7 @@ class Trainer:
         self.resumed_at = [*state["resumed_at"], state["iteration"]]
 
     def train(self) -> None:
-        """Train to the end of the run.
-
-        Raises:
-            ValueError: If the loss diverges.
-        """
+        """Train to the end of the run; a loss that diverges is a ValueError."""
         # No two iterations of a seed share a number, nor do the processes of a run.
         seed = self._params.seed * 1_000_003 + self._processes.rank * 1_000_000_007
         for iteration in range(self._first, self._params.iterations):
@@ -264,12 +251,8 @@ class SelectionSet:
     """A benchmark, decoded once at the network's input size, that selects a checkpoint.
 
     The score is taken at that size and without test-time augmentation; it orders checkpoints of
-    one run. The reported scores are taken at the images' own sizes, by the evaluate stage.
-
-    Args:
-        images: The benchmark.
-        side_px: Side of the network's input.
-        processes: Those that share the work; this one holds every `count`-th image.
+    one run. The reported scores are taken at the images' own sizes, by the evaluate stage. Of
+    several processes, this one holds every `count`-th image.
     """
 
     def __init__(
@@ -289,20 +272,14 @@ class SelectionSet:
         yield from zip(self._images.split(size), self._seg_maps.split(size), strict=True)
 
     def miou(self, model: FaceSegmentor, batch_size: int) -> float:
-        """Return the mean over both classes of the pooled IoU; leaves the model in eval mode.
-
-        Args:
-            model: The network, of which each process has a copy.
-            batch_size: Images at once.
-        """
+        """Return the mean over both classes of the pooled IoU; leaves the model in eval mode."""
         model.eval()
         confusion = torch.zeros(4, dtype=torch.int64)
         with torch.inference_mode():
             for images, seg_maps in self.batches(batch_size):
                 batch = model.data_preprocessor({"inputs": images}, False)
-                logits = functional.interpolate(
-                    model(**batch).float(), size=seg_maps.shape[1:], mode="bilinear"
-                )
+                size, logits = seg_maps.shape[1:], model(**batch).float()
+                logits = functional.interpolate(logits, size=size, mode="bilinear")
                 confusion += count_pixels((log_odds(logits) > 0).cpu(), seg_maps)
         tn, fp, fn, tp = self._processes.sum(confusion).tolist()
         ious = [hit / union for hit, union in ((tn, tn + fp + fn), (tp, tp + fp + fn)) if union]
@@ -310,14 +287,9 @@ class SelectionSet:
 
 
 def count_pixels(pred: Tensor, seg_maps: Tensor) -> Tensor:
-    """Count [tn, fp, fn, tp] over the pixels that are not ignored.
+    """Count [tn, fp, fn, tp], int64, over the pixels that are not ignored.
 
-    Args:
-        pred: (N, H, W) bool, True = face.
-        seg_maps: (N, H, W) uint8 class ids.
-
-    Returns:
-        (4,) int64.
+    `pred` is (N, H, W) bool, True = face, `seg_maps` (N, H, W) uint8 class ids.
     """
     valid = seg_maps != IGNORED
     cells = 2 * (seg_maps == FACE)[valid].long() + pred[valid].long()

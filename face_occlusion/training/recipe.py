@@ -20,16 +20,9 @@ def resolve(
 ) -> dict[str, Any]:
     """Return the whole configuration of a run as plain values.
 
-    Args:
-        model: Name of the architecture.
-        params: Its parameters.
-        train: What all runs share.
-        distributed: Whether several processes train the run: then statistics are shared
-            (SyncBN); a single process has nothing to share, and SyncBN does not run on the CPU.
-            The weights' names are the same.
-
-    Raises:
-        ValueError: If the parameters are not those of the architecture.
+    If several processes train the run (`distributed`), statistics are shared (SyncBN); a single
+    process has nothing to share, and SyncBN does not run on the CPU. The weights' names are the
+    same. Parameters that are not those of the architecture are a ValueError.
     """
     expected = params_class(model)
     if not isinstance(params, expected):

@@ -72,9 +72,8 @@ def train_run(
         folder = scratch / job.run / mark[:16]
         folder.mkdir(parents=True, exist_ok=True)
         processes.wait()  # for the lock
-        remedy = (
-            "split the batch over two GPUs, which reruns no stage: FACE_OCCLUSION_GPUS_PER_RUN=2"
-        )
+        variable = "FACE_OCCLUSION_GPUS_PER_RUN=2"
+        remedy = f"split the batch over two GPUs, which reruns no stage: {variable}"
         with explain_cuda_oom(remedy), one_opencv_thread():
             samples = Samples(parts)
             if job.combination.online is not None:

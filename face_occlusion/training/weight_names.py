@@ -36,54 +36,39 @@ def known_releases() -> list[Release]:
 
 @dataclass(frozen=True, kw_only=True)
 class Converted:
-    """Weights under MMSegmentation's names.
+    """Weights under MMSegmentation's names."""
 
-    Attributes:
-        release: Where the file comes from, by its names.
-        state: The weights.
-        left_out: Keys of the file that were not converted, by reason.
-        unknown: Keys of the file that no rule knows.
-    """
-
-    release: str
+    release: str  # where the file comes from, by its names
     state: dict[str, Tensor]
-    left_out: dict[str, list[str]]
-    unknown: list[str]
+    left_out: dict[str, list[str]]  # keys of the file that were not converted, by reason
+    unknown: list[str]  # keys of the file that no rule knows
 
 
 def convert(state: Mapping[str, Tensor]) -> Converted:
     """Rename a release's weights, join queries, keys and values, and reshape what became 1x1.
 
-    Args:
-        state: The release's state dict.
-
-    Raises:
-        ValueError: If it is none of the releases known here.
+    A state dict of none of the releases known here is a ValueError.
     """
     release = _recognise(state)
     parts: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
     left_out: defaultdict[str, list[str]] = defaultdict(list)
     unknown = []
     for key, value in state.items():
-        if reason := next(
-            (why for name, why in release.left_out.items() if re.fullmatch(name, key)), None
-        ):
+        reasons = (why for name, why in release.left_out.items() if re.fullmatch(name, key))
+        if reason := next(reasons, None):
             left_out[reason].append(key)
         elif target := _target(release, key):
             name, _, part = target.partition("#")
             parts[name][part] = value
         else:
             unknown.append(key)
-    converted = {
-        name: torch.cat([p[k] for k in sorted(p)]) for name, p in parts.items() if len(p) > 1
-    }
-    converted |= {name: next(iter(p.values())) for name, p in parts.items() if len(p) == 1}
-    return Converted(
-        release=release.name,
-        state={name: _as_convolution(name, value) for name, value in converted.items()},
-        left_out=dict(left_out),
-        unknown=unknown,
-    )
+    converted = {}
+    for name, found in parts.items():
+        values = [found[part] for part in sorted(found)]
+        whole = torch.cat(values) if len(values) > 1 else values[0]
+        converted[name] = _as_convolution(name, whole)
+    others = {"left_out": dict(left_out), "unknown": unknown}
+    return Converted(release=release.name, state=converted, **others)
 
 
 def _recognise(state: Mapping[str, Tensor]) -> Release:

@@ -16,15 +16,16 @@ from face_occlusion.networks.efficientnet_lite import PACKAGED, WEIGHTS_SHA256, 
 from face_occlusion.training.weight_names import OTHER_STEM, convert
 
 RANDOM = "random: no ImageNet weights were given"
+COUNTER = "num_batches_tracked"  # of batch normalisation: not every release has it
 
 
 def fetch_weights(source: str, sha256: str | None, variant: str = "") -> Path:
     """Return the local file of `source`, downloading a URL once into torch's cache.
 
     Args:
-        source: A path, a URL, or `imagenet` for the file in the backbone's package.
+        source: A path, a URL, or `imagenet` for the file in the package of the backbone `variant`.
         sha256: The file's hash, or its start; None if its name ends on it.
-        variant: Of the backbone, whose package `imagenet` means.
+        variant: See above.
 
     Raises:
         ValueError: If the file is missing, or nothing says its hash, or it has another.
@@ -67,8 +68,7 @@ def _download(url: str, path: Path) -> None:
 def check_hash(path: Path, sha256: str | None) -> None:
     """Compare a file with its hash, by default the one its name ends on (`NET-e67eebb6.pth`).
 
-    Raises:
-        ValueError: If the sha256 starts otherwise, or neither key nor name says it.
+    A sha256 that starts otherwise, or that neither key nor name says, is a ValueError.
     """
     found = file_sha256(path)
     named = re.search(r"-([0-9a-f]{8,64})\.\w+$", path.name)
@@ -89,15 +89,12 @@ def check_hash(path: Path, sha256: str | None) -> None:
 def load_backbone(backbone: nn.Module, path: Path) -> dict[str, Any]:
     """Load ImageNet weights into a backbone, accounting for every one of the file and of ours.
 
-    Args:
-        backbone: MMSegmentation's ResNetV1c or MixVisionTransformer.
-        path: A state dict as MMSegmentation, torchvision, timm, SegFormer's authors or Hugging
-            Face release it (`.pth`, `.bin`, `.safetensors`). A file without ResNet-v1c's stem
-            leaves the stem at random, and the record says so.
+    The file is a state dict as MMSegmentation, torchvision, timm, SegFormer's authors or Hugging
+    Face release it (`.pth`, `.bin`, `.safetensors`). One without ResNet-v1c's stem leaves the stem
+    at random, and the record says so.
 
-    Returns:
-        The record for the run's card: file, sha256, release, num_loaded, left_out (keys of the
-        file by reason) and at_random (names in our backbone).
+    Returns the record for the run's card: file, sha256, release, num_loaded, left_out (keys of the
+    file by reason) and at_random (names in our backbone).
 
     Raises:
         ValueError: If the file is not a state dict, or keys or shapes differ.
@@ -106,11 +103,8 @@ def load_backbone(backbone: nn.Module, path: Path) -> dict[str, Any]:
         converted = convert(_read_state(path))
     except ValueError as error:
         raise ValueError(f"pretrained: {path}: {error}") from error
-    wanted = {
-        key: value.shape
-        for key, value in backbone.state_dict().items()
-        if not key.endswith("num_batches_tracked")
-    }
+    shapes = {key: value.shape for key, value in backbone.state_dict().items()}
+    wanted = {key: shape for key, shape in shapes.items() if not key.endswith(COUNTER)}
     at_random = []
     if OTHER_STEM in converted.left_out:
         at_random = [key for key in wanted if key.startswith("stem.")]
@@ -141,11 +135,11 @@ def describe(record: Mapping[str, Any] | None) -> str:
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
-    if path.suffix == ".safetensors":
-        return _read_safetensors(path)
     try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
         content = load_tensors(path)
-    except ValueError as error:
+    except (SafetensorError, ValueError) as error:
         raise ValueError(f"not a state dict: {error}") from error
     if isinstance(content, dict) and "state_dict" in content:
         content = content["state_dict"]
@@ -154,18 +148,11 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     return {key.removeprefix("backbone."): value for key, value in content.items()}
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"not a state dict: {error}") from error
-
-
 def _differences(
     state: Mapping[str, Tensor], shapes: Mapping[str, torch.Size], unknown: list[str]
 ) -> str:
     """Describe what is missing, unknown or of another shape; empty if all fits."""
-    counters = {key for key in state if key.endswith("num_batches_tracked")}
+    counters = {key for key in state if key.endswith(COUNTER)}
     missing = sorted(shapes.keys() - state.keys())
     unknown = sorted([*unknown, *(state.keys() - shapes.keys() - counters)])
     other = sorted(key for key in state.keys() & shapes.keys() if state[key].shape != shapes[key])

@@ -152,9 +152,8 @@ def load(image: Image.Image, name: str) -> Image.Image:
 
 def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
     if width * height > max_pixels:
-        raise ValueError(
-            f"{name}: {width}x{height} pixels are more than the limit of {max_pixels} (max_pixels)"
-        )
+        size = f"{width}x{height} pixels"
+        raise ValueError(f"{name}: {size} are more than the limit of {max_pixels} (max_pixels)")
 
 
 def _blame(name: str, reason: object) -> str:
@@ -188,19 +187,11 @@ def _check_png_chunks(data: bytes, name: str) -> None:
 
 
 def decode_mask(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode a mask without changing its values.
+    """Decode a mask, (H, W) uint8, without changing its values; arguments as for `decode_image`.
 
     A palette image gives its indices, an image of 1, 2 or 4 bits its values (0, 1, ...), and a
     colour image with equal channels one channel. An image of 16 bits must hold values up to 255,
     or multiples of 257 (65535 becomes 255). The EXIF orientation is applied.
-
-    Args:
-        data: As for `decode_image`.
-        name: As for `decode_image`.
-        max_pixels: As for `decode_image`.
-
-    Returns:
-        (H, W) uint8.
 
     Raises:
         ValueError: As `decode_image`, and if the image has colours or transparent pixels, or
@@ -239,15 +230,7 @@ def _one_channel(pixels: np.ndarray, name: str) -> np.ndarray:
 
 
 def decode_rgba(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode a cut-out as it is stored; its colours are not multiplied or divided by alpha.
-
-    Args:
-        data: As for `decode_image`.
-        name: As for `decode_image`.
-        max_pixels: As for `decode_image`.
-
-    Returns:
-        (H, W, 4) uint8 RGBA.
+    """Decode a cut-out as it is stored, (H, W, 4) uint8 RGBA; arguments as for `decode_image`.
 
     Raises:
         ValueError: If the image is damaged, too large, or not a PNG with 8-bit RGBA.

@@ -13,14 +13,9 @@ from face_occlusion.core.images.resampling import enlarge_cubic
 
 
 def fitted_size(size: tuple[int, int], size_px: int) -> tuple[int, int]:
-    """Return the size whose longer side is `size_px`, the aspect kept; 0 keeps the size.
+    """Return the (height, width), at least 1, whose longer side is `size_px`; 0 keeps the size.
 
-    Args:
-        size: (height, width) in pixels.
-        size_px: The longer side wanted, or 0.
-
-    Returns:
-        (height, width), each at least 1.
+    The aspect is kept, as far as whole pixels allow.
     """
     height, width = size
     if size_px == 0:
@@ -30,14 +25,9 @@ def fitted_size(size: tuple[int, int], size_px: int) -> tuple[int, int]:
 
 
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize an image: by area where it shrinks, bicubic where it grows.
+    """Resize a (H, W, C) uint8 image to (height, width): by area where it shrinks, else bicubic.
 
-    Args:
-        image: (H, W, C) uint8.
-        size: (height, width) wanted.
-
-    Returns:
-        (height, width, C) uint8; the input itself if it has that size.
+    Returns the input itself if it has that size.
     """
     if image.shape[:2] == size:
         return image
@@ -47,13 +37,9 @@ def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def fitted_jpeg(data: bytes, image: np.ndarray, size: tuple[int, int], quality: int) -> bytes:
-    """Return an image as JPEG of a size: its own bytes if it has that size and is a JPEG.
+    """Return an image as JPEG of (height, width): its own bytes if it has that size and is a JPEG.
 
-    Args:
-        data: The file's bytes.
-        image: (H, W, 3) uint8 RGB, decoded from them.
-        size: (height, width) wanted.
-        quality: JPEG quality, 1-100, where it is encoded anew.
+    `data` are the file's bytes, `image` is decoded from them, `quality` is for a new JPEG, 1-100.
     """
     if image.shape[:2] == size and data.startswith(JPEG_START):
         return data
@@ -61,14 +47,9 @@ def fitted_jpeg(data: bytes, image: np.ndarray, size: tuple[int, int], quality: 
 
 
 def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
-    """Encode a photograph as JPEG without colour subsampling (4:4:4).
+    """Encode a photograph, (H, W, 3) uint8 RGB, as JPEG without colour subsampling (4:4:4).
 
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        quality: 1-100.
-
-    Raises:
-        ValueError: If shape, dtype or quality differ.
+    Another shape or dtype, or a quality outside 1-100, is a ValueError.
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise ValueError(f"an image must be (H, W, 3) uint8; got {image.shape} {image.dtype}")
@@ -78,10 +59,7 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
 
 
 def encode_rgba(cutout: np.ndarray) -> bytes:
-    """Encode a cut-out whose colours are premultiplied by alpha, as `decode_rgba` reads it.
-
-    Args:
-        cutout: (H, W, 4) uint8 RGBA with RGB <= alpha.
+    """Encode a cut-out, (H, W, 4) uint8 premultiplied RGBA, as `decode_rgba` reads it.
 
     Raises:
         ValueError: If shape or dtype differ, or a colour exceeds its alpha.
@@ -94,14 +72,7 @@ def encode_rgba(cutout: np.ndarray) -> bytes:
 
 
 def straight_alpha(cutout: np.ndarray) -> np.ndarray:
-    """Divide a cut-out's colours by its alpha, rounded; black where alpha is 0.
-
-    Args:
-        cutout: (H, W, 4) uint8 RGBA, premultiplied.
-
-    Returns:
-        (H, W, 4) uint8 RGBA, straight.
-    """
+    """Divide a (H, W, 4) uint8 cut-out's colours by its alpha, rounded; black where alpha is 0."""
     straight = cutout.astype(np.uint16)
     alpha = straight[..., 3:]  # (H, W, 1)
     straight[..., :3] = (straight[..., :3] * 255 + alpha // 2) // np.maximum(alpha, 1)
@@ -137,12 +108,7 @@ def encode_png(pixels: np.ndarray) -> bytes:
 def encode_palette_png(indices: np.ndarray, colours: Mapping[int, tuple[int, int, int]]) -> bytes:
     """Encode indices into a palette, so that viewers show colours and readers get the indices.
 
-    Args:
-        indices: (H, W) uint8, not empty.
-        colours: RGB of the indices, 0-255; indices left out are black.
-
-    Raises:
-        ValueError: If shape or dtype differ.
+    Indices are (H, W) uint8 and not empty, else a ValueError; those without RGB, 0-255, are black.
     """
     if indices.dtype != np.uint8 or indices.ndim != 2 or not indices.size:
         raise ValueError(f"indices must be (H, W) uint8; got {indices.shape} {indices.dtype}")

@@ -10,14 +10,9 @@ _BITS = 11  # of a weight, as in OpenCV: sums along both axes then fit 32 bits
 
 
 def enlarge_cubic(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Enlarge by cubic interpolation (Keys 1981, a = -0.75, as in OpenCV).
+    """Enlarge (H, W[, C]) uint8 to (height, width) by cubic interpolation (Keys 1981, a = -0.75).
 
-    Args:
-        pixels: (H, W) or (H, W, C) uint8.
-        size: (height, width) wanted.
-
-    Returns:
-        (height, width[, C]) float32, not rounded; beyond [0, 255] where the filter overshoots.
+    As in OpenCV; returns float32, not rounded, beyond [0, 255] where the filter overshoots.
     """
     sums = pixels.astype(np.int32)
     for axis in (0, 1):

@@ -88,15 +88,9 @@ def _bands(
 
 
 def look_up(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Look up a uint8 image at positions (x, y), rounded to 1/256 pixel; 0 outside.
+    """Look up an image, as for `warp_affine`, at (h, w) positions, to 1/256 pixel; 0 outside.
 
-    Args:
-        image: As for `warp_affine`.
-        x: (h, w) columns, 0 the middle of the first.
-        y: (h, w) rows, likewise.
-
-    Returns:
-        (h, w) pixels, interpolated linearly.
+    The middle of the first pixel is (0, 0). Returns (h, w) pixels, interpolated linearly.
     """
     x, y = ((np.rint(axis * 256) / 256).astype(np.float32) for axis in (x, y))
     return cv2.remap(image, x, y, cv2.INTER_LINEAR)

@@ -46,25 +46,14 @@ _SAID_ELSEWHERE = ("kind", "name", "sources", "releases", "made_from", "licence"
 def encode_cards(shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> dict[str, bytes]:
     """Encode the card and the metadata of a set, the same bytes for the same index.
 
-    Args:
-        shards: The entries of its index.
-        info: What it says about itself.
-
-    Returns:
-        File name -> content.
+    Takes the entries of the index and what it says about itself; returns file name -> content.
     """
     index = encode_index(shards, info)
     plain = json.loads(index)["info"]  # as it reads back, whatever it was written from
     index_sha256 = hashlib.sha256(index).hexdigest()
     licences = list_licences(plain)
     card = "\n".join(_card(shards, plain, index_sha256, licences))
-    metadata = encode_croissant(
-        shards,
-        plain,
-        index_sha256=index_sha256,
-        description=_KINDS[plain["kind"]],
-        licences=licences,
-    )
+    metadata = encode_croissant(shards, plain, index_sha256, _KINDS[plain["kind"]], licences)
     return {CARD: f"{card}\n".encode(), CROISSANT: metadata}
 
 
@@ -75,11 +64,7 @@ def write_cards(folder: Path, shards: Sequence[ShardEntry], info: Mapping[str, A
 
 
 def check_cards(folder: Path, shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> None:
-    """Check that card and metadata exist and match this index.
-
-    Raises:
-        ValueError: Names the first file that is missing or out of date.
-    """
+    """Check that card and metadata exist and match this index; else a ValueError names the file."""
     for name, content in encode_cards(shards, info).items():
         path = folder / name
         if not path.is_file() or path.read_bytes() != content:
@@ -150,14 +135,9 @@ def _sources(info: Mapping[str, Any], licences: list[str]) -> Iterator[str]:
     if releases := info.get("releases"):
         yield "Whoever uses the set is bound by the terms of every source:"
         yield ""
+        columns = ("title", "origin", "licence", "licence_url", "citation")
         rows = [
-            (
-                release.get("title", name),
-                release["origin"],
-                release["licence"],
-                release.get("licence_url") or "",
-                release.get("citation") or "",
-            )
+            [({"title": name} | release).get(column) or "" for column in columns]
             for name, release in releases.items()
         ]
         yield from _table(("source", "origin", "licence", "terms", "to be cited"), rows)

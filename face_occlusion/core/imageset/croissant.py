@@ -39,12 +39,11 @@ _CONTEXT = {name: _OTHER_MEANINGS.get(name, f"cr:{name}") for name in _TERMS.spl
 def encode_croissant(
     shards: Sequence[ShardEntry],
     info: Mapping[str, Any],
-    *,
     index_sha256: str,
     description: str,
     licences: Sequence[str],
 ) -> bytes:
-    """Encode a set's metadata; the same index gives the same bytes.
+    """Encode the content of `croissant.json`; the same index gives the same bytes.
 
     Args:
         shards: The shards' entries in the index.
@@ -52,9 +51,6 @@ def encode_croissant(
         index_sha256: The sha256 of the index.
         description: One sentence that says what the set holds.
         licences: The licences of everything the set was made from.
-
-    Returns:
-        The content of `croissant.json`.
     """
     keys_of: dict[str, list[str]] = {}
     for shard in shards:
@@ -90,14 +86,8 @@ def encode_croissant(
 
 
 def _file_object(name: str, sha256: str, mime: str, size: int | None = None) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "@type": "cr:FileObject",
-        "@id": name,
-        "name": name,
-        "contentUrl": name,
-        "encodingFormat": mime,
-        "sha256": sha256,
-    }
+    names = {"@type": "cr:FileObject", "@id": name, "name": name, "contentUrl": name}
+    found = {**names, "encodingFormat": mime, "sha256": sha256}
     return found if size is None else {**found, "contentSize": f"{size} B"}
 
 

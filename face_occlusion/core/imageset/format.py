@@ -48,10 +48,9 @@ def shard_name(number: int) -> str:
 
 
 def check_key(key: str) -> str:
-    """Return `key` if a sample may have that name.
+    """Return `key` if a sample may have that name; else raise a ValueError.
 
-    Raises:
-        ValueError: If it is empty or holds a dot, a slash, white space or control characters.
+    Dots, slashes, white space and control characters are refused.
     """
     if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise ValueError(
@@ -68,10 +67,8 @@ def variant_key(face: str, variant: int) -> str:
 def variant_keys(faces: Sequence[str], variants: int) -> dict[str, str]:
     """Return sample key -> face key of a set that holds every face several times.
 
-    All faces come once before any comes again: more variants only add samples at the end.
-
-    Raises:
-        ValueError: If two samples would have one key.
+    All faces come once before any comes again: more variants only add samples at the end. Two
+    samples of one key are a ValueError.
     """
     numbers = range(1, variants + 1)
     keys = {variant_key(face, number): face for number in numbers for face in faces}
@@ -98,11 +95,7 @@ def member_name(key: str, part: str) -> str:
 
 
 def check_info(info: Mapping[str, Any]) -> None:
-    """Check the info of a set.
-
-    Raises:
-        ValueError: If kind, name or sources is missing or wrong, or `absent` is not text.
-    """
+    """Check that the info of a set has kind, name, sources and no `absent` that is not text."""
     if info.get("kind") not in KINDS:
         raise ValueError(f"info: kind must be one of {', '.join(KINDS)}; got {info.get('kind')!r}")
     if not isinstance(info.get("name"), str) or not info["name"]:
@@ -116,11 +109,7 @@ def check_info(info: Mapping[str, Any]) -> None:
 
 
 def check_count(info: Mapping[str, Any], count: int) -> None:
-    """Check that a set has samples, or an info that says why it is absent.
-
-    Raises:
-        ValueError: If it has both or neither.
-    """
+    """Check that a set has samples, or an info that says why it is absent, and not both."""
     absent = info.get("absent")
     if count and absent:
         raise ValueError(f"info: absent ({absent!r}), yet the set holds {count} samples")
@@ -132,10 +121,8 @@ def encode_record(record: Mapping[str, Any]) -> bytes:
     """Encode a sample's record as JSON; equal values give equal bytes.
 
     Keys are sorted. Floats are written with `repr`, so that they are read back exactly. Numpy
-    scalars and arrays are written like Python's numbers and lists.
-
-    Raises:
-        ValueError: If a value is not finite or has no JSON form; names the field.
+    scalars and arrays are written like Python's numbers and lists. A value that is not finite or
+    has no JSON form is a ValueError that names the field.
     """
     return _dumps(_plain(record, "")).encode()
 
@@ -179,10 +166,7 @@ def encode_index(shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> bytes
 
 
 def parse_index(path: Path) -> tuple[list[ShardEntry], dict[str, Any]]:
-    """Read and check an index.
-
-    Returns:
-        The entries of the shards, and the set's info.
+    """Read and check an index: the entries of the shards, and the set's info.
 
     Raises:
         ValueError: If the file is missing, is not an index, has another format version, or

@@ -35,11 +35,8 @@ class ImageSet:
     has not read, on every core, so that the processes it is sent to need not. Each member is
     compared with the name that the index gives it.
 
-    Args:
-        folder: A folder written by `write_image_set`.
-
     Attributes:
-        folder: The folder.
+        folder: The folder, written by `write_image_set`.
         info: What the set says about itself: `kind`, `name`, `sources` and more.
         keys: The samples' keys in the set's order.
         absent: Why the set is empty on purpose; None for a set with samples.
@@ -95,11 +92,7 @@ class ImageSet:
         self._unchecked.pop(shard["name"], None)
 
     def parts(self, key: str) -> list[str]:
-        """Return the names of a sample's parts, sorted.
-
-        Raises:
-            ValueError: If the set has no such key.
-        """
+        """Return the names of a sample's parts, sorted; an unknown key is a ValueError."""
         return sorted(self._find(key)[1])
 
     def _find(self, key: str) -> tuple[str, dict[str, list[int]]]:
@@ -112,7 +105,7 @@ class ImageSet:
         """Return one part of a sample as it is stored.
 
         Raises:
-            ValueError: If there is no such key or part, or the shard has become shorter.
+            ValueError: If there is no such key or part, or the shard is not what the index says.
         """
         name, parts = self._find(key)
         if part not in parts:
@@ -150,11 +143,7 @@ class ImageSet:
         return decode_image(self.read(key, part), self._name(key, part))
 
     def seg_map(self, key: str, part: str = "png") -> np.ndarray:
-        """Decode class ids: (H, W) uint8; 0 background, 1 face, 255 ignored.
-
-        Raises:
-            ValueError: If it cannot be decoded, or holds any other value.
-        """
+        """Decode class ids: (H, W) uint8; 0 background, 1 face, 255 ignored, else a ValueError."""
         seg_map = decode_mask(self.read(key, part), self._name(key, part))
         if (seg_map + np.uint8(1)).max(initial=0) > FACE + 1:  # 255 + 1 is 0
             values = sorted(set(np.unique(seg_map).tolist()) - {BACKGROUND, FACE, IGNORED})
@@ -167,8 +156,7 @@ class ImageSet:
     def sample(self, key: str, mask: str = "png") -> tuple[np.ndarray, np.ndarray]:
         """Decode an image and its mask: (H, W, 3) uint8 RGB and (H, W) uint8 class ids.
 
-        Raises:
-            ValueError: If they differ in size, or one of them cannot be decoded.
+        Sizes that differ are a ValueError.
         """
         image, seg_map = self.image(key), self.seg_map(key, mask)
         if image.shape[:2] != seg_map.shape:
@@ -183,11 +171,7 @@ class ImageSet:
         return decode_rgba(self.read(key, part), self._name(key, part))
 
     def record(self, key: str) -> dict[str, Any]:
-        """Return a sample's record, its part `json`.
-
-        Raises:
-            ValueError: If it is missing or not a JSON object.
-        """
+        """Return a sample's record, its part `json`; anything but an object is a ValueError."""
         try:
             record = json.loads(self.read(key, "json"))
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
@@ -202,8 +186,7 @@ class ImageSet:
     def verify(self) -> None:
         """Rehash every shard, compare its members with the index, and the cards with it.
 
-        Raises:
-            ValueError: Names the first file that differs, or the shard that is not listed.
+        A ValueError names the first file that differs, or the shard that is not listed.
         """
         listed = {shard["name"] for shard in self.shards}
         for path in sorted(self.folder.glob("*.tar")):
@@ -226,12 +209,8 @@ class ImageSet:
 def inherit(**made_from: ImageSet) -> dict[str, Any]:
     """Return what the info of a set made from others says of them: nothing is lost on the way.
 
-    Args:
-        made_from: Role -> set.
-
-    Returns:
-        `sources`, `releases`, `made_from` with each index's hash, and, where a set among them
-        has no releases, its `licence`.
+    Takes role -> set; returns `sources`, `releases`, `made_from` with each index's hash, and, where
+    a set among them has no releases, its `licence`.
     """
     infos = [one.info for one in made_from.values()]
     releases = {name: about for info in infos for name, about in info.get("releases", {}).items()}
@@ -254,10 +233,8 @@ def inherit(**made_from: ImageSet) -> dict[str, Any]:
 def read_shard_entry(path: Path) -> ShardEntry:
     """Rebuild the index entry of a finished shard, as `write_shard` returned it.
 
-    Nothing says here what the content should be: a changed byte inside a member goes unseen.
-
-    Raises:
-        ValueError: If the file is missing, is not a complete tar, or is no shard.
+    Nothing says here what the content should be: a changed byte inside a member goes unseen. A file
+    that is missing, is not a complete tar, or is no shard is a ValueError.
     """
     path = Path(path)
     if not path.is_file():

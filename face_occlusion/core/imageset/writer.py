@@ -34,7 +34,7 @@ def write_image_set(
     info: Mapping[str, Any],
     samples_per_shard: int = 256,
 ) -> ImageSet:
-    """Write samples as a new image set, atomically.
+    """Write samples as a new image set, atomically, and open it.
 
     Args:
         folder: The new set; must not exist or be an empty folder.
@@ -42,9 +42,6 @@ def write_image_set(
         info: What the set is: `kind`, `name`, `sources`; `absent` (why) for a set that is
             empty on purpose; anything else that has a JSON form.
         samples_per_shard: Samples in each shard but the last, at least 1.
-
-    Returns:
-        The set, opened.
 
     Raises:
         ValueError: If the folder is in use, a key or part is refused or twice there, or info
@@ -75,13 +72,10 @@ def _refuse_duplicates(samples: Iterable[Sample]) -> Iterator[Sample]:
 
 
 def write_shard(path: Path, samples: Iterable[Sample]) -> ShardEntry:
-    """Write one shard atomically.
+    """Write one shard atomically, and return its entry for `write_index`.
 
     Members stand in the order of the samples, their parts sorted; time, owner and mode are
     fixed, so that equal samples give equal bytes.
-
-    Returns:
-        The shard's entry for `write_index`.
 
     Raises:
         ValueError: If a key or part is refused, a key is twice there, or there is no sample.
@@ -92,23 +86,16 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardEntry:
         index = _write_members(hashing, samples)
         if not index:
             raise ValueError(f"{path}: a shard needs at least one sample")
-    return {
-        "name": path.name,
-        "sha256": hashing.sha256.hexdigest(),
-        "size": hashing.size,
-        "samples": index,
-    }
+    sha256 = hashing.sha256.hexdigest()
+    return {"name": path.name, "sha256": sha256, "size": hashing.size, "samples": index}
 
 
 def _write_members(file: _HashingWriter, samples: Iterable[Sample]) -> list[list[Any]]:
     """Write the tar; return [key, {part: [offset, size]}] of each sample."""
     index: dict[str, dict[str, list[int]]] = {}
-    with tarfile.open(
-        fileobj=file,  # type: ignore[arg-type]  # only writes
-        mode="w",
-        format=tarfile.USTAR_FORMAT,
-        encoding="utf-8",
-    ) as tar:
+    only_writes: Any = file
+    ustar = tarfile.USTAR_FORMAT
+    with tarfile.open(fileobj=only_writes, mode="w", format=ustar, encoding="utf-8") as tar:
         for key, parts in samples:
             if key in index:
                 raise ValueError(f"key '{key}' occurs twice in the shard")
@@ -143,10 +130,7 @@ class _HashingWriter:
 def write_index(folder: Path, shards: list[ShardEntry], info: Mapping[str, Any]) -> None:
     """Write card, metadata and `index.json`, which completes a set; each atomically.
 
-    Args:
-        folder: The folder that holds the finished shards.
-        shards: Their entries in order, named `000000.tar`, `000001.tar`, ...
-        info: See `write_image_set`.
+    `folder` holds the finished shards, `shards` are their entries in order.
 
     Raises:
         ValueError: If a key is twice there, a shard is missing or has another size than its

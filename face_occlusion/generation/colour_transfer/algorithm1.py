@@ -17,9 +17,7 @@ Reading = Literal["balanced", "literal", "published"]
 def grid_over(mask: np.ndarray, downscale: float) -> tuple[np.ndarray, ...]:
     """Return the index of an evenly spaced grid over a mask (H, W); small masks are reduced less.
 
-    Args:
-        mask: Whose size counts.
-        downscale: Wanted spacing of the grid in pixels, at least 1.
+    `downscale` is the wanted spacing of the grid in pixels, at least 1.
     """
     factor = max(1.0, min(downscale, np.sqrt(mask.size) / MIN_GRID_PX))
     return np.ix_(*(_cell_centres(side, max(1, round(side / factor))) for side in mask.shape))
@@ -31,18 +29,9 @@ def _cell_centres(length: int, num: int) -> np.ndarray:
 
 
 def sample_face(face_rgb: np.ndarray, face_mask: np.ndarray, downscale: float) -> np.ndarray:
-    """Take a face's pixels on a grid; all of them where the grid misses the face.
+    """Take a face's pixels on a grid `downscale` pixels apart; all where the grid misses the face.
 
-    Args:
-        face_rgb: (H, W, 3) uint8.
-        face_mask: (H, W) bool, or uint8 where all but 0 is face.
-        downscale: Spacing of the grid in pixels.
-
-    Returns:
-        (N, 3) uint8, at least one.
-
-    Raises:
-        ValueError: If the mask is empty.
+    The mask is (H, W), all but 0 is face. Returns (N, 3) uint8; an empty mask is a ValueError.
     """
     for factor in (downscale, 1.0):
         grid = grid_over(face_mask, factor)
@@ -55,16 +44,7 @@ def sample_face(face_rgb: np.ndarray, face_mask: np.ndarray, downscale: float) -
 def face_on_black(face_rgb: np.ndarray, face_mask: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
     """Sample the bounding box of a face to a size (height, width), black around the face.
 
-    Args:
-        face_rgb: (H, W, 3) uint8.
-        face_mask: (H, W) bool, or uint8 where all but 0 is face.
-        size: Height and width wanted.
-
-    Returns:
-        (*size, 3) uint8.
-
-    Raises:
-        ValueError: If the mask is empty.
+    The mask is (H, W), all but 0 is face. Returns (*size, 3) uint8; an empty mask is a ValueError.
     """
     if not face_mask.any():
         raise ValueError("face_mask must hold at least one pixel; got none")
@@ -85,16 +65,10 @@ class Thresholds:
 
 
 def face_thresholds(pixels: np.ndarray) -> Thresholds:
-    """Choose the thresholds where the paper gives none, over the face's pixels.
+    """Choose the thresholds where the paper gives none, over the face's pixels, (N, 3) uint8.
 
-    Args:
-        pixels: (N, 3) uint8, colours of the face.
-
-    Returns:
-        lower: half the mean; upper: the mean + 1 standard deviation.
-
-    Raises:
-        ValueError: If there is no pixel.
+    The lower is half the mean, the upper the mean + 1 standard deviation; ValueError without
+    pixels.
     """
     if not len(pixels):
         raise ValueError("pixels must hold at least one pixel of the face; got none")
@@ -122,7 +96,7 @@ def prepare_face(
     the upper threshold when one exceeds it: for comparison only.
 
     Args:
-        source: (..., 3) uint8, the face; left unchanged.
+        source: (..., 3) uint8, the face.
         target: (..., 3) uint8, the hand.
         thresholds: Limits of dark and bright.
         rng: Draws which dark pixels are replaced.
@@ -165,16 +139,10 @@ def _all_channels(holds: np.ndarray) -> np.ndarray:
 
 
 def replaced_share(dark_frac: float, black_frac: float, reading: Reading) -> float:
-    """Return the share of dark source pixels to replace (lines 4 to 6).
+    """Return the share of dark source pixels to replace (lines 4 to 6), in 0-1.
 
-    Args:
-        dark_frac: Dark pixels of the source, as a share of its pixels.
-        black_frac: Black pixels of the target, as a share of its pixels.
-        reading: `balanced`: 1 - 1/ratio; otherwise ratio - 1, at most 1.
-
-    Returns:
-        A share in 0-1; 0 where the source is no darker than the target; 1 where only the source
-        has dark pixels.
+    It is 0 where the source, of whose pixels `dark_frac` are dark, is no darker than the target, of
+    whose pixels `black_frac` are black; 1 where only the source has dark pixels.
     """
     if dark_frac <= black_frac:
         return 0.0

@@ -47,15 +47,8 @@ def partial_assignment(target: np.ndarray, source: np.ndarray) -> np.ndarray:
     solved at once. An optimal injective assignment in one dimension keeps the order, so target i
     takes source i + k with k in 0..M - N that never falls.
 
-    Args:
-        target: (B, N) values, each row sorted.
-        source: (B, M) values, each row sorted, M >= N.
-
-    Returns:
-        (B, N) int64, strictly rising in each row: the source index of each target value.
-
-    Raises:
-        ValueError: If there are more targets than sources.
+    The rows of target, (B, N), and source, (B, M), are sorted; M < N is a ValueError. Returns (B,
+    N) int64, strictly rising in each row: the source index of each target value.
     """
     (num_rows, num_target), num_source = target.shape, source.shape[1]
     if num_target > num_source:
@@ -88,18 +81,7 @@ def sliced_partial_transport(
     """Move each target colour to a source colour of its own, leaving the others unmatched.
 
     As `transport.quantile_transport`, with the injective partial assignment along each direction
-    in place of quantiles (Bonneel & Coeurjolly 2019, "SPOT").
-
-    Args:
-        source: (M, 3) float in 0-1, the colours wanted, M >= N.
-        target: (N, 3) float in 0-1, the colours that move; left unchanged.
-        directions: (steps, batch, 3) of `random_frames`, or one unit vector a step.
-
-    Returns:
-        (N, 3) float32 on the scale 0-1, not clipped.
-
-    Raises:
-        ValueError: If the target is empty or larger than the source.
+    in place of quantiles (Bonneel & Coeurjolly 2019, "SPOT"); M >= N.
     """
     check_directions(directions)
     if not len(target):
@@ -120,13 +102,8 @@ def sliced_partial_transport(
 def interpolate_change(sample: np.ndarray, change: np.ndarray, colours: np.ndarray) -> np.ndarray:
     """Give each colour the mean change of its four nearest samples, weighted by closeness.
 
-    Args:
-        sample: (N, 3) float in 0-1.
-        change: (N, 3) float, what becomes of each.
-        colours: (K, 3) float in 0-1.
-
-    Returns:
-        (K, 3) float64.
+    The (K, 3) colours and the (N, 3) sample are float in 0-1; `change` says what becomes of each
+    sample. Returns (K, 3) float64.
     """
     from scipy.spatial import KDTree
 

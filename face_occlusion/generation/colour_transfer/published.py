@@ -26,19 +26,9 @@ def transfer_published(
     """Transfer colours as the published generator does, at full size.
 
     Whole images on black; a displacement smoothed across the hand's edge and round the border;
-    Algorithm 1 on channel values, all channels clipped with one; values floored; and where there
-    is no face, the hand comes back as it was.
-
-    Args:
-        face_rgb: (H, W, 3) uint8.
-        face_mask: (H, W) bool.
-        colour: (h, w, 3) uint8, premultiplied by alpha; left unchanged.
-        alpha: (h, w) uint8.
-        directions: (steps, batch, 3) unit vectors.
-        rng: Draws the pixels that Algorithm 1 replaces.
-
-    Returns:
-        (h, w, 3) uint8, premultiplied.
+    Algorithm 1 on channel values, all channels clipped with one; values floored; and where there is
+    no face, the hand comes back as it was. The mask is (H, W) bool, the (steps, batch, 3)
+    directions are unit vectors; all else is as for `transfer.transfer_colours`.
     """
     if not face_mask.any():
         return colour.copy()
@@ -55,17 +45,11 @@ def transfer_published(
 
 
 def smooth_published(displacement: np.ndarray) -> np.ndarray:
-    """Average a displacement as the published generator does.
+    """Average a displacement, (H, W, 3) float32, as the published generator does.
 
     A Gaussian of sigma 30 px in a window of 61x61, wrapped round the border, blind to the mask:
     background leaks into the hand and one border into the other. Computed in two passes; the
     result is that of the published code's 3,721 shifted images.
-
-    Args:
-        displacement: (H, W, 3) float32; left unchanged.
-
-    Returns:
-        (H, W, 3) float32.
     """
     radius = RADIUS_PX
     padded = np.pad(displacement, ((radius, radius), (radius, radius), (0, 0)), mode="wrap")

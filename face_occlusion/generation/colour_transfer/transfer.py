@@ -64,7 +64,7 @@ def transfer_colours(
     Args:
         face_rgb: (H, W, 3) uint8 RGB.
         face_mask: (H, W) bool, or uint8 where all but 0 is face.
-        colour: (h, w, 3) uint8 RGB, premultiplied by alpha; left unchanged.
+        colour: (h, w, 3) uint8 RGB, premultiplied by alpha.
         alpha: (h, w) uint8 coverage.
         rng: Draws the directions, and the pixels that Algorithm 1 replaces.
         params: The mode and its settings.
@@ -107,12 +107,10 @@ def colour_displacement(
     rng: np.random.Generator,
     params: ColourTransferParams,
 ) -> np.ndarray:
-    """Compute the change of colour over a hand, on a coarse grid.
+    """Compute the change of colour over a hand, on a coarse grid, in any mode but `published`.
 
-    Args: and Raises: as `transfer_colours`; mode `published` has no displacement of this form.
-
-    Returns:
-        (gh, gw, 3) float32 in levels of 255, of straight colours.
+    Returns (gh, gw, 3) float32 in levels of 255, of straight colours. Args and Raises: as
+    `transfer_colours`.
     """
     hand, share = sample_hand(colour, alpha, params.downscale)
     move = _move_whole if params.mode == "faithful" else _move_masked
@@ -127,16 +125,8 @@ def sample_hand(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take a premultiplied hand's pixels on a grid; all of them where the grid misses the hand.
 
-    Args:
-        colour: (h, w, 3) uint8 RGB, premultiplied.
-        alpha: (h, w) uint8.
-        downscale: Spacing of the grid in pixels.
-
-    Returns:
-        (gh, gw, 3) uint8 straight colours, 0 where alpha is 0, and (gh, gw) float32 alpha in 0-1.
-
-    Raises:
-        ValueError: If alpha reaches one half nowhere.
+    Points are `downscale` pixels apart. Returns (gh, gw, 3) uint8 straight colours, 0 where alpha
+    is 0, and (gh, gw) float32 alpha in 0-1; an alpha that reaches one half nowhere is a ValueError.
     """
     for factor in (downscale, 1.0):
         grid = grid_over(alpha, factor)
@@ -156,15 +146,8 @@ def sample_transport(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Sample the directions of a transport and the face's colours that it aims at.
 
-    Args:
-        face_rgb: (H, W, 3) uint8 RGB.
-        face_mask: (H, W), all but 0 is face.
-        hand_pixels: (K, 3) uint8 straight colours.
-        rng: Source of the samples.
-        params: Of mode `masked` or `partial`.
-
-    Returns:
-        (steps, batch, 3) float64 unit vectors, and (N, 3) uint8 colours after Algorithm 1.
+    The hand's pixels are (K, 3) uint8 straight colours, the mode `masked` or `partial`. Returns
+    (steps, batch, 3) float64 unit vectors, and (N, 3) uint8 colours after Algorithm 1.
     """
     face_pixels = sample_face(face_rgb, face_mask, params.downscale)
     directions = random_frames(rng, params.steps, params.directions_per_step)
@@ -227,13 +210,12 @@ def smooth_displacement(
     without a halo.
 
     Args:
-        displacement: (H, W, 3) float32; left unchanged.
+        displacement: (H, W, 3) float32.
         weight: (H, W) float in 0-1, the share of the hand in each pixel.
         sigma_px: Standard deviation in pixels; 0 only cuts at the mask.
 
     Returns:
-        (H, W, 3) float32; inside and near the mask the smoothed displacement, 0 where no masked
-        pixel is within reach.
+        (H, W, 3) float32; 0 where no masked pixel is within reach.
     """
     weight = weight.astype(np.float32)
     if sigma_px == 0:
@@ -242,10 +224,8 @@ def smooth_displacement(
     radius = int(np.ceil(3 * sigma_px))
     padded = np.pad(stacked, ((radius, radius), (radius, radius), (0, 0)))
     blurred = convolve(padded, cv2.getGaussianKernel(2 * radius + 1, sigma_px))
-    share = blurred[..., 3:]
-    return np.divide(
-        blurred[..., :3], share, out=np.zeros_like(blurred[..., :3]), where=share > 1e-6
-    )
+    moved, share = blurred[..., :3], blurred[..., 3:]
+    return np.divide(moved, share, out=np.zeros_like(moved), where=share > 1e-6)
 
 
 def _add_displacement(

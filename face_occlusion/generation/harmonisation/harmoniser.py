@@ -58,13 +58,8 @@ class Harmoniser:
     """A harmonisation method, its checkpoint loaded once.
 
     Colour statistics change the occluder before it is blended (`fit_layer`), RainNet the composite
-    (`fit_composite`); of either method the other function changes nothing.
-
-    Args:
-        params: The method and its settings.
-
-    Raises:
-        ValueError: If the checkpoint is missing or is not a RainNet generator.
+    (`fit_composite`); of either method the other function changes nothing. A checkpoint that is
+    missing, or is not a RainNet generator, is a ValueError.
     """
 
     def __init__(self, params: HarmonisationParams) -> None:
@@ -76,18 +71,12 @@ class Harmoniser:
             self.network = load_rainnet(Path(params.method.removeprefix(RAINNET_PREFIX)))
 
     def fit_layer(self, image: np.ndarray, layer: Layer) -> Layer:
-        """Harmonise an occluder by statistics before it is blended, in its own window.
+        """Harmonise an occluder by statistics, in its own window, before it is blended.
 
         The change is affine, c' = c + A c + b, and so becomes P' = P + A P + b * alpha for
-        premultiplied colours: exact at soft edges, too.
-
-        Args:
-            image: (H, W, 3) uint8 RGB, the face without the occluder; left unchanged.
-            layer: The placed occluder; left unchanged.
-
-        Returns:
-            The occluder with other colours and the same coverage; `layer` itself if it covers
-            nothing by half, or everything around it, or the method is not colour statistics.
+        premultiplied colours: exact at soft edges, too. The coverage stays. Returns `layer` itself
+        if it covers nothing by half, or everything around it, or the method is not colour
+        statistics.
         """
         if self.params.method not in STATISTICS or self.params.strength == 0:
             return layer
@@ -100,16 +89,11 @@ class Harmoniser:
         return Layer(cv2.min(moved, three_channels(layer.alpha)), layer.alpha, layer.x, layer.y)
 
     def fit_composite(self, composite: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-        """Harmonise a composite by RainNet.
+        """Harmonise a composite, occluder over face, by RainNet.
 
-        Args:
-            composite: (H, W, 3) uint8 RGB, occluder over face; left unchanged.
-            alpha: (H, W) uint8, the occluder's coverage. The network sees it hard, cut at one
-                half; the change is weighted by it.
-
-        Returns:
-            (H, W, 3) uint8 RGB, equal to the composite where alpha is 0; `composite` itself if
-            the method is not RainNet.
+        The network sees the occluder's coverage hard, cut at one half; the change is weighted by
+        it. Returns an image equal to the composite where alpha is 0; `composite` itself if the
+        method is not RainNet.
 
         Raises:
             ValueError: If sizes or types are others.
@@ -126,11 +110,8 @@ class Harmoniser:
     def colour_change(self, composite: np.ndarray, alpha: np.ndarray) -> np.ndarray:
         """Compute RainNet's change of the occluder's colours at the small size.
 
-        Args: as `fit_composite`.
-
-        Returns:
-            (size_px, size_px, 3) float32 in levels of 255, 0 far from the occluder, and
-            everywhere if foreground or background is empty at the small size.
+        Returns (size_px, size_px, 3) float32 in levels of 255, 0 far from the occluder, and
+        everywhere if foreground or background is empty at the small size.
         """
         side = self.params.size_px
         small = cv2.resize(composite, (side, side), interpolation=cv2.INTER_AREA)
@@ -164,9 +145,7 @@ def _moved(layer: Layer, affine: np.ndarray) -> np.ndarray:
 def _sampled(image: np.ndarray, layer: Layer, size_px: int) -> tuple[np.ndarray, np.ndarray]:
     """Take every k-th pixel of a face and of the occluder over it, at most `size_px` a side.
 
-    Returns:
-        (h, w, 3) uint8 colours, the occluder's straight where it covers by half or more, and
-        (h, w) uint8 coverage.
+    Colours are the occluder's straight ones where it covers by half or more.
     """
     step = math.ceil(max(image.shape[:2]) / size_px)
     scene = image[::step, ::step].copy()

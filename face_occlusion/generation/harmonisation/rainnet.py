@@ -20,11 +20,7 @@ NUM_DOWN = 8  # the image is halved eight times, so its sides are multiples of 2
 
 
 class RegionAwareNorm(nn.Module):
-    """Normalise background and foreground apart, then shift the foreground to the background.
-
-    Args:
-        num_features: Channels C of the feature map.
-    """
+    """Normalise background and foreground apart, then shift the foreground to the background."""
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
@@ -63,12 +59,7 @@ def _column(parameter: torch.Tensor) -> torch.Tensor:
 
 
 class _NestedBlock(nn.Module):
-    """One of the nested levels at the deepest width: down, the inner level, up, join.
-
-    Args:
-        width: Channels of the level.
-        submodule: The next level inside.
-    """
+    """One of the nested levels at the deepest width: down, the inner level, up, join."""
 
     def __init__(self, width: int, submodule: nn.Module) -> None:
         super().__init__()
@@ -84,11 +75,7 @@ class _NestedBlock(nn.Module):
 
 
 class _InnermostBlock(nn.Module):
-    """The deepest level: no normalisation downward.
-
-    Args:
-        width: Channels of the level.
-    """
+    """The deepest level: no normalisation downward."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -103,9 +90,8 @@ class _InnermostBlock(nn.Module):
 class RainNet(nn.Module):
     """The generator: a composite and its foreground mask in, a harmonised image out.
 
-    Args:
-        width: Channels after the first convolution; 64 in the published network (54,759,043
-            parameters).
+    `width` counts the channels after the first convolution; 64 in the published network
+    (54,759,043 parameters).
     """
 
     def __init__(self, width: int = 64) -> None:
@@ -172,11 +158,7 @@ class RainNet(nn.Module):
 
 
 def check_side(height: int, width: int) -> None:
-    """Check that a size can be halved eight times.
-
-    Raises:
-        ValueError: If it cannot.
-    """
+    """Check that a size can be halved eight times."""
     if height % 2**NUM_DOWN or width % 2**NUM_DOWN or not height or not width:
         raise ValueError(f"sides must be multiples of {2**NUM_DOWN}; got {height}x{width}")
 
@@ -218,17 +200,10 @@ def _numbered(layers: dict[int, nn.Module]) -> nn.Sequential:
 
 
 def load_rainnet(path: Path, device: str | torch.device = "cpu") -> RainNet:
-    """Load a generator, published or trained here; its width is read off the weights.
+    """Load a generator, published or trained here, in evaluation mode; its width is read off it.
 
-    Args:
-        path: State dict of the generator, `torch.save`d.
-        device: Where the network runs.
-
-    Returns:
-        The network in evaluation mode.
-
-    Raises:
-        ValueError: If the file is missing, is no checkpoint, or holds another network.
+    The file is the generator's state dict, `torch.save`d; one that is missing, is no checkpoint, or
+    holds another network is a ValueError.
     """
     if not path.is_file():
         raise ValueError(
@@ -238,14 +213,10 @@ def load_rainnet(path: Path, device: str | torch.device = "cpu") -> RainNet:
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise ValueError(
-            f"{path}: not a RainNet checkpoint: it is not a file of tensors"
-        ) from error
+        raise ValueError(f"{path}: not a RainNet checkpoint: not a file of tensors") from error
     first = state.get("model_layer0.weight") if isinstance(state, dict) else None
     if not isinstance(first, torch.Tensor) or first.ndim != 4:
-        raise ValueError(
-            f"{path}: not a RainNet checkpoint: it has no tensor 'model_layer0.weight'"
-        )
+        raise ValueError(f"{path}: not a RainNet checkpoint: no tensor 'model_layer0.weight'")
     with torch.device("meta"):
         network = RainNet(width=first.shape[0])
     try:
@@ -257,12 +228,7 @@ def load_rainnet(path: Path, device: str | torch.device = "cpu") -> RainNet:
 
 
 def save_rainnet(network: RainNet, path: Path) -> None:
-    """Write a state dict atomically, as the published one: plain tensors under their names.
-
-    Args:
-        network: The generator, on any device.
-        path: The checkpoint's name; its folder is made.
-    """
+    """Write a state dict atomically, as the published one: plain tensors under their names."""
     state = {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
     content = io.BytesIO()  # onto a full disk PyTorch raises an error of its own, without the path
     torch.save(state, content)

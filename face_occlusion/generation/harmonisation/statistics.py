@@ -26,12 +26,8 @@ def mkl(foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
     T = Cf^-1/2 (Cf^1/2 Cb Cf^1/2)^1/2 Cf^-1/2 (Pitié & Kokaram 2007), with the map's stretches
     held in [1/MAX_GAIN, MAX_GAIN] and the shift of the mean within MAX_SHIFT.
 
-    Args:
-        foreground: (N, 3) float RGB in 0-255; left unchanged.
-        background: (M, 3) float RGB in 0-255.
-
-    Returns:
-        (N, 3) float64 change of each foreground colour, in levels.
+    Foreground and background are (N, 3) and (M, 3) float RGB in 0-255. Returns (N, 3) float64, the
+    change of each foreground colour, in levels.
     """
     fore_mean, back_mean = foreground.mean(axis=0), background.mean(axis=0)
     square_root = _square_root(_covariance(foreground - fore_mean))
@@ -63,14 +59,8 @@ def _product(left: np.ndarray, middle: np.ndarray, right: np.ndarray) -> np.ndar
 def reinhard(foreground: np.ndarray, background: np.ndarray) -> np.ndarray:
     """Match mean and deviation of each CIELAB channel (Reinhard et al. 2001).
 
-    Gains are held in [1/MAX_GAIN, MAX_GAIN], the shift of the mean within MAX_SHIFT_LAB.
-
-    Args:
-        foreground: (N, 3) float RGB in 0-255; left unchanged.
-        background: (M, 3) float RGB in 0-255.
-
-    Returns:
-        (N, 3) float64 change of each foreground colour, in levels of RGB.
+    Gains are held in [1/MAX_GAIN, MAX_GAIN], the shift of the mean within MAX_SHIFT_LAB. Arguments
+    and result are as those of `mkl`.
     """
     fore, back = to_lab(foreground), to_lab(background)
     gain = (back.std(axis=0) + 1) / (fore.std(axis=0) + 1)
@@ -152,14 +142,7 @@ _LAB_OFFSET = np.array([-16.0, 0.0, 0.0])
 
 
 def to_lab(colours: np.ndarray) -> np.ndarray:
-    """Convert sRGB to CIELAB under D65.
-
-    Args:
-        colours: (N, 3) float RGB in 0-255.
-
-    Returns:
-        (N, 3) float64: L in 0-100, a, b.
-    """
+    """Convert (N, 3) float sRGB in 0-255 to CIELAB under D65: float64 L in 0-100, a, b."""
     unit = colours / 255
     curve = root((np.maximum(unit, 0) + 0.055) / 1.055, 5) ** 2  # to the power of 2 / 5
     curve = curve * curve * curve
@@ -170,14 +153,7 @@ def to_lab(colours: np.ndarray) -> np.ndarray:
 
 
 def to_rgb(colours: np.ndarray) -> np.ndarray:
-    """Convert CIELAB to sRGB under D65: the inverse of `to_lab`.
-
-    Args:
-        colours: (N, 3) float L, a, b.
-
-    Returns:
-        (N, 3) float64 RGB, clipped to 0-255.
-    """
+    """Convert (N, 3) CIELAB under D65 to float64 sRGB clipped to 0-255, the inverse of `to_lab`."""
     roots = product(colours - _LAB_OFFSET, inverse(TO_LAB).T)
     cubes = roots * roots * roots
     xyz = np.where(roots > 6 / 29, cubes, (116 * roots - 16) * 27 / 24389)
