@@ -134,7 +134,7 @@ class LandmarkDetector:
         return np.array([(point.x, point.y) for point in shape.parts()], dtype=float)
 
     def find_all(self, image: np.ndarray) -> list[np.ndarray]:
-        """Find each face's landmarks in an RGB photograph, (68, 2) float, the largest face first."""
+        """Find each face's landmarks in an RGB photograph, (68, 2) float, largest first."""
         detector, predictor = self._dlib
         scale = min(1.0, _DETECT_PX / max(image.shape[:2]))
         size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))

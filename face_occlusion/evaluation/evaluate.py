@@ -75,9 +75,7 @@ def read_card(folder: Path) -> dict[str, Any]:
 
 
 def evaluate_run(
-    networks: Mapping[str, Segmenter],
-    benchmarks: Mapping[str, Path],
-    params: EvaluateParams,
+    networks: Mapping[str, Segmenter], benchmarks: Mapping[str, Path], params: EvaluateParams
 ) -> dict[str, BenchmarkScores]:
     """Score the checkpoints of a run on every benchmark.
 
@@ -152,10 +150,7 @@ def _views(
 
 
 def read_batches(
-    image_set: ImageSet,
-    network: Segmenter,
-    augmentations: Collection[bool],
-    params: EvaluateParams,
+    image_set: ImageSet, network: Segmenter, augmentations: Collection[bool], params: EvaluateParams
 ) -> Iterator[Batch]:
     """Yield a benchmark in order, in batches that threads decode and prepare ahead of the consumer.
 

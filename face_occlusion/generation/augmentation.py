@@ -20,13 +20,7 @@ from face_occlusion.core.arithmetic import (
     transform,
 )
 from face_occlusion.core.images import warp_affine, warp_cutout
-from face_occlusion.generation.compositing import (
-    HALF,
-    Layer,
-    add_alpha,
-    between,
-    three_channels,
-)
+from face_occlusion.generation.compositing import HALF, Layer, add_alpha, between, three_channels
 from face_occlusion.generation.params import FaceParams, ToneParams
 
 MID_GREY = 127.5
@@ -137,11 +131,7 @@ def sample_face(
 
 
 def cover_affine(
-    shape: tuple[int, int],
-    rotation_deg: float,
-    shear_deg: float,
-    zoom: float,
-    shift: np.ndarray,
+    shape: tuple[int, int], rotation_deg: float, shear_deg: float, zoom: float, shift: np.ndarray
 ) -> tuple[np.ndarray, float]:
     """Return an affine that rotates, shears and enlarges, and shows nothing beyond the image.
 

@@ -15,14 +15,7 @@ from face_occlusion.miniature.fields import (
     stroke_rough,
     value_noise,
 )
-from face_occlusion.miniature.light import (
-    Surface,
-    hair_colour,
-    mix,
-    scaled,
-    shade,
-    skin_colour,
-)
+from face_occlusion.miniature.light import Surface, hair_colour, mix, scaled, shade, skin_colour
 from face_occlusion.miniature.person import Frame, Person
 
 _POINTS = 22  # points of a strand

@@ -229,8 +229,8 @@ class Head:
         """Lift (N, 2) points (X, Y) onto the face: (N, 3)."""
         return np.column_stack([points, self.front(points[:, 0], points[:, 1])])
 
-    def outline(self, frame: Frame, grow: float = 0.0) -> np.ndarray:
-        """Return the silhouette as seen: (N, 2) pixels, grown outwards by `grow` units."""
+    def outline(self, frame: Frame) -> np.ndarray:
+        """Return the silhouette as seen: (N, 2) pixels."""
         yaw = frame.view.yaw_rad
         c, s = np.cos(yaw), np.sin(yaw)
         turn = np.linspace(0, np.pi, 90)  # rows close up where the outline curves most
@@ -240,12 +240,7 @@ class Head:
         middle = self.forward(rows) * s
         right = np.stack([middle + extent, rows], axis=1)
         left = np.stack([middle - extent, rows], axis=1)[::-1]
-        points = np.concatenate([right, left[1:-1]])
-        if grow:
-            centre = np.array([0.0, 0.05])
-            away = points - centre
-            points = points + grow * away / np.linalg.norm(away, axis=1, keepdims=True)
-        return frame.flat(points)
+        return frame.flat(np.concatenate([right, left[1:-1]]))
 
     def alpha(self, frame: Frame) -> np.ndarray:
         """Return the silhouette's coverage, (H, W) float32."""

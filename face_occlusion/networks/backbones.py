@@ -13,11 +13,7 @@ from typing import Any
 
 import torch
 from mmseg.models.backbones import MixVisionTransformer, ResNetV1c
-from mmseg.models.backbones.mit import (
-    EfficientMultiheadAttention,
-    MixFFN,
-    TransformerEncoderLayer,
-)
+from mmseg.models.backbones.mit import EfficientMultiheadAttention, MixFFN, TransformerEncoderLayer
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional

@@ -90,12 +90,7 @@ def radix_kth_largest(values: Tensor, k: int) -> Tensor:
 
 
 def ohem_loss(
-    logits: Tensor,
-    seg_map: Tensor,
-    *,
-    thresh: float,
-    min_kept: int,
-    divide_by: str,
+    logits: Tensor, seg_map: Tensor, *, thresh: float, min_kept: int, divide_by: str
 ) -> Tensor:
     """Return the mean binary cross-entropy of the hard pixels.
 

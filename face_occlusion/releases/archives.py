@@ -185,7 +185,9 @@ def _unpack_7z(path: Path, folder: Path, limits: Limits) -> None:
         with py7zr.SevenZipFile(path) as archive:
             archive.extractall(folder)
     except CrcError as error:
-        raise ValueError(f"{path}: damaged at {error.filename!r}: its CRC differs") from error
+        raise ValueError(
+            f"{path}: damaged at member {error.filename!r}: its CRC differs"
+        ) from error
     except _7Z_ERRORS as error:
         if is_refusal(error):
             raise

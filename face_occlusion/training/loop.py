@@ -27,12 +27,7 @@ from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.acceleration import set_up
 from face_occlusion.training.architectures import ModelParams
-from face_occlusion.training.dataset import (
-    FaceDataset,
-    Samples,
-    build_loader,
-    read_sample,
-)
+from face_occlusion.training.dataset import FaceDataset, Samples, build_loader, read_sample
 from face_occlusion.training.distributed import SINGLE_PROCESS, Processes, current_device
 from face_occlusion.training.log import TrainingLog
 from face_occlusion.training.recipe import build_optimizer, build_schedules

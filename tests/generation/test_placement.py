@@ -13,11 +13,7 @@ from face_occlusion.core.arithmetic import direction, rotate, transform
 from face_occlusion.generation import occlude
 from face_occlusion.generation.compositing import warp
 from face_occlusion.generation.geometry import ends_outside, estimate_covered, measure_face
-from face_occlusion.generation.placement import (
-    place_around,
-    place_hand,
-    sample_linear,
-)
+from face_occlusion.generation.placement import place_around, place_hand, sample_linear
 from tests.generation.drawn import DISC, HAND, SEG_MAP, SHAPE, draw_disc, draw_face, plain, rng
 
 FACE = measure_face(SEG_MAP * np.uint8(255))

@@ -16,12 +16,7 @@ from face_occlusion.apps.commands.pipeline import fetch as fetch_command
 from face_occlusion.apps.profiles import compose
 from face_occlusion.releases import table
 from face_occlusion.releases.fetch import fetch_release
-from face_occlusion.releases.gather import (
-    MissingFilesError,
-    SourceParams,
-    fetch_missing,
-    survey,
-)
+from face_occlusion.releases.gather import MissingFilesError, SourceParams, fetch_missing, survey
 from face_occlusion.releases.table import SOURCES, Source, SourceFile
 from tests.conftest import ROOT
 from tests.releases import server as answers
