@@ -187,27 +187,6 @@ def test_landmarks_of_no_image_and_no_detection_at_all_are_refused(detect, tmp_p
     assert not (tmp_path / "bench").exists()
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"align": "dlib"}, "^align: must be one of none, ffhq"),
-        ({"landmarks": "eyes"}, "^landmarks: must be one of dlib, cofw"),
-        ({"align": "ffhq"}, "^size_px: must be at least 16, or 0 where nothing"),
-        (
-            {"align": "ffhq", "size_px": 64},
-            "^landmarks: 'cofw' are COFW's own; source is 'realocc'",
-        ),
-        ({"by_hand": "../x.csv"}, "^by_hand: must be a file name in annotations/landmarks"),
-        ({"by_hand": "x.csv"}, "^by_hand: landmarks have an effect only where align is ffhq"),
-        ({"jpeg_quality": 0}, "^jpeg_quality"),
-        ({"samples_per_shard": 0}, "^samples_per_shard"),
-    ],
-)
-def test_parameters_are_checked(values, message):
-    with pytest.raises(ValueError, match=message):
-        BenchmarkParams(**PARAMS | values)
-
-
 def test_a_source_without_a_benchmark_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"source: must be one of realocc, .*; got 'dtd'"):
         run(tmp_path, realocc_files(), source="dtd")

@@ -98,19 +98,6 @@ def test_every_combination_has_the_papers_number_of_generated_images_per_face():
         assert ("faces/o" in sets) == (photographs == 29200), name
 
 
-@pytest.mark.parametrize(
-    ("bad", "message"),
-    [
-        ({"masks": "none"}, "masks: must be one of corrected, original; got 'none'"),
-        ({"data": []}, "data: must be a list of length >= 1"),
-        ({"data": ["faces/wo", "faces/wo"]}, "data: must name image sets, each once"),
-    ],
-)
-def test_parameters_are_checked(bad, message):
-    with pytest.raises(ValueError, match=message):
-        dataclasses.replace(params("faces/wo"), **bad)
-
-
 @pytest.mark.parametrize("variants", [1, 3])
 def test_a_set_holds_each_face_as_often_as_it_says(data, variants):
     whole = 5 * variants

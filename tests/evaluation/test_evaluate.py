@@ -107,22 +107,6 @@ def test_a_mask_of_another_size_and_a_gpu_without_memory_are_errors_that_say_whe
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"benchmarks": []}, "benchmarks: must be a list of length >= 1"),
-        ({"checkpoints": ["first"]}, "checkpoints: must be one of last, best"),
-        ({"device": "tpu"}, "device: must be"),
-        ({"batch_size": 0}, "batch_size: must be"),
-        ({"num_threads": 0}, "num_threads: must be"),
-        ({"preview_px": -1}, "preview_px: must be"),
-    ],
-)
-def test_params_name_the_key_that_is_wrong(change, message):
-    with pytest.raises(ValueError, match=f"^{message}"):
-        dataclasses.replace(PARAMS, **change)
-
-
-@pytest.mark.parametrize(
     ("card", "expected"),
     [
         ({"selected": {"iteration": 5, "miou": 0.5}, "iterations": 9}, {"last": 0, "best": 1}),

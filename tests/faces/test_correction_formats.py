@@ -7,7 +7,6 @@ import pycocotools.mask
 import pytest
 
 from face_occlusion.core.images import encode_png
-from face_occlusion.faces.correction import CorrectionsParams
 from face_occlusion.faces.corrections import read_corrections
 from tests.faces.drawn import (
     PARAMS,
@@ -242,18 +241,3 @@ def test_bad_bitmaps_are_named_when_they_are_read(tmp_path, png, message):
     correction = read_corrections(put(tmp_path, files), PARAMS)[24]
     with pytest.raises(ValueError, match=message):
         correction.apply(np.ones((4, 6), np.uint8))
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"folder": "../x"}, "^folder: must be a folder in the repository"),
-        ({"folder": "/x"}, "^folder: must be a folder in the repository"),
-        ({"labels": {}}, "^labels: must be a mapping of length >= 1"),
-        ({"labels": {"a": "nose"}}, "^labels: must be one of background, face, ignored"),
-    ],
-)
-def test_parameters_are_checked(values, message):
-    good = {"folder": "annotations/corrections", "labels": {"face": "face"}}
-    with pytest.raises(ValueError, match=message):
-        CorrectionsParams(**good | values)

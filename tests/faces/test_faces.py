@@ -195,16 +195,3 @@ def test_a_release_that_is_absent_or_without_images_is_refused(tmp_path):
         import_faces(absent, masks, tmp_path / "faces", FacesParams(**PARAMS))
     with pytest.raises(ValueError, match=r"absent \(gone\); corrections need it"):
         import_corrections(absent, tmp_path / "again", CORRECTIONS)
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"size_px": 8}, "^size_px: must be 0 or at least 16"),
-        ({"jpeg_quality": 0}, "^jpeg_quality: must be a whole number"),
-        ({"samples_per_shard": 0}, "^samples_per_shard: must be a whole number >= 1"),
-    ],
-)
-def test_parameters_are_checked(values, message):
-    with pytest.raises(ValueError, match=message):
-        FacesParams(**PARAMS | values)

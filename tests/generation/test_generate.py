@@ -415,9 +415,3 @@ def test_more_variants_leave_samples_keys_and_whole_shards_as_they_were(inputs, 
             made[3].read(key, "jpg"),
             made[3].read(key, "png"),
         )
-
-
-@pytest.mark.parametrize("variants", [0, 1.5])
-def test_variants_are_a_whole_number_from_one(variants):
-    with pytest.raises(ValueError, match=f"variants: must be a whole number.*; got {variants}"):
-        small("hands", variants=variants)

@@ -154,14 +154,6 @@ def test_an_unknown_source_is_named(tmp_path: Path):
     assert not (tmp_path / "x").exists()
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [("seed", -1), ("num_o", 0), ("face_px", 66), ("face_px", 32)]
-)
-def test_params_are_checked(key: str, value: int):
-    with pytest.raises(ValueError, match=f"^{key}: "):
-        dataclasses.replace(PARAMS, **{key: value})
-
-
 def test_neither_set_size_nor_processes_change_a_sample(drawn: Path, tmp_path: Path):
     larger = dataclasses.replace(PARAMS, num_textures=26)  # enough for processes
     draw_release("dtd", tmp_path, larger)

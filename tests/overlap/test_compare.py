@@ -12,7 +12,7 @@ from bench.overlap import cropped, turned
 from face_occlusion.apps.commands.image_sets import overlap
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record, write_image_set
-from face_occlusion.overlap.compare import OverlapParams, compare_identities, find_overlap
+from face_occlusion.overlap.compare import compare_identities, find_overlap
 from face_occlusion.overlap.findings import ImagePair, read_overlap, write_overlap
 from face_occlusion.overlap.hashes import all_distances, close_pairs, closest_pairs
 from tests.overlap.test_hashes import textured
@@ -126,11 +126,6 @@ def test_pairs_are_sorted_and_bounded():
     assert closest_pairs(distances, rows, columns, 1) == [ImagePair(first="z", second="p", bits=1)]
     assert len(closest_pairs(distances, rows, columns, 9)) == 2
     assert closest_pairs(np.zeros((0, 2)), [], columns, 9) == []
-
-
-def test_a_limit_that_suspects_everything_is_refused():
-    with pytest.raises(ValueError, match="max_bits: must be a whole number <= 127"):
-        OverlapParams(training=[], benchmarks=[], max_bits=128, num_closest=0)
 
 
 def test_the_command_lists_suspected_pairs(sets):

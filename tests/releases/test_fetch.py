@@ -214,20 +214,6 @@ def test_small_comes_in(tmp_path, small):
         assert len(fetch(name, tmp_path / name, small, ACCEPTED).names()) == count
 
 
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"origin": "web"}, "^origin: must be one of url, folder, miniature, absent; got 'web'"),
-        ({"origin": "absent"}, "^why: must say why"),
-        ({"files": []}, "^files: must be a list"),
-        ({"files": "a.zip"}, "^files: must be a list"),
-    ],
-)
-def test_parameters_are_checked(values, message):
-    with pytest.raises(ValueError, match=message):
-        replace(FOLDER, **values)
-
-
 def test_published_names_match_in_any_case():
     name = "CelebAMask-HQ-WO-train.txt"
     assert match_published(name, [name, name.upper()]) == name
