@@ -66,9 +66,7 @@ def test_stage_scores_every_benchmark_and_repeats_to_the_byte(project, monkeypat
     assert path.read_bytes() == before
 
 
-def test_a_packed_set_of_ones_own_is_scored_where_the_parameters_name_it(
-    project, monkeypatch, caplog
-):
+def test_a_packed_set_is_scored_where_the_parameters_name_it(project, monkeypatch, caplog):
     drawn = ImageSet(project / "data/benchmarks/realocc")
     unpack_image_set(drawn, project / "files")
     info = {"kind": "faces", "name": "mine", "sources": []}

@@ -104,9 +104,8 @@ def test_a_correction_by_the_user_replaces_the_authors(tmp_path):
     rows = [(row["key"], row["subset"]) for row in report["faces"]]
     assert rows == [("00000", "wo"), ("00005", "o")]  # the largest change first
     changed_px = (expected[::2, ::2] != (authors[::2, ::2])).sum()
-    assert (
-        report["faces"][1]["changed_px"] == changed_px == report["faces"][1]["changed_px_authors"]
-    )
+    row = report["faces"][1]
+    assert row["changed_px"] == changed_px == row["changed_px_authors"]
     assert report["subsets"]["o"]["corrected_by"] == {"authors": 1, "labelme": 1}
     assert report["subsets"]["wo_test"]["num_changed"] == 0
     assert faces["wo_test"].shards == plain["wo_test"].shards  # everything else is as without
@@ -115,9 +114,7 @@ def test_a_correction_by_the_user_replaces_the_authors(tmp_path):
 
 def test_a_correction_of_no_listed_face_is_refused(tmp_path):
     drawn = {"labelme/7.json": labelme(shape("hand", box(0, 0, 9, 9)), name="7.jpg")}
-    with pytest.raises(
-        ValueError, match=r"labelme/7\.json: face 7 is in none of the release's lists"
-    ):
+    with pytest.raises(ValueError, match=r"labelme/7\.json: face 7 is in none of the release's"):
         correct(tmp_path, drawn=drawn)
     assert not (tmp_path / "masks").exists()
 

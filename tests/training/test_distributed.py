@@ -87,9 +87,7 @@ def test_each_batch_has_the_same_samples_however_many_processes_share_it(count: 
 
 
 def test_a_batch_that_cannot_be_split_is_refused(data: Path, tmp_path: Path):
-    with pytest.raises(
-        ValueError, match=r"batch_size must be a multiple of the 3 processes; got 4"
-    ):
+    with pytest.raises(ValueError, match=r"batch_size must be a multiple of the 3 .*; got 4"):
         train_run(job("pspnet", "faces/wo"), data, tmp_path / "o", tmp_path, Processes(0, 3))
 
 
