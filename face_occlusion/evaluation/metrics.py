@@ -30,7 +30,7 @@ def confusion_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
         ValueError: If the sizes differ or a value is none of the classes.
     """
     if pred.shape != target.shape or pred.ndim not in (1, 2):
-        raise ValueError(f"pred and target must share (H, W); got {pred.shape}, {target.shape}")
+        raise ValueError(f"pred and target must share one (H, W); got {pred.shape}, {target.shape}")
     if pred.dtype != bool:
         if not np.isin(pred, (0, 1)).all():
             raise ValueError(f"pred must hold 0 and 1; got {np.unique(pred)[:8]}")
