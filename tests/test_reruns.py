@@ -143,3 +143,10 @@ def test_git_ignores_what_dvc_would_otherwise_list_in_a_gitignore_of_its_own(sta
     outs = [o.def_path for s in stages.values() for o in s.outs if o.use_cache]
     ignored = subprocess.run(["git", "check-ignore", *outs], cwd=ROOT, capture_output=True)
     assert outs and ignored.stdout.decode().split() == outs
+
+
+def test_dvc_finds_sets_that_are_added_beside_those_of_stages():
+    with Repo(str(ROOT)) as repo:
+        for folder in ("data/faces", "data/benchmarks"):
+            ignored = [repo.scm.is_ignored(f"{ROOT}/{folder}/{end}") for end in ("", "a.dvc", "a")]
+            assert ignored == [False, False, True]
