@@ -41,9 +41,8 @@ def align_folder(
     photograph are ignored, 255), `alignment.json` with the landmarks and the transform of each,
     and where faces were not found `without_detection.txt` with the names of their files.
 
-    `masks` have the photographs' names. Landmarks set `by_hand`, by name without suffix (see
-    `read_landmarks`), replace dlib's. The result does not depend on `workers`, None for one per
-    core. Returns how many were aligned, and the names of those in which no face was found.
+    Landmarks set `by_hand`, by name without suffix (see `read_landmarks`), replace dlib's. Returns
+    how many were aligned, and the names of those without a face.
 
     Raises:
         ValueError: If there are no photographs, a mask is missing or of another size, landmarks

@@ -166,16 +166,10 @@ def unpack_image_set(image_set: ImageSet, folder: Path, *, ids: bool = False) ->
     """Write an image set as files that viewers and annotation tools open.
 
     - `images/KEY.jpg`, byte for byte;
-    - `masks/KEY.png`, face 255 and background 0. A mask with ignored pixels becomes a palette
-      image whose indices are the class ids 0, 1, 255, shown as black, white, grey;
-    - `masks_original/KEY.png` likewise, where the set has them;
+    - `masks/KEY.png`, `masks_original/KEY.png`: face 255 and background 0. With `ids`, or with
+      ignored pixels, a palette image of the class ids 0, 1, 255, shown as black, white, grey;
     - `cutouts/KEY.png`, RGBA with straight alpha;
-    - `records/KEY.json`, indented.
-
-    With `ids` every mask is such a palette image, as MMSegmentation reads it.
-
-    Other parts keep their bytes, in a folder named after the part. `pack_folder` reads `images`
-    and `masks`.
+    - `records/KEY.json`, indented; other parts in a folder named after the part.
 
     Raises:
         ValueError: If the folder is in use, or the set is absent.
@@ -183,31 +177,25 @@ def unpack_image_set(image_set: ImageSet, folder: Path, *, ids: bool = False) ->
     if image_set.absent:
         raise ValueError(f"{image_set.folder}: holds no samples: {image_set.absent}")
     keys = tqdm(image_set.keys, desc=f"unpack {image_set.info['name']}", mininterval=0.5)
-    unpack = _unpack_ids if ids else _unpack_part
-    files = (unpack(image_set, key, part) for key in keys for part in image_set.parts(key))
-    write_files(folder, files)
+    parts = ((key, part) for key in keys for part in image_set.parts(key))
+    write_files(folder, (_unpack_part(image_set, key, part, ids) for key, part in parts))
 
 
-def _unpack_ids(image_set: ImageSet, key: str, part: str) -> tuple[str, bytes]:
-    name, data = _unpack_part(image_set, key, part)
-    if part in ("png", "original.png"):
-        data = encode_palette_png(image_set.seg_map(key, part), SHOWN_IN_VIEWERS)
-    return name, data
-
-
-def _unpack_part(image_set: ImageSet, key: str, part: str) -> tuple[str, bytes]:
+def _unpack_part(image_set: ImageSet, key: str, part: str, ids: bool) -> tuple[str, bytes]:
     if part == "json":
         text = json.dumps(image_set.record(key), indent=2, ensure_ascii=False)
         return f"records/{key}.json", f"{text}\n".encode()
     if part == "rgba.png":
         return f"cutouts/{key}.png", encode_png(straight_alpha(image_set.cutout(key)))
     if folder := {"png": "masks", "original.png": "masks_original"}.get(part):
-        return f"{folder}/{key}.png", viewable(image_set.seg_map(key, part))
+        seg_map = image_set.seg_map(key, part)
+        shown = encode_palette_png(seg_map, SHOWN_IN_VIEWERS) if ids else viewable(seg_map)
+        return f"{folder}/{key}.png", shown
     return f"{'images' if part == 'jpg' else part}/{key}.{part}", image_set.read(key, part)
 
 
 def viewable(seg_map: np.ndarray) -> bytes:
-    """Encode class ids so that viewers show them, and `to_seg_map` reads them back."""
+    """Encode uint8 class ids, or bool, so that viewers show them and `to_seg_map` reads them."""
     if (seg_map <= 1).all():
         return encode_png(seg_map * np.uint8(255))
     return encode_palette_png(seg_map, SHOWN_IN_VIEWERS)

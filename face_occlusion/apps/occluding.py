@@ -94,7 +94,7 @@ def occlude_pairs(
     """Occlude every face once, images of any size and common format.
 
     Writes `images/KEY.jpg` (.png if the parameters keep the background), `masks/KEY.png` and
-    `records/KEY.json` under `out`, atomically. `workers` is None for one process per core.
+    `records/KEY.json` under `out`, atomically.
 
     Raises:
         ValueError: If a face cannot be read or occluded: names it. Nothing is then written.
@@ -107,12 +107,10 @@ def occlude_pairs(
 def read_occluders(
     occluders: Path, method: str, scratch: Path, *, masks: Path | None = None, hands: bool = False
 ) -> OccluderSource:
-    """Read the occluders of an image set or of a folder of files.
+    """Read the occluders of an image set, of RGBA files or images with `masks`, or of textures.
 
-    `occluders` is an image set, a folder of RGBA files with straight alpha or of images with
-    `masks` of the same names (`natocc`), or a folder of textures (`randocc`). Decoded cut-outs go
-    into `scratch`, which must outlive the result. `hands` says that files show hands, which reach
-    for the face.
+    Decoded cut-outs go into `scratch`, which must outlive the result. `hands` says that files show
+    hands, which reach for the face.
 
     Raises:
         ValueError: If it holds no occluders for the method; names the folder.

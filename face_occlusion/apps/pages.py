@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,55 +14,36 @@ import pycocotools.mask
 
 from face_occlusion.core.classes import FACE, IGNORED
 from face_occlusion.core.files import atomic_write
-from face_occlusion.reporting.page import as_json
+from face_occlusion.reporting.page import environment
 
 
 def page_template(name: str) -> jinja2.Template:
-    """Load a template from this package's folder `templates`.
-
-    HTML values are escaped, the filter `url` quotes a path, and a missing value is an error.
-    """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("face_occlusion.apps"),
-        autoescape=name.endswith(".html"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["json"] = as_json
-    return environment.get_template(name)
+    """Load a template from this package's folder `templates`."""
+    return environment(jinja2.PackageLoader("face_occlusion.apps")).get_template(name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class PageFace:
-    """A face on a page that corrects masks; paths are relative to the page.
-
-    `orders` are numbers to sort the faces by; None stands last.
-    """
+    """A face on a page that corrects masks; paths are relative to the page."""
 
     name: str
-    file_name: str  # of its image in the file that the page saves
+    file: str  # name of its image in the file that the page saves
     image: str
     thumb: str
-    link: tuple[str, str]  # another file of it, and what the link says
+    link: str  # another file of it
+    link_text: str
     size: tuple[int, int]  # (height, width) of its mask
     title: str
     text: str
-    orders: Mapping[str, float | None]
+    order: Mapping[str, float | None]  # numbers to sort the faces by; None stands last
 
 
 def write_runs(
     out: Path, name: str, seg_map: np.ndarray, predicted: np.ndarray | None = None
 ) -> None:
-    """Write the mask of a face, and what a network predicts, as `runs/NAME.js` for its page.
+    """Write a face's (H, W) class ids, and what a network predicts, as `runs/NAME.js` for its page.
 
     A script, because a page that was opened from a file may not read other files.
-
-    Args:
-        out: Folder of the page.
-        name: The face's.
-        seg_map: (H, W) uint8 class ids.
-        predicted: (H, W) bool, True is face.
     """
     content = {
         "face": _runs(seg_map == FACE),
@@ -95,22 +76,9 @@ def correction_page(
     for face in faces:
         runs = f"runs/{face.name}.js"
         digest.update((out / runs).read_bytes())
-        link, link_text = face.link
-        shown.append(
-            {
-                "name": face.name,
-                "file": face.file_name,
-                "image": quote(face.image),
-                "thumb": quote(face.thumb),
-                "runs": quote(runs),
-                "link": quote(link),
-                "link_text": link_text,
-                "size": face.size,
-                "title": face.title,
-                "text": face.text,
-                "order": face.orders,
-            }
-        )
+        paths = {"image": face.image, "thumb": face.thumb, "link": face.link, "runs": runs}
+        quoted = {name: quote(path) for name, path in paths.items()}
+        shown.append(asdict(face) | quoted)
     page = {"id": digest.hexdigest()[:16], "name": name, "faces": shown}
     page["predicted"] = template == "audit.html"
     listed = [(key, -1 if first else 1, title) for key, (title, first) in orders.items()]

@@ -28,18 +28,11 @@ Ids = Callable[[Release], Mapping[str, list[str]]]
 def sample_releases(
     raw: Path, out: Path, *, num_faces: int, num_others: int, seed: int
 ) -> dict[str, int]:
-    """Write samples of the releases below a folder, as `download.archives_dir` expects them.
+    """Write samples of the releases below `raw`, as `download.archives_dir` expects them.
 
     Images and masks keep their bytes and names; lists, and COCO's annotations, keep the entries of
-    the images sampled. The same call writes the same bytes.
-
-    Args:
-        raw: Folder with a release in each subfolder, as the stage `download` writes them.
-        out: New folder for the archives.
-        num_faces: Unoccluded training faces of CelebAMask-HQ.
-        num_others: Images of everything else: unoccluded test faces, occluded faces, hands,
-            photographs of objects, textures, and each benchmark.
-        seed: Another seed samples other images.
+    the images sampled. The same call writes the same bytes. `num_faces` are unoccluded training
+    faces of CelebAMask-HQ, `num_others` the images of everything else, each kind on its own.
 
     Returns:
         The number of images taken of each source; sources that cannot be sampled are left out.

@@ -20,7 +20,7 @@ from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.evaluation.metrics import CLASSES
 from face_occlusion.evaluation.scores import BenchmarkScores, ImageFacts, RunScores
 from face_occlusion.reporting.cells import CellKey
-from face_occlusion.reporting.grid import Grid
+from face_occlusion.reporting.grid import Grid, shared_views
 
 _TEXTS = read_yaml(Path(__file__).with_name("breakdowns.yaml"))
 FACTOR_TITLES = {key: factor["title"] for key, factor in _TEXTS["factors"].items()}
@@ -76,11 +76,10 @@ def level_of(image: ImageFacts, factor: str, params: BreakdownParams) -> str:
 def breakdown_table(grid: Grid, params: BreakdownParams) -> pd.DataFrame:
     """Score groups of images: by occluder, by share occluded, by skin tone.
 
-    Returns:
-        One row for each benchmark, factor, level, combination, model (and `mean`, over the
-        models) and measure of `MEASURED`: num_images, value, low, high. The resamples of a group
-        are those of the whole benchmark, so that groups and combinations stay paired. Levels
-        without images have no rows; `level` is ordered for display, kinds by name, unknown last.
+    One row for each benchmark, factor, level, combination, model (and `mean`, over the models) and
+    measure of `MEASURED`. The resamples of a group are those of the whole benchmark, so that groups
+    and combinations stay paired. Levels without images have no rows; `level` is ordered for
+    display, kinds by name, unknown last.
     """
     names = {
         factor: {
@@ -132,16 +131,11 @@ def _intervals(
 
 
 def measure_table(grid: Grid) -> pd.DataFrame:
-    """Every score of every view of every cell with its interval.
-
-    A view that one of a cell's seeds lacks has no rows: there is no mean over the seeds.
-    """
+    """Every score of every view of every cell with its interval; see `shared_views`."""
     rows = []
     for key in grid.cells:
-        parts = grid.parts(key)
-        views = parts[0][1].views if parts else {}
-        shared = [view for view in views if all(view in part.views for _, part in parts)]
-        for view, measure in product(shared, MEASURES):
+        parts = [part for _, part in grid.parts(key)]
+        for view, measure in product(shared_views(parts) if parts else (), MEASURES):
             interval = grid.estimate(key, measure, view)
             if interval is not None:
                 row = {**key._asdict(), "view": view, "measure": measure, **_per_cent(interval)}
@@ -199,10 +193,7 @@ COLUMNS = ["benchmark", "key", "occluder_kind"]
 
 
 def read_occluder_kinds(path: Path) -> dict[tuple[str, str], str]:
-    """Read a CSV of benchmark, key and occluder_kind, a line per image; a header alone is fine.
-
-    Returns:
-        The kind by (benchmark, key).
+    """Read a CSV of benchmark, key and occluder_kind; returns the kind by (benchmark, key).
 
     Raises:
         ValueError: If the file is missing, has other columns, an empty value or an image twice;

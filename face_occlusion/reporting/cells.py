@@ -31,8 +31,7 @@ CLASS_IOU: dict[str, float] = _NUMBERS["class_iou"]
 BENCHMARK_IMAGES: dict[str, int] = _NUMBERS["benchmark_images"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class PaperCell:
+class PaperCell(NamedTuple):
     """One cell of Table 4 or 5."""
 
     table: int
@@ -44,12 +43,9 @@ class PaperCell:
 def paper_cells() -> dict[CellKey, PaperCell]:
     """Read the 135 cells, by (combination, benchmark, model)."""
     table = pd.read_csv(Path(__file__).with_name("paper_cells.csv"), dtype={"quantity": str})
-    return {
-        CellKey(row["combination"], row["benchmark"], row["model"]): PaperCell(
-            table=row["table"], miou=row["miou"], quantity=row["quantity"]
-        )
-        for row in table.to_dict("records")
-    }
+    keys = map(CellKey._make, table[list(CellKey._fields)].itertuples(index=False))
+    cells = map(PaperCell._make, table[list(PaperCell._fields)].itertuples(index=False))
+    return dict(zip(keys, cells, strict=True))
 
 
 def paper_quantity(combination: str, table: int) -> str | None:
@@ -129,10 +125,9 @@ def axes_of(
 
 
 def best_of_columns(cells: Sequence[Cell], *, paper: bool = False) -> set[CellKey]:
-    """Find the best cells of each column (benchmark and model), ties included.
+    """Find the best cells of each column (benchmark and model), or the best of the `paper`'s.
 
-    Values tie when they are printed alike, to two decimals of per cent. `paper` compares the
-    paper's values instead of ours.
+    Ties are included: values that are printed alike, to two decimals of per cent.
     """
     shown = {cell.key: cell.printed if paper else cell.ours for cell in cells}
     known = {key: value for key, value in shown.items() if value is not None}

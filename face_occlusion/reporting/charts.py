@@ -33,10 +33,9 @@ METRICS = {name: Metric(**fields) for name, fields in _METRICS.items()}
 
 
 def read_curves(models: Path, runs: Iterable[str], metric: str) -> dict[str, pd.Series]:
-    """Read one metric from the runs' DVCLive logs, `RUN/dvclive/plots/metrics/METRIC.tsv`.
+    """Read one metric from the DVCLive logs of the runs that have it (RealOcc may be absent).
 
-    Returns:
-        The curve of each run that logged the metric (`realocc_miou` needs RealOcc): values by step.
+    Returns for each such run the values by step.
 
     Raises:
         ValueError: If a log is not a table of the step and the metric.
@@ -59,8 +58,7 @@ def thinned(curve: pd.Series, at_most: int) -> pd.Series:
         return curve
     size = -(-len(curve) // at_most)
     groups = [curve.iloc[start : start + size] for start in range(0, len(curve), size)]
-    means = [sum(group) / len(group) for group in groups]
-    return pd.Series(means, index=[group.index[-1] for group in groups])
+    return pd.Series({group.index[-1]: sum(group) / len(group) for group in groups})
 
 
 def curve_table(
@@ -70,9 +68,8 @@ def curve_table(
 ) -> pd.DataFrame:
     """Put the curves of all runs, by metric and run, into one table, thinned as on the page.
 
-    Returns:
-        One row for each run and step that any metric has, in the order of the runs: run, model,
-        combination, step, and a column for each metric, NaN at the steps where it was not logged.
+    It has a row for each run and step that any metric has, in the order of the runs, and a column
+    for each metric, NaN at the steps where it was not logged.
     """
     frames = []
     for run, entry in runs.items():
@@ -175,9 +172,6 @@ def chart_panels(
     """Turn curves into SVG paths, one panel per model, all with the same axes.
 
     Runs by (combination, model), curves by run; `scale` is 100 for per cent.
-
-    Returns:
-        Per model: title, `lines` (combination's index, title, path) and `ticks` of both axes.
     """
     if not curves:
         return []

@@ -1,12 +1,13 @@
-"""The paper's claims in prose: each is judged on our scores and on the paper's own numbers.
+"""The paper's claims and anomalies, judged on our scores and on the paper's own numbers.
 
-The claims are data, in `paper_claims.yaml`. Most say that one training combination beats another
-in some cells; `verdicts` defines when a cell counts.
+Both are data, in `paper_claims.yaml`. Most say that one training combination beats another in some
+cells; `verdicts` defines when a cell counts. Of an anomaly the statement that it calls into
+question is judged, and a measure of it is printed for the paper and for our results.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,39 +17,71 @@ from face_occlusion.core.params import read_yaml
 from face_occlusion.reporting import verdicts
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.tables import Table
-from face_occlusion.reporting.verdicts import CellPair, Comparison, Evidence, Test, Verdict, judge
+from face_occlusion.reporting.verdicts import (
+    CellPair,
+    Comparison,
+    Evidence,
+    Outcome,
+    Test,
+    Verdict,
+    judge,
+)
+
+NOT_KNOWN = "not known"
+NARROW = 0.05  # points
+
+
+def _matter_of_text(evidence: Evidence) -> str:
+    return "a matter of text" if evidence.printed else "does not apply"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A sentence of the paper, and how it is read here."""
+class Statement:
+    """A claim or an anomaly of the paper, and how it is tested here."""
 
     key: str
-    where: str
-    text: str  # the paper's words, shortened
-    reading: str  # what is tested
+    text: str  # a claim in the paper's words, shortened; or what is wrong
+    reading: str  # what is tested; of an anomaly, what the paper says or takes for granted
     test: Test
+    where: str = ""  # in which section a claim stands
+    measure: Callable[[Evidence], str] = _matter_of_text  # of an anomaly, on a set of results
 
 
 class Judgement(NamedTuple):
-    """A claim with its verdicts."""
+    """A statement with the verdicts on it, and the measures of an anomaly."""
 
-    claim: Claim
+    statement: Statement
     ours: Verdict
     paper: Verdict
+    ours_measured: str
+    paper_measured: str
 
 
-@cache
-def read_statements() -> dict[str, list[dict[str, Any]]]:
-    """Read `paper_claims.yaml`: the entries of `claims` and of `anomalies`."""
-    return read_yaml(Path(__file__).with_name("paper_claims.yaml"))
+def judge_all(
+    statements: Sequence[Statement],
+    ours: Evidence,
+    paper: Evidence,
+    significant: Mapping[verdicts.Question, bool],
+) -> list[Judgement]:
+    """Judge and measure statements on our results and on the paper's.
+
+    `significant` tells which of our differences are, among those of claims and anomalies together.
+    """
+    return [
+        Judgement(
+            one,
+            judge(one.test, ours, significant),
+            judge(one.test, paper, {}),
+            one.measure(ours),
+            one.measure(paper),
+        )
+        for one in statements
+    ]
 
 
-def comparison_of(entry: Mapping[str, Any]) -> Comparison:
-    """Build the comparison that an entry of `paper_claims.yaml` describes."""
-    combinations = [tuple(pair.split(" > ")) for pair in entry["above"]]
+def _comparison_of(entry: Mapping[str, Any]) -> Comparison:
     pairs = verdicts.between(
-        combinations,
+        [tuple(pair.split(" > ")) for pair in entry["above"]],
         entry.get("benchmarks", verdicts.BENCHMARKS),
         entry.get("models", verdicts.MODELS),
     )
@@ -69,54 +102,199 @@ def _classes(evidence: Evidence) -> str:
     return f"background {background:.2f}, face {face:.2f}, mean {(background + face) / 2:.2f}"
 
 
+def _describe_pairs(evidence: Evidence, pairs: Sequence[CellPair], template: str) -> str:
+    """Fill a template with how many pairs print above, like and below each other."""
+    values = [gap.value for gap in map(evidence.gap, pairs) if gap is not None]
+    if not values:
+        return NOT_KNOWN
+    above, below = sum(value > 0 for value in values), sum(value < 0 for value in values)
+    alike, gap = len(values) - above - below, evidence.gap(pairs[0])
+    return template.format(
+        above=above,
+        below=below,
+        not_above=alike + below,
+        total=len(values),
+        ties=f" ({alike} {'tie' if alike == 1 else 'ties'})" if alike else "",
+        gap=gap.value if gap else None,
+    )
+
+
+def _images(evidence: Evidence, name: str) -> str:
+    number = evidence.counts.get(name)
+    return NOT_KNOWN if number is None else f"{number:,}"
+
+
+def _sum_of_partition(evidence: Evidence) -> str:
+    parts = [evidence.counts.get(name) for name in ("wo", "wo_test", "o", "excluded")]
+    known = [part for part in parts if part is not None]
+    total = f"{sum(known):,}" + ("" if len(known) == len(parts) else " and the excluded")
+    return f"{total} of {_images(evidence, 'release')}"
+
+
+def _size_of_mix(evidence: Evidence) -> str:
+    table_4 = _images(evidence, "c_wo_mix.generated")
+    table_5 = evidence.counts.get("c_wo_mix.generated in Table 5")
+    return table_4 if table_5 is None else f"{table_4} in Table 4, {table_5:,} in Table 5"
+
+
+def _one_size_of_mix(evidence: Evidence) -> Verdict:
+    """Compare the generated images of Mix in both tables; one number cannot contradict itself."""
+    names = "c_wo_mix.generated", "c_wo_mix.generated in Table 5"
+    table_4, table_5 = map(evidence.counts.get, names)
+    holds = None if table_4 is None else table_5 in (None, table_4)
+    return _verdict(holds, _size_of_mix(evidence))
+
+
+def _lead_of_columns(evidence: Evidence) -> dict[tuple[str, str], float]:
+    """Return by how much the best of each column leads the next value, points."""
+    leads = {}
+    for benchmark in verdicts.BENCHMARKS:
+        for model in verdicts.MODELS:
+            scores = [
+                evidence.score(CellKey(name, benchmark, model)) for name in verdicts.COMBINATIONS
+            ]
+            known = sorted({score for score in scores if score is not None}, reverse=True)
+            if len(known) > 1:
+                leads[benchmark, model] = round(known[0] - known[1], 2)
+    return leads
+
+
+def _narrow_leads(evidence: Evidence) -> str:
+    leads = list(_lead_of_columns(evidence).values())
+    if not leads:
+        return NOT_KNOWN
+    narrow = sum(lead <= NARROW for lead in leads)
+    return (
+        f"best leads by {NARROW} or less in {narrow} of {len(leads)} columns, "
+        f"least {min(leads):.2f}"
+    )
+
+
+def _no_narrow_lead(evidence: Evidence) -> Verdict:
+    leads = _lead_of_columns(evidence)
+    holds = all(lead > NARROW for lead in leads.values()) if leads else None
+    cells = [
+        CellKey(name, benchmark, model)
+        for benchmark, model in leads
+        for name in verdicts.COMBINATIONS
+    ]
+    return _verdict(holds, _narrow_leads(evidence), cells)
+
+
+def _verdict(holds: bool | None, detail: str, cells: Sequence[CellKey] = ()) -> Verdict:
+    outcomes: dict[bool | None, Outcome] = {None: "undecided", True: "holds", False: "fails"}
+    return Verdict(outcome=outcomes[holds], detail=detail, cells=list(cells))
+
+
+def _numbers_agree(names: Sequence[str], agree: Callable[..., bool]) -> Test:
+    """Make a test of numbers of images: whether they agree; undecided where one is not known."""
+
+    def test(evidence: Evidence) -> Verdict:
+        numbers = [evidence.counts.get(name) for name in names]
+        holds = None if None in numbers else agree(*numbers)
+        return _verdict(holds, ", ".join(f"{name}: {_images(evidence, name)}" for name in names))
+
+    return test
+
+
+def _text_contradicts(contradiction: str) -> Test:
+    """Make a test of the paper's text against itself: no results can decide it for ours."""
+
+    def test(evidence: Evidence) -> Verdict:
+        if not evidence.printed:
+            return _verdict(None, "a matter of the paper's text; our results cannot decide it")
+        return _verdict(False, contradiction)
+
+    return test
+
+
+AGREEMENTS: dict[str, Callable[..., bool]] = {  # of the numbers that the entry names
+    "A1": lambda *parts: sum(parts[:-1]) == parts[-1],
+    "A2": lambda cm, wo, o, c_wo: cm == wo + o and c_wo == wo,
+    "A4": lambda corrected, o: abs(corrected - o) <= 0.1 * o,
+}
 REALOCC = [
     CellKey(name, "realocc", model) for name in verdicts.COMBINATIONS for model in verdicts.MODELS
 ]
 HIGHEST = CellKey("c_cm_natocc_sot", "realocc", "segformer")
 IMBALANCED = CellKey("c_original", "realocc", "pspnet")
-TESTS_OF_CELLS = {
+SPECIAL_TESTS: dict[str, Test] = {
     "highest": Comparison(
         pairs=[CellPair(HIGHEST, key) for key in REALOCC if key != HIGHEST], remark=_best
     ),
     "imbalance": Comparison(
         pairs=[CellPair(IMBALANCED, IMBALANCED, verdicts.CLASS_MEASURES)], remark=_classes
     ),
+    "A3": _one_size_of_mix,
+    "A12": Comparison(
+        pairs=[
+            CellPair(CellKey(name, "cofw_aligned", model), CellKey(name, "cofw", model))
+            for name in verdicts.COMBINATIONS
+            for model in verdicts.MODELS
+        ]
+    ),
+    "A14": _no_narrow_lead,
 }
-CLAIMS = [
-    Claim(
-        **{name: entry[name] for name in ("key", "where", "text", "reading")},
-        test=TESTS_OF_CELLS.get(entry["key"]) or comparison_of(entry),
+SPECIAL_MEASURES = {"A1": _sum_of_partition, "A3": _size_of_mix, "A14": _narrow_leads}
+
+
+def _test_of(entry: Mapping[str, Any]) -> Test:
+    if entry["key"] in SPECIAL_TESTS:
+        return SPECIAL_TESTS[entry["key"]]
+    if "numbers" in entry:
+        return _numbers_agree(entry["numbers"], AGREEMENTS[entry["key"]])
+    if "contradiction" in entry:
+        return _text_contradicts(entry["contradiction"])
+    return _comparison_of(entry)
+
+
+def _measure_of(entry: Mapping[str, Any], test: Test) -> Callable[[Evidence], str]:
+    """Make the measure of an entry: numbers of images, or counts of the pairs it compares."""
+    if "measure" not in entry:
+        return SPECIAL_MEASURES.get(entry["key"], _matter_of_text)
+    template = entry["measure"]
+    if not isinstance(test, Comparison):
+        names = re.findall(r"{(\w+)}", template)
+        return lambda evidence: template.format(**{name: _images(evidence, name) for name in names})
+    if "titles" not in entry:
+        return lambda evidence: _describe_pairs(evidence, test.pairs, template)
+    parts = {
+        title: _comparison_of({**entry, "above": [above]}).pairs
+        for title, above in zip(entry["titles"], entry["above"], strict=True)
+    }
+    return lambda evidence: ", ".join(
+        f"{title} {_describe_pairs(evidence, pairs, template)}" for title, pairs in parts.items()
     )
-    for entry in read_statements()["claims"]
-]
 
 
-def judge_claims(
-    ours: Evidence, paper: Evidence, significant: Mapping[verdicts.Question, bool]
-) -> list[Judgement]:
-    """Judge every claim on our scores and on the paper's numbers.
-
-    `significant` tells which of our differences are, among those of claims and anomalies together.
-    """
+def _read(kind: str) -> list[Statement]:
     return [
-        Judgement(claim, judge(claim.test, ours, significant), judge(claim.test, paper, {}))
-        for claim in CLAIMS
+        Statement(
+            **{name: entry[name] for name in ("key", "text", "reading")},
+            test=(test := _test_of(entry)),
+            where=entry.get("where", ""),
+            measure=_measure_of(entry, test),
+        )
+        for entry in read_yaml(Path(__file__).with_name("paper_claims.yaml"))[kind]
     ]
+
+
+CLAIMS, ANOMALIES = _read("claims"), _read("anomalies")
 
 
 def claims_table(judgements: Sequence[Judgement]) -> Table:
     """List the paper's claims with their verdicts, on our scores and on the paper's numbers."""
     long = pd.DataFrame(
         {
-            "key": item.claim.key,
-            "where": item.claim.where,
-            "claim": item.claim.text,
-            "reading": item.claim.reading,
+            "key": item.statement.key,
+            "where": item.statement.where,
+            "claim": item.statement.text,
+            "reading": item.statement.reading,
             "ours": item.ours.outcome,
             "ours_detail": item.ours.detail,
             "paper": item.paper.outcome,
             "paper_detail": item.paper.detail,
-            "cells": " ".join("/".join(key) for key in item.ours.cells),
+            "cells": _cells(item),
         }
         for item in judgements
     )
@@ -130,3 +308,35 @@ def claims_table(judgements: Sequence[Judgement]) -> Table:
     )
     caption = "The paper's claims, judged on our scores and on its own numbers."
     return Table(name="claims", caption=caption, wide=wide, long=long, notes=[])
+
+
+def anomalies_table(judgements: Sequence[Judgement]) -> Table:
+    """List the anomalies of the paper, measured on its numbers and on ours."""
+    long = pd.DataFrame(
+        {
+            "key": item.statement.key,
+            "anomaly": item.statement.text,
+            "paper": item.paper_measured,
+            "ours": item.ours_measured,
+            "statement": item.statement.reading,
+            "paper_outcome": item.paper.outcome,
+            "paper_detail": item.paper.detail,
+            "ours_outcome": item.ours.outcome,
+            "ours_detail": item.ours.detail,
+            "cells": _cells(item),
+        }
+        for item in judgements
+    )
+    wide = long[["key", "anomaly", "paper", "ours", "statement"]]
+    wide = wide.set_axis(["", "Anomaly", "Paper", "Ours", "Statement"], axis=1)
+    wide["Paper's numbers"] = "**" + long["paper_outcome"] + "**"
+    wide["Our scores"] = "**" + long["ours_outcome"] + "**"
+    caption = (
+        "Anomalies in the paper and the same measures here; and whether the statement behind "
+        "each holds on the paper's own numbers and on our scores."
+    )
+    return Table(name="anomalies", caption=caption, wide=wide, long=long, notes=[])
+
+
+def _cells(item: Judgement) -> str:
+    return " ".join("/".join(key) for key in item.ours.cells)

@@ -62,13 +62,10 @@ def picture_grid(
     legend: Sequence[tuple[str, Colour]] = (),
     tile_inch: float = 1.15,
 ) -> Figure:
-    """Lay pictures out in rows, each picture square.
+    """Lay pictures out in rows, which may differ in length, each picture square.
 
     All lie in one pair of axes whose unit is an inch, y downwards: that draws several times faster
     than axes for each, and nothing depends on what a layout engine finds.
-
-    Rows may differ in length. Headings stand above the columns, `row_titles` left of the rows,
-    names and colours of the `legend` below the pictures.
     """
     num_columns = max(len(row) for row in rows)
     tops, bottom = [], 0.0

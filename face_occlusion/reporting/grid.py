@@ -132,15 +132,15 @@ class Grid:
         self, first: str, second: str, benchmark: str, model: str, measure: str = "miou"
     ) -> Estimate | None:
         """Estimate first less second combination, paired over images; None if a cell is empty."""
-        keys = CellKey(first, benchmark, model), CellKey(second, benchmark, model)
-        return self.compare(*keys, (measure, measure))
+        keys = (CellKey(name, benchmark, model) for name in (first, second))
+        return self.compare(*keys, measures=(measure, measure))
 
     def compare(
         self, first: CellKey, second: CellKey, measures: tuple[str, str] = ("miou", "miou")
     ) -> Estimate | None:
-        """Estimate first less second cell, each by its measure, as a fraction; None if empty.
+        """Estimate first less second cell, each by its measure; None if empty.
 
-        On one benchmark paired over images; the images of two are drawn each on their own.
+        Cells of one benchmark are paired over images, those of two drawn each on its own.
         """
         if not self.parts(first) or not self.parts(second):
             return None
@@ -157,12 +157,8 @@ class Grid:
         return estimate_sum(terms, num_images, self.params.confidence, rng)
 
     def estimate(self, key: CellKey, measure: str, view: str | None = None) -> Estimate | None:
-        """Estimate any measure of a cell, as a fraction; None for an empty cell.
-
-        The view is the run's headline unless another is named.
-        """
-        parts = self.parts(key)
-        if not parts:
+        """Estimate any measure of a cell, by default of the headline view; None if it is empty."""
+        if not self.parts(key):
             return None
         return estimate_sum(
             [(1, self.resampled(key, measure, view))],
@@ -174,8 +170,7 @@ class Grid:
     def num_images(self, key: CellKey, measure: str, view: str | None = None) -> int:
         """Count the images of a cell that hold something to score, which an interval rests on.
 
-        Fewer than the benchmark's where, say, most faces have no occluded region: an interval
-        that takes the others for evidence is too narrow.
+        Most faces may have no occluded region, say: they are no evidence.
         """
         asked = key, measure, view or ""
         if asked not in self._num_images:
@@ -258,19 +253,19 @@ def _resample(
     values = [resample_every(view, once, measures) for view in views]
     resamples = [resample_every(view, weights, measures) for view in views]
     for key in measures:
-        yield (
-            key,
-            Resampled(
-                values=np.array([value[key][0] for value in values]),
-                resamples=np.stack([resample[key] for resample in resamples]),
-            ),
-        )
+        each = np.array([value[key][0] for value in values])
+        stacked = np.stack([resample[key] for resample in resamples])
+        yield key, Resampled(values=each, resamples=stacked)
+
+
+def shared_views(parts: Sequence[BenchmarkScores]) -> list[str]:
+    """Return the views that every seed has: of another there is no mean over the seeds."""
+    return [view for view in parts[0].views if all(view in part.views for part in parts)]
 
 
 def _mean_scores(parts: Sequence[BenchmarkScores]) -> dict[str, dict[str, float]]:
-    views = [view for view in parts[0].views if all(view in part.views for part in parts)]
     means = {}
-    for view in views:
+    for view in shared_views(parts):
         runs = [summarise(part.views[view]) for part in parts]
         means[view] = {key: float(np.mean([run[key] for run in runs])) for key in MEASURES}
     return means
@@ -287,16 +282,11 @@ def mean_over_models(
 
 
 def mean_difference(grid: Grid, first: str, second: str, benchmark: str) -> Estimate | None:
-    """Estimate first less second combination, mean over the models, paired over images.
-
-    Returns:
-        The estimate, as a fraction; None if a cell of either is empty.
-    """
+    """Estimate first less second combination, mean over the models; None if a cell is empty."""
     terms, number = [], len(grid.axes.models)
     for model in grid.axes.models:
-        for combination, weight in ((first, 1 / number), (second, -1 / number)):
-            key = CellKey(combination, benchmark, model)
-            if not grid.parts(key):
+        for name, weight in ((first, 1 / number), (second, -1 / number)):
+            if not grid.parts(key := CellKey(name, benchmark, model)):
                 return None
             terms.append((weight, grid.resampled(key, "miou")))
     rng = grid.rng("/".join((first, second, benchmark)))

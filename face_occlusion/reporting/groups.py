@@ -135,22 +135,18 @@ def group_table(grid: Grid, groups: pd.DataFrame) -> Table:
     long = _means(groups, grid.axes).round(2)
     order = {benchmark: index for index, benchmark in enumerate(grid.axes.benchmarks)}
     long = long.sort_values("benchmark", key=lambda names: names.map(order), kind="stable")
-    keys = ["benchmark", "factor", "level", "num_images"]
-    rows = []
-    for (benchmark, factor, level, num_images), group in long.groupby(
-        keys, sort=False, observed=True
-    ):
-        texts = {
-            grid.axes.combinations[row["combination"]]: group_text(*(row[key] for key in INTERVAL))
-            for row in group.to_dict("records")
+    texts = pd.DataFrame(
+        {
+            "Benchmark": long["benchmark"].map(grid.axes.benchmarks),
+            "By": long["factor"].map(FACTOR_TITLES),
+            "Group": long["level"].astype(str),
+            "Images": long["num_images"],
+            "combination": long["combination"].map(grid.axes.combinations),
+            "text": [group_text(*row) for row in long[list(INTERVAL)].itertuples(index=False)],
         }
-        head = {
-            "Benchmark": grid.axes.benchmarks[str(benchmark)],
-            "By": FACTOR_TITLES[str(factor)],
-            "Group": level,
-            "Images": num_images,
-        }
-        rows.append(head | texts)
+    )
+    heads = ["Benchmark", "By", "Group", "Images"]
+    wide = texts.set_index([*heads, "combination"])["text"].unstack(sort=False).reset_index()
     caption = (
         "mIoU in per cent of groups of images, mean over the models; "
         f"{100 * grid.params.confidence:g} % interval in brackets, none for a single image."
@@ -158,7 +154,7 @@ def group_table(grid: Grid, groups: pd.DataFrame) -> Table:
     return Table(
         name="breakdown",
         caption=caption,
-        wide=pd.DataFrame(rows).astype(str).replace("nan", "–"),
+        wide=wide.rename_axis(columns=None).astype(str).replace("nan", "–"),
         long=long.drop(columns=["model", "measure"]),
         notes=[f"{FACTOR_TITLES[key]}: {note}" for key, note in FACTOR_NOTES.items()],
     )

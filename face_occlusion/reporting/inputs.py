@@ -14,11 +14,10 @@ from face_occlusion.core.params import Checked, Meta, Natural
 from face_occlusion.evaluation.scores import read_scores
 from face_occlusion.overlap.findings import Overlap, read_overlap
 from face_occlusion.reporting import breakdowns
-from face_occlusion.reporting.anomalies import ANOMALIES, MeasuredAnomaly, find_anomalies
 from face_occlusion.reporting.breakdowns import BreakdownParams
 from face_occlusion.reporting.cells import axes_of
 from face_occlusion.reporting.charts import METRICS, read_curves
-from face_occlusion.reporting.claims import CLAIMS, Judgement, judge_claims
+from face_occlusion.reporting.claims import ANOMALIES, CLAIMS, Judgement, judge_all
 from face_occlusion.reporting.grid import BootstrapParams, Grid
 from face_occlusion.reporting.others import read_others
 from face_occlusion.reporting.pictures import parse_colour
@@ -179,21 +178,18 @@ class ReportInputs:
     @cached_property
     def judgements(self) -> list[Judgement]:
         """The paper's claims, judged."""
-        return judge_claims(self.evidence, PaperEvidence(), self.significant)
+        return judge_all(CLAIMS, self.evidence, PaperEvidence(), self.significant)
 
     @cached_property
-    def findings(self) -> list[MeasuredAnomaly]:
+    def anomalies(self) -> list[Judgement]:
         """The paper's anomalies, measured."""
-        return find_anomalies(self.evidence, PaperEvidence(), self.significant)
+        return judge_all(ANOMALIES, self.evidence, PaperEvidence(), self.significant)
 
 
 def gather(
     sections: Sections, scores: Path, models: Path, data: Path, overlap: Path, others: Path
 ) -> ReportInputs:
-    """Read everything that the report needs.
-
-    `scores`, `models` and `data` are folders, of which `runs` of the sections decides what is read;
-    `overlap` is the file of the stage of that name; `others` is a folder of other networks' scores.
+    """Read what `runs` of the sections names from the folders, and the file of the stage `overlap`.
 
     Raises:
         ValueError: If something is missing, damaged, of another profile, or was scored on other

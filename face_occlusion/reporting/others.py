@@ -18,16 +18,10 @@ NOTE = "Face is what Table 1 says: a network that counts more, such as ears, los
 def read_others(
     folder: Path, benchmarks: Mapping[str, str], params: BootstrapParams, **checked: Any
 ) -> dict[str, Grid]:
-    """Read the score files of `face-occlusion score` in a folder, which may be absent.
+    """Read the score files NAME.json of `face-occlusion score` in a folder, which may be absent.
 
-    Args:
-        folder: Holds NAME.json for each network.
-        benchmarks: Their titles by name, in the order of the columns.
-        params: Of the intervals.
-        checked: What `read_scores` checks.
-
-    Returns:
-        For each network, by NAME, a grid of one row.
+    `benchmarks` are titles by name, in the order of the columns; `read_scores` checks `checked`.
+    Returns by NAME a grid of one row.
 
     Raises:
         ValueError: If a file is damaged, of a run of the pipeline, or of another profile, or if a

@@ -25,7 +25,7 @@ from face_occlusion.reporting.page_images import (
     wrong_labels,
 )
 from face_occlusion.reporting.provenance import are_drawn, hashes, release_files, substitutions
-from face_occlusion.reporting.tables import LATEX_ESCAPES, MINUS, Table, score_rows
+from face_occlusion.reporting.tables import LATEX_ESCAPES, MINUS, ScoreTable, Table
 
 TEMPLATES = ("report.html", "report.css", "report.js", "browser.js", "latex.js")
 CHECKPOINTS = {"last": "last checkpoint", "best": "checkpoint selected on RealOcc"}
@@ -51,7 +51,7 @@ def page_context(
         "benchmarks": grid.axes.benchmarks,
         "combinations": grid.axes.combinations,
         "confidence": f"{100 * report.bootstrap.confidence:g}",
-        "score_tables": list(_score_tables(inputs, built)),
+        "score_tables": [table for table in built.values() if isinstance(table, ScoreTable)],
         "charts": list(_charts(inputs)),
         "groups": groups,
         "groups_left_out": groups_left_out,
@@ -66,7 +66,7 @@ def page_context(
         "sheets": list(sheets(inputs)),
         "wrong": list(wrong_labels(inputs)),
         "judgements": inputs.judgements,
-        "findings": inputs.findings,
+        "anomalies": inputs.anomalies,
         "substitutions": substitutions(
             inputs.inventory, inputs.occluders, inputs.cards, grid, sections.models
         ),
@@ -128,19 +128,6 @@ def _facts(inputs: ReportInputs) -> list[tuple[str, str]]:
         ("that fail", str(outcomes.count("fails"))),
         ("undecided", str(outcomes.count("undecided"))),
     ]
-
-
-def _score_tables(inputs: ReportInputs, built: Mapping[str, Table]) -> Iterator[dict[str, Any]]:
-    grid, sections = inputs.grid, inputs.sections
-    for number, names in ((4, sections.report.table_4), (5, sections.report.table_5)):
-        rows = score_rows(number, grid, names, sections.combinations, inputs.inventory)
-        notes = built[f"table{number}"].notes
-        yield {"title": f"Table {number}", "benchmarks": names, "rows": rows, "notes": notes}
-    if inputs.beyond.runs:
-        names = sections.report.table_4
-        rows = score_rows(4, inputs.beyond, names, inputs.online, inputs.inventory)
-        title, notes = "Beyond the paper: occluded while training", built["beyond"].notes
-        yield {"title": title, "benchmarks": names, "rows": rows, "notes": notes}
 
 
 def _charts(inputs: ReportInputs) -> Iterator[dict[str, Any]]:
@@ -212,12 +199,19 @@ def templates() -> dict[str, str]:
 
 def render(context: Mapping[str, Any]) -> str:
     """Fill the page's template."""
-    environment = jinja2.Environment(
-        loader=jinja2.DictLoader(templates()),
-        autoescape=lambda name: name == "report.html",
+    pages = environment(jinja2.DictLoader(templates()))
+    pages.filters |= {"unbroken": unbroken, "tip": cell_tip}
+    return pages.get_template("report.html").render(context)
+
+
+def environment(loader: jinja2.BaseLoader) -> jinja2.Environment:
+    """Make an environment for pages: HTML values are escaped, a missing value is an error."""
+    made = jinja2.Environment(
+        loader=loader,
+        autoescape=lambda name: bool(name and name.endswith(".html")),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"json": as_json, "unbroken": unbroken, "tip": cell_tip}
-    return environment.get_template("report.html").render(context)
+    made.filters["json"] = as_json
+    return made

@@ -32,10 +32,8 @@ MAX_LIST = 6  # entries of a list that are written out
 def browsers(inputs: ReportInputs) -> list[dict[str, Any]]:
     """Collect the image browser's data of each benchmark with kept predictions.
 
-    Returns:
-        The benchmark of the figures first: `key`, `title`; `images`: key, kind, src, truth;
-        `runs`: name, title, per image its mask and, by measure, its scores in per cent, None where
-        there is none. Masks are 1-bit PNG in base64.
+    The benchmark of the figures comes first. Masks are 1-bit PNG in base64, scores in per cent;
+    None where an image has none.
     """
     first = inputs.sections.report.qualitative.benchmark
     order = sorted(inputs.benchmarks, key=lambda name: name != first)
@@ -109,9 +107,8 @@ def wrong_labels(inputs: ReportInputs) -> Iterator[dict[str, str]]:
 def samples(image_set: ImageSet, number: int, side_px: int) -> list[dict[str, Any]]:
     """Show images of a set, evenly spread.
 
-    Returns:
-        For each its `key`, `image` (data URI), `size` (width and height of the picture in pixels),
-        `outline` of its mask (SVG path in these pixels) and the `facts` of its record.
+    For each: `key`, `image` (data URI), `size` (width, height in pixels), `outline` of its mask
+    (SVG path in these pixels) and the `facts` of its record.
     """
     found = []
     for key in evenly_spaced(image_set.keys, number):
@@ -153,9 +150,7 @@ def gallery(
 ) -> list[dict[str, Any]]:
     """Take the drawn figures of the catalogue that the page shows, and those not drawn, with why.
 
-    Returns:
-        For each its `title` and `caption`, and `image` (data URI) and `inches` (width as drawn), or
-        `absent`, the reason why there is no picture.
+    For each: `title`, `caption`, and `image` (data URI) and `inches` (its width), or `absent`, why.
     """
     exhibits = []
     for entry in entries:

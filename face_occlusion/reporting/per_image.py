@@ -53,9 +53,7 @@ def pick_by_difference(
 
     The difference is of the per-image mIoU, first minus second, averaged over the `models` (all if
     none are named) that have both scores; `among` are the keys to choose from, None for all.
-
-    Returns:
-        `per_rule` picks for each of the three rules, best first, none twice; none without scores.
+    Returns `per_rule` picks for each of the three rules, best first, none twice.
     """
     differences = []
     for model in models or grid.axes.models:
@@ -89,13 +87,10 @@ def most_changed(
 
 
 def pick_most_corrected(faces: ImageSet, number: int) -> list[tuple[str, float]]:
-    """Pick the faces whose corrected mask differs most from the original (Fig 3).
+    """Pick the faces whose corrected mask differs most from the original (Fig 3), by the records.
 
-    Read off the records that the import wrote: no mask of thousands is decoded.
-
-    Returns:
-        (key, changed pixels as a share of the corrected face), largest first; faces whose masks
-        are equal, or that have no face, are left out.
+    Returns (key, changed pixels as a share of the corrected face), largest first; faces whose masks
+    are equal, or that have no face, are left out.
     """
 
     def share(key: str) -> float:

@@ -6,7 +6,7 @@ import re
 import cv2
 import numpy as np
 
-from face_occlusion.core.images import encode_jpeg
+from face_occlusion.core.images import encode_jpeg, fitted_size
 
 # Wrong pixels: the two differ in lightness as well as in hue, see the test of the palette.
 EXTRA_RGB = (240, 160, 40)  # predicted face, is background
@@ -17,7 +17,7 @@ RIM_RGB = (20, 20, 20)  # around lines, so that they show on any picture
 
 def thumbnail(image: np.ndarray, side_px: int) -> np.ndarray:
     """Fit (H, W, 3) uint8 RGB into a square of `side_px`, centred on grey."""
-    return _into_square(image, side_px, (128, 128, 128))
+    return into_square(image, side_px, (128, 128, 128))
 
 
 def thumbnail_mask(mask: np.ndarray, side_px: int) -> np.ndarray:
@@ -25,18 +25,17 @@ def thumbnail_mask(mask: np.ndarray, side_px: int) -> np.ndarray:
 
     The mask may be stored smaller than its image: it is scaled smoothly and cut at a half.
     """
-    share = _into_square(mask.astype(np.float32), side_px, (0,))
+    share = into_square(mask.astype(np.float32), side_px, (0,))
     return share >= 0.5
 
 
-def _into_square(image: np.ndarray, side_px: int, fill: tuple[int, ...]) -> np.ndarray:
-    height, width = image.shape[:2]
-    scale = side_px / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    resized = cv2.resize(image, size, interpolation=how)
-    top, left = (side_px - size[1]) // 2, (side_px - size[0]) // 2
-    bottom, right = side_px - size[1] - top, side_px - size[0] - left
+def into_square(image: np.ndarray, side_px: int, fill: tuple[int, ...]) -> np.ndarray:
+    """Fit an image into the middle of a square that is filled with one value."""
+    height, width = fitted_size(image.shape[:2], side_px)
+    how = cv2.INTER_AREA if side_px < max(image.shape[:2]) else cv2.INTER_LINEAR
+    resized = cv2.resize(image, (width, height), interpolation=how)
+    top, left = (side_px - height) // 2, (side_px - width) // 2
+    bottom, right = side_px - height - top, side_px - width - left
     return cv2.copyMakeBorder(resized, top, bottom, left, right, cv2.BORDER_CONSTANT, value=fill)
 
 
@@ -88,28 +87,27 @@ def detail(image: np.ndarray, region: np.ndarray, share: float) -> np.ndarray:
 
 
 def cutout_on_checks(cutout: np.ndarray, side_px: int) -> np.ndarray:
-    """Fit a cut-out into a square, on a checkerboard that shows through.
+    """Fit a cut-out into a square of `side_px`, on a checkerboard that shows through."""
+    return on_checks(into_square(cutout, side_px, (0, 0, 0, 0)))
 
-    (H, W, 4) uint8 premultiplied RGBA becomes (side_px, side_px, 3) uint8 RGB.
-    """
-    fitted = _into_square(cutout, side_px, (0, 0, 0, 0)).astype(np.float32)
-    rows, columns = np.indices(fitted.shape[:2]) // max(1, side_px // 28)
+
+def on_checks(cutout: np.ndarray) -> np.ndarray:
+    """Show (H, W, 4) uint8 premultiplied RGBA on a checkerboard; (H, W, 3) uint8 RGB."""
+    shown = cutout.astype(np.float32)
+    rows, columns = np.indices(shown.shape[:2]) // max(1, max(shown.shape[:2]) // 28)
     checks = np.array([235, 205], np.float32)[(rows + columns) % 2][..., np.newaxis]
-    behind = checks * (1 - fitted[..., 3:] / 255)
-    return np.rint(np.clip(fitted[..., :3] + behind, 0, 255)).astype(np.uint8)
+    behind = checks * (1 - shown[..., 3:] / 255)
+    return np.rint(np.clip(shown[..., :3] + behind, 0, 255)).astype(np.uint8)
 
 
 def with_square(
     image: np.ndarray, square: np.ndarray, points: np.ndarray, colour: tuple[int, int, int]
 ) -> np.ndarray:
-    """Draw an oriented square and landmarks, on grey where the square leaves the image.
+    """Draw an oriented square and (N, 2) landmarks, on grey where the square leaves the image.
 
-    Args:
-        image: (H, W, 3) uint8 RGB; left unchanged. The result is as large as it and the square.
-        square: (3, 2) its top left corner and the vectors along its top and left side, in pixels
-            (x, y), as `face_occlusion.alignment` gives it. A mark shows its top.
-        points: (N, 2) landmarks in pixels.
-        colour: RGB of lines and points.
+    The (3, 2) `square` is that of `face_occlusion.alignment`: its top left corner, and the vectors
+    along its top and left side, in pixels (x, y). A mark shows its top. The (H, W, 3) uint8 image
+    is left unchanged; the result is as large as it and the square.
     """
     corner, right, down = square
     corners = np.array([corner, corner + right, corner + right + down, corner + down])
@@ -134,13 +132,9 @@ def with_square(
 def coloured_errors(image: np.ndarray, pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Show a prediction by its errors: face in full light, background dimmed.
 
-    Wrongly face is orange, wrongly background blue with light stripes, which differ
-    without colour as well. The page paints the same in `browser.js`.
-
-    Args:
-        image: (H, W, 3) uint8 RGB; left unchanged, and so is the result.
-        pred: (H, W) bool.
-        target: (H, W) uint8 seg_map; 255 is shown as predicted.
+    Wrongly face is orange, wrongly background blue with light stripes, which differ without colour
+    as well; where the (H, W) uint8 `target` is 255, it is shown as predicted. The (H, W, 3) uint8
+    image is left unchanged. The page paints the same in `browser.js`.
     """
     shown = image.astype(np.float32)
     shown[~pred] *= 0.35
@@ -159,11 +153,10 @@ def coloured_errors(image: np.ndarray, pred: np.ndarray, target: np.ndarray) -> 
 
 def reduced(image: np.ndarray, longer_side_px: int) -> np.ndarray:
     """Shrink an (H, W, 3) uint8 image to a longer side; a smaller image is left as it is."""
-    scale = longer_side_px / max(image.shape[:2])
-    if scale >= 1:
+    if max(image.shape[:2]) <= longer_side_px:
         return image
-    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    height, width = fitted_size(image.shape[:2], longer_side_px)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def data_uri(image: np.ndarray, quality: int = 80) -> str:

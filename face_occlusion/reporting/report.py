@@ -10,10 +10,9 @@ import pandas as pd
 
 from face_occlusion.core.files import naming
 from face_occlusion.reporting import breakdowns, tables
-from face_occlusion.reporting.anomalies import anomalies_table
 from face_occlusion.reporting.catalogue import catalogue, draw_figures
 from face_occlusion.reporting.charts import curve_table
-from face_occlusion.reporting.claims import claims_table
+from face_occlusion.reporting.claims import anomalies_table, claims_table
 from face_occlusion.reporting.grid import Grid, mean_over_models
 from face_occlusion.reporting.groups import group_table
 from face_occlusion.reporting.inputs import ReportInputs
@@ -26,9 +25,8 @@ from face_occlusion.reporting.tables import Table
 def write_report(inputs: ReportInputs, out: Path) -> None:
     """Write every file of the report into a folder; the same input gives the same bytes.
 
-    `out` gets `tables/`, `data/`, `figures/`, `plots/`, `metrics.json` and `index.html`; its other
-    files are left alone. The files are written to `report.partial` and moved at the end, so that a
-    failed run changes nothing.
+    Other files in `out` are left alone. All are written to `report.partial` and moved at the end,
+    so that a failed run changes nothing.
     """
     partial = out / "report.partial"
     shutil.rmtree(partial, ignore_errors=True)
@@ -62,7 +60,7 @@ def all_tables(inputs: ReportInputs) -> dict[str, Table]:
         tables.score_table(4, grid, sections.report.table_4, sections.combinations, inventory),
         tables.score_table(5, grid, sections.report.table_5, sections.combinations, inventory),
         claims_table(inputs.judgements),
-        anomalies_table(inputs.findings),
+        anomalies_table(inputs.anomalies),
         group_table(grid, inputs.breakdown),
         tables.overlap_table(inputs.overlap),
     ]
@@ -77,9 +75,8 @@ def all_tables(inputs: ReportInputs) -> dict[str, Table]:
 def metrics(inputs: ReportInputs) -> dict[str, Any]:
     """Collect the few numbers for `dvc metrics show` and `dvc exp show`.
 
-    Returns:
-        By combination, its mIoU on Table 4's first benchmark, per cent, mean over the models;
-        and how many claims have each outcome. All other scores are in the tables.
+    By combination its mIoU on Table 4's first benchmark, per cent, mean over the models; and how
+    many claims have each outcome.
     """
     grid = inputs.grid
     headline = inputs.sections.report.table_4[0]
@@ -144,8 +141,7 @@ def write_plots(inputs: ReportInputs, built: Mapping[str, Table], folder: Path) 
 def mean_confusion(grid: Grid, benchmark: str) -> pd.DataFrame:
     """Average a benchmark's confusion over models and seeds.
 
-    Returns `actual` (with the training combination), `predicted`, and `value`, the share of the
-    actual class that was predicted so, per cent.
+    `value` is the share of the `actual` class that was `predicted` so, per cent.
     """
     table = breakdowns.confusion_table(grid)
     table = table[table["benchmark"] == benchmark]

@@ -145,25 +145,34 @@ def table_3(inventory: Inventory, combinations: Mapping[str, Any]) -> Table:
     return Table(name="table3", caption=caption, wide=wide, long=long, notes=[])
 
 
-def score_rows(
+@dataclass(frozen=True, kw_only=True)
+class ScoreTable(Table):
+    """Table 4 or 5, or one like them, and how the page lays it out.
+
+    `rows` are for each combination its `title`, `quantity`, number of `images`, `paper_quantity`
+    (None where the paper has none) and `cells`: each `cell`, whether it is the `best` of its
+    column, and whether the paper's value is (`paper_best`).
+    """
+
+    title: str
+    benchmarks: Sequence[str]
+    rows: list[dict[str, Any]]
+
+
+def score_table(
     number: int,
     grid: Grid,
     benchmarks: Sequence[str],
     combinations: Mapping[str, Any],
     inventory: Inventory,
-) -> list[dict[str, Any]]:
-    """Lay Table 4 or 5 out, as the page and the table's files show it.
+) -> ScoreTable:
+    """Build Table 4 or 5: ours with its interval, the paper's value, the difference.
 
     The paper prints other quantities in Table 5; ours are counted in the `inventory`.
-
-    Returns:
-        For each combination its `title`, `quantity`, number of `images`, `paper_quantity` (None
-        where the paper has none) and `cells`: each `cell`, whether it is the `best` of its column,
-        and whether the paper's value is (`paper_best`).
     """
     cells = grid.select(benchmarks)
     best, paper_best = best_of_columns(cells), best_of_columns(cells, paper=True)
-    return [
+    rows = [
         {
             "title": combination["title"],
             "quantity": inventory.quantity(combination),
@@ -177,17 +186,6 @@ def score_rows(
         }
         for key, combination in combinations.items()
     ]
-
-
-def score_table(
-    number: int,
-    grid: Grid,
-    benchmarks: Sequence[str],
-    combinations: Mapping[str, Any],
-    inventory: Inventory,
-) -> Table:
-    """Build Table 4 or 5 of `score_rows`: ours with its interval, the paper's, the difference."""
-    rows = score_rows(number, grid, benchmarks, combinations, inventory)
     headings = [
         f"{title}: {model}"
         for title in map(grid.axes.benchmarks.get, benchmarks)
@@ -216,18 +214,21 @@ def score_table(
         "bootstrap over images in brackets; then the paper's value and ours less the paper's. Best "
         "of each column bold, ties included."
     )
-    return Table(
+    return ScoreTable(
         name=f"table{number}",
         caption=caption,
         wide=pd.DataFrame(wide, columns=names),
         long=long,
         notes=empty_reasons(grid, benchmarks),
+        title=f"Table {number}",
+        benchmarks=benchmarks,
+        rows=rows,
     )
 
 
 def beyond_table(
     grid: Grid, benchmarks: Sequence[str], combinations: Mapping[str, Any], inventory: Inventory
-) -> Table:
+) -> ScoreTable:
     """Build the table of rows that the paper does not have, like Table 4."""
     table = score_table(4, grid, benchmarks, combinations, inventory)
     about = [
@@ -236,7 +237,8 @@ def beyond_table(
         for row in combinations.values()
     ]
     caption = f"Beyond the paper, occluded while training. {table.caption}"
-    return replace(table, name="beyond", caption=caption, notes=[*about, *table.notes])
+    title, notes = "Beyond the paper: occluded while training", [*about, *table.notes]
+    return replace(table, name="beyond", title=title, caption=caption, notes=notes)
 
 
 def cell_text(cell: Cell, *, best: bool, paper_best: bool) -> str:

@@ -45,8 +45,7 @@ def between(
     ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Gap:
+class Gap(NamedTuple):
     """First less second cell of a pair, in per cent points, two decimals as tables print them."""
 
     value: float
@@ -66,9 +65,9 @@ class Evidence(ABC):
     def score(self, key: CellKey, measure: str = "miou") -> float | None:
         """Return a measure of a cell, two decimals; None for an empty cell or where not known."""
 
-    @abstractmethod
     def interval(self, pair: CellPair) -> Estimate | None:
-        """Estimate the difference of two cells that have scores."""
+        """Estimate the difference of two cells that have scores; printed numbers have none."""
+        return None
 
     def gap(self, pair: CellPair) -> Gap | None:
         """Subtract two cells as they are printed, two decimals; None if either is empty."""
@@ -89,9 +88,6 @@ class PaperEvidence(Evidence):
             return CLASS_IOU[measure]
         cell = paper_cells().get(key)
         return None if cell is None or measure != "miou" else cell.miou
-
-    def interval(self, pair: CellPair) -> None:
-        """Printed numbers have none."""
 
 
 class OurEvidence(Evidence):
@@ -152,10 +148,9 @@ Test = Comparison | Callable[[Evidence], Verdict]
 def significant_differences(
     tests: Iterable[Test], evidence: Evidence, confidence: float
 ) -> dict[Question, bool]:
-    """Test every difference that is read against its threshold, corrected by Holm.
+    """Test every difference that comparisons read against its threshold, corrected by Holm.
 
-    Of `tests`, those of all claims and anomalies, only comparisons are read; `confidence` is 1 less
-    the family-wise error. Returns whether a difference is significant, for those with an interval.
+    `confidence` is 1 less the family-wise error. Differences without an interval are left out.
     """
     p_values: dict[Question, float] = {}
     for test in tests:

@@ -252,12 +252,10 @@ def test_a_thousand_photographs_load_only_the_thumbnails_in_sight(context, tmp_p
         name, numbers = f"in <b>/{number}", {"given": number, "unsure": None, "face": 0.5}
         if number < 999:
             (tmp_path / f"runs/{name}.js").write_text("never read")
-        thumb, file_name = f"thumb {number}.jpg", f"{number}.png"
-        paths = {"image": "a.jpg", "thumb": thumb, "file_name": file_name, "title": name}
+        paths = {"image": "a.jpg", "thumb": f"thumb {number}.jpg", "file": f"{number}.png"}
+        paths |= {"link": "a.jpg", "link_text": "m"}
         faces.append(
-            PageFace(
-                name=name, size=(40, 48), orders=numbers, link=("a.jpg", "m"), text="", **paths
-            )
+            PageFace(name=name, title=name, text="", size=(40, 48), order=numbers, **paths)
         )
     how = {"aligned": False, "image": "whole", "tta": ""}
     told = {"failed": [], "how": how, "options": PredictOptions()}

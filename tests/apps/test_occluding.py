@@ -194,7 +194,7 @@ def test_faces_without_masks_get_those_that_a_run_predicts(faces, run, monkeypat
     (faces / "models/mine/config.json").write_text("{}")
     (faces / "models/mine/last.safetensors").write_text("weights")
     network = SimpleNamespace(predict=lambda image: (image.max(axis=2) > 150) * np.float32(0.9))
-    monkeypatch.setattr("face_occlusion.apps.prediction.masks.load_model", lambda *_: network)
+    monkeypatch.setattr("face_occlusion.apps.prediction.predict.load_model", lambda *_: network)
     run("--masks", "predicted:mine", "--exact-background", "--colours", "keep")
     found = read(faces / "faces/plain.jpg").max(axis=2) > 150
     label = read(faces / "out/masks/plain.png") == 255

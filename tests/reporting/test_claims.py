@@ -1,9 +1,10 @@
+import re
+
 import numpy as np
 import pytest
 
 from face_occlusion.evaluation.bootstrap import Estimate
-from face_occlusion.reporting.anomalies import ANOMALIES, find_anomalies
-from face_occlusion.reporting.claims import CLAIMS, judge_claims
+from face_occlusion.reporting.claims import ANOMALIES, CLAIMS, judge_all
 from face_occlusion.reporting.verdicts import (
     COMBINATIONS,
     Comparison,
@@ -36,7 +37,7 @@ class MadeUp(Evidence):
 
 def claims_judged(evidence):
     sure = significant_differences(TESTS, evidence, 0.95)
-    return {item.claim.key: item.ours for item in judge_claims(evidence, PAPER, sure)}
+    return {item.statement.key: item.ours for item in judge_all(CLAIMS, evidence, PAPER, sure)}
 
 
 ANOMALIES_OF_THE_PAPER = {  # key: the measure and the verdict on the paper's own numbers
@@ -66,16 +67,16 @@ CLAIMS_OF_THE_PAPER = {
 
 
 def test_anomalies_on_the_papers_own_numbers():
-    found = find_anomalies(PAPER, PAPER, {})
+    found = judge_all(ANOMALIES, PAPER, PAPER, {})
     assert {
-        item.anomaly.key: (item.paper, item.paper_verdict.outcome) for item in found
+        item.statement.key: (item.paper_measured, item.paper.outcome) for item in found
     } == ANOMALIES_OF_THE_PAPER
-    assert all(item.paper_verdict.detail for item in found)
+    assert all(item.paper.detail for item in found)
 
 
 @pytest.mark.parametrize("outcome", CLAIMS_OF_THE_PAPER)
 def test_claims_on_the_papers_own_numbers(outcome):
-    verdicts = {item.claim.key: item.paper for item in judge_claims(PAPER, PAPER, {})}
+    verdicts = {item.statement.key: item.paper for item in judge_all(CLAIMS, PAPER, PAPER, {})}
     assert len(verdicts) == len(CLAIMS)
     assert all(verdict.cells for verdict in verdicts.values())
     for key in CLAIMS_OF_THE_PAPER[outcome]:
@@ -85,11 +86,10 @@ def test_claims_on_the_papers_own_numbers(outcome):
 def test_all_is_undecided_without_results_and_judged_with_them(inputs):
     for verdict in claims_judged(MadeUp({})).values():
         assert verdict.outcome == "undecided" and "no score" in verdict.detail
-    for item in find_anomalies(MadeUp({}), PAPER, {}):
-        assert item.ours_verdict.outcome == "undecided", item.anomaly.key
-        if item.anomaly.measure is not None:
-            assert "not known" in item.ours or "the excluded" in item.ours
-    ours = {item.anomaly.key: item.ours_verdict for item in inputs.findings}
+    for item in judge_all(ANOMALIES, MadeUp({}), PAPER, {}):
+        assert item.ours.outcome == "undecided", item.statement.key
+        assert re.search("not known|the excluded|does not apply", item.ours_measured)
+    ours = {item.statement.key: item.ours for item in inputs.anomalies}
     assert ours["A1"].outcome == ours["A2"].outcome == ours["A3"].outcome == "holds"
     assert ours["A12"].outcome == "undecided"  # no COFW in the made-up project
     assert ours["A10"].cells

@@ -82,6 +82,8 @@ def test_cutouts_show_the_checks_where_nothing_covers():
     shown = cutout_on_checks(cutout, 56)
     assert (shown[:, :24] == (0, 100, 0)).all()
     assert set(np.unique(shown[:, 32:])) == {205, 235}
+    half = np.full((56, 56, 4), (0, 0, 0, 51), np.uint8)
+    assert set(np.unique(cutout_on_checks(half, 56))) == {164, 188}
 
 
 def test_a_square_that_leaves_the_image_is_seen_whole():

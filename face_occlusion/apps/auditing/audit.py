@@ -1,6 +1,5 @@
 """Audit the masks of an image set: judge, rank, and write what an annotator needs."""
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from face_occlusion.apps.auditing.crossvalidation import AuditParams, cross_validate
@@ -53,10 +53,9 @@ def audit_masks(
     references: Sequence[Path] = (),
     num: int = 100,
 ) -> list[Finding]:
-    """Rank the masks of a set, the most suspicious first, and write them by `write_findings`.
+    """Rank the masks `part` of a set, the most suspicious first, and write them, `num` as pictures.
 
-    Of the set in `folder` the masks `part` are judged, `png` or `original.png`. `references` are
-    sets of faces whose masks (`png`) are known to be good; `num` masks are shown.
+    `references` are sets of faces whose masks (`png`) are known to be good.
 
     Raises:
         ValueError: If a set cannot be read or lacks the part, there are too few faces, `num` is
@@ -118,14 +117,12 @@ def disputed_face(samples: Samples, probability: np.ndarray) -> np.ndarray:
 def write_findings(
     out: Path, image_set: ImageSet, part: str, findings: Sequence[Finding], num: int, how: str
 ) -> None:
-    """Write the findings, ranked, to a new folder, atomically.
+    """Write the findings, ranked, to a new folder, atomically; `how` is a sentence.
 
     - `index.html`: the `num` most suspicious masks, to be corrected; needs no other folder;
     - `labelme/KEY.jpg` and `.json`: the same as a LabelMe project; copy files that you corrected
       to `labelme/` in the folder that `corrections.folder` names;
     - `audit.csv`: all masks, ranked; written last, so that files you edit later are newer.
-
-    `part` names the masks that were judged, and `how` says how, in a sentence for the page.
     """
     shown = findings[:num]
     with atomic_folder(out) as partial:
@@ -139,13 +136,11 @@ def write_findings(
         name = image_set.info["name"]
         page = correction_page("audit.html", partial, name, faces, _ORDERS, **told)
         (partial / "index.html").write_text(page, encoding="utf-8")
-        with (partial / "audit.csv").open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(["rank", "key", "score", "disputed_frac", "boundary_iou", "shown"])
-            for one in findings:
-                scores = (one.score, one.disputed_frac, one.boundary_iou)
-                numbers = (f"{score:.5f}" if score == score else "" for score in scores)
-                table.writerow([one.rank, one.key, *numbers, int(one.rank <= num)])
+        columns = ["rank", "key", "score", "disputed_frac", "boundary_iou"]
+        table = pd.DataFrame({name: [getattr(one, name) for one in findings] for name in columns})
+        table["shown"] = (table["rank"] <= num).astype(int)
+        form = {"index": False, "float_format": "%.5f", "lineterminator": "\n"}
+        table.to_csv(partial / "audit.csv", **form)
 
 
 def _write_sample(out: Path, image_set: ImageSet, part: str, finding: Finding) -> PageFace:
@@ -165,13 +160,14 @@ def _write_sample(out: Path, image_set: ImageSet, part: str, finding: Finding) -
     told = "none" if boundary is None else f"{100 * boundary:.1f} %"
     return PageFace(
         name=key,
-        file_name=f"{key}.jpg",
+        file=f"{key}.jpg",
         image=f"labelme/{key}.jpg",
         thumb=f"thumbs/{key}.jpg",
-        link=(f"labelme/{key}.json", f"outline of {key} for LabelMe"),
+        link=f"labelme/{key}.json",
+        link_text=f"outline of {key} for LabelMe",
         size=(height, width),
         title=f"{finding.rank}. {key}",
         text=f"Score {finding.score:.3f}; {100 * finding.disputed_frac:.1f} % of the face "
         f"disputed; boundary IoU with the network {told}",
-        orders={"suspicion": finding.score, "boundary": boundary},
+        order={"suspicion": finding.score, "boundary": boundary},
     )

@@ -122,7 +122,7 @@ def occlude(
     with tempfile.TemporaryDirectory(prefix="face-occlusion-") as scratch:
         folder, masks_by = Path(masks), None
         if masks.startswith(PREDICTED):
-            from face_occlusion.apps.prediction.masks import predict_masks
+            from face_occlusion.apps.prediction.predict import predict_masks
 
             folder = Path(scratch) / "masks"
             masks_by = predict_masks(Path(masks.removeprefix(PREDICTED)), faces, folder)

@@ -54,9 +54,9 @@ def predict(
     from face_occlusion.apps.folders import FACE_IS_WHITE
     from face_occlusion.apps.prediction import predict as prediction
     from face_occlusion.apps.prediction.inputs import (
-        checkpoint_hash,
         drawings_note,
         find_photos,
+        identify,
         run_folder,
     )
     from face_occlusion.evaluation.inference import load_model
@@ -66,10 +66,7 @@ def predict(
     check_device(device)
     folders = [run_folder(path) for path in (run, compare) if path]
     segmenter, *others = [load_model(folder, device, which) for folder in folders]
-    network, *other_networks = [
-        f"{folder.resolve().name} {which} {checkpoint_hash(folder, which)[:12]}"
-        for folder in folders
-    ]
+    network, *other_networks = [identify(folder, which) for folder in folders]
     note = drawings_note(folders)
     options = prediction.PredictOptions(
         threshold=threshold,

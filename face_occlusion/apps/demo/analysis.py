@@ -63,12 +63,10 @@ class Analysis:
 
 
 class Analyser:
-    """Predicts photographs, and occludes them.
+    """Predicts photographs by one or two networks, and occludes them by the pipeline's occluders.
 
-    Args:
-        networks: One or two, by name; the first decides where the face is that is occluded.
-        occluders: Folder of the pipeline's occluder sets: `hands`, `objects`, `textures`.
-        detector: Finds the faces to align; None if the packages for it are missing.
+    The first network decides where the face is that is occluded. Without the packages of a
+    `detector` no faces are looked for.
     """
 
     def __init__(
@@ -177,13 +175,8 @@ def show(image: np.ndarray, probability: np.ndarray, view: str) -> np.ndarray:
         small = cv2.resize(probability, shown.shape[1::-1], interpolation=cv2.INTER_AREA)
         heat = cv2.applyColorMap(np.rint(small * 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
         return cv2.addWeighted(heat[..., ::-1], _HEAT_SHARE, shown, 1 - _HEAT_SHARE, 0)
-    alpha = reduced(as_mask(face), SHOWN_PX)
+    alpha = reduced(face * np.uint8(255), SHOWN_PX)
     return add_alpha(shown, alpha) if view == "cut-out" else np.repeat(alpha[..., None], 3, axis=2)
-
-
-def as_mask(face: np.ndarray) -> np.ndarray:
-    """Return (H, W) bool as uint8, 255 on the face."""
-    return face.astype(np.uint8) * np.uint8(255)
 
 
 def write_files(analysis: Analysis, folder: Path) -> list[Path]:
@@ -197,7 +190,7 @@ def write_files(analysis: Analysis, folder: Path) -> list[Path]:
         photo = f"{stem}_occluded.png"
         files[photo] = encode_png(analysis.image)
     for name, seen in analysis.seen.items():
-        mask = as_mask(seen.probability >= THRESHOLD)
+        mask = (seen.probability >= THRESHOLD) * np.uint8(255)
         content = labelme_content(photo, seen.probability, threshold=THRESHOLD)
         files[f"{stem}_{name}_mask.png"] = encode_png(mask)
         files[f"{stem}_{name}_cutout.png"] = encode_png(add_alpha(analysis.image, mask))

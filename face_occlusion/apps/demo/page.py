@@ -29,11 +29,8 @@ def build_page(
 ) -> gr.Blocks:
     """Lay out the page and connect it to an analyser.
 
-    Args:
-        analyser: Its networks' names are shown.
-        scratch: Folder for uploads and for files to download; the caller removes it.
-        examples: Image files to click on.
-        note: What to know of the networks before anything else.
+    `scratch` is the folder for uploads and for files to download, which the caller removes,
+    `examples` are image files to click on, and `note` says what to know of the networks.
     """
     os.environ["GRADIO_TEMP_DIR"] = str(scratch)
     names = list(analyser.networks)

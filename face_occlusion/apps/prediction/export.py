@@ -133,9 +133,8 @@ def model_card(
 ) -> str:
     """Return the model card of an exported run as Markdown: use, training, scores, licences.
 
-    `folder` is the run's, `which` its checkpoint (`last` or `best`), `input_px` the side of the
-    images that it was trained on, and `scores` its mean IoU by benchmark, empty if it was not
-    evaluated.
+    `input_px` is the side of the images that it was trained on, and `scores` its mean IoU by
+    benchmark, empty if it was not evaluated.
 
     Raises:
         ValueError: If the run's card, or a set that it was trained on, is missing or damaged.

@@ -18,6 +18,8 @@ from face_occlusion.evaluation.scores import read_scores
 MODELS = Path("models")  # where the pipeline puts its runs
 SCORES = Path("reports/scores")  # and their scores
 JOURNAL = "unfinished.jsonl"
+PHOTO = ("photo", "name", "modified_ns", "bytes")  # what identifies it in the journal
+KEPT = ("size", "face_frac", "unsure_frac", "agreement", "seen")  # of a result, in the journal
 _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
 _IMAGES = (*SUFFIXES, *NOT_READ)
 _LOOKED_FOR = f"looked for {', '.join(SUFFIXES)}"
@@ -39,8 +41,8 @@ def run_folder(run: Path) -> Path:
     raise ValueError(f"{run}: not a run, which is a folder with config.json; {known}")
 
 
-def checkpoint_hash(folder: Path, which: str) -> str:
-    """Return the sha256 of a run's checkpoint, `last` or `best`.
+def identify(folder: Path, which: str) -> str:
+    """Return a run's name with its checkpoint, `last` or `best`, and the start of its sha256.
 
     Raises:
         ValueError: If the run has no such checkpoint.
@@ -48,7 +50,7 @@ def checkpoint_hash(folder: Path, which: str) -> str:
     path = folder / f"{which}.safetensors"
     if not path.is_file():
         raise ValueError(f"{path}: no such file; {folder / 'card.json'} may say why")
-    return file_sha256(path)
+    return f"{folder.resolve().name} {which} {file_sha256(path)[:12]}"
 
 
 def releases_of(folder: Path) -> list[Mapping[str, Any]]:
@@ -222,18 +224,13 @@ class Journal:
                 f"{self.out}: begun with {_listed(records[0])}, and now it is "
                 f"{_listed(self._settings)}; name a new folder with --out"
             )
-        kept = {_version(record): record for record in records[1:]}
+        kept = {tuple(record[name] for name in PHOTO): record for record in records[1:]}
         lines = [f"{json.dumps(record)}\n" for record in (self._settings, *kept.values())]
         atomic_write(self._path, "".join(lines))  # without a torn last line
-        done = {photo: kept.get(_version(_identify(photo))) for photo in photos}
+        done = {photo: kept.get(tuple(_identify(photo).values())) for photo in photos}
         return {
             photo: Predicted(
-                photo=photo,
-                size=(record["size"][0], record["size"][1]),
-                face_frac=record["face_frac"],
-                unsure_frac=record["unsure_frac"],
-                agreement=record["agreement"],
-                seen=record["seen"],
+                photo=photo, **{name: record[name] for name in KEPT} | {"size": (*record["size"],)}
             )
             for photo, record in done.items()
             if record
@@ -242,8 +239,7 @@ class Journal:
     def add(self, result: Predicted) -> None:
         """Note that a photograph is done."""
         if result.error is None:
-            kept = ("size", "face_frac", "unsure_frac", "agreement", "seen")
-            about = {name: getattr(result, name) for name in kept}
+            about = {name: getattr(result, name) for name in KEPT}
             with self._path.open("a", encoding="utf-8") as file:
                 file.write(f"{json.dumps(_identify(result.photo) | about)}\n")
 
@@ -255,16 +251,9 @@ class Journal:
 def _identify(photo: Photo) -> dict[str, Any]:
     """Return what identifies a photograph and its present content, as JSON values."""
     status = photo.path.stat() if photo.path.is_file() else None
-    return {
-        "photo": str(photo.path.absolute()),
-        "name": str(photo.name),
-        "modified_ns": status.st_mtime_ns if status else 0,
-        "bytes": status.st_size if status else 0,
-    }
-
-
-def _version(record: Mapping[str, Any]) -> tuple[str | int, ...]:
-    return record["photo"], record["name"], record["modified_ns"], record["bytes"]
+    content = (status.st_mtime_ns, status.st_size) if status else (0, 0)
+    values = str(photo.path.absolute()), str(photo.name), *content
+    return dict(zip(PHOTO, values, strict=True))
 
 
 def _listed(settings: Mapping[str, object]) -> str:

@@ -35,15 +35,9 @@ HEADER = """\
 
 
 def export_mmseg(folder: Path, segmenter: Segmenter, path: Path) -> float:
-    """Write a run as MMSegmentation's config NAME.py and its checkpoint NAME.pth.
+    """Write a run, its network on the CPU, as a config at `path` and a checkpoint next to it.
 
-    Args:
-        folder: The run's.
-        segmenter: Its network, on the CPU.
-        path: Of the config; the checkpoint lies next to it.
-
-    Returns:
-        The largest difference of a logit from the run's own, on random pixels.
+    Returns the largest difference of a logit from the run's own, on random pixels.
 
     Raises:
         ValueError: If the path does not end in .py, or the logits differ by more than 1e-4:
@@ -101,12 +95,8 @@ def stock_model(model: dict[str, Any], input_px: int) -> dict[str, Any]:
         is_binary = head["out_channels"] == 1
         head["loss_decode"] |= {"use_sigmoid": is_binary, "loss_weight": weight}
         if is_mined and not is_binary:
-            kept = loss["min_kept_per_image"]
-            head["sampler"] = {
-                "type": "OHEMPixelSampler",
-                "thresh": loss["thresh"],
-                "min_kept": kept,
-            }
+            mined = {"thresh": loss["thresh"], "min_kept": loss["min_kept_per_image"]}
+            head["sampler"] = {"type": "OHEMPixelSampler", **mined}
     for part in (parts["backbone"], *(head for head, _, _ in heads)):
         part["type"] = STOCK.get(part["type"], part["type"])
         if "norm_cfg" in part:
@@ -146,22 +136,17 @@ def _data(run: dict[str, Any]) -> dict[str, Any]:
             "metainfo": METAINFO,
             "pipeline": pipeline,
         }
-        return {
-            "batch_size": batch_size,
-            "num_workers": 2,
-            "sampler": sampler,
-            "dataset": dataset,
-        }
+        loaded = {"batch_size": batch_size, "num_workers": 2}
+        return loaded | {"sampler": sampler, "dataset": dataset}
 
-    in_order = {"type": "DefaultSampler", "shuffle": False}
+    tested = loader(test, 1, {"type": "DefaultSampler", "shuffle": False})
+    evaluator = {"type": "IoUMetric", "iou_metrics": ["mIoU"]}
     return {
         "train_pipeline": train,
         "test_pipeline": test,
         "train_dataloader": loader(train, 8, {"type": "InfiniteSampler", "shuffle": True}),
-        "val_dataloader": loader(test, 1, in_order),
-        "test_dataloader": loader(test, 1, in_order),
-        "val_evaluator": {"type": "IoUMetric", "iou_metrics": ["mIoU"]},
-        "test_evaluator": {"type": "IoUMetric", "iou_metrics": ["mIoU"]},
+        **dict.fromkeys(("val_dataloader", "test_dataloader"), tested),
+        **dict.fromkeys(("val_evaluator", "test_evaluator"), evaluator),
     }
 
 

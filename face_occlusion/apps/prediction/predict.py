@@ -1,25 +1,32 @@
 """Predict photographs one after the other: masks, LabelMe files, overlays and a page."""
 
-import csv
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import cv2
 import numpy as np
+import pandas as pd
 from tqdm import tqdm
 
 from face_occlusion.alignment.alignment import Aligned, align
 from face_occlusion.alignment.landmarks import LandmarkDetector
+from face_occlusion.apps.folders import files_by_stem, read_image, viewable
 from face_occlusion.apps.pages import PageFace, correction_page, write_runs
-from face_occlusion.apps.prediction.inputs import Journal, Photo, Predicted, reason_not_read
+from face_occlusion.apps.prediction.inputs import (
+    Journal,
+    Photo,
+    Predicted,
+    identify,
+    reason_not_read,
+    run_folder,
+)
 from face_occlusion.core.files import atomic_path, atomic_write, describe
-from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
+from face_occlusion.core.images import decode_image, encode_jpeg
 from face_occlusion.core.parallel import prefetch
-from face_occlusion.evaluation.inference import Segmenter
+from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.faces.labelme import labelme_content
 from face_occlusion.reporting.pictures import outlined, reduced
 
@@ -42,13 +49,8 @@ def predict_image(
     """Predict an image whole, or each of its faces in the square that FFHQ would cut out.
 
     Networks trained on aligned faces expect one that fills the image; in a photograph with much
-    around the face they see it too small.
-
-    Args:
-        segmenter: The network; its input size is the side of the squares.
-        image: (H, W, 3) uint8 RGB.
-        faces: (N, 2) landmarks of each face, see `LandmarkDetector`; none predicts it whole.
-        tta: See `Segmenter.predict`.
+    around the face they see it too small. `image` is (H, W, 3) uint8 RGB; `faces` are (N, 2)
+    landmarks of each, see `LandmarkDetector`.
 
     Returns:
         (H, W) float32 probability of face in [0, 1]. It is 0 outside the squares of the faces;
@@ -62,6 +64,26 @@ def predict_image(
     for values, face in zip(predicted, aligned, strict=True):
         np.maximum(probability, unalign(values, face, image.shape[:2]), out=probability)
     return probability
+
+
+def predict_masks(run: Path, images: Path, out: Path) -> str:
+    """Write `out/STEM.png`, face 255 and background 0, for each image of a folder, seen whole.
+
+    Returns the run and its checkpoint, for records.
+
+    Raises:
+        ValueError: If there is no such run, no image, or one is unreadable; or if no face is found
+            in one: names it.
+    """
+    files, folder = files_by_stem(images), run_folder(run)
+    segmenter = load_model(folder, "auto", "last")
+    out.mkdir(parents=True)
+    for stem, path in tqdm(files.items(), desc=f"find the faces in {images.name}"):
+        face = segmenter.predict(read_image(path)) >= PredictOptions.threshold
+        if not face.any():
+            raise ValueError(f"{path}: {folder.name} finds no face in it; take it out of {images}")
+        (out / f"{stem}.png").write_bytes(viewable(face))
+    return f"predicted by {identify(folder, 'last')}"
 
 
 def unalign(values: np.ndarray, aligned: Aligned, size: tuple[int, ...]) -> np.ndarray:
@@ -176,7 +198,7 @@ def _predict_one(
     shown = reduced(image, SHOWN_PX)
     probability = predict_image(segmenter, image, faces, tta=options.tta)
     face = probability >= options.threshold
-    _write_mask(out / f"masks/{photo.name}.png", face)
+    atomic_write(out / f"masks/{photo.name}.png", viewable(face))
     write_runs(out, str(photo.name), face.astype(np.uint8))
     labelme = out / f"labelme/{photo.name}.json"
     back = Path(os.path.relpath(photo.path.resolve(), labelme.parent.resolve())).as_posix()
@@ -185,7 +207,7 @@ def _predict_one(
     overlay, agreement = overlaid(shown, face), None
     if options.other:
         other = predict_image(options.other, image, faces, tta=options.tta) >= options.threshold
-        _write_mask(out / f"masks_other/{photo.name}.png", other)
+        atomic_write(out / f"masks_other/{photo.name}.png", viewable(other))
         overlay = outlined(overlay, _fitted(other, shown), _OTHER_RGB)
         agreement = float((other == face).mean())
     atomic_write(out / f"overlays/{photo.name}.jpg", encode_jpeg(overlay, 88))
@@ -199,10 +221,6 @@ def _predict_one(
         agreement=agreement,
         seen=seen,
     )
-
-
-def _write_mask(path: Path, face: np.ndarray) -> None:
-    atomic_write(path, encode_png(face.astype(np.uint8) * np.uint8(255)))
 
 
 def _fitted(face: np.ndarray, shown: np.ndarray) -> np.ndarray:
@@ -226,15 +244,16 @@ def _page_face(place: int, result: Predicted) -> PageFace:
     agreed = "" if result.agreement is None else f", networks agree on {100 * same:.1f} %"
     return PageFace(
         name=name,
-        file_name=f"{name}{result.photo.path.suffix}",
+        file=f"{name}{result.photo.path.suffix}",
         image=f"photos/{name}.jpg",
         thumb=f"overlays/{name}.jpg",
-        link=(f"masks/{name}.png", f"mask of {name}"),
+        link=f"masks/{name}.png",
+        link_text=f"mask of {name}",
         size=(height, width),
         title=name,
         text=f"{width} × {height} px, {100 * result.face_frac:.1f} % face, the network unsure of "
         f"{100 * result.unsure_frac:.1f} %, seen {result.seen}{agreed}",
-        orders={
+        order={
             "given": place,
             "unsure": result.unsure_frac,
             "face": result.face_frac,
@@ -243,19 +262,19 @@ def _page_face(place: int, result: Predicted) -> PageFace:
     )
 
 
-def _open_table(path: Path) -> TextIO:
-    return path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
-
-
 def _write_table(path: Path, results: Sequence[Predicted]) -> None:
-    with atomic_path(path) as partial, _open_table(partial) as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(
-            ["name", "photo", "height", "width", "face_frac", "agreement", "seen", "error"]
-        )
-        for result in results:
-            height, width = result.size or ("", "")
-            share = f"{result.face_frac:.4f}" if result.size else ""
-            same = "" if result.agreement is None else f"{result.agreement:.4f}"
-            row = [result.photo.name, result.photo.path, height, width, share, same, result.seen]
-            table.writerow([*row, result.error or ""])
+    table = pd.DataFrame(
+        {
+            "name": result.photo.name,
+            "photo": result.photo.path,
+            **dict(zip(("height", "width"), result.size or ("", ""), strict=True)),
+            "face_frac": result.face_frac if result.size else None,
+            "agreement": result.agreement,
+            "seen": result.seen,
+            "error": result.error,
+        }
+        for result in results
+    )
+    form = {"index": False, "float_format": "%.4f", "lineterminator": "\n"}
+    with atomic_path(path) as partial:
+        table.to_csv(partial, errors="backslashreplace", **form)

@@ -61,10 +61,8 @@ class NetworkSpec(Checked):
 class OnnxSegmenter(Segmenter):
     """A network of an ONNX file, which predicts images as the pipeline's own networks do.
 
-    Args:
-        path: The file: one image input of three channels, in either layout.
-        spec: How it is fed and read.
-        threads: Of onnxruntime on the CPU; 0 leaves the number to it.
+    The file has one image input of three channels, in either layout; `threads` are those of
+    onnxruntime on the CPU, 0 leaves their number to it.
 
     Raises:
         ValueError: If the extra `export` is missing, or the file cannot be loaded or does not fit
@@ -96,9 +94,10 @@ class OnnxSegmenter(Segmenter):
         if not self.network.spec.keep_aspect:
             return height, width
         wanted, own = (height, rows) if height * columns <= width * rows else (width, columns)
-        return max(LEAST_PX, round(rows * wanted / own)), max(
-            LEAST_PX, round(columns * wanted / own)
+        fitted_height, fitted_width = (
+            max(LEAST_PX, round(side * wanted / own)) for side in (rows, columns)
         )
+        return fitted_height, fitted_width
 
 
 class _OnnxNetwork(nn.Module):
@@ -122,15 +121,8 @@ class _OnnxNetwork(nn.Module):
         own = tuple(shape[2:] if self.channels_first else shape[1:3])
         self.is_fixed = all(isinstance(side, int) for side in own)
         self.size = self._agreed_size(own)
-        if self.dtype == np.uint8 and (spec.divide_by, *spec.mean, *spec.std) != (
-            1,
-            0,
-            0,
-            0,
-            1,
-            1,
-            1,
-        ):
+        scales = spec.divide_by != 1 or any(spec.mean) or set(spec.std) != {1}
+        if self.dtype == np.uint8 and scales:
             raise ValueError(f"{path}: takes bytes, so leave out divide_by, mean and std")
         names = [one.name for one in self.session.get_outputs()]
         self.output = spec.output or names[0]
@@ -167,9 +159,8 @@ class _OnnxNetwork(nn.Module):
             pixels = pixels.transpose(0, 2, 3, 1)
         found = self._log_odds(self._run(np.ascontiguousarray(pixels, self.dtype)))
         size = self.size if self.is_fixed else (height, width)
-        return functional.interpolate(found[:, None], size=size, mode="bilinear")[
-            ..., :height, :width
-        ]
+        resized = functional.interpolate(found[:, None], size=size, mode="bilinear")
+        return resized[..., :height, :width]
 
     def _run(self, pixels: np.ndarray) -> np.ndarray:
         """Run the file, in batches of the number that it takes."""
@@ -255,12 +246,8 @@ def score_network(
 ) -> RunScores:
     """Score an ONNX file on benchmarks, as the stage `evaluate` scores a run.
 
-    Args:
-        path: The file, whose stem becomes the run's name.
-        spec: How it is fed and read.
-        benchmarks: Folder of each benchmark's image set, by name.
-        params: Of evaluation; one view, `last`, is scored, without test-time augmentation.
-        profile: Of the benchmarks.
+    The file's stem becomes the run's name, and one view, `last`, is scored, without test-time
+    augmentation. `benchmarks` are the folders of the image sets by name.
 
     Raises:
         ValueError: If file, description or a benchmark cannot be used.

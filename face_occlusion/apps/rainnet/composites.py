@@ -90,12 +90,9 @@ _TO_YIQ = ((0.299, 0.587, 0.114), (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 
 
 
 def recolour(image: torch.Tensor, settings: torch.Tensor) -> torch.Tensor:
-    """Change colours as cameras and lights do.
+    """Change colours of (B, 3, H, W) images in [0, 1] as cameras and lights do.
 
-    Args:
-        image: (B, 3, H, W) float in [0, 1], to which the result is clipped; left unchanged.
-        settings: (B, 7): gamma, brightness, contrast, saturation, temperature and tint as natural
-            logarithms of their factors, hue in radians; 0 changes nothing.
+    `settings` (B, 7) are in the order of `RECOLOUR_RANGES`, in natural logarithms and radians.
     """
     columns = settings[..., None, None, None].unbind(1)  # 7 of (B, 1, 1, 1)
     gamma, brightness, contrast, saturation, temperature, tint, hue = columns

@@ -42,11 +42,10 @@ class TrainingParams(Checked):
 def train_rainnet(
     images: TrainingImages, out: Path, params: TrainingParams, device: str | torch.device
 ) -> dict[str, Any]:
-    """Train a generator, write its checkpoint and its card, and return the card.
+    """Train a generator, write its checkpoint `out` and its card, JSON next to it; return the card.
 
-    One in eight photographs and cut-outs is held out. `out` is the checkpoint, a state dict
-    compatible with the published one; the card is written next to it as JSON: settings, counts,
-    seconds, losses, errors on held-out composites.
+    The checkpoint is a state dict compatible with the published one. The card has settings, counts,
+    seconds, losses, and errors on composites of what `TrainingImages.split` holds out.
 
     Raises:
         ValueError: If the images are too few or not a multiple of 256 pixels a side.
@@ -95,9 +94,7 @@ def initialise(network: RainNet) -> None:
 def optimise(
     network: RainNet, source: CompositeSource, params: TrainingParams
 ) -> list[tuple[int, float]]:
-    """Train a network in place, on the source's device.
-
-    Returns about a hundred (iteration, loss), each the mean loss since the one before.
+    """Train a network in place; returns about a hundred (iteration, mean loss since the last).
 
     Raises:
         ValueError: If the loss is no longer finite.
@@ -183,11 +180,7 @@ def colour_errors(output: torch.Tensor, batch: Composites) -> torch.Tensor:
 
 
 def by_statistics(batch: Composites, move: statistics.Move, strength: float) -> torch.Tensor:
-    """Harmonise a batch with colour statistics; (B, 3, S, S) in [-1, 1].
-
-    `move` is `statistics.mkl` or `statistics.reinhard`, and `strength` the share of its change
-    that is applied.
-    """
+    """Harmonise a batch with colour statistics, by a share of their change; (B, 3, S, S)."""
     output = batch.image.clone()
     for i, mask in enumerate(batch.mask[:, 0] > 0):
         pixels = ((batch.image[i] + 1) * 127.5).permute(1, 2, 0).double().cpu().numpy()

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from face_occlusion.core.files import atomic_path
 from face_occlusion.core.images import decode_image, decode_rgba, encode_jpeg, encode_rgba
 from face_occlusion.core.imageset import ImageSet
+from face_occlusion.reporting.pictures import into_square, thumbnail
 
 HELD_OUT = 8  # one key in eight is held out
 JPEG_QUALITY = 92
@@ -78,9 +78,8 @@ def read_images(
 ) -> TrainingImages:
     """Read image sets at training size, or a file by `save_images` given as `faces`.
 
-    Of photographs, of faces or anything else, the middle square is used; with more than
-    `max_faces`, so many evenly spaced ones are read. The folder's name of a set of cut-outs
-    precedes its keys.
+    The middle squares of at most `max_faces` photographs, evenly spaced, are used. The folder's
+    name of a set of cut-outs precedes its keys.
 
     Raises:
         ValueError: If there are no cut-outs, or the sets or the file cannot be read.
@@ -99,7 +98,7 @@ def read_images(
     fitted, cutout_keys = [], []
     for cutout_set in map(ImageSet, cutouts):
         for key in tqdm(cutout_set.keys, desc=cutout_set.folder.name, leave=False):
-            fitted.append(_fit(cutout_set.cutout(key), side_px))
+            fitted.append(into_square(cutout_set.cutout(key), side_px, (0, 0, 0, 0)))
             cutout_keys.append(f"{cutout_set.folder.name}/{key}")
     if not squares or not fitted:
         raise ValueError(
@@ -114,24 +113,7 @@ def _square(image: np.ndarray, side_px: int) -> np.ndarray:
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
-    return _resize(image[top : top + side, left : left + side], (side_px, side_px))
-
-
-def _fit(cutout: np.ndarray, side_px: int) -> np.ndarray:
-    """Resize a premultiplied cut-out into the middle of (side_px, side_px, 4)."""
-    height, width = cutout.shape[:2]
-    scale = side_px / max(height, width)
-    small = _resize(cutout, (max(1, round(width * scale)), max(1, round(height * scale))))
-    fitted = np.zeros((side_px, side_px, 4), np.uint8)
-    top, left = (side_px - small.shape[0]) // 2, (side_px - small.shape[1]) // 2
-    fitted[top : top + small.shape[0], left : left + small.shape[1]] = small
-    return fitted
-
-
-def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize to (width, height): average when shrinking, interpolate when enlarging."""
-    shrinks = size[0] < image.shape[1]
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return thumbnail(image[top : top + side, left : left + side], side_px)
 
 
 def save_images(images: TrainingImages, path: Path) -> None:

@@ -18,11 +18,9 @@ from face_occlusion.core.params import read_yaml
 def find_damaged(cache: Path, lock: Path) -> tuple[int, dict[Path, str | None]]:
     """Hash every object of a DVC cache and compare it with its name.
 
-    `lock` is the `dvc.lock` that names the outputs of the objects; it may be missing.
-
     Returns:
-        The number of objects, and for each damaged one the output of dvc.lock with the file's path
-        in it; None if it belongs to another version of the pipeline.
+        The number of objects, and for each damaged one the output of dvc.lock (`lock`, which may be
+        missing) with the file's path in it; None if it is of another version of the pipeline.
 
     Raises:
         ValueError: If the folder is not a cache.

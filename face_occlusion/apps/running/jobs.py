@@ -44,10 +44,8 @@ def make_slots(
     Each job sees its own `gpus_per_job` GPUs; with more jobs than GPUs, jobs share them. Without
     GPUs the variable CUDA_VISIBLE_DEVICES is left unchanged. Libraries that would start one
     thread per core are limited to a job's share of the cores, unless OMP_NUM_THREADS is set.
-
-    `jobs` is the number of jobs at a time, None for as many as the GPUs allow (one without GPUs);
-    `gpus` are numbers or UUIDs, as CUDA_VISIBLE_DEVICES takes them. With `on_cluster` a Ray cluster
-    has the GPUs, and assigns them itself.
+    `jobs` None is as many as the GPUs allow, one without GPUs. With `on_cluster` a Ray cluster has
+    the GPUs, and assigns them itself.
 
     Raises:
         ValueError: If a number is not positive, a GPU is named twice, or they cannot be divided.

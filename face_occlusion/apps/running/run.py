@@ -28,8 +28,7 @@ def run_pipeline(
 ) -> int:
     """Run the stages of `targets` that are out of date, some on `hosts`; print how they ended.
 
-    Returns:
-        Exit status: 0 if all is up to date, 1 if a stage failed, 128 + n after signal n.
+    Returns the exit status: 0 if all is up to date, 1 if a stage failed, 128 + n after signal n.
 
     Raises:
         ValueError: If there is no such pipeline, or another process runs it.
@@ -102,11 +101,7 @@ def locked_stages(root: Path) -> list[str]:
 
 
 def restore_order(root: Path, before: Sequence[str], serial: Sequence[str]) -> None:
-    """Order dvc.lock as `dvc repro` would: known stages stay, new ones follow in serial order.
-
-    `before` are the stages that dvc.lock held at the start, and `serial` all stages in the order
-    in which `dvc repro` runs them.
-    """
+    """Order dvc.lock as `dvc repro`: stages `before` stay, new ones follow in `serial` order."""
     from dvc.repo import Repo
     from dvc.utils.serialize import dump_yaml, load_yaml
 

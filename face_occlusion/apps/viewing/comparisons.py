@@ -63,9 +63,8 @@ def draw_sheets(
 ) -> dict[str, np.ndarray]:
     """Draw the sheets of all comparisons whose occluders are there, and that of labels, by name.
 
-    `occluders` holds the image sets hands, objects, textures; objects are harmonised as `objects`
-    says, see `presets.with_colours`. Sheets are (H, W, 3) uint8 RGB and show `num` evenly spaced
-    faces.
+    Objects are harmonised as `objects` says, see `presets.with_colours`. Sheets are (H, W, 3) uint8
+    RGB and show `num` evenly spaced faces.
 
     Raises:
         ValueError: If a set cannot be read or a face cannot be occluded.

@@ -15,9 +15,11 @@ from tqdm import tqdm
 
 from face_occlusion.apps.viewing.file_sets import FileSet
 from face_occlusion.core.classes import IGNORED
+from face_occlusion.core.images import fitted_size, resize_image
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import check_at_least
 from face_occlusion.reporting.figures import evenly_spaced
+from face_occlusion.reporting.pictures import on_checks
 
 Colour = tuple[int, int, int]
 Line = list[tuple[str, Colour]]  # stretches of text, left to right
@@ -41,7 +43,6 @@ FACE_COLOUR = (0, 255, 160)  # RGB; a black rim makes each visible on light and 
 ORIGINAL_COLOUR = (255, 140, 0)
 IGNORED_COLOUR = (255, 0, 220)
 ARROW_COLOUR = (255, 230, 0)
-CHECKER_RGB = np.array([200, 160], np.uint8)
 LEGEND = (  # the outlines' colours, darker to be legible on white
     ("— mask", (0, 140, 85)),
     ("— original mask, where it differs", (200, 100, 0)),
@@ -59,8 +60,7 @@ def draw_contact_sheet(
 ) -> np.ndarray:
     """Draw samples with their masks' outlines and their records; (H, W, 3) uint8 RGB.
 
-    The sheet of an absent set says why it is. A sample is fitted into a square of `thumb_px`, at
-    least 48.
+    The sheet of an absent set says why it is. `thumb_px` is at least 48.
 
     Raises:
         ValueError: If an argument is out of range, or a sample is missing or unreadable.
@@ -111,11 +111,7 @@ def draw_grid(
 
 
 def pick_keys(image_set: ImageSet | FileSet, num: int) -> list[str]:
-    """Return `num` keys (or all, if fewer), evenly spaced, first and last included.
-
-    Raises:
-        ValueError: If `num` is below 1.
-    """
+    """Return `num` >= 1 keys (or all, if fewer), evenly spaced, first and last included."""
     check_at_least(1, num=num)
     return evenly_spaced(image_set.keys, num)
 
@@ -196,10 +192,7 @@ def _contours(mask: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
 
 def fit(image: np.ndarray, side_px: int) -> np.ndarray:
     """Scale an image so that its longer side has `side_px`."""
-    scale = side_px / max(image.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return cv2.resize(image, (width, height), interpolation=interpolation)
+    return resize_image(image, fitted_size(image.shape[:2], side_px))
 
 
 def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -> np.ndarray:
@@ -208,11 +201,8 @@ def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -
     An arrow through the centre of its alpha shows the direction in image coordinates (0 right, 90
     down), unless it is None.
     """
-    thumb = fit(cutout, thumb_px).astype(np.float32)
-    rows, columns = np.indices(thumb.shape[:2]) // 8
-    board = CHECKER_RGB[(rows + columns) % 2][..., np.newaxis]
-    shown = np.rint(np.clip(thumb[..., :3] + board * (1 - thumb[..., 3:] / 255), 0, 255))
-    picture = np.ascontiguousarray(shown.astype(np.uint8))
+    thumb = fit(cutout, thumb_px)
+    picture = on_checks(thumb)
     if pointing_deg is not None:
         moments = cv2.moments(thumb[..., 3])
         centre = np.array([moments["m10"], moments["m01"]]) / (moments["m00"] or 1)  # x, y

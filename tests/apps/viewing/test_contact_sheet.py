@@ -88,12 +88,6 @@ def test_convention_arrow_of_the_pointing_direction(angle, side):
     assert not near(draw_cutout(cutout, None, 101), ARROW_COLOUR).any()
 
 
-def test_a_clear_cutout_shows_the_board():
-    for alpha, shown in ((0, {160, 200}), (128, {80, 100})):
-        cutout = np.full((40, 60, 4), (0, 0, 0, alpha), np.uint8)
-        assert set(np.unique(draw_cutout(cutout, None, 60))) == shown
-
-
 def test_picks_are_spread_evenly_or_the_largest(faces):
     assert pick_keys(faces, 4) == ["00000", "00003", "00006", "00009"]
     assert pick_keys(faces, 99) == faces.keys
