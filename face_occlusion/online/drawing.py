@@ -37,18 +37,11 @@ Drawn = dict[str, np.ndarray]
 
 
 class Atlas:
-    """The pixels of all occluders in one row, every size of each, and where each begins.
-
-    Args:
-        stores: The occluders of each source.
-
-    Attributes:
-        pixels: (N,) int32, each the four bytes of an RGBA pixel; None in other processes.
-        places: Of each source, where an occluder's levels begin, by its key.
-    """
+    """The pixels of all occluders of some stores in one row, every size of each."""
 
     def __init__(self, stores: Sequence[Sequence[Occluder] | Sequence[Texture]]) -> None:
         rows: list[np.ndarray] = []
+        # Of each store, where an occluder's levels begin, by its key.
         self.places: list[dict[str, Levels]] = []
         start = 0
         for store in stores:
@@ -61,6 +54,7 @@ class Atlas:
                     start += rows[-1].size
                 places[item.key] = levels
             self.places.append(places)
+        # (N,) int32, each the four bytes of an RGBA pixel; None in other processes.
         self.pixels: np.ndarray | None = np.concatenate(rows)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -76,23 +70,14 @@ def _levels(item: Occluder | Texture) -> Sequence[np.ndarray]:
 
 @dataclass(frozen=True)
 class Sizes:
-    """The fixed sizes of what is drawn for images of one size.
+    """The fixed sizes of what is drawn for images of one size."""
 
-    Attributes:
-        shape: (H, W) of the images.
-        radius: Of the widest blur, in pixels.
-        steps: Of the colour transport; 0 without one.
-        directions: In each step.
-        hand_pixels: Most pixels of a hand that the transport moves.
-        face_pixels: Most pixels of a face that it aims at.
-    """
-
-    shape: tuple[int, int]
-    radius: int
-    steps: int
-    directions: int
-    hand_pixels: int
-    face_pixels: int
+    shape: tuple[int, int]  # (H, W) of the images
+    radius: int  # of the widest blur, in pixels
+    steps: int  # of the colour transport; 0 without one
+    directions: int  # in each step
+    hand_pixels: int  # most pixels of a hand that the transport moves
+    face_pixels: int  # most pixels of a face that it aims at
     has_shapes: bool
     has_statistics: bool
     statistics_px: int
@@ -215,19 +200,14 @@ def pack(
     levels: Levels,
     sizes: Sizes,
 ) -> Drawn | None:
-    """Pack a sampled occlusion for the painter.
+    """Pack a sampled occlusion for the painter; None if the painter cannot paint it.
 
-    Args:
-        image: (H, W, 3) uint8 RGB, the face as it is occluded.
-        face_mask: (H, W) uint8: 255 on the face.
-        layer: The placed occluder.
-        record: What was sampled.
-        levels: The occluder's place in the atlas.
-        sizes: Of what is drawn.
+    `image` (H, W, 3) uint8 RGB is the face as it is occluded, `face_mask` (H, W) uint8 is 255 on
+    the face, `layer` the placed occluder and `levels` its place in the atlas.
 
     Returns:
         `numbers` (K,) float64, with a colour transport `face_colours` (F, 3) uint8, with shapes
-        `coverage` (H, W) uint8; None if the painter cannot paint it.
+        `coverage` (H, W) uint8.
     """
     placement, harmonisation = record["placement"], record["harmonisation"]
     if placement.get("arm_drawn"):

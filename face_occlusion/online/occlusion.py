@@ -31,10 +31,8 @@ STREAM = 2  # of a position's random numbers: its augmentation stays as it is wi
 def plan_online(names: Sequence[str], share: float, data: Path) -> Online:
     """Name what decides the occlusions of a run: parameters, occluders, code.
 
-    Args:
-        names: Sets below `data`/sets, as whose samples faces are occluded; their own are not read.
-        share: Share of the unoccluded faces that are occluded.
-        data: Folder of the image sets.
+    A `share` of the unoccluded faces is occluded as are the samples of the sets `names` below
+    `data`/sets; these samples themselves are not read.
 
     Raises:
         ValueError: If a set or its occluders are missing or absent.
@@ -69,32 +67,21 @@ class Source:
 
 @dataclass
 class OnlineOcclusion:
-    """Occludes the faces of a run; picklable, for the processes that read them.
+    """Occludes the faces of a run; picklable, for the processes that read them."""
 
-    Attributes:
-        sources: What it draws from.
-        share: Of the faces, that it occludes.
-        seed: The run's.
-        atlas: For a GPU: all occluders' pixels. None paints here.
-        sizes: For a GPU: of what is drawn.
-    """
-
-    sources: Sequence[Source]
-    share: float
-    seed: int
-    atlas: Atlas | None = None
-    sizes: Sizes | None = None
+    sources: Sequence[Source]  # what it draws from
+    share: float  # of the faces, that it occludes
+    seed: int  # the run's
+    atlas: Atlas | None = None  # for a GPU: all occluders' pixels; None paints here
+    sizes: Sizes | None = None  # for a GPU: of what is drawn
 
     def __call__(
         self, image: np.ndarray, seg_map: np.ndarray, position: int, *, is_unoccluded: bool
     ) -> Drawn:
-        """Occlude a sample, or draw how the GPU is to occlude it.
+        """Occlude a sample, or draw how the GPU is to occlude it; an occluded face stays as it is.
 
-        Args:
-            image: (S, S, 3) uint8 RGB; left unchanged.
-            seg_map: (S, S) uint8 class ids; left unchanged.
-            position: Its number in the run.
-            is_unoccluded: Whether it is an unoccluded face; others stay as they are.
+        `image` (S, S, 3) uint8 RGB and `seg_map` (S, S) uint8 class ids are left unchanged;
+        `position` is the sample's number in the run.
 
         Returns:
             `image` and `seg_map`, for a GPU also what `drawing.pack` returns.
@@ -118,11 +105,8 @@ class OnlineOcclusion:
     ) -> dict[str, Any] | None:
         """Return the record of a position's occlusion, for `generation.regenerate`.
 
-        Args: as `__call__`.
-
-        Returns:
-            The record and `set`, the name of the set that it was drawn from; None if this
-            position's face is not occluded.
+        It has the key `set`, the name of the set that it was drawn from, and is None if this
+        position's face is not occluded.
         """
         drawn = self._draw(image, seg_map, position)
         return None if drawn is None else {"set": drawn[-1].name} | drawn[-2]
@@ -142,12 +126,7 @@ class OnlineOcclusion:
         return *drawn, source
 
     def attach(self, model: Any, *, compiled: bool) -> None:
-        """Let a network's preprocessing paint, where this draws for a GPU.
-
-        Args:
-            model: The network, on its device, with its `data_preprocessor`.
-            compiled: Whether to compile the painter.
-        """
+        """Let the `data_preprocessor` of a network paint, if this draws for a GPU."""
         if self.atlas is None or self.sizes is None:
             return
         device = next(model.parameters()).device
@@ -159,15 +138,10 @@ class OnlineOcclusion:
 def open_online(
     online: Online, data: Path, scratch: Path, *, side_px: int, seed: int, on_gpu: bool
 ) -> OnlineOcclusion:
-    """Open what a run occludes with.
+    """Open what a run of a combination occludes with, of the image sets in the folder `data`.
 
-    Args:
-        online: From its combination.
-        data: Folder of the image sets.
-        scratch: Folder for decoded cut-outs, which must outlive the result.
-        side_px: Side of the network's input.
-        seed: The run's.
-        on_gpu: Whether a GPU paints.
+    Decoded cut-outs go into the folder `scratch`, which must outlive the result. `side_px` is that
+    of the network's input, and `seed` the run's.
 
     Raises:
         ValueError: If the code or the occluders are not those of the combination.

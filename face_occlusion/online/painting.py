@@ -31,12 +31,7 @@ Numbers = Mapping[str, Tensor]  # (N, k) float64 each
 
 
 class Painter:
-    """Paints the occlusions of a batch.
-
-    Args:
-        atlas: (M,) int32, the occluders' RGBA pixels, on the device that paints.
-        sizes: Of what is drawn.
-    """
+    """Paints the occlusions of a batch; the atlas' pixels, (M,) int32, are on its device."""
 
     def __init__(self, atlas: Tensor, sizes: Sizes) -> None:
         self.atlas, self.sizes, self._fields = atlas, sizes, sizes.fields()
@@ -48,15 +43,9 @@ class Painter:
     def __call__(
         self, images: Tensor, seg_maps: Tensor, drawn: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """Paint a batch.
+        """Occlude (N, 3, H, W) uint8 RGB and (N, H, W) uint8 class ids; returns new tensors.
 
-        Args:
-            images: (N, 3, H, W) uint8 RGB, in any memory format.
-            seg_maps: (N, H, W) uint8 class ids.
-            drawn: The samples' `drawing.pack`, stacked, on the atlas' device.
-
-        Returns:
-            Both, occluded; new tensors.
+        `drawn` are the samples' `drawing.pack`, stacked, on the atlas' device.
         """
         n = {name: drawn["numbers"][:, part] for name, part in self._fields.items()}
         image, face = images.float(), seg_maps == FACE
@@ -115,10 +104,8 @@ class Painter:
     def transfer(self, wide: Tensor, n: Numbers, face_colours: Tensor) -> Tensor:
         """Return the (N, 3, H, W) change of the hands' colours, in levels, by sliced transport.
 
-        Args:
-            wide: (N, 4, H + 2p, W + 2p) levels, the soft layers with their padding.
-            n: Numbers.
-            face_colours: (N, F, 3) uint8.
+        `wide` (N, 4, H + 2p, W + 2p) levels are the soft layers with their padding, and
+        `face_colours` (N, F, 3) uint8.
         """
         rows, columns = n["grid"].long()[..., None].unbind(1)  # (N, 1)
         x, y, width, height = n["window"][..., None].unbind(1)
@@ -340,12 +327,7 @@ def _inverse(matrices: Tensor) -> Tensor:
 
 
 class PaintingPreprocessor(nn.Module):
-    """Paints a training batch before a network's own preprocessing augments it.
-
-    Args:
-        preprocessor: The network's.
-        paint: A `Painter`, or one compiled.
-    """
+    """Paints a training batch before a network's own preprocessing augments it."""
 
     def __init__(
         self, preprocessor: nn.Module, paint: Callable[..., tuple[Tensor, Tensor]]

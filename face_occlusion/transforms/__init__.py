@@ -64,16 +64,11 @@ class Occlusion:
     def __call__(
         self, image: np.ndarray, mask: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Occlude an image with probability `p`.
-
-        Args:
-            image: (H, W, 3) uint8 RGB; left unchanged.
-            mask: (H, W) bool or uint8 class ids; left unchanged.
-            rng: Source of every sample.
+        """Occlude an image, (H, W, 3) uint8 RGB, with probability `p`; the input is left unchanged.
 
         Returns:
-            Image and uint8 mask; the input's own where nothing is occluded, which is also the case
-            for a mask without a face.
+            Image and uint8 mask (of a bool or uint8 one); the input's own where nothing is
+            occluded, which is also the case for a mask without a face.
 
         Raises:
             ValueError: If sizes or types differ, or no placement covers a wanted share of the face.
@@ -90,8 +85,7 @@ class NatOcc(Occlusion):
     """Occlude with photographed hands or objects, in the face's colours (NatOcc-SOT of the paper).
 
     Args:
-        occluders: See `Occlusion`; all are hands, or all objects.
-        hands: Whether a folder of files holds hands. An image set says so itself.
+        occluders: See `Occlusion`; all are hands, or all objects. An image set says so itself.
         colour_transfer: For hands: how they get the face's colours; None leaves them, `paper` is
             sliced optimal transport.
         harmonisation: For objects: how they are fitted to the picture; None leaves them, `paper`
@@ -99,11 +93,8 @@ class NatOcc(Occlusion):
         augment_face: Whether the face is first rotated, sheared and changed in tone as the sets'
             faces are. Otherwise pixels that no occluder touches keep their values.
         params: Replaces the paper's settings and the four arguments before.
-        class_ids: Meaning of the mask's ids.
-        p: Share of the images that are occluded.
 
-    Raises:
-        ValueError: See `Occlusion`.
+    Other arguments and errors are those of `Occlusion`.
     """
 
     def __init__(
@@ -136,11 +127,8 @@ class RandOcc(Occlusion):
         textures: An image set (`data/occluders/textures`), or a folder of photographs of textures.
         augment_face: See `NatOcc`.
         params: Replaces the paper's settings and `augment_face`.
-        class_ids: Meaning of the mask's ids.
-        p: Share of the images that are occluded.
 
-    Raises:
-        ValueError: See `Occlusion`.
+    Other arguments and errors are those of `Occlusion`.
     """
 
     def __init__(

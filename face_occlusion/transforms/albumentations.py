@@ -106,7 +106,14 @@ class NatOcc(_Occlusion):
         super().__init__(p=p)
         self.occluders, self.hands, self.class_ids = occluders, hands, class_ids
         self.colour_transfer, self.harmonisation = colour_transfer, harmonisation
-        self.occlusion = _natocc(occluders, hands, colour_transfer, harmonisation, class_ids)
+        self.occlusion = _opened(
+            transforms.NatOcc,
+            occluders,
+            hands=hands,
+            colour_transfer=colour_transfer,
+            harmonisation=harmonisation,
+            class_ids=class_ids,
+        )
 
 
 class RandOcc(_Occlusion):
@@ -115,27 +122,12 @@ class RandOcc(_Occlusion):
     def __init__(self, textures: str, class_ids: ClassIds = ClassIds(), p: float = 0.5) -> None:
         super().__init__(p=p)
         self.textures, self.class_ids = textures, class_ids
-        self.occlusion = _randocc(textures, class_ids)
+        self.occlusion = _opened(transforms.RandOcc, textures, class_ids=class_ids)
 
 
 # Replaying makes every transform anew, which is not to read the occluders again.
-@functools.lru_cache(maxsize=4)
-def _natocc(
-    occluders: str,
-    hands: bool,
-    colour_transfer: ColourTransferParams | transforms.Colours | None,
-    harmonisation: HarmonisationParams | transforms.Colours | None,
-    class_ids: ClassIds,
-) -> transforms.NatOcc:
-    return transforms.NatOcc(
-        occluders,
-        hands=hands,
-        colour_transfer=colour_transfer,
-        harmonisation=harmonisation,
-        class_ids=class_ids,
-    )
-
-
-@functools.lru_cache(maxsize=4)
-def _randocc(textures: str, class_ids: ClassIds) -> transforms.RandOcc:
-    return transforms.RandOcc(textures, class_ids=class_ids)
+@functools.lru_cache(maxsize=8)
+def _opened(
+    kind: type[transforms.Occlusion], occluders: str, **options: Any
+) -> transforms.Occlusion:
+    return kind(occluders, **options)
