@@ -1,7 +1,7 @@
 """Commands about faces and occluders: occlude, compare variants, align, train RainNet."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import typer
 from typer import Argument, Option
@@ -12,69 +12,55 @@ PREDICTED = "predicted:"
 
 
 def occlude(
-    faces: Annotated[Path, Option(help="folder of images: jpg, png, webp, tif, ...")],
-    masks: Annotated[
-        str,
-        Option(
-            help="folder of masks, named like their images; or predicted:RUN: the face that a "
-            "trained run finds in each image"
-        ),
-    ],
-    occluders: Annotated[
-        Path, Option(help="folder of RGBA files or of textures, or an image set (data/occluders/*)")
-    ],
-    out: Annotated[Path, Option(help="new folder: images, masks, records")],
-    method: Annotated[
-        Literal["natocc", "randocc"],
-        Option(help="natocc: cut-outs of hands or objects; randocc: textured random shapes"),
-    ] = "natocc",
-    occluder_masks: Annotated[
-        Path | None, Option(help="folder of masks, if the occluders are plain images")
-    ] = None,
-    hands: Annotated[
-        bool,
-        Option(
-            "--hands",
-            help="the occluder files are hands, which reach for the face (an image set says so "
-            "itself)",
-        ),
-    ] = False,
-    preset: Annotated[
-        Literal["paper", "published"],
-        Option(help="published: sizes, opacity and colour transfer of the published code"),
-    ] = "paper",
-    scale: Annotated[
-        tuple[float, float] | None,
-        Option(
-            help="range of the occluder's size: square root of its area over the face's "
-            "(default: 0.5 1)"
-        ),
-    ] = None,
-    covered: Annotated[
-        tuple[float, float] | None,
-        Option(help="range of the covered share of the face (default: 0.05 0.5)"),
-    ] = None,
-    colours: Annotated[
-        str,
-        Option(
-            help="fit: hands take the face's colours, objects the colours around them; keep: "
-            "unchanged; or a method: sot (hands); reinhard, mkl, rainnet:CHECKPOINT (objects)"
-        ),
-    ] = "fit",
-    exact_background: Annotated[
-        bool,
-        Option(
-            "--exact-background",
-            help="leave pixels that no occluder touches exactly as they are; writes PNG",
-        ),
-    ] = False,
-    keep_classes: Annotated[
-        str | None, Option(help="masks are maps of class ids; these ids are the face, e.g. '1,2,4'")
-    ] = None,
-    occluded_class: Annotated[
-        int, Option(help="with --keep-classes: id of the pixels that the occluder hides")
-    ] = 0,
-    seed: Annotated[int, Option(help="another seed gives other occlusions")] = 1,
+    faces: Path = Option(..., help="folder of images: jpg, png, webp, tif, ..."),
+    masks: str = Option(
+        ...,
+        help="folder of masks, named like their images; or predicted:RUN: the face that a "
+        "trained run finds in each image",
+    ),
+    occluders: Path = Option(
+        ..., help="folder of RGBA files or of textures, or an image set (data/occluders/*)"
+    ),
+    out: Path = Option(..., help="new folder: images, masks, records"),
+    method: Literal["natocc", "randocc"] = Option(
+        "natocc", help="natocc: cut-outs of hands or objects; randocc: textured random shapes"
+    ),
+    occluder_masks: Path | None = Option(
+        None, help="folder of masks, if the occluders are plain images"
+    ),
+    hands: bool = Option(
+        False,
+        "--hands",
+        help="the occluder files are hands, which reach for the face (an image set says so itself)",
+    ),
+    preset: Literal["paper", "published"] = Option(
+        "paper", help="published: sizes, opacity and colour transfer of the published code"
+    ),
+    scale: tuple[float, float] | None = Option(
+        None,
+        help="range of the occluder's size: square root of its area over the face's "
+        "(default: 0.5 1)",
+    ),
+    covered: tuple[float, float] | None = Option(
+        None, help="range of the covered share of the face (default: 0.05 0.5)"
+    ),
+    colours: str = Option(
+        "fit",
+        help="fit: hands take the face's colours, objects the colours around them; keep: "
+        "unchanged; or a method: sot (hands); reinhard, mkl, rainnet:CHECKPOINT (objects)",
+    ),
+    exact_background: bool = Option(
+        False,
+        "--exact-background",
+        help="leave pixels that no occluder touches exactly as they are; writes PNG",
+    ),
+    keep_classes: str | None = Option(
+        None, help="masks are maps of class ids; these ids are the face, e.g. '1,2,4'"
+    ),
+    occluded_class: int = Option(
+        0, help="with --keep-classes: id of the pixels that the occluder hides"
+    ),
+    seed: int = Option(1, help="another seed gives other occlusions"),
     workers: Workers = None,
 ) -> None:
     """Put an occluder over every face of a folder, and update the masks.
@@ -152,17 +138,17 @@ def _parse_ids(text: str) -> tuple[int, ...]:
 
 
 def sheets(
-    faces: Annotated[Path, Option(help="image set of faces")] = Path("data/faces/wo"),
-    occluders: Annotated[
-        Path, Option(help="folder with the image sets hands, objects, textures")
-    ] = Path("data/occluders"),
-    out: Annotated[Path, Option(help="folder for the PNG files")] = Path("sheets"),
-    num: Annotated[int, Option(help="samples on each sheet")] = 24,
-    columns: Annotated[int, Option(help="samples in a row")] = 4,
-    thumb_px: Annotated[int, Option(help="side of each picture in pixels")] = 256,
-    objects: Annotated[
-        str, Option(help="how objects are harmonised: fit, reinhard, mkl, rainnet:CHECKPOINT")
-    ] = "fit",
+    faces: Path = Option(Path("data/faces/wo"), help="image set of faces"),
+    occluders: Path = Option(
+        Path("data/occluders"), help="folder with the image sets hands, objects, textures"
+    ),
+    out: Path = Option(Path("sheets"), help="folder for the PNG files"),
+    num: int = Option(24, help="samples on each sheet"),
+    columns: int = Option(4, help="samples in a row"),
+    thumb_px: int = Option(256, help="side of each picture in pixels"),
+    objects: str = Option(
+        "fit", help="how objects are harmonised: fit, reinhard, mkl, rainnet:CHECKPOINT"
+    ),
 ) -> None:
     """Draw sheets that show variants of the generator side by side.
 
@@ -187,16 +173,13 @@ def sheets(
 
 
 def align(
-    photos: Annotated[Path, Argument(help="folder of images: jpg, png, webp, tif, ...")],
-    out: Annotated[Path, Argument(help="new folder: images, masks, alignment.json")],
-    masks: Annotated[
-        Path | None, Option(help="folder of face masks, named like their photographs")
-    ] = None,
-    landmarks: Annotated[
-        Path | None,
-        Option(help="CSV or JSON of landmarks set by hand, used instead of detected ones"),
-    ] = None,
-    size: Annotated[int, Option(help="side of the aligned images in pixels")] = 1024,
+    photos: Path = Argument(..., help="folder of images: jpg, png, webp, tif, ..."),
+    out: Path = Argument(..., help="new folder: images, masks, alignment.json"),
+    masks: Path | None = Option(None, help="folder of face masks, named like their photographs"),
+    landmarks: Path | None = Option(
+        None, help="CSV or JSON of landmarks set by hand, used instead of detected ones"
+    ),
+    size: int = Option(1024, help="side of the aligned images in pixels"),
     workers: Workers = None,
 ) -> None:
     """Cut the largest face out of every photograph and rotate it upright, as in FFHQ and CelebA-HQ.
@@ -224,29 +207,25 @@ def align(
 
 
 def train_rainnet(
-    faces: Annotated[
-        Path, Argument(help="image set of photographs, e.g. data/faces/wo, or a file by --pack")
-    ],
-    cutouts: Annotated[
-        list[Path] | None, Argument(help="image sets of cut-outs, e.g. data/occluders/objects")
-    ] = None,
-    out: Annotated[Path, Option(help="checkpoint to write")] = Path("exports/rainnet.pth"),
-    size: Annotated[int, Option(help="side of the training images, 256 or 512")] = 256,
-    width: Annotated[
-        int, Option(help="channels after the first convolution; 64 as published")
-    ] = 64,
-    iterations: Annotated[int, Option(help="training steps")] = 6000,
-    batch_size: Annotated[int, Option(help="composites in a step")] = 32,
-    learning_rate: Annotated[
-        float, Option(help="initial learning rate of AdamW, decreasing to 0")
-    ] = 5e-4,
-    seed: Annotated[int, Option(help="seed of weights and composites")] = 1,
-    max_faces: Annotated[int, Option(help="most photographs to hold in memory")] = 4096,
-    num_held_out: Annotated[int, Option(help="composites to measure the errors on")] = 256,
-    device: Annotated[str, Option(help="cpu, cuda, cuda:1, ...")] = "cpu",
-    pack: Annotated[
-        Path | None, Option(help="instead of training, write the images to this .npz file")
-    ] = None,
+    faces: Path = Argument(
+        ..., help="image set of photographs, e.g. data/faces/wo, or a file by --pack"
+    ),
+    cutouts: list[Path] | None = Argument(
+        None, help="image sets of cut-outs, e.g. data/occluders/objects"
+    ),
+    out: Path = Option(Path("exports/rainnet.pth"), help="checkpoint to write"),
+    size: int = Option(256, help="side of the training images, 256 or 512"),
+    width: int = Option(64, help="channels after the first convolution; 64 as published"),
+    iterations: int = Option(6000, help="training steps"),
+    batch_size: int = Option(32, help="composites in a step"),
+    learning_rate: float = Option(5e-4, help="initial learning rate of AdamW, decreasing to 0"),
+    seed: int = Option(1, help="seed of weights and composites"),
+    max_faces: int = Option(4096, help="most photographs to hold in memory"),
+    num_held_out: int = Option(256, help="composites to measure the errors on"),
+    device: str = Option("cpu", help="cpu, cuda, cuda:1, ..."),
+    pack: Path | None = Option(
+        None, help="instead of training, write the images to this .npz file"
+    ),
 ) -> None:
     """Train RainNet, the network that adapts the colours of a cut-out to a photograph.
 

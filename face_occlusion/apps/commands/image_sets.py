@@ -12,19 +12,16 @@ Workers = Annotated[int | None, Option(help="number of processes (default: one p
 
 def look(
     image_set: OneSet,
-    out: Annotated[
-        Path | None, Option("--out", "-o", help="PNG file to write (default: sheets/SET.png)")
-    ] = None,
-    num: Annotated[int, Option(help="number of samples, evenly spaced in the set")] = 24,
-    key: Annotated[
-        list[str] | None, Option(help="show this sample instead; may be repeated")
-    ] = None,
-    largest: Annotated[
-        str | None,
-        Option(help="show the samples with the largest value of this field of the record"),
-    ] = None,
-    columns: Annotated[int, Option(help="samples in a row")] = 6,
-    thumb_px: Annotated[int, Option(help="side of each picture in pixels")] = 256,
+    out: Path | None = Option(
+        None, "--out", "-o", help="PNG file to write (default: sheets/SET.png)"
+    ),
+    num: int = Option(24, help="number of samples, evenly spaced in the set"),
+    key: list[str] | None = Option(None, help="show this sample instead; may be repeated"),
+    largest: str | None = Option(
+        None, help="show the samples with the largest value of this field of the record"
+    ),
+    columns: int = Option(6, help="samples in a row"),
+    thumb_px: int = Option(256, help="side of each picture in pixels"),
 ) -> None:
     """Draw a contact sheet: samples of a set with their masks and their records.
 
@@ -57,19 +54,16 @@ def look(
 
 
 def pack(
-    images: Annotated[Path, Argument(help="folder of images: jpg, png, webp, tif, ...")],
-    masks: Annotated[Path, Argument(help="folder of masks, named like their images")],
-    out: Annotated[Path, Argument(help="new folder for the image set")],
-    name: Annotated[str | None, Option(help="name of the set (default: OUT's name)")] = None,
-    kind: Annotated[
-        Literal["faces", "benchmark"],
-        Option(help="faces to train on, or a benchmark to evaluate on"),
-    ] = "faces",
-    licence: Annotated[
-        str | None, Option(help="licence of the images, stated on the set's card")
-    ] = None,
-    samples_per_shard: Annotated[int, Option(help="images in one tar file")] = 256,
-    jpeg_quality: Annotated[int, Option(help="quality of images that are not JPEG yet")] = 95,
+    images: Path = Argument(..., help="folder of images: jpg, png, webp, tif, ..."),
+    masks: Path = Argument(..., help="folder of masks, named like their images"),
+    out: Path = Argument(..., help="new folder for the image set"),
+    name: str | None = Option(None, help="name of the set (default: OUT's name)"),
+    kind: Literal["faces", "benchmark"] = Option(
+        "faces", help="faces to train on, or a benchmark to evaluate on"
+    ),
+    licence: str | None = Option(None, help="licence of the images, stated on the set's card"),
+    samples_per_shard: int = Option(256, help="images in one tar file"),
+    jpeg_quality: int = Option(95, help="quality of images that are not JPEG yet"),
 ) -> None:
     """Pack your images and face masks into a set that training and evaluation read.
 
@@ -96,13 +90,12 @@ def pack(
 
 def unpack(
     image_set: OneSet,
-    out: Annotated[Path, Argument(help="new folder for images/, masks/, records/")],
-    ids: Annotated[
-        bool,
-        Option(
-            "--ids", help="class ids as masks, with a palette: 0, 1, 255 = ignored (MMSegmentation)"
-        ),
-    ] = False,
+    out: Path = Argument(..., help="new folder for images/, masks/, records/"),
+    ids: bool = Option(
+        False,
+        "--ids",
+        help="class ids as masks, with a palette: 0, 1, 255 = ignored (MMSegmentation)",
+    ),
 ) -> None:
     """Write the samples of an image set as files that any program opens.
 
@@ -124,15 +117,11 @@ def unpack(
 
 
 def verify(
-    image_sets: Annotated[
-        list[Path] | None, Argument(metavar="SET", help="folders of image sets")
-    ] = None,
-    cache: Annotated[
-        Path | None, Option(help="DVC's cache to check too, usually .dvc/cache")
-    ] = None,
-    lock: Annotated[
-        Path, Option(help="names the outputs that the objects in the cache belong to")
-    ] = Path("dvc.lock"),
+    image_sets: list[Path] | None = Argument(None, metavar="SET", help="folders of image sets"),
+    cache: Path | None = Option(None, help="DVC's cache to check too, usually .dvc/cache"),
+    lock: Path = Option(
+        Path("dvc.lock"), help="names the outputs that the objects in the cache belong to"
+    ),
 ) -> None:
     """Check that image sets, and DVC's cache, still hold what was written.
 
@@ -166,7 +155,7 @@ def verify(
         typer.echo(f"{cache}: {count} objects, as their names say")
 
 
-def card(image_sets: Annotated[list[Path], Argument(metavar="SET", help="image sets")]) -> None:
+def card(image_sets: list[Path] = Argument(..., metavar="SET", help="image sets")) -> None:
     """Write README.md and croissant.json of image sets again, from their index.
 
     Every new set gets both when it is written: what it holds, where it comes from and under
@@ -186,11 +175,11 @@ def card(image_sets: Annotated[list[Path], Argument(metavar="SET", help="image s
 
 
 def overlap(
-    image_sets: Annotated[list[Path], Argument(metavar="SET SET", help="image sets")],
-    max_bits: Annotated[
-        int, Option(help="list pairs whose hashes differ in at most this many of 256 bits")
-    ] = 48,
-    show: Annotated[int, Option(help="pairs to list for each two sets")] = 20,
+    image_sets: list[Path] = Argument(..., metavar="SET SET", help="image sets"),
+    max_bits: int = Option(
+        48, help="list pairs whose hashes differ in at most this many of 256 bits"
+    ),
+    show: int = Option(20, help="pairs to list for each two sets"),
     workers: Workers = None,
 ) -> None:
     """List images of several sets that seem to show the same photograph, closest first.
@@ -220,27 +209,20 @@ def overlap(
 
 
 def audit(
-    image_set: Annotated[Path, Argument(metavar="SET", help="image set of faces")],
-    out: Annotated[Path, Option(help="new folder for page and LabelMe project")] = Path("audit"),
-    part: Annotated[
-        str, Option(help="masks to judge: png, or original.png for the uncorrected ones")
-    ] = "png",
-    reference: Annotated[
-        list[Path] | None,
-        Option(help="set of faces with good masks to learn from; may be repeated"),
-    ] = None,
-    num: Annotated[int, Option(help="number of masks to show")] = 100,
-    folds: Annotated[
-        int,
-        Option(
-            help="networks to train, each judging the fold it did not see; 1: train on the "
-            "references only"
-        ),
-    ] = 3,
-    iterations: Annotated[
-        int, Option(help="training steps of each network, 16 faces a step")
-    ] = 900,
-    seed: Annotated[int, Option(help="the same seed gives the same ranking")] = 0,
+    image_set: Path = Argument(..., metavar="SET", help="image set of faces"),
+    out: Path = Option(Path("audit"), help="new folder for page and LabelMe project"),
+    part: str = Option("png", help="masks to judge: png, or original.png for the uncorrected ones"),
+    reference: list[Path] | None = Option(
+        None, help="set of faces with good masks to learn from; may be repeated"
+    ),
+    num: int = Option(100, help="number of masks to show"),
+    folds: int = Option(
+        3,
+        help="networks to train, each judging the fold it did not see; 1: train on the "
+        "references only",
+    ),
+    iterations: int = Option(900, help="training steps of each network, 16 faces a step"),
+    seed: int = Option(0, help="the same seed gives the same ranking"),
 ) -> None:
     """Rank masks that probably include something that is not face, worst first.
 

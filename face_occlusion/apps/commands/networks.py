@@ -17,28 +17,21 @@ EXPORTS = Path("exports")  # which git ignores
 
 def predict(
     run: Run,
-    photos: Annotated[
-        list[Path], Argument(metavar="PHOTO", help="image files, or folders of them")
-    ],
-    out: Annotated[Path, Option(help="new folder for the predictions")] = Path("predictions"),
-    align: Annotated[
-        bool,
-        Option(
-            "--align",
-            help="detect the faces and predict each in its FFHQ square (needs the extra "
-            "`align`); a photo without a detected face is predicted whole",
-        ),
-    ] = False,
-    compare: Annotated[
-        Path | None,
-        Option(metavar="RUN", help="a second run, whose masks are written and shown next to these"),
-    ] = None,
-    tta: Annotated[
-        bool, Option("--tta", help="average 12 views: 6 scales and their mirror images")
-    ] = False,
+    photos: list[Path] = Argument(..., metavar="PHOTO", help="image files, or folders of them"),
+    out: Path = Option(Path("predictions"), help="new folder for the predictions"),
+    align: bool = Option(
+        False,
+        "--align",
+        help="detect the faces and predict each in its FFHQ square (needs the extra "
+        "`align`); a photo without a detected face is predicted whole",
+    ),
+    compare: Path | None = Option(
+        None, metavar="RUN", help="a second run, whose masks are written and shown next to these"
+    ),
+    tta: bool = Option(False, "--tta", help="average 12 views: 6 scales and their mirror images"),
     which: Which = "last",
-    threshold: Annotated[float, Option(help="probability from which a pixel is face")] = 0.5,
-    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    threshold: float = Option(0.5, help="probability from which a pixel is face"),
+    device: str = Option("auto", help="auto, cpu, cuda, cuda:1, ..."),
 ) -> None:
     """Segment the visible face in photographs.
 
@@ -92,21 +85,20 @@ def predict(
 
 
 def demo(
-    runs: Annotated[
-        list[Path],
-        Argument(metavar="RUN", help="one or two runs: their folders, or their names in models/"),
-    ],
-    occluders: Annotated[
-        Path, Option(help="folder of the occluder sets hands, objects, textures")
-    ] = Path("data/occluders"),
+    runs: list[Path] = Argument(
+        ..., metavar="RUN", help="one or two runs: their folders, or their names in models/"
+    ),
+    occluders: Path = Option(
+        Path("data/occluders"), help="folder of the occluder sets hands, objects, textures"
+    ),
     which: Which = "last",
-    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    host: Annotated[
-        str, Option(help="address to listen on; 0.0.0.0 lets other machines in, unasked")
-    ] = "127.0.0.1",
-    port: Annotated[
-        int | None, Option(help="port to listen on (default: the first free one from 7860)")
-    ] = None,
+    device: str = Option("auto", help="auto, cpu, cuda, cuda:1, ..."),
+    host: str = Option(
+        "127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in, unasked"
+    ),
+    port: int | None = Option(
+        None, help="port to listen on (default: the first free one from 7860)"
+    ),
 ) -> None:
     """Try one network, or two side by side, on photographs in the browser.
 
@@ -156,19 +148,16 @@ def demo(
 
 def export(
     run: Run,
-    to: Annotated[
-        Literal["onnx", "mmseg"],
-        Option(help="an ONNX file, or a config and a checkpoint of MMSegmentation 1.x"),
-    ] = "onnx",
-    out: Annotated[
-        Path | None,
-        Option("--out", "-o", help="file to write (default: exports/RUN.onnx, or exports/RUN.py)"),
-    ] = None,
-    size: Annotated[
-        tuple[int, int] | None,
-        Option(help="ONNX: height and width of its input (default: the training's square)"),
-    ] = None,
-    batch: Annotated[int | None, Option(help="ONNX: images in one call (default: 1)")] = None,
+    to: Literal["onnx", "mmseg"] = Option(
+        "onnx", help="an ONNX file, or a config and a checkpoint of MMSegmentation 1.x"
+    ),
+    out: Path | None = Option(
+        None, "--out", "-o", help="file to write (default: exports/RUN.onnx, or exports/RUN.py)"
+    ),
+    size: tuple[int, int] | None = Option(
+        None, help="ONNX: height and width of its input (default: the training's square)"
+    ),
+    batch: int | None = Option(None, help="ONNX: images in one call (default: 1)"),
     which: Which = "last",
 ) -> None:
     """Write a run as an ONNX file with a model card, or for MMSegmentation.
@@ -223,61 +212,47 @@ Counts = Literal["face", "background", "unknown"]
 
 def score(
     ctx: typer.Context,
-    model: Annotated[Path, Argument(metavar="MODEL", help="ONNX file of a segmentation network")],
-    spec: Annotated[
-        Path | None,
-        Option(help="YAML with the options below as keys (default: MODEL.yaml, if there is one)"),
-    ] = None,
-    title: Annotated[str | None, Option(help="name in the report; needed")] = None,
-    licence: Annotated[str | None, Option(help="licence of its weights; needed")] = None,
-    trained_on: Annotated[str | None, Option(help="what it was trained on")] = None,
-    hair: Annotated[
-        Counts | None,
-        Option(metavar="KIND", help="its labels count hair as face, background or unknown"),
-    ] = None,
-    glasses: Annotated[Counts | None, Option(metavar="KIND", help="likewise glasses")] = None,
-    ears: Annotated[Counts | None, Option(metavar="KIND", help="likewise ears")] = None,
-    size: Annotated[
-        tuple[int, int] | None,
-        Option(help="height and width of its input (default: those that the file fixes)"),
-    ] = None,
-    keep_aspect: Annotated[
-        bool | None,
-        Option(help="fit images into the size, or squash them to it (default: squash)"),
-    ] = None,
-    channels: Annotated[
-        Literal["rgb", "bgr"] | None, Option(help="order of its input's channels (default: rgb)")
-    ] = None,
-    divide_by: Annotated[
-        float | None,
-        Option(help="levels 0-255 become (level / divide_by - mean) / std; usually 255"),
-    ] = None,
-    mean: Annotated[
-        tuple[float, float, float] | None,
-        Option(metavar="R G B", help="see --divide-by (default: 0 0 0)"),
-    ] = None,
-    std: Annotated[
-        tuple[float, float, float] | None,
-        Option(metavar="R G B", help="see --divide-by (default: 1 1 1)"),
-    ] = None,
-    output: Annotated[str | None, Option(help="output to read (default: the first)")] = None,
-    values: Annotated[
-        Literal["logits", "probabilities", "labels"] | None,
-        Option(metavar="KIND", help="logits (default), probabilities or labels"),
-    ] = None,
-    face: Annotated[
-        list[int] | None,
-        Option(
-            metavar="ID",
-            help="class id that counts as face; may be repeated (default: 1, or the one channel)",
-        ),
-    ] = None,
-    benchmarks: Annotated[Path, Option(help="folder of the benchmarks' image sets")] = Path(
-        "data/benchmarks"
+    model: Path = Argument(..., metavar="MODEL", help="ONNX file of a segmentation network"),
+    spec: Path | None = Option(
+        None, help="YAML with the options below as keys (default: MODEL.yaml, if there is one)"
     ),
-    out: Annotated[Path, Option(help="folder for the score file, MODEL.json")] = Path(
-        "reports/other"
+    title: str | None = Option(None, help="name in the report; needed"),
+    licence: str | None = Option(None, help="licence of its weights; needed"),
+    trained_on: str | None = Option(None, help="what it was trained on"),
+    hair: Counts | None = Option(
+        None, metavar="KIND", help="its labels count hair as face, background or unknown"
     ),
+    glasses: Counts | None = Option(None, metavar="KIND", help="likewise glasses"),
+    ears: Counts | None = Option(None, metavar="KIND", help="likewise ears"),
+    size: tuple[int, int] | None = Option(
+        None, help="height and width of its input (default: those that the file fixes)"
+    ),
+    keep_aspect: bool | None = Option(
+        None, help="fit images into the size, or squash them to it (default: squash)"
+    ),
+    channels: Literal["rgb", "bgr"] | None = Option(
+        None, help="order of its input's channels (default: rgb)"
+    ),
+    divide_by: float | None = Option(
+        None, help="levels 0-255 become (level / divide_by - mean) / std; usually 255"
+    ),
+    mean: tuple[float, float, float] | None = Option(
+        None, metavar="R G B", help="see --divide-by (default: 0 0 0)"
+    ),
+    std: tuple[float, float, float] | None = Option(
+        None, metavar="R G B", help="see --divide-by (default: 1 1 1)"
+    ),
+    output: str | None = Option(None, help="output to read (default: the first)"),
+    values: Literal["logits", "probabilities", "labels"] | None = Option(
+        None, metavar="KIND", help="logits (default), probabilities or labels"
+    ),
+    face: list[int] | None = Option(
+        None,
+        metavar="ID",
+        help="class id that counts as face; may be repeated (default: 1, or the one channel)",
+    ),
+    benchmarks: Path = Option(Path("data/benchmarks"), help="folder of the benchmarks' image sets"),
+    out: Path = Option(Path("reports/other"), help="folder for the score file, MODEL.json"),
 ) -> None:
     """Score somebody else's network on the benchmarks, for the report's table "Other networks".
 

@@ -18,11 +18,9 @@ Targets = Annotated[
 
 def plan(
     targets: Targets = None,
-    jobs: Annotated[
-        int, Option("--jobs", "-j", min=1, help="stages that run at the same time")
-    ] = 1,
-    each: Annotated[bool, Option("--each", help="one row per stage, not per group")] = False,
-    as_json: Annotated[bool, Option("--json", help="print JSON instead of a table")] = False,
+    jobs: int = Option(1, "--jobs", "-j", min=1, help="stages that run at the same time"),
+    each: bool = Option(False, "--each", help="one row per stage, not per group"),
+    as_json: bool = Option(False, "--json", help="print JSON instead of a table"),
 ) -> None:
     """Say what `dvc repro` or `face-occlusion run` would run and what it would cost.
 
@@ -48,29 +46,22 @@ def plan(
 
 def run(
     targets: Targets = None,
-    jobs: Annotated[
-        int | None,
-        Option("--jobs", "-j", help="stages at the same time (default: one per GPU share, else 1)"),
-    ] = None,
-    gpus: Annotated[str, Option(help="GPUs to use, as in CUDA_VISIBLE_DEVICES: 0,1,2,3")] = "",
-    gpus_per_job: Annotated[
-        int, Option(help="GPUs of each job; a training uses all GPUs of its job")
-    ] = 1,
-    ray: Annotated[
-        str, Option(help="address of a Ray cluster (auto, ray://HOST:10001) to run on")
-    ] = "",
-    remote: Annotated[
-        str, Option(help="with --ray: DVC remote through which inputs and results travel")
-    ] = "",
-    ray_stages: Annotated[
-        str, Option(help="with --ray: groups of stages that run on the cluster")
-    ] = "train,evaluate",
-    clone_from: Annotated[
-        str, Option(help="with --ray: repository to clone there (default: origin of this clone)")
-    ] = "",
-    clones: Annotated[
-        str, Option(help="with --ray: folder for the clones on each machine")
-    ] = "~/.cache/face-occlusion/clones",
+    jobs: int | None = Option(
+        None, "--jobs", "-j", help="stages at the same time (default: one per GPU share, else 1)"
+    ),
+    gpus: str = Option("", help="GPUs to use, as in CUDA_VISIBLE_DEVICES: 0,1,2,3"),
+    gpus_per_job: int = Option(1, help="GPUs of each job; a training uses all GPUs of its job"),
+    ray: str = Option("", help="address of a Ray cluster (auto, ray://HOST:10001) to run on"),
+    remote: str = Option("", help="with --ray: DVC remote through which inputs and results travel"),
+    ray_stages: str = Option(
+        "train,evaluate", help="with --ray: groups of stages that run on the cluster"
+    ),
+    clone_from: str = Option(
+        "", help="with --ray: repository to clone there (default: origin of this clone)"
+    ),
+    clones: str = Option(
+        "~/.cache/face-occlusion/clones", help="with --ray: folder for the clones on each machine"
+    ),
 ) -> None:
     """Run what `dvc repro` would run, several stages at the same time.
 
@@ -116,10 +107,8 @@ def _split(names: str) -> list[str]:
 
 
 def profile(
-    name: Annotated[str, Argument(help="miniature, small, replication or paper")],
-    force: Annotated[
-        bool, Option("--force", help="replace a params.yaml that was edited by hand")
-    ] = False,
+    name: str = Argument(..., help="miniature, small, replication or paper"),
+    force: bool = Option(False, "--force", help="replace a params.yaml that was edited by hand"),
 ) -> None:
     """Write the parameters of a profile to params.yaml.
 
@@ -136,17 +125,14 @@ def profile(
 
 
 def fetch(
-    sources: Annotated[
-        list[str] | None,
-        Argument(metavar="SOURCE", help="keys of `sources` in params.yaml (default: all)"),
-    ] = None,
-    list_only: Annotated[
-        bool, Option("--list", help="only list the files, download nothing")
-    ] = False,
-    check: Annotated[
-        bool, Option("--check", help="also compare the checksums of the files that are there")
-    ] = False,
-    params: Annotated[Path, Option(help="the parameter file")] = Path("params.yaml"),
+    sources: list[str] | None = Argument(
+        None, metavar="SOURCE", help="keys of `sources` in params.yaml (default: all)"
+    ),
+    list_only: bool = Option(False, "--list", help="only list the files, download nothing"),
+    check: bool = Option(
+        False, "--check", help="also compare the checksums of the files that are there"
+    ),
+    params: Path = Option(Path("params.yaml"), help="the parameter file"),
 ) -> None:
     """Download the files of the profile's releases into `download.archives_dir`.
 
@@ -186,15 +172,15 @@ def fetch(
 
 
 def sample(
-    out: Annotated[Path, Argument(help="new folder for the archives")],
-    raw: Annotated[
-        Path, Option(help="folder of the releases, as the stage `download` writes them")
-    ] = Path("data/raw"),
-    faces: Annotated[int, Option(help="unoccluded faces to train on")] = 740,
-    others: Annotated[
-        int, Option(help="images of everything else: test faces, hands, textures, benchmarks, ...")
-    ] = 200,
-    seed: Annotated[int, Option(help="another seed samples other images")] = 1,
+    out: Path = Argument(..., help="new folder for the archives"),
+    raw: Path = Option(
+        Path("data/raw"), help="folder of the releases, as the stage `download` writes them"
+    ),
+    faces: int = Option(740, help="unoccluded faces to train on"),
+    others: int = Option(
+        200, help="images of everything else: test faces, hands, textures, benchmarks, ..."
+    ),
+    seed: int = Option(1, help="another seed samples other images"),
 ) -> None:
     """Sample a small folder of archives from the releases, as profile `small` reads it.
 
