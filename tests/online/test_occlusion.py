@@ -24,13 +24,7 @@ from face_occlusion.training.dataset import FaceDataset, build_loader, open_part
 from face_occlusion.training.loop import Job
 from face_occlusion.training.run import train_run
 from stages import combine
-from tests.generation.drawn import (
-    params,
-    write_faces,
-    write_hands,
-    write_objects,
-    write_textures,
-)
+from tests.generation import drawn
 from tests.training.conftest import (
     combination,
     interrupt_second_score,
@@ -42,19 +36,19 @@ from tests.training.conftest import write_faces as write_other_faces
 
 SIDE = 64
 SETS = {
-    "hands": params("hands", colour_transfer=SOT, occluder={"jpeg_prob": 0.0}),
-    "objects": params("objects", harmonisation=STATISTICS, occluder={"jpeg_prob": 0.0}),
-    "textures": params("textures", transparent_prob=0.5, occluder={"jpeg_prob": 0.0}),
+    "hands": drawn.params("hands", colour_transfer=SOT, occluder={"jpeg_prob": 0.0}),
+    "objects": drawn.params("objects", harmonisation=STATISTICS, occluder={"jpeg_prob": 0.0}),
+    "textures": drawn.params("textures", transparent_prob=0.5, occluder={"jpeg_prob": 0.0}),
 }
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    write_faces(folder / "faces/wo", radii_frac=(0.38, 0.42))
-    write_hands(folder / "occluders/hands")
-    write_objects(folder / "occluders/objects")
-    write_textures(folder / "occluders/textures")
+    drawn.write_faces(folder / "faces/wo", radii_frac=(0.38, 0.42))
+    drawn.write_hands(folder / "occluders/hands")
+    drawn.write_objects(folder / "occluders/objects")
+    drawn.write_textures(folder / "occluders/textures")
     for name, settings in SETS.items():
         occluders = ImageSet(folder / "occluders" / name)
         generate_set(ImageSet(folder / "faces/wo"), occluders, folder / "sets" / name, settings, 1)

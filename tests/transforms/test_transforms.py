@@ -19,17 +19,10 @@ from face_occlusion.cutouts import crop_to_alpha
 from face_occlusion.generation import ClassIds, occlude
 from face_occlusion.generation.presets import default_params
 from face_occlusion.transforms import NatOcc, RandOcc
-from tests.generation.drawn import (
-    draw_disc,
-    draw_face,
-    draw_hand,
-    draw_texture,
-    write_hands,
-    write_textures,
-)
+from tests.generation import drawn
 from tests.transforms.examples import example_blocks
 
-FACE, MASK = draw_face()
+FACE, MASK = drawn.draw_face()
 SAMPLE = {
     "img_path": "face.png",
     "seg_map_path": "mask.png",
@@ -42,15 +35,15 @@ SAMPLE = {
 def folders(tmp_path):
     """Occluders as files, and as image sets."""
     files = {
-        "hands/hand.png": straight_alpha(draw_hand()),
-        "objects/disc.png": straight_alpha(draw_disc()),
-        "textures/stripes.png": draw_texture(),
+        "hands/hand.png": straight_alpha(drawn.draw_hand()),
+        "objects/disc.png": straight_alpha(drawn.draw_disc()),
+        "textures/stripes.png": drawn.draw_texture(),
     }
     for name, pixels in files.items():
         (tmp_path / name).parent.mkdir()
         Image.fromarray(pixels).save(tmp_path / name)
-    write_hands(tmp_path / "set_hands")
-    write_textures(tmp_path / "set_textures")
+    drawn.write_hands(tmp_path / "set_hands")
+    drawn.write_textures(tmp_path / "set_textures")
     return tmp_path
 
 

@@ -8,14 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from face_occlusion.apps.demo.analysis import (
-    THRESHOLD,
-    VIEWS,
-    Analyser,
-    Analysis,
-    show,
-    write_files,
-)
+from face_occlusion.apps.demo import analysis
 from face_occlusion.apps.prediction.predict import SHOWN_PX
 from face_occlusion.reporting.pictures import reduced
 
@@ -25,7 +18,7 @@ _CACHE = (3600, 3600)  # seconds: how often, and after which time, uploads are d
 
 
 def build_page(
-    analyser: Analyser, scratch: Path, examples: Sequence[Path] = (), note: str = ""
+    analyser: analysis.Analyser, scratch: Path, examples: Sequence[Path] = (), note: str = ""
 ) -> gr.Blocks:
     """Lay out the page and connect it to an analyser.
 
@@ -46,11 +39,17 @@ def build_page(
             )
         except ValueError as error:
             return [f"**Refused.** {error}", None, None]
-        pictures = [show(found.image, one.probability, view) for one in found.seen.values()]
+        pictures = [
+            analysis.show(found.image, one.probability, view) for one in found.seen.values()
+        ]
         if len(pictures) == 1:
             pictures.insert(0, reduced(found.image, SHOWN_PX))
         folder = Path(tempfile.mkdtemp(dir=scratch))
-        return [describe(found), tuple(pictures), [str(p) for p in write_files(found, folder)]]
+        return [
+            describe(found),
+            tuple(pictures),
+            [str(p) for p in analysis.write_files(found, folder)],
+        ]
 
     with gr.Blocks(title="Face occlusion", analytics_enabled=False, delete_cache=_CACHE) as page:
         gr.Markdown(f"## {' and '.join(names)}\n{note}")
@@ -76,7 +75,7 @@ def build_page(
                 if examples:
                     gr.Examples([[str(path)] for path in examples], [photo], label="Drawn faces")
             with gr.Column(scale=2):
-                view = gr.Radio(list(VIEWS), value=VIEWS[0], label="Show")
+                view = gr.Radio(list(analysis.VIEWS), value=analysis.VIEWS[0], label="Show")
                 report = gr.Markdown("Choose a photograph, or click on an example.")
                 slider = gr.ImageSlider(
                     label=f"left: {sides[0]}, right: {sides[1]}", format="png", max_height=480
@@ -98,13 +97,13 @@ def build_page(
     return page
 
 
-def describe(found: Analysis) -> str:
+def describe(found: analysis.Analysis) -> str:
     """Describe what the networks saw, as Markdown."""
     height, width = found.image.shape[:2]
     faces = "" if found.faces is None else f", faces found: {len(found.faces)}"
     lines = [f"{found.name}: {width} × {height} pixels{faces}.", ""]
     for name, seen in found.seen.items():
-        share = 100 * float((seen.probability >= THRESHOLD).mean())
+        share = 100 * float((seen.probability >= analysis.THRESHOLD).mean())
         text = f"- **{name}**: {share:.1f} % of the pixels are face ({1000 * seen.seconds:.0f} ms)"
         if seen.hidden_taken is not None and seen.visible_lost is not None:
             hidden, lost = 100 * seen.hidden_taken, 100 * seen.visible_lost
