@@ -48,7 +48,10 @@ stages:
     cmd: python report.py
     deps: [report.py, data/set]
     outs: [reports/figures, reports/index.html]
+artifacts:
+  network: {path: data/set, type: model}
 """
+IDENTITY = ("-c", "user.name=t", "-c", "user.email=t@example.org")
 
 
 CONFIG = f"""
@@ -130,9 +133,8 @@ def built(tmp_path_factory, environment, endpoint):
     run(folder, environment, *DVC, "init", "-q")
     (folder / ".dvc" / "config").write_text(CONFIG.format(endpoint=endpoint))
     run(folder, environment, *DVC, "repro", "-q")
-    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
     run(folder, environment, "git", "add", "-A")
-    run(folder, environment, "git", *identity, "commit", "-q", "-m", "x")
+    run(folder, environment, "git", *IDENTITY, "commit", "-q", "-m", "x")
     run(folder, environment, *DVC, "push", "-q", "--run-cache")
     return folder
 
@@ -153,6 +155,13 @@ def test_a_reader_pulls_the_report_alone(built, tmp_path, environment, targets):
     run(other, environment, *DVC, "pull", "-q", *targets)
     assert (other / "reports/index.html").is_file() and (other / "reports/figures/a.txt").is_file()
     assert not (other / "data/set").exists()
+
+
+def test_a_version_that_was_published_is_downloaded_by_its_name(built, tmp_path, environment):
+    tag = ("tag", "-a", "network@v1.0.0", "-m", "as docs/data.md says")
+    run(built, environment, "git", *IDENTITY, *tag)
+    run(tmp_path, environment, *DVC, "artifacts", "get", "-q", str(built), "network")
+    assert (tmp_path / "set/2.txt").read_bytes() == (built / "data/set/2.txt").read_bytes()
 
 
 def test_the_run_cache_brings_a_variant_that_is_in_no_commit(built, tmp_path, environment):

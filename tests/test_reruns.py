@@ -139,6 +139,12 @@ def test_expensive_outputs_are_cached(stages):
     assert uncached <= {"reports/tables", "reports/plots", "reports/metrics.json"}
 
 
+def test_networks_that_are_published_are_what_a_training_writes(stages):
+    published = YAML(typ="safe").load(ROOT / "dvc.yaml")["artifacts"].values()
+    outs = {out.def_path for stage in stages.values() for out in stage.outs}
+    assert {artifact["path"] for artifact in published} <= outs
+
+
 def test_git_ignores_what_dvc_would_otherwise_list_in_a_gitignore_of_its_own(stages):
     outs = [o.def_path for s in stages.values() for o in s.outs if o.use_cache]
     ignored = subprocess.run(["git", "check-ignore", *outs], cwd=ROOT, capture_output=True)
