@@ -30,7 +30,7 @@ def main() -> None:
         return
     covered = made.info["covered_frac"]
     logging.info(
-        "%s: %d samples, %d drawn again, %d with an arm drawn on; "
+        "%s: %d samples, %d placements repeated, %d forearms extended; "
         "covered share of the face %.1f-%.1f %%, median %.1f %%",
         args.out,
         len(made),

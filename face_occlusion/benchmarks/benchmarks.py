@@ -90,8 +90,8 @@ def import_benchmark(
     detector, given = None, by_hand or {}
     if unknown := sorted(set(given) - set(reader.keys)):
         raise ValueError(
-            f"by_hand: landmarks of {', '.join(unknown[:5])}, not among the {len(reader.keys)} "
-            f"images of {name}, named like {reader.keys[0]}"
+            f"by_hand: has landmarks of {', '.join(unknown[:5])}, not among the "
+            f"{len(reader.keys)} images of {name}; a key looks like {reader.keys[0]}"
         )
     if params.align == "ffhq":
         info |= {"landmarks": params.landmarks, "by_hand": sorted(given), "without_detection": []}

@@ -56,7 +56,7 @@ class FolderReader:
             if len(set(stems)) < len(stems):
                 raise ValueError(f"{release.folder / self.split}: an image is listed twice")
             if not stems:
-                raise ValueError(f"{release.folder / self.split}: an empty list of images")
+                raise ValueError(f"{release.folder / self.split}: the list of images is empty")
         for stem in stems:
             for found, what in ((self.images, "image"), (self.masks, "mask")):
                 if stem not in found:

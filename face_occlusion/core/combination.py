@@ -51,8 +51,8 @@ class CombinationParams(Checked):
         super().__post_init__()
         if bool(self.online) != (self.share > 0) or (self.online and FACES not in self.data):
             raise ValueError(
-                f"online: names sets, share says how many of {FACES} in data are occluded, or "
-                f"neither is given; got {list(self.online)} and {self.share}"
+                f"online (sets whose occluders are used) and share (of the faces that get one) go "
+                f"together, and need {FACES} in data; got {list(self.online)} and {self.share}"
             )
         if len(set(self.data)) < len(self.data):
             raise ValueError(f"data: must name image sets, each once; got {list(self.data)}")
@@ -202,8 +202,8 @@ def read_combination(path: Path) -> Combination:
         raise ValueError(f"{path}: not a combination ({error}); run `dvc repro combine`") from error
     if found != combination.counts:
         raise ValueError(
-            f"{path}: lists {combination.counts} photographs and generated images, but counts "
-            f"{found}: the file was changed after it was written; run `dvc repro combine`"
+            f"{path}: lists {combination.counts} (photographs, generated images), but its `counts` "
+            f"say {found}: the file was changed after it was written; run `dvc repro combine`"
         )
     return combination
 

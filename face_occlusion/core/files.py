@@ -52,7 +52,7 @@ def read_json(path: Path, absent: str = "no such file") -> dict[str, Any]:
 
 
 def check_name(path: Path) -> Path:
-    """Return a path whose name is UTF-8, as records, pages and tables are; else a ValueError."""
+    """Return the path; raise ValueError if its name is not UTF-8, as records and tables are."""
     if os.fsencode(path.name) != path.name.encode(errors="replace"):
         raise ValueError(f"{path}: its name is not UTF-8; rename it")
     return path
@@ -164,7 +164,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let errors of writing say the path: those of a full disk do not."""
+    """Add the path to write errors that lack one, such as those of a full disk."""
     try:
         yield
     except OSError as error:
@@ -174,7 +174,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Tell whether the disk or its rights are at fault, and not what is read from it."""
+    """Tell whether the disk or its permissions caused an error, rather than a file's content."""
     return isinstance(error, OSError) and error.errno in _REMEDIES
 
 
@@ -209,7 +209,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def check_unused(folder: Path) -> None:
-    """Refuse, by a ValueError, what exists and is not an empty folder."""
+    """Raise ValueError if the path exists and is not an empty folder."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ValueError(f"{folder}: exists and is not an empty folder; nothing was written")
 
@@ -231,7 +231,7 @@ def expected_failures() -> Iterator[None]:
 
 
 def _report_thread(failed: threading.ExceptHookArgs) -> None:
-    """Report what the system refused in a thread in one line, too; its user ends by itself."""
+    """Report a system error in a thread in one line, without a traceback."""
     if isinstance(failed.exc_value, OSError):
         print(f"WARNING: in a thread: {describe(failed.exc_value)}", file=sys.stderr)
     else:

@@ -35,7 +35,7 @@ def num_workers() -> int:
 
 @contextlib.contextmanager
 def one_opencv_thread() -> Iterator[None]:
-    """Let OpenCV use one thread meanwhile, for work that fills the cores itself.
+    """Limit OpenCV to one thread within the block, for work that already uses all cores.
 
     Its pool serves one caller at a time and waits busily: workers that share it slow each other.
     """
@@ -48,7 +48,7 @@ def one_opencv_thread() -> Iterator[None]:
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what is freed instead of handing it back to the system.
+    """Let the C library keep freed memory for reuse instead of returning it to the system.
 
     Images are allocated and freed by the dozen for each sample; pages that come back from the
     system are zeroed and mapped again, a sixth of the time of a generated sample. The peak stays

@@ -80,7 +80,7 @@ class Regions:
 
     @classmethod
     def of(cls, target: np.ndarray) -> Regions:
-        """Estimate both from an (H, W) uint8 seg_map."""
+        """Estimate the occluder and its border from an (H, W) uint8 seg_map."""
         occluded = occluded_region(target)
         return cls(occluded=occluded, border=border_band(occluded, target))
 

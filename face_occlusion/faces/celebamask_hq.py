@@ -40,10 +40,10 @@ def _by_number(release: Release, stems: dict[str, str]) -> dict[int, str]:
     numbers: dict[int, str] = {}
     for stem, name in stems.items():
         if not stem.isdecimal():
-            raise ValueError(f"{release.folder}: '{name}' is not named by a face's number")
+            raise ValueError(f"{release.folder}: '{name}' must be named by a number, like 24.jpg")
         if (number := int(stem)) in numbers:
             both = f"'{numbers[number]}' and '{name}'"
-            raise ValueError(f"{release.folder}: {both} are of the same face")
+            raise ValueError(f"{release.folder}: {both} have the same face number")
         numbers[number] = name
     return numbers
 
@@ -73,7 +73,7 @@ def find_layers(release: Release, numbers: Iterable[int]) -> dict[int, dict[str,
     for number in numbers:
         if "skin" not in found.get(number, {}):
             raise ValueError(
-                f"{release.folder}: no layer of skin of face {number}; expected "
+                f"{release.folder}: face {number} has no skin layer; expected "
                 f"{number:05d}_skin.png in CelebAMask-HQ.zip"
             )
     return {number: found[number] for number in numbers}

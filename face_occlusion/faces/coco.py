@@ -116,7 +116,7 @@ def _rows(path: Path, content: Mapping[str, Any], name: str) -> list[dict[str, A
     rows = content.get(name)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError(
-            f"{path}: it has no list '{name}', which COCO's files have; found {sorted(content)}"
+            f"{path}: not a COCO file: it must have a list '{name}'; found {sorted(content)}"
         )
     return rows
 
@@ -125,5 +125,5 @@ def _by_id(path: Path, content: Mapping[str, Any], name: str) -> dict[Any, dict[
     rows = _rows(path, content, name)
     by_id = {row.get("id"): row for row in rows}
     if len(by_id) < len(rows):
-        raise ValueError(f"{path}: two of '{name}' have the same id, or none")
+        raise ValueError(f"{path}: '{name}': each entry must have an id of its own")
     return by_id

@@ -50,10 +50,15 @@ class Bitmap:
         rgba = decode_rgba(self.path.read_bytes(), self.path.name).astype(np.uint32)
         ids = rgba[..., 0] | rgba[..., 1] << 8 | rgba[..., 2] << 16  # (H, W)
         if ids.shape != seg_map.shape:
-            raise ValueError(f"{self.path.name}: {ids.shape}, while its image has {seg_map.shape}")
+            raise ValueError(
+                f"{self.path.name}: must have its image's (height, width) {seg_map.shape}; "
+                f"got {ids.shape}"
+            )
         found, places = np.unique(ids, return_inverse=True)
         if unknown := sorted(set(found.tolist()) - {0, *self.class_of}):
-            raise ValueError(f"{self.path.name}: pixels of instances {unknown}, not in the release")
+            raise ValueError(
+                f"{self.path.name}: holds instances {unknown}, which the release does not list"
+            )
         classes = [self.class_of.get(int(number), BACKGROUND) for number in found]
         seg_map[:] = np.array(classes, np.uint8)[places].reshape(ids.shape)
 

@@ -91,7 +91,7 @@ def generate_sample(
     params: GenerateParams,
     face_key: str | None = None,
 ) -> dict[str, bytes]:
-    """Generate one sample of a set, the same whatever other samples there are.
+    """Generate one sample of a set; it does not depend on the other samples.
 
     The key and the set's seed decide what is drawn; `face_key` is the face's, by default the same.
     Returns the parts `jpg`, `png` and `json`.

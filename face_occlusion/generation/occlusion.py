@@ -61,7 +61,7 @@ def stable_id(key: str) -> int:
 
 
 def sample_rng(key: str, seed: int) -> np.random.Generator:
-    """Return the generator of one sample of a set, whatever the order and the other samples."""
+    """Return the random generator of one sample of a set; other samples do not change it."""
     return np.random.default_rng([stable_id(key), seed])  # key first: [seed, 0] repeats [seed]
 
 
@@ -114,7 +114,7 @@ def draw_occlusion(
     params: GenerateParams | None = None,
     class_ids: ClassIds = ClassIds(),
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, Layer, dict[str, Any]]:
-    """Sample all of an occlusion, and paint none of it: the first half of `occlude`.
+    """Sample an occlusion without painting it: the first half of `occlude`.
 
     Returns the face and its map, augmented, the mask of the face, the placed occluder, and the
     record. Args and Raises: as `occlude`.
@@ -242,10 +242,10 @@ def _sample_layer(
             record["covered_frac"] = covered
             return layer
     raise NoPlacementError(
-        f"no draw in {params.max_attempts} covers a share of the face within covered_frac_range "
-        f"{list(params.covered_frac_range)}, no cut of a hand showing; the face "
-        f"has {face.area_px} of {face_mask.size} pixels: widen covered_frac_range or "
-        "scale_range, or raise max_attempts"
+        f"none of {params.max_attempts} placements covers a share of the face within "
+        f"covered_frac_range {list(params.covered_frac_range)} (and keeps a hand's cut end outside "
+        f"the image); the face has {face.area_px} of {face_mask.size} pixels: widen "
+        "covered_frac_range or scale_range, or raise max_attempts"
     )
 
 

@@ -70,7 +70,7 @@ def load_tensors(file: io.BytesIO | Path, device: torch.device | str = "cpu") ->
     try:
         return torch.load(file, map_location=device, weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, OSError, LookupError, ValueError) as e:
-        raise ValueError("damaged, or it holds something else than tensors and values") from e
+        raise ValueError("damaged, or it holds more than tensors and plain values") from e
 
 
 def write_weights(path: Path, state: Mapping[str, Tensor]) -> str:

@@ -144,7 +144,7 @@ class Sizes:
 
 
 def sizes_of(params: Sequence[GenerateParams], shape: tuple[int, int]) -> Sizes:
-    """Return the sizes that hold whatever is drawn by several sets' parameters.
+    """Return sizes large enough for every sample of several sets.
 
     Raises:
         ValueError: If two sets have transports of different steps or directions.
@@ -159,8 +159,8 @@ def sizes_of(params: Sequence[GenerateParams], shape: tuple[int, int]) -> Sizes:
     kinds = {(one.steps, one.directions_per_step) for one in transfers if one}
     if len(kinds) > 1:
         raise ValueError(
-            "the sets of one combination must have colour transfers of as many steps and "
-            f"directions as each other; got {sorted(kinds)}"
+            "the online sets of a combination must share colour_transfer.steps and "
+            f"directions_per_step; got {sorted(kinds)}"
         )
     steps, directions = kinds.pop() if kinds else (0, 0)
     canvas = np.empty(shape, np.uint8)

@@ -29,7 +29,7 @@ STREAM = 2  # of a position's random numbers: its augmentation stays as it is wi
 
 
 def plan_online(names: Sequence[str], share: float, data: Path) -> Online:
-    """Name what decides the occlusions of a run: parameters, occluders, code.
+    """List what decides the occlusions of a run: parameters, occluders, code.
 
     A `share` of the unoccluded faces is occluded as are the samples of the sets `names` below
     `data`/sets; these samples themselves are not read.
@@ -49,7 +49,7 @@ def plan_online(names: Sequence[str], share: float, data: Path) -> Online:
 
 
 def online_set(name: str, params: GenerateParams, data: Path) -> OnlineSet:
-    """Name what decides one set's occlusions: its parameters and its occluders, below `data`."""
+    """List what decides one set's occlusions: its parameters and its occluders, below `data`."""
     occluders = f"occluders/{params.occluders}"
     sha256 = ImageSet(data / occluders).sha256
     return OnlineSet(name=name, params=asdict(params), occluders=occluders, sha256=sha256)
@@ -138,7 +138,7 @@ class OnlineOcclusion:
 def open_online(
     online: Online, data: Path, scratch: Path, *, side_px: int, seed: int, on_gpu: bool
 ) -> OnlineOcclusion:
-    """Open what a run of a combination occludes with, of the image sets in the folder `data`.
+    """Open the occluders of a combination's run, from the image sets in the folder `data`.
 
     Decoded cut-outs go into the folder `scratch`, which must outlive the result. `side_px` is that
     of the network's input, and `seed` the run's.

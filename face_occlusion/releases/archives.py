@@ -124,7 +124,7 @@ class _SmallReads:
 
     def read(self, size: int) -> bytes:
         if size > self._most:
-            raise ValueError(f"{self._path}: a header of {size:,} bytes; refused")
+            raise ValueError(f"{self._path}: a header of {size:,} bytes is too large; refused")
         return self._file.read(size)
 
 

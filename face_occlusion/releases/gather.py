@@ -165,8 +165,7 @@ def gather(name: str, params: SourceParams, archives: ArchiveDir) -> list[tuple[
 def fetch_missing(states: Iterable[FileState], archives: ArchiveDir) -> dict[tuple[str, str], str]:
     """Fetch the files that are missing and can be fetched, several at once.
 
-    What was fetched stays, whatever becomes of the others. Returns (source, file) -> why it could
-    not be fetched.
+    Fetched files are kept even if others fail. Returns (source, file) -> why it was not fetched.
     """
     wanted = [state for state in states if state.path is None and state.fetchable]
     failures: dict[tuple[str, str], str] = {}

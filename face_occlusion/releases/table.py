@@ -152,7 +152,7 @@ def check_known(
     for what, whence, expected, found in known:
         if expected is not None and expected != found:
             raise ValueError(
-                f"{where}: its {what} is {found}, the one {whence} is {expected}. The file is "
+                f"{where}: its {what} must be {expected}, as {whence}; got {found}. The file is "
                 "damaged (delete it and fetch it again) or is another version of the release; to "
                 f"use it knowingly set sources.{source}.accept_changed: true"
             )

@@ -99,7 +99,7 @@ def _download(url: str, fetched: Path, retry: RetryPolicy, stop: threading.Event
             failures = 0 if came > before else failures + 1
             if failures >= attempts:
                 raise TransferError(
-                    f"{url}: {error}; given up after {failures} attempts that brought nothing: "
+                    f"{url}: {error}; gave up after {failures} attempts without progress: "
                     f"run again to resume from {came:,} bytes"
                 ) from error
         if stop.wait(min(2 ** (failures - 1), 60) if failures else 0):

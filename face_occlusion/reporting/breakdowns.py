@@ -44,7 +44,7 @@ class BreakdownParams(Checked):
         super().__post_init__()
         edges = list(self.covered_edges)
         if edges != sorted(set(edges)):
-            raise ValueError(f"covered_edges must rise; got {edges}")
+            raise ValueError(f"covered_edges must increase; got {edges}")
 
     @property
     def covered_titles(self) -> list[str]:

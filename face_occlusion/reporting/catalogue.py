@@ -137,7 +137,7 @@ def _sample_sheets(inputs: ReportInputs) -> Iterator[FigureEntry]:
             name=f"{prefix}_{short}",
             number=number,
             title=title,
-            caption="Evenly spread; each image beside itself with its mask's outline.",
+            caption="Evenly spaced samples; each image with and without its mask's outline.",
             draw=partial(_shown, draw, image_set),
             in_gallery=False,
         )

@@ -214,7 +214,7 @@ def build_loader(
 
 
 def _forkserver() -> BaseContext:
-    """Fork workers from a server that has imported what they need and run nothing.
+    """Fork workers from a server process that has only imported what they need.
 
     Forked from this process they would hang where OpenCV's threads have run, and spawned each
     would import PyTorch and MMSegmentation again: eight took 30 s on two cores, forked they take 8.
@@ -225,7 +225,7 @@ def _forkserver() -> BaseContext:
 
 
 def _prepare_worker(_: int) -> None:
-    """Keep a worker's OpenCV to one thread, as the workers take the cores; let it die with us.
+    """Limit a worker's OpenCV to one thread, and end the worker with its parent.
 
     PyTorch's own watchdog looks at the server that forked it, which lives as long as the worker.
     """

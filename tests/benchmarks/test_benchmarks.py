@@ -89,7 +89,7 @@ def test_workers_change_no_byte(tmp_path):
             dict.fromkeys(f"{ROOT}/mask/{stem}.png" for stem in STEMS),
             r"expected files like '\*/mask/\*' or .*found RealOcc",
         ),
-        ({SPLIT: b"\n"}, r"val\.txt: an empty list"),
+        ({SPLIT: b"\n"}, r"val\.txt: the list of images is empty"),
         ({SPLIT: b"wild_002\nwild_002\n"}, r"val\.txt: an image is listed twice"),
     ],
 )

@@ -59,7 +59,7 @@ def params(*entries: str, masks: str = "corrected") -> CombinationParams:
     [([], 0.5, "faces/wo"), (["natocc_hand"], 0.0, "faces/wo"), (["natocc_hand"], 0.5, "faces/o")],
 )
 def test_a_share_is_of_unoccluded_faces_and_names_what_occludes_them(online, share, data):
-    with pytest.raises(ValueError, match="share says how many of faces/wo"):
+    with pytest.raises(ValueError, match="go together, and need faces/wo in data"):
         CombinationParams(title="t", masks="corrected", data=[data], online=online, share=share)
 
 
@@ -170,7 +170,7 @@ def test_a_file_whose_samples_were_edited_is_refused(data, tmp_path):
     content = json.loads(path.read_text())
     content["parts"][0]["keys"].pop()
     path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r"lists \(1, 0\) .* counts \(2, 0\)"):
+    with pytest.raises(ValueError, match=r"lists \(1, 0\) .* say \(2, 0\)"):
         read_combination(path)
 
 

@@ -189,9 +189,9 @@ BAD = [
     (polygon([0, 3], [9, "3"], kind="rectangle"), "coordinates must be finite numbers"),
     (one(LARGE_MASK), "leaves its image"),
     (one(shape("face", [[0, 0], [5, 5]], "mask", mask="%")), "must be a PNG in base64"),
-    ({"coco/a.json": "{}"}, r"a\.json: it has no list 'images'"),
+    ({"coco/a.json": "{}"}, r"a\.json: not a COCO file: it must have a list 'images'"),
     (annotated((3, TINY)), "annotation 1: no category 3"),
-    ({"coco/a.json": json.dumps(TWICE)}, "two of 'images' have the same id, or none"),
+    ({"coco/a.json": json.dumps(TWICE)}, "'images': each entry must have an id"),
     (annotated((1, TINY), categories=("mouth",)), "annotation 1: unknown label 'mouth'"),
     (annotated((1, [[0, 0, 5, 5, 9, 9, 3]])), "got 7 numbers"),
     (annotated((1, {"size": [30, 20], "counts": [600]})), r"run lengths for \[30, 20\]"),
@@ -229,7 +229,7 @@ def test_bad_corrections_are_named(tmp_path, files, message):
 @pytest.mark.parametrize(
     ("png", "message"),
     [
-        (id_png(np.ones((4, 6))), r"b\.png: pixels of instances \[1\], not in the release"),
+        (id_png(np.ones((4, 6))), r"b\.png: holds instances \[1\], which the release does not"),
         (encode_png(np.ones((4, 6), np.uint8)), "must be a PNG with 8-bit RGBA"),
     ],
 )

@@ -159,12 +159,12 @@ BAD = [
     ({MASK: None}, "no corrected mask of face 4; expected 4.png"),
     ({f"{ANNO}/00004_hair.png": plain(64, 64)}, "face 4: the layers must all have"),
     ({f"{ANNO}/00004_tail.png": plain(32, 32)}, r"face 4: unknown layers \['tail'\]"),
-    ({f"{ANNO}/00004_skin.png": None}, "no layer of skin of face 4"),
+    ({f"{ANNO}/00004_skin.png": None}, "face 4 has no skin layer"),
     ({f"{ANNO}/skin.png": plain(32, 32)}, "not named like 00024_skin.png"),
     ({LIST: None}, r"no file 'CelebAMask-HQ-O\.txt'"),
     ({LIST: b"77.jpg\n"}, r"O\.txt: names face '77.jpg'"),
-    ({f"{ROOT}/CelebA-HQ-img/four.jpg": b""}, "four.jpg' is not named by a face's number"),
-    ({f"{ROOT}/CelebA-HQ-img/04.jpg": b""}, "are of the same face"),
+    ({f"{ROOT}/CelebA-HQ-img/four.jpg": b""}, "four.jpg' must be named by a number"),
+    ({f"{ROOT}/CelebA-HQ-img/04.jpg": b""}, "have the same face number"),
 ]
 
 

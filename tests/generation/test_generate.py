@@ -377,7 +377,7 @@ def test_more_variants_only_add_keys_at_the_end(faces, few, more):
 
 def test_keys_of_variants_that_are_keys_of_faces_are_refused():
     assert list(variant_keys(["a", "a__v2"], 1)) == ["a", "a__v2"]
-    with pytest.raises(ValueError, match="keys of two samples are equal; rename faces with `__v`"):
+    with pytest.raises(ValueError, match="two samples get the same key; rename faces"):
         variant_keys(["a", "a__v2"], 2)
 
 

@@ -174,5 +174,7 @@ def test_d18_the_covered_share_stays_within_its_bounds():
 def test_d18_bounds_that_no_draw_meets_are_an_error():
     image, seg_map = draw_face()
     params = plain("objects", covered_frac_range=[0.99, 1.0], max_attempts=5)
-    with pytest.raises(ValueError, match=r"no draw in 5 .* covered_frac_range \[0.99, 1.0\]"):
+    with pytest.raises(
+        ValueError, match=r"none of 5 placements .* covered_frac_range \[0.99, 1.0\]"
+    ):
         occlude(image, seg_map, [DISC], rng(), params)

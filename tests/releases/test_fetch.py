@@ -186,7 +186,7 @@ def test_another_checksum_than_the_published_one_is_taken_only_on_request(tmp_pa
     archives = tmp_path / "archives"
     archives.mkdir()
     write_7z(archives / "RealOcc.7z", {"RealOcc/image/x.jpg": b"x"})
-    message = r"RealOcc\.7z: its size is \d+, the one published .*226205702"
+    message = r"RealOcc\.7z: its size must be 226205702, as published .*got \d+"
     with pytest.raises(ValueError, match=message):
         fetch("realocc", tmp_path / "raw", archives)
     assert not (tmp_path / "raw").exists()
@@ -200,7 +200,7 @@ def test_the_first_checksum_seen_is_demanded_ever_since(tmp_path, archives):
     lock = json.loads((tmp_path / "sources.lock").read_text())
     assert len(lock) == 3
     write_zip(archives / "Hands.zip", {"Hands/Hand_1.jpg": b"another"})
-    message = r"Hands\.zip: its sha256 is .*first seen .*sources\.lock.*accept_changed: true"
+    message = r"Hands\.zip: its sha256 must be .*first seen .*sources\.lock.*accept_changed: true"
     with pytest.raises(ValueError, match=message):
         fetch("hands_11k", tmp_path / "again", archives)
     assert not (tmp_path / "again").exists()

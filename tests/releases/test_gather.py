@@ -298,4 +298,4 @@ def test_the_command_fetches_lists_and_checks(server, tmp_path, use_sources, arc
     (tmp_path / "archives" / "A.zip").write_bytes(archives["A.zip"] + b"x")
     result = command("--list", "--check")
     assert result.exit_code == 1
-    assert "its sha256 is" in result.stdout
+    assert "its sha256 must be" in result.stdout

@@ -127,7 +127,7 @@ def announce_too_much(request):
         ([answers.status(503)], r"/a\.zip: the server answers 503"),
         (
             [answers.cut(CONTENT, PIECE + 1000), answers.cut(CONTENT, 0)],
-            "given up after 2 attempts .* from 524,288 bytes",
+            "gave up after 2 attempts .* from 524,288 bytes",
         ),
         ([announce_too_much], "more than the disk of .* has left"),
     ],

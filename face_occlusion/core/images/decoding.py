@@ -179,7 +179,7 @@ def _check_png_chunks(data: bytes, name: str) -> None:
     while kind != b"IEND":
         end = position + 8 + int.from_bytes(view[position : position + 4], "big")
         if end + 4 > len(data):
-            raise ValueError(_blame(name, "cut short"))
+            raise ValueError(_blame(name, "truncated"))
         kind = bytes(view[position + 4 : position + 8])
         if zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
             raise ValueError(_blame(name, f"wrong checksum in chunk {kind!r}"))

@@ -73,7 +73,7 @@ def variant_keys(faces: Sequence[str], variants: int) -> dict[str, str]:
     numbers = range(1, variants + 1)
     keys = {variant_key(face, number): face for number in numbers for face in faces}
     if len(keys) < variants * len(faces):
-        raise ValueError("variants: the keys of two samples are equal; rename faces with `__v`")
+        raise ValueError("variants: two samples get the same key; rename faces that end in `__vN`")
     return keys
 
 

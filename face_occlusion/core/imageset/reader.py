@@ -122,7 +122,9 @@ class ImageSet:
             )
         content = handle.read(size, offset)
         if len(content) != size:
-            raise ValueError(f"{self.folder / name}: ends inside {key}.{part}; the shard was cut")
+            raise ValueError(
+                f"{self.folder / name}: truncated inside {key}.{part}; make the set again"
+            )
         return content
 
     def _handle(self, name: str) -> PositionedFile:
@@ -202,12 +204,12 @@ class ImageSet:
 
     @property
     def sha256(self) -> str:
-        """The sha256 of the index, which names those of all shards: it stands for the set."""
+        """The sha256 of the index, which identifies the set: the index holds every shard's."""
         return file_sha256(self.folder / INDEX)
 
 
 def inherit(**made_from: ImageSet) -> dict[str, Any]:
-    """Return what the info of a set made from others says of them: nothing is lost on the way.
+    """Return the sources, releases and licence that a set inherits from those it is made from.
 
     Takes role -> set; returns `sources`, `releases`, `made_from` with each index's hash, and, where
     a set among them has no releases, its `licence`.
@@ -264,7 +266,7 @@ def _read_members(path: Path) -> list[list[Any]]:
         file.seek(end)
         padding = file.read(2 * tarfile.RECORDSIZE)
     if len(padding) != -(end + 2 * tarfile.BLOCKSIZE) % tarfile.RECORDSIZE + 2 * tarfile.BLOCKSIZE:
-        raise ValueError(f"must end {tarfile.RECORDSIZE}-byte aligned after byte {end}")
+        raise ValueError(f"truncated, or followed by other data, after byte {end}")
     if any(padding):
         raise ValueError(f"damaged at byte {end}")
     return [[key, parts] for key, parts in samples.items()]

@@ -141,7 +141,7 @@ def write_index(folder: Path, shards: list[ShardEntry], info: Mapping[str, Any])
     for shard in shards:
         path = folder / shard["name"]
         if not path.is_file() or path.stat().st_size != shard["size"]:
-            raise ValueError(f"{path}: missing, or not the {shard['size']} bytes of its entry")
+            raise ValueError(f"{path}: missing, or its size is not {shard['size']} bytes")
     check_info(info)
     check_count(info, sum(len(shard["samples"]) for shard in shards))
     write_cards(folder, shards, info)

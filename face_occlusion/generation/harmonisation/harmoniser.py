@@ -196,7 +196,7 @@ def _network_change(network: RainNet, small: np.ndarray, inside: np.ndarray) -> 
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Compute in one thread: sums then have one order, whatever the number of workers."""
+    """Compute in one thread, so that the order of sums does not depend on the number of workers."""
     import torch
 
     num_threads = torch.get_num_threads()

@@ -67,7 +67,7 @@ def test_aligned_faces_are_seen_in_their_squares_occluded_or_not(photo, occluder
 DOT = np.pad(np.full((1, 1, 3), 200, np.uint8), ((4, 4), (4, 4), (0, 0)))
 REFUSED = {
     "notes.png": (b"no image", {}, "not a readable image"),
-    "cut.png": (encode_png(IMAGE)[:500], {}, "not a readable image: cut short"),
+    "cut.png": (encode_png(IMAGE)[:500], {}, "not a readable image: truncated"),
     "me.heic": (b"\0\0\0\x18ftypheic", {}, "HEIC is not read; save it as"),
     "big.png": (encode_png(np.zeros((6000, 6000), np.uint8)), {}, "6000x6000 pixels are more than"),
     "wall.png": (encode_png(IMAGE // 4), {}, "holds no face: careful find"),

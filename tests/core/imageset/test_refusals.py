@@ -31,7 +31,7 @@ def test_a_cut_or_missing_shard_is_refused(image_set):
     with pytest.raises(ValueError, match=rf"000001\.tar: must have {len(whole)} bytes"):
         ImageSet(image_set.folder)
     path.write_bytes(whole[:600])
-    with pytest.raises(ValueError, match=r"000001\.tar: ends inside 00003\.jpg"):
+    with pytest.raises(ValueError, match=r"000001\.tar: truncated inside 00003\.jpg"):
         image_set.read("00003", "jpg")
     path.unlink()
     with pytest.raises(ValueError, match=r"000001\.tar: no such shard"):

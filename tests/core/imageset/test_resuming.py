@@ -30,7 +30,7 @@ def test_an_index_of_missing_shards_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"key '00000' occurs twice in the set"):
         write_index(tmp_path, [entry, {**entry, "name": "000001.tar"}], INFO)
     (tmp_path / "000000.tar").unlink()
-    with pytest.raises(ValueError, match=r"000000\.tar: missing, or not the \d+ bytes"):
+    with pytest.raises(ValueError, match=r"000000\.tar: missing, or its size is not \d+ bytes"):
         write_index(tmp_path, [entry], INFO)
     assert not list(tmp_path.iterdir())
 
