@@ -10,13 +10,7 @@ import numpy as np
 
 from face_occlusion.alignment.alignment import align, align_seg_map
 from face_occlusion.alignment.landmarks import LandmarkDetector
-from face_occlusion.apps.folders import (
-    files_by_stem,
-    read_image,
-    read_seg_map,
-    viewable,
-    write_files,
-)
+from face_occlusion.apps import folders
 from face_occlusion.core.images import encode_jpeg
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import check_at_least
@@ -49,8 +43,8 @@ def align_folder(
             belong to no photograph, or a file is unreadable; names it. Nothing is then written.
     """
     check_at_least(16, size=size_px)
-    found, given = files_by_stem(photos), by_hand or {}
-    mask_of = files_by_stem(masks) if masks else {}
+    found, given = folders.files_by_stem(photos), by_hand or {}
+    mask_of = folders.files_by_stem(masks) if masks else {}
     if masks and (lonely := sorted(found.keys() - mask_of.keys())):
         raise ValueError(f"{masks}: no mask for {', '.join(lonely[:5])}")
     if unknown := sorted(given.keys() - found.keys()):
@@ -75,7 +69,7 @@ def align_folder(
         if without:
             yield WITHOUT, "".join(f"{name}\n" for name in without).encode()
 
-    write_files(out, files())
+    folders.write_files(out, files())
     return len(records), without
 
 
@@ -88,7 +82,7 @@ def _align_photo(
     detector: LandmarkDetector | None,
 ) -> tuple[list[tuple[str, bytes]], dict[str, Any]] | None:
     """Align one photograph; return its files and its record, or None without a face."""
-    image = read_image(path)
+    image = folders.read_image(path)
     points, source, num_faces = by_hand.get(path.stem), "hand", None
     if points is None and detector is not None:
         faces = detector.find_all(image)
@@ -98,8 +92,8 @@ def _align_photo(
     aligned = align(image, points, size_px)
     files = [(f"images/{path.stem}.jpg", encode_jpeg(aligned.image, JPEG_QUALITY))]
     if mask := mask_of.get(path.stem):
-        seg_map = align_seg_map(read_seg_map(mask, image, path), aligned.square, size_px)
-        files.append((f"masks/{path.stem}.png", viewable(seg_map)))
+        seg_map = align_seg_map(folders.read_seg_map(mask, image, path), aligned.square, size_px)
+        files.append((f"masks/{path.stem}.png", folders.viewable(seg_map)))
     return files, {
         "landmarks": np.asarray(points).round(3).tolist(),
         "landmarks_by": source,

@@ -10,29 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.apps.folders import (
-    Pair,
-    files_by_stem,
-    pair_files,
-    read_image,
-    read_seg_map,
-    viewable,
-    write_files,
-)
+from face_occlusion.apps import folders
 from face_occlusion.core.classes import to_seg_map
 from face_occlusion.core.images import decode_mask, decode_rgba, encode_jpeg, encode_png
 from face_occlusion.core.imageset import INDEX, ImageSet, encode_record
 from face_occlusion.core.parallel import num_workers, ordered_map
 from face_occlusion.cutouts import premultiply
+from face_occlusion.generation import occlusion
 from face_occlusion.generation.compositing import HALF, add_alpha
 from face_occlusion.generation.geometry import Occluder, make_occluder
-from face_occlusion.generation.occlusion import (
-    ClassIds,
-    NoPlacementError,
-    OccluderSource,
-    occlude,
-    sample_rng,
-)
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
 from face_occlusion.occluders.direction import find_pose
@@ -42,27 +28,31 @@ from face_occlusion.occluders.direction import find_pose
 class Occluding:
     """How every face of a folder is occluded; picklable."""
 
-    source: OccluderSource
+    source: occlusion.OccluderSource
     params: GenerateParams
-    class_ids: ClassIds | None = None  # of the masks; None for face masks: 0/1, 0/255, 0/1/255
+    class_ids: occlusion.ClassIds | None = (
+        None  # of the masks; None for face masks: 0/1, 0/255, 0/1/255
+    )
     about: Mapping[str, Any] = field(default_factory=dict)  # added to every record
 
-    def __call__(self, pair: Pair) -> list[tuple[str, bytes]]:
+    def __call__(self, pair: folders.Pair) -> list[tuple[str, bytes]]:
         """Occlude a face; return the files of the sample, which depends on its name and the seed.
 
         Raises:
             ValueError: If a file is unreadable, or the face cannot be occluded within the ranges:
                 names it.
         """
-        image = read_image(pair.image)
+        image = folders.read_image(pair.image)
         mask = decode_mask(pair.mask.read_bytes(), str(pair.mask))
         if self.class_ids is None:
             mask = to_seg_map(mask, str(pair.mask))
-        rng, params = sample_rng(pair.key, self.params.seed), self.params
-        meaning = self.class_ids or ClassIds()
+        rng, params = occlusion.sample_rng(pair.key, self.params.seed), self.params
+        meaning = self.class_ids or occlusion.ClassIds()
         try:
-            image, seg_map, record = occlude(image, mask, self.source, rng, params, meaning)
-        except NoPlacementError as error:
+            image, seg_map, record = occlusion.occlude(
+                image, mask, self.source, rng, params, meaning
+            )
+        except occlusion.NoPlacementError as error:
             low, high = params.covered_frac_range
             raise ValueError(
                 f"{pair.image}: none of {params.max_attempts} places covers {low:g} to {high:g} of "
@@ -76,11 +66,14 @@ class Occluding:
         text = json.dumps(json.loads(encode_record(record)), indent=2, ensure_ascii=False)
         return [
             (f"images/{pair.key}{'.png' if lossless else '.jpg'}", picture),
-            (f"masks/{pair.key}.png", encode_png(seg_map) if self.class_ids else viewable(seg_map)),
+            (
+                f"masks/{pair.key}.png",
+                encode_png(seg_map) if self.class_ids else folders.viewable(seg_map),
+            ),
             (f"records/{pair.key}.json", f"{text}\n".encode()),
         ]
 
-    def seconds(self, pairs: Sequence[Pair], workers: int | None) -> float:
+    def seconds(self, pairs: Sequence[folders.Pair], workers: int | None) -> float:
         """Estimate how long the faces will take, from the first."""
         start = time.perf_counter()
         self(pairs[0])
@@ -89,7 +82,7 @@ class Occluding:
 
 
 def occlude_pairs(
-    pairs: Sequence[Pair], out: Path, occluding: Occluding, workers: int | None = None
+    pairs: Sequence[folders.Pair], out: Path, occluding: Occluding, workers: int | None = None
 ) -> None:
     """Occlude every face once, images of any size and common format.
 
@@ -101,12 +94,12 @@ def occlude_pairs(
     """
     desc = f"occlude {pairs[0].image.parent.name}"
     occluded = ordered_map(occluding, pairs, desc=desc, workers=workers)
-    write_files(out, (file for files in occluded for file in files))
+    folders.write_files(out, (file for files in occluded for file in files))
 
 
 def read_occluders(
     occluders: Path, method: str, scratch: Path, *, masks: Path | None = None, hands: bool = False
-) -> OccluderSource:
+) -> occlusion.OccluderSource:
     """Read the occluders of an image set, of RGBA files or images with `masks`, or of textures.
 
     Decoded cut-outs go into `scratch`, which must outlive the result. `hands` says that files show
@@ -121,10 +114,10 @@ def read_occluders(
             raise ValueError(f"{occluders}: holds no samples: {image_set.absent}")
         return open_store(image_set, method, scratch / "occluders.bin")
     if masks is not None:
-        pairs = pair_files(occluders, masks)
+        pairs = folders.pair_files(occluders, masks)
         cutouts = (_make_cutout(_cut_out(pair), pair.image, hand=hands) for pair in pairs)
         return OccluderStore(cutouts, scratch / "occluders.bin")
-    files = files_by_stem(occluders)
+    files = folders.files_by_stem(occluders)
     if method == "randocc":
         return TextureStore(sorted(files), functools.partial(_load_texture, files))
     cutouts = (read_occluder(path, hand=hands) for path in files.values())
@@ -153,12 +146,12 @@ def holds_hands(occluders: Path) -> bool:
 
 
 def _load_texture(paths: dict[str, Path], key: str) -> np.ndarray:
-    return read_image(paths[key])
+    return folders.read_image(paths[key])
 
 
-def _cut_out(pair: Pair) -> np.ndarray:
-    image = read_image(pair.image)
-    mask = read_seg_map(pair.mask, image, pair.image)
+def _cut_out(pair: folders.Pair) -> np.ndarray:
+    image = folders.read_image(pair.image)
+    mask = folders.read_seg_map(pair.mask, image, pair.image)
     return add_alpha(image, np.where(mask == 1, 255, 0).astype(np.uint8))
 
 

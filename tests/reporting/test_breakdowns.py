@@ -7,16 +7,9 @@ from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.evaluation.scores import ImageFacts
 from face_occlusion.reporting import breakdowns
-from face_occlusion.reporting.breakdowns import (
-    BreakdownParams,
-    level_of,
-    name_kinds,
-    read_occluder_kinds,
-    tone_of,
-)
 from face_occlusion.reporting.cells import CellKey
 
-PARAMS = BreakdownParams(occluder_kinds="kinds.csv", covered_edges=[0.01, 0.1, 0.25])
+PARAMS = breakdowns.BreakdownParams(occluder_kinds="kinds.csv", covered_edges=[0.01, 0.1, 0.25])
 PLACE = CellKey("c_wo", "realocc", "pspnet")
 
 
@@ -39,12 +32,12 @@ def facts(**changed):
     ],
 )
 def test_an_image_has_one_level_of_each_factor(changed, factor, level):
-    assert level_of(facts(**changed), factor, PARAMS) == level
+    assert breakdowns.level_of(facts(**changed), factor, PARAMS) == level
 
 
 def test_the_six_tones_cover_every_angle():
     edges = [-90, -30, -29.9, 10, 10.1, 28, 28.1, 41, 41.1, 55, 55.1, 90]
-    names = [tone_of(edge).split(" (")[0] for edge in edges]
+    names = [breakdowns.tone_of(edge).split(" (")[0] for edge in edges]
     assert names == [
         "dark", "dark", "brown", "brown", "tan", "tan", "intermediate", "intermediate",
         "light", "light", "very light", "very light",
@@ -63,7 +56,7 @@ def test_groups_of_a_factor_partition_the_images_and_score_what_they_hold(inputs
     for factor, rows in one.groupby("factor"):
         assert rows["num_images"].sum() == len(images), factor
         for row in rows.itertuples():
-            chosen = [level_of(image, factor, PARAMS) == row.level for image in images]
+            chosen = [breakdowns.level_of(image, factor, PARAMS) == row.level for image in images]
             expected = 100 * metrics.mean_iou(view.counts[chosen].sum(axis=0))
             assert row.value == pytest.approx(expected)
             if row.num_images > 2:
@@ -148,7 +141,7 @@ def write(path, *lines):
 
 def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, runs, regrid):
     path = write(tmp_path / "kinds.csv", "realocc,00003,camera")
-    named = name_kinds(runs, read_occluder_kinds(path), path)
+    named = breakdowns.name_kinds(runs, breakdowns.read_occluder_kinds(path), path)
     kinds = {
         image.key: image.occluder_kind
         for image in named["pspnet_c_wo"].benchmarks["realocc"].images
@@ -173,10 +166,10 @@ def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, runs
 def test_a_wrong_or_missing_list_of_kinds_is_named_with_its_line(tmp_path, runs, lines, message):
     path = tmp_path / "kinds.csv"
     with pytest.raises(ValueError, match=r"report\.breakdown\.occluder_kinds names it"):
-        read_occluder_kinds(path)
+        breakdowns.read_occluder_kinds(path)
     path.write_text("image,kind\n")
     with pytest.raises(ValueError, match="columns must be"):
-        read_occluder_kinds(path)
+        breakdowns.read_occluder_kinds(path)
     write(path, *lines)
     with pytest.raises(ValueError, match=message):
-        name_kinds(runs, read_occluder_kinds(path), path)
+        breakdowns.name_kinds(runs, breakdowns.read_occluder_kinds(path), path)

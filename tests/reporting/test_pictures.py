@@ -1,27 +1,17 @@
 import numpy as np
 import pytest
 
+from face_occlusion.reporting import pictures
 from face_occlusion.reporting.figures import evenly_spaced
 from face_occlusion.reporting.per_image import most_changed, pick_by_difference, pick_most_corrected
-from face_occlusion.reporting.pictures import (
-    coloured_errors,
-    cutout_on_checks,
-    detail,
-    outline_path,
-    outlined,
-    parse_colour,
-    thumbnail,
-    thumbnail_mask,
-    with_square,
-)
 
 
 def test_thumbnail_keeps_the_aspect_and_centres():
     image = np.full((20, 40, 3), 200, np.uint8)
-    small = thumbnail(image, 10)
+    small = pictures.thumbnail(image, 10)
     assert small.shape == (10, 10, 3)
     assert (small[3:7] == 200).all() and (small[0] == 128).all()
-    mask = thumbnail_mask(np.ones((20, 40), bool), 10)
+    mask = pictures.thumbnail_mask(np.ones((20, 40), bool), 10)
     assert mask[3:7].all() and not mask[0].any()
 
 
@@ -29,27 +19,31 @@ def test_outline_draws_on_the_edge_only_and_leaves_the_image_alone():
     image = np.full((40, 60, 3), 100, np.uint8)
     mask = np.zeros((40, 60), bool)
     mask[10:30, 10:40] = True
-    drawn = outlined(image, mask, (255, 176, 0))
+    drawn = pictures.outlined(image, mask, (255, 176, 0))
     assert (image == 100).all()
     assert (drawn[20, 25] == 100).all() and (drawn[2, 50] == 100).all()
     red, _, blue = drawn[10, 20]
     assert red > 200 and blue < 60
-    assert (outlined(image, mask, (255, 176, 0), tint=0.5)[20, 25] != 100).any()
+    assert (pictures.outlined(image, mask, (255, 176, 0), tint=0.5)[20, 25] != 100).any()
 
 
 def test_errors_are_coloured_and_ignored_pixels_are_not():
     image = np.full((1, 5, 3), 200, np.uint8)
     pred = np.array([[1, 1, 0, 0, 1]], bool)
     target = np.array([[1, 0, 1, 0, 255]], np.uint8)
-    right, extra, missed, background, ignored = coloured_errors(image, pred, target)[0]
+    right, extra, missed, background, ignored = pictures.coloured_errors(image, pred, target)[0]
     assert tuple(right) == tuple(ignored) == (200, 200, 200)
     assert tuple(background) == (70, 70, 70)
     assert extra[0] > extra[2] and missed[2] > missed[0]
     assert abs(int(extra.sum()) - int(missed.sum())) > 100  # they part in grey too
     image = np.full((64, 64, 3), 100, np.uint8)  # missed face is striped, to be seen in grey
     nothing = np.zeros((64, 64), bool)
-    grey = coloured_errors(image, nothing, np.ones((64, 64), np.uint8)) @ [0.299, 0.587, 0.114]
-    background = coloured_errors(image, nothing, np.zeros((64, 64), np.uint8))
+    grey = pictures.coloured_errors(image, nothing, np.ones((64, 64), np.uint8)) @ [
+        0.299,
+        0.587,
+        0.114,
+    ]
+    background = pictures.coloured_errors(image, nothing, np.zeros((64, 64), np.uint8))
     assert (background == 35).all()
     assert np.ptp(grey) > 50
     assert 0.1 < (grey > 100).mean() < 0.4
@@ -58,11 +52,11 @@ def test_errors_are_coloured_and_ignored_pixels_are_not():
 def test_an_outlines_path_goes_round_the_mask():
     mask = np.zeros((20, 30), bool)
     mask[5:10, 10:25] = True
-    corners = outline_path(mask).removeprefix("M").removesuffix("Z").split("L")
+    corners = pictures.outline_path(mask).removeprefix("M").removesuffix("Z").split("L")
     assert sorted(corners) == ["10.5 5.5", "10.5 9.5", "24.5 5.5", "24.5 9.5"]
     mask[15, 2] = True
-    assert outline_path(mask).count("M") == outline_path(mask).count("Z") == 2
-    assert outline_path(np.zeros((3, 4), bool)) == ""
+    assert pictures.outline_path(mask).count("M") == pictures.outline_path(mask).count("Z") == 2
+    assert pictures.outline_path(np.zeros((3, 4), bool)) == ""
 
 
 def test_detail_keeps_the_region_and_stays_inside():
@@ -70,27 +64,27 @@ def test_detail_keeps_the_region_and_stays_inside():
     region = np.zeros((40, 60), bool)
     region[36:39, 50:60] = True
     image[region] = 255
-    window = detail(image, region, 0.5)
+    window = pictures.detail(image, region, 0.5)
     assert window.shape == (20, 30, 3)
     assert window.any(axis=-1).sum() == region.sum()
-    assert detail(image, np.zeros_like(region), 0.5).shape == (20, 30, 3)
+    assert pictures.detail(image, np.zeros_like(region), 0.5).shape == (20, 30, 3)
 
 
 def test_cutouts_show_the_checks_where_nothing_covers():
     cutout = np.zeros((10, 10, 4), np.uint8)
     cutout[:, :5] = (0, 100, 0, 255)
-    shown = cutout_on_checks(cutout, 56)
+    shown = pictures.cutout_on_checks(cutout, 56)
     assert (shown[:, :24] == (0, 100, 0)).all()
     assert set(np.unique(shown[:, 32:])) == {205, 235}
     half = np.full((56, 56, 4), (0, 0, 0, 51), np.uint8)
-    assert set(np.unique(cutout_on_checks(half, 56))) == {164, 188}
+    assert set(np.unique(pictures.cutout_on_checks(half, 56))) == {164, 188}
 
 
 def test_a_square_that_leaves_the_image_is_seen_whole():
     image = np.full((30, 40, 3), 255, np.uint8)
     square = np.array([[-20.0, 5.0], [30.0, 0.0], [0.0, 30.0]])  # upright, 20 px out on the left
     points = np.array([[4.0, 9.0]])
-    drawn = with_square(image, square, points, (255, 176, 0))
+    drawn = pictures.with_square(image, square, points, (255, 176, 0))
     assert (image == 255).all()
     left = 24  # pixels added there
     assert drawn.shape == (40, 40 + left, 3)
@@ -108,9 +102,9 @@ def test_most_changed_leaves_out_what_does_not_change():
 
 @pytest.mark.parametrize("text", ["ffb000", "#ffb00", "#ffb00g", "orange"])
 def test_colours_are_hex(text):
-    assert parse_colour("#ffb000") == (255, 176, 0)
+    assert pictures.parse_colour("#ffb000") == (255, 176, 0)
     with pytest.raises(ValueError, match="#rrggbb"):
-        parse_colour(text)
+        pictures.parse_colour(text)
 
 
 def test_spread_is_even_and_takes_the_ends():

@@ -7,10 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.reporting import page
 from face_occlusion.reporting import report as module
-from face_occlusion.reporting.breakdowns import FACTOR_TITLES, MEASURED
+from face_occlusion.reporting.breakdowns import FACTOR_TITLES
 from face_occlusion.reporting.catalogue import catalogue
 from face_occlusion.reporting.claims import CLAIMS
 from face_occlusion.reporting.grid import Grid, mean_difference
@@ -62,15 +61,13 @@ def test_metrics_are_a_handful_in_per_cent(report, inputs):
 
 
 def test_every_score_and_every_difference_is_written_with_its_interval(report):
-    scores = pd.read_csv(report / "data" / "scores.csv")
-    assert set(scores["measure"]) == set(MEASURES)
-    assert {"value", "low", "high", "num_images", "num_seeds"} <= set(scores.columns)
-    differences = pd.read_csv(report / "data" / "differences.csv")
-    small = differences["p_value"][differences["p_value"] < 1e-3]
+    names = ("scores", "differences", "breakdowns", "confusion", "seeds")
+    tables = {name: pd.read_csv(report / "data" / f"{name}.csv") for name in names}
+    assert {"value", "low", "high", "num_images", "num_seeds"} <= set(tables["scores"].columns)
+    small = tables["differences"].query("p_value < 1e-3")["p_value"]
     assert (small != small.round(4)).any()  # digits, not decimals: none is rounded to 0
-    groups = pd.read_csv(report / "data" / "breakdowns.csv")
-    assert set(groups["factor"]) == set(FACTOR_TITLES) and set(groups["measure"]) == set(MEASURED)
-    assert len(pd.read_csv(report / "data" / "seeds.csv")) == 27 * 3
+    assert set(tables["breakdowns"]["factor"]) == set(FACTOR_TITLES)
+    assert len(tables["seeds"]) == 27 * 3
 
 
 def test_plots_hold_every_scored_cell_and_shares_of_each_class(report, inputs):

@@ -227,14 +227,13 @@ class Journal:
         kept = {tuple(record[name] for name in PHOTO): record for record in records[1:]}
         lines = [f"{json.dumps(record)}\n" for record in (self._settings, *kept.values())]
         atomic_write(self._path, "".join(lines))  # without a torn last line
-        done = {photo: kept.get(tuple(_identify(photo).values())) for photo in photos}
-        return {
-            photo: Predicted(
-                photo=photo, **{name: record[name] for name in KEPT} | {"size": (*record["size"],)}
-            )
-            for photo, record in done.items()
-            if record
-        }
+        done: dict[Photo, Predicted] = {}
+        for photo in photos:
+            if record := kept.get(tuple(_identify(photo).values())):
+                about: dict[str, Any] = {name: record[name] for name in KEPT}
+                about["size"] = tuple(record["size"])
+                done[photo] = Predicted(photo=photo, **about)
+        return done
 
     def add(self, result: Predicted) -> None:
         """Note that a photograph is done."""

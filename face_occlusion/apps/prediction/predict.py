@@ -15,14 +15,7 @@ from face_occlusion.alignment.alignment import Aligned, align
 from face_occlusion.alignment.landmarks import LandmarkDetector
 from face_occlusion.apps.folders import files_by_stem, read_image, viewable
 from face_occlusion.apps.pages import PageFace, correction_page, write_runs
-from face_occlusion.apps.prediction.inputs import (
-    Journal,
-    Photo,
-    Predicted,
-    identify,
-    reason_not_read,
-    run_folder,
-)
+from face_occlusion.apps.prediction import inputs
 from face_occlusion.core.files import atomic_path, atomic_write, describe
 from face_occlusion.core.images import decode_image, encode_jpeg
 from face_occlusion.core.parallel import prefetch
@@ -75,7 +68,7 @@ def predict_masks(run: Path, images: Path, out: Path) -> str:
         ValueError: If there is no such run, no image, or one is unreadable; or if no face is found
             in one: names it.
     """
-    files, folder = files_by_stem(images), run_folder(run)
+    files, folder = files_by_stem(images), inputs.run_folder(run)
     segmenter = load_model(folder, "auto", "last")
     out.mkdir(parents=True)
     for stem, path in tqdm(files.items(), desc=f"find the faces in {images.name}"):
@@ -83,7 +76,7 @@ def predict_masks(run: Path, images: Path, out: Path) -> str:
         if not face.any():
             raise ValueError(f"{path}: {folder.name} finds no face in it; take it out of {images}")
         (out / f"{stem}.png").write_bytes(viewable(face))
-    return f"predicted by {identify(folder, 'last')}"
+    return f"predicted by {inputs.identify(folder, 'last')}"
 
 
 def unalign(values: np.ndarray, aligned: Aligned, size: tuple[int, ...]) -> np.ndarray:
@@ -113,8 +106,8 @@ class PredictOptions:
 
 
 def predict_photos(
-    segmenter: Segmenter, photos: Sequence[Photo], out: Path, options: PredictOptions
-) -> list[Predicted]:
+    segmenter: Segmenter, photos: Sequence[inputs.Photo], out: Path, options: PredictOptions
+) -> list[inputs.Predicted]:
     """Predict photographs of any sizes as a stream: memory does not grow with their number.
 
     Writes below `out`, each file atomically, NAME being the photo's:
@@ -140,7 +133,7 @@ def predict_photos(
     }
     if options.other:
         settings["other"] = options.other_network
-    journal = Journal(out, settings)
+    journal = inputs.Journal(out, settings)
     done = journal.begin(photos)
     waiting = [photo for photo in photos if photo not in done]
     with tqdm(desc="predict", total=len(photos), initial=len(done), mininterval=0.5) as bar:
@@ -167,12 +160,12 @@ def predict_photos(
     return results
 
 
-def _read(photo: Photo) -> np.ndarray | ValueError:
+def _read(photo: inputs.Photo) -> np.ndarray | ValueError:
     """Return the pixels of a photo, or the error that reading it gave."""
     path = photo.path
     try:
         data = path.read_bytes()
-        if reason := reason_not_read(path, data):
+        if reason := inputs.reason_not_read(path, data):
             return ValueError(reason)
         return decode_image(data, str(path))
     except OSError as error:
@@ -183,14 +176,14 @@ def _read(photo: Photo) -> np.ndarray | ValueError:
 
 def _predict_one(
     segmenter: Segmenter,
-    photo: Photo,
+    photo: inputs.Photo,
     image: np.ndarray | ValueError,
     out: Path,
     options: PredictOptions,
-) -> Predicted:
+) -> inputs.Predicted:
     """Predict one photograph and write its files, or return the error that reading it gave."""
     if isinstance(image, ValueError):
-        return Predicted(photo=photo, error=str(image))
+        return inputs.Predicted(photo=photo, error=str(image))
     faces = options.detector.find_all(image) if options.detector else []
     seen = f"aligned, {len(faces)} face{'s' if len(faces) > 1 else ''}" if faces else "whole"
     if options.detector and not faces:
@@ -213,7 +206,7 @@ def _predict_one(
     atomic_write(out / f"overlays/{photo.name}.jpg", encode_jpeg(overlay, 88))
     atomic_write(out / f"photos/{photo.name}.jpg", encode_jpeg(shown, 88))
     height, width = face.shape
-    return Predicted(
+    return inputs.Predicted(
         photo=photo,
         size=(height, width),
         face_frac=float(face.mean()),
@@ -238,7 +231,7 @@ def overlaid(shown: np.ndarray, face: np.ndarray) -> np.ndarray:
     return outlined(shown, _fitted(face, shown), _LINE_RGB, tint=_TINT)
 
 
-def _page_face(place: int, result: Predicted) -> PageFace:
+def _page_face(place: int, result: inputs.Predicted) -> PageFace:
     name, (height, width) = str(result.photo.name), result.size or (0, 0)
     same = 1.0 if result.agreement is None else result.agreement
     agreed = "" if result.agreement is None else f", networks agree on {100 * same:.1f} %"
@@ -262,7 +255,7 @@ def _page_face(place: int, result: Predicted) -> PageFace:
     )
 
 
-def _write_table(path: Path, results: Sequence[Predicted]) -> None:
+def _write_table(path: Path, results: Sequence[inputs.Predicted]) -> None:
     table = pd.DataFrame(
         {
             "name": result.photo.name,

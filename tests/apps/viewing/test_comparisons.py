@@ -15,23 +15,19 @@ from face_occlusion.apps.viewing.comparisons import (
 )
 from face_occlusion.core.imageset import ImageSet, write_image_set
 from face_occlusion.generation import make_occluder, occlude, sample_rng
-from tests.generation.drawn import (
-    draw_disc,
-    draw_face,
-    draw_hand,
-    write_faces,
-    write_hands,
-    write_objects,
-    write_textures,
-)
+from tests.generation import drawn as drawings
 
-SETS = {"hands": write_hands, "objects": write_objects, "textures": write_textures}
+SETS = {
+    "hands": drawings.write_hands,
+    "objects": drawings.write_objects,
+    "textures": drawings.write_textures,
+}
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    write_faces(folder / "faces", count=4)
+    drawings.write_faces(folder / "faces", count=4)
     for kind, write in SETS.items():
         write(folder / "occluders" / kind)
     return folder
@@ -59,10 +55,10 @@ def test_one_command_draws_the_sheets_whose_occluders_are_there(data, tmp_path, 
 
 
 def test_variants_differ_in_nothing_but_what_is_compared():
-    face, seg_map = draw_face()
+    face, seg_map = drawings.draw_face()
     sources = {
-        "hands": [make_occluder(draw_hand(), pointing_deg=90.0, enters="top")],
-        "objects": [make_occluder(draw_disc())],
+        "hands": [make_occluder(drawings.draw_hand(), pointing_deg=90.0, enters="top")],
+        "objects": [make_occluder(drawings.draw_disc())],
     }
     for name, comparison in comparisons().items():
         if comparison.kind not in sources:
@@ -89,6 +85,6 @@ def test_the_label_s_border_is_drawn_between_its_pixels():
 
 
 def test_labels_are_shown_where_the_occluder_meets_the_face(data):
-    faces, discs = ImageSet(data / "faces"), {"objects": [make_occluder(draw_disc())]}
+    faces, discs = ImageSet(data / "faces"), {"objects": [make_occluder(drawings.draw_disc())]}
     sheet = draw_labels(faces, faces.keys[:4], discs, columns=4, thumb_px=80)
     assert (sheet == LABEL_RGB).all(axis=2).sum() > 4 * CROP_PX
