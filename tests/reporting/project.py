@@ -138,15 +138,10 @@ class Drawn:
             image_set.image(key).tobytes(): number for number, key in enumerate(image_set.keys)
         }
 
-    def describe(self, *, tta: bool) -> dict[str, object]:
-        return {"input_px": 48, "tta": tta}
-
     def preprocess(self, images: Sequence[np.ndarray], *, tta: bool) -> Sequence[np.ndarray]:
         return images
 
-    def predict_async(
-        self, prepared: Sequence[np.ndarray], shapes: object
-    ) -> list[SimpleNamespace]:
+    def predict_async(self, prepared: Sequence[np.ndarray], _: object) -> list[SimpleNamespace]:
         return [ready(self.predict(image)) for image in prepared]
 
     def predict(self, image: np.ndarray) -> np.ndarray:

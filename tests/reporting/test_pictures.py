@@ -110,7 +110,7 @@ def test_colours_are_hex(text):
 def test_spread_is_even_and_takes_the_ends():
     keys = [str(number) for number in range(10)]
     assert evenly_spaced(keys, 3) == ["0", "4", "9"]
-    assert evenly_spaced(keys, 99) == keys
+    assert evenly_spaced(keys, 99) == keys and evenly_spaced(keys, 1) == ["0"]
 
 
 def test_picks_are_the_best_median_and_worst_difference(grid):

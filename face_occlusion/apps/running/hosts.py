@@ -63,17 +63,15 @@ class _JobSequence:
         self._part.send(number)
 
 
+@dataclass
 class _RayJob:
     """A Ray task as a job; `keep` is called with its result."""
 
-    def __init__(
-        self, ray: Any, reference: Any, log: Path, keep: Callable[[StageResult], None]
-    ) -> None:
-        self.log = log
-        self._keep = keep
-        self._ray = ray
-        self._reference = reference
-        self._sent = 0
+    _ray: Any
+    _reference: Any
+    log: Path
+    _keep: Callable[[StageResult], None]
+    _sent: int = 0
 
     def poll(self) -> int | None:
         if not self._ray.wait([self._reference], timeout=0)[0]:

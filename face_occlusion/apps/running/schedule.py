@@ -60,8 +60,8 @@ class _Schedule:
 
     def start_ready(self) -> None:
         """Fill the free slots with stages whose upstream stages are done."""
-        done = set(self.outcome.done)
-        ready = [name for name in self._waiting if done.issuperset(self._upstream(name))]
+        pending = self._stages.keys() - self.outcome.done
+        ready = [n for n in self._waiting if pending.isdisjoint(self._stages[n].upstream)]
         for name in ready[: len(self._free)]:
             self._waiting.remove(name)
             slot = self._free.pop(0)
@@ -93,17 +93,12 @@ class _Schedule:
     def _fail(self, name: str, status: int, log: Path) -> None:
         self.outcome.failed[name] = log
         self._bar.write(f"{name}: FAILED with status {status}; its output: {log}")
-        for other in list(self._waiting):
-            if self._depends_on(other, name):
+        lost = {name}
+        for other in list(self._waiting):  # those before it are listed before it
+            if not lost.isdisjoint(self._stages[other].upstream):
                 self._waiting.remove(other)
                 self.outcome.skipped[other] = name
-
-    def _upstream(self, name: str) -> list[str]:
-        return [before for before in self._stages[name].upstream if before in self._stages]
-
-    def _depends_on(self, last: str, first: str) -> bool:
-        upstream = self._upstream(last)
-        return first in upstream or any(self._depends_on(name, first) for name in upstream)
+                lost.add(other)
 
     def show(self) -> None:
         """Update the names of the running stages and the time in the progress bar."""

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bench.auditing import RULES, softmin_disbelief
+from bench.auditing import RULES, judge, softmin_disbelief
 from face_occlusion.apps.auditing import crossvalidation
 from face_occlusion.apps.auditing.audit import disputed_face
 from face_occlusion.apps.auditing.crossvalidation import AuditParams, assign_folds, cross_validate
@@ -123,3 +123,10 @@ def test_covered_faces_lose_face_and_nothing_is_changed_in_place():
         assert (weights == 1).all()
     np.testing.assert_array_equal(some.images, before[0])
     np.testing.assert_array_equal(some.faces, before[1])
+
+
+def test_precision_is_taken_at_the_number_of_wrong_masks():
+    wrong = np.array([True, False, True, False, True])
+    precision, average = judge(np.array([0.9, 0.8, 0.7, 0.6, 0.1]), wrong)
+    assert precision == pytest.approx(2 / 3)
+    assert average == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
