@@ -44,12 +44,23 @@ def test_calls_are_found_where_they_are_written():
     assert written_calls(text) == [["run", "--jobs", "2", "-j", "3"], ["look", "A", "--num", "2"]]
 
 
+def headings(page: Path) -> set[str]:
+    """Return the headings of a page as links name them."""
+    lines = [line.lstrip("# ").lower() for line in page.read_text().splitlines() if line[:1] == "#"]
+    return {re.sub(r"[^\w -]", "", line).replace(" ", "-") for line in lines}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_to_files_and_python_files_that_are_named_exist(page: Path):
     text = page.read_text()
     links = re.findall(r"\]\(([^)\s]+)\)", text)
-    local = [link.partition("#")[0] for link in links if not link.startswith("http")]
-    assert not [link for link in local if link and not (page.parent / link).exists()]
+    local = [link.partition("#") for link in links if not link.startswith("http")]
+    assert not [name for name, _, _ in local if not (page.parent / name).exists()]
+    assert not [
+        f"{name}#{heading}"
+        for name, _, heading in local
+        if heading and heading not in headings(page.parent / name if name else page)
+    ]
     names = re.findall(r"`((?:face_occlusion|stages|tests|bench)/[\w/.]+)`", text)
     modules = re.findall(r"python -m ((?:bench|stages)\.[a-z_]+)", text)
     names += [f"{name.replace('.', '/')}.py" for name in modules]
