@@ -31,10 +31,10 @@ def occlude(
     hands: bool = Option(
         False,
         "--hands",
-        help="the occluder files are hands, which reach for the face (an image set says so itself)",
+        help="the occluder files are hands, which reach for the face (an image set records this)",
     ),
     preset: Literal["paper", "published"] = Option(
-        "paper", help="published: sizes, opacity and colour transfer of the published code"
+        "paper", help="published: sizes, opacity and colour transfer of the authors' code"
     ),
     scale: tuple[float, float] | None = Option(
         None,
@@ -52,7 +52,7 @@ def occlude(
     exact_background: bool = Option(
         False,
         "--exact-background",
-        help="leave pixels that no occluder touches exactly as they are; writes PNG",
+        help="keep pixels that no occluder touches unchanged; writes PNG",
     ),
     keep_classes: str | None = Option(
         None, help="masks are maps of class ids; these ids are the face, e.g. '1,2,4'"
@@ -208,7 +208,7 @@ def align(
 
 def train_rainnet(
     faces: Path = Argument(
-        ..., help="image set of photographs, e.g. data/faces/wo, or a file by --pack"
+        ..., help="image set of photographs, e.g. data/faces/wo, or a file that --pack wrote"
     ),
     cutouts: list[Path] | None = Argument(
         None, help="image sets of cut-outs, e.g. data/occluders/objects"
@@ -220,8 +220,8 @@ def train_rainnet(
     batch_size: int = Option(32, help="composites in a step"),
     learning_rate: float = Option(5e-4, help="initial learning rate of AdamW, decreasing to 0"),
     seed: int = Option(1, help="seed of weights and composites"),
-    max_faces: int = Option(4096, help="most photographs to hold in memory"),
-    num_held_out: int = Option(256, help="composites to measure the errors on"),
+    max_faces: int = Option(4096, help="largest number of photographs in memory"),
+    num_held_out: int = Option(256, help="held-out composites to measure errors on"),
     device: str = Option("cpu", help="cpu, cuda, cuda:1, ..."),
     pack: Path | None = Option(
         None, help="instead of training, write the images to this .npz file"

@@ -94,7 +94,7 @@ def unpack(
     ids: bool = Option(
         False,
         "--ids",
-        help="class ids as masks, with a palette: 0, 1, 255 = ignored (MMSegmentation)",
+        help="masks of class ids 0, 1, 255 (ignored) with a palette, for MMSegmentation",
     ),
 ) -> None:
     """Write the samples of an image set as files that any program opens.
@@ -149,19 +149,18 @@ def verify(
             typer.echo(f"damaged: {path} ({output or f'of no output in {lock}'})")
         if damaged:
             raise ValueError(
-                f"{cache}: {len(damaged)} of {count} objects are not what their names say; delete "
-                "them and the outputs named, then `dvc pull` or `dvc repro`"
+                f"{cache}: {len(damaged)} of {count} objects do not match their hashes; delete "
+                "them and the outputs listed, then `dvc pull` or `dvc repro`"
             )
-        typer.echo(f"{cache}: {count} objects, as their names say")
+        typer.echo(f"{cache}: {count} objects match their hashes")
 
 
 def card(image_sets: list[Path] = Argument(..., metavar="SET", help="image sets")) -> None:
     """Write README.md and croissant.json of image sets again, from their index.
 
-    Every new set gets both when it is written: what it holds, where it comes from and under
-    which licence, how it was made, and the hashes. croissant.json says so in the vocabulary of
-    data catalogues, and `mlcroissant` opens it. Use this command for sets that an earlier
-    version wrote. In a folder that DVC made, use `dvc repro` instead.
+    Every new set gets both: its content, sources, licence, parameters and hashes. croissant.json
+    holds them for data catalogues and `mlcroissant`. Use this command for sets that an earlier
+    version wrote; for sets that DVC made, use `dvc repro` instead.
 
     Example: face-occlusion card data/benchmarks/mine
     """
@@ -179,7 +178,7 @@ def overlap(
     max_bits: int = Option(
         48, help="list pairs whose hashes differ in at most this many of 256 bits"
     ),
-    show: int = Option(20, help="pairs to list for each two sets"),
+    show: int = Option(20, help="pairs to list for each two of the sets"),
     workers: Workers = None,
 ) -> None:
     """List images of several sets that seem to show the same photograph, closest first.

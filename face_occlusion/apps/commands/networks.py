@@ -35,11 +35,10 @@ def predict(
 ) -> None:
     """Segment the visible face in photographs.
 
-    Writes masks, LabelMe files for corrections, overlays, and a page on which masks are
-    corrected.
-    Photographs may have any size and common format, and folders may hold thousands. Files that
-    cannot be read are listed at the end, on the page and in predictions.csv; all others are
-    predicted. After Ctrl-C the same command resumes where it stopped.
+    Writes masks, overlays, LabelMe files, and a page on which you correct the masks. Photographs
+    may have any size and common format, and folders may hold thousands. Files that cannot be
+    read are listed at the end, on the page and in predictions.csv; all others are predicted.
+    After Ctrl-C the same command resumes where it stopped.
 
     Example: face-occlusion predict segformer_c_wo_natocc holiday/ --align --out holiday_faces
     """
@@ -94,7 +93,7 @@ def demo(
     which: Which = "last",
     device: str = Option("auto", help="auto, cpu, cuda, cuda:1, ..."),
     host: str = Option(
-        "127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in, unasked"
+        "127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in, without a password"
     ),
     port: int | None = Option(
         None, help="port to listen on (default: the first free one from 7860)"
@@ -105,9 +104,9 @@ def demo(
     Drop a photograph, paste it, take it with the webcam, or click on a drawn face. The page shows
     the overlay, the mask, the cut-out or the confidence under a slider, with the photograph or the
     second run on its other side; masks, cut-outs and LabelMe files can be downloaded. It puts a
-    hand, an object or a shape of the pipeline before the face and says how the networks cope.
-    Nothing is asked of any other machine, and what was uploaded is deleted at the end (Ctrl-C).
-    Needs the extra `demo`, and `align` to find faces in photographs with much around them.
+    hand, an object or a shape of the pipeline in front of the face and compares the predictions.
+    No other machine is contacted, and uploads are deleted at the end (Ctrl-C). Needs the extra
+    `demo`, and `align` to find small faces in photographs.
 
     Example: face-occlusion demo segformer_c_wo segformer_c_wo_natocc
     """
@@ -134,7 +133,7 @@ def demo(
         detector = LandmarkDetector()
     except ValueError as error:  # the extra is missing; photographs are then predicted whole
         detector = None
-        typer.echo(f"faces cannot be looked for: {error}")
+        typer.echo(f"faces cannot be detected: {error}")
     if note := drawings_note(folders):
         typer.echo(note)
     with tempfile.TemporaryDirectory(prefix="face-occlusion-") as scratch:
@@ -170,8 +169,8 @@ def export(
     checkpoint. Neither needs this package, unless the backbone is an EfficientNet-Lite, which
     MMSegmentation lacks. docs/mmsegmentation.md shows both.
 
-    What was exported is first compared with the run. Nothing is written if a probability (ONNX)
-    differs by more than 0.001, or a logit (MMSegmentation) by more than 0.0001.
+    Nothing is written if a probability (ONNX) differs from the run's by more than 0.001, or a
+    logit (MMSegmentation) by more than 0.0001.
 
     Example: face-occlusion export segformer_c_wo_natocc --size 512 512
 
@@ -216,8 +215,8 @@ def score(
     spec: Path | None = Option(
         None, help="YAML with the options below as keys (default: MODEL.yaml, if there is one)"
     ),
-    title: str | None = Option(None, help="name in the report; needed"),
-    licence: str | None = Option(None, help="licence of its weights; needed"),
+    title: str | None = Option(None, help="name in the report; required"),
+    licence: str | None = Option(None, help="licence of its weights; required"),
     trained_on: str | None = Option(None, help="what it was trained on"),
     hair: Counts | None = Option(
         None, metavar="KIND", help="its labels count hair as face, background or unknown"
@@ -228,7 +227,7 @@ def score(
         None, help="height and width of its input (default: those that the file fixes)"
     ),
     keep_aspect: bool | None = Option(
-        None, help="fit images into the size, or squash them to it (default: squash)"
+        None, help="keep the aspect of images, or stretch them to the size (default: stretch)"
     ),
     channels: Literal["rgb", "bgr"] | None = Option(
         None, help="order of its input's channels (default: rgb)"
@@ -257,7 +256,7 @@ def score(
     """Score somebody else's network on the benchmarks, for the report's table "Other networks".
 
     The benchmarks are those of `evaluate` in params.yaml, and the measures and the file those of
-    the pipeline's own runs. Images are resized to the network's input, and what it gives is resized
+    the pipeline's own runs. Images are resized to the network's input, and its output is resized
     back to the image's own size. Pixels are face where the classes named by --face are together
     more probable than all others. Options override the YAML. The next `dvc repro reports` shows
     the table. docs/other-networks.md has YAML for common face parsers. Needs the extra `export`.

@@ -22,9 +22,9 @@ def plan(
     each: bool = Option(False, "--each", help="one row per stage, not per group"),
     as_json: bool = Option(False, "--json", help="print JSON instead of a table"),
 ) -> None:
-    """Say what `dvc repro` or `face-occlusion run` would run and what it would cost.
+    """Show what `dvc repro` or `face-occlusion run` would run, with time and disk space.
 
-    Nothing is changed. Unlike `dvc repro --dry`, this also counts the stages that follow from a
+    Nothing is changed. Unlike `dvc repro --dry`, this also counts the stages that depend on a
     stage that is out of date. Times are the medians of the last runs of each stage on this
     machine in this profile; a stage that never ran gets the median of its group. DVC adds a
     second or two per stage. Sizes are those of the outputs in dvc.lock, if it was written in this
@@ -85,7 +85,7 @@ def run(
     from face_occlusion.apps.running.run import run_pipeline
 
     if bool(ray) != bool(remote):
-        raise ValueError("--ray needs --remote and the reverse: machines exchange data by a remote")
+        raise ValueError("--ray and --remote go together: machines exchange data through a remote")
     hosts = Hosts(
         address=ray,
         remote=remote,
@@ -107,7 +107,7 @@ def _split(names: str) -> list[str]:
 
 
 def profile(
-    name: str = Argument(..., help="miniature, small, replication or paper"),
+    name: str = Argument(..., help="miniature, small, replication, paper or online"),
     force: bool = Option(False, "--force", help="replace a params.yaml that was edited by hand"),
 ) -> None:
     """Write the parameters of a profile to params.yaml.
@@ -161,7 +161,7 @@ def fetch(
     for name in chosen.keys() - {state.source for state in states}:
         typer.echo(f"{name}: nothing to fetch (origin: {chosen[name].origin})")
     if refused:
-        raise ValueError(f"other files than those published or used first: {', '.join(refused)}")
+        raise ValueError(f"not the files that were published or first used: {', '.join(refused)}")
     needed = [state for state in states if state.needed]
     missing = [state.file.name for state in needed if state.path is None]
     if missing:

@@ -145,7 +145,7 @@ class Analyser:
         try:
             image, seg_map, _ = occlude(image, largest_piece(face), items, rng, params, ids)
         except ValueError as error:
-            raise ValueError(f"{name}: this {kind} fits nowhere; take another one") from error
+            raise ValueError(f"{name}: this {kind} does not fit; take another one") from error
         return image, seg_map == _OCCLUDED
 
 

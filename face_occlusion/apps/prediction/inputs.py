@@ -221,7 +221,7 @@ class Journal:
             raise ValueError(f"{self.out}: not empty; name a new folder with --out")
         if records and records[0] != self._settings:
             raise ValueError(
-                f"{self.out}: begun with {_listed(records[0])}, and now it is "
+                f"{self.out}: was begun with {_listed(records[0])}, but this call has "
                 f"{_listed(self._settings)}; name a new folder with --out"
             )
         kept = {tuple(record[name] for name in PHOTO): record for record in records[1:]}

@@ -109,7 +109,7 @@ class _OnnxNetwork(nn.Module):
         self.session = _open(path, threads)
         self.sha256 = file_sha256(path)
         if len(inputs := self.session.get_inputs()) != 1:
-            raise ValueError(f"{path}: must take one image; takes {[one.name for one in inputs]}")
+            raise ValueError(f"{path}: must have one input; got {[one.name for one in inputs]}")
         self.input, shape = inputs[0].name, inputs[0].shape
         if len(shape) != 4 or 3 not in (shape[1], shape[3]):
             raise ValueError(f"{path}: input must be (N, 3, H, W) or (N, H, W, 3); got {shape}")
@@ -207,8 +207,8 @@ class _OnnxNetwork(nn.Module):
         low, high = scores.min().item(), scores.max().item()
         if low < -LEAST_PROBABILITY or high > 1 + 1e-3:
             raise ValueError(
-                f"{where}: holds values from {low:.3g} to {high:.3g}, which are no probabilities; "
-                "say values: logits"
+                f"{where}: holds values from {low:.3g} to {high:.3g}, which are not probabilities; "
+                "set values: logits"
             )
         if scores.shape[1] == 1:
             return scores.logit(LEAST_PROBABILITY)

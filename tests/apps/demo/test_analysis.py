@@ -72,7 +72,7 @@ REFUSED = {
     "big.png": (encode_png(np.zeros((6000, 6000), np.uint8)), {}, "6000x6000 pixels are more than"),
     "wall.png": (encode_png(IMAGE // 4), {}, "holds no face: careful find"),
     "back.png": (encode_png(IMAGE), {"align": True}, "holds no face that dlib finds"),
-    "dot.png": (encode_png(DOT), {"kind": "hand"}, "this hand fits nowhere"),
+    "dot.png": (encode_png(DOT), {"kind": "hand"}, "this hand does not fit"),
 }
 
 

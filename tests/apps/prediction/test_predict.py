@@ -148,7 +148,7 @@ def test_an_interrupted_prediction_goes_on_to_the_same_files(run: Path, tmp_path
     with (out / "unfinished.jsonl").open("a") as journal:
         journal.write('{"photo": "cut sh')  # as a kill may leave it
     put(tmp_path / "in/1.jpg", 40, 50, 99)  # another photograph by now
-    with pytest.raises(ValueError, match=r"begun with .*threshold 0\.5.*now it is .*0\.7"):
+    with pytest.raises(ValueError, match=r"begun with .*threshold 0\.5.*this call has .*0\.7"):
         predict_photos(segmenter, photos, out, PredictOptions(threshold=0.7))
     results = predict_photos(segmenter.stop_at(-1), photos, out, options)
     assert segmenter.seen == 3  # the changed one, and two that were left

@@ -159,7 +159,7 @@ def test_what_is_face_lies_where_it_is_in_images_of_any_shape(
         ([1, 3, 8, 8], 3, ["--face", 3], r"some, not all, of its 3 classes, .*; got \[3\]"),
         ([1, 3, 8, 8], 2, ["--face", 0, "--face", 1], "some, not all, of its 2 classes"),
         ([1, 3, 8, 8], 2, ["--values", "labels"], "labels must have one channel; got 2"),
-        ([1, 3, 8, 8], 1, ["--values", "probabilities"], "no probabilities; say values: logits"),
+        ([1, 3, 8, 8], 1, ["--values", "probabilities"], "not probabilities; set values: logits"),
         ([1, 3, 8, 8], 1, ["--size", 8, 9], r"size: the file takes \(8, 8\) only; got \(8, 9\)"),
         ([1, 3, "h", "w"], 1, [], "size: must be given"),
         ([1, 3, 8, 8], 1, ["--output", "out"], r"output: must be one of \['logits'\]; got 'out'"),

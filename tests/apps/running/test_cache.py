@@ -50,10 +50,10 @@ def test_damaged_objects_are_found_and_their_outputs_named(cache, tmp_path):
 
 
 def test_the_command_lists_and_ends_with_an_error(cache, invoke):
-    assert "4 objects, as their names say" in invoke("verify", "--cache", cache)
+    assert "4 objects match their hashes" in invoke("verify", "--cache", cache)
     put(cache, b"page")[1].write_bytes(b"PAGE")
     printed = invoke("verify", "--cache", cache, status=1)
     assert "(reports/index.html)" in printed
-    assert "1 of 4 objects are not what their names say" in printed
+    assert "1 of 4 objects do not match their hashes" in printed
     assert "not a cache of DVC 3" in invoke("verify", "--cache", "nowhere", status=1)
     assert "nothing to verify" in invoke("verify", status=1)
