@@ -83,9 +83,3 @@ def test_a_packed_set_is_scored_where_the_parameters_name_it(project, monkeypatc
     assert list(scored) == ["realocc", "mine"]
     counts = [part.views["last"].counts for part in scored.values()]
     np.testing.assert_array_equal(*counts)
-
-
-def test_stage_names_an_unknown_run_and_writes_nothing(project, monkeypatch):
-    with pytest.raises(ValueError, match=r"models/nobody/card.json: no such file"):
-        run_stage(monkeypatch, "nobody")
-    assert not (project / "reports").exists()

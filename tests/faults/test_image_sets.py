@@ -19,6 +19,7 @@ from face_occlusion.generation import generate
 from face_occlusion.generation.generate import generate_set
 from face_occlusion.overlap.compare import hash_sets
 from face_occlusion.training.dataset import read_sample
+from tests.core.imageset.samples import flip
 from tests.generation.drawn import draw_face, params, write_faces, write_objects
 
 
@@ -67,9 +68,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
 def test_a_flipped_bit_anywhere_in_a_shard_is_noticed(sets: Path, reader: str, seed: int):
     rng = random.Random(seed)
     path = sets / "faces" / f"00000{rng.randrange(2)}.tar"
-    data = bytearray(path.read_bytes())
-    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-    path.write_bytes(data)
+    flip(path, rng.randrange(path.stat().st_size), 1 << rng.randrange(8))
     with pytest.raises(ValueError, match=rf"{path.name}: must have sha256"):
         READERS[reader](sets)
     assert not (sets / "out").exists()
@@ -148,7 +147,7 @@ def test_masks_of_other_values_or_sizes_are_refused(tmp_path: Path, reader: str,
     assert not (tmp_path / "out").exists()
 
 
-def test_a_changed_finished_shard_is_generated_again(sets: Path, monkeypatch, caplog):
+def test_finished_shards_are_taken_over_unless_they_were_changed(sets: Path, monkeypatch, caplog):
     whole = generate_from(sets)
     expected = {path.name: path.read_bytes() for path in whole.folder.iterdir()}
     shutil.rmtree(whole.folder)
@@ -157,9 +156,9 @@ def test_a_changed_finished_shard_is_generated_again(sets: Path, monkeypatch, ca
         with pytest.raises(ZeroDivisionError):
             generate_from(sets)
     shard = sets / "out.partial" / "set" / "000001.tar"
-    data = bytearray(shard.read_bytes())
-    data[700] ^= 4
-    shard.write_bytes(data)
+    flip(shard, 700)
+    finished = shard.with_name("000000.tar").stat().st_mtime_ns
     again = generate_from(sets)
+    assert (again.folder / "000000.tar").stat().st_mtime_ns == finished  # not made again
     assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == expected
     assert "000001.tar: was changed after it was written; it is generated again" in caplog.text

@@ -1,14 +1,11 @@
-"""Whole sets: D19 and D20, workers, order, kill -9 and resuming, failures."""
+"""Whole sets: D19 and D20, workers, order, what is taken over, failures."""
 
 import dataclasses
 import os
 import pickle
 import re
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -36,7 +33,6 @@ from tests.generation.drawn import (
     write_textures,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 COUNT = 9
 
 
@@ -145,108 +141,6 @@ def test_d19_an_error_while_painting_gives_the_record(inputs, tmp_path):
     missing = HarmonisationParams(method="rainnet:missing.pth", size_px=256, strength=1.0)
     with pytest.raises(ValueError, match=r"face 00000 .*missing\.pth.*record: .*'occluder': 'disc"):
         make(inputs, tmp_path / "set", harmonisation=missing)
-
-
-SLOW_RUN = """
-import sys, time
-from pathlib import Path
-import face_occlusion.generation.generate as generate
-from face_occlusion.core.imageset import ImageSet
-from tests.generation.test_generate import make
-
-at_full_speed = generate.generate_sample
-
-
-def generate_sample(*args):
-    time.sleep(0.02)  # most of a shard's time lies inside it
-    return at_full_speed(*args)
-
-
-generate.generate_sample = generate_sample
-
-if __name__ == "__main__":
-    inputs = {name: ImageSet(Path(sys.argv[1], name)) for name in ("faces", "objects")}
-    make(inputs, Path(sys.argv[2]), workers=int(sys.argv[3]))
-"""
-
-
-@pytest.fixture
-def run(inputs, tmp_path):
-    """Start the slow run of objects into a folder."""
-    script = tmp_path / "run.py"
-    script.write_text(SLOW_RUN)
-    command = [sys.executable, str(script), str(inputs["faces"].folder.parent)]
-
-    def start(out, workers):
-        out.parent.mkdir(exist_ok=True)
-        return subprocess.Popen(
-            [*command, str(out), str(workers)],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-            stderr=subprocess.DEVNULL,
-        )
-
-    return start
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-def test_kill_9_at_any_moment_and_a_rerun_give_the_same_bytes(inputs, run, tmp_path, workers):
-    whole = make(inputs, tmp_path / "whole" / "set")
-    resumed = 0
-    for shards in (0, 1, 3):
-        out = tmp_path / f"killed_{shards}" / "set"
-        resumed += kill_after(run(out, workers), out, shards)
-        before = finished(out)
-        assert run(out, workers).wait(60) == 0
-        assert contents(out) == contents(whole.folder)
-        assert names(out.parent) == ["set"]
-        for name, modified in before.items():
-            assert (out / name).stat().st_mtime_ns == modified  # taken over, not made again
-    assert resumed
-
-
-@pytest.mark.slow
-def test_kill_9_again_and_again_at_random_moments_gives_the_same_bytes(inputs, run, tmp_path):
-    """One set, killed in the middle of shards until it is whole."""
-    whole, out, kills = make(inputs, tmp_path / "whole" / "set"), tmp_path / "killed" / "set", 0
-    for moment in np.random.default_rng(time.time_ns()).uniform(0.01, 0.12, 30):
-        running = run(out, 1)
-        while (
-            running.poll() is None
-            and not (out.with_name("set.partial") / "fingerprint.json").exists()
-        ):
-            time.sleep(0.001)
-        time.sleep(moment)
-        running.kill()
-        running.wait(60)
-        if out.exists():
-            break
-        kills += 1
-    else:
-        assert run(out, 1).wait(60) == 0
-    assert kills >= 2, "killed too late to show anything"
-    assert contents(out) == contents(whole.folder)
-    assert names(out.parent) == ["set"]
-
-
-def finished(out):
-    folder = out.with_name("set.partial") / "set"
-    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.tar")}
-
-
-def kill_after(run, out, shards):
-    """Kill a run once it has finished some shards; say whether it was still at work."""
-    while run.poll() is None and len(finished(out)) < shards:
-        time.sleep(0.001)
-    children = Path(f"/proc/{run.pid}/task/{run.pid}/children")  # as Linux lists them
-    workers = children.read_text().split() if children.is_file() else []
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait(60)
-    deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{worker}").exists() for worker in workers):
-        assert time.monotonic() < deadline, "workers live on after their parent"
-        time.sleep(0.02)
-    return not out.exists()
 
 
 def test_finished_shards_of_other_parameters_are_not_taken_over(inputs, tmp_path):

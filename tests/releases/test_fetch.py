@@ -1,8 +1,5 @@
 import hashlib
 import json
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import pytest
@@ -10,8 +7,7 @@ import pytest
 from face_occlusion.releases.fetch import SourceParams, fetch_release
 from face_occlusion.releases.limits import Limits
 from face_occlusion.releases.table import SOURCES, match_published
-from tests.conftest import ROOT
-from tests.releases.build import archive_dir, write_7z, write_tar, write_zip
+from tests.releases.build import archive_dir, write_7z, write_zip
 
 FOLDER = SourceParams(origin="folder", files=None, accept_changed=False, why=None)
 ACCEPTED = replace(FOLDER, accept_changed=True)
@@ -92,42 +88,6 @@ def test_files_chooses_among_a_source(tmp_path):
     params = replace(ACCEPTED, files=["train2017.zip"])
     release = fetch("coco", tmp_path / "raw", tmp_path / "archives", params)
     assert release.names() == ["train2017/train2017/1.jpg"]
-
-
-UNPACK_SLOWLY = """
-import sys, time, tarfile
-from pathlib import Path
-from face_occlusion.releases import archives
-from tests.releases.test_fetch import ACCEPTED, fetch
-extract = tarfile.TarFile.extract
-def slowly(*args, **options):
-    time.sleep(0.02)
-    extract(*args, **options)
-tarfile.TarFile.extract = slowly
-here = Path(sys.argv[1])
-fetch("dtd", here / "raw", here / "archives", ACCEPTED)
-"""
-
-
-def test_an_unpacking_that_was_killed_starts_over(tmp_path):
-    members = {f"dtd/images/{number:03d}.jpg": bytes([number]) * 999 for number in range(200)}
-    (tmp_path / "archives").mkdir()
-    write_tar(tmp_path / "archives" / "dtd-r1.0.1.tar.gz", members)
-    process = subprocess.Popen([sys.executable, "-c", UNPACK_SLOWLY, tmp_path], cwd=ROOT)
-    images = tmp_path / "raw.partial" / "dtd-r1.0.1" / "dtd" / "images"
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        if images.is_dir() and len(list(images.iterdir())) >= 5:
-            break
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert 5 <= len(list(images.iterdir())) < len(members)
-    assert not (tmp_path / "raw").exists()
-    (images / "stale.jpg").write_bytes(b"of the killed run")
-    release = fetch("dtd", tmp_path / "raw", tmp_path / "archives", ACCEPTED)
-    assert release.names() == sorted(f"dtd-r1.0.1/{name}" for name in members)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["archives", "raw"]
 
 
 def cut(name, keep):

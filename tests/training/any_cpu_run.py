@@ -5,6 +5,7 @@ Run as a program by test_any_cpu.py, under settings that make this machine compu
 
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -13,17 +14,6 @@ from face_occlusion.core.combination import write_combination
 from face_occlusion.core.files import file_sha256
 from face_occlusion.core.stage import choose_cpu_kernels
 
-EVALUATE = {
-    "benchmarks": ["realocc"],
-    "checkpoints": ["last", "best"],
-    "tta": False,
-    "device": "cpu",
-    "batch_size": 4,
-    "num_threads": 1,
-    "cpu_threads": 2,
-    "cpu_kernels": "portable",
-    "preview_px": 16,
-}
 LITE = {  # as in the small profiles
     "backbone": "efficientnet_lite0",
     "depth": None,
@@ -40,6 +30,7 @@ def main(folder: Path) -> None:
     choose_cpu_kernels(folder / "params.yaml", "train")  # before the imports below load PyTorch
 
     from stages import evaluate, train
+    from tests.evaluation.conftest import PARAMS
     from tests.training.conftest import MODELS, TRAIN, combination, drawn_data
 
     settings = TRAIN | {"num_threads": 2, "iterations": 4, "input_px": 32}
@@ -47,7 +38,8 @@ def main(folder: Path) -> None:
     write_combination(folder / "c.json", combination(data, "faces/wo", "faces/o"))
     models = MODELS | {"deeplabv3plus": MODELS["deeplabv3plus"] | LITE}
     runs = {f"{model}_c": {"model": model, "combination": "c"} for model in models}
-    params = {"train": settings, "models": models, "runs": runs, "evaluate": EVALUATE}
+    scored = asdict(PARAMS) | {"num_threads": 1, "cpu_threads": 2}
+    params = {"train": settings, "models": models, "runs": runs, "evaluate": scored}
     YAML(typ="safe").dump(params | {"profile": "test"}, folder / "params.yaml")
     train.PARAMS = evaluate.PARAMS = folder / "params.yaml"
     train.SCRATCH = folder / "scratch"

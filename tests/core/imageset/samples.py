@@ -13,7 +13,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def flip(path: Path, position: int) -> None:
+def flip(path: Path, position: int, bits: int = 1) -> None:
     damaged = bytearray(path.read_bytes())
-    damaged[position] ^= 1
+    damaged[position] ^= bits
     path.write_bytes(damaged)
