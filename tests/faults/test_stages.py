@@ -29,7 +29,7 @@ from tests.faults.chain import (
 )
 
 REPEATS = int(os.environ.get("FAULTS_REPEATS", "1"))
-WITHOUT_WORKERS = ["combine", "evaluate", "reports"]
+WITHOUT_WORKERS = ["download", "combine", "evaluate", "reports"]
 PLACES = r"data|models|scores|overlap|reports|\.scratch"
 
 
@@ -45,13 +45,13 @@ def kill_worker(stage: Stage, rng: random.Random, seconds: float) -> str:
     while stage.is_running() and not stage.workers():
         time.sleep(0.005)
     time.sleep(rng.uniform(0, 0.3) * seconds)
-    workers = stage.workers()
-    for worker in rng.sample(workers, min(1, len(workers))):
+    killed = rng.sample(workers, 1) if (workers := stage.workers()) else []
+    for worker in killed:
         worker.kill()
     status, errors = stage.finish()
     if status:
         check_refusal(errors, "process .*died .*run again")
-    return "stopped" if status else "finished"
+    return f"{len(killed)} killed, {'stopped' if status else 'finished'}"
 
 
 def fill_disk(stage: Stage, *_: object) -> str:
