@@ -130,7 +130,7 @@ def verify(
     remote. Ends with an error at the first shard that differs, or after listing the damaged
     objects of the cache: delete those, then `dvc pull` or `dvc repro` restores them.
 
-    Example: face-occlusion verify data/faces/*/ data/sets/*/
+    Example: face-occlusion verify data/faces/wo data/sets/natocc_hand
 
     Example: face-occlusion verify --cache .dvc/cache
     """
