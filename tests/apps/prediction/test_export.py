@@ -46,7 +46,7 @@ def test_the_card_is_enough_to_use_the_file(made, tmp_path, monkeypatch):
     for said in ("| realocc | 80.1 |", "(1, 32, 32, 3) uint8", "C-WO", "trained on 96x96"):
         assert said in card
     assert "- CelebAMask-HQ: research only" in card and "Drawn pictures" in card
-    assert "Selected on RealOcc" in card and "{" not in card.replace('{"image": pixels}', "")
+    assert "selected on RealOcc, so" in card and "{" not in card.replace('{"image": pixels}', "")
     (example,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     shutil.copy(exported.path, tmp_path)
     for size in ((32, 32), (96, 96), (64, 40), (50, 100)):
@@ -84,8 +84,8 @@ def test_a_card_does_without_sets_and_scores(made, tmp_path, monkeypatch):
     tall = replace(exported, shape=(2, 64, 32, 3))
     card = model_card(run, tall, "last", 96, {})
     assert "min(64 / rows, 32 / columns)" in card and "* 2)  # (2, 64, 32, 3) uint8" in card
-    assert "sets that are not here" in card and "Not evaluated." in card
-    assert "Drawn pictures" not in card and "Selected on" not in card
+    assert "sets that are not on this machine" in card and "Not evaluated." in card
+    assert "Drawn pictures" not in card and "selected on RealOcc, so" not in card
 
 
 def use_file(monkeypatch, made_before):
