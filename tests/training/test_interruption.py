@@ -86,7 +86,7 @@ DEATHS: dict[str, Callable[[], None]] = {
     ),
     "while a row is logged": kill_at(Live, "make_summary", 12),
     "a later iteration": kill_at(segmentor, "ohem_loss", 9),
-    "half of the run's folder written": kill_at(run.shutil, "copytree", 2),
+    "half of the run's folder written": kill_at(run, "atomic_write", 3),
 }
 
 
