@@ -55,7 +55,7 @@ class Eyes:
 
 def test_aligned_faces_are_seen_in_their_squares_occluded_or_not(photo, occluders):
     eyes = np.array([[62.0, 80.0], [98.0, 80.0], [68.0, 115.0], [92.0, 115.0]])
-    analyser = Analyser(NETWORKS, occluders, Eyes(eyes))  # type: ignore[arg-type]
+    analyser = Analyser(NETWORKS, occluders, Eyes(eyes))  # type: ignore[arg-type]  # a fake
     for kind in (None, "object"):
         found = analyser.analyse(photo, align=True, kind=kind)
         assert found.faces is not None and len(found.faces) == 1
@@ -80,7 +80,7 @@ REFUSED = {
 def test_what_cannot_be_seen_is_refused_by_its_name(tmp_path, occluders, name):
     data, options, said = REFUSED[name]
     (tmp_path / name).write_bytes(data)
-    analyser = Analyser({"careful": Reddish(150)}, occluders, Eyes())  # type: ignore[arg-type]
+    analyser = Analyser({"careful": Reddish(150)}, occluders, Eyes())  # type: ignore[arg-type]  # a fake
     with pytest.raises(ValueError, match=f"^{name}: {said}"):
         analyser.analyse(tmp_path / name, **options)
 
