@@ -16,9 +16,8 @@ from tqdm import tqdm
 from face_occlusion.core.files import atomic_folder
 from face_occlusion.core.release import RELEASE, Release
 from face_occlusion.releases import table
-from face_occlusion.releases.archives import archive_kind, archive_stem, check_zip, unpack
+from face_occlusion.releases.archives import Limits, archive_kind, archive_stem, check_zip, unpack
 from face_occlusion.releases.gather import ArchiveDir, SourceParams, gather
-from face_occlusion.releases.limits import Limits
 from face_occlusion.releases.table import LockEntry, Source, SourceFile
 from face_occlusion.releases.transfer import check_content
 

@@ -10,9 +10,8 @@ import numpy as np
 import py7zr
 import pytest
 
-from face_occlusion.releases import limits as bounds
-from face_occlusion.releases.archives import check_zip, unpack
-from face_occlusion.releases.limits import Limits, check_member_name
+from face_occlusion.releases import archives
+from face_occlusion.releases.archives import Limits, check_member_name, check_zip, unpack
 from tests.conftest import small_files
 from tests.releases.build import write_7z, write_tar, write_zip
 
@@ -64,7 +63,7 @@ def test_names_that_leave_the_folder_are_refused(name):
 @pytest.mark.parametrize("member", ["../evil", "/tmp/evil-from-an-archive", "a/../../evil"])
 def test_a_path_outside_is_refused(tmp_path, monkeypatch, name, member):
     with monkeypatch.context() as patch:  # py7zr itself will not write such names
-        patch.setattr(py7zr.py7zr, "check_archive_path", lambda arcname: True)
+        patch.setattr("py7zr.py7zr.check_archive_path", lambda arcname: True)
         path = WRITERS[name](tmp_path / name, {"fine": b"x", member: b"x"})
     refuse(path, name if name == "a.7z" else f"{name}: member '{member}' would be written outside")
 
@@ -116,7 +115,7 @@ def test_a_7z_that_asks_for_much_memory_is_refused(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.7z", "a.tar.gz"])
 def test_what_the_disk_cannot_hold_is_refused(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(bounds.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
     path = WRITERS[name](tmp_path / name, {"x": bytes(2000)})
     refuse(path, "unpacks to 2,000 bytes; the disk has 1,000 left")
 

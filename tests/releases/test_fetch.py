@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from face_occlusion.releases.archives import Limits
 from face_occlusion.releases.fetch import SourceParams, fetch_release
-from face_occlusion.releases.limits import Limits
 from face_occlusion.releases.table import SOURCES, match_published
 from tests.releases.build import archive_dir, write_7z, write_zip
 
