@@ -19,8 +19,7 @@ from face_occlusion.core.params import load_params
 from face_occlusion.core.release import Release
 from face_occlusion.cutouts import fill_colours
 from face_occlusion.occluders import OccludersParams
-from face_occlusion.occluders.coco import select_objects
-from face_occlusion.occluders.objects import ObjectsParams
+from face_occlusion.occluders.objects import ObjectsParams, select_objects
 from face_occlusion.superresolution.enlarger import Enlarger
 
 SHOWN = ("nearest", "bicubic", "lanczos", "realesrgan")

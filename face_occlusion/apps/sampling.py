@@ -13,7 +13,7 @@ from face_occlusion.core.params import check_at_least
 from face_occlusion.core.release import RELEASE, Release
 from face_occlusion.faces.celebamask_hq import SUBSET_LISTS
 from face_occlusion.miniature.archives import write_7z, write_tar_gz, write_zip
-from face_occlusion.occluders.hand_sources import SAMPLE_LIST
+from face_occlusion.occluders.hands import SAMPLE_LIST
 from face_occlusion.releases.archives import archive_kind, archive_stem
 
 WRITERS = {"zip": write_zip, "7z": write_7z, "tar": write_tar_gz}

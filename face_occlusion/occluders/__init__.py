@@ -11,8 +11,7 @@ from face_occlusion.core.imageset import ImageSet, write_image_set
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import Checked, Count
 from face_occlusion.core.release import Release
-from face_occlusion.occluders.hand_sources import find_hands
-from face_occlusion.occluders.hands import HandsParams, load_hand
+from face_occlusion.occluders.hands import HandsParams, find_hands, load_hand
 from face_occlusion.occluders.objects import ObjectsParams, find_objects, load_object
 from face_occlusion.occluders.textures import TexturesParams, find_textures, load_texture
 

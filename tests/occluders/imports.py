@@ -3,9 +3,8 @@
 import dataclasses
 
 from face_occlusion.occluders import OccludersParams, import_occluders
-from face_occlusion.occluders.coco import SelectionParams
 from face_occlusion.occluders.hands import HandsParams
-from face_occlusion.occluders.objects import ObjectsParams
+from face_occlusion.occluders.objects import ObjectsParams, SelectionParams
 from face_occlusion.occluders.textures import TexturesParams
 from tests.releases.build import make_release
 

@@ -1,13 +1,20 @@
+import io
+
+import cv2
 import numpy as np
 import pytest
+import scipy.io
+from PIL import Image
 
 from face_occlusion.core.images import decode_mask, encode_jpeg, encode_png
 from face_occlusion.cutouts import clean_mask
 from face_occlusion.occluders.direction import find_pose
+from face_occlusion.occluders.hands import find_hands
 from face_occlusion.releases.archives import Limits, unpack
+from tests.core.images.drawn import save
 from tests.occluders.imports import run
 from tests.occluders.test_direction import apart_deg, hand
-from tests.occluders.test_hand_sources import from_skin
+from tests.releases.build import make_release, photo
 
 INFO = (
     "id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities\n"
@@ -56,18 +63,24 @@ def test_cutouts_are_shrunk_and_hand_info_may_be_missing(tmp_path):
 
 
 IMAGE = "Hands/Hands/Hand_0000001.jpg"
-MASK = "11k-hands_masks/11k-hands_masks/Hand_0000001.png"
+MASK_NAME = "11k-hands_masks/11k-hands_masks/Hand_0000001.png"
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({IMAGE: b"\xff\xd8\xff broken"}, r"Hand_0000001\.jpg"),
-        ({MASK: b"broken"}, r"Hand_0000001\.png"),
-        ({MASK: encode_png(np.ones((3, 5), "u1"))}, r"0001\.jpg: its mask: a mask of 3x5 pixels"),
-        ({MASK: encode_png(np.zeros((400, 500), "u1"))}, r"0001\.jpg: its mask: the mask is empty"),
+        ({MASK_NAME: b"broken"}, r"Hand_0000001\.png"),
+        (
+            {MASK_NAME: encode_png(np.ones((3, 5), "u1"))},
+            r"0001\.jpg: its mask: a mask of 3x5 pixels",
+        ),
+        (
+            {MASK_NAME: encode_png(np.zeros((400, 500), "u1"))},
+            r"0001\.jpg: its mask: the mask is empty",
+        ),
         ({"11k-hands_sample.txt": b"Hand_9.jpg\n"}, r"'Hand_9', which is not in Hands\.zip"),
-        ({MASK: None}, r"'Hand_0000001', which is not in 11k-hands_masks\.7z"),
+        ({MASK_NAME: None}, r"'Hand_0000001', which is not in 11k-hands_masks\.7z"),
         ({"11k-hands_sample.txt": None}, r"one file like '\*11k-hands_sample\.txt', found 0"),
         ({"HandInfo.csv": b"id,imageName\n"}, r"HandInfo\.csv: no column accessories, age"),
         ({"HandInfo.csv": INFO.splitlines()[0].encode()}, r"no row in HandInfo\.csv"),
@@ -90,3 +103,151 @@ def test_real_hands_turned_are_found_turned(tmp_path, small):
         assert apart_deg(turned.pointing_deg, upright.pointing_deg - 90) < 10
         mirrored = find_pose(mask[:, ::-1])
         assert apart_deg(mirrored.pointing_deg, 180 - upright.pointing_deg) < 10
+
+
+SIZE = (400, 500)
+
+
+def skin_photo(mask):
+    return encode_jpeg(np.where(mask[..., None], (180, 120, 90), (30, 60, 40)).astype(np.uint8), 95)
+
+
+def from_skin(cutout):
+    """How far each opaque pixel of a cut-out is from the skin of `skin_photo`."""
+    opaque = cutout[cutout[..., 3] == 255][:, :3].astype(int)
+    return np.abs(opaque - (180, 120, 90)).max(axis=1)
+
+
+def hgr1_files(published):
+    files = {}
+    for stem, angle in (("A_P_hgr1_id02_1", -90), ("5_P_hgr1_id12_3", 0)):
+        mask = hand(angle, arm=600)
+        if published:
+            files[f"hgr1_images/original_images/{stem}.jpg"] = skin_photo(mask)
+            files[f"hgr1_skin/skin_masks/{stem}.bmp"] = save(
+                Image.fromarray(~mask), "BMP"
+            )  # 1 bit, skin black
+        else:
+            files[f"hgr1/hgr1/img/{stem}.jpg"] = skin_photo(mask)
+            files[f"hgr1/hgr1/mask/{stem}.png"] = encode_png(mask * np.uint8(255))
+    return files
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_hgr1_in_both_layouts(tmp_path, published):
+    hands = run(tmp_path, "hands_hgr1", "hgr1", hgr1_files(published))
+    assert hands.keys == ["5_P_hgr1_id12_3", "A_P_hgr1_id02_1"]
+    assert hands.info["name"] == "hands_hgr1"
+    assert hands.info["sources"] == ["hgr1"]
+    record = hands.record("A_P_hgr1_id02_1")
+    assert (record["posture"], record["person"]) == ("A", "02")
+    assert apart_deg(record["pointing_deg"], -90) < 15
+    assert record["enters"] == "bottom"
+    assert 0.1 < record["alpha_frac"] < 0.9
+    assert from_skin(hands.cutout("5_P_hgr1_id12_3")).max() < 25  # not what is around it
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"mask/A_P_hgr1_id02_1.png": None}, r"hand '.*A_P_hgr1_id02_1\.jpg' has no mask"),
+        (
+            {"img/A_P_hgr1_id02_1.jpg": encode_jpeg(photo(30, 40), 90)},
+            r"A_P_hgr1_id02_1\.jpg: its mask: a mask of 400x500",
+        ),
+    ],
+)
+def test_bad_hgr1_is_named(tmp_path, changed, message):
+    changed = {f"hgr1/hgr1/{name}": content for name, content in changed.items()}
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path, "hands_hgr1", "hgr1", hgr1_files(published=False) | changed)
+
+
+def test_at_most_so_many_are_taken_evenly(tmp_path):
+    files = {}
+    for number in range(9):
+        files[f"hgr1/hgr1/img/A_P_hgr1_id01_{number}.jpg"] = skin_photo(np.eye(8, 9) > 0)
+        files[f"hgr1/hgr1/mask/A_P_hgr1_id01_{number}.png"] = encode_png(np.eye(8, 9, dtype="u1"))
+    release = make_release(tmp_path, "hgr1", files)
+    assert [found.key[-1] for found in find_hands(release, 3)] == ["0", "4", "8"]
+    assert len(find_hands(release, 0)) == len(find_hands(release, 99)) == 9
+
+
+def test_other_sources_have_no_hands(tmp_path):
+    with pytest.raises(ValueError, match="'dtd' has no hands; expected one of hands_11k, hgr1"):
+        find_hands(make_release(tmp_path, "dtd", {"x": b""}), 0)
+
+
+SIDES = ("myleft", "myright", "yourleft", "yourright")
+
+
+def polygon_of(mask):
+    """The outline in MATLAB's pixels: the centre of the first is (1, 1)."""
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return max(contours, key=len)[:, 0].astype(float) + 1
+
+
+def polygons_mat(*frames):
+    table = np.zeros((1, len(frames)), [(side, object) for side in SIDES])
+    for place, frame in enumerate(frames):
+        for side in SIDES:
+            table[side][0, place] = frame.get(side, np.zeros((0, 0)))
+    buffer = io.BytesIO()
+    scipy.io.savemat(buffer, {"polygons": table})
+    return buffer.getvalue()
+
+
+VIDEO = "egohands_data/_LABELLED_SAMPLES/CARDS_OFFICE_B_T"
+TINY = np.array([[5.0, 5], [20, 5], [20, 20], [5, 20]])
+MASK = hand(-60, arm=600)
+
+
+def egohands_files(*frames):
+    files = {f"{VIDEO}/polygons.mat": polygons_mat(*frames), "egohands_data/metadata.mat": b"x"}
+    for number, _ in enumerate(frames):
+        files[f"{VIDEO}/frame_{number:04d}.jpg"] = skin_photo(MASK)
+    return files
+
+
+def test_egohands_gives_the_largest_hand_of_a_frame(tmp_path):
+    frames = [{"myleft": TINY, "yourright": polygon_of(MASK)}, {"myleft": TINY}, {}]
+    hands = run(tmp_path, "hands_ego", "egohands", egohands_files(*frames))
+    assert hands.keys == ["CARDS_OFFICE_B_T_frame_0000_yourright"]
+    record = hands.record(hands.keys[0])
+    assert (record["person"], record["activity"], record["side"]) == ("T", "CARDS", "yourright")
+    assert apart_deg(record["pointing_deg"], -60) < 15
+    cutout = hands.cutout(hands.keys[0])
+    assert (from_skin(cutout) > 25).mean() < 0.02  # gaps of the outline
+    assert (cutout[..., 3] > 127).sum() == pytest.approx(MASK.sum(), rel=0.03)
+
+
+def test_convention_matlab_counts_pixels_from_one(tmp_path):
+    square = np.array([[0.5, 0.5], [100.5, 0.5], [100.5, 80.5], [0.5, 80.5]])
+    release = make_release(tmp_path, "egohands", egohands_files({"myright": square}))
+    found = find_hands(release, 0)[0]
+    mask = found.mask(release, SIZE)
+    assert mask[:80, :100].all()
+    assert mask.sum() == 80 * 100
+
+
+def test_a_polygon_beyond_the_frame_is_cut_off(tmp_path):
+    square = np.array([[-30.0, 300], [200, 300], [200, 460], [-30, 460]])
+    release = make_release(tmp_path, "egohands", egohands_files({"myleft": square}))
+    mask = find_hands(release, 0)[0].mask(release, SIZE)
+    assert mask[-1, 0] and mask.sum() == pytest.approx(200 * 100, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({f"{VIDEO}/polygons.mat": b"no MATLAB"}, r"polygons\.mat: not in EgoHands' format"),
+        ({f"{VIDEO}/polygons.mat": polygons_mat({}, {})}, "polygons of 2 frames, with 1 frames"),
+        ({f"{VIDEO}/polygons.mat": polygons_mat({"myleft": TINY})}, "no frame with a hand of"),
+        ({f"{VIDEO}/polygons.mat": None}, r"no _LABELLED_SAMPLES/VIDEO/polygons\.mat"),
+        ({f"{VIDEO}/frame_0000.jpg": b"\xff\xd8\xff"}, r"frame_0000\.jpg"),
+    ],
+)
+def test_bad_egohands_are_named(tmp_path, changed, message):
+    files = egohands_files({"myleft": polygon_of(MASK)}) | changed
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path, "hands_ego", "egohands", files)

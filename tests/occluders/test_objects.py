@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.occluders.coco import SelectionParams, select_objects
+from face_occlusion.occluders.objects import SelectionParams, select_objects
 from tests.occluders.imports import SELECTION, run
 from tests.releases.build import ellipse, make_release, photo
 
