@@ -18,7 +18,7 @@ from face_occlusion.generation.presets import default_params
 from tests.generation.drawn import DISC, HAND, SMALL_FACE, TEXTURE, WRIST, draw_face
 
 PACKAGE = Path(face_occlusion.__file__).parent
-ELEMENTARY = {"core/arithmetic.py", "core/images/warping.py", "core/params.py"}
+ELEMENTARY = {"core/arithmetic.py", "core/images/resampling.py", "core/params.py"}
 MOST_MODULES = 9
 MOST_STAYS = 3
 
@@ -54,11 +54,13 @@ CASES = {  # the occluder, the face, the kind of the settings, a module that is 
 @pytest.mark.parametrize("case", sorted(CASES))
 def test_a_face_s_way_is_read_in_nine_modules_each_entered_again_at_most_twice(case):
     """Colours are fitted, faces turned or not."""
-    occluder, face, kind, visited = CASES[case]
+    occluder, (image, seg_map), kind, visited = CASES[case]
     params, turned = default_params(kind), set()
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        functions, sample = outline(lambda rng=rng: occlude(*face, [occluder], rng, params))
+        functions, sample = outline(
+            lambda rng=rng: occlude(image, seg_map, [occluder], rng, params)
+        )
         modules = itertools.groupby(module for module, _ in functions)
         counts, record = Counter(module for module, _ in modules), sample[2]  # stays in each
         assert visited in counts

@@ -23,8 +23,7 @@ from face_occlusion.core.images.encoding import (
     resize_image,
     straight_alpha,
 )
-from face_occlusion.core.images.resampling import enlarge_cubic
-from face_occlusion.core.images.warping import look_up, warp_affine, warp_cutout
+from face_occlusion.core.images.resampling import enlarge_cubic, look_up, warp_affine, warp_cutout
 
 __all__ = [
     "MAX_PIXELS",
