@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmcv.cnn import build_norm_layer
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
@@ -105,9 +106,51 @@ class SameConv2d(nn.Conv2d):
         if padding != (rows[1], columns[1]):
             input = functional.pad(input, (*columns, *rows))
             padding = (0, 0)
+        if self.training and input.device.type == "cpu" and self.groups > 1 and dilation > 1:
+            return DilatedDepthwise.apply(input, self.weight, padding, dilation)
         return functional.conv2d(
             input, self.weight, None, self.stride, padding, self.dilation, self.groups
         )
+
+
+class DilatedDepthwise(torch.autograd.Function):
+    """A dilated depthwise convolution with faster gradients on the CPU.
+
+    oneDNN has no kernel for them and multiplies matrices channel by channel, which takes six times
+    as long. Here the input's gradient is the convolution by the turned kernel, and the weight's is
+    summed tap by tap. Stride 1; the arguments are conv2d's, `dilation` of both axes.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, input: Tensor, weight: Tensor, padding: tuple[int, int], dilation: int
+    ) -> Tensor:
+        """Return (N, C, H', W') of input (N, C, H, W) and weight (C, 1, K, K)."""
+        ctx.save_for_backward(input, weight)
+        ctx.padding, ctx.dilation = padding, dilation
+        return functional.conv2d(input, weight, None, 1, padding, dilation, len(weight))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        """Return the gradients of input and weight."""
+        input, weight = ctx.saved_tensors
+        grad = grads[0].contiguous(memory_format=torch.channels_last)
+        kernel, (rows, columns) = weight.shape[2], ctx.padding
+        reach = (kernel - 1) * ctx.dilation
+        turned = (reach - rows, reach - columns)
+        grad_input = functional.conv2d(
+            grad, weight.flip(2, 3), None, 1, turned, ctx.dilation, len(weight)
+        )
+        padded = functional.pad(input, (columns, columns, rows, rows)).permute(0, 2, 3, 1)
+        grad = grad.permute(0, 2, 3, 1)  # channels last: sums over pixels are over rows of memory
+        height, width = grad.shape[1:3]
+        steps = range(0, reach + 1, ctx.dilation)
+        taps = [
+            (padded[:, y : y + height, x : x + width] * grad).sum((0, 1, 2))
+            for y in steps
+            for x in steps
+        ]
+        return grad_input, torch.stack(taps, 1).reshape(weight.shape), None, None
 
 
 class ConvNorm(nn.Module):

@@ -121,6 +121,24 @@ def first_place(length: int, factor: int) -> int:
     return start
 
 
+@pytest.mark.parametrize(("kernel", "dilation"), [(3, 2), (5, 2), (5, 4)])
+@pytest.mark.parametrize("size", [(6, 6), (7, 5), (1, 3)])
+def test_the_own_gradients_of_dilated_convolutions_are_autograds(kernel, dilation, size):
+    torch.manual_seed(0)
+    options = {"kernel_size": kernel, "dilation": dilation, "groups": 4, "bias": False}
+    conv = lite.SameConv2d(4, 4, **options).double()
+    images = torch.randn(2, 4, *size, dtype=torch.float64, requires_grad=True)
+    factors = torch.randn(2, 4, *size, dtype=torch.float64)
+    grads = {}
+    for mode in (True, False):  # evaluation has PyTorch's own
+        conv.train(mode)
+        out = conv(images)
+        assert ("DilatedDepthwise" in type(out.grad_fn).__name__) == mode
+        grads[mode] = (out, *torch.autograd.grad((out * factors).sum(), (images, conv.weight)))
+    for own, plain in zip(*grads.values(), strict=True):
+        torch.testing.assert_close(own, plain)
+
+
 def test_gradients_reach_every_weight_in_training():
     ours = MODELS.build({"type": "EfficientNetLite", "variant": "lite0", "output_stride": 8})
     sum(out.square().mean() for out in ours.train()(images((64, 64)))).backward()
