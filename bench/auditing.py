@@ -31,7 +31,7 @@ from face_occlusion.apps.auditing.samples import Samples, join, load_samples
 from face_occlusion.core.classes import FACE
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation import occlude
-from face_occlusion.generation.presets import paper_params
+from face_occlusion.generation.params import paper_params
 
 LEAST_DIFFERENCE = 0.01  # of the union of two masks' faces
 INJECT_EVERY = 10

@@ -45,7 +45,7 @@ from face_occlusion.core.parallel import keep_freed_memory, num_workers
 from face_occlusion.generation import GenerateParams, sample_rng
 from face_occlusion.generation.generate import generate_sample
 from face_occlusion.generation.geometry import Occluder
-from face_occlusion.generation.presets import SOT, paper_params
+from face_occlusion.generation.params import SOT, paper_params
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
 
 ROWS = ("codec", "transfer", "workers", "end-to-end")

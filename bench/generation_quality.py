@@ -28,8 +28,8 @@ from face_occlusion.generation.colour_transfer.transfer import ColourTransferPar
 from face_occlusion.generation.colour_transfer.transport import random_directions
 from face_occlusion.generation.compositing import blend, occlude_label, soften, warp
 from face_occlusion.generation.harmonisation.harmoniser import STATISTICS
+from face_occlusion.generation.params import PUBLISHED_SOT, SOT, paper_params
 from face_occlusion.generation.placement import make_layer
-from face_occlusion.generation.presets import PUBLISHED_SOT, SOT, paper_params
 from face_occlusion.generation.store import OccluderStore, TextureStore, open_store
 
 CANVAS = (400, 440)

@@ -18,8 +18,7 @@ from pathlib import Path
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import run_tasks
 from face_occlusion.generation.generate import ShardTask, shard_tasks
-from face_occlusion.generation.params import GenerateParams
-from face_occlusion.generation.presets import SOT, paper_params
+from face_occlusion.generation.params import SOT, GenerateParams, paper_params
 from face_occlusion.generation.store import OccluderStore, TextureStore
 
 

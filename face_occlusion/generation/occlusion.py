@@ -32,9 +32,8 @@ from face_occlusion.generation.compositing import (
 )
 from face_occlusion.generation.geometry import Occluder, make_occluder, measure_face
 from face_occlusion.generation.harmonisation import HarmonisationParams, load_harmoniser
-from face_occlusion.generation.params import GenerateParams
+from face_occlusion.generation.params import GenerateParams, default_params, kind_of
 from face_occlusion.generation.placement import make_layer, sample_placement
-from face_occlusion.generation.presets import default_params, kind_of
 from face_occlusion.generation.shapes import Texture
 
 COLOUR_STREAM = 1  # follows the colour transfer's seed: its samples change no other sample
@@ -83,7 +82,7 @@ def occlude(
             occluders (NatOcc) or textures (RandOcc), of one kind.
         rng: Source of every sample.
         params: The method and its ranges; None takes the paper's for the kind of the first
-            occluder, see `presets.default_params`.
+            occluder, see `params.default_params`.
         class_ids: Meaning of the mask's ids.
 
     Returns:

@@ -1,12 +1,16 @@
-"""Parameters of a generated set, and the paper's own values for them."""
+"""Parameters of a generated set, and the paper's own values for them, as in profiles/paper.yaml."""
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from face_occlusion.core.params import PAIR, Checked, Count, JpegQuality, Meta, Natural, Share
 from face_occlusion.generation.colour_transfer import ColourTransferParams
+from face_occlusion.generation.geometry import Occluder
 from face_occlusion.generation.harmonisation import HarmonisationParams
+from face_occlusion.generation.harmonisation.harmoniser import RAINNET_PREFIX
+from face_occlusion.generation.shapes import Texture
 
 Angles = Annotated[Sequence[Annotated[float, Meta(ge=-180, le=180)]], PAIR]
 Shears = Annotated[Sequence[Annotated[float, Meta(ge=-45, le=45)]], PAIR]
@@ -84,3 +88,138 @@ class GenerateParams(Checked):
     jpeg_quality: JpegQuality
     """Quality of the images written, 1-100."""
     samples_per_shard: Count
+
+
+KINDS = ("hands", "objects", "textures")
+
+TONE = {
+    "tone_prob": 0.5,
+    "brightness_range": [-0.1, 0.1],
+    "contrast_range": [0.85, 1.15],
+    "jpeg_prob": 0.2,
+    "jpeg_quality_range": [50, 95],
+}
+
+SOT = ColourTransferParams(
+    mode="masked",
+    steps=4,
+    directions_per_step=3,
+    downscale=8,
+    smoothing_frac=0.1,
+    algorithm1="balanced",
+    strength=1.0,
+    partial_share=0.7,
+)
+
+# Of the methods that need no weights, the one with the smallest colour error on held-out
+# composites (`python -m bench.generation_quality`).
+STATISTICS = HarmonisationParams(method="reinhard", size_px=256, strength=0.5)
+
+# As published, where a parameter is all it takes; what else differs is in docs/paper.md.
+PUBLISHED_SOT = dataclasses.replace(SOT, mode="published", steps=15, directions_per_step=5)
+PUBLISHED = {
+    "scale_range": [0.57, 1.2],  # 0.5-1 is meant for the area, then scaled by 0.8-1.2
+    "covered_frac_range": [0.0, 1.0],  # no bounds
+    "opacity_range": [0.4, 0.7],
+}
+
+
+def paper_params(
+    kind: str,
+    *,
+    seed: int = 1,
+    colour_transfer: ColourTransferParams | None = None,
+    harmonisation: HarmonisationParams | None = None,
+) -> GenerateParams:
+    """Return the paper's settings for one kind of occluder.
+
+    Args:
+        kind: `hands`, `objects` (both NatOcc) or `textures` (RandOcc); others are a ValueError.
+        seed: Seed of the set.
+        colour_transfer: How hands get the face's colours; `SOT` is the paper's.
+        harmonisation: How objects are fitted to the picture; `STATISTICS` needs no weights.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
+    rotation = {"hands": [-15, 15], "objects": [-30, 30], "textures": [-180, 180]}
+    return GenerateParams(
+        method="randocc" if kind == "textures" else "natocc",
+        occluders=kind,
+        seed=seed,
+        scale_range=[0.5, 1.0],
+        covered_frac_range=[0.05, 0.5],
+        max_attempts=200,
+        offset_frac_range=[-0.5, 0.5],
+        rotation_deg_range=rotation[kind],
+        shear_deg_range=[-8, 8],
+        edge_sigma_frac_range=[0.0008, 0.0025],
+        contact_sigma_frac_range=[0.001, 0.0025],
+        transparent_prob=0.3 if kind == "textures" else 0.0,
+        opacity_range=[0.5, 0.8],
+        face=FaceParams(
+            affine_prob=0.5,
+            rotation_deg_range=[-8, 8],
+            shear_deg_range=[-3, 3],
+            zoom_range=[1.0, 1.1],
+            **TONE,
+        ),
+        occluder=ToneParams(**TONE),
+        colour_transfer=colour_transfer,
+        harmonisation=harmonisation,
+        keep_background=False,
+        jpeg_quality=95,
+        samples_per_shard=256,
+        variants=1,
+    )
+
+
+def default_params(kind: str, seed: int = 1) -> GenerateParams:
+    """Return the paper's settings, colours fitted: hands by transport, objects by statistics."""
+    return paper_params(
+        kind,
+        seed=seed,
+        colour_transfer=SOT if kind == "hands" else None,
+        harmonisation=STATISTICS if kind == "objects" else None,
+    )
+
+
+def published_params(kind: str, seed: int = 1) -> GenerateParams:
+    """Return settings with the published generator's colour transfer, sizes, opacity and no bounds.
+
+    They are for measuring the difference; `bench.published` holds what no parameter can express.
+    """
+    transfer = PUBLISHED_SOT if kind == "hands" else None
+    return dataclasses.replace(paper_params(kind, seed=seed, colour_transfer=transfer), **PUBLISHED)
+
+
+PRESETS = {"paper": default_params, "published": published_params}
+
+
+def kind_of(item: Occluder | Texture) -> str:
+    """Return the kind whose settings fit an occluder: hands are those that have a direction."""
+    if isinstance(item, Texture):
+        return "textures"
+    return "objects" if item.pointing_deg is None else "hands"
+
+
+def with_colours(params: GenerateParams, kind: str, colours: str) -> GenerateParams:
+    """Return settings for `kind` with another way of fitting the occluder's colours to the face.
+
+    `colours`: `fit` keeps the way that the settings name, `keep` the occluder's colours; else a way
+    of fitting: `sot` for hands, a method of harmonisation for objects; ValueError for any other.
+    """
+    if colours == "fit":
+        return params
+    if colours == "keep":
+        return dataclasses.replace(params, colour_transfer=None, harmonisation=None)
+    if colours == "sot" and kind == "hands":
+        return dataclasses.replace(params, colour_transfer=params.colour_transfer or SOT)
+    if colours != "sot" and kind == "objects":
+        harmonisation = dataclasses.replace(STATISTICS, method=colours)
+        if colours.startswith(RAINNET_PREFIX):
+            harmonisation = dataclasses.replace(harmonisation, strength=1.0)
+        return dataclasses.replace(params, harmonisation=harmonisation)
+    raise ValueError(
+        "colours must be fit or keep, for hands also sot, for objects also reinhard, mkl or "
+        f"rainnet:CHECKPOINT; got {colours!r} for {kind}"
+    )

@@ -18,8 +18,7 @@ from face_occlusion.apps.occluding import holds_hands, read_occluder, read_occlu
 from face_occlusion.generation.colour_transfer import ColourTransferParams
 from face_occlusion.generation.harmonisation import HarmonisationParams
 from face_occlusion.generation.occlusion import ClassIds, mask_of_face, occlude
-from face_occlusion.generation.params import GenerateParams
-from face_occlusion.generation.presets import default_params
+from face_occlusion.generation.params import GenerateParams, default_params
 
 __all__ = ["NatOcc", "Occlusion", "RandOcc", "check_mask", "read_occluder"]
 

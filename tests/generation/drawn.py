@@ -9,7 +9,7 @@ from face_occlusion.core.images import encode_jpeg, encode_png, encode_rgba
 from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.generation import Texture, make_occluder
 from face_occlusion.generation.compositing import Layer
-from face_occlusion.generation.presets import paper_params
+from face_occlusion.generation.params import paper_params
 
 SHAPE = (176, 160)  # H != W, so swapped axes show
 

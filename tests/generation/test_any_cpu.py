@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +11,13 @@ import pytest
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record
 from face_occlusion.generation import occlude
-from face_occlusion.generation.presets import SOT, STATISTICS, default_params, paper_params
+from face_occlusion.generation.params import (
+    SOT,
+    STATISTICS,
+    GenerateParams,
+    default_params,
+    paper_params,
+)
 from tests.any_cpu import outputs
 from tests.generation.drawn import DISC, HAND, TEXTURE, WRIST, draw_face
 
@@ -18,7 +26,7 @@ SMALL_FACE = draw_face(shape=(400, 420), radii_frac=(0.06, 0.06))  # no hand rea
 NUM_SAMPLES = 6
 
 
-def cases():
+def cases() -> Iterator[tuple[str, tuple, Any, GenerateParams]]:
     """Return name, face, occluder and parameters of every way to make a sample."""
     yield "shape", FACE, TEXTURE, default_params("textures")
     yield "forearm", SMALL_FACE, WRIST, default_params("hands")

@@ -8,7 +8,7 @@ from ruamel.yaml import YAML
 
 from face_occlusion.core.params import load_params
 from face_occlusion.generation import GenerateParams
-from face_occlusion.generation.presets import SOT, STATISTICS, paper_params
+from face_occlusion.generation.params import SOT, STATISTICS, paper_params
 
 PAPER = Path(__file__).resolve().parents[2] / "profiles" / "paper.yaml"
 SETS = {

@@ -24,8 +24,8 @@ from face_occlusion.generation import (
 )
 from face_occlusion.generation.augmentation import apply_face
 from face_occlusion.generation.occlusion import stable_id
+from face_occlusion.generation.params import SOT, STATISTICS, default_params, published_params
 from face_occlusion.generation.placement import make_layer
-from face_occlusion.generation.presets import SOT, STATISTICS, default_params, published_params
 from tests.generation.drawn import (
     FACE,
     HAND,

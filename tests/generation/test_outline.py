@@ -14,7 +14,7 @@ import pytest
 
 import face_occlusion
 from face_occlusion.generation import occlude
-from face_occlusion.generation.presets import default_params
+from face_occlusion.generation.params import default_params
 from tests.generation.drawn import DISC, HAND, SMALL_FACE, TEXTURE, WRIST, draw_face
 
 PACKAGE = Path(face_occlusion.__file__).parent

@@ -16,7 +16,7 @@ from face_occlusion.core.images import resize_image
 from face_occlusion.core.imageset import ImageSet, encode_record
 from face_occlusion.generation import Texture, regenerate
 from face_occlusion.generation.generate import generate_set
-from face_occlusion.generation.presets import SOT, STATISTICS
+from face_occlusion.generation.params import SOT, STATISTICS
 from face_occlusion.generation.store import read_occluder
 from face_occlusion.online.occlusion import OnlineOcclusion, open_online, plan_online
 from face_occlusion.online.painting import PaintingPreprocessor

@@ -8,8 +8,8 @@ import torch
 from face_occlusion.generation import Texture, make_occluder, regenerate
 from face_occlusion.generation.compositing import HALF
 from face_occlusion.generation.occlusion import draw_occlusion
+from face_occlusion.generation.params import SOT, STATISTICS
 from face_occlusion.generation.placement import make_layer
-from face_occlusion.generation.presets import SOT, STATISTICS
 from face_occlusion.online.drawing import Atlas, pack, sizes_of
 from face_occlusion.online.painting import Painter
 from tests.generation.drawn import SHAPE, draw_disc, draw_face, draw_hand, draw_texture, params, rng

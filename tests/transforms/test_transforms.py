@@ -1,6 +1,7 @@
 """NatOcc and RandOcc on numpy arrays, in the workers of a data loader and in MMSegmentation."""
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from face_occlusion.core.images import encode_png, straight_alpha
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.cutouts import crop_to_alpha
 from face_occlusion.generation import ClassIds, occlude
-from face_occlusion.generation.presets import default_params
+from face_occlusion.generation.params import default_params
 from face_occlusion.transforms import NatOcc, RandOcc
 from tests.generation import drawn
 from tests.transforms.examples import example_blocks
@@ -132,10 +133,11 @@ def test_workers_share_the_occluders_and_sample_alike(folders, method):
 
 def test_occluders_travel_by_name_and_go_with_their_maker(folders):
     transform = NatOcc(folders / "set_hands", p=1)
-    path = transform.occluders._path
+    store: Any = transform.occluders
+    path = store._path
     assert len(pickle.dumps(transform)) < 5000 < path.stat().st_size
     copy = pickle.loads(pickle.dumps(transform))
-    np.testing.assert_array_equal(copy.occluders[1].levels[0], transform.occluders[1].levels[0])
+    np.testing.assert_array_equal(copy.occluders[1].levels[0], store[1].levels[0])
     del copy
     assert path.is_file()
     del transform
@@ -160,7 +162,7 @@ def test_mmsegmentations_stock_pipeline(folders, name, monkeypatch):
             ]
         )
         np.random.seed(3)  # noqa: NPY002  # as MMEngine does
-        packed = pipeline(dict(SAMPLE))
+        packed: Any = pipeline(dict(SAMPLE))
     np.random.seed(3)  # noqa: NPY002  # as MMEngine does
     seed = np.random.randint(2**32, size=4, dtype=np.uint32)  # noqa: NPY002  # likewise
     rng = np.random.default_rng(seed)
@@ -182,7 +184,7 @@ def test_the_documented_examples(folders, monkeypatch):
     config = Config.fromstring(mmseg, ".py")
     import_modules_from_strings(**config.custom_imports)
     with DefaultScope.overwrite_default_scope("mmseg"):
-        packed = Compose(config.train_pipeline)(dict(SAMPLE))
+        packed: Any = Compose(config.train_pipeline)(dict(SAMPLE))
     assert packed["data_samples"].gt_sem_seg.data.shape == (1, *MASK.shape)
 
 

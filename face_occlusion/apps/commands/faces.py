@@ -90,7 +90,7 @@ def occlude(
         read_occluders,
     )
     from face_occlusion.generation.occlusion import ClassIds
-    from face_occlusion.generation.presets import PRESETS, with_colours
+    from face_occlusion.generation.params import PRESETS, with_colours
 
     hands = hands or holds_hands(occluders)
     kind = "textures" if method == "randocc" else "hands" if hands else "objects"

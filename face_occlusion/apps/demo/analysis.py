@@ -21,7 +21,7 @@ from face_occlusion.evaluation.inference import Segmenter
 from face_occlusion.faces.labelme import labelme_content
 from face_occlusion.generation.compositing import add_alpha
 from face_occlusion.generation.occlusion import ClassIds, occlude
-from face_occlusion.generation.presets import default_params
+from face_occlusion.generation.params import default_params
 from face_occlusion.generation.shapes import Texture
 from face_occlusion.generation.store import read_occluder
 from face_occlusion.miniature.held import HELD

@@ -13,8 +13,13 @@ from tqdm import tqdm
 from face_occlusion.apps.viewing.contact_sheet import NAME_COLOUR, Cell, draw_grid, fit, pick_keys
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation.occlusion import OccluderSource, Sample, occlude, sample_rng
-from face_occlusion.generation.params import GenerateParams
-from face_occlusion.generation.presets import SOT, default_params, paper_params, with_colours
+from face_occlusion.generation.params import (
+    SOT,
+    GenerateParams,
+    default_params,
+    paper_params,
+    with_colours,
+)
 from face_occlusion.generation.store import open_store
 
 GAP_PX = 3  # between the pictures of a sample
@@ -63,7 +68,7 @@ def draw_sheets(
 ) -> dict[str, np.ndarray]:
     """Draw the sheets of all comparisons whose occluders are there, and that of labels, by name.
 
-    Objects are harmonised as `objects` says, see `presets.with_colours`. Sheets are (H, W, 3) uint8
+    Objects are harmonised as `objects` says, see `params.with_colours`. Sheets are (H, W, 3) uint8
     RGB and show `num` evenly spaced faces.
 
     Raises:

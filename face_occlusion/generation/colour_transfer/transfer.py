@@ -1,7 +1,8 @@
 """Give a hand the colours of the face that it will cover.
 
 The colour change is computed on a coarse grid and applied at full size: it is smooth, so a grid
-of an eighth loses half a level of 255.
+of an eighth loses half a level of 255. The published generator's transfer, with its defects, is
+repeated for comparison.
 """
 
 from dataclasses import dataclass
@@ -20,10 +21,9 @@ from face_occlusion.generation.colour_transfer.algorithm1 import (
     prepare_face,
     sample_face,
 )
-from face_occlusion.generation.colour_transfer.partial_transport import partial_change
-from face_occlusion.generation.colour_transfer.published import transfer_published
 from face_occlusion.generation.colour_transfer.transport import (
     distinct_colours,
+    partial_change,
     quantile_transport,
     random_directions,
     random_frames,
@@ -248,3 +248,49 @@ def _enlarged(displacement: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     scale_y, scale_x = size[0] / displacement.shape[0], size[1] / displacement.shape[1]
     matrix = np.array([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y / 2 - 0.5]])
     return warp_affine(steps, matrix, size, cv2.BORDER_REPLICATE, grid=32)
+
+
+PUBLISHED_SIGMA_PX = 30.0
+PUBLISHED_RADIUS_PX = 30  # a window of 61x61: cut at one sigma
+
+
+def transfer_published(
+    face_rgb: np.ndarray,
+    face_mask: np.ndarray,
+    colour: np.ndarray,
+    alpha: np.ndarray,
+    directions: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Transfer colours as the published generator does, at full size.
+
+    Whole images on black; a displacement smoothed across the hand's edge and round the border;
+    Algorithm 1 on channel values, all channels clipped with one; values floored; and where there is
+    no face, the hand comes back as it was. The mask is (H, W) bool, the (steps, batch, 3)
+    directions are unit vectors; all else is as for `transfer_colours`.
+    """
+    if not face_mask.any():
+        return colour.copy()
+    cover = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
+    straight = cv2.divide(colour, cover, scale=255)
+    target = np.where(cover >= 128, straight, np.uint8(0))
+    source = face_on_black(face_rgb, face_mask, alpha.shape)
+    thresholds = face_thresholds(face_rgb[face_mask])
+    source = prepare_face(source, target, thresholds, rng, "published")
+    start = target.astype(np.float32) / 255
+    change = smooth_published(sliced_transport(source, target, directions) - start)
+    moved = np.clip((start + change) * 255, 0, 255).astype(np.uint8)
+    return cv2.multiply(np.where(cover >= 128, moved, straight), cover, scale=1 / 255)
+
+
+def smooth_published(displacement: np.ndarray) -> np.ndarray:
+    """Average a displacement, (H, W, 3) float32, as the published generator does.
+
+    A Gaussian of sigma 30 px in a window of 61x61, wrapped round the border, blind to the mask:
+    background leaks into the hand and one border into the other. Computed in two passes; the
+    result is that of the published code's 3,721 shifted images.
+    """
+    radius = PUBLISHED_RADIUS_PX
+    padded = np.pad(displacement, ((radius, radius), (radius, radius), (0, 0)), mode="wrap")
+    kernel = cv2.getGaussianKernel(2 * radius + 1, PUBLISHED_SIGMA_PX)
+    return convolve(padded.astype(np.float32), kernel)

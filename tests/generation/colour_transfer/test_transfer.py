@@ -13,14 +13,12 @@ from face_occlusion.generation.colour_transfer import (
     transfer,
     transfer_colours,
 )
-from face_occlusion.generation.colour_transfer.published import (
-    RADIUS_PX,
-    SIGMA_PX,
-    smooth_published,
-)
 from face_occlusion.generation.colour_transfer.transfer import (
+    PUBLISHED_RADIUS_PX,
+    PUBLISHED_SIGMA_PX,
     colour_displacement,
     smooth_displacement,
+    smooth_published,
 )
 from face_occlusion.generation.colour_transfer.transport import random_directions
 from tests.generation.drawn import rng
@@ -150,7 +148,7 @@ def test_other_types_and_sizes_are_refused():
         ((face, face_mask * 255, hand, alpha), "face_mask must be bool or uint8"),
     ]:
         with pytest.raises(ValueError, match=f"^{message}"):
-            transfer_colours(*inputs, rng(), PARAMS)
+            transfer_colours(*inputs, rng=rng(), params=PARAMS)
 
 
 def check_d01_background_stays_out(smooth):
@@ -168,7 +166,7 @@ def check_d01_borders_do_not_meet(smooth):
 
 @pytest.mark.parametrize("check", (check_d01_background_stays_out, check_d01_borders_do_not_meet))
 def test_d01_smoothing_is_normalised_by_the_mask_and_does_not_wrap(check):
-    check(lambda change, weight: smooth_displacement(change, weight, SIGMA_PX / 3))
+    check(lambda change, weight: smooth_displacement(change, weight, PUBLISHED_SIGMA_PX / 3))
     with pytest.raises(AssertionError):
         check(lambda change, weight: smooth_published(change * weight[..., None]))
 
@@ -211,7 +209,7 @@ def test_d02_two_passes_equal_the_sum_of_all_shifts():
     kernel = cv2.getGaussianKernel(13, 2.0)
     expected = slow_filter(change, weight, kernel, wrap=False)
     np.testing.assert_allclose(smooth_displacement(change, weight, 2.0), expected, atol=1e-3)
-    kernel = cv2.getGaussianKernel(2 * RADIUS_PX + 1, SIGMA_PX)
+    kernel = cv2.getGaussianKernel(2 * PUBLISHED_RADIUS_PX + 1, PUBLISHED_SIGMA_PX)
     expected = slow_filter(change, np.ones_like(weight), kernel, wrap=True)
     np.testing.assert_allclose(smooth_published(change), expected, atol=1e-3)
 

@@ -10,16 +10,14 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
 
 from bench.generation_quality import colour_distance
-from face_occlusion.generation.colour_transfer.partial_transport import (
-    partial_assignment,
-    sliced_partial_transport,
-)
-from face_occlusion.generation.colour_transfer.published import smooth_published
+from face_occlusion.generation.colour_transfer.transfer import smooth_published
 from face_occlusion.generation.colour_transfer.transport import (
+    partial_assignment,
     quantile_means,
     quantile_transport,
     random_directions,
     random_frames,
+    sliced_partial_transport,
     sliced_transport,
     stable_argsort,
 )
