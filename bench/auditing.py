@@ -26,8 +26,13 @@ import torch
 
 from bench.machine import machine
 from face_occlusion.apps.auditing.audit import disputed_face
-from face_occlusion.apps.auditing.crossvalidation import AuditParams, cross_validate
-from face_occlusion.apps.auditing.samples import Samples, join, load_samples
+from face_occlusion.apps.auditing.crossvalidation import (
+    AuditParams,
+    Samples,
+    cross_validate,
+    join,
+    load_samples,
+)
 from face_occlusion.core.classes import FACE
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation import occlude

@@ -18,9 +18,8 @@ import numpy as np
 import torch
 
 from bench import published
-from face_occlusion.apps.rainnet.composites import CompositeSource
+from face_occlusion.apps.rainnet.composites import CompositeSource, read_images
 from face_occlusion.apps.rainnet.training import by_statistics, colour_errors
-from face_occlusion.apps.rainnet.training_images import read_images
 from face_occlusion.apps.viewing.contact_sheet import pick_keys
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation import make_occluder, occlude, sample_rng

@@ -7,19 +7,21 @@ import numpy as np
 import pytest
 import torch
 
-from face_occlusion.apps.rainnet.composites import Composites, CompositeSource, recolour
+from face_occlusion.apps.rainnet.composites import (
+    Composites,
+    CompositeSource,
+    TrainingImages,
+    load_images,
+    read_images,
+    recolour,
+    save_images,
+)
 from face_occlusion.apps.rainnet.training import (
     TrainingParams,
     colour_errors,
     foreground_loss,
     initialise,
     train_rainnet,
-)
-from face_occlusion.apps.rainnet.training_images import (
-    TrainingImages,
-    load_images,
-    read_images,
-    save_images,
 )
 from face_occlusion.core.images import encode_jpeg, encode_rgba
 from face_occlusion.core.imageset import write_image_set

@@ -10,8 +10,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from face_occlusion.apps.auditing.crossvalidation import AuditParams, cross_validate
-from face_occlusion.apps.auditing.samples import Samples, load_samples
+from face_occlusion.apps.auditing.crossvalidation import (
+    AuditParams,
+    Samples,
+    cross_validate,
+    load_samples,
+)
 from face_occlusion.apps.pages import PageFace, correction_page, write_runs
 from face_occlusion.core.classes import FACE
 from face_occlusion.core.files import atomic_folder

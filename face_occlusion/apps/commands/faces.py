@@ -241,8 +241,8 @@ def train_rainnet(
 
     Example: face-occlusion train-rainnet data/faces/wo data/occluders/objects
     """
+    from face_occlusion.apps.rainnet.composites import read_images, save_images
     from face_occlusion.apps.rainnet.training import TrainingParams, error_table, train_rainnet
-    from face_occlusion.apps.rainnet.training_images import read_images, save_images
     from face_occlusion.generation.harmonisation.rainnet import check_side
     from face_occlusion.networks.devices import check_device
 

@@ -34,8 +34,8 @@ def look(
 
     Example: face-occlusion look data/sets/natocc_hand --num 12 --out hands.png
     """
+    from face_occlusion.apps.folders import FileSet
     from face_occlusion.apps.viewing import contact_sheet
-    from face_occlusion.apps.viewing.file_sets import FileSet
     from face_occlusion.core.files import atomic_write
     from face_occlusion.core.images import encode_png
     from face_occlusion.core.imageset import INDEX, ImageSet

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from face_occlusion.apps.rainnet.composites import Composites, CompositeSource
-from face_occlusion.apps.rainnet.training_images import TrainingImages
+from face_occlusion.apps.rainnet.composites import Composites, CompositeSource, TrainingImages
 from face_occlusion.core.files import atomic_write
 from face_occlusion.core.params import Checked, Count, Positive
 from face_occlusion.generation.harmonisation import statistics

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from face_occlusion.apps.viewing.file_sets import FileSet
+from face_occlusion.apps.folders import FileSet
 from face_occlusion.core.classes import IGNORED
 from face_occlusion.core.images import fitted_size, resize_image
 from face_occlusion.core.imageset import ImageSet

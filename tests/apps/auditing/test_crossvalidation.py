@@ -7,8 +7,14 @@ import pytest
 from bench.auditing import RULES, judge, softmin_disbelief
 from face_occlusion.apps.auditing import crossvalidation
 from face_occlusion.apps.auditing.audit import disputed_face
-from face_occlusion.apps.auditing.crossvalidation import AuditParams, assign_folds, cross_validate
-from face_occlusion.apps.auditing.samples import Samples, join, sample_batch
+from face_occlusion.apps.auditing.crossvalidation import (
+    AuditParams,
+    Samples,
+    assign_folds,
+    cross_validate,
+    join,
+    sample_batch,
+)
 from tests.apps.auditing.faces import draw
 
 SIDE = 32
