@@ -86,7 +86,7 @@ def test_a_run_starts_from_the_package_and_keeps_its_scaling(data: Path, tmp_pat
 def test_an_exported_file_scales_its_input_as_the_segmenter_does(tmp_path: Path):
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra export")
     segmenter = load_model(write_run(tmp_path / "run", "deeplabv3plus"))
-    exported = export_onnx(segmenter, tmp_path / "net.onnx", (32, 32), 1)
+    exported = export_onnx(segmenter, tmp_path / "net.onnx")
     image = photograph(32, 32)
     session = onnxruntime.InferenceSession(exported.path, providers=["CPUExecutionProvider"])
     (probability,) = session.run(None, {"image": image[None]})

@@ -154,25 +154,30 @@ def export(
         None, "--out", "-o", help="file to write (default: exports/RUN.onnx, or exports/RUN.py)"
     ),
     size: tuple[int, int] | None = Option(
-        None, help="ONNX: height and width of its input (default: the training's square)"
+        None,
+        help="ONNX: fix height and width of its input (default: any; with --batch, the training's "
+        "square)",
     ),
-    batch: int | None = Option(None, help="ONNX: images in one call (default: 1)"),
+    batch: int | None = Option(
+        None, help="ONNX: fix the number of images in one call (default: any; with --size, 1)"
+    ),
     which: Which = "last",
 ) -> None:
     """Write a run as an ONNX file with a model card, or for MMSegmentation.
 
     The ONNX file takes RGB bytes (N, H, W, 3) and gives the probability of face (N, H, W): scaling,
-    normalisation and resizing are part of it. NAME.md is its card, NAME.yaml describes it to
-    `face-occlusion score`. Needs the extra `export`.
+    normalisation and resizing are part of it. It takes any N, H and W unless --size or --batch fix
+    all three. NAME.md is its card, NAME.yaml describes it to `face-occlusion score`. Needs the
+    extra `export`.
 
     For MMSegmentation, NAME.py is a stock config to test and to train with, and NAME.pth its
     checkpoint. Neither needs this package, unless the backbone is an EfficientNet-Lite, which
     MMSegmentation lacks. docs/mmsegmentation.md shows both.
 
-    Nothing is written if a probability (ONNX) differs from the run's by more than 0.001, or a
-    logit (MMSegmentation) by more than 0.0001.
+    Nothing is written if a probability (ONNX) or a logit (MMSegmentation) differs from the run's by
+    more than 0.0001.
 
-    Example: face-occlusion export segformer_c_wo_natocc --size 512 512
+    Example: face-occlusion export segformer_c_wo_natocc
 
     Example: face-occlusion export segformer_c_wo_natocc --to mmseg
     """
@@ -196,10 +201,12 @@ def export(
 
     path = out or EXPORTS / f"{name}.onnx"
     side = segmenter.input_px
-    exported = export_onnx(segmenter, path, size or (side, side), 1 if batch is None else batch)
+    size_px = size or (side, side)
+    fixed = None if size is None and batch is None else (1 if batch is None else batch, *size_px)
+    exported = export_onnx(segmenter, path, fixed)
     card = model_card(folder, exported, which, side, mean_ious(name, which))
     atomic_write(path.with_suffix(".md"), card)
-    atomic_write(path.with_suffix(".yaml"), describe_export(folder))
+    atomic_write(path.with_suffix(".yaml"), describe_export(folder, size_px))
     typer.echo(
         f"{path}: {exported.num_bytes / 1e6:.1f} MB, largest difference from PyTorch's "
         f"probabilities {exported.difference:.1e}; {path.with_suffix('.md')}: its card"

@@ -2,9 +2,8 @@
 
 import importlib.util
 import io
-import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +15,16 @@ from torch.nn import functional
 
 from face_occlusion.apps.pages import page_template
 from face_occlusion.apps.prediction.inputs import only_drawings, releases_of
+from face_occlusion.apps.prediction.tracing import traceable
 from face_occlusion.core.files import atomic_path, read_json
-from face_occlusion.evaluation.inference import NO_RUN, Segmenter
+from face_occlusion.evaluation.inference import LEAST_PX, NO_RUN, Segmenter
 from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor, normalise
 
 INPUT, OUTPUT = "image", "face_probability"
-TOLERANCE = 1e-3  # largest difference of a probability from PyTorch's
-_NEEDED = ("onnx", "onnxruntime", "onnxscript")
+FREE = ("N", "height", "width", 3)  # shape of an input that takes any
+TOLERANCE = 1e-4  # largest difference of a probability from PyTorch's
+_NEEDED = ("onnx", "onnxruntime")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +32,14 @@ class Exported:
     """An ONNX file."""
 
     path: Path
-    shape: tuple[int, int, int, int]  # of its input: (N, H, W, 3)
+    shape: tuple[int | str, ...]  # of its input: (N, H, W, 3), or FREE
     num_bytes: int  # the file's size
     difference: float  # largest difference from PyTorch's probabilities, on random pixels
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it takes any number of images of any size."""
+        return self.shape == FREE
 
 
 class _BytesToProbability(nn.Module):
@@ -52,41 +58,48 @@ class _BytesToProbability(nn.Module):
 
 
 def export_onnx(
-    segmenter: Segmenter, path: Path, size: tuple[int, int], batch_size: int
+    segmenter: Segmenter, path: Path, fixed: tuple[int, int, int] | None = None
 ) -> Exported:
-    """Write a network as ONNX with a fixed input size, and compare it with PyTorch.
+    """Write a network as ONNX, and compare it with PyTorch.
 
-    The file, written atomically after it was checked, takes `batch_size` images of `size` (height,
-    width) in one call.
+    The file, written atomically after it was checked, takes any number of images of any size from
+    32 px, or with `fixed` = (number, height, width) those only.
 
     Raises:
         ValueError: If a package of the extra `export` is missing, an argument is out of range, or
-            the probabilities differ from PyTorch's by more than 1e-3: nothing is written.
+            the probabilities differ from PyTorch's by more than 1e-4: nothing is written.
     """
-    _check(path, size, batch_size)
-    network = _BytesToProbability(segmenter.model).cpu().eval()
+    _check(path, fixed)
+    side = segmenter.input_px
+    shapes = [fixed] if fixed else [(2, side, 2 * side // 3), (1, side, side), (3, 33, side + 2)]
+    shapes = [(num, max(rows, LEAST_PX), max(columns, LEAST_PX)) for num, rows, columns in shapes]
     rng = np.random.default_rng(0)
-    shape = (batch_size, *size, 3)
-    example = torch.from_numpy(rng.integers(0, 256, shape, dtype=np.uint8))
+    examples = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
+    network = _BytesToProbability(segmenter.model).cpu().eval()
     with atomic_path(path) as partial:
-        _write_onnx(network, example, partial)
-        difference = _largest_difference(network, example, partial)
+        traced = _BytesToProbability(traceable(segmenter.model))
+        _write_onnx(traced, torch.from_numpy(examples[0]), partial, is_free=fixed is None)
+        difference = _largest_difference(network, examples, partial)
         if not difference <= TOLERANCE:
             raise ValueError(
                 f"{path}: not written, because its probabilities differ from PyTorch's by "
                 f"{difference:.2g}, more than {TOLERANCE:g}"
             )
+    shape = (*fixed, 3) if fixed else FREE
     return Exported(path=path, shape=shape, num_bytes=path.stat().st_size, difference=difference)
 
 
-def _check(path: Path, size: tuple[int, int], batch_size: int) -> None:
+def _check(path: Path, fixed: tuple[int, int, int] | None) -> None:
     if path.suffix != ".onnx":
         raise ValueError(f"--out must end in .onnx, its card gets .md, its YAML .yaml; got {path}")
     check_packages(*_NEEDED)
+    if fixed is None:
+        return
+    num, *size = fixed
     if any(side < 32 or side % 32 for side in size):
         raise ValueError(f"--size must be multiples of 32; got {size[0]} {size[1]}")
-    if batch_size < 1:
-        raise ValueError(f"--batch must be at least 1; got {batch_size}")
+    if num < 1:
+        raise ValueError(f"--batch must be at least 1; got {num}")
 
 
 def check_packages(*names: str) -> None:
@@ -97,35 +110,32 @@ def check_packages(*names: str) -> None:
         )
 
 
-def _write_onnx(network: nn.Module, example: Tensor, path: Path) -> None:
-    quiet = logging.getLogger("torch.onnx")  # warns about torchvision's operators, unused here
-    level = quiet.level
-    quiet.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            torch.onnx.export(
-                network,
-                (example,),
-                path,
-                input_names=[INPUT],
-                output_names=[OUTPUT],
-                dynamo=True,
-                external_data=False,
-                verbose=False,
-            )
-    finally:
-        quiet.setLevel(level)
+def _write_onnx(network: nn.Module, example: Tensor, path: Path, *, is_free: bool) -> None:
+    free = {number: name for number, name in enumerate(FREE[:3]) if is_free}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of constants, which the comparison finds
+        torch.onnx.export(
+            network,
+            (example,),
+            path,
+            input_names=[INPUT],
+            output_names=[OUTPUT],
+            dynamic_axes={INPUT: free, OUTPUT: free},
+            dynamo=False,  # 6 s for PSPNet of any size; with torch.export 170 s, the same values
+        )
 
 
-def _largest_difference(network: nn.Module, example: Tensor, path: Path) -> float:
+def _largest_difference(network: nn.Module, examples: Sequence[np.ndarray], path: Path) -> float:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (probability,) = session.run(None, {INPUT: example.numpy()})
-    with torch.inference_mode():
-        expected = network(example).numpy()
-    return float(np.abs(np.asarray(probability) - expected).max())
+    differences = []
+    for example in examples:
+        (probability,) = session.run(None, {INPUT: example})
+        with torch.inference_mode():
+            expected = network(torch.from_numpy(example)).numpy()
+        differences.append(float(np.abs(np.asarray(probability) - expected).max()))
+    return max(differences)
 
 
 def model_card(
@@ -149,6 +159,7 @@ def model_card(
         input=INPUT,
         output=OUTPUT,
         input_px=input_px,
+        least_px=LEAST_PX,
         miniature=only_drawings(sources),
         scores=scores,
         which=which,
@@ -157,8 +168,11 @@ def model_card(
     return f"{text}\n"
 
 
-def describe_export(folder: Path) -> str:
-    """Return as YAML what `scoring.NetworkSpec` asks of the ONNX file of a run in a folder."""
+def describe_export(folder: Path, size: tuple[int, int]) -> str:
+    """Return as YAML what `scoring.NetworkSpec` asks of the ONNX file of a run in a folder.
+
+    Images are fitted into `size`, (height, width).
+    """
     card = read_json(folder / "card.json", NO_RUN)
     licences = dict.fromkeys(source["licence"] for source in releases_of(folder))
     text = io.StringIO()
@@ -167,6 +181,7 @@ def describe_export(folder: Path) -> str:
         "licence": "; ".join(licences) or "see its card",
         "trained_on": card.get("combination", {}).get("title", "unknown"),
         **dict.fromkeys(("hair", "glasses", "ears"), "background"),
+        "size": list(size),
         "keep_aspect": True,
         "values": "probabilities",
     }

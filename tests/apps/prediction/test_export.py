@@ -1,12 +1,13 @@
+import json
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from ruamel.yaml import YAML
 from scipy.special import logit
 
 from face_occlusion.apps.prediction import export
@@ -16,61 +17,129 @@ from face_occlusion.apps.prediction.export import (
     export_onnx,
     model_card,
 )
-from face_occlusion.apps.prediction.scoring import NetworkSpec, score_network
+from face_occlusion.apps.prediction.scoring import NetworkSpec, OnnxSegmenter, score_network
 from face_occlusion.core.images import encode_png
 from face_occlusion.core.params import build, read_yaml
 from face_occlusion.evaluation.evaluate import evaluate_run
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.evaluation.measures import summarise
+from face_occlusion.networks.checkpoint import write_weights
+from face_occlusion.networks.efficientnet_lite import find_weights
+from face_occlusion.training.weights import load_backbone
 from tests.apps.prediction.conftest import photograph, write_run, write_training_set
 from tests.evaluation.conftest import PARAMS
-from tests.training.conftest import MODELS, write_faces
+from tests.training.conftest import MODELS, draw_face, write_faces
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra export")
 
 
-@pytest.fixture(scope="module", params=MODELS)
+LITE = {"backbone": "efficientnet_lite0", "depth": None, "base_channels": None}
+NETWORKS = {
+    **{name: (name, {}) for name in MODELS},
+    **{f"{name}_lite0": (name, LITE) for name in ("pspnet", "deeplabv3plus")},
+}
+
+
+def write_network(folder: Path, name: str) -> Path:
+    """Write a run of 64 px with random weights, scaled so that log-odds are 0 +- 0.5."""
+    model, params = NETWORKS[name]
+    run = write_run(folder / name, model, params, input_px=64)
+    segmenter = load_model(run)
+    network = segmenter.model
+    if params:
+        load_backbone(network.backbone, find_weights("lite0"))  # random ones let signals vanish
+    images = torch.from_numpy(drawing(64, 64)[None])
+    layer: Any = network.decode_head.conv_seg
+    with torch.no_grad():
+        found = segmenter._compute_log_odds(images)
+        layer.weight *= 0.5 / found.std()
+        layer.bias -= 0.5 * found.mean() / found.std()
+    card = json.loads((run / "card.json").read_text())
+    file = run / "last.safetensors"
+    card["sha256"] = {file.name: write_weights(file, network.state_dict())}
+    (run / "card.json").write_text(json.dumps(card))
+    return run
+
+
+def drawing(height: int, width: int, seed: int = 9) -> np.ndarray:
+    return draw_face(np.random.default_rng(seed), height, width)[0]
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
 def made(request, tmp_path_factory) -> tuple[Path, Exported]:
     """A run and its file; an export takes seconds."""
-    run = write_run(tmp_path_factory.mktemp("runs") / request.param, request.param)
-    return run, export_onnx(load_model(run), run.parent / "out" / "net.onnx", (32, 32), 1)
+    run = write_network(tmp_path_factory.mktemp("runs"), request.param)
+    return run, export_onnx(load_model(run), run.parent / "out" / "net.onnx")
 
 
-def test_the_card_is_enough_to_use_the_file(made, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def made_fixed(tmp_path_factory) -> tuple[Path, Exported]:
+    """A run and its file of a fixed shape."""
+    run = write_network(tmp_path_factory.mktemp("runs"), "pspnet_lite0")
+    return run, export_onnx(load_model(run), run.parent / "net.onnx", (2, 96, 64))
+
+
+def run_file(path: Path, images: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (probability,) = session.run(None, {"image": images})
+    return np.asarray(probability)
+
+
+def run_example(card: str, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Run a card's example in the working folder, as a stranger does, and return its names."""
+    (example,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    Path("face.jpg").write_bytes(encode_png(image))
+    found: dict[str, np.ndarray] = {}
+    exec(example, found)
+    return found
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 64, 64), (2, 61, 35), (1, 32, 127), (3, 97, 33), (1, 50, 83), (1, 130, 101)]
+)
+def test_a_file_computes_what_the_run_does_at_any_shape(made, shape):
     run, exported = made
-    assert exported.difference <= 1e-3 and not list(run.parent.rglob("*.partial"))
+    assert exported.difference <= 1e-5
+    images = np.stack([drawing(*shape[1:], seed=seed) for seed in range(shape[0])])
+    segmenter = load_model(run)
+    with torch.inference_mode():
+        log_odds = segmenter._compute_log_odds(torch.from_numpy(images))
+    assert log_odds.sigmoid().std() > 0.02  # else the next line says little
+    np.testing.assert_allclose(run_file(exported.path, images), log_odds.sigmoid(), atol=1e-5)
+
+
+def test_the_card_is_enough_to_predict_as_the_command_does(made, tmp_path, monkeypatch):
+    run, exported = made
     write_training_set(tmp_path / "data/faces/wo")
     monkeypatch.chdir(tmp_path)
     folder = shutil.copytree(run, tmp_path / "models" / run.name)
-    card = model_card(folder, exported, "best", 96, {"realocc": 0.801})
-    for said in ("| realocc | 80.1 |", "(1, 32, 32, 3) uint8", "C-WO", "trained on 96x96"):
+    card = model_card(folder, exported, "best", 64, {"realocc": 0.801})
+    for said in (
+        "| realocc | 80.1 |",
+        "(N, height, width, 3) uint8",
+        "C-WO",
+        "trained on 64x64",
+    ):
         assert said in card
     assert "- CelebAMask-HQ: research only" in card and "Drawn pictures" in card
     assert "selected on RealOcc, so" in card and "{" not in card.replace('{"image": pixels}', "")
-    (example,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     shutil.copy(exported.path, tmp_path)
-    for size in ((32, 32), (96, 96), (64, 40), (50, 100)):
-        image = np.asarray(Image.fromarray(photograph(6, 6, seed=5)).resize(size[::-1]))
-        (tmp_path / "face.jpg").write_bytes(encode_png(image))
-        found: dict[str, np.ndarray] = {}
-        exec(example, found)  # as a stranger does
-        rows, columns = size
-        side = max(size)
-        square = np.pad(image, ((0, side - rows), (0, side - columns), (0, 0)), mode="edge")
-        expected = logit(load_model(run).predict(square)[:rows, :columns].astype(float))
-        off, varies = np.abs(found["log_odds"] - expected).mean(), expected.std()
-        assert off < (0.01 if rows == columns else 0.1) * varies  # the filled-up part differs
-        np.testing.assert_array_equal(found["is_face"], found["log_odds"] >= 0)
+    for size in ((64, 64), (96, 150), (200, 90), (40, 57), (20, 300)):
+        image = drawing(*size)
+        found, expected = run_example(card, image), load_model(run).predict(image)
+        assert (found["is_face"] == (expected >= 0.5)).mean() > 0.995
+        wanted = logit(expected.astype(float))
+        assert np.abs(found["log_odds"] - wanted).mean() < 0.02 * wanted.std()
 
 
 def test_a_score_of_the_file_equals_that_of_the_run(made, tmp_path):
-    """To 0.01 points, on square images larger and smaller than the input."""
+    """To 0.01 points, on images of many shapes, larger and smaller than the input."""
     run, exported = made
-    write_faces(tmp_path / "large", "benchmark", 4, seed=2, size=(90, 90))
-    write_faces(tmp_path / "small", "benchmark", 4, seed=3, size=(24, 24))
-    (tmp_path / "net.yaml").write_text(describe_export(run))
+    for name, size in {"square": (90, 90), "tall": (150, 71), "wide": (39, 60)}.items():
+        write_faces(tmp_path / name, "benchmark", 12, seed=2, size=size)
+    (tmp_path / "net.yaml").write_text(describe_export(run, (64, 64)))
     spec = build("net.yaml", read_yaml(tmp_path / "net.yaml"), NetworkSpec)
-    sets = {name: tmp_path / name for name in ("large", "small")}
+    sets = {name: tmp_path / name for name in ("square", "tall", "wide")}
     theirs = score_network(exported.path, spec, sets, PARAMS, "made-up").benchmarks
     for name, part in evaluate_run({"last": load_model(run)}, sets, PARAMS).items():
         assert summarise(part.views["last"])["ece"] > 0.01  # which tells probabilities apart
@@ -78,19 +147,36 @@ def test_a_score_of_the_file_equals_that_of_the_run(made, tmp_path):
         assert summarise(theirs[name].views["last"]) == wanted
 
 
+def test_a_file_of_a_fixed_shape_pads_other_shapes(made_fixed, tmp_path, monkeypatch):
+    run, exported = made_fixed
+    assert exported.shape == (2, 96, 64, 3) and exported.difference <= 1e-5
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(exported.path, tmp_path)
+    card = model_card(run, exported, "last", 64, {})
+    assert "Its shape is fixed" in card and "(2, 96, 64, 3) uint8" in card
+    image = photograph(40, 64)
+    found = run_example(card, image)
+    filled = np.pad(image, ((0, 56), (0, 0), (0, 0)), mode="edge")[None]
+    with torch.inference_mode():
+        log_odds = load_model(run)._compute_log_odds(torch.from_numpy(filled))
+    np.testing.assert_allclose(found["log_odds"], log_odds[0, :40], atol=1e-3)
+    np.testing.assert_array_equal(found["is_face"], found["log_odds"] >= 0)
+    spec = build("yaml", YAML(typ="safe").load(describe_export(run, (96, 64))), NetworkSpec)
+    probability = OnnxSegmenter(exported.path, spec).predict(image)
+    np.testing.assert_allclose(probability, log_odds[0, :40].sigmoid(), atol=1e-5)
+
+
 def test_a_card_does_without_sets_and_scores(made, tmp_path, monkeypatch):
     run, exported = made
     monkeypatch.chdir(tmp_path)
-    tall = replace(exported, shape=(2, 64, 32, 3))
-    card = model_card(run, tall, "last", 96, {})
-    assert "min(64 / rows, 32 / columns)" in card and "* 2)  # (2, 64, 32, 3) uint8" in card
+    card = model_card(run, exported, "last", 64, {})
     assert "sets that are not on this machine" in card and "Not evaluated." in card
     assert "Drawn pictures" not in card and "selected on RealOcc, so" not in card
 
 
 def use_file(monkeypatch, made_before):
     """Let an export copy a file instead of making one."""
-    monkeypatch.setattr(export, "_write_onnx", lambda *args: shutil.copy(made_before, args[2]))
+    monkeypatch.setattr(export, "_write_onnx", lambda *args, **_: shutil.copy(made_before, args[2]))
 
 
 def test_a_file_that_differs_is_not_written(made, tmp_path, monkeypatch):
@@ -100,7 +186,7 @@ def test_a_file_that_differs_is_not_written(made, tmp_path, monkeypatch):
         dict(segmenter.model.named_parameters())["decode_head.conv_seg.weight"].neg_()
     use_file(monkeypatch, exported.path)
     with pytest.raises(ValueError, match="differ from PyTorch's by"):
-        export_onnx(segmenter, tmp_path / "net.onnx", (32, 32), 1)
+        export_onnx(segmenter, tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
 
 
@@ -121,13 +207,34 @@ def test_bad_options_are_named(run: Path, invoke, options, said):
     assert said in invoke("export", run, *options, status=1)
 
 
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ([], "(N, height, width, 3)"),
+        (["--size", 96, 64], "(1, 96, 64, 3)"),
+        (["--batch", 2], "(2, 64, 64, 3)"),
+    ],
+)
+def test_the_command_fixes_a_shape_if_asked(
+    made_fixed, tmp_path, monkeypatch, invoke, options, shape
+):
+    run, exported = made_fixed
+    monkeypatch.chdir(tmp_path)
+    use_file(monkeypatch, exported.path)
+    monkeypatch.setattr(export, "_largest_difference", lambda *_: 0.0)
+    invoke("export", run, *options)
+    assert f"| {shape} uint8 |" in (tmp_path / f"exports/{run.name}.md").read_text()
+    size = [96, 64] if "--size" in options else [64, 64]
+    assert read_yaml(tmp_path / f"exports/{run.name}.yaml")["size"] == size
+
+
 def test_the_command_writes_the_card_and_names_a_missing_package(
     made, tmp_path, monkeypatch, invoke
 ):
     run, exported = made
     monkeypatch.chdir(tmp_path)
     use_file(monkeypatch, exported.path)
-    printed = invoke("export", run, "--size", 32, 32)
+    printed = invoke("export", run)
     assert f"{run.name}.onnx: " in printed and f"{run.name}.md: its card" in printed
     assert "Not evaluated." in (tmp_path / f"exports/{run.name}.md").read_text()
     monkeypatch.setattr(export, "_NEEDED", ("onnx", "no_such_package"))
