@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from face_occlusion.core.release import Release
 from face_occlusion.releases.archives import Limits
 from face_occlusion.releases.fetch import SourceParams, fetch_release
-from face_occlusion.releases.table import SOURCES, match_published
-from tests.releases.build import archive_dir, write_7z, write_zip
+from face_occlusion.releases.table import DRAWN_LICENCE, SOURCES, match_published
+from tests.conftest import ROOT
+from tests.releases.build import archive_dir, make_release, write_7z, write_zip
 
 FOLDER = SourceParams(origin="folder", files=None, accept_changed=False, why=None)
 ACCEPTED = replace(FOLDER, accept_changed=True)
@@ -181,3 +183,24 @@ def test_published_names_match_in_any_case():
     assert match_published(name, ["other.txt"]) is None
     with pytest.raises(ValueError, match="several files could be this one"):
         match_published(name, [name.upper(), name.lower()])
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_states_its_terms_and_the_docs_agree(name):
+    source = SOURCES[name]
+    assert source.licence and source.citation and source.terms_url.startswith("http")
+    rows = (ROOT / "docs" / "data.md").read_text().splitlines()
+    told = [row for row in rows if row.startswith(f"| `{name}` |")]
+    assert len(told) == 1
+    assert told[0].endswith(f"| {source.licence} |")
+
+
+def test_a_release_says_what_a_set_made_from_it_says(tmp_path):
+    release = make_release(tmp_path, "dtd", {"a.txt": b"1"})
+    assert release.provenance()["releases"]["dtd"]["licence"] == "not recorded"
+    record = {"source": "dtd", "origin": "miniature", "licence": DRAWN_LICENCE, "files": []}
+    (tmp_path / "release.json").write_text(json.dumps(record))
+    said = Release(tmp_path).provenance()
+    assert said["sources"] == ["dtd"]
+    about = said["releases"]["dtd"]
+    assert (about["licence"], about["origin"]) == (DRAWN_LICENCE, "miniature")
