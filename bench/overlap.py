@@ -14,7 +14,7 @@ import numpy as np
 
 from face_occlusion.core.images import decode_image, encode_jpeg
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.overlap.hashes import all_distances, hash_image
+from face_occlusion.overlap.compare import all_distances, hash_image
 
 Sample = tuple[np.ndarray, np.ndarray]
 THRESHOLDS = (40, 48, 52, 56, 60, 64, 68, 72)

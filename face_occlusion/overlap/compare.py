@@ -1,23 +1,165 @@
-"""Compare sets of training and benchmark images: suspected copies, and people in both."""
+"""Compare sets of training and benchmark images: suspected copies, and people in both.
+
+Copies are found by perceptual hashes. A hash hardly changes with JPEG quality, size or brightness,
+but it does with a crop. Therefore each image is hashed whole, around its face, and around its face
+with some surroundings; the mask says where the face is. A copy may also be mirrored, or turned as
+by alignment: one side of a comparison is hashed as it is, the other in all these variants.
+"""
 
 import functools
+import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
+import cv2
 import numpy as np
+import scipy.fft
+from PIL import Image
 
+from face_occlusion.core.classes import FACE
+from face_occlusion.core.images import warp_affine
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import Checked, Meta, Natural
-from face_occlusion.overlap.findings import Overlap, SetComparison
-from face_occlusion.overlap.hashes import (
-    HASH_BITS,
-    all_distances,
-    close_pairs,
-    closest_pairs,
-    hash_image,
-)
+from face_occlusion.overlap.findings import ImagePair, Overlap, SetComparison
+
+HASH_SIDE = 16
+HASH_BITS = HASH_SIDE**2
+WORDS = HASH_BITS // 64  # of 64 bits
+SQUARE_SIDES = {"face": 1.0, "surroundings": 1.4}  # side of the square / longer side of the face
+VIEWS = ("whole", *SQUARE_SIDES)
+ANGLES_DEG = (0, -18, -12, -6, 6, 12, 18)
+VARIANTS = tuple(itertools.product(ANGLES_DEG, (False, True)))  # (angle, mirrored)
+
+_VIEW_PX = 128
+_DCT_PX = 4 * HASH_SIDE  # side at which a view is transformed
+_READ_PX = 512  # longer side that views are cut from
+_BLOCK = 1 << 21  # distances computed at once: 64 MB
+
+
+def hash_image(
+    image: np.ndarray, seg_map: np.ndarray | None, *, variants: bool = False
+) -> np.ndarray:
+    """Hash an image, (H, W, 3) uint8 RGB, in all views.
+
+    Args:
+        image: The image.
+        seg_map: (H, W) uint8 class ids; None, or one without face, takes the middle for the face.
+        variants: Whether to hash it turned and mirrored as well; whole it is only mirrored.
+
+    Returns:
+        (V, A, WORDS) uint64 by VIEWS and VARIANTS; A is 1 without variants.
+    """
+    grey, outline = _shrink(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), face_outline(image, seg_map))
+    hashes = [
+        [_hash(_cut(grey, outline, view, angle), mirrored=mirrored) for view in VIEWS]
+        for angle, mirrored in (VARIANTS if variants else VARIANTS[:1])
+    ]
+    return np.swapaxes(np.asarray(hashes, np.uint64), 0, 1)
+
+
+def face_outline(image: np.ndarray, seg_map: np.ndarray | None) -> np.ndarray:
+    """Return (N, 2) float32 corners (x, y) of the face's convex hull, else of the image's middle.
+
+    The middle is the square of half the shorter side.
+    """
+    if seg_map is not None and (seg_map == FACE).any():
+        points = cv2.findNonZero((seg_map == FACE).astype(np.uint8))
+        return cv2.convexHull(points).reshape(-1, 2).astype(np.float32)
+    height, width = image.shape[:2]
+    half = min(height, width) / 4
+    corners = np.array([[-half, -half], [half, -half], [half, half], [-half, half]])
+    return (np.array([width / 2, height / 2]) + corners).astype(np.float32)
+
+
+def _shrink(grey: np.ndarray, outline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shrink an image such that cutting views from it skips no pixels."""
+    scale = _READ_PX / max(grey.shape)
+    if scale >= 1:
+        return grey, outline
+    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA), outline * np.float32(scale)
+
+
+def _cut(grey: np.ndarray, outline: np.ndarray, view: str, angle_deg: float) -> np.ndarray:
+    """Cut a view, turned by an angle; (h, w) uint8. The whole image is never turned."""
+    if view not in SQUARE_SIDES:
+        return grey
+    cosine, sine = np.cos(np.deg2rad(angle_deg)), np.sin(np.deg2rad(angle_deg))
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    turned = outline[:, :1] * turn[:, 0] + outline[:, 1:] * turn[:, 1]
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    scale = _VIEW_PX / (SQUARE_SIDES[view] * max(*(high - low), 1))
+    shift = _VIEW_PX / 2 - scale * (low + high) / 2
+    matrix = np.column_stack([scale * turn, shift])
+    return warp_affine(grey, matrix, (_VIEW_PX, _VIEW_PX), cv2.BORDER_REFLECT)
+
+
+def _hash(view: np.ndarray, *, mirrored: bool) -> np.ndarray:
+    """Hash a view: (WORDS,) uint64, by its low frequencies, which are above their median or not.
+
+    As `imagehash.phash`, but frequencies are rounded before they are compared: the last bits of
+    the transform differ by CPU, and those that should be equal then are.
+    """
+    picture = Image.fromarray(np.ascontiguousarray(view[:, ::-1] if mirrored else view))
+    small = picture.resize((_DCT_PX, _DCT_PX), Image.Resampling.LANCZOS)
+    transform = np.asarray(scipy.fft.dctn(np.asarray(small, float)))
+    frequencies = np.rint(transform[:HASH_SIDE, :HASH_SIDE] * 1024)
+    return np.packbits(frequencies > np.median(frequencies)).view(np.uint64)
+
+
+def all_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Measure how far each image of one set is from each of another, in differing bits.
+
+    Views, (N, V, A, WORDS) and (M, V, B, WORDS) uint64 of `hash_image`, are compared with the same
+    view, in every variant; the closest counts. Returns (N, M) uint16, 0 for equal images.
+    """
+    closest = np.full((len(first), len(second)), HASH_BITS, np.uint16)
+    rows = max(1, _BLOCK // max(1, len(second)))
+    for start in range(0, len(first), rows):
+        block = closest[start : start + rows]
+        for view in range(first.shape[1]):
+            for mine in np.moveaxis(first[start : start + rows, view], 1, 0):
+                for other in np.moveaxis(second[:, view], 1, 0):
+                    np.minimum(block, _hamming(mine, other), out=block)
+    return closest
+
+
+def _hamming(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Count differing bits of (N, WORDS) against (M, WORDS): (N, M) uint16."""
+    bits = np.zeros((len(first), len(second)), np.uint16)
+    for word in range(first.shape[1]):
+        bits += np.bitwise_count(first[:, word, np.newaxis] ^ second[np.newaxis, :, word])
+    return bits
+
+
+def close_pairs(
+    distances: np.ndarray, first: list[str], second: list[str], max_bits: int
+) -> list[ImagePair]:
+    """List the pairs within a distance, closest first, then by name.
+
+    Of (N, M) differing bits `first` holds the keys of the rows, `second` those of the columns.
+    """
+    pairs = [
+        ImagePair(first=first[row], second=second[column], bits=int(distances[row, column]))
+        for row, column in np.argwhere(distances <= max_bits).tolist()
+    ]
+    return sorted(pairs, key=lambda pair: (pair.bits, pair.first, pair.second))
+
+
+def closest_pairs(
+    distances: np.ndarray, first: list[str], second: list[str], number: int
+) -> list[ImagePair]:
+    """List the closest pair of each image of the second set, the closest `number` of these."""
+    if not distances.size:
+        return []
+    rows = distances.argmin(axis=0)
+    pairs = [
+        ImagePair(first=first[row], second=second[column], bits=int(distances[row, column]))
+        for column, row in enumerate(rows.tolist())
+    ]
+    return sorted(pairs, key=lambda pair: (pair.bits, pair.first, pair.second))[:number]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,17 +15,18 @@ from bench.overlap import copies, cropped, turned
 from face_occlusion.apps.commands.image_sets import overlap
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record, write_image_set
-from face_occlusion.overlap.compare import compare_identities, find_overlap
-from face_occlusion.overlap.findings import ImagePair, read_overlap, write_overlap
-from face_occlusion.overlap.hashes import (
+from face_occlusion.overlap.compare import (
     VARIANTS,
     VIEWS,
     WORDS,
     all_distances,
     close_pairs,
     closest_pairs,
+    compare_identities,
+    find_overlap,
     hash_image,
 )
+from face_occlusion.overlap.findings import ImagePair, read_overlap, write_overlap
 from tests.releases.build import ellipse, photo
 
 
