@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,8 @@ class Trainer:
         self._selection = None
         if len(benchmark):
             self._selection = SelectionSet(benchmark, job.train.input_px, processes)
+        self._first = 0
         state = self._read_state() if self._state_path.is_file() else None
-        self._first = state["iteration"] if state else 0
         self.model = self._new_model(config["model"])
         self.weights = self._load_weights(state)
         accelerated = job.train.accelerate and not processes.is_distributed
@@ -114,24 +115,37 @@ class Trainer:
 
     def _read_state(self) -> dict[str, Any]:
         """Read the last checkpoint, and check the best network that it names."""
-        try:
+        with self._using_state():
             state = read_checkpoint(self._state_path)
+            self._first = state["iteration"]
             if best := state["best"]:
                 read_hashed(self._folder / best["file"], best["sha256"])
-        except ValueError as error:
-            remedy = f"delete the folder {self._folder}, and the run starts anew"
-            raise ValueError(f"{error}; {remedy}") from error
         return state
+
+    @contextmanager
+    def _using_state(self) -> Iterator[None]:
+        """Say how to go on where the last checkpoint does not fit the run."""
+        remedy = f"delete the folder {self._folder}, and the run starts anew"
+        try:
+            yield
+        except ValueError as error:
+            raise ValueError(f"{error}; {remedy}") from error
+        except (LookupError, RuntimeError, TypeError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"{self._state_path}: not a checkpoint of this run: {reason}; {remedy}"
+            ) from error
 
     def _resume(self, state: dict[str, Any]) -> None:
         """Take over what a checkpoint holds, apart from the network's weights."""
-        self._optimizer.load_state_dict(state["optimizer"])
-        for schedule, saved in zip(self._schedules, state["schedules"], strict=True):
-            schedule.load_state_dict(saved)
-        self._log.start(state["iteration"], state["rows"])
-        self._log.last_checkpoint = self._describe_state(state["iteration"])
-        self.best, self._seconds = state["best"], state["seconds"]
-        self.resumed_at = [*state["resumed_at"], state["iteration"]]
+        with self._using_state():
+            self._optimizer.load_state_dict(state["optimizer"])
+            for schedule, saved in zip(self._schedules, state["schedules"], strict=True):
+                schedule.load_state_dict(saved)
+            self._log.start(state["iteration"], state["rows"])
+            self._log.last_checkpoint = self._describe_state(state["iteration"])
+            self.best, self._seconds = state["best"], state["seconds"]
+            self.resumed_at = [*state["resumed_at"], state["iteration"]]
 
     def train(self) -> None:
         """Train to the end of the run; a loss that diverges is a ValueError."""
@@ -177,9 +191,10 @@ class Trainer:
         """Load the checkpoint's weights or ImageNet's; return the record of the latter."""
         run = self._job.run
         if state:
-            self.model.load_state_dict(state["model"])
-            logging.info("%s: resumed at iteration %d", run, self._first)
-            return state["weights"]
+            with self._using_state():
+                self.model.load_state_dict(state["model"])
+                logging.info("%s: resumed at iteration %d", run, self._first)
+                return state["weights"]
         if not (source := self._job.model_params.pretrained):
             return None
         if not self._processes.is_main:

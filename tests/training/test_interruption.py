@@ -12,7 +12,7 @@ import pytest
 from dvclive.live import Live
 
 from face_occlusion.networks import checkpoint, segmentor
-from face_occlusion.networks.checkpoint import read_checkpoint
+from face_occlusion.networks.checkpoint import read_checkpoint, write_checkpoint
 from face_occlusion.training import run
 from face_occlusion.training.loop import SelectionSet
 from face_occlusion.training.run import train_run
@@ -135,3 +135,21 @@ def test_a_damaged_state_is_refused_by_name(data: Path, tmp_path: Path):
     state.write_bytes(state.read_bytes()[:-2000])
     with pytest.raises(ValueError, match=refused):
         train(data, tmp_path)
+
+
+@pytest.mark.parametrize("lost", ["iteration", "weights", "schedules", "a tensor"])
+def test_a_state_that_lacks_something_is_refused_by_name(data: Path, tmp_path: Path, lost: str):
+    child = start(train_and_die, "while a row is logged", data, tmp_path)
+    child.join(120)
+    (path,) = tmp_path.glob("scratch/run/*/checkpoint.pth")
+    state = read_checkpoint(path)
+    if lost == "a tensor":
+        del state["model"]["decode_head.conv_seg.weight"]
+    else:
+        del state[lost]
+    write_checkpoint(path, state)
+    missing = "decode_head.conv_seg.weight" if lost == "a tensor" else f"'{lost}'"
+    refused = rf"checkpoint\.pth: not a checkpoint of this run: .*{missing}.*; delete the folder"
+    with pytest.raises(ValueError, match=refused) as caught:
+        train(data, tmp_path)
+    assert "\n" not in str(caught.value)
