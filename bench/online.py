@@ -28,7 +28,7 @@ from face_occlusion.core.imageset import ImageSet, encode_record, write_image_se
 from face_occlusion.core.params import load_params
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.online.occlusion import OnlineOcclusion, online_set, open_online, plan_online
-from face_occlusion.online.painting import Painter
+from face_occlusion.online.painting import Painter, compile_painter
 from face_occlusion.training.architectures import ARCHITECTURES, params_class
 from face_occlusion.training.dataset import OpenPart, build_loader, collate
 from face_occlusion.training.recipe import resolve
@@ -100,7 +100,7 @@ def painting_rows(data: Path, params: Path, scratch: Path, size: int, rounds: in
         batch = {name: value.to(DEVICE) for name, value in collate(samples).items()}
         painter = Painter(torch.from_numpy(occlude.atlas.pixels).to(DEVICE), occlude.sizes)
         rates = []
-        for paint in (torch.compile(painter, dynamic=False), painter):
+        for paint in (compile_painter(painter), painter):
             step = recorded(paint, batch)
             rates.append(len(pairs) / min(seconds(step, 20) for _ in range(rounds)))
         yield (

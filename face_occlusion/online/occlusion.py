@@ -23,7 +23,7 @@ from face_occlusion.generation.occlusion import draw_occlusion, paint_occlusion
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.generation.store import open_store
 from face_occlusion.online.drawing import Atlas, Drawn, Sizes, pack, sizes_of
-from face_occlusion.online.painting import Painter, PaintingPreprocessor
+from face_occlusion.online.painting import Painter, PaintingPreprocessor, compile_painter
 
 STREAM = 2  # of a position's random numbers: its augmentation stays as it is without occlusion
 
@@ -131,7 +131,7 @@ class OnlineOcclusion:
             return
         device = next(model.parameters()).device
         painter = Painter(torch.from_numpy(self.atlas.pixels).to(device), self.sizes)
-        paint = torch.compile(painter, dynamic=False) if compiled else painter
+        paint = compile_painter(painter) if compiled else painter
         model.data_preprocessor = PaintingPreprocessor(model.data_preprocessor, paint)
 
 

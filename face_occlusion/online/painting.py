@@ -30,6 +30,14 @@ from face_occlusion.online.drawing import GRID, Sizes
 Numbers = Mapping[str, Tensor]  # (N, k) float64 each
 
 
+def compile_painter(painter: "Painter") -> Callable[..., tuple[Tensor, Tensor]]:
+    """Return a painter whose steps are fused by `torch.compile`, for batches of one size.
+
+    Without persistent reductions: for some batch sizes PyTorch 2.11 fails to write those for a GPU.
+    """
+    return torch.compile(painter, dynamic=False, options={"triton.persistent_reductions": False})
+
+
 class Painter:
     """Paints the occlusions of a batch; the atlas' pixels, (M,) int32, are on its device."""
 
@@ -304,10 +312,16 @@ def _surroundings(inside: Tensor) -> Tensor:
 
 def _subsample(part: Tensor) -> Tensor:
     """Return (N, P, 1) float: at most `MAX_COLOURS` pixels of a part (N, H, W), evenly spaced."""
-    flat = part.flatten(1)
-    rank = flat.cumsum(1) - 1
-    step = (flat.sum(1, keepdim=True) + MAX_COLOURS - 1).div(MAX_COLOURS, rounding_mode="floor")
-    return (flat & (rank % step.clamp(min=1) == 0)).float()[..., None]
+    # Summed by products: PyTorch 2.11 cannot compile for a GPU what it fuses with a scan.
+    counts = part.float()
+    in_row = counts.sum(2)
+    height, width = counts.shape[1:]
+    before = in_row @ torch.ones(height, height, device=part.device).triu(1)
+    along = counts @ torch.ones(width, width, device=part.device).triu()
+    rank = along + before[..., None] - 1
+    num = in_row.sum(1)[:, None, None]
+    step = ((num + MAX_COLOURS - 1) / MAX_COLOURS).floor()
+    return (part & (rank % step.clamp(min=1) == 0)).float().flatten(1)[..., None]
 
 
 def _moments(colours: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:

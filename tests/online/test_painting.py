@@ -11,13 +11,19 @@ from face_occlusion.generation.occlusion import draw_occlusion
 from face_occlusion.generation.params import SOT, STATISTICS
 from face_occlusion.generation.placement import make_layer
 from face_occlusion.online.drawing import Atlas, pack, sizes_of
-from face_occlusion.online.painting import Painter
+from face_occlusion.online.painting import Painter, compile_painter
 from tests.generation.drawn import SHAPE, draw_disc, draw_face, draw_hand, draw_texture, params, rng
 
 NUM = 3  # samples of each kind
 MEAN_LEVELS, EDGE_SHARE = 0.5, 0.001
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-DEVICES = ["cpu", pytest.param("cuda", marks=[pytest.mark.gpu, needs_gpu])]
+ON_GPU = [pytest.mark.gpu, needs_gpu]
+# Compiled too, as training paints: it fuses steps that each on its own are right.
+DEVICES = [
+    pytest.param("cpu", False, id="cpu"),
+    pytest.param("cuda", False, marks=ON_GPU, id="cuda"),
+    pytest.param("cuda", True, marks=ON_GPU, id="cuda-compiled"),
+]
 
 
 def noisy(rgba, seed):
@@ -71,22 +77,23 @@ def draw_batch(kinds, num=NUM):
     return atlas, sizes, images, seg_maps, drawn, wanted, layers
 
 
-def paint(atlas, sizes, images, seg_maps, drawn, device):
+def paint(atlas, sizes, images, seg_maps, drawn, device, *, compiled):
     painter = Painter(torch.from_numpy(atlas.pixels).to(device), sizes)
     stacked = {
         name: torch.from_numpy(np.stack([one[name] for one in drawn])).to(device)
         for name in drawn[0]
     }
     batch = torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2)
-    painted, maps = painter(batch, torch.from_numpy(np.stack(seg_maps)).to(device), stacked)
+    chosen = compile_painter(painter) if compiled else painter
+    painted, maps = chosen(batch, torch.from_numpy(np.stack(seg_maps)).to(device), stacked)
     return painted.permute(0, 2, 3, 1).cpu().numpy(), maps.cpu().numpy()
 
 
-@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("device", "compiled"), DEVICES)
 @pytest.mark.parametrize("kinds", [["hands"], ["hands_sot", "objects", "textures"]], ids="-".join)
-def test_a_batch_is_what_the_sets_code_paints(kinds, device):
+def test_a_batch_is_what_the_sets_code_paints(kinds, device, compiled):
     atlas, sizes, images, seg_maps, drawn, wanted, layers = draw_batch(kinds)
-    painted, maps = paint(atlas, sizes, images, seg_maps, drawn, device)
+    painted, maps = paint(atlas, sizes, images, seg_maps, drawn, device, compiled=compiled)
     edges, wrong = 0, 0
     for before, image, seg_map, (wanted_image, wanted_map), cover in zip(
         images, painted, maps, wanted, layers, strict=True
