@@ -1,10 +1,12 @@
 """Write parameters that change one thing of C-WO + NatOcc-SOT at a time: which of them helps?
 
-python -m bench.ablations --model deeplabv3plus --seeds 3 > params.yaml  # of profile replication
-python -m bench.replicate --jobs 7  # makes sets, trains, scores
+python -m bench.ablations --model deeplabv3plus --seeds 3 > ablations.yaml  # of profile replication
+mv ablations.yaml params.yaml
+python -m bench.replicate --jobs 12 --keep  # makes sets, trains, scores
 python -m bench.replication reports/scores docs/ablations.png --base "C-WO + NatOcc-SOT"
 
-`dvc repro` cannot run them: dvc.yaml lists the paper's nine combinations.
+With `--add` the combinations and runs of params.yaml stay. `dvc repro` cannot run the new ones:
+dvc.yaml lists the paper's nine combinations.
 """
 
 import argparse
@@ -23,12 +25,14 @@ class Ablation(NamedTuple):
 
     title: str
     sets: list[str | tuple[str, dict[str, Any]]]
+    online: float | None = None  # the share of faces that occlude the sets' way while training
 
 
 LARGE = {"scale_range": [0.7, 1.4], "covered_frac_range": [0.05, 0.7]}
 SOFT = {"edge_sigma_frac_range": [0.0024, 0.0075], "contact_sigma_frac_range": [0.003, 0.0075]}
 POSTURES = {"occluders": "hands_hgr1", "seed": 11}
 HALF = {"variants": 4}
+ONCE = {"variants": 1}
 ABLATIONS = {
     "base": Ablation("C-WO + NatOcc-SOT", [HAND, OBJECT]),
     "large": Ablation("larger occluders", [(HAND, LARGE), (OBJECT, LARGE)]),
@@ -42,9 +46,21 @@ ABLATIONS = {
     "shapes": Ablation("RandOcc's shapes too", [HAND, OBJECT, SHAPE]),
     "one": Ablation("1 variant", [(HAND, {"variants": 1}), (OBJECT, {"variants": 1})]),
     "many": Ablation("24 variants", [(HAND, {"variants": 24}), (OBJECT, {"variants": 24})]),
+    "online": Ablation("occluded while training", [HAND, OBJECT], online=2 / 3),
+    "half_online": Ablation("half of the faces, while training", [HAND, OBJECT], online=1 / 2),
     "all": Ablation(
         "larger occluders, HGR1's hands and shapes too",
         [(HAND, LARGE), (HAND, LARGE | POSTURES), (OBJECT, LARGE), (SHAPE, LARGE)],
+    ),
+    "all_online": Ablation(
+        "larger occluders, HGR1's hands and shapes too, while training",
+        [
+            (HAND, LARGE | ONCE),
+            (HAND, LARGE | POSTURES | ONCE),
+            (OBJECT, LARGE | ONCE),
+            (SHAPE, LARGE | ONCE),
+        ],
+        online=0.75,
     ),
 }
 
@@ -55,32 +71,35 @@ def main() -> None:
     parser.add_argument("--model", nargs="+", default=["deeplabv3plus"], help="networks to train")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each")
     parser.add_argument("--only", nargs="+", default=list(ABLATIONS), choices=list(ABLATIONS))
+    parser.add_argument("--add", action="store_true", help="keep what params.yaml has")
     args = parser.parse_args()
     yaml = YAML()
     yaml.width = 4096
     params = yaml.load(PARAMS)
-    params["runs"] = {}
-    used: dict[str, Any] = {}
+    sets = params["generate"]
+    used: dict[str, Any] = dict(sets) if args.add else {}
+    if not args.add:
+        params["runs"], params["combinations"] = {}, {}
     for name in args.only:
         data = ["faces/wo"]
         for number, part in enumerate(ABLATIONS[name].sets, 1):
             if isinstance(part, str):
-                key, values = part, params["generate"][part]
+                key, values = part, sets[part]
             else:
                 key = f"{name}_{number}"
-                values = {**params["generate"][part[0]], **part[1]}
+                values = {**sets[part[0]], **part[1]}
             used[key] = values
             data.append(f"sets/{key}")
-        title = ABLATIONS[name].title
-        params["combinations"][f"a_{name}"] = {"title": title, "masks": "corrected", "data": data}
+        row: dict[str, Any] = {"title": ABLATIONS[name].title, "masks": "corrected", "data": data}
+        if share := ABLATIONS[name].online:
+            online = [entry.removeprefix("sets/") for entry in data[1:]]
+            row |= {"data": data[:1], "online": online, "share": share}
+        params["combinations"][f"a_{name}"] = row
         for model in args.model:
             for seed in range(args.seeds):
                 run = {"model": model, "combination": f"a_{name}", "seed": seed}
                 params["runs"][f"{model}_a_{name}__seed{seed}"] = run
     params["generate"] = used
-    params["combinations"] = {
-        name: value for name, value in params["combinations"].items() if name.startswith("a_")
-    }
     yaml.dump(params, sys.stdout)
 
 

@@ -3,8 +3,10 @@
 For a GPU machine that is lent for minutes: what dvc.yaml says is run in order, several stages at a
 time, a run's scores right after its training. A stage whose outputs exist counts as done, so the
 same command resumes; nothing is hashed, `dvc repro` does that later. `--until` ends the stages that
-still run that many seconds after the start. `--results` packs what the report needs of the runs
-(scores, cards and curves; no weights), to be unpacked in the repository's root.
+still run that many seconds after the start. `--keep` trains and scores in processes that stay, so
+that modules and compiled programs are loaded once in each; `--runs` leaves other runs to other
+processes, so that each compiles one network only. `--results` packs what the report needs of the
+runs (scores, cards and curves; no weights), to be unpacked in the repository's root.
 """
 
 import argparse
@@ -16,15 +18,18 @@ import sys
 import tarfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from face_occlusion.apps.running.jobs import LocalJob, Slot, log_path, make_slots, tail
+from bench.kept import Kept, KeptJob
+from face_occlusion.apps.running.jobs import Job, LocalJob, Slot, log_path, make_slots, tail
 from face_occlusion.apps.running.pipeline import Stage
 from face_occlusion.apps.running.schedule import run_stages
 from face_occlusion.core.params import read_yaml
 
 GROUPS = ("generate", "combine", "train", "evaluate")
+KEPT_GROUPS = ("train", "evaluate")  # which read how to compute before they load PyTorch
 RESULTS = ("reports/scores/*.json", "models/*/*.json", "models/*/dvclive/**/*", ".scratch/logs/*")
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 
@@ -88,8 +93,12 @@ def _fill(text: str, scope: Mapping[str, Any]) -> str:
     return _REFERENCE.sub(lambda reference: str(_look_up(reference[0], scope)), text)
 
 
-def pending(root: Path, commands: Mapping[str, Command], groups: Iterable[str]) -> dict[str, Stage]:
+def pending(
+    root: Path, commands: Mapping[str, Command], groups: Iterable[str], chosen: str = "*"
+) -> dict[str, Stage]:
     """Return the stages of some groups that lack an output, those of one run side by side.
+
+    Runs are those whose names match `chosen`, a pattern as in a shell.
 
     Raises:
         ValueError: If there is no such group.
@@ -99,9 +108,10 @@ def pending(root: Path, commands: Mapping[str, Command], groups: Iterable[str]) 
         raise ValueError(f"dvc.yaml has no stage {unknown[0]}; its stages: {', '.join(known)}")
     runs = list(read_yaml(root / "params.yaml")["runs"])
     places = {
-        name: runs.index(run) if (run := name.partition("@")[2]) in runs else -1
+        name: runs.index(run) if run in runs else -1
         for name, command in commands.items()
         if name.partition("@")[0] in groups
+        and ((run := name.partition("@")[2]) not in runs or fnmatch(run, chosen))
         and not all(_is_there(root / out) for out in command.outs)
     }
     return {
@@ -151,13 +161,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=2, help="stages at a time")
     parser.add_argument("--until", type=float, help="seconds after which running stages are ended")
+    parser.add_argument(
+        "--keep", action="store_true", help="train and score in processes that stay"
+    )
     parser.add_argument("--groups", nargs="+", default=GROUPS, help="stages of dvc.yaml to run")
+    parser.add_argument("--runs", default="*", help="pattern of the runs' names, as in a shell")
     parser.add_argument("--results", type=Path, help=".tar.gz to write")
     args = parser.parse_args()
     root = Path.cwd()
     try:
         commands = read_commands(root)
-        stages = pending(root, commands, args.groups)
+        stages = pending(root, commands, args.groups, args.runs)
         slots = make_slots(args.jobs, [], 1)
     except ValueError as error:
         sys.exit(f"ERROR: {error}")
@@ -166,9 +180,16 @@ def main() -> None:
     if args.until is not None:
         timer.start()
 
-    def launch(stage: Stage, slot: Slot) -> LocalJob:
+    kept: dict[int, Kept] = {}
+
+    def launch(stage: Stage, slot: Slot) -> Job:
         command = shlex.split(commands[stage.name].text)
-        return LocalJob(command, log_path(root, stage.name), slot.environment, root)
+        log = log_path(root, stage.name)
+        if not args.keep or stage.name.partition("@")[0] not in KEPT_GROUPS:
+            return LocalJob(command, log, slot.environment, root)
+        if slot.number not in kept or kept[slot.number].process.poll() is not None:
+            kept[slot.number] = Kept(slot.environment, root)
+        return KeptJob(kept[slot.number], command, log)
 
     outcome = run_stages(stages, slots, launch)
     timer.cancel()  # it must not end the packing of results

@@ -116,6 +116,36 @@ def test_it_stops_at_the_given_time_and_packs_what_is_done(pipeline):
     assert (pipeline / "reports/scores/c.json").read_text() == "weights"
 
 
+def test_kept_processes_run_one_stage_after_another(pipeline):
+    """A stage that ends its process is reported, and the next has another process."""
+    (pipeline / "job.py").write_text(
+        "import os, sys\nprint('hello')\n"
+        "if sys.argv[1] == 'b': raise RuntimeError('unforeseen')\n"
+        "if sys.argv[1] == 'c': sys.exit('no photographs')\n"
+        "open(f'models/{sys.argv[1]}', 'w').write(str(os.getpid()))\n"
+    )
+    train = "python -c \"open('models/${key}', 'w').write('weights')\""
+    assert train in PIPELINE
+    kept = PIPELINE.replace(train, "python -m job ${key}")
+    kept = kept.replace("cp models/${key} reports", "python -m copy_file models/${key} reports")
+    (pipeline / "copy_file.py").write_text(
+        "import os, shutil, sys\nshutil.copy(sys.argv[1], sys.argv[2])\n"
+        "open(sys.argv[2], 'a').write(f' {os.getpid()}')\n"
+    )
+    (pipeline / "dvc.yaml").write_text(kept)
+    (pipeline / "params.yaml").write_text(
+        "generate: {one: {source: here.txt}}\nruns: {a: {}, b: {}, c: {}, d: {}, e: {}}\n"
+    )
+    done = replicate(pipeline, "--keep", "--jobs", "1", "--runs", "[a-d]")
+    assert done.returncode == 1
+    assert "5 of 9 stages done" in done.stdout
+    assert "RuntimeError: unforeseen" in done.stderr and "no photographs" in done.stderr
+    scores = [(pipeline / f"reports/scores/{run}.json").read_text().split() for run in "ad"]
+    assert scores[0][0] == scores[0][1] != scores[1][0] == scores[1][1]
+    assert (pipeline / ".scratch/logs/train@a.log").read_text() == "hello\n"
+    assert not (pipeline / "models/e").exists()
+
+
 def test_what_cannot_be_read_is_named(pipeline):
     assert "dvc.yaml has no stage all; its stages: generate, train" in _error(pipeline, "all")
     (pipeline / "params.yaml").write_text("runs: {}\n")
