@@ -20,12 +20,12 @@ repro: $(INSTALLED)  ## build the pipeline in force, from a bare clone to the re
 	source $(BIN)/activate && $(if $(filter 1,$(JOBS)),dvc repro,face-occlusion run --jobs $(JOBS))
 
 test: $(INSTALLED)  ## run the tests
-	source $(BIN)/activate && pytest -n 2 --dist loadfile
+	source $(BIN)/activate && pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Another seed each time: make test-random SEED=... repeats one.
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 test-random: $(INSTALLED)  ## run the property tests on values drawn afresh; failures print the seed
-	source $(BIN)/activate && pytest -n 2 --dist loadfile -m property --hypothesis-seed=$(SEED)
+	source $(BIN)/activate && pytest -n 2 --dist loadfile --no-loadscope-reorder -m property --hypothesis-seed=$(SEED)
 
 lint: $(INSTALLED)  ## check format, lint rules, imports and types
 	source $(BIN)/activate && ruff format --check . && ruff check . && lint-imports && pyright
