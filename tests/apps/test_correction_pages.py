@@ -233,11 +233,13 @@ def test_views_move_together_and_a_hidden_mask_comes_back_at_the_same_place(cont
 
 def test_faces_are_sorted_and_axe_finds_no_serious_fault(context, audit):
     editor = Editor(context, audit[1])
-    names = editor.page.locator("#faces button")
-    assert names.all_inner_texts() == ["1. 00001", "2. 00002", "3. 00003"]
+    names = editor.page.locator("#faces button")  # no innerText before they are painted
+    expect(names).to_have_text(["1. 00001", "2. 00002", "3. 00003"])
     editor.press("o")
     editor.page.locator("#order").select_option(index=1)  # boundary IoU 0.4, 0.8, 0.2
-    assert names.all_inner_texts() == ["3. 00003", "1. 00001", "2. 00002"]
+    expect(names).to_have_text(["3. 00003", "1. 00001", "2. 00002"])
+    painted = "node => node.checkVisibility({contentVisibilityAuto: true})"
+    editor.page.wait_for_function(f"[...document.querySelectorAll('#faces span')].every({painted})")
     for scheme in ("light", "dark"):
         editor.page.emulate_media(color_scheme=scheme)
         violations = Axe().run(editor.page).response["violations"]
