@@ -73,7 +73,7 @@ def find_weights(variant: str) -> Path:
 
 
 def stage_channels(variant: str) -> list[int]:
-    """Return the channels of the four feature maps, at strides 4, 8, 16 and 32."""
+    """Return the channels of the four stages' feature maps, at strides 4, 8, 16 and 32."""
     return [_scaled_width(GROUPS[end][-1], SCALES[variant][0]) for end in STAGE_ENDS]
 
 
@@ -99,6 +99,8 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve (N, C, H, W)."""
+        if self.training and self.kernel_size == (1, 1) and input.device.type == "cpu":
+            return convolve_rows(input, self.weight)
         (kernel, _), (stride, _), (dilation, _) = self.kernel_size, self.stride, self.dilation
         rows = same_padding(input.shape[2], kernel, stride, dilation)
         columns = same_padding(input.shape[3], kernel, stride, dilation)
@@ -111,6 +113,18 @@ class SameConv2d(nn.Conv2d):
         return functional.conv2d(
             input, self.weight, None, self.stride, padding, self.dilation, self.groups
         )
+
+
+def convolve_rows(input: Tensor, weight: Tensor) -> Tensor:
+    """Convolve (N, C, H, W) by a weight (C', C, 1, 1), each row of pixels as an image of its own.
+
+    On one thread PyTorch leaves such a convolution to a slower kernel than oneDNN's, unless there
+    are 16 images or more.
+    """
+    count, channels, height, width = input.shape
+    rows = input.permute(0, 2, 3, 1).reshape(count * height, 1, width, channels)
+    out = functional.conv2d(rows.permute(0, 3, 1, 2), weight)
+    return out.permute(0, 2, 3, 1).reshape(count, height, width, -1).permute(0, 3, 1, 2)
 
 
 class DilatedDepthwise(torch.autograd.Function):
@@ -141,16 +155,28 @@ class DilatedDepthwise(torch.autograd.Function):
         grad_input = functional.conv2d(
             grad, weight.flip(2, 3), None, 1, turned, ctx.dilation, len(weight)
         )
-        padded = functional.pad(input, (columns, columns, rows, rows)).permute(0, 2, 3, 1)
-        grad = grad.permute(0, 2, 3, 1)  # channels last: sums over pixels are over rows of memory
-        height, width = grad.shape[1:3]
-        steps = range(0, reach + 1, ctx.dilation)
+        # Channels last: sums over pixels are over rows of memory.
+        input, grad = input.permute(0, 2, 3, 1), grad.permute(0, 2, 3, 1)
         taps = [
-            (padded[:, y : y + height, x : x + width] * grad).sum((0, 1, 2))
-            for y in steps
-            for x in steps
+            (input[:, y_in, x_in] * grad[:, y_out, x_out]).sum((0, 1, 2))
+            for y_in, y_out in _overlaps(kernel, ctx.dilation, rows, input.shape[1], grad.shape[1])
+            for x_in, x_out in _overlaps(
+                kernel, ctx.dilation, columns, input.shape[2], grad.shape[2]
+            )
         ]
         return grad_input, torch.stack(taps, 1).reshape(weight.shape), None, None
+
+
+def _overlaps(
+    kernel: int, dilation: int, padding: int, size_in: int, size_out: int
+) -> list[tuple[slice, slice]]:
+    """Return what each tap of a kernel's axis connects: pixels of the input and of the output."""
+    pairs = []
+    for shift in range(-padding, (kernel - 1) * dilation - padding + 1, dilation):
+        first = max(0, -shift)
+        last = max(first, min(size_out, size_in - shift))
+        pairs.append((slice(first + shift, last + shift), slice(first, last)))
+    return pairs
 
 
 class ConvNorm(nn.Module):
@@ -218,6 +244,7 @@ class EfficientNetLite(BaseModule):
         output_stride: Size of the input / size of the last feature map: 8, 16 or 32; another is a
             ValueError. Below 32 the last strides become dilation of the depthwise convolutions
             after them, which computes the same values at more places.
+        num_stages: How many stages there are, from the finest: 3 leave out the last one.
         norm_cfg: MMSegmentation's configuration of the normalisation.
         norm_eval: Whether training normalises by the loaded statistics instead of the batch's.
     """
@@ -228,6 +255,7 @@ class EfficientNetLite(BaseModule):
         output_stride: int = 32,
         norm_cfg: dict[str, Any] | None = None,
         *,
+        num_stages: int = 4,
         norm_eval: bool = False,
     ) -> None:
         super().__init__(init_cfg={"type": "Kaiming", "layer": "Conv2d"})
@@ -237,14 +265,15 @@ class EfficientNetLite(BaseModule):
             allowed = list(OUTPUT_STRIDES)
             raise ValueError(f"output_stride must be one of {allowed}; got {output_stride}")
         norm_cfg = norm_cfg or {"type": "BN"}
-        self.norm_eval = norm_eval
+        self.norm_eval, self.num_stages = norm_eval, num_stages
         self.run_block: Callable[[nn.Module, Tensor], Tensor] = run_module
         self.stem = ConvNorm(3, STEM_CHANNELS, norm_cfg, kernel_size=3, stride=2)
         self.blocks = nn.ModuleList()
         self._outputs: list[int] = []  # blocks that end a stage
         width, depth = SCALES[variant]
         channels, total_stride, dilation = STEM_CHANNELS, 2, 1
-        for number, (repeats, kernel, stride, expansion, base) in enumerate(GROUPS):
+        groups = GROUPS[: STAGE_ENDS[num_stages - 1] + 1]
+        for number, (repeats, kernel, stride, expansion, base) in enumerate(groups):
             scaled = number not in (0, len(GROUPS) - 1)  # the first and the last are not repeated
             for position in range(math.ceil(repeats * depth) if scaled else repeats):
                 wanted = stride if position == 0 else 1
@@ -269,7 +298,7 @@ class EfficientNetLite(BaseModule):
         return self
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Return the feature maps of the four stages, each (N, C, H, W)."""
+        """Return the feature maps of the stages, finest first, each (N, C, H, W)."""
         run = self.run_block if self.training else run_module
         x = run(self.stem, x)
         outs = []

@@ -84,6 +84,7 @@ _MAPPINGS: dict[str, dict[str, dict[str, str]]] = {
         "EfficientNetLite": {
             "variant": "variant",
             "output_stride": "int",
+            "num_stages": "?int",
             "norm_cfg": "norm",
             "norm_eval": "bool",
         },

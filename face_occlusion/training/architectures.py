@@ -64,6 +64,7 @@ class ConvolutionalParams(Checked):
     depth: Literal[18, 34, 50, 101, 152, None]  # of a ResNet, else null
     # Of a ResNet's first stage, else null; ImageNet weights need 64.
     base_channels: Annotated[int, Meta(ge=2)] | None
+    num_stages: Literal[3, 4]  # of the backbone, from the finest; 3 leave out the coarsest
     output_stride: Literal[8, 16, 32]  # input size / size of the last feature map
     head_channels: Annotated[int, Meta(ge=2)]
     aux_weight: NonNegative  # of the auxiliary head's loss; 0 leaves the head out
@@ -91,6 +92,10 @@ class ConvolutionalParams(Checked):
                 f"size is in its name; got {self.depth} and {self.base_channels}",
             )
         require(
+            self.num_stages == 4 or self.output_stride < 32,
+            "output_stride must be 8 or 16 with num_stages: 3, whose last stage has that stride",
+        )
+        require(
             self.pretrained is not None or not self.norm_eval,
             "norm_eval must be false without pretrained weights, whose statistics it keeps",
         )
@@ -102,10 +107,11 @@ class ConvolutionalParams(Checked):
 
     @property
     def stage_channels(self) -> list[int]:
-        """Channels of the four feature maps, finest first."""
+        """Channels of the stages' feature maps, finest first."""
         if self.depth is None or self.base_channels is None:
-            return stage_channels(self.variant)
-        return [self.base_channels * EXPANSION[self.depth] * 2**stage for stage in range(4)]
+            return stage_channels(self.variant)[: self.num_stages]
+        width = self.base_channels * EXPANSION[self.depth]
+        return [width * 2**stage for stage in range(self.num_stages)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,16 +180,16 @@ def _convolutional(
         "type": "FaceSegmentor",
         **_backbone(params, norm_cfg),
         "decode_head": {
-            "in_channels": params.stage_channels[3],
-            "in_index": 3,
+            "in_channels": params.stage_channels[-1],
+            "in_index": params.num_stages - 1,
             "channels": params.head_channels,
             **decoder,
             **_head(loss, norm_cfg),
         },
         "auxiliary_head": {
             "type": "FCNHead",
-            "in_channels": params.stage_channels[2],
-            "in_index": 2,
+            "in_channels": params.stage_channels[-2],
+            "in_index": params.num_stages - 2,
             "channels": params.head_channels // 2,
             "num_convs": 1,
             "concat_input": False,
@@ -201,6 +207,7 @@ def _backbone(params: ConvolutionalParams, norm_cfg: dict[str, Any]) -> dict[str
             "type": "EfficientNetLite",
             "variant": params.variant,
             "output_stride": params.output_stride,
+            "num_stages": params.num_stages,
             "norm_cfg": norm_cfg,
             "norm_eval": params.norm_eval,
         }
@@ -211,10 +218,10 @@ def _backbone(params: ConvolutionalParams, norm_cfg: dict[str, Any]) -> dict[str
             "depth": params.depth,
             "stem_channels": params.base_channels,
             "base_channels": params.base_channels,
-            "num_stages": 4,
-            "out_indices": (0, 1, 2, 3),
-            "dilations": DILATIONS[params.output_stride],
-            "strides": STRIDES[params.output_stride],
+            "num_stages": params.num_stages,
+            "out_indices": tuple(range(params.num_stages)),
+            "dilations": DILATIONS[params.output_stride][: params.num_stages],
+            "strides": STRIDES[params.output_stride][: params.num_stages],
             "norm_cfg": norm_cfg,
             "norm_eval": params.norm_eval,
             "style": "pytorch",

@@ -104,6 +104,12 @@ def load_backbone(backbone: nn.Module, path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"pretrained: {path}: {error}") from error
     shapes = {key: value.shape for key, value in backbone.state_dict().items()}
+    if backbone.num_stages == 3:  # the file has four
+        held = {_group(key) for key in shapes}
+        beyond = [key for key in converted.state if _group(key) not in held]
+        converted.left_out["the last stage, which this backbone leaves out"] = beyond
+        for key in beyond:
+            del converted.state[key]
     wanted = {key: shape for key, shape in shapes.items() if not key.endswith(COUNTER)}
     at_random = []
     if OTHER_STEM in converted.left_out:
@@ -146,6 +152,12 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
         raise ValueError("not a state dict")
     return {key.removeprefix("backbone."): value for key, value in content.items()}
+
+
+def _group(key: str) -> str:
+    """Return the ResNet stage or EfficientNet-Lite block that a weight belongs to."""
+    found = re.match(r"layer\d+|blocks\.\d+", key)
+    return found[0] if found else key
 
 
 def _differences(

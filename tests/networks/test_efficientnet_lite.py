@@ -49,10 +49,12 @@ def classify(model: EfficientNet, features: Tensor) -> Tensor:
     return model._fc(model._swish(model._bn1(model._conv_head(features))).mean((2, 3)))
 
 
-def loaded(variant: str, model: nn.Module, folder: Path, output_stride: int = 32) -> nn.Module:
+def loaded(
+    variant: str, model: nn.Module, folder: Path, output_stride: int = 32, num_stages: int = 4
+) -> nn.Module:
     """Return our backbone with a reference's weights, read from a file."""
     torch.save(model.state_dict(), folder / "w.pth")
-    ours = EfficientNetLite(variant, output_stride).eval()
+    ours = EfficientNetLite(variant, output_stride, num_stages=num_stages).eval()
     load_backbone(ours, folder / "w.pth")
     return ours
 
@@ -119,6 +121,31 @@ def first_place(length: int, factor: int) -> int:
         start += step * (length % 2 == 0)
         step, length = step * 2, -(-length // 2)
     return start
+
+
+@torch.no_grad()
+def test_three_stages_are_the_first_three_of_four(tmp_path):
+    model = reference("lite0")
+    three = loaded("lite0", model, tmp_path, 16, num_stages=3)
+    features = three(images((97, 64)))
+    strided = loaded("lite0", model, tmp_path)(images((97, 64)))
+    assert len(features) == 3 and all(map(torch.equal, features, strided))
+    record = load_backbone(three, tmp_path / "w.pth")
+    (left_out,) = [keys for why, keys in record["left_out"].items() if "last stage" in why]
+    assert {key.split(".")[1] for key in left_out} == {"11", "12", "13", "14", "15"}
+
+
+@pytest.mark.parametrize("size", [(6, 6), (1, 3)])
+def test_rows_as_images_are_convolved_as_images(size):
+    torch.manual_seed(0)
+    conv = lite.SameConv2d(4, 6, kernel_size=1, bias=False).double()
+    inputs = torch.randn(2, 4, *size, dtype=torch.float64, requires_grad=True)
+    grads = []
+    for mode in (True, False):
+        out = conv.train(mode)(inputs)
+        grads.append((out, *torch.autograd.grad(out.sin().sum(), (inputs, conv.weight))))
+    for own, plain in zip(*grads, strict=True):
+        torch.testing.assert_close(own, plain)
 
 
 @pytest.mark.parametrize(("kernel", "dilation"), [(3, 2), (5, 2), (5, 4)])

@@ -27,8 +27,8 @@ from face_occlusion.training.settings import TrainParams
 SETTINGS = YAML(typ="safe").load("""
 sgd: &sgd {type: SGD, lr: 0.01, momentum: 0.9, weight_decay: 0.0005, head_lr_mult: 1,
   decay_norm: true, warmup_iters: 2, warmup_from: 0.1, power: 0.9, min_lr: 0.0001}
-resnet: &resnet {backbone: resnet, depth: 18, base_channels: 8, output_stride: 8, head_channels: 8,
-  aux_weight: 0.4, pretrained: null, norm_eval: false, optimizer: *sgd}
+resnet: &resnet {backbone: resnet, depth: 18, base_channels: 8, num_stages: 4, output_stride: 8,
+  head_channels: 8, aux_weight: 0.4, pretrained: null, norm_eval: false, optimizer: *sgd}
 
 models:
   pspnet: {title: PSPNet, <<: *resnet}

@@ -10,6 +10,7 @@ import torch
 from face_occlusion.apps.prediction.export import export_onnx
 from face_occlusion.core.params import build
 from face_occlusion.evaluation.inference import load_model
+from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.architectures import params_class
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.run import train_run
@@ -37,6 +38,7 @@ def test_the_heads_take_the_stages_and_the_config_says_the_scaling(model):
         "type": "EfficientNetLite",
         "variant": "lite0",
         "output_stride": 8,
+        "num_stages": 4,
         "norm_cfg": {"type": "SyncBN", "requires_grad": True},
         "norm_eval": False,
     }
@@ -59,11 +61,25 @@ def test_the_heads_take_the_stages_and_the_config_says_the_scaling(model):
         ({"backbone": "resnet", "depth": 18, "base_channels": 8}, "no package of weights for"),
         ({"pretrained": None, "norm_eval": True}, "norm_eval must be false without pretrained"),
         ({"output_stride": 4}, "output_stride: must be one of"),
+        ({"output_stride": 32, "num_stages": 3}, "output_stride must be 8 or 16 with num_stages"),
     ],
 )
 def test_unknown_combinations_are_refused(changes, said):
     with pytest.raises(ValueError, match=said):
         build("models", MODELS["pspnet"] | changes, params_class("pspnet"))
+
+
+@pytest.mark.parametrize("changes", [LITE, {"backbone": "resnet", "depth": 18, "base_channels": 8}])
+@pytest.mark.parametrize("model", CONVOLUTIONAL)
+def test_the_last_stage_can_be_left_out(model, changes):
+    changes = changes | {"num_stages": 3, "output_stride": 16, "pretrained": None}
+    made = job(model, "faces/wo")
+    params = build("models", MODELS[model] | changes, params_class(model))
+    config = resolve(model, params, made.train, distributed=False)["model"]
+    assert config["decode_head"]["in_index"] == 2 and config["auxiliary_head"]["in_index"] == 1
+    network = build_segmentor(config).eval()
+    assert len(network.backbone(torch.zeros(1, 3, 64, 64))) == 3
+    assert network(torch.zeros(1, 3, 64, 64)).shape[:2] == (1, 1)
 
 
 def test_a_package_of_weights_is_asked_of_efficientnet_alone():
