@@ -351,10 +351,13 @@ class PaintingPreprocessor(nn.Module):
 
     def forward(self, batch: dict[str, Any], training: bool = False) -> dict[str, Any]:
         """Prepare a batch; for training it holds what `drawing.pack` returns, stacked."""
-        if training:
-            device = next(self.preprocessor.buffers()).device
-            batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
-            images = batch["inputs"].permute(0, 3, 1, 2)
-            images, batch["seg_maps"] = self.paint(images, batch["seg_maps"], batch)
-            batch["inputs"] = images.permute(0, 2, 3, 1)
-        return self.preprocessor(batch, training)
+        return self.preprocessor(self.paint_batch(batch) if training else batch, training)
+
+    def paint_batch(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Return a training batch, painted on the network's device, for the own preprocessing."""
+        device = next(self.preprocessor.buffers()).device
+        batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+        images = batch["inputs"].permute(0, 3, 1, 2)
+        images, seg_maps = self.paint(images, batch["seg_maps"], batch)
+        inputs = images.permute(0, 2, 3, 1)
+        return {"inputs": inputs, "seg_maps": seg_maps, "augmentations": batch["augmentations"]}

@@ -62,11 +62,13 @@ class StepGraph:
     """Training steps of a network on one GPU, recorded once and replayed.
 
     The first steps run without the graph, which is recorded before step `WARM_UP` + 1; every call
-    is one real training step. Batches must keep their shapes.
+    is one real training step. Batches must keep their shapes. A preprocessor that paints batches
+    does so in a graph of its own, while the GPU still trains on the batch before.
     """
 
     def __init__(self, model: FaceSegmentor) -> None:
         self._model = model
+        self._painted: PaintedAhead | None = None
         self._stream = torch.cuda.Stream()
         self._steps = 0
         self._graph: torch.cuda.CUDAGraph | None = None
@@ -90,11 +92,15 @@ class StepGraph:
         return {name: loss.clone() for name, loss in self._losses.items()}
 
     def _load(self, batch: dict[str, Tensor]) -> None:
-        """Copy a batch to where the graph reads it."""
-        if not self._batch:
-            self._batch = {name: value.cuda() for name, value in batch.items()}
-        for name, value in batch.items():
-            self._batch[name].copy_(value, non_blocking=True)
+        """Copy a batch, painted if it is to be, to where the graph reads it."""
+        paint = getattr(self._model.data_preprocessor, "paint_batch", None)
+        if paint and self._painted is None:
+            self._painted = PaintedAhead(paint)
+        if self._painted:
+            batch = self._painted.paint(batch)
+        load(batch, self._batch)
+        if self._painted:
+            self._painted.taken.record()
 
     def _eager(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         """Step without the graph, on a stream of its own, as recording asks."""
@@ -106,7 +112,8 @@ class StepGraph:
 
     def _compute(self, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
         optimizer.zero_grad(set_to_none=True)
-        data = self._model.data_preprocessor(self._batch, True)
+        preprocessor = self._model.data_preprocessor
+        data = getattr(preprocessor, "preprocessor", preprocessor)(self._batch, True)
         total, losses = self._model.parse_losses(self._model(**data, mode="loss"))
         total.backward()
         optimizer.step()
@@ -129,3 +136,48 @@ class StepGraph:
             group["lr"] = rate
         self._graph = graph
         return graph
+
+
+class PaintedAhead:
+    """Paints batches on a stream of its own, each as soon as the one before it was taken.
+
+    The host issues a step while the GPU computes the one before; painting then fills what that
+    step leaves idle.
+    """
+
+    def __init__(self, paint: Callable[[dict[str, Tensor]], dict[str, Tensor]]) -> None:
+        self._paint = paint
+        self._stream = torch.cuda.Stream()
+        self.taken = torch.cuda.Event()  # recorded where what `paint` returned was copied
+        self._calls = 0
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._batch: dict[str, Tensor] = {}
+        self._painted: dict[str, Tensor] = {}
+
+    def paint(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return a painted batch, which the current stream may read until `taken` is recorded."""
+        self._stream.wait_event(self.taken)
+        self._calls += 1
+        if self._calls == WARM_UP + 1:
+            self._graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(
+                self._graph, stream=self._stream, capture_error_mode="thread_local"
+            ):
+                self._painted = self._paint(self._batch)
+        with torch.cuda.stream(self._stream):
+            load(batch, self._batch)
+            if self._graph:
+                self._graph.replay()
+            else:
+                self._painted = self._paint(self._batch)
+        torch.cuda.current_stream().wait_stream(self._stream)
+        return self._painted
+
+
+def load(batch: dict[str, Tensor], places: dict[str, Tensor]) -> None:
+    """Copy a batch to its places on the GPU, which are made for the first one."""
+    if not places:
+        for name, value in batch.items():
+            places[name] = torch.empty_like(value, device="cuda")
+    for name, value in batch.items():
+        places[name].copy_(value, non_blocking=True)

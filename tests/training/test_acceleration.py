@@ -10,6 +10,7 @@ from torch._dynamo.utils import counters
 
 from face_occlusion.networks.checkpoint import read_checkpoint
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
+from face_occlusion.online.painting import PaintingPreprocessor
 from face_occlusion.training.acceleration import WARM_UP, compile_parts, set_up
 from face_occlusion.training.augmentation import (
     augment_normalised,
@@ -110,12 +111,16 @@ def test_mixed_precision_changes_losses_by_no_more_than_its_rounding():
     assert losses_of(model, 1)["loss"].dtype == torch.float32
 
 
-def trained(name: str, *, recorded: bool, dropout: bool, precision: str) -> list[float]:
+def trained(
+    name: str, *, recorded: bool, dropout: bool, precision: str, painted: bool = False
+) -> list[float]:
     """Train some steps with a falling rate and seeds as the loop sets them; return the losses."""
     model, config = network(name, dropout=dropout)
     model.cuda()
     wrapper = build_optimizer(model, config)
     set_up(model, precision=precision, accelerated=True)
+    if painted:
+        model.data_preprocessor = PaintingPreprocessor(model.data_preprocessor, negative)  # pyright: ignore[reportAttributeAccessIssue]
     if not recorded:
         model.stepper = None
     losses = []
@@ -176,6 +181,25 @@ def test_recorded_steps_train_as_unrecorded_ones(name, dropout):
     options: dict[str, Any] = {"dropout": dropout, "precision": "fp32"}
     want = trained(name, recorded=False, **options)
     assert trained(name, recorded=True, **options) == pytest.approx(want, rel=1e-3)
+
+
+def negative(
+    images: torch.Tensor, seg_maps: torch.Tensor, _: object
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stand in for a painter; slow, so that a step which does not wait for it would be seen."""
+    for _ in range(200):
+        images = images + 1
+    return 199 - images, 1 - seg_maps
+
+
+@pytest.mark.gpu
+@needs_gpu
+@pytest.mark.usefixtures("exact")
+def test_batches_painted_ahead_train_as_those_painted_in_the_step():
+    options: dict[str, Any] = {"dropout": False, "precision": "fp32", "painted": True}
+    want = trained("pspnet", recorded=False, **options)
+    assert want != trained("pspnet", recorded=False, **options | {"painted": False})
+    assert trained("pspnet", recorded=True, **options) == pytest.approx(want, rel=1e-3)
 
 
 @pytest.mark.gpu
