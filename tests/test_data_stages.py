@@ -5,50 +5,39 @@ import sys
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
-from face_occlusion.apps.profiles import compose
 from face_occlusion.apps.sampling import sample_releases
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.release import Release
 from stages import benchmarks, corrections, download, faces, occluders, superresolution
-from tests.conftest import ROOT
 from tests.faces.drawn import box, labelme, put, shape
-
-TINY = {
-    "num_wo_train": 3,
-    "num_wo_test": 2,
-    "num_o": 2,
-    "num_hands": 3,
-    "num_objects": 8,
-    "num_textures": 3,
-    "num_benchmark": 3,
-    "face_px": 64,
-}
+from tests.tiny import tiny_params, write_params
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    yaml = YAML()
-    params = yaml.load(compose(ROOT / "profiles", "miniature"))
-    params["download"]["miniature"].update(TINY)
-    params["faces"]["size_px"] = 32
-    params["occluders"]["objects"]["num_objects"] = 2
-    params["occluders"]["objects"]["selection"].update(min_area_px=20, min_side_px=4)
+def params():
+    params = tiny_params()
     params["superresolution"]["max_side_px"] = 1000
     params["benchmarks"]["cofw_aligned"]["by_hand"] = "eyes.json"
-    with (tmp_path / "params.yaml").open("w") as file:
-        yaml.dump(params, file)
-    (tmp_path / "annotations" / "corrections").mkdir(parents=True)
+    return params
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder for all tests: each release is drawn once."""
+    folder = tmp_path_factory.mktemp("project")
+    correction = labelme(shape("hand", box(0, 0, 64, 32)), name="4.jpg", size=(64, 64))
     points = json.dumps({"0002": [[20, 30], [44, 30], [24, 50], [40, 50]]})
-    put(tmp_path / "annotations" / "landmarks", {"eyes.json": points})
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    files = {"corrections/labelme/4.json": correction, "landmarks/eyes.json": points}
+    put(folder / "annotations", files)
+    return folder
 
 
 @pytest.fixture
-def run(monkeypatch):
-    """Return a function that runs a stage with arguments."""
+def run(folder, params, monkeypatch):
+    """Return a function that runs a stage with arguments in the folder."""
+    monkeypatch.chdir(folder)
+    write_params(Path("params.yaml"), params)
 
     def run(stage, *args):
         monkeypatch.setattr(sys, "argv", [stage.__name__, *args])
@@ -57,46 +46,53 @@ def run(monkeypatch):
     return run
 
 
-def test_faces_from_archives(project, run):
-    correction = labelme(shape("hand", box(0, 0, 64, 32)), name="4.jpg", size=(64, 64))
-    put(project / "annotations" / "corrections", {"labelme/4.json": correction})
-    run(download, "celebamask_hq", "data/raw/celebamask_hq")
-    run(corrections, "data/raw/celebamask_hq", "data/corrections")
-    run(faces, "data/raw/celebamask_hq", "data/corrections", "data/faces")
-    run(benchmarks, "wo_test", "data/raw/celebamask_hq", "annotations/landmarks", "data/wo_test")
+@pytest.fixture
+def draw(run):
+    """Return a function that draws a release, unless another test has."""
 
-    sets = {name: ImageSet(project / "data/faces" / name) for name in ("wo", "wo_test", "o")}
+    def draw(source):
+        out = f"data/raw/{source}"
+        if not Path(out).exists():
+            run(download, source, out)
+        return out
+
+    return draw
+
+
+def test_faces_from_archives(run, draw):
+    raw = draw("celebamask_hq")
+    run(corrections, raw, "data/corrections")
+    run(faces, raw, "data/corrections", "data/faces")
+    run(benchmarks, "wo_test", raw, "annotations/landmarks", "data/wo_test")
+
+    sets = {name: ImageSet(Path("data/faces") / name) for name in ("wo", "wo_test", "o")}
     assert [len(image_set) for image_set in sets.values()] == [3, 2, 2]
-    assert len(ImageSet(project / "data/wo_test")) == 2
+    assert len(ImageSet(Path("data/wo_test"))) == 2
     checked = "checked: 1 identities of WO test, none in WO train"  # and the lists are disjoint
     assert sets["wo"].info["identity_check"] == checked
     assert sets["wo"].info["corrections"] == "annotations/corrections"
-    report = json.loads((project / "data/corrections/changes.json").read_text())
+    report = json.loads(Path("data/corrections/changes.json").read_text())
     assert {row["key"]: row["corrected_by"] for row in report["faces"]}["00004"] == "labelme"
     (corrected,) = (image_set for image_set in sets.values() if "00004" in image_set)
     assert corrected.record("00004")["corrected_by"] == "labelme"
     assert corrected.seg_map("00004")[:16].max() == 0
 
-    card = (project / "data" / "faces" / "wo" / "README.md").read_text()
+    card = Path("data/faces/wo/README.md").read_text()
     assert "Licence: Apache-2.0 (drawn by this project)." in card
     assert "| CelebAMask-HQ.zip |" in card
     assert sets["wo"].record("00000")["identity"]
 
 
-@pytest.mark.parametrize(
-    ("kind", "source", "count"), [("hands", "hands_11k", 3), ("textures", "dtd", 3)]
-)
-def test_occluders_from_archives(project, run, kind, source, count):
-    run(download, source, f"data/raw/{source}")
-    run(occluders, kind, f"data/raw/{source}", f"data/occluders/{kind}")
-    assert len(ImageSet(project / "data/occluders" / kind)) == count
+@pytest.mark.parametrize(("kind", "source"), [("hands", "hands_11k"), ("textures", "dtd")])
+def test_occluders_from_archives(run, draw, kind, source):
+    run(occluders, kind, draw(source), f"data/occluders/{kind}")
+    assert len(ImageSet(Path("data/occluders") / kind)) == 3
 
 
-def test_objects_from_archives(project, run):
-    run(download, "coco", "data/raw/coco")
-    run(occluders, "objects", "data/raw/coco", "data/cutouts/objects")
+def test_objects_from_archives(run, draw):
+    run(occluders, "objects", draw("coco"), "data/cutouts/objects")
     run(superresolution, "data/cutouts/objects", "data/occluders/objects")
-    small, large = (ImageSet(project / f"data/{name}/objects") for name in ("cutouts", "occluders"))
+    small, large = (ImageSet(Path(f"data/{name}/objects")) for name in ("cutouts", "occluders"))
     assert small.keys == large.keys
     height, width = small.cutout(small.keys[0]).shape[:2]
     assert large.cutout(small.keys[0]).shape[:2] == (4 * height, 4 * width)
@@ -111,45 +107,49 @@ def test_objects_from_archives(project, run):
         ("cofw_aligned", "cofw"),
     ],
 )
-def test_benchmarks_from_archives(project, run, name, source):
-    run(download, source, f"data/raw/{source}")
-    run(benchmarks, name, f"data/raw/{source}", "annotations/landmarks", f"data/benchmarks/{name}")
-    bench = ImageSet(project / "data/benchmarks" / name)
+def test_benchmarks_from_archives(run, draw, name, source):
+    run(benchmarks, name, draw(source), "annotations/landmarks", f"data/benchmarks/{name}")
+    bench = ImageSet(Path("data/benchmarks") / name)
     assert len(bench) == 3
     assert bench.seg_map(bench.keys[0]).shape == bench.image(bench.keys[0]).shape[:2]
     assert bench.info.get("by_hand") == (["0002"] if name == "cofw_aligned" else None)
 
 
-def test_a_missing_archive_names_file_and_folder(project, run):
-    text = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(text.replace("origin: miniature", "origin: folder"))
+def from_folders(params, **changed):
+    """Write parameters by which every release comes from a folder."""
+    for source in params["sources"].values():
+        source |= {"origin": "folder", **changed}
+    write_params(Path("params.yaml"), params)
+
+
+def test_a_missing_archive_names_file_and_folder(run, params):
+    from_folders(params)
     with pytest.raises(ValueError, match=r"(?s)download\.archives_dir: source 'dtd' n.*dtd-r1"):
-        run(download, "dtd", "data/raw/dtd")
-    assert not list((project / "data").rglob("*dtd*"))
+        run(download, "dtd", "data/missing/dtd")
+    assert not Path("data/missing/dtd").exists()
 
 
-def test_a_sample_of_the_releases_is_read_like_them_and_is_the_same_again(project, run):
-    sources = ("celebamask_hq", "hands_11k", "coco", "dtd", "realocc")
+def test_a_sample_of_the_releases_is_read_like_them_and_is_the_same_again(run, draw, params):
+    sources = ("celebamask_hq", "hands_11k", "coco", "dtd", "realocc", "realocc_wild")
     for source in sources:
-        run(download, source, f"data/raw/{source}")
+        draw(source)
     counts = {"num_faces": 2, "num_others": 1, "seed": 4}
     taken = sample_releases(Path("data/raw"), Path("archives"), **counts)
-    assert taken == {"celebamask_hq": 4, "coco": 1, "dtd": 1, "hands_11k": 1, "realocc": 1}
+    assert taken == dict.fromkeys(sources, 1) | {"celebamask_hq": 4}
     sample_releases(Path("data/raw"), Path("again"), **counts)
     for path in sorted(Path("archives").iterdir()):
         assert path.read_bytes() == (Path("again") / path.name).read_bytes(), path
 
-    text = Path("params.yaml").read_text().replace("accept_changed: false", "accept_changed: true")
-    Path("params.yaml").write_text(text.replace("origin: miniature", "origin: folder"))
+    from_folders(params, accept_changed=True)
     for source in sources:
         run(download, source, f"data/small/{source}")
-    run(corrections, "data/small/celebamask_hq", "data/corrections")
-    run(faces, "data/small/celebamask_hq", "data/corrections", "data/faces")
-    run(occluders, "hands", "data/small/hands_11k", "data/occluders/hands")
-    out = "data/benchmarks/realocc"
+    run(corrections, "data/small/celebamask_hq", "data/small/corrections")
+    run(faces, "data/small/celebamask_hq", "data/small/corrections", "data/small/faces")
+    run(occluders, "hands", "data/small/hands_11k", "data/small/hands")
+    out = "data/small/bench"
     run(benchmarks, "realocc", "data/small/realocc", "annotations/landmarks", out)
-    made = ("faces/wo", "faces/wo_test", "faces/o", "occluders/hands", "benchmarks/realocc")
-    assert [len(ImageSet(Path("data") / name)) for name in made] == [2, 1, 1, 1, 1]
+    made = ("faces/wo", "faces/wo_test", "faces/o", "hands", "bench")
+    assert [len(ImageSet(Path("data/small") / name)) for name in made] == [2, 1, 1, 1, 1]
     coco = Release(Path("data/small/coco"))
     dataset = json.loads(coco.read(coco.find("*instances_train*.json")))
     (image,), (photograph,) = dataset["images"], coco.glob("train2017/*.jpg")

@@ -8,8 +8,9 @@ import grimp
 import pytest
 from ruamel.yaml import YAML
 
-from face_occlusion.apps.profiles import compose, profile_names
+from face_occlusion.apps.profiles import profile_names
 from tests.conftest import ROOT
+from tests.tiny import profile
 
 PROFILES = ROOT / "profiles"
 STAGES = (
@@ -53,7 +54,7 @@ def import_closure(imports: grimp.ImportGraph, entry: str) -> set[str]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_are_the_import_closure(imports, stage):
     closure = import_closure(imports, f"stages.{stage}")
-    drawn_by = read_yaml(compose(PROFILES, "miniature"))["download"]["drawn_by"]
+    drawn_by = profile("miniature")["download"]["drawn_by"]
     deps = [dep.replace("${download.drawn_by}", drawn_by) for dep in stage_body(stage)["deps"]]
     code = [dep for dep in deps if dep.startswith(("stages", "face_occlusion"))]
     folders = [f"face_occlusion/{package}" for package in sorted(closure)]
@@ -66,23 +67,23 @@ def test_the_description_stays_a_page():
     assert len((ROOT / "dvc.yaml").read_text().splitlines()) <= 220
 
 
-@pytest.mark.parametrize("profile", profile_names(PROFILES))
-def test_every_profile_has_the_grid_of_table_4_and_names_its_cells(profile):
-    params = read_yaml(compose(PROFILES, profile))
-    assert params["profile"] == profile
+@pytest.mark.parametrize("name", profile_names(PROFILES))
+def test_every_profile_has_the_grid_of_table_4_and_names_its_cells(name):
+    params = profile(name)
+    assert params["profile"] == name
     assert len(params["models"]) == MODELS
-    online = [name for name, row in params["combinations"].items() if row.get("online")]
+    online = [key for key, row in params["combinations"].items() if row.get("online")]
     assert len(params["combinations"]) == COMBINATIONS + len(online)
     assert len(params["generate"]) == 5
     runs = params["runs"].values()
     cells = {(row["model"], row["combination"]) for row in runs}
     assert len(cells) == MODELS * (COMBINATIONS + len(online))
-    for name, row in params["runs"].items():
-        cell, _, seed = name.partition("__seed")
+    for run, row in params["runs"].items():
+        cell, _, seed = run.partition("__seed")
         assert cell == f"{row['model']}_{row['combination']}"
         assert row["combination"] in params["combinations"]
         assert row.get("seed") == (int(seed) if seed else None)
-    made = {"faces/wo", "faces/o"} | {f"sets/{name}" for name in params["generate"]}
+    made = {"faces/wo", "faces/o"} | {f"sets/{kind}" for kind in params["generate"]}
     for combination in params["combinations"].values():
         assert set(combination["data"]) <= made
         assert set(combination.get("online", ())) <= set(params["generate"])
@@ -97,14 +98,14 @@ def test_no_folder_that_a_stage_reads_is_half_there_in_a_fresh_clone():
 
 
 def test_matrix_keys_have_no_dash():
-    params = read_yaml(compose(PROFILES, "paper"))
+    params = profile("paper")
     for section in ("sources", "benchmarks", "generate", "models", "combinations", "runs"):
         assert not fnmatch.filter(params[section], "*-*"), section
 
 
 def test_the_tracked_parameters_are_a_profile():
     current = read_yaml((ROOT / "params.yaml").read_text())
-    assert any(current == read_yaml(compose(PROFILES, name)) for name in profile_names(PROFILES))
+    assert any(current == profile(name) for name in profile_names(PROFILES))
 
 
 def test_the_curves_of_every_run_are_drawn():

@@ -9,9 +9,9 @@ import pytest
 from dvc.repo import Repo
 from ruamel.yaml import YAML
 
-from face_occlusion.apps.profiles import compose
 from face_occlusion.core.params import read_section
 from tests.conftest import ROOT
+from tests.tiny import profile
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +123,8 @@ def test_the_commands_rerun_nothing_and_the_miniature_its_own_profile_alone(stag
     assert reruns(stages, changed_path="face_occlusion/apps/cli.py") == []
     changed = "face_occlusion/miniature/hair.py"
     assert "download" in kinds(reruns(stages, changed_path=changed))
-    for profile in ("small", "paper"):
-        params = YAML(typ="safe").load(compose(ROOT / "profiles", profile))
-        assert not changed.startswith(params["download"]["drawn_by"])
+    for name in ("small", "paper"):
+        assert not changed.startswith(profile(name)["download"]["drawn_by"])
 
 
 def test_the_occluded_faces_reach_only_the_combinations_that_hold_them(stages):

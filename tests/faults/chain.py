@@ -15,12 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from ruamel.yaml import YAML
 
-from face_occlusion.apps.profiles import compose
 from face_occlusion.core.stage import PORTABLE_KERNELS
+from tests import tiny
 from tests.conftest import ROOT
-from tests.test_data_stages import TINY
 from tests.training.conftest import MODELS, TRAIN
 
 RUN = "segformer_c_wo"
@@ -50,13 +48,9 @@ PATIENCE_S = 120  # for a stage of a few seconds: longer is for ever
 
 
 def write_params(folder: Path) -> None:
-    """Write the miniature's parameters, smaller still."""
-    yaml = YAML(typ="safe")
-    params = yaml.load(compose(ROOT / "profiles", "miniature"))
-    params["download"]["miniature"].update(TINY)
+    """Write the parameters of one run."""
+    params = tiny.tiny_params()
     params["faces"] |= {"size_px": 64, "samples_per_shard": 1}
-    params["occluders"]["objects"]["num_objects"] = 2
-    params["occluders"]["objects"]["selection"].update(min_area_px=20, min_side_px=4)
     params["generate"]["natocc_hand"]["samples_per_shard"] = 1
     combinations = {"c_wo": params["combinations"]["c_wo"]}
     for name in ("evaluate", "overlap"):
@@ -68,7 +62,7 @@ def write_params(folder: Path) -> None:
     params |= {"combinations": combinations, "models": MODELS, "train": TRAIN | {"num_workers": 1}}
     params["runs"] = {RUN: {"model": "segformer", "combination": "c_wo"}}
     folder.mkdir(parents=True, exist_ok=True)
-    yaml.dump(params, folder / "params.yaml")
+    tiny.write_params(folder / "params.yaml", params)
     (folder / "annotations" / "corrections").mkdir(parents=True)
     (folder / "others").mkdir()
     shutil.copy(ROOT / "annotations" / "occluder_kinds.csv", folder / "annotations")

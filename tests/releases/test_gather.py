@@ -9,18 +9,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import typer
-from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
 from face_occlusion.apps.commands.pipeline import fetch as fetch_command
-from face_occlusion.apps.profiles import compose
 from face_occlusion.releases import table
 from face_occlusion.releases.fetch import fetch_release
 from face_occlusion.releases.gather import MissingFilesError, SourceParams, fetch_missing, survey
 from face_occlusion.releases.table import SOURCES, Source, SourceFile
-from tests.conftest import ROOT
 from tests.releases import server as answers
 from tests.releases.build import archive_dir, write_tar, write_zip
+from tests.tiny import profile, profile_text, write_params
 
 URL = SourceParams(origin="url", files=None, accept_changed=False, why=None)
 FOLDER = replace(URL, origin="folder")
@@ -264,7 +262,7 @@ def command(tmp_path, monkeypatch):
 
 
 def test_profiles_list_what_is_missing_and_how_to_get_it(tmp_path, command):
-    (tmp_path / "params.yaml").write_text(compose(ROOT / "profiles", "paper"))
+    (tmp_path / "params.yaml").write_text(profile_text("paper"))
     result = command("--list")
     assert result.exit_code == 1
     assert "14 of 14 needed files are missing in 'archives'" in str(result.exception)
@@ -274,17 +272,13 @@ def test_profiles_list_what_is_missing_and_how_to_get_it(tmp_path, command):
         "missing, not needed: celebamask_hq/identity_CelebA.txt",
     ):
         assert line in result.stdout
-    (tmp_path / "params.yaml").write_text(compose(ROOT / "profiles", "miniature"))
+    (tmp_path / "params.yaml").write_text(profile_text("miniature"))
     assert "dtd: nothing to fetch (origin: miniature)" in command().stdout
     assert "sources has no ['x']" in str(command("x").exception)
 
 
 def test_the_command_fetches_lists_and_checks(server, tmp_path, use_sources, archives, command):
-    yaml = YAML()
-    params = yaml.load(compose(ROOT / "profiles", "paper"))
-    params["sources"] = {"one": {**vars(URL)}}
-    with (tmp_path / "params.yaml").open("w") as file:
-        yaml.dump(params, file)
+    write_params(tmp_path / "params.yaml", profile("paper") | {"sources": {"one": vars(URL)}})
     sha256 = hashlib.sha256(archives["A.zip"]).hexdigest()
     files = (http_file(server, "A.zip", sha256=sha256), http_file(server, "list.txt"))
     use_sources(one=files)

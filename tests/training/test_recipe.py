@@ -10,16 +10,16 @@ import torch
 from mmengine.optim import build_optim_wrapper
 from ruamel.yaml import YAML
 
-from face_occlusion.apps.profiles import compose
 from face_occlusion.core.params import build, read_yaml
 from face_occlusion.networks.segmentor import MEAN, STD, build_segmentor
 from face_occlusion.training.architectures import params_class
 from face_occlusion.training.recipe import build_optimizer, build_schedules, resolve
 from face_occlusion.training.settings import RunParams, TrainParams
 from tests.conftest import ROOT
+from tests.tiny import profile
 from tests.training.conftest import network_config
 
-PAPER = YAML(typ="safe").load(compose(ROOT / "profiles", "paper"))
+PAPER = profile("paper")
 
 
 def recipe(model: str, **loss: Any) -> dict[str, Any]:

@@ -1,0 +1,55 @@
+"""The parameters of a miniature that is smaller still, for tests that run stages."""
+
+import copy
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from face_occlusion.apps.profiles import compose
+from tests.conftest import ROOT
+
+TINY = {
+    "num_wo_train": 3,
+    "num_wo_test": 2,
+    "num_o": 2,
+    "num_hands": 3,
+    "num_objects": 8,
+    "num_textures": 3,
+    "num_benchmark": 3,
+    "face_px": 64,
+}
+
+
+@cache
+def profile_text(name: str) -> str:
+    """Return the params.yaml of a profile; composing one takes a second."""
+    return compose(ROOT / "profiles", name)
+
+
+@cache
+def _profile(name: str) -> dict[str, Any]:
+    return YAML(typ="safe").load(profile_text(name))
+
+
+def profile(name: str) -> dict[str, Any]:
+    """Return the parameters of a profile, to change at will."""
+    return copy.deepcopy(_profile(name))
+
+
+def tiny_params() -> dict[str, Any]:
+    """Return the miniature's parameters with a few pictures of each release."""
+    params = profile("miniature")
+    params["download"]["miniature"].update(TINY)
+    params["faces"]["size_px"] = 32
+    params["occluders"]["objects"]["num_objects"] = 2
+    params["occluders"]["objects"]["selection"].update(min_area_px=20, min_side_px=4)
+    return params
+
+
+def write_params(path: Path, params: Mapping[str, Any]) -> None:
+    """Write parameters; JSON is YAML, and quicker to write."""
+    path.write_text(json.dumps(params))
