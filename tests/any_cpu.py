@@ -16,13 +16,10 @@ _NO_SSE = f"{_NO_AVX},POPCNT,SSE4.2,SSE4.1,SSSE3"
 # Each library chooses its kernels by itself, so one setting changes several of them at once.
 SETTINGS = {
     "this machine": {},
-    "no AVX-512": {
-        "OPENBLAS_CORETYPE": "Haswell",
+    "no AVX-512, 3 threads": {
+        "OPENBLAS_CORETYPE": "Zen",
         "OPENCV_CPU_DISABLE": _NO_AVX512,
         "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL",
-    },
-    "Zen, 3 threads": {
-        "OPENBLAS_CORETYPE": "Zen",
         **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "3"),
     },
     "no AVX2": {
@@ -41,7 +38,7 @@ SETTINGS = {
         "JSIMD_FORCENONE": "1",
     },
 }
-_NEEDED = {"no AVX-512": "AVX2", "Zen, 3 threads": "AVX2", "no AVX2": "AVX"}
+_NEEDED = {"no AVX-512, 3 threads": "AVX2", "no AVX2": "AVX"}
 
 
 def outputs(module: str, settings: Iterable[str] = tuple(SETTINGS)) -> dict[str, str]:

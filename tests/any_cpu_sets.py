@@ -1,33 +1,33 @@
-"""Draw a tiny miniature, make its image sets, and print a hash of each file that was made."""
+"""Draw a tiny miniature, make its image sets and samples, and print a hash of each."""
 
 import hashlib
 import importlib
 import logging
 import os
-import re
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from face_occlusion.apps.profiles import compose
+import numpy as np
+
+from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.imageset import encode_record
+from face_occlusion.generation import occlude
+from face_occlusion.generation.params import (
+    SOT,
+    STATISTICS,
+    GenerateParams,
+    default_params,
+    paper_params,
+)
 from tests.conftest import ROOT
+from tests.generation.drawn import DISC, HAND, TEXTURE, WRIST, draw_face
+from tests.tiny import tiny_params, write_params
 
-# Sizes of which none is a multiple of another, so that every image is resampled; faces shrink and
-# benchmarks grow. The finest JPEG quality and wide edges show differences of one level.
-_VALUES = {
-    "num_wo_train": 6,
-    "num_wo_test": 4,
-    "num_o": 4,
-    "num_hands": 5,
-    "num_objects": 10,
-    "num_textures": 5,
-    "num_benchmark": 5,
-    "face_px": 96,
-    "size_px": 70,
-    "max_side_px": 200,
-    "jpeg_quality": 100,
-}
 _RAW = {"hands": "hands_11k", "objects": "coco", "textures": "dtd"}
 _BENCHMARKS = {
     "realocc": "realocc",
@@ -36,10 +36,13 @@ _BENCHMARKS = {
     "cofw_aligned": "cofw",
     "wo_test": "celebamask_hq",
 }
+_FACE = draw_face(shape=(300, 260))
+_SMALL_FACE = draw_face(shape=(400, 420), radii_frac=(0.06, 0.06))  # no hand reaches it
+_NUM_SAMPLES = 6
 
 
 def main() -> None:
-    """Run the stages in a folder of their own, each in this process."""
+    """Run the stages in a folder of their own, each in this process; then paint samples."""
     logging.disable(logging.INFO)
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -62,6 +65,8 @@ def main() -> None:
         _run("overlap", "data", "reports/overlap.json")
         for path in sorted(path for path in Path().rglob("*") if path.is_file()):
             print(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    for name, *case in _cases():
+        print(f"sample/{name}", _hash_samples(*case))
 
 
 def _run(stage: str, *arguments: str) -> None:
@@ -70,14 +75,46 @@ def _run(stage: str, *arguments: str) -> None:
 
 
 def _write_params(method: str) -> None:
-    text = compose(ROOT / "profiles", "miniature")
-    for name, value in _VALUES.items():
-        text = re.sub(rf"\b{name}: \d+", f"{name}: {value}", text)
-    text = re.sub(r"(align: .*size_px): \d+", r"\1: 400", text)
-    text = re.sub(r"soft_px: [\d.]+", "soft_px: 2.0", text)
-    text = re.sub(r"num_objects: \d+ +# Q9", "num_objects: 3", text)
-    text = re.sub(r"method: lanczos", f"method: {method}", text)
-    Path("params.yaml").write_text(text)
+    """Write sizes of which none is a multiple of another, so that every image is resampled.
+
+    Faces shrink and benchmarks grow. The finest JPEG quality and wide edges show differences of
+    one level.
+    """
+    params = tiny_params()
+    params["download"]["miniature"] |= {"face_px": 96, "num_hands": 4, "num_textures": 4}
+    params["faces"] |= {"size_px": 70, "jpeg_quality": 100}
+    occluders = params["occluders"]
+    occluders["hands"] |= {"soft_px": 2.0, "max_side_px": 200}
+    occluders["objects"] |= {"soft_px": 2.0, "num_objects": 3}
+    occluders["textures"] |= {"size_px": 70, "jpeg_quality": 100}
+    params["superresolution"] |= {"method": method, "max_side_px": 200}
+    for benchmark in params["benchmarks"].values():
+        size_px = 70 if benchmark["align"] == "none" else 400
+        benchmark |= {"size_px": size_px, "jpeg_quality": 100}
+    write_params(Path("params.yaml"), params)
+
+
+def _cases() -> Iterator[tuple[str, tuple, Any, GenerateParams]]:
+    """Return name, face, occluder and parameters of every way to make a sample."""
+    yield "shape", _FACE, TEXTURE, default_params("textures")
+    yield "forearm", _SMALL_FACE, WRIST, default_params("hands")
+    for mode in ("masked", "partial", "faithful", "published"):
+        transfer = replace(SOT, mode=mode, downscale=2)
+        yield mode, _FACE, HAND, paper_params("hands", colour_transfer=transfer)
+    for method in ("none", "reinhard", "mkl"):
+        fitted = replace(STATISTICS, method=method, strength=1.0)
+        yield method, _FACE, DISC, paper_params("objects", harmonisation=fitted)
+
+
+def _hash_samples(face: tuple, occluder: Any, params: GenerateParams) -> str:
+    """Return one hash of the images, maps and records of some samples."""
+    digest = hashlib.sha256()
+    for seed in range(_NUM_SAMPLES):
+        rng = np.random.default_rng(seed)
+        painted, label, record = occlude(*face, [occluder], rng, params)
+        for part in (encode_jpeg(painted, 95), encode_png(label), encode_record(record)):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 if __name__ == "__main__":

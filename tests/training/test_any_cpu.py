@@ -10,7 +10,7 @@ from tests.any_cpu import outputs
 
 @pytest.mark.slow
 def test_models_and_scores_are_the_same_bytes_on_every_cpu_with_avx2():
-    made = outputs("tests.training.any_cpu_run", ("this machine", "no AVX-512", "Zen, 3 threads"))
+    made = outputs("tests.training.any_cpu_run", ("this machine", "no AVX-512, 3 threads"))
     assert made["this machine"].count(".safetensors") == 6
     for name, printed in made.items():
         assert printed == made["this machine"], name
