@@ -5,6 +5,7 @@ Reads one order a line, as JSON, and answers each with one line: `start` with th
 """
 
 import faulthandler
+import gc
 import importlib
 import json
 import os
@@ -60,6 +61,7 @@ def serve() -> dict[str, Any] | None:
 if __name__ == "__main__":
     for name in IMPORTED:
         importlib.import_module(f"face_occlusion.{name}")
+    gc.freeze()  # else each child looks through all of this for cycles, and copies it
     if (todo := serve()) is not None:
         sys.argv = [todo["stage"], *todo["arguments"]]
         runpy.run_module(f"stages.{todo['stage']}", run_name="__main__", alter_sys=True)
