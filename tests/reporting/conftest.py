@@ -7,13 +7,13 @@ import pytest
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.inputs import ReportInputs, gather
 from face_occlusion.reporting.report import write_report
-from tests.reporting.project import write_project
+from tests.conftest import once
+from tests.reporting.project import sections, write_project
 
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory):
-    root = tmp_path_factory.mktemp("project")
-    return root, write_project(root)
+    return once(tmp_path_factory, "project", write_project), sections()
 
 
 @pytest.fixture(scope="session")
@@ -45,10 +45,12 @@ def regrid(grid):
 
 
 @pytest.fixture(scope="session")
-def report(project, inputs):
+def report(inputs, tmp_path_factory):
     """The folder of a written report, with a file in it that another stage wrote."""
-    out = project[0] / "reports"
-    (out / "scores").mkdir(parents=True)
-    (out / "scores" / "kept.json").write_text("{}")
-    write_report(inputs, out)
-    return out
+
+    def write(out):
+        (out / "scores").mkdir(parents=True)
+        (out / "scores" / "kept.json").write_text("{}")
+        write_report(inputs, out)
+
+    return once(tmp_path_factory, "report", write)

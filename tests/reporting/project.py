@@ -11,7 +11,7 @@ import numpy as np
 
 from face_occlusion.core.images import encode_jpeg, encode_png, encode_rgba
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.core.params import build, read_section, read_yaml
+from face_occlusion.core.params import build, read_yaml
 from face_occlusion.evaluation.evaluate import evaluate_benchmark
 from face_occlusion.evaluation.scores import BenchmarkScores, RunScores, write_scores
 from face_occlusion.generation import GenerateParams
@@ -155,16 +155,18 @@ class Drawn:
         return probability.astype(np.float32)
 
 
-def write_run(scores: Path, models: Path, data: Path, run: str, entry: dict, profile: str) -> None:
+def write_run(
+    scores: Path, models: Path, data: Path, run: str, entry: dict, made: Sections
+) -> None:
     """Write a run's score file, card and log."""
     skill = {"pspnet": 1.0, "deeplabv3plus": 0.9, "segformer": 0.7}[entry["model"]]
-    title = read_section(PAPER, f"combinations.{entry['combination']}.title")
+    title = made.combinations[entry["combination"]]["title"]
     benchmarks = {
         name: score_benchmark(ImageSet(data / "benchmarks" / name), BLINDNESS[title], skill)
         for name in NUM_IMAGES
     }
     content = RunScores(
-        profile=profile,
+        profile=made.profile,
         run=run,
         model=entry["model"],
         combination=title,
@@ -197,8 +199,8 @@ def score_benchmark(image_set: ImageSet, blindness: float, skill: float) -> Benc
     return evaluate_benchmark(networks, image_set, params)
 
 
-def write_project(root: Path) -> Sections:
-    """Write sets, scores and models below `root`; returns the sections of its parameters."""
+def write_project(root: Path) -> None:
+    """Write sets, scores and models below `root`."""
     made = sections()
     write_sets(root / "data")
     training = {name: ImageSet(root / "data" / name) for name in ("faces/wo", "faces/o")}
@@ -207,5 +209,4 @@ def write_project(root: Path) -> Sections:
     overlap = find_overlap(training, benchmarks, max_bits=2, num_closest=2, workers=1)
     write_overlap(root / "overlap.json", overlap)  # the faces have one shape: pairs are close
     for run, entry in made.runs.items():
-        write_run(root / "scores", root / "models", root / "data", run, entry, made.profile)
-    return made
+        write_run(root / "scores", root / "models", root / "data", run, entry, made)

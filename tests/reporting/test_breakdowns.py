@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from face_occlusion.evaluation import metrics
-from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.evaluation.scores import ImageFacts
 from face_occlusion.reporting import breakdowns
 from face_occlusion.reporting.cells import CellKey
@@ -46,7 +45,7 @@ def test_the_six_tones_cover_every_angle():
 
 def test_groups_of_a_factor_partition_the_images_and_score_what_they_hold(inputs):
     grid = inputs.grid
-    table = breakdowns.breakdown_table(grid, PARAMS)
+    table = inputs.breakdown
     images = grid.images("realocc")
     view = grid.view(PLACE)
     one = table.query(
@@ -68,31 +67,6 @@ def test_groups_of_a_factor_partition_the_images_and_score_what_they_hold(inputs
     wide = table.pivot_table(index=keys, columns="model", values="value", observed=True)
     expected = wide[["pspnet", "deeplabv3plus", "segformer"]].mean(axis=1)
     np.testing.assert_allclose(wide["mean"], expected)
-
-
-def test_every_measure_of_every_cell_has_an_interval(inputs):
-    table = breakdowns.measure_table(inputs.grid)
-    assert set(table["measure"]) == set(MEASURES)
-    assert set(table["view"]) == {"last", "best"}
-    known = table.dropna(subset=["value"])
-    assert (known["low"] <= known["value"] + 1e-9).all()
-    assert (known["value"] <= known["high"] + 1e-9).all()
-    cell = inputs.grid.cells[PLACE]
-    row = known[(known[list(PLACE._fields)] == list(PLACE)).all(axis=1)].query("view == 'last'")
-    by_measure = row.set_index("measure")["value"]
-    for measure, value in cell.scores["last"].items():
-        if not np.isnan(value):
-            assert by_measure[measure] == pytest.approx(100 * value)
-
-
-def test_every_difference_of_every_measure_is_tabled_once(inputs):
-    table = breakdowns.difference_table(inputs.grid)
-    assert set(table["measure"]) == set(MEASURES)
-    assert len(table) == 9 * 8 / 2 * 3 * 3 * len(MEASURES)
-    assert (table["p_value"].dropna() <= 1).all()
-    one = table.query("benchmark == 'realocc' and model == 'pspnet' and measure == 'miou'").iloc[0]
-    gap = inputs.grid.difference(one["first"], one["second"], "realocc", "pspnet")
-    assert (one["value"], one["low"]) == (100 * gap.value, 100 * gap.low)
 
 
 def test_confusion_shares_add_up_per_class(inputs):

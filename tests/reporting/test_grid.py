@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import shutil
 from itertools import product
 
 import numpy as np
@@ -102,12 +103,13 @@ def test_a_run_that_left_the_grid_is_not_shown(project):
     assert inputs.grid.cells[PLACE].empty == "no such run in params.yaml"
 
 
-def test_scores_of_another_run_or_profile_or_of_other_images_are_refused(project):
+def test_scores_of_another_run_or_profile_or_of_other_images_are_refused(project, tmp_path):
     root, made = project
 
-    def refused(message, **changed):
+    def refused(message, data=root / "data", **changed):
+        scores, models, _, *others = paths(root)
         with pytest.raises(ValueError, match=message):
-            gather(dataclasses.replace(made, **changed), *paths(root))
+            gather(dataclasses.replace(made, **changed), scores, models, data, *others)
 
     one, other = made.runs["pspnet_c_wo"], made.runs["pspnet_c_cm"]
     refused(r"pspnet_new\.json: no such score file", runs={"pspnet_new": one})
@@ -116,13 +118,10 @@ def test_scores_of_another_run_or_profile_or_of_other_images_are_refused(project
         runs={"pspnet_c_wo": other},
     )
     refused("profile 'made-up', expected 'small'", profile="small")
-    index = root / "data" / "benchmarks" / "wo_test" / "index.json"
-    before = index.read_bytes()
-    index.write_bytes(before + b"\n")
-    try:
-        refused("benchmark 'wo_test' changed since it was scored")
-    finally:
-        index.write_bytes(before)
+    data = shutil.copytree(root / "data", tmp_path / "data")
+    with (data / "benchmarks/wo_test/index.json").open("a") as index:
+        index.write("\n")
+    refused("benchmark 'wo_test' changed since it was scored", data)
 
 
 def changed_part(scores, **changed):

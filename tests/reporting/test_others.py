@@ -8,7 +8,9 @@ import pytest
 
 from face_occlusion.evaluation.scores import RunScores, read_scores, write_scores
 from face_occlusion.reporting.inputs import gather
-from face_occlusion.reporting.report import all_tables, write_report
+from face_occlusion.reporting.page import page_context, render
+from face_occlusion.reporting.report import all_tables
+from face_occlusion.reporting.tables import write_table
 from tests.reporting.conftest import paths
 
 
@@ -37,12 +39,12 @@ def test_a_network_of_others_is_a_row_with_its_licence_labels_and_intervals(
     assert best[0] == "best run here" and best[6].endswith("(SegFormer, C-CM + C-WO-NatOcc)")
     assert row[7] == "–" and any("the release is not there" in note for note in table.notes)
 
-    write_report(gathered, tmp_path / "out")
-    page = (tmp_path / "out/index.html").read_text()
+    page = render(page_context(gathered, {"others": table} | all_tables(inputs), []))
     assert '<a href="#others">Other networks</a>' in page and f"<td>{row[6]}</td>" in page
-    rows = list(csv.DictReader((tmp_path / "out/tables/others.csv").open()))
+    write_table(tmp_path / "out", table)
+    rows = list(csv.DictReader((tmp_path / "out/others.csv").open()))
     assert rows[0]["name"] == "bisenet" and float(rows[0]["boundary_iou"]) > 0
-    assert re.search(r"BiSeNet.*MIT", (tmp_path / "out/tables/others.md").read_text())
+    assert re.search(r"BiSeNet.*MIT", (tmp_path / "out/others.md").read_text())
 
 
 @pytest.mark.parametrize(

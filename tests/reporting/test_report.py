@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.reporting import page
 from face_occlusion.reporting import report as module
 from face_occlusion.reporting.breakdowns import FACTOR_TITLES
 from face_occlusion.reporting.catalogue import catalogue
+from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.claims import CLAIMS
 from face_occlusion.reporting.grid import Grid, mean_difference
 from face_occlusion.reporting.page import as_json, unbroken
@@ -60,12 +62,29 @@ def test_metrics_are_a_handful_in_per_cent(report, inputs):
     assert sum(metrics["claims"].values()) == len(inputs.judgements)
 
 
-def test_every_score_and_every_difference_is_written_with_its_interval(report):
+def test_every_score_and_every_difference_is_written_with_its_interval(report, inputs):
     names = ("scores", "differences", "breakdowns", "confusion", "seeds")
     tables = {name: pd.read_csv(report / "data" / f"{name}.csv") for name in names}
     assert {"value", "low", "high", "num_images", "num_seeds"} <= set(tables["scores"].columns)
-    small = tables["differences"].query("p_value < 1e-3")["p_value"]
+    known = tables["scores"].dropna(subset=["value"])
+    assert set(known["measure"]) == set(MEASURES) and set(known["view"]) == {"last", "best"}
+    assert (known["low"] <= known["value"]).all() and (known["value"] <= known["high"]).all()
+    cell = "combination == 'c_wo' and benchmark == 'realocc' and model == 'pspnet'"
+    one = known.query(f"{cell} and view == 'last'").set_index("measure")["value"]
+    expected = inputs.grid.cells[CellKey("c_wo", "realocc", "pspnet")].scores["last"]
+    assert {name: value / 100 for name, value in one.items()} == pytest.approx(
+        {name: value for name, value in expected.items() if not np.isnan(value)}, abs=1e-6
+    )
+
+    gaps = tables["differences"]
+    assert len(gaps) == 9 * 8 / 2 * 3 * 3 * len(MEASURES) and set(gaps["measure"]) == set(MEASURES)
+    small = gaps.query("p_value < 1e-3")["p_value"]
     assert (small != small.round(4)).any()  # digits, not decimals: none is rounded to 0
+    assert (gaps["p_value"].dropna() <= 1).all()
+    row = gaps.query("benchmark == 'realocc' and model == 'pspnet' and measure == 'miou'").iloc[0]
+    gap = inputs.grid.difference(row["first"], row["second"], "realocc", "pspnet")
+    expected = 100 * gap.value, 100 * gap.low
+    assert (row["value"], row["low"]) == pytest.approx(expected, abs=1e-4)
     assert set(tables["breakdowns"]["factor"]) == set(FACTOR_TITLES)
     assert len(tables["seeds"]) == 27 * 3
 
@@ -99,7 +118,7 @@ def test_nothing_half_written_remains(inputs, tmp_path, monkeypatch):
     def fail(*_):
         raise ValueError("no space")
 
-    monkeypatch.setattr(module, "draw_figures", fail)
+    monkeypatch.setattr(module, "write_plots", fail)  # when the tables are written
     with pytest.raises(ValueError, match="no space"):
         write_report(inputs, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import webdataset
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from face_occlusion.core.files import file_sha256
@@ -42,7 +42,7 @@ def shuffled(mapping: dict, random) -> dict:
     return dict(items)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(sample_lists, st.integers(1, 4), st.randoms())
 def test_what_is_written_is_read_and_equal_samples_give_equal_bytes(samples, per_shard, random):
     with tempfile.TemporaryDirectory() as scratch:
@@ -65,7 +65,7 @@ def test_what_is_written_is_read_and_equal_samples_give_equal_bytes(samples, per
         assert content(one) == content(two)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(sample_lists)
 def test_opens_with_tarfile_and_webdataset(samples):
     with tempfile.TemporaryDirectory() as scratch:
@@ -130,11 +130,11 @@ json_values = st.recursive(
     | st.floats(allow_nan=False, allow_infinity=False)
     | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
-    max_leaves=12,
+    max_leaves=6,
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None)
 @given(st.dictionaries(st.text(max_size=4), json_values))
 def test_records_read_back_exactly(record):
     data = encode_record(record)
