@@ -127,29 +127,22 @@ def test_a_second_process_is_refused_while_the_first_lives(data: Path, tmp_path:
     assert (tmp_path / "out" / "last.safetensors").is_file()
 
 
-def test_a_damaged_state_is_refused_by_name(data: Path, tmp_path: Path):
-    child = start(train_and_die, "while a row is logged", data, tmp_path)
-    child.join(120)
-    (state,) = tmp_path.glob("scratch/run/*/checkpoint.pth")
-    refused = r"checkpoint\.pth: not a checkpoint .*delete the folder .*run starts anew"
-    state.write_bytes(state.read_bytes()[:-2000])
-    with pytest.raises(ValueError, match=refused):
-        train(data, tmp_path)
-
-
-@pytest.mark.parametrize("lost", ["iteration", "weights", "schedules", "a tensor"])
-def test_a_state_that_lacks_something_is_refused_by_name(data: Path, tmp_path: Path, lost: str):
+def test_a_damaged_state_and_one_that_lacks_something_are_refused_by_name(data, tmp_path):
     child = start(train_and_die, "while a row is logged", data, tmp_path)
     child.join(120)
     (path,) = tmp_path.glob("scratch/run/*/checkpoint.pth")
-    state = read_checkpoint(path)
-    if lost == "a tensor":
-        del state["model"]["decode_head.conv_seg.weight"]
-    else:
-        del state[lost]
-    write_checkpoint(path, state)
-    missing = "decode_head.conv_seg.weight" if lost == "a tensor" else f"'{lost}'"
-    refused = rf"checkpoint\.pth: not a checkpoint of this run: .*{missing}.*; delete the folder"
-    with pytest.raises(ValueError, match=refused) as caught:
-        train(data, tmp_path)
-    assert "\n" not in str(caught.value)
+    whole, tensor = path.read_bytes(), "decode_head.conv_seg.weight"
+
+    def refused(message: str) -> None:
+        with pytest.raises(ValueError, match=rf"checkpoint\.pth: {message}") as caught:
+            train(data, tmp_path)
+        assert "\n" not in str(caught.value)
+
+    path.write_bytes(whole[:-2000])
+    refused("not a checkpoint .*delete the folder .*run starts anew")
+    for lost in ("iteration", "weights", "schedules", tensor):
+        path.write_bytes(whole)
+        state = read_checkpoint(path)
+        del (state["model"] if lost == tensor else state)[lost]
+        write_checkpoint(path, state)
+        refused(rf"not a checkpoint of this run: .*{lost}.*; delete the folder")

@@ -1,6 +1,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -77,7 +78,7 @@ def read_corrections_of(project, folder):
 @pytest.mark.slow
 def test_a_set_that_is_mostly_right_judges_itself(tmp_path):
     face_set(tmp_path / "faces", 30, WRONG)
-    params = AuditParams(side_px=32, folds=2, iterations=200, batch_size=16)
+    params = replace(PARAMS, folds=2)
     findings = audit_masks(tmp_path / "faces", tmp_path / "out", params, part="original.png")
     assert {int(finding.key) for finding in findings[: len(WRONG)]} == WRONG
 
