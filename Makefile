@@ -16,8 +16,9 @@ PIP := pip install --quiet --disable-pip-version-check --no-compile
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
-# Stages that run at the same time: one per core, at most 8; with a GPU one after another, as DVC does.
-JOBS ?= $(if $(shell command -v nvidia-smi),1,$(shell n=$$(nproc); echo $$((n < 8 ? n : 8))))
+# Stages that run at the same time: one per core, and one more because DVC makes stages wait for its
+# lock, but at most 9; with a GPU one after another, as DVC does.
+JOBS ?= $(if $(shell command -v nvidia-smi),1,$(shell n=$$(nproc); echo $$((n < 8 ? n + 1 : 9))))
 repro: $(INSTALLED)  ## build the pipeline in force, from a bare clone to the report: make repro [JOBS=1]
 	source $(BIN)/activate && $(if $(filter 1,$(JOBS)),dvc repro,face-occlusion run --jobs $(JOBS))
 
