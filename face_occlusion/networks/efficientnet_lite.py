@@ -99,7 +99,8 @@ class SameConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve (N, C, H, W)."""
-        if self.training and self.kernel_size == (1, 1) and input.device.type == "cpu":
+        on_cpu = self.training and input.device.type == "cpu"
+        if on_cpu and self.kernel_size == self.stride == (1, 1) and self.groups == 1:
             return convolve_rows(input, self.weight)
         (kernel, _), (stride, _), (dilation, _) = self.kernel_size, self.stride, self.dilation
         rows = same_padding(input.shape[2], kernel, stride, dilation)
@@ -108,7 +109,8 @@ class SameConv2d(nn.Conv2d):
         if padding != (rows[1], columns[1]):
             input = functional.pad(input, (*columns, *rows))
             padding = (0, 0)
-        if self.training and input.device.type == "cpu" and self.groups > 1 and dilation > 1:
+        is_depthwise = self.groups == self.in_channels == self.out_channels
+        if on_cpu and is_depthwise and stride == 1 and dilation > 1:
             return DilatedDepthwise.apply(input, self.weight, padding, dilation)
         return functional.conv2d(
             input, self.weight, None, self.stride, padding, self.dilation, self.groups

@@ -166,6 +166,15 @@ def test_the_own_gradients_of_dilated_convolutions_are_autograds(kernel, dilatio
         torch.testing.assert_close(own, plain)
 
 
+@pytest.mark.parametrize("options", [{"stride": 2}, {"groups": 2}])
+def test_other_dilated_convolutions_are_left_to_pytorch(options):
+    options = {"kernel_size": 3, "dilation": 2, "groups": 4, "bias": False} | options
+    conv = lite.SameConv2d(4, 4, **options).train()
+    out = conv(torch.randn(1, 4, 7, 7, requires_grad=True))
+    assert "DilatedDepthwise" not in type(out.grad_fn).__name__
+    assert out.shape[2] == (4 if "stride" in options else 7)
+
+
 def test_gradients_reach_every_weight_in_training():
     ours = MODELS.build({"type": "EfficientNetLite", "variant": "lite0", "output_stride": 8})
     sum(out.square().mean() for out in ours.train()(images((64, 64)))).backward()
