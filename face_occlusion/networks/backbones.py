@@ -18,6 +18,7 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional
 
+ATTENDING = 160  # heads, or parts of them, that attend at the same time on a GPU
 Size = tuple[int, int]  # (height, width) of the token grid
 Block = Callable[[TransformerEncoderLayer, Tensor, Size, Tensor | None], Tensor]
 
@@ -33,12 +34,28 @@ def attend(attention: EfficientMultiheadAttention, x: Tensor, size: Size) -> Ten
     query_bias, other_bias = (None, None) if bias is None else (bias[:channels], bias[channels:])
     reduced = x if attention.sr_ratio == 1 else reduce_tokens(attention, x, size)
     query = functional.linear(x, weight[:channels], query_bias)
-    query = query.view(num, -1, mha.num_heads, mha.head_dim).transpose(1, 2)
-    pair = functional.linear(reduced, weight[channels:], other_bias)
-    key, value = pair.view(num, -1, 2, mha.num_heads, mha.head_dim).permute(2, 0, 3, 1, 4)
+    pair = functional.linear(reduced, weight[channels:], other_bias).view(num, 1, -1, channels * 2)
+    if attention.training and torch.compiler.is_compiling():
+        pair = pair.expand(-1, attention_parts(num * mha.num_heads, x.shape[1]), -1, -1)
+    parts = num * pair.shape[1]
+    query = query.view(parts, -1, mha.num_heads, mha.head_dim).transpose(1, 2)
+    pair = pair.reshape(parts, -1, 2, mha.num_heads, mha.head_dim)
+    key, value = pair.permute(2, 0, 3, 1, 4)
     attended = functional.scaled_dot_product_attention(query, key, value)
     attended = attended.transpose(1, 2).reshape(x.shape)
     return functional.linear(attended, mha.out_proj.weight, mha.out_proj.bias)
+
+
+def attention_parts(heads: int, queries: int) -> int:
+    """Return into how many parts to split the queries of each head.
+
+    PyTorch's gradient takes a head's 128 keys at a time, through all queries: few heads of many
+    queries leave most of a GPU idle.
+    """
+    parts = 1
+    while queries % (2 * parts) == 0 and 2 * parts * heads <= ATTENDING:
+        parts *= 2
+    return parts
 
 
 def reduce_tokens(attention: EfficientMultiheadAttention, x: Tensor, size: Size) -> Tensor:
