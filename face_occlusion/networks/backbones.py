@@ -98,7 +98,7 @@ class LeanMixTransformer(MixVisionTransformer):
     """MixVisionTransformer, the same function of the same weights.
 
     `drop_rate` and `attn_drop_rate` must be 0, as SegFormer has them; else a ValueError.
-    `run_block` is `mix_block`, or a compiled one for training.
+    `run_block` is `mix_block`, `run_layer` is `run_module`; or compiled ones for training.
     """
 
     layers: Any
@@ -110,6 +110,7 @@ class LeanMixTransformer(MixVisionTransformer):
                 raise ValueError(f"{name} must be 0, as in SegFormer; got {arguments[name]}")
         super().__init__(**arguments)
         self.run_block: Block = mix_block
+        self.run_layer: Callable[[nn.Module, Tensor], Any] = run_module
         all_blocks = [block for _, blocks, _ in self.layers for block in blocks]
         rates = [block.ffn.dropout_layer.drop_prob for block in all_blocks]
         self._drops_paths = any(rates)
@@ -117,14 +118,14 @@ class LeanMixTransformer(MixVisionTransformer):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the feature maps of the stages, each (N, C, H, W) and channels-last."""
-        run = self.run_block if self.training else mix_block
+        run, layer = (self.run_block, self.run_layer) if self.training else (mix_block, run_module)
         scales = iter(self._sample_scales(len(x)))
         outs = []
         for stage, (embed, blocks, norm) in enumerate(self.layers):
-            x, size = embed(x)
+            x, size = layer(embed, x)
             for block in blocks:
                 x = run(block, x, size, next(scales))
-            x = norm(x).view(len(x), *size, -1).permute(0, 3, 1, 2)
+            x = layer(norm, x).view(len(x), *size, -1).permute(0, 3, 1, 2)
             if stage in self.out_indices:
                 outs.append(x)
         return outs
@@ -138,7 +139,7 @@ class LeanMixTransformer(MixVisionTransformer):
         return (sampled < keep) / keep
 
 
-def run_module(module: nn.Module, x: Any) -> Tensor:
+def run_module(module: nn.Module, x: Any) -> Any:
     """Call a module; a function of it, so that torch.compile shares programs between modules."""
     return module(x)
 

@@ -14,7 +14,7 @@ import torch
 from mmengine.optim import OptimWrapper
 from torch import Tensor
 
-from face_occlusion.networks.backbones import mix_block, run_module
+from face_occlusion.networks.backbones import LeanMixTransformer, mix_block, run_module
 from face_occlusion.networks.segmentor import FaceSegmentor
 from face_occlusion.training.augmentation import augment_normalised
 
@@ -52,8 +52,11 @@ def compile_parts(model: FaceSegmentor, backend: str | Callable = "inductor") ->
     def compiled(function: Callable) -> Callable:
         return torch.compile(function, dynamic=False, backend=backend)
 
-    blocks = mix_block if model.backbone.run_block is mix_block else run_module
-    model.backbone.run_block = compiled(blocks)
+    backbone = model.backbone
+    if isinstance(backbone, LeanMixTransformer):
+        backbone.run_block, backbone.run_layer = compiled(mix_block), compiled(run_module)
+    else:
+        backbone.run_block = compiled(run_module)
     model.run_head = compiled(run_module)
     model.data_preprocessor.augment = compiled(augment_normalised)
 
