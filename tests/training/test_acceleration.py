@@ -7,11 +7,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from torch._dynamo.utils import counters
+from torch.func import functional_call
 
 from face_occlusion.networks.checkpoint import read_checkpoint
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.online.painting import PaintingPreprocessor
-from face_occlusion.training.acceleration import WARM_UP, compile_parts, set_up
+from face_occlusion.training.acceleration import WARM_UP, compile_parts, half_weights, set_up
 from face_occlusion.training.augmentation import (
     augment_normalised,
     sample_augmentation,
@@ -109,6 +110,26 @@ def test_mixed_precision_changes_losses_by_no_more_than_its_rounding():
     model.autocast = True
     assert losses_of(model, 1)["loss"].item() == pytest.approx(want.item(), rel=0.02)
     assert losses_of(model, 1)["loss"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", ["segformer", "pspnet"])
+def test_weights_halved_at_once_train_as_those_that_autocast_converts(name):
+    model, _ = network(name, dropout=False)
+    model.autocast = True
+    want = losses_of(model, 1)
+    halves = half_weights(model)
+    names = [key for key, value in model.named_parameters() if value.dim() > 1]
+    assert set(names) <= set(halves)
+    assert all(half.dtype == torch.bfloat16 for half in halves.values())
+    torch.manual_seed(1)
+    data = model.data_preprocessor(batch(1), True)
+    got = functional_call(model, halves, (), {**data, "mode": "loss"})
+    assert got["loss"].item() == pytest.approx(want["loss"].item(), rel=1e-4)
+    model.zero_grad()
+    torch.stack(list(got.values())).sum().backward()
+    for key, value in model.named_parameters():
+        assert value.grad is not None and value.grad.dtype == torch.float32
+        assert (value.grad - want[key]).norm() <= 0.02 * want[key].norm() + 1e-5, key
 
 
 def trained(
