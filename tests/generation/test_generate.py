@@ -175,15 +175,6 @@ def test_edited_code_takes_no_shards_over(inputs, tmp_path, monkeypatch, edited,
     assert (before != after) == changes
 
 
-def test_a_set_in_use_is_left_alone(inputs, tmp_path):
-    out = tmp_path / "set"
-    out.mkdir()
-    (out / "mine.txt").write_text("mine")
-    with pytest.raises(ValueError, match="exists and is not an empty folder"):
-        make(inputs, out)
-    assert names(out) == ["mine.txt"]
-
-
 def test_an_absent_input_makes_an_absent_set(inputs, tmp_path):
     info = {"kind": "cutouts", "name": "objects", "sources": [], "absent": "no archive"}
     absent = write_image_set(tmp_path / "none", [], info=info)

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from bench import published
 from face_occlusion.core.images import decode_image, encode_png
 from face_occlusion.core.imageset import encode_record
+from face_occlusion.core.params import build
 from face_occlusion.generation import (
     ClassIds,
+    GenerateParams,
     Texture,
     make_occluder,
     occlude,
@@ -24,7 +26,13 @@ from face_occlusion.generation import (
 )
 from face_occlusion.generation.augmentation import apply_face
 from face_occlusion.generation.occlusion import stable_id
-from face_occlusion.generation.params import SOT, STATISTICS, default_params, published_params
+from face_occlusion.generation.params import (
+    SOT,
+    STATISTICS,
+    default_params,
+    paper_params,
+    published_params,
+)
 from face_occlusion.generation.placement import make_layer
 from tests.generation.drawn import (
     FACE,
@@ -38,6 +46,7 @@ from tests.generation.drawn import (
     plain,
     rng,
 )
+from tests.tiny import profile
 
 GOLDEN = Path(__file__).parent / "golden"
 HANDS = [HAND]
@@ -254,3 +263,25 @@ def test_golden(kind):
     golden = decode_image(path.read_bytes(), str(path))
     difference = np.abs(shown.astype(int) - golden)
     assert np.quantile(difference, 0.999) <= 2  # other builds of OpenCV round otherwise
+
+
+SETS = {
+    "natocc_hand": paper_params("hands", seed=1),
+    "natocc_hand_sot": paper_params("hands", seed=1, colour_transfer=SOT),
+    "natocc_object": paper_params("objects", seed=2, harmonisation=STATISTICS),
+    "randocc_1": paper_params("textures", seed=3),
+    "randocc_2": paper_params("textures", seed=4),
+}
+
+
+def test_the_paper_s_profile_equals_the_package_s_settings():
+    sections = profile("paper")["generate"]
+    assert sections.keys() == SETS.keys()
+    for name, values in sections.items():
+        loaded = build(name, values, GenerateParams)
+        assert dataclasses.asdict(loaded) == dataclasses.asdict(SETS[name]), name
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match="kind must be one of hands"):
+        paper_params("feet")

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from face_occlusion.networks.backbones import LeanMixTransformer, attend
-from face_occlusion.networks.products import ShiftedDepthwise
+from face_occlusion.networks.products import ShiftedDepthwise, pool_pyramid, resize, resize_last
 from tests.training.conftest import MODELS as PARAMS
 from tests.training.conftest import network_config
 
@@ -143,3 +143,23 @@ def test_paths_are_dropped_per_sample_at_the_stock_rates():
 def test_dropout_within_blocks_is_refused():
     with pytest.raises(ValueError, match=r"drop_rate must be 0, as in SegFormer; got 0\.1"):
         LeanMixTransformer(drop_rate=0.1)
+
+
+@pytest.mark.parametrize("size", [(20, 28), (5, 7), (13, 9), (3, 4)])
+def test_resizing_equals_pytorchs_and_so_does_its_gradient(size):
+    ours, theirs = (noise(1, 2, 3, 5, 7).requires_grad_() for _ in range(2))
+    weight = noise(2, 2, 3, *size)
+    got = resize(ours, size)
+    want = functional.interpolate(theirs, size=size, mode="bilinear", align_corners=False)
+    torch.testing.assert_close(got, want)
+    torch.testing.assert_close(resize_last(ours.permute(0, 2, 3, 1), size).permute(0, 3, 1, 2), got)
+    (got * weight).sum().backward()
+    (want * weight).sum().backward()
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+@pytest.mark.parametrize("size", [(8, 12), (7, 11), (6, 6)])
+def test_pooling_equals_adaptive_pooling(size):
+    maps, scales = noise(3, 2, 5, *size), (1, 2, 3, 6)
+    want = [functional.adaptive_avg_pool2d(maps, scale).flatten(2) for scale in scales]
+    torch.testing.assert_close(pool_pyramid(maps, scales), torch.cat(want, 2).transpose(1, 2))

@@ -1,13 +1,14 @@
-"""EfficientNet-Lite in the place of ResNet: configuration, refusals, a run, its acceleration."""
+"""EfficientNet-Lite in the place of ResNet: configuration, refusals, a run, its acceleration.
+
+That an exported file scales its input as well is tested in tests/apps/prediction/test_export.py.
+"""
 
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from face_occlusion.apps.prediction.export import export_onnx
 from face_occlusion.core.params import build
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.networks.segmentor import build_segmentor
@@ -15,7 +16,6 @@ from face_occlusion.training.architectures import params_class
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.run import train_run
 from face_occlusion.training.weights import fetch_weights
-from tests.apps.prediction.conftest import photograph, write_run
 from tests.training.conftest import MODELS, job
 from tests.training.test_acceleration import compiled_programs
 
@@ -96,17 +96,6 @@ def test_a_run_starts_from_the_package_and_keeps_its_scaling(data: Path, tmp_pat
     images = torch.randint(0, 256, (2, 32, 32, 3), dtype=torch.uint8)
     inputs = segmenter.model.data_preprocessor({"inputs": images})["inputs"]
     torch.testing.assert_close(inputs, images.permute(0, 3, 1, 2) / 127.5 - 1)
-
-
-@pytest.mark.slow
-def test_an_exported_file_scales_its_input_as_the_segmenter_does(tmp_path: Path):
-    onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra export")
-    segmenter = load_model(write_run(tmp_path / "run", "deeplabv3plus"))
-    exported = export_onnx(segmenter, tmp_path / "net.onnx")
-    image = photograph(32, 32)
-    session = onnxruntime.InferenceSession(exported.path, providers=["CPUExecutionProvider"])
-    (probability,) = session.run(None, {"image": image[None]})
-    np.testing.assert_allclose(probability[0], segmenter.predict(image), atol=1e-3)
 
 
 @pytest.mark.slow

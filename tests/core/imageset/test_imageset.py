@@ -22,7 +22,10 @@ from face_occlusion.core.imageset import (
     encode_record,
     read_shard_entry,
     reader,
+    shard_name,
     write_image_set,
+    write_index,
+    write_shard,
 )
 from tests.core.images.drawn import largest_difference
 from tests.core.imageset.samples import INFO, content, numbered
@@ -84,6 +87,20 @@ def test_opens_with_tarfile_and_webdataset(samples):
         assert [sample["__key__"] for sample in found] == opened.keys
         for sample, (_, expected) in zip(found, samples, strict=True):
             assert {part: sample[part] for part in expected} == expected
+
+
+def test_shards_written_one_by_one_make_the_same_set(image_set, tmp_path):
+    folder = tmp_path / "resumed"
+    folder.mkdir()
+    samples = numbered(7)
+    write_shard(folder / shard_name(1), samples[3:6])  # any order, any process
+    entries = [
+        write_shard(folder / shard_name(0), samples[:3]),
+        read_shard_entry(folder / shard_name(1)),  # finished before an interruption
+        write_shard(folder / shard_name(2), samples[6:]),
+    ]
+    write_index(folder, entries, INFO)
+    assert content(folder) == content(image_set.folder)
 
 
 def test_decoded_parts(tmp_path):

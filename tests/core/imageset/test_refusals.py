@@ -3,7 +3,13 @@ import tarfile
 
 import pytest
 
-from face_occlusion.core.imageset import ImageSet, read_shard_entry, write_image_set, write_shard
+from face_occlusion.core.imageset import (
+    ImageSet,
+    read_shard_entry,
+    write_image_set,
+    write_index,
+    write_shard,
+)
 from tests.core.imageset.samples import INFO, content, flip, numbered
 
 
@@ -118,6 +124,18 @@ def test_a_shard_cut_or_damaged_anywhere_gives_no_entry(image_set):
         tar.add(image_set.folder, "folder", recursive=False)
     with pytest.raises(ValueError, match=r"000000\.tar: not a complete shard"):
         read_shard_entry(path)
+
+
+def test_an_index_of_missing_shards_is_refused(tmp_path):
+    entry = write_shard(tmp_path / "000000.tar", numbered(2))
+    with pytest.raises(ValueError, match=r"shard 1 must be 000001\.tar"):
+        write_index(tmp_path, [entry, entry], INFO)
+    with pytest.raises(ValueError, match=r"key '00000' occurs twice in the set"):
+        write_index(tmp_path, [entry, {**entry, "name": "000001.tar"}], INFO)
+    (tmp_path / "000000.tar").unlink()
+    with pytest.raises(ValueError, match=r"000000\.tar: missing, or its size is not \d+ bytes"):
+        write_index(tmp_path, [entry], INFO)
+    assert not list(tmp_path.iterdir())
 
 
 JPG = {"jpg": b""}
