@@ -163,8 +163,9 @@ class Trainer:
     def _next_batch(self) -> dict[str, Any]:
         try:
             return next(self._batches)
-        except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker"):
+        except (RuntimeError, ConnectionError, EOFError) as error:
+            # The latter two come from a process that died while it passed a sample on.
+            if isinstance(error, RuntimeError) and not str(error).startswith("DataLoader worker"):
                 raise
             raise ValueError(
                 f"{self._job.run}: a process that reads samples died (killed, or out of memory); "

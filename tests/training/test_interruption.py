@@ -14,7 +14,7 @@ from dvclive.live import Live
 from face_occlusion.networks import checkpoint, segmentor
 from face_occlusion.networks.checkpoint import read_checkpoint, write_checkpoint
 from face_occlusion.training import run
-from face_occlusion.training.loop import SelectionSet
+from face_occlusion.training.loop import SelectionSet, Trainer
 from face_occlusion.training.run import train_run
 from tests.training.children import start
 from tests.training.conftest import job, machine_log
@@ -146,3 +146,22 @@ def test_a_damaged_state_and_one_that_lacks_something_are_refused_by_name(data, 
         del (state["model"] if lost == tensor else state)[lost]
         write_checkpoint(path, state)
         refused(rf"not a checkpoint of this run: .*{lost}.*; delete the folder")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed."),
+        ConnectionResetError(104, "Connection reset by peer"),
+        EOFError(),
+    ],
+)
+def test_a_reader_that_died_is_named_however_pytorch_learns_of_it(error):
+    def batches():
+        raise error
+        yield
+
+    trainer = Trainer.__new__(Trainer)
+    trainer._job, trainer._batches = job("pspnet", "faces/wo"), batches()
+    with pytest.raises(ValueError, match=r"a process that reads samples died"):
+        trainer._next_batch()
