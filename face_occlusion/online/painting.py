@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from face_occlusion.core.arithmetic import inverse
 from face_occlusion.core.classes import BACKGROUND, FACE
+from face_occlusion.core.images.resampling import BAND_ROWS
 from face_occlusion.generation.compositing import HALF
 from face_occlusion.generation.harmonisation.statistics import (
     MAX_COLOURS,
@@ -83,7 +84,7 @@ class Painter:
     def warp(self, n: Numbers) -> Tensor:
         """Look the occluders up in the atlas: (N, 4, H + 2q, W + 2q) levels, q = padding + radius.
 
-        Positions are rounded to 1/256 pixel as in `core.images.warp_affine`.
+        Positions are rounded as in `core.images.warp_affine`.
         """
         device, margin = self.atlas.device, self.sizes.padding + self.sizes.radius
         height, width = (side + 2 * margin for side in self.sizes.shape)
@@ -91,9 +92,13 @@ class Painter:
         column = torch.arange(width, device=device, dtype=torch.float64) - margin - left
         row = torch.arange(height, device=device, dtype=torch.float64) - margin - top
         xx, xy, x0, yx, yy, y0 = (value[:, None] for value in n["inverse"].unbind(1))
+        in_band = row.remainder(BAND_ROWS)
         x, y = (
-            ((by_column.float()[:, None] + by_row.float()[:, :, None]) * 256).round() / 256
-            for by_column, by_row in ((xx * column, xy * row + x0), (yx * column, yy * row + y0))
+            ((of_column[:, None] + of_row[:, :, None]) * 32).round() / 32
+            for of_column, of_row in (
+                (_fine(a * column), _fine(b * in_band) + _fine(b * (row - in_band) + c))
+                for a, b, c in ((xx, xy, x0), (yx, yy, y0))
+            )
         )
         start, (rows, columns) = n["start"].long()[:, :, None], n["size"].long().T[:, :, None, None]
         is_shape = n["is_shape"][:, :, None] > 0
@@ -247,6 +252,10 @@ def _per_image(values: Tensor) -> Tensor:
     return values.float().reshape(-1, 1, 1, 1)
 
 
+def _fine(positions: Tensor) -> Tensor:
+    return ((positions * 256).round() / 256).float()
+
+
 def _levels(values: Tensor) -> Tensor:
     return values.round().clamp(0, 255)
 
@@ -266,7 +275,7 @@ def _within(
 def blur(padded: Tensor, taps: Tensor) -> Tensor:
     """Blur levels (N, C, H + 2r, W + 2r) with each image's (N, r + 1) taps in 1/256, rounded.
 
-    All sums are whole numbers below 2**24: the same as OpenCV's fixed-point arithmetic.
+    All sums are whole numbers below 2**24: the same as OpenCV's.
     """
     radius = taps.shape[1] - 1
     for axis in (2, 3):
@@ -276,7 +285,7 @@ def blur(padded: Tensor, taps: Tensor) -> Tensor:
             pair = padded.narrow(axis, radius - k, length) + padded.narrow(axis, radius + k, length)
             total = total + _per_image(taps[:, k]) * pair
         padded = total
-    return ((padded + 2**15) / 2**16).floor()
+    return (padded / 2**16).round()
 
 
 def soften(layer: Tensor, taps: Tensor) -> Tensor:

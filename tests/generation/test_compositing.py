@@ -73,7 +73,10 @@ def test_a_window_holds_the_whole_occluder(angle_deg, factor, shear):
     matrix = np.column_stack([linear, centre - linear @ hand.centre_xy])
     tight = warp(hand, matrix, (400, 420), 0)
     wide = warp(hand, matrix, (400, 420), 40)
-    assert tight.alpha.sum(dtype=int) == pytest.approx(wide.alpha.sum(dtype=int), rel=1e-4, abs=2)
+    whole = wide.alpha.sum(dtype=int)
+    outline_px = 4 * math.sqrt(whole / 255)
+    moved = 0.01 * outline_px * 255  # positions are rounded, from another corner in each window
+    assert tight.alpha.sum(dtype=int) == pytest.approx(whole, abs=moved)
 
 
 def test_a_window_off_the_canvas_is_small_and_changes_nothing():

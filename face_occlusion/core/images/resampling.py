@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-_BAND_ROWS = 32  # rows whose source positions are in memory at a time: they stay in the cache
+from face_occlusion.core.arithmetic import on_grid
+
+BAND_ROWS = 32  # rows whose source positions are in memory at a time: they stay in the cache
 _BITS = 11  # of a weight, as in OpenCV: sums along both axes then fit 32 bits
 
 
@@ -19,32 +21,28 @@ def warp_affine(
     matrix: np.ndarray,
     size: tuple[int, int],
     border: int = cv2.BORDER_CONSTANT,
-    grid: int = 256,
     needed: np.ndarray | None = None,
 ) -> np.ndarray:
     """Warp an image by an affine, with linear interpolation.
 
     `cv2.warpAffine` fuses products and sums where a CPU can, and rounds them apart where it
-    cannot. Here source positions lie on a grid so coarse that float32 holds every product and sum
-    of the interpolation exactly, however it is computed.
+    cannot. Here source positions are multiples of 1/32 pixel, between which OpenCV interpolates in
+    whole numbers.
 
     Args:
         image: (H, W), (H, W, 3) or (H, W, 4) uint8, sides below 32,768 pixels; or float32 whose
-            values have so few bits that twice those of the grid more make at most 24.
+            values have at most 14 bits, so that every sum is exact.
         matrix: (2, 3) affine, input to output pixels (x, y).
         size: (height, width) of the result.
         border: What lies beyond the image: OpenCV's BORDER_CONSTANT (0), BORDER_REPLICATE, ...
-        grid: Positions to a pixel, a power of two; 256 is the finest for uint8.
         needed: (height, width) uint8, 0 where the result may be left 0; None needs all.
 
     Returns:
         An image of this size, with the input's type and channels.
     """
     warped = np.zeros((*size, *image.shape[2:]), image.dtype)
-    three = image.shape[2:] == (3,)  # OpenCV warps four channels in half the time
-    source = cv2.cvtColor(image, cv2.COLOR_RGB2RGBA) if three else image
-    for window, pixels in _bands(source, matrix, size, border, grid, needed):
-        warped[window] = cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB) if three else pixels
+    for window, maps in _maps(matrix, size, needed):
+        cv2.remap(image, *maps, cv2.INTER_LINEAR, dst=warped[window], borderMode=border)
     return warped
 
 
@@ -53,44 +51,40 @@ def warp_cutout(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Warp (H, W, 4) uint8 like `warp_affine`; return the first three channels and the last."""
     colour, alpha = np.empty((*size, 3), np.uint8), np.empty(size, np.uint8)
-    for window, pixels in _bands(rgba, matrix, size, border, 256):
+    pixels = None
+    for window, maps in _maps(matrix, size):
+        pixels = cv2.remap(rgba, *maps, cv2.INTER_LINEAR, dst=pixels, borderMode=border)
         cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB, dst=colour[window])
         cv2.extractChannel(pixels, 3, dst=alpha[window])
     return colour, alpha
 
 
-def _bands(
-    image: np.ndarray,
-    matrix: np.ndarray,
-    size: tuple[int, int],
-    border: int,
-    grid: int,
-    needed: np.ndarray | None = None,
-) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
-    """Yield windows (rows, columns) of the result, and pixels, which the next window replaces."""
+def _maps(
+    matrix: np.ndarray, size: tuple[int, int], needed: np.ndarray | None = None
+) -> Iterator[tuple[tuple[slice, slice], tuple[np.ndarray, np.ndarray]]]:
+    """Yield windows (rows, columns) of the result, and OpenCV's fixed-point maps, used once."""
     height, width = size
+    band = min(BAND_ROWS, height)
     inverse = cv2.invertAffineTransform(np.asarray(matrix, np.float64))
-    of_column, of_row = np.ones((2, 2, width), np.float32), np.ones((2, height, 2), np.float32)
-    of_column[:, 1] = inverse[:, :1] * np.arange(width)
-    of_row[..., 0] = inverse[:, 1:2] * np.arange(height) + inverse[:, 2:]
-    rounder = np.float32(1.5 * 2**23 / grid)  # a float32 of this size is a multiple of 1 / grid
-    positions = np.empty((2, min(_BAND_ROWS, height), width), np.float32)
-    pixels = np.empty((positions.shape[1], width, *image.shape[2:]), image.dtype)
-    for top in range(0, height, _BAND_ROWS):
-        rows, columns = slice(top, min(top + _BAND_ROWS, height)), slice(0, width)
+    # Multiples of 1/256, whose sums float32 holds; a band's positions are the same, but moved.
+    of_column = on_grid(inverse[:, :1] * np.arange(width), 8).astype(np.float32)
+    of_row = on_grid(inverse[:, 1:2] * np.arange(band), 8).astype(np.float32)
+    of_band = inverse[:, 1:2] * np.arange(0, height, band) + inverse[:, 2:]
+    of_band = on_grid(of_band, 8).astype(np.float32)
+    in_band = of_column[:, np.newaxis] + of_row[..., np.newaxis]
+    moved = np.empty_like(in_band)
+    whole, part = np.empty((band, width, 2), np.int16), np.empty((band, width), np.uint16)
+    for number, top in enumerate(range(0, height, band)):
+        rows, columns = slice(top, min(top + band, height)), slice(0, width)
         if needed is not None:
-            used = np.flatnonzero(needed[rows].any(axis=0))
-            columns = slice(used[0], used[-1] + 1) if len(used) else slice(0, 0)
-        x, y = in_band = positions[:, : rows.stop - top, columns]
-        if not in_band.size:
-            continue
-        # Of row and of column, times one: rounded once however BLAS sums, at half the time of `+`.
-        np.matmul(of_row[:, rows], of_column[..., columns], out=in_band)
-        in_band += rounder
-        in_band -= rounder
-        target = pixels[: rows.stop - top, columns]
-        cv2.remap(image, x, y, cv2.INTER_LINEAR, dst=target, borderMode=border)
-        yield (rows, columns), target
+            used = np.flatnonzero(np.maximum.reduce(needed[rows]))
+            if not len(used):
+                continue
+            columns = slice(used[0], used[-1] + 1)
+        place = np.s_[: rows.stop - top, columns]
+        shift = of_band[:, number, np.newaxis, np.newaxis]
+        x, y = np.add(in_band[:, *place], shift, out=moved[:, *place])
+        yield (rows, columns), cv2.convertMaps(x, y, cv2.CV_16SC2, whole[place], part[place])
 
 
 def look_up(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

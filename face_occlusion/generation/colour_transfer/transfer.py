@@ -247,7 +247,7 @@ def _enlarged(displacement: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     steps = np.rint(np.clip(displacement, -255, 255) * 32) / 32
     scale_y, scale_x = size[0] / displacement.shape[0], size[1] / displacement.shape[1]
     matrix = np.array([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y / 2 - 0.5]])
-    return warp_affine(steps, matrix, size, cv2.BORDER_REPLICATE, grid=32)
+    return warp_affine(steps, matrix, size, cv2.BORDER_REPLICATE)
 
 
 PUBLISHED_SIGMA_PX = 30.0
