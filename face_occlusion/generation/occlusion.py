@@ -167,8 +167,8 @@ def _check_face(face: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 def mask_of_face(seg_map: np.ndarray, class_ids: ClassIds) -> np.ndarray:
     """Return (H, W) uint8: 255 where the map says face, 0 elsewhere."""
-    faces = (cv2.inRange(seg_map, (face,), (face,)) for face in class_ids.face)
-    return functools.reduce(cv2.bitwise_or, faces, np.zeros_like(seg_map))
+    faces = [cv2.inRange(seg_map, (face,), (face,)) for face in class_ids.face]
+    return functools.reduce(cv2.bitwise_or, faces) if faces else np.zeros_like(seg_map)
 
 
 def sample_occlusion(
