@@ -8,8 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
-from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as stages set it: workers share the cores
@@ -28,6 +26,8 @@ def small_files(most: int) -> Iterator[None]:
 
 def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
     """Return a folder that `make` fills, once for all worker processes; tests only read it."""
+    from filelock import FileLock  # not in the light install, whose test loads this file
+
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
     with FileLock(f"{folder}.lock"):
@@ -73,8 +73,10 @@ def chromium():
 
 def pytest_configure(config: pytest.Config) -> None:
     """Draw fewer examples where they are the same in every run: `make test-random` draws 100."""
-    settings.register_profile("the same examples", max_examples=40)
-    if config.getoption("--hypothesis-seed") == "0":
+    if config.getoption("--hypothesis-seed", default=None) == "0":
+        from hypothesis import settings  # neither is this
+
+        settings.register_profile("the same examples", max_examples=40)
         settings.load_profile("the same examples")
 
 
