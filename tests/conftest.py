@@ -13,6 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as stages set it: workers share the cores
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Return the files below a folder by their relative paths."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
 @contextlib.contextmanager
 def small_files(most: int) -> Iterator[None]:
     """Let the system refuse to write larger files meanwhile, in bytes, as a full disk does."""
@@ -54,6 +59,28 @@ def small(shared: Path) -> Path:
     if not folder.is_dir():
         pytest.skip("no `shared/data/small` beside the checkout: real photographs are not here")
     return folder
+
+
+@pytest.fixture
+def invoke(monkeypatch, capsys):
+    """Run `face-occlusion` with the given words, and return what it prints.
+
+    With `status=1` it must fail, without a traceback; its error is then part of the result.
+    """
+
+    from face_occlusion.apps.cli import main
+
+    def run(*words: object, status: int = 0) -> str:
+        monkeypatch.setattr("sys.argv", ["face-occlusion", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        printed = capsys.readouterr()
+        assert stopped.value.code == status, printed
+        assert "Traceback" not in printed.err
+        return printed.out + printed.err if status else printed.out
+
+    return run
 
 
 @pytest.fixture(scope="session")

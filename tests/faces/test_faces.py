@@ -8,6 +8,7 @@ from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.core.release import Release
 from face_occlusion.faces.corrections import import_corrections, read_corrections
 from face_occlusion.faces.faces import FacesParams, import_faces
+from tests.conftest import files_of
 from tests.faces.celebamask import celebamask_files
 from tests.faces.drawn import PARAMS as CORRECTIONS
 from tests.faces.drawn import box, labelme, put, shape
@@ -135,9 +136,7 @@ def test_workers_change_no_byte(tmp_path):
     one = run(tmp_path, size_px=48, drawn=drawn, workers=1, out="one")
     two = run(tmp_path, size_px=48, drawn=drawn, workers=2, out="two")
     for name in one:
-        files, others = (sorted(sets[name].folder.iterdir()) for sets in (one, two))
-        assert [path.name for path in files] == [path.name for path in others]
-        assert [path.read_bytes() for path in files] == [path.read_bytes() for path in others]
+        assert files_of(one[name].folder) == files_of(two[name].folder)
     assert one["o"].seg_map("00005")[:24].max() == 0 < one["o"].seg_map("00005")[24:].max()
 
 

@@ -19,6 +19,7 @@ from face_occlusion.generation import generate
 from face_occlusion.generation.generate import generate_set
 from face_occlusion.overlap.compare import hash_sets
 from face_occlusion.training.dataset import read_sample
+from tests.conftest import files_of
 from tests.core.imageset.samples import flip
 from tests.generation.drawn import draw_face, params, write_faces, write_objects
 
@@ -149,7 +150,7 @@ def test_masks_of_other_values_or_sizes_are_refused(tmp_path: Path, reader: str,
 
 def test_finished_shards_are_taken_over_unless_they_were_changed(sets: Path, monkeypatch, caplog):
     whole = generate_from(sets)
-    expected = {path.name: path.read_bytes() for path in whole.folder.iterdir()}
+    expected = files_of(whole.folder)
     shutil.rmtree(whole.folder)
     with monkeypatch.context() as patch:  # the set dies when all its shards are finished
         patch.setattr(generate, "write_index", lambda *_: 1 / 0)
@@ -160,5 +161,5 @@ def test_finished_shards_are_taken_over_unless_they_were_changed(sets: Path, mon
     finished = shard.with_name("000000.tar").stat().st_mtime_ns
     again = generate_from(sets)
     assert (again.folder / "000000.tar").stat().st_mtime_ns == finished  # not made again
-    assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == expected
+    assert files_of(again.folder) == expected
     assert "000001.tar: was changed after it was written; it is generated again" in caplog.text

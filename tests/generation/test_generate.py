@@ -24,6 +24,7 @@ from face_occlusion.generation import GenerateParams, regenerate
 from face_occlusion.generation.generate import fingerprint, generate_sample, generate_set
 from face_occlusion.generation.harmonisation import HarmonisationParams
 from face_occlusion.generation.store import OccluderStore, open_store, read_occluder
+from tests.conftest import files_of
 from tests.generation.drawn import (
     draw_face,
     params,
@@ -46,10 +47,6 @@ def inputs(tmp_path_factory):
 
 def small(kind, **changes):
     return params(kind, samples_per_shard=2, **changes)
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
 def names(folder):
@@ -104,7 +101,7 @@ def test_a_set_has_each_face_once_and_says_what_it_is_made_from(inputs, kind, tm
 @pytest.mark.parametrize("workers", [2, 8])
 def test_several_workers_give_the_bytes_of_one(inputs, hand_set, tmp_path, workers):
     made = make(inputs, tmp_path / "hand", "hands", workers=workers)
-    assert contents(made.folder) == contents(hand_set.folder)
+    assert files_of(made.folder) == files_of(hand_set.folder)
 
 
 def test_a_sample_does_not_depend_on_the_others(inputs, hand_set, tmp_path):
@@ -239,7 +236,7 @@ def test_two_ray_nodes_give_the_same_bytes(inputs, tmp_path):
     finally:
         del os.environ["RAY_ADDRESS"]
         cluster.shutdown()
-    assert contents(made.folder) == contents(whole.folder)
+    assert files_of(made.folder) == files_of(whole.folder)
 
 
 @settings(max_examples=50)

@@ -22,6 +22,7 @@ from face_occlusion.faces.celebamask_hq import original_seg_map
 from face_occlusion.miniature import MiniatureParams, draw_release
 from face_occlusion.miniature.archives import write_7z, write_tar_gz, write_zip
 from face_occlusion.miniature.release_faces import plan_faces
+from tests.conftest import files_of
 
 PARAMS = MiniatureParams(
     seed=5,
@@ -53,17 +54,13 @@ def read_zip(path: Path) -> dict[str, bytes]:
 def read_7z(path: Path, folder: Path) -> dict[str, bytes]:
     with py7zr.SevenZipFile(path) as archive:
         archive.extractall(folder)
-    files = (file for file in folder.rglob("*") if file.is_file())
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+    return files_of(folder)
 
 
 @pytest.mark.parametrize("source", ["hands_11k", "realocc", "cofw"])
 def test_the_same_bytes_in_every_run(drawn: Path, tmp_path: Path, source: str):
     draw_release(source, tmp_path, PARAMS)
-    names = sorted(path.name for path in (drawn / source).iterdir())
-    assert sorted(path.name for path in tmp_path.iterdir()) == names
-    for name in names:
-        assert (tmp_path / name).read_bytes() == (drawn / source / name).read_bytes(), name
+    assert files_of(tmp_path) == files_of(drawn / source)
 
 
 @pytest.mark.parametrize("write", [write_zip, write_tar_gz, write_7z])

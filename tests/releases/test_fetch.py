@@ -8,7 +8,7 @@ from face_occlusion.core.release import Release
 from face_occlusion.releases.archives import Limits
 from face_occlusion.releases.fetch import SourceParams, fetch_release
 from face_occlusion.releases.table import DRAWN_LICENCE, SOURCES, match_published
-from tests.conftest import ROOT
+from tests.conftest import ROOT, files_of
 from tests.releases.build import archive_dir, make_release, write_7z, write_zip
 
 FOLDER = SourceParams(origin="folder", files=None, accept_changed=False, why=None)
@@ -51,11 +51,7 @@ def test_a_release_is_laid_out_and_recorded(tmp_path, archives):
     assert record["files"][0] == known | {"name": "Hands.zip"}
     assert (tmp_path / "raw" / "Hands.zip").stat().st_nlink == 1  # never linked to the user's own
     fetch("hands_11k", tmp_path / "again", archives)
-    one, two = (
-        {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-        for folder in (tmp_path / "raw", tmp_path / "again")
-    )
-    assert one == two
+    assert files_of(tmp_path / "raw") == files_of(tmp_path / "again")
 
 
 def test_a_missing_archive_says_which_where_and_whence(tmp_path, archives):

@@ -8,10 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from face_occlusion.apps.commands.pipeline import fetch as fetch_command
 from face_occlusion.releases import table
 from face_occlusion.releases.fetch import fetch_release
 from face_occlusion.releases.gather import MissingFilesError, SourceParams, fetch_missing, survey
@@ -253,43 +250,35 @@ def test_every_file_says_where_it_comes_from():
             )
 
 
-@pytest.fixture
-def command(tmp_path, monkeypatch):
+def test_profiles_list_what_is_missing_and_how_to_get_it(tmp_path, monkeypatch, invoke):
     monkeypatch.chdir(tmp_path)
-    app = typer.Typer()
-    app.command()(fetch_command)
-    return lambda *arguments: CliRunner().invoke(app, list(arguments))
-
-
-def test_profiles_list_what_is_missing_and_how_to_get_it(tmp_path, command):
     (tmp_path / "params.yaml").write_text(profile_text("paper"))
-    result = command("--list")
-    assert result.exit_code == 1
-    assert "14 of 14 needed files are missing in 'archives'" in str(result.exception)
+    printed = invoke("fetch", "--list", status=1)
     for line in (
+        "14 of 14 needed files are missing in 'archives'",
         "missing: celebamask_hq/CelebAMask-HQ.zip (can be fetched, 3,153,930,546",
         "missing: cofw/COFW_train_masks.zip (by hand)",
         "missing, not needed: celebamask_hq/identity_CelebA.txt",
     ):
-        assert line in result.stdout
+        assert line in printed
     (tmp_path / "params.yaml").write_text(profile_text("miniature"))
-    assert "dtd: nothing to fetch (origin: miniature)" in command().stdout
-    assert "sources has no ['x']" in str(command("x").exception)
+    assert "dtd: nothing to fetch (origin: miniature)" in invoke("fetch")
+    assert "sources has no ['x']" in invoke("fetch", "x", status=1)
 
 
-def test_the_command_fetches_lists_and_checks(server, tmp_path, use_sources, archives, command):
+def test_the_command_fetches_lists_and_checks(
+    server, tmp_path, use_sources, archives, monkeypatch, invoke
+):
+    monkeypatch.chdir(tmp_path)
     write_params(tmp_path / "params.yaml", profile("paper") | {"sources": {"one": vars(URL)}})
     sha256 = hashlib.sha256(archives["A.zip"]).hexdigest()
     files = (http_file(server, "A.zip", sha256=sha256), http_file(server, "list.txt"))
     use_sources(one=files)
     for name in ("A.zip", "list.txt"):
         server.script[f"/{name}"] = [answers.whole(archives[name])]
-    result = command("one")
-    assert result.exit_code == 0
-    assert f"there: one/A.zip ({len(archives['A.zip'])} bytes, published sha256" in result.stdout
-    assert "list.txt (6 bytes, checksum not known yet)" in result.stdout
-    assert command("--list", "--check").exit_code == 0
+    printed = invoke("fetch", "one")
+    assert f"there: one/A.zip ({len(archives['A.zip'])} bytes, published sha256" in printed
+    assert "list.txt (6 bytes, checksum not known yet)" in printed
+    invoke("fetch", "--list", "--check")
     (tmp_path / "archives" / "A.zip").write_bytes(archives["A.zip"] + b"x")
-    result = command("--list", "--check")
-    assert result.exit_code == 1
-    assert "its sha256 must be" in result.stdout
+    assert "its sha256 must be" in invoke("fetch", "--list", "--check", status=1)

@@ -5,6 +5,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from stages import reports as stage
+from tests.conftest import files_of
 
 
 @pytest.fixture
@@ -24,16 +25,12 @@ def checkout(project, tmp_path, monkeypatch):
 
 def test_stage_writes_the_same_bytes_from_params_yaml_elsewhere(checkout, report):
     stage.main()
-    files = [path for path in sorted(report.rglob("*")) if path.is_file()]
-    names = [path.relative_to(report) for path in files if "scores" not in path.parts]
-    assert len(names) > 80
-    written = {name for name in names if (checkout / "reports" / name).is_file()}
-    assert written == set(names)
-    assert [
-        str(name)
-        for name in names
-        if (checkout / "reports" / name).read_bytes() != (report / name).read_bytes()
-    ] == []
+    written, expected = (
+        {name: data for name, data in files_of(folder).items() if not name.startswith("scores/")}
+        for folder in (checkout / "reports", report)
+    )
+    assert len(expected) > 80 and written.keys() == expected.keys()
+    assert [name for name in expected if written[name] != expected[name]] == []
 
 
 def test_stage_names_a_card_that_is_missing(checkout):

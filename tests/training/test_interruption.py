@@ -16,6 +16,7 @@ from face_occlusion.networks.checkpoint import read_checkpoint, write_checkpoint
 from face_occlusion.training import run
 from face_occlusion.training.loop import SelectionSet, Trainer
 from face_occlusion.training.run import train_run
+from tests.conftest import files_of
 from tests.training.children import start
 from tests.training.conftest import job, machine_log
 
@@ -32,14 +33,6 @@ def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
     train(data, folder)
     return folder / "out"
-
-
-def assert_same_run(run: Path, other: Path) -> None:
-    """Every file of the two folders has the same bytes."""
-    names = [path.relative_to(run) for path in sorted(run.rglob("*")) if path.is_file()]
-    assert names == [p.relative_to(other) for p in sorted(other.rglob("*")) if p.is_file()]
-    for name in names:
-        assert (run / name).read_bytes() == (other / name).read_bytes(), name
 
 
 def die() -> None:
@@ -105,7 +98,7 @@ def test_killed_at_every_kind_of_moment_equals_undisturbed(data, tmp_path, undis
         for state in tmp_path.glob("scratch/run/*/checkpoint.pth"):
             assert read_checkpoint(state)["iteration"] % 5 == 0, death
     train(data, tmp_path)
-    assert_same_run(tmp_path / "out", undisturbed)
+    assert files_of(tmp_path / "out") == files_of(undisturbed)
     resumed_at = machine_log(tmp_path / "scratch")["resumed_at"]
     assert len(resumed_at) >= 3 and resumed_at == sorted(resumed_at)
     assert [path.name for path in (tmp_path / "scratch" / "run").iterdir()] == ["log"]

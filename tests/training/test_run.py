@@ -17,6 +17,7 @@ from face_occlusion.networks.checkpoint import read_checkpoint
 from face_occlusion.training.dataset import build_loader, open_parts
 from face_occlusion.training.loop import Job, SelectionSet
 from face_occlusion.training.run import train_run
+from tests.conftest import files_of
 from tests.training.conftest import (
     MODELS,
     combination,
@@ -51,8 +52,7 @@ def test_each_architecture_trains_logs_repeats_and_predicts(data: Path, tmp_path
     assert max(rows["realocc_miou"]) == pytest.approx(card["selected"]["miou"])
 
     train_run(job(model, "faces/wo", "sets/natocc_hand"), data, tmp_path / "again", tmp_path / "s")
-    for path in (path for path in out.rglob("*") if path.is_file()):
-        assert path.read_bytes() == (tmp_path / "again" / path.relative_to(out)).read_bytes(), path
+    assert files_of(out) == files_of(tmp_path / "again")
 
     assert load_model(out).predict(np.zeros((30, 40, 3), np.uint8)).shape == (30, 40)
 

@@ -22,6 +22,7 @@ from face_occlusion.apps.prediction.predict import (
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.evaluation.inference import Segmenter, load_model
 from tests.apps.prediction.conftest import photograph, write_run, write_training_set
+from tests.conftest import files_of
 
 
 def put(path: Path, height: int, width: int, seed: int = 0) -> Path:
@@ -129,10 +130,6 @@ class Counting(Segmenter):
         if self.seen == self.last:
             raise KeyboardInterrupt
         return super().predict(image, tta=tta)
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 def test_an_interrupted_prediction_goes_on_to_the_same_files(run: Path, tmp_path):

@@ -9,10 +9,6 @@ def numbered(count: int) -> list[tuple[str, dict[str, bytes]]]:
     return [(f"{n:05d}", {"jpg": bytes([n]) * 700, "json": b"{}"}) for n in range(count)]
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
 def flip(path: Path, position: int, bits: int = 1) -> None:
     damaged = bytearray(path.read_bytes())
     damaged[position] ^= bits

@@ -27,8 +27,9 @@ from face_occlusion.core.imageset import (
     write_index,
     write_shard,
 )
+from tests.conftest import files_of
 from tests.core.images.drawn import largest_difference
-from tests.core.imageset.samples import INFO, content, numbered
+from tests.core.imageset.samples import INFO, numbered
 
 keys = st.text("abcXYZ019_-é", min_size=1, max_size=8)
 parts = st.dictionaries(
@@ -65,7 +66,7 @@ def test_what_is_written_is_read_and_equal_samples_give_equal_bytes(samples, per
         os.utime(one / "000000.tar", (1, 1))
         again = ((key, shuffled(values, random)) for key, values in samples)
         write_image_set(two, again, info=shuffled(INFO, random), samples_per_shard=per_shard)
-        assert content(one) == content(two)
+        assert files_of(one) == files_of(two)
 
 
 @settings(max_examples=15, deadline=None)
@@ -100,7 +101,7 @@ def test_shards_written_one_by_one_make_the_same_set(image_set, tmp_path):
         write_shard(folder / shard_name(2), samples[6:]),
     ]
     write_index(folder, entries, INFO)
-    assert content(folder) == content(image_set.folder)
+    assert files_of(folder) == files_of(image_set.folder)
 
 
 def test_decoded_parts(tmp_path):
@@ -137,7 +138,7 @@ def test_an_absent_set_says_why(tmp_path):
     opened = write_image_set(tmp_path / "cofw", [], info=info)
     assert (len(opened), opened.absent) == (0, "COFW is not part of this profile")
     opened.verify()
-    assert content(tmp_path / "cofw").keys() == {"README.md", "croissant.json", "index.json"}
+    assert files_of(tmp_path / "cofw").keys() == {"README.md", "croissant.json", "index.json"}
 
 
 json_values = st.recursive(

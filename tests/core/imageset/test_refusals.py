@@ -10,7 +10,8 @@ from face_occlusion.core.imageset import (
     write_index,
     write_shard,
 )
-from tests.core.imageset.samples import INFO, content, flip, numbered
+from tests.conftest import files_of
+from tests.core.imageset.samples import INFO, flip, numbered
 
 
 def test_missing_keys_and_parts_are_named(image_set):
@@ -194,9 +195,9 @@ def test_a_failing_source_leaves_nothing(tmp_path):
 
 
 def test_a_folder_in_use_is_left_alone(image_set):
-    before = content(image_set.folder)
+    before = files_of(image_set.folder)
     with pytest.raises(ValueError, match="exists and is not an empty folder"):
         write_image_set(image_set.folder, numbered(2), info=INFO)
     with pytest.raises(ValueError, match="samples_per_shard must be at least 1; got 0"):
         write_image_set(image_set.folder, numbered(2), info=INFO, samples_per_shard=0)
-    assert content(image_set.folder) == before
+    assert files_of(image_set.folder) == before
