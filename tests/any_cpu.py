@@ -16,6 +16,7 @@ _NO_SSE = f"{_NO_AVX},POPCNT,SSE4.2,SSE4.1,SSSE3"
 # Each library chooses its kernels by itself, so one setting changes several of them at once.
 SETTINGS = {
     "this machine": {},
+    "Haswell": {"OPENBLAS_CORETYPE": "Haswell"},
     "no AVX-512, 3 threads": {
         "OPENBLAS_CORETYPE": "Zen",
         "OPENCV_CPU_DISABLE": _NO_AVX512,
@@ -38,7 +39,7 @@ SETTINGS = {
         "JSIMD_FORCENONE": "1",
     },
 }
-_NEEDED = {"no AVX-512, 3 threads": "AVX2", "no AVX2": "AVX"}
+_NEEDED = {"Haswell": "AVX2", "no AVX-512, 3 threads": "AVX2", "no AVX2": "AVX"}
 
 
 def outputs(module: str, settings: Iterable[str] = tuple(SETTINGS)) -> dict[str, str]:
