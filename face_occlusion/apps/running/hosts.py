@@ -59,6 +59,8 @@ class StageResult:
 
 def run_in_clone(task: StageTask) -> StageResult:
     """Run a stage in a free clone and push its results to the remote."""
+    # Ray cancels by SIGINT, which is ignored in a cluster that a script started in the background.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with _free_clone(Path(task.clones).expanduser()) as clone:
         log = clone.with_name(f"{clone.name}.log")
         output = [f"in {clone}\n"]
