@@ -12,13 +12,12 @@ import numpy as np
 import scipy.io
 from scipy.io.matlab import MatReadError
 
-from face_occlusion.core.classes import FACE, instance_mask, to_seg_map
-from face_occlusion.core.images import decode_image, decode_mask, encode_rgba
-from face_occlusion.core.imageset import encode_record
-from face_occlusion.core.params import Checked, Meta, Natural, Share
+from face_occlusion.core.classes import instance_mask
+from face_occlusion.core.params import Meta, Natural, Share
 from face_occlusion.core.release import Release
-from face_occlusion.cutouts import clean_mask, cut_out, shrink_cutout, size_and_alpha
+from face_occlusion.cutouts import shrink_cutout
 from face_occlusion.occluders.direction import find_pose
+from face_occlusion.occluders.photographed import EdgeParams, Photographed, read_mask
 
 SAMPLE_LIST = "11k-hands_sample.txt"
 HAND_INFO = "HandInfo.csv"
@@ -38,29 +37,16 @@ _BAD_TABLE = (KeyError, IndexError, TypeError, ValueError, NotImplementedError, 
 
 
 @dataclass(frozen=True, kw_only=True)
-class HandsParams(Checked):
+class HandsParams(EdgeParams):
     """Section `occluders.hands` of params.yaml; widths are in pixels of the photograph."""
 
     max_hands: Natural  # of sources without the authors' list, evenly spaced; 0 takes all
     max_side_px: Annotated[int, Meta(ge=8)]  # longer side of a cut-out, which is shrunk to it
-    soft_px: Annotated[float, Meta(ge=0, le=50)]  # blur of the mask's edge
-    edge_px: Annotated[int, Meta(ge=0, le=50)]  # edge whose colours come from farther inside
     close_px: Annotated[int, Meta(ge=0, le=50)]  # cracks of the mask that are closed
     hole_frac: Share  # holes that are filled, as a share of the hand
 
 
-@dataclass(frozen=True, kw_only=True)
-class Hand:
-    """One hand in a release."""
-
-    key: str  # in image sets
-    image: str  # name of its photograph
-    # (release, photograph's height and width) -> (H, W) bool; picklable
-    mask: Callable[[Release, tuple[int, int]], np.ndarray]
-    about: dict[str, str]  # what is known of it
-
-
-def find_hands(release: Release, max_hands: int) -> list[Hand]:
+def find_hands(release: Release, max_hands: int) -> list[Photographed]:
     """Find the hands of a release: 11k Hands with the authors' list of 200, HGR1 or EgoHands.
 
     Of a source without a list at most `max_hands` are taken, evenly spaced; 0 for all.
@@ -76,35 +62,25 @@ def find_hands(release: Release, max_hands: int) -> list[Hand]:
     return FINDERS[release.source](release, max_hands)
 
 
-def load_hand(hand: Hand, *, release: Release, params: HandsParams) -> tuple[str, dict[str, bytes]]:
-    """Cut one hand out, as a sample of an image set: its key, and the parts `rgba.png` and `json`.
-
-    Raises:
-        ValueError: If a file cannot be read, the mask has another size or is empty; names it.
-    """
-    image = decode_image(release.read(hand.image), hand.image)
-    mask = hand.mask(release, image.shape[:2])
-    try:
-        whole = clean_mask(mask, hole_frac=params.hole_frac, close_px=params.close_px)
-        pose = find_pose(whole)
-        cutout = cut_out(image, whole, soft_px=params.soft_px, edge_px=params.edge_px, own=mask)
-    except ValueError as error:
-        raise ValueError(f"{hand.image}: its mask: {error}") from error
-    full_side = max(cutout.shape[:2])
+def load_hand(
+    hand: Photographed, *, release: Release, params: HandsParams
+) -> tuple[str, dict[str, bytes]]:
+    """Cut one hand out, as a sample of an image set; errors as `Photographed.cut_out`."""
+    cutout, mask, whole = hand.cut_out(
+        release, params, hole_frac=params.hole_frac, close_px=params.close_px
+    )
+    pose, full_side = find_pose(whole), max(cutout.shape[:2])
     cutout = shrink_cutout(cutout, params.max_side_px)
-    record = {
-        "category": "hand",
-        "source": release.source,
-        "name": hand.image.rpartition("/")[2],
-        **size_and_alpha(cutout),
-        "scale": max(cutout.shape[:2]) / full_side,
-        "pointing_deg": round(pose.pointing_deg, 2),
-        "pointing_found_by": pose.found_by,
-        "enters": pose.enters,
-        "mask_changed_frac": float((mask != whole).sum() / np.count_nonzero(whole)),
-        **hand.about,
-    }
-    return hand.key, {"rgba.png": encode_rgba(cutout), "json": encode_record(record)}
+    return hand.sample(
+        release,
+        cutout,
+        category="hand",
+        scale=max(cutout.shape[:2]) / full_side,
+        pointing_deg=round(pose.pointing_deg, 2),
+        pointing_found_by=pose.found_by,
+        enters=pose.enters,
+        mask_changed_frac=float((mask != whole).sum() / np.count_nonzero(whole)),
+    )
 
 
 Item = TypeVar("Item")
@@ -117,11 +93,7 @@ def _evenly_spaced(items: Sequence[Item], most: int) -> list[Item]:
     return [items[place] for place in np.rint(np.linspace(0, len(items) - 1, most)).astype(int)]
 
 
-def _read_mask(release: Release, _: tuple[int, int], *, name: str) -> np.ndarray:
-    return to_seg_map(decode_mask(release.read(name), name), name) == FACE
-
-
-def _find_11k_hands(release: Release, max_hands: int) -> list[Hand]:
+def _find_11k_hands(release: Release, max_hands: int) -> list[Photographed]:
     """Find the photograph and the mask of each hand in the authors' list of 200."""
     listing = release.find(f"*{SAMPLE_LIST}")
     images = release.by_stem("Hands/*.jpg", "Hands/*.png")
@@ -137,9 +109,9 @@ def _find_11k_hands(release: Release, max_hands: int) -> list[Hand]:
         ):
             if found is not None and stem not in found:
                 raise ValueError(f"{release.folder / listing}: names hand '{stem}', which {fault}")
-        mask = functools.partial(_read_mask, name=masks[stem])
+        mask = functools.partial(read_mask, name=masks[stem])
         known = about[stem] if about else {}
-        hands.append(Hand(key=stem, image=images[stem], mask=mask, about=known))
+        hands.append(Photographed(key=stem, image=images[stem], mask=mask, about=known))
     return hands
 
 
@@ -158,7 +130,7 @@ def _hand_info(release: Release) -> dict[str, dict[str, str]] | None:
     }
 
 
-def _find_hgr1(release: Release, max_hands: int) -> list[Hand]:
+def _find_hgr1(release: Release, max_hands: int) -> list[Photographed]:
     """Find HGR1's hands (Kawulok et al. 2014): postures of 12 people, masks of the skin."""
     images = release.by_stem("hgr1*/img/*", "*original_images/*", "hgr1_images/*.jpg")
     masks = release.by_stem("hgr1*/mask/*", "*skin_masks/*", "hgr1_skin/*.bmp", "hgr1_skin/*.png")
@@ -169,18 +141,18 @@ def _find_hgr1(release: Release, max_hands: int) -> list[Hand]:
         key, named = re.sub(r"[^0-9A-Za-z_-]+", "_", stem), _HGR1_NAME.fullmatch(stem)
         mask = functools.partial(_read_skin_mask, name=masks[stem])
         known = named.groupdict() if named else {}
-        hands.append(Hand(key=key, image=images[stem], mask=mask, about=known))
+        hands.append(Photographed(key=key, image=images[stem], mask=mask, about=known))
     return hands
 
 
 def _read_skin_mask(release: Release, size: tuple[int, int], *, name: str) -> np.ndarray:
     """Read a mask in which skin may be black or white: most of the border is not skin."""
-    mask = _read_mask(release, size, name=name)
+    mask = read_mask(release, size, name=name)
     border = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     return ~mask if border.mean() > 0.5 else mask
 
 
-def _find_egohands(release: Release, max_hands: int) -> list[Hand]:
+def _find_egohands(release: Release, max_hands: int) -> list[Photographed]:
     """Find the largest hand of each frame of EgoHands that has one of a fair size.
 
     Bambach, Lee, Crandall and Yu, "Lending a hand: detecting hands and recognizing activities
@@ -206,11 +178,11 @@ def _find_egohands(release: Release, max_hands: int) -> list[Hand]:
     return _evenly_spaced(hands, max_hands)
 
 
-def _ego_hand(frame: str, side: str, polygon: np.ndarray) -> Hand:
+def _ego_hand(frame: str, side: str, polygon: np.ndarray) -> Photographed:
     *_, video, name = frame.split("/")
     activity, place, viewer, partner = [*video.split("_"), "", "", "", ""][:4]
     person = viewer if side.startswith("my") else partner
-    return Hand(
+    return Photographed(
         key=f"{video}_{name.rpartition('.')[0]}_{side}",
         image=frame,
         mask=functools.partial(_frame_mask, polygon=polygon),
@@ -247,7 +219,7 @@ def _frame_mask(_: Release, size: tuple[int, int], *, polygon: np.ndarray) -> np
     return instance_mask([inside.ravel().tolist()], size)
 
 
-FINDERS: dict[str, Callable[[Release, int], list[Hand]]] = {
+FINDERS: dict[str, Callable[[Release, int], list[Photographed]]] = {
     "hands_11k": _find_11k_hands,
     "hgr1": _find_hgr1,
     "egohands": _find_egohands,

@@ -4,6 +4,7 @@ The stage `superresolution` enlarges the latter.
 """
 
 import collections
+import functools
 import json
 import re
 from collections.abc import Sequence
@@ -13,12 +14,10 @@ from typing import Annotated, Any, Literal
 import cv2
 import numpy as np
 
-from face_occlusion.core.classes import FACE, instance_mask, to_seg_map
-from face_occlusion.core.images import decode_image, decode_mask, encode_rgba
-from face_occlusion.core.imageset import encode_record
-from face_occlusion.core.params import FILLED, Checked, Count, Meta, Natural, Share
+from face_occlusion.core.classes import instance_mask
+from face_occlusion.core.params import FILLED, Checked, Count, Natural, Share
 from face_occlusion.core.release import Release
-from face_occlusion.cutouts import clean_mask, cut_out, size_and_alpha
+from face_occlusion.occluders.photographed import EdgeParams, Photographed, read_mask
 
 _RING_PX = 3  # width of the ring around an object in which neighbours are looked for
 
@@ -41,53 +40,26 @@ class SelectionParams(Checked):
             raise ValueError(f"categories: a name occurs twice; got {list(self.categories)}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class CocoObject:
-    """One selected instance."""
-
-    annotation_id: int  # COCO's number of the instance
-    category: str  # its category's name
-    image: str  # name of the photograph in the release
-    size: tuple[int, int]  # (height, width) of the photograph
-    segmentation: list[list[float]]  # polygons, each [x0, y0, x1, y1, ...] in pixels
-    licence: str  # URL of the photograph's licence, empty if unknown
-
-    @property
-    def key(self) -> str:
-        """The object's key in image sets: category and annotation."""
-        return f"{self.category.replace(' ', '_')}_{self.annotation_id}"
-
-    def about(self) -> dict[str, object]:
-        """Return what a record says of the object."""
-        return {
-            "category": self.category,
-            "name": self.image.rpartition("/")[2],
-            "annotation_id": self.annotation_id,
-            "licence": self.licence,
-        }
-
-    def cut_out(self, release: Release, *, soft_px: float, edge_px: int) -> np.ndarray:
-        """Cut the object out: (h, w, 4) uint8 premultiplied RGBA, cropped to its alpha.
-
-        A photograph of another size than the annotations say, or a polygon that covers no pixel, is
-        a ValueError that names both.
-        """
-        image = decode_image(release.read(self.image), self.image)
-        if image.shape[:2] != self.size:
-            raise ValueError(
-                f"{self.image}: {image.shape[0]}x{image.shape[1]} pixels, while its annotations "
-                f"say {self.size[0]}x{self.size[1]}"
-            )
-        try:
-            mask = clean_mask(instance_mask(self.segmentation, self.size), hole_frac=0, close_px=0)
-        except ValueError as error:
-            raise ValueError(f"{self.image}: annotation {self.annotation_id}: {error}") from error
-        return cut_out(image, mask, soft_px=soft_px, edge_px=edge_px)
+def _annotated_mask(
+    _: Release,
+    size: tuple[int, int],
+    *,
+    name: str,
+    segmentation: list[list[float]],
+    annotated_size: tuple[int, int],
+) -> np.ndarray:
+    """Draw an instance's polygons, each [x0, y0, x1, y1, ...], at its photograph's size."""
+    if size != annotated_size:
+        raise ValueError(
+            f"{name}: {size[0]}x{size[1]} pixels, while its annotations say "
+            f"{annotated_size[0]}x{annotated_size[1]}"
+        )
+    return instance_mask(segmentation, size)
 
 
 def select_objects(
     release: Release, params: SelectionParams, num_objects: int
-) -> tuple[list[CocoObject], dict[str, int]]:
+) -> tuple[list[Photographed], dict[str, int]]:
     """Select objects that are whole, large and free of others, from all categories in turn.
 
     In each round, every category gives its largest remaining object, until there are enough.
@@ -124,16 +96,17 @@ def select_objects(
                 f"{release.folder / name}: names {image['file_name']}, "
                 "which is not in train2017.zip"
             )
-        objects.append(
-            CocoObject(
-                annotation_id=annotation["id"],
-                category=category,
-                image=photographs[stem],
-                size=(image["height"], image["width"]),
-                segmentation=annotation["segmentation"],
-                licence=licences.get(image.get("license"), ""),
-            )
+        name = photographs[stem]
+        mask = functools.partial(
+            _annotated_mask,
+            name=name,
+            segmentation=annotation["segmentation"],
+            annotated_size=(image["height"], image["width"]),
         )
+        key = f"{category.replace(' ', '_')}_{annotation['id']}"
+        about = {"category": category, "annotation_id": annotation["id"]}
+        about["licence"] = licences.get(image.get("license"), "")
+        objects.append(Photographed(key=key, image=name, mask=mask, about=about))
     return objects, rejected
 
 
@@ -225,47 +198,18 @@ def _take_turns(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ObjectsParams(Checked):
-    """Section `occluders.objects` of params.yaml; widths are in pixels of the photograph."""
+class ObjectsParams(EdgeParams):
+    """Section `occluders.objects` of params.yaml."""
 
     # precomputed: coco_object.7z; annotations: cut out of COCO.
     source: Literal["precomputed", "annotations"]
     num_objects: Count
-    soft_px: Annotated[float, Meta(ge=0, le=50)]  # blur of the mask's edge
-    edge_px: Annotated[int, Meta(ge=0, le=50)]  # edge whose colours come from farther inside
     selection: SelectionParams  # of objects cut out of COCO
-
-
-@dataclass(frozen=True, kw_only=True)
-class PrecomputedObject:
-    """One of the authors' objects: photograph and mask in `coco_object.7z`."""
-
-    key: str
-    image: str
-    mask: str
-
-    def about(self) -> dict[str, object]:
-        """Return what a record says of the object."""
-        category = re.sub(r"[_-]*\d+$", "", self.key)
-        return {"category": category, "name": self.image.rpartition("/")[2]}
-
-    def cut_out(self, release: Release, *, soft_px: float, edge_px: int) -> np.ndarray:
-        """Cut the object out: (h, w, 4) uint8 premultiplied RGBA, cropped to its alpha.
-
-        A file that cannot be read, or a mask of another size or that is empty, is a ValueError.
-        """
-        image = decode_image(release.read(self.image), self.image)
-        mask = to_seg_map(decode_mask(release.read(self.mask), self.mask), self.mask) == FACE
-        try:
-            whole = clean_mask(mask, hole_frac=0, close_px=0)
-            return cut_out(image, whole, soft_px=soft_px, edge_px=edge_px)
-        except ValueError as error:
-            raise ValueError(f"{self.mask}: {error}") from error
 
 
 def find_objects(
     release: Release, params: ObjectsParams
-) -> tuple[Sequence[PrecomputedObject | CocoObject], dict[str, object]]:
+) -> tuple[list[Photographed], dict[str, object]]:
     """Find the objects to cut out, and what the set's info says of where they come from.
 
     ValueError if the release lacks files, or there are fewer objects than `num_objects`.
@@ -277,7 +221,7 @@ def find_objects(
     return objects, about
 
 
-def _find_precomputed(release: Release, num_objects: int) -> list[PrecomputedObject]:
+def _find_precomputed(release: Release, num_objects: int) -> list[Photographed]:
     """Find the authors' super-resolved objects and their masks."""
     images = release.by_stem("*object_image_sr/*")
     masks = release.by_stem("*object_mask_x4/*")
@@ -290,18 +234,18 @@ def _find_precomputed(release: Release, num_objects: int) -> list[PrecomputedObj
         raise ValueError(
             f"num_objects: {num_objects} objects wanted, while coco_object.7z holds {len(images)}"
         )
-    keys = {stem: re.sub(r"[^0-9A-Za-z_-]+", "_", stem) for stem in sorted(images)[:num_objects]}
-    return [
-        PrecomputedObject(key=key, image=images[stem], mask=masks[stem])
-        for stem, key in keys.items()
-    ]
+    objects = []
+    for stem in sorted(images)[:num_objects]:
+        key = re.sub(r"[^0-9A-Za-z_-]+", "_", stem)
+        mask = functools.partial(read_mask, name=masks[stem])
+        about = {"category": re.sub(r"[_-]*\d+$", "", key)}
+        objects.append(Photographed(key=key, image=images[stem], mask=mask, about=about))
+    return objects
 
 
 def load_object(
-    item: PrecomputedObject | CocoObject, *, release: Release, params: ObjectsParams
+    item: Photographed, *, release: Release, params: ObjectsParams
 ) -> tuple[str, dict[str, bytes]]:
-    """Cut one object out, as a sample of an image set: its key, parts `rgba.png` and `json`."""
-    cutout = item.cut_out(release, soft_px=params.soft_px, edge_px=params.edge_px)
-    record = {"source": release.source, "pointing_deg": None, "enters": "none"}
-    record |= {**size_and_alpha(cutout), **item.about()}
-    return item.key, {"rgba.png": encode_rgba(cutout), "json": encode_record(record)}
+    """Cut one object out, as a sample of an image set; errors as `Photographed.cut_out`."""
+    cutout, _, _ = item.cut_out(release, params)
+    return item.sample(release, cutout, pointing_deg=None, enters="none")

@@ -73,11 +73,11 @@ MASK_NAME = "11k-hands_masks/11k-hands_masks/Hand_0000001.png"
         ({MASK_NAME: b"broken"}, r"Hand_0000001\.png"),
         (
             {MASK_NAME: encode_png(np.ones((3, 5), "u1"))},
-            r"0001\.jpg: its mask: a mask of 3x5 pixels",
+            r"0001\.jpg: its mask \(Hand_0000001\): a mask of 3x5 pixels",
         ),
         (
             {MASK_NAME: encode_png(np.zeros((400, 500), "u1"))},
-            r"0001\.jpg: its mask: the mask is empty",
+            r"0001\.jpg: its mask \(Hand_0000001\): the mask is empty",
         ),
         ({"11k-hands_sample.txt": b"Hand_9.jpg\n"}, r"'Hand_9', which is not in Hands\.zip"),
         ({MASK_NAME: None}, r"'Hand_0000001', which is not in 11k-hands_masks\.7z"),
@@ -153,7 +153,7 @@ def test_hgr1_in_both_layouts(tmp_path, published):
         ({"mask/A_P_hgr1_id02_1.png": None}, r"hand '.*A_P_hgr1_id02_1\.jpg' has no mask"),
         (
             {"img/A_P_hgr1_id02_1.jpg": encode_jpeg(photo(30, 40), 90)},
-            r"A_P_hgr1_id02_1\.jpg: its mask: a mask of 400x500",
+            r"A_P_hgr1_id02_1\.jpg: its mask \(A_P_hgr1_id02_1\): a mask of 400x500",
         ),
     ],
 )

@@ -61,7 +61,7 @@ def pick(tmp_path, annotations, num_objects, **changed):
 
 
 def ids(objects):
-    return [item.annotation_id for item in objects]
+    return [item.about["annotation_id"] for item in objects]
 
 
 def test_categories_take_turns_largest_first(tmp_path):
@@ -163,7 +163,7 @@ PRECOMPUTED = {"source": "precomputed", "num_objects": 3}
         (
             PRECOMPUTED,
             {f"{MASKS}/cup_12.png": encode_png(np.ones((30, 40), np.uint8))},
-            r"cup_12\.png: a mask of 30x40 pixels, while its image has 60x80",
+            r"cup_12\.jpeg: its mask \(cup_12\): a mask of 30x40 pixels, while its image has 60x80",
         ),
         (PRECOMPUTED, {f"{IMAGES}/banana_1.jpeg": b"\xff\xd8\xff"}, r"banana_1\.jpeg"),
         (PRECOMPUTED, {f"{IMAGES}/banana_1.jpeg": None}, "3 objects wanted, while .* holds 2"),
