@@ -24,23 +24,3 @@ from face_occlusion.core.images.encoding import (
     straight_alpha,
 )
 from face_occlusion.core.images.resampling import enlarge_cubic, look_up, warp_affine, warp_cutout
-
-__all__ = [
-    "MAX_PIXELS",
-    "decode_image",
-    "decode_mask",
-    "decode_rgba",
-    "encode_jpeg",
-    "encode_palette_png",
-    "encode_png",
-    "encode_rgba",
-    "enlarge_cubic",
-    "fitted_jpeg",
-    "fitted_size",
-    "is_plain_jpeg",
-    "look_up",
-    "resize_image",
-    "straight_alpha",
-    "warp_affine",
-    "warp_cutout",
-]

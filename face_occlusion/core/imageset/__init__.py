@@ -8,20 +8,5 @@ from face_occlusion.core.imageset.format import (
     encode_record,
     shard_name,
 )
-from face_occlusion.core.imageset.reader import ImageSet, inherit, read_shard_entry
+from face_occlusion.core.imageset.reader import ImageSet, inherit
 from face_occlusion.core.imageset.writer import write_image_set, write_index, write_shard
-
-__all__ = [
-    "INDEX",
-    "KINDS",
-    "ImageSet",
-    "ShardEntry",
-    "check_key",
-    "encode_record",
-    "inherit",
-    "read_shard_entry",
-    "shard_name",
-    "write_image_set",
-    "write_index",
-    "write_shard",
-]

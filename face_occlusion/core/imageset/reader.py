@@ -17,7 +17,6 @@ from face_occlusion.core.imageset.format import (
     INDEX,
     MAX_NAME_BYTES,
     ShardEntry,
-    member_name,
     parse_index,
 )
 
@@ -198,8 +197,14 @@ class ImageSet:
             self._check_size(shard)
             self._check_hash(shard)
             path = self.folder / shard["name"]
-            if read_shard_entry(path)["samples"] != shard["samples"]:
-                raise ValueError(f"{path}: {INDEX} lists other members than the shard holds")
+            listed = [
+                (f"{key}.{part}", *position)
+                for key, parts in shard["samples"]
+                for part, position in sorted(parts.items())
+            ]
+            with tarfile.open(path, "r:", encoding="utf-8") as tar:
+                if [(member.name, member.offset_data, member.size) for member in tar] != listed:
+                    raise ValueError(f"{path}: {INDEX} lists other members than the shard holds")
         check_cards(self.folder, self.shards, self.info)
 
     @property
@@ -230,43 +235,3 @@ def inherit(**made_from: ImageSet) -> dict[str, Any]:
         },
     }
     return inherited | ({"licence": "; ".join(sorted(own))} if own else {})
-
-
-def read_shard_entry(path: Path) -> ShardEntry:
-    """Rebuild the index entry of a finished shard, as `write_shard` returned it.
-
-    Nothing says here what the content should be: a changed byte inside a member goes unseen. A file
-    that is missing, is not a complete tar, or is no shard is a ValueError.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ValueError(f"{path}: no such shard")
-    try:
-        entries = _read_members(path)
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
-        raise ValueError(f"{path}: not a complete shard: {error}") from error
-    size = path.stat().st_size
-    return {"name": path.name, "sha256": file_sha256(path), "size": size, "samples": entries}
-
-
-def _read_members(path: Path) -> list[list[Any]]:
-    """Return [key, {part: [offset, size]}] of each sample of a shard."""
-    samples: dict[str, dict[str, list[int]]] = {}
-    with tarfile.open(path, "r:", encoding="utf-8") as tar:
-        for member in tar:
-            key, _, part = member.name.partition(".")
-            if not member.isreg() or member_name(key, part) != member.name:
-                raise ValueError(f"'{member.name}' is no part of a sample")
-            if part in samples.setdefault(key, {}):
-                raise ValueError(f"'{member.name}' occurs twice")
-            samples[key][part] = [member.offset_data, member.size]
-        end = tar.offset
-    # tarfile takes a damaged header for the end: check that only the padding follows.
-    with path.open("rb") as file:
-        file.seek(end)
-        padding = file.read(2 * tarfile.RECORDSIZE)
-    if len(padding) != -(end + 2 * tarfile.BLOCKSIZE) % tarfile.RECORDSIZE + 2 * tarfile.BLOCKSIZE:
-        raise ValueError(f"truncated, or followed by other data, after byte {end}")
-    if any(padding):
-        raise ValueError(f"damaged at byte {end}")
-    return [[key, parts] for key, parts in samples.items()]

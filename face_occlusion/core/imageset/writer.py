@@ -6,7 +6,7 @@ import hashlib
 import io
 import itertools
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def write_image_set(
         raise ValueError(f"samples_per_shard must be at least 1; got {samples_per_shard}")
     check_info(info)
     with atomic_folder(folder) as partial:
-        remaining = _refuse_duplicates(samples)
+        remaining = iter(samples)
         shards = []
         while first := list(itertools.islice(remaining, 1)):
             rest = itertools.islice(remaining, samples_per_shard - 1)
@@ -60,15 +60,6 @@ def write_image_set(
             shards.append(write_shard(path, itertools.chain(first, rest)))
         write_index(partial, shards, info)
     return ImageSet(folder)
-
-
-def _refuse_duplicates(samples: Iterable[Sample]) -> Iterator[Sample]:
-    seen: set[str] = set()
-    for key, parts in samples:
-        if key in seen:
-            raise ValueError(f"key '{key}' occurs twice in the set")
-        seen.add(key)
-        yield key, parts
 
 
 def write_shard(path: Path, samples: Iterable[Sample]) -> ShardEntry:

@@ -20,7 +20,6 @@ from face_occlusion.core.images import encode_jpeg, encode_png, encode_rgba
 from face_occlusion.core.imageset import (
     ImageSet,
     encode_record,
-    read_shard_entry,
     reader,
     shard_name,
     write_image_set,
@@ -60,9 +59,7 @@ def test_what_is_written_is_read_and_equal_samples_give_equal_bytes(samples, per
                 assert opened.parts(key) == sorted(expected)
                 assert {part: opened.read(key, part) for part in expected} == expected
         written.verify()
-        entries = [read_shard_entry(path) for path in sorted(one.glob("*.tar"))]
-        assert entries == written.shards
-        assert all(len(entry["samples"]) <= per_shard for entry in entries)
+        assert all(len(entry["samples"]) <= per_shard for entry in written.shards)
         os.utime(one / "000000.tar", (1, 1))
         again = ((key, shuffled(values, random)) for key, values in samples)
         write_image_set(two, again, info=shuffled(INFO, random), samples_per_shard=per_shard)
@@ -94,10 +91,10 @@ def test_shards_written_one_by_one_make_the_same_set(image_set, tmp_path):
     folder = tmp_path / "resumed"
     folder.mkdir()
     samples = numbered(7)
-    write_shard(folder / shard_name(1), samples[3:6])  # any order, any process
+    second = write_shard(folder / shard_name(1), samples[3:6])  # any order, any process
     entries = [
         write_shard(folder / shard_name(0), samples[:3]),
-        read_shard_entry(folder / shard_name(1)),  # finished before an interruption
+        second,
         write_shard(folder / shard_name(2), samples[6:]),
     ]
     write_index(folder, entries, INFO)
