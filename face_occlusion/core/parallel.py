@@ -5,12 +5,13 @@ import contextlib
 import ctypes
 import itertools
 import multiprocessing
+import operator
 import os
 import queue
 import threading
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
@@ -129,7 +130,7 @@ def run_tasks(
     *,
     always_pool: bool = False,
 ) -> Iterator[Result]:
-    """Run tasks in a pool of processes or through Ray, and yield results as they are ready.
+    """Run tasks in a pool of processes, or through Ray, and yield their results.
 
     Args:
         tasks: What to run, picklable unless there is one worker.
@@ -153,17 +154,7 @@ def run_tasks(
                 result = task()
             yield result
     else:
-        yield from _run_in_processes(tasks, min(workers, len(tasks)))
-
-
-def _run_in_processes(tasks: Sequence[Callable[[], Result]], workers: int) -> Iterator[Result]:
-    with _processes(_call, workers) as call:
-        threads = ThreadPoolExecutor(workers)
-        try:
-            for future in as_completed([threads.submit(call, task) for task in tasks]):
-                yield future.result()
-        finally:
-            threads.shutdown(wait=True, cancel_futures=True)
+        yield from _map_ahead(operator.call, tasks, min(workers, len(tasks)))
 
 
 def _run_on_ray(tasks: Sequence[Callable[[], Result]], workers: int) -> Iterator[Result]:
@@ -177,10 +168,6 @@ def _run_on_ray(tasks: Sequence[Callable[[], Result]], workers: int) -> Iterator
                 yield from ray.get(ready)
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from error
-
-
-def _call(task: Callable[[], Result]) -> Result:
-    return task()
 
 
 def _call_prepared(task: Callable[[], Result]) -> Result:

@@ -8,10 +8,9 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -173,16 +172,15 @@ def _is_litter(name: str) -> bool:
     return "__MACOSX/" in name or name.rpartition("/")[2] in (".DS_Store", "Thumbs.db")
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """Position of a zip member: archive, header offset, sizes packed and unpacked, method, CRC."""
 
     archive: str
+    method: int
+    crc: int
     offset: int
     packed: int
     size: int
-    method: int
-    crc: int
 
 
 class ZipIndex:
@@ -196,8 +194,7 @@ class ZipIndex:
         self._archives = [path.name for path in paths]
         rows = sorted(row for number, path in enumerate(paths) for row in _read_rows(number, path))
         self._names = b"".join(row[0] for row in rows)
-        ends = np.cumsum([0, *(len(row[0]) for row in rows)], dtype=np.int64)
-        self._ends = ends  # row i's name lies from ends[i] to ends[i + 1]
+        self._ends = np.cumsum([0, *(len(row[0]) for row in rows)])  # row i: ends[i] to ends[i + 1]
         self._rows = np.array([row[1:] for row in rows], dtype=_ROW)
 
     def __len__(self) -> int:
@@ -212,8 +209,8 @@ class ZipIndex:
         row = bisect.bisect_left(range(len(self)), wanted, key=self._name)
         if row == len(self) or self._name(row) != wanted:
             return None
-        archive, method, crc, offset, packed, size = self._rows[row].item()
-        return Member(self._archives[archive], offset, packed, size, method, crc)
+        archive, *position = self._rows[row].item()
+        return Member(self._archives[archive], *position)
 
     def _name(self, row: int) -> bytes:
         return self._names[self._ends[row] : self._ends[row + 1]]

@@ -3,12 +3,12 @@
 import io
 import struct
 import zlib
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
 import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
 
 MAX_PIXELS = 2**27  # 134 megapixels, 400 MB decoded: larger images are refused
 JPEG_START = b"\xff\xd8\xff"
@@ -71,7 +71,7 @@ def decode_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
 
 def _decode_cmyk_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     image = load(open_image(data, name, max_pixels), name)
-    if not any(marker == 0xEE and body[:5] == b"Adobe" for marker, body in segments(data)):
+    if "adobe" not in image.info:
         # Pillow inverts every CMYK file, but only those with Adobe's marker are stored inverted.
         image = Image.fromarray(~np.asarray(image), "CMYK")
     return _orient(np.array(image.convert("RGB")), orientation(data))
@@ -240,29 +240,16 @@ def decode_rgba(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndar
     return _decode_png(data, name, max_pixels)
 
 
-def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield marker and body of each segment before the scan (ITU-T T.81, B.1.1)."""
-    position = 2
-    while position + 4 <= len(data) and data[position] == 0xFF and data[position + 1] != 0xDA:
-        if data[position + 1] == 0xFF:  # a fill byte
-            position += 1
-            continue
-        length = int.from_bytes(data[position + 2 : position + 4], "big")
-        yield data[position + 1], data[position + 4 : position + 2 + length]
-        position += 2 + length
-
-
 def orientation(data: bytes) -> int:
     """Return the EXIF orientation of a JPEG; 1 (upright) if there is none or it is damaged."""
-    for marker, body in segments(data):
-        if marker == 0xE1 and body[:6] == b"Exif\0\0":
-            exif = Image.Exif()
-            try:
-                exif.load(body)
-                return exif.get(_ORIENTATION_TAG, 1)
-            except (SyntaxError, struct.error, ValueError):  # the pixels are complete
-                return 1
-    return 1
+    if b"Exif\0\0" not in data:  # most; Pillow takes a while
+        return 1
+    exif = Image.Exif()
+    try:
+        exif.load(JpegImageFile(io.BytesIO(data)).info.get("exif", b""))
+        return exif.get(_ORIENTATION_TAG, 1)
+    except (OSError, SyntaxError, struct.error, ValueError):  # the pixels are complete
+        return 1
 
 
 def is_plain_jpeg(data: bytes) -> bool:
