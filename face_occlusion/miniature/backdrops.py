@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 
 from face_occlusion.miniature.fields import (
+    Rng,
+    Shape,
     blur,
     ellipse,
     enlarge,
@@ -27,13 +29,12 @@ from face_occlusion.miniature.light import (
     to_srgb,
 )
 
-Shape = tuple[int, int]
 Pattern = tuple[np.ndarray, np.ndarray]  # weight of the second colour in [0, 1]; height in pixels
 
 _LEAVES = ("3f6b2f", "5d7f3a", "7f8f45", "2f5a45", "8a6a35", "4a5d2a")
 
 
-def paint_background(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def paint_background(shape: Shape, rng: Rng) -> np.ndarray:
     """Paint a background of a random kind, (H, W, 3) float32 linear RGB."""
     kind = rng.choice(len(_BACKGROUNDS), p=[share for share, _ in _BACKGROUNDS])
     small = (max(shape[0] // 2, 8), max(shape[1] // 2, 8))
@@ -42,13 +43,13 @@ def paint_background(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     return enlarge(np.clip(image, 0, 1.2), shape)
 
 
-def _wall(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def _wall(shape: Shape, rng: Rng) -> np.ndarray:
     base = sample_colour(rng, (0.02, 0.5), (0.25, 0.95))
     rough = fractal_noise(rng, shape, rng.uniform(2, 9), 3)
     return scaled(base, 1 + rng.uniform(0.02, 0.1) * rough)
 
 
-def _gradient(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def _gradient(shape: Shape, rng: Rng) -> np.ndarray:
     x, y = grid(shape)
     angle = rng.uniform(0, 2 * np.pi)
     along = (x / shape[1] - 0.5) * np.cos(angle) + (y / shape[0] - 0.5) * np.sin(angle)
@@ -57,7 +58,7 @@ def _gradient(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     return mix(first, second, smoothstep(-0.6, 0.6, along))
 
 
-def _room(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def _room(shape: Shape, rng: Rng) -> np.ndarray:
     """Paint blurred boxes, poles and people far away."""
     height, width = shape
     image = _gradient(shape, rng)
@@ -74,7 +75,7 @@ def _room(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     return blur(image.astype(np.float32), rng.uniform(0.008, 0.05) * height)
 
 
-def _lights(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def _lights(shape: Shape, rng: Rng) -> np.ndarray:
     """Paint lights out of focus before a dark wall."""
     image = _gradient(shape, rng) * 0.25
     for _ in range(rng.integers(12, 30)):
@@ -86,7 +87,7 @@ def _lights(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     return image
 
 
-def _board(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def _board(shape: Shape, rng: Rng) -> np.ndarray:
     """Paint a printed board as at a film's opening: rows of made-up words."""
     base, ink = sample_colour(rng, (0.0, 0.8), (0.1, 1)), sample_colour(rng, (0.0, 0.9), (0.1, 1))
     canvas = np.zeros(shape, np.uint8)
@@ -102,7 +103,7 @@ def _board(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     return mix(base, ink, weight)
 
 
-def _foliage(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def _foliage(shape: Shape, rng: Rng) -> np.ndarray:
     green = hex_colour(_LEAVES[rng.integers(len(_LEAVES))]) * rng.uniform(0.6, 1.3)
     leaves = fractal_noise(rng, shape, shape[0] / 14, 4)
     sky = np.array([0.75, 0.85, 0.95], np.float32)
@@ -111,7 +112,7 @@ def _foliage(shape: Shape, rng: np.random.Generator) -> np.ndarray:
     return blur(mix(image, sky, holes).astype(np.float32), rng.uniform(0.5, 4))
 
 
-def _skin_wall(shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def _skin_wall(shape: Shape, rng: Rng) -> np.ndarray:
     """Paint a wall in a colour of skin: colour alone must not find faces."""
     base = skin_colour(rng.uniform(0.0, 0.9), rng.uniform(-1, 1)) * rng.uniform(0.75, 1.1)
     second = base * rng.uniform(0.5, 1.1)
@@ -132,13 +133,13 @@ _BACKGROUNDS = (  # share and painter of each kind
 )
 
 
-def _turned(shape: Shape, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _turned(shape: Shape, rng: Rng) -> tuple[np.ndarray, np.ndarray]:
     x, y = grid(shape)
     angle = rng.uniform(0, np.pi)
     return x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
 
 
-def _banded(shape: Shape, rng: np.random.Generator) -> Pattern:
+def _banded(shape: Shape, rng: Rng) -> Pattern:
     u, _ = _turned(shape, rng)
     u = u + 4 * fractal_noise(rng, shape, 80, 2)
     period = rng.uniform(0.06, 0.2) * shape[0]
@@ -146,7 +147,7 @@ def _banded(shape: Shape, rng: np.random.Generator) -> Pattern:
     return smoothstep(-0.15, 0.15, wave), np.zeros(shape, np.float32)
 
 
-def _dotted(shape: Shape, rng: np.random.Generator) -> Pattern:
+def _dotted(shape: Shape, rng: Rng) -> Pattern:
     u, v = _turned(shape, rng)
     step = rng.uniform(0.06, 0.15) * shape[0]
     row = np.floor(v / step)
@@ -155,21 +156,21 @@ def _dotted(shape: Shape, rng: np.random.Generator) -> Pattern:
     return dot, 0.06 * step * dot
 
 
-def _chequered(shape: Shape, rng: np.random.Generator) -> Pattern:
+def _chequered(shape: Shape, rng: Rng) -> Pattern:
     u, v = _turned(shape, rng)
     step = rng.uniform(0.07, 0.18) * shape[0]
     wave = np.sin(np.pi * u / step) * np.sin(np.pi * v / step)
     return smoothstep(-0.04, 0.04, wave), np.zeros(shape, np.float32)
 
 
-def _marbled(shape: Shape, rng: np.random.Generator) -> Pattern:
+def _marbled(shape: Shape, rng: Rng) -> Pattern:
     u, _ = _turned(shape, rng)
     swirl = fractal_noise(rng, shape, 0.4 * shape[0], 5)
     vein = np.abs(np.sin(u / shape[0] * rng.uniform(4, 9) + 2.2 * swirl))
     return 1 - vein**0.5, np.zeros(shape, np.float32)
 
 
-def _woven(shape: Shape, rng: np.random.Generator) -> Pattern:
+def _woven(shape: Shape, rng: Rng) -> Pattern:
     u, v = _turned(shape, rng)
     step = rng.uniform(0.04, 0.09) * shape[0]
     a, b = u / step, v / step
@@ -179,7 +180,7 @@ def _woven(shape: Shape, rng: np.random.Generator) -> Pattern:
     return over.astype(np.float32), (0.3 * step * height).astype(np.float32)
 
 
-def _grid(shape: Shape, rng: np.random.Generator) -> Pattern:
+def _grid(shape: Shape, rng: Rng) -> Pattern:
     u, v = _turned(shape, rng)
     step = rng.uniform(0.08, 0.2) * shape[0]
     line = np.maximum(np.abs(np.sin(np.pi * u / step)), np.abs(np.sin(np.pi * v / step)))
@@ -187,7 +188,7 @@ def _grid(shape: Shape, rng: np.random.Generator) -> Pattern:
     return weight, -0.05 * step * weight
 
 
-def _zigzagged(shape: Shape, rng: np.random.Generator) -> Pattern:
+def _zigzagged(shape: Shape, rng: Rng) -> Pattern:
     u, v = _turned(shape, rng)
     step = rng.uniform(0.1, 0.2) * shape[0]
     saw = np.abs((u / step) % 1 - 0.5) * step
@@ -195,7 +196,7 @@ def _zigzagged(shape: Shape, rng: np.random.Generator) -> Pattern:
     return smoothstep(-0.1, 0.1, wave), np.zeros(shape, np.float32)
 
 
-def _bubbly(shape: Shape, rng: np.random.Generator) -> Pattern:
+def _bubbly(shape: Shape, rng: Rng) -> Pattern:
     x, y = grid(shape)
     height = np.zeros(shape, np.float32)
     for _ in range(int(rng.integers(50, 90))):
@@ -205,13 +206,13 @@ def _bubbly(shape: Shape, rng: np.random.Generator) -> Pattern:
     return smoothstep(0, 0.05 * shape[0], height), height
 
 
-def _cracked(shape: Shape, rng: np.random.Generator) -> Pattern:
+def _cracked(shape: Shape, rng: Rng) -> Pattern:
     _, gap = _cells(shape, rng, int(rng.integers(25, 60)))
     line = smoothstep(0.018 * shape[0], 0.004 * shape[0], gap + 1.5 * value_noise(rng, shape, 6))
     return line, -4 * line
 
 
-def _crystalline(shape: Shape, rng: np.random.Generator) -> Pattern:
+def _crystalline(shape: Shape, rng: Rng) -> Pattern:
     index, gap = _cells(shape, rng, int(rng.integers(40, 90)))
     tones = rng.uniform(0, 1, 100).astype(np.float32)
     slopes = rng.normal(0, 0.5, (2, 100)).astype(np.float32)
@@ -219,7 +220,7 @@ def _crystalline(shape: Shape, rng: np.random.Generator) -> Pattern:
     return tones[index], slopes[0][index] * x + slopes[1][index] * y * (gap > -1)
 
 
-def _cells(shape: Shape, rng: np.random.Generator, num: int) -> tuple[np.ndarray, np.ndarray]:
+def _cells(shape: Shape, rng: Rng, num: int) -> tuple[np.ndarray, np.ndarray]:
     """Return each pixel's nearest seed, and how much nearer it is than the second (pixels)."""
     x, y = grid(shape)
     nearest, second = np.full(shape, 1e6, np.float32), np.full(shape, 1e6, np.float32)
@@ -232,24 +233,24 @@ def _cells(shape: Shape, rng: np.random.Generator, num: int) -> tuple[np.ndarray
     return index, second - nearest
 
 
-def _blotchy(shape: Shape, rng: np.random.Generator) -> Pattern:
+def _blotchy(shape: Shape, rng: Rng) -> Pattern:
     noise = fractal_noise(rng, shape, rng.uniform(0.08, 0.25) * shape[0], 5)
     return smoothstep(-0.1, 0.5, noise), np.zeros(shape, np.float32)
 
 
-def _bumpy(shape: Shape, rng: np.random.Generator) -> Pattern:
+def _bumpy(shape: Shape, rng: Rng) -> Pattern:
     noise = fractal_noise(rng, shape, rng.uniform(0.04, 0.12) * shape[0], 3)
     return smoothstep(-1.5, 1.5, noise), 3 * noise
 
 
-def _fibrous(shape: Shape, rng: np.random.Generator) -> Pattern:
+def _fibrous(shape: Shape, rng: Rng) -> Pattern:
     noise = np.zeros(shape, np.float32)
     for cell in (2.0, 4.0, 8.0):
         noise += 0.6 * value_noise(rng, shape, cell, stretch=16)
     return smoothstep(-1.5, 1.5, noise), 0.8 * noise
 
 
-TEXTURES: dict[str, Callable[[Shape, np.random.Generator], Pattern]] = {
+TEXTURES: dict[str, Callable[[Shape, Rng], Pattern]] = {
     "banded": _banded,
     "blotchy": _blotchy,
     "bubbly": _bubbly,
@@ -266,7 +267,7 @@ TEXTURES: dict[str, Callable[[Shape, np.random.Generator], Pattern]] = {
 }
 
 
-def paint_texture(category: str, shape: Shape, rng: np.random.Generator) -> np.ndarray:
+def paint_texture(category: str, shape: Shape, rng: Rng) -> np.ndarray:
     """Paint a texture of a category of TEXTURES, (H, W, 3) uint8 RGB."""
     weight, height = TEXTURES[category](shape, rng)
     if rng.random() < 0.2:

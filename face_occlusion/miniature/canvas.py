@@ -1,12 +1,12 @@
 """The painting: linear light and one label per pixel, at twice the final size."""
 
 import enum
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from face_occlusion.miniature.fields import blur, shift, shrink
+from face_occlusion.miniature.fields import Box, Rng, Shape, blur, shift, shrink
 from face_occlusion.miniature.light import Light, Surface, scaled, shade, to_srgb
 
 SUPERSAMPLE = 2
@@ -26,8 +26,7 @@ FACE_PARTS = tuple(part for part in Part if Part.SKIN <= part <= Part.L_LIP)
 LAYERS = tuple(part for part in Part if part not in (Part.BACKGROUND, Part.OCCLUDER))
 
 
-@dataclass(frozen=True)
-class Solid:
+class Solid(NamedTuple):
     """A body ready to be painted."""
 
     alpha: np.ndarray  # (H, W) float32 coverage
@@ -38,7 +37,7 @@ class Solid:
 class Canvas:
     """A picture painted from back to front, of `shape` in the end."""
 
-    def __init__(self, shape: tuple[int, int], light: Light) -> None:
+    def __init__(self, shape: Shape, light: Light) -> None:
         self.shape = (shape[0] * SUPERSAMPLE, shape[1] * SUPERSAMPLE)  # (S H, S W)
         self.light = light
         self.rgb = np.zeros((*self.shape, 3), np.float32)  # linear RGB
@@ -51,12 +50,10 @@ class Canvas:
         (S H, S W), or None to keep the labels below.
         """
         box = bounding_box(alpha)
-        if box is None:
-            return
-        a, area = alpha[box], self.rgb[box]
+        a = alpha[box]
         layer = colour[box] if colour.shape == self.rgb.shape else colour
         for channel in range(3):
-            below = area[..., channel]
+            below = self.rgb[box][..., channel]
             below += (layer[..., channel] - below) * a
         if labels is not None:
             new = labels[box] if isinstance(labels, np.ndarray) else np.uint8(labels)
@@ -65,12 +62,8 @@ class Canvas:
     def darken(self, factor: np.ndarray) -> None:
         """Multiply the picture by a (S H, S W) factor in [0, 1], shadows a little less in red."""
         box = bounding_box(1 - factor)
-        if box is None:
-            return
-        f = factor[box]
-        area = self.rgb[box]
         for channel, weight in enumerate((0.9, 0.97, 1.0)):
-            area[..., channel] *= 1 - weight * (1 - f)
+            self.rgb[box][..., channel] *= 1 - weight * (1 - factor[box])
 
     def drop_shadow(self, alpha: np.ndarray, lift_px: float, strength: float = 0.5) -> None:
         """Darken the picture by the shadow of a shape that floats `lift_px` over it.
@@ -89,18 +82,17 @@ class Canvas:
         if lift_px > 0:
             self.drop_shadow(solid.alpha, lift_px)
         box = bounding_box(solid.alpha)
-        if box is None:
-            return
         colour = shade(solid.surface.crop(box), solid.height[box], self.light)
         self.paint(solid.alpha, colour, label)
 
 
-def bounding_box(alpha: np.ndarray, least: float = 1 / 512) -> tuple[slice, slice] | None:
-    """Return the slices around a (H, W) field's pixels above `least`; None without any."""
-    x, y, width, height = cv2.boundingRect((alpha > least).astype(np.uint8))
-    if width == 0:
-        return None
-    return slice(y, y + height), slice(x, x + width)
+def bounding_box(alpha: np.ndarray) -> Box:
+    """Return the slices around a (H, W) field's pixels above 1/512, of one pixel if there is none.
+
+    A box is never empty, so that what is computed in it needs no second way.
+    """
+    x, y, width, height = cv2.boundingRect((alpha > 1 / 512).astype(np.uint8))
+    return slice(y, y + max(height, 1)), slice(x, x + max(width, 1))
 
 
 def coverage(mask: np.ndarray, factor: int) -> np.ndarray:
@@ -109,18 +101,16 @@ def coverage(mask: np.ndarray, factor: int) -> np.ndarray:
     return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) >= 0.5
 
 
-def photograph(canvas: Canvas, rng: np.random.Generator) -> np.ndarray:
+def photograph(canvas: Canvas, rng: Rng) -> np.ndarray:
     """Photograph a painting with a camera between a studio's and a telephone's.
 
     The camera adds a white balance, an exposure, dark corners, the lens' blur, a contrast around
     middle grey and grain. Returns (H, W, 3) uint8 RGB of the final size.
     """
     height, width = (side // SUPERSAMPLE for side in canvas.shape)
-    warm = rng.normal(0, 0.03)
-    exposure = rng.uniform(0.9, 1.12)
+    warm, exposure = rng.normal(0, 0.03), rng.uniform(0.9, 1.12)
     noise = rng.uniform(0.003, 0.012)  # standard deviation on the sRGB scale
-    blur_px = rng.uniform(0, 0.7)
-    contrast = rng.uniform(0.92, 1.12)
+    blur_px, contrast = rng.uniform(0, 0.7), rng.uniform(0.92, 1.12)
     vignette = rng.uniform(0, 0.22)  # share of the light lost in the corners
     light = shrink(canvas.rgb, (height, width))
     light *= exposure * np.array([1 + warm, 1, 1 - warm], np.float32)

@@ -8,10 +8,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+Rng = np.random.Generator
+Shape = tuple[int, int]  # (height, width)
+Box = tuple[slice, slice]  # rows and columns of a picture
+
 _SUBPIXEL_BITS = 4  # fixed-point bits of the coordinates given to OpenCV's fills
 
 
-def grid(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def grid(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
     """Return the pixel centres' coordinates (x, y), each (H, W) float64, in pixels.
 
     Sines and powers of float64 that end in float32 are the same on every CPU; of float32 not.
@@ -65,7 +69,7 @@ def _convolved(field: np.ndarray, sigma_px: float) -> np.ndarray:
     return field
 
 
-def shrink(field: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def shrink(field: np.ndarray, shape: Shape) -> np.ndarray:
     """Reduce a (H, W) or (H, W, C) field to a smaller shape by the mean over each pixel's area."""
     for axis in (0, 1):
         rows = np.ascontiguousarray(np.moveaxis(field, axis, 0))
@@ -80,7 +84,7 @@ def shrink(field: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.ascontiguousarray(field, np.float32)
 
 
-def enlarge(field: np.ndarray, shape: tuple[int, int], cubic: bool = False) -> np.ndarray:
+def enlarge(field: np.ndarray, shape: Shape, cubic: bool = False) -> np.ndarray:
     """Enlarge a (H, W) or (H, W, C) field by linear or cubic interpolation, float32."""
     for axis in (1, 0):
         rows = np.ascontiguousarray(np.moveaxis(field, axis, 0), np.float32)
@@ -132,9 +136,7 @@ def shift(field: np.ndarray, dx: float, dy: float) -> np.ndarray:
     return field
 
 
-def value_noise(
-    rng: np.random.Generator, shape: tuple[int, int], cell_px: float, stretch: float = 1.0
-) -> np.ndarray:
+def value_noise(rng: Rng, shape: Shape, cell_px: float, stretch: float = 1.0) -> np.ndarray:
     """Sample smooth noise of mean about 0 and standard deviation about 1, (H, W) float32.
 
     Grains are `cell_px` wide, and higher by the factor `stretch`: above 1 they are vertical
@@ -150,9 +152,7 @@ def value_noise(
     return noise * np.float32(1.4)  # interpolation halves the variance
 
 
-def fractal_noise(
-    rng: np.random.Generator, shape: tuple[int, int], cell_px: float, octaves: int = 4
-) -> np.ndarray:
+def fractal_noise(rng: Rng, shape: Shape, cell_px: float, octaves: int = 4) -> np.ndarray:
     """Sum octaves of `value_noise`, each half the size and strength: (H, W), about N(0, 1)."""
     total = np.zeros(shape, np.float32)
     power = 0.0
@@ -163,7 +163,7 @@ def fractal_noise(
     return total / np.sqrt(power, dtype=np.float32)
 
 
-def fill(shape: tuple[int, int], *outlines: np.ndarray) -> np.ndarray:
+def fill(shape: Shape, *outlines: np.ndarray) -> np.ndarray:
     """Return the coverage of closed (N, 2) outlines; overlaps stay filled."""
     canvas = np.zeros(shape, np.uint8)
     for outline in outlines:
@@ -171,10 +171,9 @@ def fill(shape: tuple[int, int], *outlines: np.ndarray) -> np.ndarray:
     return canvas.astype(np.float32) * np.float32(1 / 255)
 
 
-def stroke(shape: tuple[int, int], lines: Iterable[np.ndarray], width_px: float = 1) -> np.ndarray:
+def stroke(shape: Shape, lines: Iterable[np.ndarray], width_px: float = 1) -> np.ndarray:
     """Return the coverage of (N, 2) polylines; their width is rounded to at least one pixel."""
-    canvas = np.zeros(shape, np.uint8)
-    width = max(round(width_px), 1)
+    canvas, width = np.zeros(shape, np.uint8), max(round(width_px), 1)
     points = [_fixed_point(line) for line in lines]
     cv2.polylines(canvas, points, False, 255, width, cv2.LINE_AA, _SUBPIXEL_BITS)
     return canvas.astype(np.float32) / 255
@@ -249,7 +248,7 @@ class Spot:
         """Place (N, 2) points of the object's plane: unit its length, origin its middle, y down."""
         return rotate(points, self.turn_rad) * self.size_px + self.centre_xy
 
-    def plane(self, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    def plane(self, shape: Shape) -> tuple[np.ndarray, np.ndarray]:
         """Return each pixel's (x, y) in the object's plane, (H, W) float64."""
         x, y = grid(shape)
         dx, dy = (x - self.centre_xy[0]) / self.size_px, (y - self.centre_xy[1]) / self.size_px
@@ -270,7 +269,7 @@ class Capsule:
 
 
 def join_capsules(
-    shape: tuple[int, int], capsules: list[Capsule], soft_px: float
+    shape: Shape, capsules: list[Capsule], soft_px: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Join capsules to one body, of which the highest is seen, with seams softened over `soft_px`.
 
@@ -283,7 +282,16 @@ def join_capsules(
         box = box_around(shape, np.stack([capsule.start, capsule.end]), reach)
         if box is None:
             continue
-        distance, radius, z = _capsule_field(box, capsule)
+        x, y = (
+            np.arange(part.start, part.stop, dtype=np.float32) + np.float32(0.5 - start)
+            for part, start in zip(box[::-1], capsule.start, strict=True)
+        )
+        dx, dy = (np.float32(v) for v in capsule.end - capsule.start)
+        squared = max(dx * dx + dy * dy, np.float32(1e-6))
+        t = np.clip((x[None] * dx + y[:, None] * dy) / squared, 0, 1)
+        distance = np.hypot(x[None] - t * dx, y[:, None] - t * dy)  # from the axis
+        radius = capsule.start_radius + np.float32(capsule.end_radius - capsule.start_radius) * t
+        z = capsule.start_z + np.float32(capsule.end_z - capsule.start_z) * t
         np.maximum(inside[box], radius - distance, out=inside[box])
         bulge = np.sqrt(np.maximum(radius * radius - distance * distance, 0))
         rise = np.where(distance < radius + 1, z + bulge, -1e3).astype(np.float32)
@@ -293,9 +301,7 @@ def join_capsules(
     return alpha, blur(np.maximum(height, floor), soft_px)
 
 
-def box_around(
-    shape: tuple[int, int], points: np.ndarray, padding_px: float
-) -> tuple[slice, slice] | None:
+def box_around(shape: Shape, points: np.ndarray, padding_px: float) -> Box | None:
     """Return the slices of a picture around (N, 2) points; None if they lie outside."""
     x0, y0 = np.maximum(np.floor(points.min(axis=0) - padding_px).astype(int), 0)
     x1, y1 = np.minimum(np.ceil(points.max(axis=0) + padding_px).astype(int), shape[::-1])
@@ -304,23 +310,8 @@ def box_around(
     return slice(int(y0), int(y1)), slice(int(x0), int(x1))
 
 
-def _capsule_field(
-    box: tuple[slice, slice], capsule: Capsule
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return distance to the axis, radius and axis height for each pixel of a box."""
-    x = np.arange(box[1].start, box[1].stop, dtype=np.float32) + np.float32(0.5 - capsule.start[0])
-    y = np.arange(box[0].start, box[0].stop, dtype=np.float32) + np.float32(0.5 - capsule.start[1])
-    dx, dy = (np.float32(v) for v in capsule.end - capsule.start)
-    squared = max(dx * dx + dy * dy, np.float32(1e-6))
-    t = np.clip((x[None] * dx + y[:, None] * dy) / squared, 0, 1)
-    distance = np.hypot(x[None] - t * dx, y[:, None] - t * dy)
-    radius = capsule.start_radius + np.float32(capsule.end_radius - capsule.start_radius) * t
-    z = capsule.start_z + np.float32(capsule.end_z - capsule.start_z) * t
-    return distance, radius, z
-
-
 def turned(
-    shape: tuple[int, int], base: np.ndarray, top: np.ndarray, profile: np.ndarray
+    shape: Shape, base: np.ndarray, top: np.ndarray, profile: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Turn a profile around the axis from `base` to `top`: bottles, cups, vases.
 
@@ -341,9 +332,7 @@ def turned(
     return fill(shape, outline), height, along
 
 
-def ball(
-    shape: tuple[int, int], centre_xy: np.ndarray, radius_px: float
-) -> tuple[np.ndarray, np.ndarray]:
+def ball(shape: Shape, centre_xy: np.ndarray, radius_px: float) -> tuple[np.ndarray, np.ndarray]:
     """Return coverage and height of a ball, each (H, W) float32."""
     x, y = grid(shape)
     squared = (x - centre_xy[0]) ** 2 + (y - centre_xy[1]) ** 2

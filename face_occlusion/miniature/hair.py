@@ -220,8 +220,6 @@ class HairPainter:
         if shadow:
             self.canvas.drop_shadow(alpha, 0.07 * unit)
         box = bounding_box(alpha)
-        if box is None:
-            return
         a, tone = alpha[box], tone[box]
         height = 0.5 * inflate(a, 0.16 * unit) + self._volume[box] + 0.02 * unit * tone
         albedo = scaled(colour, tone.astype(float) ** 1.5)

@@ -1,12 +1,14 @@
 """Hands: a palm of fanned bones, five jointed fingers, nails, creases, an arm."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from face_occlusion.miniature.canvas import Canvas, Solid
 from face_occlusion.miniature.fields import (
     Capsule,
+    Rng,
     blur,
     ellipse,
     fill,
@@ -31,6 +33,7 @@ _KNUCKLES = ((-0.36, -0.02), (-0.12, -0.1), (0.12, -0.08), (0.34, 0.03))
 _LENGTHS = (0.86, 0.97, 0.9, 0.7)
 _RADII = (0.117, 0.122, 0.115, 0.1)
 _JOINTS = (0.0, 0.46, 0.74, 1.0)  # shares of a finger's length
+_RED_RADII = (0.1, 0.09, 0.08, 0.13)  # of the redder skin at each joint
 _PALM_LINES = [
     [(-0.5, 0.28), (-0.15, 0.35), (-0.08, 0.9)],
     [(-0.48, 0.24), (-0.05, 0.3), (0.35, 0.55)],
@@ -55,7 +58,7 @@ class Hand:
     watch: bool  # whether a dark band lies on the wrist
 
 
-def sample_hand(rng: np.random.Generator, tone: float) -> Hand:
+def sample_hand(rng: Rng, tone: float) -> Hand:
     """Sample a hand of a given skin tone; most are open, as on a copy stand."""
     curls = tuple(float(c) for c in np.clip(rng.normal(0.05, 0.05, 5), 0, 0.2))
     if rng.random() < 0.25:
@@ -86,11 +89,6 @@ class HandPlace:
     lift_px: float  # distance from what lies below
     arm: float = 6.0  # length of the arm in palm widths
 
-    def pixels(self, points: np.ndarray, mirrored: bool) -> np.ndarray:
-        """Place (N, 2) points of the hand's own plane."""
-        plane = np.asarray(points, float) * ((-1, 1) if mirrored else (1, 1))
-        return rotate(plane, self.pointing_rad + np.pi / 2) * self.unit_px + self.knuckles_xy
-
 
 @dataclass(frozen=True)
 class _Finger:
@@ -118,134 +116,130 @@ def _fingers(hand: Hand) -> list[_Finger]:
     return [*fingers, _Finger(thumb, 0.135 * hand.slim, (0.0, 0.05, 0.05, 0.03))]
 
 
-def _capsules(hand: Hand, place: HandPlace, fingers: list[_Finger]) -> list[Capsule]:
-    unit, capsules = place.unit_px, []
-
-    def rod(a: np.ndarray, b: np.ndarray, ra: float, rb: float, za: float, zb: float) -> None:
-        start, end = place.pixels(np.array([a, b]), hand.mirrored)
-        capsules.append(Capsule(start, end, ra * unit, rb * unit, za * unit, zb * unit))
-
-    for k, (x, y) in enumerate(_KNUCKLES):
-        wrist = np.array([-0.16 + 0.1 * k, 0.95])
-        rod(np.array([x, y]), wrist, 0.15, 0.17, 0.02, 0.0)
-        middle = (np.array([x, y]) + wrist) / 2
-        rod(middle, middle + np.array([0.02, 0.1]), 0.2, 0.2, -0.04, -0.04)
-    rod(np.array([-0.42, 0.55]), np.array([-0.12, 0.95]), 0.17, 0.2, 0.02, 0.0)
-    for finger in fingers:
-        points, z = finger.points, finger.z
-        radii = finger.radius * np.array([1.1, 1.0, 0.93, 0.76])
-        for j in range(3):
-            rod(points[j], points[j + 1], radii[j], radii[j + 1], z[j], z[j + 1])
-    wide = 0.3 * (0.6 + 0.4 * hand.slim)
-    rod(np.array([-0.02, 0.95]), np.array([0, 1.35]), wide * 1.02, wide, -0.1, -0.1)
-    rod(np.array([0, 1.35]), np.array([0, 1.3 + place.arm]), wide, wide * 1.4, -0.1, -0.1)
-    return capsules
-
-
-def paint_hand(
-    canvas: Canvas, hand: Hand, place: HandPlace, rng: np.random.Generator, *, label: int
-) -> np.ndarray:
+def paint_hand(canvas: Canvas, hand: Hand, place: HandPlace, rng: Rng, *, label: int) -> np.ndarray:
     """Paint a hand with its arm; returns the coverage of hand, arm and sleeve."""
-    unit, fingers = place.unit_px, _fingers(hand)
-    alpha, height = join_capsules(canvas.shape, _capsules(hand, place, fingers), 0.022 * unit)
-    creases = _creases(canvas.shape, hand, place, fingers)
-    height = height - 0.02 * unit * creases
-    height += 0.0008 * unit * value_noise(rng, canvas.shape, max(0.02 * unit, 1))
-    if hand.dorsal:
-        height += 0.004 * unit * fractal_noise(rng, canvas.shape, 0.25 * unit, 2)
-    red = _red_joints(canvas.shape, hand, place, fingers)
-    albedo = _skin(hand, unit, red, creases, rng)
-    surface = Surface(albedo, SKIN_WRAP, gloss=0.06 + 0.05 * hand.tone)
-    canvas.paint_solid(Solid(alpha, height, surface), label, lift_px=place.lift_px)
-    if hand.dorsal:
-        _paint_nails(canvas, hand, place, fingers, label)
-    return np.maximum(alpha, _paint_wrist(canvas, hand, place, rng, label))
+    return _HandPainter(canvas, hand, place, rng, label).paint()
 
 
-def _skin(
-    hand: Hand, unit_px: float, red: np.ndarray, creases: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
-    """Return the skin's colours: redder where `red`, darker in the creases; (H, W, 3)."""
-    tone = hand.tone if hand.dorsal else 0.2 + 0.45 * hand.tone
-    base = skin_colour(tone, hand.warmth - (0 if hand.dorsal else 0.4))
-    mottle = fractal_noise(rng, red.shape, 0.25 * unit_px, 3)
-    weight = np.clip(0.4 * red * (1 - 0.6 * hand.tone) + 0.06 * mottle, 0, 1)
-    albedo = mix(base, base * np.array([1.03, 0.7, 0.66], np.float32), weight)
-    return scaled(albedo, 1 + 0.03 * mottle - 0.3 * creases)
+class _HandPainter:
+    """Paints one hand into one picture."""
 
+    def __init__(self, canvas: Canvas, hand: Hand, place: HandPlace, rng: Rng, label: int) -> None:
+        self.canvas, self.hand, self.place, self.rng, self.label = canvas, hand, place, rng, label
+        self.shape, self.unit, self.fingers = canvas.shape, place.unit_px, _fingers(hand)
 
-def _red_joints(
-    shape: tuple[int, int], hand: Hand, place: HandPlace, fingers: list[_Finger]
-) -> np.ndarray:
-    """Return how red each pixel's skin is for being near a joint, (H, W) in [0, 1]."""
-    red = np.zeros(shape, np.float32)
-    for finger in fingers:
-        for joint, radius in zip(finger.points, (0.1, 0.09, 0.08, 0.13), strict=True):
-            x, y = place.pixels(joint[None], hand.mirrored)[0]
-            size = radius * place.unit_px
-            np.maximum(red, fill(shape, ellipse((x, y), (size, size))), out=red)
-    return blur(red, 0.06 * place.unit_px)
+    def paint(self) -> np.ndarray:
+        """Paint all of it and return the coverage."""
+        unit, hand, shape = self.unit, self.hand, self.shape
+        alpha, height = join_capsules(shape, self._capsules(), 0.022 * unit)
+        creases = self._creases()
+        height = height - 0.02 * unit * creases
+        height += 0.0008 * unit * value_noise(self.rng, shape, max(0.02 * unit, 1))
+        if hand.dorsal:
+            height += 0.004 * unit * fractal_noise(self.rng, shape, 0.25 * unit, 2)
+        surface = Surface(self._skin(creases), SKIN_WRAP, gloss=0.06 + 0.05 * hand.tone)
+        solid = Solid(alpha, height, surface)
+        self.canvas.paint_solid(solid, self.label, lift_px=self.place.lift_px)
+        if hand.dorsal:
+            self._paint_nails()
+        return np.maximum(alpha, self._paint_wrist())
 
+    def _pixels(self, points: Any) -> np.ndarray:
+        """Place (N, 2) points of the hand's own plane."""
+        plane = np.asarray(points, float) * ((-1, 1) if self.hand.mirrored else (1, 1))
+        turned = rotate(plane, self.place.pointing_rad + np.pi / 2)
+        return turned * self.unit + self.place.knuckles_xy
 
-def _creases(
-    shape: tuple[int, int], hand: Hand, place: HandPlace, fingers: list[_Finger]
-) -> np.ndarray:
-    """Return the strength of the creases at the joints and in the palm, (H, W) in [0, 1]."""
-    lines = []
-    for finger in fingers:
-        along = finger.points[3] - finger.points[0]
-        length = max(np.hypot(*along), 1e-6)
-        half = finger.radius * (0.55 if hand.dorsal else 0.85)
-        across = half * np.array([-along[1], along[0]]) / length
-        for joint in finger.points[(1 if hand.dorsal else 0) : 3]:
-            for shift in (-0.03, 0.0, 0.03) if hand.dorsal else (0.0, 0.025):
-                middle = joint + shift * along / length
-                lines.append([middle - across, middle + 0.02 * along, middle + across])
-    if not hand.dorsal:
-        lines += _PALM_LINES
-    curves = [place.pixels(smooth_curve(np.array(line), 10), hand.mirrored) for line in lines]
-    width_px = 0.012 * place.unit_px
-    return np.clip(blur(stroke(shape, curves, width_px), width_px), 0, 1)
+    def _rod(
+        self, ends: Any, radii: tuple[float, float], z: tuple[float, float] = (0, 0)
+    ) -> Capsule:
+        """Place a rod; its ends, their radii and heights in the hand's units."""
+        start, end = self._pixels(ends)
+        return Capsule(start, end, *(value * self.unit for value in (*radii, *z)))
 
+    def _capsules(self) -> list[Capsule]:
+        rods = []
+        for k, knuckle in enumerate(np.array(_KNUCKLES)):
+            wrist = np.array([-0.16 + 0.1 * k, 0.95])
+            rods.append(self._rod([knuckle, wrist], (0.15, 0.17), (0.02, 0.0)))
+            middle = (knuckle + wrist) / 2
+            rods.append(
+                self._rod([middle, middle + np.array([0.02, 0.1])], (0.2, 0.2), (-0.04, -0.04))
+            )
+        rods.append(self._rod([(-0.42, 0.55), (-0.12, 0.95)], (0.17, 0.2), (0.02, 0.0)))
+        for finger in self.fingers:
+            radii = finger.radius * np.array([1.1, 1.0, 0.93, 0.76])
+            for j in (slice(0, 2), slice(1, 3), slice(2, 4)):
+                rods.append(self._rod(finger.points[j], radii[j], finger.z[j]))
+        wide = 0.3 * (0.6 + 0.4 * self.hand.slim)
+        rods.append(self._rod([(-0.02, 0.95), (0, 1.35)], (wide * 1.02, wide), (-0.1, -0.1)))
+        arm = [(0, 1.35), (0, 1.3 + self.place.arm)]
+        return [*rods, self._rod(arm, (wide, wide * 1.4), (-0.1, -0.1))]
 
-def _paint_nails(
-    canvas: Canvas, hand: Hand, place: HandPlace, fingers: list[_Finger], label: int
-) -> None:
-    unit = place.unit_px
-    base = skin_colour(hand.tone * 0.7, -0.5) * np.array([1.05, 0.86, 0.84], np.float32)
-    colour = hand.nails if hand.nails is not None else np.clip(base, 0, 0.9)
-    for finger, curl in zip(fingers, hand.curls, strict=True):
-        if curl > 0.4:
-            continue
-        tip, before = place.pixels(finger.points[[3, 2]], hand.mirrored)
-        along = (tip - before) / np.hypot(*(tip - before))
-        x, y = tip + along * 0.018 * unit
-        size = finger.radius * unit
-        turn = float(np.arctan2(along[1], along[0]))
-        alpha = fill(canvas.shape, ellipse((x, y), (0.62 * size, 0.44 * size), turn))
-        height = blur(alpha, 0.2 * size) * 0.35 * size
+    def _skin(self, creases: np.ndarray) -> np.ndarray:
+        """Return the skin's colours: redder near the joints, darker in the creases; (H, W, 3)."""
+        hand, red = self.hand, np.zeros(self.shape, np.float32)
+        for finger in self.fingers:
+            for (x, y), radius in zip(self._pixels(finger.points), _RED_RADII, strict=True):
+                size = radius * self.unit
+                np.maximum(red, fill(self.shape, ellipse((x, y), (size, size))), out=red)
+        red = blur(red, 0.06 * self.unit)
+        tone = hand.tone if hand.dorsal else 0.2 + 0.45 * hand.tone
+        base = skin_colour(tone, hand.warmth - (0 if hand.dorsal else 0.4))
+        mottle = fractal_noise(self.rng, self.shape, 0.25 * self.unit, 3)
+        weight = np.clip(0.4 * red * (1 - 0.6 * hand.tone) + 0.06 * mottle, 0, 1)
+        albedo = mix(base, base * np.array([1.03, 0.7, 0.66], np.float32), weight)
+        return scaled(albedo, 1 + 0.03 * mottle - 0.3 * creases)
+
+    def _creases(self) -> np.ndarray:
+        """Return the strength of the creases at the joints and in the palm, (H, W) in [0, 1]."""
+        dorsal, lines = self.hand.dorsal, []
+        for finger in self.fingers:
+            along = finger.points[3] - finger.points[0]
+            length = max(np.hypot(*along), 1e-6)
+            half = finger.radius * (0.55 if dorsal else 0.85)
+            across = half * np.array([-along[1], along[0]]) / length
+            for joint in finger.points[(1 if dorsal else 0) : 3]:
+                for shift in (-0.03, 0.0, 0.03) if dorsal else (0.0, 0.025):
+                    middle = joint + shift * along / length
+                    lines.append([middle - across, middle + 0.02 * along, middle + across])
+        if not dorsal:
+            lines += _PALM_LINES
+        curves = [self._pixels(smooth_curve(np.array(line), 10)) for line in lines]
+        width_px = 0.012 * self.unit
+        return np.clip(blur(stroke(self.shape, curves, width_px), width_px), 0, 1)
+
+    def _paint_nails(self) -> None:
+        hand = self.hand
+        base = skin_colour(hand.tone * 0.7, -0.5) * np.array([1.05, 0.86, 0.84], np.float32)
+        colour = hand.nails if hand.nails is not None else np.clip(base, 0, 0.9)
         surface = Surface(colour, SKIN_WRAP, gloss=0.35, shininess=32)
-        canvas.paint_solid(Solid(0.9 * alpha, height, surface), label)
+        for finger, curl in zip(self.fingers, hand.curls, strict=True):
+            if curl > 0.4:
+                continue
+            tip, before = self._pixels(finger.points[[3, 2]])
+            along = (tip - before) / np.hypot(*(tip - before))
+            x, y = tip + along * 0.018 * self.unit
+            size = finger.radius * self.unit
+            turn = float(np.arctan2(along[1], along[0]))
+            alpha = fill(self.shape, ellipse((x, y), (0.62 * size, 0.44 * size), turn))
+            height = blur(alpha, 0.2 * size) * 0.35 * size
+            self.canvas.paint_solid(Solid(0.9 * alpha, height, surface), self.label)
 
-
-def _paint_wrist(
-    canvas: Canvas, hand: Hand, place: HandPlace, rng: np.random.Generator, label: int
-) -> np.ndarray:
-    """Paint a sleeve or a watch and return its coverage, (S H, S W) float32."""
-    unit = place.unit_px
-    if hand.sleeve is not None:
-        start, end = place.pixels(np.array([[0, 1.55], [0, 1.5 + place.arm]]), hand.mirrored)
-        rods = [Capsule(start, end, 0.42 * unit, 0.62 * unit)]
-        alpha, height = join_capsules(canvas.shape, rods, 1)
-        height += 0.05 * unit * fractal_noise(rng, canvas.shape, 0.3 * unit, 3)
-        solid = Solid(alpha, height, Surface(hand.sleeve, gloss=0.02))
-        canvas.paint_solid(solid, label, lift_px=0.05 * unit)
-        return alpha
-    if hand.watch:
-        ends = place.pixels(np.array([[-0.32, 1.3], [0.32, 1.3]]), hand.mirrored)
-        rods = [Capsule(ends[0], ends[1], 0.1 * unit, 0.1 * unit)]
-        alpha, height = join_capsules(canvas.shape, rods, 1)
-        dark = np.array([0.03, 0.03, 0.035], np.float32)
-        canvas.paint_solid(Solid(alpha, height, Surface(dark, gloss=0.5)), label)
-        return alpha
-    return np.zeros(canvas.shape, np.float32)
+    def _paint_wrist(self) -> np.ndarray:
+        """Paint a sleeve or a watch and return its coverage, (S H, S W) float32."""
+        hand, unit = self.hand, self.unit
+        if hand.sleeve is not None:
+            rod = self._rod([(0, 1.55), (0, 1.5 + self.place.arm)], (0.42, 0.62))
+            alpha, height = join_capsules(self.shape, [rod], 1)
+            height += 0.05 * unit * fractal_noise(self.rng, self.shape, 0.3 * unit, 3)
+            solid = Solid(alpha, height, Surface(hand.sleeve, gloss=0.02))
+            self.canvas.paint_solid(solid, self.label, lift_px=0.05 * unit)
+            return alpha
+        if hand.watch:
+            rod = self._rod([(-0.32, 1.3), (0.32, 1.3)], (0.1, 0.1))
+            alpha, height = join_capsules(self.shape, [rod], 1)
+            dark = np.array([0.03, 0.03, 0.035], np.float32)
+            self.canvas.paint_solid(Solid(alpha, height, Surface(dark, gloss=0.5)), self.label)
+            return alpha
+        return np.zeros(self.shape, np.float32)

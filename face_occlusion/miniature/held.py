@@ -4,6 +4,7 @@ import numpy as np
 
 from face_occlusion.miniature.canvas import Part, Solid
 from face_occlusion.miniature.fields import (
+    Rng,
     Spot,
     fill,
     fractal_noise,
@@ -23,7 +24,7 @@ from face_occlusion.miniature.portraits import Portrait
 CALLED_SKIN = ("hand", "studio_microphone", "food")
 
 
-def hold_hand(portrait: Portrait, rng: np.random.Generator) -> None:
+def hold_hand(portrait: Portrait, rng: Rng) -> None:
     """Hold one hand of the person before the face; the arm leaves the picture."""
     frame, person = portrait.frame, portrait.person
     hand = sample_hand(rng, float(np.clip(person.tone + rng.normal(0, 0.04), 0, 1)))
@@ -38,7 +39,7 @@ def hold_hand(portrait: Portrait, rng: np.random.Generator) -> None:
     paint_hand(portrait.canvas, hand, place, rng, label=Part.OCCLUDER)
 
 
-def hold_studio_microphone(portrait: Portrait, rng: np.random.Generator) -> None:
+def hold_studio_microphone(portrait: Portrait, rng: Rng) -> None:
     """Put a studio microphone before the mouth: a long capsule seen from its side."""
     frame, canvas, unit = portrait.frame, portrait.canvas, portrait.frame.unit_px
     mouth = frame.project(np.array([[rng.normal(0, 0.3), portrait.person.mouth_y, 1.1]]))[0]
@@ -57,7 +58,7 @@ def hold_studio_microphone(portrait: Portrait, rng: np.random.Generator) -> None
     canvas.paint_solid(Solid(alpha, height, surface), Part.OCCLUDER, lift_px=0.15 * unit)
 
 
-def hold_food(portrait: Portrait, rng: np.random.Generator) -> None:
+def hold_food(portrait: Portrait, rng: Rng) -> None:
     """Hold something to eat before the mouth."""
     frame = portrait.frame
     kind = str(rng.choice(["apple", "banana", "donut", "carrot", "orange"]))
@@ -68,7 +69,7 @@ def hold_food(portrait: Portrait, rng: np.random.Generator) -> None:
     portrait.canvas.paint_solid(solid, Part.OCCLUDER, lift_px=0.06 * spot.size_px)
 
 
-def wear_hat(portrait: Portrait, rng: np.random.Generator) -> None:
+def wear_hat(portrait: Portrait, rng: Rng) -> None:
     """Put a knitted or a brimmed hat on."""
     frame, person, unit = portrait.frame, portrait.person, portrait.frame.unit_px
     low = rng.uniform(-0.62, -0.36)
@@ -85,14 +86,10 @@ def wear_hat(portrait: Portrait, rng: np.random.Generator) -> None:
     base = sample_colour(rng, (0.05, 0.9), (0.08, 0.9))
     knit = value_noise(rng, frame.shape, max(0.03 * unit, 1), stretch=3)
     bulge = inflate(alpha, 0.7 * unit) + 0.01 * unit * knit
-    solid = Solid(alpha, bulge, Surface(scaled(base, 1 + 0.12 * knit)))
-    portrait.canvas.paint_solid(solid, Part.HAT, lift_px=0.08 * unit)
-    if rng.random() < 0.6:
-        _paint_brim(portrait, low, base, rng)
-
-
-def _paint_brim(portrait: Portrait, low: float, base: np.ndarray, rng: np.random.Generator) -> None:
-    frame, unit = portrait.frame, portrait.frame.unit_px
+    crown = Solid(alpha, bulge, Surface(scaled(base, 1 + 0.12 * knit)))
+    portrait.canvas.paint_solid(crown, Part.HAT, lift_px=0.08 * unit)
+    if rng.random() >= 0.6:
+        return
     reach, drop = rng.uniform(1.2, 1.75), rng.uniform(0.12, 0.28)
     t = np.linspace(-1, 1, 30)
     under = np.column_stack([reach * t, low + 0.2 + drop * (1 - t * t), np.full(30, 0.9)])
@@ -100,11 +97,11 @@ def _paint_brim(portrait: Portrait, low: float, base: np.ndarray, rng: np.random
     alpha = fill(frame.shape, frame.project(np.concatenate([under, over])))
     folds = fractal_noise(rng, frame.shape, 0.4 * unit, 2)
     height = inflate(alpha, 0.15 * unit) + 0.01 * unit * folds
-    solid = Solid(alpha, height, Surface(base * 0.9))
-    portrait.canvas.paint_solid(solid, Part.HAT, lift_px=0.14 * unit)
+    brim = Solid(alpha, height, Surface(base * 0.9))
+    portrait.canvas.paint_solid(brim, Part.HAT, lift_px=0.14 * unit)
 
 
-def wear_eye_patch(portrait: Portrait, rng: np.random.Generator) -> None:
+def wear_eye_patch(portrait: Portrait, rng: Rng) -> None:
     """Put a patch over one eye; the release's layers have `eye_g` for it."""
     frame, canvas, head = portrait.frame, portrait.canvas, portrait.head
     side, unit = rng.choice([-1, 1]), frame.unit_px

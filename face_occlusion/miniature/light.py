@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from face_occlusion.core.params import read_yaml
-from face_occlusion.miniature.fields import blur, enlarge, shift, shrink
+from face_occlusion.miniature.fields import Box, Rng, blur, enlarge, shift, shrink
 
 _COLOURS = read_yaml(Path(__file__).with_name("colours.yaml"))
 _MONK = np.array(_COLOURS["skin"])  # (10, 3) CIELAB
@@ -65,14 +65,14 @@ def hair_colour(name: str) -> np.ndarray:
     return hex_colour(_COLOURS["hair"][name])
 
 
-def sample_iris(rng: np.random.Generator, tone: float) -> np.ndarray:
+def sample_iris(rng: Rng, tone: float) -> np.ndarray:
     """Sample an iris colour, brown alone on darker skin; (3,) float32 linear RGB."""
     codes = _COLOURS["iris"] if tone < 0.45 else _COLOURS["iris"][:3]
     return hex_colour(codes[rng.integers(len(codes))])
 
 
 def sample_colour(
-    rng: np.random.Generator,
+    rng: Rng,
     saturation: tuple[float, float] = (0.1, 0.9),
     value: tuple[float, float] = (0.1, 0.95),
 ) -> np.ndarray:
@@ -119,7 +119,7 @@ class Light:
     fill: np.ndarray  # (3,) linear RGB of the light from the side opposite to the key
 
 
-def sample_light(rng: np.random.Generator) -> Light:
+def sample_light(rng: Rng) -> Light:
     """Sample a light: mostly frontal and from above, sometimes from the side, warm or cold."""
     side = rng.uniform(-70, 70) if rng.random() < 0.35 else rng.uniform(-38, 38)
     azimuth, elevation = np.deg2rad(side), np.deg2rad(rng.uniform(8, 48))
@@ -166,7 +166,7 @@ class Surface:
     gloss: np.ndarray | float = 0.0  # strength of the highlight, a number or (H, W)
     shininess: int = 16  # exponent of the highlight (Blinn 1977), a power of two
 
-    def crop(self, box: tuple[slice, slice]) -> Surface:
+    def crop(self, box: Box) -> Surface:
         """Return the surface of a box."""
         albedo = self.albedo[box] if self.albedo.ndim == 3 else self.albedo
         gloss = self.gloss[box] if isinstance(self.gloss, np.ndarray) else self.gloss

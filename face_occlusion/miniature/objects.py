@@ -1,12 +1,15 @@
 """Objects to hold before a face: bottles, cups, fruit, telephones, books, balls."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
 from face_occlusion.miniature.canvas import Solid
 from face_occlusion.miniature.fields import (
     Capsule,
+    Rng,
+    Shape,
     Spot,
     ball,
     blur,
@@ -27,20 +30,19 @@ from face_occlusion.miniature.light import (
     skin_colour,
 )
 
-Shape = tuple[int, int]
+Sampler = Callable[[Shape, Spot, Rng], Solid]  # of the form and the colours of an object
 
 
 def _rods(
     shape: Shape, spot: Spot, points: list[tuple[float, float]], radii: list[float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Join rods along a line of points of the object's plane; radii in the object's length."""
-    pixels, sizes = spot.pixels(np.array(points)), np.array(radii) * spot.size_px
-    count = range(len(points) - 1)
-    rods = [Capsule(pixels[k], pixels[k + 1], sizes[k], sizes[k + 1]) for k in count]
+    ends, sizes = pairwise(spot.pixels(np.array(points))), pairwise(np.array(radii) * spot.size_px)
+    rods = [Capsule(*end, *size) for end, size in zip(ends, sizes, strict=True)]
     return join_capsules(shape, rods, 0.01 * spot.size_px)
 
 
-def _banana(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _banana(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     t = np.linspace(-1, 1, 12)
     points = np.stack([0.26 * (t**2 - 0.5) * rng.uniform(0.7, 1.2), 0.48 * t], axis=1)
     alpha, height = _rods(shape, spot, list(points), list(0.105 * (1 - np.abs(t) ** 4) + 0.022))
@@ -51,7 +53,7 @@ def _banana(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     return Solid(alpha, height, Surface(mix(yellow, brown, weight), gloss=0.12))
 
 
-def _carrot(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _carrot(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     alpha, height = _rods(shape, spot, [(0, -0.3), (0.01, 0), (0.0, 0.5)], [0.1, 0.08, 0.015])
     tuft, rise = _rods(shape, spot, [(0.06, -0.5), (0, -0.34), (-0.07, -0.48)], [0.035] * 3)
     _, y = spot.plane(shape)
@@ -61,15 +63,13 @@ def _carrot(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     return Solid(np.maximum(alpha, tuft), np.maximum(height, rise), Surface(albedo, gloss=0.08))
 
 
-def _fruit(
-    skin: str, blush: str, dimple: float, rough: float
-) -> Callable[[Shape, Spot, np.random.Generator], Solid]:
+def _fruit(skin: str, blush: str, dimple: float, rough: float) -> Sampler:
     """Return the sampler of a round fruit of two colours, `rrggbb`, the second of its patches.
 
     The depth of the hollow around the stalk and the height of the pores are shares of the size.
     """
 
-    def sample(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+    def sample(shape: Shape, spot: Spot, rng: Rng) -> Solid:
         alpha, height = ball(shape, spot.centre_xy, 0.5 * spot.size_px)
         x, y = spot.plane(shape)
         pit = np.exp(-((x**2 + (y + 0.4) ** 2) / 0.012))
@@ -85,7 +85,7 @@ def _fruit(
     return sample
 
 
-def _donut(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _donut(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     x, y = spot.plane(shape)
     off = np.hypot(x, y) - 0.32  # distance from the ring's middle line
     alpha = smoothstep(0.18, 0.175, np.abs(off)).astype(np.float32)
@@ -111,7 +111,7 @@ def _lathe(
     return turned(shape, base, top, np.stack([t, smooth], axis=1))
 
 
-def _bottle(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _bottle(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     neck, wide = rng.uniform(0.045, 0.06), rng.uniform(0.13, 0.17)
     profile = [(0, wide), (0.58, wide), (0.76, neck), (0.9, neck)]
     profile += [(0.905, neck * 1.25), (1, neck * 1.25)]
@@ -126,7 +126,7 @@ def _bottle(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     return Solid(alpha, height, Surface(albedo, gloss=0.6, shininess=32))
 
 
-def _vase(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _vase(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     profile = [(0, 0.14), (0.3, rng.uniform(0.22, 0.3)), (0.72, 0.1), (0.85, 0.09), (1, 0.17)]
     alpha, height, along = _lathe(shape, spot, profile)
     first, second = sample_colour(rng), sample_colour(rng)
@@ -134,7 +134,7 @@ def _vase(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     return Solid(alpha, height, Surface(mix(first, second, stripes), gloss=0.5, shininess=32))
 
 
-def _cup(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _cup(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     low, high = rng.uniform(0.24, 0.32), rng.uniform(0.33, 0.4)
     alpha, height, along = _lathe(shape, spot, [(0, low), (0.05, low), (1, high)])
     x, y = spot.plane(shape)
@@ -146,7 +146,7 @@ def _cup(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     return Solid(np.maximum(alpha, handle), height, Surface(albedo, gloss=0.4, shininess=32))
 
 
-def _sports_ball(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _sports_ball(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     alpha, height = ball(shape, spot.centre_xy, 0.5 * spot.size_px)
     x, y = spot.plane(shape)
     z = np.sqrt(np.maximum(0.25 - x * x - y * y, 0))
@@ -168,7 +168,7 @@ def _slab(
     return alpha, inflate(alpha, max(0.03 * spot.size_px, 2))
 
 
-def _phone(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _phone(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     alpha, height = _slab(shape, spot, rng.uniform(0.46, 0.52), 0.02, rng.uniform(-0.03, 0.03))
     x, y = spot.plane(shape)
     case = sample_colour(rng, (0, 0.9), (0.03, 0.9))
@@ -184,7 +184,7 @@ def _phone(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     return Solid(alpha, height, Surface(albedo, gloss=0.5, shininess=32))
 
 
-def _book(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _book(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     alpha, height = _slab(shape, spot, rng.uniform(0.65, 0.78), 0.0, rng.uniform(-0.06, 0.06))
     x, y = spot.plane(shape)
     cover, ink = sample_colour(rng, (0.2, 0.9), (0.15, 0.9)), sample_colour(rng, (0, 0.6), (0.5, 1))
@@ -195,7 +195,7 @@ def _book(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     return Solid(alpha, height, Surface(albedo, gloss=0.12))
 
 
-def _remote(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _remote(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     alpha, height = _slab(shape, spot, 0.26, 0.03, 0)
     x, y = spot.plane(shape)
     body = sample_colour(rng, (0, 0.2), (0.05, 0.5))
@@ -204,15 +204,15 @@ def _remote(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     return Solid(alpha, height, Surface(albedo, gloss=0.2))
 
 
-def _bear(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
+def _bear(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     limbs = [(0, 0.18, 0, 0.24, 0.24), (0, -0.22, 0, -0.2, 0.2)]  # x, y of both ends, radius
     for s in (-1, 1):
         limbs += [(s * 0.16, -0.36, s * 0.16, -0.35, 0.08), (s * 0.2, 0.06, s * 0.32, 0.12, 0.075)]
         limbs += [(s * 0.14, 0.36, s * 0.2, 0.41, 0.095)]
-    rods = []
-    for x0, y0, x1, y1, radius in limbs:
-        start, end = spot.pixels(np.array([(x0, y0), (x1, y1)]))
-        rods.append(Capsule(start, end, radius * spot.size_px, radius * spot.size_px))
+    rods = [
+        Capsule(*spot.pixels(np.array([(x0, y0), (x1, y1)])), *[radius * spot.size_px] * 2)
+        for x0, y0, x1, y1, radius in limbs
+    ]
     alpha, height = join_capsules(shape, rods, 0.02 * spot.size_px)
     fur = value_noise(rng, shape, max(0.02 * spot.size_px, 1))
     x, y = spot.plane(shape)
@@ -222,8 +222,7 @@ def _bear(shape: Shape, spot: Spot, rng: np.random.Generator) -> Solid:
     return Solid(alpha, height + 0.008 * spot.size_px * fur, Surface(albedo))
 
 
-# By COCO's names: samplers of the form and the colours of an object.
-OBJECTS: dict[str, Callable[[Shape, Spot, np.random.Generator], Solid]] = {
+OBJECTS: dict[str, Sampler] = {  # by COCO's names
     "sports ball": _sports_ball,
     "bottle": _bottle,
     "cup": _cup,

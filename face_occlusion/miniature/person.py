@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.miniature.fields import box_around, fill, lookup, rotate, smooth_curve
+from face_occlusion.miniature.fields import (
+    Box,
+    Rng,
+    Shape,
+    box_around,
+    fill,
+    lookup,
+    rotate,
+    smooth_curve,
+)
 from face_occlusion.miniature.light import sample_iris
 
 _GOLDEN = (5**0.5 - 1) / 2
@@ -68,7 +77,7 @@ class View:
     make_up: float  # 0 none to 1
 
 
-def sample_person(rng: np.random.Generator, tone: float) -> Person:
+def sample_person(rng: Rng, tone: float) -> Person:
     """Sample a person of a given skin tone (0 very light to 1 very dark)."""
     feminine = bool(rng.random() < 0.5)
     age = float(rng.beta(1.3, 2.2))
@@ -109,7 +118,7 @@ def sample_person(rng: np.random.Generator, tone: float) -> Person:
     )
 
 
-def _sample_hair_colour(rng: np.random.Generator, tone: float, age: float) -> str:
+def _sample_hair_colour(rng: Rng, tone: float, age: float) -> str:
     if age > 0.62 and rng.random() < 0.7:
         return str(rng.choice(["grey", "white"]))
     if tone > 0.5:
@@ -120,7 +129,7 @@ def _sample_hair_colour(rng: np.random.Generator, tone: float, age: float) -> st
     return str(rng.choice(names, p=[0.1, 0.18, 0.2, 0.15, 0.08, 0.07, 0.16, 0.06]))
 
 
-def sample_view(rng: np.random.Generator, person: Person) -> View:
+def sample_view(rng: Rng, person: Person) -> View:
     """Sample pose and expression as in an aligned portrait: nearly upright, eyes in place."""
     smile = float(np.clip(rng.normal(0.45, 0.4), -0.1, 1))
     opened = rng.uniform(0.25, 1) if smile > 0.5 or rng.random() < 0.15 else 0.0
@@ -148,7 +157,7 @@ def person_of(identity: int, seed: int) -> Person:
     return sample_person(np.random.default_rng([identity, seed, 11]), even_tone(identity))
 
 
-def picture_rng(identity: int, picture: int, seed: int) -> np.random.Generator:
+def picture_rng(identity: int, picture: int, seed: int) -> Rng:
     """Return the source of all that is drawn for one picture of a person."""
     return np.random.default_rng([identity, picture, seed, 12])
 
@@ -166,7 +175,7 @@ class Frame:
     the head's axis; unit half a face width.
     """
 
-    shape: tuple[int, int]  # (height, width) of the drawing in pixels
+    shape: Shape  # (height, width) of the drawing in pixels
     origin_xy: tuple[float, float]  # pixel of the origin
     unit_px: float  # pixels per unit
     view: View  # the pose
@@ -183,7 +192,7 @@ class Frame:
         return self.flat(np.stack(turned, axis=1))
 
 
-def make_frame(shape: tuple[int, int], view: View) -> Frame:
+def make_frame(shape: Shape, view: View) -> Frame:
     """Place a view in a drawing of (height, width) pixels."""
     height, width = shape
     origin = (view.centre_xy[0] * width, view.centre_xy[1] * height)
@@ -251,7 +260,7 @@ class Head:
 class FaceMap:
     """For each pixel of a box around the head: depth, and the place on the texture."""
 
-    box: tuple[slice, slice]  # slices of the drawing
+    box: Box  # slices of the drawing
     height_px: np.ndarray  # (h, w) float32 depth with relief, in pixels
     # (h, w) float32 pixel indices on the texture
     texture_x: np.ndarray

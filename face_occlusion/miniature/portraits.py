@@ -17,6 +17,8 @@ from face_occlusion.miniature.canvas import (
     photograph,
 )
 from face_occlusion.miniature.fields import (
+    Rng,
+    Shape,
     blur,
     ellipse,
     fill,
@@ -80,14 +82,12 @@ class Portrait:
         """Return the visible face (Table 1 of the paper), (H, W) bool at the final size."""
         return coverage(np.isin(self.canvas.labels, FACE_PARTS), SUPERSAMPLE)
 
-    def photograph(self, rng: np.random.Generator) -> np.ndarray:
+    def photograph(self, rng: Rng) -> np.ndarray:
         """Photograph the painting, (H, W, 3) uint8 RGB."""
         return photograph(self.canvas, rng)
 
 
-def paint_portrait(
-    person: Person, view: View, shape: tuple[int, int], rng: np.random.Generator
-) -> Portrait:
+def paint_portrait(person: Person, view: View, shape: Shape, rng: Rng) -> Portrait:
     """Paint a person with nothing before the face but hair, in a picture of final `shape`."""
     canvas = Canvas(shape, sample_light(rng))
     frame, head = make_frame(canvas.shape, view), Head(person)
@@ -96,8 +96,7 @@ def paint_portrait(
     hair.paint_back()
     _paint_neck(canvas, frame, person)
     _paint_clothes(canvas, frame, person, rng)
-    rings = person.feminine and bool(rng.random() < 0.4)
-    _paint_ears(canvas, frame, person, rings)
+    _paint_ears(canvas, frame, person, rings=person.feminine and bool(rng.random() < 0.4))
     texture = paint_face_texture(person, view, head, frame.unit_px * _TEXTURE_SHARPNESS, rng)
     _paint_head(canvas, frame, head, texture)
     hair.paint_front()
@@ -135,7 +134,7 @@ def _paint_neck(canvas: Canvas, frame: Frame, person: Person) -> None:
     canvas.paint_solid(Solid(alpha, height, surface), Part.NECK)
 
 
-def _paint_clothes(canvas: Canvas, frame: Frame, person: Person, rng: np.random.Generator) -> None:
+def _paint_clothes(canvas: Canvas, frame: Frame, person: Person, rng: Rng) -> None:
     """Paint a garment over neck and shoulders; one in five is near the colour of skin."""
     style = tuple(_NECKLINES)[rng.integers(len(_NECKLINES))]
     if rng.random() < 0.2:
@@ -149,23 +148,27 @@ def _paint_clothes(canvas: Canvas, frame: Frame, person: Person, rng: np.random.
     right += [(1.75, 2.05), (2.25, 2.6), (2.45, 5.0)]
     points = np.array([(-x, y) for x, y in reversed(right)] + right[1:])
     alpha = fill(frame.shape, frame.flat(smooth_curve(points, 90)))
-    unit, box = frame.unit_px, bounding_box(alpha)
-    if box is None:
+    if not alpha.any():
         return
-    size = (box[0].stop - box[0].start, box[1].stop - box[1].start)
+    unit, box = frame.unit_px, bounding_box(alpha)
     height = inflate(alpha, 0.5 * unit)
-    height[box] += 0.03 * unit * fractal_noise(rng, size, 0.7 * unit, 2)
+    height[box] += 0.03 * unit * fractal_noise(rng, height[box].shape, 0.7 * unit, 2)
     albedo = np.zeros((*frame.shape, 3), np.float32)
-    albedo[box] = _cloth_pattern(rng, size, unit, base)
+    albedo[box] = _cloth_pattern(rng, height[box].shape, unit, base)
     surface = Surface(albedo, gloss=float(rng.choice([0.0, 0.04])))
     canvas.paint_solid(Solid(alpha, height, surface), Part.CLOTH, lift_px=0.05 * unit)
     if style == "shirt":
-        _paint_collar(canvas, frame, base, side)
+        surface = Surface(np.clip(base * 1.12, 0, 0.95))
+        for s in (-1, 1):
+            wing = [(s * side, 1.48), (s * 0.08, 2.08), (s * 0.42, 2.46), (s * (side + 0.25), 1.84)]
+            alpha = fill(frame.shape, frame.flat(np.array(wing)))
+            collar = Solid(
+                alpha, inflate(alpha, 0.12 * unit), Surface(np.clip(base * 1.12, 0, 0.95))
+            )
+            canvas.paint_solid(collar, Part.CLOTH, lift_px=0.04 * unit)
 
 
-def _cloth_pattern(
-    rng: np.random.Generator, shape: tuple[int, int], unit_px: float, base: np.ndarray
-) -> np.ndarray:
+def _cloth_pattern(rng: Rng, shape: Shape, unit_px: float, base: np.ndarray) -> np.ndarray:
     """Draw woven cloth: plain, striped or checked; (H, W, 3) linear RGB."""
     x, y = (axis / unit_px * rng.uniform(2, 5) % 1 for axis in grid(shape))
     kind = rng.choice(["stripes", "rings", "checks", "plain"], p=[0.2, 0.2, 0.2, 0.4])
@@ -177,15 +180,6 @@ def _cloth_pattern(
     checks = 0.4 * (x < 0.5) + 0.4 * (y < 0.5)
     weight = {"stripes": stripes, "rings": rings, "checks": checks}[str(kind)]
     return scaled(mix(base, other, blur(weight.astype(np.float32), 1)), weave)
-
-
-def _paint_collar(canvas: Canvas, frame: Frame, base: np.ndarray, side: float) -> None:
-    unit, surface = frame.unit_px, Surface(np.clip(base * 1.12, 0, 0.95))
-    for s in (-1, 1):
-        wing = [(s * side, 1.48), (s * 0.08, 2.08), (s * 0.42, 2.46), (s * (side + 0.25), 1.84)]
-        alpha = fill(frame.shape, frame.flat(np.array(wing)))
-        solid = Solid(alpha, inflate(alpha, 0.12 * unit), surface)
-        canvas.paint_solid(solid, Part.CLOTH, lift_px=0.04 * unit)
 
 
 def _paint_ears(canvas: Canvas, frame: Frame, person: Person, rings: bool) -> None:
@@ -201,23 +195,16 @@ def _paint_ears(canvas: Canvas, frame: Frame, person: Person, rings: bool) -> No
         middle, radii = (x - side * 0.02 * unit, y), (wide * 0.6 * unit, 0.19 * unit)
         inner = fill(frame.shape, ellipse(middle, radii, turn))
         box = bounding_box(alpha)
-        if box is None:
-            continue
         bowl = blur(inner[box], 0.03 * unit)
         height = inflate(alpha[box], 0.09 * unit) - 0.09 * unit * bowl
         surface = Surface(scaled(base, 1 - 0.35 * bowl), SKIN_WRAP, gloss=0.04)
         lit = shade(surface, height, canvas.light)
         canvas.paint(alpha, lit, Part.L_EAR if side > 0 else Part.R_EAR)
         if rings:
-            _paint_ring(canvas, frame, side)
-
-
-def _paint_ring(canvas: Canvas, frame: Frame, side: int) -> None:
-    x, y = frame.project(np.array([[side * 1.0, 0.56, 0.02]]))[0]
-    radius = 0.055 * frame.unit_px
-    alpha = fill(frame.shape, ellipse((x, y), (radius, radius)))
-    gold = Surface(np.array([0.75, 0.5, 0.18], np.float32), gloss=0.9, shininess=32)
-    canvas.paint_solid(Solid(alpha, inflate(alpha, radius), gold), Part.EAR_R)
+            x, y = frame.project(np.array([[side * 1.0, 0.56, 0.02]]))[0]
+            ring = fill(frame.shape, ellipse((x, y), (0.055 * unit, 0.055 * unit)))
+            gold = Surface(np.array([0.75, 0.5, 0.18], np.float32), gloss=0.9, shininess=32)
+            canvas.paint_solid(Solid(ring, inflate(ring, 0.055 * unit), gold), Part.EAR_R)
 
 
 def face_landmarks(portrait: Portrait) -> tuple[np.ndarray, np.ndarray]:

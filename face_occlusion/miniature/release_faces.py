@@ -12,6 +12,7 @@ import numpy as np
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.miniature.archives import MiniatureParams, draw_all, write_7z, write_zip
 from face_occlusion.miniature.canvas import FACE_PARTS, LAYERS, SUPERSAMPLE, Part, coverage
+from face_occlusion.miniature.fields import Rng, Shape
 from face_occlusion.miniature.held import CALLED_SKIN, HELD
 from face_occlusion.miniature.person import View, person_of, picture_rng, sample_view
 from face_occlusion.miniature.portraits import Portrait, face_landmarks, paint_portrait
@@ -154,9 +155,7 @@ def _draw_photo(index: int, params: MiniatureParams, first: int, aligned: bool) 
     return _Photo(kind, portrait.photograph(rng), portrait.face(), points, hidden)
 
 
-def _in_the_wild(
-    rng: np.random.Generator, view: View, face_px: int
-) -> tuple[View, tuple[int, int]]:
+def _in_the_wild(rng: Rng, view: View, face_px: int) -> tuple[View, Shape]:
     """Turn a portrait into a snapshot: of any size, the face smaller, off-centre and turned."""
     height = int(face_px * rng.uniform(0.8, 1.25)) // 2 * 2
     width = int(height * rng.uniform(0.75, 1.4)) // 2 * 2

@@ -14,7 +14,7 @@ from face_occlusion.miniature import archives
 from face_occlusion.miniature.archives import MiniatureParams, draw_all
 from face_occlusion.miniature.backdrops import TEXTURES, paint_background, paint_texture
 from face_occlusion.miniature.canvas import SUPERSAMPLE, Canvas, coverage, photograph
-from face_occlusion.miniature.fields import Spot
+from face_occlusion.miniature.fields import Rng, Shape, Spot
 from face_occlusion.miniature.hands import Hand, HandPlace, paint_hand, sample_hand
 from face_occlusion.miniature.light import STUDIO, sample_light
 from face_occlusion.miniature.objects import OBJECTS
@@ -161,7 +161,7 @@ def _run_lengths(mask: np.ndarray) -> list[int]:
     return [int(r) for r in (runs[:-1] if runs[-1] == 0 else runs)]
 
 
-def _draw_scene(index: int, seed: int) -> tuple[bytes, tuple[int, int], list[_Instance]]:
+def _draw_scene(index: int, seed: int) -> tuple[bytes, Shape, list[_Instance]]:
     """Draw one photograph: a large object in the clear, others small, cut off or overlapping."""
     rng = np.random.default_rng([index, seed, 22])
     shape = _PHOTO_SHAPES[int(rng.integers(2))]
@@ -184,7 +184,7 @@ def _draw_scene(index: int, seed: int) -> tuple[bytes, tuple[int, int], list[_In
 class _Scene:
     """A painting of objects, with the whole mask of each, from back to front."""
 
-    def __init__(self, shape: tuple[int, int], rng: np.random.Generator) -> None:
+    def __init__(self, shape: Shape, rng: Rng) -> None:
         self.canvas, self.rng = Canvas(shape, sample_light(rng)), rng
         self.canvas.rgb[:] = paint_background(self.canvas.shape, rng)
         self._layers: list[_Instance] = []

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from face_occlusion.miniature.fields import smoothstep, value_noise
+from face_occlusion.miniature.fields import Box, Rng, smoothstep, value_noise
 from face_occlusion.miniature.person import X_LIMIT, Y_BOTTOM, Y_TOP, Head, Person, View
 
 
@@ -81,19 +81,19 @@ class TexturePlane:
         down = np.exp(-0.5 * ((self.y - y) / sy) ** 2)
         return down[:, None] * along
 
-    def patch(self, x: float, y: float, rx: float, ry: float) -> tuple[slice, slice]:
+    def patch(self, x: float, y: float, rx: float, ry: float) -> Box:
         """Return the slices of the rectangle x +- rx, y +- ry."""
         columns = np.flatnonzero(np.abs(self.x - x) <= rx)
         rows = np.flatnonzero(np.abs(self.y - y) <= ry)
         return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
-    def local(self, patch: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
+    def local(self, patch: Box) -> tuple[np.ndarray, np.ndarray]:
         """Return the coordinates (x, y) of a patch, broadcastable (1, w) and (h, 1)."""
         return self.x[patch[1]][None], self.y[patch[0]][:, None]
 
 
 def face_relief(
-    plane: TexturePlane, person: Person, view: View, head: Head, rng: np.random.Generator
+    plane: TexturePlane, person: Person, view: View, head: Head, rng: Rng
 ) -> np.ndarray:
     """Return the heights of a face over its smooth head, (H, W) float32 in units."""
     p, bumps, bump = person, plane.bumps, plane.bump
@@ -173,7 +173,7 @@ def _nasolabial(plane: TexturePlane, person: Person) -> np.ndarray:
     return field
 
 
-def _forehead_lines(plane: TexturePlane, rng: np.random.Generator) -> np.ndarray:
+def _forehead_lines(plane: TexturePlane, rng: Rng) -> np.ndarray:
     wobble = 0.02 * value_noise(rng, (1, plane.shape[1]), 60)[0]
     lines = np.zeros(plane.shape, np.float32)
     for y in (-0.44, -0.53, -0.62):

@@ -7,6 +7,7 @@ import numpy as np
 from face_occlusion.miniature import relief
 from face_occlusion.miniature.canvas import Part, bounding_box
 from face_occlusion.miniature.fields import (
+    Rng,
     blur,
     fill,
     fractal_noise,
@@ -32,7 +33,7 @@ class FaceTexture:
 
 
 def paint_face_texture(
-    person: Person, view: View, head: Head, density: float, rng: np.random.Generator
+    person: Person, view: View, head: Head, density: float, rng: Rng
 ) -> FaceTexture:
     """Paint the surface of a face, with `density` texture pixels per unit."""
     plane = TexturePlane(density)
@@ -52,7 +53,7 @@ def paint_face_texture(
     return texture
 
 
-def _skin(plane: TexturePlane, person: Person, rng: np.random.Generator) -> np.ndarray:
+def _skin(plane: TexturePlane, person: Person, rng: Rng) -> np.ndarray:
     base = skin_colour(person.tone, person.warmth)
     light = 1 - person.tone
     blush = 0.9 * plane.bumps(0.56, 0.48, 0.2, 0.17)
@@ -104,9 +105,7 @@ def _paint_nostrils(texture: FaceTexture, person: Person) -> None:
     texture.albedo = mix(texture.albedo, hole, np.clip(dark, 0, 0.9))
 
 
-def _paint_beard(
-    texture: FaceTexture, person: Person, view: View, head: Head, rng: np.random.Generator
-) -> None:
+def _paint_beard(texture: FaceTexture, person: Person, view: View, head: Head, rng: Rng) -> None:
     """Darken jaw, chin or lip with hairs; they stay skin, as the paper counts beards as face."""
     plane = texture.plane
     density = _beard_area(plane, person, view, head)
@@ -204,7 +203,7 @@ def _eyeball(
     return ball.astype(np.float32)
 
 
-def _paint_brows(texture: FaceTexture, person: Person, rng: np.random.Generator) -> None:
+def _paint_brows(texture: FaceTexture, person: Person, rng: Rng) -> None:
     """Paint both brows as many short hairs over a soft shadow."""
     plane = texture.plane
     name = "dark_brown" if person.hair in ("platinum", "white", "grey", "blond") else person.hair
@@ -227,8 +226,7 @@ def _paint_brows(texture: FaceTexture, person: Person, rng: np.random.Generator)
         area = fill(plane.shape, plane.pixels(band * (side, 1)))
         weight = np.clip(0.8 * hairs + 0.42 * blur(area, 0.016 * plane.density), 0, 0.94)
         box = bounding_box(weight)
-        if box is not None:
-            texture.albedo[box] = mix(texture.albedo[box], colour, weight[box])
+        texture.albedo[box] = mix(texture.albedo[box], colour, weight[box])
         texture.labels[area >= 0.5] = Part.L_BROW if side > 0 else Part.R_BROW
 
 

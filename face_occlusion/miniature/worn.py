@@ -5,6 +5,7 @@ import numpy as np
 from face_occlusion.miniature.canvas import FACE_PARTS, Part, Solid
 from face_occlusion.miniature.fields import (
     Capsule,
+    Rng,
     ball,
     blur,
     fill,
@@ -30,7 +31,7 @@ from face_occlusion.miniature.portraits import Portrait
 _RIMS = ("17120f", "4a2a14", "b8903a", "8c8f96", "7a1f2b", "20304f", "d9c7a8")
 
 
-def wear_sunglasses(portrait: Portrait, rng: np.random.Generator) -> None:
+def wear_sunglasses(portrait: Portrait, rng: Rng) -> None:
     """Put dark or mirrored glasses on, frame and lenses opaque."""
     lenses, bars = _spectacles(portrait, rng, rng.uniform(1.0, 1.35))
     canvas, unit = portrait.canvas, portrait.frame.unit_px
@@ -46,7 +47,7 @@ def wear_sunglasses(portrait: Portrait, rng: np.random.Generator) -> None:
     _paint_bars(portrait, bars, rng)
 
 
-def wear_clear_glasses(portrait: Portrait, rng: np.random.Generator) -> None:
+def wear_clear_glasses(portrait: Portrait, rng: Rng) -> None:
     """Put clear glasses on: the face shows through, yet frame and lenses are labelled occluder."""
     lenses, bars = _spectacles(portrait, rng, rng.uniform(0.95, 1.2))
     canvas, unit = portrait.canvas, portrait.frame.unit_px
@@ -59,9 +60,7 @@ def wear_clear_glasses(portrait: Portrait, rng: np.random.Generator) -> None:
     _paint_bars(portrait, bars, rng)
 
 
-def _spectacles(
-    portrait: Portrait, rng: np.random.Generator, scale: float
-) -> tuple[np.ndarray, np.ndarray]:
+def _spectacles(portrait: Portrait, rng: Rng, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the coverage of two lenses, and of rims, bridge and temples."""
     frame, head, person = portrait.frame, portrait.head, portrait.person
     lens_x, lens_y = _lens(rng, scale)
@@ -83,7 +82,7 @@ def _spectacles(
     return lenses, np.maximum(bars, on_head)
 
 
-def _lens(rng: np.random.Generator, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def _lens(rng: Rng, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Return a lens' outline (x, y) around its middle: a superellipse, round to nearly square."""
     width, height = 0.33 * scale, rng.uniform(0.2, 0.3) * scale
     power = rng.uniform(2.0, 5.0)
@@ -95,16 +94,14 @@ def _lens(rng: np.random.Generator, scale: float) -> tuple[np.ndarray, np.ndarra
     return x, y + droop * x * (y > 0)
 
 
-def _paint_bars(portrait: Portrait, bars: np.ndarray, rng: np.random.Generator) -> None:
+def _paint_bars(portrait: Portrait, bars: np.ndarray, rng: Rng) -> None:
     colour = hex_colour(_RIMS[rng.integers(len(_RIMS))])
     height = blur(bars, 1.5) * 0.04 * portrait.frame.unit_px
     surface = Surface(colour, gloss=0.5, shininess=32)
     portrait.canvas.paint_solid(Solid(bars, height, surface), Part.OCCLUDER)
 
 
-def _paint_reflection(
-    portrait: Portrait, lenses: np.ndarray, rng: np.random.Generator, strength: float
-) -> None:
+def _paint_reflection(portrait: Portrait, lenses: np.ndarray, rng: Rng, strength: float) -> None:
     """Paint two bright streaks across the lenses."""
     x, y = grid(lenses.shape)
     origin = portrait.frame.origin_xy
@@ -117,7 +114,7 @@ def _paint_reflection(
     portrait.canvas.paint(strength * lenses * (wide + thin).astype(np.float32), white, None)
 
 
-def wear_mask(portrait: Portrait, rng: np.random.Generator) -> None:
+def wear_mask(portrait: Portrait, rng: Rng) -> None:
     """Put a medical or a cloth mask on, over nose, mouth and chin."""
     frame, canvas, unit = portrait.frame, portrait.canvas, portrait.frame.unit_px
     top = rng.uniform(0.12, 0.38)
@@ -158,7 +155,7 @@ def _mask_outline(portrait: Portrait, top: float) -> np.ndarray:
     return portrait.frame.project(np.column_stack([outline, depth]))
 
 
-def _mask_cloth(portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
+def _mask_cloth(portrait: Portrait, rng: Rng) -> np.ndarray:
     shape, unit = portrait.canvas.shape, portrait.frame.unit_px
     weave = 1 + 0.03 * value_noise(rng, shape, 2)
     kind = rng.choice(["medical", "white", "skin", "plain", "dotted"])
@@ -174,7 +171,7 @@ def _mask_cloth(portrait: Portrait, rng: np.random.Generator) -> np.ndarray:
     return scaled(mix(sample_colour(rng), sample_colour(rng), smoothstep(0.2, 0.4, dots)), weave)
 
 
-def wear_scarf(portrait: Portrait, rng: np.random.Generator) -> None:
+def wear_scarf(portrait: Portrait, rng: Rng) -> None:
     """Wind a scarf around neck, chin and mouth, perhaps over the nose."""
     frame, unit = portrait.frame, portrait.frame.unit_px
     top, sag, tilt = rng.uniform(0.42, 0.95), rng.uniform(0.0, 0.2), rng.normal(0, 0.06)
@@ -202,7 +199,7 @@ def wear_scarf(portrait: Portrait, rng: np.random.Generator) -> None:
     portrait.canvas.paint_solid(solid, Part.OCCLUDER, lift_px=0.09 * unit)
 
 
-def hold_stage_microphone(portrait: Portrait, rng: np.random.Generator) -> None:
+def hold_stage_microphone(portrait: Portrait, rng: Rng) -> None:
     """Hold a stage microphone to the mouth: a metal grille on a handle that leaves the picture."""
     canvas, unit = portrait.canvas, portrait.frame.unit_px
     radius = rng.uniform(0.3, 0.48) * unit
