@@ -150,10 +150,8 @@ class _HandPainter:
         turned = rotate(plane, self.place.pointing_rad + np.pi / 2)
         return turned * self.unit + self.place.knuckles_xy
 
-    def _rod(
-        self, ends: Any, radii: tuple[float, float], z: tuple[float, float] = (0, 0)
-    ) -> Capsule:
-        """Place a rod; its ends, their radii and heights in the hand's units."""
+    def _rod(self, ends: Any, radii: Any, z: Any = (0, 0)) -> Capsule:
+        """Place a rod: (2, 2) ends, two radii and two heights, in the hand's own plane."""
         start, end = self._pixels(ends)
         return Capsule(start, end, *(value * self.unit for value in (*radii, *z)))
 

@@ -15,8 +15,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-TAPS = [(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)]  # of a 3 x 3 kernel
-
 
 def bilinear_matrix(size: int, out_size: int, like: Tensor) -> Tensor:
     """Return the matrix of a bilinear resize with `align_corners=False`: (out_size, size).
@@ -86,11 +84,8 @@ def shifted_resize_matrix(size: tuple[int, int], scales: Sequence[int], like: Te
         torch.kron(bilinear_matrix(scale, height, like), bilinear_matrix(scale, width, like))
         for scale in scales
     ]
-    padded = functional.pad(torch.cat(levels, 1).view(height, width, -1), (0, 0, 1, 1, 1, 1))
-    shifted = [
-        padded[1 + row : 1 + row + height, 1 + column : 1 + column + width] for row, column in TAPS
-    ]
-    return torch.cat(shifted, dim=2).view(height * width, -1)
+    shifted = _shifted(torch.cat(levels, 1).view(1, height, width, -1), 1)
+    return torch.cat(shifted, dim=3).view(height * width, -1)
 
 
 def convolve_pyramid(

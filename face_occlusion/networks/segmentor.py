@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -112,7 +113,7 @@ class FaceSegmentor(EncoderDecoder):
         scaling = InputScaling(**input_scaling) if input_scaling else IMAGENET
         self.data_preprocessor = BatchPreprocessor(scaling)
         self.loss_cfg = loss
-        self.gather: Callable[[Tensor], Tensor] = _unchanged
+        self.gather: Callable[[Tensor], Tensor] = lambda images: images
         self.autocast = False
         self.run_head = run_module
         self.stepper: Stepper | None = None
@@ -146,20 +147,17 @@ class FaceSegmentor(EncoderDecoder):
     def _losses(
         self, logits: Tensor, aux_logits: Tensor | None, seg_maps: Tensor
     ) -> dict[str, Tensor]:
-        losses = {"loss": self._mined_loss(logits, seg_maps)}
+        mined_loss = partial(
+            ohem_loss,
+            thresh=self.loss_cfg["thresh"],
+            min_kept=self.loss_cfg["min_kept_per_image"] * len(seg_maps),
+            divide_by=self.loss_cfg["divide_by"],
+        )
+        losses = {"loss": mined_loss(logits, seg_maps)}
         if aux_logits is not None:
-            loss = self._mined_loss if self.loss_cfg["aux_ohem"] else mean_loss
+            loss = mined_loss if self.loss_cfg["aux_ohem"] else mean_loss
             losses["loss_aux"] = self.loss_cfg["aux_weight"] * loss(aux_logits, seg_maps)
         return losses
-
-    def _mined_loss(self, logits: Tensor, seg_maps: Tensor) -> Tensor:
-        kept = self.loss_cfg["min_kept_per_image"] * len(seg_maps)
-        mining = {name: self.loss_cfg[name] for name in ("thresh", "divide_by")}
-        return ohem_loss(logits, seg_maps, min_kept=kept, **mining)
-
-
-def _unchanged(images: Tensor) -> Tensor:
-    return images
 
 
 def build_segmentor(model_config: dict[str, Any]) -> FaceSegmentor:

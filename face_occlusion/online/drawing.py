@@ -48,7 +48,9 @@ class Atlas:
             places: dict[str, Levels] = {}
             for item in store:
                 levels = []
-                for level in _levels(item):
+                is_texture = isinstance(item, Texture)  # of one size, and opaque
+                rgba = [cv2.cvtColor(item.image, cv2.COLOR_RGB2RGBA)] if is_texture else item.levels
+                for level in rgba:
                     levels.append((start, level.shape[0], level.shape[1]))
                     rows.append(np.ascontiguousarray(level).reshape(-1).view(np.int32))
                     start += rows[-1].size
@@ -59,13 +61,6 @@ class Atlas:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "pixels": None}
-
-
-def _levels(item: Occluder | Texture) -> Sequence[np.ndarray]:
-    """Return the (H, W, 4) uint8 sizes of an occluder; a texture has one, and is opaque."""
-    if isinstance(item, Texture):
-        return [cv2.cvtColor(item.image, cv2.COLOR_RGB2RGBA)]
-    return item.levels
 
 
 @dataclass(frozen=True)
@@ -165,10 +160,11 @@ def sizes_of(params: Sequence[GenerateParams], shape: tuple[int, int]) -> Sizes:
     steps, directions = kinds.pop() if kinds else (0, 0)
     canvas = np.empty(shape, np.uint8)
     window = np.empty([side + 2 * (1 + 2 * radius) for side in shape], np.uint8)
-    scales = [one.downscale for one in transfers if one]
-    most = [
-        max((_num_cells(mask, scale) for scale in scales), default=1) for mask in (window, canvas)
-    ]
+    most = [1, 1]  # pixels that a grid holds, over the window and over the canvas
+    for one in filter(None, transfers):
+        grids = (grid_over(mask, one.downscale) for mask in (window, canvas))
+        sizes = [rows.size * columns.size for rows, columns in grids]
+        most = [max(pair) for pair in zip(most, sizes, strict=True)]
     harmonised = [one.harmonisation for one in params if one.harmonisation]
     return Sizes(
         shape=shape,
@@ -181,11 +177,6 @@ def sizes_of(params: Sequence[GenerateParams], shape: tuple[int, int]) -> Sizes:
         has_statistics=any(one.method == "reinhard" for one in harmonised),
         statistics_px=max([one.size_px for one in harmonised], default=256),
     )
-
-
-def _num_cells(mask: np.ndarray, downscale: float) -> int:
-    """Return the number of pixels that a grid over a mask holds."""
-    return math.prod(index.size for index in grid_over(mask, downscale))
 
 
 def _can_transfer(params: ColourTransferParams | None) -> bool:

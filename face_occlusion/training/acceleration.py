@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 from mmengine.optim import OptimWrapper
+
+# Copies many tensors with a few kernels; PyTorch has no public name for it.
 from torch import Tensor, _foreach_copy_, nn  # pyright: ignore[reportPrivateImportUsage]
 from torch.func import functional_call
 

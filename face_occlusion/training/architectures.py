@@ -2,29 +2,11 @@
 
 A config is a function of its parameters, so that a profile changes depth or width in one place.
 
-DeepLabv3+ (Chen et al., ECCV 2018) is as the paper's one published configuration has it. At
-`paper`: ResNet-101-v1c, output stride 8, 512 channels, dilations 1/12/24/36, 48 channels from the
-first stage, auxiliary FCN head weighted 0.4 and not mined; SGD 0.01, poly 0.9 down to 1e-4. Where
-the paper's text and that configuration (for MMSegmentation 0.30) differ, the text is followed,
-and a parameter gives the other:
-
-- the loss is binary cross-entropy in the text, softmax over two channels in the configuration:
-  `train.loss.out_channels` 1 or 2;
-- the configuration divides the mined loss by all pixels, the text does not say by what:
-  `train.loss.divide_by` kept or valid. (The configuration also counts the 255s in the corners of
-  a rotated image; `valid` does not.)
-- both have 8 images a step. The configuration mines among the two images of each of four GPUs, at
-  least 20,000 pixels; here, at least 80,000 among the eight, by any number of GPUs;
-- the configuration validates over 6 scales and mirrored, the text names none of it:
-  `evaluate.tta` gives each score both ways; the selection uses neither.
-
-PSPNet (Zhao et al., CVPR 2017): the paper published no configuration; all but the head is
-DeepLabv3+'s.
-
-SegFormer (Xie et al., NeurIPS 2021). At `paper`: MiT-B5, head of 256 channels (MMSegmentation's;
-SegFormer's authors have 768). The paper gives optimiser, rate and decay (AdamW, 6e-5, 0.01) and
-published no configuration; warm-up, the heads' tenfold rate and norms without decay are
-MMSegmentation's recipe. The loss is DeepLabv3+'s.
+DeepLabv3+ (Chen et al., ECCV 2018) is as the paper's one published configuration has it, PSPNet
+(Zhao et al., CVPR 2017) the same but for the head. Of SegFormer (Xie et al., NeurIPS 2021) the
+paper gives optimiser, rate and decay; warm-up, the heads' tenfold rate, norms without decay and the
+head's 256 channels are MMSegmentation's. docs/paper.md lists where the paper's text and that
+configuration differ, and the parameter that gives the other.
 """
 
 from collections.abc import Sequence

@@ -7,7 +7,7 @@ RandomFlip, RandomRotate and PhotoMetricDistortion; each rounds down to whole le
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -24,11 +24,8 @@ CONTRAST_RANGE = (0.5, 1.5)
 SATURATION_RANGE = (0.5, 1.5)
 HUE_DELTA = 18  # of OpenCV's 180 steps, 2 degrees each
 
-NUMBERS = ("flip", "angle_deg", "brightness", "contrast", "contrast_last", "saturation", "hue")
 
-
-@dataclass(frozen=True)
-class Augmentations:
+class Augmentations(NamedTuple):
     """What was sampled for a batch, each an (N,) float32 tensor; neutral values do nothing."""
 
     flip: Tensor  # 1: mirrored left to right
@@ -75,8 +72,7 @@ def augment(images: Tensor, seg_maps: Tensor, sampled: Augmentations) -> tuple[T
     (ignored) where rotation brought in no pixel; the image is black there.
     """
     flipped = sampled.flip > 0
-    image = images.float()
-    image = torch.where(flipped[:, None, None, None], image.flip(-1), image)
+    image = torch.where(flipped[:, None, None, None], images.flip(-1), images).float()
     seg_map = torch.where(flipped[:, None, None], seg_maps.flip(-1), seg_maps)
     image, seg_map = rotate(image, seg_map, sampled.angle_deg)
     return distort(image, sampled), seg_map
@@ -102,13 +98,12 @@ def rotate(images: Tensor, seg_maps: Tensor, angle_deg: Tensor) -> tuple[Tensor,
 
 def distort(images: Tensor, sampled: Augmentations) -> Tensor:
     """Apply brightness, contrast, saturation and hue to (N, 3, H, W) float32 levels."""
-    columns = {name: getattr(sampled, name)[:, None, None, None] for name in NUMBERS}
-    one = torch.ones_like(columns["contrast"])
-    last = columns["contrast_last"] > 0
-    image = _levels(images + columns["brightness"])
-    image = _levels(image * torch.where(last, one, columns["contrast"]))
-    image = shift_hue(saturate(image, columns["saturation"]), columns["hue"])
-    return _levels(image * torch.where(last, columns["contrast"], one))
+    column = Augmentations(*(values[:, None, None, None] for values in sampled))
+    one, last = torch.ones_like(column.contrast), column.contrast_last > 0
+    image = _levels(images + column.brightness)
+    image = _levels(image * torch.where(last, one, column.contrast))
+    image = shift_hue(saturate(image, column.saturation), column.hue)
+    return _levels(image * torch.where(last, column.contrast, one))
 
 
 def saturate(images: Tensor, factor: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,12 +45,6 @@ def open_parts(combination: Combination, data: Path) -> list[OpenPart]:
         OpenPart(part.image_set, images, part.mask, part.keys)
         for part, images in zip(combination.parts, open_sets(combination, data), strict=True)
     ]
-
-
-def count_parts(parts: Sequence[OpenPart]) -> dict[str, int]:
-    """Return samples per image set, and their `total`."""
-    counts = {part.entry: len(part.keys) for part in parts}
-    return {**counts, "total": sum(counts.values())}
 
 
 def read_sample(
@@ -198,6 +191,11 @@ def build_loader(
     occlude: Occlude | None = None,
 ) -> DataLoader:
     """Build the endless loader of a run, from a batch on: of each batch, this process's part."""
+    # Workers are forked from a server process that has only imported what they need. Forked from
+    # this one they would hang where OpenCV's threads have run; spawned, each would import PyTorch
+    # and MMSegmentation again: eight took 30 s on two cores, forked they take 8.
+    forkserver = multiprocessing.get_context("forkserver")
+    forkserver.set_forkserver_preload(["face_occlusion.training.run"])
     cache = params.cache_mb * 2**20
     dataset = FaceDataset(parts, params.input_px, params.seed, params.augment, cache, occlude)
     return DataLoader(
@@ -209,19 +207,8 @@ def build_loader(
         pin_memory=pin_memory,
         persistent_workers=params.num_workers > 0,
         worker_init_fn=_prepare_worker,
-        multiprocessing_context=_forkserver() if params.num_workers else None,
+        multiprocessing_context=forkserver if params.num_workers else None,
     )
-
-
-def _forkserver() -> BaseContext:
-    """Fork workers from a server process that has only imported what they need.
-
-    Forked from this process they would hang where OpenCV's threads have run, and spawned each
-    would import PyTorch and MMSegmentation again: eight took 30 s on two cores, forked they take 8.
-    """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["face_occlusion.training.run"])
-    return context
 
 
 def _prepare_worker(_: int) -> None:

@@ -18,43 +18,12 @@ Row = dict[str, float]  # names its `step`
 MACHINE = ("images_per_s", "gpu_memory_gib")  # for TensorBoard alone: no two runs share them
 
 
-class _LogWriter:
-    """Writes rows for DVCLive and for TensorBoard; files of an earlier session are replaced."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        events = folder / "tensorboard"
-        shutil.rmtree(events, ignore_errors=True)
-        with naming(folder):
-            self._live = Live(str(folder / "dvclive"), dvcyaml=None, save_dvc_exp=False)
-            self._events = SummaryWriter(str(events))
-
-    def write(self, row: Row) -> None:
-        with naming(self._folder):
-            self._write(row)
-
-    def _write(self, row: Row) -> None:
-        step = int(row["step"])
-        self._live.step = step
-        for name, value in row.items():
-            if name != "step":
-                self._events.add_scalar(name, value, step)
-            if name not in ("step", *MACHINE):
-                self._live.log_metric(name, value)
-        self._live.make_summary()
-        self._events.flush()
-
-    def close(self) -> None:
-        with naming(self._folder):
-            self._live.end()
-            self._events.close()
-
-
 class TrainingLog:
     """Logs the loss, stops the run when it diverges, and shows progress.
 
     Losses stay on the device until a row is due, so that the host does not wait for a GPU. Every
-    process checks the loss, which is that of the whole batch; only the main one writes.
+    process checks the loss, which is that of the whole batch; only the main one writes. Files of an
+    earlier session are replaced.
 
     Args:
         folder: Folder for DVCLive's `dvclive` and TensorBoard's `tensorboard`.
@@ -76,7 +45,12 @@ class TrainingLog:
         self.rows: list[Row] = []
         self.last_checkpoint = "none yet"
         self._run, self._params, self._name_at = run, params, name_at
-        self._writer = _LogWriter(folder) if is_main else None
+        self._folder, self._is_main = folder, is_main
+        if is_main:
+            shutil.rmtree(folder / "tensorboard", ignore_errors=True)
+            with naming(folder):
+                self._live = Live(str(folder / "dvclive"), dvcyaml=None, save_dvc_exp=False)
+                self._events = SummaryWriter(str(folder / "tensorboard"))
         self._pending: list[torch.Tensor] = []
         self._bar = tqdm(
             total=params.iterations, desc=run, unit="it", mininterval=1.0, disable=not is_main
@@ -119,13 +93,24 @@ class TrainingLog:
     def add_row(self, row: Row) -> None:
         """Write a row."""
         self.rows.append(row)
-        if self._writer is not None:
-            self._writer.write(row)
+        if not self._is_main:
+            return
+        values = {name: value for name, value in row.items() if name != "step"}
+        self._live.step = int(row["step"])
+        with naming(self._folder):
+            for name, value in values.items():
+                self._events.add_scalar(name, value, self._live.step)
+                if name not in MACHINE:
+                    self._live.log_metric(name, value)
+            self._live.make_summary()
+            self._events.flush()
 
     def close(self) -> None:
         """Close the log and the progress bar."""
-        if self._writer is not None:
-            self._writer.close()
+        if self._is_main:
+            with naming(self._folder):
+                self._live.end()
+                self._events.close()
         self._bar.close()
 
     def _check(self, losses: list[float]) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from mmengine.logging import MMLogger
-from torch import Tensor
 from torch.nn import functional
 
 from face_occlusion.core.classes import FACE, IGNORED
@@ -142,8 +141,8 @@ class Trainer:
             self._optimizer.load_state_dict(state["optimizer"])
             for schedule, saved in zip(self._schedules, state["schedules"], strict=True):
                 schedule.load_state_dict(saved)
-            self._log.start(state["iteration"], state["rows"])
-            self._log.last_checkpoint = self._describe_state(state["iteration"])
+            self._log.start(self._first, state["rows"])
+            self._log.last_checkpoint = f"{self._state_path} (iteration {self._first})"
             self.best, self._seconds = state["best"], state["seconds"]
             self.resumed_at = [*state["resumed_at"], state["iteration"]]
 
@@ -249,13 +248,10 @@ class Trainer:
             "resumed_at": self.resumed_at,
         }
         write_checkpoint(self._state_path, content)
-        self._log.last_checkpoint = self._describe_state(step)
+        self._log.last_checkpoint = f"{self._state_path} (iteration {step})"
         for path in self._folder.glob("best-*"):
             if self.best is None or path.name != self.best["file"]:
                 path.unlink()
-
-    def _describe_state(self, iteration: int) -> str:
-        return f"{self._state_path} (iteration {iteration})"
 
 
 class SelectionSet:
@@ -278,30 +274,19 @@ class SelectionSet:
             self._images[place] = torch.from_numpy(image)
             self._seg_maps[place] = torch.from_numpy(seg_map)
 
-    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield images (N, S, S, 3) uint8 with seg_maps (N, S, S) uint8."""
-        yield from zip(self._images.split(size), self._seg_maps.split(size), strict=True)
-
     def miou(self, model: FaceSegmentor, batch_size: int) -> float:
         """Return the mean over both classes of the pooled IoU; leaves the model in eval mode."""
         model.eval()
-        confusion = torch.zeros(4, dtype=torch.int64)
+        confusion = torch.zeros(4, dtype=torch.int64)  # tn, fp, fn, tp of the face
+        batches = zip(self._images.split(batch_size), self._seg_maps.split(batch_size), strict=True)
         with torch.inference_mode():
-            for images, seg_maps in self.batches(batch_size):
+            for images, seg_maps in batches:
                 batch = model.data_preprocessor({"inputs": images}, False)
                 size, logits = seg_maps.shape[1:], model(**batch).float()
                 logits = functional.interpolate(logits, size=size, mode="bilinear")
-                confusion += count_pixels((log_odds(logits) > 0).cpu(), seg_maps)
+                pred, valid = (log_odds(logits) > 0).cpu(), seg_maps != IGNORED
+                cells = 2 * (seg_maps == FACE)[valid].long() + pred[valid].long()
+                confusion += torch.bincount(cells, minlength=4)
         tn, fp, fn, tp = self._processes.sum(confusion).tolist()
         ious = [hit / union for hit, union in ((tn, tn + fp + fn), (tp, tp + fp + fn)) if union]
         return sum(ious) / len(ious)
-
-
-def count_pixels(pred: Tensor, seg_maps: Tensor) -> Tensor:
-    """Count [tn, fp, fn, tp], int64, over the pixels that are not ignored.
-
-    `pred` is (N, H, W) bool, True = face, `seg_maps` (N, H, W) uint8 class ids.
-    """
-    valid = seg_maps != IGNORED
-    cells = 2 * (seg_maps == FACE)[valid].long() + pred[valid].long()
-    return torch.bincount(cells, minlength=4)

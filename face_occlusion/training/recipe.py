@@ -12,7 +12,7 @@ from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS
 from torch import nn
 
 from face_occlusion.training.architectures import ModelParams, model_config, params_class
-from face_occlusion.training.settings import LossParams, OptimizerParams, TrainParams
+from face_occlusion.training.settings import OptimizerParams, TrainParams
 
 
 def resolve(
@@ -30,7 +30,13 @@ def resolve(
     return {
         "model": {
             **model_config(params, train.loss, "SyncBN" if distributed else "BN"),
-            "loss": loss_config(train.loss, getattr(params, "aux_weight", 0.0)),
+            "loss": {
+                "thresh": train.loss.ohem_thresh,
+                "min_kept_per_image": train.loss.ohem_min_kept,
+                "divide_by": train.loss.divide_by,
+                "aux_weight": getattr(params, "aux_weight", 0.0),
+                "aux_ohem": train.loss.aux_ohem,
+            },
         },
         "optim_wrapper": optimizer_config(params.optimizer),
         "param_scheduler": schedule_config(params.optimizer, train.iterations),
@@ -39,29 +45,17 @@ def resolve(
     }
 
 
-def loss_config(loss: LossParams, aux_weight: float) -> dict[str, Any]:
-    """Return the segmentor's `loss` argument."""
-    return {
-        "thresh": loss.ohem_thresh,
-        "min_kept_per_image": loss.ohem_min_kept,
-        "divide_by": loss.divide_by,
-        "aux_weight": aux_weight,
-        "aux_ohem": loss.aux_ohem,
-    }
-
-
 def optimizer_config(params: OptimizerParams) -> dict[str, Any]:
     """Return mmengine's `optim_wrapper`."""
+    is_sgd = params.type == "SGD"
+    momentum = {"momentum": params.momentum} if is_sgd else {"betas": (params.momentum, 0.999)}
     arguments: dict[str, Any] = {
         "type": params.type,
         "lr": params.lr,
         "weight_decay": params.weight_decay,
         "fused": True,  # one kernel for all weights, on the CPU as well
+        **momentum,
     }
-    if params.type == "SGD":
-        arguments["momentum"] = params.momentum
-    else:
-        arguments["betas"] = (params.momentum, 0.999)
     multipliers: dict[str, dict[str, float]] = {}
     if params.head_lr_mult != 1:
         multipliers["head"] = {"lr_mult": params.head_lr_mult}
@@ -80,25 +74,12 @@ def schedule_config(params: OptimizerParams, iterations: int) -> list[dict[str, 
     The decay starts with the run, not after the warm-up, as in MMSegmentation 0.x, which the paper
     used: the two factors multiply. (MMSegmentation 1.x starts it afterwards: rates 5 % higher.)
     """
-    decay = {
-        "type": "PolyLR",
-        "power": params.power,
-        "eta_min": params.min_lr,
-        "begin": 0,
-        "end": iterations,
-        "by_epoch": False,
-    }
-    num_warmup = min(params.warmup_iters, iterations - 1)
-    if not num_warmup:
-        return [decay]
-    warmup = {
-        "type": "LinearLR",
-        "start_factor": params.warmup_from,
-        "by_epoch": False,
-        "begin": 0,
-        "end": num_warmup,
-    }
-    return [warmup, decay]
+    decay = {"type": "PolyLR", "power": params.power, "eta_min": params.min_lr}
+    schedules = [{**decay, "begin": 0, "end": iterations, "by_epoch": False}]
+    if num_warmup := min(params.warmup_iters, iterations - 1):
+        warmup = {"type": "LinearLR", "start_factor": params.warmup_from, "by_epoch": False}
+        schedules.insert(0, {**warmup, "begin": 0, "end": num_warmup})
+    return schedules
 
 
 def build_optimizer(model: nn.Module, config: dict[str, Any]) -> OptimWrapper:

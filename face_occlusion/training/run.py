@@ -20,16 +20,14 @@ from face_occlusion.core.parallel import one_opencv_thread
 from face_occlusion.core.stage import sole_process
 from face_occlusion.networks.checkpoint import read_weights, write_weights
 from face_occlusion.networks.devices import explain_cuda_oom
-from face_occlusion.training.dataset import Occlude, Samples, count_parts, open_parts
-from face_occlusion.training.distributed import SINGLE_PROCESS, Processes
+from face_occlusion.training.dataset import Occlude, Samples, open_parts
+from face_occlusion.training.distributed import GPUS_PER_RUN, SINGLE_PROCESS, Processes
 from face_occlusion.training.loop import Job, Trainer
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.weights import describe
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 PACKAGES = ("torch", "numpy", "onedl-mmengine", "onedl-mmsegmentation")  # on the card
-
-
 OpenOnline = Callable[[Job, Path, Path], Occlude]
 
 
@@ -61,7 +59,8 @@ def train_run(
     """
     processes.share(job.train.batch_size)
     parts = open_parts(job.combination, data)
-    counts = count_parts(parts)
+    counts = {part.entry: len(part.keys) for part in parts}
+    counts["total"] = sum(counts.values())
     logging.info("%s: trains on %s", job.run, counts)
     config = resolve(job.model, job.model_params, job.train, distributed=processes.is_distributed)
     benchmark = ImageSet(data / "benchmarks" / "realocc")
@@ -72,21 +71,20 @@ def train_run(
         folder = scratch / job.run / mark[:16]
         folder.mkdir(parents=True, exist_ok=True)
         processes.wait()  # for the lock
-        variable = "FACE_OCCLUSION_GPUS_PER_RUN=2"
-        remedy = f"split the batch over two GPUs, which reruns no stage: {variable}"
+        remedy = f"split the batch over two GPUs, which reruns no stage: {GPUS_PER_RUN}=2"
         with explain_cuda_oom(remedy), one_opencv_thread():
-            samples = Samples(parts)
+            occlude = None
             if job.combination.online is not None:
                 if open_online is None:
                     raise ValueError(f"{job.run}: open_online must be given to occlude its faces")
                 occlude = open_online(job, data, folder / f"occluders-{processes.rank}")
-                samples = Samples(parts, occlude)
+            samples = Samples(parts, occlude)
             trainer = Trainer(job, config, samples, benchmark, folder, processes)
             trainer.train()
         processes.wait()
         if not processes.is_main:
             return
-        card = run_card(job, trainer, benchmark, processes.count)
+        card = _run_card(job, trainer, benchmark, processes.count)
         card |= {"counts": counts, "fingerprint": mark}
         _write_run(out, trainer, folder, config, card)
         _keep_log(folder, trainer)
@@ -107,7 +105,9 @@ def fingerprint(job: Job, benchmark: ImageSet) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def run_card(job: Job, trainer: Trainer, benchmark: ImageSet, num_processes: int) -> dict[str, Any]:
+def _run_card(
+    job: Job, trainer: Trainer, benchmark: ImageSet, num_processes: int
+) -> dict[str, Any]:
     """Describe what was trained, for `card.json`."""
     best, cuda = trainer.best, torch.cuda.is_available()
     device = torch.cuda.get_device_name() if cuda else "cpu"

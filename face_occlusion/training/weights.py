@@ -105,8 +105,8 @@ def load_backbone(backbone: nn.Module, path: Path) -> dict[str, Any]:
         raise ValueError(f"pretrained: {path}: {error}") from error
     shapes = {key: value.shape for key, value in backbone.state_dict().items()}
     if backbone.num_stages == 3:  # the file has four
-        held = {_group(key) for key in shapes}
-        beyond = [key for key in converted.state if _group(key) not in held]
+        num_blocks = len(getattr(backbone, "blocks", ()))
+        beyond = [key for key in converted.state if _is_in_fourth_stage(key, num_blocks)]
         converted.left_out["the last stage, which this backbone leaves out"] = beyond
         for key in beyond:
             del converted.state[key]
@@ -154,10 +154,10 @@ def _read_state(path: Path) -> dict[str, Tensor]:
     return {key.removeprefix("backbone."): value for key, value in content.items()}
 
 
-def _group(key: str) -> str:
-    """Return the ResNet stage or EfficientNet-Lite block that a weight belongs to."""
-    found = re.match(r"layer\d+|blocks\.\d+", key)
-    return found[0] if found else key
+def _is_in_fourth_stage(key: str, num_blocks: int) -> bool:
+    """Return whether a weight is in a ResNet's `layer4`, or in a block after `num_blocks`."""
+    found = re.match(r"layer4\.|blocks\.(\d+)\.", key)
+    return found is not None and (found[1] is None or int(found[1]) >= num_blocks)
 
 
 def _differences(

@@ -133,6 +133,9 @@ def test_three_stages_are_the_first_three_of_four(tmp_path):
     record = load_backbone(three, tmp_path / "w.pth")
     (left_out,) = [keys for why, keys in record["left_out"].items() if "last stage" in why]
     assert {key.split(".")[1] for key in left_out} == {"11", "12", "13", "14", "15"}
+    torch.save(model.state_dict() | {"_conv_stem.bias": torch.zeros(32)}, tmp_path / "odd.pth")
+    with pytest.raises(ValueError, match=r"1 unknown: \['stem.conv.bias'\]"):
+        load_backbone(three, tmp_path / "odd.pth")
 
 
 @pytest.mark.parametrize("size", [(6, 6), (1, 3)])
