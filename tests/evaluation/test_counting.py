@@ -17,26 +17,19 @@ FACE = np.zeros((30, 44), bool)
 FACE[5:25, 8:36] = True
 
 
-@pytest.fixture
-def sample():
+def test_each_column_counts_its_own_region_and_one_half_is_face():
     target = np.zeros(SHAPE, np.uint8)
     target[6:54, 12:66] = 1
     target[20:40, 26:52] = 0  # a hole: an occluder
     target[:, 70:] = 255
-    image = np.full((*SHAPE, 3), 128, np.uint8)
-    return Sample(key="a", name="a", image=image, target=target, occluder_kind=None)
-
-
-def counted(sample, probability):
-    """Return the facts and the columns of one prediction."""
+    grey = np.full((*SHAPE, 3), 128, np.uint8)
+    sample = Sample(key="a", name="a", image=grey, target=target, occluder_kind=None)
+    probability = np.random.default_rng(1).choice(np.float32([0.2, 0.5, 0.8]), SHAPE)
     facts, tallies = count_sample(sample, {"last": ready(probability)}, 0)
-    return facts, tallies["last"].columns
-
-
-def test_each_column_counts_its_own_region(sample):
-    probability = np.random.default_rng(1).random(SHAPE).astype(np.float32)
-    columns = counted(sample, probability)[1]
-    pred, target, regions = probability >= 0.5, sample.target, Regions.of(sample.target)
+    assert (facts.size, facts.face_px) == (SHAPE, 48 * 54 - 20 * 26)
+    assert (facts.occluded_px, facts.ita_deg) == (20 * 26, None)
+    columns = tallies["last"].columns
+    pred, regions = probability >= 0.5, Regions.of(target)
     assert columns["counts"].tolist() == confusion_counts(pred, target).tolist()
     assert columns["boundary"].tolist() == boundary_counts(pred, target).tolist()
     for name, region in (("occluded", regions.occluded), ("border", regions.border)):
@@ -46,13 +39,6 @@ def test_each_column_counts_its_own_region(sample):
     assert columns["occluded"].tolist() != columns["border"].tolist()
     expected = calibration_counts(probability, target)
     np.testing.assert_array_equal(columns["calibration"], expected)
-
-
-def test_facts_are_of_the_mask_and_a_probability_of_one_half_is_face(sample):
-    facts, columns = counted(sample, np.full(SHAPE, 0.5, np.float32))
-    assert columns["counts"][[0, 2]].tolist() == [0, 0]
-    assert (facts.size, facts.face_px) == (SHAPE, 48 * 54 - 20 * 26)
-    assert (facts.occluded_px, facts.ita_deg) == (20 * 26, None)  # grey
 
 
 def painted(rgb, around=(0, 0, 0)):
@@ -79,8 +65,11 @@ def reference(rgb):
 @pytest.mark.parametrize(
     "rgb", [(245, 215, 190), (224, 172, 138), (198, 134, 96), (141, 85, 56), (74, 46, 33)]
 )
-def test_angle_is_that_of_the_definition(rgb):
-    assert ita_deg(painted(rgb), FACE) == pytest.approx(reference(rgb), abs=0.3)
+def test_angle_is_that_of_the_definition_at_any_size(rgb):
+    image, expected = painted(rgb), pytest.approx(reference(rgb), abs=0.3)
+    assert ita_deg(image, FACE) == expected
+    large = (np.kron(part, np.ones((20, 20, 1), part.dtype)) for part in (image, FACE[..., None]))
+    assert ita_deg(next(large), next(large)[..., 0]) == expected
 
 
 def test_light_changes_the_angle_and_what_is_not_face_does_not():
@@ -90,13 +79,6 @@ def test_light_changes_the_angle_and_what_is_not_face_does_not():
     assert ita_deg(painted(skin // 2, around=(255, 255, 255)), FACE) == dark
     assert ita_deg(painted(skin), np.zeros_like(FACE)) is None
     assert ita_deg(painted((150, 150, 150)), FACE) is None  # grey
-
-
-def test_size_hardly_matters():
-    image = painted((198, 134, 96))
-    large = np.kron(image, np.ones((20, 20, 1), np.uint8))
-    angle = ita_deg(large, np.kron(FACE, np.ones((20, 20), bool)))
-    assert angle == pytest.approx(ita_deg(image, FACE), abs=0.1)
 
 
 def test_preview_keeps_small_masks_exactly_and_refuses_other_text():

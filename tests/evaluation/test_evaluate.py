@@ -83,14 +83,6 @@ def test_each_checkpoint_is_a_view_with_and_without_augmentation(realocc):
     assert scores.previews == [None] * 7
 
 
-def test_an_absent_benchmark_keeps_its_reason(tmp_path):
-    info = {"kind": "benchmark", "name": "cofw", "sources": []}
-    write_image_set(tmp_path / "cofw", [], info={**info, "absent": "not published"})
-    scores = evaluate_run({"last": BrightIsFace(9)}, {"cofw": tmp_path / "cofw"}, PARAMS)
-    assert scores["cofw"].absent == "not published"
-    assert scores["cofw"].views == {}
-
-
 def test_a_mask_of_another_size_and_a_gpu_without_memory_are_errors_that_say_where(realocc):
     class Wrong(BrightIsFace):
         def predict_async(self, prepared, shapes):

@@ -14,6 +14,7 @@ from tests.evaluation.conftest import PARAMS
 from tests.training.conftest import MODELS, draw_face, network_config, random_network, write_faces
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+needs_two = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
 
 
 @pytest.fixture(scope="module", params=MODELS)
@@ -65,17 +66,6 @@ def exact(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.gpu
 @needs_gpu
 @pytest.mark.usefixtures("exact")
-@pytest.mark.parametrize("tta", [False, True])
-def test_a_gpu_predicts_as_the_cpu(run: Path, tta):
-    images = [photograph(40, 40, 1), photograph(300, 44, 2), photograph(40, 40, 3)]
-    on_gpu = load_model(run, "cuda").predict_batch(images, tta=tta)
-    for got, want in zip(on_gpu, load_model(run).predict_batch(images, tta=tta), strict=True):
-        np.testing.assert_allclose(got, want, atol=1e-3)
-
-
-@pytest.mark.gpu
-@needs_gpu
-@pytest.mark.usefixtures("exact")
 def test_a_benchmark_counted_while_the_gpu_computes_on_is_counted_right(run: Path, tmp_path: Path):
     """Forty batches in flight: a copy that does not wait for its batch would count another's."""
     write_faces(tmp_path / "realocc", "benchmark", 160, seed=5, size=(200, 160))
@@ -94,25 +84,20 @@ def test_a_benchmark_counted_while_the_gpu_computes_on_is_counted_right(run: Pat
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
-@pytest.mark.usefixtures("exact")
-def test_a_gpu_that_is_not_the_current_one_predicts_as_the_cpu(run: Path):
-    """A graph of the current one would record nothing of it, and repeat its first result."""
-    images = [photograph(40, 40, seed) for seed in range(2 * FIRST_CALLS)]
-    other, cpu = load_model(run, "cuda:1"), load_model(run)
-    for image in images:
-        np.testing.assert_allclose(other.predict(image), cpu.predict(image), atol=1e-3)
-
-
-@pytest.mark.gpu
 @needs_gpu
 @pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("tta", [False, True])
-def test_recorded_predictions_are_those_of_the_first_calls(run: Path, tta):
-    """In turns of two shapes, whose recordings share memory; launched before any is read."""
-    images = [photograph(40, 40, 1), photograph(60, 44, 2)]
-    segmenter = load_model(run, "cuda")
+@pytest.mark.parametrize("device", ["cuda", pytest.param("cuda:1", marks=needs_two)])
+def test_a_gpu_predicts_as_the_cpu_and_alike_once_recorded(run: Path, device, tta):
+    """In turns of two shapes, whose recordings share memory; launched before any is read.
+
+    A graph of the current GPU would record nothing of another one, and repeat its first result.
+    """
+    images = [photograph(40, 40, 1), photograph(300, 44, 2), photograph(40, 40, 3)]
+    segmenter, cpu = load_model(run, device), load_model(run)
     first = [segmenter.predict(image, tta=tta) for image in images]
+    for got, image in zip(first, images, strict=True):
+        np.testing.assert_allclose(got, cpu.predict(image, tta=tta), atol=1e-3)
     rounds = [
         [
             segmenter.predict_async(segmenter.preprocess([image], tta=tta), [image.shape[:2]])[0]
@@ -135,15 +120,10 @@ def test_augmented_prediction_is_mirror_symmetric_and_repeats(run: Path):
     np.testing.assert_array_equal(image, copy)
 
 
-@pytest.mark.parametrize(
-    "bad", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)]
-)
-def test_something_else_than_rgb_is_refused(run: Path, bad):
-    with pytest.raises(ValueError, match=r"image must be \(H, W, 3\) uint8"):
-        load_model(run).predict(bad)
-
-
-def test_what_is_no_run_or_no_checkpoint_is_refused(run: Path, tmp_path: Path):
+def test_what_is_no_image_no_run_or_no_checkpoint_is_refused(run: Path, tmp_path: Path):
+    for bad in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)):
+        with pytest.raises(ValueError, match=r"image must be \(H, W, 3\) uint8"):
+            load_model(run).predict(bad)
     with pytest.raises(ValueError, match="which must be last or best; got 'first'"):
         load_model(run, which="first")
     with pytest.raises(ValueError, match=r"config\.json: no such file"):

@@ -50,15 +50,10 @@ def test_counts_equal_a_slow_reference(pred, target):
     assert counts.tolist() == [(first & second).sum(), (first | second).sum()]
 
 
-def test_width_is_two_per_cent_of_the_diagonal_at_least_one():
-    assert band_width_px(300, 400) == 10
-    assert band_width_px(5, 5) == 1
-
-
-def test_an_image_without_a_boundary_has_no_score():
-    np.testing.assert_array_equal(
-        boundary_iou(np.array([[1, 2], [0, 0], [3, 3]])), [0.5, np.nan, 1]
-    )
+def test_convention_a_band_is_two_per_cent_of_the_diagonal_and_no_boundary_no_score():
+    assert (band_width_px(300, 400), band_width_px(5, 5)) == (10, 1)  # at least one
+    scores = boundary_iou(np.array([[1, 2], [0, 0], [3, 3]]))
+    np.testing.assert_array_equal(scores, [0.5, np.nan, 1])
 
 
 def face_map():

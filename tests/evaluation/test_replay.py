@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 import torch
 from torch import Tensor
@@ -26,12 +28,23 @@ def of(value: int, size: int = 3) -> Tensor:
     return torch.full((size,), float(value), device="cuda")
 
 
-def test_a_shape_that_comes_often_is_recorded_and_computed_right():
+@pytest.mark.parametrize(
+    ("sizes", "calls"),
+    [
+        ([3] * 10, FIRST_CALLS + 1),  # recorded, then replayed
+        (range(1, 20), 19),  # rare shapes are not recorded
+        ([1, 2] * 10, FIRST_CALLS + 1 + 10),  # as many as are allowed: the first
+    ],
+)
+def test_shapes_that_come_often_are_recorded_and_computed_right(
+    monkeypatch: pytest.MonkeyPatch, sizes: Sequence[int], calls: int
+):
+    monkeypatch.setattr(replay, "MOST_SHAPES", 1)
     function = Doubled()
     replayed = Replay(function)
-    for value in range(10):
-        assert replayed(of(value)).tolist() == [2 * value] * 3
-    assert function.calls == FIRST_CALLS + 1
+    for value, size in enumerate(sizes):
+        assert replayed(of(value, size)).tolist() == [2 * value] * size
+    assert function.calls == calls
 
 
 def test_results_outlive_the_calls_that_follow():
@@ -40,21 +53,3 @@ def test_results_outlive_the_calls_that_follow():
     results = [replayed(of(number, 3 + number % 2)) for number in numbers]
     for number, result in zip(numbers, results, strict=True):
         assert result.tolist() == [2 * number] * (3 + number % 2)
-
-
-def test_rare_shapes_are_not_recorded():
-    function = Doubled()
-    replayed = Replay(function)
-    for size in range(1, 20):
-        assert replayed(of(1, size)).tolist() == [2] * size
-    assert function.calls == 19
-
-
-def test_the_number_of_recordings_is_bounded(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(replay, "MOST_SHAPES", 1)
-    function = Doubled()
-    replayed = Replay(function)
-    for _ in range(10):
-        for size in (1, 2):
-            assert replayed(of(1, size)).tolist() == [2] * size
-    assert function.calls == FIRST_CALLS + 1 + 10
