@@ -8,9 +8,8 @@ from PIL import Image
 
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import ImageSet, write_image_set
-from tests.conftest import small_files
-
-INFO = {"kind": "faces", "name": "wo", "sources": ["drawn here"]}
+from tests.conftest import files_of, small_files
+from tests.core.imageset.samples import INFO, flip
 
 
 @pytest.fixture
@@ -25,12 +24,11 @@ def wo(tmp_path, monkeypatch):
 
 def test_look_writes_a_png(wo, tmp_path, invoke):
     assert invoke("look", wo) == "sheets/wo.png: 5 of 5 samples\n"
-    with Image.open("sheets/wo.png") as sheet:
-        assert sheet.format == "PNG" and sheet.width > 5 * 256
+    sheet = Image.open("sheets/wo.png")
+    assert sheet.format == "PNG" and sheet.width > 5 * 256
     options = ["--num", 2, "--columns", 1, "--thumb-px", 64, "--out", "new/x.png"]
     assert "x.png: 2 of 5 samples" in invoke("look", wo, *options)
-    with Image.open("new/x.png") as sheet:
-        assert sheet.width < 512
+    assert Image.open("new/x.png").width < 512
     assert "wo.png: 2 of 5" in invoke("look", wo, "--key", "00003", "--key", "00001")
     assert not list(tmp_path.rglob("*.partial"))
     write_image_set(tmp_path / "cofw", [], info={**INFO, "absent": "no COFW here"})
@@ -46,9 +44,9 @@ def test_unpack_pack_verify_and_card(wo, tmp_path, invoke):
     assert "again: 5 samples in 2 shards" in packed
     again = ImageSet(tmp_path / "again")
     invoke("unpack", wo, "ids", "--ids")
-    with Image.open("ids/masks/00003.png") as mask:
-        np.testing.assert_array_equal(np.asarray(mask), np.eye(24, 40))  # shown as black and white
-        assert mask.convert("L").getextrema() == (0, 255)
+    mask = Image.open("ids/masks/00003.png")
+    np.testing.assert_array_equal(np.asarray(mask), np.eye(24, 40))
+    assert mask.convert("L").getextrema() == (0, 255)  # shown as black and white
     assert (again.info["name"], again.info["kind"]) == ("mine", "benchmark")
     assert str(tmp_path) not in (again.folder / "index.json").read_text()
     assert invoke("verify", wo, again.folder).count("as written") == 2
@@ -63,32 +61,23 @@ def test_unpack_pack_verify_and_card(wo, tmp_path, invoke):
     assert "as written" in invoke("verify", again.folder)
 
 
-@pytest.mark.parametrize(
-    ("words", "named"),
-    [
+def test_a_full_disk_is_named_and_nothing_is_left(wo, tmp_path, invoke):
+    invoke("unpack", wo, "files")
+    before = files_of(tmp_path)
+    for words, named in (
         ("look wo", "wo.png"),
         ("unpack wo more", "more"),
         ("pack files/images files/masks again", "again"),
         ("card wo", "wo/README.md"),
-    ],
-)
-def test_a_full_disk_is_named_and_nothing_is_left(wo, tmp_path, invoke, words, named):
-    def files():
-        return sorted(path for path in tmp_path.rglob("*") if path.is_file())
-
-    invoke("unpack", wo, "files")
-    before = files()
-    with small_files(64):
-        printed = invoke(*words.split(), status=1)
-    assert re.search(rf"ERROR: \S*{named}\S*: File too large; free space on its disk", printed)
-    assert files() == before  # `look` leaves its folder, empty
+    ):
+        with small_files(64):
+            printed = invoke(*words.split(), status=1)
+        assert re.search(rf"ERROR: \S*{named}\S*: File too large; free space on its disk", printed)
+    assert files_of(tmp_path) == before  # `look` leaves its folder, empty
 
 
 def test_errors_name_what_is_wrong(wo, tmp_path, invoke):
-    shard = wo / "000001.tar"
-    damaged = bytearray(shard.read_bytes())
-    damaged[600] ^= 1
-    shard.write_bytes(damaged)
+    flip(wo / "000001.tar", 600)
     for arguments, message in [
         (("verify", wo), "000001.tar: must have sha256"),
         (("look", tmp_path), "is not an image set"),

@@ -7,27 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from face_occlusion.apps.rainnet.composites import (
-    Composites,
-    CompositeSource,
-    TrainingImages,
-    load_images,
-    read_images,
-    recolour,
-    save_images,
-)
-from face_occlusion.apps.rainnet.training import (
-    TrainingParams,
-    colour_errors,
-    foreground_loss,
-    initialise,
-    train_rainnet,
-)
+from face_occlusion.apps.rainnet import composites, training
 from face_occlusion.core.images import encode_jpeg, encode_rgba
 from face_occlusion.core.imageset import write_image_set
 from face_occlusion.generation.harmonisation.rainnet import RainNet, load_rainnet
 
-PARAMS = TrainingParams(
+PARAMS = training.TrainingParams(
     width=4, iterations=40, batch_size=4, learning_rate=2e-3, seed=1, num_held_out=6
 )
 
@@ -50,7 +35,7 @@ def cutout(rng, height, width):
 
 def training_images(num_faces=12, num_cutouts=10, side=256):
     rng = np.random.default_rng(0)
-    return TrainingImages(
+    return composites.TrainingImages(
         np.stack([photograph(rng, side, side) for _ in range(num_faces)]),
         np.stack([cutout(rng, side, side) for _ in range(num_cutouts)]),
         [f"{i:05}" for i in range(num_faces)],
@@ -70,43 +55,38 @@ def image_sets(tmp_path_factory):
     return folder
 
 
-def test_images_are_collected_at_one_size_and_come_back_from_the_file(image_sets, tmp_path):
-    images = read_images(image_sets / "faces", [image_sets / "hands"], 64, max_faces=8)
+def test_images_are_collected_at_one_size(image_sets):
+    images = composites.read_images(image_sets / "faces", [image_sets / "hands"], 64, max_faces=8)
     assert images.faces.shape == (8, 64, 64, 3) and images.cutouts.shape == (10, 64, 64, 4)
     assert images.face_keys[0] == "00000" and images.cutout_keys[0] == "hands/c0"
     alpha = images.cutouts[..., 3:]
     assert alpha[0, 32, 32] == 255 and alpha[0, 2, 32] == 0  # the flat one is centred
-    save_images(images, tmp_path / "images.npz")
-    loaded = load_images(tmp_path / "images.npz")
-    assert loaded.face_keys == images.face_keys and loaded.cutout_keys == images.cutout_keys
-    assert np.abs(loaded.faces.astype(int) - images.faces).mean() < 3
-    np.testing.assert_array_equal(loaded.cutouts[..., 3], images.cutouts[..., 3])
-    assert (loaded.cutouts[..., :3] <= loaded.cutouts[..., 3:]).all()
 
 
 def test_held_out_images_are_never_trained_on():
     images = training_images(num_faces=60, num_cutouts=40, side=8)
-    training, held_out = images.split()
+    trained_on, held_out = images.split()
     for part in ("face_keys", "cutout_keys"):
-        parts = [*getattr(training, part), *getattr(held_out, part)]
+        parts = [*getattr(trained_on, part), *getattr(held_out, part)]
         assert sorted(parts) == sorted(getattr(images, part))
     assert 2 <= len(held_out.faces) < 20
-    np.testing.assert_array_equal(
-        held_out.faces[0], images.faces[images.face_keys.index(held_out.face_keys[0])]
-    )
+    place = images.face_keys.index(held_out.face_keys[0])
+    np.testing.assert_array_equal(held_out.faces[0], images.faces[place])
 
 
 def test_recolouring_with_0_changes_nothing_and_stays_in_range():
     image = torch.rand(3, 3, 5, 7) * 0.9 + 0.05
-    torch.testing.assert_close(recolour(image, torch.zeros(3, 7)), image, atol=1e-4, rtol=0)
-    wild = recolour(image, torch.full((3, 7), 0.5))
+    torch.testing.assert_close(
+        composites.recolour(image, torch.zeros(3, 7)), image, atol=1e-4, rtol=0
+    )
+    wild = composites.recolour(image, torch.full((3, 7), 0.5))
     assert wild.min() >= 0 and wild.max() <= 1
     assert (wild - image).abs().mean() > 0.02
 
 
 def test_composites_depend_on_the_seed_and_differ_from_targets_in_the_foreground():
     batch, again, other = (
-        CompositeSource(training_images(), n, "cpu").sample(16) for n in (3, 3, 4)
+        composites.CompositeSource(training_images(), n, "cpu").sample(16) for n in (3, 3, 4)
     )
     assert torch.equal(batch.image, again.image) and not torch.equal(batch.image, other.image)
     assert batch.image.shape == (16, 3, 256, 256) and batch.mask.shape == (16, 1, 256, 256)
@@ -123,30 +103,27 @@ def test_errors_count_the_foreground_only():
     mask = torch.zeros(2, 1, 20, 30)
     mask[0, :, :10, :20] = 1  # the second composite has no foreground
     target = torch.zeros(2, 3, 20, 30)
-    batch = Composites(target, mask, target)
-    output = target + 0.2 * mask
-    assert foreground_loss(output, batch).item() == pytest.approx(0.1 / 2)
-    assert foreground_loss(output + 0.4 * (1 - mask), batch).item() == pytest.approx(0.1 / 2)
-    expected = (0.2 * 127.5) ** 2
-    assert colour_errors(output, batch)[0].tolist() == pytest.approx([expected / 3, expected])
+    batch = composites.Composites(target, mask, target)
+    output, expected = target + 0.2 * mask, (0.2 * 127.5) ** 2
+    for outside in (0, 0.4):
+        loss = training.foreground_loss(output + outside * (1 - mask), batch)
+        assert loss.item() == pytest.approx(0.1 / 2)
+    errors = training.colour_errors(output, batch)[0]
+    assert errors.tolist() == pytest.approx([expected / 3, expected])
 
 
 def test_a_short_training_lowers_the_loss_and_writes_checkpoint_and_card(tmp_path):
     out = tmp_path / "rainnet.pth"
-    card = train_rainnet(training_images(), out, PARAMS, "cpu")
-    untrained = RainNet(width=PARAMS.width)
-    initialise(untrained)
-    batch = CompositeSource(training_images(), 5, "cpu").sample(8)
-    before, after = (
-        foreground_loss(network(batch.image, batch.mask), batch).item()
-        for network in (untrained, load_rainnet(out))
-    )
+    card = training.train_rainnet(training_images(), out, PARAMS, "cpu")
+    training.initialise(untrained := RainNet(width=PARAMS.width))
+    batch = composites.CompositeSource(training_images(), 5, "cpu").sample(8)
+    outputs = (network(batch.image, batch.mask) for network in (untrained, load_rainnet(out)))
+    before, after = (training.foreground_loss(output, batch).item() for output in outputs)
     assert after < 0.8 * before, (before, after)
     assert len(card["losses"]) == PARAMS.iterations
     assert set(card["errors"]) == {"input", "mkl", "reinhard", "rainnet"}
     assert all(np.isfinite(list(error.values())).all() for error in card["errors"].values())
     assert json.loads((tmp_path / "rainnet.json").read_text())["settings"]["width"] == 4
-    assert load_rainnet(out)(batch.image, batch.mask).isfinite().all()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rainnet.json", "rainnet.pth"]
 
 
@@ -155,26 +132,32 @@ def test_wrong_settings_and_images_are_refused_by_name(tmp_path):
         with pytest.raises(ValueError, match=rf"^{key}:? must"):
             replace(PARAMS, **{key: value})
     with pytest.raises(ValueError, match=r"none\.npz: no such file"):
-        load_images(tmp_path / "none.npz")
+        composites.load_images(tmp_path / "none.npz")
     np.savez(tmp_path / "other.npz", faces=np.zeros(3))
     with pytest.raises(ValueError, match=r"other\.npz: not a file of training images"):
-        load_images(tmp_path / "other.npz")
+        composites.load_images(tmp_path / "other.npz")
     with pytest.raises(ValueError, match="at least 2 faces"):
         training_images(num_faces=1)
     with pytest.raises(ValueError, match="multiples of 256"):
-        train_rainnet(training_images(side=64), tmp_path / "out.pth", PARAMS, "cpu")
+        training.train_rainnet(training_images(side=64), tmp_path / "out.pth", PARAMS, "cpu")
 
 
 def test_the_command_trains_on_sets_and_on_what_it_packed(image_sets, tmp_path, invoke):
     pack, sets = tmp_path / "images.npz", [image_sets / "faces", image_sets / "hands"]
     packed = invoke("train-rainnet", *sets, "--pack", pack)
     assert "10 photographs and 10 cut-outs" in packed
+    images, packed = (
+        composites.read_images(sets[0], sets[1:], 256, max_faces=10),
+        composites.load_images(pack),
+    )
+    assert packed.face_keys == images.face_keys and packed.cutout_keys == images.cutout_keys
+    assert np.abs(packed.faces.astype(int) - images.faces).mean() < 3
+    np.testing.assert_array_equal(packed.cutouts[..., 3], images.cutouts[..., 3])
+    assert (packed.cutouts[..., :3] <= packed.cutouts[..., 3:]).all()
     options = ["--width", 1, "--iterations", 1, "--batch-size", 1, "--num-held-out", 1]
-    for number, images in enumerate((sets, [pack])):
+    for number, named in enumerate((sets, [pack])):
         out = tmp_path / f"{number}.pth"
-        printed = invoke("train-rainnet", *images, "--out", out, *options)
-        assert "held-out composites" in printed
+        assert "held-out composites" in invoke("train-rainnet", *named, "--out", out, *options)
         assert load_rainnet(out).width == 1
-    few = invoke("train-rainnet", sets[0], status=1)
-    assert "name image sets of cut-outs" in few
+    assert "name image sets of cut-outs" in invoke("train-rainnet", sets[0], status=1)
     assert "holds cut-outs already" in invoke("train-rainnet", pack, sets[1], status=1)

@@ -10,41 +10,34 @@ from mmengine.config import Config
 from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from mmengine.utils import import_modules_from_strings
-from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from face_occlusion.apps.folders import unpack_image_set
-from face_occlusion.core.images import encode_png, straight_alpha
+from face_occlusion.core.images import straight_alpha
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.cutouts import crop_to_alpha
 from face_occlusion.generation import ClassIds, occlude
 from face_occlusion.generation.params import default_params
 from face_occlusion.transforms import NatOcc, RandOcc
+from tests.apps.pictures import save
 from tests.generation import drawn
 from tests.transforms.examples import example_blocks
 
 FACE, MASK = drawn.draw_face()
-SAMPLE = {
-    "img_path": "face.png",
-    "seg_map_path": "mask.png",
-    "seg_fields": [],
-    "reduce_zero_label": False,
-}
+SAMPLE = {"img_path": "face.png", "seg_map_path": "mask.png", "reduce_zero_label": False}
 
 
 @pytest.fixture
-def folders(tmp_path):
-    """Occluders as files, and as image sets."""
-    files = {
-        "hands/hand.png": straight_alpha(drawn.draw_hand()),
-        "objects/disc.png": straight_alpha(drawn.draw_disc()),
-        "textures/stripes.png": drawn.draw_texture(),
-    }
-    for name, pixels in files.items():
-        (tmp_path / name).parent.mkdir()
-        Image.fromarray(pixels).save(tmp_path / name)
+def folders(tmp_path, monkeypatch):
+    """Occluders as files and as image sets, and a face, in the current folder."""
+    save(tmp_path / "hands/hand.png", straight_alpha(drawn.draw_hand()))
+    save(tmp_path / "objects/disc.png", straight_alpha(drawn.draw_disc()))
+    save(tmp_path / "textures/stripes.png", drawn.draw_texture())
     drawn.write_hands(tmp_path / "set_hands")
     drawn.write_textures(tmp_path / "set_textures")
+    save(tmp_path / "face.png", FACE)
+    save(tmp_path / "mask.png", MASK)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
@@ -78,14 +71,15 @@ def test_p_is_the_share_of_occluded_images_and_no_face_is_no_error(folders):
     assert 0.15 < np.mean(changed) < 0.35
     image, mask = NatOcc(folders / "objects", p=1)(FACE, np.zeros_like(MASK), rng)
     assert image is FACE and not mask.any()
+    _, mask = NatOcc(folders / "objects", p=1)(FACE[:, ::-1], MASK[:, ::-1] == 1, rng)  # a view
+    assert mask.any() and (mask <= MASK[:, ::-1]).all()
     with pytest.raises(ValueError, match=r"p must lie in 0-1; got 2"):
         NatOcc(folders / "objects", p=2)
 
 
 def test_colours_can_be_left_and_other_classes_are_kept(folders):
-    assert (
-        NatOcc(folders / "hands", hands=True, colour_transfer=None).params.colour_transfer is None
-    )
+    plain = NatOcc(folders / "hands", hands=True, colour_transfer=None)
+    assert plain.params.colour_transfer is None
     assert NatOcc(folders / "objects", harmonisation=None).params.harmonisation is None
     seg_map = np.where(MASK == 1, np.uint8(3), np.uint8(7))
     transform = NatOcc(folders / "objects", class_ids=ClassIds((3,), 9), p=1)
@@ -99,12 +93,6 @@ def test_colours_can_be_left_and_other_classes_are_kept(folders):
 def test_another_type_or_size_of_mask_is_refused_whether_occluded_or_not(folders, mask, p):
     with pytest.raises(ValueError, match=r"must be bool or uint8 of the image's size \(176, 160\)"):
         NatOcc(folders / "objects", p=p)(FACE, mask, np.random.default_rng(0))
-
-
-def test_flipped_views_are_occluded(folders):
-    transform = NatOcc(folders / "objects", p=1)
-    _, mask = transform(FACE[:, ::-1], MASK[:, ::-1] == 1, np.random.default_rng(0))
-    assert mask.any() and (mask <= MASK[:, ::-1]).all()
 
 
 class Faces(Dataset):
@@ -144,56 +132,37 @@ def test_occluders_travel_by_name_and_go_with_their_maker(folders):
     assert not path.parent.exists()
 
 
-@pytest.mark.parametrize("name", ["set_hands", "set_textures"])
-def test_mmsegmentations_stock_pipeline(folders, name, monkeypatch):
-    import face_occlusion.transforms.mmseg  # noqa: F401  # registers
+def test_the_documented_example_of_numpy(folders):
+    names = {}
+    exec(example_blocks()[0], names)
+    made = [names["augment"](FACE, MASK, 1, epoch) for epoch in range(8)]
+    assert any(image is not FACE for image, _ in made)
 
-    (folders / "face.png").write_bytes(encode_png(FACE))
-    (folders / "mask.png").write_bytes(encode_png(MASK))
-    monkeypatch.chdir(folders)
-    method, occluders = ("RandOcc", "textures") if "textures" in name else ("NatOcc", "occluders")
+
+@pytest.mark.parametrize("name", ["hands", "set_textures"])
+def test_the_documented_pipeline_of_mmsegmentation_occludes_as_the_transforms_do(folders, name):
+    config = Config.fromstring(example_blocks()[2], ".py")
+    import_modules_from_strings(**config.custom_imports)
+    occlusion, flip = config.train_pipeline[2:4]
+    occlusion.p, flip.prob = 1, 0.0
+    if name == "set_textures":
+        config.train_pipeline[2] = {"type": "RandOcc", "textures": name, "p": 1}
+    np.random.seed(3)  # noqa: NPY002  # as MMEngine does
     with DefaultScope.overwrite_default_scope("mmseg"):
-        pipeline = Compose(
-            [
-                {"type": "LoadImageFromFile"},
-                {"type": "LoadAnnotations"},
-                {"type": method, occluders: str(folders / name), "p": 1.0},
-                {"type": "PackSegInputs"},
-            ]
-        )
-        np.random.seed(3)  # noqa: NPY002  # as MMEngine does
-        packed: Any = pipeline(dict(SAMPLE))
+        packed: Any = Compose(config.train_pipeline)(SAMPLE | {"seg_fields": []})
     np.random.seed(3)  # noqa: NPY002  # as MMEngine does
     seed = np.random.randint(2**32, size=4, dtype=np.uint32)  # noqa: NPY002  # likewise
-    rng = np.random.default_rng(seed)
-    image, mask = make(folders, name, p=1)(FACE, MASK, rng)
+    image, mask = make(folders, name, p=1)(FACE, MASK, np.random.default_rng(seed))
     bgr = torch.from_numpy(image[..., ::-1].copy()).permute(2, 0, 1)
     assert torch.equal(packed["inputs"], bgr)
     np.testing.assert_array_equal(packed["data_samples"].gt_sem_seg.data[0], mask)
 
 
-def test_the_documented_examples(folders, monkeypatch):
-    (folders / "face.png").write_bytes(encode_png(FACE))
-    (folders / "mask.png").write_bytes(encode_png(MASK))
-    monkeypatch.chdir(folders)
-    numpy, _, mmseg, _ = example_blocks()
-    names = {}
-    exec(numpy, names)
-    made = [names["augment"](FACE, MASK, 1, epoch) for epoch in range(8)]
-    assert any(image is not FACE for image, _ in made)
-    config = Config.fromstring(mmseg, ".py")
-    import_modules_from_strings(**config.custom_imports)
-    with DefaultScope.overwrite_default_scope("mmseg"):
-        packed: Any = Compose(config.train_pipeline)(dict(SAMPLE))
-    assert packed["data_samples"].gt_sem_seg.data.shape == (1, *MASK.shape)
-
-
 def test_the_example_of_one_occlusion_runs_on_unpacked_sets(folders, monkeypatch):
     """Its cut-out has straight alpha, soft edges included, and is the image set's own."""
     unpack_image_set(ImageSet(folders / "set_hands"), folders / "unpacked/hands")
-    for name, pixels in (("images", FACE), ("masks", MASK * np.uint8(255))):
-        (folders / "unpacked/faces" / name).mkdir(parents=True)
-        (folders / "unpacked/faces" / name / "a.png").write_bytes(encode_png(pixels))
+    save(folders / "unpacked/faces/images/a.png", FACE)
+    save(folders / "unpacked/faces/masks/a.png", MASK * np.uint8(255))
     monkeypatch.chdir(folders / "unpacked")
     names = {}
     exec(example_blocks()[3], names)
