@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.imageset import ImageSet
+from tests.generation.drawn import write_drawn
 
 HEIGHT, WIDTH = 40, 48  # H != W, so that swapped axes show
 
@@ -33,12 +34,7 @@ def face_set(folder: Path, num: int, wrong: set[int], first: int = 0) -> ImageSe
     samples = []
     for number in range(first, first + num):
         image, whole, visible = draw(number, number in wrong)
-        parts = {
-            "jpg": encode_jpeg(image, 95),
-            "png": encode_png(visible),
-            "original.png": encode_png(whole),
-            "json": encode_record({"source": "drawn"}),
-        }
-        samples.append((f"{number:05d}", parts))
-    info = {"kind": "faces", "name": folder.name, "sources": ["drawn"]}
-    return write_image_set(folder, samples, info=info)
+        parts = {"jpg": encode_jpeg(image, 95), "png": encode_png(visible)}
+        parts["original.png"] = encode_png(whole)
+        samples.append((f"{number:05d}", parts, {"source": "drawn"}))
+    return write_drawn(folder, "faces", folder.name, samples)

@@ -24,13 +24,11 @@ def cache(tmp_path, monkeypatch):
     files = [put(cache, content)[0] for content in (b"one", b"two")]
     listing = [{"md5": md5, "relpath": f"{n}.tar"} for n, md5 in enumerate(files)]
     folder, _ = put(cache, json.dumps(listing).encode(), ".dir")
-    outs = f"""
-schema: '2.0'
-stages:
-  report: {{cmd: x, outs: [{{path: reports/index.html, md5: {page}}}]}}
-  make: {{cmd: y, outs: [{{path: data/set, md5: {folder}}}]}}
-"""
-    (tmp_path / "dvc.lock").write_text(outs)
+    outs = {"reports/index.html": page, "data/set": folder}
+    stages = {
+        path: {"cmd": "x", "outs": [{"path": path, "md5": md5}]} for path, md5 in outs.items()
+    }
+    (tmp_path / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
     return cache
 
 

@@ -23,6 +23,7 @@ if "stubborn" in sys.argv:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 print(os.getpid(), child.pid, flush=True)
 time.sleep(0 if "quick" in sys.argv else 300)
+sys.exit(7)
 """
 
 
@@ -48,44 +49,23 @@ def assert_gone(pids):
     wait_for(lambda: not any(map(is_alive, pids)), f"{pids} are gone")
 
 
-@pytest.mark.parametrize("status", [0, 7])
-def test_the_status_is_passed_on(status):
-    command = [*GUARD, "1", "sh", "-c", f"exit {status}"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        assert process.wait(timeout=20) == status
-
-
-def test_kill_9_of_the_command_ends_its_children(start):
-    process, (parent, child) = start()
-    os.kill(parent, signal.SIGKILL)
-    assert process.wait(timeout=20) == 128 + signal.SIGKILL
-    assert_gone([child])
-
-
 @pytest.mark.parametrize(
-    ("option", "seconds", "status"),
+    ("option", "cause", "seconds", "status"),
     [
-        ("quick", 5, 0),  # the child outlives the command
-        ("", 5, 128 + signal.SIGTERM),
-        ("stubborn", 0.5, 128 + signal.SIGKILL),
+        ("quick", None, 5, 7),  # its status is passed on; the child outlives the command
+        ("", "kill -9 of the command", 5, 128 + signal.SIGKILL),
+        ("", "closed pipe", 5, 128 + signal.SIGTERM),
+        ("stubborn", "closed pipe", 0.5, 128 + signal.SIGKILL),
     ],
 )
-def test_a_closed_pipe_ends_the_group_and_kills_it_after_its_time(start, option, seconds, status):
-    process, pids = start(option, seconds=seconds)
-    if option != "quick":
+def test_however_it_ends_so_do_its_children(start, option, cause, seconds, status):
+    process, (parent, child) = start(option, seconds=seconds)
+    if cause == "kill -9 of the command":
+        os.kill(parent, signal.SIGKILL)
+    elif cause == "closed pipe":
         process.stdin.close()
     assert process.wait(timeout=20) == status
-    assert_gone(pids)
-
-
-def test_the_first_signal_is_passed_on_and_the_second_kills(start):
-    process, (parent, child) = start("stubborn")
-    process.send_signal(signal.SIGTERM)
-    assert_gone([child])  # the group got it
-    assert is_alive(parent)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 128 + signal.SIGKILL
-    assert_gone([parent])
+    assert_gone([parent, child])
 
 
 def test_a_second_signal_kills_what_outlives_the_command(start):
@@ -94,5 +74,5 @@ def test_a_second_signal_kills_what_outlives_the_command(start):
     for _ in range(2):
         process.send_signal(signal.SIGTERM)
         time.sleep(0.5)  # two at once could arrive as one
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=20) == 7
     assert_gone([child])

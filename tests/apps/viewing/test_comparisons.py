@@ -6,15 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from face_occlusion.apps.viewing.comparisons import (
-    CROP_PX,
-    LABEL_RGB,
-    comparisons,
-    draw_labels,
-    outline_pixels,
-)
+from face_occlusion.apps.viewing import comparisons
+from face_occlusion.apps.viewing.comparisons import LABEL_RGB
 from face_occlusion.core.imageset import ImageSet, write_image_set
-from face_occlusion.generation import make_occluder, occlude, sample_rng
+from face_occlusion.generation import occlude, sample_rng
 from tests.conftest import files_of
 from tests.generation import drawn as drawings
 
@@ -40,10 +35,8 @@ def test_one_command_draws_the_sheets_whose_occluders_are_there(data, tmp_path, 
         invoke("sheets", *options, "--occluders", data / "occluders", "--out", tmp_path / out)
     names = files_of(tmp_path / "one")
     assert names == files_of(tmp_path / "two")
-    assert names.keys() == {f"{name}.png" for name in [*comparisons(), "labels"]}
-    for name in names:
-        with Image.open(tmp_path / "one" / name) as sheet:
-            assert sheet.width > 3 * 2 * 80
+    assert names.keys() == {f"{name}.png" for name in [*comparisons.comparisons(), "labels"]}
+    assert all(Image.open(tmp_path / "one" / name).width > 3 * 2 * 80 for name in names)
 
     few = tmp_path / "few"
     shutil.copytree(data / "occluders", few, ignore=shutil.ignore_patterns("objects"))
@@ -55,16 +48,12 @@ def test_one_command_draws_the_sheets_whose_occluders_are_there(data, tmp_path, 
 
 
 def test_variants_differ_in_nothing_but_what_is_compared():
-    face, seg_map = drawings.draw_face()
-    sources = {
-        "hands": [make_occluder(drawings.draw_hand(), pointing_deg=90.0, enters="top")],
-        "objects": [make_occluder(drawings.draw_disc())],
-    }
-    for name, comparison in comparisons().items():
-        if comparison.kind not in sources:
+    sources = {"hands": [drawings.HAND], "objects": [drawings.DISC]}
+    for name, comparison in comparisons.comparisons().items():
+        if not (items := sources.get(comparison.kind)):
             continue
         (image, label, record), (other, other_label, other_record) = (
-            occlude(face, seg_map, sources[comparison.kind], sample_rng("a", 1), params)
+            occlude(drawings.FACE, drawings.SEG_MAP, items, sample_rng("a", 1), params)
             for params in comparison.variants.values()
         )
         np.testing.assert_array_equal(label, other_label)
@@ -76,7 +65,7 @@ def test_variants_differ_in_nothing_but_what_is_compared():
 def test_the_label_s_border_is_drawn_between_its_pixels():
     label = np.zeros((4, 5), bool)
     label[1:3, 2:4] = True
-    drawn = outline_pixels(np.zeros((40, 50, 3), np.uint8), label)
+    drawn = comparisons.outline_pixels(np.zeros((40, 50, 3), np.uint8), label)
     line = (drawn == LABEL_RGB).all(axis=2)
     rows, columns = np.nonzero(line)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 30, 20, 40)
@@ -85,6 +74,6 @@ def test_the_label_s_border_is_drawn_between_its_pixels():
 
 
 def test_labels_are_shown_where_the_occluder_meets_the_face(data):
-    faces, discs = ImageSet(data / "faces"), {"objects": [make_occluder(drawings.draw_disc())]}
-    sheet = draw_labels(faces, faces.keys[:4], discs, columns=4, thumb_px=80)
-    assert (sheet == LABEL_RGB).all(axis=2).sum() > 4 * CROP_PX
+    faces, discs = ImageSet(data / "faces"), {"objects": [drawings.DISC]}
+    sheet = comparisons.draw_labels(faces, faces.keys[:4], discs, columns=4, thumb_px=80)
+    assert (sheet == LABEL_RGB).all(axis=2).sum() > 4 * comparisons.CROP_PX
