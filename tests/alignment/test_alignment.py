@@ -40,17 +40,35 @@ def test_the_square_is_ffhqs(degrees):
     rng = np.random.default_rng([degrees + 180, 3])
     points = turn(POINTS, degrees, POINTS.mean(axis=0)) + rng.normal(0, 3, (4, 2))
     np.testing.assert_allclose(ffhq_square(points), slow_square(points), atol=1e-9)
-
-
-def test_points_that_coincide_are_refused():
     with pytest.raises(ValueError, match="eyes and mouth coincide"):
         ffhq_square(np.zeros((4, 2)))
 
 
-def test_an_upright_square_is_a_crop():
-    image = photo(60, 80)
-    aligned = align_image(image, square_at(20 - 0.5, 10 - 0.5, 32), 32)
-    np.testing.assert_array_equal(aligned, image[10:42, 20:52])
+def test_an_upright_square_is_a_crop_and_inputs_stay():
+    image, square = photo(60, 80), square_at(20 - 0.5, 10 - 0.5, 32)
+    np.testing.assert_array_equal(align_image(image, square, 32), image[10:42, 20:52])
+    assert align_image(image, square_at(-100, -100, 230), 64).shape == (64, 64, 3)  # far larger
+    np.testing.assert_array_equal(image, photo(60, 80))
+    np.testing.assert_array_equal(square, square_at(20 - 0.5, 10 - 0.5, 32))
+
+
+def test_mask_and_image_move_together():
+    face = ellipse(120, 160, 0.3).astype(np.uint8)
+    square = ffhq_square(turn(POINTS, 20, np.array([60.0, 60.0])))
+    seg_map = align_seg_map(face, square, 64)
+    aligned = align_image(np.repeat(255 * face[..., None], 3, axis=2), square, 64)
+    differs = (aligned[..., 0] >= 128) != (seg_map == 1)
+    assert differs[seg_map != 255].mean() < 0.005
+
+
+def test_what_lies_outside_is_padded_and_ignored():
+    image, square = photo(60, 80), square_at(-20.5, -0.5, 60)
+    seg_map = align_seg_map(ellipse(60, 80).astype(np.uint8), square, 60)
+    assert (seg_map[:, :20] == 255).all() and (seg_map[:, 20:] != 255).all()
+    aligned = align_image(image, square, 60)
+    assert aligned[:, :20].std() > 0  # reflected, not black
+    inside = np.abs(aligned[:, 30:].astype(int) - image[:, 10:40])
+    assert inside[8:-8, 8:].max() == 0  # away from the border nothing changes
 
 
 @pytest.mark.parametrize("factor", [2, 10])  # the larger is shrunk first
@@ -61,37 +79,6 @@ def test_a_smaller_result_averages_and_stays_in_place(factor):
     blocks = inside.reshape(64, factor, 64, factor, 3).mean(axis=(1, 3))
     difference = np.abs(aligned - blocks)
     assert difference.max() <= 1 if factor == 2 else difference.mean() < 1
-
-
-def test_mask_and_image_move_together():
-    face = ellipse(120, 160, 0.3)
-    image = np.where(face[..., None], 255, 0).astype(np.uint8).repeat(3, axis=2)
-    points = turn(POINTS, 20, np.array([60.0, 60.0]))
-    square = ffhq_square(points)
-    seg_map = align_seg_map(face.astype(np.uint8), square, 64)
-    aligned = align_image(image, square, 64)
-    known = seg_map != 255
-    differs = (aligned[..., 0] >= 128) != (seg_map == 1)
-    assert differs[known].mean() < 0.005
-
-
-def test_what_lies_outside_is_padded_and_ignored():
-    image, face = photo(60, 80), ellipse(60, 80)
-    square = square_at(-20.5, -0.5, 60)
-    seg_map = align_seg_map(face.astype(np.uint8), square, 60)
-    assert (seg_map[:, :20] == 255).all()
-    assert (seg_map[:, 20:] != 255).all()
-    aligned = align_image(image, square, 60)
-    assert aligned[:, :20].std() > 0  # reflected, not black
-    inside = np.abs(aligned[:, 30:].astype(int) - image[:, 10:40])
-    assert inside[8:-8, 8:].max() == 0  # away from the border nothing changes
-
-
-def test_a_square_far_larger_than_the_image_is_padded_and_inputs_stay():
-    image, square = photo(20, 30), square_at(-100, -100, 230)
-    assert align_image(image, square, 64).shape == (64, 64, 3)
-    np.testing.assert_array_equal(image, photo(20, 30))
-    np.testing.assert_array_equal(square, square_at(-100, -100, 230))
 
 
 def test_the_eyes_land_where_the_transform_says():

@@ -11,33 +11,31 @@ from face_occlusion.releases.archives import Limits, unpack
 POINTS = [[40.0, 50.0], [80.0, 50.0], [45.0, 90.0], [75.0, 90.0]]
 
 
-def test_convention_of_68_and_29_landmarks():
+def test_convention_of_68_29_5_and_4_landmarks():
     landmarks = np.arange(136, dtype=float).reshape(68, 2)
     points = points_of(landmarks)
     np.testing.assert_allclose(points[0], landmarks[36:42].mean(axis=0))
     np.testing.assert_allclose(points[2:], landmarks[[48, 54]])
     cofw = np.arange(58, dtype=float).reshape(29, 2)
     np.testing.assert_allclose(points_of(cofw), cofw[[16, 17, 22, 23]])
-
-
-def test_convention_of_4_and_5_landmarks():
     five = np.array([*POINTS[:2], [60.0, 70.0], *POINTS[2:]])  # the nose is third
     np.testing.assert_array_equal(points_of(five), POINTS)
     np.testing.assert_array_equal(points_of(np.array(POINTS)), POINTS)
-    with pytest.raises(ValueError, match=r"4, 5, 29 or 68 landmarks .* got shape \(3, 2\)"):
-        points_of(five[:3])
-    with pytest.raises(ValueError, match="finite"):
-        points_of(np.full((4, 2), np.nan))
+    for wrong, message in (
+        (five[:3], r"4, 5, 29 or 68 landmarks .* got shape \(3, 2\)"),
+        (np.full((4, 2), np.nan), "finite"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            points_of(wrong)
 
 
 def csv_of(*rows):
-    return ",".join(COLUMNS) + "\n" + "".join(f"{row}\n" for row in rows)
+    return "\n".join([",".join(COLUMNS), *rows, ""])
 
 
 def read(tmp_path, content, name="points.csv"):
-    path = tmp_path / name
-    path.write_text(content)
-    return read_landmarks(path)
+    (tmp_path / name).write_text(content)
+    return read_landmarks(tmp_path / name)
 
 
 def test_csv_and_json_say_the_same(tmp_path):
@@ -59,11 +57,7 @@ def test_csv_and_json_say_the_same(tmp_path):
         (csv_of("anna,1,2,3,4,5,6,7"), "a.csv", r"a\.csv: 'anna': landmarks must be finite"),
         (csv_of("anna,1,2,3,4,5,6,7,"), "a.csv", "'anna': could not convert string to float: ''"),
         (csv_of("anna,1,2,3,4,5,6,7,eight"), "a.csv", "could not convert string to float: 'eight'"),
-        (
-            csv_of("anna.jpg,1,2,3,4,5,6,7,8", "anna.png,1,2,3,4,5,6,7,8"),
-            "a.csv",
-            "two entries for 'anna'",
-        ),
+        (csv_of("a.jpg,1,2,3,4,5,6,7,8", "a.png,1,2,3,4,5,6,7,8"), "a.csv", "two entries for 'a'"),
         ("[]", "a.json", "must be a JSON object"),
         ("{", "a.json", r"a\.json: not readable as JSON"),
         ('{"anna": [[1, 2]]}', "a.json", "'anna': 4, 5, 29 or 68 landmarks"),

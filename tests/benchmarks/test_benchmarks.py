@@ -42,37 +42,6 @@ def run(tmp_path, files, workers=1, out="bench", by_hand=None, **changes):
     return import_benchmark("realocc", release, tmp_path / out, params, **options)
 
 
-def test_the_split_chooses_and_names_carry_the_kind(tmp_path):
-    bench = run(tmp_path, realocc_files())
-    assert bench.keys == ["occ_001_face_mask", "occ_000_hand"]  # the list's order
-    assert bench.info["kind"] == "benchmark"
-    assert bench.info["split"] == "RealOcc/RealOcc/split/val.txt"
-    record = bench.record("occ_001_face_mask")
-    assert record["occluder_kind"] == "face_mask"
-    assert record["name"] == "occ_001_face_mask.jpg"
-    assert bench.read("occ_000_hand", "jpg") in realocc_files().values()
-    np.testing.assert_array_equal(bench.seg_map("occ_000_hand"), ellipse(HEIGHT, WIDTH))
-
-
-def test_without_a_split_all_images_are_taken(tmp_path):
-    bench = run(tmp_path, realocc_files(split=False))
-    assert bench.keys == ["occ_000_hand", "occ_001_face_mask", "wild_002"]
-    assert bench.record("wild_002")["occluder_kind"] is None
-    assert bench.info["split"].startswith("all images")
-
-
-def test_a_split_may_name_files_and_images_are_resized_with_their_masks(tmp_path):
-    bench = run(tmp_path, realocc_files() | {SPLIT: b"image/wild_002.jpg\n"}, size_px=32)
-    assert bench.keys == ["wild_002"]
-    assert bench.image("wild_002").shape == (24, 32, 3)
-    assert bench.seg_map("wild_002").shape == (24, 32)
-
-
-def test_workers_change_no_byte(tmp_path):
-    folders = [run(tmp_path, realocc_files(), workers=n, out=f"out{n}").folder for n in (1, 2)]
-    assert files_of(folders[0]) == files_of(folders[1])
-
-
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -100,31 +69,47 @@ def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
 
-def test_an_absent_source_gives_an_empty_set_that_says_so(tmp_path):
-    (tmp_path / "raw").mkdir()
-    (tmp_path / "raw" / "release.json").write_text('{"source": "cofw", "absent": "not public"}')
-    params = BenchmarkParams(**PARAMS | {"source": "cofw", "align": "ffhq", "size_px": 64})
-    bench = import_benchmark("cofw", Release(tmp_path / "raw"), tmp_path / "bench", params)
-    assert len(bench) == 0
-    assert bench.absent == "not public"
+def test_the_split_chooses_and_names_carry_the_kind(tmp_path):
+    files = realocc_files()
+    bench = run(tmp_path, files)
+    assert bench.keys == ["occ_001_face_mask", "occ_000_hand"]  # the list's order
+    assert (bench.info["kind"], bench.info["split"]) == ("benchmark", SPLIT)
+    record = bench.record("occ_001_face_mask")
+    assert (record["occluder_kind"], record["name"]) == ("face_mask", "occ_001_face_mask.jpg")
+    assert bench.read("occ_000_hand", "jpg") == files[IMAGE]
+    np.testing.assert_array_equal(bench.seg_map("occ_000_hand"), ellipse(HEIGHT, WIDTH))
+    again = run(tmp_path, files, workers=2, out="again")
+    assert files_of(again.folder) == files_of(bench.folder)
 
 
-def test_wo_test_reads_the_corrected_masks(tmp_path):
+def test_a_split_may_be_missing_or_name_files_and_masks_are_resized_as_images(tmp_path):
+    files = realocc_files()
+    named = run(tmp_path, files | {SPLIT: b"image/wild_002.jpg\n"}, size_px=32)
+    assert named.keys == ["wild_002"] and named.record("wild_002")["occluder_kind"] is None
+    assert named.image("wild_002").shape == (*named.seg_map("wild_002").shape, 3) == (24, 32, 3)
+    (tmp_path / "raw" / SPLIT).unlink()
+    every = run(tmp_path, {}, out="every")
+    assert every.keys == ["occ_000_hand", "occ_001_face_mask", "wild_002"]
+    assert every.info["split"].startswith("all images")
+
+
+def test_other_sources_are_read_as_they_are_kept(tmp_path):
     bench = run(tmp_path, celebamask_files(), source="celebamask_hq")
-    assert bench.keys == ["00003", "00004"]
+    assert bench.keys == ["00003", "00004"] and bench.info["counts"]["wo_test"] == 2
     assert bench.seg_map("00003").shape == (64, 64)
-    assert bench.info["counts"]["wo_test"] == 2
-    assert bench.record("00003")["occluder_kind"] is None
-
-
-def test_cofw_is_aligned_by_its_own_landmarks(tmp_path):
-    bench = run(tmp_path, cofw_files(), source="cofw", align="ffhq", size_px=64)
+    options = {"source": "cofw", "align": "ffhq", "size_px": 64}
+    bench = run(tmp_path / "cofw", cofw_files(), **options)
     assert bench.keys == ["0001", "0002", "0003", "0004", "0005"]
     assert bench.info["mask_numbering"] == "image number from 1"
     assert bench.image("0002").shape == (64, 64, 3)
     assert set(np.unique(bench.seg_map("0002"))) <= {0, 1, 255}
-    assert bench.info["without_detection"] == []
-    assert bench.record("0002")["ignored_frac"] >= 0
+    assert bench.info["without_detection"] == [] and bench.record("0002")["ignored_frac"] >= 0
+    (tmp_path / "raw" / "release.json").write_text('{"source": "cofw", "absent": "not public"}')
+    params = BenchmarkParams(**PARAMS | options)
+    bench = import_benchmark("cofw", Release(tmp_path / "raw"), tmp_path / "absent", params)
+    assert len(bench) == 0 and bench.absent == "not public"
+    with pytest.raises(ValueError, match=r"source: must be one of realocc, .*; got 'dtd'"):
+        run(tmp_path, {}, source="dtd")
 
 
 class Detector:
@@ -154,23 +139,17 @@ def detect(tmp_path, monkeypatch):
     return detect
 
 
-def test_faces_without_a_detection_are_listed(detect, caplog):
+def test_faces_without_a_detection_are_listed_and_landmarks_by_hand_add_them(detect, caplog):
+    points = np.array([[26.0, 18], [38, 18], [28, 32], [36, 32]])
     with caplog.at_level("INFO"):
-        bench = detect([50, 150, 150])
+        bench = detect([50, 150, 50], by_hand={"wild_002": points})
     assert bench.keys == ["occ_001_face_mask", "wild_002"]
+    assert bench.info["by_hand"] == ["wild_002"]
+    assert bench.record("wild_002")["points_by"] == "hand"
+    assert bench.record("wild_002")["points"] == points.tolist()
     assert bench.info["without_detection"] == ["occ_000_hand"]
     assert "1 faces without a detection are left out" in caplog.text
     assert "add them: occ_000_hand" in caplog.text
-
-
-def test_landmarks_given_by_hand_add_faces(detect):
-    points = np.array([[26.0, 18], [38, 18], [28, 32], [36, 32]])
-    bench = detect([50, 50, 50], by_hand={"wild_002": points})
-    assert bench.keys == ["wild_002"]
-    assert bench.record("wild_002")["points_by"] == "hand"
-    assert bench.record("wild_002")["points"] == points.tolist()
-    assert bench.info["by_hand"] == ["wild_002"]
-    assert bench.info["without_detection"] == ["occ_000_hand", "occ_001_face_mask"]
 
 
 def test_landmarks_of_no_image_and_no_detection_at_all_are_refused(detect, tmp_path):
@@ -179,8 +158,3 @@ def test_landmarks_of_no_image_and_no_detection_at_all_are_refused(detect, tmp_p
     with pytest.raises(ValueError, match="benchmark realocc: no face was found"):
         detect([50, 50, 50])
     assert not (tmp_path / "bench").exists()
-
-
-def test_a_source_without_a_benchmark_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"source: must be one of realocc, .*; got 'dtd'"):
-        run(tmp_path, realocc_files(), source="dtd")

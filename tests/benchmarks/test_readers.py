@@ -9,6 +9,8 @@ from face_occlusion.benchmarks.readers import CofwReader
 from face_occlusion.core.images import encode_png
 from tests.releases.build import ellipse, make_release, photo
 
+MAT = "COFW_color/COFW_color/COFW_train_color.mat"
+MASK = "COFW_train_masks/COFW_train_masks/002.png"
 SIZES = [(40, 50), (44, 36), (50, 50), (30, 60), (36, 36)]
 
 
@@ -42,7 +44,7 @@ def images():
 
 def cofw_files(numbers=range(1, 6), first=0, drop=()):
     phis = np.array([landmarks(size) for size in SIZES])
-    files = {"COFW_color/COFW_color/COFW_train_color.mat": matlab(images(), phis, drop)}
+    files = {MAT: matlab(images(), phis, drop)}
     for offset, number in enumerate(numbers):
         mask = ellipse(*SIZES[first + offset]).astype(np.uint8) * 255
         files[f"COFW_train_masks/COFW_train_masks/{number:03d}.png"] = encode_png(mask)
@@ -60,9 +62,13 @@ def test_images_come_out_upright_in_colour_and_landmarks_count_from_zero(tmp_pat
     assert grey.shape == (44, 36, 3)
     np.testing.assert_array_equal(grey[..., 2], images()[1])
     points, occluded = cofw.landmarks(0)
-    assert points.shape == (29, 2)
+    assert points.shape == (29, 2) and occluded.sum() == 5
     assert points[0].tolist() == pytest.approx([25 + 10 - 0.5, 20 - 0.5])  # (x, y)
-    assert occluded.sum() == 5
+    wrong = [images()[0].astype(np.float64), *images()[1:]]
+    phis = np.array([landmarks(size) for size in SIZES])
+    cofw = read(tmp_path, {MAT: matlab(wrong, phis)})
+    with pytest.raises(ValueError, match=r"image 1 must be 8-bit grey or RGB; got .*float64"):
+        cofw.image(0)
 
 
 @pytest.mark.parametrize(
@@ -79,10 +85,6 @@ def test_masks_find_their_images(tmp_path, numbers, first, rule, image_of_mask):
     assert {number: int(key) - 1 for key, number in cofw.number_of.items()} == image_of_mask
     assert cofw.numbering == rule
     assert cofw.on_mask_frac > 0.95
-
-
-MAT = "COFW_color/COFW_color/COFW_train_color.mat"
-MASK = "COFW_train_masks/COFW_train_masks/002.png"
 
 
 EMPTY_MASKS = {
@@ -110,12 +112,3 @@ def test_bad_files_are_named(tmp_path, changed, message):
     files = {k: v for k, v in (cofw_files() | changed).items() if v is not None}
     with pytest.raises(ValueError, match=message):
         read(tmp_path, files)
-
-
-def test_images_of_another_type_are_named(tmp_path):
-    pictures = images()
-    pictures[0] = pictures[0].astype(np.float64)
-    phis = np.array([landmarks(size) for size in SIZES])
-    cofw = read(tmp_path, cofw_files() | {MAT: matlab(pictures, phis)})
-    with pytest.raises(ValueError, match=r"image 1 must be 8-bit grey or RGB; got .*float64"):
-        cofw.image(0)
