@@ -67,43 +67,46 @@ def serving() -> Iterator[Server]:
         thread.join()
 
 
-def whole(content: bytes, etag: str | None = '"1"', **headers: str) -> Reply:
-    """Serve a file with a strong ETag, in ranges and by If-Range; without an ETag always whole."""
-    return lambda request: _serve(request, content, etag, len(content), headers)
+def whole(
+    content: bytes,
+    etag: str | None = '"1"',
+    *,
+    after: int | None = None,
+    stall: bool = False,
+    pause_s: float = 0,
+    **headers: str,
+) -> Reply:
+    """Serve a file with a strong ETag, in ranges and by If-Range; without an ETag always whole.
 
-
-def cut(content: bytes, after: int, etag: str | None = '"1"', **headers: str) -> Reply:
-    """Announce a file and close the connection after some bytes of it."""
-    return lambda request: _serve(request, content, etag, after, headers)
-
-
-def stalled(content: bytes, after: int) -> Reply:
-    """Announce a file, send some bytes of it and fall silent."""
+    Serve no more than `after` bytes of it, then close the connection, or fall silent (`stall`);
+    pause after each twentieth of the file.
+    """
 
     def reply(request: Request) -> None:
-        _serve(request, content, '"1"', after, {})
-        request.wfile.flush()
-        request.server.done.wait(20)
+        extra = {"ETag": etag, **headers} if etag else headers
+        wanted, if_range = request.headers.get("Range"), request.headers.get("If-Range")
+        start = 0
+        if wanted is not None and etag is not None and if_range in (None, etag):
+            start = int(wanted.removeprefix("bytes=").rstrip("-"))
+            if start >= len(content):
+                request.start(416, 0, Content_Range=f"bytes */{len(content)}")
+                return
+            extra["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        request.start(206 if "Content-Range" in extra else 200, len(content) - start, **extra)
+        end, step = len(content) if after is None else start + after, -(-len(content) // 20)
+        for begin in range(start, end, step):
+            request.wfile.write(content[begin : min(begin + step, end)])
+            request.wfile.flush()
+            time.sleep(pause_s)
+        if stall:
+            request.server.done.wait(20)
 
     return reply
 
 
-def _serve(
-    request: Request, content: bytes, etag: str | None, limit: int, headers: dict[str, str]
-) -> None:
-    extra = {"ETag": etag, **headers} if etag else headers
-    wanted, if_range = request.headers.get("Range"), request.headers.get("If-Range")
-    if wanted is None or etag is None or if_range not in (None, etag):
-        request.start(200, len(content), **extra)
-        request.wfile.write(content[:limit])
-        return
-    start = int(wanted.removeprefix("bytes=").rstrip("-"))
-    if start >= len(content):
-        request.start(416, 0, Content_Range=f"bytes */{len(content)}")
-        return
-    span = f"bytes {start}-{len(content) - 1}/{len(content)}"
-    request.start(206, len(content) - start, Content_Range=span, **extra)
-    request.wfile.write(content[start : start + limit])
+def cut(content: bytes, after: int, etag: str | None = '"1"', **headers: str) -> Reply:
+    """Announce a file and close the connection after some bytes of it."""
+    return whole(content, etag, after=after, **headers)
 
 
 def status(code: int, **headers: str) -> Reply:
@@ -111,22 +114,8 @@ def status(code: int, **headers: str) -> Reply:
 
 
 def redirect(url: str) -> Reply:
-    return lambda request: request.start(302, 0, Location=url)
+    return status(302, Location=url)
 
 
 def page(html: str, content_type: str = "text/html; charset=utf-8") -> Reply:
     return whole(html.encode(), etag=None, Content_Type=content_type)
-
-
-def slow(content: bytes, chunks: int, pause_s: float) -> Reply:
-    """Serve a file in pieces with pauses between them."""
-
-    def reply(request: Request) -> None:
-        request.start(200, len(content), ETag='"1"')
-        step = -(-len(content) // chunks)
-        for start in range(0, len(content), step):
-            request.wfile.write(content[start : start + step])
-            request.wfile.flush()
-            time.sleep(pause_s)
-
-    return reply

@@ -50,12 +50,21 @@ def overwrite(path, *changes):
 # Names
 
 
-@pytest.mark.parametrize(
-    "name", ["../x", "a/../../x", "/etc/x", "C:/x", "C:\\x", "..\\x", "\\x", "", "a\nb", "a\x00b"]
-)
-def test_names_that_leave_the_folder_are_refused(name):
-    with pytest.raises(ValueError, match=r"some\.zip: member"):
-        check_member_name("some.zip", name)
+def test_names_that_leave_the_folder_are_refused():
+    for name in (
+        "../x",
+        "a/../../x",
+        "/etc/x",
+        "C:/x",
+        "C:\\x",
+        "..\\x",
+        "\\x",
+        "",
+        "a\nb",
+        "a\0b",
+    ):
+        with pytest.raises(ValueError, match=r"some\.zip: member"):
+            check_member_name("some.zip", name)
     assert check_member_name("a", "dtd\\images\\x..jpg") == "dtd/images/x..jpg"
 
 
@@ -87,14 +96,6 @@ def test_names_that_would_collide_are_refused(tmp_path, name, members, message):
 
 
 @every_kind
-def test_many_folders_are_unpacked_as_they_were_packed(tmp_path, name):
-    members = {f"a/{letter}/{number}": CONTENT for letter in "bc" for number in range(3)}
-    assert take(WRITERS[name](tmp_path / name, members)) in (6, None)
-    if name != "a.zip":
-        assert (tmp_path / "deep" / "out" / "a" / "c" / "2").read_bytes() == CONTENT
-
-
-@every_kind
 @pytest.mark.parametrize(
     ("limits", "message"),
     [
@@ -106,18 +107,16 @@ def test_many_folders_are_unpacked_as_they_were_packed(tmp_path, name):
 def test_limits_hold(tmp_path, name, limits, message):
     path = WRITERS[name](tmp_path / name, {"x": bytes(10_000), "y": bytes(10_000)})
     refuse(path, message, limits)
+    assert take(path) in (2, None)
 
 
-def test_a_7z_that_asks_for_much_memory_is_refused(tmp_path):
-    path = write_7z(tmp_path / "a.7z", {"x": CONTENT})
+def test_what_memory_or_disk_cannot_hold_is_refused(tmp_path, monkeypatch):
+    members = {"x": bytes(2000)}
+    path = write_7z(tmp_path / "a.7z", members)
     refuse(path, r"decoding takes [\d,]+ bytes of memory", Limits(decoder_bytes=1 << 16))
-
-
-@pytest.mark.parametrize("name", ["a.7z", "a.tar.gz"])
-def test_what_the_disk_cannot_hold_is_refused(tmp_path, monkeypatch, name):
     monkeypatch.setattr(archives.shutil, "disk_usage", lambda folder: SimpleNamespace(free=1000))
-    path = WRITERS[name](tmp_path / name, {"x": bytes(2000)})
-    refuse(path, "unpacks to 2,000 bytes; the disk has 1,000 left")
+    for one in (path, write_tar(tmp_path / "a.tar.gz", members)):
+        refuse(one, "unpacks to 2,000 bytes; the disk has 1,000 left")
 
 
 # Damage
@@ -144,20 +143,14 @@ def test_a_web_page_is_no_archive(tmp_path, name):
 
 
 def test_a_damaged_member_is_named(tmp_path):
-    for name, said in [
-        ("a.zip", "member 'm2' is damaged"),
-        ("a.7z", "damaged at member 'm2': its"),
-    ]:
-        path = WRITERS[name](tmp_path / name, MEMBERS)
+    zipped, packed = write_zip(tmp_path / "a.zip", MEMBERS), write_7z(tmp_path / "a.7z", MEMBERS)
+    for path, said in ((zipped, "member 'm2' is damaged"), (packed, "damaged at member 'm2': its")):
         overwrite(path, (25_000, bytes(100)))
-        refuse(path, f"{name}: {said}")
-    path = write_7z(tmp_path / "a.7z", {"x": CONTENT})
+        refuse(path, f"{path.name}: {said}")
+    path = write_7z(tmp_path / "b.7z", {"x": CONTENT})
     overwrite(path, (40, b"\xff\xff"))  # in the packed stream
-    refuse(path, r"a\.7z: damaged or cut off at member 'x'")
-
-
-def test_a_tar_in_another_compression_is_refused(tmp_path):
-    with tarfile.open(tmp_path / "a.tar.gz", "w:xz") as archive:
+    refuse(path, r"b\.7z: damaged or cut off at member 'x'")
+    with tarfile.open(tmp_path / "a.tar.gz", "w:xz") as archive:  # another compression
         archive.addfile(tarfile.TarInfo("x"))
     refuse(tmp_path / "a.tar.gz", r"a\.tar\.gz: damaged or cut off")
 
@@ -165,33 +158,21 @@ def test_a_tar_in_another_compression_is_refused(tmp_path):
 # Forgeries
 
 
-def write_special_7z(path, mode, monkeypatch):
-    unix = 0x8000  # FILE_ATTRIBUTE_UNIX_EXTENSION: the mode is in the upper half
-    make = py7zr.SevenZipFile._make_file_info_from_name
-
-    def make_special(bio, size, arcname):
-        return {**make(bio, size, arcname), "attributes": unix | (mode | 0o644) << 16}
-
-    with monkeypatch.context() as patch:
-        patch.setattr(py7zr.SevenZipFile, "_make_file_info_from_name", staticmethod(make_special))
-        write_7z(path, {"special": b"/etc/passwd"})
-
-
 @pytest.mark.parametrize("mode", [0o120000, 0o020000, 0o060000, 0o010000, 0o140000])
 def test_links_devices_and_sockets_are_refused(tmp_path, monkeypatch, mode):
     special = zipfile.ZipInfo("special")
     special.external_attr = mode << 16
     write_zip(tmp_path / "a.zip", {special: b"/etc/passwd"})
-    write_special_7z(tmp_path / "a.7z", mode, monkeypatch)
+    make = py7zr.SevenZipFile._make_file_info_from_name
+
+    def make_special(bio, size, arcname):  # 0x8000: the mode is in the upper half
+        return {**make(bio, size, arcname), "attributes": 0x8000 | (mode | 0o644) << 16}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(py7zr.SevenZipFile, "_make_file_info_from_name", staticmethod(make_special))
+        write_7z(tmp_path / "a.7z", {"special": b"/etc/passwd"})
     for name in ("a.zip", "a.7z"):
         refuse(tmp_path / name, "'special' is a link or a device")
-
-
-def test_a_link_that_7z_packs_is_refused(tmp_path):
-    (tmp_path / "link").symlink_to(__file__)
-    with py7zr.SevenZipFile(tmp_path / "a.7z", "w") as archive:
-        archive.write(tmp_path / "link", "link")
-    refuse(tmp_path / "a.7z", "'link' is a link or a device")
 
 
 @pytest.mark.parametrize("link", ["inside", "../../outside", "/etc/passwd"])

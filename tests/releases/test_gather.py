@@ -6,7 +6,6 @@ import re
 import threading
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from face_occlusion.releases import table
@@ -100,18 +99,20 @@ def test_what_lies_in_the_folder_is_not_fetched(server, tmp_path, use_sources, a
     assert not server.seen
 
 
-def test_the_next_address_is_tried(server, tmp_path, use_sources, archives):
-    server.script["/A.zip"] = [answers.page("<html><title>Moved</title></html>")]
-    server.script["/mirror"] = [answers.whole(archives["A.zip"])]
-    use_sources(one=(http_file(server, "A.zip", server.url("/mirror")),))
-    assert lay_out(tmp_path).names() == ["A/a/1.txt"]
-
-
-def test_another_size_or_checksum_is_refused(server, tmp_path, use_sources, archives):
+def test_the_next_address_is_tried_and_an_optional_file_left(
+    server, tmp_path, use_sources, archives, caplog
+):
     for known, message in [({"size": 7}, "7 are published"), ({"sha256": "ab"}, "expected ab")]:
         use_sources(one=(http_file(server, "A.zip", **known),))
         with pytest.raises(MissingFilesError, match=message):
             lay_out(tmp_path)
+    server.script["/A.zip"] = [answers.page("<html><title>Moved</title></html>")]
+    server.script["/mirror"] = [answers.whole(archives["A.zip"])]
+    optional = http_file(server, "extra.txt", required=False)
+    use_sources(one=(http_file(server, "A.zip", server.url("/mirror")), optional))
+    with caplog.at_level(logging.WARNING):
+        assert lay_out(tmp_path).names() == ["A/a/1.txt"]
+    assert "one: done without extra.txt" in caplog.text
 
 
 def test_several_files_come_at_once(server, tmp_path, use_sources, archives):
@@ -156,18 +157,6 @@ def test_one_error_lists_every_missing_file(server, tmp_path, use_sources, archi
         assert text in message
 
 
-def test_an_optional_file_that_fails_is_left(server, tmp_path, use_sources, archives, caplog):
-    use_sources(one=(http_file(server, "A.zip"), http_file(server, "extra.txt", required=False)))
-    with caplog.at_level(logging.WARNING):
-        assert lay_out(tmp_path).names() == ["A/a/1.txt"]
-    assert "one: done without extra.txt" in caplog.text
-
-
-def test_a_source_of_choices_must_say_which_to_fetch(tmp_path):
-    with pytest.raises(ValueError, match=r"sources\.coco\.files: name those to fetch, of coco_obj"):
-        survey({"coco": URL}, archive_dir(tmp_path, tmp_path / "lock", {}))
-
-
 # Google Drive
 
 
@@ -199,55 +188,34 @@ def test_drive_gives_files_by_id_and_by_name_in_a_folder(server, tmp_path, use_s
     assert sorted(names) == ["A.zip", "B.tar.gz", "list.txt"]
 
 
-def test_a_broken_download_from_drive_goes_on(server, tmp_path, use_sources):
-    noise = {"a/1.txt": np.random.default_rng(0).bytes(1_200_000)}
-    content = write_zip(tmp_path / "x.zip", noise).read_bytes()
-    server.script[f"/drive/{FILE_ID}"] = [
-        answers.cut(content, 700_000, **ATTACHED),
-        answers.whole(content, **ATTACHED),
-    ]
-    use_sources(one=(drive_link("A.zip"),))
-    assert lay_out(tmp_path).names() == ["A/a/1.txt"]
-    assert server.ranges()[-1] == "bytes=524288-"  # gdown writes pieces of 512 KiB
-
-
-QUOTA = answers.page('<p class="uc-error-subcaption">Too many users have viewed this</p>')
-LOGIN = answers.page("<html><title>Sign in - Google Accounts</title>")
-
-
-@pytest.mark.parametrize(
-    ("place", "reply", "said"),
-    [
-        ((FILE_ID, "file/d"), QUOTA, "https://drive.*the quota page of Google Drive"),
-        ((FILE_ID, "file/d"), LOGIN, "Google Drive"),
-        (
-            (FOLDER_ID, "drive/folders"),
-            drive_page(("d" * 33, "Other.zip")),
-            r"no file 'A\.zip' in the folder; it holds Other",
-        ),
-    ],
-)
-def test_drives_pages_are_explained(server, tmp_path, use_sources, place, reply, said):
-    server.script[f"/drive/{place[0]}"] = [reply]
-    use_sources(one=(drive_link("A.zip", *place),))
-    with pytest.raises(MissingFilesError, match=f"could not be fetched: .*{said}"):
-        lay_out(tmp_path)
+def test_drives_pages_are_explained(server, tmp_path, use_sources):
+    quota = answers.page('<p class="uc-error-subcaption">Too many users have viewed this</p>')
+    login = answers.page("<html><title>Sign in - Google Accounts</title>")
+    other = drive_page(("d" * 33, "Other.zip"))
+    for id_, kind, reply, said in (
+        (FILE_ID, "file/d", quota, "https://drive.*the quota page of Google Drive"),
+        (FILE_ID, "file/d", login, "Google Drive"),
+        (FOLDER_ID, "drive/folders", other, r"no file 'A\.zip' in the folder; it holds Other"),
+    ):
+        server.script[f"/drive/{id_}"] = [reply]
+        use_sources(one=(drive_link("A.zip", id_, kind),))
+        with pytest.raises(MissingFilesError, match=f"could not be fetched: .*{said}"):
+            lay_out(tmp_path)
 
 
 # The table and the command
 
 
-def test_every_file_says_where_it_comes_from():
-    names = [file.name for source in SOURCES.values() for file in source.files]
-    assert len(names) == len(set(names))
-    for file in (file for source in SOURCES.values() for file in source.files):
-        assert file.page
-        assert bool(file.urls) == bool(file.seen), file.name
+def test_every_file_says_where_it_comes_from(tmp_path):
+    files = [file for source in SOURCES.values() for file in source.files]
+    assert len(files) == len({file.name for file in files})
+    drive = r"https://drive\.google\.com/(file/d|drive/folders)/[-\w]+"
+    for file in files:
+        assert file.page and bool(file.urls) == bool(file.seen), file.name
         for url in file.urls:
-            assert url.startswith(("http://", "https://"))
-            assert ("drive.google.com" in url) == bool(
-                re.match(r"https://drive\.google\.com/(file/d|drive/folders)/[-\w]+", url)
-            )
+            assert re.match(drive if "drive.google.com" in url else "https?://", url)
+    with pytest.raises(ValueError, match=r"sources\.coco\.files: name those to fetch, of coco_obj"):
+        survey({"coco": URL}, archive_dir(tmp_path, tmp_path / "lock", {}))
 
 
 def test_profiles_list_what_is_missing_and_how_to_get_it(tmp_path, monkeypatch, invoke):
