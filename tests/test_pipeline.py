@@ -13,31 +13,9 @@ from tests.conftest import ROOT
 from tests.tiny import profile
 
 PROFILES = ROOT / "profiles"
-STAGES = (
-    "download",
-    "corrections",
-    "faces",
-    "occluders",
-    "superresolution",
-    "benchmarks",
-    "generate",
-    "combine",
-    "train",
-    "evaluate",
-    "overlap",
-    "reports",
-)
+STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 COMBINATIONS = 9
 MODELS = 3
-
-
-def read_yaml(text: str):
-    return YAML(typ="safe").load(text)
-
-
-def stage_body(name: str) -> dict:
-    stage = read_yaml((ROOT / "dvc.yaml").read_text())["stages"][name]
-    return stage.get("do", stage)
 
 
 @pytest.fixture(scope="module")
@@ -45,22 +23,18 @@ def imports() -> grimp.ImportGraph:
     return grimp.build_graph("face_occlusion", "stages", cache_dir=None)
 
 
-def import_closure(imports: grimp.ImportGraph, entry: str) -> set[str]:
-    """Return the packages below face_occlusion that a module reaches by import."""
-    reached = imports.find_upstream_modules(entry)
-    return {name.split(".")[1] for name in reached if name.startswith("face_occlusion.")}
-
-
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_are_the_import_closure(imports, stage):
-    closure = import_closure(imports, f"stages.{stage}")
+    body = STAGES[stage].get("do", STAGES[stage])
+    reached = imports.find_upstream_modules(f"stages.{stage}")
+    closure = {name.split(".")[1] for name in reached if name.startswith("face_occlusion.")}
     drawn_by = profile("miniature")["download"]["drawn_by"]
-    deps = [dep.replace("${download.drawn_by}", drawn_by) for dep in stage_body(stage)["deps"]]
+    deps = [dep.replace("${download.drawn_by}", drawn_by) for dep in body["deps"]]
     code = [dep for dep in deps if dep.startswith(("stages", "face_occlusion"))]
     folders = [f"face_occlusion/{package}" for package in sorted(closure)]
     assert sorted(code) == [*folders, f"stages/{stage}.py"]
     assert len(folders) <= 5 and "apps" not in closure
-    assert stage_body(stage)["desc"]
+    assert body["desc"]
 
 
 def test_the_description_stays_a_page():
@@ -104,18 +78,16 @@ def test_matrix_keys_have_no_dash():
 
 
 def test_the_tracked_parameters_are_a_profile():
-    current = read_yaml((ROOT / "params.yaml").read_text())
+    current = YAML(typ="safe").load(ROOT / "params.yaml")
     assert any(current == profile(name) for name in profile_names(PROFILES))
 
 
 def test_the_curves_of_every_run_are_drawn():
     """One table holds the curves of every run (see the tests of charts); a line for each."""
-    plots = read_yaml((ROOT / "dvc.yaml").read_text())["plots"]
+    plots = YAML(typ="safe").load(ROOT / "dvc.yaml")["plots"]
     drawn = {title: body for plot in plots for title, body in plot.items()}
-    for title, curve in (
-        ("training loss", "loss"),
-        ("mIoU on RealOcc while training", "realocc_miou"),
-    ):
+    titles = {"training loss": "loss", "mIoU on RealOcc while training": "realocc_miou"}
+    for title, curve in titles.items():
         assert drawn[title]["x"] == "step"
         assert drawn[title]["y"] == {"reports/plots/curves.csv": curve}
         template = (ROOT / ".dvc" / "plots" / f"{drawn[title]['template']}.json").read_text()

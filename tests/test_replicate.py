@@ -7,7 +7,7 @@ import tarfile
 import pytest
 from dvc.repo import Repo
 
-from bench.replicate import Command, pack, pending, read_commands
+from bench.replicate import pack, pending, read_commands
 from tests.conftest import ROOT
 
 PIPELINE = """
@@ -53,56 +53,47 @@ def replicate(folder, *options):
 
 
 def test_commands_are_those_of_dvc():
-    with Repo(str(ROOT)) as repo:
-        found = {
-            stage.addressing: Command(
-                stage.cmd,
-                sorted(dep.def_path for dep in stage.deps if not dep.def_path.endswith("s.yaml")),
-                sorted(out.def_path for out in stage.outs),
-            )
-            for stage in repo.index.stages
-        }
     ours = read_commands(ROOT)
-    assert {
-        name: Command(text, sorted(deps), sorted(outs)) for name, (text, deps, outs) in ours.items()
-    } == found
+    with Repo(str(ROOT)) as repo:
+        assert ours.keys() == {stage.addressing for stage in repo.index.stages}
+        for stage in repo.index.stages:
+            found = ours[stage.addressing]
+            deps = [d.def_path for d in stage.deps if not d.def_path.endswith("s.yaml")]
+            outs = [out.def_path for out in stage.outs]
+            assert found.text == stage.cmd
+            assert (sorted(found.deps), sorted(found.outs)) == (sorted(deps), sorted(outs))
 
 
-def test_stages_run_in_order_a_runs_scores_after_its_training(pipeline):
+def test_stages_run_in_order_and_what_is_there_is_not_run_again(pipeline, tmp_path):
     stages = pending(pipeline, read_commands(pipeline), ["generate", "train", "evaluate"])
-    assert list(stages) == [
-        "generate@one",
-        *(f"{group}@{run}" for run in "abc" for group in ("train", "evaluate")),
-    ]
+    runs = [f"{group}@{run}" for run in "abc" for group in ("train", "evaluate")]
+    assert list(stages) == ["generate@one", *runs]  # a run's scores after its training
     assert stages["evaluate@b"].upstream == ("train@b",)
-    done = replicate(pipeline, "--jobs", "2", "--results", "results.tar.gz")
-    assert done.returncode == 0, done.stderr
-    assert "7 of 7 stages done" in done.stdout
-    with tarfile.open(pipeline / "results.tar.gz") as archive:
-        names = archive.getnames()
-    assert [name for name in names if name.startswith("reports")] == [
-        f"reports/scores/{run}.json" for run in "abc"
-    ]
-    assert "models/a" not in names
-
-
-def test_what_is_there_is_not_run_again(pipeline):
+    assert pack(pipeline, tmp_path / "empty.tar.gz") == 0
     (pipeline / "one.set").write_text("another")
     (pipeline / "models/b").write_text("trained elsewhere")
-    done = replicate(pipeline)
-    assert "5 of 5 stages done" in done.stdout
+    done = replicate(pipeline, "--jobs", "2", "--results", "results.tar.gz")
+    assert "5 of 5 stages done" in done.stdout, done.stderr
     assert (pipeline / "one.set").read_text() == "another"
     assert (pipeline / "reports/scores/b.json").read_text() == "trained elsewhere"
+    with tarfile.open(pipeline / "results.tar.gz") as archive:
+        names = archive.getnames()
+    scores = [name for name in names if name.startswith("reports")]
+    assert scores == [f"reports/scores/{run}.json" for run in "abc"] and "models/a" not in names
     assert "0 of 0 stages done" in replicate(pipeline).stdout
 
 
-def test_a_failure_ends_only_what_needs_it(pipeline):
+def test_a_failure_ends_only_what_needs_it_and_what_cannot_be_read_is_named(pipeline):
     (pipeline / "models/b/kept").mkdir(parents=True)
     (pipeline / "models/b/kept/file").touch()  # `cp` refuses a folder
     done = replicate(pipeline)
     assert done.returncode == 1
-    assert "evaluate@b failed" in done.stderr
-    assert "5 of 6 stages done" in done.stdout
+    assert "evaluate@b failed" in done.stderr and "5 of 6 stages done" in done.stdout
+    said = replicate(pipeline, "--groups", "all").stderr
+    assert "dvc.yaml has no stage all; its stages: generate, train" in said
+    (pipeline / "params.yaml").write_text("runs: {}\n")
+    said = replicate(pipeline, "--groups", "train").stderr
+    assert "dvc.yaml: ${generate}: params.yaml has no 'generate'" in said
 
 
 def test_it_stops_at_the_given_time_and_packs_what_is_done(pipeline):
@@ -116,47 +107,31 @@ def test_it_stops_at_the_given_time_and_packs_what_is_done(pipeline):
     assert (pipeline / "reports/scores/c.json").read_text() == "weights"
 
 
+JOB = """
+import os, sys
+print("hello")
+if sys.argv[1] == "b": raise RuntimeError("unforeseen")
+if sys.argv[1] == "c": sys.exit("no photographs")
+open(sys.argv[2], "a").write(f"{os.getpid()} ")
+"""
+
+
 def test_kept_processes_run_one_stage_after_another(pipeline):
     """A stage that ends its process is reported, and the next has another process."""
-    (pipeline / "job.py").write_text(
-        "import os, sys\nprint('hello')\n"
-        "if sys.argv[1] == 'b': raise RuntimeError('unforeseen')\n"
-        "if sys.argv[1] == 'c': sys.exit('no photographs')\n"
-        "open(f'models/{sys.argv[1]}', 'w').write(str(os.getpid()))\n"
-    )
+    (pipeline / "job.py").write_text(JOB)
     train = "python -c \"open('models/${key}', 'w').write('weights')\""
-    assert train in PIPELINE
-    kept = PIPELINE.replace(train, "python -m job ${key}")
-    kept = kept.replace("cp models/${key} reports", "python -m copy_file models/${key} reports")
-    (pipeline / "copy_file.py").write_text(
-        "import os, shutil, sys\nshutil.copy(sys.argv[1], sys.argv[2])\n"
-        "open(sys.argv[2], 'a').write(f' {os.getpid()}')\n"
-    )
+    kept = PIPELINE.replace(train, "python -m job ${key} models/${key}")
+    evaluate = "python -m job ${key} reports/scores/${key}.json"
+    kept = kept.replace("cp models/${key} reports/scores/${key}.json", evaluate)
     (pipeline / "dvc.yaml").write_text(kept)
-    (pipeline / "params.yaml").write_text(
-        "generate: {one: {source: here.txt}}\nruns: {a: {}, b: {}, c: {}, d: {}, e: {}}\n"
-    )
+    (pipeline / "params.yaml").write_text(PARAMS.replace("c: {}", "c: {}, d: {}, e: {}"))
     done = replicate(pipeline, "--keep", "--jobs", "1", "--runs", "[a-d]")
-    assert done.returncode == 1
-    assert "5 of 9 stages done" in done.stdout
+    assert done.returncode == 1 and "5 of 9 stages done" in done.stdout
     assert "RuntimeError: unforeseen" in done.stderr and "no photographs" in done.stderr
-    scores = [(pipeline / f"reports/scores/{run}.json").read_text().split() for run in "ad"]
-    assert scores[0][0] == scores[0][1] != scores[1][0] == scores[1][1]
+    trained, scored = (
+        [(pipeline / f"{path}").read_text() for path in paths]
+        for paths in (("models/a", "models/d"), ("reports/scores/a.json", "reports/scores/d.json"))
+    )
+    assert trained == scored and trained[0] != trained[1]  # the processes
     assert (pipeline / ".scratch/logs/train@a.log").read_text() == "hello\n"
     assert not (pipeline / "models/e").exists()
-
-
-def test_what_cannot_be_read_is_named(pipeline):
-    assert "dvc.yaml has no stage all; its stages: generate, train" in _error(pipeline, "all")
-    (pipeline / "params.yaml").write_text("runs: {}\n")
-    assert "dvc.yaml: ${generate}: params.yaml has no 'generate'" in _error(pipeline, "train")
-
-
-def _error(folder, group):
-    done = replicate(folder, "--groups", group)
-    assert done.returncode == 1
-    return done.stderr
-
-
-def test_nothing_is_packed_that_is_not_there(tmp_path):
-    assert pack(tmp_path, tmp_path / "empty.tar.gz") == 0
