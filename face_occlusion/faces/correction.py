@@ -8,11 +8,13 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Protocol
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from face_occlusion.core.classes import BACKGROUND, FACE, IGNORED, instance_mask, resize_seg_map
+from face_occlusion.core.images import decode_rgba
 from face_occlusion.core.params import FILLED, Checked
 
 CLASS_IDS = {"background": BACKGROUND, "face": FACE, "ignored": IGNORED}
@@ -41,19 +43,6 @@ class CorrectionsParams(Checked):
         return CLASS_IDS[self.labels[label]]
 
 
-class Layer(Protocol):
-    """Something drawn on a mask; picklable."""
-
-    @property
-    def draws_face(self) -> bool:
-        """Whether it says which pixels are face."""
-        ...
-
-    def paint(self, seg_map: np.ndarray) -> None:
-        """Paint it over (H, W) uint8 class ids, in place."""
-        ...
-
-
 @dataclass(frozen=True)
 class Outline:
     """A region of one class, checked by `check_segmentation`."""
@@ -73,6 +62,39 @@ class Outline:
     def paint(self, seg_map: np.ndarray) -> None:
         """Give the region's pixels its class."""
         seg_map[instance_mask(self.segmentation, self.size)] = self.class_id
+
+
+@dataclass(frozen=True)
+class Bitmap:
+    """The whole map of a face, in a file."""
+
+    path: Path  # RGBA PNG; an instance's id is R + 256 G + 65536 B
+    class_of: Mapping[int, int]  # instance id -> class id; 0, unlabelled, is background
+
+    @property
+    def draws_face(self) -> bool:
+        """Always: a whole map replaces the mask."""
+        return True
+
+    def paint(self, seg_map: np.ndarray) -> None:
+        """Replace every pixel; an unreadable file, another size or unknown id is a ValueError."""
+        rgba = decode_rgba(self.path.read_bytes(), self.path.name).astype(np.uint32)
+        ids = rgba[..., 0] | rgba[..., 1] << 8 | rgba[..., 2] << 16  # (H, W)
+        if ids.shape != seg_map.shape:
+            raise ValueError(
+                f"{self.path.name}: must have its image's (height, width) {seg_map.shape}; "
+                f"got {ids.shape}"
+            )
+        found, places = np.unique(ids, return_inverse=True)
+        if unknown := sorted(set(found.tolist()) - {0, *self.class_of}):
+            raise ValueError(
+                f"{self.path.name}: holds instances {unknown}, which the release does not list"
+            )
+        classes = [self.class_of.get(int(number), BACKGROUND) for number in found]
+        seg_map[:] = np.array(classes, np.uint8)[places].reshape(ids.shape)
+
+
+Layer = Outline | Bitmap  # both picklable
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Import CelebAMask-HQ: photographs with their original and their corrected masks."""
 
+import contextlib
 import functools
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from face_occlusion.core.classes import FACE, resize_seg_map
+from face_occlusion.core.files import atomic_folder
 from face_occlusion.core.images import decode_image, encode_png, fitted_jpeg, fitted_size
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import ordered_map
@@ -67,9 +68,6 @@ def import_faces(
         raise ValueError(f"{release.folder}: absent ({release.absent}); faces need it")
     images = list_images(release)
     subsets = read_subsets(release, images)
-    for subset in subsets.numbers:
-        if (folder / subset).exists():
-            raise ValueError(f"{folder / subset}: exists; nothing was written")
     load = functools.partial(
         load_face,
         images=images,
@@ -78,9 +76,11 @@ def import_faces(
         masks=masks,
         params=params,
     )
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a run that was killed
-    try:
+    with contextlib.ExitStack() as stack:
+        partial = {
+            subset: stack.enter_context(atomic_folder(folder / subset))
+            for subset in subsets.numbers
+        }
         for subset, numbers in subsets.numbers.items():
             info: dict[str, object] = {
                 "kind": "faces",
@@ -94,12 +94,7 @@ def import_faces(
             }
             loaded = ordered_map(load, numbers, desc=f"faces/{subset}", workers=workers)
             samples, size = _with_changes(loaded, info), params.samples_per_shard
-            write_image_set(partial / subset, samples, info=info, samples_per_shard=size)
-        folder.mkdir(parents=True, exist_ok=True)
-        for subset in subsets.numbers:
-            (partial / subset).rename(folder / subset)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            write_image_set(partial[subset], samples, info=info, samples_per_shard=size)
     return {subset: ImageSet(folder / subset) for subset in subsets.numbers}
 
 

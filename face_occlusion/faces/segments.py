@@ -8,18 +8,15 @@ part of the URL or under the name that Segments.ai's client gives them
 import glob
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from face_occlusion.core.classes import BACKGROUND
 from face_occlusion.core.files import read_json
-from face_occlusion.core.images import decode_rgba
 from face_occlusion.faces.correction import (
+    Bitmap,
     Correction,
     CorrectionsParams,
     Layer,
@@ -31,36 +28,6 @@ from face_occlusion.faces.correction import (
 
 FINISHED = ("LABELED", "REVIEWED")
 _LABEL_SET = "ground-truth"
-
-
-@dataclass(frozen=True)
-class Bitmap:
-    """The whole map of a face, in a file."""
-
-    path: Path  # RGBA PNG; an instance's id is R + 256 G + 65536 B
-    class_of: Mapping[int, int]  # instance id -> class id; 0, unlabelled, is background
-
-    @property
-    def draws_face(self) -> bool:
-        """Always: a whole map replaces the mask."""
-        return True
-
-    def paint(self, seg_map: np.ndarray) -> None:
-        """Replace every pixel; an unreadable file, another size or unknown id is a ValueError."""
-        rgba = decode_rgba(self.path.read_bytes(), self.path.name).astype(np.uint32)
-        ids = rgba[..., 0] | rgba[..., 1] << 8 | rgba[..., 2] << 16  # (H, W)
-        if ids.shape != seg_map.shape:
-            raise ValueError(
-                f"{self.path.name}: must have its image's (height, width) {seg_map.shape}; "
-                f"got {ids.shape}"
-            )
-        found, places = np.unique(ids, return_inverse=True)
-        if unknown := sorted(set(found.tolist()) - {0, *self.class_of}):
-            raise ValueError(
-                f"{self.path.name}: holds instances {unknown}, which the release does not list"
-            )
-        classes = [self.class_of.get(int(number), BACKGROUND) for number in found]
-        seg_map[:] = np.array(classes, np.uint8)[places].reshape(ids.shape)
 
 
 def _png_size(path: Path) -> tuple[int, int]:

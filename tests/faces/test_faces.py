@@ -171,12 +171,15 @@ BAD = [
 def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
     with pytest.raises(ValueError, match=message):
         run(tmp_path, changed=changed)
-    assert {path.name for path in tmp_path.iterdir()} <= {"raw", "masks"}
+    assert {path.name for path in tmp_path.iterdir()} <= {"raw", "masks", "faces"}
+    assert not list((tmp_path / "faces").glob("*"))
 
 
 def test_existing_sets_are_left_alone(tmp_path):
     run(tmp_path)
-    with pytest.raises(ValueError, match="faces/wo: exists; nothing was written"):
+    with pytest.raises(
+        ValueError, match="faces/wo: exists and is not an empty folder; nothing was"
+    ):
         run(tmp_path)
 
 
