@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_occlusion.core.files import read_json
+from face_occlusion.core.files import package_folder, read_json
 
 _POINTS = ("left_eye", "right_eye", "left_mouth", "right_mouth")
 COLUMNS = ("name", *(f"{point}_{axis}" for point in _POINTS for axis in "xy"))
@@ -110,13 +110,10 @@ class LandmarkDetector:
     @cached_property
     def _dlib(self) -> tuple[Any, Any]:
         # found by path: importing face_recognition_models needs setuptools' old pkg_resources
+        model = package_folder("face_recognition_models") / _MODEL
+        if not model.is_file():
+            raise ValueError(f"landmarks: no {model}")
         dlib = importlib.import_module("dlib")
-        spec = importlib.util.find_spec("face_recognition_models")
-        folders = [] if spec is None else list(spec.submodule_search_locations or [])
-        paths = [Path(folder) / _MODEL for folder in folders]
-        model = next((path for path in paths if path.is_file()), None)
-        if model is None:
-            raise ValueError(f"landmarks: no {_MODEL} in face_recognition_models; found {folders}")
         return dlib.get_frontal_face_detector(), dlib.shape_predictor(str(model))
 
     def find(self, image: np.ndarray, face: np.ndarray) -> np.ndarray | None:

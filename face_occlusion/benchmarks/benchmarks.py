@@ -63,15 +63,9 @@ def import_benchmark(
     """Write a benchmark as an image set.
 
     Faces in which no landmarks are found cannot be aligned: they are left out, listed in the
-    set's info as `without_detection`, and named in the log. Landmarks given by hand add them.
-
-    Args:
-        name: The benchmark's name.
-        release: Where it comes from; one that is absent gives an empty set that says so.
-        folder: The new set.
-        params: Alignment and size.
-        by_hand: Landmarks by key, as `read_landmarks` returns them, used before others.
-        workers: Number of processes; None for one for each core. Changes no byte.
+    set's info as `without_detection`, and named in the log. Landmarks given `by_hand`, as
+    `read_landmarks` returns them, are used before others and add them. A release that is absent
+    gives an empty set that says so. `workers` are as in `ordered_map`.
 
     Raises:
         ValueError: If the source is not a benchmark's, images or masks are missing, a file

@@ -101,7 +101,8 @@ def ordered_map(
         function: See above.
         items: What to map over.
         desc: Label of the progress bar.
-        workers: Number of processes; None for one per core, 1 to compute in this process.
+        workers: Number of processes, which changes no result; None for one per core, 1 to compute
+            in this process.
 
     Raises:
         ValueError: If a worker process dies. The first error of the function is raised as it is.

@@ -94,13 +94,7 @@ def import_corrections(
     `masks/` is an image set with the parts `png` (corrected), `original.png` (from the part
     layers) and, where the user corrected a face, `authors.png` (the authors' mask), each at its
     own size; it is returned. `changes.json` counts the changes and lists the changed faces.
-
-    Args:
-        release: CelebAMask-HQ with its lists and corrected masks.
-        folder: New folder for both.
-        params: Names the folder of the user's corrections in the set's info.
-        corrections: The user's corrections by the face's number.
-        workers: Number of processes; None for one for each core. Changes no byte.
+    `corrections` are the user's, by the face's number; `workers` are as in `ordered_map`.
 
     Raises:
         ValueError: If the release is absent, a mask or a correction cannot be used, or a

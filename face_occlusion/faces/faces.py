@@ -48,17 +48,9 @@ def import_faces(
     *,
     workers: int | None = None,
 ) -> dict[str, ImageSet]:
-    """Write the image sets `wo`, `wo_test` and `o` into a folder: all three, or none.
+    """Write the image sets `wo`, `wo_test` and `o` into a folder, all three or none; return them.
 
-    Args:
-        release: CelebAMask-HQ with its lists.
-        masks: Original and corrected masks, as `import_corrections` writes them.
-        folder: Takes the three sets, which must not exist yet.
-        params: Size and quality.
-        workers: Number of processes; None for one for each core. Changes no byte.
-
-    Returns:
-        Subset -> its set.
+    `masks` are those that `import_corrections` writes; `workers` are as in `ordered_map`.
 
     Raises:
         ValueError: If the release is absent, a list is refused, an image cannot be read, or

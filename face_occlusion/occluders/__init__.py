@@ -37,14 +37,9 @@ def import_occluders(
     *,
     workers: int | None = None,
 ) -> ImageSet:
-    """Write the occluders of one kind as an image set.
+    """Write the occluders of one kind, a key of KINDS, as an image set.
 
-    Args:
-        kind: A key of KINDS; hands of all sources are read in the same way.
-        release: Where they come from; one that is absent gives an empty set that says so.
-        folder: The new set.
-        params: Parameters of all kinds.
-        workers: Number of processes; None for one for each core. Changes no byte.
+    A release that is absent gives an empty set that says so. `workers` are as in `ordered_map`.
 
     Raises:
         ValueError: If the kind is unknown, or files of the release are missing or cannot be

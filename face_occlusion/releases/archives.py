@@ -63,12 +63,16 @@ class Names:
         self._files: dict[str, str] = {}
         self._folders: set[str] = set()
 
-    def claim(self, name: str, *, folder: bool) -> None:
-        """Claim a name for a member.
+    def claim(self, name: str, *, folder: bool, plain: bool) -> str:
+        """Claim a name for a member, and return it as `check_member_name` does.
 
         It is refused if it is taken, also where only the case of letters or the coding of accents
-        differs (on some file systems one file would replace the other), or lies within a file.
+        differs (on some file systems one file would replace the other), or lies within a file; and
+        if the member is not `plain`, that is, neither a file nor a folder.
         """
+        name = check_member_name(str(self._archive), name)
+        if not plain:
+            raise ValueError(f"{self._archive}: member {name!r} is a link or a device; refused")
         key = unicodedata.normalize("NFC", name).casefold()
         where = f"{self._archive}: member {name!r}"
         if other := self._files.get(key):
@@ -84,6 +88,7 @@ class Names:
                 raise ValueError(f"{where} lies within the file {self._files[key]!r}; refused")
             self._folders.add(key)
             key = key.rpartition("/")[0]
+        return name
 
 
 def check_limits(archive: Path, members: int, total: int, limits: Limits) -> None:
@@ -152,16 +157,13 @@ def check_zip(path: Path, limits: Limits, progress: Progress = lambda done: None
 
 
 def _check_zip_member(path: Path, info: zipfile.ZipInfo, names: Names) -> None:
-    name = check_member_name(str(path), info.filename)
-    kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise ValueError(f"{path}: member {name!r} is a link or a device; refused")
+    plain = stat.S_IFMT(info.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
+    name = names.claim(info.filename, folder=info.is_dir(), plain=plain)
     if info.flag_bits & _ENCRYPTED:
         raise ValueError(f"{path}: member {name!r} is encrypted; expected a plain archive")
     if info.compress_type not in _ZIP_METHODS:
         method = f"method {info.compress_type}; expected stored (0) or deflate (8)"
         raise ValueError(f"{path}: member {name!r} is packed by {method}")
-    names.claim(name, folder=info.is_dir())
 
 
 def _read_zip_member(
@@ -220,10 +222,8 @@ def _unpack_tar(path: Path, folder: Path, limits: Limits) -> None:
             for member in archive:
                 members, total = members + 1, total + member.size
                 check_limits(path, members, total, limits)
-                last = check_member_name(str(path), member.name)
-                if not (member.isfile() or member.isdir()):
-                    raise ValueError(f"{path}: member {last!r} is a link or a device; refused")
-                names.claim(last, folder=member.isdir())
+                plain = member.isfile() or member.isdir()
+                last = names.claim(member.name, folder=member.isdir(), plain=plain)
                 check_disk(path, folder, member.size)
                 archive.extract(member, folder, filter="data")
                 archive.members = []  # tarfile keeps all it has read
@@ -253,10 +253,8 @@ def _unpack_7z(path: Path, folder: Path, limits: Limits) -> None:
     check_disk(path, folder, total)
     names = Names(path)
     for member in members:
-        name = check_member_name(str(path), member.filename)
-        if member.is_symlink or not (member.is_file or member.is_directory):
-            raise ValueError(f"{path}: member {name!r} is a link or a device; refused")
-        names.claim(name, folder=member.is_directory)
+        plain = not member.is_symlink and (member.is_file or member.is_directory)
+        names.claim(member.filename, folder=member.is_directory, plain=plain)
     try:
         with py7zr.SevenZipFile(path) as archive:
             archive.extractall(folder)

