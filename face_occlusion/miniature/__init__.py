@@ -7,6 +7,7 @@ function `sample_*` returns something random, `paint_*` adds to a picture or ret
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from face_occlusion.miniature import release_faces, release_occluders
@@ -19,8 +20,8 @@ _DRAWERS: dict[str, Callable[[Path, MiniatureParams], None]] = {
     "hands_11k": release_occluders.draw_hands_11k,
     "coco": release_occluders.draw_coco,
     "dtd": release_occluders.draw_dtd,
-    "realocc": release_faces.draw_realocc,
-    "realocc_wild": release_faces.draw_realocc_wild,
+    "realocc": partial(release_faces.draw_realocc, wild=False),
+    "realocc_wild": partial(release_faces.draw_realocc, wild=True),
     "cofw": release_faces.draw_cofw,
 }
 

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from face_occlusion.miniature.fields import Box, Rng, Shape, blur, shift, shrink
-from face_occlusion.miniature.light import Light, Surface, scaled, shade, to_srgb
+from face_occlusion.miniature import colours, fields
+from face_occlusion.miniature.fields import Box, Rng, Shape
+from face_occlusion.miniature.light import Light, Surface, shade
 
 SUPERSAMPLE = 2
 
@@ -72,7 +73,7 @@ class Canvas:
         """
         lx, ly, lz = (float(v) for v in self.light.direction)
         dx, dy = -lx / max(lz, 0.3) * lift_px, -ly / max(lz, 0.3) * lift_px
-        self.darken(1 - strength * blur(shift(alpha, dx, dy), max(lift_px * 0.45, 1)))
+        self.darken(1 - strength * fields.blur(fields.shift(alpha, dx, dy), max(lift_px * 0.45, 1)))
 
     def paint_solid(self, solid: Solid, label: int | None, lift_px: float = 0.0) -> None:
         """Light a solid and composite it over the picture; with a shadow if lifted.
@@ -112,13 +113,13 @@ def photograph(canvas: Canvas, rng: Rng) -> np.ndarray:
     noise = rng.uniform(0.003, 0.012)  # standard deviation on the sRGB scale
     blur_px, contrast = rng.uniform(0, 0.7), rng.uniform(0.92, 1.12)
     vignette = rng.uniform(0, 0.22)  # share of the light lost in the corners
-    light = shrink(canvas.rgb, (height, width))
+    light = fields.shrink(canvas.rgb, (height, width))
     light *= exposure * np.array([1 + warm, 1, 1 - warm], np.float32)
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    light = blur(scaled(light, 1 - vignette * 0.5 * (x * x + y * y)), blur_px)
+    light = fields.blur(colours.scaled(light, 1 - vignette * 0.5 * (x * x + y * y)), blur_px)
     bright = light > 0.7  # roll highlights off instead of clipping them
     light[bright] = 0.7 + 0.3 * np.tanh((light[bright].astype(float) - 0.7) / 0.3)
-    srgb = 0.5 + (to_srgb(light) - 0.5) * contrast
+    srgb = 0.5 + (colours.to_srgb(light) - 0.5) * contrast
     grain = rng.standard_normal((height, width), dtype=np.float32)
     for channel in range(3):
         own = rng.standard_normal((height, width), dtype=np.float32)

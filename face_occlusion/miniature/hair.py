@@ -2,20 +2,9 @@
 
 import numpy as np
 
+from face_occlusion.miniature import colours, fields
 from face_occlusion.miniature.canvas import Canvas, Part, bounding_box
-from face_occlusion.miniature.fields import (
-    blur,
-    fill,
-    fractal_noise,
-    grid,
-    inflate,
-    smooth_curve,
-    smoothstep,
-    stroke,
-    stroke_rough,
-    value_noise,
-)
-from face_occlusion.miniature.light import Surface, hair_colour, mix, scaled, shade, skin_colour
+from face_occlusion.miniature.light import Surface, shade
 from face_occlusion.miniature.person import Frame, Person
 
 _POINTS = 22  # points of a strand
@@ -27,18 +16,27 @@ class HairPainter:
     def __init__(self, canvas: Canvas, frame: Frame, person: Person) -> None:
         self.canvas, self.frame, self.person = canvas, frame, person
         self.rng = np.random.default_rng([person.details, 1])  # the same in each of their pictures
-        self.colour = hair_colour(person.hair) * self.rng.uniform(0.85, 1.15)
-        self._volume = self._head_volume()
+        self.colour = colours.hair(person.hair) * self.rng.uniform(0.85, 1.15)
+        x, y = fields.grid(frame.shape)
+        u = (x - frame.origin_xy[0]) / frame.unit_px / 1.45
+        v = ((y - frame.origin_xy[1]) / frame.unit_px + 0.25) / 1.7
+        # The height in pixels of a smooth ball around the head.
+        self._volume = (1.1 * frame.unit_px / (1 + 1.1 * (u * u + v * v))).astype(np.float32)
 
     def paint_back(self) -> None:
         """Paint what hangs behind the neck."""
-        v = 0.16 * self.person.hair_volume
-        if self.person.hair_style in ("long", "wavy", "curtain"):
-            self._back_lock(0.95 + v, [(-1.0 - v, 2.6), (-0.4, 2.65), (0.4, 2.65), (1.0 + v, 2.6)])
-        elif self.person.hair_style == "bob_fringe":
-            self._back_lock(0.95 + v, [(-1.02 - v, 1.3), (-0.4, 1.4), (0.4, 1.4), (1.02 + v, 1.3)])
-        elif self.person.hair_style == "bun":
+        style, v = self.person.hair_style, 0.16 * self.person.hair_volume
+        if style == "bun":
             self._bun()
+        if style in ("long", "wavy", "curtain", "bob_fringe"):
+            top = 0.95 + v
+            wide, low, middle = (1.02, 1.3, 1.4) if style == "bob_fringe" else (1.0, 2.6, 2.65)
+            ends = [(-wide - v, low), (-0.4, middle), (0.4, middle), (wide + v, low)]
+            guides = [
+                [(0.6 * top * t, -1.1, -0.3), (1.04 * top * t, 0.1, -0.4), (x, y, -0.3)]
+                for (x, y), t in zip(ends, (-1, -0.4, 0.4, 1), strict=True)
+            ]
+            self._lock(np.array(guides), dark=0.6, shadow=False)
 
     def paint_front(self) -> None:
         """Paint what lies on the head, its shadow first."""
@@ -114,21 +112,21 @@ class HairPainter:
         `dark` is a factor on the colour; with `shadow` the lock casts one on what lies below.
         """
         frame, rng = self.frame, self.rng
-        curves = np.stack([smooth_curve(frame.project(g), _POINTS) for g in guides])
-        rows = smooth_curve(curves, 14)  # (14, N, 2)
+        curves = np.stack([fields.smooth_curve(frame.project(g), _POINTS) for g in guides])
+        rows = fields.smooth_curve(curves, 14)  # (14, N, 2)
         solid = rows[:, : _POINTS - 2]  # tips are single strands
         border = np.concatenate([solid[0], solid[1:-1, -1], solid[-1][::-1], solid[-2:0:-1, 0]])
-        alpha = fill(frame.shape, border)
+        alpha = fields.fill(frame.shape, border)
         area = float(alpha.sum()) / frame.unit_px**2
         strands, tones = self._strands(rows, int(150 + 650 * area))
-        alpha = np.maximum(alpha, stroke(frame.shape, strands[::2]))
+        alpha = np.maximum(alpha, fields.stroke(frame.shape, strands[::2]))
         tone = np.full(frame.shape, 84, np.uint8)
         for group in np.array_split(rng.permutation(len(strands)), 10):
             parts = np.array_split(group[np.argsort(tones[group])], 4)  # light hair on top
             for level, part in zip((70, 88, 104, 126), parts, strict=True):
-                stroke_rough(tone, strands[part], level)
+                fields.stroke_rough(tone, strands[part], level)
         colour = self.colour * dark
-        self._finish(alpha, blur(tone.astype(np.float32) / 96, 0.7), colour, shadow)
+        self._finish(alpha, fields.blur(tone.astype(np.float32) / 96, 0.7), colour, shadow)
 
     def _strands(self, rows: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
         """Scatter (num, N, 2) strands over a surface of (K, N, 2) curves.
@@ -158,12 +156,6 @@ class HairPainter:
         tones = locks + 0.7 * rng.standard_normal(num)
         return strands + normal * ((wave + drift) * unit)[..., None], tones
 
-    def _back_lock(self, top: float, ends: list[tuple[float, float]]) -> None:
-        guides = []
-        for (x, y), t in zip(ends, (-1, -0.4, 0.4, 1), strict=True):
-            guides.append([(0.6 * top * t, -1.1, -0.3), (1.04 * top * t, 0.1, -0.4), (x, y, -0.3)])
-        self._lock(np.array(guides), dark=0.6, shadow=False)
-
     def _cap(self, grow: float, low: float) -> np.ndarray:
         """Return the coverage of a cap: from the outline grown by `grow` to the hairline."""
         line = self.person.hairline
@@ -176,16 +168,16 @@ class HairPainter:
         inner += [(-0.4, line + 0.03, 0.75), (0, line, 0.8)]
         inner += [(-x, y, z) for x, y, z in inner[-2::-1]]
         first, last = [(1.0 + grow * 0.7, low, 0.0)], [(-1.0 - grow * 0.7, low, 0.0)]
-        points = np.concatenate([first, outer, last, smooth_curve(np.array(inner), 40)])
-        return fill(self.frame.shape, self.frame.project(points))
+        points = np.concatenate([first, outer, last, fields.smooth_curve(np.array(inner), 40)])
+        return fields.fill(self.frame.shape, self.frame.project(points))
 
     def _buzz(self) -> None:
         alpha = self._cap(0.03, 0.05)
-        noise = value_noise(self.rng, self.frame.shape, max(self.frame.unit_px * 0.014, 1))
-        soft = blur(alpha, 0.035 * self.frame.unit_px)
-        alpha = smoothstep(0.25, 0.75, soft + 0.1 * noise * (soft < 0.95) * (soft > 0.05))
-        skin = skin_colour(self.person.tone, self.person.warmth)
-        colour = mix(self.colour, skin * 0.8, 0.2)
+        noise = fields.value_noise(self.rng, self.frame.shape, max(self.frame.unit_px * 0.014, 1))
+        soft = fields.blur(alpha, 0.035 * self.frame.unit_px)
+        alpha = fields.smoothstep(0.25, 0.75, soft + 0.1 * noise * (soft < 0.95) * (soft > 0.05))
+        skin = colours.skin(self.person.tone, self.person.warmth)
+        colour = colours.mix(self.colour, skin * 0.8, 0.2)
         self._finish(alpha, np.clip(1 + 0.22 * noise, 0.5, 1.6), colour, shadow=False)
 
     def _curls(self) -> None:
@@ -194,21 +186,21 @@ class HairPainter:
         grow = (0.3 if afro else 0.16) * self.person.hair_volume
         alpha = self._cap(grow, 0.35 if afro else 0.15)
         cell = (0.055 if afro else 0.11) * unit
-        bumpy = fractal_noise(rng, self.frame.shape, cell * 1.6, 3)
-        soft = blur(alpha, 0.06 * unit)
+        bumpy = fields.fractal_noise(rng, self.frame.shape, cell * 1.6, 3)
+        soft = fields.blur(alpha, 0.06 * unit)
         rough = (0.1 if afro else 0.14) * bumpy * (soft < 0.99) * (soft > 0.01)
-        alpha = smoothstep(0.42, 0.58, soft + rough)
-        coils = np.abs(value_noise(rng, self.frame.shape, 0.8 * cell))
-        small = np.abs(value_noise(rng, self.frame.shape, 0.4 * cell))
+        alpha = fields.smoothstep(0.42, 0.58, soft + rough)
+        coils = np.abs(fields.value_noise(rng, self.frame.shape, 0.8 * cell))
+        small = np.abs(fields.value_noise(rng, self.frame.shape, 0.4 * cell))
         ridges = 1.3 - 0.4 * coils - 0.3 * small + 0.1 * bumpy
-        fine = value_noise(rng, self.frame.shape, max(0.02 * unit, 1))
+        fine = fields.value_noise(rng, self.frame.shape, max(0.02 * unit, 1))
         self._finish(alpha, np.clip(ridges + 0.12 * fine, 0.2, 1.6), self.colour, shadow=True)
 
     def _bun(self) -> None:
         centre = self.frame.project(np.array([[0.1, -1.55, -0.2]]))[0]
-        x, y = grid(self.frame.shape)
+        x, y = fields.grid(self.frame.shape)
         radius = np.hypot(x - centre[0], (y - centre[1]) * 1.2) / self.frame.unit_px
-        alpha = smoothstep(0.4, 0.37, radius)
+        alpha = fields.smoothstep(0.4, 0.37, radius)
         swirl = np.sin(26 * radius + 2 * np.arctan2(y - centre[1], x - centre[0]))
         self._finish(alpha, (1 + 0.25 * swirl).astype(np.float32), self.colour, shadow=False)
 
@@ -221,16 +213,8 @@ class HairPainter:
             self.canvas.drop_shadow(alpha, 0.07 * unit)
         box = bounding_box(alpha)
         a, tone = alpha[box], tone[box]
-        height = 0.5 * inflate(a, 0.16 * unit) + self._volume[box] + 0.02 * unit * tone
-        albedo = scaled(colour, tone.astype(float) ** 1.5)
+        height = 0.5 * fields.inflate(a, 0.16 * unit) + self._volume[box] + 0.02 * unit * tone
+        albedo = colours.scaled(colour, tone.astype(float) ** 1.5)
         gloss = 0.16 * tone**2 * (0.4 + 0.6 * float(colour.mean()) ** 0.5)
         surface = Surface(albedo, (0.3, 0.3, 0.3), gloss=gloss, shininess=8)
         self.canvas.paint(alpha, shade(surface, height, self.canvas.light), Part.HAIR)
-
-    def _head_volume(self) -> np.ndarray:
-        """Return the height in pixels of a smooth ball around the head."""
-        x, y = grid(self.frame.shape)
-        unit = self.frame.unit_px
-        u = (x - self.frame.origin_xy[0]) / unit / 1.45
-        v = ((y - self.frame.origin_xy[1]) / unit + 0.25) / 1.7
-        return (1.1 * unit / (1 + 1.1 * (u * u + v * v))).astype(np.float32)

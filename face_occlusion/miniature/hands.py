@@ -5,28 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from face_occlusion.miniature import colours, fields
 from face_occlusion.miniature.canvas import Canvas, Solid
-from face_occlusion.miniature.fields import (
-    Capsule,
-    Rng,
-    blur,
-    ellipse,
-    fill,
-    fractal_noise,
-    join_capsules,
-    rotate,
-    smooth_curve,
-    stroke,
-    value_noise,
-)
-from face_occlusion.miniature.light import (
-    SKIN_WRAP,
-    Surface,
-    mix,
-    sample_colour,
-    scaled,
-    skin_colour,
-)
+from face_occlusion.miniature.fields import Capsule, Rng
+from face_occlusion.miniature.light import SKIN_WRAP, Surface
 
 # Knuckle (x, y), finger length and radius; unit: width of the palm, fingers point to -y.
 _KNUCKLES = ((-0.36, -0.02), (-0.12, -0.1), (0.12, -0.08), (0.34, 0.03))
@@ -73,8 +55,8 @@ def sample_hand(rng: Rng, tone: float) -> Hand:
         spread=rng.uniform(0, 1),
         curls=curls,
         slim=rng.uniform(0.86, 1.08),
-        nails=sample_colour(rng, (0.4, 0.95), (0.3, 0.95)) if rng.random() < 0.15 else None,
-        sleeve=sample_colour(rng, (0.05, 0.8), (0.08, 0.9)) if rng.random() < 0.18 else None,
+        nails=colours.sample(rng, (0.4, 0.95), (0.3, 0.95)) if rng.random() < 0.15 else None,
+        sleeve=colours.sample(rng, (0.05, 0.8), (0.08, 0.9)) if rng.random() < 0.18 else None,
         watch=bool(rng.random() < 0.08),
     )
 
@@ -102,16 +84,16 @@ def _fingers(hand: Hand) -> list[_Finger]:
     fan = np.deg2rad(np.array([-9, -2, 4, 11]) * (0.35 + 1.5 * hand.spread))
     for k in range(4):
         length = _LENGTHS[k] * (1 - hand.curls[k])
-        direction = rotate(np.array([0, -1]), fan[k])
+        direction = fields.rotate(np.array([0, -1]), fan[k])
         points = np.array(_KNUCKLES[k]) + np.outer(np.array(_JOINTS) * length, direction)
         lift = 0.28 * hand.curls[k]
         fingers.append(_Finger(points, _RADII[k] * hand.slim, (0.0, lift, lift, 0.5 * lift)))
     reach = 1 - 0.6 * hand.curls[4]
     angle = np.deg2rad(-32 - 26 * hand.spread)
     root = np.array([-0.42, 0.62])
-    first = root + 0.34 * rotate(np.array([0, -1]), angle)
-    second = first + 0.3 * reach * rotate(np.array([0, -1]), angle * 0.75)
-    tip = second + 0.22 * reach * rotate(np.array([0, -1]), angle * 0.65)
+    first = root + 0.34 * fields.rotate(np.array([0, -1]), angle)
+    second = first + 0.3 * reach * fields.rotate(np.array([0, -1]), angle * 0.75)
+    tip = second + 0.22 * reach * fields.rotate(np.array([0, -1]), angle * 0.65)
     thumb = np.array([root, first, second, tip])
     return [*fingers, _Finger(thumb, 0.135 * hand.slim, (0.0, 0.05, 0.05, 0.03))]
 
@@ -131,12 +113,12 @@ class _HandPainter:
     def paint(self) -> np.ndarray:
         """Paint all of it and return the coverage."""
         unit, hand, shape = self.unit, self.hand, self.shape
-        alpha, height = join_capsules(shape, self._capsules(), 0.022 * unit)
+        alpha, height = fields.join_capsules(shape, self._capsules(), 0.022 * unit)
         creases = self._creases()
         height = height - 0.02 * unit * creases
-        height += 0.0008 * unit * value_noise(self.rng, shape, max(0.02 * unit, 1))
+        height += 0.0008 * unit * fields.value_noise(self.rng, shape, max(0.02 * unit, 1))
         if hand.dorsal:
-            height += 0.004 * unit * fractal_noise(self.rng, shape, 0.25 * unit, 2)
+            height += 0.004 * unit * fields.fractal_noise(self.rng, shape, 0.25 * unit, 2)
         surface = Surface(self._skin(creases), SKIN_WRAP, gloss=0.06 + 0.05 * hand.tone)
         solid = Solid(alpha, height, surface)
         self.canvas.paint_solid(solid, self.label, lift_px=self.place.lift_px)
@@ -147,7 +129,7 @@ class _HandPainter:
     def _pixels(self, points: Any) -> np.ndarray:
         """Place (N, 2) points of the hand's own plane."""
         plane = np.asarray(points, float) * ((-1, 1) if self.hand.mirrored else (1, 1))
-        turned = rotate(plane, self.place.pointing_rad + np.pi / 2)
+        turned = fields.rotate(plane, self.place.pointing_rad + np.pi / 2)
         return turned * self.unit + self.place.knuckles_xy
 
     def _rod(self, ends: Any, radii: Any, z: Any = (0, 0)) -> Capsule:
@@ -180,14 +162,16 @@ class _HandPainter:
         for finger in self.fingers:
             for (x, y), radius in zip(self._pixels(finger.points), _RED_RADII, strict=True):
                 size = radius * self.unit
-                np.maximum(red, fill(self.shape, ellipse((x, y), (size, size))), out=red)
-        red = blur(red, 0.06 * self.unit)
+                np.maximum(
+                    red, fields.fill(self.shape, fields.ellipse((x, y), (size, size))), out=red
+                )
+        red = fields.blur(red, 0.06 * self.unit)
         tone = hand.tone if hand.dorsal else 0.2 + 0.45 * hand.tone
-        base = skin_colour(tone, hand.warmth - (0 if hand.dorsal else 0.4))
-        mottle = fractal_noise(self.rng, self.shape, 0.25 * self.unit, 3)
+        base = colours.skin(tone, hand.warmth - (0 if hand.dorsal else 0.4))
+        mottle = fields.fractal_noise(self.rng, self.shape, 0.25 * self.unit, 3)
         weight = np.clip(0.4 * red * (1 - 0.6 * hand.tone) + 0.06 * mottle, 0, 1)
-        albedo = mix(base, base * np.array([1.03, 0.7, 0.66], np.float32), weight)
-        return scaled(albedo, 1 + 0.03 * mottle - 0.3 * creases)
+        albedo = colours.mix(base, base * np.array([1.03, 0.7, 0.66], np.float32), weight)
+        return colours.scaled(albedo, 1 + 0.03 * mottle - 0.3 * creases)
 
     def _creases(self) -> np.ndarray:
         """Return the strength of the creases at the joints and in the palm, (H, W) in [0, 1]."""
@@ -203,13 +187,13 @@ class _HandPainter:
                     lines.append([middle - across, middle + 0.02 * along, middle + across])
         if not dorsal:
             lines += _PALM_LINES
-        curves = [self._pixels(smooth_curve(np.array(line), 10)) for line in lines]
+        curves = [self._pixels(fields.smooth_curve(np.array(line), 10)) for line in lines]
         width_px = 0.012 * self.unit
-        return np.clip(blur(stroke(self.shape, curves, width_px), width_px), 0, 1)
+        return np.clip(fields.blur(fields.stroke(self.shape, curves, width_px), width_px), 0, 1)
 
     def _paint_nails(self) -> None:
         hand = self.hand
-        base = skin_colour(hand.tone * 0.7, -0.5) * np.array([1.05, 0.86, 0.84], np.float32)
+        base = colours.skin(hand.tone * 0.7, -0.5) * np.array([1.05, 0.86, 0.84], np.float32)
         colour = hand.nails if hand.nails is not None else np.clip(base, 0, 0.9)
         surface = Surface(colour, SKIN_WRAP, gloss=0.35, shininess=32)
         for finger, curl in zip(self.fingers, hand.curls, strict=True):
@@ -220,8 +204,10 @@ class _HandPainter:
             x, y = tip + along * 0.018 * self.unit
             size = finger.radius * self.unit
             turn = float(np.arctan2(along[1], along[0]))
-            alpha = fill(self.shape, ellipse((x, y), (0.62 * size, 0.44 * size), turn))
-            height = blur(alpha, 0.2 * size) * 0.35 * size
+            alpha = fields.fill(
+                self.shape, fields.ellipse((x, y), (0.62 * size, 0.44 * size), turn)
+            )
+            height = fields.blur(alpha, 0.2 * size) * 0.35 * size
             self.canvas.paint_solid(Solid(0.9 * alpha, height, surface), self.label)
 
     def _paint_wrist(self) -> np.ndarray:
@@ -229,14 +215,14 @@ class _HandPainter:
         hand, unit = self.hand, self.unit
         if hand.sleeve is not None:
             rod = self._rod([(0, 1.55), (0, 1.5 + self.place.arm)], (0.42, 0.62))
-            alpha, height = join_capsules(self.shape, [rod], 1)
-            height += 0.05 * unit * fractal_noise(self.rng, self.shape, 0.3 * unit, 3)
+            alpha, height = fields.join_capsules(self.shape, [rod], 1)
+            height += 0.05 * unit * fields.fractal_noise(self.rng, self.shape, 0.3 * unit, 3)
             solid = Solid(alpha, height, Surface(hand.sleeve, gloss=0.02))
             self.canvas.paint_solid(solid, self.label, lift_px=0.05 * unit)
             return alpha
         if hand.watch:
             rod = self._rod([(-0.32, 1.3), (0.32, 1.3)], (0.1, 0.1))
-            alpha, height = join_capsules(self.shape, [rod], 1)
+            alpha, height = fields.join_capsules(self.shape, [rod], 1)
             dark = np.array([0.03, 0.03, 0.035], np.float32)
             self.canvas.paint_solid(Solid(alpha, height, Surface(dark, gloss=0.5)), self.label)
             return alpha

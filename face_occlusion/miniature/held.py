@@ -2,21 +2,11 @@
 
 import numpy as np
 
+from face_occlusion.miniature import colours, fields
 from face_occlusion.miniature.canvas import Part, Solid
-from face_occlusion.miniature.fields import (
-    Rng,
-    Spot,
-    fill,
-    fractal_noise,
-    grid,
-    inflate,
-    smooth_curve,
-    stroke,
-    turned,
-    value_noise,
-)
+from face_occlusion.miniature.fields import Rng, Spot
 from face_occlusion.miniature.hands import HandPlace, paint_hand, sample_hand
-from face_occlusion.miniature.light import Surface, hex_colour, sample_colour, scaled
+from face_occlusion.miniature.light import Surface
 from face_occlusion.miniature.objects import OBJECTS
 from face_occlusion.miniature.portraits import Portrait
 
@@ -49,12 +39,12 @@ def hold_studio_microphone(portrait: Portrait, rng: Rng) -> None:
     wide = rng.uniform(0.26, 0.36) * unit
     shares = [(0, 0.8), (0.1, 1), (0.9, 1), (0.96, 0.8), (1, 0.4)]
     top = mouth + axis * rng.uniform(0.35, 0.6)
-    alpha, height, along = turned(canvas.shape, base, top, np.array(shares) * (1, wide))
-    body = hex_colour(("2b2b2e", "b9bcc2", "c9a35a", "5a1f24")[rng.integers(4)])
-    _, y = grid(canvas.shape)
+    alpha, height, along = fields.turned(canvas.shape, base, top, np.array(shares) * (1, wide))
+    body = colours.from_hex(("2b2b2e", "b9bcc2", "c9a35a", "5a1f24")[rng.integers(4)])
+    _, y = fields.grid(canvas.shape)
     slots = np.where((y / (0.06 * unit)) % 1 < 0.45, 0.35, 1.0)
     tone = np.where(along > 0.42, slots, 1.0).astype(np.float32)
-    surface = Surface(scaled(body, tone), gloss=0.5, shininess=32)
+    surface = Surface(colours.scaled(body, tone), gloss=0.5, shininess=32)
     canvas.paint_solid(Solid(alpha, height, surface), Part.OCCLUDER, lift_px=0.15 * unit)
 
 
@@ -77,16 +67,16 @@ def wear_hat(portrait: Portrait, rng: Rng) -> None:
     side = 1.05 + thick * person.hair_volume
     rim = [(0, low, 0.8), (0.6, low + 0.03, 0.6), (side, low + 0.18, 0.1)]
     front = [(-x, y, z) for x, y, z in rim[:0:-1]] + rim
-    lower = smooth_curve(frame.project(np.array(front)), 40)
+    lower = fields.smooth_curve(frame.project(np.array(front)), 40)
     angle = np.linspace(0, np.pi, 30)
     height = rng.uniform(1.55, 1.7) + thick + low + 0.18
     rise = low + 0.18 - height * np.sin(angle) ** 0.7
     dome = np.stack([side * np.cos(angle), rise, 0 * angle], axis=1)
-    alpha = fill(frame.shape, np.concatenate([lower, frame.project(dome)]))
-    base = sample_colour(rng, (0.05, 0.9), (0.08, 0.9))
-    knit = value_noise(rng, frame.shape, max(0.03 * unit, 1), stretch=3)
-    bulge = inflate(alpha, 0.7 * unit) + 0.01 * unit * knit
-    crown = Solid(alpha, bulge, Surface(scaled(base, 1 + 0.12 * knit)))
+    alpha = fields.fill(frame.shape, np.concatenate([lower, frame.project(dome)]))
+    base = colours.sample(rng, (0.05, 0.9), (0.08, 0.9))
+    knit = fields.value_noise(rng, frame.shape, max(0.03 * unit, 1), stretch=3)
+    bulge = fields.inflate(alpha, 0.7 * unit) + 0.01 * unit * knit
+    crown = Solid(alpha, bulge, Surface(colours.scaled(base, 1 + 0.12 * knit)))
     portrait.canvas.paint_solid(crown, Part.HAT, lift_px=0.08 * unit)
     if rng.random() >= 0.6:
         return
@@ -94,9 +84,9 @@ def wear_hat(portrait: Portrait, rng: Rng) -> None:
     t = np.linspace(-1, 1, 30)
     under = np.column_stack([reach * t, low + 0.2 + drop * (1 - t * t), np.full(30, 0.9)])
     over = np.column_stack([reach * t[::-1], low + 0.06 - 0.12 * (1 - t * t), np.full(30, 0.6)])
-    alpha = fill(frame.shape, frame.project(np.concatenate([under, over])))
-    folds = fractal_noise(rng, frame.shape, 0.4 * unit, 2)
-    height = inflate(alpha, 0.15 * unit) + 0.01 * unit * folds
+    alpha = fields.fill(frame.shape, frame.project(np.concatenate([under, over])))
+    folds = fields.fractal_noise(rng, frame.shape, 0.4 * unit, 2)
+    height = fields.inflate(alpha, 0.15 * unit) + 0.01 * unit * folds
     brim = Solid(alpha, height, Surface(base * 0.9))
     portrait.canvas.paint_solid(brim, Part.HAT, lift_px=0.14 * unit)
 
@@ -109,13 +99,13 @@ def wear_eye_patch(portrait: Portrait, rng: Rng) -> None:
     z = float(head.front(np.array([x]), np.array([0.0]))[0]) + 0.05
     corners = [(-0.3, -0.22), (0, -0.27), (0.3, -0.22), (0.24, 0.14), (0, 0.3), (-0.24, 0.14)]
     edge = np.column_stack([np.array(corners) + np.array([x, 0.02]), np.full(6, z)])
-    alpha = fill(frame.shape, smooth_curve(frame.project(edge), 50, closed=True))
+    alpha = fields.fill(frame.shape, fields.smooth_curve(frame.project(edge), 50, closed=True))
     run = [(-side * 0.85, -0.62), (-side * 0.3, -0.42), (x, -0.18), (side * 0.95, 0.02)]
-    line = smooth_curve(frame.project(head.on_face(np.array(run))), 20)
-    both = np.maximum(alpha, stroke(frame.shape, [line], 0.045 * unit))
+    line = fields.smooth_curve(frame.project(head.on_face(np.array(run))), 20)
+    both = np.maximum(alpha, fields.stroke(frame.shape, [line], 0.045 * unit))
     canvas.drop_shadow(both, 0.04 * unit, 0.4)
-    surface = Surface(sample_colour(rng, (0.0, 0.6), (0.04, 0.25)), gloss=0.2)
-    canvas.paint_solid(Solid(both, inflate(both, 0.2 * unit), surface), Part.EYE_G)
+    surface = Surface(colours.sample(rng, (0.0, 0.6), (0.04, 0.25)), gloss=0.2)
+    canvas.paint_solid(Solid(both, fields.inflate(both, 0.2 * unit), surface), Part.EYE_G)
 
 
 HELD = {

@@ -4,17 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.miniature.fields import (
-    Box,
-    Rng,
-    Shape,
-    box_around,
-    fill,
-    lookup,
-    rotate,
-    smooth_curve,
-)
-from face_occlusion.miniature.light import sample_iris
+from face_occlusion.miniature import colours, fields
+from face_occlusion.miniature.fields import Box, Rng, Shape
 
 _GOLDEN = (5**0.5 - 1) / 2
 HAIR_STYLES = (
@@ -98,7 +89,7 @@ def sample_person(rng: Rng, tone: float) -> Person:
         eye_size=rng.uniform(0.19, 0.22) + (0.012 if feminine else 0),
         eye_open=rng.uniform(0.8, 1.2) + (0.08 if feminine else 0),
         eye_slant=rng.normal(0.035, 0.03),
-        iris=sample_iris(rng, tone),
+        iris=colours.sample_iris(rng, tone),
         brow_thick=rng.uniform(0.035, 0.055) if feminine else rng.uniform(0.05, 0.085),
         brow_arch=rng.uniform(0.02, 0.07) + (0.03 if feminine else 0),
         brow_y=rng.uniform(-0.3, -0.25) - (0.02 if feminine else 0),
@@ -182,7 +173,7 @@ class Frame:
 
     def flat(self, points: np.ndarray) -> np.ndarray:
         """Place (N, 2) points of the upright picture plane, in units: roll, scale, shift."""
-        return rotate(points, self.view.roll_rad) * self.unit_px + self.origin_xy
+        return fields.rotate(points, self.view.roll_rad) * self.unit_px + self.origin_xy
 
     def project(self, points: np.ndarray) -> np.ndarray:
         """Place (N, 3) head coordinates: yaw and pitch first. Returns (N, 2) pixels."""
@@ -210,7 +201,7 @@ class Head:
         points += [(0.47 * (jaw + chin) / 2, 0.915 * length), (0.25 * chin, 0.985 * length)]
         half = np.array([*points, (0, length)])
         closed = np.concatenate([half, half[-2:0:-1] * (-1, 1)])
-        outline = smooth_curve(closed, 4000, closed=True)
+        outline = fields.smooth_curve(closed, 4000, closed=True)
         right = outline[outline[:, 0] >= 0]
         right = right[np.argsort(right[:, 1])]
         self.rows = np.linspace(right[0, 1], right[-1, 1], 1600)
@@ -253,7 +244,7 @@ class Head:
 
     def alpha(self, frame: Frame) -> np.ndarray:
         """Return the silhouette's coverage, (H, W) float32."""
-        return fill(frame.shape, self.outline(frame))
+        return fields.fill(frame.shape, self.outline(frame))
 
 
 @dataclass(frozen=True)
@@ -270,7 +261,7 @@ class FaceMap:
         """Look a texture up at each pixel of the box."""
         x, y = self.texture_x, self.texture_y
         if not nearest:
-            return lookup(texture, x, y)
+            return fields.lookup(texture, x, y)
         column = np.clip(np.rint(x).astype(int), 0, texture.shape[1] - 1)
         return texture[np.clip(np.rint(y).astype(int), 0, texture.shape[0] - 1), column]
 
@@ -282,7 +273,7 @@ def map_face(head: Head, frame: Frame, relief: np.ndarray, density: float) -> Fa
     It is a (h, w) float32 texture of heights over the smooth head in units, with `density` pixels
     per unit.
     """
-    box = box_around(frame.shape, head.outline(frame), 3)
+    box = fields.box_around(frame.shape, head.outline(frame), 3)
     if box is None:
         raise ValueError(f"a head at {frame.origin_xy} lies outside of a picture of {frame.shape}")
     cos_roll, sin_roll = np.cos(frame.view.roll_rad), np.sin(frame.view.roll_rad)
@@ -309,5 +300,5 @@ def map_face(head: Head, frame: Frame, relief: np.ndarray, density: float) -> Fa
         raised = z + rise
         u = (x * c - raised * s + X_LIMIT) * np.float32(density)
         v = (y + np.float32(frame.view.pitch) * (raised - 0.2) - Y_TOP) * np.float32(density)
-        rise = lookup(relief, u, v)
+        rise = fields.lookup(relief, u, v)
     return FaceMap(box, (z + rise) * np.float32(frame.unit_px), u - 0.5, v - 0.5)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.miniature import relief
+from face_occlusion.miniature import colours, fields, relief
 from face_occlusion.miniature.backdrops import paint_background
 from face_occlusion.miniature.canvas import (
     FACE_PARTS,
@@ -16,30 +16,9 @@ from face_occlusion.miniature.canvas import (
     coverage,
     photograph,
 )
-from face_occlusion.miniature.fields import (
-    Rng,
-    Shape,
-    blur,
-    ellipse,
-    fill,
-    fractal_noise,
-    grid,
-    inflate,
-    smooth_curve,
-    value_noise,
-)
+from face_occlusion.miniature.fields import Rng, Shape
 from face_occlusion.miniature.hair import HairPainter
-from face_occlusion.miniature.light import (
-    SKIN_WRAP,
-    Surface,
-    cast_shadow,
-    mix,
-    sample_colour,
-    sample_light,
-    scaled,
-    shade,
-    skin_colour,
-)
+from face_occlusion.miniature.light import SKIN_WRAP, Surface, cast_shadow, sample_light, shade
 from face_occlusion.miniature.person import Frame, Head, Person, View, make_frame, map_face
 from face_occlusion.miniature.relief import BROW_SPAN
 from face_occlusion.miniature.skin import FaceTexture, paint_face_texture
@@ -123,13 +102,13 @@ def _paint_neck(canvas: Canvas, frame: Frame, person: Person) -> None:
     right += [(1.9, 2.2), (2.3, 3.0), (2.3, 5.0)]
     points = np.array(right + [(-x, y) for x, y in reversed(right)])
     points[:, 0] += 0.1 * np.sin(frame.view.yaw_rad)
-    alpha = fill(frame.shape, frame.flat(smooth_curve(points, 80)))
-    x, _ = grid(frame.shape)
+    alpha = fields.fill(frame.shape, frame.flat(fields.smooth_curve(points, 80)))
+    x, _ = fields.grid(frame.shape)
     across = (x - frame.origin_xy[0]) / frame.unit_px
     column = np.sqrt(np.clip(1 - (across / (wide + 0.08)) ** 2, 0, 1)).astype(np.float32)
-    height = 0.8 * frame.unit_px * wide * blur(column, 0.06 * frame.unit_px)
-    height += 0.6 * inflate(alpha, 0.35 * frame.unit_px)
-    albedo = skin_colour(person.tone, person.warmth) * np.array([0.93, 0.88, 0.87], np.float32)
+    height = 0.8 * frame.unit_px * wide * fields.blur(column, 0.06 * frame.unit_px)
+    height += 0.6 * fields.inflate(alpha, 0.35 * frame.unit_px)
+    albedo = colours.skin(person.tone, person.warmth) * np.array([0.93, 0.88, 0.87], np.float32)
     surface = Surface(albedo, SKIN_WRAP, gloss=0.03, shininess=8)
     canvas.paint_solid(Solid(alpha, height, surface), Part.NECK)
 
@@ -138,21 +117,21 @@ def _paint_clothes(canvas: Canvas, frame: Frame, person: Person, rng: Rng) -> No
     """Paint a garment over neck and shoulders; one in five is near the colour of skin."""
     style = tuple(_NECKLINES)[rng.integers(len(_NECKLINES))]
     if rng.random() < 0.2:
-        base = skin_colour(rng.uniform(0.1, 0.75), rng.uniform(-1, 1)) * rng.uniform(0.8, 1.1)
+        base = colours.skin(rng.uniform(0.1, 0.75), rng.uniform(-1, 1)) * rng.uniform(0.8, 1.1)
     else:
-        base = sample_colour(rng, (0.05, 0.85), (0.08, 0.95))
+        base = colours.sample(rng, (0.05, 0.85), (0.08, 0.95))
     depth, side, top = _NECKLINES[style]
     side += 0 if person.feminine else 0.1
     right = [(0.0, depth), (side * 0.6, depth - (0.2 if style == "v_neck" else 0.06))]
     right += [(side, top + (0.2 if style == "boat" else 0)), (side + 0.35, top + 0.22)]
     right += [(1.75, 2.05), (2.25, 2.6), (2.45, 5.0)]
     points = np.array([(-x, y) for x, y in reversed(right)] + right[1:])
-    alpha = fill(frame.shape, frame.flat(smooth_curve(points, 90)))
+    alpha = fields.fill(frame.shape, frame.flat(fields.smooth_curve(points, 90)))
     if not alpha.any():
         return
     unit, box = frame.unit_px, bounding_box(alpha)
-    height = inflate(alpha, 0.5 * unit)
-    height[box] += 0.03 * unit * fractal_noise(rng, height[box].shape, 0.7 * unit, 2)
+    height = fields.inflate(alpha, 0.5 * unit)
+    height[box] += 0.03 * unit * fields.fractal_noise(rng, height[box].shape, 0.7 * unit, 2)
     albedo = np.zeros((*frame.shape, 3), np.float32)
     albedo[box] = _cloth_pattern(rng, height[box].shape, unit, base)
     surface = Surface(albedo, gloss=float(rng.choice([0.0, 0.04])))
@@ -161,50 +140,52 @@ def _paint_clothes(canvas: Canvas, frame: Frame, person: Person, rng: Rng) -> No
         surface = Surface(np.clip(base * 1.12, 0, 0.95))
         for s in (-1, 1):
             wing = [(s * side, 1.48), (s * 0.08, 2.08), (s * 0.42, 2.46), (s * (side + 0.25), 1.84)]
-            alpha = fill(frame.shape, frame.flat(np.array(wing)))
+            alpha = fields.fill(frame.shape, frame.flat(np.array(wing)))
             collar = Solid(
-                alpha, inflate(alpha, 0.12 * unit), Surface(np.clip(base * 1.12, 0, 0.95))
+                alpha, fields.inflate(alpha, 0.12 * unit), Surface(np.clip(base * 1.12, 0, 0.95))
             )
             canvas.paint_solid(collar, Part.CLOTH, lift_px=0.04 * unit)
 
 
 def _cloth_pattern(rng: Rng, shape: Shape, unit_px: float, base: np.ndarray) -> np.ndarray:
     """Draw woven cloth: plain, striped or checked; (H, W, 3) linear RGB."""
-    x, y = (axis / unit_px * rng.uniform(2, 5) % 1 for axis in grid(shape))
+    x, y = (axis / unit_px * rng.uniform(2, 5) % 1 for axis in fields.grid(shape))
     kind = rng.choice(["stripes", "rings", "checks", "plain"], p=[0.2, 0.2, 0.2, 0.4])
-    other = sample_colour(rng, (0.0, 0.8), (0.1, 0.95))
-    weave = 1 + 0.06 * value_noise(rng, shape, 2)
+    other = colours.sample(rng, (0.0, 0.8), (0.1, 0.95))
+    weave = 1 + 0.06 * fields.value_noise(rng, shape, 2)
     if kind == "plain":
-        return scaled(base, weave)
+        return colours.scaled(base, weave)
     stripes, rings = 0.7 * (x < 0.35), 0.7 * (y < 0.4)
     checks = 0.4 * (x < 0.5) + 0.4 * (y < 0.5)
     weight = {"stripes": stripes, "rings": rings, "checks": checks}[str(kind)]
-    return scaled(mix(base, other, blur(weight.astype(np.float32), 1)), weave)
+    return colours.scaled(
+        colours.mix(base, other, fields.blur(weight.astype(np.float32), 1)), weave
+    )
 
 
 def _paint_ears(canvas: Canvas, frame: Frame, person: Person, rings: bool) -> None:
     unit, yaw = frame.unit_px, frame.view.yaw_rad
-    base = skin_colour(person.tone, person.warmth) * np.array([1.0, 0.84, 0.82], np.float32)
+    base = colours.skin(person.tone, person.warmth) * np.array([1.0, 0.84, 0.82], np.float32)
     for side in (-1, 1):
         x, y = frame.project(np.array([[side * 1.0, 0.2, 0.02]]))[0]
         wide = 0.13 * (1 - side * np.sin(yaw) * 0.9)
         if wide < 0.03:
             continue
         turn = frame.view.roll_rad + side * 0.16
-        alpha = fill(frame.shape, ellipse((x, y), (wide * unit, 0.3 * unit), turn))
+        alpha = fields.fill(frame.shape, fields.ellipse((x, y), (wide * unit, 0.3 * unit), turn))
         middle, radii = (x - side * 0.02 * unit, y), (wide * 0.6 * unit, 0.19 * unit)
-        inner = fill(frame.shape, ellipse(middle, radii, turn))
+        inner = fields.fill(frame.shape, fields.ellipse(middle, radii, turn))
         box = bounding_box(alpha)
-        bowl = blur(inner[box], 0.03 * unit)
-        height = inflate(alpha[box], 0.09 * unit) - 0.09 * unit * bowl
-        surface = Surface(scaled(base, 1 - 0.35 * bowl), SKIN_WRAP, gloss=0.04)
+        bowl = fields.blur(inner[box], 0.03 * unit)
+        height = fields.inflate(alpha[box], 0.09 * unit) - 0.09 * unit * bowl
+        surface = Surface(colours.scaled(base, 1 - 0.35 * bowl), SKIN_WRAP, gloss=0.04)
         lit = shade(surface, height, canvas.light)
         canvas.paint(alpha, lit, Part.L_EAR if side > 0 else Part.R_EAR)
         if rings:
             x, y = frame.project(np.array([[side * 1.0, 0.56, 0.02]]))[0]
-            ring = fill(frame.shape, ellipse((x, y), (0.055 * unit, 0.055 * unit)))
+            ring = fields.fill(frame.shape, fields.ellipse((x, y), (0.055 * unit, 0.055 * unit)))
             gold = Surface(np.array([0.75, 0.5, 0.18], np.float32), gloss=0.9, shininess=32)
-            canvas.paint_solid(Solid(ring, inflate(ring, 0.055 * unit), gold), Part.EAR_R)
+            canvas.paint_solid(Solid(ring, fields.inflate(ring, 0.055 * unit), gold), Part.EAR_R)
 
 
 def face_landmarks(portrait: Portrait) -> tuple[np.ndarray, np.ndarray]:

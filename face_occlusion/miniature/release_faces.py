@@ -133,13 +133,6 @@ class _Photo:
     hidden: np.ndarray  # (29,) bool
 
 
-def _draw_photos(
-    params: MiniatureParams, first: int, what: str, aligned: bool = False, extra: int = 0
-) -> list[_Photo]:
-    draw = functools.partial(_draw_photo, params=params, first=first, aligned=aligned)
-    return draw_all(draw, range(params.num_benchmark + extra), what)
-
-
 def _draw_photo(index: int, params: MiniatureParams, first: int, aligned: bool) -> _Photo:
     """Draw one benchmark photograph: one person, one occluder, kinds in turn."""
     identity, kind = first + index, list(WORN)[index % len(WORN)]
@@ -167,18 +160,11 @@ def _in_the_wild(rng: Rng, view: View, face_px: int) -> tuple[View, Shape]:
     return view, (height, width)
 
 
-def draw_realocc(folder: Path, params: MiniatureParams) -> None:
-    """Write RealOcc.7z: aligned faces."""
-    photos = _draw_photos(params, _REALOCC, "RealOcc", aligned=True)
-    _write_benchmark(folder, "RealOcc", "occ", photos)
-
-
-def draw_realocc_wild(folder: Path, params: MiniatureParams) -> None:
-    """Write RealOcc-Wild.7z: faces neither cropped nor aligned."""
-    _write_benchmark(folder, "RealOcc-Wild", "wild", _draw_photos(params, _WILD, "RealOcc-Wild"))
-
-
-def _write_benchmark(folder: Path, name: str, prefix: str, photos: list[_Photo]) -> None:
+def draw_realocc(folder: Path, params: MiniatureParams, *, wild: bool) -> None:
+    """Write RealOcc.7z, aligned faces; or RealOcc-Wild.7z, faces neither cropped nor aligned."""
+    name, prefix, first = ("RealOcc-Wild", "wild", _WILD) if wild else ("RealOcc", "occ", _REALOCC)
+    draw = functools.partial(_draw_photo, params=params, first=first, aligned=not wild)
+    photos = draw_all(draw, range(params.num_benchmark), name)
     stems = [f"{prefix}_{k:03d}_{photo.kind}" for k, photo in enumerate(photos)]
     named = list(zip(stems, photos, strict=True))
     members = [(f"{name}/image/{stem}.jpg", encode_jpeg(photo.image, 94)) for stem, photo in named]
@@ -192,7 +178,8 @@ def draw_cofw(folder: Path, params: MiniatureParams) -> None:
 
     Masks are numbered as the columns of the train file, from 1 as MATLAB counts.
     """
-    photos = _draw_photos(params, _COFW, "COFW", extra=_NUM_COFW_TEST)
+    draw = functools.partial(_draw_photo, params=params, first=_COFW, aligned=False)
+    photos = draw_all(draw, range(params.num_benchmark + _NUM_COFW_TEST), "COFW")
     train, test = photos[: params.num_benchmark], photos[params.num_benchmark :]
     files = [
         ("COFW_color/COFW_test_color.mat", _matlab_file(test, "T")),
@@ -223,16 +210,14 @@ def _matlab_file(photos: list[_Photo], suffix: str) -> bytes:
             image.attrs["MATLAB_class"] = np.bytes_("uint8")
             cells[0, k] = image.ref
         phis = [[*(photo.points + 0.5).T.ravel(), *photo.hidden] for photo in photos]  # from 1
-        for name, rows in {"phis": phis, "bboxes": [_box(photo) for photo in photos]}.items():
+        boxes = []  # padded, around brows to chin
+        for photo in photos:
+            low, high = photo.points.min(axis=0), photo.points.max(axis=0)
+            padding = 0.12 * (high - low)
+            boxes.append(np.rint(np.concatenate([low - padding, high - low + 2 * padding])))
+        for name, rows in {"phis": phis, "bboxes": boxes}.items():
             data = file.create_dataset(f"{name}{suffix}", data=np.array(rows, float).T)
             data.attrs["MATLAB_class"] = np.bytes_("double")
     header = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, HDF5 schema 1.00 ."
     block = header.ljust(116, b" ") + bytes(8) + b"\x00\x02IM"  # text, offset, version, endian
     return block.ljust(_MATLAB_BLOCK, b"\0") + buffer.getvalue()[_MATLAB_BLOCK:]
-
-
-def _box(photo: _Photo) -> np.ndarray:
-    """Return (4,) x, y, width, height of a padded box around brows to chin."""
-    low, high = photo.points.min(axis=0), photo.points.max(axis=0)
-    padding = 0.12 * (high - low)
-    return np.rint(np.concatenate([low - padding, high - low + 2 * padding]))

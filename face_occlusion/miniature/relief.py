@@ -1,8 +1,11 @@
 """The shape of a face: curves of eyes, brows and mouth, and heights over the smooth head."""
 
+from typing import Any
+
 import numpy as np
 
-from face_occlusion.miniature.fields import Box, Rng, smoothstep, value_noise
+from face_occlusion.miniature import fields
+from face_occlusion.miniature.fields import Box, Rng
 from face_occlusion.miniature.person import X_LIMIT, Y_BOTTOM, Y_TOP, Head, Person, View
 
 
@@ -27,7 +30,7 @@ def brow_line(person: Person, across: np.ndarray) -> np.ndarray:
 
 def brow_half(person: Person, across: np.ndarray) -> np.ndarray:
     """Return a brow's half thickness over its length, in units."""
-    return person.brow_thick * (1 - 0.75 * across**1.6) * smoothstep(-0.08, 0.12, across)
+    return person.brow_thick * (1 - 0.75 * across**1.6) * fields.smoothstep(-0.08, 0.12, across)
 
 
 BROW_SPAN = (0.15, 0.7)  # |X| of a brow's inner and outer end
@@ -55,6 +58,11 @@ def mouth_half(person: Person, view: View) -> float:
     return person.mouth_width * (1 + 0.18 * max(view.smile, 0))
 
 
+def _bell(values: np.ndarray, middle: Any, width: Any) -> np.ndarray:
+    """Return a Gaussian bell of height 1."""
+    return np.exp(-0.5 * ((values - middle) / width) ** 2)
+
+
 class TexturePlane:
     """The plane (X, Y) on which a face's textures are drawn, with `density` pixels per unit."""
 
@@ -71,25 +79,18 @@ class TexturePlane:
 
     def bump(self, x: float, y: float, sx: float, sy: float) -> np.ndarray:
         """Return a Gaussian bump of height 1, (H, W) float64."""
-        along = np.exp(-0.5 * ((self.x - x) / sx) ** 2)
-        down = np.exp(-0.5 * ((self.y - y) / sy) ** 2)
-        return down[:, None] * along
+        return _bell(self.y, y, sy)[:, None] * _bell(self.x, x, sx)
 
     def bumps(self, x: float, y: float, sx: float, sy: float) -> np.ndarray:
         """Return the same bump on both sides, at +x and -x."""
-        along = np.exp(-0.5 * ((self.x - x) / sx) ** 2) + np.exp(-0.5 * ((self.x + x) / sx) ** 2)
-        down = np.exp(-0.5 * ((self.y - y) / sy) ** 2)
-        return down[:, None] * along
+        return _bell(self.y, y, sy)[:, None] * (_bell(self.x, x, sx) + _bell(self.x, -x, sx))
 
-    def patch(self, x: float, y: float, rx: float, ry: float) -> Box:
-        """Return the slices of the rectangle x +- rx, y +- ry."""
+    def patch(self, x: float, y: float, rx: float, ry: float) -> tuple[Box, np.ndarray, np.ndarray]:
+        """Return the slices of the rectangle x +- rx, y +- ry, and its x (1, w) and y (h, 1)."""
         columns = np.flatnonzero(np.abs(self.x - x) <= rx)
         rows = np.flatnonzero(np.abs(self.y - y) <= ry)
-        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-
-    def local(self, patch: Box) -> tuple[np.ndarray, np.ndarray]:
-        """Return the coordinates (x, y) of a patch, broadcastable (1, w) and (h, 1)."""
-        return self.x[patch[1]][None], self.y[patch[0]][:, None]
+        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+        return box, self.x[box[1]][None], self.y[box[0]][:, None]
 
 
 def face_relief(
@@ -117,13 +118,12 @@ def face_relief(
 
 def _nose(plane: TexturePlane, person: Person) -> np.ndarray:
     tip_y, wide = person.nose_length - 0.07, person.nose_width
-    patch = plane.patch(0, 0.25, 0.45, 0.75)
-    x, y = plane.local(patch)
+    patch, x, y = plane.patch(0, 0.25, 0.45, 0.75)
     along = np.clip((y + 0.22) / (tip_y + 0.22), 0, 1.3)
     rise = person.nose_high * (0.03 + 0.22 * along**1.3)
-    half = wide * (0.075 + 0.05 * along**2 + 0.03 * smoothstep(-0.05, -0.3, y))
-    ridge = rise * np.exp(-0.5 * (x / half) ** 2) * smoothstep(tip_y + 0.2, tip_y - 0.02, y)
-    ridge *= smoothstep(-0.42, -0.1, y)
+    half = wide * (0.075 + 0.05 * along**2 + 0.03 * fields.smoothstep(-0.05, -0.3, y))
+    ridge = rise * np.exp(-0.5 * (x / half) ** 2) * fields.smoothstep(tip_y + 0.2, tip_y - 0.02, y)
+    ridge *= fields.smoothstep(-0.42, -0.1, y)
     height = np.zeros(plane.shape, np.float32)
     height[patch] = ridge
     height += 0.07 * person.nose_high * plane.bump(0, tip_y + 0.02, 0.1 * wide, 0.08)
@@ -135,8 +135,7 @@ def _nose(plane: TexturePlane, person: Person) -> np.ndarray:
 def _mouth(plane: TexturePlane, person: Person, view: View, head: Head) -> np.ndarray:
     mouth, half = person.mouth_y, mouth_half(person, view)
     height = 0.06 * plane.bump(0, mouth, 0.34, 0.2)  # the teeth behind
-    patch = plane.patch(0, mouth + 0.06, half + 0.1, 0.4)
-    x, y = plane.local(patch)
+    patch, x, y = plane.patch(0, mouth + 0.06, half + 0.1, 0.4)
     across = np.clip(x / half, -1, 1)
     top, under, over, bottom = mouth_edges(person, view, across)
     taper = (1 - across**2) ** 0.5
@@ -163,18 +162,17 @@ def _nasolabial(plane: TexturePlane, person: Person) -> np.ndarray:
     """Return the fold from the nose to the corner of the mouth, (H, W) in [0, 1]."""
     top, bottom = person.nose_length - 0.05, person.mouth_y + 0.02
     field = np.zeros(plane.shape, np.float32)
-    patch = plane.patch(0, (top + bottom) / 2, 0.75, (bottom - top) / 2 + 0.15)
-    x, y = plane.local(patch)
+    patch, x, y = plane.patch(0, (top + bottom) / 2, 0.75, (bottom - top) / 2 + 0.15)
     t = np.clip((y - top) / (bottom - top), 0, 1)
     line = 0.2 * person.nose_width + 0.3 * t**0.8
     fold = np.exp(-0.5 * ((np.abs(x) - line) / 0.06) ** 2)
-    fold = fold * smoothstep(top - 0.1, top + 0.1, y)
-    field[patch] = fold * smoothstep(bottom + 0.1, bottom - 0.15, y)
+    fold = fold * fields.smoothstep(top - 0.1, top + 0.1, y)
+    field[patch] = fold * fields.smoothstep(bottom + 0.1, bottom - 0.15, y)
     return field
 
 
 def _forehead_lines(plane: TexturePlane, rng: Rng) -> np.ndarray:
-    wobble = 0.02 * value_noise(rng, (1, plane.shape[1]), 60)[0]
+    wobble = 0.02 * fields.value_noise(rng, (1, plane.shape[1]), 60)[0]
     lines = np.zeros(plane.shape, np.float32)
     for y in (-0.44, -0.53, -0.62):
         lines += np.exp(-0.5 * ((plane.y[:, None] - y - wobble) / 0.014) ** 2)

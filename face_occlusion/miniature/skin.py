@@ -4,19 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.miniature import relief
+from face_occlusion.miniature import colours, fields, relief
 from face_occlusion.miniature.canvas import Part, bounding_box
-from face_occlusion.miniature.fields import (
-    Rng,
-    blur,
-    fill,
-    fractal_noise,
-    smooth_curve,
-    smoothstep,
-    stroke,
-    value_noise,
-)
-from face_occlusion.miniature.light import hair_colour, mix, scaled, skin_colour, to_linear
+from face_occlusion.miniature.fields import Rng
 from face_occlusion.miniature.person import Head, Person, View
 from face_occlusion.miniature.relief import BROW_SPAN, TexturePlane
 
@@ -40,43 +30,42 @@ def paint_face_texture(
     heights, albedo = relief.face_relief(plane, person, view, head, rng), _skin(plane, person, rng)
     labels = np.full(plane.shape, Part.SKIN, np.uint8)
     texture = FaceTexture(plane, albedo, heights, _gloss(plane, person), labels)
-    _label_nose(texture, person)
-    _paint_nostrils(texture, person)
+    _paint_nose(texture, person)
     if person.beard != "none":
         _paint_beard(texture, person, view, head, rng)
     _paint_mouth(texture, person, view)
     for side in (-1, 1):
         _paint_eye(texture, person, view, side)
     _paint_brows(texture, person, rng)
-    pores = value_noise(rng, plane.shape, max(0.012 * density, 1))
+    pores = fields.value_noise(rng, plane.shape, max(0.012 * density, 1))
     texture.relief += 0.0005 * (1 + person.age) * pores
     return texture
 
 
 def _skin(plane: TexturePlane, person: Person, rng: Rng) -> np.ndarray:
-    base = skin_colour(person.tone, person.warmth)
+    base = colours.skin(person.tone, person.warmth)
     light = 1 - person.tone
     blush = 0.9 * plane.bumps(0.56, 0.48, 0.2, 0.17)
     blush += 0.7 * plane.bump(0, person.nose_length - 0.1, 0.13, 0.12)
     blush += 0.35 * plane.bump(0, 1.33, 0.25, 0.14)
-    blotches = fractal_noise(rng, plane.shape, 0.25 * plane.density, 3)
+    blotches = fields.fractal_noise(rng, plane.shape, 0.25 * plane.density, 3)
     red = base * np.array([1.06, 0.74, 0.72], np.float32)
-    albedo = mix(base, red, np.clip(0.6 * light * blush + 0.06 * blotches, 0, 1))
-    shade = 1 + 0.025 * blotches + 0.02 * value_noise(rng, plane.shape, 0.03 * plane.density)
+    albedo = colours.mix(base, red, np.clip(0.6 * light * blush + 0.06 * blotches, 0, 1))
+    shade = 1 + 0.025 * blotches + 0.02 * fields.value_noise(rng, plane.shape, 0.03 * plane.density)
     shade -= (0.1 + 0.12 * person.age) * plane.bumps(person.eye_x - 0.02, 0.12, 0.13, 0.06)
     shade -= 0.1 * plane.bumps(person.eye_x - 0.12, -0.04, 0.1, 0.09)
-    albedo = scaled(albedo, shade)
+    albedo = colours.scaled(albedo, shade)
     spots = np.zeros(plane.shape, np.float32)
     if person.freckles > 0.2:
-        speck = value_noise(rng, plane.shape, 0.028 * plane.density)
+        speck = fields.value_noise(rng, plane.shape, 0.028 * plane.density)
         area = plane.bumps(0.4, 0.38, 0.3, 0.2) + plane.bump(0, 0.3, 0.25, 0.2)
-        spots += 0.6 * person.freckles * smoothstep(1.0, 2.0, speck) * np.clip(area, 0, 1)
+        spots += 0.6 * person.freckles * fields.smoothstep(1.0, 2.0, speck) * np.clip(area, 0, 1)
     for _ in range(rng.integers(0, 3)):
         x, y = rng.uniform(-0.75, 0.75), rng.uniform(-0.6, 1.3)
         radius = rng.uniform(0.01, 0.02)
         spots += 0.8 * plane.bump(x, y, radius, radius)
     brown = base * np.array([0.5, 0.36, 0.3], np.float32)
-    return mix(albedo, brown, np.clip(spots, 0, 0.85)).astype(np.float32)
+    return colours.mix(albedo, brown, np.clip(spots, 0, 0.85)).astype(np.float32)
 
 
 def _gloss(plane: TexturePlane, person: Person) -> np.ndarray:
@@ -86,91 +75,95 @@ def _gloss(plane: TexturePlane, person: Person) -> np.ndarray:
     return (shine * (0.75 + 0.5 * person.tone)).astype(np.float32)
 
 
-def _label_nose(texture: FaceTexture, person: Person) -> None:
-    tip, wide = person.nose_length - 0.07, person.nose_width
+def _paint_nose(texture: FaceTexture, person: Person) -> None:
+    """Label the nose, and paint the nostrils."""
+    plane, tip, wide = texture.plane, person.nose_length - 0.07, person.nose_width
     right = [(0.06, 0.0), (0.09, 0.25), (0.14 * wide, tip - 0.1), (0.2 * wide, tip + 0.04)]
     right += [(0.16 * wide, tip + 0.12), (0.06, tip + 0.15)]
     points = np.array(right + [(-x, y) for x, y in reversed(right)])
-    outline = smooth_curve(texture.plane.pixels(points), 60, closed=True)
-    texture.labels[fill(texture.plane.shape, outline) >= 0.5] = Part.NOSE
-
-
-def _paint_nostrils(texture: FaceTexture, person: Person) -> None:
-    plane = texture.plane
+    outline = fields.smooth_curve(plane.pixels(points), 60, closed=True)
+    texture.labels[fields.fill(plane.shape, outline) >= 0.5] = Part.NOSE
     y = person.nose_length + 0.045
-    dark = 0.9 * plane.bumps(0.09 * person.nose_width, y, 0.034 * person.nose_width, 0.017)
-    dark += 0.3 * plane.bumps(0.19 * person.nose_width, y - 0.04, 0.016, 0.05)
+    dark = 0.9 * plane.bumps(0.09 * wide, y, 0.034 * wide, 0.017)
+    dark += 0.3 * plane.bumps(0.19 * wide, y - 0.04, 0.016, 0.05)
     dark += 0.15 * plane.bump(0, y + 0.035, 0.1, 0.02)
-    hole = skin_colour(min(person.tone + 0.25, 1), 0) * np.array([0.28, 0.14, 0.12], np.float32)
-    texture.albedo = mix(texture.albedo, hole, np.clip(dark, 0, 0.9))
+    hole = colours.skin(min(person.tone + 0.25, 1), 0) * np.array([0.28, 0.14, 0.12], np.float32)
+    texture.albedo = colours.mix(texture.albedo, hole, np.clip(dark, 0, 0.9))
 
 
 def _paint_beard(texture: FaceTexture, person: Person, view: View, head: Head, rng: Rng) -> None:
     """Darken jaw, chin or lip with hairs; they stay skin, as the paper counts beards as face."""
     plane = texture.plane
     density = _beard_area(plane, person, view, head)
-    long_hairs = value_noise(rng, plane.shape, max(0.014 * plane.density, 1), stretch=3.5)
-    short_hairs = value_noise(rng, plane.shape, max(0.012 * plane.density, 1))
+    long_hairs = fields.value_noise(rng, plane.shape, max(0.014 * plane.density, 1), stretch=3.5)
+    short_hairs = fields.value_noise(rng, plane.shape, max(0.012 * plane.density, 1))
     if person.beard == "stubble":
         weight = density * np.clip(0.34 + 0.16 * short_hairs, 0, 0.7)
     else:
         edge = density + 0.16 * short_hairs * (density > 0.02)
-        weight = smoothstep(0.3, 0.75, edge) * np.clip(0.86 + 0.12 * long_hairs, 0, 1)
+        weight = fields.smoothstep(0.3, 0.75, edge) * np.clip(0.86 + 0.12 * long_hairs, 0, 1)
         texture.relief += 0.02 * density + 0.006 * density * long_hairs
         texture.gloss *= 1 - 0.7 * density
-    colour = hair_colour(person.hair) * 0.9
+    colour = colours.hair(person.hair) * 0.9
     streaks = np.clip(1 + 0.35 * long_hairs + 0.15 * short_hairs, 0.35, 1.9)
-    texture.albedo = mix(texture.albedo, scaled(colour, streaks), weight)
+    texture.albedo = colours.mix(texture.albedo, colours.scaled(colour, streaks), weight)
 
 
 def _beard_area(plane: TexturePlane, person: Person, view: View, head: Head) -> np.ndarray:
     x, y = np.abs(plane.x)[None], plane.y[:, None]
     mouth, wide = person.mouth_y, relief.mouth_half(person, view)
-    moustache = smoothstep(0.055, -0.02, np.abs(y - (mouth - 0.15) - 0.16 * (x / wide) ** 2 * 0.8))
-    moustache = moustache * smoothstep(wide + 0.1, wide - 0.02, x)
-    goatee = smoothstep(0.34, 0.22, np.hypot(x * 0.9, y - (mouth + 0.36))) * (y > mouth)
-    corners = smoothstep(0.09, 0.03, np.abs(x - wide - 0.05))
+    moustache = fields.smoothstep(
+        0.055, -0.02, np.abs(y - (mouth - 0.15) - 0.16 * (x / wide) ** 2 * 0.8)
+    )
+    moustache = moustache * fields.smoothstep(wide + 0.1, wide - 0.02, x)
+    goatee = fields.smoothstep(0.34, 0.22, np.hypot(x * 0.9, y - (mouth + 0.36))) * (y > mouth)
+    corners = fields.smoothstep(0.09, 0.03, np.abs(x - wide - 0.05))
     high, low = mouth - 0.1, mouth + 0.4
-    corners = corners * smoothstep(high - 0.05, high + 0.05, y)
-    goatee = np.maximum(goatee, corners * smoothstep(low + 0.05, low - 0.05, y))
-    if person.beard == "moustache":
-        return moustache
-    if person.beard == "goatee":
-        return np.maximum(moustache, goatee)
+    corners = corners * fields.smoothstep(high - 0.05, high + 0.05, y)
+    goatee = np.maximum(goatee, corners * fields.smoothstep(low + 0.05, low - 0.05, y))
+    if person.beard in ("moustache", "goatee"):
+        return moustache if person.beard == "moustache" else np.maximum(moustache, goatee)
     cheek_line = 0.2 + 1.0 * np.clip((0.93 - x) / 0.62, 0, 1) ** 0.75
-    full = smoothstep(-0.04, 0.14, y - cheek_line * (mouth - 0.02))
+    full = fields.smoothstep(-0.04, 0.14, y - cheek_line * (mouth - 0.02))
     clear = np.hypot(x / (wide * 0.85), (y - mouth - 0.03) / 0.13)
-    full = full * smoothstep(0.9, 1.35, clear)
-    return blur(np.maximum(full, moustache), 0.01 * plane.density)
+    full = full * fields.smoothstep(0.9, 1.35, clear)
+    return fields.blur(np.maximum(full, moustache), 0.01 * plane.density)
 
 
 def _paint_eye(texture: FaceTexture, person: Person, view: View, side: int) -> None:
     """Paint one eye: white, iris, pupil, glint, lashes, crease, shadow of the lid."""
     plane, size = texture.plane, person.eye_size
-    patch = plane.patch(side * person.eye_x, -0.02, 0.36, 0.3)
-    x, y = plane.local(patch)
+    patch, x, y = plane.patch(side * person.eye_x, -0.02, 0.36, 0.3)
     across = side * (x - side * person.eye_x) / size  # -1 inner corner, 1 outer corner
     upper, lower = relief.eye_lids(person, view, across)
     soft = 0.9 / plane.density
-    inside = smoothstep(-soft, soft, np.minimum(y - upper, lower - y)) * (np.abs(across) < 1)
+    inside = fields.smoothstep(-soft, soft, np.minimum(y - upper, lower - y)) * (np.abs(across) < 1)
     skin = texture.albedo[patch]
-    lid = skin_colour(min(person.tone + 0.12, 1), -0.5) * np.array([0.62, 0.46, 0.42], np.float32)
+    lid = colours.skin(min(person.tone + 0.12, 1), -0.5) * np.array([0.62, 0.46, 0.42], np.float32)
 
     band = np.exp(-0.5 * ((y - upper + 0.05 * (1 - 0.3 * across)) / 0.012) ** 2)
-    skin = mix(skin, lid, 0.6 * band * smoothstep(1.25, 0.7, np.abs(across)))  # the crease
+    skin = colours.mix(
+        skin, lid, 0.6 * band * fields.smoothstep(1.25, 0.7, np.abs(across))
+    )  # the crease
     make_up = 0.55 * view.make_up * np.exp(-0.5 * ((y - upper + 0.045) / 0.04) ** 2)
     tint = skin * np.array([0.45, 0.36, 0.42], np.float32)
-    skin = mix(skin, tint, make_up * smoothstep(1.4, 0.8, np.abs(across)) * (y < 0.02))
+    skin = colours.mix(
+        skin, tint, make_up * fields.smoothstep(1.4, 0.8, np.abs(across)) * (y < 0.02)
+    )
 
     eye = _eyeball(person, view, across * size, y, upper, side)
-    skin = mix(skin, eye, inside)
-    lashes = hair_colour("black") * 0.8
+    skin = colours.mix(skin, eye, inside)
+    lashes = colours.hair("black") * 0.8
     thick = (0.011 + 0.011 * view.make_up + (0.006 if person.feminine else 0)) * (1 + 0.35 * across)
-    reach = smoothstep(1.16 if person.feminine else 1.03, 0.92, np.abs(across))
-    liner = smoothstep(thick + soft, thick - soft, np.abs(y - upper)) * reach
-    under = 0.45 * np.exp(-0.5 * ((y - lower) / 0.009) ** 2) * smoothstep(1.0, 0.8, np.abs(across))
-    skin = mix(skin, lid, under)
-    texture.albedo[patch] = mix(skin, lashes, 0.93 * liner)
+    reach = fields.smoothstep(1.16 if person.feminine else 1.03, 0.92, np.abs(across))
+    liner = fields.smoothstep(thick + soft, thick - soft, np.abs(y - upper)) * reach
+    under = (
+        0.45
+        * np.exp(-0.5 * ((y - lower) / 0.009) ** 2)
+        * fields.smoothstep(1.0, 0.8, np.abs(across))
+    )
+    skin = colours.mix(skin, lid, under)
+    texture.albedo[patch] = colours.mix(skin, lashes, 0.93 * liner)
     texture.gloss[patch] *= 1 - 0.8 * inside
     labels = texture.labels[patch]
     labels[inside >= 0.5] = Part.L_EYE if side > 0 else Part.R_EYE
@@ -184,22 +177,24 @@ def _eyeball(
     gaze_x = side * view.gaze_xy[0] * size
     radius = np.hypot(x - gaze_x, y + 0.012 - view.gaze_xy[1] * size)
     iris_radius = 0.5 * size
-    white = to_linear(np.array([0.86, 0.83, 0.8], np.float32))
+    white = colours.to_linear(np.array([0.86, 0.83, 0.8], np.float32))
     corner = np.clip(np.abs(x) / size, 0, 1) ** 3
-    ball = mix(white, np.array([0.6, 0.33, 0.3], np.float32), 0.5 * corner)
+    ball = colours.mix(white, np.array([0.6, 0.33, 0.3], np.float32), 0.5 * corner)
     spokes = 0.85 + 0.3 * np.sin(np.arctan2(y, x - gaze_x) * 14) ** 2
-    ring = smoothstep(0.6, 1.0, radius / iris_radius)
-    centre = smoothstep(0.75, 0.3, radius / iris_radius)
-    iris = scaled(person.iris, 1.25 * spokes * (1 - 0.72 * ring) + 0.5 * centre)
+    ring = fields.smoothstep(0.6, 1.0, radius / iris_radius)
+    centre = fields.smoothstep(0.75, 0.3, radius / iris_radius)
+    iris = colours.scaled(person.iris, 1.25 * spokes * (1 - 0.72 * ring) + 0.5 * centre)
     edge = 0.06 * iris_radius + 0.006
-    ball = mix(ball, iris, smoothstep(iris_radius + edge, iris_radius - edge, radius))
-    ball = scaled(ball, 1 - 0.97 * smoothstep(0.46, 0.36, radius / iris_radius))
-    shade = 1 - 0.62 * smoothstep(0.075, 0.0, y - upper)  # the upper lid's shadow
-    ball = scaled(ball, shade)
+    ball = colours.mix(
+        ball, iris, fields.smoothstep(iris_radius + edge, iris_radius - edge, radius)
+    )
+    ball = colours.scaled(ball, 1 - 0.97 * fields.smoothstep(0.46, 0.36, radius / iris_radius))
+    shade = 1 - 0.62 * fields.smoothstep(0.075, 0.0, y - upper)  # the upper lid's shadow
+    ball = colours.scaled(ball, shade)
     for dx, dy, r, strength in ((-0.3, -0.38, 0.2, 1.0), (0.3, 0.32, 0.12, 0.25)):
         glint = np.hypot(x * side - side * gaze_x - dx * iris_radius, y + 0.012 - dy * iris_radius)
-        glow = strength * smoothstep(r * iris_radius + 0.008, r * iris_radius - 0.006, glint)
-        ball = mix(ball, np.array([1.4, 1.4, 1.4], np.float32), glow)
+        glow = strength * fields.smoothstep(r * iris_radius + 0.008, r * iris_radius - 0.006, glint)
+        ball = colours.mix(ball, np.array([1.4, 1.4, 1.4], np.float32), glow)
     return ball.astype(np.float32)
 
 
@@ -207,7 +202,7 @@ def _paint_brows(texture: FaceTexture, person: Person, rng: Rng) -> None:
     """Paint both brows as many short hairs over a soft shadow."""
     plane = texture.plane
     name = "dark_brown" if person.hair in ("platinum", "white", "grey", "blond") else person.hair
-    colour = mix(hair_colour(name), hair_colour(person.hair), 0.35) * 0.85
+    colour = colours.mix(colours.hair(name), colours.hair(person.hair), 0.35) * 0.85
     for side in (-1, 1):
         t = rng.uniform(0, 1, 170)
         offset = rng.uniform(-1, 1, t.size)
@@ -217,43 +212,42 @@ def _paint_brows(texture: FaceTexture, person: Person, rng: Rng) -> None:
         length = 0.075 * (1 - 0.35 * t) * rng.uniform(0.7, 1.1, t.size)
         ends = np.stack([x + length * np.cos(angle), y + length * np.sin(angle)], axis=1)
         lines = np.stack([np.stack([x, y], axis=1), ends], axis=1) * (side, 1)
-        hairs = stroke(plane.shape, plane.pixels(lines))
+        hairs = fields.stroke(plane.shape, plane.pixels(lines))
         along = np.linspace(0, 1, 24)
         middle = BROW_SPAN[0] + (BROW_SPAN[1] - BROW_SPAN[0]) * along
         line, half = relief.brow_line(person, along), relief.brow_half(person, along) * 1.05
         above, below = (np.stack([middle, edge], 1) for edge in (line - half, line + half))
         band = np.concatenate([above, below[::-1]])
-        area = fill(plane.shape, plane.pixels(band * (side, 1)))
-        weight = np.clip(0.8 * hairs + 0.42 * blur(area, 0.016 * plane.density), 0, 0.94)
+        area = fields.fill(plane.shape, plane.pixels(band * (side, 1)))
+        weight = np.clip(0.8 * hairs + 0.42 * fields.blur(area, 0.016 * plane.density), 0, 0.94)
         box = bounding_box(weight)
-        texture.albedo[box] = mix(texture.albedo[box], colour, weight[box])
+        texture.albedo[box] = colours.mix(texture.albedo[box], colour, weight[box])
         texture.labels[area >= 0.5] = Part.L_BROW if side > 0 else Part.R_BROW
 
 
 def _paint_mouth(texture: FaceTexture, person: Person, view: View) -> None:
     """Paint lips, and teeth and the inside if the mouth is open."""
     plane, half = texture.plane, relief.mouth_half(person, view)
-    patch = plane.patch(0, person.mouth_y + 0.06, half + 0.12, 0.4)
-    x, y = plane.local(patch)
+    patch, x, y = plane.patch(0, person.mouth_y + 0.06, half + 0.12, 0.4)
     across = x / half
     edges = relief.mouth_edges(person, view, np.clip(across, -1, 1))
     top, under, over, bottom = edges
     soft = 1.2 / plane.density
-    width = smoothstep(1.0, 0.97, np.abs(across))
-    upper = smoothstep(-soft, soft, np.minimum(y - top, under - y)) * width
-    lower = smoothstep(-soft, soft, np.minimum(y - over, bottom - y)) * width
-    inside = smoothstep(-soft, soft, np.minimum(y - under, over - y)) * width
-    base = skin_colour(person.tone, person.warmth)
+    width = fields.smoothstep(1.0, 0.97, np.abs(across))
+    upper = fields.smoothstep(-soft, soft, np.minimum(y - top, under - y)) * width
+    lower = fields.smoothstep(-soft, soft, np.minimum(y - over, bottom - y)) * width
+    inside = fields.smoothstep(-soft, soft, np.minimum(y - under, over - y)) * width
+    base = colours.skin(person.tone, person.warmth)
     natural = base * np.array([0.86, 0.5, 0.5], np.float32)
     painted = np.array([0.42, 0.035, 0.05], np.float32) * (0.7 + 0.5 * (1 - person.tone))
-    lips = mix(natural, painted, 0.65 * view.make_up**2)
+    lips = colours.mix(natural, painted, 0.65 * view.make_up**2)
     skin = texture.albedo[patch]
-    skin = mix(skin, lips * 0.78, 0.92 * upper)
-    skin = mix(skin, lips, 0.88 * lower)
+    skin = colours.mix(skin, lips * 0.78, 0.92 * upper)
+    skin = colours.mix(skin, lips, 0.88 * lower)
     if view.mouth_open > 0:
-        skin = mix(skin, _inside_mouth(x, y, under, over, half), inside)
-    line = np.exp(-0.5 * ((y - under) / 0.011) ** 2) * smoothstep(1.06, 0.95, np.abs(across))
-    skin = mix(skin, lips * np.array([0.25, 0.16, 0.16], np.float32), 0.8 * line)
+        skin = colours.mix(skin, _inside_mouth(x, y, under, over, half), inside)
+    line = np.exp(-0.5 * ((y - under) / 0.011) ** 2) * fields.smoothstep(1.06, 0.95, np.abs(across))
+    skin = colours.mix(skin, lips * np.array([0.25, 0.16, 0.16], np.float32), 0.8 * line)
     texture.albedo[patch] = skin
     texture.gloss[patch] += 0.2 * (0.4 + view.make_up) * lower
     labels = texture.labels[patch]
@@ -269,7 +263,7 @@ def _inside_mouth(
     dark = np.array([0.06, 0.012, 0.012], np.float32)
     ivory = np.array([0.78, 0.72, 0.62], np.float32)
     gap = np.abs((x / 0.062 + 0.5) % 1 - 0.5)
-    between, side = smoothstep(0.1, 0.0, gap), smoothstep(0.4, 1.0, np.abs(x / half))
+    between, side = fields.smoothstep(0.1, 0.0, gap), fields.smoothstep(0.4, 1.0, np.abs(x / half))
     tooth = ivory * (1 - 0.35 * between - 0.75 * side)[..., None]
     depth = (y - top) / np.maximum(bottom - top, 1e-3)
-    return mix(tooth, dark, smoothstep(0.55, 0.75, depth)).astype(np.float32)
+    return colours.mix(tooth, dark, fields.smoothstep(0.55, 0.75, depth)).astype(np.float32)

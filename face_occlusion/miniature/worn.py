@@ -2,30 +2,10 @@
 
 import numpy as np
 
+from face_occlusion.miniature import colours, fields
 from face_occlusion.miniature.canvas import FACE_PARTS, Part, Solid
-from face_occlusion.miniature.fields import (
-    Capsule,
-    Rng,
-    ball,
-    blur,
-    fill,
-    fractal_noise,
-    grid,
-    inflate,
-    join_capsules,
-    smooth_curve,
-    smoothstep,
-    stroke,
-    value_noise,
-)
-from face_occlusion.miniature.light import (
-    Surface,
-    hex_colour,
-    mix,
-    sample_colour,
-    scaled,
-    skin_colour,
-)
+from face_occlusion.miniature.fields import Capsule, Rng
+from face_occlusion.miniature.light import Surface
 from face_occlusion.miniature.portraits import Portrait
 
 _RIMS = ("17120f", "4a2a14", "b8903a", "8c8f96", "7a1f2b", "20304f", "d9c7a8")
@@ -36,12 +16,12 @@ def wear_sunglasses(portrait: Portrait, rng: Rng) -> None:
     lenses, bars = _spectacles(portrait, rng, rng.uniform(1.0, 1.35))
     canvas, unit = portrait.canvas, portrait.frame.unit_px
     canvas.drop_shadow(np.maximum(lenses, bars), 0.06 * unit, 0.45)
-    _, y = grid(canvas.shape)
-    fade = smoothstep(0.3, -0.25, (y - portrait.frame.origin_xy[1]) / unit)
-    dark = sample_colour(rng, (0.2, 0.9), (0.03, 0.15))
-    light = sample_colour(rng, (0.3, 0.9), (0.35, 0.85)) if rng.random() < 0.35 else dark * 2.2
-    surface = Surface(mix(light, dark, fade), gloss=0.7, shininess=64)
-    height = inflate(lenses, 0.3 * unit) * 0.35
+    _, y = fields.grid(canvas.shape)
+    fade = fields.smoothstep(0.3, -0.25, (y - portrait.frame.origin_xy[1]) / unit)
+    dark = colours.sample(rng, (0.2, 0.9), (0.03, 0.15))
+    light = colours.sample(rng, (0.3, 0.9), (0.35, 0.85)) if rng.random() < 0.35 else dark * 2.2
+    surface = Surface(colours.mix(light, dark, fade), gloss=0.7, shininess=64)
+    height = fields.inflate(lenses, 0.3 * unit) * 0.35
     canvas.paint_solid(Solid(0.97 * lenses, height, surface), Part.OCCLUDER)
     _paint_reflection(portrait, lenses, rng, 0.22)
     _paint_bars(portrait, bars, rng)
@@ -52,7 +32,7 @@ def wear_clear_glasses(portrait: Portrait, rng: Rng) -> None:
     lenses, bars = _spectacles(portrait, rng, rng.uniform(0.95, 1.2))
     canvas, unit = portrait.canvas, portrait.frame.unit_px
     canvas.drop_shadow(bars, 0.06 * unit, 0.4)
-    tint = sample_colour(rng, (0.02, 0.25), (0.8, 1))
+    tint = colours.sample(rng, (0.02, 0.25), (0.8, 1))
     canvas.paint(0.1 * lenses, tint, None)
     canvas.darken(1 - 0.1 * lenses)
     _paint_reflection(portrait, lenses, rng, 0.3)
@@ -76,9 +56,13 @@ def _spectacles(portrait: Portrait, rng: Rng, scale: float) -> tuple[np.ndarray,
     inner = middle - lens_x.max()
     bridge = np.array([[-inner, 0.0, 1.08], [0, -0.05, 1.14], [inner, 0.0, 1.08]])
     closed = [np.concatenate([rim, rim[:1]]) for rim in rims]
-    bars = stroke(frame.shape, [*closed, smooth_curve(frame.project(bridge), 12)], thick)
-    on_head = stroke(frame.shape, temples, thick) * head.alpha(frame)  # the far one runs behind
-    lenses = np.maximum(*(fill(frame.shape, rim) for rim in rims))
+    bars = fields.stroke(
+        frame.shape, [*closed, fields.smooth_curve(frame.project(bridge), 12)], thick
+    )
+    on_head = fields.stroke(frame.shape, temples, thick) * head.alpha(
+        frame
+    )  # the far one runs behind
+    lenses = np.maximum(*(fields.fill(frame.shape, rim) for rim in rims))
     return lenses, np.maximum(bars, on_head)
 
 
@@ -95,21 +79,25 @@ def _lens(rng: Rng, scale: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _paint_bars(portrait: Portrait, bars: np.ndarray, rng: Rng) -> None:
-    colour = hex_colour(_RIMS[rng.integers(len(_RIMS))])
-    height = blur(bars, 1.5) * 0.04 * portrait.frame.unit_px
+    colour = colours.from_hex(_RIMS[rng.integers(len(_RIMS))])
+    height = fields.blur(bars, 1.5) * 0.04 * portrait.frame.unit_px
     surface = Surface(colour, gloss=0.5, shininess=32)
     portrait.canvas.paint_solid(Solid(bars, height, surface), Part.OCCLUDER)
 
 
 def _paint_reflection(portrait: Portrait, lenses: np.ndarray, rng: Rng, strength: float) -> None:
     """Paint two bright streaks across the lenses."""
-    x, y = grid(lenses.shape)
+    x, y = fields.grid(lenses.shape)
     origin = portrait.frame.origin_xy
     start = rng.uniform(-0.5, 0.1)
     slope = ((x - origin[0]) * 0.8 + (y - origin[1])) / portrait.frame.unit_px
-    wide = smoothstep(start, start + 0.05, slope) * smoothstep(start + 0.24, start + 0.18, slope)
+    wide = fields.smoothstep(start, start + 0.05, slope) * fields.smoothstep(
+        start + 0.24, start + 0.18, slope
+    )
     begin, end = start + 0.28, start + 0.38
-    thin = smoothstep(begin, start + 0.3, slope) * smoothstep(end, start + 0.35, slope)
+    thin = fields.smoothstep(begin, start + 0.3, slope) * fields.smoothstep(
+        end, start + 0.35, slope
+    )
     white = np.array([0.9, 0.95, 1.0], np.float32)
     portrait.canvas.paint(strength * lenses * (wide + thin).astype(np.float32), white, None)
 
@@ -118,25 +106,29 @@ def wear_mask(portrait: Portrait, rng: Rng) -> None:
     """Put a medical or a cloth mask on, over nose, mouth and chin."""
     frame, canvas, unit = portrait.frame, portrait.canvas, portrait.frame.unit_px
     top = rng.uniform(0.12, 0.38)
-    alpha = fill(frame.shape, smooth_curve(_mask_outline(portrait, top), 90, closed=True))
+    alpha = fields.fill(
+        frame.shape, fields.smooth_curve(_mask_outline(portrait, top), 90, closed=True)
+    )
     loops = []
     for side in (-1, 1):
         for y0, y1 in ((top + 0.3, 0.0), (0.75 * portrait.head.length, 0.5)):
             loop = np.array([[side * 0.86, y0, 0.3], [side * 1.02, y1, 0.0]])
             loops.append(frame.project(loop))
     on_person = np.isin(canvas.labels, (*FACE_PARTS, Part.L_EAR, Part.R_EAR))  # else under hair
-    strings = on_person * stroke(frame.shape, loops, 0.025 * unit)
+    strings = on_person * fields.stroke(frame.shape, loops, 0.025 * unit)
     canvas.drop_shadow(alpha, 0.06 * unit, 0.45)
     white = np.array([0.75, 0.75, 0.75], np.float32)
     canvas.paint(strings, white * 0.8, Part.OCCLUDER)
     nose = frame.project(np.array([[0, portrait.person.nose_length, 1.25]]))[0]
-    x, y = grid(frame.shape)
+    x, y = fields.grid(frame.shape)
     bump = np.exp(-(((x - nose[0]) / (0.3 * unit)) ** 2) - ((y - nose[1]) / (0.4 * unit)) ** 2)
     down = (y - frame.origin_xy[1]) / unit
-    wavy = down + 0.04 * fractal_noise(rng, frame.shape, 0.5 * unit, 2)
+    wavy = down + 0.04 * fields.fractal_noise(rng, frame.shape, 0.5 * unit, 2)
     pleats = np.abs((wavy / 0.22) % 1 - 0.5)
-    height = inflate(alpha, 0.75 * unit) + 0.2 * unit * bump
-    height = height + 0.05 * unit * pleats * smoothstep(1, 6, inflate(alpha, 0.2 * unit))
+    height = fields.inflate(alpha, 0.75 * unit) + 0.2 * unit * bump
+    height = height + 0.05 * unit * pleats * fields.smoothstep(
+        1, 6, fields.inflate(alpha, 0.2 * unit)
+    )
     surface = Surface(_mask_cloth(portrait, rng), gloss=0.02)
     canvas.paint_solid(Solid(alpha, height.astype(np.float32), surface), Part.OCCLUDER)
 
@@ -157,18 +149,21 @@ def _mask_outline(portrait: Portrait, top: float) -> np.ndarray:
 
 def _mask_cloth(portrait: Portrait, rng: Rng) -> np.ndarray:
     shape, unit = portrait.canvas.shape, portrait.frame.unit_px
-    weave = 1 + 0.03 * value_noise(rng, shape, 2)
+    weave = 1 + 0.03 * fields.value_noise(rng, shape, 2)
     kind = rng.choice(["medical", "white", "skin", "plain", "dotted"])
     if kind in ("medical", "white"):
-        return scaled(hex_colour("8fc3d8" if kind == "medical" else "eef0ee"), weave)
+        return colours.scaled(colours.from_hex("8fc3d8" if kind == "medical" else "eef0ee"), weave)
     if kind == "skin":  # close to the wearer's own
         tone = portrait.person.tone + rng.normal(0, 0.06)
-        return scaled(skin_colour(tone, rng.uniform(-1, 1)), weave)
+        return colours.scaled(colours.skin(tone, rng.uniform(-1, 1)), weave)
     if kind == "plain":
-        return scaled(sample_colour(rng, (0.1, 0.9), (0.05, 0.6)), weave)
-    x, y = grid(shape)
+        return colours.scaled(colours.sample(rng, (0.1, 0.9), (0.05, 0.6)), weave)
+    x, y = fields.grid(shape)
     dots = np.sin(x / unit * 22) * np.sin(y / unit * 22)
-    return scaled(mix(sample_colour(rng), sample_colour(rng), smoothstep(0.2, 0.4, dots)), weave)
+    return colours.scaled(
+        colours.mix(colours.sample(rng), colours.sample(rng), fields.smoothstep(0.2, 0.4, dots)),
+        weave,
+    )
 
 
 def wear_scarf(portrait: Portrait, rng: Rng) -> None:
@@ -180,21 +175,23 @@ def wear_scarf(portrait: Portrait, rng: Rng) -> None:
     edge[:, 0] += 0.8 * np.sin(frame.view.yaw_rad) * np.exp(-((edge[:, 0] / 0.8) ** 2))
     wrap = [(1.32, 1.1), (1.4, 1.7), (1.9, 2.2), (2.2, 4.0)]
     border = np.concatenate([edge, wrap, [(-x, y) for x, y in reversed(wrap)]])
-    alpha = fill(frame.shape, frame.flat(smooth_curve(border, 120, closed=True)))
-    x, y = grid(frame.shape)
+    alpha = fields.fill(frame.shape, frame.flat(fields.smooth_curve(border, 120, closed=True)))
+    x, y = fields.grid(frame.shape)
     u, v = (x - frame.origin_xy[0]) / unit, (y - frame.origin_xy[1]) / unit
-    warp = 0.12 * fractal_noise(rng, frame.shape, 0.8 * unit, 3)
+    warp = 0.12 * fields.fractal_noise(rng, frame.shape, 0.8 * unit, 3)
     layers = (v - top - sag * np.exp(-(u**2)) + warp) / rng.uniform(0.28, 0.5)
     folds = np.abs(np.sin(np.pi * layers)) ** 0.7
     roll = 0.5 * unit * np.sqrt(np.maximum(1 - (u / 1.7) ** 2, 0))
-    height = inflate(alpha, 0.35 * unit) + 0.14 * unit * folds + roll
+    height = fields.inflate(alpha, 0.35 * unit) + 0.14 * unit * folds + roll
     knit = 0.012 * unit * np.sin(2 * np.pi * (u + warp) / 0.05) * np.sin(2 * np.pi * v / 0.06)
-    base = sample_colour(rng, (0.05, 0.9), (0.1, 0.95))
+    base = colours.sample(rng, (0.05, 0.9), (0.1, 0.95))
     if rng.random() < 0.35:
-        base = skin_colour(portrait.person.tone + rng.normal(0, 0.1), rng.uniform(-1, 1))
-    other = sample_colour(rng) if rng.random() < 0.6 else base
+        base = colours.skin(portrait.person.tone + rng.normal(0, 0.1), rng.uniform(-1, 1))
+    other = colours.sample(rng) if rng.random() < 0.6 else base
     wave = np.sin(2 * np.pi * (u * rng.uniform(0.5, 2) + layers * rng.uniform(0, 1)))
-    albedo = scaled(mix(base, other, 0.8 * smoothstep(0.1, 0.2, wave)), 0.72 + 0.28 * folds)
+    albedo = colours.scaled(
+        colours.mix(base, other, 0.8 * fields.smoothstep(0.1, 0.2, wave)), 0.72 + 0.28 * folds
+    )
     solid = Solid(alpha, (height + knit).astype(np.float32), Surface(albedo))
     portrait.canvas.paint_solid(solid, Part.OCCLUDER, lift_px=0.09 * unit)
 
@@ -209,17 +206,17 @@ def hold_stage_microphone(portrait: Portrait, rng: Rng) -> None:
     away = np.array([np.cos(angle), np.sin(angle)])
     start, end = mouth + away * radius * 0.9, mouth + away * 8 * unit
     rod = Capsule(start, end, 0.62 * radius, 0.42 * radius)
-    handle, handle_height = join_capsules(canvas.shape, [rod], 1)
-    head, head_height = ball(canvas.shape, mouth, radius)
+    handle, handle_height = fields.join_capsules(canvas.shape, [rod], 1)
+    head, head_height = fields.ball(canvas.shape, mouth, radius)
     canvas.drop_shadow(np.maximum(head, handle), 0.16 * unit)
     plain = rng.random() < 0.7
-    body = sample_colour(rng, (0, 0.9), (0.03, 0.3)) if plain else sample_colour(rng)
+    body = colours.sample(rng, (0, 0.9), (0.03, 0.3)) if plain else colours.sample(rng)
     canvas.paint_solid(Solid(handle, handle_height, Surface(body, gloss=0.4)), Part.OCCLUDER)
-    x, y = grid(canvas.shape)
+    x, y = fields.grid(canvas.shape)
     step = 0.055 * unit
     mesh = np.sin(2 * np.pi * (x + y) / step) * np.sin(2 * np.pi * (x - y) / step)
-    metal = hex_colour(("9a9ea6", "3a3b40", "b0925a")[rng.integers(3)])
-    albedo = scaled(metal, 0.75 + 0.35 * smoothstep(-0.4, 0.4, mesh))
+    metal = colours.from_hex(("9a9ea6", "3a3b40", "b0925a")[rng.integers(3)])
+    albedo = colours.scaled(metal, 0.75 + 0.35 * fields.smoothstep(-0.4, 0.4, mesh))
     surface = Surface(albedo, gloss=0.5, shininess=16)
     canvas.paint_solid(Solid(head, head_height, surface), Part.OCCLUDER)
 
