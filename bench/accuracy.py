@@ -41,9 +41,9 @@ from face_occlusion.training.architectures import ARCHITECTURES, ModelParams, pa
 from face_occlusion.training.dataset import (
     FaceDataset,
     OpenPart,
-    PositionSampler,
     build_loader,
     open_parts,
+    positions,
 )
 from face_occlusion.training.loop import SelectionSet
 from face_occlusion.training.recipe import build_optimizer, build_schedules, resolve
@@ -255,7 +255,7 @@ def train_stock(
     batches = DataLoader(
         dataset,
         batch_size=train.batch_size,
-        sampler=PositionSampler(train.batch_size),
+        sampler=positions(train.batch_size),
         num_workers=train.num_workers,
         collate_fn=lambda samples: stock_batch(*zip(*map(dict.values, samples), strict=True)),
     )

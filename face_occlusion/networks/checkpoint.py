@@ -45,7 +45,7 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a file of `write_checkpoint`; one that is missing, damaged or other is a ValueError."""
     if not path.is_file():
         raise ValueError(f"{path}: no such checkpoint")
@@ -53,7 +53,7 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     if hashlib.sha256(data[:-_DIGEST_BYTES]).digest() != data[-_DIGEST_BYTES:]:
         raise ValueError(f"{path}: not a checkpoint of this project, or damaged")
     try:
-        content = load_tensors(io.BytesIO(data[:-_DIGEST_BYTES]), device)
+        content = load_tensors(io.BytesIO(data[:-_DIGEST_BYTES]))
     except ValueError as error:
         raise ValueError(f"{path}: not a checkpoint of this project: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -61,14 +61,14 @@ def read_checkpoint(path: Path, device: torch.device | str = "cpu") -> dict[str,
     return content
 
 
-def load_tensors(file: io.BytesIO | Path, device: torch.device | str = "cpu") -> Any:
+def load_tensors(file: io.BytesIO | Path) -> Any:
     """Read what `torch.save` wrote; anything but tensors and plain values is a ValueError.
 
     PyTorch's own message is left out: it advises to load such a file all the same, which would run
     the code in it.
     """
     try:
-        return torch.load(file, map_location=device, weights_only=True)
+        return torch.load(file, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, pickle.UnpicklingError, OSError, LookupError, ValueError) as e:
         raise ValueError("damaged, or it holds more than tensors and plain values") from e
 

@@ -82,47 +82,36 @@ class Sizes:
         """Pixels around the image in which a hand's colours count, as in `make_layer`."""
         return 1 + 2 * self.radius
 
-    def fields(self) -> dict[str, slice]:
-        """Return where each kind of number lies in a sample's numbers."""
-        lengths = {
-            "painted": 1,  # 0: nothing is to be painted
-            "is_shape": 1,  # coverage is given, the texture goes on by reflection
-            "start": 1,  # of the occluder's pixels in the atlas
-            "size": 2,  # its height and width there
-            "inverse": 6,  # affine from the window to those pixels
-            "window": 4,  # x, y, width, height of the layer on the image
-            "edge": self.radius + 1,  # Gaussian taps in 1/256, from the middle
-            "contact": self.radius + 1,
-            "tone": 2,  # contrast, and what is added to it as a share of coverage
-            "opacity": 1,
-            "harmonisation": 1,  # strength
-            "transfer": 1,  # strength
-            "grid": 2,  # rows and columns of colours
-            "sigma": 1,  # of their smoothing, in cells
-            "num_face": 1,  # of face_colours
-            "directions": 3 * self.steps * self.directions,
-            "inverses": 3 * self.steps * self.directions,
-        }
-        ends = list(itertools.accumulate(lengths.values()))
-        starts = [0, *ends[:-1]]
-        return {name: slice(*ends) for name, *ends in zip(lengths, starts, ends, strict=True)}
-
     def neutral(self) -> dict[str, Any]:
         """Return the numbers of a sample that is not painted."""
         taps = [256.0] + [0.0] * self.radius
-        numbers = {name: np.zeros(part.stop - part.start) for name, part in self.fields().items()}
-        return numbers | {
-            "size": (1, 1),
-            "inverse": IDENTITY,
-            "window": (0, 0, 1, 1),
-            "edge": taps,
+        directions = np.zeros(3 * self.steps * self.directions)
+        return {
+            "painted": 0,  # 0: nothing is to be painted
+            "is_shape": 0,  # coverage is given, the texture goes on by reflection
+            "start": 0,  # of the occluder's pixels in the atlas
+            "size": (1, 1),  # its height and width there
+            "inverse": IDENTITY,  # affine from the window to those pixels
+            "window": (0, 0, 1, 1),  # x, y, width, height of the layer on the image
+            "edge": taps,  # Gaussian taps in 1/256, from the middle
             "contact": taps,
-            "tone": (1, 0),
+            "tone": (1, 0),  # contrast, and what is added to it as a share of coverage
             "opacity": 1,
-            "grid": (1, 1),
-            "sigma": 1,
-            "num_face": 1,
+            "harmonisation": 0,  # strength
+            "transfer": 0,  # strength
+            "grid": (1, 1),  # rows and columns of colours
+            "sigma": 1,  # of their smoothing, in cells
+            "num_face": 1,  # of face_colours
+            "directions": directions,
+            "inverses": directions,
         }
+
+    def fields(self) -> dict[str, slice]:
+        """Return where each kind of number lies in a sample's numbers."""
+        lengths = {name: np.size(values) for name, values in self.neutral().items()}
+        ends = list(itertools.accumulate(lengths.values()))
+        starts = [0, *ends[:-1]]
+        return {name: slice(*ends) for name, *ends in zip(lengths, starts, ends, strict=True)}
 
     def drawn(self, numbers: Mapping[str, Any], **arrays: np.ndarray) -> Drawn:
         """Return a sample's numbers and arrays in their fixed sizes, by name."""

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from face_occlusion.core.classes import resize_seg_map
 from face_occlusion.core.combination import FACES, Combination, open_sets
@@ -149,22 +149,14 @@ class FaceDataset(Dataset[dict[str, Any]]):
         return sample
 
 
-@dataclass
-class PositionSampler(Sampler[int]):
-    """The endless positions of a run: of each batch, the part that a process computes."""
-
-    batch_size: int  # of the run
-    processes: Processes = SINGLE_PROCESS  # that share each batch; process r has the r-th part
-    first_batch: int = 0  # above 0 to resume
-
-    def __iter__(self) -> Iterator[int]:
-        share = self.processes.share(self.batch_size)
-        for batch in itertools.count(self.first_batch):
-            start = batch * self.batch_size + self.processes.rank * share
-            yield from range(start, start + share)
-
-    def __len__(self) -> int:
-        return 2**62  # endless; DataLoader asks
+def positions(
+    batch_size: int, processes: Processes = SINGLE_PROCESS, first_batch: int = 0
+) -> Iterator[int]:
+    """Yield the endless positions of a run from a batch on: of each batch, this process's part."""
+    share = processes.share(batch_size)
+    for batch in itertools.count(first_batch):
+        start = batch * batch_size + processes.rank * share
+        yield from range(start, start + share)
 
 
 def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -201,7 +193,7 @@ def build_loader(
     return DataLoader(
         dataset,
         batch_size=processes.share(params.batch_size),
-        sampler=PositionSampler(params.batch_size, processes, first_batch),
+        sampler=positions(params.batch_size, processes, first_batch),
         num_workers=params.num_workers,
         collate_fn=collate,
         pin_memory=pin_memory,

@@ -4,34 +4,20 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from face_occlusion.core.params import Checked, build, read_yaml
+from face_occlusion.core.params import read_yaml
 
 # The reason in weight_names.yaml for a stem that is not loaded and starts from random weights.
 OTHER_STEM = "a stem of one 7x7 convolution, where ResNet-v1c has three of 3x3"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Release(Checked):
-    """How a release names its weights; weight_names.yaml says what each field holds."""
-
-    name: str  # for messages and cards
-    marker: str
-    first_stage: int = 0
-    rules: Mapping[str, str]
-    left_out: Mapping[str, str]
-
-
-@cache
-def known_releases() -> list[Release]:
-    """Read the releases whose names are known."""
-    path = Path(__file__).with_suffix(".yaml")
-    return [build(f"{path.name}: {entry['name']}", entry, Release) for entry in read_yaml(path)]
+# How each release names its weights; the file says what its fields hold.
+_RELEASES: list[dict[str, Any]] = read_yaml(Path(__file__).with_suffix(".yaml"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +40,7 @@ def convert(state: Mapping[str, Tensor]) -> Converted:
     left_out: defaultdict[str, list[str]] = defaultdict(list)
     unknown = []
     for key, value in state.items():
-        reasons = (why for name, why in release.left_out.items() if re.fullmatch(name, key))
+        reasons = (why for name, why in release["left_out"].items() if re.fullmatch(name, key))
         if reason := next(reasons, None):
             left_out[reason].append(key)
         elif target := _target(release, key):
@@ -66,34 +52,30 @@ def convert(state: Mapping[str, Tensor]) -> Converted:
     for name, found in parts.items():
         values = [found[part] for part in sorted(found)]
         whole = torch.cat(values) if len(values) > 1 else values[0]
-        converted[name] = _as_convolution(name, whole)
-    others = {"left_out": dict(left_out), "unknown": unknown}
-    return Converted(release=release.name, state=converted, **others)
+        if re.fullmatch(r".+\.ffn\.layers\.[04]\.weight", name) and whole.ndim == 2:
+            whole = whole[:, :, None, None]  # a linear layer, here a 1x1 convolution
+        converted[name] = whole
+    return Converted(
+        release=release["name"], state=converted, left_out=dict(left_out), unknown=unknown
+    )
 
 
-def _recognise(state: Mapping[str, Tensor]) -> Release:
-    for release in known_releases():
-        if any(re.fullmatch(release.marker, key) for key in state):
+def _recognise(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    for release in _RELEASES:
+        if any(re.fullmatch(release["marker"], key) for key in state):
             return release
-    names = ", ".join(dict.fromkeys(release.name for release in known_releases()))
+    names = ", ".join(dict.fromkeys(release["name"] for release in _RELEASES))
     raise ValueError(f"is in none of the known formats ({names}); its keys: {list(state)[:5]}")
 
 
-def _target(release: Release, key: str) -> str | None:
+def _target(release: dict[str, Any], key: str) -> str | None:
     """Return MMSegmentation's name of a key, None if no rule knows it."""
-    for pattern, target in release.rules.items():
+    for pattern, target in release["rules"].items():
         if found := re.fullmatch(pattern, key):
             groups: dict[str, str | int] = dict(found.groupdict())
             if "stage" in groups:
-                groups["stage"] = int(found["stage"]) - release.first_stage
+                groups["stage"] = int(found["stage"]) - release.get("first_stage", 0)
             if "layer" in groups:
                 groups["layer"] = int(found["layer"]) + 1
             return target.format(**groups)
     return None
-
-
-def _as_convolution(name: str, value: Tensor) -> Tensor:
-    """View a linear layer's (out, in) weights as a 1x1 convolution where MMSegmentation has one."""
-    if re.fullmatch(r".+\.ffn\.layers\.[04]\.weight", name) and value.ndim == 2:
-        return value[:, :, None, None]
-    return value

@@ -43,7 +43,13 @@ def fetch_weights(source: str, sha256: str | None, variant: str = "") -> Path:
         path = Path(torch.hub.get_dir()) / "checkpoints" / source.rsplit("/", 1)[-1]
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
-            _download(source, path)
+            try:
+                torch.hub.download_url_to_file(source, str(path))
+            except OSError as error:
+                raise ValueError(
+                    f"pretrained: cannot download {source} ({error}); put the file at {path}, or "
+                    "set pretrained to its path"
+                ) from error
     else:
         path = Path(source)
     if not path.is_file():
@@ -53,16 +59,6 @@ def fetch_weights(source: str, sha256: str | None, variant: str = "") -> Path:
         )
     check_hash(path, sha256)
     return path
-
-
-def _download(url: str, path: Path) -> None:
-    try:
-        torch.hub.download_url_to_file(url, str(path))
-    except OSError as error:
-        raise ValueError(
-            f"pretrained: cannot download {url} ({error}); put the file at {path}, or set "
-            "pretrained to its path"
-        ) from error
 
 
 def check_hash(path: Path, sha256: str | None) -> None:

@@ -18,7 +18,7 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.networks import segmentor
 from face_occlusion.networks.loss import ohem_loss
-from face_occlusion.training.dataset import PositionSampler
+from face_occlusion.training.dataset import positions
 from face_occlusion.training.distributed import (
     GPUS_PER_RUN,
     SINGLE_PROCESS,
@@ -81,7 +81,7 @@ def test_loss_gradients_and_statistics_are_those_of_one_process(tmp_path: Path):
 
 @pytest.mark.parametrize("count", [1, 2, 4])
 def test_each_batch_has_the_same_samples_however_many_processes_share_it(count: int):
-    samplers = [iter(PositionSampler(4, Processes(rank, count), 3)) for rank in range(count)]
+    samplers = [positions(4, Processes(rank, count), 3) for rank in range(count)]
     batches = [[next(own) for own in samplers for _ in range(4 // count)] for _ in range(2)]
     assert batches == [[12, 13, 14, 15], [16, 17, 18, 19]]
 
