@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from face_occlusion.core.files import atomic_write, code_sha256
+from face_occlusion.core.files import atomic_folder, atomic_write, code_sha256
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import one_opencv_thread
 from face_occlusion.core.stage import sole_process
@@ -133,21 +133,17 @@ def _run_card(
 def _write_run(
     out: Path, trainer: Trainer, scratch: Path, config: dict[str, Any], card: dict[str, Any]
 ) -> None:
-    """Write the run's folder under another name, then rename it."""
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    """Write the run's folder, in place of a former one."""
     model = trainer.model
-    card["sha256"] = {LAST: write_weights(partial / LAST, model.state_dict())}
-    if best := trainer.best:
-        best_weights = read_weights(scratch / best["file"], best["sha256"], model)
-        card["sha256"][BEST] = write_weights(partial / BEST, best_weights)
-    for name, content in (("config.json", config), ("card.json", card)):
-        atomic_write(partial / name, json.dumps(content, indent=2) + "\n")
-    for path in filter(Path.is_file, (scratch / "dvclive").rglob("*")):
-        atomic_write(partial / path.relative_to(scratch), path.read_bytes())
     shutil.rmtree(out, ignore_errors=True)
-    partial.rename(out)
+    with atomic_folder(out) as partial:
+        card["sha256"] = {LAST: write_weights(partial / LAST, model.state_dict())}
+        if best := trainer.best:
+            best_weights = read_weights(scratch / best["file"], best["sha256"], model)
+            card["sha256"][BEST] = write_weights(partial / BEST, best_weights)
+        for name, content in (("config.json", config), ("card.json", card)):
+            atomic_write(partial / name, json.dumps(content, indent=2) + "\n")
+        shutil.copytree(scratch / "dvclive", partial / "dvclive")
 
 
 def _keep_log(folder: Path, trainer: Trainer) -> None:
