@@ -59,21 +59,21 @@ def kill_one(number):
 
 
 def test_a_killed_worker_is_an_error_and_not_a_hang():
-    with pytest.raises(ValueError, match="a worker process died"):
-        list(run_tasks([os.abort, os.abort], workers=2))
-    with pytest.raises(ValueError, match="a worker process died"):
-        list(ordered_map(kill_one, range(20), desc="x", workers=2))
+    for dying in (
+        run_tasks([os.abort, os.abort], workers=2),
+        ordered_map(kill_one, range(20), desc="x", workers=2),
+    ):
+        with pytest.raises(ValueError, match="a worker process died"):
+            list(dying)
 
 
 @pytest.mark.parametrize("delay_s", [0, 0.013, 0.04])
 def test_a_worker_killed_while_it_sends_a_large_result_is_an_error(delay_s):
     results = ordered_map(large_result, range(2000), desc="x", workers=2)
     next(results)
-    victim = multiprocessing.active_children()[0]
-    threading.Timer(delay_s, victim.kill).start()
+    threading.Timer(delay_s, multiprocessing.active_children()[0].kill).start()
     with pytest.raises(ValueError, match="a worker process died"):
-        for _ in results:
-            pass
+        list(results)
     assert not multiprocessing.active_children()
 
 
@@ -115,13 +115,8 @@ def test_no_worker_outlives_a_killed_parent(tmp_path):
 
 def test_prefetching_keeps_order_and_stays_a_bounded_number_ahead():
     taken = []
-
-    def items():
-        for number in range(20):
-            taken.append(number)
-            yield number
-
-    results = prefetch(square, items(), threads=3, ahead=4)
+    items = (taken.append(number) or number for number in range(20))
+    results = prefetch(square, items, threads=3, ahead=4)
     assert next(results) == 0
     assert len(taken) == 5
     assert list(results) == [number**2 for number in range(1, 20)]

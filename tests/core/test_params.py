@@ -47,13 +47,10 @@ def write(tmp_path):
     return write
 
 
-def test_dvc_writes_small_rates_without_a_dot_and_they_stay_numbers(write):
-    assert read_section(write("train: {lr: 6e-05}"), "train.lr") == 6e-05
-
-
-def test_nested_sections_become_nested_dataclasses(write):
-    params = load_params(write("a: {b: {lr: 0.1, inner: {depth: 3}}}"), "a.b", Outer)
-    assert params == Outer(lr=0.1, inner=Inner(depth=3))
+def test_sections_become_nested_dataclasses_and_small_rates_stay_numbers(write):
+    path = write("a: {b: {lr: 6e-05, inner: {depth: 3}}}")  # as DVC writes it, without a dot
+    assert load_params(path, "a.b", Outer) == Outer(lr=6e-05, inner=Inner(depth=3))
+    assert read_section(path, "a.b.lr") == 6e-05
     assert load_params(write("a: {lr: 0.1, inner: null}"), "a", Outer).inner is None
 
 
@@ -76,25 +73,24 @@ def test_errors_name_the_file_the_section_and_the_key(write, text, message):
         load_params(write(text), "a", Outer)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_and_another_encoding_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"nowhere.yaml: no such file"):
         read_section(tmp_path / "nowhere.yaml", "a")
+    (tmp_path / "params.yaml").write_bytes("a: Zürich".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"params.yaml: not readable as YAML: .*utf-8"):
+        read_section(tmp_path / "params.yaml", "a")
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("flag: no", "flag: must be true or false; got 'no'"),
-        ("flag: 'off'", "flag: must be true or false; got 'off'"),
         ("flag: 1", "flag: must be true or false; got 1"),
         ("count: 12.5", "count: must be a whole number; got 12.5"),
-        ("count: null", "count: must be a whole number; got None"),
         ("count: true", "count: must be a whole number; got True"),
         ("count: 0", "count: must be a whole number >= 1; got 0"),
-        ("share: true", "share: must be a number; got True"),
         ("share: '0.5'", "share: must be a number; got '0.5'"),
         ("share: .nan", "share: must be finite; got nan"),
-        ("zoom_range: [0, -.inf]", "zoom_range: must be finite; got [0, -inf]"),
         ("names: [[a, .nan]]", "names: must be finite; got [['a', nan]]"),
         ("classes: {a: {b: [.inf]}}", "classes: must be finite; got {'a': {'b': [inf]}}"),
         ("zoom_range: [0, 1.5]", "zoom_range: must be a number <= 1.0 - at [1]; got [0, 1.5]"),
@@ -104,7 +100,6 @@ def test_a_missing_file_is_named(tmp_path):
         ("names: [a, 3]", "names: must be text - at [1]; got ['a', 3]"),
         ("size: 300", "size: must be one of 256, 512; got 300"),
         ("classes: {a: nose}", "classes: must be one of face, hand - at [...]; got {'a': 'nose'}"),
-        ("inner: {depth: x}", "inner: depth: must be a whole number; got 'x'"),
         ("inner: 3", "inner: must be a mapping or null; got 3"),
         ("table: {b: {depth: 0}}", "table.b: depth must be at least 1; got 0"),
         ("table: {b: {width: 0}}", "table.b: unknown keys ['width']; known: ['depth']"),
@@ -123,10 +118,3 @@ def test_values_that_do_not_fit_their_annotation_are_refused(write, text, messag
 def test_values_that_fit_are_kept_as_they_are(write, values: str):
     loaded: Any = load_params(write(f"a: {{{values}}}"), "a", Every)
     assert repr(loaded.share) == ("1" if "share" in values else "0.5")
-
-
-def test_other_encodings_are_named(tmp_path):
-    path = tmp_path / "params.yaml"
-    path.write_bytes("a: Zürich".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"params.yaml: not readable as YAML: .*utf-8"):
-        read_section(path, "a")

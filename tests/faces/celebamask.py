@@ -11,20 +11,17 @@ def celebamask_files(
 ) -> dict[str, bytes]:
     """CelebAMask-HQ in small: images of `size`, layers of half that, corrected masks."""
     files: dict[str, bytes] = {}
-    half = size // 2
-    root = "CelebAMask-HQ/CelebAMask-HQ"
+    half, root = size // 2, "CelebAMask-HQ/CelebAMask-HQ"
+    skin, hair = ellipse(half, half), np.arange(half)[:, np.newaxis] < half // 3
+    layers = {"skin": skin, "hair": np.broadcast_to(hair, skin.shape)}
+    corrected = np.dstack([skin & ~hair] * 3)  # the authors' have three channels
+    masks = "CelebAMask-HQ-masks_corrected/CelebAMask-HQ-masks_corrected"
     for number in range(wo + wo_test + o + excluded):
         files[f"{root}/CelebA-HQ-img/{number}.jpg"] = encode_jpeg(photo(size, size, number), 90)
-        skin = ellipse(half, half)
-        hair = np.zeros_like(skin)
-        hair[: half // 3] = True
-        anno = f"{root}/CelebAMask-HQ-mask-anno/{number // 2000}/{number:05d}"
-        files[f"{anno}_skin.png"] = encode_png(skin.astype(np.uint8) * 255)
-        files[f"{anno}_hair.png"] = encode_png(hair.astype(np.uint8) * 255)
-        corrected = (skin & ~hair).astype(np.uint8) * 255
-        files[f"CelebAMask-HQ-masks_corrected/CelebAMask-HQ-masks_corrected/{number}.png"] = (
-            encode_png(np.repeat(corrected[..., np.newaxis], 3, axis=2))  # the authors' have 3
-        )
+        for name, layer in layers.items():
+            layer_path = f"{root}/CelebAMask-HQ-mask-anno/{number // 2000}/{number:05d}_{name}.png"
+            files[layer_path] = encode_png(layer * np.uint8(255))
+        files[f"{masks}/{number}.png"] = encode_png(corrected * np.uint8(255))
     names = iter(range(wo + wo_test + o))
     for subset, count in (("WO-train", wo), ("WO-test", wo_test), ("O", o)):
         listed = "".join(f"{next(names)}.jpg\n" for _ in range(count))

@@ -28,15 +28,8 @@ def shape(label, points, kind="polygon", **more):
 
 
 def labelme(*shapes, name="24.jpg", size=SIZE, **changed):
-    content = {
-        "version": "5.5.0",
-        "flags": {},
-        "shapes": list(shapes),
-        "imagePath": name,
-        "imageData": None,
-        "imageHeight": size[0],
-        "imageWidth": size[1],
-    }
+    content = {"version": "5.5.0", "flags": {}, "shapes": list(shapes), "imageData": None}
+    content |= {"imagePath": name, "imageHeight": size[0], "imageWidth": size[1]}
     return json.dumps(content | changed)
 
 
@@ -47,16 +40,13 @@ def png_shape(label, mask, corner):
 
 
 def coco(*annotations, name="24.jpg", size=SIZE, categories=("face", "hand")):
-    return json.dumps(
-        {
-            "images": [{"id": 7, "file_name": name, "height": size[0], "width": size[1]}],
-            "categories": [{"id": n, "name": c} for n, c in enumerate(categories, 1)],
-            "annotations": [
-                {"id": n, "image_id": 7, "category_id": category, "segmentation": segmentation}
-                for n, (category, segmentation) in enumerate(annotations, 1)
-            ],
-        }
-    )
+    images = [{"id": 7, "file_name": name, "height": size[0], "width": size[1]}]
+    rows = [
+        {"id": n, "image_id": 7, "category_id": category, "segmentation": segmentation}
+        for n, (category, segmentation) in enumerate(annotations, 1)
+    ]
+    names = [{"id": n, "name": c} for n, c in enumerate(categories, 1)]
+    return json.dumps({"images": images, "categories": names, "annotations": rows})
 
 
 def page(*masks, verdict="accept", edited=True, categories=("face", "ignored"), **changed):
@@ -78,11 +68,10 @@ def sample(annotations, name="24.jpg", status="LABELED", url=None, size=SIZE):
 
 
 def segments(*samples, categories=("face", "hand")):
-    rows = [{"id": n, "name": c} for n, c in enumerate(categories, 1)]
-    task = {"format_version": "0.1", "categories": rows}
-    return json.dumps(
-        {"name": "v1", "dataset": {"name": "masks", "task_attributes": task, "samples": samples}}
-    )
+    names = [{"id": n, "name": c} for n, c in enumerate(categories, 1)]
+    task = {"format_version": "0.1", "categories": names}
+    dataset = {"name": "masks", "task_attributes": task, "samples": samples}
+    return json.dumps({"name": "v1", "dataset": dataset})
 
 
 def id_png(ids):

@@ -1,32 +1,24 @@
+"""Every format of corrections, what is refused, and LabelMe's files written and read back."""
+
 import json
 import logging
 import pickle
 
+import cv2
 import numpy as np
 import pycocotools.mask
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from face_occlusion.core.classes import instance_mask
 from face_occlusion.core.images import encode_png
 from face_occlusion.faces.correction import check_segmentation
 from face_occlusion.faces.corrections import read_corrections
-from tests.faces.drawn import (
-    PARAMS,
-    SIZE,
-    box,
-    coco,
-    flat,
-    id_png,
-    labelme,
-    page,
-    png_shape,
-    put,
-    sample,
-    segments,
-    shape,
-)
+from face_occlusion.faces.labelme import labelme_content, read_labelme
+from tests.faces import drawn
+from tests.faces.drawn import PARAMS, SIZE, box, coco, labelme, page, put, sample, segments, shape
 
 FACE_BOX, HAND_BOX = box(3, 2, 13, 12), box(3, 2, 5, 12)
 FACE, HAND = shape("face", FACE_BOX), shape("hand", HAND_BOX)
@@ -35,8 +27,8 @@ RECTANGLES = [
     shape("hand", [[5, 12], [3, 2]], "rectangle"),
 ]
 MASKS = [
-    png_shape("face", np.full((10, 10), 255, np.uint8), (3, 2)),
-    png_shape("hand", np.ones((10, 2), np.uint8), (3, 2)),
+    drawn.png_shape("face", np.full((10, 10), 255, np.uint8), (3, 2)),
+    drawn.png_shape("hand", np.ones((10, 2), np.uint8), (3, 2)),
 ]
 FACE_SEGMENTS = {"id": 1, "category_id": 1, "type": "polygon", "points": FACE_BOX}
 HAND_SEGMENTS = {"id": 2, "category_id": 2, "type": "polygon", "points": HAND_BOX}
@@ -64,7 +56,9 @@ SAME = {
     "labelme polygons": {"labelme/a.json": labelme(FACE, HAND)},
     "labelme rectangles": {"labelme/a.json": labelme(*RECTANGLES)},
     "labelme masks": {"labelme/deep/a.json": labelme(*MASKS)},
-    "coco polygons": {"coco/a.json": coco((1, [flat(FACE_BOX)]), (2, [flat(HAND_BOX)]))},
+    "coco polygons": {
+        "coco/a.json": coco((1, [drawn.flat(FACE_BOX)]), (2, [drawn.flat(HAND_BOX)]))
+    },
     "coco run lengths": {
         "coco/a.json": coco((1, runs(whole(3, 13), True)), (2, runs(whole(3, 5), False)))
     },
@@ -72,44 +66,42 @@ SAME = {
     "segments polygons": {"segments/v1.json": segments(sample([FACE_SEGMENTS, HAND_SEGMENTS]))},
     "segments bitmap": {
         "segments/v1.json": segments(sample(BITMAP_LABELS, url="https://s3/a/b1%20c.png?key=1")),
-        "segments/b1 c.png": id_png(IDS),
+        "segments/b1 c.png": drawn.id_png(IDS),
     },
     "segments bitmap of the client": {
         "segments/v1.json": segments(sample(BITMAP_LABELS, url="https://s3/a/unknown.png")),
-        "segments/v1/24_label_ground-truth.png": id_png(IDS),
+        "segments/v1/24_label_ground-truth.png": drawn.id_png(IDS),
     },
 }
 
 
 @pytest.mark.parametrize("files", SAME.values(), ids=SAME)
 def test_every_format_draws_the_same_mask(tmp_path, files):
-    corrections = read_corrections(put(tmp_path, files), PARAMS)
-    assert list(corrections) == [24]
-    correction = pickle.loads(pickle.dumps(corrections[24]))  # travels to workers
+    correction = pickle.loads(pickle.dumps(read(tmp_path, files)))  # travels to workers
+    assert correction.number == 24
     assert correction.format == next(iter(files)).partition("/")[0]
     authors = np.ones(SIZE, np.uint8)
     np.testing.assert_array_equal(correction.apply(authors), EXPECTED)
     assert authors.all()
 
 
+def read(tmp_path, files):
+    (correction,) = read_corrections(put(tmp_path, files), PARAMS).values()
+    return correction
+
+
 def test_an_occluder_alone_goes_over_the_mask_that_is_there(tmp_path):
-    files = {"labelme/a.json": labelme(HAND, shape("blur", box(20, 0, 30, 20)))}
-    authors = np.ones((10, 15), np.uint8)  # half as large
-    corrected = read_corrections(put(tmp_path, files), PARAMS)[24].apply(authors)
+    files = one(HAND, shape("blur", box(20, 0, 30, 20)))
+    corrected = read(tmp_path, files).apply(np.ones((10, 15), np.uint8))  # half as large
     expected = np.ones(SIZE, np.uint8)
     expected[2:12, 3:5] = 0
     expected[:, 20:] = 255
     np.testing.assert_array_equal(corrected, expected)
 
 
-def test_a_circle_is_round(tmp_path):
-    files = {"labelme/a.json": labelme(shape("face", [[15, 10], [15, 2]], "circle"))}
-    corrected = read_corrections(put(tmp_path, files), PARAMS)[24].apply(EXPECTED)
-    assert corrected.sum() == pytest.approx(np.pi * 8**2, rel=0.03)
-
-
-def test_another_aspect_is_refused_by_name(tmp_path):
-    correction = read_corrections(put(tmp_path, {"labelme/a.json": labelme(FACE)}), PARAMS)[24]
+def test_a_circle_is_round_and_another_aspect_is_refused_by_name(tmp_path):
+    correction = read(tmp_path, one(shape("face", [[15, 10], [15, 2]], "circle")))
+    assert correction.apply(EXPECTED).sum() == pytest.approx(np.pi * 8**2, rel=0.03)
     with pytest.raises(ValueError, match=r"a\.json: drawn on an image of 20x30 .* has 20x20"):
         correction.apply(np.ones((20, 20), np.uint8))
 
@@ -123,8 +115,7 @@ def test_the_folder_may_hold_no_format_but_must_exist(tmp_path):
 
 @pytest.mark.parametrize("name", ["faces/00024.jpg", r"C:\faces\24.png"])
 def test_the_name_carries_the_number(tmp_path, name):
-    files = {"labelme/a.json": labelme(FACE, name=name)}
-    assert list(read_corrections(put(tmp_path, files), PARAMS)) == [24]
+    assert read(tmp_path, one(FACE, name=name)).number == 24
 
 
 def test_unfinished_samples_are_counted(tmp_path, caplog):
@@ -132,23 +123,21 @@ def test_unfinished_samples_are_counted(tmp_path, caplog):
     begun = sample([], "5.jpg", "PRELABELED")
     files = {"segments/v1.json": segments(sample([FACE_SEGMENTS]), begun, unlabeled)}
     with caplog.at_level(logging.INFO):
-        assert list(read_corrections(put(tmp_path, files), PARAMS)) == [24]
+        assert read(tmp_path, files).number == 24
     assert "3 samples, 2 not finished" in caplog.text
 
 
 def test_a_page_replaces_accepted_masks_only_even_by_none_and_counts_the_others(tmp_path, caplog):
     authors = np.ones(SIZE, np.uint8)
     kept = {"page/a.json": page(runs(whole(5, 13), True), runs(whole(0, 5), True))}
-    (correction,) = read_corrections(put(tmp_path / "a", kept), PARAMS).values()
-    corrected = correction.apply(authors)
+    corrected = read(tmp_path / "a", kept).apply(authors)
     np.testing.assert_array_equal(corrected, whole(5, 13) + 255 * whole(0, 5))
-    (correction,) = read_corrections(put(tmp_path / "b", {"page/a.json": page()}), PARAMS).values()
-    assert not correction.apply(authors).any()  # no face is visible
+    assert not read(tmp_path / "b", {"page/a.json": page()}).apply(authors).any()  # no face is seen
     for verdict, edited in (("wrong", True), ("unsure", True), ("none", True), ("accept", False)):
         files = {"page/a.json": page(runs(EXPECTED, True), verdict=verdict, edited=edited)}
+        files["coco/b.json"] = coco((1, TINY), name="9.jpg")
         with caplog.at_level(logging.INFO):
-            files["coco/b.json"] = coco((1, TINY), name="9.jpg")
-            assert list(read_corrections(put(tmp_path / "c", files), PARAMS)) == [9]
+            assert read(tmp_path / "c", files).number == 9
         assert f"{verdict}{', edited' if edited else ''}': 1" in caplog.text
 
 
@@ -168,8 +157,8 @@ def sampled(*annotations, url=None):
     return {"segments/a.json": segments(sample(list(annotations), url=url))}
 
 
-TINY = [flat(box(0, 0, 5, 5))]
-LARGE_MASK = png_shape("face", np.ones((9, 9), np.uint8), (25, 3))
+TINY = [drawn.flat(box(0, 0, 5, 5))]
+LARGE_MASK = drawn.png_shape("face", np.ones((9, 9), np.uint8), (25, 3))
 TWICE = {"images": [{"id": 1}, {"id": 1}], "categories": [], "annotations": []}
 BITMAP_AT = {"url": "https://s3/b.png"}
 BAD = [
@@ -199,9 +188,14 @@ BAD = [
     (annotated((1, TINY), categories=("mouth",)), "annotation 1: unknown label 'mouth'"),
     (annotated((1, [[0, 0, 5, 5, 9, 9, 3]])), "got 7 numbers"),
     (annotated((1, {"size": [30, 20], "counts": [600]})), r"run lengths for \[30, 20\]"),
-    (annotated((1, {"size": list(SIZE), "counts": [5, 9]})), "add up to 14, not to 20x30"),
-    (annotated((1, {"size": list(SIZE), "counts": "11"})), "add up to 2, not to 20x30"),
-    (annotated((1, None)), "polygons or run lengths expected"),
+    (annotated((1, {"size": SIZE, "counts": [5, 9]})), "add up to 14, not to 20x30"),
+    (annotated((1, {"size": SIZE, "counts": "11"})), "add up to 2, not to 20x30"),
+    *((annotated((1, no)), "polygons or run lengths expected") for no in (None, [])),
+    (annotated((1, [[0, 0, 5, 0, True, 3]])), "finite numbers; got True"),
+    (annotated((1, ["0 0 5 0 5 3"])), "must be a list of numbers"),
+    (annotated((1, {"size": SIZE, "counts": [-1, 601]})), "whole numbers from 0"),
+    (annotated((1, {"size": SIZE, "counts": "P"})), "cut off"),
+    (annotated((1, {"size": SIZE})), "whole numbers from 0; got None"),
     ({"page/a.json": page(verdict="good")}, "image 7: verdict must be one of accept.*got 'good'"),
     ({"page/a.json": page(height=0)}, "image 7: an image's height and width must be given"),
     ({"page/a.json": page(TINY, categories=("hand",))}, "annotation 1: unknown category 'hand'"),
@@ -230,21 +224,17 @@ def test_bad_corrections_are_named(tmp_path, files, message):
         read_corrections(put(tmp_path, files), PARAMS)
 
 
-@pytest.mark.parametrize(
-    ("png", "message"),
-    [
-        (id_png(np.ones((4, 6))), r"b\.png: holds instances \[1\], which the release does not"),
+def test_bad_bitmaps_are_named_when_they_are_read(tmp_path):
+    files = sampled(*BITMAP_LABELS, **BITMAP_AT)
+    for png, message in (
+        (
+            drawn.id_png(np.ones((4, 6))),
+            r"b\.png: holds instances \[1\], which the release does not",
+        ),
         (encode_png(np.ones((4, 6), np.uint8)), "must be a PNG with 8-bit RGBA"),
-    ],
-)
-def test_bad_bitmaps_are_named_when_they_are_read(tmp_path, png, message):
-    files = {
-        "segments/a.json": segments(sample(BITMAP_LABELS, url="https://s3/b.png")),
-        "segments/b.png": png,
-    }
-    correction = read_corrections(put(tmp_path, files), PARAMS)[24]
-    with pytest.raises(ValueError, match=message):
-        correction.apply(np.ones((4, 6), np.uint8))
+    ):
+        with pytest.raises(ValueError, match=message):
+            read(tmp_path, files | {"segments/b.png": png}).apply(np.ones((4, 6), np.uint8))
 
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12)))
@@ -269,17 +259,41 @@ def test_convention_coordinates_run_along_the_edges_of_pixels():
     np.testing.assert_array_equal(instance_mask(runs, (5, 7)), drawn)
 
 
-@pytest.mark.parametrize(
-    ("segmentation", "message"),
-    [
-        ([[0, 0, 5, 0, True, 3]], "finite numbers; got True"),
-        (["0 0 5 0 5 3"], "must be a list of numbers"),
-        ({"size": [5, 7], "counts": [-1, 36]}, "whole numbers from 0"),
-        ({"size": [5, 7], "counts": "P"}, "cut off"),
-        ({"size": [5, 7]}, "whole numbers from 0; got None"),
-        ([], "polygons or run lengths expected"),
-    ],
-)
-def test_bad_segmentations_are_refused(segmentation, message):
-    with pytest.raises(ValueError, match=message):
-        check_segmentation(segmentation, (5, 7))
+def read_back(folder, face, **options):
+    """Write a mask as LabelMe does, and draw what our reader makes of the file."""
+    (folder / "00012.json").write_text(json.dumps(labelme_content("00012.jpg", face, **options)))
+    (correction,) = read_labelme(folder, PARAMS)
+    assert correction.number == 12 and correction.size == face.shape
+    return correction.apply(np.zeros(face.shape, np.uint8))
+
+
+def test_holes_and_islands_come_back_to_the_pixel_or_by_default_to_the_edge(tmp_path):
+    """A face with a hole, a face in the hole, and one cut by the border."""
+    rings = np.zeros((90, 120), np.uint8)
+    for radius, value in ((35, 1), (18, 0), (6, 1)):
+        cv2.circle(rings, (60, 45), radius, value, -1)
+    rings[80:, 100:] = 1
+    np.testing.assert_array_equal(read_back(tmp_path, rings, tolerance_px=0.1), rings)
+    changed = read_back(tmp_path, rings) != rings
+    edge = cv2.morphologyEx(rings, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 0
+    assert changed.sum() <= 0.05 * edge.sum() and not (changed & ~edge).any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.2, 0.8))
+def test_probabilities_are_outlined_at_the_threshold(tmp_path_factory, seed, threshold):
+    noise = np.random.default_rng(seed).random((40, 60), dtype=np.float32)
+    face = cv2.normalize(cv2.GaussianBlur(noise, (0, 0), 6), noise, 0, 1, cv2.NORM_MINMAX)
+    folder = tmp_path_factory.mktemp("labelme")
+    back = read_back(folder, face, threshold=threshold, tolerance_px=0.1) == 1
+    doubtful = np.abs(face - threshold) < 0.06  # a pixel whose centre lies by the outline
+    assert ((back == (face >= threshold)) | doubtful).all()
+
+
+def test_an_empty_mask_has_no_shape_and_a_full_one_the_images_frame():
+    empty = labelme_content("a.jpg", np.zeros((9, 7), np.uint8))
+    assert (empty["shapes"], empty["imageHeight"]) == ([], 9)
+    (outline,) = labelme_content("a.jpg", np.ones((9, 7), np.uint8))["shapes"]
+    points = np.array(outline["points"])
+    assert points.min(axis=0) == pytest.approx([0, 0], abs=0.6)
+    assert points.max(axis=0) == pytest.approx([7, 9], abs=0.6)

@@ -69,15 +69,16 @@ def test_a_correction_changes_one_mask_only_and_grey_photographs_pass(tmp_path):
     changed = {f"{CORRECTED}/5.png": smaller, f"{ROOT}/CelebA-HQ-img/5.jpg": grey}
     faces = run(tmp_path, changed=changed)["o"]
     np.testing.assert_array_equal(faces.image("00005"), decode_image(grey, "grey"))
-    assert faces.seg_map("00005").sum() < faces.seg_map("00005", "original.png").sum()
+    before, after = faces.seg_map("00005", "original.png") == 1, faces.seg_map("00005") == 1
+    assert after.sum() < before.sum()
     record = faces.record("00005")
     assert record["changed_frac"] > 0.1
     assert record["corrected_by"] == "authors"
-    before, after = faces.seg_map("00005", "original.png") == 1, faces.seg_map("00005") == 1
     assert record["changed_px"] == (before != after).sum()
-    assert record["iou_with_original"] == (before & after).sum() / (before | after).sum()
-    assert faces.info["changes"]["num_changed"] == 1
-    assert faces.info["changes"]["min_iou_with_original"] == record["iou_with_original"]
+    iou = (before & after).sum() / (before | after).sum()
+    summary = faces.info["changes"]
+    assert record["iou_with_original"] == summary["min_iou_with_original"] == iou
+    assert summary["num_changed"] == 1
 
 
 def test_a_correction_by_the_user_replaces_the_authors(tmp_path):
@@ -120,7 +121,7 @@ def test_a_correction_of_no_listed_face_is_refused(tmp_path):
     assert not (tmp_path / "masks").exists()
 
 
-def test_other_sizes_are_resized(tmp_path):
+def test_other_sizes_are_resized_and_existing_sets_are_left_alone(tmp_path):
     faces = run(tmp_path, size_px=32)["wo"]
     image = faces.image("00000")
     assert image.shape == (32, 32, 3)
@@ -128,6 +129,8 @@ def test_other_sizes_are_resized(tmp_path):
     assert np.abs(image - blocks).mean() < 3
     assert faces.seg_map("00000").shape == faces.seg_map("00000", "original.png").shape == (32, 32)
     assert faces.record("00000")["release_size"] == [64, 64]
+    with pytest.raises(ValueError, match="faces/wo: exists and is not an empty folder; nothing"):
+        run(tmp_path)
 
 
 def test_workers_change_no_byte(tmp_path):
@@ -161,7 +164,11 @@ BAD = [
     ({f"{ANNO}/00004_skin.png": None}, "face 4 has no skin layer"),
     ({f"{ANNO}/skin.png": plain(32, 32)}, "not named like 00024_skin.png"),
     ({LIST: None}, r"no file 'CelebAMask-HQ-O\.txt'"),
-    ({LIST: b"77.jpg\n"}, r"O\.txt: names face '77.jpg'"),
+    ({LIST: b"5.jpg\n99.jpg\n"}, r"HQ-O\.txt: names face '99.jpg', which is not among"),
+    ({LIST: b"5.jpg\n5.jpg\n"}, r"HQ-O\.txt: names face '5.jpg' twice"),
+    ({LIST: b"5.jpg\n4.jpg\n"}, r"O\.txt: face 4.jpg is also in CelebAMask-HQ-WO-test\.txt"),
+    ({LIST: b"seven.jpg\n"}, r"O\.txt: 'seven.jpg' is not an image name"),
+    ({LIST: b"\n"}, r"O\.txt: the list is empty"),
     ({f"{ROOT}/CelebA-HQ-img/four.jpg": b""}, "four.jpg' must be named by a number"),
     ({f"{ROOT}/CelebA-HQ-img/04.jpg": b""}, "have the same face number"),
 ]
@@ -173,14 +180,6 @@ def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
         run(tmp_path, changed=changed)
     assert {path.name for path in tmp_path.iterdir()} <= {"raw", "masks", "faces"}
     assert not list((tmp_path / "faces").glob("*"))
-
-
-def test_existing_sets_are_left_alone(tmp_path):
-    run(tmp_path)
-    with pytest.raises(
-        ValueError, match="faces/wo: exists and is not an empty folder; nothing was"
-    ):
-        run(tmp_path)
 
 
 def test_a_release_that_is_absent_or_without_images_is_refused(tmp_path):

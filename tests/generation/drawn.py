@@ -83,8 +83,12 @@ def draw_hand(colour=(210, 170, 140), height=150, width=100):
         length = height - 8 - 6 * (finger in (0, 3))
         cv2.rectangle(alpha, (x, palm), (x + 9, length), 255, -1)
         cv2.circle(alpha, (x + 4, length), 4, 255, -1)
+    return wrinkled(colour, alpha)
+
+
+def wrinkled(colour, alpha):
     rgb = np.broadcast_to(np.array(colour, np.uint8), (*alpha.shape, 3)).copy()
-    rgb[::7] = np.array(colour, np.uint8) - 30
+    rgb[::7] -= 30
     return premultiply(rgb, alpha)
 
 
@@ -94,9 +98,7 @@ def draw_wrist():
     alpha[:40] = 0
     cv2.rectangle(alpha, (30, 0), (70, 45), 255, -1)
     alpha = cv2.GaussianBlur(alpha, (0, 0), 0.7, borderType=cv2.BORDER_REPLICATE)
-    rgb = np.broadcast_to(np.array([210, 170, 140], np.uint8), (*alpha.shape, 3)).copy()
-    rgb[::7] -= 30
-    return premultiply(rgb, alpha)
+    return wrinkled((210, 170, 140), alpha)
 
 
 def draw_texture(seed=0, shape=(96, 128)):
@@ -115,33 +117,31 @@ def write_drawn(folder, kind, name, samples):
 
 
 def write_faces(folder, count=6, **kwargs):
-    samples = []
-    for number in range(count):
-        image, seg_map = draw_face(number, **kwargs)
-        parts = {"jpg": encode_jpeg(image, 95), "png": encode_png(seg_map)}
-        samples.append((f"{number:05d}", parts, {"number": number}))
+    drawn = (draw_face(number, **kwargs) for number in range(count))
+    parts = ({"jpg": encode_jpeg(image, 95), "png": encode_png(mask)} for image, mask in drawn)
+    samples = ((f"{n:05d}", part, {"number": n}) for n, part in enumerate(parts))
     return write_drawn(folder, "faces", "drawn faces", samples)
 
 
 def write_hands(folder, count=3):
     record = {"category": "hand", "pointing_deg": 90.0, "enters": "top"}
-    colours = [(210 - 40 * n, 170 - 30 * n, 140 - 20 * n) for n in range(count)]
-    hands = [encode_rgba(draw_hand(colour)) for colour in colours]
-    samples = [(f"hand{n}", {"rgba.png": hand}, record) for n, hand in enumerate(hands)]
+    hands = (draw_hand((210 - 40 * n, 170 - 30 * n, 140 - 20 * n)) for n in range(count))
+    samples = ((f"hand{n}", {"rgba.png": encode_rgba(one)}, record) for n, one in enumerate(hands))
     return write_drawn(folder, "cutouts", "drawn hands", samples)
 
 
 def write_objects(folder, count=3):
     record = {"category": "disc", "pointing_deg": None, "enters": "none"}
-    discs = [encode_rgba(draw_disc(30 + 10 * n)) for n in range(count)]
-    samples = [(f"disc{n}", {"rgba.png": disc}, record) for n, disc in enumerate(discs)]
+    discs = (encode_rgba(draw_disc(30 + 10 * n)) for n in range(count))
+    samples = ((f"disc{n}", {"rgba.png": disc}, record) for n, disc in enumerate(discs))
     return write_drawn(folder, "cutouts", "drawn discs", samples)
 
 
 def write_textures(folder, count=3):
-    textures = [encode_jpeg(draw_texture(n), 95) for n in range(count)]
-    record = {"category": "stripes"}
-    samples = [(f"texture{n}", {"jpg": texture}, record) for n, texture in enumerate(textures)]
+    textures = (encode_jpeg(draw_texture(n), 95) for n in range(count))
+    samples = (
+        (f"texture{n}", {"jpg": one}, {"category": "stripes"}) for n, one in enumerate(textures)
+    )
     return write_drawn(folder, "textures", "drawn textures", samples)
 
 

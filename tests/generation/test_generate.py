@@ -1,76 +1,55 @@
 """Whole sets: D19 and D20, workers, order, what is taken over, failures."""
 
 import dataclasses
-import os
 import pickle
 import re
-import shutil
 import socket
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import face_occlusion
 from bench import published
+from face_occlusion.core.files import import_closure
 from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.imageset import ImageSet, write_image_set
 from face_occlusion.core.imageset.format import check_key, variant_keys
 from face_occlusion.core.parallel import run_tasks
-from face_occlusion.generation import GenerateParams, regenerate
+from face_occlusion.generation import GenerateParams, generate, regenerate
 from face_occlusion.generation.generate import fingerprint, generate_sample, generate_set
-from face_occlusion.generation.harmonisation import HarmonisationParams
+from face_occlusion.generation.harmonisation import HarmonisationParams, rainnet
 from face_occlusion.generation.store import OccluderStore, open_store, read_occluder
 from tests.conftest import files_of
-from tests.generation.drawn import (
-    draw_face,
-    params,
-    write_faces,
-    write_hands,
-    write_objects,
-    write_textures,
-)
+from tests.generation import drawn
+from tests.generation.drawn import draw_face, params, write_drawn, write_faces
 
 COUNT = 9
+
+
+WRITERS = {
+    "hands": drawn.write_hands,
+    "objects": drawn.write_objects,
+    "textures": drawn.write_textures,
+}
 
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
-    writers = {"hands": write_hands, "objects": write_objects, "textures": write_textures}
     faces = write_faces(folder / "faces", COUNT)
-    return {"faces": faces} | {kind: write(folder / kind) for kind, write in writers.items()}
+    return {"faces": faces} | {kind: write(folder / kind) for kind, write in WRITERS.items()}
 
 
 def small(kind, **changes):
     return params(kind, samples_per_shard=2, **changes)
 
 
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
 def make(inputs, out, kind="objects", *, workers=1, executor="process", **changes):
     """Make a set of one kind in shards of two samples."""
-    settings = small(kind, **changes)
-    return generate_set(
-        inputs["faces"], inputs[kind], out, settings, workers=workers, executor=executor
-    )
-
-
-def check_repeated(inputs, image_set, key):
-    """Paint a sample of hands once more from its record; its image and map are the set's."""
-    record = image_set.record(key)
-    face, seg_map = (
-        read(record["face"]) for read in (inputs["faces"].image, inputs["faces"].seg_map)
-    )
-    hand = read_occluder(inputs["hands"], record["occluder"])
-    image, seg_map = regenerate(face, seg_map, hand, record)
-    assert encode_jpeg(image, record["jpeg_quality"]) == image_set.read(key, "jpg")
-    assert encode_png(seg_map) == image_set.read(key, "png")
+    how = {"workers": workers, "executor": executor}
+    return generate_set(inputs["faces"], inputs[kind], out, small(kind, **changes), **how)
 
 
 @pytest.fixture(scope="module")
@@ -95,37 +74,28 @@ def test_a_set_has_each_face_once_and_says_what_it_is_made_from(inputs, kind, tm
     assert info["params"].keys() == fields - {"variants"}  # written where there are several
     assert info["attempts"] >= COUNT
     assert 0.05 <= info["covered_frac"]["min"] <= info["covered_frac"]["max"] <= 0.5
-    assert names(tmp_path) == ["set"]
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-@pytest.mark.parametrize("workers", [2, 8])
-def test_several_workers_give_the_bytes_of_one(inputs, hand_set, tmp_path, workers):
-    made = make(inputs, tmp_path / "hand", "hands", workers=workers)
+def test_d20_neither_workers_nor_other_samples_change_a_byte(inputs, hand_set, tmp_path):
+    """A sample alone or in another order has the same bytes under the same key."""
+    made = make(inputs, tmp_path / "hand", "hands", workers=3)
     assert files_of(made.folder) == files_of(hand_set.folder)
-
-
-def test_a_sample_does_not_depend_on_the_others(inputs, hand_set, tmp_path):
-    """D20: alone, in another order, among others: the same bytes under the same key."""
     hands = open_store(inputs["hands"], "natocc", tmp_path / "hands.bin")
     for key in reversed(inputs["faces"].keys):
         alone = generate_sample(inputs["faces"], hands, key, small("hands"))
-        for part, content in alone.items():
-            assert content == hand_set.read(key, part)
+        assert alone == {part: hand_set.read(key, part) for part in alone}
 
 
 def test_d19_a_failing_sample_fails_the_set_by_name(inputs, tmp_path):
     """No set of an empty mask in the middle, nor anything else under its name."""
-
-    def samples():
-        for number in range(5):
-            image, seg_map = draw_face(number)
-            if number == 3:
-                seg_map[:] = 0
-            parts = {"jpg": encode_jpeg(image, 95), "png": encode_png(seg_map)}
-            yield f"{number:05d}", parts | {"json": encode_record({})}
-
-    info = {"kind": "faces", "name": "holed", "sources": []}
-    faces = write_image_set(tmp_path / "faces", samples(), info=info)
+    samples = []
+    for number in range(5):
+        image, seg_map = draw_face(number)
+        seg_map *= number != 3
+        parts = {"jpg": encode_jpeg(image, 95), "png": encode_png(seg_map)}
+        samples.append((f"{number:05d}", parts, {}))
+    faces = write_drawn(tmp_path / "faces", "faces", "holed", samples)
     for workers in (1, 2):
         with pytest.raises(ValueError, match=r"000001.tar: face 00003 \(seed \[\d+, 1\]\): .*no f"):
             make(inputs | {"faces": faces}, tmp_path / "set", workers=workers)
@@ -140,46 +110,31 @@ def test_d19_an_error_while_painting_gives_the_record(inputs, tmp_path):
         make(inputs, tmp_path / "set", harmonisation=missing)
 
 
-def test_finished_shards_of_other_parameters_are_not_taken_over(inputs, tmp_path):
-    out = tmp_path / "set"
+def test_shards_of_other_parameters_or_of_edited_code_are_not_taken_over(
+    inputs, tmp_path, monkeypatch
+):
+    """The fingerprint holds all code that generation reaches, encoders included, and no other."""
+    sets = inputs["faces"], inputs["objects"]
+    current, stale = (fingerprint(*sets, small("objects", seed=seed)) for seed in (1, 9))
+    assert current != stale
     scratch = tmp_path / "set.partial"
     (scratch / "set").mkdir(parents=True)
-    stale = fingerprint(inputs["faces"], inputs["objects"], small("objects", seed=9))
     (scratch / "fingerprint.json").write_text(stale)
     (scratch / "set" / "000000.tar").write_bytes(b"of another run")
-    make(inputs, out).verify()
-    assert stale != fingerprint(inputs["faces"], inputs["objects"], small("objects"))
+    make(inputs, tmp_path / "set").verify()
+    reached = import_closure(generate.__name__)
+    assert {encode_jpeg.__module__, write_image_set.__module__, rainnet.__name__} <= set(reached)
+    assert "face_occlusion.evaluation.metrics" not in reached
+    monkeypatch.setattr(generate, "code_sha256", lambda *modules: f"edited {modules}")
+    edited = fingerprint(*sets, small("objects"))
+    assert edited != current and generate.__name__ in edited
 
 
-@pytest.mark.parametrize(
-    ("edited", "changes"),
-    [
-        (encode_jpeg.__module__, True),
-        (write_image_set.__module__, True),
-        ("face_occlusion.generation.harmonisation.rainnet", True),  # imported inside a function
-        ("face_occlusion.evaluation.metrics", False),
-    ],
-)
-def test_edited_code_takes_no_shards_over(inputs, tmp_path, monkeypatch, edited, changes):
-    """The fingerprint holds all code that generation reaches, encoders included, and no other."""
-    package = Path(face_occlusion.__file__).parent
-    shutil.copytree(package, tmp_path / "face_occlusion")
-    monkeypatch.setattr("face_occlusion.core.files.ROOT", tmp_path)
-    before = fingerprint(inputs["faces"], inputs["objects"], small("objects"))
-    module = tmp_path.joinpath(*edited.split(".")).with_suffix(".py")
-    module.write_text(module.read_text() + "EDITED = True\n")
-    after = fingerprint(inputs["faces"], inputs["objects"], small("objects"))
-    assert (before != after) == changes
-
-
-def test_an_absent_input_makes_an_absent_set(inputs, tmp_path):
+def test_an_absent_input_makes_an_absent_set_and_one_of_another_kind_is_refused(inputs, tmp_path):
     info = {"kind": "cutouts", "name": "objects", "sources": [], "absent": "no archive"}
     absent = write_image_set(tmp_path / "none", [], info=info)
-    made = make(inputs | {"objects": absent}, tmp_path / "set")
+    made = make(inputs | {"objects": absent}, tmp_path / "absent")
     assert (made.absent, len(made)) == ("objects is absent: no archive", 0)
-
-
-def test_a_set_of_another_kind_is_refused(inputs, tmp_path):
     with pytest.raises(ValueError, match="natocc needs a set of cutouts; got textures"):
         make(inputs | {"hands": inputs["textures"]}, tmp_path / "set", "hands")
     assert not (tmp_path / "set").exists()
@@ -188,23 +143,19 @@ def test_a_set_of_another_kind_is_refused(inputs, tmp_path):
 def test_occluders_are_shared_through_a_file(inputs, tmp_path):
     store = open_store(inputs["hands"], "natocc", tmp_path / "hands.bin")
     assert isinstance(store, OccluderStore)
-    travelled = pickle.loads(pickle.dumps(store))
     assert len(pickle.dumps(store)) < 20_000  # geometry, no pixels
-    for key, ours, theirs in zip(sorted(inputs["hands"].keys), store, travelled, strict=True):
-        direct = read_occluder(inputs["hands"], key)
-        assert ours.key == theirs.key == key
-        for level, other, read in zip(ours.levels, theirs.levels, direct.levels, strict=True):
-            np.testing.assert_array_equal(level, read)
-            np.testing.assert_array_equal(other, read)
-            assert not level.flags.writeable
+    for opened in (store, pickle.loads(pickle.dumps(store))):
+        for key, shared in zip(sorted(inputs["hands"].keys), opened, strict=True):
+            assert shared.key == key
+            read = read_occluder(inputs["hands"], key)
+            for level, expected in zip(shared.levels, read.levels, strict=True):
+                np.testing.assert_array_equal(level, expected)
+                assert not level.flags.writeable
 
 
-def test_unknown_executors_are_refused():
+def test_unknown_executors_and_a_ray_address_where_nobody_listens_are_named_at_once(monkeypatch):
     with pytest.raises(ValueError, match="executor must be one of process, ray"):
         list(run_tasks([], 1, "threads"))
-
-
-def test_a_ray_address_where_nobody_listens_is_named_at_once(monkeypatch):
     pytest.importorskip("ray", reason="ray is an extra: pip install 'face-occlusion[ray]'")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen
@@ -215,14 +166,14 @@ def test_a_ray_address_where_nobody_listens_is_named_at_once(monkeypatch):
 
 
 @pytest.mark.slow
-def test_two_ray_nodes_give_the_same_bytes(inputs, tmp_path):
+def test_two_ray_nodes_give_the_same_bytes(inputs, tmp_path, monkeypatch):
     pytest.importorskip("ray", reason="ray is an extra: pip install 'face-occlusion[ray]'")
     from ray.cluster_utils import Cluster
 
     whole = make(inputs, tmp_path / "whole" / "set")
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     cluster.add_node(num_cpus=1)
-    os.environ["RAY_ADDRESS"] = str(cluster.address)
+    monkeypatch.setenv("RAY_ADDRESS", str(cluster.address))
 
     def node():  # pickled by value: nothing of this file has to be there
         import ray
@@ -234,17 +185,15 @@ def test_two_ray_nodes_give_the_same_bytes(inputs, tmp_path):
         assert len(set(run_tasks([node] * 4, workers=2, executor="ray"))) == 2
         made = make(inputs, tmp_path / "ray" / "set", workers=2, executor="ray")
     finally:
-        del os.environ["RAY_ADDRESS"]
         cluster.shutdown()
     assert files_of(made.folder) == files_of(whole.folder)
 
 
+names = st.from_regex(r"[a-z0-9_]{1,8}", fullmatch=True)
+
+
 @settings(max_examples=50)
-@given(
-    faces=st.lists(st.from_regex(r"[a-z0-9_]{1,8}", fullmatch=True), min_size=1, unique=True),
-    few=st.integers(1, 9),
-    more=st.integers(0, 9),
-)
+@given(st.lists(names, min_size=1, unique=True), st.integers(1, 9), st.integers(0, 9))
 def test_more_variants_only_add_keys_at_the_end(faces, few, more):
     try:
         fewer, all_of_them = variant_keys(faces, few), variant_keys(faces, few + more)
@@ -265,19 +214,21 @@ def test_keys_of_variants_that_are_keys_of_faces_are_refused():
 
 def test_more_variants_leave_samples_keys_and_whole_shards_as_they_were(inputs, hand_set, tmp_path):
     """Each variant is another picture, and is repeated from its record as any sample is."""
-    made = {1: hand_set}
-    for variants in (2, 3):
-        made[variants] = make(inputs, tmp_path / f"{variants}/hand", "hands", variants=variants)
-        assert len(made[variants]) == variants * COUNT
-        for key in made[variants - 1].keys:
-            for part in ("jpg", "png", "json"):
-                assert made[variants].read(key, part) == made[variants - 1].read(key, part)
+    made = make(inputs, tmp_path / "hand", "hands", variants=3)
+    assert len(made) == 3 * COUNT
+    for key in hand_set.keys:
+        for part in ("jpg", "png", "json"):
+            assert made.read(key, part) == hand_set.read(key, part)
     assert "variants" not in hand_set.info["params"]
-    assert made[3].info["params"]["variants"] == 3
-    whole = [(made[variants].folder / "000002.tar").read_bytes() for variants in (1, 2, 3)]
+    assert made.info["params"]["variants"] == 3
+    whole = [(image_set.folder / "000002.tar").read_bytes() for image_set in (made, hand_set)]
     assert len(set(whole)) == 1
-    keys = ["00002", "00002__v2", "00002__v3"]
-    assert len({made[3].read(key, "jpg") for key in keys}) == 3
+    keys, face = ["00002", "00002__v2", "00002__v3"], "00002"
+    assert len({made.read(key, "jpg") for key in keys}) == 3
     for key in keys:
-        assert made[3].record(key)["face"] == "00002"
-        check_repeated(inputs, made[3], key)
+        record = made.record(key)
+        assert record["face"] == face
+        hand, faces = read_occluder(inputs["hands"], record["occluder"]), inputs["faces"]
+        image, seg_map = regenerate(faces.image(face), faces.seg_map(face), hand, record)
+        assert encode_jpeg(image, record["jpeg_quality"]) == made.read(key, "jpg")
+        assert encode_png(seg_map) == made.read(key, "png")

@@ -1,7 +1,6 @@
 """One sample: properties, records, and D6, D8, D16 end to end."""
 
 import dataclasses
-import itertools
 import json
 import os
 from pathlib import Path
@@ -109,42 +108,35 @@ def test_sets_that_differ_in_colour_alone_have_the_same_places():
     for seed in range(10):
         _, seg_map, record = occlude(FACE, SEG_MAP, HANDS, rng(seed), params("hands"))
         coloured = params("hands", colour_transfer=SOT)
-        _image, other_map, other = occlude(FACE, SEG_MAP, HANDS, rng(seed), coloured)
+        _, other_map, other = occlude(FACE, SEG_MAP, HANDS, rng(seed), coloured)
         np.testing.assert_array_equal(seg_map, other_map)
-        assert record | {"colour_transfer": None} == other | {"colour_transfer": None}
-        assert other["colour_transfer"]["mode"] == "masked"
+        assert other.pop("colour_transfer")["mode"] == "masked"
+        assert record == other | {"colour_transfer": None}
 
 
-def test_d06_opacity_is_a_half_to_four_fifths_on_three_of_ten_samples():
+def test_d06_opacity_is_a_half_to_four_fifths_on_three_of_ten_samples_and_is_what_is_seen():
+    texture, face = [Texture("black", np.zeros((50, 50, 3), np.uint8))], np.full_like(FACE, 200)
     rngs = (sample_rng(str(n), 3) for n in range(400))
-    records = [occlude(FACE, SEG_MAP, TEXTURES, rng, plain("textures"))[2] for rng in rngs]
-    transparent = [record["opacity"] for record in records if record["opacity"] < 1]
-    assert 0.24 < len(transparent) / len(records) < 0.36
+    samples = [occlude(face, SEG_MAP, texture, rng, plain("textures")) for rng in rngs]
+    transparent = [record["opacity"] for *_, record in samples if record["opacity"] < 1]
+    assert 0.24 < len(transparent) / len(samples) < 0.36
     assert min(transparent) >= 0.5 and 0.75 < max(transparent) <= 0.8
     theirs = [published.draw_opacity(rng(seed)) for seed in range(100)]
     assert min(theirs) < 0.5
     assert max(theirs) < 0.71
-
-
-def test_d06_opacity_is_what_is_seen():
-    face = np.full((*SHAPE, 3), 200, np.uint8)
-    texture = [Texture("black", np.zeros((50, 50, 3), np.uint8))]
-    settings_ = plain("textures", transparent_prob=1.0)
-    image, _occluded, record = occlude(face, SEG_MAP, texture, rng(), settings_)
-    hidden = make_layer(texture[0], record, SHAPE).coverage_on(SHAPE) == 255
-    np.testing.assert_allclose(image[hidden], 200 * (1 - record["opacity"]), atol=1)
+    for image, _, record in samples[:20]:
+        hidden = make_layer(texture[0], record, SHAPE).coverage_on(SHAPE) == 255
+        np.testing.assert_allclose(image[hidden], 200 * (1 - record["opacity"]), atol=1)
 
 
 def test_d16_composites_are_neither_flipped_nor_blurred():
     """Away from the occluder an unaugmented face stays; the published one is often mirrored."""
-    changed = 0
     for seed in range(20):
         image, _, record = occlude(FACE, SEG_MAP, DISCS, rng(seed), plain("objects"))
         untouched = coverage("objects", record) == 0
         np.testing.assert_array_equal(image[untouched], FACE[untouched])
-        theirs, _ = published.finish(FACE, SEG_MAP, rng(seed))
-        changed += not np.array_equal(theirs, FACE)
-    assert changed > 10
+    theirs = (published.finish(FACE, SEG_MAP, rng(seed))[0] for seed in range(20))
+    assert sum(not np.array_equal(one, FACE) for one in theirs) > 10
 
 
 IGNORED = np.where(np.arange(SHAPE[1]) < 70, np.uint8(255), SEG_MAP)
@@ -164,7 +156,7 @@ def test_ignored_pixels_and_further_classes_stay_unless_occluded(seg_map, ids):
 
 
 @pytest.mark.parametrize("kind", sorted(SOURCES))
-def test_without_settings_the_paper_s_fit_the_occluder_s_kind(kind):
+def test_without_settings_the_paper_s_fit_the_kind_and_the_published_ones_leave_its_ranges(kind):
     image, occluded, record = occlude(FACE, SEG_MAP, SOURCES[kind], rng(4))
     again, again_map, same = occlude(FACE, SEG_MAP, SOURCES[kind], rng(4), default_params(kind))
     np.testing.assert_array_equal(image, again)
@@ -172,10 +164,6 @@ def test_without_settings_the_paper_s_fit_the_occluder_s_kind(kind):
     assert record == same
     assert (record["colour_transfer"] is not None) == (kind == "hands")
     assert (record["harmonisation"] is not None) == (kind == "objects")
-
-
-@pytest.mark.parametrize("kind", sorted(SOURCES))
-def test_the_published_settings_leave_the_paper_s_ranges(kind):
     settings_ = dataclasses.replace(published_params(kind), transparent_prob=1.0)
     records = [occlude(FACE, SEG_MAP, SOURCES[kind], rng(n), settings_)[2] for n in range(12)]
     assert max(record["placement"]["size"] for record in records) > 1
@@ -194,9 +182,7 @@ def test_a_single_cutout_of_any_size_and_a_bool_mask_will_do(cutout):
 
 
 @pytest.mark.parametrize("kind", sorted(SOURCES))
-@pytest.mark.parametrize(
-    "shape", [(1, 1), (2, 3), (9, 7), (61, 300), (700, 40), (40, 700), (1500, 1100)]
-)
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (9, 7), (61, 300), (700, 40), (40, 700)])
 def test_any_size_and_a_full_face_are_occluded_or_refused_by_name(kind, shape):
     """A picture of a few pixels has no share between 5 and 50 % for some; it is then said."""
     face, seg_map = draw_face(shape=shape)
@@ -211,14 +197,14 @@ def test_any_size_and_a_full_face_are_occluded_or_refused_by_name(kind, shape):
         assert 0.05 <= record["covered_frac"] <= 0.5
 
 
-@pytest.mark.parametrize("colour", list(itertools.product((0, 255), repeat=3)))
+@pytest.mark.parametrize("colour", [(0, 0, 0), (0, 255, 0), (255, 0, 255), (255, 255, 255)])
 def test_pure_colours_and_black_pictures_are_occluded(colour):
     """No statistic divides by zero: faces, hands and objects of one colour each."""
-    face = np.broadcast_to(np.array(colour, np.uint8), (120, 100, 3)).copy()
+    face = np.full((120, 100, 3), colour, np.uint8)
     _, seg_map = draw_face(shape=(120, 100))
     for kind in ("hands", "objects"):
         with np.errstate(all="raise"):
-            image, _, _ = occlude(face, seg_map, SOURCES[kind], np.random.default_rng(1))
+            image, _, _ = occlude(face, seg_map, SOURCES[kind], rng(1))
         assert image.dtype == np.uint8
 
 
@@ -240,9 +226,9 @@ def test_what_cannot_be_occluded_is_refused(face, mask, occluders, message):
 
 def test_d20_a_sample_s_seed_depends_on_its_key_and_the_set_s_seed_alone():
     assert stable_id("00024") == 14220800694498729932
-    draws = {sample_rng(key, seed).integers(2**60) for key in ("a", "b") for seed in (0, 1)}
-    assert len(draws) == 4
-    assert sample_rng("a", 1).integers(2**60) == sample_rng("a", 1).integers(2**60)
+    cases = [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("a", 0)]
+    draws = [sample_rng(key, seed).integers(2**60) for key, seed in cases]
+    assert len(set(draws)) == 4 and draws[0] == draws[4]
     there, back = (
         dict(published.generate_all(names, lambda _, rng: rng.uniform())) for names in ("ab", "ba")
     )
@@ -276,12 +262,9 @@ SETS = {
 
 def test_the_paper_s_profile_equals_the_package_s_settings():
     sections = profile("paper")["generate"]
-    assert sections.keys() == SETS.keys()
-    for name, values in sections.items():
-        loaded = build(name, values, GenerateParams)
-        assert dataclasses.asdict(loaded) == dataclasses.asdict(SETS[name]), name
-
-
-def test_an_unknown_kind_is_refused():
+    loaded = {name: build(name, values, GenerateParams) for name, values in sections.items()}
+    assert loaded.keys() == SETS.keys()
+    for name, settings_ in SETS.items():  # one has lists where the other has tuples
+        assert dataclasses.asdict(loaded[name]) == dataclasses.asdict(settings_), name
     with pytest.raises(ValueError, match="kind must be one of hands"):
         paper_params("feet")

@@ -1,4 +1,4 @@
-"""Size, direction and place of occluders; D7, D13, D14, D15 and D18."""
+"""Cut-outs and faces measured; size, direction and place: D7, D13, D14, D15 and D18."""
 
 import dataclasses
 import math
@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from bench import published
 from face_occlusion.core.arithmetic import direction, rotate, transform
-from face_occlusion.generation import occlude
+from face_occlusion.generation import geometry, occlude
 from face_occlusion.generation.compositing import warp
-from face_occlusion.generation.geometry import ends_outside, estimate_covered, measure_face
 from face_occlusion.generation.placement import place_around, place_hand, sample_linear
+from tests.generation import drawn
 from tests.generation.drawn import DISC, HAND, SEG_MAP, SHAPE, draw_disc, draw_face, plain, rng
 
-FACE = measure_face(SEG_MAP * np.uint8(255))
+FACE = geometry.measure_face(SEG_MAP * np.uint8(255))
 
 
 def placed_hands(params, hand=HAND, count=60):
@@ -34,28 +34,26 @@ def difference_deg(one, other):
     return (one - other + 180) % 360 - 180
 
 
-def test_convention_angles_turn_from_right_to_down():
+def test_convention_a_point_is_x_then_y_and_angles_turn_from_right_to_down():
+    matrix = np.array([[1.0, 0, 10], [0, 2.0, 20]])
+    np.testing.assert_array_equal(transform(matrix, np.array([[1.0, 3.0]])), [[11, 26]])
     np.testing.assert_allclose(direction(90), [0, 1], atol=1e-12)
     np.testing.assert_allclose(rotate(90) @ direction(0), direction(90), atol=1e-12)
 
 
-def test_a_face_is_measured_to_a_pixel():
+def test_a_face_is_measured_to_a_pixel_also_where_it_is_one_or_fills_the_image():
     rows, columns = np.nonzero(SEG_MAP)
+    extent = [np.ptp(columns) + 1, np.ptp(rows) + 1]
     assert FACE.area_px == SEG_MAP.sum()
     np.testing.assert_allclose(FACE.centre_xy, [columns.mean(), rows.mean()], atol=0.3)
-    np.testing.assert_allclose(
-        FACE.size_xy, [np.ptp(columns) + 1, np.ptp(rows) + 1], atol=2 * FACE.cell_px
-    )
+    np.testing.assert_allclose(FACE.size_xy, extent, atol=2 * FACE.cell_px)
     assert FACE.small.sum() * FACE.cell_px**2 == pytest.approx(FACE.area_px, rel=1e-3)
     assert FACE.shape == SHAPE
-
-
-def test_a_face_of_one_pixel_and_one_that_fills_the_image_are_measured():
     mask = np.zeros(SHAPE, np.uint8)
     mask[100, 20] = 255
-    assert measure_face(mask).area_px == 1
-    full = measure_face(np.full(SHAPE, 255, np.uint8))
-    np.testing.assert_allclose(full.size_xy, [SHAPE[1], SHAPE[0]], atol=2 * full.cell_px)
+    assert geometry.measure_face(mask).area_px == 1
+    full = geometry.measure_face(np.full(SHAPE, 255, np.uint8))
+    np.testing.assert_allclose(full.size_xy, SHAPE[::-1], atol=2 * full.cell_px)
 
 
 @settings(max_examples=50)
@@ -81,18 +79,13 @@ def test_d07_the_size_is_that_of_the_pixels_drawn_and_the_published_one_leaves_t
 
 def test_d13_objects_are_not_turned_to_the_face():
     params = plain("objects", rotation_deg_range=[-5, 5], shear_deg_range=[0, 0])
-    turns = []
     for seed in range(40):
         matrix, record = place_around(DISC.area_px, DISC.centre_xy, FACE, rng(seed), params)
-        turns.append(difference_deg(pointing_after(matrix, 0), 0))
-        assert record["turn_deg"] == 0
-        assert turns[-1] == pytest.approx(record["rotation_deg"], abs=1e-5)
-    assert max(map(abs, turns)) <= 5
-    published_turns = [
-        difference_deg(published.turn_towards(towards, rng(towards)), 0)
-        for towards in range(0, 360, 9)
-    ]
-    assert max(map(abs, published_turns)) > 90
+        turn = pointing_after(matrix, 0)
+        assert turn == pytest.approx(record["rotation_deg"], abs=1e-5)
+        assert record["turn_deg"] == 0 and abs(turn) <= 5
+    theirs = [published.turn_towards(towards, rng(towards)) for towards in range(0, 360, 9)]
+    assert max(abs(difference_deg(turn, 0)) for turn in theirs) > 90
 
 
 @pytest.mark.parametrize("pointing_deg", [90.0, 0.0, -135.0, 37.5])
@@ -107,9 +100,8 @@ def test_d14_fingers_point_to_the_face_wherever_they_pointed_before(pointing_deg
         assert abs(difference_deg(after, record["towards_deg"])) < 1e-5
         side = np.cross(np.append(direction(after), 0), np.append(to_face, 0))[2]
         assert abs(side) < 1e-5
-    published_after = pointing_deg + published.turn_towards(20.0, rng(3)) - 0.0
-    error = abs(difference_deg(published_after, 20.0))
-    assert error > 15 or pointing_deg == 90.0
+    error = difference_deg(pointing_deg + published.turn_towards(20.0, rng(3)), 20.0)
+    assert abs(error) > 15 or pointing_deg == 90.0
 
 
 def test_d15_the_small_rotation_comes_after_the_pointing_and_is_never_skipped():
@@ -130,7 +122,7 @@ def test_hands_come_from_outside_and_their_cut_stays_there():
     placed = placed_hands(params)
     assert len(placed) > 20
     for matrix, record in placed:
-        assert ends_outside(HAND, matrix, FACE.shape)
+        assert geometry.ends_outside(HAND, matrix, FACE.shape)
         alpha = warp(HAND, matrix, SHAPE, 0).alpha
         assert alpha.any() or record["slide"] > 0.9
     sides = {round(record["towards_deg"] / 90) % 4 for _, record in placed}
@@ -145,7 +137,7 @@ def test_the_estimate_of_the_covered_share_is_close(seed):
     canvas, part = layer.inside(SHAPE)
     face = draw_face()[1][canvas] == 1
     exact = (face & (layer.alpha[part] >= 128)).sum() / FACE.area_px
-    assert estimate_covered(DISC, matrix, FACE) == pytest.approx(exact, abs=0.01)
+    assert geometry.estimate_covered(DISC, matrix, FACE) == pytest.approx(exact, abs=0.01)
 
 
 def test_d18_the_covered_share_stays_within_its_bounds():
@@ -160,10 +152,16 @@ def test_d18_the_covered_share_stays_within_its_bounds():
         assert low <= covered <= high
         attempts.append(record["attempts"])
     assert max(attempts[:30]) > 1  # some were drawn again, and the record says so
-    disc = np.ascontiguousarray(draw_disc()[..., :3])
-    alpha = np.where(draw_disc()[..., 3] >= 128, 255, 0).astype(np.uint8)
+    never = dataclasses.replace(wide, covered_frac_range=[0.99, 1.0], max_attempts=5)
+    with pytest.raises(
+        ValueError, match=r"none of 5 placements .* covered_frac_range \[0.99, 1.0\]"
+    ):
+        occlude(*draw_face(), [DISC], rng(), never)
+    disc, alpha = DISC.levels[0][..., :3], DISC.levels[0][..., 3]
+    opaque = np.where(alpha >= 128, 255, 0).astype(np.uint8)
+    drawn = (np.ascontiguousarray(disc), opaque)
     labels = (
-        published.occlude(draw_face()[0], SEG_MAP * np.uint8(255), disc, alpha, rng(seed))[1]
+        published.occlude(draw_face()[0], SEG_MAP * np.uint8(255), *drawn, rng(seed))[1]
         for seed in range(60)
     )
     shares = [1 - label.sum() / SEG_MAP.sum() for label in labels]
@@ -171,10 +169,64 @@ def test_d18_the_covered_share_stays_within_its_bounds():
     assert max(shares) > 0.3
 
 
-def test_d18_bounds_that_no_draw_meets_are_an_error():
-    image, seg_map = draw_face()
-    params = plain("objects", covered_frac_range=[0.99, 1.0], max_attempts=5)
-    with pytest.raises(
-        ValueError, match=r"none of 5 placements .* covered_frac_range \[0.99, 1.0\]"
-    ):
-        occlude(image, seg_map, [DISC], rng(), params)
+def test_a_hand_has_its_cut_at_the_top_and_a_disc_or_a_box_has_none():
+    assert (HAND.cut_xy[:, 1] == -0.5).all()
+    assert np.ptp(HAND.cut_xy[:, 0]) == pytest.approx(76, abs=2)
+    assert len(geometry.make_occluder(draw_disc(), pointing_deg=0.0).cut_xy) == 0
+    box = np.full((20, 30, 4), 255, np.uint8)  # an object with straight sides is whole
+    assert len(geometry.make_occluder(box).cut_xy) == 0
+    assert len(geometry.make_occluder(box, enters="left").cut_xy) == 17
+
+
+@pytest.mark.parametrize(
+    ("border", "part", "axis", "value"),
+    [
+        ("left", np.s_[10:20, :10], 0, -0.5),
+        ("right", np.s_[10:20, 20:], 0, 39.5),
+        ("top", np.s_[:10, 10:20], 1, -0.5),
+        ("bottom", np.s_[20:, 10:20], 1, 29.5),
+    ],
+)
+def test_convention_each_border_has_its_name(border, part, axis, value):
+    alpha = np.zeros((30, 40), np.uint8)
+    alpha[10:20, 10:20] = alpha[part] = 255
+    points = geometry.cut_points(alpha, border, is_hand=True)
+    assert len(points) == 17
+    assert (points[:, axis] == value).all()
+    along = points[:, 1 - axis]
+    assert (along.min(), along.max()) == (9.5, 19.5)
+    np.testing.assert_array_equal(geometry.cut_points(alpha, "none", is_hand=True), points)
+
+
+def test_geometry_of_a_disc():
+    disc = geometry.make_occluder(draw_disc(40))
+    assert disc.area_px == pytest.approx(np.pi * 40**2, rel=0.01)
+    np.testing.assert_allclose(disc.centre_xy, [41, 41], atol=0.01)
+    assert np.hypot(*(disc.hull_xy - 41).T).min() > 38
+    assert len(disc.hull_xy) <= 64
+    np.testing.assert_allclose(disc.extent_xy.min(axis=0), [-0.5, -0.5], atol=1)
+    np.testing.assert_allclose(disc.extent_xy.max(axis=0), [82.5, 82.5], atol=1)
+    assert "disc" in repr(geometry.make_occluder(draw_disc(), key="disc"))
+
+
+def test_a_hull_spans_separate_pieces():
+    alpha = np.zeros((50, 60), np.uint8)
+    alpha[2, 3] = alpha[40:45, 50:55] = 255
+    hull = geometry.convex_hull(alpha)
+    np.testing.assert_array_equal(hull.min(axis=0), [3, 2])
+    np.testing.assert_array_equal(hull.max(axis=0), [54, 44])
+
+
+@pytest.mark.parametrize(
+    ("cutout", "enters", "message"),
+    [
+        (drawn.draw_hand(), "below", "enters must be one of"),
+        (np.zeros((4, 5, 4), np.uint8), "none", "covers no pixel"),
+        (np.full((4, 5, 3), 9, np.uint8), "none", "must be .H, W, 4. uint8"),
+        (np.full((4, 5, 4), 1.0), "none", "must be .H, W, 4. uint8"),
+        (np.full((4, 5, 4), (9, 9, 9, 3), np.uint8), "none", "multiply colours by alpha"),
+    ],
+)
+def test_what_is_no_cutout_is_refused_by_name(cutout, enters, message):
+    with pytest.raises(ValueError, match=f"occluder cup: .*{message}"):
+        geometry.make_occluder(cutout, key="cup", enters=enters)

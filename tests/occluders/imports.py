@@ -17,19 +17,12 @@ SELECTION = {
     "supports": ["dining table"],
     "max_per_category": 5,
 }
-OBJECTS = {"source": "annotations", "num_objects": 2, "soft_px": 1.0, "edge_px": 2}
-HANDS = {
-    "max_hands": 0,
-    "max_side_px": 400,
-    "soft_px": 1.0,
-    "edge_px": 2,
-    "close_px": 3,
-    "hole_frac": 0.01,
-}
+EDGE = {"soft_px": 1.0, "edge_px": 2}
+SELECTED = SelectionParams(**SELECTION)
 PARAMS = OccludersParams(
     samples_per_shard=1,
-    hands=HandsParams(**HANDS),
-    objects=ObjectsParams(**OBJECTS, selection=SelectionParams(**SELECTION)),
+    hands=HandsParams(max_hands=0, max_side_px=400, close_px=3, hole_frac=0.01, **EDGE),
+    objects=ObjectsParams(source="annotations", num_objects=2, selection=SELECTED, **EDGE),
     textures=TexturesParams(size_px=40, jpeg_quality=90),
 )
 

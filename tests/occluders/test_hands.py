@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
-from PIL import Image
 
 from face_occlusion.core.images import decode_mask, encode_jpeg, encode_png
 from face_occlusion.cutouts import clean_mask
@@ -14,8 +13,10 @@ from face_occlusion.releases.archives import Limits, unpack
 from tests.core.images.drawn import save
 from tests.occluders.imports import run
 from tests.occluders.test_direction import apart_deg, hand
-from tests.releases.build import make_release, photo
+from tests.releases.build import make_release
 
+SIZE, SKIN = (400, 500), (180, 120, 90)
+SAMPLE, HAND_A = "11k-hands_sample.txt", "A_P_hgr1_id02_1"
 INFO = (
     "id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities\n"
     "7,30,female,dark,1,0,palmar left,Hand_0000001.jpg,0\n"
@@ -23,14 +24,23 @@ INFO = (
 )
 
 
+def skin_photo(mask, ground=(30, 60, 40)):
+    return encode_jpeg(np.where(mask[..., None], SKIN, ground).astype(np.uint8), 95)
+
+
+def from_skin(cutout):
+    """How far each opaque pixel of a cut-out is from the skin of `skin_photo`."""
+    opaque = cutout[cutout[..., 3] == 255][:, :3].astype(int)
+    return np.abs(opaque - SKIN).max(axis=1)
+
+
 def hand_files(angles=(90, 60)):
-    files = {"HandInfo.csv": INFO.encode()}
     names = [f"Hand_{number:07d}" for number in range(1, len(angles) + 1)]
-    files["11k-hands_sample.txt"] = "".join(f"{name}.jpg\n" for name in names).encode()
+    listed = "".join(f"{name}.jpg\n" for name in names).encode()
+    files = {"HandInfo.csv": INFO.encode(), SAMPLE: listed}
     for name, angle in zip(names, angles, strict=True):
         mask = hand(angle, arm=600)
-        image = np.where(mask[..., None], (180, 120, 90), (250, 250, 250)).astype(np.uint8)
-        files[f"Hands/Hands/{name}.jpg"] = encode_jpeg(image, 95)
+        files[f"Hands/Hands/{name}.jpg"] = skin_photo(mask, ground=(250, 250, 250))
         files[f"11k-hands_masks/11k-hands_masks/{name}.png"] = encode_png(mask * np.uint8(255))
     return files
 
@@ -66,32 +76,6 @@ IMAGE = "Hands/Hands/Hand_0000001.jpg"
 MASK_NAME = "11k-hands_masks/11k-hands_masks/Hand_0000001.png"
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({IMAGE: b"\xff\xd8\xff broken"}, r"Hand_0000001\.jpg"),
-        ({MASK_NAME: b"broken"}, r"Hand_0000001\.png"),
-        (
-            {MASK_NAME: encode_png(np.ones((3, 5), "u1"))},
-            r"0001\.jpg: its mask \(Hand_0000001\): a mask of 3x5 pixels",
-        ),
-        (
-            {MASK_NAME: encode_png(np.zeros((400, 500), "u1"))},
-            r"0001\.jpg: its mask \(Hand_0000001\): the mask is empty",
-        ),
-        ({"11k-hands_sample.txt": b"Hand_9.jpg\n"}, r"'Hand_9', which is not in Hands\.zip"),
-        ({MASK_NAME: None}, r"'Hand_0000001', which is not in 11k-hands_masks\.7z"),
-        ({"11k-hands_sample.txt": None}, r"one file like '\*11k-hands_sample\.txt', found 0"),
-        ({"HandInfo.csv": b"id,imageName\n"}, r"HandInfo\.csv: no column accessories, age"),
-        ({"HandInfo.csv": INFO.splitlines()[0].encode()}, r"no row in HandInfo\.csv"),
-    ],
-)
-def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
-    with pytest.raises(ValueError, match=message):
-        import_hands(tmp_path, hand_files() | changed)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
-
-
 def test_real_hands_turned_are_found_turned(tmp_path, small):
     """Directions of real masks turn with the photograph."""
     unpack(small / "11k-hands_masks.7z", tmp_path / "masks", Limits())
@@ -105,28 +89,13 @@ def test_real_hands_turned_are_found_turned(tmp_path, small):
         assert apart_deg(mirrored.pointing_deg, 180 - upright.pointing_deg) < 10
 
 
-SIZE = (400, 500)
-
-
-def skin_photo(mask):
-    return encode_jpeg(np.where(mask[..., None], (180, 120, 90), (30, 60, 40)).astype(np.uint8), 95)
-
-
-def from_skin(cutout):
-    """How far each opaque pixel of a cut-out is from the skin of `skin_photo`."""
-    opaque = cutout[cutout[..., 3] == 255][:, :3].astype(int)
-    return np.abs(opaque - (180, 120, 90)).max(axis=1)
-
-
 def hgr1_files(published):
     files = {}
-    for stem, angle in (("A_P_hgr1_id02_1", -90), ("5_P_hgr1_id12_3", 0)):
+    for stem, angle in ((HAND_A, -90), ("5_P_hgr1_id12_3", 0)):
         mask = hand(angle, arm=600)
-        if published:
+        if published:  # masks of 1 bit, skin black
             files[f"hgr1_images/original_images/{stem}.jpg"] = skin_photo(mask)
-            files[f"hgr1_skin/skin_masks/{stem}.bmp"] = save(
-                Image.fromarray(~mask), "BMP"
-            )  # 1 bit, skin black
+            files[f"hgr1_skin/skin_masks/{stem}.bmp"] = save(~mask, "BMP")
         else:
             files[f"hgr1/hgr1/img/{stem}.jpg"] = skin_photo(mask)
             files[f"hgr1/hgr1/mask/{stem}.png"] = encode_png(mask * np.uint8(255))
@@ -139,7 +108,7 @@ def test_hgr1_in_both_layouts(tmp_path, published):
     assert hands.keys == ["5_P_hgr1_id12_3", "A_P_hgr1_id02_1"]
     assert hands.info["name"] == "hands_hgr1"
     assert hands.info["sources"] == ["hgr1"]
-    record = hands.record("A_P_hgr1_id02_1")
+    record = hands.record(HAND_A)
     assert (record["posture"], record["person"]) == ("A", "02")
     assert apart_deg(record["pointing_deg"], -90) < 15
     assert record["enters"] == "bottom"
@@ -147,35 +116,16 @@ def test_hgr1_in_both_layouts(tmp_path, published):
     assert from_skin(hands.cutout("5_P_hgr1_id12_3")).max() < 25  # not what is around it
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"mask/A_P_hgr1_id02_1.png": None}, r"hand '.*A_P_hgr1_id02_1\.jpg' has no mask"),
-        (
-            {"img/A_P_hgr1_id02_1.jpg": encode_jpeg(photo(30, 40), 90)},
-            r"A_P_hgr1_id02_1\.jpg: its mask \(A_P_hgr1_id02_1\): a mask of 400x500",
-        ),
-    ],
-)
-def test_bad_hgr1_is_named(tmp_path, changed, message):
-    changed = {f"hgr1/hgr1/{name}": content for name, content in changed.items()}
-    with pytest.raises(ValueError, match=message):
-        run(tmp_path, "hands_hgr1", "hgr1", hgr1_files(published=False) | changed)
-
-
-def test_at_most_so_many_are_taken_evenly(tmp_path):
+def test_at_most_so_many_are_taken_evenly_and_other_sources_have_no_hands(tmp_path):
     files = {}
     for number in range(9):
-        files[f"hgr1/hgr1/img/A_P_hgr1_id01_{number}.jpg"] = skin_photo(np.eye(8, 9) > 0)
-        files[f"hgr1/hgr1/mask/A_P_hgr1_id01_{number}.png"] = encode_png(np.eye(8, 9, dtype="u1"))
+        files[f"hgr1/hgr1/img/A_P_hgr1_id01_{number}.jpg"] = b""
+        files[f"hgr1/hgr1/mask/A_P_hgr1_id01_{number}.png"] = b""
     release = make_release(tmp_path, "hgr1", files)
     assert [found.key[-1] for found in find_hands(release, 3)] == ["0", "4", "8"]
     assert len(find_hands(release, 0)) == len(find_hands(release, 99)) == 9
-
-
-def test_other_sources_have_no_hands(tmp_path):
     with pytest.raises(ValueError, match="'dtd' has no hands; expected one of hands_11k, hgr1"):
-        find_hands(make_release(tmp_path, "dtd", {"x": b""}), 0)
+        find_hands(make_release(tmp_path, "dtd", {}), 0)
 
 
 SIDES = ("myleft", "myright", "yourleft", "yourright")
@@ -221,33 +171,55 @@ def test_egohands_gives_the_largest_hand_of_a_frame(tmp_path):
     assert (cutout[..., 3] > 127).sum() == pytest.approx(MASK.sum(), rel=0.03)
 
 
-def test_convention_matlab_counts_pixels_from_one(tmp_path):
-    square = np.array([[0.5, 0.5], [100.5, 0.5], [100.5, 80.5], [0.5, 80.5]])
-    release = make_release(tmp_path, "egohands", egohands_files({"myright": square}))
-    found = find_hands(release, 0)[0]
-    mask = found.mask(release, SIZE)
-    assert mask[:80, :100].all()
-    assert mask.sum() == 80 * 100
+def drawn_mask(folder, *corners):
+    """The mask of a rectangle in EgoHands' polygons, from (left, top) to (right, bottom)."""
+    (left, top), (right, bottom) = corners
+    outline = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+    release = make_release(folder, "egohands", egohands_files({"myright": outline}))
+    return find_hands(release, 0)[0].mask(release, SIZE)
 
 
-def test_a_polygon_beyond_the_frame_is_cut_off(tmp_path):
-    square = np.array([[-30.0, 300], [200, 300], [200, 460], [-30, 460]])
-    release = make_release(tmp_path, "egohands", egohands_files({"myleft": square}))
-    mask = find_hands(release, 0)[0].mask(release, SIZE)
+def test_convention_matlab_counts_pixels_from_one_and_polygons_end_at_the_frame(tmp_path):
+    mask = drawn_mask(tmp_path / "one", (0.5, 0.5), (100.5, 80.5))
+    assert mask[:80, :100].all() and mask.sum() == 80 * 100
+    mask = drawn_mask(tmp_path / "two", (-30.0, 300), (200, 460))
     assert mask[-1, 0] and mask.sum() == pytest.approx(200 * 100, rel=0.02)
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({f"{VIDEO}/polygons.mat": b"no MATLAB"}, r"polygons\.mat: not in EgoHands' format"),
-        ({f"{VIDEO}/polygons.mat": polygons_mat({}, {})}, "polygons of 2 frames, with 1 frames"),
-        ({f"{VIDEO}/polygons.mat": polygons_mat({"myleft": TINY})}, "no frame with a hand of"),
-        ({f"{VIDEO}/polygons.mat": None}, r"no _LABELLED_SAMPLES/VIDEO/polygons\.mat"),
-        ({f"{VIDEO}/frame_0000.jpg": b"\xff\xd8\xff"}, r"frame_0000\.jpg"),
-    ],
-)
-def test_bad_egohands_are_named(tmp_path, changed, message):
-    files = egohands_files({"myleft": polygon_of(MASK)}) | changed
+SOURCES = {
+    "hands": ("hands_11k", hand_files()),
+    "hands_hgr1": ("hgr1", hgr1_files(published=False)),
+    "hands_ego": ("egohands", egohands_files({"myleft": polygon_of(MASK)})),
+}
+HGR1, MAT, BROKEN = "hgr1/hgr1", f"{VIDEO}/polygons.mat", b"\xff\xd8\xff broken"
+BAD = [
+    ("hands", IMAGE, BROKEN, r"Hand_0000001\.jpg"),
+    ("hands", MASK_NAME, BROKEN, r"Hand_0000001\.png"),
+    (
+        "hands",
+        MASK_NAME,
+        encode_png(np.eye(3, 5) > 0),
+        r"1\.jpg: its mask \(.*1\): a mask of 3x5",
+    ),
+    ("hands", MASK_NAME, encode_png(MASK & False), r"1\.jpg: its mask \(.*1\): the mask is empty"),
+    ("hands", MASK_NAME, None, r"'Hand_0000001', which is not in 11k-hands_masks\.7z"),
+    ("hands", SAMPLE, b"Hand_9.jpg\n", r"'Hand_9', which is not in Hands\.zip"),
+    ("hands", SAMPLE, None, r"one file like '\*11k-hands_sample\.txt', found 0"),
+    ("hands", "HandInfo.csv", b"id,imageName\n", r"HandInfo\.csv: no column accessories, age"),
+    ("hands", "HandInfo.csv", INFO.splitlines()[0].encode(), r"no row in HandInfo\.csv"),
+    ("hands_hgr1", f"{HGR1}/mask/{HAND_A}.png", None, rf"hand '.*{HAND_A}\.jpg' has no mask"),
+    ("hands_hgr1", f"{HGR1}/img/{HAND_A}.jpg", skin_photo(np.eye(3, 5)), "a mask of 400x500"),
+    ("hands_ego", MAT, b"no MATLAB", r"polygons\.mat: not in EgoHands' format"),
+    ("hands_ego", MAT, polygons_mat({}, {}), "polygons of 2 frames, with 1 frames"),
+    ("hands_ego", MAT, polygons_mat({"myleft": TINY}), "no frame with a hand of"),
+    ("hands_ego", MAT, None, r"no _LABELLED_SAMPLES/VIDEO/polygons\.mat"),
+    ("hands_ego", f"{VIDEO}/frame_0000.jpg", BROKEN, r"frame_0000\.jpg"),
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "content", "message"), BAD)
+def test_bad_input_is_named_and_nothing_remains(tmp_path, kind, name, content, message):
+    origin, files = SOURCES[kind]
     with pytest.raises(ValueError, match=message):
-        run(tmp_path, "hands_ego", "egohands", files)
+        run(tmp_path, kind, origin, files | {name: content})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]

@@ -1,11 +1,15 @@
+"""Objects and textures: which are taken, how they are cut, and what is refused."""
+
 import json
 
 import numpy as np
 import pytest
 
 from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.release import Release
+from face_occlusion.occluders import KINDS, import_occluders
 from face_occlusion.occluders.objects import SelectionParams, select_objects
-from tests.occluders.imports import SELECTION, run
+from tests.occluders.imports import PARAMS, SELECTION, run
 from tests.releases.build import ellipse, make_release, photo
 
 HEIGHT, WIDTH = 90, 120
@@ -13,20 +17,17 @@ INSTANCES = "annotations_trainval2017/annotations/instances_train2017.json"
 CATEGORIES = {"person": 1, "cup": 47, "cell phone": 77, "dining table": 67}
 
 
-def box(left, top, width, height):
-    return [left, top, left + width, top, left + width, top + height, left, top + height]
-
-
 def annotation(number, category, image, *boxes, **more):
-    left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
-    right, bottom = max(b[0] + b[2] for b in boxes), max(b[1] + b[3] for b in boxes)
+    """An instance of rectangles, each (left, top, width, height)."""
+    corners = np.array([(x, y, x + w, y + h) for x, y, w, h in boxes])
+    (left, top), (right, bottom) = corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)
     return {
         "id": number,
         "image_id": image,
         "category_id": CATEGORIES[category],
-        "segmentation": [box(*b) for b in boxes],
-        "bbox": [left, top, right - left, bottom - top],
-        "area": sum(b[2] * b[3] for b in boxes),
+        "segmentation": corners[:, [0, 1, 2, 1, 2, 3, 0, 3]].tolist(),
+        "bbox": [int(left), int(top), int(right - left), int(bottom - top)],
+        "area": sum(w * h for _, _, w, h in boxes),
         "iscrowd": 0,
         **more,
     }
@@ -40,19 +41,18 @@ GOOD = [
 
 
 def coco_files(annotations):
+    size = {"height": HEIGHT, "width": WIDTH, "license": 4}
     dataset = {
-        "images": [
-            {"id": i, "file_name": f"{i:012d}.jpg", "height": HEIGHT, "width": WIDTH, "license": 4}
-            for i in (10, 11)
-        ],
+        "images": [{"id": i, "file_name": f"{i:012d}.jpg", **size} for i in (10, 11)],
         "licenses": [{"id": 4, "url": "http://licence"}],
         "categories": [{"id": i, "name": name} for name, i in CATEGORIES.items()],
         "annotations": annotations,
     }
-    files = {INSTANCES: json.dumps(dataset).encode()}
-    for i in (10, 11):
-        files[f"train2017/train2017/{i:012d}.jpg"] = encode_jpeg(photo(HEIGHT, WIDTH, i), 95)
-    return files
+    photos = {
+        f"train2017/train2017/{i:012d}.jpg": encode_jpeg(photo(HEIGHT, WIDTH, i), 95)
+        for i in (10, 11)
+    }
+    return {INSTANCES: json.dumps(dataset).encode()} | photos
 
 
 def pick(tmp_path, annotations, num_objects, **changed):
@@ -98,18 +98,18 @@ def test_neighbours_turn_away_but_tables_do_not(tmp_path):
         pick(tmp_path, [*GOOD, person, table], 2, supports=[])
 
 
-def test_too_few_objects_say_why(tmp_path):
-    with pytest.raises(ValueError, match=r"4 objects wanted, while 3 pass .*rejected: \{\}"):
-        pick(tmp_path, GOOD, 4)
-    with pytest.raises(ValueError, match="while 2 pass"):
-        pick(tmp_path, GOOD, 3, max_per_category=1)
-
-
-def test_unknown_categories_are_named(tmp_path):
-    with pytest.raises(ValueError, match=r"categories: cupp are not in .*known: cell phone, cup"):
-        pick(tmp_path, GOOD, 1, categories=["cupp"])
-    with pytest.raises(ValueError, match="supports: sofa are not in"):
-        pick(tmp_path, GOOD, 1, supports=["sofa"])
+@pytest.mark.parametrize(
+    ("num_objects", "changed", "message"),
+    [
+        (4, {}, r"4 objects wanted, while 3 pass .*rejected: \{\}"),
+        (3, {"max_per_category": 1}, "while 2 pass"),
+        (1, {"categories": ["cupp"]}, r"categories: cupp are not in .*known: cell phone, cup"),
+        (1, {"supports": ["sofa"]}, "supports: sofa are not in"),
+    ],
+)
+def test_too_few_objects_and_unknown_categories_are_named(tmp_path, num_objects, changed, message):
+    with pytest.raises(ValueError, match=message):
+        pick(tmp_path, GOOD, num_objects, **changed)
 
 
 def import_objects(tmp_path, files, **changed):
@@ -123,9 +123,9 @@ def test_objects_are_cut_out(tmp_path):
     assert (record["category"], record["licence"]) == ("cell phone", "http://licence")
     assert record["name"] == "000000000010.jpg"
     cutout = objects.cutout("cell_phone_3")
-    assert cutout[cutout.shape[0] // 2, cutout.shape[1] // 2, 3] == 255
-    inside = photo(HEIGHT, WIDTH, 10)[40, 80].astype(int)
-    assert np.abs(cutout[cutout.shape[0] // 2, cutout.shape[1] // 2, :3] - inside).max() < 12
+    middle = cutout[cutout.shape[0] // 2, cutout.shape[1] // 2].astype(int)
+    assert middle[3] == 255
+    assert np.abs(middle[:3] - photo(HEIGHT, WIDTH, 10)[40, 80]).max() < 12
     assert objects.info["objects_from"] == "annotations"
 
 
@@ -150,34 +150,72 @@ def test_the_authors_objects_are_read(tmp_path):
     assert objects.cutout("cup_12")[..., 3].max() == 255
 
 
-MASKS, IMAGES = f"{ROOT}/object_mask_x4", f"{ROOT}/object_image_sr"
-COCO_IMAGE = "train2017/train2017/000000000010.jpg"
-PRECOMPUTED = {"source": "precomputed", "num_objects": 3}
+MASK, IMAGE = f"{ROOT}/object_mask_x4/cup_12.png", f"{ROOT}/object_image_sr/cup_12.jpeg"
+PHOTO, BROKEN = "train2017/train2017/000000000010.jpg", b"\xff\xd8\xff"
+SMALL = encode_jpeg(photo(30, 40), 95)
+ANNOTATED = {"source": "annotations"}, coco_files(GOOD)
+PRECOMPUTED = {"source": "precomputed", "num_objects": 3}, precomputed_files()
+BAD = [
+    (PRECOMPUTED, MASK, None, "object .*cup_12.jpeg' has no mask"),
+    (PRECOMPUTED, MASK, BROKEN, r"cup_12\.png"),
+    (
+        PRECOMPUTED,
+        MASK,
+        encode_png(np.eye(3, 4) > 0),
+        r"12\.jpeg: its mask \(cup_12\): a mask of 3x4 .* 60x80",
+    ),
+    (PRECOMPUTED, IMAGE, BROKEN, r"cup_12\.jpeg"),
+    (PRECOMPUTED, IMAGE, None, "3 objects wanted, while .* holds 2"),
+    (ANNOTATED, PHOTO, SMALL, "10.jpg: 30x40 pixels, while its annotations say 90x120"),
+    (ANNOTATED, PHOTO, None, r"000000000010\.jpg, which is not in train2017\.zip"),
+    (ANNOTATED, INSTANCES, None, "one file like '.*instances_train"),
+]
 
 
-@pytest.mark.parametrize(
-    ("params", "changed", "message"),
-    [
-        (PRECOMPUTED, {f"{MASKS}/cup_12.png": None}, "object .*cup_12.jpeg' has no mask"),
-        (PRECOMPUTED, {f"{MASKS}/cup_12.png": b"x"}, r"cup_12\.png"),
-        (
-            PRECOMPUTED,
-            {f"{MASKS}/cup_12.png": encode_png(np.ones((30, 40), np.uint8))},
-            r"cup_12\.jpeg: its mask \(cup_12\): a mask of 30x40 pixels, while its image has 60x80",
-        ),
-        (PRECOMPUTED, {f"{IMAGES}/banana_1.jpeg": b"\xff\xd8\xff"}, r"banana_1\.jpeg"),
-        (PRECOMPUTED, {f"{IMAGES}/banana_1.jpeg": None}, "3 objects wanted, while .* holds 2"),
-        (
-            {},
-            {COCO_IMAGE: encode_jpeg(photo(30, 40), 95)},
-            "000000000010.jpg: 30x40 pixels, while its annotations say 90x120",
-        ),
-        ({}, {COCO_IMAGE: None}, r"000000000010\.jpg, which is not in train2017\.zip"),
-        ({}, {INSTANCES: None}, "one file like '.*instances_train"),
-    ],
-)
-def test_bad_releases_are_named_and_nothing_remains(tmp_path, params, changed, message):
-    files = precomputed_files() if params else coco_files(GOOD)
+@pytest.mark.parametrize(("release", "name", "content", "message"), BAD)
+def test_bad_releases_are_named_and_nothing_remains(tmp_path, release, name, content, message):
+    params, files = release
     with pytest.raises(ValueError, match=message):
-        import_objects(tmp_path, files | changed, **params)
+        import_objects(tmp_path, files | {name: content}, **params)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
+
+
+DOTTED = "dtd-r1.0.1/dtd/images/dotted/dotted_0001.jpg"
+TEXTURES = {
+    DOTTED: encode_jpeg(photo(50, 80), 90),
+    "dtd-r1.0.1/dtd/images/banded/banded_0002.jpg": encode_jpeg(photo(30, 20), 90),
+    "dtd-r1.0.1/dtd/labels/train1.txt": b"x",
+}
+
+
+def test_textures_take_a_shorter_side_and_keep_their_aspect_or_their_bytes(tmp_path):
+    textures = run(tmp_path / "small", "textures", "dtd", TEXTURES)
+    assert textures.keys == ["banded_0002", "dotted_0001"]
+    assert textures.image("dotted_0001").shape == (40, 64, 3)
+    assert textures.image("banded_0002").shape == (60, 40, 3)
+    assert textures.record("banded_0002")["category"] == "banded"
+    assert textures.info["kind"] == "textures"
+    whole = run(tmp_path / "whole", "textures", "dtd", TEXTURES, size_px=0)
+    assert whole.read("dotted_0001", "jpg") == TEXTURES[DOTTED]
+
+
+def test_bad_textures_are_named(tmp_path):
+    broken = TEXTURES | {DOTTED.replace("01.", "09."): b"\xff\xd8\xff"}
+    with pytest.raises(ValueError, match=r"dotted_0009\.jpg"):
+        run(tmp_path / "a", "textures", "dtd", broken)
+    with pytest.raises(ValueError, match=r"expected files like .*found dtd-r1"):
+        run(tmp_path / "b", "textures", "dtd", {"dtd-r1.0.1/dtd/labels/train1.txt": b"x"})
+    assert not list(tmp_path.glob("*/out"))
+
+
+@pytest.mark.parametrize(("kind", "stored"), KINDS.items())
+def test_an_absent_release_gives_an_empty_set_that_says_so(tmp_path, kind, stored):
+    (tmp_path / "release.json").write_text('{"source": "dtd", "absent": "not here"}')
+    empty = import_occluders(kind, Release(tmp_path), tmp_path / kind, PARAMS)
+    assert (len(empty), empty.absent, empty.info["kind"]) == (0, "not here", stored)
+
+
+def test_unknown_kinds_are_named(tmp_path):
+    release = make_release(tmp_path / "raw", "dtd", TEXTURES)
+    with pytest.raises(ValueError, match=r"must be one of hands, .*, textures; got 'hats'"):
+        import_occluders("hats", release, tmp_path / "hats", PARAMS)

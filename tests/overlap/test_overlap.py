@@ -1,5 +1,7 @@
 """Sets that share photographs or people are told from those that do not."""
 
+import itertools
+
 import cv2
 import imagehash
 import numpy as np
@@ -30,9 +32,8 @@ from tests.releases.build import ellipse, photo
 def make_set(folder, samples, identities=None, source="celebamask_hq"):
     parts = {}
     for key, (image, mask) in samples.items():
-        record = {"source": source, "identity": (identities or {}).get(key)}
-        parts[key] = {"jpg": encode_jpeg(image, 90), "png": encode_png(mask)}
-        parts[key]["json"] = encode_record(record)
+        record = encode_record({"source": source, "identity": (identities or {}).get(key)})
+        parts[key] = {"jpg": encode_jpeg(image, 90), "png": encode_png(mask), "json": record}
     info = {"kind": "faces", "name": folder.name, "sources": [source]}
     return write_image_set(folder, parts.items(), info=info)
 
@@ -50,31 +51,22 @@ def sets(tmp_path):
     }
 
 
-def compared(sets, training=("wo", "o"), benchmarks=("test", "wild"), **options):
-    overlap = find_overlap(
-        {name: sets[name] for name in training},
-        {name: sets[name] for name in benchmarks},
-        **{"max_bits": 48, "num_closest": 2, "workers": 1, **options},
-    )
+def compared(sets, training=("wo", "o"), benchmarks=("test", "wild"), workers=1):
+    named = ({name: sets[name] for name in names} for names in (training, benchmarks))
+    overlap = find_overlap(*named, max_bits=48, num_closest=2, workers=workers)
     return overlap, {(one.first, one.second): one for one in overlap.comparisons}
 
 
-def test_a_copy_is_suspected_and_nothing_else(sets):
+def test_a_copy_is_suspected_and_nothing_else_and_known_identities_are_compared(sets):
     _, found = compared(sets)
-    assert found.keys() == {(a, b) for a in ("wo", "o") for b in ("test", "wild")} | {
-        ("test", "wild")
-    }
-    one = found["wo", "wild"]
+    assert list(found) == [*itertools.product(("wo", "o"), ("test", "wild")), ("test", "wild")]
+    one = found.pop(("wo", "wild"))
     assert [(pair.first, pair.second) for pair in one.suspected] == [("00002", "b")]
     assert one.num_suspected == (1, 1)
     assert [pair.second for pair in one.closest] == ["b", "a"]
     assert one.sizes == (4, 2)
-    assert not any(other.suspected for key, other in found.items() if key != ("wo", "wild"))
+    assert not any(other.suspected for other in found.values())
     assert found["wo", "test"].same_release and not one.same_release
-
-
-def test_identities_are_compared_where_they_are_known(sets):
-    _, found = compared(sets)
     assert found["wo", "test"].shared_identities == 0
     assert found["wo", "test"].identities == "none: 1 identities, 1 others"
     assert found["o", "test"].shared_identities is None
@@ -101,37 +93,32 @@ def test_the_file_reads_back_and_is_the_same_with_more_workers(sets, tmp_path):
 
 def test_absent_sets_are_left_out(sets, tmp_path):
     info = {"kind": "benchmark", "name": "cofw", "sources": ["cofw"], "absent": "no COFW"}
-    gone = {**sets, "cofw": write_image_set(tmp_path / "cofw", [], info=info)}
-    _, found = compared(gone, benchmarks=("cofw", "wild"))
+    gone = write_image_set(tmp_path / "cofw", [], info=info)
+    _, found = compared({**sets, "cofw": gone}, benchmarks=("cofw", "wild"))
     assert found.keys() == {("wo", "wild"), ("o", "wild")}
 
 
-words = arrays(np.uint64, (3, 2, 2, 4), elements=st.integers(0, 2**64 - 1))
+words = st.integers(0, 2**64 - 1)
 
 
-@given(words, arrays(np.uint64, (2, 2, 5, 4), elements=st.integers(0, 2**64 - 1)))
+@given(
+    arrays(np.uint64, (3, 2, 2, 4), elements=words), arrays(np.uint64, (2, 2, 5, 4), elements=words)
+)
 def test_distances_are_those_of_a_slow_loop(first, second):
     def bits(one, other):
         return sum((a ^ b).bit_count() for a, b in zip(one.tolist(), other.tolist(), strict=True))
 
-    expected = [
-        [
-            min(bits(a, b) for view in range(2) for a in one[view] for b in other[view])
-            for other in second
-        ]
-        for one in first
-    ]
+    def least(one, other):
+        return min(bits(a, b) for view in range(2) for a in one[view] for b in other[view])
+
+    expected = [[least(one, other) for other in second] for one in first]
     np.testing.assert_array_equal(all_distances(first, second), expected)
 
 
 def test_pairs_are_sorted_and_bounded():
-    distances = np.array([[9, 3], [3, 40], [1, 60]])
-    rows, columns = ["x", "y", "z"], ["p", "q"]
-    assert [(p.first, p.second) for p in close_pairs(distances, rows, columns, 3)] == [
-        ("z", "p"),
-        ("x", "q"),
-        ("y", "p"),
-    ]
+    distances, rows, columns = np.array([[9, 3], [3, 40], [1, 60]]), ["x", "y", "z"], ["p", "q"]
+    close = [pair.first + pair.second for pair in close_pairs(distances, rows, columns, 3)]
+    assert close == ["zp", "xq", "yp"]
     assert closest_pairs(distances, rows, columns, 1) == [ImagePair(first="z", second="p", bits=1)]
     assert len(closest_pairs(distances, rows, columns, 9)) == 2
     assert closest_pairs(np.zeros((0, 2)), [], columns, 9) == []
@@ -149,11 +136,9 @@ LIMIT = 48
 
 def textured(seed, height=192, width=160):
     """A picture with much in it, and a face's mask in its middle."""
-    rng = np.random.default_rng(seed)
-    image = np.clip(rng.normal(128, 60, (24, 20, 3)), 0, 255).astype(np.uint8)
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), ellipse(
-        height, width, 0.3
-    ).astype(np.uint8)
+    noise = np.clip(np.random.default_rng(seed).normal(128, 60, (24, 20, 3)), 0, 255)
+    image = cv2.resize(noise.astype(np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+    return image, ellipse(height, width, 0.3).astype(np.uint8)
 
 
 def distance(one, other):
@@ -161,31 +146,26 @@ def distance(one, other):
     return int(all_distances(hash_image(*one)[None], hash_image(*other, variants=True)[None])[0, 0])
 
 
-def test_convention_shapes_and_the_same_image():
-    sample = textured(0)
-    assert hash_image(*sample).shape == (len(VIEWS), 1, WORDS)
-    variants = hash_image(*sample, variants=True)
-    assert variants.shape == (len(VIEWS), len(VARIANTS), WORDS)
-    np.testing.assert_array_equal(variants[:, :1], hash_image(*sample))
-    assert distance(sample, sample) == 0
-
-
-def test_the_hash_of_the_whole_image_is_imagehashs():
+def test_convention_shapes_and_the_hash_of_the_whole_image_is_imagehashs():
     image, seg_map = textured(3)
+    plain, variants = (hash_image(image, seg_map, variants=more) for more in (False, True))
+    assert plain.shape == (len(VIEWS), 1, WORDS)
+    assert variants.shape == (len(VIEWS), len(VARIANTS), WORDS)
+    np.testing.assert_array_equal(variants[:, :1], plain)
     grey = Image.fromarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY))
     bits = np.packbits(imagehash.phash(grey, hash_size=16).hash.ravel()).view(np.uint64)
-    np.testing.assert_array_equal(hash_image(image, seg_map)[VIEWS.index("whole"), 0], bits)
-
-
-def test_an_image_without_a_face_is_hashed_by_its_middle():
-    image = textured(1)[0]
-    np.testing.assert_array_equal(hash_image(image, None), hash_image(image, 0 * image[..., 0]))
+    np.testing.assert_array_equal(plain[VIEWS.index("whole"), 0], bits)
+    without_face = hash_image(image, 0 * seg_map)  # the middle stands for it
+    np.testing.assert_array_equal(hash_image(image, None), without_face)
 
 
 def test_other_pictures_are_far():
-    images = [textured(seed) for seed in range(12)]
-    for n, one in enumerate(images):
-        assert all(distance(one, other) > LIMIT for other in images[n + 1 :])
+    plain, variants = (
+        np.stack([hash_image(*textured(seed), variants=more) for seed in range(12)])
+        for more in (False, True)
+    )
+    near = all_distances(plain, variants) <= LIMIT
+    np.testing.assert_array_equal(near, np.eye(12, dtype=bool))
 
 
 @pytest.mark.parametrize("name", sorted(copies(np.random.default_rng(0))))
@@ -194,18 +174,15 @@ def test_a_changed_copy_is_near(name):
     assert distance(sample, copies(np.random.default_rng(0))[name](sample)) <= LIMIT
 
 
-def test_a_face_that_was_cut_out_of_its_photograph_is_found_by_its_mask():
+def test_a_face_is_found_by_its_mask_where_it_was_cut_out_or_reduced():
     image, mask = textured(3, 300, 400)
-    crop = np.s_[50:300, 70:400]
-    cut = cv2.resize(image[crop], None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
-    cut_mask = cv2.resize(mask[crop], cut.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    cut, cut_mask = shrunk(image[50:300, 70:400], mask[50:300, 70:400], (231, 175))
     assert distance((image, mask), (cut, cut_mask)) <= LIMIT
-    nothing = np.zeros_like(cut_mask)
-    assert distance((image, mask), (cut, nothing)) > LIMIT
-
-
-def test_large_images_are_hashed_as_their_reductions():
+    assert distance((image, mask), (cut, 0 * cut_mask)) > LIMIT
     image, mask = photo(1200, 900, seed=4), ellipse(1200, 900, 0.3).astype(np.uint8)
-    small = cv2.resize(image, (300, 400), interpolation=cv2.INTER_AREA)
-    small_mask = cv2.resize(mask, (300, 400), interpolation=cv2.INTER_NEAREST)
-    assert distance((image, mask), (small, small_mask)) <= LIMIT
+    assert distance((image, mask), shrunk(image, mask, (300, 400))) <= LIMIT
+
+
+def shrunk(image, mask, size):
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return small, cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST)

@@ -1,8 +1,9 @@
+"""Photographs and encoding: conventions, every kind of file, orientation, what is refused."""
+
 import io
 import zlib
 from functools import partial
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -20,17 +21,17 @@ from face_occlusion.core.images import (
     encode_png,
     encode_rgba,
 )
-from tests.core.images.drawn import SHAPE, largest_difference, save
+from tests.core.images.drawn import PHOTO, SHAPE, largest_difference, save, save_wide
 
-# Pillow warns of some damage before it raises
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+WIDE = PHOTO[..., ::-1].astype(np.uint16) * 257  # 16 bits, BGR
+FINE = {"quality": 98, "subsampling": 0}
 
 
-def test_convention_channels_are_rgb(photo):
-    for data in (encode_png(photo), encode_jpeg(photo, 98)):
+def test_convention_channels_are_rgb():
+    for data in (encode_png(PHOTO), encode_jpeg(PHOTO, 98)):
         decoded = decode_image(data, "photo")
         assert decoded.dtype == np.uint8 and decoded.flags.c_contiguous
-        assert largest_difference(decoded, photo) <= 6
+        assert largest_difference(decoded, PHOTO) <= 6
         assert decoded[0, 0, 0] > 200 > 100 > decoded[0, 0, 2]  # red corner
 
 
@@ -56,14 +57,15 @@ def test_other_class_ids_and_colours_are_refused_by_name():
         with pytest.raises(ValueError, match=r"face\.png: a face mask must hold"):
             to_seg_map(np.array([values]), "face.png")
     with pytest.raises(ValueError, match=r"face\.png: a mask must be \(height, width\)"):
-        to_seg_map(np.zeros((*SHAPE, 3), np.uint8), "face.png")
+        to_seg_map(PHOTO, "face.png")
+
+
+sides = st.integers(1, 20)
 
 
 @given(
     st.sampled_from([(), (3,), (4,)]).flatmap(
-        lambda channels: arrays(
-            np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), *map(st.just, channels))
-        )
+        lambda channels: arrays(np.uint8, st.tuples(sides, sides, *map(st.just, channels)))
     )
 )
 def test_pixels_survive_png(pixels):
@@ -74,14 +76,17 @@ def test_pixels_survive_png(pixels):
     assert encode_png(pixels) == data
 
 
-def test_png_of_a_view_equals_png_of_its_copy(photo):
-    assert encode_png(photo[::2, 3:, ::-1]) == encode_png(photo[::2, 3:, ::-1].copy())
-    mask = photo[..., 0] > 99
+def test_png_of_a_view_equals_png_of_its_copy():
+    assert encode_png(PHOTO[::2, 3:, ::-1]) == encode_png(PHOTO[::2, 3:, ::-1].copy())
+    mask = PHOTO[..., 0] > 99
     assert encode_png(mask.T) == encode_png(mask.T.astype(np.uint8))
 
 
 def grey(*shape, dtype=np.uint8):
     return np.full(shape, 9, dtype)
+
+
+jpeg = partial(encode_jpeg, quality=90)
 
 
 @pytest.mark.parametrize(
@@ -94,9 +99,9 @@ def grey(*shape, dtype=np.uint8):
         (encode_png, grey(1, 3, 4, 3), "a PNG must be"),
         (encode_rgba, grey(3, 4, 4) - (0, 0, 0, 1), "premultiplied"),
         (encode_rgba, grey(3, 4, 3), r"must be \(H, W, 4\)"),
-        (partial(encode_jpeg, quality=90), grey(3, 4), r"must be \(H, W, 3\)"),
-        (partial(encode_jpeg, quality=90), grey(3, 4, 3, dtype=float), r"must be \(H, W, 3\)"),
-        (partial(encode_jpeg, quality=90), grey(0, 4, 3), r"must be \(H, W, 3\)"),
+        (jpeg, grey(3, 4), r"must be \(H, W, 3\)"),
+        (jpeg, grey(3, 4, 3, dtype=float), r"must be \(H, W, 3\)"),
+        (jpeg, grey(0, 4, 3), r"must be \(H, W, 3\)"),
         (partial(encode_jpeg, quality=0), grey(3, 4, 3), "quality must be 1-100; got 0"),
         (partial(encode_palette_png, colours={}), grey(3, 4, 3), r"must be \(H, W\) uint8"),
     ],
@@ -120,44 +125,39 @@ def test_jpeg_keeps_colour_resolution():
     assert largest_difference(decoded, stripes) < 40
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP"])
-def test_exif_orientation_is_applied(photo, kind, orientation):
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    options = {"lossless": True} if kind == "WEBP" else {}
-    if kind == "JPEG":
-        options = {"quality": 98, "subsampling": 0}
-    upright = {  # what a viewer must do, CIPA DC-008
-        1: photo,
-        2: photo[:, ::-1],
-        3: photo[::-1, ::-1],
-        4: photo[::-1],
-        5: photo.swapaxes(0, 1),
-        6: np.rot90(photo, -1),
-        7: np.rot90(photo, 2).swapaxes(0, 1),
-        8: np.rot90(photo),
-    }[orientation]
-    data = save(Image.fromarray(photo), kind, exif=exif, **options)
-    assert largest_difference(decode_image(data, "turned"), upright) <= 6
+UPRIGHT = {  # what a viewer must do, CIPA DC-008
+    1: PHOTO,
+    2: PHOTO[:, ::-1],
+    3: PHOTO[::-1, ::-1],
+    4: PHOTO[::-1],
+    5: PHOTO.swapaxes(0, 1),
+    6: np.rot90(PHOTO, -1),
+    7: np.rot90(PHOTO, 2).swapaxes(0, 1),
+    8: np.rot90(PHOTO),
+}
 
 
-def test_orientation_of_16_bit_colour_is_applied(photo):
-    wide = photo.astype(np.uint16) * 257
-    tiff = cv2.imencode(".tiff", wide[..., ::-1])[1].tobytes()
-    plain = decode_image(tiff, "wide")
+@pytest.mark.parametrize("orientation", UPRIGHT)
+@pytest.mark.parametrize(
+    ("kind", "options"), [("JPEG", FINE), ("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True})]
+)
+def test_exif_orientation_is_applied(kind, options, orientation):
+    data = save(PHOTO, kind, turned=orientation, **options)
+    assert largest_difference(decode_image(data, "turned"), UPRIGHT[orientation]) <= 6
+
+
+def test_orientation_of_16_bit_colour_is_applied():
     exif = Image.Exif()
     exif[0x0112] = 6
     chunk = b"eXIf" + exif.tobytes()[6:]  # without "Exif\0\0"
-    png = cv2.imencode(".png", wide[..., ::-1])[1].tobytes()
+    png = save_wide(WIDE)
     turned = png[:33] + (len(chunk) - 4).to_bytes(4, "big") + chunk
     turned += zlib.crc32(chunk).to_bytes(4, "big") + png[33:]
-    np.testing.assert_array_equal(plain, photo)
-    np.testing.assert_array_equal(decode_image(turned, "turned"), np.rot90(photo, -1))
+    np.testing.assert_array_equal(decode_image(turned, "turned"), np.rot90(PHOTO, -1))
 
 
-def test_a_damaged_exif_block_or_bytes_after_the_scan_leave_the_picture(photo):
-    data = encode_jpeg(photo, 95)
+def test_a_damaged_exif_block_or_bytes_after_the_scan_leave_the_picture():
+    data = encode_jpeg(PHOTO, 95)
     body = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"
     block = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
     for changed in (data[:2] + block + data[2:], data[:-2] + b"\0\0\0" + data[-2:]):
@@ -167,55 +167,46 @@ def test_a_damaged_exif_block_or_bytes_after_the_scan_leave_the_picture(photo):
 @pytest.mark.parametrize("extension", [".png", ".tiff"])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_16_bits_are_rounded_to_8(extension, channels):
-    rng = np.random.default_rng(0)
-    wide = rng.integers(0, 65536, (*SHAPE, channels), dtype=np.uint16)
+    wide = np.random.default_rng(0).integers(0, 65536, (*SHAPE, channels), dtype=np.uint16)
     wide[..., 3:] = 65535
-    data = cv2.imencode(extension, wide)[1].tobytes()
-    expected = np.rint(wide[..., :3][..., ::-1] / 257)
-    np.testing.assert_array_equal(
-        decode_image(data, "wide"), np.broadcast_to(expected, (*SHAPE, 3))
-    )
+    expected = np.broadcast_to(np.rint(wide[..., :3][..., ::-1] / 257), (*SHAPE, 3))
+    np.testing.assert_array_equal(decode_image(save_wide(wide, extension), "wide"), expected)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "GIF", "BMP", "WEBP"])
-def test_every_kind_is_decoded_and_grey_becomes_rgb(photo, kind):
+def test_every_kind_is_decoded_and_grey_becomes_rgb(kind):
     options = {"quality": 98} if kind == "JPEG" else {}
-    grey = decode_image(save(Image.fromarray(photo[..., 1]), kind, **options), "grey")
-    assert largest_difference(grey, np.dstack([photo[..., 1]] * 3)) <= 8
-    decoded = decode_image(save(Image.fromarray(photo), kind), kind)
-    assert np.abs(decoded.astype(int) - photo).mean() < 16
+    grey = decode_image(save(PHOTO[..., 1], kind, **options), "grey")
+    assert largest_difference(grey, np.dstack([PHOTO[..., 1]] * 3)) <= 8
+    decoded = decode_image(save(PHOTO, kind), kind)
+    assert np.abs(decoded.astype(int) - PHOTO).mean() < 16
 
 
-def test_cmyk_as_adobe_and_as_ink(photo):
-    ink = Image.fromarray(photo).convert("CMYK")
-    options = {"quality": 98, "subsampling": 0}
-    adobe = save(ink, "JPEG", **options)  # Pillow writes inverted values, as Adobe does
-    plain = save(Image.fromarray(~np.asarray(ink), "CMYK"), "JPEG", **options)
+def test_cmyk_as_adobe_and_as_ink():
+    ink = Image.fromarray(PHOTO).convert("CMYK")
+    adobe = save(ink, "JPEG", **FINE)  # Pillow writes inverted values, as Adobe does
+    plain = save(Image.fromarray(~np.asarray(ink), "CMYK"), "JPEG", **FINE)
     start = plain.index(b"\xff\xee")  # Adobe's segment
     plain = plain[:start] + plain[start + 2 + int.from_bytes(plain[start + 2 : start + 4], "big") :]
     for data, most in ((adobe, 12), (plain, 12), (save(ink, "TIFF"), 1)):
-        assert largest_difference(decode_image(data, "cmyk"), photo) <= most
+        assert largest_difference(decode_image(data, "cmyk"), PHOTO) <= most
 
 
-def test_transparent_is_laid_over_black(photo):
+def test_transparent_is_laid_over_black():
     alpha = np.zeros(SHAPE, np.uint8)
     alpha[:, 20:], alpha[:, 30:] = 128, 255
-    decoded = decode_image(save(Image.fromarray(np.dstack([photo, alpha])), "PNG"), "clear")
+    decoded = decode_image(save(np.dstack([PHOTO, alpha]), "PNG"), "clear")
     assert (decoded[:, :20] == 0).all()
-    assert largest_difference(decoded[:, 20:30], np.rint(photo[:, 20:30] * (128 / 255))) <= 1
-    np.testing.assert_array_equal(decoded[:, 30:], photo[:, 30:])
-
-
-def test_palette_with_a_transparent_colour():
-    image = Image.fromarray(np.array([[0, 1], [1, 0], [1, 1]], np.uint8), "P")
-    image.putpalette([200, 0, 0, 0, 0, 200])
-    opaque = decode_image(save(image, "PNG"), "palette")
-    assert opaque[0].tolist() == [[200, 0, 0], [0, 0, 200]]
-    clear = decode_image(save(image, "PNG", transparency=0), "palette")
-    assert clear[0].tolist() == [[0, 0, 0], [0, 0, 200]]
+    assert largest_difference(decoded[:, 20:30], np.rint(PHOTO[:, 20:30] * (128 / 255))) <= 1
+    np.testing.assert_array_equal(decoded[:, 30:], PHOTO[:, 30:])
+    palette = Image.fromarray(np.array([[0, 1], [1, 0], [1, 1]], np.uint8), "P")
+    palette.putpalette([200, 0, 0, 0, 0, 200])
+    for options, first in (({}, [200, 0, 0]), ({"transparency": 0}, [0, 0, 0])):
+        decoded = decode_image(save(palette, "PNG", **options), "palette")
+        assert decoded[0].tolist() == [first, [0, 0, 200]]
 
 
 @pytest.mark.parametrize("mode", ["F", "I"])
-def test_32_bit_pixels_are_refused(photo, mode):
+def test_32_bit_pixels_are_refused(mode):
     with pytest.raises(ValueError, match=r"deep\.tif: 32-bit"):
-        decode_image(save(Image.fromarray(photo).convert(mode), "TIFF"), "deep.tif")
+        decode_image(save(Image.fromarray(PHOTO).convert(mode), "TIFF"), "deep.tif")

@@ -16,9 +16,9 @@ def test_channels_are_warped_alike_alone_and_together(border):
     alone = [warp_affine(PIXELS[..., k].copy(), TURN, SIZE, border) for k in range(4)]
     colour, alpha = warp_cutout(PIXELS, TURN, SIZE, border)
     np.testing.assert_array_equal(np.dstack([colour, alpha]), np.dstack(alone))
-    np.testing.assert_array_equal(warp_affine(PIXELS, TURN, SIZE, border), np.dstack(alone))
-    three = warp_affine(PIXELS[..., :3].copy(), TURN, SIZE, border)
-    np.testing.assert_array_equal(three, np.dstack(alone[:3]))
+    for channels in (3, 4):
+        together = warp_affine(PIXELS[..., :channels].copy(), TURN, SIZE, border)
+        np.testing.assert_array_equal(together, np.dstack(alone[:channels]))
 
 
 def test_only_what_is_needed_is_computed():
@@ -29,35 +29,24 @@ def test_only_what_is_needed_is_computed():
     assert not some[:, :20].any() and not some[:, 60:].any() and not some[35:].any()
 
 
-@pytest.mark.parametrize(
-    ("size", "size_px", "expected"),
-    [
-        ((1024, 1024), 512, (512, 512)),
-        ((300, 640), 320, (150, 320)),
-        ((640, 300), 320, (320, 150)),
-        ((300, 640), 0, (300, 640)),
-        ((1, 1000), 10, (1, 10)),
-    ],
-)
-def test_fitted_size_sets_the_longer_side(size, size_px, expected):
-    assert fitted_size(size, size_px) == expected
+def test_fitted_size_sets_the_longer_side():
+    assert fitted_size((300, 640), 320) == (150, 320)
+    assert fitted_size((640, 300), 320) == (320, 150)
+    assert fitted_size((300, 640), 0) == (300, 640)
+    assert fitted_size((1, 1000), 10) == (1, 10)
 
 
-def test_images_shrink_by_area_and_keep_their_own_size():
+def test_images_shrink_by_area_grow_by_cubic_interpolation_and_keep_their_own_size():
     image = photo(40, 60)
     assert resize_image(image, (40, 60)) is image
     blocks = image.reshape(20, 2, 30, 2, 3).mean(axis=(1, 3))
     assert np.abs(resize_image(image, (20, 30)) - blocks).max() <= 0.5
+    for size in [(80, 120), (41, 77), (113, 60)]:
+        expected = cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC)
+        assert np.abs(resize_image(image, size) - expected.astype(float)).max() <= 1
 
 
-@pytest.mark.parametrize("size", [(80, 120), (41, 77), (113, 60)])
-def test_images_grow_by_cubic_interpolation(size):
-    image = photo(40, 60)
-    expected = cv2.resize(image, size[::-1], interpolation=cv2.INTER_CUBIC)
-    assert np.abs(resize_image(image, size) - expected.astype(float)).max() <= 1
-
-
-@pytest.mark.parametrize("size", [(20, 30), (40, 60), (80, 120), (33, 49), (400, 600)])
+@pytest.mark.parametrize("size", [(20, 30), (40, 60), (80, 120), (33, 49), (160, 240)])
 def test_class_ids_stay_class_ids_and_keep_their_area(size):
     mask = ellipse(40, 60)
     assert coverage(mask, size).mean() == pytest.approx(mask.mean(), abs=0.01)
@@ -65,22 +54,14 @@ def test_class_ids_stay_class_ids_and_keep_their_area(size):
     assert resized.shape == size
     assert set(np.unique(resized)) == {0, 1}
     assert resized.mean() == pytest.approx(mask.mean(), abs=0.02)
+    if size == (160, 240):  # shrinking is the inverse of enlarging
+        np.testing.assert_array_equal(resize_seg_map(resized, mask.shape), mask)
 
 
-def test_half_a_pixel_is_face():
-    seg_map = np.array([[1, 0, 0, 0], [1, 0, 1, 0]], np.uint8)
-    assert resize_seg_map(seg_map, (1, 2)).tolist() == [[1, 0]]
-
-
-def test_ignored_pixels_stay_ignored():
+def test_half_a_pixel_is_face_and_ignored_pixels_stay_ignored():
+    assert resize_seg_map(np.array([[1, 0, 0, 0], [1, 0, 1, 0]], "u1"), (1, 2)).tolist() == [[1, 0]]
     seg_map = np.zeros((8, 12), np.uint8)
     seg_map[:, 6:] = 255
     seg_map[:4, :6] = 1
     resized = resize_seg_map(seg_map, (4, 6))
     assert resized.tolist() == [[1, 1, 1, 255, 255, 255]] * 2 + [[0, 0, 0, 255, 255, 255]] * 2
-
-
-def test_a_shrunk_mask_is_the_enlarged_ones_inverse():
-    seg_map = ellipse(40, 60).astype(np.uint8)
-    there_and_back = resize_seg_map(resize_seg_map(seg_map, (160, 240)), (40, 60))
-    np.testing.assert_array_equal(there_and_back, seg_map)

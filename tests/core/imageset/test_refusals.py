@@ -12,20 +12,18 @@ from tests.conftest import files_of
 from tests.core.imageset.samples import INFO, flip, numbered
 
 
-def test_missing_keys_and_parts_are_named(image_set):
+def test_missing_keys_parts_and_bad_content_are_named(image_set, tmp_path):
     with pytest.raises(ValueError, match=r"wo: no sample '99999' among 7"):
         image_set.read("99999", "jpg")
     with pytest.raises(ValueError, match=r"wo: sample '00003' has no part 'png'; got jpg, json"):
         image_set.seg_map("00003")
     with pytest.raises(ValueError, match=r"wo: 00003\.jpg: not a readable image"):
         image_set.image("00003")
-
-
-@pytest.mark.parametrize("record", [b"[1]", b"{", b"\xff"])
-def test_a_bad_record_is_named(tmp_path, record):
-    opened = write_image_set(tmp_path / "set", [("a", {"json": record})], info=INFO)
-    with pytest.raises(ValueError, match=r"set: a\.json: "):
-        opened.record("a")
+    bad = [(str(n), {"json": record}) for n, record in enumerate((b"[1]", b"{", b"\xff"))]
+    opened = write_image_set(tmp_path / "set", bad, info=INFO)
+    for key in opened.keys:
+        with pytest.raises(ValueError, match=rf"set: {key}\.json: "):
+            opened.record(key)
 
 
 def test_a_cut_or_missing_shard_is_refused(image_set):
@@ -64,7 +62,6 @@ def test_verify_finds_what_differs_from_the_index(image_set):
     ("old", "new", "message"),
     [
         ('"face-occlusion image set"', '"something else"', "not the index of an image set"),
-        ('"version":1', '"version":0', r"format version 0, this program reads 1"),
         ('"version":1', '"version":2', r"format version 2, this program reads 1"),
         ('"count":7', '"count":8', r"count is 8, but the shards list 7 samples"),
         ('"kind":"faces"', '"kind":"cats"', r"kind must be one of .*; got 'cats'"),
@@ -77,7 +74,6 @@ def test_verify_finds_what_differs_from_the_index(image_set):
         ("[512,700]", '"x"', r"damaged index"),
         ('"sha256":"', '"sha256":"0', r"000000\.tar: sha256 must be"),
         ('"shards":[', '"shards":[7,', r"damaged index"),
-        ('"size"', '"seize"', r"damaged index"),
     ],
 )
 def test_a_tampered_index_is_refused(image_set, old, new, message):
@@ -120,7 +116,6 @@ BAD_SAMPLES = [
     *(([(key, JPG)], "sample key must be text") for key in KEYS),
     *(([("a", {part: b""})], "sample a: part must be lower-case") for part in PARTS),
     ([("a", JPG), ("b", JPG), ("a", JPG)], "key 'a' occurs twice"),
-    ([("a", JPG), ("a", JPG)], "key 'a' occurs twice"),
     ([("a", {})], "sample a: has no parts"),
     ([("a" * 97, JPG)], "is longer than 100 bytes"),
     ([], "has no samples, and info: absent does not say why"),
@@ -134,15 +129,11 @@ BAD_INFO = [
     ({"absent": True}, "absent must say why"),
     ({"share": float("nan")}, "must be finite"),
 ]
+REFUSED = [(samples, {}, message) for samples, message in BAD_SAMPLES]
+REFUSED += [(numbered(7), change, message) for change, message in BAD_INFO]
 
 
-@pytest.mark.parametrize(
-    ("samples", "change", "message"),
-    [
-        *((samples, {}, message) for samples, message in BAD_SAMPLES),
-        *((numbered(7), change, message) for change, message in BAD_INFO),
-    ],
-)
+@pytest.mark.parametrize(("samples", "change", "message"), REFUSED)
 def test_what_is_refused_leaves_nothing(tmp_path, samples, change, message):
     with pytest.raises(ValueError, match=message):
         write_image_set(tmp_path / "set", samples, info={**INFO, **change}, samples_per_shard=2)
@@ -150,8 +141,7 @@ def test_what_is_refused_leaves_nothing(tmp_path, samples, change, message):
 
 
 def test_the_longest_name_fits_and_an_empty_folder_is_filled(tmp_path):
-    (tmp_path / "set").mkdir()
-    opened = write_image_set(tmp_path / "set", [("é" * 48, {"jpg": b"x"})], info=INFO)
+    opened = write_image_set(tmp_path, [("é" * 48, {"jpg": b"x"})], info=INFO)
     opened.verify()
     assert opened.read("é" * 48, "jpg") == b"x"
 

@@ -1,11 +1,15 @@
-"""The contract of every method, and D26."""
+"""The contract of every method, D26, and what colour statistics match."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
+from face_occlusion.core.arithmetic import eigen
 from face_occlusion.generation.compositing import Layer
-from face_occlusion.generation.harmonisation import HarmonisationParams, Harmoniser
+from face_occlusion.generation.harmonisation import HarmonisationParams, Harmoniser, statistics
 from face_occlusion.generation.harmonisation.harmoniser import STATISTICS
 from face_occlusion.generation.harmonisation.rainnet import RainNet, save_rainnet
 
@@ -26,16 +30,8 @@ def checkpoint(tmp_path_factory):
 
 
 @pytest.fixture
-def two_threads():
-    num_threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(num_threads)
-
-
-@pytest.fixture
 def rainnet(checkpoint):
-    return Harmoniser(settings(f"rainnet:{checkpoint}"))
+    return lambda **changes: Harmoniser(settings(f"rainnet:{checkpoint}", **changes))
 
 
 def composite():
@@ -51,13 +47,13 @@ def composite():
 
 
 @pytest.mark.parametrize("size_px", [256, 512])
-def test_background_keeps_its_bits_and_inputs_stay(checkpoint, size_px):
-    rainnet = Harmoniser(settings(f"rainnet:{checkpoint}", size_px=size_px))
+def test_background_keeps_its_bits_and_inputs_stay(rainnet, size_px):
+    harmoniser = rainnet(size_px=size_px)
     image, alpha = composite()
     one_pixel = np.zeros_like(alpha)
     one_pixel[100, 100] = 255
     for coverage in (alpha, one_pixel, alpha * 0, np.full_like(alpha, 255)):
-        harmonised = rainnet.fit_composite(image, coverage)
+        harmonised = harmoniser.fit_composite(image, coverage)
         assert harmonised.shape == image.shape and harmonised.dtype == np.uint8
         if coverage is not one_pixel:
             assert (harmonised != image).any() == (coverage is alpha)
@@ -65,28 +61,20 @@ def test_background_keeps_its_bits_and_inputs_stay(checkpoint, size_px):
         for used, before in zip((image, alpha), composite(), strict=True):
             np.testing.assert_array_equal(used, before)
     with pytest.raises(ValueError, match="composite must"):
-        rainnet.fit_composite(image, alpha[1:])
+        harmoniser.fit_composite(image, alpha[1:])
 
 
-def test_strength_0_changes_nothing_and_a_half_about_half(rainnet, checkpoint):
+def test_strength_0_changes_nothing_and_a_half_about_half(rainnet):
     image, alpha = composite()
-    whole = rainnet.colour_change(image, alpha)
-    half, off = (Harmoniser(settings(f"rainnet:{checkpoint}", strength=s)) for s in (0.5, 0))
-    np.testing.assert_allclose(half.colour_change(image, alpha), whole / 2, atol=1e-3)
-    np.testing.assert_array_equal(off.fit_composite(image, alpha), image)
-
-
-def test_the_same_input_gives_the_same_output_for_any_number_of_threads(rainnet, two_threads):
-    first = rainnet.fit_composite(*composite())
-    assert torch.get_num_threads() == 2
-    torch.set_num_threads(1)
-    np.testing.assert_array_equal(rainnet.fit_composite(*composite()), first)
+    whole, half = (rainnet(strength=s).colour_change(image, alpha) for s in (1, 0.5))
+    np.testing.assert_allclose(half, whole / 2, atol=1e-3)
+    np.testing.assert_array_equal(rainnet(strength=0).fit_composite(image, alpha), image)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_statistics_change_layers_rainnet_changes_composites(method, checkpoint):
+def test_statistics_change_layers_rainnet_changes_composites(method, rainnet):
     image, layer = placed_disc()
-    harmoniser = Harmoniser(settings(f"rainnet:{checkpoint}" if method == "rainnet" else method))
+    harmoniser = rainnet() if method == "rainnet" else Harmoniser(settings(method))
     assert (harmoniser.fit_layer(image, layer) is not layer) == (method in STATISTICS)
     alpha = layer.coverage_on(SIZE)
     assert (harmoniser.fit_composite(image, alpha) is not image) == (method == "rainnet")
@@ -111,11 +99,8 @@ def test_statistics_bring_a_layer_nearer_to_its_surroundings(method):
     np.testing.assert_array_equal(layer.colour, kept)
     assert (fitted.colour <= fitted.alpha[..., None]).all()
     around = image[layer.coverage_on(SIZE) == 0].mean(axis=0)
-
-    def apart(colour):
-        return np.linalg.norm(colour[solid].mean(axis=0) - around)
-
-    assert apart(fitted.colour) < 0.75 * apart(layer.colour)
+    before, after = (one.colour[solid].mean(axis=0) - around for one in (layer, fitted))
+    assert np.linalg.norm(after) < 0.75 * np.linalg.norm(before)
     assert Harmoniser(settings(method, strength=0)).fit_layer(image, layer) is layer
     for alpha in (layer.alpha * 0, layer.alpha * 0 + 255):  # no inside, no surroundings
         same = Layer(layer.colour, alpha, layer.x, layer.y)
@@ -135,35 +120,32 @@ def test_the_edge_of_a_fitted_layer_keeps_its_inside_s_colour():
 
 
 class Recorder(torch.nn.Module):
-    """A network that darkens, and keeps the masks that it was shown."""
+    """A network that darkens, and keeps the masks and the threads that it was given."""
 
     def __init__(self):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.zeros(1))
-        self.masks = []
-        self.num_threads = []
 
     def forward(self, image, mask):
-        self.num_threads.append(torch.get_num_threads())
-        self.masks.append(mask)
+        self.seen = mask.unique().tolist(), torch.get_num_threads()
         return image - 0.2
 
 
-def test_the_network_runs_in_one_thread_so_that_sums_have_one_order(two_threads):
-    harmoniser = Harmoniser(settings("mkl"))
-    harmoniser.network = Recorder()  # type: ignore[assignment]  # a fake
-    harmoniser.fit_composite(*composite())
-    assert harmoniser.network.num_threads == [1]
-
-
-def test_d26_the_network_sees_a_hard_mask_and_alpha_only_blends():
-    """The published code shows the network alpha as it is."""
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_d26_the_network_sees_a_hard_mask_in_one_thread_and_alpha_only_blends(num_threads):
+    """The published code shows the network alpha as it is; one thread sums in one order."""
     image, alpha = composite()
     image = np.maximum(image, 40)  # room to darken
     harmoniser = Harmoniser(settings("mkl"))
-    harmoniser.network = Recorder()  # type: ignore[assignment]  # a fake
-    change = harmoniser.fit_composite(image, alpha).astype(float) - image
-    assert set(harmoniser.network.masks[0].unique().tolist()) == {0.0, 1.0}
+    harmoniser.network = Recorder()
+    before = torch.get_num_threads()
+    torch.set_num_threads(num_threads)
+    try:
+        change = harmoniser.fit_composite(image, alpha).astype(float) - image
+        assert torch.get_num_threads() == num_threads
+    finally:
+        torch.set_num_threads(before)
+    assert harmoniser.network.seen == ([0.0, 1.0], 1)
     expected = -0.2 * 127.5 * alpha[..., None] / 255
     np.testing.assert_allclose(change, np.broadcast_to(expected, change.shape), atol=0.51)
 
@@ -180,3 +162,56 @@ def test_d26_the_network_sees_a_hard_mask_and_alpha_only_blends():
 def test_methods_and_settings_are_checked_by_name(changes, message):
     with pytest.raises(ValueError, match=message):
         Harmoniser(settings(**({"method": "mkl"} | changes)))
+
+
+def cloud(seed, mean, spread, count=4000):
+    mixing = np.eye(3) + 0.2 * np.random.default_rng(7).normal(size=(3, 3))
+    return np.random.default_rng(seed).normal(0, spread, (count, 3)) @ mixing.T + mean
+
+
+def test_lab_is_opencv_s_and_comes_back():
+    colours = np.random.default_rng(0).uniform(0, 255, (500, 3))
+    expected = cv2.cvtColor((colours[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
+    np.testing.assert_allclose(statistics.to_lab(colours), expected, atol=0.5)  # OpenCV uses tables
+    np.testing.assert_allclose(statistics.to_rgb(statistics.to_lab(colours)), colours, atol=1e-6)
+    np.testing.assert_allclose(statistics.to_lab(np.full((1, 3), 255.0)), [[100, 0, 0]], atol=0.01)
+
+
+def test_mkl_matches_mean_and_covariance_and_reinhard_mean_and_deviation_in_lab():
+    foreground, background = cloud(1, 120, 20), cloud(2, 135, 25)  # within their caps
+    moved = foreground + statistics.mkl(foreground, background)
+    np.testing.assert_allclose(moved.mean(axis=0), background.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(np.cov(moved.T), np.cov(background.T), rtol=0.02, atol=8)
+    foreground, background = cloud(1, 120, 12), cloud(2, 135, 14)
+    moved = statistics.to_lab(foreground + statistics.reinhard(foreground, background))
+    wanted = statistics.to_lab(background)
+    np.testing.assert_allclose(moved.mean(axis=0), wanted.mean(axis=0), atol=0.1)
+    np.testing.assert_allclose(moved.std(axis=0), wanted.std(axis=0), rtol=0.1)
+
+
+@pytest.mark.parametrize("move", (statistics.mkl, statistics.reinhard))
+def test_equal_statistics_change_nothing_and_a_plain_colour_stays_plain(move):
+    colours = cloud(3, 128, 20)
+    np.testing.assert_allclose(move(colours, colours), 0, atol=1e-6)
+    change = move(np.full((50, 3), 90.0), cloud(4, 120, 30))
+    np.testing.assert_allclose(change, np.tile(change[0], (50, 1)), atol=1e-6)
+    assert np.isfinite(change).all()
+
+
+@given(st.integers(0, 2**31))
+def test_mkl_never_exceeds_its_caps(seed):
+    rng = np.random.default_rng(seed)
+    foreground = rng.normal(rng.uniform(0, 255, 3), rng.uniform(0, 90), (60, 3))
+    background = rng.normal(rng.uniform(0, 255, 3), rng.uniform(0, 90), (60, 3))
+    change = statistics.mkl(foreground, background)
+    assert np.linalg.norm(change.mean(axis=0)) <= statistics.MAX_SHIFT + 1e-6
+    away = np.linalg.norm(foreground - foreground.mean(axis=0), axis=1)
+    stretched = np.linalg.norm(change - change.mean(axis=0), axis=1)
+    assert (stretched <= away * (statistics.MAX_GAIN - 1) + 1e-6).all()
+
+
+def test_eigenvectors_of_what_is_all_but_diagonal():
+    matrix = np.diag([2.0, 2.0, 1.0])
+    matrix[0, 1] = matrix[1, 0] = 1e-200  # its square is 0
+    values, vectors = eigen(matrix)
+    np.testing.assert_allclose((vectors * values) @ vectors.T, matrix, atol=1e-12)
