@@ -1,6 +1,7 @@
 """Fixtures shared by all tests, and the seed of property tests."""
 
 import contextlib
+import hashlib
 import os
 import resource
 import shutil
@@ -13,9 +14,17 @@ ROOT = Path(__file__).resolve().parents[1]
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as stages set it: workers share the cores
 
 
+class Content(bytes):
+    """A file's content, shown by its hash: pytest works for hours on how megabytes differ."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes, sha256 {hashlib.sha256(self).hexdigest()[:12]}>"
+
+
 def files_of(folder: Path) -> dict[str, bytes]:
     """Return the files below a folder by their relative paths."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    files = filter(Path.is_file, folder.rglob("*"))
+    return {str(path.relative_to(folder)): Content(path.read_bytes()) for path in files}
 
 
 @contextlib.contextmanager
@@ -41,6 +50,15 @@ def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], obje
             make(partial)
             partial.rename(folder)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """Give each test the same variables: children that a later test starts would inherit more."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

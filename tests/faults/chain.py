@@ -18,7 +18,7 @@ import psutil
 
 from face_occlusion.core.stage import PORTABLE_KERNELS
 from tests import tiny
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Content
 from tests.training.conftest import MODELS, TRAIN
 
 RUN = "segformer_c_wo"
@@ -185,7 +185,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     """Return the files below a folder, or the file; what is unfinished is left out."""
     paths = folder.rglob("*") if folder.is_dir() else [folder]
     return {
-        str(path.relative_to(folder)): path.read_bytes()
+        str(path.relative_to(folder)): Content(path.read_bytes())
         for path in paths
         if path.is_file() and ".partial" not in str(path)
     }
