@@ -4,6 +4,7 @@ Dark pixels of the face (eyes, brows, beard, and the black around it) that the h
 for would pull skin into black; bright ones would bleach it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -14,13 +15,19 @@ MIN_GRID_PX = 64  # an image is not reduced below about this many pixels a side
 Reading = Literal["balanced", "literal", "published"]
 
 
-def grid_over(mask: np.ndarray, downscale: float) -> tuple[np.ndarray, ...]:
-    """Return the index of an evenly spaced grid over a mask (H, W); small masks are reduced less.
+def grid_over(mask: np.ndarray, downscale: float) -> list[np.ndarray]:
+    """Return rows and columns of an even grid over a mask (H, W); small masks are reduced less.
 
     `downscale` is the wanted spacing of the grid in pixels, at least 1.
     """
     factor = max(1.0, min(downscale, np.sqrt(mask.size) / MIN_GRID_PX))
-    return np.ix_(*(_cell_centres(side, max(1, round(side / factor))) for side in mask.shape))
+    return [_cell_centres(side, max(1, round(side / factor))) for side in mask.shape]
+
+
+def at_grid(image: np.ndarray, grid: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the pixels in these rows and columns, much faster than indexing with `np.ix_`."""
+    rows, columns = grid
+    return image.take(rows, axis=0).take(columns, axis=1)
 
 
 def _cell_centres(length: int, num: int) -> np.ndarray:
@@ -35,9 +42,9 @@ def sample_face(face_rgb: np.ndarray, face_mask: np.ndarray, downscale: float) -
     """
     for factor in (downscale, 1.0):
         grid = grid_over(face_mask, factor)
-        mask = face_mask[grid] > 0
+        mask = at_grid(face_mask, grid) > 0
         if mask.any():
-            return face_rgb[grid][mask]
+            return at_grid(face_rgb, grid)[mask]
     raise ValueError("face_mask must hold at least one pixel; got none")
 
 
@@ -48,12 +55,12 @@ def face_on_black(face_rgb: np.ndarray, face_mask: np.ndarray, size: tuple[int, 
     """
     if not face_mask.any():
         raise ValueError("face_mask must hold at least one pixel; got none")
-    indices = []
+    grid = []
     for axis, num in zip((1, 0), size, strict=True):
         used = np.flatnonzero(face_mask.any(axis=axis))
-        indices.append(used[0] + _cell_centres(used[-1] + 1 - used[0], num))
-    grid = np.ix_(*indices)
-    return np.where(face_mask[grid][..., np.newaxis] > 0, face_rgb[grid], np.uint8(0))
+        grid.append(used[0] + _cell_centres(used[-1] + 1 - used[0], num))
+    is_face = at_grid(face_mask, grid)[..., np.newaxis] > 0
+    return np.where(is_face, at_grid(face_rgb, grid), np.uint8(0))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from face_occlusion.core.arithmetic import convolve
 from face_occlusion.core.images import warp_affine
 from face_occlusion.core.params import Checked, Count, Meta, Share
 from face_occlusion.generation.colour_transfer.algorithm1 import (
+    at_grid,
     face_on_black,
     face_thresholds,
     grid_over,
@@ -130,9 +131,9 @@ def sample_hand(
     """
     for factor in (downscale, 1.0):
         grid = grid_over(alpha, factor)
-        share = alpha[grid].astype(np.float32) * np.float32(1 / 255)
+        share = at_grid(alpha, grid).astype(np.float32) * np.float32(1 / 255)
         if (share >= 0.5).any():
-            straight = colour[grid] / np.where(share > 0, share, 1)[..., np.newaxis]
+            straight = at_grid(colour, grid) / np.where(share > 0, share, 1)[..., np.newaxis]
             return np.minimum(np.rint(straight), 255).astype(np.uint8), share
     raise ValueError("alpha must reach 0.5 somewhere: the cut-out is empty")
 
@@ -232,22 +233,23 @@ def _add_displacement(
     colour: np.ndarray, alpha: np.ndarray, displacement: np.ndarray
 ) -> np.ndarray:
     """Add alpha times a coarse change to premultiplied (h, w, 3) uint8 colours, at full size."""
-    height, width = alpha.shape
     cover = cv2.cvtColor(alpha, cv2.COLOR_GRAY2RGB)
-    full = _enlarged(displacement, (height, width))
+    full = _enlarged(displacement, alpha)
     weighted = cv2.multiply(full, cover, scale=1 / 255, dtype=cv2.CV_32F)
     return cv2.min(cv2.add(colour, weighted, dtype=cv2.CV_8U), cover)
 
 
-def _enlarged(displacement: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Enlarge (gh, gw, 3) float32 levels to (height, width, 3), as `cv2.resize` places pixels.
+def _enlarged(displacement: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Enlarge (gh, gw, 3) float32 levels to (h, w, 3), as `cv2.resize` places pixels.
 
-    Steps of 1/32 level at 1/32 of a cell: so few bits that `warp_affine` is exact.
+    (h, w) is the size of the uint8 coverage, without which the result may be 0. Steps of 1/32
+    level at 1/32 of a cell: so few bits that `warp_affine` is exact.
     """
     steps = np.rint(np.clip(displacement, -255, 255) * 32) / 32
-    scale_y, scale_x = size[0] / displacement.shape[0], size[1] / displacement.shape[1]
+    (height, width), (grid_height, grid_width) = alpha.shape, displacement.shape[:2]
+    scale_y, scale_x = height / grid_height, width / grid_width
     matrix = np.array([[scale_x, 0, scale_x / 2 - 0.5], [0, scale_y, scale_y / 2 - 0.5]])
-    return warp_affine(steps, matrix, size, cv2.BORDER_REPLICATE)
+    return warp_affine(steps, matrix, (height, width), cv2.BORDER_REPLICATE, needed=alpha)
 
 
 PUBLISHED_SIGMA_PX = 30.0
