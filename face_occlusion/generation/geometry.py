@@ -226,9 +226,9 @@ def leave_distance(points: np.ndarray, along: np.ndarray, shape: tuple[int, int]
         return -math.inf
     last = np.array([shape[1], shape[0]]) - 1.0
     rim = np.where(along > 0, -CUT_PADDING_PX - 0.5, last + CUT_PADDING_PX + 0.5)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        needed = (points - rim) / along  # per axis; either one is enough
-    return float(np.nanmin(np.where(np.abs(along) > 1e-9, needed, np.inf), axis=1).max())
+    axes = np.abs(along) > 1e-9
+    needed = (points - rim)[:, axes] / along[axes]  # per axis; either one is enough
+    return float(needed.min(axis=1).max())
 
 
 def ends_outside(occluder: Occluder, matrix: np.ndarray, shape: tuple[int, int]) -> bool:
