@@ -170,9 +170,8 @@ def _warp_face(
     image: np.ndarray, seg_map: np.ndarray, matrix: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Warp an image and its map by one affine, input to output pixels."""
-    plain = not between(seg_map, 2, 255).any()  # background and face only
-    cover = between(seg_map, 1, 1) if plain else seg_map
-    rgba = add_alpha(image, cover)
+    plain = seg_map.max() <= 1  # background and face only
+    rgba = add_alpha(image, seg_map * np.uint8(255) if plain else seg_map)
     image, cover = warp_cutout(rgba, matrix, seg_map.shape, cv2.BORDER_REPLICATE)
     if not plain:
         return image, warp_seg_map(seg_map, matrix)
