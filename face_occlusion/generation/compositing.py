@@ -16,6 +16,7 @@ from face_occlusion.core.images import warp_cutout
 from face_occlusion.generation.geometry import Occluder
 
 HALF = 128  # coverage of 0.5 and above, in 0-255
+_LANES = 64  # bytes of the longest vector of any CPU
 _COVERAGE = np.arange(256)
 _SOFTNESS = np.rint(4 * _COVERAGE * (255 - _COVERAGE) / 255).astype(np.uint8)  # 255 at the middle
 
@@ -117,7 +118,11 @@ def blur(image: np.ndarray, sigma_px: float) -> np.ndarray:
     """
     taps = np.trim_zeros(gaussian_taps(sigma_px, math.ceil(3 * sigma_px)), "b") / 256
     kernel = np.concatenate([taps[:0:-1], taps])
-    return cv2.sepFilter2D(image, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
+    # OpenCV rounds ties to even, but up in the last columns that fill no vector of the CPU's.
+    width = image.shape[1]
+    image = cv2.copyMakeBorder(image, 0, 0, 0, -width % _LANES, cv2.BORDER_REPLICATE)
+    blurred = cv2.sepFilter2D(image, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
+    return blurred[:, :width]
 
 
 def gaussian_taps(sigma_px: float, radius: int) -> np.ndarray:

@@ -29,6 +29,15 @@ def disc_layer(radius_px, centre_xy, colour=(90, 120, 40)):
     return compositing.warp(disc, placed(disc, radius_px / 100 * np.eye(2), centre_xy), SHAPE, 12)
 
 
+@pytest.mark.parametrize("width_px", [33, 64, 77])
+def test_a_mirrored_picture_blurs_mirrored_also_where_values_are_ties(width_px):
+    """Half of such values lie between two levels, and the last columns must round like others."""
+    image = np.random.default_rng(0).integers(0, 2, (60, width_px, 3), dtype=np.uint8) * 128
+    for sigma_px in (0.35, 0.6, 0.8, 1.2):
+        mirrored = compositing.blur(np.ascontiguousarray(image[:, ::-1]), sigma_px)[:, ::-1]
+        np.testing.assert_array_equal(compositing.blur(image, sigma_px), mirrored)
+
+
 def test_convention_alpha_is_the_share_of_the_occluder():
     image = np.full((*SHAPE, 3), 100, np.uint8)
     rgba = np.zeros((20, 30, 4), np.uint8)
