@@ -16,19 +16,20 @@ PIP := pip install --quiet --disable-pip-version-check --no-compile
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
-# Stages that run at the same time: one per core, and one more because DVC makes stages wait for its
-# lock, but at most 9; with a GPU one after another, as DVC does.
-JOBS ?= $(if $(shell command -v nvidia-smi),1,$(shell n=$$(nproc); echo $$((n < 8 ? n + 1 : 9))))
+# Tests, or stages, that run at the same time: one per core, and one more because some always wait
+# (stages for DVC's lock), but at most 9. Stages run one after another with a GPU, as DVC does.
+PROCESSES ?= $(shell n=$$(nproc); echo $$((n < 8 ? n + 1 : 9)))
+JOBS ?= $(if $(shell command -v nvidia-smi),1,$(PROCESSES))
 repro: $(INSTALLED)  ## build the pipeline in force, from a bare clone to the report: make repro [JOBS=1]
 	source $(BIN)/activate && $(if $(filter 1,$(JOBS)),dvc repro,face-occlusion run --jobs $(JOBS))
 
 test: $(INSTALLED)  ## run the tests
-	source $(BIN)/activate && pytest -n 2 --dist loadfile --no-loadscope-reorder
+	source $(BIN)/activate && pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 # Another seed each time: make test-random SEED=... repeats one.
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 test-random: $(INSTALLED)  ## run the property tests on values drawn afresh; failures print the seed
-	source $(BIN)/activate && pytest -n 2 --dist loadfile --no-loadscope-reorder -m property --hypothesis-seed=$(SEED)
+	source $(BIN)/activate && pytest -n $(PROCESSES) --dist loadfile --no-loadscope-reorder -m property --hypothesis-seed=$(SEED)
 
 lint: $(INSTALLED)  ## check format, lint rules, imports and types
 	source $(BIN)/activate && ruff format --check . && ruff check . && lint-imports && pyright
