@@ -16,8 +16,7 @@ The record set `samples` joins images with their masks by key.
 import hashlib
 import json
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +54,17 @@ def encode_cards(shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> dict[
     index = encode_index(shards, info)
     plain = json.loads(index)["info"]  # as it reads back, whatever it was written from
     index_sha256 = hashlib.sha256(index).hexdigest()
-    licences = list_licences(plain)
-    card = "\n".join(_card(shards, plain, index_sha256, licences))
-    metadata = encode_croissant(shards, plain, index_sha256, _KINDS[plain["kind"]], licences)
-    return {CARD: f"{card}\n".encode(), CROISSANT: metadata}
+    keys_of: dict[str, list[str]] = {}
+    for shard in shards:
+        for key, parts in shard["samples"]:
+            for part in parts:
+                keys_of.setdefault(part, []).append(key)
+    keys_of = dict(sorted(keys_of.items()))
+    card = "\n".join(_card(shards, plain, index_sha256, keys_of))
+    metadata = json.dumps(
+        _croissant(shards, plain, index_sha256, keys_of), ensure_ascii=False, indent=1
+    )
+    return {CARD: f"{card}\n".encode(), CROISSANT: f"{metadata}\n".encode()}
 
 
 def write_cards(folder: Path, shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> None:
@@ -88,10 +94,14 @@ def list_licences(info: Mapping[str, Any]) -> list[str]:
 
 
 def _card(
-    shards: Sequence[ShardEntry], info: Mapping[str, Any], index_sha256: str, licences: list[str]
+    shards: Sequence[ShardEntry],
+    info: Mapping[str, Any],
+    index_sha256: str,
+    keys_of: Mapping[str, Sequence[str]],
 ) -> Iterator[str]:
-    """Write the card line by line."""
+    """Write the card line by line; `keys_of` maps each part to the samples that have it."""
     count = sum(len(shard["samples"]) for shard in shards)
+    about = {part: f", {_PARTS[part]}" if part in _PARTS else "" for part in keys_of}
     yield from ("---", f"pretty_name: {json.dumps(info['name'], ensure_ascii=False)}")
     yield from ("license: other", "task_categories: [image-segmentation]", "---", "")
     yield from (f"# {_cell(info['name'])}", "", _KINDS[info["kind"]], "")
@@ -104,10 +114,10 @@ def _card(
             ("samples", f"{count:,}"),
             ("shards", f"{len(shards):,}"),
             ("bytes", f"{sum(shard['size'] for shard in shards):,}"),
-            *_parts(shards),
+            *((f"`.{part}`", f"{len(keys):,}{about[part]}") for part, keys in keys_of.items()),
         ],
     )
-    yield from _sources(info, licences)
+    yield from _sources(info)
     if made_from := info.get("made_from"):
         rows = [
             (role, one["name"], f"{one['count']:,}", one["index_sha256"])
@@ -127,14 +137,7 @@ def _card(
     yield "the shards."
 
 
-def _parts(shards: Sequence[ShardEntry]) -> Iterator[tuple[str, str]]:
-    """Count the samples that have each part."""
-    counts = Counter(part for shard in shards for _, parts in shard["samples"] for part in parts)
-    for part, number in sorted(counts.items()):
-        yield f"`.{part}`", f"{number:,}" + (f", {_PARTS[part]}" if part in _PARTS else "")
-
-
-def _sources(info: Mapping[str, Any], licences: list[str]) -> Iterator[str]:
+def _sources(info: Mapping[str, Any]) -> Iterator[str]:
     yield from ("## Sources and terms", "")
     if releases := info.get("releases"):
         yield "Whoever uses the set is bound by the terms of every source:"
@@ -155,7 +158,7 @@ def _sources(info: Mapping[str, Any], licences: list[str]) -> Iterator[str]:
     else:
         sources = ", ".join(info["sources"]) or "none named"
         yield from (f"Sources: {_cell(sources)}.", "")
-    yield from (f"Licence: {_cell('; '.join(licences))}.", "")
+    yield from (f"Licence: {_cell('; '.join(list_licences(info)))}.", "")
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -203,27 +206,13 @@ _OTHER_MEANINGS = {
 _CONTEXT = {name: _OTHER_MEANINGS.get(name, f"cr:{name}") for name in _TERMS.split()}
 
 
-def encode_croissant(
+def _croissant(
     shards: Sequence[ShardEntry],
     info: Mapping[str, Any],
     index_sha256: str,
-    description: str,
-    licences: Sequence[str],
-) -> bytes:
-    """Encode the content of `croissant.json`; the same index gives the same bytes.
-
-    Args:
-        shards: The shards' entries in the index.
-        info: The set's info, in plain Python types.
-        index_sha256: The sha256 of the index.
-        description: One sentence that says what the set holds.
-        licences: The licences of everything the set was made from.
-    """
-    keys_of: dict[str, list[str]] = {}
-    for shard in shards:
-        for key, parts in shard["samples"]:
-            for part in parts:
-                keys_of.setdefault(part, []).append(key)
+    keys_of: Mapping[str, Sequence[str]],
+) -> dict[str, Any]:
+    """Describe a set in Croissant; `keys_of` maps each part to the samples that have it."""
     releases = info.get("releases", {}).values()
     citations = sorted({text for one in releases if (text := one.get("citation"))})
     terms = sorted({url for one in releases if (url := one.get("licence_url"))})
@@ -232,13 +221,22 @@ def encode_croissant(
         "@type": "sc:Dataset",
         "conformsTo": CONFORMS_TO,
         "name": info["name"],
-        "description": description + (f" Empty: {info['absent']}" if info.get("absent") else ""),
-        "license": [*licences, *terms],
+        "description": _KINDS[info["kind"]]
+        + (f" Empty: {info['absent']}" if info.get("absent") else ""),
+        "license": [*list_licences(info), *terms],
         "version": "1.0.0",
         "distribution": [
             _file_object(INDEX, index_sha256, "application/json"),
-            *(_file_object(s["name"], s["sha256"], "application/x-tar", s["size"]) for s in shards),
-            *(_file_set(part, keys_of, shards) for part in sorted(keys_of)),
+            *(
+                _file_object(
+                    shard["name"],
+                    shard["sha256"],
+                    "application/x-tar",
+                    contentSize=f"{shard['size']} B",
+                )
+                for shard in shards
+            ),
+            *(_file_set(part, keys_of, shards) for part in keys_of),
         ],
         "recordSet": _record_sets(keys_of),
     }
@@ -248,18 +246,20 @@ def encode_croissant(
         metadata["isBasedOn"] = [
             f"{one['name']}, {INDEX} sha256:{one['index_sha256']}" for one in made_from.values()
         ]
-    text = json.dumps(metadata, ensure_ascii=False, indent=1)
-    return f"{text}\n".encode()
+    return metadata
 
 
-def _file_object(name: str, sha256: str, mime: str, size: int | None = None) -> dict[str, Any]:
-    names = {"@type": "cr:FileObject", "@id": name, "name": name, "contentUrl": name}
-    found = {**names, "encodingFormat": mime, "sha256": sha256}
-    return found if size is None else {**found, "contentSize": f"{size} B"}
+def _named(kind: str, name: str, **values: Any) -> dict[str, Any]:
+    """Return an object of Croissant whose name identifies it."""
+    return {"@type": f"cr:{kind}", "@id": name, "name": name, **values}
+
+
+def _file_object(name: str, sha256: str, mime: str, **more: str) -> dict[str, Any]:
+    return _named("FileObject", name, contentUrl=name, encodingFormat=mime, sha256=sha256, **more)
 
 
 def _file_set(
-    part: str, keys_of: Mapping[str, list[str]], shards: Sequence[ShardEntry]
+    part: str, keys_of: Mapping[str, Sequence[str]], shards: Sequence[ShardEntry]
 ) -> dict[str, Any]:
     return {
         "@type": "cr:FileSet",
@@ -275,7 +275,7 @@ def _mime(part: str) -> str:
     return _MIME.get(part.rpartition(".")[2], "application/octet-stream")
 
 
-def _globs(part: str, keys_of: Mapping[str, list[str]]) -> list[str]:
+def _globs(part: str, keys_of: Mapping[str, Sequence[str]]) -> list[str]:
     """Return patterns that match the files of one part and no other.
 
     `*.png` also matches `KEY.original.png`. Keys contain no dots, so in that case there is one
@@ -286,44 +286,37 @@ def _globs(part: str, keys_of: Mapping[str, list[str]]) -> list[str]:
     return [f"{'[!.]' * length}.{part}" for length in sorted({len(key) for key in keys_of[part]})]
 
 
-def _record_sets(keys_of: Mapping[str, list[str]]) -> list[dict[str, Any]]:
+def _record_sets(parts: Collection[str]) -> list[dict[str, Any]]:
     """Describe the records: each part by key, and images joined with their masks."""
     sets = []
-    for part in sorted(keys_of):
+    for part in parts:
         if _mime(part) != "application/octet-stream":
             name = _RECORDS.get(part, re.sub(r"\W", "_", part))
-            is_image = _mime(part).startswith("image/")
             key = _from_files(part, "filename") | {"transform": {"regex": r"^([^.]+)\."}}
-            content = _from_files(part, "content")
+            content_type = "ImageObject" if _mime(part).startswith("image/") else "Text"
             fields = [
-                _field(f"{name}/key", "sc:Text", key),
-                _field(f"{name}/content", "sc:ImageObject" if is_image else "sc:Text", content),
+                _field(f"{name}/key", "Text", key),
+                _field(f"{name}/content", content_type, _from_files(part, "content")),
             ]
-            sets.append(_record_set(name, fields))
-    if "jpg" in keys_of and "png" in keys_of:
+            sets.append(_named("RecordSet", name, field=fields))
+    if {"jpg", "png"} <= set(parts):
         # record sets are joined: mlcroissant cannot join file sets that lie in several archives
-        key = _field("samples/key", "sc:Text", _from_field("images/key"))
+        key, image, mask, masks_key = (
+            {"field": {"@id": name}}
+            for name in ("images/key", "images/content", "masks/content", "masks/key")
+        )
         fields = [
-            {**key, "references": _from_field("masks/key")},
-            _field("samples/image", "sc:ImageObject", _from_field("images/content")),
-            _field("samples/mask", "sc:ImageObject", _from_field("masks/content")),
+            {**_field("samples/key", "Text", key), "references": masks_key},
+            _field("samples/image", "ImageObject", image),
+            _field("samples/mask", "ImageObject", mask),
         ]
-        sets.append(_record_set("samples", fields))
+        sets.append(_named("RecordSet", "samples", field=fields))
     return sets
 
 
-def _record_set(name: str, fields: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"@type": "cr:RecordSet", "@id": name, "name": name, "field": fields}
-
-
 def _field(name: str, data_type: str, source: dict[str, Any]) -> dict[str, Any]:
-    kind = {"@type": "cr:Field", "@id": name, "name": name}
-    return {**kind, "dataType": data_type, "source": source}
+    return _named("Field", name, dataType=f"sc:{data_type}", source=source)
 
 
 def _from_files(part: str, file_property: str) -> dict[str, Any]:
     return {"fileSet": {"@id": f"parts/{part}"}, "extract": {"fileProperty": file_property}}
-
-
-def _from_field(name: str) -> dict[str, Any]:
-    return {"field": {"@id": name}}
