@@ -32,11 +32,6 @@ class Aligned:
         """(2, 3) float affine from pixels (x, y) of the image to those of the photograph."""
         return _from_aligned(self.square, len(self.image))
 
-    @property
-    def to_aligned(self) -> np.ndarray:
-        """(2, 3) float affine from pixels of the photograph to those of the image."""
-        return cv2.invertAffineTransform(self.to_photograph)
-
 
 def align(image: np.ndarray, landmarks: np.ndarray, size_px: int) -> Aligned:
     """Align a face as FFHQ does, to a side of `size_px`; FFHQ has 1024.

@@ -13,6 +13,7 @@ from face_occlusion.core.classes import FACE, resize_seg_map, to_seg_map
 from face_occlusion.core.images import decode_image, decode_mask
 from face_occlusion.core.release import Release
 from face_occlusion.faces.celebamask_hq import (
+    by_number,
     face_key,
     find_corrected,
     list_images,
@@ -52,7 +53,8 @@ class FolderReader:
         self.split = splits[0] if splits else None
         stems = sorted(self.images)
         if self.split is not None:
-            stems = [_stem(line) for line in release.lines(self.split)]
+            names = (line.rpartition("/")[2] for line in release.lines(self.split))
+            stems = [re.sub(r"\.(jpe?g|png)$", "", name, flags=re.IGNORECASE) for name in names]
             if len(set(stems)) < len(stems):
                 raise ValueError(f"{release.folder / self.split}: an image is listed twice")
             if not stems:
@@ -82,11 +84,6 @@ class FolderReader:
     def info(self) -> dict[str, Any]:
         """Return the list that chose the images."""
         return {"split": self.split or "all images; the release has no split"}
-
-
-def _stem(line: str) -> str:
-    """Return a listed image's name without folder and image ending."""
-    return re.sub(r"\.(jpe?g|png)$", "", line.rpartition("/")[2], flags=re.IGNORECASE)
 
 
 class WoTestReader:
@@ -141,7 +138,9 @@ class CofwReader:
     def __init__(self, release: Release) -> None:
         self.release = release
         self.mat_name = release.find("*COFW_train*.mat")
-        self.mask_names = self._number_masks(release.by_stem("COFW_train_masks/*.png"))
+        stems = release.by_stem("COFW_train_masks/*.png")
+        # by the last number in each name
+        self.mask_names = dict(sorted(by_number(release, stems, r"(?:.*\D)?(\d+)\D*").items()))
         index_of, self.numbering, self.on_mask_frac = self._match()
         self.number_of = {f"{index + 1:04d}": number for number, index in index_of.items()}
         self.keys = list(self.number_of)
@@ -197,20 +196,6 @@ class CofwReader:
                 f"{3 * NUM_LANDMARKS} (x, y and occlusion of 29 points); got {table.shape}"
             )
         return table
-
-    def _number_masks(self, stems: dict[str, str]) -> dict[int, str]:
-        """Map the last number in each mask's name to the name."""
-        numbers: dict[int, str] = {}
-        for stem, name in stems.items():
-            digits = re.findall(r"\d+", stem)
-            if not digits:
-                raise ValueError(f"{self.release.folder}: mask '{name}' has no number in its name")
-            number = int(digits[-1])
-            if number in numbers:
-                both = f"'{numbers[number]}' and '{name}'"
-                raise ValueError(f"{self.release.folder}: {both} have one number")
-            numbers[number] = name
-        return dict(sorted(numbers.items()))
 
     def _match(self) -> tuple[dict[int, int], str, float]:
         """Return mask number -> image index (from 0), the rule's name, and how well it fits."""

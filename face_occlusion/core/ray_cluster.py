@@ -46,15 +46,10 @@ def ray_session(workers: int) -> Iterator[Any]:
 
 
 def connect(ray: Any, address: str, named: str) -> None:
-    """Connect to a cluster.
+    """Connect to a cluster at an address: `auto`, `HOST:PORT`, `ray://HOST:PORT` or `local`.
 
-    Args:
-        ray: The package.
-        address: As `ray.init` takes it: `auto`, `HOST:PORT`, `ray://HOST:PORT`, `local`.
-        named: How the user gave the address, for errors.
-
-    Raises:
-        ValueError: If no cluster answers, or it refuses the token or fails to serve.
+    `named` is how the user gave the address. If no cluster answers there, or it refuses the token
+    or fails to serve, that is a ValueError.
     """
     _check_reachable(address, named)
     for attempt in range(1, CONNECT_ATTEMPTS + 1):

@@ -36,22 +36,16 @@ PORTABLE_KERNELS = {
     "ONEDNN_MAX_CPU_ISA": "AVX2",
     "MKL_CBWR": "COMPATIBLE",
 }
-CPU_KERNELS = ("portable", "fast")
 
 
 def choose_cpu_kernels(path: Path, section: str) -> None:
     """Have PyTorch compute with the kernels that a parameter file's section names as `cpu_kernels`.
 
     `portable` gives the same bits on every x86-64 processor with AVX2, `fast` leaves the choice to
-    PyTorch; another name is a ValueError. Call it before PyTorch is imported; variables that the
-    user has set are left unchanged.
+    PyTorch; the section's dataclass refuses another name. Call it before PyTorch is imported;
+    variables that the user has set are left unchanged.
     """
-    kernels = read_section(path, f"{section}.cpu_kernels")
-    if kernels not in CPU_KERNELS:
-        raise ValueError(
-            f"{path}: {section}.cpu_kernels: must be portable or fast; got {kernels!r}"
-        )
-    if kernels == "portable":
+    if read_section(path, f"{section}.cpu_kernels") == "portable":
         for name, value in PORTABLE_KERNELS.items():
             os.environ.setdefault(name, value)
 

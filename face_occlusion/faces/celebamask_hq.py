@@ -33,24 +33,29 @@ def face_key(number: int) -> str:
 def list_images(release: Release) -> dict[int, str]:
     """Map the number of each photograph of CelebAMask-HQ to its name; none is a ValueError."""
     stems = release.by_stem("*/CelebA-HQ-img/*.jpg", "*/CelebA-HQ-img/*.png")
-    return _by_number(release, stems)
+    return by_number(release, stems)
 
 
-def _by_number(release: Release, stems: dict[str, str]) -> dict[int, str]:
+def by_number(
+    release: Release, stems: Mapping[str, str], pattern: str = r"(\d+)"
+) -> dict[int, str]:
+    """Map the number in each file's stem, the group of a pattern, to the file's name.
+
+    `stems` are of `Release.by_stem`. A file without a number, or two of one number, is a
+    ValueError.
+    """
     numbers: dict[int, str] = {}
     for stem, name in stems.items():
-        if not stem.isdecimal():
+        if (match := re.fullmatch(pattern, stem)) is None:
             raise ValueError(f"{release.folder}: '{name}' must be named by a number, like 24.jpg")
-        if (number := int(stem)) in numbers:
-            both = f"'{numbers[number]}' and '{name}'"
-            raise ValueError(f"{release.folder}: {both} have the same face number")
-        numbers[number] = name
+        if (other := numbers.setdefault(int(match[1]), name)) != name:
+            raise ValueError(f"{release.folder}: '{other}' and '{name}' have the same number")
     return numbers
 
 
 def find_corrected(release: Release, numbers: Iterable[int]) -> dict[int, str]:
     """Map each face's number to the name of its corrected mask; ValueError if it has none."""
-    found = _by_number(release, release.by_stem("CelebAMask-HQ-masks_corrected/*.png"))
+    found = by_number(release, release.by_stem("CelebAMask-HQ-masks_corrected/*.png"))
     for number in numbers:
         if number not in found:
             raise ValueError(

@@ -16,6 +16,7 @@ import numpy as np
 from face_occlusion.core.classes import BACKGROUND, FACE, IGNORED, instance_mask, resize_seg_map
 from face_occlusion.core.images import decode_rgba
 from face_occlusion.core.params import FILLED, Checked
+from face_occlusion.faces.celebamask_hq import check_aspect
 
 CLASS_IDS = {"background": BACKGROUND, "face": FACE, "ignored": IGNORED}
 
@@ -117,13 +118,8 @@ class Correction:
         Raises:
             ValueError: If the aspects differ, or a bitmap cannot be read; names the file.
         """
-        height, width = self.size
-        if height * seg_map.shape[1] != width * seg_map.shape[0]:
-            raise ValueError(
-                f"{self.where}: drawn on an image of {height}x{width} pixels, while the mask of "
-                f"face {self.number} has {seg_map.shape[0]}x{seg_map.shape[1]}; "
-                "expected the same aspect"
-            )
+        drawing = f"the drawing in {self.where}"
+        check_aspect(f"face {self.number}", seg_map.shape, self.size, drawing)
         if any(layer.draws_face for layer in self.layers):
             corrected = np.full(self.size, BACKGROUND, np.uint8)
         else:

@@ -13,7 +13,7 @@ from face_occlusion.core.params import Checked, Count
 from face_occlusion.core.release import Release
 from face_occlusion.occluders.hands import HandsParams, find_hands, load_hand
 from face_occlusion.occluders.objects import ObjectsParams, find_objects, load_object
-from face_occlusion.occluders.textures import TexturesParams, find_textures, load_texture
+from face_occlusion.occluders.textures import TexturesParams, load_texture
 
 _CUTOUTS = ("hands", "hands_ego", "hands_hgr1", "objects")
 KINDS = dict.fromkeys(_CUTOUTS, "cutouts") | {"textures": "textures"}
@@ -53,7 +53,8 @@ def import_occluders(
     items: Sequence[Any]
     load: Callable[..., tuple[str, dict[str, bytes]]]
     if kind == "textures":
-        own, load, items = params.textures, load_texture, find_textures(release)
+        own, load = params.textures, load_texture
+        items = sorted(release.by_stem("*/images/*/*.jpg", "*/images/*/*.png").items())
     elif kind == "objects":
         own, load = params.objects, load_object
         items, about = find_objects(release, params.objects)

@@ -21,11 +21,6 @@ class TexturesParams(Checked):
             raise ValueError(f"size_px: must be 0 or at least 16; got {self.size_px}")
 
 
-def find_textures(release: Release) -> list[tuple[str, str]]:
-    """List the textures' keys and names in the release; none, or a key twice, is a ValueError."""
-    return sorted(release.by_stem("*/images/*/*.jpg", "*/images/*/*.png").items())
-
-
 def load_texture(
     texture: tuple[str, str], *, release: Release, params: TexturesParams
 ) -> tuple[str, dict[str, bytes]]:

@@ -87,7 +87,7 @@ def test_the_eyes_land_where_the_transform_says():
     cv2.circle(image, tuple(int(v) for v in np.rint(points[0])), 3, (255, 255, 255), -1)
     aligned = align(image, points, 256)
     rows, columns = np.nonzero(aligned.image[..., 0] > 127)
-    expected = aligned.to_aligned @ (*np.rint(points[0]), 1)
+    expected = cv2.invertAffineTransform(aligned.to_photograph) @ (*np.rint(points[0]), 1)
     np.testing.assert_allclose((columns.mean(), rows.mean()), expected, atol=0.6)
     np.testing.assert_allclose(aligned.to_photograph @ (*expected, 1), np.rint(points[0]))
     corner = aligned.to_photograph @ (-0.5, -0.5, 1)  # the outer corner of the first pixel

@@ -98,7 +98,7 @@ EMPTY_MASKS = {
     [
         ({MASK: encode_png(np.ones((36, 44), np.uint8))}, "do not fit the 5 images"),
         (EMPTY_MASKS, "visible landmarks lie off the face"),
-        ({MASK.replace("002", "x"): b""}, "has no number in its name"),
+        ({MASK.replace("002", "x"): b""}, "must be named by a number"),
         ({MASK: b"broken"}, r"002\.png"),
         ({MAT: b"MATLAB 5.0 MAT-file"}, r"COFW_train_color\.mat: not a MATLAB v7\.3"),
         ({MAT: cofw_files(drop=["IsTr"])[MAT]}, r"no 'IsTr'; found #refs#, phisTr"),

@@ -102,7 +102,7 @@ def test_an_occluder_alone_goes_over_the_mask_that_is_there(tmp_path):
 def test_a_circle_is_round_and_another_aspect_is_refused_by_name(tmp_path):
     correction = read(tmp_path, one(shape("face", [[15, 10], [15, 2]], "circle")))
     assert correction.apply(EXPECTED).sum() == pytest.approx(np.pi * 8**2, rel=0.03)
-    with pytest.raises(ValueError, match=r"a\.json: drawn on an image of 20x30 .* has 20x20"):
+    with pytest.raises(ValueError, match=r"face 24: a mask of 20x20 .*a\.json has 20x30"):
         correction.apply(np.ones((20, 20), np.uint8))
 
 

@@ -170,7 +170,7 @@ BAD = [
     ({LIST: b"seven.jpg\n"}, r"O\.txt: 'seven.jpg' is not an image name"),
     ({LIST: b"\n"}, r"O\.txt: the list is empty"),
     ({f"{ROOT}/CelebA-HQ-img/four.jpg": b""}, "four.jpg' must be named by a number"),
-    ({f"{ROOT}/CelebA-HQ-img/04.jpg": b""}, "have the same face number"),
+    ({f"{ROOT}/CelebA-HQ-img/04.jpg": b""}, "have the same number"),
 ]
 
 

@@ -27,9 +27,6 @@ def test_kernels_are_those_of_the_parameters_unless_the_user_set_them(tmp_path, 
     choose_cpu_kernels(path, "evaluate")
     assert os.environ["ATEN_CPU_CAPABILITY"] == "avx2"
     assert os.environ["ONEDNN_MAX_CPU_ISA"] == "SSE41"
-    path.write_text("train: {cpu_kernels: 'off'}\n")
-    with pytest.raises(ValueError, match=r"train.cpu_kernels: must be portable or fast; got 'off'"):
-        choose_cpu_kernels(path, "train")
     for name in PORTABLE_KERNELS:
         monkeypatch.delenv(name, raising=False)
 

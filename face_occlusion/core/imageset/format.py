@@ -59,19 +59,15 @@ def check_key(key: str) -> str:
     return key
 
 
-def variant_key(face: str, variant: int) -> str:
-    """Return the key of a generated sample: that of its face for variant 1, `FACE__v2` for 2."""
-    return face if variant == 1 else f"{face}__v{variant}"
-
-
 def variant_keys(faces: Sequence[str], variants: int) -> dict[str, str]:
     """Return sample key -> face key of a set that holds every face several times.
 
+    A sample's key is that of its face, then `FACE__v2`, and so on.
     All faces come once before any comes again: more variants only add samples at the end. Two
     samples of one key are a ValueError.
     """
-    numbers = range(1, variants + 1)
-    keys = {variant_key(face, number): face for number in numbers for face in faces}
+    suffixes = ["", *(f"__v{number}" for number in range(2, variants + 1))]
+    keys = {f"{face}{suffix}": face for suffix in suffixes for face in faces}
     if len(keys) < variants * len(faces):
         raise ValueError("variants: two samples get the same key; rename faces that end in `__vN`")
     return keys

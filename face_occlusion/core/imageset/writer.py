@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import itertools
 import tarfile
@@ -10,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from face_occlusion.core.files import atomic_folder, atomic_path, atomic_write
+from face_occlusion.core.files import atomic_folder, atomic_path, atomic_write, file_sha256
 from face_occlusion.core.imageset.cards import write_cards
 from face_occlusion.core.imageset.format import (
     INDEX,
@@ -72,21 +71,18 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardEntry:
         ValueError: If a key or part is refused, a key is twice there, or there is no sample.
     """
     path = Path(path)
-    with atomic_path(path) as partial, partial.open("wb") as file:
-        hashing = _HashingWriter(file)
-        index = _write_members(hashing, samples)
+    with atomic_path(path) as partial:
+        index = _write_members(partial, samples)
         if not index:
             raise ValueError(f"{path}: a shard needs at least one sample")
-    sha256 = hashing.sha256.hexdigest()
-    return {"name": path.name, "sha256": sha256, "size": hashing.size, "samples": index}
+        sha256, size = file_sha256(partial), partial.stat().st_size
+    return {"name": path.name, "sha256": sha256, "size": size, "samples": index}
 
 
-def _write_members(file: _HashingWriter, samples: Iterable[Sample]) -> list[list[Any]]:
+def _write_members(path: Path, samples: Iterable[Sample]) -> list[list[Any]]:
     """Write the tar; return [key, {part: [offset, size]}] of each sample."""
     index: dict[str, dict[str, list[int]]] = {}
-    only_writes: Any = file
-    ustar = tarfile.USTAR_FORMAT
-    with tarfile.open(fileobj=only_writes, mode="w", format=ustar, encoding="utf-8") as tar:
+    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT, encoding="utf-8") as tar:
         for key, parts in samples:
             if key in index:
                 raise ValueError(f"key '{key}' occurs twice in the shard")
@@ -99,23 +95,6 @@ def _write_members(file: _HashingWriter, samples: Iterable[Sample]) -> list[list
                 index[key][part] = [tar.offset + tarfile.BLOCKSIZE, member.size]
                 tar.addfile(member, io.BytesIO(content))
     return [[key, parts] for key, parts in index.items()]
-
-
-class _HashingWriter:
-    """A file open for writing that hashes and counts what passes."""
-
-    def __init__(self, file: io.BufferedWriter) -> None:
-        self.file = file
-        self.sha256 = hashlib.sha256()
-        self.size = 0
-
-    def write(self, content: bytes) -> int:
-        self.sha256.update(content)
-        self.size += len(content)
-        return self.file.write(content)
-
-    def tell(self) -> int:
-        return self.size
 
 
 def write_index(folder: Path, shards: list[ShardEntry], info: Mapping[str, Any]) -> None:
