@@ -95,17 +95,11 @@ def ordered_map(
 
     The function, deterministic and picklable, is sent to each process once, so it may carry a large
     index (a bound `functools.partial`). A few results for each worker are held, so memory does not
-    grow with the number of items.
+    grow with the number of items. `desc` labels the progress bar.
 
-    Args:
-        function: See above.
-        items: What to map over.
-        desc: Label of the progress bar.
-        workers: Number of processes, which changes no result; None for one per core, 1 to compute
-            in this process.
-
-    Raises:
-        ValueError: If a worker process dies. The first error of the function is raised as it is.
+    `workers` is the number of processes, which changes no result: None for one per core, 1 to
+    compute in this process. One that dies is a ValueError; the first error of the function is
+    raised as it is.
     """
     workers = min(workers or num_workers(), len(items) or 1)
     with tqdm(total=len(items), desc=desc, mininterval=0.5) as bar:
@@ -133,12 +127,9 @@ def run_tasks(
 ) -> Iterator[Result]:
     """Run tasks in a pool of processes, or through Ray, and yield their results.
 
-    Args:
-        tasks: What to run, picklable unless there is one worker.
-        workers: Processes at a time; one runs the tasks in this process.
-        executor: `process` or `ray` (needs the extra `ray`; uses a running cluster if the
-            environment names one).
-        always_pool: Start a process for a single worker, too.
+    Tasks are picklable, unless there is one worker: it runs them in this process, or with
+    `always_pool` in one of its own. The executor `ray` needs the extra `ray`, and uses a running
+    cluster if the environment names one.
 
     Raises:
         ValueError: If the executor is unknown or not installed, a worker process dies, or a task

@@ -105,11 +105,7 @@ def check_aspect(name: str, shape: tuple[int, ...], size: tuple[int, int], what:
 
 
 def read_original(release: Release, number: int, layers: Mapping[str, str]) -> np.ndarray:
-    """Build the mask of a face, (h, w) uint8 class ids, from its part layers of `find_layers`.
-
-    Raises:
-        ValueError: As `original_seg_map`, or if a layer cannot be read; names the face.
-    """
+    """Build the mask of a face, (h, w) uint8 class ids, from its part layers of `find_layers`."""
     masks = {
         part: to_seg_map(decode_mask(release.read(name), name), name) == FACE
         for part, name in layers.items()
@@ -228,10 +224,7 @@ def check_identities(release: Release, numbers: Mapping[str, list[int]]) -> str:
     """Check that no person is in both WO train and WO test (the paper: 80 separate identities).
 
     Needs two files: the release's map of its images to CelebA's, and CelebA's identities. Returns
-    what was checked, or which file is missing for it.
-
-    Raises:
-        ValueError: If an identity is in both, or a listed face has none.
+    what was checked, or which file is missing for it. A listed face without identity is an error.
     """
     missing = [name for name in (MAPPING, IDENTITIES) if not release.glob(f"*{name}")]
     if missing:

@@ -26,10 +26,6 @@ def read_coco(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
     """Read every JSON of a folder; the mask of an image without annotations is not corrected.
 
     Annotations of one image are drawn in the file's order.
-
-    Raises:
-        ValueError: If a file is not in COCO's format, or an annotation cannot be drawn, has an
-            unknown category or belongs to no image; names the file and the annotation.
     """
     for path in sorted(folder.rglob("*.json")):
         content = read_json(path)
@@ -43,9 +39,6 @@ def read_page(folder: Path, _params: CorrectionsParams) -> Iterator[Correction]:
 
     Other images are counted in the log: those accepted as they were, and those that are wrong,
     unsure or not judged, whatever was drawn on them.
-
-    Raises:
-        ValueError: As `read_coco`, or if a verdict is unknown; names the file and the image.
     """
     for path in sorted(folder.rglob("*.json")):
         content = read_json(path)

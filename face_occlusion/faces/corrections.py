@@ -59,7 +59,7 @@ def read_corrections(folder: Path, params: CorrectionsParams) -> dict[int, Corre
     Raises:
         ValueError: If the folder is missing, holds something else than the formats' subfolders
             or subfolders without any correction, a face is corrected twice, or a correction
-            cannot be read; names it.
+            cannot be read, drawn or has an unknown label; names the file and the place in it.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder (corrections.folder in params.yaml)")

@@ -31,12 +31,7 @@ _LEAST_AREA_PX = 4.0  # smaller polygons are not worth a correction by hand
 
 
 def read_labelme(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
-    """Read every JSON of a folder and of its subfolders, in the order of their paths.
-
-    Raises:
-        ValueError: If a file is not from LabelMe, or a shape cannot be drawn or has an unknown
-            label; names the file and the shape.
-    """
+    """Read every JSON of a folder and of its subfolders, in the order of their paths."""
     for path in sorted(folder.rglob("*.json")):
         content = read_json(path)
         with errors_name(str(path)):
@@ -112,14 +107,9 @@ def labelme_content(
     LabelMe's polygons have no holes: a hole is a polygon `background` above its `face`. Larger
     ones stand first, so that a face inside a hole is drawn above it.
 
-    Args:
-        image_path: The image, relative to the file.
-        face: (H, W) probability of face, or a mask as 0 and 1.
-        threshold: From where on a pixel is face.
-        tolerance_px: How far a simplified outline may leave the exact one.
-
-    Returns:
-        The file's content, for `json.dumps`.
+    `image_path` is relative to the file, `face` is (H, W) probability of face, or a mask as 0 and
+    1. A simplified outline may leave the exact one by `tolerance_px`. Returns the file's content,
+    for `json.dumps`.
     """
     height, width = face.shape
     rest = {"group_id": None, "description": "", "shape_type": "polygon", "flags": {}}

@@ -39,12 +39,7 @@ def _png_size(path: Path) -> tuple[int, int]:
 
 
 def read_segments(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
-    """Read every release in a folder; samples that are not finished are counted in the log.
-
-    Raises:
-        ValueError: If a file is not a release, a bitmap is missing, or a label cannot be drawn
-            or has an unknown category; names the file and the sample.
-    """
+    """Read every release in a folder; samples that are not finished are counted in the log."""
     for path in sorted(folder.rglob("*.json")):
         content = read_json(path)
         try:

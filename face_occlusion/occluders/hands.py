@@ -49,10 +49,8 @@ class HandsParams(EdgeParams):
 def find_hands(release: Release, max_hands: int) -> list[Photographed]:
     """Find the hands of a release: 11k Hands with the authors' list of 200, HGR1 or EgoHands.
 
-    Of a source without a list at most `max_hands` are taken, evenly spaced; 0 for all.
-
-    Raises:
-        ValueError: If the source has no hands, or a hand lacks its photograph or mask.
+    Of a source without a list at most `max_hands` are taken, evenly spaced; 0 for all. A hand
+    without photograph or mask is a ValueError.
     """
     if release.source not in FINDERS:
         raise ValueError(

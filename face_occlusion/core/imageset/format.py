@@ -194,11 +194,7 @@ def parse_index(path: Path) -> tuple[list[ShardEntry], dict[str, Any]]:
 
 
 def check_shards(shards: Iterable[ShardEntry]) -> None:
-    """Check that shards are numbered from 0, no key occurs twice, and members leave no gap.
-
-    Raises:
-        ValueError: Names the shard and the key.
-    """
+    """Check that shards are numbered from 0, no key occurs twice, and members leave no gap."""
     seen: dict[str, str] = {}
     for number, shard in enumerate(shards):
         name = shard["name"]

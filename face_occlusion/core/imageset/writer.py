@@ -35,12 +35,9 @@ def write_image_set(
 ) -> ImageSet:
     """Write samples as a new image set, atomically, and open it.
 
-    Args:
-        folder: The new set; must not exist or be an empty folder.
-        samples: (key, {part: content}) in the set's order; consumed one at a time.
-        info: What the set is: `kind`, `name`, `sources`; `absent` (why) for a set that is
-            empty on purpose; anything else that has a JSON form.
-        samples_per_shard: Samples in each shard but the last, at least 1.
+    Samples, (key, {part: content}) in the set's order, are consumed one at a time. `info` says what
+    the set is: `kind`, `name`, `sources`; `absent` (why) for a set that is empty on purpose;
+    anything else that has a JSON form.
 
     Raises:
         ValueError: If the folder is in use, a key or part is refused or twice there, or info
