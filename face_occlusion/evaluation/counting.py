@@ -11,6 +11,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from face_occlusion.core.images import reduced
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.metrics import calibration_counts, confusion_counts
 from face_occlusion.evaluation.regions import Regions, boundary_counts
@@ -114,10 +115,10 @@ def ita_deg(image: np.ndarray, face: np.ndarray) -> float | None:
         Degrees in [-90, 90], larger is lighter; None without face pixels, or where the picture
         has no yellow (median b* below 1: grey, or under coloured light).
     """
-    inside = _reduced(face.astype(np.uint8) * 255, TONE_PX) == 255  # only face
+    inside = reduced(face.astype(np.uint8) * 255, TONE_PX) == 255  # only face
     if not inside.any():
         return None
-    pixels = _reduced(image, TONE_PX)[inside][np.newaxis].astype(np.float32) / 255  # (1, N, 3)
+    pixels = reduced(image, TONE_PX)[inside][np.newaxis].astype(np.float32) / 255  # (1, N, 3)
     channels = cv2.split(cv2.cvtColor(pixels, cv2.COLOR_RGB2Lab))  # L*, a*, b*
     lightness, yellow = float(np.median(channels[0])), float(np.median(channels[2]))
     if yellow < LEAST_YELLOW:
@@ -126,23 +127,12 @@ def ita_deg(image: np.ndarray, face: np.ndarray) -> float | None:
     return round(math.degrees(math.atan((lightness - 50) / yellow)), 6)
 
 
-def _reduced(image: np.ndarray, longer_side_px: int) -> np.ndarray:
-    """Reduce an image to a longer side by averaging; a smaller one keeps its size."""
-    height, width = image.shape[:2]
-    scale = min(1.0, longer_side_px / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
 def encode_preview(pred: np.ndarray, longer_side_px: int) -> str:
     """Reduce an (H, W) bool mask to a longer side, if larger; as 1-bit PNG in base64."""
-    share = _reduced(pred.astype(np.float32), longer_side_px)
-    reduced = np.where(share >= 0.5, 255, 0).astype(np.uint8)
-    done, data = cv2.imencode(
-        ".png", reduced, [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 9]
-    )
-    if not done:
-        raise ValueError(f"a mask of {reduced.shape} could not be encoded as PNG")
+    share = reduced(pred.astype(np.float32), longer_side_px)
+    mask = np.where(share >= 0.5, 255, 0).astype(np.uint8)
+    settings = [cv2.IMWRITE_PNG_BILEVEL, 1, cv2.IMWRITE_PNG_COMPRESSION, 9]
+    _, data = cv2.imencode(".png", mask, settings)
     return base64.b64encode(data.tobytes()).decode("ascii")
 
 

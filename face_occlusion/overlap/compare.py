@@ -18,7 +18,7 @@ import scipy.fft
 from PIL import Image
 
 from face_occlusion.core.classes import FACE
-from face_occlusion.core.images import warp_affine
+from face_occlusion.core.images import reduced, warp_affine
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import Checked, Meta, Natural
@@ -51,7 +51,9 @@ def hash_image(
     Returns:
         (V, A, WORDS) uint64 by VIEWS and VARIANTS; A is 1 without variants.
     """
-    grey, outline = _shrink(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), face_outline(image, seg_map))
+    whole = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    grey = reduced(whole, _READ_PX)  # such that cutting views from it skips no pixels
+    outline = face_outline(image, seg_map) * np.float32(min(1.0, _READ_PX / max(whole.shape)))
     hashes = [
         [_hash(_cut(grey, outline, view, angle), mirrored=mirrored) for view in VIEWS]
         for angle, mirrored in (VARIANTS if variants else VARIANTS[:1])
@@ -71,15 +73,6 @@ def face_outline(image: np.ndarray, seg_map: np.ndarray | None) -> np.ndarray:
     half = min(height, width) / 4
     corners = np.array([[-half, -half], [half, -half], [half, half], [-half, half]])
     return (np.array([width / 2, height / 2]) + corners).astype(np.float32)
-
-
-def _shrink(grey: np.ndarray, outline: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Shrink an image such that cutting views from it skips no pixels."""
-    scale = _READ_PX / max(grey.shape)
-    if scale >= 1:
-        return grey, outline
-    size = max(1, round(grey.shape[1] * scale)), max(1, round(grey.shape[0] * scale))
-    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA), outline * np.float32(scale)
 
 
 def _cut(grey: np.ndarray, outline: np.ndarray, view: str, angle_deg: float) -> np.ndarray:
@@ -141,11 +134,7 @@ def close_pairs(
 
     Of (N, M) differing bits `first` holds the keys of the rows, `second` those of the columns.
     """
-    pairs = [
-        ImagePair(first=first[row], second=second[column], bits=int(distances[row, column]))
-        for row, column in np.argwhere(distances <= max_bits).tolist()
-    ]
-    return sorted(pairs, key=lambda pair: (pair.bits, pair.first, pair.second))
+    return _sorted_pairs(distances, first, second, np.argwhere(distances <= max_bits))
 
 
 def closest_pairs(
@@ -154,12 +143,19 @@ def closest_pairs(
     """List the closest pair of each image of the second set, the closest `number` of these."""
     if not distances.size:
         return []
-    rows = distances.argmin(axis=0)
+    places = np.column_stack([distances.argmin(axis=0), np.arange(len(second))])
+    return _sorted_pairs(distances, first, second, places)[:number]
+
+
+def _sorted_pairs(
+    distances: np.ndarray, first: list[str], second: list[str], places: np.ndarray
+) -> list[ImagePair]:
+    """Make pairs of (N, 2) rows and columns, closest first, then by name."""
     pairs = [
         ImagePair(first=first[row], second=second[column], bits=int(distances[row, column]))
-        for column, row in enumerate(rows.tolist())
+        for row, column in places.tolist()
     ]
-    return sorted(pairs, key=lambda pair: (pair.bits, pair.first, pair.second))[:number]
+    return sorted(pairs, key=lambda pair: (pair.bits, pair.first, pair.second))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,11 +178,10 @@ def hash_sets(
     """
     items = [(name, key) for name, one in image_sets.items() for key in one.keys]
     hash_one = functools.partial(_hash_sample, image_sets=image_sets, turned=frozenset(turned))
-    found: dict[str, list[np.ndarray]] = {name: [] for name in image_sets}
-    hashes = ordered_map(hash_one, items, desc="hash images", workers=workers)
-    for (name, _), one in zip(items, hashes, strict=True):
-        found[name].append(one)
-    return {name: np.stack(hashes) for name, hashes in found.items()}
+    hashes = iter([*ordered_map(hash_one, items, desc="hash images", workers=workers)])
+    return {
+        name: np.stack([*itertools.islice(hashes, len(one))]) for name, one in image_sets.items()
+    }
 
 
 def _hash_sample(
@@ -211,16 +206,17 @@ def find_overlap(
     Sets that are absent are left out. Images at most `max_bits` apart are suspected to show one
     photograph; `num_closest` pairs are kept of each two sets.
     """
-    training = {name: one for name, one in training.items() if not one.absent}
-    benchmarks = {name: one for name, one in benchmarks.items() if not one.absent}
-    hashes = hash_sets(training | benchmarks, benchmarks.keys(), workers)
-    identities = {name: read_identities(one) for name, one in (training | benchmarks).items()}
-    names = list(benchmarks)
-    pairs = [(first, second) for first in training for second in names]
-    pairs += [(first, second) for n, first in enumerate(names) for second in names[n + 1 :]]
+    training, benchmarks = (
+        {name: one for name, one in group.items() if not one.absent}
+        for group in (training, benchmarks)
+    )
+    image_sets = {**training, **benchmarks}
+    hashes = hash_sets(image_sets, benchmarks.keys(), workers)
+    identities = {name: read_identities(one) for name, one in image_sets.items()}
+    pairs = [*itertools.product(training, benchmarks), *itertools.combinations(benchmarks, 2)]
     comparisons = []
     for first, second in pairs:
-        one, other = (training | benchmarks)[first], benchmarks[second]
+        one, other = image_sets[first], image_sets[second]
         distances = all_distances(hashes[first][:, :, :1], hashes[second])
         words, shared = compare_identities(identities[first], identities[second], first, second)
         comparisons.append(

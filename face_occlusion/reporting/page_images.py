@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_occlusion.core.images import decode_image
+from face_occlusion.core.images import decode_image, reduced
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.counting import encode_preview
 from face_occlusion.overlap.findings import Overlap
@@ -18,7 +18,7 @@ from face_occlusion.reporting.figures import evenly_spaced
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.inputs import ReportInputs
 from face_occlusion.reporting.per_image import image_scores, pick_most_corrected
-from face_occlusion.reporting.pictures import data_uri, outline_path, outlined, reduced
+from face_occlusion.reporting.pictures import data_uri, outline_path, outlined
 from face_occlusion.reporting.tables import is_meant
 
 PAGE_SAMPLES = 12  # of each set; this and the next fill whole rows of 6, on a phone of 3

@@ -151,14 +151,6 @@ def coloured_errors(image: np.ndarray, pred: np.ndarray, target: np.ndarray) -> 
     return np.rint(shown).astype(np.uint8)
 
 
-def reduced(image: np.ndarray, longer_side_px: int) -> np.ndarray:
-    """Shrink an (H, W, 3) uint8 image to a longer side; a smaller image is left as it is."""
-    if max(image.shape[:2]) <= longer_side_px:
-        return image
-    height, width = fitted_size(image.shape[:2], longer_side_px)
-    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-
-
 def data_uri(image: np.ndarray, quality: int = 80) -> str:
     """Encode an (H, W, 3) uint8 RGB image as a data URI of a JPEG."""
     text = base64.b64encode(encode_jpeg(image, quality)).decode("ascii")

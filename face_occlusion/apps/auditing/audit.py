@@ -19,12 +19,12 @@ from face_occlusion.apps.auditing.crossvalidation import (
 from face_occlusion.apps.pages import PageFace, correction_page, write_runs
 from face_occlusion.core.classes import FACE
 from face_occlusion.core.files import atomic_folder
-from face_occlusion.core.images import encode_jpeg
+from face_occlusion.core.images import encode_jpeg, reduced
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import check_at_least
 from face_occlusion.evaluation.regions import boundary_counts, boundary_iou
 from face_occlusion.faces.labelme import labelme_content
-from face_occlusion.reporting.pictures import outlined, reduced
+from face_occlusion.reporting.pictures import outlined
 
 _THUMB_PX = 112  # longer side
 _OUTLINE_RGB = (0, 200, 130)

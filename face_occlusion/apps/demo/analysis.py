@@ -14,7 +14,7 @@ import numpy as np
 from face_occlusion.alignment.landmarks import LandmarkDetector
 from face_occlusion.apps.prediction.inputs import reason_not_read
 from face_occlusion.apps.prediction.predict import SHOWN_PX, overlaid, predict_image
-from face_occlusion.core.images import decode_image, encode_png
+from face_occlusion.core.images import decode_image, encode_png, reduced
 from face_occlusion.core.imageset import INDEX, ImageSet
 from face_occlusion.cutouts import largest_piece
 from face_occlusion.evaluation.inference import Segmenter
@@ -27,7 +27,6 @@ from face_occlusion.generation.store import read_occluder
 from face_occlusion.miniature.held import HELD
 from face_occlusion.miniature.person import person_of, picture_rng, sample_view
 from face_occlusion.miniature.portraits import paint_portrait
-from face_occlusion.reporting.pictures import reduced
 
 MAX_PIXELS = 2**25  # 34 megapixels, 100 MB decoded
 THRESHOLD = 0.5  # probability from which a pixel is face

@@ -10,7 +10,7 @@ import gradio as gr
 
 from face_occlusion.apps.demo import analysis
 from face_occlusion.apps.prediction.predict import SHOWN_PX
-from face_occlusion.reporting.pictures import reduced
+from face_occlusion.core.images import reduced
 
 MAX_UPLOAD_MB = 40
 _NOTHING = "nothing"

@@ -17,11 +17,11 @@ from face_occlusion.apps.folders import files_by_stem, read_image, viewable
 from face_occlusion.apps.pages import PageFace, correction_page, write_runs
 from face_occlusion.apps.prediction import inputs
 from face_occlusion.core.files import atomic_path, atomic_write, describe
-from face_occlusion.core.images import decode_image, encode_jpeg
+from face_occlusion.core.images import decode_image, encode_jpeg, reduced
 from face_occlusion.core.parallel import prefetch
 from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.faces.labelme import labelme_content
-from face_occlusion.reporting.pictures import outlined, reduced
+from face_occlusion.reporting.pictures import outlined
 
 SHOWN_PX = 1024  # longer side of the page's pictures
 _PREFETCH = 4  # photographs decoded before the network needs them

@@ -20,6 +20,7 @@ from face_occlusion.core.images.encoding import (
     encode_rgba,
     fitted_jpeg,
     fitted_size,
+    reduced,
     resize_image,
     straight_alpha,
 )

@@ -24,6 +24,14 @@ def fitted_size(size: tuple[int, int], size_px: int) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
+def reduced(image: np.ndarray, longer_side_px: int) -> np.ndarray:
+    """Shrink an image to a longer side by averaging; a smaller image is left as it is."""
+    if max(image.shape[:2]) <= longer_side_px:
+        return image
+    height, width = fitted_size(image.shape[:2], longer_side_px)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+
+
 def resize_image(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize a (H, W, C) uint8 image to (height, width): by area where it shrinks, else bicubic.
 
