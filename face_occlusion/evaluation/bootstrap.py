@@ -6,6 +6,8 @@ an image that is hard for one is hard for the other. Where a cell of the table h
 each resample draws among them as well, for each cell independently.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -52,6 +54,11 @@ class Resampled:
 
     values: np.ndarray  # (S,) the score of each seed's run on the images themselves
     resamples: np.ndarray  # (S, B) the same on each resample of the images
+
+    def __sub__(self, other: Resampled) -> Resampled:
+        """Return the difference of two scores of the same runs, on the same resamples."""
+        values = self.values - other.values
+        return Resampled(values=values, resamples=self.resamples - other.resamples)
 
     @property
     def value(self) -> float:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -39,14 +38,6 @@ class Sample:
         return cls(key=key, name=name, image=image, target=target, occluder_kind=kind)
 
 
-class Result(Protocol):
-    """A prediction that may still be computed, such as `inference.Prediction`."""
-
-    def numpy(self) -> np.ndarray:
-        """Wait for it: (H, W) float32 probability of face."""
-        ...
-
-
 @dataclass(frozen=True, kw_only=True)
 class Tally:
     """Counts of one view of one image: a row of `ViewCounts`, and the mask for the page."""
@@ -56,10 +47,11 @@ class Tally:
 
 
 Counted = tuple[ImageFacts, dict[str, Tally]]  # an image, and the tally of each view
+Result = Callable[[], np.ndarray]  # waits for the (H, W) float32 probability of face
 
 
 def count_sample(sample: Sample, results: Mapping[str, Result], preview_px: int) -> Counted:
-    """Count one image for every view; views that share a prediction share its counts.
+    """Count one image for every view.
 
     The image is measured first, while its predictions may still be computed. `preview_px` is the
     longer side of the first view's mask for the page; 0 keeps none. A prediction that is not of the
@@ -74,12 +66,11 @@ def count_sample(sample: Sample, results: Mapping[str, Result], preview_px: int)
         occluded_px=int(np.count_nonzero(regions.occluded)),
         ita_deg=ita_deg(sample.image, face),
     )
-    done: dict[int, Tally] = {}
-    for number, result in enumerate(results.values()):
-        if id(result) not in done:
-            kept_px = 0 if number else preview_px
-            done[id(result)] = _count(sample, regions, result.numpy(), kept_px)
-    return facts, {view: done[id(result)] for view, result in results.items()}
+    tallies: dict[str, Tally] = {}
+    for view, result in results.items():
+        kept_px = 0 if tallies else preview_px
+        tallies[view] = _count(sample, regions, result(), kept_px)
+    return facts, tallies
 
 
 def _count(sample: Sample, regions: Regions, probability: np.ndarray, preview_px: int) -> Tally:

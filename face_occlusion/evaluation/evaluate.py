@@ -18,7 +18,7 @@ from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import keep_freed_memory, one_opencv_thread, prefetch
 from face_occlusion.core.params import FILLED, Checked, Count, Meta
-from face_occlusion.evaluation.counting import Counted, Result, Sample, Tally, count_sample
+from face_occlusion.evaluation.counting import Counted, Sample, Tally, count_sample
 from face_occlusion.evaluation.inference import NO_RUN, PreparedBatch, Segmenter, load_model
 from face_occlusion.evaluation.measures import ViewCounts
 from face_occlusion.evaluation.scores import BenchmarkScores, fingerprint
@@ -81,10 +81,7 @@ def evaluate_run(
 
     Takes the model by name of its checkpoint, the first being the headline, and the folder of each
     benchmark's image set by name. With `tta` each checkpoint is scored twice, as the view
-    `NAME_tta`.
-
-    Raises:
-        ValueError: If a folder is not an image set, or a GPU has too little memory.
+    `NAME_tta`. A folder that is not an image set, or too little memory of a GPU, is a ValueError.
     """
     smaller = f"lower evaluate.batch_size in params.yaml; it is {params.batch_size}"
     image_sets = {name: ImageSet(folder) for name, folder in benchmarks.items()}
@@ -112,8 +109,11 @@ def evaluate_benchmark(
     if image_set.absent is not None:
         return BenchmarkScores(fingerprint=mark, absent=image_set.absent)
     views = _views(networks, params)
+    counted_as: dict[tuple[Segmenter, bool], str] = {}
+    for view, source in views.items():  # of views with one network and input the first is counted
+        counted_as.setdefault(source, view)
     first = next(iter(networks.values()))  # the checkpoints of a run have the same input
-    augmentations = {augmented for _, augmented in views.values()}
+    augmentations = {augmented for _, augmented in counted_as}
     keep_freed_memory()
     counted: list[Counted] = []
     with ThreadPoolExecutor(params.num_threads) as counters, one_opencv_thread():
@@ -122,18 +122,25 @@ def evaluate_benchmark(
             while len(pending) > 2 * params.batch_size:  # bounds what waits in memory
                 counted.append(pending.popleft().result())
             shapes = [sample.target.shape for sample in samples]
-            results = predict_views(views, prepared, shapes)
+            results = {
+                view: network.predict_async(prepared[augmented], shapes)
+                for (network, augmented), view in counted_as.items()
+            }
             for index, sample in enumerate(samples):
-                mine = {view: found[index] for view, found in results.items()}
+                mine = {view: found[index].numpy for view, found in results.items()}
                 pending.append(counters.submit(count_sample, sample, mine, params.preview_px))
             if progress is not None:
                 progress.update(len(samples))
         counted += [future.result() for future in pending]
     headline = next(iter(views))
+    counts = {
+        source: _stack([tallies[view] for _, tallies in counted])
+        for source, view in counted_as.items()
+    }
     return BenchmarkScores(
         fingerprint=mark,
         images=[facts for facts, _ in counted],
-        views={view: _stack([tallies[view] for _, tallies in counted]) for view in views},
+        views={view: counts[source] for view, source in views.items()},
         previews=[tallies[headline].preview for _, tallies in counted],
     )
 
@@ -170,22 +177,6 @@ def read_batches(
         groups = iter(lambda: list(itertools.islice(samples, size)), [])
         with contextlib.closing(prefetch(prepare, groups, threads=1, ahead=2)) as batches:
             yield from batches
-
-
-def predict_views(
-    views: Mapping[str, tuple[Segmenter, bool]],
-    prepared: Mapping[bool, list[PreparedBatch]],
-    shapes: Sequence[tuple[int, ...]],
-) -> dict[str, Sequence[Result]]:
-    """Start to predict a batch for every view; a network that several views share runs once."""
-    asked: dict[tuple[int, bool], Sequence[Result]] = {}
-    found = {}
-    for view, (network, augmented) in views.items():
-        source = (id(network), augmented)
-        if source not in asked:
-            asked[source] = network.predict_async(prepared[augmented], shapes)
-        found[view] = asked[source]
-    return found
 
 
 def _stack(tallies: Sequence[Tally]) -> ViewCounts:

@@ -34,7 +34,7 @@ Over = Literal["pixels", "images"]
 Score = Callable[[np.ndarray], np.ndarray]  # counts (..., K) -> (...)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Measure:
     """A score: which counts it reads, how it combines images, and its formula.
 
@@ -84,33 +84,32 @@ _IOU, _DICE = (
     for score in (metrics.iou_per_class, metrics.dice_per_class)
 )
 _FWIOU = "Frequency-weighted IoU (weighs background more, so hides the problem)"
-_ALL: tuple[tuple[str, str, Field, Over, Score], ...] = (
-    ("miou", "mIoU", "counts", "pixels", metrics.mean_iou),
-    ("iou_background", "IoU of background", "counts", "pixels", _IOU[0]),
-    ("iou_face", "IoU of face", "counts", "pixels", _IOU[1]),
-    ("miou_per_image", "mIoU, mean over images", "counts", "images", metrics.mean_iou),
-    ("dice_background", "Dice (F1) of background", "counts", "pixels", _DICE[0]),
-    ("dice_face", "Dice (F1) of face", "counts", "pixels", _DICE[1]),
-    ("mdice", "Dice (F1), mean of classes", "counts", "pixels", metrics.mean_dice),
-    ("precision_face", "Precision of face", "counts", "pixels", metrics.precision),
-    ("recall_face", "Recall of face", "counts", "pixels", metrics.recall),
-    ("fwiou", _FWIOU, "counts", "pixels", metrics.frequency_weighted_iou),
-    ("accuracy", "Pixel accuracy", "counts", "pixels", metrics.pixel_accuracy),
-    ("boundary_iou", "Boundary IoU of face", "boundary", "images", boundary_iou),
-    ("iou_occluded", "IoU in the occluded region", "occluded", "pixels", _IOU[0]),
-    ("miou_border", "mIoU in its border band", "border", "pixels", metrics.mean_iou),
-    ("ece", "Calibration error", "calibration", "pixels", metrics.expected_calibration_error),
+_ALL = (
+    Measure("miou", "mIoU", "counts", "pixels", metrics.mean_iou),
+    Measure("iou_background", "IoU of background", "counts", "pixels", _IOU[0]),
+    Measure("iou_face", "IoU of face", "counts", "pixels", _IOU[1]),
+    Measure("miou_per_image", "mIoU, mean over images", "counts", "images", metrics.mean_iou),
+    Measure("dice_background", "Dice (F1) of background", "counts", "pixels", _DICE[0]),
+    Measure("dice_face", "Dice (F1) of face", "counts", "pixels", _DICE[1]),
+    Measure("mdice", "Dice (F1), mean of classes", "counts", "pixels", metrics.mean_dice),
+    Measure("precision_face", "Precision of face", "counts", "pixels", metrics.precision),
+    Measure("recall_face", "Recall of face", "counts", "pixels", metrics.recall),
+    Measure("fwiou", _FWIOU, "counts", "pixels", metrics.frequency_weighted_iou),
+    Measure("accuracy", "Pixel accuracy", "counts", "pixels", metrics.pixel_accuracy),
+    Measure("boundary_iou", "Boundary IoU of face", "boundary", "images", boundary_iou),
+    Measure("iou_occluded", "IoU in the occluded region", "occluded", "pixels", _IOU[0]),
+    Measure("miou_border", "mIoU in its border band", "border", "pixels", metrics.mean_iou),
+    Measure(
+        "ece", "Calibration error", "calibration", "pixels", metrics.expected_calibration_error
+    ),
 )
-MEASURES = {
-    key: Measure(key=key, title=title, field=field, over=over, score=score)
-    for key, title, field, over, score in _ALL
-}
+MEASURES = {measure.key: measure for measure in _ALL}
 
 
-def summarise(view: ViewCounts) -> dict[str, float]:
-    """Score the counts of one view: every measure, fractions in [0, 1], NaN where undefined."""
+def summarise(view: ViewCounts, keys: Iterable[str] = MEASURES) -> dict[str, float]:
+    """Score the counts of one view: by measure, fractions in [0, 1], NaN where undefined."""
     once = np.ones((1, len(view.counts)))
-    return {key: float(scores[0]) for key, scores in resample_every(view, once).items()}
+    return {key: float(scores[0]) for key, scores in resample_every(view, once, keys).items()}
 
 
 def resample_every(

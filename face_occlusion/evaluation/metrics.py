@@ -45,11 +45,6 @@ def confusion_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
     return np.array([num_background - fp, fp, num_face - tp, tp], dtype=np.int64)
 
 
-def confusion_matrix(counts: np.ndarray) -> np.ndarray:
-    """Reshape counts (..., 4) to (..., 2, 2) confusion matrices; row = target."""
-    return np.asarray(counts).reshape(*np.shape(counts)[:-1], 2, 2)
-
-
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """Divide elementwise, as float64; NaN where the denominator is 0."""
     numerator = np.asarray(numerator, dtype=float)
@@ -64,16 +59,23 @@ def _mean_of_present(values: np.ndarray) -> np.ndarray:
     return ratio(np.where(present, values, 0).sum(axis=-1), present.sum(axis=-1))
 
 
+def _right_and_wrong(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return of (..., 4) counts the right pixels of each class, (..., 2), and all wrong, (..., 1).
+
+    A wrong pixel belongs to the target of one class and to the prediction of the other.
+    """
+    tn, fp, fn, tp = np.moveaxis(np.asarray(counts), -1, 0)
+    return np.stack([tn, tp], axis=-1), (fp + fn)[..., np.newaxis]
+
+
 def iou_per_class(counts: np.ndarray) -> np.ndarray:
     """Intersection over union of each class, of counts (..., 4).
 
     Returns (..., 2) float64 in [0, 1], background then face; NaN for a class in neither target nor
     prediction, so that the mean skips it as mmseg's IoUMetric does.
     """
-    confusion = confusion_matrix(counts)
-    intersection = np.diagonal(confusion, axis1=-2, axis2=-1)
-    union = confusion.sum(axis=-2) + confusion.sum(axis=-1) - intersection
-    return ratio(intersection, union)
+    right, wrong = _right_and_wrong(counts)
+    return ratio(right, right + wrong)
 
 
 def mean_iou(counts: np.ndarray) -> np.ndarray:
@@ -90,9 +92,8 @@ def dice_per_class(counts: np.ndarray) -> np.ndarray:
 
     Of counts (..., 4); returns (..., 2) as `iou_per_class`.
     """
-    confusion = confusion_matrix(counts)
-    intersection = np.diagonal(confusion, axis1=-2, axis2=-1)
-    return ratio(2 * intersection, confusion.sum(axis=-2) + confusion.sum(axis=-1))
+    right, wrong = _right_and_wrong(counts)
+    return ratio(2 * right, 2 * right + wrong)
 
 
 def mean_dice(counts: np.ndarray) -> np.ndarray:
@@ -102,14 +103,14 @@ def mean_dice(counts: np.ndarray) -> np.ndarray:
 
 def precision(counts: np.ndarray) -> np.ndarray:
     """Precision of the face class, TP / (TP + FP), of counts (..., 4); NaN where undefined."""
-    counts = np.asarray(counts)
-    return ratio(counts[..., 3], counts[..., 1] + counts[..., 3])
+    _, fp, _, tp = np.moveaxis(np.asarray(counts), -1, 0)
+    return ratio(tp, fp + tp)
 
 
 def recall(counts: np.ndarray) -> np.ndarray:
     """Recall of the face class, TP / (TP + FN), of counts (..., 4); NaN where undefined."""
-    counts = np.asarray(counts)
-    return ratio(counts[..., 3], counts[..., 2] + counts[..., 3])
+    _, _, fn, tp = np.moveaxis(np.asarray(counts), -1, 0)
+    return ratio(tp, fn + tp)
 
 
 def frequency_weighted_iou(counts: np.ndarray) -> np.ndarray:
@@ -119,16 +120,17 @@ def frequency_weighted_iou(counts: np.ndarray) -> np.ndarray:
     class, so this weighs background more than the plain mean does, and so hides the problem that
     it is asked to show: read the IoU of the face class, or the boundary IoU, instead.
     """
-    of_class, of_all = confusion_matrix(counts).sum(axis=-1), np.sum(counts, axis=-1, keepdims=True)
-    share, iou = ratio(of_class, of_all), iou_per_class(counts)  # both (..., 2)
+    counts = np.asarray(counts)
+    of_class = counts[..., ::2] + counts[..., 1::2]  # [tn + fp, fn + tp]
+    share = ratio(of_class, counts.sum(axis=-1, keepdims=True))
+    iou = iou_per_class(counts)  # as `share`, (..., 2)
     weighted = np.where(np.isnan(iou), 0, iou) * share  # a class in neither has share 0
     return weighted.sum(axis=-1)
 
 
 def pixel_accuracy(counts: np.ndarray) -> np.ndarray:
     """Share of the counted pixels that are right, of counts (..., 4); NaN without pixels."""
-    confusion = confusion_matrix(counts)
-    return ratio(np.trace(confusion, axis1=-2, axis2=-1), np.sum(counts, axis=-1))
+    return ratio(_right_and_wrong(counts)[0].sum(axis=-1), np.sum(counts, axis=-1))
 
 
 def calibration_counts(probability: np.ndarray, target: np.ndarray) -> np.ndarray:

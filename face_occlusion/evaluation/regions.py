@@ -19,9 +19,9 @@ LEAST_PART_FRAC = 0.01  # parts of the face smaller than this share of it do not
 SLIVER_FRAC = 0.04  # a gap narrower than this share of the hull's size is no occluder
 
 
-def band_width_px(height: int, width: int, dilation_frac: float = DILATION_FRAC) -> int:
+def band_width_px(height: int, width: int) -> int:
     """Width of the boundary band in pixels, at least 1."""
-    return max(1, round(dilation_frac * float(np.hypot(height, width))))
+    return max(1, round(DILATION_FRAC * float(np.hypot(height, width))))
 
 
 def bounding_window(mask: np.ndarray, padding_px: int = 0) -> tuple[slice, slice]:
@@ -129,10 +129,10 @@ def border_band(occluded: np.ndarray, target: np.ndarray) -> np.ndarray:
     window = bounding_window(occluded, 2 * width_px)
     labels = target[window]
     if labels.size:
-        side = 2 * width_px + 1
-        kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
-        near_occluder = cv2.dilate(occluded[window].astype(np.uint8), kernel)
-        near_face = cv2.dilate((labels == 1).astype(np.uint8), kernel)
-        both = near_occluder.astype(bool) & near_face.astype(bool)
-        band[window] = both & (labels != IGNORED)
+        kernel = np.ones((2 * width_px + 1, 2 * width_px + 1), np.uint8)
+        near_occluder, near_face = (
+            cv2.dilate(part.astype(np.uint8), kernel).astype(bool)
+            for part in (occluded[window], labels == 1)
+        )
+        band[window] = near_occluder & near_face & (labels != IGNORED)
     return band

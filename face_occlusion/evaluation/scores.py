@@ -213,9 +213,7 @@ def _check_agrees(view: str, stored: Mapping[str, float | None], again: dict[str
 
 def _column(name: str, rows: list[Any]) -> np.ndarray:
     """Return one field of `ViewCounts`, one row per image."""
-    shape = COLUMNS[name]
-    kind = float if name == "calibration" else np.int64
-    table = np.asarray(rows, dtype=kind).reshape(len(rows), -1)
-    if len(rows) and table.shape[1:] != shape:
-        raise ValueError(f"images: {name} must be of shape {shape}; got {table.shape[1:]}")
-    return table.reshape(len(rows), NUM_BINS, 3) if name == "calibration" else table
+    table = np.asarray(rows, dtype=float if name == "calibration" else np.int64)
+    if table.shape[1:] != COLUMNS[name]:
+        raise ValueError(f"images: {name} must be of shape {COLUMNS[name]}; got {table.shape[1:]}")
+    return table.reshape(-1, NUM_BINS, 3) if name == "calibration" else table

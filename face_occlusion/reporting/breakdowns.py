@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from face_occlusion.core.params import FILLED, Checked, Meta, read_yaml
-from face_occlusion.evaluation.bootstrap import Estimate, Resampled, estimate_sum
+from face_occlusion.evaluation.bootstrap import Estimate, Resampled
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.evaluation.metrics import CLASSES
 from face_occlusion.evaluation.scores import BenchmarkScores, ImageFacts, RunScores
@@ -126,8 +126,7 @@ def _intervals(
     if len(cells) > 1:
         terms[MEAN_MODEL] = [(1 / len(cells), cell) for cell in cells.values()]
     for model, term in terms.items():
-        rng = grid.rng(model)
-        yield model, estimate_sum(term, num_images, grid.params.confidence, rng)
+        yield model, grid.estimate_sum(term, num_images, model)
 
 
 def measure_table(grid: Grid) -> pd.DataFrame:
@@ -195,9 +194,7 @@ COLUMNS = ["benchmark", "key", "occluder_kind"]
 def read_occluder_kinds(path: Path) -> dict[tuple[str, str], str]:
     """Read a CSV of benchmark, key and occluder_kind; returns the kind by (benchmark, key).
 
-    Raises:
-        ValueError: If the file is missing, has other columns, an empty value or an image twice;
-            names the line.
+    No such file, other columns, an empty value or an image twice are a ValueError.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; report.breakdown.occluder_kinds names it")
@@ -222,15 +219,10 @@ def name_kinds(
 ) -> dict[str, RunScores]:
     """Replace the kinds that file names give by those of `read_occluder_kinds` from `path`.
 
-    Raises:
-        ValueError: If an image is in no scored benchmark.
+    An image that is in no scored benchmark is a ValueError.
     """
-    known = {
-        (name, key)
-        for scores in runs.values()
-        for name, part in scores.benchmarks.items()
-        for key in part.keys
-    }
+    parts = chain.from_iterable(scores.benchmarks.items() for scores in runs.values())
+    known = {(name, key) for name, part in parts for key in part.keys}
     if unknown := sorted(set(kinds) - known):
         raise ValueError(f"{path}: no image '{unknown[0][1]}' in benchmark '{unknown[0][0]}'")
     if not kinds:

@@ -18,14 +18,7 @@ from face_occlusion.reporting.generated import Drawn, Regenerator, why_absent
 from face_occlusion.reporting.groups import breakdown_chart
 from face_occlusion.reporting.inputs import ReportInputs
 
-SHEETS = {
-    "sets/natocc_hand": (14, "NatOcc, hands without colour transfer"),
-    "sets/natocc_hand_sot": (15, "NatOcc, hands with colour transfer"),
-    "sets/natocc_object": (16, "NatOcc, objects"),
-    "sets/randocc_1": (17, "RandOcc"),
-    "benchmarks/realocc": (18, "RealOcc"),
-    "benchmarks/realocc_wild": (19, "RealOcc-Wild"),
-}
+_FIGURES = read_yaml(Path(__file__).with_name("figures.yaml"))
 PREDICTIONS_FROM = 11  # number of the first model's figure
 
 
@@ -68,7 +61,7 @@ def _described(inputs: ReportInputs) -> Iterator[FigureEntry]:
         "table4_heat_map": partial(charts.heat_map, grid, report.table_4, colour_map),
         "table5_heat_map": partial(charts.heat_map, grid, report.table_5, colour_map),
     }
-    for name, texts in read_yaml(Path(__file__).with_name("figures.yaml")).items():
+    for name, texts in _FIGURES["described"].items():
         yield FigureEntry(name=name, draw=draw[name], **texts)
 
 
@@ -131,7 +124,8 @@ def _sample_sheets(inputs: ReportInputs) -> Iterator[FigureEntry]:
         if name.startswith("faces/"):
             continue
         short = Path(name).name
-        number, title = SHEETS.get(name, (None, inputs.grid.axes.benchmarks.get(short, short)))
+        other = None, inputs.grid.axes.benchmarks.get(short, short)
+        number, title = _FIGURES["sheets"].get(name, other)
         prefix = "samples" if number is None else f"figure_{number}"
         yield FigureEntry(
             name=f"{prefix}_{short}",
@@ -155,7 +149,7 @@ def _charts(inputs: ReportInputs) -> Iterator[FigureEntry]:
     yield FigureEntry(
         name="training_curves",
         title="Training",
-        caption=f"One line for each training set. Loss: {charts.METRICS['loss'].note}",
+        caption=f"One line for each training set. Loss: {charts.METRICS['loss']['note']}",
         draw=partial(charts.training_curves, axes, inputs.run_names, inputs.curves),
         in_gallery=False,
     )

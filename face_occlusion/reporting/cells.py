@@ -76,8 +76,6 @@ class Cell:
     paper: PaperCell | None
     estimate: Estimate | None = None
     empty: str | None = None  # why there is no score
-    run: str | None = None  # of the lowest seed
-    seeds: list[int] = field(default_factory=list)
     num_images: int = 0
     scores: dict[str, dict[str, float]] = field(default_factory=dict)  # by view; mean over seeds
     headline: str = ""  # the view that `estimate` is of
@@ -111,8 +109,7 @@ def axes_of(
 ) -> Axes:
     """Take the grid's axes from the sections of params.yaml.
 
-    Raises:
-        ValueError: If two combinations share a title: runs name their combination by it.
+    Two combinations that share a title are a ValueError: runs name their combination by it.
     """
     titles = {key: value["title"] for key, value in combinations.items()}
     if len(set(titles.values())) < len(titles):

@@ -1,7 +1,6 @@
 """Scores and training curves as charts."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +18,14 @@ from face_occlusion.reporting.grid import Grid
 CURVE_POINTS = 120  # of a curve on the page and in `plots/`: enough for its shape
 
 
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """How a logged number is shown."""
-
-    title: str
-    scale: float = 1.0  # 100 shows a fraction in per cent
-    note: str | None = None
-
-
-_METRICS = read_yaml(Path(__file__).with_name("metrics.yaml"))
-METRICS = {name: Metric(**fields) for name, fields in _METRICS.items()}
+# By a logged number's name: `title`, `scale` (100 shows a fraction in per cent) and `note`.
+METRICS: dict[str, dict[str, Any]] = read_yaml(Path(__file__).with_name("metrics.yaml"))
 
 
 def read_curves(models: Path, runs: Iterable[str], metric: str) -> dict[str, pd.Series]:
     """Read one metric from the DVCLive logs of the runs that have it (RealOcc may be absent).
 
-    Returns for each such run the values by step.
-
-    Raises:
-        ValueError: If a log is not a table of the step and the metric.
+    Returns for each such run the values by step; another table than of these is a ValueError.
     """
     curves = {}
     for run in runs:
@@ -142,8 +129,8 @@ def training_curves(
             for index, name, curve in _lines(axes, runs, curves[metric], model):
                 colour, dash = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)].split()
                 look = {"color": colour, "dashes": [float(part) for part in dash] or (None, None)}
-                panel.plot(METRICS[metric].scale * curve, linewidth=1.2, label=name, **look)
-        row[0].set_ylabel(METRICS[metric].title)
+                panel.plot(METRICS[metric]["scale"] * curve, linewidth=1.2, label=name, **look)
+        row[0].set_ylabel(METRICS[metric]["title"])
     for panel in panels[-1]:
         panel.set_xlabel("Iteration")
     handles, labels = panels[0, 0].get_legend_handles_labels()

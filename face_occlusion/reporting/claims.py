@@ -8,6 +8,7 @@ question is judged, and a measure of it is printed for the paper and for our res
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product, starmap
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,15 +18,7 @@ from face_occlusion.core.params import read_yaml
 from face_occlusion.reporting import verdicts
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.tables import Table
-from face_occlusion.reporting.verdicts import (
-    CellPair,
-    Comparison,
-    Evidence,
-    Outcome,
-    Test,
-    Verdict,
-    judge,
-)
+from face_occlusion.reporting.verdicts import CellPair, Comparison, Evidence, Test, Verdict
 
 NOT_KNOWN = "not known"
 NARROW = 0.05  # points
@@ -70,8 +63,8 @@ def judge_all(
     return [
         Judgement(
             one,
-            judge(one.test, ours, significant),
-            judge(one.test, paper, {}),
+            verdicts.judge(one.test, ours, significant),
+            verdicts.judge(one.test, paper, {}),
             one.measure(ours),
             one.measure(paper),
         )
@@ -125,9 +118,9 @@ def _images(evidence: Evidence, name: str) -> str:
 
 
 def _sum_of_partition(evidence: Evidence) -> str:
-    parts = [evidence.counts.get(name) for name in ("wo", "wo_test", "o", "excluded")]
-    known = [part for part in parts if part is not None]
-    total = f"{sum(known):,}" + ("" if len(known) == len(parts) else " and the excluded")
+    names = ("wo", "wo_test", "o", "excluded")
+    known = [evidence.counts[name] for name in names if name in evidence.counts]
+    total = f"{sum(known):,}" + ("" if len(known) == len(names) else " and the excluded")
     return f"{total} of {_images(evidence, 'release')}"
 
 
@@ -148,14 +141,11 @@ def _one_size_of_mix(evidence: Evidence) -> Verdict:
 def _lead_of_columns(evidence: Evidence) -> dict[tuple[str, str], float]:
     """Return by how much the best of each column leads the next value, points."""
     leads = {}
-    for benchmark in verdicts.BENCHMARKS:
-        for model in verdicts.MODELS:
-            scores = [
-                evidence.score(CellKey(name, benchmark, model)) for name in verdicts.COMBINATIONS
-            ]
-            known = sorted({score for score in scores if score is not None}, reverse=True)
-            if len(known) > 1:
-                leads[benchmark, model] = round(known[0] - known[1], 2)
+    for place in product(verdicts.BENCHMARKS, verdicts.MODELS):
+        scores = [evidence.score(CellKey(name, *place)) for name in verdicts.COMBINATIONS]
+        known = sorted({score for score in scores if score is not None}, reverse=True)
+        if len(known) > 1:
+            leads[place] = round(known[0] - known[1], 2)
     return leads
 
 
@@ -173,16 +163,16 @@ def _narrow_leads(evidence: Evidence) -> str:
 def _no_narrow_lead(evidence: Evidence) -> Verdict:
     leads = _lead_of_columns(evidence)
     holds = all(lead > NARROW for lead in leads.values()) if leads else None
-    cells = [
-        CellKey(name, benchmark, model)
-        for benchmark, model in leads
-        for name in verdicts.COMBINATIONS
-    ]
+    cells = [CellKey(name, *place) for place, name in product(leads, verdicts.COMBINATIONS)]
     return _verdict(holds, _narrow_leads(evidence), cells)
 
 
 def _verdict(holds: bool | None, detail: str, cells: Sequence[CellKey] = ()) -> Verdict:
-    outcomes: dict[bool | None, Outcome] = {None: "undecided", True: "holds", False: "fails"}
+    outcomes: dict[bool | None, verdicts.Outcome] = {
+        None: "undecided",
+        True: "holds",
+        False: "fails",
+    }
     return Verdict(outcome=outcomes[holds], detail=detail, cells=list(cells))
 
 
@@ -213,9 +203,7 @@ AGREEMENTS: dict[str, Callable[..., bool]] = {  # of the numbers that the entry 
     "A2": lambda cm, wo, o, c_wo: cm == wo + o and c_wo == wo,
     "A4": lambda corrected, o: abs(corrected - o) <= 0.1 * o,
 }
-REALOCC = [
-    CellKey(name, "realocc", model) for name in verdicts.COMBINATIONS for model in verdicts.MODELS
-]
+REALOCC = list(starmap(CellKey, product(verdicts.COMBINATIONS, ["realocc"], verdicts.MODELS)))
 HIGHEST = CellKey("c_cm_natocc_sot", "realocc", "segformer")
 IMBALANCED = CellKey("c_original", "realocc", "pspnet")
 SPECIAL_TESTS: dict[str, Test] = {
@@ -228,9 +216,8 @@ SPECIAL_TESTS: dict[str, Test] = {
     "A3": _one_size_of_mix,
     "A12": Comparison(
         pairs=[
-            CellPair(CellKey(name, "cofw_aligned", model), CellKey(name, "cofw", model))
-            for name in verdicts.COMBINATIONS
-            for model in verdicts.MODELS
+            CellPair(key._replace(benchmark="cofw_aligned"), key._replace(benchmark="cofw"))
+            for key in REALOCC
         ]
     ),
     "A14": _no_narrow_lead,
@@ -284,20 +271,8 @@ CLAIMS, ANOMALIES = _read("claims"), _read("anomalies")
 
 def claims_table(judgements: Sequence[Judgement]) -> Table:
     """List the paper's claims with their verdicts, on our scores and on the paper's numbers."""
-    long = pd.DataFrame(
-        {
-            "key": item.statement.key,
-            "where": item.statement.where,
-            "claim": item.statement.text,
-            "reading": item.statement.reading,
-            "ours": item.ours.outcome,
-            "ours_detail": item.ours.detail,
-            "paper": item.paper.outcome,
-            "paper_detail": item.paper.detail,
-            "cells": _cells(item),
-        }
-        for item in judgements
-    )
+    long = _records(judgements).drop(columns=["ours_measured", "paper_measured"])
+    long = long.rename(columns={"text": "claim", "ours_outcome": "ours", "paper_outcome": "paper"})
     wide = pd.DataFrame(
         {
             "Claim": long["claim"],
@@ -312,21 +287,10 @@ def claims_table(judgements: Sequence[Judgement]) -> Table:
 
 def anomalies_table(judgements: Sequence[Judgement]) -> Table:
     """List the anomalies of the paper, measured on its numbers and on ours."""
-    long = pd.DataFrame(
-        {
-            "key": item.statement.key,
-            "anomaly": item.statement.text,
-            "paper": item.paper_measured,
-            "ours": item.ours_measured,
-            "statement": item.statement.reading,
-            "paper_outcome": item.paper.outcome,
-            "paper_detail": item.paper.detail,
-            "ours_outcome": item.ours.outcome,
-            "ours_detail": item.ours.detail,
-            "cells": _cells(item),
-        }
-        for item in judgements
-    )
+    judged = ["paper_outcome", "paper_detail", "ours_outcome", "ours_detail", "cells"]
+    long = _records(judgements)
+    long = long[["key", "text", "paper_measured", "ours_measured", "reading", *judged]]
+    long = long.set_axis(["key", "anomaly", "paper", "ours", "statement", *judged], axis=1)
     wide = long[["key", "anomaly", "paper", "ours", "statement"]]
     wide = wide.set_axis(["", "Anomaly", "Paper", "Ours", "Statement"], axis=1)
     wide["Paper's numbers"] = "**" + long["paper_outcome"] + "**"
@@ -338,5 +302,21 @@ def anomalies_table(judgements: Sequence[Judgement]) -> Table:
     return Table(name="anomalies", caption=caption, wide=wide, long=long, notes=[])
 
 
-def _cells(item: Judgement) -> str:
-    return " ".join("/".join(key) for key in item.ours.cells)
+def _records(judgements: Sequence[Judgement]) -> pd.DataFrame:
+    """Put statements and what was found into one table, a row for each."""
+    return pd.DataFrame(
+        {
+            "key": item.statement.key,
+            "where": item.statement.where,
+            "text": item.statement.text,
+            "reading": item.statement.reading,
+            "ours_outcome": item.ours.outcome,
+            "ours_detail": item.ours.detail,
+            "paper_outcome": item.paper.outcome,
+            "paper_detail": item.paper.detail,
+            "ours_measured": item.ours_measured,
+            "paper_measured": item.paper_measured,
+            "cells": " ".join("/".join(key) for key in item.ours.cells),
+        }
+        for item in judgements
+    )

@@ -23,11 +23,7 @@ from face_occlusion.reporting.pictures import cutout_on_checks, detail, thumbnai
 
 
 class Regenerator:
-    """Repeats samples of one generated set.
-
-    Raises:
-        ValueError: If the set says that it was made from other faces or occluders.
-    """
+    """Repeats samples of one generated set; ValueError if it was made from other ingredients."""
 
     def __init__(self, image_set: ImageSet, faces: ImageSet, occluders: ImageSet) -> None:
         for role, source in (("faces", faces), ("occluders", occluders)):
@@ -71,6 +67,7 @@ def mean_change(first: np.ndarray, second: np.ndarray) -> float:
 
 CANDIDATES = 48  # samples of a set among which a rule chooses
 Drawn = Figure | str  # a figure, or why there is none
+Make = Callable[[str], np.ndarray]  # an image by its key
 TEASER_ROWS = {
     "natocc_hand_sot": "NatOcc\nhands",
     "natocc_object": "NatOcc\nobjects",
@@ -97,7 +94,7 @@ def teaser(sets: Mapping[str, ImageSet]) -> Drawn:
         middle = float(np.median(list(covered.values())))
         keys = [key for key, share in covered.items() if share >= middle]
         shown = evenly_spaced(keys[number % 2 :] or keys, COLUMNS)
-        rows.append(_tiles(image_set.image, shown, [""] * len(shown)))
+        rows.append(_tiles(image_set.image, dict.fromkeys(shown, "")))
         titles.append(title)
     return picture_grid(rows, row_titles=titles) if rows else "no generated set has images"
 
@@ -142,18 +139,13 @@ def algorithm_1(samples: Regenerator) -> Drawn:
     if recorded is None:
         return f"{samples.image_set.info['name']} was made without colour transfer"
     used = recorded["algorithm1"] if recorded["algorithm1"] != "off" else "balanced"
-    modes = ["faithful", *({recorded["mode"]} & {"masked", "partial"})]
-
-    def made(mode: str, algorithm1: str, key: str) -> np.ndarray:
-        transfer = recorded | {"mode": mode, "algorithm1": algorithm1}
-        return samples.image(key, colour_transfer=transfer)
-
-    versions: list[Version] = [("no transfer", partial(samples.image, colour_transfer=None))]
-    for mode in modes:
+    versions: dict[str, Make] = {"no transfer": partial(samples.image, colour_transfer=None)}
+    for mode in ["faithful", *({recorded["mode"]} & {"masked", "partial"})]:
         for setting, title in (("off", "without"), (used, "with")):
-            versions.append((f"{mode},\n{title} Alg. 1", partial(made, mode, setting)))
-    compared = partial(made, "faithful", "off"), partial(made, "faithful", used)
-    return _versions_of(versions, _most_changed(candidate_keys(samples.image_set), *compared))
+            transfer = recorded | {"mode": mode, "algorithm1": setting}
+            made = partial(samples.image, colour_transfer=transfer)
+            versions[f"{mode},\n{title} Alg. 1"] = made
+    return _compare(versions, candidate_keys(samples.image_set), *list(versions)[1:3])
 
 
 def colour_transfer(plain: ImageSet, moved: ImageSet) -> Drawn:
@@ -166,8 +158,8 @@ def colour_transfer(plain: ImageSet, moved: ImageSet) -> Drawn:
     ]
     if not keys:
         return "the two sets differ in more than colour: their seeds or ranges are not the same"
-    picks = _most_changed(keys, plain.image, moved.image)
-    return _versions_of([("without", plain.image), ("with", moved.image)], picks)
+    versions = {"without": plain.image, "with": moved.image}
+    return _compare(versions, keys, *versions)
 
 
 def harmonisation(samples: Regenerator) -> Drawn:
@@ -175,35 +167,32 @@ def harmonisation(samples: Regenerator) -> Drawn:
     settings = samples.image_set.info["params"]["harmonisation"]
     if settings is None or settings["method"] == "none":
         return f"{samples.image_set.info['name']} was made without harmonisation"
-    without = partial(samples.image, harmonisation=None)
-    picks = _most_changed(candidate_keys(samples.image_set), without, samples.image)
     method = settings["method"].partition(":")[0]
-    return _versions_of([("without", without), (f"with ({method})", samples.image)], picks)
+    versions: dict[str, Make] = {"without": partial(samples.image, harmonisation=None)}
+    versions[f"with ({method})"] = samples.image
+    return _compare(versions, candidate_keys(samples.image_set), *versions)
 
 
-Make = Callable[[str], np.ndarray]  # an image by its key
-Version = tuple[str, Make]  # with its title
+def _compare(versions: Mapping[str, Make], keys: Sequence[str], first: str, second: str) -> Drawn:
+    """Draw one row for each version, by its title, of the samples that change most between two.
 
-
-def _most_changed(keys: Sequence[str], first: Make, second: Make) -> list[tuple[str, float]]:
-    return most_changed(keys, lambda key: mean_change(first(key), second(key)), COLUMNS)
-
-
-def _versions_of(versions: Sequence[Version], picks: Sequence[tuple[str, float]]) -> Drawn:
-    """Draw one row for each version of the same samples; the change is written under the last."""
+    The change is written under the last.
+    """
+    one, other = versions[first], versions[second]
+    picks = most_changed(keys, lambda key: mean_change(one(key), other(key)), COLUMNS)
     if not picks:
         return "no sample changes"
-    keys = [key for key, _ in picks]
-    captions = [[""] * len(keys)] * (len(versions) - 1)
-    captions.append([f"{key}: {change:.0f} levels" for key, change in picks])
-    rows = [_tiles(make, keys, row) for (_, make), row in zip(versions, captions, strict=True)]
-    return picture_grid(rows, row_titles=[title for title, _ in versions])
+    captions = {key: f"{key}: {change:.0f} levels" for key, change in picks}
+    *above, last = versions.values()
+    rows = [_tiles(make, dict.fromkeys(captions, "")) for make in above]
+    return picture_grid([*rows, _tiles(last, captions)], row_titles=list(versions))
 
 
-def _tiles(make: Make, keys: Sequence[str], captions: Sequence[str]) -> list[Tile]:
+def _tiles(make: Make, captions: Mapping[str, str]) -> list[Tile]:
+    """Make pictures of samples, with captions by key."""
     return [
         Tile(image=thumbnail(make(key), TILE_PX), caption=caption)
-        for key, caption in zip(keys, captions, strict=True)
+        for key, caption in captions.items()
     ]
 
 
@@ -213,8 +202,12 @@ def random_shapes(image_set: ImageSet) -> Drawn:
     rows, titles = [], []
     for title, is_shown in (("opaque", lambda v: v >= 1), ("transparent", lambda v: v < 1)):
         keys = evenly_spaced([key for key, value in opacity.items() if is_shown(value)], COLUMNS)
-        captions = [f"{key}: opacity {opacity[key]:.2f}" for key in keys]
         if keys:
-            rows.append(_tiles(image_set.image, keys, keys if title == "opaque" else captions))
+            told = {
+                key: "" if title == "opaque" else f": opacity {opacity[key]:.2f}" for key in keys
+            }
+            rows.append(
+                _tiles(image_set.image, {key: f"{key}{text}" for key, text in told.items()})
+            )
             titles.append(title)
     return picture_grid(rows, row_titles=titles)

@@ -13,12 +13,7 @@ from typing import Annotated
 import numpy as np
 
 from face_occlusion.core.params import Checked, Meta, Natural
-from face_occlusion.evaluation.bootstrap import (
-    Estimate,
-    Resampled,
-    estimate_sum,
-    resample_weights,
-)
+from face_occlusion.evaluation.bootstrap import Estimate, Resampled, estimate_sum, resample_weights
 from face_occlusion.evaluation.measures import MEASURES, ViewCounts, resample_every, summarise
 from face_occlusion.evaluation.scores import BenchmarkScores, ImageFacts, RunScores
 from face_occlusion.reporting.cells import Axes, Cell, CellKey, paper_cells
@@ -61,10 +56,7 @@ class Grid:
         self._weights: dict[str, np.ndarray] = {}
         self._resampled: dict[tuple[CellKey, str, str], Resampled] = {}
         self._num_images: dict[tuple[CellKey, str, str], int] = {}
-        self.cells = {
-            key: self._cell(key)
-            for key in starmap(CellKey, product(axes.combinations, axes.benchmarks, axes.models))
-        }
+        self.cells = {key: self._cell(key) for key in self.keys(axes.benchmarks)}
 
     def _add_run(self, name: str, key: tuple[str, str], scores: RunScores) -> None:
         mates = self.runs.setdefault(key, [])
@@ -98,14 +90,13 @@ class Grid:
                         "different images, or in another order; score both again"
                     )
 
-    def select(self, benchmarks: Sequence[str]) -> list[Cell]:
+    def keys(self, benchmarks: Iterable[str]) -> Iterator[CellKey]:
+        """Name the cells of some benchmarks, row by row of a table."""
+        return starmap(CellKey, product(self.axes.combinations, benchmarks, self.axes.models))
+
+    def select(self, benchmarks: Iterable[str]) -> list[Cell]:
         """Return the cells of some benchmarks, row by row of a table."""
-        return [
-            self.cells[CellKey(combination, benchmark, model)]
-            for combination in self.axes.combinations
-            for benchmark in benchmarks
-            for model in self.axes.models
-        ]
+        return [self.cells[key] for key in self.keys(benchmarks)]
 
     def parts(self, key: CellKey) -> list[tuple[RunScores, BenchmarkScores]]:
         """Return a cell's runs, one for each seed, with their scores; none for an empty cell."""
@@ -123,10 +114,8 @@ class Grid:
 
     def images(self, benchmark: str) -> list[ImageFacts]:
         """Return what is known of a benchmark's images; none if no run scored it."""
-        for combination, model in self.runs:
-            for _, part in self.parts(CellKey(combination, benchmark, model)):
-                return part.images
-        return []
+        parts = map(self.first_part, self.keys([benchmark]))
+        return next((part.images for part in parts if part is not None), [])
 
     def difference(
         self, first: str, second: str, benchmark: str, model: str, measure: str = "miou"
@@ -144,28 +133,25 @@ class Grid:
         """
         if not self.parts(first) or not self.parts(second):
             return None
-        cells = self.resampled(first, measures[0]), self.resampled(second, measures[1])
-        num_images = min(map(self.num_images, (first, second), measures))
-        rng = self.rng("/".join((*first, *second)))
+        one, other = self.resampled(first, measures[0]), self.resampled(second, measures[1])
+        terms = [(1, one), (-1, other)]
         if first == second:  # the same networks: their seeds are paired too
-            gap = Resampled(
-                values=cells[0].values - cells[1].values,
-                resamples=cells[0].resamples - cells[1].resamples,
-            )
-            return estimate_sum([(1, gap)], num_images, self.params.confidence, rng)
-        terms = list(zip((1, -1), cells, strict=True))
-        return estimate_sum(terms, num_images, self.params.confidence, rng)
+            terms = [(1, one - other)]
+        num_images = min(map(self.num_images, (first, second), measures))
+        return self.estimate_sum(terms, num_images, "/".join((*first, *second)))
 
     def estimate(self, key: CellKey, measure: str, view: str | None = None) -> Estimate | None:
         """Estimate any measure of a cell, by default of the headline view; None if it is empty."""
         if not self.parts(key):
             return None
-        return estimate_sum(
-            [(1, self.resampled(key, measure, view))],
-            self.num_images(key, measure, view),
-            self.params.confidence,
-            self.rng("/".join(key)),
-        )
+        terms = [(1, self.resampled(key, measure, view))]
+        return self.estimate_sum(terms, self.num_images(key, measure, view), "/".join(key))
+
+    def estimate_sum(
+        self, terms: Sequence[tuple[float, Resampled]], num_images: int, name: str
+    ) -> Estimate:
+        """Estimate a weighted sum of cells; its `name` decides which seeds are drawn."""
+        return estimate_sum(terms, num_images, self.params.confidence, self.rng(name))
 
     def num_images(self, key: CellKey, measure: str, view: str | None = None) -> int:
         """Count the images of a cell that hold something to score, which an interval rests on.
@@ -182,10 +168,9 @@ class Grid:
         return self._num_images[asked]
 
     def resampled(self, key: CellKey, measure: str, view: str | None = None) -> Resampled:
-        """Return a measure of a cell with its resamples; one benchmark, the same resamples.
+        """Return a measure of a cell with its resamples; a ValueError if the cell is empty.
 
-        Raises:
-            ValueError: If the cell is empty.
+        Cells of one benchmark have the same resamples.
         """
         parts = self.parts(key)
         if not parts:
@@ -213,11 +198,8 @@ class Grid:
     def weights(self, benchmark: str) -> np.ndarray:
         """Return how often each resample drew each image of a benchmark, (B, N)."""
         if benchmark not in self._weights:
-            self._weights[benchmark] = resample_weights(
-                len(self.images(benchmark)),
-                self.params.num_resamples,
-                self.rng(benchmark),
-            )
+            sizes = len(self.images(benchmark)), self.params.num_resamples
+            self._weights[benchmark] = resample_weights(*sizes, self.rng(benchmark))
         return self._weights[benchmark]
 
     def rng(self, name: str) -> np.random.Generator:
@@ -233,13 +215,11 @@ class Grid:
         if not parts:
             part = runs[0].benchmarks.get(key.benchmark)
             reason = part.absent if part else "not among evaluate.benchmarks in params.yaml"
-            return Cell(key=key, paper=paper, empty=reason, run=runs[0].run)
+            return Cell(key=key, paper=paper, empty=reason)
         return Cell(
             key=key,
             paper=paper,
             estimate=self.estimate(key, "miou"),
-            run=runs[0].run,
-            seeds=[run.seed for run, _ in parts],
             num_images=len(parts[0][1].images),
             scores=_mean_scores([part for _, part in parts]),
             headline=runs[0].headline,
@@ -249,11 +229,10 @@ class Grid:
 def _resample(
     views: Sequence[ViewCounts], weights: np.ndarray, measures: Sequence[str] = tuple(MEASURES)
 ) -> Iterator[tuple[str, Resampled]]:
-    once = np.ones((1, weights.shape[1]))
-    values = [resample_every(view, once, measures) for view in views]
+    values = [summarise(view, measures) for view in views]
     resamples = [resample_every(view, weights, measures) for view in views]
     for key in measures:
-        each = np.array([value[key][0] for value in values])
+        each = np.array([value[key] for value in values])
         stacked = np.stack([resample[key] for resample in resamples])
         yield key, Resampled(values=each, resamples=stacked)
 
@@ -289,5 +268,5 @@ def mean_difference(grid: Grid, first: str, second: str, benchmark: str) -> Esti
             if not grid.parts(key := CellKey(name, benchmark, model)):
                 return None
             terms.append((weight, grid.resampled(key, "miou")))
-    rng = grid.rng("/".join((first, second, benchmark)))
-    return estimate_sum(terms, len(grid.images(benchmark)), grid.params.confidence, rng)
+    name = "/".join((first, second, benchmark))
+    return grid.estimate_sum(terms, len(grid.images(benchmark)), name)

@@ -9,18 +9,13 @@ from matplotlib.axes import Axes as Axes2D
 from matplotlib.figure import Figure
 
 from face_occlusion.evaluation.measures import MEASURES
-from face_occlusion.reporting.breakdowns import FACTOR_NOTES, FACTOR_TITLES, MEAN_MODEL, MEASURED
+from face_occlusion.reporting.breakdowns import FACTOR_NOTES, FACTOR_TITLES, MEAN_MODEL
 from face_occlusion.reporting.cells import Axes
 from face_occlusion.reporting.figures import COLOURS, MARKERS
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.tables import Table
 
 INTERVAL = ("value", "low", "high")
-
-
-def measure_titles() -> dict[str, str]:
-    """Return the titles of the scores of groups."""
-    return {key: MEASURES[key].title for key in MEASURED}
 
 
 def has_groups(frame: pd.DataFrame) -> bool:

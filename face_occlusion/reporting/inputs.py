@@ -21,7 +21,7 @@ from face_occlusion.reporting.claims import ANOMALIES, CLAIMS, Judgement, judge_
 from face_occlusion.reporting.grid import BootstrapParams, Grid
 from face_occlusion.reporting.others import read_others
 from face_occlusion.reporting.pictures import parse_colour
-from face_occlusion.reporting.provenance import Inventory, take_inventory
+from face_occlusion.reporting.provenance import Inventory
 from face_occlusion.reporting.verdicts import (
     OurEvidence,
     PaperEvidence,
@@ -150,7 +150,7 @@ class ReportInputs:
     def evidence(self) -> OurEvidence:
         """What claims and anomalies ask of our results."""
         inventory = self.inventory
-        counts = {name: inventory.size(f"faces/{name}") for name in ("wo", "wo_test", "o")}
+        counts = {name: len(inventory.sets[f"faces/{name}"]) for name in ("wo", "wo_test", "o")}
         if self.excluded is not None:
             counts |= {"excluded": self.excluded}
             counts["release"] = sum(counts.values())
@@ -191,9 +191,8 @@ def gather(
 ) -> ReportInputs:
     """Read what `runs` of the sections names from the folders, and the file of the stage `overlap`.
 
-    Raises:
-        ValueError: If something is missing, damaged, of another profile, or was scored on other
-            images than the benchmarks now hold.
+    What is missing, damaged, of another profile, or was scored on other images than the benchmarks
+    now hold is a ValueError.
     """
     report = sections.report
     axes = axes_of(sections.combinations, sections.models, report.benchmarks)
@@ -211,7 +210,9 @@ def gather(
             )
     written = Path(report.breakdown.occluder_kinds)
     runs = breakdowns.name_kinds(runs, breakdowns.read_occluder_kinds(written), written)
-    inventory = take_inventory(data, sections.combinations, list(report.benchmarks))
+    parts = {part for row in sections.combinations.values() for part in row["data"]}
+    names = ["faces/wo", "faces/wo_test", "faces/o", *sorted(parts)]
+    names += [f"benchmarks/{name}" for name in report.benchmarks]
     sections, further = (sections.only(online=online) for online in (False, True))
     grid, beyond = (
         Grid(
@@ -226,7 +227,7 @@ def gather(
         grid=grid,
         online=further.combinations,
         beyond=beyond,
-        inventory=inventory,
+        inventory=Inventory(sets={name: ImageSet(data / name) for name in names}),
         occluders={kind: ImageSet(data / "occluders" / kind) for kind in OCCLUDERS},
         cards={run: read_json(models / run / "card.json", NO_CARD) for run in sections.runs},
         curves={metric: read_curves(models, sections.runs, metric) for metric in METRICS},

@@ -20,12 +20,9 @@ def read_others(
 ) -> dict[str, Grid]:
     """Read the score files NAME.json of `face-occlusion score` in a folder, which may be absent.
 
-    `benchmarks` are titles by name, in the order of the columns; `read_scores` checks `checked`.
-    Returns by NAME a grid of one row.
-
-    Raises:
-        ValueError: If a file is damaged, of a run of the pipeline, or of another profile, or if a
-            benchmark has changed since.
+    `benchmarks` are titles by name, in the order of the columns. Returns by NAME a grid of one row.
+    A file that `read_scores` refuses, of what is `checked`, or of a run of the pipeline is a
+    ValueError.
     """
     grids = {}
     for path in sorted(folder.glob("*.json")):

@@ -1,7 +1,7 @@
 """The page `index.html`: one file that needs nothing else."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import resources
 from importlib.metadata import version
@@ -12,18 +12,13 @@ from markupsafe import Markup, escape
 
 from face_occlusion.evaluation.bootstrap import Estimate
 from face_occlusion.evaluation.measures import MEASURES
+from face_occlusion.reporting import page_images
+from face_occlusion.reporting.breakdowns import MEASURED
 from face_occlusion.reporting.cells import Cell, CellKey, paper_cells
 from face_occlusion.reporting.charts import METRICS, chart_panels
 from face_occlusion.reporting.grid import mean_difference, mean_over_models
-from face_occlusion.reporting.groups import group_tables, measure_titles
+from face_occlusion.reporting.groups import group_tables
 from face_occlusion.reporting.inputs import ReportInputs
-from face_occlusion.reporting.page_images import (
-    BROWSED,
-    browsers,
-    closest_pictures,
-    sheets,
-    wrong_labels,
-)
 from face_occlusion.reporting.provenance import are_drawn, hashes, release_files, substitutions
 from face_occlusion.reporting.tables import LATEX_ESCAPES, MINUS, ScoreTable, Table
 
@@ -40,6 +35,7 @@ def page_context(
     sets, first_model = inputs.inventory.sets, next(iter(grid.axes.models))
     occluders = {f"occluders/{kind}": one for kind, one in inputs.occluders.items()}
     title, lead = headline(inputs)
+    curves = grid.axes, inputs.run_names
     groups, groups_left_out = group_tables(inputs.breakdown, grid.axes)
     return {
         "profile": sections.profile,
@@ -52,26 +48,30 @@ def page_context(
         "combinations": grid.axes.combinations,
         "confidence": f"{100 * report.bootstrap.confidence:g}",
         "score_tables": [table for table in built.values() if isinstance(table, ScoreTable)],
-        "charts": list(_charts(inputs)),
+        "charts": [
+            metric | {"panels": panels}
+            for name, metric in METRICS.items()
+            if (panels := chart_panels(*curves, inputs.curves[name], metric["scale"]))
+        ],
         "groups": groups,
         "groups_left_out": groups_left_out,
-        "measures": measure_titles(),
+        "measures": {key: MEASURES[key].title for key in MEASURED},
         "latex": {"minus": MINUS.pattern, "escapes": LATEX_ESCAPES},
-        "browsers": browsers(inputs),
-        "browsed": {name: MEASURES[name].title for name in BROWSED},
+        "browsers": page_images.browsers(inputs),
+        "browsed": {name: MEASURES[name].title for name in page_images.BROWSED},
         "browser_first": inputs.run_names.get((report.qualitative.second, first_model)),
         "browser_second": inputs.run_names.get((report.qualitative.first, first_model)),
         "gallery": gallery,
         "mask_colour": report.figures.mask_colour,
-        "sheets": list(sheets(inputs)),
-        "wrong": list(wrong_labels(inputs)),
+        "sheets": list(page_images.sheets(inputs)),
+        "wrong": list(page_images.wrong_labels(inputs)),
         "judgements": inputs.judgements,
         "anomalies": inputs.anomalies,
         "substitutions": substitutions(
             inputs.inventory, inputs.occluders, inputs.cards, grid, sections.models
         ),
         "tables": built,
-        "closest": closest_pictures(inputs.overlap, sets, report.page.thumbnail_px),
+        "closest": page_images.closest_pictures(inputs.overlap, sets, report.page.thumbnail_px),
         "versions": _versions(inputs),
         "hashes": hashes(sets | occluders),
         "release_files": release_files([*sets.values(), *occluders.values()]),
@@ -84,11 +84,8 @@ def headline(inputs: ReportInputs) -> tuple[str, str]:
     grid, chosen = inputs.grid, inputs.sections.report.qualitative
     title = grid.axes.benchmarks[chosen.benchmark]
     names = chosen.second, chosen.first
-    models = [
-        model
-        for model in grid.axes.models
-        if all(grid.parts(CellKey(name, chosen.benchmark, model)) for name in names)
-    ]
+    rows = {m: [CellKey(name, chosen.benchmark, m) for name in names] for m in grid.axes.models}
+    models = [model for model, keys in rows.items() if all(map(grid.parts, keys))]
     if not models:
         return "Face occlusion segmentation", f"No scores on {title}."
     low, high = (mean_over_models(grid, name, chosen.benchmark, models) for name in names)
@@ -97,7 +94,6 @@ def headline(inputs: ReportInputs) -> tuple[str, str]:
         f"Training on {first} instead of {second} takes the mIoU on {title} "
         f"from {low:.1f} to {high:.1f}"
     )
-    printed = [_paper_mean(name, chosen.benchmark, models) for name in names]
     lead = f"Mean of {', '.join(grid.axes.models[model] for model in models)}, per cent."
     interval = mean_difference(grid, chosen.first, chosen.second, chosen.benchmark)
     if interval is not None and interval.low == interval.low:
@@ -106,15 +102,12 @@ def headline(inputs: ReportInputs) -> tuple[str, str]:
             f"{100 * grid.params.confidence:g} % interval [{100 * interval.low:+.1f}, "
             f"{100 * interval.high:+.1f}], paired over {interval.num_images} images."
         )
-    if None not in printed:
-        lead += f" The paper has {printed[0]:.1f} and {printed[1]:.1f}."
+    known = paper_cells()
+    printed = [[known[rows[m][i]].miou for m in models if rows[m][i] in known] for i in (0, 1)]
+    if all(printed):
+        low, high = (sum(scores) / len(scores) for scores in printed)
+        lead += f" The paper has {low:.1f} and {high:.1f}."
     return sentence, lead
-
-
-def _paper_mean(combination: str, benchmark: str, models: Sequence[str]) -> float | None:
-    keys = {CellKey(combination, benchmark, model) for model in models}
-    scores = [cell.miou for key, cell in paper_cells().items() if key in keys]
-    return sum(scores) / len(scores) if scores else None
 
 
 def _facts(inputs: ReportInputs) -> list[tuple[str, str]]:
@@ -128,13 +121,6 @@ def _facts(inputs: ReportInputs) -> list[tuple[str, str]]:
         ("that fail", str(outcomes.count("fails"))),
         ("undecided", str(outcomes.count("undecided"))),
     ]
-
-
-def _charts(inputs: ReportInputs) -> Iterator[dict[str, Any]]:
-    for name, metric in METRICS.items():
-        panels = chart_panels(inputs.grid.axes, inputs.run_names, inputs.curves[name], metric.scale)
-        if panels:
-            yield {"title": metric.title, "note": metric.note, "panels": panels}
 
 
 def _versions(inputs: ReportInputs) -> list[tuple[str, str]]:

@@ -18,9 +18,7 @@ from face_occlusion.reporting.pictures import coloured_errors, outlined, thumbna
 def _predicted_mask(grid: Grid, cell: CellKey, key: str) -> np.ndarray | None:
     """Return a kept prediction as a reduced (h, w) bool mask; None if none was kept."""
     part = grid.first_part(cell)
-    if part is None or key not in part.keys or not part.previews:
-        return None
-    preview = part.previews[part.keys.index(key)]
+    preview = None if part is None else dict(zip(part.keys, part.previews, strict=False)).get(key)
     return None if preview is None else decode_preview(preview)
 
 

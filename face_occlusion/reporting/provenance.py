@@ -18,34 +18,16 @@ class Inventory:
 
     sets: dict[str, ImageSet]  # e.g. "faces/wo", "sets/natocc_hand", "benchmarks/realocc"
 
-    def size(self, name: str) -> int:
-        """Return the number of images of a set."""
-        return len(self.sets[name])
-
     def sizes(self, combination: Mapping[str, Any]) -> tuple[int, int]:
         """Return the images of a combination: photographs, generated."""
         parts = combination["data"]
-        photographs = sum(self.size(part) for part in parts if part.startswith("faces/"))
-        return photographs, sum(self.size(part) for part in parts) - photographs
+        photographs = sum(len(self.sets[part]) for part in parts if part.startswith("faces/"))
+        return photographs, sum(len(self.sets[part]) for part in parts) - photographs
 
     def quantity(self, combination: Mapping[str, Any]) -> str:
         """Write a combination's images as the paper does: "24,602 + 49,204"."""
         photographs, generated = self.sizes(combination)
         return f"{photographs:,} + {generated:,}" if generated else f"{photographs:,}"
-
-
-def take_inventory(
-    data: Path, combinations: Mapping[str, Any], benchmarks: Sequence[str]
-) -> Inventory:
-    """Open the sets of the grid's combinations and benchmarks, below `data`.
-
-    Raises:
-        ValueError: If a set is missing or damaged.
-    """
-    parts = {part for combination in combinations.values() for part in combination["data"]}
-    names = ["faces/wo", "faces/wo_test", "faces/o", *sorted(parts)]
-    names += [f"benchmarks/{name}" for name in benchmarks]
-    return Inventory(sets={name: ImageSet(data / name) for name in names})
 
 
 DRAWN = "miniature"  # origin of a release that this project draws, as `release.json` has it

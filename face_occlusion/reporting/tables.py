@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +107,7 @@ def table_2(inventory: Inventory, excluded: int | None) -> Table:
     `excluded` images of the release are in none of the lists; None if they were not counted.
     """
     rows = [
-        (title, inventory.size(f"faces/{key}"), PARTITION[key])
+        (title, len(inventory.sets[f"faces/{key}"]), PARTITION[key])
         for key, title in CATEGORY_TITLES.items()
     ]
     if excluded is not None:
@@ -126,10 +127,11 @@ def table_3(inventory: Inventory, combinations: Mapping[str, Any]) -> Table:
     """Define the training combinations by the sets they hold."""
     rows = []
     for key, combination in combinations.items():
-        photographs, generated = inventory.sizes(combination)
-        contents = " + ".join(f"{part} ({inventory.size(part):,})" for part in combination["data"])
+        contents = " + ".join(
+            f"{part} ({len(inventory.sets[part]):,})" for part in combination["data"]
+        )
         title, masks = combination["title"], combination["masks"]
-        rows.append((key, title, masks, contents, photographs, generated))
+        rows.append((key, title, masks, contents, *inventory.sizes(combination)))
     columns = ["key", "title", "masks", "contents", "photographs", "generated"]
     long = pd.DataFrame(rows, columns=columns)
     wide = pd.DataFrame(
@@ -186,11 +188,8 @@ def score_table(
         }
         for key, combination in combinations.items()
     ]
-    headings = [
-        f"{title}: {model}"
-        for title in map(grid.axes.benchmarks.get, benchmarks)
-        for model in grid.axes.models.values()
-    ]
+    titles = [grid.axes.benchmarks[name] for name in benchmarks]
+    headings = map(": ".join, product(titles, grid.axes.models.values()))
     names = ["Trained on", "Quantity", "Paper's quantity", *headings]
     wide = [
         [row["title"], row["quantity"], row["paper_quantity"] or EMPTY]

@@ -9,6 +9,7 @@ confidence intervals.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -38,10 +39,8 @@ def between(
 ) -> list[CellPair]:
     """Pair the cells of two combinations in each benchmark and model."""
     return [
-        CellPair(CellKey(first, benchmark, model), CellKey(second, benchmark, model))
-        for first, second in combinations
-        for benchmark in benchmarks
-        for model in models
+        CellPair(CellKey(first, *place), CellKey(second, *place))
+        for (first, second), *place in product(combinations, benchmarks, models)
     ]
 
 
@@ -137,10 +136,6 @@ class Comparison:
     rule: Literal["all", "most", "neither"] = "all"
     remark: Callable[[Evidence], str] | None = None  # what was compared; precedes the counts
 
-    def questions(self) -> list[Question]:
-        """List the differences that the comparison reads."""
-        return [(pair, self.lead) for pair in self.pairs]
-
 
 Test = Comparison | Callable[[Evidence], Verdict]
 
@@ -154,11 +149,10 @@ def significant_differences(
     """
     p_values: dict[Question, float] = {}
     for test in tests:
-        if isinstance(test, Comparison):
-            for pair, lead in test.questions():
-                gap = evidence.gap(pair)
-                if gap is not None and gap.estimate is not None:
-                    p_values[pair, lead] = gap.estimate.p_value(lead / 100)
+        for pair in test.pairs if isinstance(test, Comparison) else ():
+            gap = evidence.gap(pair)
+            if gap is not None and gap.estimate is not None:
+                p_values[pair, test.lead] = gap.estimate.p_value(test.lead / 100)
     adjusted = holm(np.array(list(p_values.values())))
     return {
         question: bool(p_value < 1 - confidence)
@@ -170,24 +164,19 @@ def judge(test: Test, evidence: Evidence, significant: Mapping[Question, bool]) 
     """Judge one test; `significant` is empty for the paper's printed numbers."""
     if not isinstance(test, Comparison):
         return test(evidence)
-    gaps: list[tuple[Gap, bool]] = []
-    cells: list[CellKey] = []
-    questions = test.questions()
-    for pair, lead in questions:
-        gap = evidence.gap(pair)
-        if gap is not None:
-            gaps.append((gap, significant.get((pair, lead), gap.estimate is None)))
-            cells += [pair.first, pair.second]
-    above = sum(counts and gap.value > test.lead for gap, counts in gaps)
-    below = sum(counts and gap.value < test.lead for gap, counts in gaps)
-    empty = len(questions) - len(gaps)
-    detail = _describe(gaps, above, below, len(questions))
+    gaps = [(pair, gap) for pair in test.pairs if (gap := evidence.gap(pair)) is not None]
+    sure = [
+        gap.value for pair, gap in gaps if significant.get((pair, test.lead), gap.estimate is None)
+    ]
+    above, below = sum(gap > test.lead for gap in sure), sum(gap < test.lead for gap in sure)
+    asked = len(test.pairs)
+    detail = _describe([gap.value for _, gap in gaps], above, below, asked)
     if test.remark is not None and gaps:
         detail = f"{test.remark(evidence)}; {detail}"
     return Verdict(
-        outcome=_outcome(test.rule, above, below, len(questions), empty),
+        outcome=_outcome(test.rule, above, below, asked, empty=asked - len(gaps)),
         detail=detail,
-        cells=list(dict.fromkeys(cells)),
+        cells=list(dict.fromkeys(cell for pair, _ in gaps for cell in pair[:2])),
     )
 
 
@@ -202,14 +191,12 @@ def _outcome(rule: str, above: int, below: int, total: int, empty: int) -> Outco
     return "undecided" if empty else "fails" if above or below else "holds"
 
 
-def _describe(gaps: list[tuple[Gap, bool]], above: int, below: int, asked: int) -> str:
-    if not gaps:
+def _describe(values: Sequence[float], above: int, below: int, asked: int) -> str:
+    if not values:
         return f"no scores in any of {asked} cells"
-    values = [gap.value for gap, _ in gaps]
-    unsure = len(gaps) - above - below
+    unsure, empty = len(values) - above - below, asked - len(values)
     parts = [f"above in {above}", f"below in {below}"]
-    parts += [f"open in {unsure}"] if unsure else []
-    parts += [f"empty in {asked - len(gaps)}"] if asked > len(gaps) else []
+    parts += [f"{word} in {count}" for word, count in (("open", unsure), ("empty", empty)) if count]
     return (
         f"{', '.join(parts)} of {asked} cells; difference {min(values):+.2f} to "
         f"{max(values):+.2f}, mean {np.mean(values):+.2f} points"

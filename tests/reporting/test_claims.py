@@ -142,7 +142,7 @@ TWICE = ABOVE | {"c_original": 70}
 )
 def test_a_rule_decides_by_what_is_above_below_and_empty(scores, pairs, rule, lead, outcome):
     comparison = Comparison(pairs=between(pairs, ("realocc",)), rule=rule, lead=lead)
-    sure = dict.fromkeys(comparison.questions(), True)
+    sure = {(pair, lead): True for pair in comparison.pairs}
     verdict = judge(comparison, MadeUp(scores), sure)
     assert verdict.outcome == outcome
     if len(pairs) == 2 and ORIGINAL in pairs and "c_original" not in scores:
@@ -187,11 +187,11 @@ def test_the_highest_is_judged_by_margins(best, error, outcome):
 
 def test_every_comparison_is_in_the_family_that_holm_corrects(inputs):
     known = {
-        question
+        (pair, test.lead)
         for test in TESTS
         if isinstance(test, Comparison)
-        for question in test.questions()
-        if inputs.evidence.gap(question[0]) is not None
+        for pair in test.pairs
+        if inputs.evidence.gap(pair) is not None
     }
     assert set(inputs.significant) == known
     keys = {item.key for item in (*CLAIMS, *ANOMALIES) if isinstance(item.test, Comparison)}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from face_occlusion.reporting import groups
+from face_occlusion.reporting import breakdowns, groups
 from tests.reporting.project import KINDS
 
 
@@ -31,7 +31,7 @@ def test_a_cell_holds_the_mean_of_the_models_and_tells_each(tables, inputs):
     assert cell["values"]["miou"] == (mean.value, mean.low, mean.high)
     for title in (*inputs.grid.axes.models.values(), "Mean of the models"):
         assert f"{title}: mIoU " in cell["tip"]
-    assert set(cell["values"]) == set(groups.measure_titles())
+    assert set(cell["values"]) == set(breakdowns.MEASURED)
 
 
 def test_what_tells_no_images_apart_is_left_out_and_named(tables, inputs):
