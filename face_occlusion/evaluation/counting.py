@@ -13,7 +13,7 @@ import numpy as np
 from face_occlusion.core.images import reduced
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.metrics import calibration_counts, confusion_counts
-from face_occlusion.evaluation.regions import Regions, boundary_counts
+from face_occlusion.evaluation.regions import border_band, boundary_counts, occluded_region
 from face_occlusion.evaluation.scores import ImageFacts
 
 TONE_PX = 256  # the image's longer side when skin tone is measured
@@ -57,13 +57,14 @@ def count_sample(sample: Sample, results: Mapping[str, Result], preview_px: int)
     longer side of the first view's mask for the page; 0 keeps none. A prediction that is not of the
     mask's size is a ValueError.
     """
-    regions, face = Regions.of(sample.target), sample.target == 1
+    occluded, face = occluded_region(sample.target), sample.target == 1
+    regions = {"occluded": occluded, "border": border_band(occluded, sample.target)}
     facts = ImageFacts(
         key=sample.key,
         occluder_kind=sample.occluder_kind,
         size=(face.shape[0], face.shape[1]),
         face_px=int(np.count_nonzero(face)),
-        occluded_px=int(np.count_nonzero(regions.occluded)),
+        occluded_px=int(np.count_nonzero(occluded)),
         ita_deg=ita_deg(sample.image, face),
     )
     tallies: dict[str, Tally] = {}
@@ -73,8 +74,10 @@ def count_sample(sample: Sample, results: Mapping[str, Result], preview_px: int)
     return facts, tallies
 
 
-def _count(sample: Sample, regions: Regions, probability: np.ndarray, preview_px: int) -> Tally:
-    """Count one prediction; face from a probability of 0.5."""
+def _count(
+    sample: Sample, regions: Mapping[str, np.ndarray], probability: np.ndarray, preview_px: int
+) -> Tally:
+    """Count one prediction, also in each region; face from a probability of 0.5."""
     target = sample.target
     if probability.shape != target.shape:
         raise ValueError(
@@ -86,9 +89,8 @@ def _count(sample: Sample, regions: Regions, probability: np.ndarray, preview_px
         columns={
             "counts": confusion_counts(pred, target),
             "boundary": boundary_counts(pred, target),
-            "occluded": confusion_counts(pred[regions.occluded], target[regions.occluded]),
-            "border": confusion_counts(pred[regions.border], target[regions.border]),
             "calibration": calibration_counts(probability, target),
+            **{name: confusion_counts(pred[part], target[part]) for name, part in regions.items()},
         },
         preview=encode_preview(pred, preview_px) if preview_px else None,
     )

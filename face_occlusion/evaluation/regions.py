@@ -4,10 +4,6 @@ Boundary IoU says how well the outline of the face is met (Cheng et al., CVPR 20
 region is estimated from the mask, because no benchmark stores its occluders.
 """
 
-from __future__ import annotations
-
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 
@@ -69,20 +65,6 @@ def boundary_iou(counts: np.ndarray) -> np.ndarray:
     The score of a benchmark is its mean over images, as the paper's is over instances.
     """
     return ratio(counts[..., 0], counts[..., 1])
-
-
-@dataclass(frozen=True, kw_only=True)
-class Regions:
-    """The estimated occluder of one image and its border with the visible face."""
-
-    occluded: np.ndarray  # (H, W) bool
-    border: np.ndarray  # (H, W) bool
-
-    @classmethod
-    def of(cls, target: np.ndarray) -> Regions:
-        """Estimate the occluder and its border from an (H, W) uint8 seg_map."""
-        occluded = occluded_region(target)
-        return cls(occluded=occluded, border=border_band(occluded, target))
 
 
 def occluded_region(target: np.ndarray) -> np.ndarray:

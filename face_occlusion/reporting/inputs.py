@@ -13,8 +13,7 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import Checked, Meta, Natural
 from face_occlusion.evaluation.scores import read_scores
 from face_occlusion.overlap.findings import Overlap, read_overlap
-from face_occlusion.reporting import breakdowns
-from face_occlusion.reporting.breakdowns import BreakdownParams
+from face_occlusion.reporting import breakdowns, verdicts
 from face_occlusion.reporting.cells import axes_of
 from face_occlusion.reporting.charts import METRICS, read_curves
 from face_occlusion.reporting.claims import ANOMALIES, CLAIMS, Judgement, judge_all
@@ -22,12 +21,6 @@ from face_occlusion.reporting.grid import BootstrapParams, Grid
 from face_occlusion.reporting.others import read_others
 from face_occlusion.reporting.pictures import parse_colour
 from face_occlusion.reporting.provenance import Inventory
-from face_occlusion.reporting.verdicts import (
-    OurEvidence,
-    PaperEvidence,
-    Question,
-    significant_differences,
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +65,7 @@ class ReportParams(Checked):
     table_4: Sequence[str]
     table_5: Sequence[str]
     bootstrap: BootstrapParams
-    breakdown: BreakdownParams
+    breakdown: breakdowns.BreakdownParams
     figures: FigureParams
     qualitative: QualitativeParams
     page: PageParams
@@ -147,7 +140,7 @@ class ReportInputs:
         return self.inventory.sets["faces/wo"].info.get("counts", {}).get("excluded")
 
     @cached_property
-    def evidence(self) -> OurEvidence:
+    def evidence(self) -> verdicts.OurEvidence:
         """What claims and anomalies ask of our results."""
         inventory = self.inventory
         counts = {name: len(inventory.sets[f"faces/{name}"]) for name in ("wo", "wo_test", "o")}
@@ -161,7 +154,7 @@ class ReportInputs:
         counts["corrected"] = sum(corrected)
         for key, combination in self.sections.combinations.items():
             counts[key], counts[f"{key}.generated"] = inventory.sizes(combination)
-        return OurEvidence(grid=self.grid, counts=counts)
+        return verdicts.OurEvidence(grid=self.grid, counts=counts)
 
     @cached_property
     def breakdown(self) -> pd.DataFrame:
@@ -169,21 +162,21 @@ class ReportInputs:
         return breakdowns.breakdown_table(self.grid, self.sections.report.breakdown)
 
     @cached_property
-    def significant(self) -> dict[Question, bool]:
+    def significant(self) -> dict[verdicts.Question, bool]:
         """Which differences are significant, among all that claims and anomalies read."""
         tests = [item.test for item in (*CLAIMS, *ANOMALIES)]
         confidence = self.sections.report.bootstrap.confidence
-        return significant_differences(tests, self.evidence, confidence)
+        return verdicts.significant_differences(tests, self.evidence, confidence)
 
     @cached_property
     def judgements(self) -> list[Judgement]:
         """The paper's claims, judged."""
-        return judge_all(CLAIMS, self.evidence, PaperEvidence(), self.significant)
+        return judge_all(CLAIMS, self.evidence, verdicts.PaperEvidence(), self.significant)
 
     @cached_property
     def anomalies(self) -> list[Judgement]:
         """The paper's anomalies, measured."""
-        return judge_all(ANOMALIES, self.evidence, PaperEvidence(), self.significant)
+        return judge_all(ANOMALIES, self.evidence, verdicts.PaperEvidence(), self.significant)
 
 
 def gather(

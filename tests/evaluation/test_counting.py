@@ -9,7 +9,7 @@ from face_occlusion.evaluation.counting import (
     ita_deg,
 )
 from face_occlusion.evaluation.metrics import calibration_counts, confusion_counts
-from face_occlusion.evaluation.regions import Regions, boundary_counts
+from face_occlusion.evaluation.regions import border_band, boundary_counts, occluded_region
 from tests.evaluation.conftest import ready
 
 SHAPE = (60, 80)
@@ -29,10 +29,10 @@ def test_each_column_counts_its_own_region_and_one_half_is_face():
     assert (facts.size, facts.face_px) == (SHAPE, 48 * 54 - 20 * 26)
     assert (facts.occluded_px, facts.ita_deg) == (20 * 26, None)
     columns = tallies["last"].columns
-    pred, regions = probability >= 0.5, Regions.of(target)
+    pred, occluded = probability >= 0.5, occluded_region(target)
     assert columns["counts"].tolist() == confusion_counts(pred, target).tolist()
     assert columns["boundary"].tolist() == boundary_counts(pred, target).tolist()
-    for name, region in (("occluded", regions.occluded), ("border", regions.border)):
+    for name, region in (("occluded", occluded), ("border", border_band(occluded, target))):
         inside = np.where(region, target, 255).astype(np.uint8)
         assert columns[name].tolist() == confusion_counts(pred, inside).tolist(), name
         assert columns[name].sum() == region.sum() > 0
