@@ -83,6 +83,7 @@ def test_errors_name_what_is_wrong(wo, tmp_path, invoke):
         (("look", tmp_path), "is not an image set"),
         (("look", wo, "--key", "7"), "no sample '7' among 5"),
         (("pack", tmp_path, tmp_path, tmp_path / "x"), "holds no image"),
+        (("pack", "gone", tmp_path, tmp_path / "x"), "gone: no such folder"),
         (("unpack", wo, wo), "is not an empty folder"),
     ]:
         assert message in invoke(*arguments, status=1)

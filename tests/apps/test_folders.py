@@ -84,17 +84,6 @@ def test_packs_what_lies_there_twice_to_the_same_bytes_and_again_from_unpacked_f
             assert again.read(key, part) == packed.read(key, part)
 
 
-def test_many_files_are_packed_by_several_processes(tmp_path):
-    for number in range(70):
-        save(tmp_path / f"photos/{number}.jpg", photo(number))
-        save(tmp_path / f"masks/{number}.png", face_mask(number % 9))
-    packed = pack(tmp_path, "set")
-    assert packed.keys == sorted(map(str, range(70)))
-    np.testing.assert_array_equal(packed.seg_map("69"), face_mask(69 % 9))
-    with pytest.raises(ValueError, match="gone: no such folder"):
-        pack_folder(tmp_path / "photos", tmp_path / "gone", tmp_path / "other", info=INFO)
-
-
 A, B, MASK = "photos/a.1 x.png", "photos/b.jpg", "masks/b.png"
 NO_IMAGE = r"b\.png: not a readable image: no known format; "
 BAD = [

@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -84,18 +85,14 @@ def test_each_checkpoint_is_a_view_with_and_without_augmentation(realocc):
 
 
 def test_a_mask_of_another_size_and_a_gpu_without_memory_are_errors_that_say_where(realocc):
-    class Wrong(BrightIsFace):
-        def predict_async(self, prepared, shapes):
-            return [ready(np.zeros((3, 3), np.float32)) for _ in prepared]
-
-    class Large(BrightIsFace):
-        def predict_async(self, prepared, shapes):
-            raise torch.OutOfMemoryError("Tried to allocate 2.00 GiB. GPU 0 has a total of 1 GiB")
-
+    network = BrightIsFace(9)
+    full = torch.OutOfMemoryError("Tried to allocate 2.00 GiB. GPU 0 has a total of 1 GiB")
     lower = r"ran out \(Tried to allocate 2.00 GiB\).*lower evaluate.batch_size .* it is 4"
-    for network, message in ((Wrong, "00: mask is"), (Large, lower)):
+    wrong = [ready(np.zeros((3, 3), np.float32))] * 4
+    for outcome, message in (([wrong, wrong], "00: mask is"), (full, lower)):
+        network.predict_async = Mock(side_effect=outcome)
         with pytest.raises(ValueError, match=message):
-            evaluate_run({"last": network(9)}, {"realocc": realocc.folder}, PARAMS)
+            evaluate_run({"last": network}, {"realocc": realocc.folder}, PARAMS)
 
 
 @pytest.mark.parametrize(
@@ -107,13 +104,7 @@ def test_a_mask_of_another_size_and_a_gpu_without_memory_are_errors_that_say_whe
     ],
 )
 def test_checkpoints_that_are_there_are_loaded_once(tmp_path, monkeypatch, card, expected):
-    loaded = []
-
-    def load(folder, device, which):
-        loaded.append(which)
-        return len(loaded) - 1
-
-    monkeypatch.setattr(evaluate, "load_model", load)
+    monkeypatch.setattr(evaluate, "load_model", Mock(side_effect=range(9)))  # numbers each
     (tmp_path / "card.json").write_text(json.dumps(card))
     assert load_checkpoints(tmp_path, PARAMS) == expected
 
