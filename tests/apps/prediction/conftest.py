@@ -18,6 +18,8 @@ from face_occlusion.training.architectures import params_class
 from face_occlusion.training.recipe import resolve
 from tests.training.conftest import MODELS, train_params
 
+LITE = {"backbone": "efficientnet_lite0", "depth": None, "base_channels": None}
+
 
 def write_run(
     folder: Path, model: str, params: Mapping[str, Any] | None = None, **train: Any

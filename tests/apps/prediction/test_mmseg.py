@@ -11,17 +11,16 @@ from mmseg.apis import inference_model, init_model
 
 from face_occlusion.apps.folders import unpack_image_set
 from face_occlusion.apps.prediction.mmseg import export_mmseg
-from face_occlusion.core.images import encode_rgba
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.evaluation.metrics import confusion_counts, mean_iou
 from face_occlusion.transforms import mmseg
-from tests.apps.prediction.conftest import photograph, write_run
+from tests.apps.pictures import save
+from tests.apps.prediction.conftest import LITE, photograph, write_run
 from tests.conftest import ROOT
 from tests.generation.drawn import draw_hand
 from tests.training.conftest import drawn_data
 
-LITE = {"backbone": "efficientnet_lite0", "depth": None, "base_channels": None}
 TWO_CHANNELS = {"ohem_thresh": 0.7, "ohem_min_kept": 100, "divide_by": "kept", "aux_ohem": True}
 
 
@@ -39,16 +38,13 @@ def test_the_config_predicts_as_the_run_and_needs_nothing_of_ours(
 ):
     run = write_run(tmp_path / "run", model, params, input_px=64, loss=TWO_CHANNELS | loss)
     monkeypatch.chdir(tmp_path)
-    assert "exports/run.py, exports/run.pth: logits differ by" in invoke(
-        "export", run, "--to", "mmseg"
-    )
+    printed = invoke("export", run, "--to", "mmseg")
+    assert "exports/run.py, exports/run.pth: logits differ by" in printed
     text = Path("exports/run.py").read_text()
     ours = re.findall(r"^[^#\n]*face_occlusion.*", text, re.MULTILINE)
     assert len(ours) == (params == LITE) and ("is not among" in text) == (params == LITE)
-    stock, segmenter = (
-        init_model("exports/run.py", "exports/run.pth", device="cpu"),
-        load_model(run),
-    )
+    stock = init_model("exports/run.py", "exports/run.pth", device="cpu")
+    segmenter = load_model(run)
     for size in ((64, 64), (130, 96), (70, 128)):
         image = photograph(*size, seed=3)
         found = inference_model(stock, image[..., ::-1].copy()).seg_logits.data
@@ -59,14 +55,9 @@ def test_the_config_predicts_as_the_run_and_needs_nothing_of_ours(
 def run_stock(config: Config, folder: Path) -> tuple[float, float]:
     """Train for two steps on an unpacked set of faces; the mIoU before and after, per cent."""
     unpack_image_set(ImageSet(drawn_data() / "faces/wo"), folder / "unpacked", ids=True)
-    config.merge_from_dict(
-        {
-            "work_dir": str(folder / "work"),
-            "train_cfg.max_iters": 2,
-            "train_cfg.val_interval": 2,
-            "train_dataloader.batch_size": 2,
-        }
-    )
+    config.work_dir = str(folder / "work")
+    config.train_cfg.update(max_iters=2, val_interval=2)
+    config.train_dataloader.batch_size = 2
     for name in ("train_dataloader", "val_dataloader"):
         config[name].num_workers = 0
         config[name].dataset.data_root = str(folder / "unpacked")
@@ -81,11 +72,11 @@ def test_the_exported_config_trains_on_from_the_run_with_the_stock_runner(tmp_pa
     run = write_run(tmp_path / "run", "segformer", input_px=32)
     export_mmseg(run, load_model(run), tmp_path / "run.py")
     segmenter, faces = load_model(run), ImageSet(drawn_data() / "faces/wo")
-    tally = sum(
+    tallies = [
         confusion_counts(segmenter.predict(faces.image(key)) >= 0.5, faces.seg_map(key))
         for key in faces.keys
-    )
-    miou = 100 * float(mean_iou(np.asarray(tally)))
+    ]
+    miou = 100 * float(mean_iou(np.sum(tallies, axis=0)))
     before, after = run_stock(Config.fromfile(tmp_path / "run.py"), tmp_path)
     assert before == pytest.approx(miou, abs=0.1) and after != before
 
@@ -94,24 +85,18 @@ def test_the_documented_stock_config_trains_with_occlusions_drawn_meanwhile(tmp_
     page = (ROOT / "docs" / "mmsegmentation.md").read_text()
     (text,) = re.findall(r"```python\n(default_scope.*?)```", page, re.DOTALL)
     (tmp_path / "stock.py").write_text(text.replace("256, 256", "64, 64"))
-    hands = tmp_path / "data/occluders/hands"
-    hands.mkdir(parents=True)
-    (hands / "hand.png").write_bytes(encode_rgba(draw_hand((235, 200, 175), height=60, width=40)))
+    hand = draw_hand((235, 200, 175), height=60, width=40)
+    save(tmp_path / "data/occluders/hands/hand.png", hand)
     monkeypatch.chdir(tmp_path)
-    drawn = []
-    monkeypatch.setattr(mmseg.NatOcc, "transform", spied(mmseg.NatOcc.transform, drawn))
-    _, after = run_stock(Config.fromfile("stock.py"), tmp_path)
-    assert 0 < after < 100
-    assert len(drawn) == 4 and any(drawn)  # two steps of two images, each occluded or not
+    drawn, transform = [], mmseg.NatOcc.transform
 
-
-def spied(transform, drawn):
-    """Note for each sample whether a transform changed its mask."""
-
-    def call(self, results):
+    def noted(self, results):
         before = results["gt_seg_map"].copy()
         results = transform(self, results)
         drawn.append((before != results["gt_seg_map"]).any())
         return results
 
-    return call
+    monkeypatch.setattr(mmseg.NatOcc, "transform", noted)
+    _, after = run_stock(Config.fromfile("stock.py"), tmp_path)
+    assert 0 < after < 100
+    assert len(drawn) == 4 and any(drawn)  # two steps of two images, each occluded or not

@@ -1,6 +1,7 @@
 """Networks of others as ONNX files: small ones with random weights, of the usual signatures."""
 
 import dataclasses
+import itertools
 import re
 from pathlib import Path
 
@@ -51,16 +52,12 @@ def write_network(
     steps += [("Transpose", {"perm": [0, 2, 3, 1]})] * last
     nodes = [
         helper.make_node(kind, [before, *["w"] * (kind == "Conv")], [after], **options)
-        for (kind, options), before, after in zip(steps, names, [*names[1:]], strict=False)
+        for (kind, options), (before, after) in zip(steps, itertools.pairwise(names), strict=True)
     ]
     nodes.append(helper.make_node("Identity", [names[-1]], ["logits"]))
-    graph = helper.make_graph(
-        nodes,
-        "stand-in",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, shape)],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(weight, "w")],
-    )
+    ends = (("image", shape), ("logits", None))
+    infos = [[helper.make_tensor_value_info(name, TensorProto.FLOAT, size)] for name, size in ends]
+    graph = helper.make_graph(nodes, "stand-in", *infos, [numpy_helper.from_array(weight, "w")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
     onnx.save(model, path)
 
@@ -75,17 +72,13 @@ def checkout(tmp_path, monkeypatch):
     folder = tmp_path / "data/benchmarks"
     write_image_set(folder / "cofw", [], info={**info, "absent": "no COFW here"})
 
-    def write(*sizes: tuple[int, int]) -> dict[str, np.ndarray]:
-        images = {f"{seed}": photograph(*size, seed=seed) for seed, size in enumerate(sizes)}
-        samples = [
-            (key, {"jpg": encode_png(image), "png": encode_png(image[..., 0] // 128)})
-            for key, image in images.items()
-        ]
-        write_image_set(
-            folder / "realocc",
-            [(key, {**parts, "json": encode_record({})}) for key, parts in samples],
-            info=info,
-        )
+    def write(*sizes: tuple[int, int]) -> list[np.ndarray]:
+        images = [photograph(*size, seed=seed) for seed, size in enumerate(sizes)]
+        samples = []
+        for seed, image in enumerate(images):
+            parts = {"jpg": encode_png(image), "png": encode_png(image[..., 0] // 128)}
+            samples.append((f"{seed}", parts | {"json": encode_record({})}))
+        write_image_set(folder / "realocc", samples, info=info)
         return images
 
     return write
@@ -103,8 +96,9 @@ def expected_face(image: np.ndarray, spec: dict, weight: torch.Tensor) -> np.nda
     return (resized[0, 0] >= 0).numpy()
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_documented_yaml_reads_networks_of_that_signature(name, checkout, invoke, tmp_path):
+    assert set(DOCUMENTED) == set(SIGNATURES)
     shape, classes, stride, sigmoid = SIGNATURES[name]
     (tmp_path / "net.yaml").write_text(DOCUMENTED[name])
     spec = read_yaml(tmp_path / "net.yaml")
@@ -115,16 +109,12 @@ def test_documented_yaml_reads_networks_of_that_signature(name, checkout, invoke
     assert "2 images" in printed and "cofw: no COFW here" in printed
     scores = read_scores(tmp_path / "reports/other/net.json", profile="made-up")
     assert scores.inference["network"].items() >= spec.items() and scores.model == spec["title"]
-    for number, image in enumerate(images.values()):
+    for number, image in enumerate(images):
         face = expected_face(image, spec, torch.from_numpy(weight))
         assert 0.1 < face.mean() < 0.9  # else the next line says little
         wanted = confusion_counts(face, image[..., 0] // 128)
         counts = scores.benchmarks["realocc"].views["last"].counts[number]
         assert np.abs(counts - wanted).sum() <= 8  # two pixels of 65,536 on the border
-
-
-def test_every_documented_network_is_tested():
-    assert set(DOCUMENTED) == set(SIGNATURES)
 
 
 @pytest.mark.parametrize("shape", [[1, 3, 64, 96], [2, 64, 96, 3], ["n", "h", "w", 3]])
@@ -138,16 +128,14 @@ def test_what_is_face_lies_where_it_is_in_images_of_any_shape(
     """The network takes red pixels for face, or gives them label 1."""
     red = np.float32([1, 0, 0]).reshape(1, 3, 1, 1)
     write_network(tmp_path / "red.onnx", shape, red, sigmoid=values == "probabilities")
-    spec = NetworkSpec(
-        **{"title": "red", "licence": "MIT", "size": [64, 96], "divide_by": 255.0},
-        **{"keep_aspect": keep_aspect, "values": values, "face": face},
-        mean=[0.0 if values == "labels" else 0.5, 0.0, 0.0],
-    )
-    segmenter = OnnxSegmenter(tmp_path / "red.onnx", spec)
+    about = {"title": "red", "licence": "MIT", "size": [64, 96], "divide_by": 255.0}
+    about |= {"keep_aspect": keep_aspect, "values": values, "face": face}
+    spec = NetworkSpec(**about, mean=[0.0 if values == "labels" else 0.5, 0.0, 0.0])
     images = [np.zeros((*size, 3), np.uint8) for size in ((128, 192), (90, 40), (40, 90))]
     for image in images:
         image[: len(image) // 2, : image.shape[1] // 4, 0] = 255
-    for image, probability in zip(images, segmenter.predict_batch(images), strict=True):
+    found = OnnxSegmenter(tmp_path / "red.onnx", spec).predict_batch(images)
+    for image, probability in zip(images, found, strict=True):
         agrees = (probability >= 0.5) == ((image[..., 0] > 0) == (face == [1]))
         assert agrees.mean() > 0.97  # of the pixels; the border is interpolated
 
