@@ -25,7 +25,6 @@ from tests.releases.build import make_release
 
 RADIUS = 3.0  # after SMALLER
 SMALLER = "[[[["
-THRESHOLDS = {"00001": 0.9, "00002": 0.2, "00003": 0.5}
 
 
 def write_audit(image_set, out):
@@ -69,7 +68,7 @@ class Editor:
         client = [round(c + scale * p) for c, p in zip(corner, place, strict=True)]
         return client, np.subtract(client, corner) / scale
 
-    def stroke(self, start, end, size, *, move=True):
+    def stroke(self, start, end, size):
         """Draw with the mouse, and return the (H, W) bool pixels that this must cover."""
         (first, a), (last, b) = self.to_client(start, size), self.to_client(end, size)
         self.page.mouse.move(*first)
@@ -90,20 +89,18 @@ class Editor:
         saved = COCO(str(self.save(tmp_path / "saved.json")))
         return saved.annToMask(saved.loadAnns(saved.getAnnIds(catIds=[1]))[0])
 
-    def picture(self, side="left"):
+    def pictures(self):
+        """Return what the left and the right view show."""
         self.page.mouse.move(1, 1)  # the cursor is drawn too
         self.page.wait_for_timeout(50)
-        return self.page.locator(f"#{side}").screenshot()
+        return [self.page.locator(side).screenshot() for side in ("#left", "#right")]
 
 
 def covered(start, end, size):
-    """Return the pixels whose centre is no farther than RADIUS from a line; a slow loop."""
-    found, line = np.zeros(size, bool), np.subtract(end, start)
-    for y, x in np.ndindex(size):
-        offset = np.array([x + 0.5, y + 0.5]) - start
-        t = np.clip(offset @ line / max(line @ line, 1e-9), 0, 1)
-        found[y, x] = np.hypot(*(offset - t * line)) <= RADIUS
-    return found
+    """Return the (H, W) bool pixels whose centre is no farther than RADIUS from a line."""
+    offset, line = np.dstack(np.indices(size)[::-1]) + 0.5 - start, np.subtract(end, start)
+    t = np.clip(offset @ line / max(line @ line, 1e-9), 0, 1)
+    return np.linalg.norm(offset - t[..., np.newaxis] * line, axis=-1) <= RADIUS
 
 
 @pytest.fixture
@@ -146,24 +143,19 @@ def test_drawn_saved_imported_and_exactly_these_pixels_changed(context, tmp_path
     editor.shown("00000")
     expect(editor.page.locator("#comment")).to_have_value("a hand; z and e are letters here")
     saved = editor.save(tmp_path / "corrections/page/corrections.json")
-    assert [image["verdict"] for image in json.loads(saved.read_text())["images"]] == [
-        "accept",
-        "wrong",
-    ]
+    judged = json.loads(saved.read_text())["images"]
+    assert [image["verdict"] for image in judged] == ["accept", "wrong"]
     assert editor.complaints == []
 
-    mine = read_corrections(tmp_path / "corrections", CORRECTIONS)
-    after = import_corrections(
-        release, tmp_path / "after", CORRECTIONS, corrections=mine, workers=1
-    )
-    expected = before.seg_map("00000").copy()
-    expected[drawn] = 1
-    expected[erased] = 0
-    assert (expected != before.seg_map("00000")).sum() > 20
-    np.testing.assert_array_equal(after.seg_map("00000"), expected)
+    changed = {"corrections": read_corrections(tmp_path / "corrections", CORRECTIONS)}
+    after = import_corrections(release, tmp_path / "after", CORRECTIONS, workers=1, **changed)
     assert after.record("00000")["corrected_by"] == "page"
-    for key in before.keys[1:]:
-        np.testing.assert_array_equal(after.seg_map(key), before.seg_map(key))
+    for key in before.keys:
+        expected = before.seg_map(key).copy()
+        if key == "00000":
+            expected[drawn], expected[erased] = 1, 0
+            assert (expected != before.seg_map(key)).sum() > 20
+        np.testing.assert_array_equal(after.seg_map(key), expected)
 
 
 def test_every_tool_works_by_keyboard_and_as_an_oracle_says(context, audit, tmp_path):
@@ -177,20 +169,18 @@ def test_every_tool_works_by_keyboard_and_as_an_oracle_says(context, audit, tmp_
     editor.press("r")
     assert json.loads(editor.save(tmp_path / "none.json").read_text())["images"] == []
     editor.press("e", *SMALLER, "ArrowRight", "ArrowLeft", "Space")  # at the middle of the image
-    hole = covered((WIDTH / 2, HEIGHT / 2), (WIDTH / 2, HEIGHT / 2), size)
+    middle = WIDTH / 2, HEIGHT / 2
+    hole = covered(middle, middle, size)
     assert mask[hole].all()
     np.testing.assert_array_equal(editor.mask(tmp_path), np.where(hole, 0, mask))
     editor.page.keyboard.down("Space")
     editor.press("Shift+ArrowUp", "ArrowUp")
     editor.page.keyboard.up("Space")
-    middle = WIDTH / 2, HEIGHT / 2
     hole |= covered(middle, (middle[0], middle[1] - 11), size)
-    np.testing.assert_array_equal(editor.mask(tmp_path), np.where(hole, 0, mask))
+    left = np.where(hole, 0, mask)
+    np.testing.assert_array_equal(editor.mask(tmp_path), left)
     editor.press("s")
-    share = cv2.boxFilter(
-        np.where(hole, 0, mask).astype(np.float32), -1, (3, 3), borderType=cv2.BORDER_ISOLATED
-    )
-    inner = np.s_[1:-1, 1:-1]
+    share, inner = cv2.blur(left.astype(np.float32), (3, 3)), np.s_[1:-1, 1:-1]
     np.testing.assert_array_equal(editor.mask(tmp_path)[inner], (share > 0.5)[inner])
     editor.press("z", "z", "Shift+ArrowDown", "ArrowDown", "b", "f")  # the dot again, filled
     assert json.loads(editor.save(tmp_path / "none.json").read_text())["images"] == []
@@ -212,7 +202,7 @@ def test_every_tool_works_by_keyboard_and_as_an_oracle_says(context, audit, tmp_
 
 def test_views_move_together_and_a_hidden_mask_comes_back_at_the_same_place(context, audit):
     editor = Editor(context, audit[1])
-    whole = {side: editor.picture(side) for side in ("left", "right")}
+    whole = editor.pictures()
     editor.page.locator("#right").hover()
     editor.page.mouse.wheel(0, -600)
     editor.page.keyboard.down("Shift")
@@ -220,15 +210,15 @@ def test_views_move_together_and_a_hidden_mask_comes_back_at_the_same_place(cont
     editor.page.mouse.move(1000, 350)
     editor.page.mouse.up()
     editor.page.keyboard.up("Shift")
-    near = {side: editor.picture(side) for side in ("left", "right")}
-    assert near["left"] != whole["left"] and near["right"] != whole["right"]
+    near = editor.pictures()
+    assert near[0] != whole[0] and near[1] != whole[1]
     editor.press("h")
-    hidden = {side: editor.picture(side) for side in ("left", "right")}
-    assert hidden["left"] == hidden["right"] != near["left"]  # the photograph alone, twice
+    hidden = editor.pictures()
+    assert hidden[0] == hidden[1] != near[0]  # the photograph alone, twice
     editor.press("h")
-    assert {side: editor.picture(side) for side in ("left", "right")} == near
+    assert editor.pictures() == near
     editor.press("0")
-    assert {side: editor.picture(side) for side in ("left", "right")} == whole
+    assert editor.pictures() == whole
 
 
 def test_faces_are_sorted_and_axe_finds_no_serious_fault(context, audit):
@@ -251,14 +241,12 @@ def test_a_thousand_photographs_load_only_the_thumbnails_in_sight(context, tmp_p
     write_runs(tmp_path, "in <b>/999", np.eye(40, 48, dtype=np.uint8))  # the first to be shown
     faces = []
     for number in range(1000):
-        name, numbers = f"in <b>/{number}", {"given": number, "unsure": None, "face": 0.5}
+        name, order = f"in <b>/{number}", {"given": number, "unsure": None, "face": 0.5}
         if number < 999:
             (tmp_path / f"runs/{name}.js").write_text("never read")
-        paths = {"image": "a.jpg", "thumb": f"thumb {number}.jpg", "file": f"{number}.png"}
-        paths |= {"link": "a.jpg", "link_text": "m"}
-        faces.append(
-            PageFace(name=name, title=name, text="", size=(40, 48), order=numbers, **paths)
-        )
+        files = {"image": "a.jpg", "thumb": f"thumb {number}.jpg", "file": f"{number}.png"}
+        about = {"title": name, "text": "", "size": (40, 48), "link": "a.jpg", "link_text": "m"}
+        faces.append(PageFace(name=name, order=order, **files, **about))
     how = {"aligned": False, "image": "whole", "tta": ""}
     told = {"failed": [], "how": how, "options": PredictOptions()}
     html = correction_page("predictions.html", tmp_path, "x", faces, {"given": ("g", True)}, **told)
