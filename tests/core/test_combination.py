@@ -67,10 +67,8 @@ def test_parts_name_their_samples_in_order_and_the_masks(data):
 
 
 def test_written_and_read_again_it_is_the_same_unless_its_samples_were_edited(data, tmp_path):
-    found, path = (
-        combine("c_wo_natocc", params("faces/wo", "sets/natocc_hand"), data),
-        tmp_path / "one",
-    )
+    path = tmp_path / "one.json"
+    found = combine("c_wo_natocc", params("faces/wo", "sets/natocc_hand"), data)
     write_combination(path, found)
     assert read_combination(path) == found
     content = json.loads(path.read_text())

@@ -59,10 +59,8 @@ def kill_one(number):
 
 
 def test_a_killed_worker_is_an_error_and_not_a_hang():
-    for dying in (
-        run_tasks([os.abort, os.abort], workers=2),
-        ordered_map(kill_one, range(20), desc="x", workers=2),
-    ):
+    killed = ordered_map(kill_one, range(20), desc="x", workers=2)
+    for dying in (run_tasks([os.abort, os.abort], workers=2), killed):
         with pytest.raises(ValueError, match="a worker process died"):
             list(dying)
 

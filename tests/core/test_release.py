@@ -20,9 +20,8 @@ def release(tmp_path):
     write_zip(folder / "Photos.zip", {**MEMBERS, "__MACOSX/img/._x": b"x", "img/": b""})
     with zipfile.ZipFile(folder / "Stored.zip", "w") as archive:
         archive.writestr("x.txt", "stored")
-    return make_release(
-        folder, "dtd", {"list.txt": b"\xef\xbb\xbfa.jpg\r\n\r\n b.jpg \n", "Masks/m/a.png": b"a"}
-    )
+    loose = {"list.txt": b"\xef\xbb\xbfa.jpg\r\n\r\n b.jpg \n", "Masks/m/a.png": b"a"}
+    return make_release(folder, "dtd", loose)
 
 
 def test_folders_and_zips_read_alike(release):

@@ -49,6 +49,8 @@ def runs(mask, compressed):
 
 
 EXPECTED = whole(5, 13)
+FLAT = [[drawn.flat(FACE_BOX)], [drawn.flat(HAND_BOX)]]
+RUNS = [runs(whole(3, 13), True), runs(whole(3, 5), False)]
 IDS = np.where(whole(3, 5), 300, np.where(whole(3, 13), 70_001, 0))
 BITMAP_LABELS = [{"id": 70_001, "category_id": 1}, {"id": 300, "category_id": 2}]
 
@@ -56,12 +58,8 @@ SAME = {
     "labelme polygons": {"labelme/a.json": labelme(FACE, HAND)},
     "labelme rectangles": {"labelme/a.json": labelme(*RECTANGLES)},
     "labelme masks": {"labelme/deep/a.json": labelme(*MASKS)},
-    "coco polygons": {
-        "coco/a.json": coco((1, [drawn.flat(FACE_BOX)]), (2, [drawn.flat(HAND_BOX)]))
-    },
-    "coco run lengths": {
-        "coco/a.json": coco((1, runs(whole(3, 13), True)), (2, runs(whole(3, 5), False)))
-    },
+    "coco polygons": {"coco/a.json": coco(*enumerate(FLAT, 1))},
+    "coco run lengths": {"coco/a.json": coco(*enumerate(RUNS, 1))},
     "page": {"page/a.json": page(runs(whole(5, 13), True))},
     "segments polygons": {"segments/v1.json": segments(sample([FACE_SEGMENTS, HAND_SEGMENTS]))},
     "segments bitmap": {
@@ -168,10 +166,7 @@ BAD = [
     (one(FACE, imageHeight=None), "height and width must be"),
     (one(), "no shapes; delete the file"),
     (one("square"), "shape 1 .*expected a JSON object; got 'square'"),
-    (
-        one(FACE, shape("hnad", box(0, 0, 5, 5))),
-        r"a\.json: shape 2 \('hnad'\): unknown label 'hnad'; known: face, hand, background, blur",
-    ),
+    (one(FACE, shape("hnad", FACE_BOX)), r"shape 2 .*: unknown label 'hnad'; known: face, hand,"),
     (polygon([0, 0], [5, 5]), "shape 1 .*needs three points .* or more; got 4 numbers"),
     (polygon(*box(0, 0, 5, 29)), r"leaves its image of 20x30 pixels at y = 29"),
     (polygon([0, 0], [5, float("nan")], [5, 5]), "must be finite numbers; got nan"),
@@ -200,19 +195,13 @@ BAD = [
     ({"page/a.json": page(height=0)}, "image 7: an image's height and width must be given"),
     ({"page/a.json": page(TINY, categories=("hand",))}, "annotation 1: unknown category 'hand'"),
     ({"segments/a.json": "{}"}, "not a release of Segments.ai: it lacks 'dataset'"),
-    (
-        sampled(*BITMAP_LABELS, **BITMAP_AT),
-        r"sample '24.jpg': no bitmap b\.png or 24_label_ground-truth\.png",
-    ),
+    (sampled(*BITMAP_LABELS, **BITMAP_AT), r"'24.jpg': no bitmap b\.png or 24_label_.*\.png"),
     (sampled(*BITMAP_LABELS, **BITMAP_AT) | {"segments/b.png": b"broken"}, r"b\.png: not a PNG"),
     (sampled(FACE_SEGMENTS | {"category_id": 9}), "sample '24.jpg': unknown label None"),
     (sampled({"id": 1, "category_id": 1}), "annotation 1: expected type polygon"),
     (sampled({"category_id": 1}), "sample '24.jpg': lacks 'id'"),
     (sampled(), "without annotations"),
-    (
-        one(FACE) | annotated((1, TINY)),
-        r"face 24 is also corrected in .*coco/a\.json: image 7; keep one",
-    ),
+    (one(FACE) | annotated((1, TINY)), r"24 is also corrected in .*coco/a\.json: image 7; keep"),
     ({"labelbox/a.json": "{}"}, "labelbox: expected only the folders labelme"),
     ({"labelme/readme.txt": "x"}, "no finished correction"),
 ]
@@ -227,10 +216,7 @@ def test_bad_corrections_are_named(tmp_path, files, message):
 def test_bad_bitmaps_are_named_when_they_are_read(tmp_path):
     files = sampled(*BITMAP_LABELS, **BITMAP_AT)
     for png, message in (
-        (
-            drawn.id_png(np.ones((4, 6))),
-            r"b\.png: holds instances \[1\], which the release does not",
-        ),
+        (drawn.id_png(np.ones((4, 6))), r"b\.png: holds instances \[1\], which the release"),
         (encode_png(np.ones((4, 6), np.uint8)), "must be a PNG with 8-bit RGBA"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -138,10 +138,11 @@ def write_objects(folder, count=3):
 
 
 def write_textures(folder, count=3):
-    textures = (encode_jpeg(draw_texture(n), 95) for n in range(count))
-    samples = (
-        (f"texture{n}", {"jpg": one}, {"category": "stripes"}) for n, one in enumerate(textures)
+    textures, record = (
+        (encode_jpeg(draw_texture(n), 95) for n in range(count)),
+        {"category": "stripes"},
     )
+    samples = ((f"texture{n}", {"jpg": one}, record) for n, one in enumerate(textures))
     return write_drawn(folder, "textures", "drawn textures", samples)
 
 

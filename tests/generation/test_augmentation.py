@@ -39,9 +39,8 @@ def test_the_same_number_of_draws_whatever_is_drawn(seed):
     for drawn, prob in ((never, 0), (always, 1)):
         changed = params("objects", face={"affine_prob": prob})
         augmentation.sample_face(drawn, SHAPE, changed.face)
-        augmentation.sample_tone(
-            drawn, dataclasses.replace(changed.occluder, tone_prob=prob, jpeg_prob=prob)
-        )
+        tone = dataclasses.replace(changed.occluder, tone_prob=prob, jpeg_prob=prob)
+        augmentation.sample_tone(drawn, tone)
     assert never.integers(2**60) == always.integers(2**60)
 
 
@@ -94,9 +93,8 @@ def test_compression_keeps_coverage_and_stays_below_it():
 def test_premultiplied_tone_equals_straight_tone(contrast, brightness):
     record = UNCHANGED | {"contrast": contrast, "brightness": brightness}
     disc = layer_of(draw_disc(20, colour=(30, 128, 220)))
-    straight = augmentation.apply_tone(np.full((1, 1, 3), (30, 128, 220), np.uint8), record)[
-        0, 0
-    ].astype(float)
+    plain = np.full((1, 1, 3), (30, 128, 220), np.uint8)
+    straight = augmentation.apply_tone(plain, record)[0, 0].astype(float)
     expected = straight * (disc.alpha[..., np.newaxis] / 255)
     toned = augmentation.apply_tone_layer(disc, record)
     assert np.abs(toned.colour - expected).max() <= 2.5

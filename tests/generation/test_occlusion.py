@@ -229,18 +229,15 @@ def test_d20_a_sample_s_seed_depends_on_its_key_and_the_set_s_seed_alone():
     cases = [("a", 0), ("a", 1), ("b", 0), ("b", 1), ("a", 0)]
     draws = [sample_rng(key, seed).integers(2**60) for key, seed in cases]
     assert len(set(draws)) == 4 and draws[0] == draws[4]
-    there, back = (
-        dict(published.generate_all(names, lambda _, rng: rng.uniform())) for names in ("ab", "ba")
-    )
-    assert there["a"] != back["a"]
+    there, back = (published.generate_all(s, lambda _, rng: rng.uniform()) for s in ("ab", "ba"))
+    assert dict(there)["a"] != dict(back)["a"]
 
 
 @pytest.mark.parametrize("kind", sorted(SOURCES))
 def test_golden(kind):
     """Small pictures to look at; RENEW_GOLDEN=1 writes them anew."""
-    image, occluded, _ = occlude(
-        FACE, SEG_MAP, SOURCES[kind], sample_rng("golden", 1), params(kind, **COLOURED[kind])
-    )
+    settings_ = params(kind, **COLOURED[kind])
+    image, occluded, _ = occlude(FACE, SEG_MAP, SOURCES[kind], sample_rng("golden", 1), settings_)
     shown = np.hstack([image, np.repeat(occluded[..., np.newaxis] * np.uint8(255), 3, axis=2)])
     path = GOLDEN / f"{kind}.png"
     if os.environ.get("RENEW_GOLDEN"):

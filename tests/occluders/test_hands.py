@@ -192,15 +192,11 @@ SOURCES = {
     "hands_ego": ("egohands", egohands_files({"myleft": polygon_of(MASK)})),
 }
 HGR1, MAT, BROKEN = "hgr1/hgr1", f"{VIDEO}/polygons.mat", b"\xff\xd8\xff broken"
+OTHER_SIZE = encode_png(np.eye(3, 5) > 0)
 BAD = [
     ("hands", IMAGE, BROKEN, r"Hand_0000001\.jpg"),
     ("hands", MASK_NAME, BROKEN, r"Hand_0000001\.png"),
-    (
-        "hands",
-        MASK_NAME,
-        encode_png(np.eye(3, 5) > 0),
-        r"1\.jpg: its mask \(.*1\): a mask of 3x5",
-    ),
+    ("hands", MASK_NAME, OTHER_SIZE, r"1\.jpg: its mask \(.*1\): a mask of 3x5"),
     ("hands", MASK_NAME, encode_png(MASK & False), r"1\.jpg: its mask \(.*1\): the mask is empty"),
     ("hands", MASK_NAME, None, r"'Hand_0000001', which is not in 11k-hands_masks\.7z"),
     ("hands", SAMPLE, b"Hand_9.jpg\n", r"'Hand_9', which is not in Hands\.zip"),

@@ -48,10 +48,8 @@ def coco_files(annotations):
         "categories": [{"id": i, "name": name} for name, i in CATEGORIES.items()],
         "annotations": annotations,
     }
-    photos = {
-        f"train2017/train2017/{i:012d}.jpg": encode_jpeg(photo(HEIGHT, WIDTH, i), 95)
-        for i in (10, 11)
-    }
+    jpegs = {i: encode_jpeg(photo(HEIGHT, WIDTH, i), 95) for i in (10, 11)}
+    photos = {f"train2017/train2017/{i:012d}.jpg": jpeg for i, jpeg in jpegs.items()}
     return {INSTANCES: json.dumps(dataset).encode()} | photos
 
 
@@ -152,18 +150,13 @@ def test_the_authors_objects_are_read(tmp_path):
 
 MASK, IMAGE = f"{ROOT}/object_mask_x4/cup_12.png", f"{ROOT}/object_image_sr/cup_12.jpeg"
 PHOTO, BROKEN = "train2017/train2017/000000000010.jpg", b"\xff\xd8\xff"
-SMALL = encode_jpeg(photo(30, 40), 95)
+SMALL, TINY = encode_jpeg(photo(30, 40), 95), encode_png(np.eye(3, 4) > 0)
 ANNOTATED = {"source": "annotations"}, coco_files(GOOD)
 PRECOMPUTED = {"source": "precomputed", "num_objects": 3}, precomputed_files()
 BAD = [
     (PRECOMPUTED, MASK, None, "object .*cup_12.jpeg' has no mask"),
     (PRECOMPUTED, MASK, BROKEN, r"cup_12\.png"),
-    (
-        PRECOMPUTED,
-        MASK,
-        encode_png(np.eye(3, 4) > 0),
-        r"12\.jpeg: its mask \(cup_12\): a mask of 3x4 .* 60x80",
-    ),
+    (PRECOMPUTED, MASK, TINY, r"12\.jpeg: its mask \(cup_12\): a mask of 3x4 .* 60x80"),
     (PRECOMPUTED, IMAGE, BROKEN, r"cup_12\.jpeg"),
     (PRECOMPUTED, IMAGE, None, "3 objects wanted, while .* holds 2"),
     (ANNOTATED, PHOTO, SMALL, "10.jpg: 30x40 pixels, while its annotations say 90x120"),

@@ -179,9 +179,8 @@ def test_threads_share_a_set_and_handles_are_bounded(tmp_path, monkeypatch):
     made = write_image_set(tmp_path / "set", numbered(40), info=INFO, samples_per_shard=4)
     keys = np.random.default_rng(0).choice(made.keys, 3000)
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(made.read, keys, ["jpg"] * 3000)) == [
-            bytes([int(k)]) * 700 for k in keys
-        ]
+        found = list(pool.map(made.read, keys, ["jpg"] * 3000))
+    assert found == [bytes([int(key)]) * 700 for key in keys]
     assert count_open(tmp_path) <= 3
     del made
     assert count_open(tmp_path) == 0
@@ -191,6 +190,5 @@ def count_open(folder: Path) -> int:
     descriptors = Path("/proc/self/fd")
     if not descriptors.is_dir():
         pytest.skip("this system does not list open files in /proc")
-    return sum(
-        os.path.realpath(path).startswith(str(folder.resolve())) for path in descriptors.iterdir()
-    )
+    inside = str(folder.resolve())
+    return sum(os.path.realpath(path).startswith(inside) for path in descriptors.iterdir())
