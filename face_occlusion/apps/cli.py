@@ -1,5 +1,6 @@
 """The command `face-occlusion`: everything that is done outside of `dvc repro`."""
 
+import inspect
 import sys
 
 import typer
@@ -7,26 +8,13 @@ import typer
 from face_occlusion.apps.commands import faces, image_sets, networks, pipeline
 from face_occlusion.core.files import expected_failures
 
-PANELS = {
-    "The pipeline": (
-        pipeline.plan,
-        pipeline.run,
-        pipeline.profile,
-        pipeline.fetch,
-        pipeline.sample,
-    ),
-    "Image sets": (
-        image_sets.look,
-        image_sets.pack,
-        image_sets.unpack,
-        image_sets.verify,
-        image_sets.card,
-        image_sets.overlap,
-        image_sets.audit,
-    ),
-    "Faces and occluders": (faces.occlude, faces.sheets, faces.align, faces.train_rainnet),
-    "Trained networks": (networks.predict, networks.demo, networks.export, networks.score),
+PANELS = {  # of `--help`; the commands are the public functions of each module, in its order
+    "The pipeline": pipeline,
+    "Image sets": image_sets,
+    "Faces and occluders": faces,
+    "Trained networks": networks,
 }
+EXTRAS = {"gradio": "demo", "onnx": "export", "onnxruntime": "export"}  # which install packages
 
 app = typer.Typer(
     help="Synthetic face occlusion. `dvc repro` runs the whole pipeline. These commands estimate "
@@ -38,9 +26,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # rich's own markup would drop the "[align]" of an extra
 )
-for _panel, _commands in PANELS.items():
-    for _command in _commands:
-        app.command(_command.__name__.replace("_", "-"), rich_help_panel=_panel)(_command)
+for _panel, _module in PANELS.items():
+    for _name, _command in vars(_module).items():
+        if inspect.getmodule(_command) is _module and not _name.startswith("_"):
+            app.command(_name.replace("_", "-"), rich_help_panel=_panel)(_command)
 
 
 def main() -> None:
@@ -51,9 +40,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if not error.name or error.name.startswith("face_occlusion"):
             raise
-        print(
-            f"ERROR: this command needs {error.name}: pip install 'face-occlusion[pipeline]', "
-            "with torch's own build for this machine installed first",
-            file=sys.stderr,
-        )
+        install = f"pip install 'face-occlusion[{EXTRAS.get(error.name, 'pipeline')}]'"
+        first = "" if error.name in EXTRAS else ", with torch's own build for this machine first"
+        print(f"ERROR: this command needs {error.name}: {install}{first}", file=sys.stderr)
         sys.exit(1)

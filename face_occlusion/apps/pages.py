@@ -16,10 +16,7 @@ from face_occlusion.core.classes import FACE, IGNORED
 from face_occlusion.core.files import atomic_write
 from face_occlusion.reporting.page import environment
 
-
-def page_template(name: str) -> jinja2.Template:
-    """Load a template from this package's folder `templates`."""
-    return environment(jinja2.PackageLoader("face_occlusion.apps")).get_template(name)
+TEMPLATES = environment(jinja2.PackageLoader("face_occlusion.apps"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,4 +79,4 @@ def correction_page(
     page = {"id": digest.hexdigest()[:16], "name": name, "faces": shown}
     page["predicted"] = template == "audit.html"
     listed = [(key, -1 if first else 1, title) for key, (title, first) in orders.items()]
-    return page_template(template).render(page=page, orders=listed, **context)
+    return TEMPLATES.get_template(template).render(page=page, orders=listed, **context)

@@ -9,57 +9,42 @@ from typer import Argument, Option
 from face_occlusion.apps.commands.image_sets import Workers
 
 PREDICTED = "predicted:"
+Range = tuple[float, float] | None
 
 
 def occlude(
     faces: Path = Option(..., help="folder of images: jpg, png, webp, tif, ..."),
     masks: str = Option(
-        ...,
-        help="folder of masks, named like their images; or predicted:RUN: the face that a "
-        "trained run finds in each image",
+        ..., help="folder of masks, named like their images; or predicted:RUN, a trained run's"
     ),
-    occluders: Path = Option(
-        ..., help="folder of RGBA files or of textures, or an image set (data/occluders/*)"
-    ),
+    occluders: Path = Option(..., help="folder of RGBA files, of textures, or an image set"),
     out: Path = Option(..., help="new folder: images, masks, records"),
     method: Literal["natocc", "randocc"] = Option(
         "natocc", help="natocc: cut-outs of hands or objects; randocc: textured random shapes"
     ),
-    occluder_masks: Path | None = Option(
-        None, help="folder of masks, if the occluders are plain images"
-    ),
+    occluder_masks: Path | None = Option(None, help="masks, if the occluders are plain images"),
     hands: bool = Option(
-        False,
-        "--hands",
-        help="the occluder files are hands, which reach for the face (an image set records this)",
+        False, "--hands", help="files show hands, which reach for the face (a set records it)"
     ),
     preset: Literal["paper", "published"] = Option(
         "paper", help="published: sizes, opacity and colour transfer of the authors' code"
     ),
-    scale: tuple[float, float] | None = Option(
-        None,
-        help="range of the occluder's size: square root of its area over the face's "
-        "(default: 0.5 1)",
+    scale: Range = Option(
+        None, help="range of the square root of an occluder's area over the face's (default: 0.5 1)"
     ),
-    covered: tuple[float, float] | None = Option(
-        None, help="range of the covered share of the face (default: 0.05 0.5)"
-    ),
+    covered: Range = Option(None, help="range of the face's covered share (default: 0.05 0.5)"),
     colours: str = Option(
         "fit",
         help="fit: hands take the face's colours, objects the colours around them; keep: "
         "unchanged; or a method: sot (hands); reinhard, mkl, rainnet:CHECKPOINT (objects)",
     ),
     exact_background: bool = Option(
-        False,
-        "--exact-background",
-        help="keep pixels that no occluder touches unchanged; writes PNG",
+        False, "--exact-background", help="keep uncovered pixels unchanged; writes PNG"
     ),
     keep_classes: str | None = Option(
         None, help="masks are maps of class ids; these ids are the face, e.g. '1,2,4'"
     ),
-    occluded_class: int = Option(
-        0, help="with --keep-classes: id of the pixels that the occluder hides"
-    ),
+    occluded_class: int = Option(0, help="with --keep-classes: id of what the occluder hides"),
     seed: int = Option(1, help="another seed gives other occlusions"),
     workers: Workers = None,
 ) -> None:
@@ -81,18 +66,12 @@ def occlude(
     import dataclasses
     import tempfile
 
+    from face_occlusion.apps import folders, occluding
     from face_occlusion.apps.durations import format_seconds
-    from face_occlusion.apps.folders import OR_PALETTE, pair_files
-    from face_occlusion.apps.occluding import (
-        Occluding,
-        holds_hands,
-        occlude_pairs,
-        read_occluders,
-    )
     from face_occlusion.generation.occlusion import ClassIds
     from face_occlusion.generation.params import PRESETS, with_colours
 
-    hands = hands or holds_hands(occluders)
+    hands = hands or occluding.holds_hands(occluders)
     kind = "textures" if method == "randocc" else "hands" if hands else "objects"
     params = with_colours(PRESETS[preset](kind, seed), kind, colours)
     given = {"scale_range": scale, "covered_frac_range": covered}
@@ -112,43 +91,36 @@ def occlude(
 
             folder = Path(scratch) / "masks"
             masks_by = predict_masks(Path(masks.removeprefix(PREDICTED)), faces, folder)
-        pairs = pair_files(faces, folder)
-        source = read_occluders(occluders, method, Path(scratch), masks=occluder_masks, hands=hands)
+        pairs = folders.pair_files(faces, folder)
+        source = occluding.read_occluders(
+            occluders, method, Path(scratch), masks=occluder_masks, hands=hands
+        )
         about = {"masks": masks_by} if masks_by else {}
-        job = Occluding(source=source, params=params, class_ids=class_ids, about=about)
+        job = occluding.Occluding(source=source, params=params, class_ids=class_ids, about=about)
         if preset == "published":  # its colour transfer takes seconds a face
-            typer.echo(
-                f"about {format_seconds(job.seconds(pairs, workers))} for {len(pairs)} faces"
-            )
-        occlude_pairs(pairs, out, job, workers)
-    kept = "class ids as before" if class_ids else OR_PALETTE
+            seconds = format_seconds(job.seconds(pairs, workers))
+            typer.echo(f"about {seconds} for {len(pairs)} faces")
+        occluding.occlude_pairs(pairs, out, job, workers)
+    kept = "class ids as before" if class_ids else folders.OR_PALETTE
     typer.echo(f"{out}: {len(pairs)} occluded faces; masks/: {kept}")
 
 
 def _parse_ids(text: str) -> tuple[int, ...]:
-    """Parse class ids separated by commas.
-
-    Raises:
-        ValueError: If one is not a whole number from 0 to 255.
-    """
-    ids = tuple(int(part) if part.strip().isdigit() else -1 for part in text.split(","))
-    if not all(0 <= class_id <= 255 for class_id in ids):
+    """Parse class ids, whole numbers from 0 to 255, separated by commas."""
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdigit() and int(part) <= 255 for part in parts):
         raise ValueError(f"class ids must be whole numbers from 0 to 255; got {text!r}")
-    return ids
+    return tuple(map(int, parts))
 
 
 def sheets(
     faces: Path = Option(Path("data/faces/wo"), help="image set of faces"),
-    occluders: Path = Option(
-        Path("data/occluders"), help="folder with the image sets hands, objects, textures"
-    ),
+    occluders: Path = Option(Path("data/occluders"), help="sets hands, objects and textures"),
     out: Path = Option(Path("sheets"), help="folder for the PNG files"),
     num: int = Option(24, help="samples on each sheet"),
     columns: int = Option(4, help="samples in a row"),
     thumb_px: int = Option(256, help="side of each picture in pixels"),
-    objects: str = Option(
-        "fit", help="how objects are harmonised: fit, reinhard, mkl, rainnet:CHECKPOINT"
-    ),
+    objects: str = Option("fit", help="harmonised by fit, reinhard, mkl, rainnet:CHECKPOINT"),
 ) -> None:
     """Draw sheets that show variants of the generator side by side.
 
@@ -176,9 +148,7 @@ def align(
     photos: Path = Argument(..., help="folder of images: jpg, png, webp, tif, ..."),
     out: Path = Argument(..., help="new folder: images, masks, alignment.json"),
     masks: Path | None = Option(None, help="folder of face masks, named like their photographs"),
-    landmarks: Path | None = Option(
-        None, help="CSV or JSON of landmarks set by hand, used instead of detected ones"
-    ),
+    landmarks: Path | None = Option(None, help="CSV or JSON of landmarks set by hand, see below"),
     size: int = Option(1024, help="side of the aligned images in pixels"),
     workers: Workers = None,
 ) -> None:
@@ -186,10 +156,10 @@ def align(
 
     Faces are detected by dlib (pip install 'face-occlusion[align]'). Photographs without a
     detected face are listed in without_detection.txt; give the eyes and mouth corners of those
-    with --landmarks: a CSV with the columns name, left_eye_x, left_eye_y, right_eye_x,
-    right_eye_y, left_mouth_x, left_mouth_y, right_mouth_x, right_mouth_y (left as seen in the
-    image), or a JSON {"name": [[x, y], ...]} with 4, 5, 29 or 68 points. alignment.json holds
-    the transform from each aligned image back to its photograph.
+    with --landmarks, which replace detected ones: a CSV with the columns name, left_eye_x,
+    left_eye_y, right_eye_x, right_eye_y, left_mouth_x, left_mouth_y, right_mouth_x, right_mouth_y
+    (left as seen in the image), or a JSON {"name": [[x, y], ...]} with 4, 5, 29 or 68 points.
+    alignment.json holds the transform from each aligned image back to its photograph.
 
     Example: face-occlusion align photos aligned --landmarks eyes.csv
     """
@@ -210,9 +180,7 @@ def train_rainnet(
     faces: Path = Argument(
         ..., help="image set of photographs, e.g. data/faces/wo, or a file that --pack wrote"
     ),
-    cutouts: list[Path] | None = Argument(
-        None, help="image sets of cut-outs, e.g. data/occluders/objects"
-    ),
+    cutouts: list[Path] | None = Argument(None, help="image sets of cut-outs"),
     out: Path = Option(Path("exports/rainnet.pth"), help="checkpoint to write"),
     size: int = Option(256, help="side of the training images, 256 or 512"),
     width: int = Option(64, help="channels after the first convolution; 64 as published"),
@@ -223,9 +191,7 @@ def train_rainnet(
     max_faces: int = Option(4096, help="largest number of photographs in memory"),
     num_held_out: int = Option(256, help="held-out composites to measure errors on"),
     device: str = Option("cpu", help="cpu, cuda, cuda:1, ..."),
-    pack: Path | None = Option(
-        None, help="instead of training, write the images to this .npz file"
-    ),
+    pack: Path | None = Option(None, help="do not train, write the images to this .npz file"),
 ) -> None:
     """Train RainNet, the network that adapts the colours of a cut-out to a photograph.
 

@@ -12,14 +12,10 @@ Workers = Annotated[int | None, Option(help="number of processes (default: one p
 
 def look(
     image_set: OneSet,
-    out: Path | None = Option(
-        None, "--out", "-o", help="PNG file to write (default: sheets/SET.png)"
-    ),
+    out: Path | None = Option(None, "--out", "-o", help="PNG file (default: sheets/SET.png)"),
     num: int = Option(24, help="number of samples, evenly spaced in the set"),
     key: list[str] | None = Option(None, help="show this sample instead; may be repeated"),
-    largest: str | None = Option(
-        None, help="show the samples with the largest value of this field of the record"
-    ),
+    largest: str | None = Option(None, help="show those with the largest value of this field"),
     columns: int = Option(6, help="samples in a row"),
     thumb_px: int = Option(256, help="side of each picture in pixels"),
 ) -> None:
@@ -42,11 +38,7 @@ def look(
 
     opened = ImageSet(image_set) if (image_set / INDEX).is_file() else FileSet(image_set)
     path = out or Path("sheets") / f"{image_set.resolve().name}.png"
-    if largest:
-        chosen = contact_sheet.pick_largest(opened, largest, num)
-    else:
-        chosen = contact_sheet.pick_keys(opened, num)
-    keys = key or chosen
+    keys = key or contact_sheet.pick_keys(opened, num, largest)
     sheet = contact_sheet.draw_contact_sheet(opened, keys, columns=columns, thumb_px=thumb_px)
     atomic_write(path, encode_png(sheet))
     shown = opened.absent or f"{len(keys)} of {len(opened)} samples"
@@ -58,9 +50,7 @@ def pack(
     masks: Path = Argument(..., help="folder of masks, named like their images"),
     out: Path = Argument(..., help="new folder for the image set"),
     name: str | None = Option(None, help="name of the set (default: OUT's name)"),
-    kind: Literal["faces", "benchmark"] = Option(
-        "faces", help="faces to train on, or a benchmark to evaluate on"
-    ),
+    kind: Literal["faces", "benchmark"] = Option("faces", help="to train or to evaluate on"),
     licence: str | None = Option(None, help="licence of the images, stated on the set's card"),
     samples_per_shard: int = Option(256, help="images in one tar file"),
     jpeg_quality: int = Option(95, help="quality of images that are not JPEG yet"),
@@ -76,11 +66,8 @@ def pack(
     """
     from face_occlusion.apps.folders import pack_folder
 
-    info: dict[str, Any] = {
-        "kind": kind,
-        "name": name or out.resolve().name,
-        "sources": [f"files packed from '{images.name}'"],
-    }
+    sources = [f"files packed from '{images.name}'"]
+    info: dict[str, Any] = {"kind": kind, "name": name or out.resolve().name, "sources": sources}
     if licence:
         info["licence"] = licence
     form = {"samples_per_shard": samples_per_shard, "jpeg_quality": jpeg_quality}
@@ -92,9 +79,7 @@ def unpack(
     image_set: OneSet,
     out: Path = Argument(..., help="new folder for images/, masks/, records/"),
     ids: bool = Option(
-        False,
-        "--ids",
-        help="masks of class ids 0, 1, 255 (ignored) with a palette, for MMSegmentation",
+        False, "--ids", help="masks of ids 0, 1, 255 (ignored), with a palette, for MMSegmentation"
     ),
 ) -> None:
     """Write the samples of an image set as files that any program opens.
@@ -119,9 +104,7 @@ def unpack(
 def verify(
     image_sets: list[Path] | None = Argument(None, metavar="SET", help="folders of image sets"),
     cache: Path | None = Option(None, help="DVC's cache to check too, usually .dvc/cache"),
-    lock: Path = Option(
-        Path("dvc.lock"), help="names the outputs that the objects in the cache belong to"
-    ),
+    lock: Path = Option(Path("dvc.lock"), help="names the outputs that cached objects are of"),
 ) -> None:
     """Check that image sets, and DVC's cache, still hold what was written.
 
@@ -175,9 +158,7 @@ def card(image_sets: list[Path] = Argument(..., metavar="SET", help="image sets"
 
 def overlap(
     image_sets: list[Path] = Argument(..., metavar="SET SET", help="image sets"),
-    max_bits: int = Option(
-        48, help="list pairs whose hashes differ in at most this many of 256 bits"
-    ),
+    max_bits: int = Option(48, help="most bits, of 256, in which hashes of a pair differ"),
     show: int = Option(20, help="pairs to list for each two of the sets"),
     workers: Workers = None,
 ) -> None:
@@ -211,14 +192,10 @@ def audit(
     image_set: Path = Argument(..., metavar="SET", help="image set of faces"),
     out: Path = Option(Path("audit"), help="new folder for page and LabelMe project"),
     part: str = Option("png", help="masks to judge: png, or original.png for the uncorrected ones"),
-    reference: list[Path] | None = Option(
-        None, help="set of faces with good masks to learn from; may be repeated"
-    ),
+    reference: list[Path] | None = Option(None, help="set of faces with good masks; repeatable"),
     num: int = Option(100, help="number of masks to show"),
     folds: int = Option(
-        3,
-        help="networks to train, each judging the fold it did not see; 1: train on the "
-        "references only",
+        3, help="networks to train, each judging the fold it did not see; 1: on references only"
     ),
     iterations: int = Option(900, help="training steps of each network, 16 faces a step"),
     seed: int = Option(0, help="the same seed gives the same ranking"),

@@ -44,33 +44,26 @@ def predict(
     """
     from face_occlusion.alignment.landmarks import LandmarkDetector
     from face_occlusion.apps.folders import FACE_IS_WHITE
-    from face_occlusion.apps.prediction import predict as prediction
-    from face_occlusion.apps.prediction.inputs import (
-        drawings_note,
-        find_photos,
-        identify,
-        run_folder,
-    )
+    from face_occlusion.apps.prediction import inputs
+    from face_occlusion.apps.prediction.predict import PredictOptions, predict_photos
     from face_occlusion.evaluation.inference import load_model
     from face_occlusion.networks.devices import check_device
 
-    found = find_photos(photos, out)
+    found = inputs.find_photos(photos, out)
     check_device(device)
-    folders = [run_folder(path) for path in (run, compare) if path]
+    folders = [inputs.run_folder(path) for path in (run, compare) if path]
     segmenter, *others = [load_model(folder, device, which) for folder in folders]
-    network, *other_networks = [identify(folder, which) for folder in folders]
-    note = drawings_note(folders)
-    options = prediction.PredictOptions(
+    note = inputs.drawings_note(folders)
+    options = PredictOptions(
         threshold=threshold,
         tta=tta,
         detector=LandmarkDetector() if align else None,
-        network=network,
+        networks=[inputs.identify(folder, which) for folder in folders],
         other=others[0] if others else None,
-        other_network=other_networks[0] if others else "",
         note=note,
     )
     try:
-        results = prediction.predict_photos(segmenter, found, out, options)
+        results = predict_photos(segmenter, found, out, options)
     except KeyboardInterrupt:
         typer.echo(f"{out}: interrupted; the same command resumes from here", err=True)
         raise
@@ -87,17 +80,13 @@ def demo(
     runs: list[Path] = Argument(
         ..., metavar="RUN", help="one or two runs: their folders, or their names in models/"
     ),
-    occluders: Path = Option(
-        Path("data/occluders"), help="folder of the occluder sets hands, objects, textures"
-    ),
+    occluders: Path = Option(Path("data/occluders"), help="sets hands, objects and textures"),
     which: Which = "last",
     device: str = Option("auto", help="auto, cpu, cuda, cuda:1, ..."),
     host: str = Option(
         "127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in, without a password"
     ),
-    port: int | None = Option(
-        None, help="port to listen on (default: the first free one from 7860)"
-    ),
+    port: int | None = Option(None, help="port to listen on (default: the first free from 7860)"),
 ) -> None:
     """Try one network, or two side by side, on photographs in the browser.
 
@@ -110,11 +99,8 @@ def demo(
 
     Example: face-occlusion demo segformer_c_wo segformer_c_wo_natocc
     """
-    import importlib.util
     import tempfile
 
-    if importlib.util.find_spec("gradio") is None:
-        raise ValueError("demo needs gradio; install it with pip install 'face-occlusion[demo]'")
     from face_occlusion.alignment.landmarks import LandmarkDetector
     from face_occlusion.apps.demo.analysis import Analyser, draw_examples
     from face_occlusion.apps.demo.page import build_page, launch
@@ -150,17 +136,11 @@ def export(
     to: Literal["onnx", "mmseg"] = Option(
         "onnx", help="an ONNX file, or a config and a checkpoint of MMSegmentation 1.x"
     ),
-    out: Path | None = Option(
-        None, "--out", "-o", help="file to write (default: exports/RUN.onnx, or exports/RUN.py)"
-    ),
+    out: Path | None = Option(None, "--out", "-o", help="file (default: exports/RUN.onnx or .py)"),
     size: tuple[int, int] | None = Option(
-        None,
-        help="ONNX: fix height and width of its input (default: any; with --batch, the training's "
-        "square)",
+        None, help="ONNX: fix height and width (default: any; with --batch, the training's square)"
     ),
-    batch: int | None = Option(
-        None, help="ONNX: fix the number of images in one call (default: any; with --size, 1)"
-    ),
+    batch: int | None = Option(None, help="ONNX: images in a call (default: any; with --size, 1)"),
     which: Which = "last",
 ) -> None:
     """Write a run as an ONNX file with a model card, or for MMSegmentation.
@@ -214,6 +194,7 @@ def export(
 
 
 Counts = Literal["face", "background", "unknown"]
+Triple = tuple[float, float, float] | None
 
 
 def score(
@@ -230,32 +211,22 @@ def score(
     ),
     glasses: Counts | None = Option(None, metavar="KIND", help="likewise glasses"),
     ears: Counts | None = Option(None, metavar="KIND", help="likewise ears"),
-    size: tuple[int, int] | None = Option(
-        None, help="height and width of its input (default: those that the file fixes)"
-    ),
+    size: tuple[int, int] | None = Option(None, help="input's height and width, if not fixed"),
     keep_aspect: bool | None = Option(
         None, help="keep the aspect of images, or stretch them to the size (default: stretch)"
     ),
-    channels: Literal["rgb", "bgr"] | None = Option(
-        None, help="order of its input's channels (default: rgb)"
-    ),
+    channels: Literal["rgb", "bgr"] | None = Option(None, help="their order (default: rgb)"),
     divide_by: float | None = Option(
         None, help="levels 0-255 become (level / divide_by - mean) / std; usually 255"
     ),
-    mean: tuple[float, float, float] | None = Option(
-        None, metavar="R G B", help="see --divide-by (default: 0 0 0)"
-    ),
-    std: tuple[float, float, float] | None = Option(
-        None, metavar="R G B", help="see --divide-by (default: 1 1 1)"
-    ),
+    mean: Triple = Option(None, metavar="R G B", help="see --divide-by (default: 0 0 0)"),
+    std: Triple = Option(None, metavar="R G B", help="see --divide-by (default: 1 1 1)"),
     output: str | None = Option(None, help="output to read (default: the first)"),
     values: Literal["logits", "probabilities", "labels"] | None = Option(
         None, metavar="KIND", help="logits (default), probabilities or labels"
     ),
     face: list[int] | None = Option(
-        None,
-        metavar="ID",
-        help="class id that counts as face; may be repeated (default: 1, or the one channel)",
+        None, metavar="ID", help="class id of face; may be repeated (default: 1, the one channel)"
     ),
     benchmarks: Path = Option(Path("data/benchmarks"), help="folder of the benchmarks' image sets"),
     out: Path = Option(Path("reports/other"), help="folder for the score file, MODEL.json"),

@@ -53,12 +53,8 @@ def run(
     gpus_per_job: int = Option(1, help="GPUs of each job; a training uses all GPUs of its job"),
     ray: str = Option("", help="address of a Ray cluster (auto, ray://HOST:10001) to run on"),
     remote: str = Option("", help="with --ray: DVC remote through which inputs and results travel"),
-    ray_stages: str = Option(
-        "train,evaluate", help="with --ray: groups of stages that run on the cluster"
-    ),
-    clone_from: str = Option(
-        "", help="with --ray: repository to clone there (default: origin of this clone)"
-    ),
+    ray_stages: str = Option("train,evaluate", help="with --ray: groups of stages to run there"),
+    clone_from: str = Option("", help="with --ray: repository to clone there (default: origin)"),
     clones: str = Option(
         "~/.cache/face-occlusion/clones", help="with --ray: folder for the clones on each machine"
     ),
@@ -129,9 +125,7 @@ def fetch(
         None, metavar="SOURCE", help="keys of `sources` in params.yaml (default: all)"
     ),
     list_only: bool = Option(False, "--list", help="only list the files, download nothing"),
-    check: bool = Option(
-        False, "--check", help="also compare the checksums of the files that are there"
-    ),
+    check: bool = Option(False, "--check", help="also compare checksums of files that are there"),
     params: Path = Option(Path("params.yaml"), help="the parameter file"),
 ) -> None:
     """Download the files of the profile's releases into `download.archives_dir`.
@@ -173,13 +167,9 @@ def fetch(
 
 def sample(
     out: Path = Argument(..., help="new folder for the archives"),
-    raw: Path = Option(
-        Path("data/raw"), help="folder of the releases, as the stage `download` writes them"
-    ),
+    raw: Path = Option(Path("data/raw"), help="folder of the releases, as `download` writes it"),
     faces: int = Option(740, help="unoccluded faces to train on"),
-    others: int = Option(
-        200, help="images of everything else: test faces, hands, textures, benchmarks, ..."
-    ),
+    others: int = Option(200, help="images of everything else: test faces, hands, textures, ..."),
     seed: int = Option(1, help="another seed samples other images"),
 ) -> None:
     """Sample a small folder of archives from the releases, as profile `small` reads it.

@@ -1,6 +1,6 @@
 """Export a run as an ONNX file with a model card, checked against PyTorch."""
 
-import importlib.util
+import importlib
 import io
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from torch import Tensor, nn
 from torch.nn import functional
 
-from face_occlusion.apps.pages import page_template
+from face_occlusion.apps.pages import TEMPLATES
 from face_occlusion.apps.prediction.inputs import only_drawings, releases_of
 from face_occlusion.apps.prediction.tracing import traceable
 from face_occlusion.core.files import atomic_path, read_json
@@ -22,9 +22,8 @@ from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor, normalise
 
 INPUT, OUTPUT = "image", "face_probability"
-FREE = ("N", "height", "width", 3)  # shape of an input that takes any
+FREE = ("N", "height", "width", 3)  # shape of an input that takes any number and size
 TOLERANCE = 1e-4  # largest difference of a probability from PyTorch's
-_NEEDED = ("onnx", "onnxruntime")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +34,6 @@ class Exported:
     shape: tuple[int | str, ...]  # of its input: (N, H, W, 3), or FREE
     num_bytes: int  # the file's size
     difference: float  # largest difference from PyTorch's probabilities, on random pixels
-
-    @property
-    def is_free(self) -> bool:
-        """Whether it takes any number of images of any size."""
-        return self.shape == FREE
 
 
 class _BytesToProbability(nn.Module):
@@ -66,10 +60,12 @@ def export_onnx(
     32 px, or with `fixed` = (number, height, width) those only.
 
     Raises:
-        ValueError: If a package of the extra `export` is missing, an argument is out of range, or
-            the probabilities differ from PyTorch's by more than 1e-4: nothing is written.
+        ValueError: If an argument is out of range, or the probabilities differ from PyTorch's by
+            more than 1e-4: nothing is written.
     """
     _check(path, fixed)
+    for package in ("onnx", "onnxruntime"):  # not after the network was traced
+        importlib.import_module(package)
     side = segmenter.input_px
     shapes = [fixed] if fixed else [(2, side, 2 * side // 3), (1, side, side), (3, 33, side + 2)]
     shapes = [(num, max(rows, LEAST_PX), max(columns, LEAST_PX)) for num, rows, columns in shapes]
@@ -92,22 +88,11 @@ def export_onnx(
 def _check(path: Path, fixed: tuple[int, int, int] | None) -> None:
     if path.suffix != ".onnx":
         raise ValueError(f"--out must end in .onnx, its card gets .md, its YAML .yaml; got {path}")
-    check_packages(*_NEEDED)
-    if fixed is None:
-        return
-    num, *size = fixed
+    num, *size = fixed or (1, 32, 32)
     if any(side < 32 or side % 32 for side in size):
         raise ValueError(f"--size must be multiples of 32; got {size[0]} {size[1]}")
     if num < 1:
         raise ValueError(f"--batch must be at least 1; got {num}")
-
-
-def check_packages(*names: str) -> None:
-    """Check that packages of the extra `export` are installed; ValueError names those missing."""
-    if missing := [name for name in names if importlib.util.find_spec(name) is None]:
-        raise ValueError(
-            f"ONNX needs {', '.join(missing)}; install with pip install 'face-occlusion[export]'"
-        )
 
 
 def _write_onnx(network: nn.Module, example: Tensor, path: Path, *, is_free: bool) -> None:
@@ -144,18 +129,16 @@ def model_card(
     """Return the model card of an exported run as Markdown: use, training, scores, licences.
 
     `input_px` is the side of the images that it was trained on, and `scores` its mean IoU by
-    benchmark, empty if it was not evaluated.
-
-    Raises:
-        ValueError: If the run's card, or a set that it was trained on, is missing or damaged.
+    benchmark, empty if it was not evaluated. For errors see `releases_of`.
     """
     card = read_json(folder / "card.json", NO_RUN)
     sources = releases_of(folder)
-    text = page_template("model_card.md").render(
+    text = TEMPLATES.get_template("model_card.md").render(
         folder=folder,
         card=card,
         combination=card.get("combination", {}),
         exported=exported,
+        is_free=exported.shape == FREE,
         input=INPUT,
         output=OUTPUT,
         input_px=input_px,

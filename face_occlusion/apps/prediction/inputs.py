@@ -18,19 +18,13 @@ from face_occlusion.evaluation.scores import read_scores
 MODELS = Path("models")  # where the pipeline puts its runs
 SCORES = Path("reports/scores")  # and their scores
 JOURNAL = "unfinished.jsonl"
-PHOTO = ("photo", "name", "modified_ns", "bytes")  # what identifies it in the journal
-KEPT = ("size", "face_frac", "unsure_frac", "agreement", "seen")  # of a result, in the journal
 _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
 _IMAGES = (*SUFFIXES, *NOT_READ)
 _LOOKED_FOR = f"looked for {', '.join(SUFFIXES)}"
 
 
 def run_folder(run: Path) -> Path:
-    """Return a run's folder from its path, or from its name in `models/`.
-
-    Raises:
-        ValueError: If there is no such run; lists the runs in `models/`.
-    """
+    """Return a run's folder from its path or its name in `models/`; a ValueError lists those."""
     for folder in (run, MODELS / run):
         if (folder / "config.json").is_file():
             return folder
@@ -42,24 +36,15 @@ def run_folder(run: Path) -> Path:
 
 
 def identify(folder: Path, which: str) -> str:
-    """Return a run's name with its checkpoint, `last` or `best`, and the start of its sha256.
-
-    Raises:
-        ValueError: If the run has no such checkpoint.
-    """
-    path = folder / f"{which}.safetensors"
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; {folder / 'card.json'} may say why")
-    return f"{folder.resolve().name} {which} {file_sha256(path)[:12]}"
+    """Return a run's name with its checkpoint, `last` or `best`, and the start of its sha256."""
+    return f"{folder.resolve().name} {which} {file_sha256(folder / f'{which}.safetensors')[:12]}"
 
 
 def releases_of(folder: Path) -> list[Mapping[str, Any]]:
     """Return the releases in the sets that a run was trained on, as far as these are here.
 
-    The pipeline has them in `data`, next to the folder that holds the run's.
-
-    Raises:
-        ValueError: If the run's card, or a set that it was trained on, is missing or damaged.
+    The pipeline has them in `data`, next to the folder that holds the run's. A card that is
+    missing, and a damaged set, are a ValueError.
     """
     card = read_json(folder / "card.json", NO_RUN)
     data = folder.resolve().parents[1] / "data"
@@ -85,11 +70,7 @@ def drawings_note(folders: Sequence[Path]) -> str:
 
 
 def mean_ious(run: str, which: str) -> dict[str, float]:
-    """Return a run's pooled mean IoU by benchmark; empty if the run has not been evaluated.
-
-    Raises:
-        ValueError: If the score file is damaged.
-    """
+    """Return a run's pooled mean IoU by benchmark; empty if the run has not been evaluated."""
     path = SCORES / f"{run}.json"
     scored = read_scores(path).benchmarks if path.is_file() else {}
     return {
@@ -112,8 +93,7 @@ class Predicted:
     """The result for one photograph."""
 
     photo: Photo
-    # (height, width) after EXIF rotation; None if it could not be read.
-    size: tuple[int, int] | None = None
+    size: tuple[int, int] | None = None  # (height, width) as EXIF turns it; None if not read
     face_frac: float = 0.0  # share of the pixels that are face
     unsure_frac: float = 0.0  # share of the pixels of which the network is unsure
     agreement: float | None = None  # share of the pixels on which a second network agrees
@@ -126,11 +106,8 @@ def find_photos(sources: Sequence[Path], out: Path | None = None) -> list[Photo]
 
     Where two would get the same name, their suffixes are kept in it (`IMG_1.png`), or it is
     preceded by the folder that was named (`monday/IMG_1`). Photographs of a format that cannot be
-    read (`NOT_READ`) are listed too, so that they are reported. Files below `out` are left out.
-
-    Raises:
-        ValueError: If no file can be read, a file is missing or not an image, or two photographs
-            would get the same name.
+    read (`NOT_READ`) are listed too, so that they are reported. Files below `out` are left out. It
+    is a ValueError if no file can be read, one is missing or no image, or two get the same name.
     """
     found = dict.fromkeys(found for source in sources for found in _photos_of(source, out))
     if not any(photo.path.suffix.lower() in SUFFIXES for photo, _ in found):
@@ -148,29 +125,27 @@ def reason_not_read(path: Path, data: bytes) -> str | None:
 
 
 def _photos_of(source: Path, out: Path | None) -> Iterator[tuple[Photo, str]]:
-    """Yield the photographs of a file or folder, with the name of the folder."""
-    if source.is_dir():
-        out = out and out.absolute()
-        for path in sorted(source.rglob("*")):
-            wanted = path.suffix.lower() in _IMAGES and not path.name.startswith(".")
-            if wanted and not path.is_dir() and (out is None or out not in path.absolute().parents):
-                yield _photo(path, path.relative_to(source)), source.resolve().name
-        return
-    if not source.is_file():
-        raise ValueError(f"{source}: no such file or folder")
-    if source.suffix.lower() not in _IMAGES:
-        raise ValueError(f"{source}: not an image; {_LOOKED_FOR}")
-    yield _photo(source, Path(source.name)), source.resolve().parent.name
+    """Yield the photographs of a file or folder, with the name of the folder.
 
-
-def _photo(path: Path, below: Path) -> Photo:
-    """Name a photograph; one that cannot be read keeps its suffix and so gets its own name.
-
-    Bytes that are not UTF-8 become `%ff`; a link that leads nowhere is a file that is not read.
+    One that cannot be read keeps its suffix and so gets its own name. Bytes of a name that are not
+    UTF-8 become `%ff`; a link that leads nowhere is a file that is not read.
     """
-    kept = below if path.suffix.lower() in NOT_READ else below.with_suffix("")
-    name = os.fsencode(kept).decode(errors="backslashreplace").replace("\\x", "%")
-    return Photo(path=path, name=PurePosixPath(name))
+    if source.is_dir():
+        folder, listed = source, sorted(source.rglob("*"))
+    elif not source.is_file():
+        raise ValueError(f"{source}: no such file or folder")
+    elif source.suffix.lower() not in _IMAGES:
+        raise ValueError(f"{source}: not an image; {_LOOKED_FOR}")
+    else:
+        folder, listed, out = source.parent, [source], None
+    for path in listed:
+        hidden = path.name.startswith(".") and path != source
+        written = out is not None and out.absolute() in path.absolute().parents
+        if path.suffix.lower() in _IMAGES and not (hidden or written or path.is_dir()):
+            below = path.relative_to(folder)
+            kept = below if path.suffix.lower() in NOT_READ else below.with_suffix("")
+            name = os.fsencode(kept).decode(errors="backslashreplace").replace("\\x", "%")
+            yield Photo(path=path, name=PurePosixPath(name)), folder.resolve().name
 
 
 def _unique_names(found: Sequence[tuple[Photo, str]]) -> list[Photo]:
@@ -209,8 +184,7 @@ class Journal:
     def begin(self, photos: Sequence[Photo]) -> dict[Photo, Predicted]:
         """Start the file, or resume; return the results of photographs that are already done.
 
-        Raises:
-            ValueError: If the folder holds anything else, or was begun with other settings.
+        A folder that holds anything else, or was begun with other settings, is a ValueError.
         """
         if self.out.exists() and not self.out.is_dir():
             raise ValueError(f"{self.out}: a file; name a new folder with --out")
@@ -220,40 +194,38 @@ class Journal:
         if not records and self.out.is_dir() and any(self.out.iterdir()):
             raise ValueError(f"{self.out}: not empty; name a new folder with --out")
         if records and records[0] != self._settings:
-            raise ValueError(
-                f"{self.out}: was begun with {_listed(records[0])}, but this call has "
-                f"{_listed(self._settings)}; name a new folder with --out"
+            begun, asked = (
+                ", ".join(f"{name} {value}" for name, value in one.items())
+                for one in (records[0], self._settings)
             )
-        kept = {tuple(record[name] for name in PHOTO): record for record in records[1:]}
+            raise ValueError(
+                f"{self.out}: was begun with {begun}, but this call has {asked}; "
+                "name a new folder with --out"
+            )
+        kept = {tuple(record["photo"]): record for record in records[1:]}
         lines = [f"{json.dumps(record)}\n" for record in (self._settings, *kept.values())]
         atomic_write(self._path, "".join(lines))  # without a torn last line
         done: dict[Photo, Predicted] = {}
         for photo in photos:
-            if record := kept.get(tuple(_identify(photo).values())):
-                about: dict[str, Any] = {name: record[name] for name in KEPT}
-                about["size"] = tuple(record["size"])
-                done[photo] = Predicted(photo=photo, **about)
+            if record := kept.get(_identify(photo)):
+                size = tuple(record["size"])
+                done[photo] = Predicted(**record | {"photo": photo, "size": size})
         return done
 
     def add(self, result: Predicted) -> None:
         """Note that a photograph is done."""
         if result.error is None:
-            about = {name: getattr(result, name) for name in KEPT}
+            record = vars(result) | {"photo": _identify(result.photo)}
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(f"{json.dumps(_identify(result.photo) | about)}\n")
+                file.write(f"{json.dumps(record)}\n")
 
     def end(self) -> None:
         """Remove the file: all photographs are done."""
         self._path.unlink()
 
 
-def _identify(photo: Photo) -> dict[str, Any]:
-    """Return what identifies a photograph and its present content, as JSON values."""
+def _identify(photo: Photo) -> tuple[str | int, ...]:
+    """Return a photograph's path and name, and of its content the time in ns and the bytes."""
     status = photo.path.stat() if photo.path.is_file() else None
-    content = (status.st_mtime_ns, status.st_size) if status else (0, 0)
-    values = str(photo.path.absolute()), str(photo.name), *content
-    return dict(zip(PHOTO, values, strict=True))
-
-
-def _listed(settings: Mapping[str, object]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in settings.items())
+    content = (status.st_mtime_ns, status.st_size) if status else ()
+    return str(photo.path.absolute()), str(photo.name), *content

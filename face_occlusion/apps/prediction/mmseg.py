@@ -37,11 +37,8 @@ HEADER = """\
 def export_mmseg(folder: Path, segmenter: Segmenter, path: Path) -> float:
     """Write a run, its network on the CPU, as a config at `path` and a checkpoint next to it.
 
-    Returns the largest difference of a logit from the run's own, on random pixels.
-
-    Raises:
-        ValueError: If the path does not end in .py, or the logits differ by more than 1e-4:
-            nothing is written.
+    Returns the largest difference of a logit from the run's own, on random pixels; above 1e-4 it is
+    a ValueError, as is a path that does not end in .py, and nothing is written.
     """
     if path.suffix != ".py":
         raise ValueError(f"--out must end in .py, its checkpoint gets .pth; got {path}")

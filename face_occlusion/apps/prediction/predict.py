@@ -43,11 +43,8 @@ def predict_image(
 
     Networks trained on aligned faces expect one that fills the image; in a photograph with much
     around the face they see it too small. `image` is (H, W, 3) uint8 RGB; `faces` are (N, 2)
-    landmarks of each, see `LandmarkDetector`.
-
-    Returns:
-        (H, W) float32 probability of face in [0, 1]. It is 0 outside the squares of the faces;
-        where squares overlap the higher one is taken.
+    landmarks of each, see `LandmarkDetector`. The result is the (H, W) float32 probability of face
+    in [0, 1]: 0 outside the squares of the faces, the higher one where squares overlap.
     """
     if not faces:
         return segmenter.predict(image, tta=tta)
@@ -62,11 +59,8 @@ def predict_image(
 def predict_masks(run: Path, images: Path, out: Path) -> str:
     """Write `out/STEM.png`, face 255 and background 0, for each image of a folder, seen whole.
 
-    Returns the run and its checkpoint, for records.
-
-    Raises:
-        ValueError: If there is no such run, no image, or one is unreadable; or if no face is found
-            in one: names it.
+    Returns the run and its checkpoint, for records. A ValueError names the run that is missing, or
+    the image that is unreadable or in which no face is found.
     """
     files, folder = files_by_stem(images), inputs.run_folder(run)
     segmenter = load_model(folder, "auto", "last")
@@ -93,11 +87,9 @@ class PredictOptions:
 
     threshold: float = 0.5  # probability from which a pixel is face, in (0, 1)
     tta: bool = False  # see `Segmenter.predict`
-    # Detects the faces, whose squares are predicted; None predicts photographs whole.
-    detector: LandmarkDetector | None = None
-    network: str = ""  # identifies the network: only the same one resumes an interrupted prediction
+    detector: LandmarkDetector | None = None  # finds faces to align; None: photographs whole
     other: Segmenter | None = None  # a second network to compare with
-    other_network: str = ""  # identifies it
+    networks: Sequence[str] = ()  # identify one or both: only the same ones resume a prediction
     note: str = ""  # what to know of the networks, for the page
 
     def __post_init__(self) -> None:
@@ -120,19 +112,14 @@ def predict_photos(
       corrects masks.
 
     A photo that cannot be read does not stop the others. After an interruption the same call
-    resumes: see `Journal`. Returns the result of each photo, in order.
-
-    Raises:
-        ValueError: If `out` is in use, or was begun with other settings.
+    resumes: see `Journal`, also for errors. Returns the result of each photo, in order.
     """
     settings = {
-        "network": options.network,
+        "network": " and ".join(options.networks),
         "threshold": options.threshold,
         "tta": options.tta,
         "align": options.detector is not None,
     }
-    if options.other:
-        settings["other"] = options.other_network
     journal = inputs.Journal(out, settings)
     done = journal.begin(photos)
     waiting = [photo for photo in photos if photo not in done]
@@ -143,7 +130,10 @@ def predict_photos(
             journal.add(done[photo])
             bar.update()
     results = [done[photo] for photo in photos]
-    _write_table(out / "predictions.csv", results)
+    with atomic_path(out / "predictions.csv") as partial:
+        form = {"index": False, "float_format": "%.4f", "lineterminator": "\n"}
+        table = pd.DataFrame(map(_row, results))
+        table.to_csv(partial, errors="backslashreplace", **form)
     differ = {"differ": ("where the networks differ most", True)} if options.other else {}
     page = correction_page(
         "predictions.html",
@@ -168,10 +158,8 @@ def _read(photo: inputs.Photo) -> np.ndarray | ValueError:
         if reason := inputs.reason_not_read(path, data):
             return ValueError(reason)
         return decode_image(data, str(path))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return ValueError(describe(error))
-    except ValueError as error:
-        return error
 
 
 def _predict_one(
@@ -255,19 +243,16 @@ def _page_face(place: int, result: inputs.Predicted) -> PageFace:
     )
 
 
-def _write_table(path: Path, results: Sequence[inputs.Predicted]) -> None:
-    table = pd.DataFrame(
-        {
-            "name": result.photo.name,
-            "photo": result.photo.path,
-            **dict(zip(("height", "width"), result.size or ("", ""), strict=True)),
-            "face_frac": result.face_frac if result.size else None,
-            "agreement": result.agreement,
-            "seen": result.seen,
-            "error": result.error,
-        }
-        for result in results
-    )
-    form = {"index": False, "float_format": "%.4f", "lineterminator": "\n"}
-    with atomic_path(path) as partial:
-        table.to_csv(partial, errors="backslashreplace", **form)
+def _row(result: inputs.Predicted) -> dict[str, object]:
+    """Return a photograph's row of the table."""
+    height, width = result.size or ("", "")
+    return {
+        "name": result.photo.name,
+        "photo": result.photo.path,
+        "height": height,
+        "width": width,
+        "face_frac": result.face_frac if result.size else None,
+        "agreement": result.agreement,
+        "seen": result.seen,
+        "error": result.error,
+    }

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
@@ -11,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from face_occlusion.apps.prediction.export import check_packages
 from face_occlusion.core.files import file_sha256
 from face_occlusion.core.params import FILLED, PAIR, Checked, Count, Meta, Natural, Positive
 from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run
@@ -61,12 +59,9 @@ class NetworkSpec(Checked):
 class OnnxSegmenter(Segmenter):
     """A network of an ONNX file, which predicts images as the pipeline's own networks do.
 
-    The file has one image input of three channels, in either layout; `threads` are those of
-    onnxruntime on the CPU, 0 leaves their number to it.
-
-    Raises:
-        ValueError: If the extra `export` is missing, or the file cannot be loaded or does not fit
-            its description.
+    The file has one image input of three channels, in either layout; if it cannot be loaded, or
+    does not fit its description, that is a ValueError. `threads` are those of onnxruntime on the
+    CPU, 0 leaves their number to it.
     """
 
     def __init__(self, path: Path, spec: NetworkSpec, threads: int = 0) -> None:
@@ -217,22 +212,18 @@ class _OnnxNetwork(nn.Module):
 
 def _open(path: Path, threads: int) -> Any:
     """Load an ONNX file, on a GPU if this onnxruntime has one."""
-    check_packages("onnxruntime")
     import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as failures  # pyright: ignore
 
-    failures = import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     known = onnxruntime.get_available_providers()
     wanted = [one for one in ("CUDAExecutionProvider", "CPUExecutionProvider") if one in known]
-    names = ("Fail", "InvalidGraph", "InvalidArgument", "NotImplemented")
-    kinds = tuple(getattr(failures, name) for name in names)
+    kinds = (kind for kind in vars(failures).values() if isinstance(kind, type))
     try:
         return onnxruntime.InferenceSession(path, options, providers=wanted)
-    except (*kinds, failures.InvalidProtobuf, failures.RuntimeException) as error:
+    except tuple(kind for kind in kinds if issubclass(kind, Exception)) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path}: onnxruntime cannot load it: {reason}") from error
 
@@ -247,10 +238,8 @@ def score_network(
     """Score an ONNX file on benchmarks, as the stage `evaluate` scores a run.
 
     The file's stem becomes the run's name, and one view, `last`, is scored, without test-time
-    augmentation. `benchmarks` are the folders of the image sets by name.
-
-    Raises:
-        ValueError: If file, description or a benchmark cannot be used.
+    augmentation. `benchmarks` are the folders of the image sets by name. What cannot be used of
+    file, description and benchmarks is a ValueError.
     """
     segmenter = OnnxSegmenter(path, spec, params.cpu_threads)
     return RunScores(

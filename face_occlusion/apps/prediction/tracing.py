@@ -11,21 +11,15 @@ from types import MethodType
 from typing import Any
 
 import torch
-from mmseg.models.decode_heads import DepthwiseSeparableASPPHead, PSPHead, SegformerHead
+from mmseg.models import decode_heads
 from torch import Tensor, nn
 from torch.nn import functional
 
+from face_occlusion.apps.prediction.mmseg import STOCK
 from face_occlusion.networks.backbones import LeanMixTransformer, mix_block
 from face_occlusion.networks.efficientnet_lite import SameConv2d
-from face_occlusion.networks.heads import LeanSegformerHead, PyramidHead, SeparableAsppHead
 from face_occlusion.networks.products import pooling_members
 from face_occlusion.networks.segmentor import FaceSegmentor
-
-STOCK = {
-    PyramidHead: PSPHead,
-    SeparableAsppHead: DepthwiseSeparableASPPHead,
-    LeanSegformerHead: SegformerHead,
-}
 
 
 def traceable(model: FaceSegmentor) -> FaceSegmentor:
@@ -33,7 +27,7 @@ def traceable(model: FaceSegmentor) -> FaceSegmentor:
     made = copy.deepcopy(model)
     made.cpu().eval()
     for module in made.modules():
-        if stock := STOCK.get(type(module)):
+        if stock := getattr(decode_heads, STOCK.get(type(module).__name__, ""), None):
             module.forward = MethodType(stock.forward, module)
         elif isinstance(module, SameConv2d):
             module.forward = MethodType(_convolve, module)

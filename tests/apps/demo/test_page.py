@@ -1,6 +1,7 @@
 """The demo in a real browser: nothing is asked of any other machine."""
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -103,5 +104,6 @@ def test_the_command_names_what_it_shows(tmp_path, monkeypatch, invoke, occluder
     assert where == ["127.0.0.1", 7999]
     assert "mine and other" in str(built.config) and "drawn faces" in str(built.config)
     assert "one or two runs; got 3" in invoke("demo", "mine", "mine", "mine", status=1)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert "face-occlusion[demo]" in invoke("demo", "mine", status=1)
+    monkeypatch.delitem(sys.modules, "face_occlusion.apps.demo.page")
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert "gradio: pip install 'face-occlusion[demo]'" in invoke("demo", "mine", status=1)
