@@ -18,12 +18,9 @@ from face_occlusion.core.params import read_yaml
 def find_damaged(cache: Path, lock: Path) -> tuple[int, dict[Path, str | None]]:
     """Hash every object of a DVC cache and compare it with its name.
 
-    Returns:
-        The number of objects, and for each damaged one the output of dvc.lock (`lock`, which may be
-        missing) with the file's path in it; None if it is of another version of the pipeline.
-
-    Raises:
-        ValueError: If the folder is not a cache.
+    Returns their number, and for each damaged one the output of dvc.lock (`lock`, which may be
+    missing) with the file's path in it; None if it is of another version of the pipeline. A folder
+    that is not a cache is a ValueError.
     """
     root = cache / "files" / "md5"
     if not root.is_dir():
@@ -36,17 +33,13 @@ def find_damaged(cache: Path, lock: Path) -> tuple[int, dict[Path, str | None]]:
     whole = list(tqdm(checked, total=len(objects), desc="cache"))
     damaged = [path for path, good in zip(objects, whole, strict=True) if not good]
     outputs = dict(_outputs(lock, root)) if damaged else {}
-    return len(objects), {path: outputs.get(_name(path)) for path in damaged}
-
-
-def _name(path: Path) -> str:
-    return path.parent.name + path.name
+    return len(objects), {path: outputs.get(path.parent.name + path.name) for path in damaged}
 
 
 def _is_whole(path: Path) -> bool:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
-    return digest.hexdigest() == _name(path).removesuffix(".dir")
+    return digest.hexdigest() == path.parent.name + path.name.removesuffix(".dir")
 
 
 def _outputs(lock: Path, root: Path) -> Iterator[tuple[str, str]]:

@@ -23,13 +23,24 @@ import filelock
 
 from face_occlusion.apps.running.jobs import Job, LocalJob, Slot, end_all, log_path, repro_command
 from face_occlusion.apps.running.pipeline import Stage, forget_results, read_stages
-from face_occlusion.apps.running.schedule import Launch
+from face_occlusion.apps.running.schedule import TICK, Launch
 from face_occlusion.core.ray_cluster import connect, require_ray
 from face_occlusion.core.stage import keep_time, read_times
 
-_TICK = 0.1  # seconds
 _MOST_CLONES = 1024  # on one machine
 _SENT_ALONG = ("params.yaml", "dvc.lock", ".gitignore")  # files that may differ from the commit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hosts:
+    """A cluster, and which stages run on it."""
+
+    address: str  # of the Ray cluster, as `ray.init` takes it: `auto`, `ray://HOST:10001`, `local`
+    remote: str  # name of the DVC remote that all machines reach
+    source: str | None  # git address that all can clone; None for `origin`, or else this folder
+    groups: Sequence[str]  # the groups of stages (`train`) that run there; all others run here
+    gpus: int  # GPUs for each stage
+    clones: str  # folder for clones on each machine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +51,9 @@ class StageTask:
     upstream: tuple[str, ...]  # the stages whose outputs it reads
     source: str  # git address of the repository
     commit: str  # the commit to run
-    # Files to replace in the clone (params.yaml, dvc.lock): path to content.
-    files: Mapping[str, bytes]
-    remote: str  # name of the DVC remote
-    remote_url: str  # its address, for a remote that is not in the repository's own settings
-    clones: str  # folder for clones on the machine
+    files: Mapping[str, bytes]  # contents to replace in the clone (params.yaml, dvc.lock), by path
+    hosts: Hosts
+    remote_url: str  # address of its remote, which may not be in the repository's own settings
     environment: Mapping[str, str]  # variables for the stage
 
 
@@ -61,36 +70,31 @@ def run_in_clone(task: StageTask) -> StageResult:
     """Run a stage in a free clone and push its results to the remote."""
     # Ray cancels by SIGINT, which is ignored in a cluster that a script started in the background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with _free_clone(Path(task.clones).expanduser()) as clone:
-        log = clone.with_name(f"{clone.name}.log")
-        output = [f"in {clone}\n"]
-        for command in _commands(task, clone):
-            folder = clone if clone.is_dir() else clone.parent
-            status = _run(command, folder, log, task.environment)
-            output.append(log.read_text(errors="replace"))
+    with _free_clone(Path(task.hosts.clones).expanduser()) as clone:
+        log, output = clone.with_suffix(".log"), f"in {clone}\n"
+        for command in _commands(task):
+            status = _run(command, clone, log, task.environment)
+            output += log.read_text(errors="replace")
             if status:
-                return StageResult(status=status, output="".join(output), seconds=None)
+                return StageResult(status=status, output=output, seconds=None)
             if command[:2] == ["git", "checkout"]:
                 for name, content in task.files.items():
                     (clone / name).parent.mkdir(parents=True, exist_ok=True)
                     (clone / name).write_bytes(content)
-        seconds = read_times(clone).get(task.stage)
-        return StageResult(status=0, output="".join(output), seconds=seconds)
+        return StageResult(status=0, output=output, seconds=read_times(clone).get(task.stage))
 
 
-def _commands(task: StageTask, clone: Path) -> list[list[str]]:
-    dvc = [sys.executable, "-m", "dvc"]
-    pull = [[*dvc, "pull", "--force", "--remote", task.remote, *task.upstream]]
-    branches = "+refs/heads/*:refs/remotes/origin/*"
+def _commands(task: StageTask) -> list[list[str]]:
+    dvc, remote = [sys.executable, "-m", "dvc"], task.hosts.remote
     return [
-        *([] if clone.is_dir() else [["git", "clone", "--quiet", task.source, str(clone)]]),
-        ["git", "fetch", "--quiet", task.source, branches],
+        ["git", "init", "--quiet"],  # a clone that is there stays as it is
+        ["git", "fetch", "--quiet", task.source, "+refs/heads/*:refs/remotes/origin/*"],
         ["git", "checkout", "--quiet", "--force", "--detach", task.commit],
         # only the address is set: other settings of the remote in the repository stay in force
-        [*dvc, "remote", "add", "--quiet", "--local", "--force", task.remote, task.remote_url],
-        *(pull if task.upstream else []),
+        [*dvc, "remote", "add", "--quiet", "--local", "--force", remote, task.remote_url],
+        *([[*dvc, "pull", "--force", "--remote", remote, *task.upstream]] if task.upstream else []),
         repro_command(task.stage),
-        [*dvc, "push", "--run-cache", "--remote", task.remote, task.stage],
+        [*dvc, "push", "--run-cache", "--remote", remote, task.stage],
     ]
 
 
@@ -98,7 +102,7 @@ def _run(command: list[str], folder: Path, log: Path, environment: Mapping[str, 
     job = LocalJob(command, log, environment, folder)
     try:
         while (status := job.poll()) is None:
-            time.sleep(_TICK)
+            time.sleep(TICK)
         return status
     finally:  # Ray interrupts a cancelled task
         if job.poll() is None:
@@ -107,12 +111,13 @@ def _run(command: list[str], folder: Path, log: Path, environment: Mapping[str, 
 
 @contextmanager
 def _free_clone(folder: Path) -> Iterator[Path]:
-    """Yield the path of a clone that no other process on this machine uses."""
+    """Yield the folder of a clone, at first empty, that no other process on this machine uses."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(_MOST_CLONES):
         lock = filelock.FileLock(folder / f"{number}.lock", timeout=0)
         try:
             with lock:
+                (folder / str(number)).mkdir(exist_ok=True)
                 yield folder / str(number)
                 return
         except filelock.Timeout:
@@ -121,20 +126,6 @@ def _free_clone(folder: Path) -> Iterator[Path]:
         f"{folder}: all {_MOST_CLONES} clones are in use; wait for other stages, "
         "or give another folder with --clones"
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hosts:
-    """A cluster, and which stages run on it."""
-
-    address: str  # of the Ray cluster, as `ray.init` takes it: `auto`, `ray://HOST:10001`, `local`
-    remote: str  # name of the DVC remote that all machines reach
-    # Git address that all machines can clone; None for the git remote `origin`, or this
-    # repository's own path if there is none.
-    source: str | None
-    groups: Sequence[str]  # the groups of stages (`train`) that run there; all others run here
-    gpus: int  # GPUs for each stage
-    clones: str  # folder for clones on each machine
 
 
 class _JobSequence:
@@ -163,12 +154,13 @@ class _JobSequence:
 
 @dataclass
 class _RayJob:
-    """A Ray task as a job; `keep` is called with its result."""
+    """A Ray task as a job; its log and the run time of its stage are kept here."""
 
     _ray: Any
     _reference: Any
     log: Path
-    _keep: Callable[[StageResult], None]
+    _stage: str
+    _root: Path
     _sent: int = 0
 
     def poll(self) -> int | None:
@@ -179,7 +171,8 @@ class _RayJob:
         except self._ray.exceptions.RayError as error:
             result = StageResult(status=1, output=f"{error}\n", seconds=None)
         self.log.write_text(result.output)
-        self._keep(result)
+        if result.seconds is not None:
+            keep_time(self._root, self._stage, result.seconds)
         return result.status
 
     def send(self, number: int) -> None:
@@ -191,9 +184,8 @@ class _RayJob:
 def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
     """Yield the function that starts a stage on the cluster, or by `here` if it does not run there.
 
-    Raises:
-        ValueError: If Ray is not installed, no cluster answers or it refuses the token, the remote
-            is unknown, or there are uncommitted changes that are not sent along.
+    It is a ValueError if Ray is not installed, no cluster answers or it refuses the token, the
+    remote is unknown, or there are uncommitted changes that are not sent along.
     """
     ray = require_ray("--ray")
     commit = _clean_commit(root)
@@ -215,10 +207,6 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
             command = [sys.executable, "-m", __name__, action, stage.name, hosts.remote]
             return LocalJob(command, log.with_suffix(f".{action}.log"), slot.environment, root)
 
-        def keep(result: StageResult) -> None:
-            if result.seconds is not None:
-                keep_time(root, stage.name, result.seconds)
-
         def run_there() -> Job:
             task = StageTask(
                 stage=stage.name,
@@ -226,12 +214,11 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
                 source=hosts.source or origin,
                 commit=commit,
                 files=_files(root, stage.name),
-                remote=hosts.remote,
+                hosts=hosts,
                 remote_url=url,
-                clones=hosts.clones,
                 environment=slot.environment,
             )
-            return _RayJob(ray, ray_task.remote(task), log, keep)
+            return _RayJob(ray, ray_task.remote(task), log, stage.name, root)
 
         return _JobSequence(lambda: exchange("send"), run_there, lambda: exchange("receive"))
 
@@ -247,7 +234,8 @@ def _files(root: Path, stage: str) -> dict[str, bytes]:
 
     Those named .gitignore count, as folders that stages read may hold one.
     """
-    sources = {"dvc.lock": _sent_lock(root, stage), "params.yaml": root / "params.yaml"}
+    lock = log_path(root, stage).with_suffix(".dvc.lock")  # which `send` copied
+    sources = {"dvc.lock": lock, "params.yaml": root / "params.yaml"}
     changed = _git(root, "status", "--porcelain", "-uall", "--", "*.gitignore").splitlines()
     sources |= {line[3:]: root / line[3:] for line in changed}
     return {name: path.read_bytes() for name, path in sources.items() if path.is_file()}
@@ -278,10 +266,6 @@ def _remote_url(root: Path, remote: str) -> str:
         return str(known[remote]["url"])
 
 
-def _sent_lock(root: Path, stage: str) -> Path:
-    return log_path(root, stage).with_suffix(".dvc.lock")
-
-
 def send(root: Path, stage: str, remote: str) -> None:
     """Push the outputs that a stage reads, and copy dvc.lock while no process writes it."""
     from dvc.repo import Repo
@@ -291,8 +275,7 @@ def send(root: Path, stage: str, remote: str) -> None:
         upstream = read_stages(repo.index.graph, reader)
         if upstream:
             repo.push(upstream, remote=remote)
-        copy = _sent_lock(root, stage)
-        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy = log_path(root, stage).with_suffix(".dvc.lock")
         copy.unlink(missing_ok=True)
         with repo.lock:
             if (root / "dvc.lock").is_file():
@@ -302,8 +285,7 @@ def send(root: Path, stage: str, remote: str) -> None:
 def receive(root: Path, stage: str, remote: str) -> None:
     """Take a stage's results from the remote's run cache, and record them in dvc.lock.
 
-    Raises:
-        ValueError: If the remote has no results for the stage's inputs as they are here.
+    It is a ValueError if the remote has none for the stage's inputs as they are here.
     """
     from dvc.repo import Repo
     from dvc.stage.cache import RunCacheNotFoundError

@@ -45,10 +45,8 @@ def make_slots(
     GPUs the variable CUDA_VISIBLE_DEVICES is left unchanged. Libraries that would start one
     thread per core are limited to a job's share of the cores, unless OMP_NUM_THREADS is set.
     `jobs` None is as many as the GPUs allow, one without GPUs. With `on_cluster` a Ray cluster has
-    the GPUs, and assigns them itself.
-
-    Raises:
-        ValueError: If a number is not positive, a GPU is named twice, or they cannot be divided.
+    the GPUs, and assigns them itself. A number below 1, a GPU named twice, and GPUs that cannot be
+    divided are a ValueError.
     """
     if on_cluster and gpus:
         raise ValueError("--gpus names GPUs of this machine; omit it with --ray: Ray assigns GPUs")
@@ -100,15 +98,15 @@ class Job(Protocol):
 
 
 class LocalJob:
-    """A command on this machine that ends when this process ends, however that happens."""
+    """A command on this machine that ends when this process ends, however that happens.
+
+    It runs under `guard` in the folder `root`, its output in a new file `log`; `environment` is
+    added to the variables of this process.
+    """
 
     def __init__(
         self, command: Sequence[str], log: Path, environment: Mapping[str, str], root: Path
     ) -> None:
-        """Start a command under `guard` in the folder `root`, its output in a new file `log`.
-
-        `environment` is added to the variables of this process.
-        """
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         programs = str(Path(sys.executable).parent)  # `python` and `dvc` of this environment

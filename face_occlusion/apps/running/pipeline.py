@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,6 @@ from face_occlusion.core.stage import profile_of
 
 if TYPE_CHECKING:
     import networkx as nx
-    from dvc.dependency import Dependency
     from dvc.repo import Repo
     from dvc.stage import Stage as DvcStage
 
@@ -34,8 +33,7 @@ class Stage:
     # Whether DVC's cache holds the outputs, so that nothing would be computed. Known only where no
     # upstream stage is stale.
     restorable: bool
-    # Bytes of its outputs when it last ran; None if it never did, or in another profile.
-    size: int | None
+    size: int | None  # bytes of its outputs when it last ran; None if never in this profile
     travels: bool  # whether DVC's run cache stores its results, so that another machine can run it
 
     @property
@@ -53,10 +51,7 @@ def read_pipeline(root: Path, targets: Iterable[str] = ()) -> dict[str, Stage]:
     """Read the stages in the order in which `dvc repro` runs them.
 
     Targets are stages, or groups of a `foreach` or `matrix`, and are read with everything they
-    need; without targets all of dvc.yaml is read.
-
-    Raises:
-        ValueError: If there is no pipeline, or no such target.
+    need; without targets all of dvc.yaml is read. No pipeline, or no such target, is a ValueError.
     """
     from dvc.exceptions import DvcException
     from dvc.logger import set_loggers_level
@@ -73,9 +68,7 @@ def read_pipeline(root: Path, targets: Iterable[str] = ()) -> dict[str, Stage]:
             sized = _locked_profiles(repo) <= {profile_of(root)}
             for stage in order:
                 upstream = read_stages(graph, stage)
-                read = _read_stage(repo, stage, upstream, stages)
-                # What a stale stage made in another profile says nothing of its size in this one.
-                stages[read.name] = read if sized or not read.stale else replace(read, size=None)
+                stages[stage.addressing] = _read_stage(repo, stage, upstream, stages, sized)
             return stages
     except DvcException as error:
         raise ValueError(f"{root}: DVC cannot read the pipeline: {error}") from error
@@ -102,7 +95,7 @@ def read_stages(graph: nx.DiGraph, stage: DvcStage) -> list[str]:
 
 
 def _read_stage(
-    repo: Repo, stage: DvcStage, upstream: list[str], before: Mapping[str, Stage]
+    repo: Repo, stage: DvcStage, upstream: list[str], before: Mapping[str, Stage], sized: bool
 ) -> Stage:
     sizes = [out.meta.size for out in stage.outs if out.meta is not None and out.hash_info]
     late = [name for name in upstream if before[name].stale]
@@ -113,7 +106,8 @@ def _read_stage(
         upstream=tuple(upstream),
         reason=reason,
         restorable=bool(reason) and not late and _is_restorable(repo, stage),
-        size=sum(size or 0 for size in sizes) if sizes else None,
+        # What a stale stage made in another profile says nothing of its size in this one.
+        size=sum(size or 0 for size in sizes) if sizes and (sized or not reason) else None,
         travels=bool(stored) and all(stored),
     )
 
@@ -125,19 +119,13 @@ def _why_stale(stage: DvcStage) -> str | None:
     if not stage.frozen:
         if stage.is_callback or stage.always_changed:
             return "always runs"
-        if changed := [name for dep in stage.deps for name in _changed(dep)]:
+        states = [item for dep in stage.deps for item in dep.status().items()]
+        named = [state if isinstance(state, dict) else [path] for path, state in states]
+        if changed := [name for names in named for name in names]:
             return f"changed: {name_few(changed, most=2)}"
     if missing := [path for out in stage.outs for path in out.status()]:
         return f"not as recorded: {name_few(missing, most=2)}"
     return None
-
-
-def _changed(dep: Dependency) -> list[str]:
-    return [
-        name
-        for path, state in dep.status().items()
-        for name in (state if isinstance(state, dict) else [path])
-    ]
 
 
 def _is_restorable(repo: Repo, stage: DvcStage) -> bool:

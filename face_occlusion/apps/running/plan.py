@@ -5,7 +5,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from tabulate import tabulate
 
@@ -13,7 +13,6 @@ from face_occlusion.apps.durations import format_seconds
 from face_occlusion.apps.running.pipeline import FOLLOWS, Stage
 
 UNKNOWN = "unknown"
-Basis = Literal["recorded", "similar", "restored", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,13 +20,11 @@ class Cost:
     """What one stage will cost."""
 
     stage: Stage
-    # Run time of its command; None if neither it nor its group was ever timed.
-    seconds: float | None
-    # Where `seconds` comes from: its own last run, the median of its group, the cache (0 s), or
-    # nowhere.
-    basis: Basis
-    # Bytes of its outputs, its own last ones or the median of its group; None if unknown.
-    size: int | None
+    seconds: float | None  # run time of its command; None if none of its group was ever timed
+    # Where `seconds` comes from: its own last run (recorded), the median of its group (similar),
+    # the cache (restored, 0 s), or nowhere (unknown).
+    basis: str
+    size: int | None  # bytes of its last outputs, or the median of its group; None if unknown
 
 
 def estimate(stages: Mapping[str, Stage], times: Mapping[str, float]) -> dict[str, Cost]:
@@ -43,24 +40,16 @@ def estimate(stages: Mapping[str, Stage], times: Mapping[str, float]) -> dict[st
             sized[stage.group].append(stage.size)
     costs = {}
     for name, stage in stages.items():
-        if not stage.stale:
-            continue
-        seconds, basis = _time(stage, times, timed[stage.group])
-        size = stage.size
-        if size is None and sized[stage.group]:
-            size = round(statistics.median(sized[stage.group]))
-        costs[name] = Cost(stage=stage, seconds=seconds, basis=basis, size=size)
+        similar, sizes = timed[stage.group], sized[stage.group]
+        seconds, basis = (statistics.median(similar), "similar") if similar else (None, UNKNOWN)
+        if name in times:
+            seconds, basis = times[name], "recorded"
+        if stage.restorable:
+            seconds, basis = 0.0, "restored"
+        size = round(statistics.median(sizes)) if sizes and stage.size is None else stage.size
+        if stage.stale:
+            costs[name] = Cost(stage=stage, seconds=seconds, basis=basis, size=size)
     return costs
-
-
-def _time(
-    stage: Stage, times: Mapping[str, float], similar: Sequence[float]
-) -> tuple[float | None, Basis]:
-    if stage.restorable:
-        return 0.0, "restored"
-    if stage.name in times:
-        return times[stage.name], "recorded"
-    return (statistics.median(similar), "similar") if similar else (None, "unknown")
 
 
 def by_urgency(costs: Mapping[str, Cost]) -> list[str]:
@@ -141,16 +130,14 @@ def _row(name: str, costs: Sequence[Cost], stages: Mapping[str, Stage]) -> list[
 
 def _totals(costs: Sequence[Cost]) -> tuple[str, str]:
     """Write the time and the size of all; "> " precedes a sum if some are unknown."""
-    return (
-        _total([cost.seconds for cost in costs], format_seconds),
-        _total([cost.size for cost in costs], format_bytes),
-    )
 
+    def total(values: Sequence[float | None], form: Callable[[float], str]) -> str:
+        known = [value for value in values if value is not None]
+        text = form(sum(known)) if known else UNKNOWN
+        return text if len(known) in (0, len(values)) else f"> {text}"
 
-def _total(values: Sequence[float | None], form: Callable[[float], str]) -> str:
-    known = [value for value in values if value is not None]
-    text = form(sum(known)) if known else UNKNOWN
-    return text if len(known) in (0, len(values)) else f"> {text}"
+    seconds, sizes = [cost.seconds for cost in costs], [cost.size for cost in costs]
+    return total(seconds, format_seconds), total(sizes, format_bytes)
 
 
 def plan_record(

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-import filelock
 import typer
 
 from face_occlusion.apps.running.hosts import Hosts, remote_launch
@@ -18,7 +17,8 @@ from face_occlusion.apps.running.pipeline import Stage, read_pipeline
 from face_occlusion.apps.running.plan import by_urgency, estimate
 from face_occlusion.apps.running.schedule import Outcome, run_stages
 from face_occlusion.core.files import atomic_path
-from face_occlusion.core.stage import read_times
+from face_occlusion.core.params import read_yaml
+from face_occlusion.core.stage import read_times, sole_process
 
 _LOCK = Path(".scratch/run.lock")
 
@@ -29,34 +29,25 @@ def run_pipeline(
     """Run the stages of `targets` that are out of date, some on `hosts`; print how they ended.
 
     Returns the exit status: 0 if all is up to date, 1 if a stage failed, 128 + n after signal n.
-
-    Raises:
-        ValueError: If there is no such pipeline, or another process runs it.
+    No such pipeline, and one that another process runs, is a ValueError.
     """
-    (root / _LOCK).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with filelock.FileLock(root / _LOCK, timeout=0):
-            stages = read_pipeline(root, targets)
-            costs = estimate(stages, read_times(root))
-            if not costs:
-                typer.echo("everything is up to date")
-                return 0
-            before = locked_stages(root)
-            ignore_outputs(root, list(costs))
-            stale = {name: stages[name] for name in by_urgency(costs)}
+    with sole_process(root / _LOCK, f"{root}: the pipeline is run"):
+        stages = read_pipeline(root, targets)
+        costs = estimate(stages, read_times(root))
+        if not costs:
+            typer.echo("everything is up to date")
+            return 0
+        before = locked_stages(root)
+        ignore_outputs(root, list(costs))
+        stale = {name: stages[name] for name in by_urgency(costs)}
 
-            def here(stage: Stage, slot: Slot) -> Job:
-                log = log_path(root, stage.name)
-                return LocalJob(repro_command(stage.name), log, slot.environment, root)
+        def here(stage: Stage, slot: Slot) -> Job:
+            log = log_path(root, stage.name)
+            return LocalJob(repro_command(stage.name), log, slot.environment, root)
 
-            with remote_launch(root, hosts, here) if hosts else nullcontext(here) as launch:
-                outcome = run_stages(stale, slots, launch)
-            restore_order(root, before, list(stages))
-    except filelock.Timeout as error:
-        raise ValueError(
-            f"{root / _LOCK}: another `face-occlusion run` is already running in this folder; "
-            "wait for it to end"
-        ) from error
+        with remote_launch(root, hosts, here) if hosts else nullcontext(here) as launch:
+            outcome = run_stages(stale, slots, launch)
+        restore_order(root, before, list(stages))
     return _report(outcome, len(stale))
 
 
@@ -75,8 +66,7 @@ def _report(outcome: Outcome, count: int) -> int:
 def ignore_outputs(root: Path, serial: Sequence[str]) -> None:
     """Let git ignore the outputs of stages before they run, in the order of `dvc repro`, `serial`.
 
-    Raises:
-        ValueError: If git tracks an output.
+    An output that git tracks is a ValueError.
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
@@ -94,10 +84,8 @@ def ignore_outputs(root: Path, serial: Sequence[str]) -> None:
 
 def locked_stages(root: Path) -> list[str]:
     """Return the stages in dvc.lock, in its order."""
-    from dvc.utils.serialize import load_yaml
-
     path = root / "dvc.lock"
-    return list(load_yaml(str(path)).get("stages", {})) if path.is_file() else []
+    return list(read_yaml(path).get("stages", {})) if path.is_file() else []
 
 
 def restore_order(root: Path, before: Sequence[str], serial: Sequence[str]) -> None:

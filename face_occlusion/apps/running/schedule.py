@@ -25,11 +25,9 @@ Launch = Callable[[Stage, Slot], Job]
 class Outcome:
     """How the stages ended."""
 
-    # Stages that succeeded, in the order in which they ended.
-    done: list[str] = field(default_factory=list)
-    failed: dict[str, Path] = field(default_factory=dict)  # stages that failed, with their logs
-    # Stages that were not run, with the failed stage that they depend on.
-    skipped: dict[str, str] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)  # that succeeded, in the order of their ends
+    failed: dict[str, Path] = field(default_factory=dict)  # with their logs
+    skipped: dict[str, str] = field(default_factory=dict)  # with the failed stage they depend on
     interrupted: int | None = None  # the signal that ended the run, or None
 
 
@@ -39,34 +37,28 @@ class _Running(NamedTuple):
     started: float
 
 
+@dataclass
 class _Schedule:
     """Which stages wait, run and are done."""
 
-    def __init__(
-        self, stages: Mapping[str, Stage], slots: Sequence[Slot], launch: Launch, bar: tqdm
-    ) -> None:
-        self._stages = stages
-        self._launch = launch
-        self._bar = bar
-        self._waiting = list(stages)
-        self._free = list(slots)
-        self._attempts: Counter[str] = Counter()
-        self.running: dict[str, _Running] = {}
-        self.outcome = Outcome()
-
-    @property
-    def ended(self) -> bool:
-        return not self.running and (not self._waiting or self.outcome.interrupted is not None)
+    stages: Mapping[str, Stage]
+    launch: Launch
+    bar: tqdm
+    waiting: list[str]
+    free: list[Slot]
+    attempts: Counter[str] = field(default_factory=Counter)
+    running: dict[str, _Running] = field(default_factory=dict)
+    outcome: Outcome = field(default_factory=Outcome)
 
     def start_ready(self) -> None:
         """Fill the free slots with stages whose upstream stages are done."""
-        pending = self._stages.keys() - self.outcome.done
-        ready = [n for n in self._waiting if pending.isdisjoint(self._stages[n].upstream)]
-        for name in ready[: len(self._free)]:
-            self._waiting.remove(name)
-            slot = self._free.pop(0)
-            self._attempts[name] += 1
-            job = self._launch(self._stages[name], slot)
+        pending = self.stages.keys() - self.outcome.done
+        ready = [n for n in self.waiting if pending.isdisjoint(self.stages[n].upstream)]
+        for name in ready[: len(self.free)]:
+            self.waiting.remove(name)
+            slot = self.free.pop(0)
+            self.attempts[name] += 1
+            job = self.launch(self.stages[name], slot)
             self.running[name] = _Running(job, slot, time.monotonic())
 
     def collect_ended(self) -> None:
@@ -76,36 +68,27 @@ class _Schedule:
             if status is None:
                 continue
             del self.running[name]
-            self._free.append(running.slot)
-            self._free.sort(key=lambda slot: slot.number)
+            self.free.append(running.slot)
+            self.free.sort(key=lambda slot: slot.number)
             if status == 0:
                 self.outcome.done.append(name)
-                self._bar.write(f"{name}: {time.monotonic() - running.started:.0f} s")
-                self._bar.update()
+                self.bar.write(f"{name}: {time.monotonic() - running.started:.0f} s")
+                self.bar.update()
             elif self.outcome.interrupted is not None:
-                self._bar.write(f"{name}: interrupted")
-            elif self._attempts[name] < ATTEMPTS and was_locked_out(running.job.log):
-                self._bar.write(f"{name}: another DVC process holds a lock; trying again")
-                self._waiting.insert(0, name)
+                self.bar.write(f"{name}: interrupted")
+            elif self.attempts[name] < ATTEMPTS and was_locked_out(running.job.log):
+                self.bar.write(f"{name}: another DVC process holds a lock; trying again")
+                self.waiting.insert(0, name)
             else:
                 self._fail(name, status, running.job.log)
 
     def _fail(self, name: str, status: int, log: Path) -> None:
         self.outcome.failed[name] = log
-        self._bar.write(f"{name}: FAILED with status {status}; its output: {log}")
-        lost = {name}
-        for other in list(self._waiting):  # those before it are listed before it
-            if not lost.isdisjoint(self._stages[other].upstream):
-                self._waiting.remove(other)
+        self.bar.write(f"{name}: FAILED with status {status}; its output: {log}")
+        for other in list(self.waiting):  # those before it are listed before it
+            if not {name, *self.outcome.skipped}.isdisjoint(self.stages[other].upstream):
+                self.waiting.remove(other)
                 self.outcome.skipped[other] = name
-                lost.add(other)
-
-    def show(self) -> None:
-        """Update the names of the running stages and the time in the progress bar."""
-        names = ", ".join(self.running)
-        if names != (self._bar.postfix or ""):
-            self._bar.set_postfix_str(names)
-        self._bar.update(0)
 
 
 def run_stages(stages: Mapping[str, Stage], slots: Sequence[Slot], launch: Launch) -> Outcome:
@@ -120,10 +103,10 @@ def run_stages(stages: Mapping[str, Stage], slots: Sequence[Slot], launch: Launc
         tqdm(total=len(stages), desc="stages", unit="stage", mininterval=interval) as bar,
         _signals() as received,
     ):
-        schedule = _Schedule(stages, slots, launch, bar)
+        schedule = _Schedule(stages, launch, bar, list(stages), list(slots))
         passed_on = 0
         try:
-            while not schedule.ended:
+            while schedule.running or (schedule.waiting and schedule.outcome.interrupted is None):
                 schedule.collect_ended()
                 for number in received[passed_on:]:
                     schedule.outcome.interrupted = number
@@ -133,7 +116,9 @@ def run_stages(stages: Mapping[str, Stage], slots: Sequence[Slot], launch: Launc
                     passed_on += 1
                 if not received:
                     schedule.start_ready()
-                schedule.show()
+                if (names := ", ".join(schedule.running)) != (bar.postfix or ""):
+                    bar.set_postfix_str(names)
+                bar.update(0)  # the time
                 time.sleep(TICK)
         finally:
             end_all([running.job for running in schedule.running.values()])
