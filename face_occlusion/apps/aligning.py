@@ -36,11 +36,9 @@ def align_folder(
     and where faces were not found `without_detection.txt` with the names of their files.
 
     Landmarks set `by_hand`, by name without suffix (see `read_landmarks`), replace dlib's. Returns
-    how many were aligned, and the names of those without a face.
-
-    Raises:
-        ValueError: If there are no photographs, a mask is missing or of another size, landmarks
-            belong to no photograph, or a file is unreadable; names it. Nothing is then written.
+    how many were aligned, and the names of those without a face. Nothing is written if there are no
+    photographs, a mask is missing or of another size, landmarks belong to no photograph, or a file
+    is unreadable: a ValueError names it.
     """
     check_at_least(16, size=size_px)
     found, given = folders.files_by_stem(photos), by_hand or {}

@@ -34,6 +34,12 @@ OR_PALETTE = f"{FACE_IS_WHITE}; with ignored pixels (grey) a palette image of 0,
 NOT_READ = (".heic", ".heif", ".avif", ".jxl", ".jp2")  # photographs that nothing here decodes
 SHOWN_IN_VIEWERS = {0: (0, 0, 0), 1: (255, 255, 255), 255: (128, 128, 128)}
 
+_FOLDERS = {
+    "jpg": "images",
+    "png": "masks",
+    "original.png": "masks_original",
+    "rgba.png": "cutouts",
+}
 _FEW = 64  # files, which one process packs before a pool of processes would have started
 
 
@@ -48,11 +54,9 @@ class Pair(NamedTuple):
 def files_by_stem(folder: Path) -> dict[str, Path]:
     """Map the names of a folder's images, without their suffix, to their files, sorted.
 
-    Photographs of formats that are not read are left out, and counted in a warning.
-
-    Raises:
-        ValueError: If there is no such folder, no image in it, two have the same name, or a name
-            is not UTF-8. A link that leads nowhere counts as a file: reading it fails.
+    Photographs of formats that are not read are left out, and counted in a warning. No folder, no
+    image in it, two of one name, and a name that is not UTF-8 are a ValueError. A link that leads
+    nowhere counts as a file: reading it fails.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder")
@@ -73,10 +77,8 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
 def pair_files(images: Path, masks: Path) -> list[Pair]:
     """Match images and masks by file name without suffix; sorted by key.
 
-    The name becomes the key, its dots and white space replaced by "_".
-
-    Raises:
-        ValueError: If an image has no mask, a mask no image, or two files would get one key.
+    The name becomes the key, its dots and white space replaced by "_". An image without a mask, a
+    mask without an image, and two files of one key are a ValueError.
     """
     by_stem, masks_by_stem = files_by_stem(images), files_by_stem(masks)
     if lonely := [path.name for stem, path in by_stem.items() if stem not in masks_by_stem]:
@@ -135,11 +137,8 @@ def pack_folder(
 
     A JPEG is copied byte for byte, unless it is rotated by its EXIF orientation or in CMYK;
     everything else is encoded as JPEG (4:4:4) of quality `jpeg_quality`, 1-100. `info` and
-    `samples_per_shard` are those of `write_image_set`.
-
-    Raises:
-        ValueError: If files do not match, sizes differ, or a file is unreadable; names the
-            files. Nothing is then written.
+    `samples_per_shard` are those of `write_image_set`. Nothing is written if files do not match, in
+    size or in name, or one is unreadable: a ValueError names them.
     """
     pairs = pair_files(images, masks)
     pack = functools.partial(_pack_pair, source=info["name"], jpeg_quality=jpeg_quality)
@@ -173,8 +172,7 @@ def unpack_image_set(image_set: ImageSet, folder: Path, *, ids: bool = False) ->
     - `cutouts/KEY.png`, RGBA with straight alpha;
     - `records/KEY.json`, indented; other parts in a folder named after the part.
 
-    Raises:
-        ValueError: If the folder is in use, or the set is absent.
+    A folder in use, and an absent set, are a ValueError.
     """
     if image_set.absent:
         raise ValueError(f"{image_set.folder}: holds no samples: {image_set.absent}")
@@ -187,13 +185,13 @@ def _unpack_part(image_set: ImageSet, key: str, part: str, ids: bool) -> tuple[s
     if part == "json":
         text = json.dumps(image_set.record(key), indent=2, ensure_ascii=False)
         return f"records/{key}.json", f"{text}\n".encode()
+    name = f"{_FOLDERS.get(part, part)}/{key}.{part.rpartition('.')[2]}"
     if part == "rgba.png":
-        return f"cutouts/{key}.png", encode_png(straight_alpha(image_set.cutout(key)))
-    if folder := {"png": "masks", "original.png": "masks_original"}.get(part):
+        return name, encode_png(straight_alpha(image_set.cutout(key)))
+    if part in ("png", "original.png"):
         seg_map = image_set.seg_map(key, part)
-        shown = encode_palette_png(seg_map, SHOWN_IN_VIEWERS) if ids else viewable(seg_map)
-        return f"{folder}/{key}.png", shown
-    return f"{'images' if part == 'jpg' else part}/{key}.{part}", image_set.read(key, part)
+        return name, encode_palette_png(seg_map, SHOWN_IN_VIEWERS) if ids else viewable(seg_map)
+    return name, image_set.read(key, part)
 
 
 def viewable(seg_map: np.ndarray) -> bytes:
@@ -203,22 +201,11 @@ def viewable(seg_map: np.ndarray) -> bytes:
     return encode_palette_png(seg_map, SHOWN_IN_VIEWERS)
 
 
-_FOLDERS = {
-    "jpg": "images",
-    "png": "masks",
-    "original.png": "masks_original",
-    "rgba.png": "cutouts",
-}
-
-
 class FileSet:
     """The files in `images` or `cutouts`, with those of the same name in `masks` and `records`.
 
-    `occlude`, `unpack` and `align` write such folders. It has what a contact sheet asks of an
-    `ImageSet`.
-
-    Raises:
-        ValueError: If the folder holds neither `images` nor `cutouts`.
+    `occlude`, `unpack` and `align` write such folders; any other is a ValueError. It has what a
+    contact sheet asks of an `ImageSet`.
     """
 
     absent = None
@@ -231,25 +218,22 @@ class FileSet:
         if shown is None:
             raise ValueError(f"{folder}: is not an image set, and has no folder images or cutouts")
         self.keys = sorted(shown)
+        self._files["json"] = {path.stem: path for path in folder.glob("records/*.json")}
         kind = "faces" if "png" in self._files else "files"
         self.info: dict[str, Any] = {"name": folder.resolve().name, "kind": kind, "sources": []}
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    def _record(self, key: str) -> Path:
-        return self.folder / "records" / f"{key}.json"
-
     def parts(self, key: str) -> list[str]:
         """Return the names of a sample's parts as an image set has them; ValueError for another."""
         if key not in self.keys:
             raise ValueError(f"{self.folder}: no sample '{key}' among {len(self)}")
-        parts = [part for part, files in self._files.items() if key in files]
-        return [*parts, "json"] if self._record(key).is_file() else parts
+        return [part for part, files in self._files.items() if key in files]
 
     def record(self, key: str) -> dict[str, Any]:
         """Read a sample's record."""
-        return json.loads(self._record(key).read_text())
+        return json.loads(self._files["json"][key].read_text())
 
     def image(self, key: str) -> np.ndarray:
         """Decode an image: (H, W, 3) uint8 RGB."""

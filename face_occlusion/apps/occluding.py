@@ -30,17 +30,14 @@ class Occluding:
 
     source: occlusion.OccluderSource
     params: GenerateParams
-    class_ids: occlusion.ClassIds | None = (
-        None  # of the masks; None for face masks: 0/1, 0/255, 0/1/255
-    )
+    # Of the masks; None for face masks: 0/1, 0/255, 0/1/255.
+    class_ids: occlusion.ClassIds | None = None
     about: Mapping[str, Any] = field(default_factory=dict)  # added to every record
 
     def __call__(self, pair: folders.Pair) -> list[tuple[str, bytes]]:
         """Occlude a face; return the files of the sample, which depends on its name and the seed.
 
-        Raises:
-            ValueError: If a file is unreadable, or the face cannot be occluded within the ranges:
-                names it.
+        A ValueError names the face that is unreadable, or that no place in the ranges occludes.
         """
         image = folders.read_image(pair.image)
         mask = decode_mask(pair.mask.read_bytes(), str(pair.mask))
@@ -64,12 +61,10 @@ class Occluding:
         lossless = params.keep_background
         picture = encode_png(image) if lossless else encode_jpeg(image, params.jpeg_quality)
         text = json.dumps(json.loads(encode_record(record)), indent=2, ensure_ascii=False)
+        shown = encode_png(seg_map) if self.class_ids else folders.viewable(seg_map)
         return [
             (f"images/{pair.key}{'.png' if lossless else '.jpg'}", picture),
-            (
-                f"masks/{pair.key}.png",
-                encode_png(seg_map) if self.class_ids else folders.viewable(seg_map),
-            ),
+            (f"masks/{pair.key}.png", shown),
             (f"records/{pair.key}.json", f"{text}\n".encode()),
         ]
 
@@ -87,10 +82,7 @@ def occlude_pairs(
     """Occlude every face once, images of any size and common format.
 
     Writes `images/KEY.jpg` (.png if the parameters keep the background), `masks/KEY.png` and
-    `records/KEY.json` under `out`, atomically.
-
-    Raises:
-        ValueError: If a face cannot be read or occluded: names it. Nothing is then written.
+    `records/KEY.json` under `out`, atomically: nothing, if a face is a ValueError, which names it.
     """
     desc = f"occlude {pairs[0].image.parent.name}"
     occluded = ordered_map(occluding, pairs, desc=desc, workers=workers)
@@ -103,10 +95,7 @@ def read_occluders(
     """Read the occluders of an image set, of RGBA files or images with `masks`, or of textures.
 
     Decoded cut-outs go into `scratch`, which must outlive the result. `hands` says that files show
-    hands, which reach for the face.
-
-    Raises:
-        ValueError: If it holds no occluders for the method; names the folder.
+    hands, which reach for the face. A folder without occluders for the method is a ValueError.
     """
     if (occluders / INDEX).is_file():
         image_set = ImageSet(occluders)
@@ -116,11 +105,11 @@ def read_occluders(
     if masks is not None:
         pairs = folders.pair_files(occluders, masks)
         cutouts = (_make_cutout(_cut_out(pair), pair.image, hand=hands) for pair in pairs)
-        return OccluderStore(cutouts, scratch / "occluders.bin")
-    files = folders.files_by_stem(occluders)
-    if method == "randocc":
-        return TextureStore(sorted(files), functools.partial(_load_texture, files))
-    cutouts = (read_occluder(path, hand=hands) for path in files.values())
+    else:
+        files = folders.files_by_stem(occluders)
+        if method == "randocc":
+            return TextureStore(sorted(files), functools.partial(_load_texture, files))
+        cutouts = (read_occluder(path, hand=hands) for path in files.values())
     return OccluderStore(cutouts, scratch / "occluders.bin")
 
 
@@ -128,10 +117,8 @@ def read_occluder(path: Path | str, *, hand: bool = False) -> Occluder:
     """Read a cut-out from an RGBA file with straight alpha, as image programs and `unpack` write.
 
     A hand's pointing direction is found in its outline. For an array of premultiplied RGBA, such as
-    `ImageSet.cutout` returns, see `face_occlusion.generation.make_occluder`.
-
-    Raises:
-        ValueError: If the file is not a PNG with 8-bit RGBA, or covers no pixel by half.
+    `ImageSet.cutout` returns, see `face_occlusion.generation.make_occluder`. What is no PNG with
+    8-bit RGBA, or covers no pixel by half, is a ValueError.
     """
     path = Path(path)
     return _make_cutout(decode_rgba(path.read_bytes(), str(path)), path, hand=hand)

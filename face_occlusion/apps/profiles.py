@@ -22,10 +22,7 @@ def compose(folder: Path, name: str) -> str:
     """Return the text of a profile's complete params.yaml, with the comments of `paper.yaml`.
 
     `paper.yaml` in the folder of profiles holds every key, the others only what they change, and
-    further runs and combinations.
-
-    Raises:
-        ValueError: If there is no such profile, or it sets a key that the base lacks.
+    further runs and combinations. Another key, or no such profile, is a ValueError.
     """
     if name not in (known := profile_names(folder)):
         raise ValueError(f"profile: no profile '{name}' in {folder}; known: {', '.join(known)}")
@@ -44,9 +41,7 @@ def compose(folder: Path, name: str) -> str:
 def switch(folder: Path, name: str, target: Path, *, force: bool = False) -> bool:
     """Write a profile of a folder to a parameter file, and return whether the file changed.
 
-    Raises:
-        ValueError: If there is no such profile, or `target` was edited by hand, so that changes
-            would be lost, and `force` is not given.
+    Without `force` it is a ValueError if `target` was edited by hand: changes would be lost.
     """
     text = compose(folder, name)
     if target.is_file():

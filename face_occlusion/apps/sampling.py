@@ -34,11 +34,8 @@ def sample_releases(
     the images sampled. The same call writes the same bytes. `num_faces` are unoccluded training
     faces of CelebAMask-HQ, `num_others` the images of everything else, each kind on its own.
 
-    Returns:
-        The number of images taken of each source; sources that cannot be sampled are left out.
-
-    Raises:
-        ValueError: If a number is below 1, there is no release, or `out` is in use.
+    Returns the number of images taken of each source; sources that cannot be sampled are left out.
+    A number below 1, no release, and `out` in use are a ValueError.
     """
     check_at_least(1, num_faces=num_faces, num_others=num_others)
     releases = [Release(path.parent) for path in sorted(raw.glob(f"*/{RELEASE}"))]

@@ -146,11 +146,7 @@ class RandOcc(Occlusion):
 
 
 def check_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return a mask as (H, W) uint8 class ids.
-
-    Raises:
-        ValueError: If it is neither bool nor uint8, or not of the image's size.
-    """
+    """Return a bool or uint8 mask of the image's size as (H, W) uint8; else a ValueError."""
     if mask.shape != image.shape[:2] or mask.dtype not in (np.uint8, np.bool_):
         raise ValueError(
             f"the mask must be bool or uint8 of the image's size {image.shape[:2]}; "

@@ -60,21 +60,16 @@ class _Occlusion(A.DualTransform):
         )
         return {"layer": layer, "record": record, "face_mask": face_mask}
 
-    def apply(
-        self,
-        img: np.ndarray,
-        *,
-        layer: Layer | None,
-        record: dict[str, Any],
-        face_mask: np.ndarray,
-        **_params: Any,
-    ) -> np.ndarray:
-        """Paint the occluder over an (H, W, 3) uint8 RGB image."""
+    def apply(self, img: np.ndarray, **params: Any) -> np.ndarray:
+        """Paint the occluder that was sampled over an (H, W, 3) uint8 RGB image."""
+        face_mask, layer = params["face_mask"], params["layer"]
         if img.shape != (*face_mask.shape, 3) or img.dtype != np.uint8:
             raise ValueError(
                 f"the image must be uint8 RGB {(*face_mask.shape, 3)}; got {img.shape} {img.dtype}"
             )
-        return img if layer is None else paint_occlusion(img.copy(), face_mask, layer, record)
+        if layer is None:
+            return img
+        return paint_occlusion(img.copy(), face_mask, layer, params["record"])
 
     def apply_to_mask(self, mask: np.ndarray, *, layer: Layer | None, **_params: Any) -> np.ndarray:
         """Write the id of hidden pixels where the occluder covers by half or more."""
@@ -87,8 +82,7 @@ class _Occlusion(A.DualTransform):
     def apply_to_bboxes(self, bboxes: np.ndarray, **_params: Any) -> np.ndarray:
         return bboxes
 
-    def apply_to_keypoints(self, keypoints: np.ndarray, **_params: Any) -> np.ndarray:
-        return keypoints
+    apply_to_keypoints = apply_to_bboxes
 
 
 class NatOcc(_Occlusion):

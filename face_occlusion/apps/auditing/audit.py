@@ -18,7 +18,7 @@ from face_occlusion.apps.auditing.crossvalidation import (
 )
 from face_occlusion.apps.pages import PageFace, correction_page, write_runs
 from face_occlusion.core.classes import FACE
-from face_occlusion.core.files import atomic_folder
+from face_occlusion.core.files import atomic_folder, check_unused
 from face_occlusion.core.images import encode_jpeg, reduced
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import check_at_least
@@ -59,15 +59,11 @@ def audit_masks(
 ) -> list[Finding]:
     """Rank the masks `part` of a set, the most suspicious first, and write them, `num` as pictures.
 
-    `references` are sets of faces whose masks (`png`) are known to be good.
-
-    Raises:
-        ValueError: If a set cannot be read or lacks the part, there are too few faces, `num` is
-            less than 1, or `out` is in use.
+    `references` are sets of faces whose masks (`png`) are known to be good. It is a ValueError if a
+    set cannot be read or lacks the part, there are too few faces, or `out` is in use.
     """
     check_at_least(1, num=num)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"{out}: not empty; name a new folder with --out")
+    check_unused(out)  # before minutes of training
     image_set = ImageSet(folder)
     audited = load_samples(image_set, part, params.side_px)
     trusted = [load_samples(ImageSet(path), "png", params.side_px) for path in references]
@@ -86,13 +82,10 @@ def audit_masks(
 
 def _rank(samples: Samples, probability: np.ndarray) -> list[Finding]:
     scores = disputed_face(samples, probability)
-    face = samples.faces >= 128
-    disputed = (face & (probability < 0.5)).sum(axis=(1, 2)) / np.maximum(face.sum(axis=(1, 2)), 1)
-    boundary = [
-        float(boundary_iou(boundary_counts(predicted >= 0.5, target.astype(np.uint8))))
-        for predicted, target in zip(probability, face, strict=True)
-    ]
-    numbers = list(zip(disputed.tolist(), boundary, strict=True))
+    face, predicted = samples.faces >= 128, probability >= 0.5
+    disputed = (face & ~predicted).sum(axis=(1, 2)) / np.maximum(face.sum(axis=(1, 2)), 1)
+    counts = map(boundary_counts, predicted, face.astype(np.uint8))
+    numbers = list(zip(disputed.tolist(), map(float, map(boundary_iou, counts)), strict=True))
     order = sorted(range(len(samples)), key=lambda i: (-scores[i], samples.keys[i]))
     return [
         Finding(rank, samples.keys[i], float(scores[i]), probability[i], *numbers[i])

@@ -21,7 +21,9 @@ from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import Checked, Count, Meta, Natural, Share
 
 _ONE_PROCESS_UP_TO = 1000  # samples, which are read before other processes would have started
-_TURN_DEG, _ZOOM_RANGE, _SHIFT_FRAC = 15, (0.9, 1.15), 0.06
+_Limits = tuple[float, tuple[float, float], float]  # turn in degrees, zoom, shift / side
+_WHOLE: _Limits = (15, (0.9, 1.15), 0.06)  # of a sample
+_PIECE: _Limits = (180, (0.8, 2.0), 0.4)  # of what covers one
 _PIECE_FRAC_RANGE = (0.12, 0.4)  # a piece's longest radius / side of the image
 _SUBPIXEL_BITS = 4
 _WIDTHS = (16, 32, 48, 64)
@@ -46,24 +48,15 @@ class Samples:
 
 
 def load_samples(image_set: ImageSet, part: str, side_px: int) -> Samples:
-    """Read the images and the masks `part` of a set, each resized to a square.
-
-    Raises:
-        ValueError: If the set is empty, has no such part, or a sample cannot be read.
-    """
+    """Read a set's images and masks `part` as squares; ValueError if it is empty or lacks one."""
     if image_set.absent:
         raise ValueError(f"{image_set.folder}: empty: {image_set.absent}")
-    count, square = len(image_set), (side_px, side_px)
-    images = np.empty((count, *square, 3), np.uint8)
-    faces, known = np.empty((count, *square), np.uint8), np.empty((count, *square), np.uint8)
-    groups = [""] * count
     load = functools.partial(_load, image_set=image_set, part=part, side_px=side_px)
-    workers = 1 if count <= _ONE_PROCESS_UP_TO else None
+    workers = 1 if len(image_set) <= _ONE_PROCESS_UP_TO else None
     desc = f"read {image_set.folder.name}"
     loaded = ordered_map(load, image_set.keys, desc=desc, workers=workers)
-    for place, sample in enumerate(loaded):
-        groups[place], images[place], faces[place], known[place] = sample
-    return Samples(image_set.keys, groups, images, faces, known)
+    groups, *pixels = zip(*loaded, strict=True)
+    return Samples(image_set.keys, list(groups), *map(np.stack, pixels))
 
 
 def _load(
@@ -89,12 +82,11 @@ def join(audited: Samples, references: Sequence[Samples]) -> Samples:
     """Append references to a set; those made from an audited face join its group."""
     parts = [audited, *references]
     known_groups = dict(zip(audited.keys, audited.groups, strict=True))
+    pixels = ([getattr(part, name) for part in parts] for name in ("images", "faces", "known"))
     return Samples(
-        keys=[key for part in parts for key in part.keys],
-        groups=[known_groups.get(group, group) for part in parts for group in part.groups],
-        images=np.concatenate([part.images for part in parts]),
-        faces=np.concatenate([part.faces for part in parts]),
-        known=np.concatenate([part.known for part in parts]),
+        [key for part in parts for key in part.keys],
+        [known_groups.get(group, group) for part in parts for group in part.groups],
+        *map(np.concatenate, pixels),
     )
 
 
@@ -104,10 +96,8 @@ def sample_batch(
     """Augment B samples, and cover some by a piece of another one, which counts as background.
 
     A network that was trained on uncovered faces only would predict a hand over a face as face.
-    `indices` is (B,), and `cover_prob` the share of samples that is covered.
-
-    Returns:
-        (B, S, S, 3) float32 images, (B, S, S) float32 shares of face, and weights, all in [0, 1].
+    `indices` is (B,), and `cover_prob` the share of samples that is covered. Returns (B, S, S, 3)
+    float32 images, (B, S, S) float32 shares of face, and weights, all in [0, 1].
     """
     sampled = [
         _sample(samples, index, int(other), cover_prob, rng)
@@ -121,12 +111,11 @@ def _sample(
     samples: Samples, index: int, other: int, cover_prob: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     side = samples.images.shape[1]
-    turn = _sample_matrix(side, _TURN_DEG, _ZOOM_RANGE, _SHIFT_FRAC, rng)
+    turn = _sample_matrix(side, _WHOLE, rng)
     parts = (samples.images, samples.faces, samples.known)
     image, face, known = (_warp(pixels[index], turn) for pixels in parts)
     if rng.random() < cover_prob:
-        turned = _sample_matrix(side, 180, (0.8, 2.0), 0.4, rng)
-        piece = _warp(samples.images[other], turned)
+        piece = _warp(samples.images[other], _sample_matrix(side, _PIECE, rng))
         alpha = _sample_blob(face, rng)
         relit = np.clip(piece * rng.uniform(0.6, 1.3), 0, 1)
         image += alpha[..., np.newaxis] * (relit - image)
@@ -137,13 +126,8 @@ def _sample(
     return relit.astype(np.float32), face, known
 
 
-def _sample_matrix(
-    side: int,
-    turn_deg: float,
-    zoom_range: tuple[float, float],
-    shift_frac: float,
-    rng: np.random.Generator,
-) -> np.ndarray:
+def _sample_matrix(side: int, limits: _Limits, rng: np.random.Generator) -> np.ndarray:
+    turn_deg, zoom_range, shift_frac = limits
     turn, zoom = rng.uniform(-turn_deg, turn_deg), rng.uniform(*zoom_range)
     matrix = cv2.getRotationMatrix2D((side / 2, side / 2), turn, zoom)
     matrix[:, 2] += rng.uniform(-shift_frac, shift_frac, 2) * side
@@ -196,13 +180,9 @@ def cross_validate(
 
     The masks of the other folds are trained on, including wrong ones, so most must be right;
     references are trained on in every fold, except those that show a face of the fold. The same
-    call gives the same numbers on the same machine.
+    call gives the same numbers on the same machine: (N, S, S) float32 probabilities of face.
 
-    Returns:
-        (N, S, S) float32 probability of face.
-
-    Raises:
-        ValueError: If there are fewer groups than folds, or a fold leaves nothing to train on.
+    Fewer groups than folds, or a fold that leaves nothing to train on, is a ValueError.
     """
     everything = join(audited, references)
     groups = np.array(everything.groups)
@@ -242,7 +222,7 @@ def _fit(
     optimizer = torch.optim.AdamW(network.parameters(), lr=_PEAK_RATE, weight_decay=_DECAY)
     steps = params.iterations
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _PEAK_RATE, total_steps=steps)
-    for _ in range(params.iterations):
+    for _ in range(steps):
         indices = rng.choice(training, params.batch_size)
         sampled = sample_batch(samples, indices, params.cover_prob, rng)
         images, faces, weights = map(torch.from_numpy, sampled)
@@ -260,8 +240,8 @@ def _fit(
 def _predict(network: FaceFinder, images: np.ndarray) -> np.ndarray:
     """Return (N, S, S) float32 probability of face: the mean over image and mirror image."""
     found = []
-    for start in range(0, len(images), _PREDICT_BATCH):
-        batch = torch.from_numpy(images[start : start + _PREDICT_BATCH]).permute(0, 3, 1, 2) / 255
+    for pixels in torch.from_numpy(images).split(_PREDICT_BATCH):
+        batch = pixels.permute(0, 3, 1, 2) / 255
         mirrored = torch.sigmoid(network(batch.flip(-1))).flip(-1)
         found.append((torch.sigmoid(network(batch)) + mirrored) / 2)
     return torch.cat(found).numpy()
@@ -304,9 +284,6 @@ class FaceFinder(nn.Module):
             features = down(features)
             skips.append(features)
         for narrow, up, skip in zip(self.narrow, self.up, skips[-2::-1], strict=True):
-            features = up(skip + _enlarged(narrow(features), skip.shape[-2:]))
-        return _enlarged(self.head(features), size)[:, 0]
-
-
-def _enlarged(features: torch.Tensor, size: torch.Size) -> torch.Tensor:
-    return F.interpolate(features, size=size, mode="bilinear", align_corners=False)
+            larger = F.interpolate(narrow(features), size=skip.shape[-2:], mode="bilinear")
+            features = up(skip + larger)
+        return F.interpolate(self.head(features), size=size, mode="bilinear")[:, 0]

@@ -87,13 +87,11 @@ class Analyser:
 
         `align` predicts each face in FFHQ's square, and another `number` takes another occluder.
         Faces are looked for before they are occluded, so that the networks see the same squares.
-
-        Raises:
-            ValueError: If the file is no image, has more than 34 megapixels, or holds no face, or
-                if no occluder fits; names the file.
+        A ValueError names the file that is no image, has more than 34 megapixels or no face, or
+        that no occluder fits.
         """
         if kind is None:
-            return self._see(path.name, read_photo(path), align=align)
+            return self._see(path, align=align)
         before = self.analyse(path, align=align)
         first = next(iter(before.seen.values())).probability >= THRESHOLD
         if not first.any():
@@ -111,7 +109,11 @@ class Analyser:
             )
         return dataclasses.replace(before, image=image, seen=seen)
 
-    def _see(self, name: str, image: np.ndarray, *, align: bool) -> Analysis:
+    def _see(self, path: Path, *, align: bool) -> Analysis:
+        name, data = path.name, path.read_bytes()
+        if reason := reason_not_read(Path(name), data):
+            raise ValueError(reason)
+        image = decode_image(data, name, MAX_PIXELS)
         faces = self.detector.find_all(image) if align and self.detector else None
         if faces == []:
             raise ValueError(f"{name}: holds no face that dlib finds; untick 'Find the faces'")
@@ -134,11 +136,10 @@ class Analyser:
         """Return the image with an occluder before the largest face, and what it covers."""
         rng, image_set = np.random.default_rng(number), self.occluders[kind]
         keys = rng.permutation(sorted(image_set.keys))[:_TRIED].tolist()
-        items = (
-            [Texture(key, image_set.image(key)) for key in keys]
-            if kind == "shape"
-            else [read_occluder(image_set, key) for key in keys]
-        )
+        if kind == "shape":
+            items = [Texture(key, image_set.image(key)) for key in keys]
+        else:
+            items = [read_occluder(image_set, key) for key in keys]
         params = dataclasses.replace(default_params(OCCLUDERS[kind]), keep_background=True)
         ids = ClassIds(occluded=_OCCLUDED)
         try:
@@ -146,18 +147,6 @@ class Analyser:
         except ValueError as error:
             raise ValueError(f"{name}: this {kind} does not fit; take another one") from error
         return image, seg_map == _OCCLUDED
-
-
-def read_photo(path: Path) -> np.ndarray:
-    """Decode a photograph of at most 34 megapixels to (H, W, 3) uint8 RGB.
-
-    Raises:
-        ValueError: If it is no image, or too large; names the file without its folder.
-    """
-    data = path.read_bytes()
-    if reason := reason_not_read(Path(path.name), data):
-        raise ValueError(reason)
-    return decode_image(data, path.name, MAX_PIXELS)
 
 
 def show(image: np.ndarray, probability: np.ndarray, view: str) -> np.ndarray:

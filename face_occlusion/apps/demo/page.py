@@ -14,6 +14,7 @@ from face_occlusion.core.images import reduced
 
 MAX_UPLOAD_MB = 40
 _NOTHING = "nothing"
+_INVITATION = "Choose a photograph, or click on an example."
 _CACHE = (3600, 3600)  # seconds: how often, and after which time, uploads are deleted
 
 
@@ -31,25 +32,16 @@ def build_page(
 
     def analyse(photo: Any, align: bool, kind: str, number: float, view: str) -> list[Any]:
         if not photo:
-            return ["Choose a photograph, or click on an example.", None, None]
-        occluder = None if kind == _NOTHING else kind
+            return [_INVITATION, None, None]
+        path, occluder = Path(photo["path"]), None if kind == _NOTHING else kind
         try:
-            found = analyser.analyse(
-                Path(photo["path"]), align=align, kind=occluder, number=int(number or 0)
-            )
+            found = analyser.analyse(path, align=align, kind=occluder, number=int(number or 0))
         except ValueError as error:
             return [f"**Refused.** {error}", None, None]
-        pictures = [
-            analysis.show(found.image, one.probability, view) for one in found.seen.values()
-        ]
-        if len(pictures) == 1:
-            pictures.insert(0, reduced(found.image, SHOWN_PX))
-        folder = Path(tempfile.mkdtemp(dir=scratch))
-        return [
-            describe(found),
-            tuple(pictures),
-            [str(p) for p in analysis.write_files(found, folder)],
-        ]
+        seen = [analysis.show(found.image, one.probability, view) for one in found.seen.values()]
+        pair = (reduced(found.image, SHOWN_PX), *seen)[-2:]
+        written = analysis.write_files(found, Path(tempfile.mkdtemp(dir=scratch)))
+        return [describe(found), pair, list(map(str, written))]
 
     with gr.Blocks(title="Face occlusion", analytics_enabled=False, delete_cache=_CACHE) as page:
         gr.Markdown(f"## {' and '.join(names)}\n{note}")
@@ -76,7 +68,7 @@ def build_page(
                     gr.Examples([[str(path)] for path in examples], [photo], label="Drawn faces")
             with gr.Column(scale=2):
                 view = gr.Radio(list(analysis.VIEWS), value=analysis.VIEWS[0], label="Show")
-                report = gr.Markdown("Choose a photograph, or click on an example.")
+                report = gr.Markdown(_INVITATION)
                 slider = gr.ImageSlider(
                     label=f"left: {sides[0]}, right: {sides[1]}", format="png", max_height=480
                 )
@@ -116,10 +108,8 @@ def describe(found: analysis.Analysis) -> str:
 def launch(page: gr.Blocks, host: str, port: int | None) -> str:
     """Serve the page in a thread until `page.close()`, and return its address.
 
-    `port` None takes the first that is free from 7860 on.
-
-    Raises:
-        ValueError: If the port is in use, or the host is no address of this computer.
+    `port` None takes the first that is free from 7860 on; one that is in use is a ValueError, and
+    so is a host that is no address of this computer.
     """
     try:
         _, address, _ = page.launch(

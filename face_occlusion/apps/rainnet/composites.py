@@ -53,12 +53,9 @@ class TrainingImages:
         return self.faces.shape[1]
 
     def split(self) -> tuple[TrainingImages, TrainingImages]:
-        """Split by key into images to train on and images held out.
+        """Split by key into images to train on and images held out, each at least two of a kind.
 
         One key in eight is held out, chosen by its hash, so that adding images moves no other.
-
-        Raises:
-            ValueError: If a part is left with fewer than two faces or cut-outs.
         """
         face_held, cutout_held = _held_out(self.face_keys), _held_out(self.cutout_keys)
         return self._part(~face_held, ~cutout_held), self._part(face_held, cutout_held)
@@ -86,10 +83,7 @@ def read_images(
     """Read image sets at training size, or a file by `save_images` given as `faces`.
 
     The middle squares of at most `max_faces` photographs, evenly spaced, are used. The folder's
-    name of a set of cut-outs precedes its keys.
-
-    Raises:
-        ValueError: If there are no cut-outs, or the sets or the file cannot be read.
+    name of a set of cut-outs precedes its keys. Too few images of a kind are a ValueError.
     """
     if faces.suffix == ".npz":
         if cutouts:
@@ -107,12 +101,7 @@ def read_images(
         for key in tqdm(cutout_set.keys, desc=cutout_set.folder.name, leave=False):
             fitted.append(into_square(cutout_set.cutout(key), side_px, (0, 0, 0, 0)))
             cutout_keys.append(f"{cutout_set.folder.name}/{key}")
-    if not squares or not fitted:
-        raise ValueError(
-            f"{faces}, {[str(folder) for folder in cutouts]}: need photographs and "
-            f"cut-outs; got {len(squares)} and {len(fitted)}"
-        )
-    return TrainingImages(np.stack(squares), np.stack(fitted), face_keys, cutout_keys)
+    return TrainingImages(np.array(squares), np.array(fitted), face_keys, cutout_keys)
 
 
 def _square(image: np.ndarray, side_px: int) -> np.ndarray:
@@ -125,39 +114,32 @@ def _square(image: np.ndarray, side_px: int) -> np.ndarray:
 
 def save_images(images: TrainingImages, path: Path) -> None:
     """Write images atomically to one `.npz` file: faces as JPEG, cut-outs as PNG."""
-    arrays: dict[str, Any] = {}
-    for key, face in zip(images.face_keys, images.faces, strict=True):
-        arrays[f"faces/{key}"] = np.frombuffer(encode_jpeg(face, JPEG_QUALITY), np.uint8)
-    for key, cutout in zip(images.cutout_keys, images.cutouts, strict=True):
-        arrays[f"cutouts/{key}"] = np.frombuffer(encode_rgba(cutout), np.uint8)
+    faces = zip(images.face_keys, images.faces, strict=True)
+    cutouts = zip(images.cutout_keys, images.cutouts, strict=True)
+    files = {f"faces/{key}": encode_jpeg(face, JPEG_QUALITY) for key, face in faces}
+    files |= {f"cutouts/{key}": encode_rgba(cutout) for key, cutout in cutouts}
+    arrays: dict[str, Any] = {key: np.frombuffer(data, np.uint8) for key, data in files.items()}
     with atomic_path(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
 
 
 def load_images(path: Path) -> TrainingImages:
-    """Read what `save_images` wrote.
-
-    Raises:
-        ValueError: If the file is missing or is another kind of file.
-    """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file of training images")
+    """Read what `save_images` wrote; a missing file, and one of another kind, is a ValueError."""
     try:
         with np.load(path, allow_pickle=False) as archive:
-            faces, cutouts = _entries(archive, "faces/"), _entries(archive, "cutouts/")
+            files = {name: archive[name].tobytes() for name in archive.files}
+        faces, cutouts = (
+            {name.removeprefix(kind): name for name in files if name.startswith(kind)}
+            for kind in ("faces/", "cutouts/")
+        )
         return TrainingImages(
-            np.stack([decode_image(data, key) for key, data in faces.items()]),
-            np.stack([decode_rgba(data, key) for key, data in cutouts.items()]),
+            np.array([decode_image(files[name], key) for key, name in faces.items()]),
+            np.array([decode_rgba(files[name], key) for key, name in cutouts.items()]),
             list(faces),
             list(cutouts),
         )
     except (OSError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a file of training images: {error}") from error
-
-
-def _entries(archive: np.lib.npyio.NpzFile, prefix: str) -> dict[str, bytes]:
-    names = [name for name in archive.files if name.startswith(prefix)]
-    return {name.removeprefix(prefix): archive[name].tobytes() for name in names}
 
 
 PASTED_FRAC = 0.5  # the others recolour a region of the photograph

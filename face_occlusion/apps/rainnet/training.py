@@ -44,10 +44,8 @@ def train_rainnet(
     """Train a generator, write its checkpoint `out` and its card, JSON next to it; return the card.
 
     The checkpoint is a state dict compatible with the published one. The card has settings, counts,
-    seconds, losses, and errors on composites of what `TrainingImages.split` holds out.
-
-    Raises:
-        ValueError: If the images are too few or not a multiple of 256 pixels a side.
+    seconds, losses, and errors on composites of what `TrainingImages.split` holds out. Too few
+    images, or a side that is not a multiple of 256 pixels, is a ValueError.
     """
     check_side(images.side_px, images.side_px)
     training, held_out = images.split()
@@ -76,8 +74,7 @@ def train_rainnet(
         "errors": evaluate(network, held_out, params.num_held_out, device),
     }
     save_rainnet(network, out)
-    text = json.dumps(card, indent=2, allow_nan=False)
-    atomic_write(out.with_suffix(".json"), f"{text}\n")
+    atomic_write(out.with_suffix(".json"), json.dumps(card, indent=2, allow_nan=False) + "\n")
     return card
 
 
@@ -93,10 +90,9 @@ def initialise(network: RainNet) -> None:
 def optimise(
     network: RainNet, source: CompositeSource, params: TrainingParams
 ) -> list[tuple[int, float]]:
-    """Train a network in place; returns about a hundred (iteration, mean loss since the last).
+    """Train a network in place; return about a hundred (iteration, mean loss since the last).
 
-    Raises:
-        ValueError: If the loss is no longer finite.
+    A loss that is no longer finite is a ValueError.
     """
     optimiser = torch.optim.AdamW(network.parameters(), lr=params.learning_rate, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -193,7 +189,6 @@ def by_statistics(batch: Composites, move: statistics.Move, strength: float) -> 
 
 def error_table(card: dict[str, Any]) -> str:
     """Return the errors of a card as a table of text."""
-    lines = [f"{'':10}{'MSE':>10}{'fMSE':>10}   held-out composites, levels of 255 squared"]
-    for name, error in card["errors"].items():
-        lines.append(f"{name:10}{error['mse']:10.2f}{error['fmse']:10.2f}")
-    return "\n".join(lines)
+    head = f"{'':10}{'MSE':>10}{'fMSE':>10}   held-out composites, levels of 255 squared"
+    rows = (f"{name:10}{e['mse']:10.2f}{e['fmse']:10.2f}" for name, e in card["errors"].items())
+    return "\n".join([head, *rows])

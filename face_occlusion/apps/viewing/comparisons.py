@@ -1,6 +1,7 @@
 """Draw sheets that show variants of the generator side by side, all else being equal."""
 
 import dataclasses
+import itertools
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,8 +35,7 @@ class Comparison:
 
     kind: str  # occluders: hands, objects or textures
     figures: str  # the paper's figures that show the same
-    # Settings of each variant by its caption, all with the same seed.
-    variants: Mapping[str, GenerateParams]
+    variants: Mapping[str, GenerateParams]  # settings by caption, all with the same seed
 
 
 def comparisons(objects: str = "fit") -> dict[str, Comparison]:
@@ -47,14 +47,10 @@ def comparisons(objects: str = "fit") -> dict[str, Comparison]:
         "without Algorithm 1": replace(hand, colour_transfer=replace(SOT, algorithm1="off")),
         "with Algorithm 1": replace(hand, colour_transfer=SOT),
     }
-    harmonised = {
-        "as cut out": item,
-        "harmonised": with_colours(default_params("objects"), "objects", objects),
-    }
-    opacity = {
-        "opaque": replace(shape, transparent_prob=0.0),
-        "transparent": replace(shape, transparent_prob=1.0),
-    }
+    fitted = with_colours(default_params("objects"), "objects", objects)
+    harmonised = {"as cut out": item, "harmonised": fitted}
+    opaque, transparent = (replace(shape, transparent_prob=share) for share in (0.0, 1.0))
+    opacity = {"opaque": opaque, "transparent": transparent}
     return {
         "hands_transfer": Comparison("hands", "7, 14, 15", transfer),
         "hands_algorithm1": Comparison("hands", "6", algorithm1),
@@ -69,10 +65,7 @@ def draw_sheets(
     """Draw the sheets of all comparisons whose occluders are there, and that of labels, by name.
 
     Objects are harmonised as `objects` says, see `params.with_colours`. Sheets are (H, W, 3) uint8
-    RGB and show `num` evenly spaced faces.
-
-    Raises:
-        ValueError: If a set cannot be read or a face cannot be occluded.
+    RGB and show `num` evenly spaced faces; one that cannot be occluded is a ValueError.
     """
     face_set = ImageSet(faces)
     keys = pick_keys(face_set, num)
@@ -85,25 +78,17 @@ def draw_sheets(
         }
         sheets = {}
         for name, one in comparisons(objects).items():
-            if one.kind in stores:
-                title = f"{'  |  '.join(one.variants)}     (Fig. {one.figures} of the paper)"
-                cells = _compare(one, face_set, keys, stores[one.kind], thumb_px)
-                sheets[name] = draw_grid(title, [], cells, columns)
+            if one.kind not in stores:
+                continue
+            cells = []
+            for key in tqdm(keys, desc=" / ".join(one.variants)):
+                variants = one.variants.values()
+                samples = [_sample(face_set, key, stores[one.kind], params) for params in variants]
+                pictures = [fit(image, thumb_px) for image, _, _ in samples]
+                cells.append(_cell(key, pictures, samples[-1]))
+            title = f"{'  |  '.join(one.variants)}     (Fig. {one.figures} of the paper)"
+            sheets[name] = draw_grid(title, [], cells, columns)
         return sheets | {"labels": draw_labels(face_set, keys, stores, columns, thumb_px)}
-
-
-def _compare(
-    comparison: Comparison,
-    faces: ImageSet,
-    keys: Sequence[str],
-    occluders: OccluderSource,
-    thumb_px: int,
-) -> list[Cell]:
-    cells = []
-    for key in tqdm(keys, desc=" / ".join(comparison.variants)):
-        samples = [_sample(faces, key, occluders, p) for p in comparison.variants.values()]
-        cells.append(_cell(key, [fit(image, thumb_px) for image, _, _ in samples], samples[-1]))
-    return cells
 
 
 def draw_labels(
@@ -118,10 +103,9 @@ def draw_labels(
     The kinds of occluders are used in turn, and `thumb_px` is rounded down to a multiple of 40,
     the number of pixels shown.
     """
-    cells, kinds = [], sorted(occluders)
-    factor = max(1, thumb_px // CROP_PX)
-    for number, key in enumerate(tqdm(keys, desc="labels")):
-        kind = kinds[number % len(kinds)]
+    cells, factor = [], max(1, thumb_px // CROP_PX)
+    kinds = itertools.cycle(sorted(occluders))
+    for number, (key, kind) in enumerate(zip(tqdm(keys, desc="labels"), kinds, strict=False)):
         sample = _sample(faces, key, occluders[kind], default_params(kind))
         before = faces.seg_map(key) == 1
         image, label = _edge_crop(sample[0], sample[1] == 1, before, number)

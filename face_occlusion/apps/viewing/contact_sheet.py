@@ -19,7 +19,7 @@ from face_occlusion.core.images import fitted_size, resize_image
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import check_at_least
 from face_occlusion.reporting.figures import evenly_spaced
-from face_occlusion.reporting.pictures import on_checks
+from face_occlusion.reporting.pictures import into_square, on_checks
 
 Colour = tuple[int, int, int]
 Line = list[tuple[str, Colour]]  # stretches of text, left to right
@@ -60,10 +60,8 @@ def draw_contact_sheet(
 ) -> np.ndarray:
     """Draw samples with their masks' outlines and their records; (H, W, 3) uint8 RGB.
 
-    The sheet of an absent set says why it is. `thumb_px` is at least 48.
-
-    Raises:
-        ValueError: If an argument is out of range, or a sample is missing or unreadable.
+    The sheet of an absent set says why it is. `thumb_px` is at least 48. A sample that is missing
+    or unreadable is a ValueError.
     """
     check_at_least(1, columns=columns)
     check_at_least(48, thumb_px=thumb_px)
@@ -110,31 +108,21 @@ def draw_grid(
     return np.asarray(sheet)
 
 
-def pick_keys(image_set: ImageSet | FileSet, num: int) -> list[str]:
-    """Return `num` >= 1 keys (or all, if fewer), evenly spaced, first and last included."""
-    check_at_least(1, num=num)
-    return evenly_spaced(image_set.keys, num)
+def pick_keys(image_set: ImageSet | FileSet, num: int, largest: str | None = None) -> list[str]:
+    """Return `num` >= 1 keys, or all if fewer, evenly spaced, first and last included.
 
-
-def pick_largest(image_set: ImageSet | FileSet, field: str, num: int) -> list[str]:
-    """Return the `num` keys (or all, if fewer) whose records have the largest value of a field.
-
-    Among equal values the earlier key comes first.
-
-    Raises:
-        ValueError: If `num` is below 1, or a record lacks the field or has no number there.
+    Or those with the `largest` values of a field of their records, the earlier of equal ones first;
+    a record without a number there is a ValueError.
     """
     check_at_least(1, num=num)
-    values = {}
-    for key in image_set.keys:
-        record = image_set.record(key)
-        values[key] = record.get(field)
-        if isinstance(values[key], bool) or not isinstance(values[key], int | float):
-            raise ValueError(
-                f"{image_set.folder}: record of {key} has no number '{field}'; "
-                f"it has {', '.join(sorted(record))}"
-            )
-    return sorted(values, key=lambda key: -values[key])[:num]
+    if largest is None:
+        return evenly_spaced(image_set.keys, num)
+    records = {key: image_set.record(key) for key in image_set.keys}
+    for key, record in records.items():
+        if type(record.get(largest)) not in (int, float):
+            where, known = f"{image_set.folder}: record of {key}", ", ".join(sorted(record))
+            raise ValueError(f"{where} has no number '{largest}'; it has {known}")
+    return sorted(records, key=lambda key: -records[key][largest])[:num]
 
 
 def _cell(image_set: ImageSet | FileSet, key: str, thumb_px: int) -> Cell:
@@ -145,9 +133,7 @@ def _cell(image_set: ImageSet | FileSet, key: str, thumb_px: int) -> Cell:
     else:
         outlines = _outlined_masks(image_set, key, parts) if "png" in parts else []
         drawn = draw_outlines(image_set.image(key), outlines, thumb_px)
-    square = np.full((thumb_px, thumb_px, 3), 240, np.uint8)
-    top, left = ((thumb_px - side) // 2 for side in drawn.shape[:2])
-    square[top : top + drawn.shape[0], left : left + drawn.shape[1]] = drawn
+    square = into_square(drawn, thumb_px, (240, 240, 240))
     width = int(thumb_px / _font().getlength("x"))  # characters, all of one width
     name = key if len(key) <= width else f"{key[: width - 1].rstrip()}…"
     return Cell(square, name, caption(record, key, width))

@@ -96,7 +96,7 @@ def test_the_command_writes_the_page_or_says_in_one_line_what_it_cannot_audit(
         "--folds 0": "folds: must be a whole number >= 1",
         "--num 0": "num: must be at least 1",
         "--part other.png": "no part 'other.png'",
-        "--out faces": "not empty",
+        "--out faces": "faces: exists and is not an empty folder",
         "--reference gone": "gone/index.json: no such file",
     }.items():
         printed = invoke("audit", "faces", *arguments.split(), status=1)

@@ -82,9 +82,9 @@ def test_convention_arrow_of_the_pointing_direction(angle, side):
 
 def test_picks_are_spread_evenly_or_the_largest(faces):
     assert contact_sheet.pick_keys(faces, 4) == ["00000", "00003", "00006", "00009"]
-    assert contact_sheet.pick_largest(faces, "seed", 2) == ["00009", "00008"]
-    assert contact_sheet.pick_largest(faces, "shift", 6) == [*faces.keys[1::2], "00000"]
-    assert len(contact_sheet.pick_largest(faces, "seed", 99)) == 10
+    assert contact_sheet.pick_keys(faces, 2, "seed") == ["00009", "00008"]
+    assert contact_sheet.pick_keys(faces, 6, "shift") == [*faces.keys[1::2], "00000"]
+    assert len(contact_sheet.pick_keys(faces, 99, "seed")) == 10
 
 
 def test_a_sheet_shows_each_sample_and_an_original_mask_that_differs(faces):
