@@ -125,7 +125,8 @@ class LeanMixTransformer(MixVisionTransformer):
             x, size = layer(embed, x)
             for block in blocks:
                 x = run(block, x, size, next(scales))
-            x = layer(norm, x).view(len(x), *size, -1).permute(0, 3, 1, 2)
+            # x.shape[0]: the tracer of an ONNX file would take len(x) for a constant
+            x = layer(norm, x).view(x.shape[0], *size, -1).permute(0, 3, 1, 2)
             if stage in self.out_indices:
                 outs.append(x)
         return outs

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from face_occlusion.apps.prediction.mmseg import STOCK
-from face_occlusion.networks.backbones import LeanMixTransformer, mix_block
 from face_occlusion.networks.efficientnet_lite import SameConv2d
 from face_occlusion.networks.products import pooling_members
 from face_occlusion.networks.segmentor import FaceSegmentor
@@ -31,8 +30,6 @@ def traceable(model: FaceSegmentor) -> FaceSegmentor:
             module.forward = MethodType(stock.forward, module)
         elif isinstance(module, SameConv2d):
             module.forward = MethodType(_convolve, module)
-        elif isinstance(module, LeanMixTransformer):
-            module.forward = MethodType(_transform, module)
         elif isinstance(module, nn.AdaptiveAvgPool2d) and module.output_size != 1:
             module.forward = MethodType(_pool, module)  # ONNX pools to one cell only
     return made
@@ -61,16 +58,3 @@ def _pool(pool: nn.AdaptiveAvgPool2d, x: Tensor) -> Tensor:
         return members / members.sum(1, keepdim=True)
 
     return torch.matmul(torch.matmul(averages(x.shape[2]), x), averages(x.shape[3]).T)
-
-
-def _transform(backbone: LeanMixTransformer, x: Tensor) -> list[Tensor]:
-    """Return the feature maps of the stages, each (N, C, H, W)."""
-    outs = []
-    for stage, (embed, blocks, norm) in enumerate(backbone.layers):
-        x, size = embed(x)
-        for block in blocks:
-            x = mix_block(block, x, size, None)
-        x = norm(x).view(x.shape[0], *size, -1).permute(0, 3, 1, 2)
-        if stage in backbone.out_indices:
-            outs.append(x)
-    return outs
