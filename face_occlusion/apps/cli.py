@@ -14,7 +14,7 @@ PANELS = {  # of `--help`; the commands are the public functions of each module,
     "Faces and occluders": faces,
     "Trained networks": networks,
 }
-EXTRAS = {"gradio": "demo", "onnx": "export", "onnxruntime": "export"}  # which install packages
+EXTRAS = {"gradio": "demo", "onnx": "export", "onnxruntime": "export"}  # others: pipeline
 
 app = typer.Typer(
     help="Synthetic face occlusion. `dvc repro` runs the whole pipeline. These commands estimate "

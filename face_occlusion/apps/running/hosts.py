@@ -73,7 +73,13 @@ def run_in_clone(task: StageTask) -> StageResult:
     with _free_clone(Path(task.hosts.clones).expanduser()) as clone:
         log, output = clone.with_suffix(".log"), f"in {clone}\n"
         for command in _commands(task):
-            status = _run(command, clone, log, task.environment)
+            job = LocalJob(command, log, task.environment, clone)
+            try:
+                while (status := job.poll()) is None:
+                    time.sleep(TICK)
+            finally:  # Ray interrupts a cancelled task
+                if job.poll() is None:
+                    end_all([job])
             output += log.read_text(errors="replace")
             if status:
                 return StageResult(status=status, output=output, seconds=None)
@@ -96,17 +102,6 @@ def _commands(task: StageTask) -> list[list[str]]:
         repro_command(task.stage),
         [*dvc, "push", "--run-cache", "--remote", remote, task.stage],
     ]
-
-
-def _run(command: list[str], folder: Path, log: Path, environment: Mapping[str, str]) -> int:
-    job = LocalJob(command, log, environment, folder)
-    try:
-        while (status := job.poll()) is None:
-            time.sleep(TICK)
-        return status
-    finally:  # Ray interrupts a cancelled task
-        if job.poll() is None:
-            end_all([job])
 
 
 @contextmanager

@@ -41,11 +41,6 @@ class Stage:
         """The stage's name in dvc.yaml: `train`."""
         return self.name.partition("@")[0]
 
-    @property
-    def stale(self) -> bool:
-        """Whether it is out of date."""
-        return self.reason is not None
-
 
 def read_pipeline(root: Path, targets: Iterable[str] = ()) -> dict[str, Stage]:
     """Read the stages in the order in which `dvc repro` runs them.
@@ -98,7 +93,7 @@ def _read_stage(
     repo: Repo, stage: DvcStage, upstream: list[str], before: Mapping[str, Stage], sized: bool
 ) -> Stage:
     sizes = [out.meta.size for out in stage.outs if out.meta is not None and out.hash_info]
-    late = [name for name in upstream if before[name].stale]
+    late = [name for name in upstream if before[name].reason]
     reason = FOLLOWS + name_few(late, most=1) if late else _why_stale(stage)
     stored = [out.use_cache or out.is_metric or out.is_plot for out in stage.outs]
     return Stage(

@@ -47,7 +47,7 @@ def estimate(stages: Mapping[str, Stage], times: Mapping[str, float]) -> dict[st
         if stage.restorable:
             seconds, basis = 0.0, "restored"
         size = round(statistics.median(sizes)) if sizes and stage.size is None else stage.size
-        if stage.stale:
+        if stage.reason:
             costs[name] = Cost(stage=stage, seconds=seconds, basis=basis, size=size)
     return costs
 

@@ -59,7 +59,7 @@ def test_the_plan_is_transitive_and_changes_nothing(project, monkeypatch, invoke
 
     step.write_text(old)  # what was there before is in the cache
     (folder / "first.txt").unlink()
-    (first, *rest) = [s for s in read_pipeline(folder).values() if s.stale]
+    (first, *rest) = [s for s in read_pipeline(folder).values() if s.reason]
     assert (first.name, first.restorable) == ("first", True)
     assert first.reason == "not as recorded: first.txt"
     assert {s.reason for s in rest} == {"follows first", "follows middle@a and 2 more"}
