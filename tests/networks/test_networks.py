@@ -102,27 +102,6 @@ def test_attention_equals_the_stock_module(sr_ratio: int, dtype: torch.dtype, li
     assert (got - want).abs().max() <= max(limit, 2 * torch.finfo(dtype).eps * want.abs().max())
 
 
-@pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("dilation", [1, 3, 12])
-def test_shifted_products_equal_a_depthwise_convolution(dilation: int, compiled: bool):
-    results = []
-    ours: Any = ShiftedDepthwise.apply
-    if compiled:
-        ours = torch.compile(ours, backend="aot_eager")
-
-    def stock(x: torch.Tensor, weight: torch.Tensor, dilation: int) -> torch.Tensor:
-        options = {"padding": dilation, "dilation": dilation, "groups": 5}
-        return functional.conv2d(x.permute(0, 3, 1, 2), weight, **options).permute(0, 2, 3, 1)
-
-    for convolve in (ours, stock):
-        x, weight = noise(1, 2, 9, 7, 5).requires_grad_(), noise(2, 5, 1, 3, 3).requires_grad_()
-        out = convolve(x, weight, dilation)
-        (out * noise(3, *out.shape)).sum().backward()
-        results.append((out, x.grad, weight.grad))
-    for got, want in zip(*results, strict=True):
-        torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
-
-
 def test_paths_are_dropped_per_sample_at_the_stock_rates():
     config = network_config("segformer")["model"]["backbone"]
     ours = MODELS.build(config | {"drop_path_rate": 0.4}).train()
@@ -138,28 +117,45 @@ def test_paths_are_dropped_per_sample_at_the_stock_rates():
         assert (scale == 0).float().mean().item() == pytest.approx(rate, abs=0.03)
         assert scale.mean().item() == pytest.approx(1, abs=0.06)
     assert ours.eval()._sample_scales(3) == [None] * 8
-
-
-def test_dropout_within_blocks_is_refused():
     with pytest.raises(ValueError, match=r"drop_rate must be 0, as in SegFormer; got 0\.1"):
         LeanMixTransformer(drop_rate=0.1)
 
 
+def assert_alike(ours: Any, stock: Any, *inputs: torch.Tensor) -> None:
+    """Compare the outputs of two functions, and the gradients of all inputs."""
+    results = []
+    for function in (ours, stock):
+        own = [value.clone().requires_grad_() for value in inputs]
+        out = function(*own)
+        (out * noise(3, *out.shape)).sum().backward()
+        results.append([out, *(value.grad for value in own)])
+    for got, want in zip(*results, strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("dilation", "compiled"), [(1, False), (12, False), (3, True)])
+def test_shifted_products_equal_a_depthwise_convolution(dilation: int, compiled: bool):
+    apply: Any = ShiftedDepthwise.apply
+    apply = torch.compile(apply, backend="aot_eager") if compiled else apply
+
+    def stock(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        options = {"padding": dilation, "dilation": dilation, "groups": 5}
+        return functional.conv2d(x.permute(0, 3, 1, 2), weight, **options).permute(0, 2, 3, 1)
+
+    inputs = noise(1, 2, 9, 7, 5), noise(2, 5, 1, 3, 3)
+    assert_alike(lambda x, weight: apply(x, weight, dilation), stock, *inputs)
+
+
 @pytest.mark.parametrize("size", [(20, 28), (5, 7), (13, 9), (3, 4)])
-def test_resizing_equals_pytorchs_and_so_does_its_gradient(size):
-    ours, theirs = (noise(1, 2, 3, 5, 7).requires_grad_() for _ in range(2))
-    weight = noise(2, 2, 3, *size)
-    got = resize(ours, size)
-    want = functional.interpolate(theirs, size=size, mode="bilinear", align_corners=False)
-    torch.testing.assert_close(got, want)
-    torch.testing.assert_close(resize_last(ours.permute(0, 2, 3, 1), size).permute(0, 3, 1, 2), got)
-    (got * weight).sum().backward()
-    (want * weight).sum().backward()
-    torch.testing.assert_close(ours.grad, theirs.grad)
+def test_resizing_and_pooling_equal_pytorchs(size):
+    def stock(x: torch.Tensor) -> torch.Tensor:
+        return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
+    def last(x: torch.Tensor) -> torch.Tensor:
+        return resize_last(x.permute(0, 2, 3, 1), size).permute(0, 3, 1, 2)
 
-@pytest.mark.parametrize("size", [(8, 12), (7, 11), (6, 6)])
-def test_pooling_equals_adaptive_pooling(size):
+    for ours in (lambda x: resize(x, size), last):
+        assert_alike(ours, stock, noise(1, 2, 3, 5, 7))
     maps, scales = noise(3, 2, 5, *size), (1, 2, 3, 6)
     want = [functional.adaptive_avg_pool2d(maps, scale).flatten(2) for scale in scales]
     torch.testing.assert_close(pool_pyramid(maps, scales), torch.cat(want, 2).transpose(1, 2))
