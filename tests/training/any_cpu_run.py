@@ -8,8 +8,6 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from face_occlusion.core.combination import write_combination
 from face_occlusion.core.files import file_sha256
 from face_occlusion.core.stage import choose_cpu_kernels
@@ -31,6 +29,7 @@ def main(folder: Path) -> None:
 
     from stages import evaluate, train
     from tests.evaluation.conftest import PARAMS
+    from tests.tiny import write_params
     from tests.training.conftest import MODELS, TRAIN, combination, drawn_data
 
     settings = TRAIN | {"num_threads": 2, "iterations": 4, "input_px": 32}
@@ -40,7 +39,7 @@ def main(folder: Path) -> None:
     runs = {f"{model}_c": {"model": model, "combination": "c"} for model in models}
     scored = asdict(PARAMS) | {"num_threads": 1, "cpu_threads": 2}
     params = {"train": settings, "models": models, "runs": runs, "evaluate": scored}
-    YAML(typ="safe").dump(params | {"profile": "test"}, folder / "params.yaml")
+    write_params(folder / "params.yaml", params | {"profile": "test"})
     train.PARAMS = evaluate.PARAMS = folder / "params.yaml"
     train.SCRATCH = folder / "scratch"
     for run in runs:

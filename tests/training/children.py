@@ -32,12 +32,11 @@ def run_together(count: int, target: Callable[..., None], *arguments: Any) -> No
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    children = [
-        CONTEXT.Process(target=_member, args=(rank, count, port, target, *arguments))
-        for rank in range(count)
-    ]
-    for child in children:
-        child.start()
+    children = []
+    for rank in range(count):
+        given = (rank, count, port, target, *arguments)
+        children.append(CONTEXT.Process(target=_member, args=given))
+        children[-1].start()
     for child in children:
         child.join(120)
         alive = child.is_alive()
@@ -47,12 +46,7 @@ def run_together(count: int, target: Callable[..., None], *arguments: Any) -> No
 
 def _member(rank: int, count: int, port: int, target: Callable[..., None], *arguments: Any) -> None:
     torch.set_num_threads(1)
-    os.environ |= {
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(count),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-    }
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(count)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     with process_group() as processes:
         target(processes, *arguments)

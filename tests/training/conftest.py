@@ -4,6 +4,7 @@ import atexit
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.architectures import params_class
 from face_occlusion.training.loop import Job, SelectionSet
 from face_occlusion.training.recipe import resolve
+from face_occlusion.training.run import train_run
 from face_occlusion.training.settings import TrainParams
 
 SETTINGS = YAML(typ="safe").load("""
@@ -135,6 +137,17 @@ def drawn_data() -> Path:
 @pytest.fixture(scope="session")
 def data() -> Path:
     return drawn_data()
+
+
+@pytest.fixture
+def train(tmp_path: Path) -> Callable[..., tuple[Path, dict[str, Any]]]:
+    """Train to the end below `tmp_path`; return the run's folder and its card."""
+
+    def train(made: Job, out: str = "out", data: Path | None = None) -> tuple[Path, dict[str, Any]]:
+        train_run(made, data or drawn_data(), tmp_path / out, tmp_path / "scratch")
+        return tmp_path / out, json.loads((tmp_path / out / "card.json").read_text())
+
+    return train
 
 
 def interrupt_second_score(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,5 @@
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,17 @@ from tests.training.conftest import (
     train_params,
 )
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-
 
 @pytest.fixture
 def exact(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a GPU convolve in float32, so that its results can be compared."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
+def on_gpu(test: Callable[..., None]) -> Callable[..., None]:
+    """Mark a test that needs a GPU, and skip it without one."""
+    test = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")(test)
+    return pytest.mark.gpu(pytest.mark.usefixtures("exact")(test))
 
 
 def network(name: str, *, dropout: bool) -> tuple[FaceSegmentor, dict]:
@@ -133,13 +138,13 @@ def test_weights_halved_at_once_train_as_those_that_autocast_converts(name):
 
 
 def trained(
-    name: str, *, recorded: bool, dropout: bool, precision: str, painted: bool = False
+    name: str, *, recorded: bool, dropout: bool = False, painted: bool = False
 ) -> list[float]:
     """Train some steps with a falling rate and seeds as the loop sets them; return the losses."""
     model, config = network(name, dropout=dropout)
     model.cuda()
     wrapper = build_optimizer(model, config)
-    set_up(model, precision=precision, accelerated=True)
+    set_up(model, precision="fp32", accelerated=True)
     if painted:
         model.data_preprocessor = PaintingPreprocessor(model.data_preprocessor, negative)  # pyright: ignore[reportAttributeAccessIssue]
     if not recorded:
@@ -153,9 +158,7 @@ def trained(
     return torch.stack(losses).tolist()
 
 
-@pytest.mark.gpu
-@needs_gpu
-@pytest.mark.usefixtures("exact")
+@on_gpu
 @pytest.mark.parametrize("name", MODELS)
 def test_compiled_parts_compute_the_same_on_a_gpu(name):
     torch._dynamo.reset()
@@ -178,8 +181,7 @@ def test_compiled_parts_compute_the_same_on_a_gpu(name):
     assert (gradients[0] - gradients[1]).norm() <= 0.02 * gradients[1].norm()
 
 
-@pytest.mark.gpu
-@needs_gpu
+@on_gpu
 def test_attention_has_a_gradient_where_cudnns_is_nan():
     """Every score about -120 and 64 keys: cuDNN's overflows in the padding of its tile."""
     model, _ = network("segformer", dropout=False)
@@ -192,16 +194,13 @@ def test_attention_has_a_gradient_where_cudnns_is_nan():
     assert query.grad is not None and query.grad.isfinite().all()
 
 
-@pytest.mark.gpu
-@needs_gpu
-@pytest.mark.usefixtures("exact")
+@on_gpu
 @pytest.mark.parametrize("dropout", [False, True])
 @pytest.mark.parametrize("name", MODELS)
 def test_recorded_steps_train_as_unrecorded_ones(name, dropout):
     """With dropout too: the graph draws from the generator that is seeded before each step."""
-    options: dict[str, Any] = {"dropout": dropout, "precision": "fp32"}
-    want = trained(name, recorded=False, **options)
-    assert trained(name, recorded=True, **options) == pytest.approx(want, rel=1e-3)
+    want = trained(name, recorded=False, dropout=dropout)
+    assert trained(name, recorded=True, dropout=dropout) == pytest.approx(want, rel=1e-3)
 
 
 def negative(
@@ -213,19 +212,14 @@ def negative(
     return 199 - images, 1 - seg_maps
 
 
-@pytest.mark.gpu
-@needs_gpu
-@pytest.mark.usefixtures("exact")
+@on_gpu
 def test_batches_painted_ahead_train_as_those_painted_in_the_step():
-    options: dict[str, Any] = {"dropout": False, "precision": "fp32", "painted": True}
-    want = trained("pspnet", recorded=False, **options)
-    assert want != trained("pspnet", recorded=False, **options | {"painted": False})
-    assert trained("pspnet", recorded=True, **options) == pytest.approx(want, rel=1e-3)
+    want = trained("pspnet", recorded=False, painted=True)
+    assert want != trained("pspnet", recorded=False)
+    assert trained("pspnet", recorded=True, painted=True) == pytest.approx(want, rel=1e-3)
 
 
-@pytest.mark.gpu
-@needs_gpu
-@pytest.mark.usefixtures("exact")
+@on_gpu
 @pytest.mark.parametrize("name", MODELS)
 def test_an_interrupted_run_on_a_gpu_goes_on_where_it_was(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,3 @@
-import shutil
 import threading
 from pathlib import Path
 
@@ -7,8 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from face_occlusion.apps.folders import pack_folder, unpack_image_set
-from face_occlusion.core.imageset import ImageSet
 from face_occlusion.training.dataset import FaceDataset, build_loader, open_parts
 from tests.training.conftest import combination, train_params, write_faces
 
@@ -34,19 +31,6 @@ def test_original_masks_are_for_faces_only(data: Path):
         for masks in ("original", "corrected")
     )
     assert (original == 1).sum() > (corrected == 1).sum()
-
-
-def test_a_packed_set_of_ones_own_gives_the_samples_of_its_files(data: Path, tmp_path: Path):
-    unpack_image_set(ImageSet(data / "faces/wo"), tmp_path / "files")
-    shutil.copytree(data / "faces", tmp_path / "faces")
-    info = {"kind": "faces", "name": "mine", "sources": []}
-    files = tmp_path / "files/images", tmp_path / "files/masks"
-    pack_folder(*files, tmp_path / "faces/mine", info=info)
-    theirs = dataset(open_parts(combination(data, "faces/wo"), data))
-    ours = dataset(open_parts(combination(tmp_path, "faces/mine"), tmp_path))
-    for position in range(10):
-        for part in ("image", "seg_map"):
-            np.testing.assert_array_equal(ours[position][part], theirs[position][part])
 
 
 def test_worker_count_and_cache_change_no_sample(data: Path):

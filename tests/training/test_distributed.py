@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from ruamel.yaml import YAML
 from torch import nn
 
 from face_occlusion.core.combination import write_combination
@@ -18,19 +17,13 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.networks import segmentor
 from face_occlusion.networks.loss import ohem_loss
+from face_occlusion.training import distributed
 from face_occlusion.training.dataset import positions
-from face_occlusion.training.distributed import (
-    GPUS_PER_RUN,
-    SINGLE_PROCESS,
-    Processes,
-    gather_batch,
-    process_group,
-    restart_under_torchrun,
-    synchronise_batch_norm_on_cpu,
-)
+from face_occlusion.training.distributed import Processes, process_group
 from face_occlusion.training.loop import SelectionSet
 from face_occlusion.training.run import train_run
 from tests.conftest import ROOT
+from tests.tiny import write_params
 from tests.training.children import run_together
 from tests.training.conftest import MODELS, TRAIN, combination, job, machine_log, random_network
 
@@ -54,12 +47,12 @@ def network(norm: type[nn.Module]) -> nn.Sequential:
 def step_together(processes: Processes, out: Path) -> None:
     """Compute loss, gradients and statistics of `batch`, half of it in each process."""
     model = network(nn.SyncBatchNorm)
-    synchronise_batch_norm_on_cpu(model)
+    distributed.synchronise_batch_norm_on_cpu(model)
     wrapped = nn.parallel.DistributedDataParallel(model, broadcast_buffers=False)
     own = slice(2 * processes.rank, 2 * processes.rank + 2)
     images, seg_maps = (part[own] for part in batch())
-    logits = gather_batch(wrapped(images))
-    loss = ohem_loss(logits, gather_batch(seg_maps), **LOSS)
+    logits = distributed.gather_batch(wrapped(images))
+    loss = ohem_loss(logits, distributed.gather_batch(seg_maps), **LOSS)
     loss.backward()
     gradients = [value.grad for value in model.parameters()]
     torch.save([loss.detach(), gradients, model.state_dict()], out / f"{processes.rank}.pt")
@@ -86,9 +79,32 @@ def test_each_batch_has_the_same_samples_however_many_processes_share_it(count: 
     assert batches == [[12, 13, 14, 15], [16, 17, 18, 19]]
 
 
-def test_a_batch_that_cannot_be_split_is_refused(data: Path, tmp_path: Path):
+def test_processes_that_do_not_fit_are_refused(data: Path, tmp_path: Path, monkeypatch):
     with pytest.raises(ValueError, match=r"batch_size must be a multiple of the 3 .*; got 4"):
         train_run(job("pspnet", "faces/wo"), data, tmp_path / "o", tmp_path, Processes(0, 3))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match="must be at most the 1 GPUs"), process_group():
+        pass
+    monkeypatch.setenv(distributed.GPUS_PER_RUN, "two")
+    with pytest.raises(ValueError, match="must be a positive integer; got 'two'"):
+        distributed.restart_under_torchrun("stages.train")
+
+
+def test_a_process_that_fails_does_not_wait_for_the_others(monkeypatch):
+    waited = []
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr("torch.distributed.init_process_group", lambda *_, **__: None)
+    monkeypatch.setattr("torch.distributed.get_rank", lambda: 0)
+    monkeypatch.setattr("torch.distributed.destroy_process_group", lambda: waited.append(1))
+    with pytest.raises(ValueError, match="seen at once"), process_group():
+        raise ValueError("seen at once")
+    assert not waited
+    with process_group():
+        pass
+    assert waited
 
 
 def without_dropout(module: nn.Module, values: torch.Tensor) -> torch.Tensor:
@@ -121,37 +137,18 @@ def test_two_processes_have_the_curves_of_one(data, tmp_path, monkeypatch, model
     assert [path.name for path in (two / "scratch" / "run").iterdir()] == ["log"]
 
 
-def train_stage(folder: Path, data: Path, gpus: int) -> subprocess.CompletedProcess[str]:
-    """Run the stage as DVC does, in `folder`."""
-    write_combination(folder / "c.json", combination(data, "faces/wo"))
-    run = {"model": "pspnet", "combination": "c"}
-    params = {"train": TRAIN, "models": MODELS, "runs": {"pspnet_c": run}}
-    YAML(typ="safe").dump(params, folder / "params.yaml")
-    settings = {GPUS_PER_RUN: str(gpus), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    environment = os.environ | settings | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "stages.train", "pspnet_c", "."]
-    command += [str(data), "models"]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def score(processes: Processes, data: Path) -> float:
-    """Return a random network's mIoU on RealOcc."""
+def score(processes: Processes, data: Path, out: Path) -> None:
+    """Write a random network's mIoU on RealOcc."""
     benchmark = ImageSet(data / "benchmarks" / "realocc")
-    return SelectionSet(benchmark, 32, processes).miou(random_network("segformer", seed=1), 2)
-
-
-def score_together(processes: Processes, data: Path, out: Path) -> None:
-    (out / f"{processes.rank}.txt").write_text(str(score(processes, data)))
+    miou = SelectionSet(benchmark, 32, processes).miou(random_network("segformer", seed=1), 2)
+    (out / f"{processes.rank} of {processes.count}").write_text(str(miou))
 
 
 def test_each_process_scores_its_part_and_knows_the_whole(data: Path, tmp_path: Path):
-    run_together(2, score_together, data, tmp_path)
-    expected = score(SINGLE_PROCESS, data)
-    assert 0.1 < expected < 0.9
-    for rank in range(2):
-        assert float((tmp_path / f"{rank}.txt").read_text()) == pytest.approx(expected, abs=1e-9)
+    run_together(2, score, data, tmp_path)
+    score(distributed.SINGLE_PROCESS, data, tmp_path)
+    alone, *both = (float((tmp_path / name).read_text()) for name in ("0 of 1", "0 of 2", "1 of 2"))
+    assert 0.1 < alone < 0.9 and both == pytest.approx([alone] * 2, abs=1e-9)
 
 
 @pytest.mark.slow
@@ -169,7 +166,13 @@ def test_the_stage_starts_two_processes_and_takes_up_what_one_left(data, tmp_pat
     with pytest.raises(KeyboardInterrupt):
         train_run(job("pspnet", "faces/wo", run="pspnet_c"), data, out, scratch)
 
-    done = train_stage(tmp_path, data, gpus=2)
+    write_combination(tmp_path / "c.json", combination(data, "faces/wo"))
+    runs = {"pspnet_c": {"model": "pspnet", "combination": "c"}}
+    write_params(tmp_path / "params.yaml", {"train": TRAIN, "models": MODELS, "runs": runs})
+    settings = {distributed.GPUS_PER_RUN: "2", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    options = {"env": os.environ | settings | {"PYTHONPATH": str(ROOT)}, "cwd": tmp_path}
+    command = [sys.executable, "-m", "stages.train", "pspnet_c", ".", str(data), "models"]
+    done = subprocess.run(command, **options, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads((out / "card.json").read_text())["device"] == "2 x cpu"
     assert machine_log(scratch, "pspnet_c")["resumed_at"] == [2]
@@ -177,32 +180,3 @@ def test_the_stage_starts_two_processes_and_takes_up_what_one_left(data, tmp_pat
     assert done.stderr.count("trains on") == 1  # one process speaks
     image = np.zeros((30, 40, 3), np.uint8)
     assert np.isfinite(load_model(out).predict(image)).all()  # by one process again
-
-
-def test_more_processes_than_gpus_and_a_wrong_number_are_refused(monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setenv("LOCAL_RANK", "1")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    with (
-        pytest.raises(ValueError, match="nproc-per-node must be at most the 1 GPUs"),
-        process_group(),
-    ):
-        pass
-    monkeypatch.setenv(GPUS_PER_RUN, "two")
-    with pytest.raises(ValueError, match="must be a positive integer; got 'two'"):
-        restart_under_torchrun("stages.train")
-
-
-def test_a_process_that_fails_does_not_wait_for_the_others(monkeypatch):
-    waited = []
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    monkeypatch.setattr("torch.distributed.init_process_group", lambda *_, **__: None)
-    monkeypatch.setattr("torch.distributed.get_rank", lambda: 0)
-    monkeypatch.setattr("torch.distributed.destroy_process_group", lambda: waited.append(1))
-    with pytest.raises(ValueError, match="seen at once"), process_group():
-        raise ValueError("seen at once")
-    assert not waited
-    with process_group():
-        pass
-    assert waited

@@ -6,7 +6,7 @@ import torch
 from bench.training import step_bytes, step_flops
 
 
-@pytest.mark.parametrize("groups", [1, 4, 64])
+@pytest.mark.parametrize("groups", [1, 64])
 @pytest.mark.parametrize("kind", [torch.nn.Conv2d, torch.nn.ConvTranspose2d])
 def test_a_convolutions_step_is_three_times_its_forward_pass(kind, groups):
     convolution = kind(64, 64, 3, padding=1, groups=groups)
@@ -18,12 +18,10 @@ def test_a_convolutions_step_is_three_times_its_forward_pass(kind, groups):
 
 
 def test_a_steps_bytes_are_those_of_products_and_of_the_optimisers_state():
-    weight = torch.nn.Parameter(torch.rand(4, 6))
-    rows = torch.rand(5, 6)
+    weight, rows = torch.nn.Parameter(torch.rand(4, 6)), torch.rand(5, 6)
     optimizer = torch.optim.AdamW([weight], fused=True)
-    product, state = 4 * (5 * 6 + 4 * 6 + 5 * 4), 4 * (4 * 6)
-    assert step_bytes(lambda: (rows @ weight.T).relu()) == product
+    assert step_bytes(lambda: (rows @ weight.T).relu()) == 4 * (5 * 6 + 4 * 6 + 5 * 4)
     weight.grad = torch.rand(4, 6)
     optimizer.step()  # its state is made
-    steps = 8  # the number of steps, read and written
-    assert step_bytes(optimizer.step) == 7 * state + steps  # reads four, writes three
+    # Four are read and three written, and the number of steps is both.
+    assert step_bytes(optimizer.step) == 7 * 4 * (4 * 6) + 8

@@ -28,13 +28,6 @@ def train(data: Path, folder: Path, iterations: int = 24) -> None:
     train_run(made, data, folder / "out", folder / "scratch")
 
 
-@pytest.fixture(scope="module")
-def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("undisturbed")
-    train(data, folder)
-    return folder / "out"
-
-
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -74,9 +67,7 @@ DEATHS: dict[str, Callable[[], None]] = {
     "half of the first state written": lambda: setattr(checkpoint.torch, "save", half_state),
     "state written, not renamed": kill_at(checkpoint.Path, "replace", 1),
     "while scoring": kill_at(SelectionSet, "miou", 1),
-    "half of the best weights written": lambda: setattr(
-        checkpoint.Path, "write_bytes", half_weights
-    ),
+    "half of the best weights": lambda: setattr(checkpoint.Path, "write_bytes", half_weights),
     "while a row is logged": kill_at(Live, "make_summary", 12),
     "a later iteration": kill_at(segmentor, "ohem_loss", 9),
     "half of the run's folder written": kill_at(run, "atomic_write", 3),
@@ -88,7 +79,7 @@ def train_and_die(death: str, data: Path, folder: Path) -> None:
     train(data, folder)
 
 
-def test_killed_at_every_kind_of_moment_equals_undisturbed(data, tmp_path, undisturbed):
+def test_killed_at_every_kind_of_moment_equals_undisturbed(data, tmp_path):
     """One run dies eight times, each time where most could be lost."""
     for death in DEATHS:
         child = start(train_and_die, death, data, tmp_path)
@@ -97,8 +88,9 @@ def test_killed_at_every_kind_of_moment_equals_undisturbed(data, tmp_path, undis
         assert not (tmp_path / "out").exists()
         for state in tmp_path.glob("scratch/run/*/checkpoint.pth"):
             assert read_checkpoint(state)["iteration"] % 5 == 0, death
-    train(data, tmp_path)
-    assert files_of(tmp_path / "out") == files_of(undisturbed)
+    for folder in (tmp_path, tmp_path / "undisturbed"):
+        train(data, folder)
+    assert files_of(tmp_path / "out") == files_of(tmp_path / "undisturbed" / "out")
     resumed_at = machine_log(tmp_path / "scratch")["resumed_at"]
     assert len(resumed_at) >= 3 and resumed_at == sorted(resumed_at)
     assert [path.name for path in (tmp_path / "scratch" / "run").iterdir()] == ["log"]
@@ -141,20 +133,14 @@ def test_a_damaged_state_and_one_that_lacks_something_are_refused_by_name(data, 
         refused(rf"not a checkpoint of this run: .*{lost}.*; delete the folder")
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed."),
-        ConnectionResetError(104, "Connection reset by peer"),
-        EOFError(),
-    ],
-)
-def test_a_reader_that_died_is_named_however_pytorch_learns_of_it(error):
-    def batches():
+def test_a_reader_that_died_is_named_however_pytorch_learns_of_it():
+    def batches(error):
         raise error
         yield
 
-    trainer = Trainer.__new__(Trainer)
-    trainer._job, trainer._batches = job("pspnet", "faces/wo"), batches()
-    with pytest.raises(ValueError, match=r"a process that reads samples died"):
-        trainer._next_batch()
+    killed = RuntimeError("DataLoader worker (pid 1) is killed by signal: Killed.")
+    for error in (killed, ConnectionResetError(104, "Connection reset by peer"), EOFError()):
+        trainer = Trainer.__new__(Trainer)
+        trainer._job, trainer._batches = job("pspnet", "faces/wo"), batches(error)
+        with pytest.raises(ValueError, match=r"a process that reads samples died"):
+            trainer._next_batch()

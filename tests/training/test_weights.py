@@ -3,6 +3,7 @@
 import hashlib
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -41,13 +42,13 @@ def made_up(module: nn.Module) -> dict[str, Tensor]:
     return state
 
 
-def renamed(state: dict[str, Tensor], *rules: tuple[str, str]) -> dict[str, Tensor]:
+def renamed(state: dict[str, Tensor], *rules: tuple[str, Any]) -> dict[str, Tensor]:
     """Rename by the first rule that fits each whole key; drop what none fits."""
     found = {}
     for key, value in state.items():
         for pattern, name in rules:
             if match := re.fullmatch(pattern, key):
-                found[match.expand(name)] = value
+                found[name(match) if callable(name) else match.expand(name)] = value
                 break
     return found
 
@@ -68,23 +69,20 @@ def torchvision(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def hugging_face_resnet(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """As transformers' ResNetForImageClassification; stages and layers count from 0."""
-    found = {
-        "resnet.embedder.embedder.convolution.weight": torch.zeros(8, 3, 7, 7),
-        "resnet.embedder.embedder.normalization.weight": torch.zeros(8),
-        "classifier.1.weight": torch.zeros(1000, 9),
+    kinds = {"conv": "convolution", "bn": "normalization", "0": "convolution", "1": "normalization"}
+
+    def name(match: re.Match[str]) -> str:
+        stage, block, kind, layer, tensor = match.groups()
+        part = f"layer.{int(layer) - 1}" if layer else "shortcut"
+        at = f"resnet.encoder.stages.{int(stage) - 1}.layers.{block}"
+        return f"{at}.{part}.{kinds[kind]}.{tensor}"
+
+    found = renamed(state, (r"layer(\d)\.(\d+)\.(?:downsample\.)?(conv|bn|\d)(\d)?\.(.+)", name))
+    return found | {
+        "resnet.embedder.embedder.convolution.weight": SEVEN["conv1.weight"],
+        "resnet.embedder.embedder.normalization.weight": SEVEN["bn1.weight"],
+        "classifier.1.weight": CLASSIFIER["fc.weight"],
     }
-    parts = {"conv": "layer.{}.convolution", "bn": "layer.{}.normalization"}
-    for key, value in torchvision(state).items():
-        if match := re.fullmatch(r"layer(\d)\.(\d+)\.(conv|bn)(\d)\.(.+)", key):
-            stage, block, kind, number, tensor = match.groups()
-            name = f"{parts[kind].format(int(number) - 1)}.{tensor}"
-        elif match := re.fullmatch(r"layer(\d)\.(\d+)\.downsample\.(\d)\.(.+)", key):
-            stage, block, number, tensor = match.groups()
-            name = f"shortcut.{('convolution', 'normalization')[int(number)]}.{tensor}"
-        else:
-            continue
-        found[f"resnet.encoder.stages.{int(stage) - 1}.layers.{block}.{name}"] = value
-    return found
 
 
 TRANSFORMER = {  # below layers.N, or a block of it: Hugging Face's name, the authors'
@@ -187,71 +185,57 @@ def test_every_weight_is_accounted_for(tmp_path, model, release, file, name):
         assert describe(record) == f"ImageNet: {file} ({name})"
 
 
-def test_missing_unknown_and_misshapen_weights_are_named(tmp_path: Path):
-    target = backbone("pspnet")
+def test_weights_of_another_network_or_shape_are_refused_by_name(tmp_path: Path):
+    target, path = backbone("pspnet"), tmp_path / "w.pth"
+
+    def refused(state: dict[str, Tensor], *messages: str, by: nn.Module = target) -> None:
+        with pytest.raises(ValueError) as caught:
+            load_backbone(by, save(state, path))
+        assert [text for text in messages if text not in str(caught.value)] == []
+
     state = target.state_dict()
-    state["stem.0.weight"] = torch.zeros(99, 3, 3, 3)
-    state["attention.weight"] = torch.zeros(1)
+    state |= {"stem.0.weight": torch.zeros(99, 3, 3, 3), "attention.weight": torch.zeros(1)}
     del state["stem.1.weight"]
-    torch.save(state, tmp_path / "w.pth")
-    with pytest.raises(ValueError) as caught:
-        load_backbone(target, tmp_path / "w.pth")
-    message = str(caught.value)
-    assert "w.pth (MMSegmentation): does not fit this backbone: 1 missing: ['stem.1." in message
-    assert "1 unknown: ['attention.weight']" in message
-    assert "1 of another shape: ['stem.0.weight']" in message
-
-
-def test_another_network_and_a_value_without_its_key_are_refused_by_name(tmp_path: Path):
-    path = save({"blocks.0.weight": torch.zeros(1)}, tmp_path / "vit.pth")
-    with pytest.raises(ValueError, match=r"vit\.pth: is in none of the known .* \(MMSeg.*blocks"):
-        load_backbone(backbone("pspnet"), path)
-    target = backbone("segformer")
-    state = hugging_face_transformer(made_up(target))
-    with pytest.raises(ValueError, match="does not fit this backbone"):
-        load_backbone(backbone("pspnet"), save(state, tmp_path / "m.pth"))
+    unknown = "1 unknown: ['attention.weight']", "1 of another shape: ['stem.0.weight']"
+    does_not_fit = "w.pth (MMSegmentation): does not fit this backbone: 1 missing: ['stem.1."
+    refused(state, does_not_fit, *unknown)
+    refused({"blocks.0.weight": torch.zeros(1)}, "w.pth: is in none of the known", "blocks")
+    segformer = backbone("segformer")
+    state = hugging_face_transformer(made_up(segformer))
+    refused(state, "does not fit this backbone")
     del state["segformer.encoder.block.2.1.attention.self.key.bias"]
-    with pytest.raises(ValueError, match=r"another shape: \['layers\.2\.1\.1\.attn\.attn\.in_proj"):
-        load_backbone(target, save(state, tmp_path / "m.pth"))
+    refused(state, "another shape: ['layers.2.1.1.attn.attn.in_proj", by=segformer)
+    for name in ("w.pth", "w.safetensors"):
+        (tmp_path / name).write_text("<html>not found</html>")
+        with pytest.raises(ValueError, match=rf"{name}: not a state dict"):
+            load_backbone(target, tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
-def test_something_else_than_weights_is_refused_by_name(tmp_path: Path, name: str):
-    (tmp_path / name).write_text("<html>not found</html>")
-    with pytest.raises(ValueError, match=rf"{name}: not a state dict"):
-        load_backbone(backbone("pspnet"), tmp_path / name)
-
-
-def test_the_hash_in_the_name_or_beside_it_is_checked(tmp_path: Path):
+def test_the_hash_in_the_name_or_beside_it_is_checked(tmp_path: Path, monkeypatch):
     digest = hashlib.sha256(b"weights").hexdigest()
     good, bad, plain = (
-        tmp_path / name for name in (f"net_2022-{digest[:8]}.pth", "net-00000000.pth", "net.bin")
+        str(tmp_path / name) for name in (f"net-{digest[:8]}.pth", "net-00000000.pth", "net.bin")
     )
     for path in (good, bad, plain):
-        path.write_bytes(b"weights")
-    assert fetch_weights(str(good), None) == good
-    assert fetch_weights(str(plain), digest) == plain
-    check_hash(bad, digest)  # the key says more than the name
-    with pytest.raises(ValueError, match="its name promises a sha256 that starts with 00000000"):
-        fetch_weights(str(bad), None)
-    with pytest.raises(ValueError, match="pretrained_sha256 promises a sha256 that starts with 1"):
-        fetch_weights(str(plain), "1" * 64)
-    with pytest.raises(ValueError, match=f"net.bin: nothing says the hash.*to {digest}"):
-        fetch_weights(str(plain), None)
-    with pytest.raises(ValueError, match=r"nowhere/r\.pth: no such file; put the ImageNet weights"):
-        fetch_weights("nowhere/r.pth", None)
-
-
-def test_a_url_is_downloaded_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    digest = hashlib.sha256(b"weights").hexdigest()
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    asked = []
+        Path(path).write_bytes(b"weights")
+    assert fetch_weights(good, None) == Path(good)
+    assert fetch_weights(plain, digest) == Path(plain)
+    check_hash(Path(bad), digest)  # the key says more than the name
+    for name, sha256, message in (
+        (bad, None, "its name promises a sha256 that starts with 00000000"),
+        (plain, "1" * 64, "pretrained_sha256 promises a sha256 that starts with 1"),
+        (plain, None, f"net.bin: nothing says the hash.*to {digest}"),
+        ("nowhere/r.pth", None, r"nowhere/r\.pth: no such file; put the ImageNet weights"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fetch_weights(name, sha256)
 
     def download(url: str, path: str) -> None:
         asked.append(url)
         Path(path).write_bytes(b"weights")
 
+    asked, url = [], f"https://example.org/net-{digest[:8]}.pth"
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
-    url = f"https://example.org/net-{digest[:8]}.pth"
     assert fetch_weights(url, None) == fetch_weights(url, None)
     assert asked == [url]
