@@ -1,23 +1,13 @@
 """What is drawn: masks, tones, landmarks."""
 
-import dataclasses
+from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
 from face_occlusion.miniature.canvas import FACE_PARTS, SUPERSAMPLE, Part, coverage
 from face_occlusion.miniature.held import CALLED_SKIN, HELD
-from face_occlusion.miniature.person import (
-    Head,
-    Person,
-    View,
-    make_frame,
-    map_face,
-    person_of,
-    picture_rng,
-    sample_view,
-)
+from face_occlusion.miniature.person import person_of, picture_rng, sample_view
 from face_occlusion.miniature.portraits import LANDMARKS, Portrait, face_landmarks, paint_portrait
 from face_occlusion.miniature.release_faces import part_masks
 from face_occlusion.miniature.worn import WORN
@@ -29,17 +19,6 @@ def paint(identity: int, shape: tuple[int, int] = SHAPE) -> tuple[Portrait, np.r
     person, rng = person_of(identity, 3), picture_rng(identity, 0, 3)
     view = sample_view(rng, person)
     return paint_portrait(person, view, shape, rng), rng
-
-
-def frontal(person: Person, **changes: float) -> View:
-    view = sample_view(np.random.default_rng(0), person)
-    still = {"roll_rad": 0.0, "yaw_rad": 0.0, "pitch": 0.0, "centre_xy": (0.5, 0.47)}
-    return dataclasses.replace(view, **{**still, **changes})
-
-
-def test_training_and_benchmarks_share_no_occluder():
-    assert not set(HELD) & set(WORN)
-    assert set(CALLED_SKIN) <= set(HELD)
 
 
 @pytest.mark.parametrize("kind", [*HELD, *WORN])
@@ -56,15 +35,8 @@ def test_an_occluder_takes_away_and_never_adds_face(kind: str):
     assert before.shape == SHAPE and portrait.photograph(rng).shape == (*SHAPE, 3)
 
 
-def test_clear_glasses_are_background_though_eyes_show_through():
-    portrait, rng = paint(6)
-    light = portrait.canvas.rgb.copy()
-    WORN["clear_glasses"](portrait, rng)
-    eyes = np.isin(portrait.uncovered, (Part.L_EYE, Part.R_EYE))
-    assert (portrait.canvas.labels[eyes] == Part.OCCLUDER).mean() > 0.7
-    seen = eyes & (portrait.canvas.labels == Part.OCCLUDER)
-    correlation = np.corrcoef(light[seen].mean(axis=1), portrait.canvas.rgb[seen].mean(axis=1))
-    assert correlation[0, 1] > 0.6
+def test_training_and_benchmarks_share_no_occluder():
+    assert not set(HELD) & set(WORN) and set(CALLED_SKIN) <= set(HELD)
 
 
 @pytest.mark.parametrize("identity", [7, 8])
@@ -92,59 +64,28 @@ def test_a_hand_is_called_skin_only_where_it_covers_the_face():
     assert not (added & ~whole).any()
 
 
-def test_drawn_faces_span_the_tones():
-    """By the individual typology angle (Chardon et al. 1991): light from 41, dark below -30."""
-    angles = []
-    for identity in range(12):
-        portrait, rng = paint(identity)
-        colour = np.median(portrait.photograph(rng)[portrait.face()], axis=0) / 255
-        lab = cv2.cvtColor(colour.astype(np.float32).reshape(1, 1, 3), cv2.COLOR_RGB2LAB)[0, 0]
-        angles.append(np.degrees(np.arctan2(lab[0] - 50, lab[2])))
-    assert max(angles) > 35 and min(angles) < -30
-
-
 @pytest.mark.parametrize("yaw_deg", [-25, 0, 25])
 def test_a_turned_nose_points_where_the_head_turns(yaw_deg: float):
-    person = person_of(3, 3)
-    view = frontal(person, yaw_rad=np.deg2rad(yaw_deg))
-    portrait = paint_portrait(person, view, (96, 96), np.random.default_rng(0))
-    points, _ = face_landmarks(portrait)
-    nose, chin = points[LANDMARKS.index("nose tip")], points[LANDMARKS.index("chin")]
-    assert np.sign(round(nose[0] - 48)) == np.sign(yaw_deg)
-    assert chin[1] > nose[1]
+    person, rng = person_of(3, 3), np.random.default_rng(0)
+    still = {"roll_rad": 0.0, "pitch": 0.0, "centre_xy": (0.5, 0.47)}
+    view = replace(sample_view(rng, person), yaw_rad=np.deg2rad(yaw_deg), **still)
+    points, _ = face_landmarks(paint_portrait(person, view, (96, 96), rng))
+    assert np.sign(round(points[LANDMARKS.index("nose tip"), 0] - 48)) == np.sign(yaw_deg)
     for left, right in ((0, 1), (2, 3), (8, 9), (10, 11), (16, 17), (18, 19), (22, 23)):
         assert points[left, 0] < points[right, 0]  # left and right of the picture
     assert points[0, 0] < points[2, 0] and points[3, 0] < points[1, 0]  # outer ends outside
     assert np.all(np.diff(points[24:29, 1]) >= 0)  # lips from above to below, then the chin
 
 
-def test_landmarks_lie_on_their_parts():
+def test_landmarks_lie_on_their_parts_and_covered_ones_are_hidden():
     for identity in range(6):
-        portrait, _ = paint(identity, (128, 128))
-        points, _ = face_landmarks(portrait)
+        portrait, rng = paint(identity, (128, 128))
+        points, before = face_landmarks(portrait)
         column, row = (points[[16, 17]] * SUPERSAMPLE).astype(int).T  # the pupils
         labels = portrait.uncovered[row, column]
         hidden = ~np.isin(labels, FACE_PARTS)
         assert all(np.isin(labels, (Part.L_EYE, Part.R_EYE)) | hidden), (identity, labels)
-
-
-def test_covered_landmarks_are_hidden():
-    portrait, rng = paint(12, (128, 128))
-    _, before = face_landmarks(portrait)
     WORN["mask"](portrait, rng)
     _, after = face_landmarks(portrait)
     assert after[24:28].all() and not after[16:18].all()
     assert (after | ~before).all()  # nothing comes into view
-
-
-def test_rays_meet_the_smooth_head():
-    head = Head(person_of(0, 3))
-    view = frontal(person_of(0, 3), yaw_rad=np.deg2rad(20), roll_rad=0.1)
-    frame = make_frame((160, 200), view)
-    face = map_face(head, frame, np.zeros((50, 50), np.float32), 20)
-    points = head.on_face(np.array([(0.0, 0.2), (0.3, 0.5), (-0.4, 0.0)]))
-    pixels = frame.project(points)
-    for (x, y), point in zip(pixels, points, strict=True):
-        row, column = int(y) - face.box[0].start, int(x) - face.box[1].start
-        u = (face.texture_x[row, column] + 0.5) / 20 - 1.15
-        assert abs(u - point[0]) < 0.05
