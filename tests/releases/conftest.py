@@ -24,6 +24,7 @@ def server(monkeypatch, tmp_path_factory):
     module = importlib.import_module("gdown.download")  # the name is a function's, too
     cookies = tmp_path_factory.mktemp("cookies") / "cookies.txt"
     monkeypatch.setattr(module, "DEFAULT_COOKIES_FILE", str(cookies))
+    monkeypatch.setattr(module, "_wait_or_cancel", lambda **_: None)
     transfer._list_folder.cache_clear()
     with serving() as running:
         yield running
