@@ -4,6 +4,7 @@ import argparse
 import logging
 from pathlib import Path
 
+from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import INDEX
 from face_occlusion.core.params import load_params, read_section
 from face_occlusion.core.stage import choose_cpu_kernels, run_stage, stage_arguments
@@ -22,18 +23,15 @@ def main() -> None:
 
     import torch
 
-    from face_occlusion.evaluation.evaluate import (
-        EvaluateParams,
-        evaluate_run,
-        load_checkpoints,
-        read_card,
-    )
+    from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run, load_checkpoints
+    from face_occlusion.evaluation.inference import NO_RUN
     from face_occlusion.evaluation.scores import RunScores, write_scores
 
     params = load_params(PARAMS, "evaluate", EvaluateParams)
     torch.set_num_threads(params.cpu_threads)  # decides in which order sums are taken
     folder = args.models / args.run
-    networks, card = load_checkpoints(folder, params), read_card(folder)
+    networks = load_checkpoints(folder, params)
+    card = read_json(folder / "card.json", NO_RUN)
     benchmarks = evaluate_run(
         networks, {name: args.benchmarks / name for name in params.benchmarks}, params
     )

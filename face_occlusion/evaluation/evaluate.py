@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -56,7 +56,7 @@ def load_checkpoints(folder: Path, params: EvaluateParams) -> dict[str, Segmente
     does not hold a run, or there is no such device.
     """
     check_device(params.device, "evaluate.device")
-    card = read_card(folder)
+    card = read_json(folder / "card.json", NO_RUN)
     networks: dict[str, Segmenter] = {}
     selected = card.get("selected") or {}
     for name in params.checkpoints:
@@ -67,11 +67,6 @@ def load_checkpoints(folder: Path, params: EvaluateParams) -> dict[str, Segmente
         else:
             networks[name] = load_model(folder, params.device, name)
     return networks
-
-
-def read_card(folder: Path) -> dict[str, Any]:
-    """Read the record of a run's training; ValueError if the folder does not hold a run."""
-    return read_json(folder / "card.json", NO_RUN)
 
 
 def evaluate_run(

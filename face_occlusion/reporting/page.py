@@ -12,6 +12,7 @@ from markupsafe import Markup, escape
 
 from face_occlusion.evaluation.bootstrap import Estimate
 from face_occlusion.evaluation.measures import MEASURES
+from face_occlusion.evaluation.scores import fingerprint
 from face_occlusion.reporting import page_images
 from face_occlusion.reporting.breakdowns import MEASURED
 from face_occlusion.reporting.cells import Cell, CellKey, paper_cells
@@ -19,7 +20,7 @@ from face_occlusion.reporting.charts import METRICS, chart_panels
 from face_occlusion.reporting.grid import mean_difference, mean_over_models
 from face_occlusion.reporting.groups import group_tables
 from face_occlusion.reporting.inputs import ReportInputs
-from face_occlusion.reporting.provenance import are_drawn, hashes, release_files, substitutions
+from face_occlusion.reporting.provenance import are_drawn, release_files, substitutions
 from face_occlusion.reporting.tables import LATEX_ESCAPES, MINUS, ScoreTable, Table
 
 TEMPLATES = ("report.html", "report.css", "report.js", "browser.js", "latex.js")
@@ -73,7 +74,9 @@ def page_context(
         "tables": built,
         "closest": page_images.closest_pictures(inputs.overlap, sets, report.page.thumbnail_px),
         "versions": _versions(inputs),
-        "hashes": hashes(sets | occluders),
+        "hashes": [
+            (name, len(one), fingerprint(one.folder)) for name, one in (sets | occluders).items()
+        ],
         "release_files": release_files([*sets.values(), *occluders.values()]),
         "cards": inputs.cards,
     }
@@ -151,7 +154,7 @@ def _score_lines(cell: Cell, estimate: Estimate) -> Iterator[str]:
     yield f"mIoU {cell.ours:.2f}" + (f" [{low:.2f}, {high:.2f}]" if low == low else "")
     yield f"IoU face {scores['iou_face']}, background {scores['iou_background']}"
     yield f"mean over images {scores['miou_per_image']}, boundary IoU {scores['boundary_iou']}"
-    yield (f"frequency-weighted {scores['fwiou']} (weighs background more, so hides the problem)")
+    yield f"frequency-weighted {scores['fwiou']} (weighs background more, so hides the problem)"
     yield f"calibration error {scores['ece']}"
     for view, other in cell.scores.items():
         if view != cell.headline:

@@ -7,7 +7,6 @@ from typing import Any
 
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import read_yaml
-from face_occlusion.evaluation.scores import fingerprint
 from face_occlusion.reporting.cells import BENCHMARK_IMAGES
 from face_occlusion.reporting.grid import Grid
 
@@ -181,11 +180,6 @@ def _training(cards: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 def _distinct(texts: Iterable[str]) -> str:
     return " / ".join(dict.fromkeys(texts))
-
-
-def hashes(image_sets: Mapping[str, ImageSet]) -> list[tuple[str, int, str]]:
-    """Return name, number of images and sha256 of the index of image sets."""
-    return [(name, len(one), fingerprint(one.folder)) for name, one in image_sets.items()]
 
 
 def release_files(image_sets: Iterable[ImageSet]) -> list[tuple[str, str, int, str]]:

@@ -19,7 +19,7 @@ from face_occlusion.reporting.inputs import ReportInputs
 from face_occlusion.reporting.others import others_table
 from face_occlusion.reporting.page import page_context, render
 from face_occlusion.reporting.page_images import gallery
-from face_occlusion.reporting.tables import Table
+from face_occlusion.reporting.tables import Table, write_csv
 
 
 def write_report(inputs: ReportInputs, out: Path) -> None:
@@ -151,8 +151,3 @@ def mean_confusion(grid: Grid, benchmark: str) -> pd.DataFrame:
     )
     actual = mean["combination"].map(grid.axes.combinations) + ": " + mean["actual"]
     return mean.assign(actual=actual).drop(columns="combination")
-
-
-def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write a CSV; the same frame gives the same bytes on every system."""
-    frame.to_csv(path, index=False, lineterminator="\n")

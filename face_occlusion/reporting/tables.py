@@ -35,7 +35,12 @@ def write_table(folder: Path, table: Table) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{table.name}.md").write_text(markdown(table))
     (folder / f"{table.name}.tex").write_text(latex(table))
-    table.long.to_csv(folder / f"{table.name}.csv", index=False, lineterminator="\n")
+    write_csv(folder / f"{table.name}.csv", table.long)
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write a CSV; the same frame gives the same bytes on every system."""
+    frame.to_csv(path, index=False, lineterminator="\n")
 
 
 def markdown(table: Table) -> str:
