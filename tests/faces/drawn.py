@@ -39,8 +39,8 @@ def png_shape(label, mask, corner):
     return shape(label, [list(corner), end], "mask", mask=png)
 
 
-def coco(*annotations, name="24.jpg", size=SIZE, categories=("face", "hand")):
-    images = [{"id": 7, "file_name": name, "height": size[0], "width": size[1]}]
+def coco(*annotations, name="24.jpg", categories=("face", "hand")):
+    images = [{"id": 7, "file_name": name, "height": SIZE[0], "width": SIZE[1]}]
     rows = [
         {"id": n, "image_id": 7, "category_id": category, "segmentation": segmentation}
         for n, (category, segmentation) in enumerate(annotations, 1)
@@ -56,19 +56,19 @@ def page(*masks, verdict="accept", edited=True, categories=("face", "ignored"), 
     return json.dumps(content)
 
 
-def sample(annotations, name="24.jpg", status="LABELED", url=None, size=SIZE):
+def sample(annotations, name="24.jpg", status="LABELED", url=None):
     label = {"format_version": "0.1", "annotations": annotations}
     if url:
         label["segmentation_bitmap"] = {"url": url}
     return {
         "name": name,
-        "attributes": {"image": {"url": "https://x/24.jpg", "height": size[0], "width": size[1]}},
+        "attributes": {"image": {"url": "https://x/24.jpg", "height": SIZE[0], "width": SIZE[1]}},
         "labels": {"ground-truth": {"label_status": status, "attributes": label}},
     }
 
 
-def segments(*samples, categories=("face", "hand")):
-    names = [{"id": n, "name": c} for n, c in enumerate(categories, 1)]
+def segments(*samples):
+    names = [{"id": 1, "name": "face"}, {"id": 2, "name": "hand"}]
     task = {"format_version": "0.1", "categories": names}
     dataset = {"name": "masks", "task_attributes": task, "samples": samples}
     return json.dumps({"name": "v1", "dataset": dataset})

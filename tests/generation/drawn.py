@@ -39,13 +39,13 @@ def plain(kind, **changes):
     return params(kind, **changes)
 
 
-def draw_face(seed=0, shape=SHAPE, centre_frac=(0.5, 0.55), radii_frac=(0.3, 0.36)):
+def draw_face(seed=0, shape=SHAPE, radii_frac=(0.3, 0.36)):
     """A shaded ellipse on a noisy ground: (H, W, 3) uint8 image and (H, W) uint8 map."""
     rng = np.random.default_rng(seed)
     height, width = shape
     rows, columns = np.mgrid[:height, :width]
-    x = (columns - centre_frac[0] * width) / (radii_frac[0] * width)
-    y = (rows - centre_frac[1] * height) / (radii_frac[1] * height)
+    x = (columns - 0.5 * width) / (radii_frac[0] * width)
+    y = (rows - 0.55 * height) / (radii_frac[1] * height)
     seg_map = (x**2 + y**2 <= 1).astype(np.uint8)
     skin = np.array([200, 150, 120]) - 30 * x[..., np.newaxis]
     ground = np.array([60, 90, 110]) + 20 * y[..., np.newaxis]
@@ -64,11 +64,11 @@ def layer_of(rgba, x=0, y=0):
     return Layer(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]), x, y)
 
 
-def draw_disc(radius=40, colour=(90, 120, 40), soft_px=1.0):
+def draw_disc(radius=40, colour=(90, 120, 40)):
     """A plain disc with a soft border, premultiplied RGBA, cropped to itself."""
     size = 2 * radius + 3
     rows, columns = np.mgrid[:size, :size] - size // 2
-    alpha = np.clip((radius - np.hypot(rows, columns)) / soft_px + 0.5, 0, 1)
+    alpha = np.clip((radius - np.hypot(rows, columns)) + 0.5, 0, 1)
     rgb = np.broadcast_to(np.array(colour, np.uint8), (size, size, 3))
     return premultiply(rgb, np.rint(alpha * 255).astype(np.uint8))
 
@@ -101,11 +101,11 @@ def draw_wrist():
     return wrinkled((210, 170, 140), alpha)
 
 
-def draw_texture(seed=0, shape=(96, 128)):
+def draw_texture(seed=0):
     """Stripes and noise."""
     rng = np.random.default_rng(seed)
-    stripes = 127 + 90 * np.sin(np.arange(shape[1]) / 3 + seed)
-    noisy = stripes[np.newaxis, :, np.newaxis] + rng.normal(0, 15, (*shape, 3))
+    stripes = 127 + 90 * np.sin(np.arange(128) / 3 + seed)
+    noisy = stripes[np.newaxis, :, np.newaxis] + rng.normal(0, 15, (96, 128, 3))
     return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
@@ -116,32 +116,30 @@ def write_drawn(folder, kind, name, samples):
     return write_image_set(folder, encoded, info=info)
 
 
-def write_faces(folder, count=6, **kwargs):
-    drawn = (draw_face(number, **kwargs) for number in range(count))
+def write_faces(folder, count=6):
+    drawn = (draw_face(number) for number in range(count))
     parts = ({"jpg": encode_jpeg(image, 95), "png": encode_png(mask)} for image, mask in drawn)
     samples = ((f"{n:05d}", part, {"number": n}) for n, part in enumerate(parts))
     return write_drawn(folder, "faces", "drawn faces", samples)
 
 
-def write_hands(folder, count=3):
+def write_hands(folder):
     record = {"category": "hand", "pointing_deg": 90.0, "enters": "top"}
-    hands = (draw_hand((210 - 40 * n, 170 - 30 * n, 140 - 20 * n)) for n in range(count))
+    hands = (draw_hand((210 - 40 * n, 170 - 30 * n, 140 - 20 * n)) for n in range(3))
     samples = ((f"hand{n}", {"rgba.png": encode_rgba(one)}, record) for n, one in enumerate(hands))
     return write_drawn(folder, "cutouts", "drawn hands", samples)
 
 
-def write_objects(folder, count=3):
+def write_objects(folder):
     record = {"category": "disc", "pointing_deg": None, "enters": "none"}
-    discs = (encode_rgba(draw_disc(30 + 10 * n)) for n in range(count))
+    discs = (encode_rgba(draw_disc(30 + 10 * n)) for n in range(3))
     samples = ((f"disc{n}", {"rgba.png": disc}, record) for n, disc in enumerate(discs))
     return write_drawn(folder, "cutouts", "drawn discs", samples)
 
 
-def write_textures(folder, count=3):
-    textures, record = (
-        (encode_jpeg(draw_texture(n), 95) for n in range(count)),
-        {"category": "stripes"},
-    )
+def write_textures(folder):
+    record = {"category": "stripes"}
+    textures = (encode_jpeg(draw_texture(n), 95) for n in range(3))
     samples = ((f"texture{n}", {"jpg": one}, record) for n, one in enumerate(textures))
     return write_drawn(folder, "textures", "drawn textures", samples)
 

@@ -28,18 +28,13 @@ from tests.generation.drawn import draw_face, params, write_drawn, write_faces
 COUNT = 9
 
 
-WRITERS = {
-    "hands": drawn.write_hands,
-    "objects": drawn.write_objects,
-    "textures": drawn.write_textures,
-}
-
-
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
-    faces = write_faces(folder / "faces", COUNT)
-    return {"faces": faces} | {kind: write(folder / kind) for kind, write in WRITERS.items()}
+    writers = (drawn.write_hands, drawn.write_objects, drawn.write_textures)
+    names = ("hands", "objects", "textures")
+    sets = {name: write(folder / name) for name, write in zip(names, writers, strict=True)}
+    return sets | {"faces": write_faces(folder / "faces", COUNT)}
 
 
 def small(kind, **changes):

@@ -34,12 +34,10 @@ def from_skin(cutout):
     return np.abs(opaque - SKIN).max(axis=1)
 
 
-def hand_files(angles=(90, 60)):
-    names = [f"Hand_{number:07d}" for number in range(1, len(angles) + 1)]
-    listed = "".join(f"{name}.jpg\n" for name in names).encode()
-    files = {"HandInfo.csv": INFO.encode(), SAMPLE: listed}
-    for name, angle in zip(names, angles, strict=True):
-        mask = hand(angle, arm=600)
+def hand_files():
+    files = {"HandInfo.csv": INFO.encode(), SAMPLE: b"Hand_0000001.jpg\nHand_0000002.jpg\n"}
+    for number, angle in ((1, 90), (2, 60)):
+        mask, name = hand(angle, arm=600), f"Hand_{number:07d}"
         files[f"Hands/Hands/{name}.jpg"] = skin_photo(mask, ground=(250, 250, 250))
         files[f"11k-hands_masks/11k-hands_masks/{name}.png"] = encode_png(mask * np.uint8(255))
     return files
