@@ -82,16 +82,15 @@ def test_a_correction_changes_one_mask_only_and_grey_photographs_pass(tmp_path):
 
 
 def test_a_correction_by_the_user_replaces_the_authors(tmp_path):
-    drawn = {  # on the mask's 32 x 32, not the image's 64 x 64
-        f"labelme/{number}.json": labelme(
-            shape("face", box(8, 8, right, 24)), name=f"{number}.jpg", size=(32, 32)
-        )
-        for number, right in ((5, 16), (0, 10))
+    numbers = {5: box(8, 8, 16, 24), 0: box(8, 8, 10, 24)}  # on the mask's 32 x 32, not on 64 x 64
+    drawn = {
+        f"labelme/{n}.json": labelme(shape("face", area), name=f"{n}.jpg", size=(32, 32))
+        for n, area in numbers.items()
     }
     plain = run(tmp_path, out="plain")
     assert plain["o"].info["corrections"] == changes(tmp_path)["corrections"] == "none"
     assert changes(tmp_path)["faces"] == []
-    faces = run(tmp_path, drawn=drawn)
+    faces, report = run(tmp_path, drawn=drawn), changes(tmp_path)
     expected = np.zeros((64, 64), np.uint8)
     expected[16:48, 16:32] = 1
     np.testing.assert_array_equal(faces["o"].seg_map("00005"), expected)
@@ -100,15 +99,18 @@ def test_a_correction_by_the_user_replaces_the_authors(tmp_path):
     assert record["corrected_by"] == "labelme"
     assert record["changed_px_authors"] == (authors != expected).sum()
     assert record["iou_with_authors"] == (authors & expected).sum() / (authors | expected).sum()
-    assert faces["o"].info["changes"]["corrected_by"] == {"authors": 1, "labelme": 1}
-    report = changes(tmp_path)
+    by = {"authors": 1, "labelme": 1}
+    assert (
+        faces["o"].info["changes"]["corrected_by"] == report["subsets"]["o"]["corrected_by"] == by
+    )
     assert report["corrections"] == faces["o"].info["corrections"] == "corrections"
-    rows = [(row["key"], row["subset"]) for row in report["faces"]]
-    assert rows == [("00000", "wo"), ("00005", "o")]  # the largest change first
+    largest, row = report["faces"]  # the largest change first
+    assert [(one["key"], one["subset"]) for one in (largest, row)] == [
+        ("00000", "wo"),
+        ("00005", "o"),
+    ]
     changed_px = (expected[::2, ::2] != (authors[::2, ::2])).sum()
-    row = report["faces"][1]
     assert row["changed_px"] == changed_px == row["changed_px_authors"]
-    assert report["subsets"]["o"]["corrected_by"] == {"authors": 1, "labelme": 1}
     assert report["subsets"]["wo_test"]["num_changed"] == 0
     assert faces["wo_test"].shards == plain["wo_test"].shards  # everything else is as without
     assert faces["o"].read("00006", "png") == plain["o"].read("00006", "png")

@@ -172,13 +172,12 @@ def test_without_settings_the_paper_s_fit_the_kind_and_the_published_ones_leave_
     assert mode == ("published" if kind == "hands" else None)
 
 
-@pytest.mark.parametrize("cutout", [draw_disc(), np.full((1, 1, 4), 255, np.uint8)])
-def test_a_single_cutout_of_any_size_and_a_bool_mask_will_do(cutout):
-    image, occluded, record = occlude(FACE, SEG_MAP.astype(bool), cutout, rng(), params("objects"))
-    assert record["occluder"] == "occluder"
-    assert record["covered_frac"] >= 0.05
-    assert set(np.unique(occluded)) == {0, 1}
-    assert (image != FACE).any()
+def test_a_single_cutout_of_any_size_and_a_bool_mask_will_do():
+    for cutout in (draw_disc(), np.full((1, 1, 4), 255, np.uint8)):
+        image, occluded, record = occlude(FACE, SEG_MAP > 0, cutout, rng(), params("objects"))
+        assert record["occluder"] == "occluder" and record["covered_frac"] >= 0.05
+        assert set(np.unique(occluded)) == {0, 1}
+        assert (image != FACE).any()
 
 
 @pytest.mark.parametrize("kind", sorted(SOURCES))

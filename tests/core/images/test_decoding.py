@@ -25,12 +25,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 GREY = PHOTO[..., 0]
 
 
-def test_palette_masks_give_indices():
+def test_palette_masks_give_indices_and_masks_are_turned_upright():
     indices = np.array([[0, 1, 2], [2, 1, 0]], np.uint8)
     image = Image.fromarray(indices, "P")
     image.putpalette([9, 9, 9, 200, 0, 0, 0, 0, 200])
     for kind in ("PNG", "TIFF", "GIF"):
         np.testing.assert_array_equal(decode_mask(save(image, kind), kind), indices)
+    turned = decode_mask(save(indices, "PNG", turned=6), "turned")  # as the image is
+    np.testing.assert_array_equal(turned, np.rot90(indices, -1))
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
@@ -74,12 +76,6 @@ def test_masks_saved_as_colour_or_16_bit_are_reduced():
 def test_what_is_no_mask_or_no_cutout_is_refused(decode, data, why):
     with pytest.raises(ValueError, match=f"^it: .*{why}"):
         decode(data, "it")
-
-
-def test_mask_orientation_follows_the_image():
-    mask = np.eye(*SHAPE, dtype=np.uint8)
-    decoded = decode_mask(save(mask, "PNG", turned=6), "mask")
-    np.testing.assert_array_equal(decoded, np.rot90(mask, -1))
 
 
 KINDS = {kind: save(PHOTO, kind) for kind in ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")} | {

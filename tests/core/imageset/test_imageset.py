@@ -110,15 +110,12 @@ def test_decoded_parts(tmp_path):
     assert opened.info == INFO and opened.absent is None
 
 
-def test_index_of_a_written_set_is_this(tmp_path):
+def test_the_index_of_a_written_set_is_this_and_an_absent_one_says_why(tmp_path):
     write_image_set(tmp_path / "set", [("a", {"png": b"x" * 600, "jpg": b"yy"})], info=INFO)
     index = json.loads((tmp_path / "set" / "index.json").read_bytes())
     assert (index["format"], index["version"], index["count"]) == ("face-occlusion image set", 1, 1)
     assert index["info"] == INFO
     assert index["shards"][0]["samples"] == [["a", {"jpg": [512, 2], "png": [1536, 600]}]]
-
-
-def test_an_absent_set_says_why(tmp_path):
     info = {**INFO, "kind": "benchmark", "absent": "COFW is not part of this profile"}
     opened = write_image_set(tmp_path / "cofw", [], info=info)
     assert (len(opened), opened.absent) == (0, info["absent"])
