@@ -31,8 +31,9 @@ def test_palette_masks_give_indices_and_masks_are_turned_upright():
     image.putpalette([9, 9, 9, 200, 0, 0, 0, 0, 200])
     for kind in ("PNG", "TIFF", "GIF"):
         np.testing.assert_array_equal(decode_mask(save(image, kind), kind), indices)
-    turned = decode_mask(save(indices, "PNG", turned=6), "turned")  # as the image is
-    np.testing.assert_array_equal(turned, np.rot90(indices, -1))
+    for mask in (indices, image):
+        turned = decode_mask(save(mask, "PNG", turned=6), "turned")
+        np.testing.assert_array_equal(turned, np.rot90(indices, -1))
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
