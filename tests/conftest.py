@@ -121,7 +121,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--hypothesis-seed", default=None) == "0":
         from hypothesis import settings  # neither is this
 
-        settings.register_profile("the same examples", max_examples=40)
+        settings.register_profile("the same examples", max_examples=40, deadline=None)
         settings.load_profile("the same examples")
 
 
