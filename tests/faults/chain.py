@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,46 +68,31 @@ def write_params(folder: Path) -> None:
     shutil.copy(ROOT / "annotations" / "occluder_kinds.csv", folder / "annotations")
 
 
-class Server:
-    """Starts stages without their imports; a context manager."""
+@contextlib.contextmanager
+def serving() -> Iterator[Callable[..., Any]]:
+    """Yield a function that gives orders to a `server`, which starts stages without imports."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.server"],
+        env=os.environ | PORTABLE_KERNELS | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.faults.server"],
-            env=os.environ | PORTABLE_KERNELS | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+    def ask(**order: Any) -> Any:
+        print(json.dumps(order), file=process.stdin, flush=True)
+        return json.loads(process.stdout.readline())
 
-    def ask(self, **order: Any) -> Any:
-        """Return the answer to an order, see `server`."""
-        orders, answers = self._process.stdin, self._process.stdout
-        assert orders and answers
-        print(json.dumps(order), file=orders, flush=True)
-        return json.loads(answers.readline())
-
-    def __enter__(self) -> "Server":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()  # the end of its orders ends it
+    yield ask
+    process.communicate()  # the end of its orders ends it
 
 
 class Stage:
-    """A stage that runs, in a session of its own.
-
-    Args:
-        server: Starts it.
-        folder: Its working folder.
-        name: Its key in `CHAIN`.
-        arguments: In place of those of `CHAIN`.
-        largest_file: It may not write larger files, in bytes; 0 for any.
-    """
+    """A stage of `CHAIN` that runs in a session of its own; `largest_file` in bytes, 0 for any."""
 
     def __init__(
         self,
-        server: Server,
+        server: Callable[..., Any],
         folder: Path,
         name: str,
         arguments: Sequence[str] | None = None,
@@ -115,8 +100,7 @@ class Stage:
     ) -> None:
         self._errors = Path(tempfile.mkstemp(prefix="stage-")[1])
         self._server = server
-        self._begun = time.monotonic()
-        self.pid: int = server.ask(
+        self.pid: int = server(
             stage=name.split()[0],
             arguments=arguments or CHAIN[name].split(),
             folder=str(folder),
@@ -127,7 +111,7 @@ class Stage:
 
     def is_running(self) -> bool:
         if self.status is None:
-            self.status = self._server.ask(poll=self.pid)
+            self.status = self._server(poll=self.pid)
         return self.status is None
 
     def finish(self) -> tuple[int, str]:
@@ -136,26 +120,20 @@ class Stage:
         Raises:
             AssertionError: If it waits for ever, or a process that it started outlives it.
         """
-        while self.is_running():
-            if time.monotonic() - self._begun > PATIENCE_S:
-                os.kill(self.pid, signal.SIGUSR1)
+        end = time.monotonic() + PATIENCE_S
+        while left := self.is_running() or self.others():
+            if time.monotonic() > end:
+                with contextlib.suppress(ProcessLookupError):  # its workers may outlive it
+                    os.kill(self.pid, signal.SIGUSR1)
                 time.sleep(1)
                 os.killpg(self.pid, signal.SIGKILL)
-                raise AssertionError(f"still running after {PATIENCE_S} s: {self._read()}")
+                said = self._errors.read_text()
+                raise AssertionError(f"still running after {PATIENCE_S} s: {left}: {said}")
             time.sleep(0.01)
-        ended = time.monotonic()
-        while left := self.others():
-            if time.monotonic() - ended > PATIENCE_S:
-                os.killpg(self.pid, signal.SIGKILL)
-                raise AssertionError(f"processes outlive their stage: {left}")
-            time.sleep(0.05)
         assert self.status is not None
-        return self.status, self._read()
-
-    def _read(self) -> str:
         errors = self._errors.read_text()
         self._errors.unlink()
-        return errors
+        return self.status, errors
 
     def others(self) -> list[psutil.Process]:
         """Return the processes that the stage started, but those that have ended."""

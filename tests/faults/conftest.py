@@ -1,18 +1,19 @@
 """The tiny pipeline, run once to the end."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.faults.chain import CHAIN, Server, Stage, write_params
+from tests.faults.chain import CHAIN, Stage, serving, write_params
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    with Server() as started:
-        yield started
+def server() -> Iterator[Callable[..., Any]]:
+    with serving() as ask:
+        yield ask
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +24,7 @@ def seconds() -> dict[str, float]:
 
 @pytest.fixture(scope="session")
 def made(
-    server: Server, tmp_path_factory: pytest.TempPathFactory, seconds: dict[str, float]
+    server: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory, seconds: dict[str, float]
 ) -> Path:
     """A folder in which every stage of the chain has run undisturbed."""
     folder = tmp_path_factory.mktemp("chain") / "made"

@@ -5,7 +5,6 @@ import pickle
 import random
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +48,15 @@ def generate_from(sets: Path) -> ImageSet:
     )
 
 
+def each_face(sets: Path, read: Callable[[ImageSet, str], Any]) -> list[Any]:
+    faces = ImageSet(sets / "faces")
+    return [read(faces, key) for key in faces.keys]
+
+
 READERS: dict[str, Callable[[Path], Any]] = {
     "generation": generate_from,
-    "training": lambda sets: [
-        read_sample(faces, key, "png", 32)
-        for faces in [ImageSet(sets / "faces")]
-        for key in faces.keys
-    ],
-    "evaluation": lambda sets: [
-        Sample.read(faces, key) for faces in [ImageSet(sets / "faces")] for key in faces.keys
-    ],
+    "training": lambda sets: each_face(sets, lambda *sample: read_sample(*sample, "png", 32)),
+    "evaluation": lambda sets: each_face(sets, Sample.read),
     "overlap": lambda sets: hash_sets({"faces": ImageSet(sets / "faces")}, turned=(), workers=1),
     "another process": lambda sets: pickle.dumps(ImageSet(sets / "faces")),
 }
@@ -75,36 +73,23 @@ def test_a_flipped_bit_anywhere_in_a_shard_is_noticed(sets: Path, reader: str, s
     assert not (sets / "out").exists()
 
 
-def swap(shards: list[dict], what: Callable[[list], list]) -> None:
-    shards[0]["samples"] = what(shards[0]["samples"])
+def swapped(parts: dict[str, Any]) -> dict[str, Any]:
+    return {**parts, "jpg": parts["png"], "png": parts["jpg"]}
 
 
-def drop_last(shards: list[dict]) -> None:
-    shards[1]["samples"].pop()
+def without_mask(parts: dict[str, Any]) -> dict[str, Any]:
+    return {name: place for name, place in parts.items() if name != "png"}
 
 
-INDEX: dict[str, tuple[Callable[[list[dict]], None], str]] = {
-    "two names swapped": (
-        partial(swap, what=lambda s: [[s[1][0], s[0][1]], [s[0][0], s[1][1]]]),
-        r"00001\.jpg is not at byte 512 of 000000\.tar",
-    ),
-    "two entries swapped": (partial(swap, what=lambda s: s[::-1]), r"00001\.jpg must start at"),
-    "the first missing": (partial(swap, what=lambda s: s[1:]), r"00001\.jpg must start at"),
-    "the last missing": (drop_last, r"000001\.tar: has \d+ bytes, but its last entry ends at"),
-    "a part missing": (lambda shards: shards[0]["samples"][0][1].pop("png"), "must start at"),
-    "image and mask swapped": (
-        partial(
-            swap,
-            what=lambda s: (
-                [[s[0][0], {**s[0][1], "jpg": s[0][1]["png"], "png": s[0][1]["jpg"]}], *s[1:]]
-            ),
-        ),
-        "must start at",
-    ),
-    "another key": (
-        partial(swap, what=lambda s: [["renamed", s[0][1]], *s[1:]]),
-        r"renamed\.jpg is not at byte 512",
-    ),
+# What a change makes of a shard's two samples, each a list of key and places of parts.
+INDEX: dict[str, tuple[Callable[[list, list], list], str]] = {
+    "two names swapped": (lambda a, b: [[b[0], a[1]], [a[0], b[1]]], r"00001\.jpg is not at byte"),
+    "two entries swapped": (lambda a, b: [b, a], r"00001\.jpg must start at"),
+    "the first missing": (lambda a, b: [b], r"00001\.jpg must start at"),
+    "the last missing": (lambda a, b: [a], r"tar: has \d+ bytes, but its last entry ends at"),
+    "a part missing": (lambda a, b: [[a[0], without_mask(a[1])], b], "must start at"),
+    "image and mask swapped": (lambda a, b: [[a[0], swapped(a[1])], b], "must start at"),
+    "another key": (lambda a, b: [["renamed", a[1]], b], r"renamed\.jpg is not at byte 512"),
 }
 
 
@@ -113,7 +98,7 @@ def test_a_changed_index_is_noticed(sets: Path, change: str):
     path = sets / "faces" / "index.json"
     index = json.loads(path.read_text())
     edit, reason = INDEX[change]
-    edit(index["shards"])
+    index["shards"][0]["samples"] = edit(*index["shards"][0]["samples"])
     index["count"] = sum(len(shard["samples"]) for shard in index["shards"])
     path.write_text(json.dumps(index))
     with pytest.raises(ValueError, match=rf"index\.json: .*{reason}"):

@@ -67,11 +67,7 @@ def check_refusal(errors: str, pattern: str) -> None:
     assert re.match(f"ERROR: .*{pattern}", last_line(errors)), errors
 
 
-FAULTS = {
-    "parent killed": kill_parent,
-    "worker killed": kill_worker,
-    "disk full": fill_disk,
-}
+FAULTS = {"parent killed": kill_parent, "worker killed": kill_worker, "disk full": fill_disk}
 
 
 @pytest.mark.slow
