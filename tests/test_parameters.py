@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from face_occlusion.apps.profiles import profile_names
 from face_occlusion.benchmarks.benchmarks import BenchmarkParams
 from face_occlusion.core.combination import CombinationParams
-from face_occlusion.core.params import build
+from face_occlusion.core.params import build, read_yaml
 from face_occlusion.evaluation.evaluate import EvaluateParams
 from face_occlusion.faces.correction import CorrectionsParams
 from face_occlusion.faces.faces import FacesParams
@@ -141,31 +141,7 @@ def test_a_value_that_a_key_cannot_have_is_refused(section, changes, message):
         build(section, values, kind)
 
 
-OUT_OF_BOUNDS = YAML(typ="safe").load("""
-benchmarks.realocc: {landmarks: eyes, jpeg_quality: 0, samples_per_shard: 0}
-combinations.c_wo: {masks: none, data: []}
-corrections: {folder: /x, labels: {}}
-download.miniature: {seed: -1, num_o: 0, face_px: 66}
-evaluate: {benchmarks: [], checkpoints: [first], device: tpu, batch_size: 0, num_threads: 0,
-  preview_px: -1}
-faces: {jpeg_quality: 0, samples_per_shard: 0}
-generate.natocc_hand_sot: {method: paste, seed: -1, variants: 1.5, scale_range: 0.5-1,
-  max_attempts: 0, covered_frac_range: [0.2, 1.3], opacity_range: [0.5, 0.8, 0.9],
-  jpeg_quality: 0, samples_per_shard: 2.5, face.zoom_range: [0.9, 1.1], face.affine_prob: 2,
-  occluder.tone_prob: -1, occluder.jpeg_quality_range: [0, 90], colour_transfer.mode: other,
-  colour_transfer.steps: 0, colour_transfer.algorithm1: published,
-  colour_transfer.directions_per_step: 0, colour_transfer.downscale: 0.5,
-  colour_transfer.smoothing_frac: -0.1, colour_transfer.strength: 1.5,
-  colour_transfer.partial_share: 0}
-occluders: {samples_per_shard: 0, hands.max_hands: -1, hands.max_side_px: 1, hands.soft_px: -1,
-  hands.hole_frac: 2, objects.source: web, objects.num_objects: 0, objects.soft_px: 99,
-  objects.selection.categories: cup, objects.selection.max_contact_frac: 2,
-  objects.selection.max_per_category: 0, objects.selection.border_px: -1,
-  objects.selection.supports: table, textures.size_px: 4, textures.jpeg_quality: 101}
-overlap: {max_bits: 128}
-sources.coco: {files: a.zip}
-superresolution: {method: glean, max_side_px: 0, samples_per_shard: 0}
-""")
+OUT_OF_BOUNDS = read_yaml(ROOT / "tests" / "out_of_bounds.yaml")
 
 
 @pytest.mark.parametrize(

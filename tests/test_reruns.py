@@ -67,23 +67,7 @@ def test_the_grid_has_27_runs_and_84_stages(stages):
     assert set(locked) <= set(stages)
 
 
-RERUN = YAML(typ="safe").load("""
-models.segformer.optimizer.lr: &segformer {train: 9, evaluate: 9, reports: 1}  # its nine trainings
-# NatOcc, Mix and C-CM + NatOcc read this set, with three models each.
-generate.natocc_hand.scale_range: {generate: 1, combine: 1, <<: *segformer}
-# The objects alone are enlarged: no cutting out, one set, the five rows that hold it.
-superresolution.method:
-  {superresolution: 1, generate: 1, combine: 1, train: 15, evaluate: 15, reports: 1}
-annotations/landmarks/cofw.csv: {benchmarks: 5, overlap: 1, train: 27, evaluate: 27, reports: 1}
-annotations/corrections/labelme/24.json:
-  {corrections: 1, faces: 1, generate: 5, combine: 1, overlap: 1, train: 27, evaluate: 27,
-    reports: 1}
-# C-Original, C-CM, and C-CM with two synthetic sets hold the occluded faces.
-data/faces/o: {combine: 1, overlap: 1, train: 12, evaluate: 12, reports: 1}
-report.figures.mask_colour: {reports: 1}
-face_occlusion/reporting/figures.py: {reports: 1}
-face_occlusion/apps/cli.py: {}
-""")
+RERUN = YAML(typ="safe").load(ROOT / "tests" / "reruns.yaml")
 
 
 @pytest.mark.parametrize("change", RERUN)

@@ -13,12 +13,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from ruamel.yaml import YAML
 
 from face_occlusion.core.combination import Combination, CombinationParams, combine
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record, write_image_set
-from face_occlusion.core.params import build
+from face_occlusion.core.params import build, read_yaml
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.architectures import params_class
 from face_occlusion.training.loop import Job, SelectionSet
@@ -26,26 +25,7 @@ from face_occlusion.training.recipe import resolve
 from face_occlusion.training.run import train_run
 from face_occlusion.training.settings import TrainParams
 
-SETTINGS = YAML(typ="safe").load("""
-sgd: &sgd {type: SGD, lr: 0.01, momentum: 0.9, weight_decay: 0.0005, head_lr_mult: 1,
-  decay_norm: true, warmup_iters: 2, warmup_from: 0.1, power: 0.9, min_lr: 0.0001}
-resnet: &resnet {backbone: resnet, depth: 18, base_channels: 8, num_stages: 4, output_stride: 8,
-  head_channels: 8, aux_weight: 0.4, pretrained: null, norm_eval: false, optimizer: *sgd}
-
-models:
-  pspnet: {title: PSPNet, <<: *resnet}
-  deeplabv3plus: {title: DeepLabv3+, <<: *resnet, dilations: [1, 2, 4, 6], skip_channels: 8}
-  segformer:
-    {title: SegFormer, variant: b0, head_channels: 16, drop_path_rate: 0.1, pretrained: null,
-      optimizer: {<<: *sgd, type: AdamW, lr: 0.001, decay_norm: false,
-        head_lr_mult: 10, min_lr: 0}}
-
-train: {seed: 7, iterations: 6, batch_size: 4, input_px: 32, eval_interval: 3,
-  checkpoint_interval: 2, log_interval: 1, num_threads: 1, cpu_kernels: portable, num_workers: 0,
-  cache_mb: 16, precision: bf16, accelerate: true, stop_loss: 100,
-  loss: {out_channels: 1, ohem_thresh: 0.7, ohem_min_kept: 100, divide_by: kept, aux_ohem: false},
-  augment: {flip_prob: 0.5, rotation_prob: 0.5, rotation_deg: 30, photometric: true}}
-""")
+SETTINGS = read_yaml(Path(__file__).with_name("settings.yaml"))
 MODELS: dict[str, dict[str, Any]] = SETTINGS["models"]
 TRAIN: dict[str, Any] = SETTINGS["train"]
 
