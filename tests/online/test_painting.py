@@ -54,57 +54,52 @@ CASES = {
 }
 
 
-def draw_batch(kinds, num=NUM):
-    """Return faces and maps to paint on, what was drawn, and the sets' own images and maps."""
+def draw_batch(kinds):
+    """Return what occludes, and samples.
+
+    Each is an image and a map to paint on, what was drawn, the image and map that the sets' own
+    code makes of it, and the occluder's coverage.
+    """
     atlas = Atlas([CASES[kind][0] for kind in kinds])
     sizes = sizes_of([CASES[kind][1] for kind in kinds], SHAPE)
-    images, seg_maps, drawn, wanted, layers = [], [], [], [], []
-    for number in range(num * len(kinds)):
+    samples = []
+    for number in range(NUM * len(kinds)):
         source = number % len(kinds)
         items, settings = CASES[kinds[source]]
         face, seg_map = draw_face(number, radii_frac=(0.38, 0.42))
-        image, turned, face_mask, layer, record = draw_occlusion(
-            face, seg_map, items, rng(number), settings
-        )
+        occlusion = draw_occlusion(face, seg_map, items, rng(number), settings)
+        image, turned, face_mask, layer, record = occlusion
         item = next(item for item in items if item.key == record["occluder"])
         packed = pack(image, face_mask, layer, record, atlas.places[source][item.key], sizes)
         assert packed is not None
-        images.append(image)
-        seg_maps.append(turned)
-        drawn.append(packed)
-        wanted.append(regenerate(face, seg_map, item, record))
-        layers.append(make_layer(item, record, SHAPE).coverage_on(SHAPE))
-    return atlas, sizes, images, seg_maps, drawn, wanted, layers
-
-
-def paint(atlas, sizes, images, seg_maps, drawn, device, *, compiled):
-    painter = Painter(torch.from_numpy(atlas.pixels).to(device), sizes)
-    stacked = {
-        name: torch.from_numpy(np.stack([one[name] for one in drawn])).to(device)
-        for name in drawn[0]
-    }
-    batch = torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2)
-    chosen = compile_painter(painter) if compiled else painter
-    painted, maps = chosen(batch, torch.from_numpy(np.stack(seg_maps)).to(device), stacked)
-    return painted.permute(0, 2, 3, 1).cpu().numpy(), maps.cpu().numpy()
+        cover = make_layer(item, record, SHAPE).coverage_on(SHAPE)
+        samples.append((image, turned, packed, regenerate(face, seg_map, item, record), cover))
+    return atlas, sizes, samples
 
 
 @pytest.mark.parametrize(("device", "compiled"), DEVICES)
 @pytest.mark.parametrize("kinds", [["hands"], ["hands_sot", "objects", "textures"]], ids="-".join)
 def test_a_batch_is_what_the_sets_code_paints(kinds, device, compiled):
-    atlas, sizes, images, seg_maps, drawn, wanted, layers = draw_batch(kinds)
-    painted, maps = paint(atlas, sizes, images, seg_maps, drawn, device, compiled=compiled)
+    atlas, sizes, samples = draw_batch(kinds)
+
+    def stacked(arrays):
+        return torch.from_numpy(np.stack(list(arrays))).to(device)
+
+    painter = Painter(torch.from_numpy(atlas.pixels).to(device), sizes)
+    images, seg_maps = (stacked(sample[part] for sample in samples) for part in (0, 1))
+    drawn = {name: stacked(sample[2][name] for sample in samples) for name in samples[0][2]}
+    paint = compile_painter(painter) if compiled else painter
+    painted, maps = paint(images.permute(0, 3, 1, 2), seg_maps, drawn)
+    painted, maps = painted.permute(0, 2, 3, 1).cpu().numpy(), maps.cpu().numpy()
     edges, wrong = 0, 0
-    for before, image, seg_map, (wanted_image, wanted_map), cover in zip(
-        images, painted, maps, wanted, layers, strict=True
-    ):
+    for sample, image, seg_map in zip(samples, painted, maps, strict=True):
+        before, _, _, (wanted_image, wanted_map), cover = sample
         touched = cover > 0
         np.testing.assert_array_equal(image[~touched], before[~touched])
         difference = np.abs(image[touched].astype(int) - wanted_image[touched])
         assert difference.mean() < MEAN_LEVELS
-        border = cv2.morphologyEx(
-            (cover >= HALF).astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((3, 3))
-        )
+        opaque = (cover >= HALF).astype(np.uint8)
+        border = cv2.morphologyEx(opaque, cv2.MORPH_GRADIENT, np.ones((3, 3)))
         edges += np.count_nonzero(border)
         wrong += np.count_nonzero(seg_map != wanted_map)
     assert wrong <= EDGE_SHARE * edges
