@@ -202,9 +202,15 @@ class ImageSet:
                 for key, parts in shard["samples"]
                 for part, position in sorted(parts.items())
             ]
-            with tarfile.open(path, "r:", encoding="utf-8") as tar:
-                if [(member.name, member.offset_data, member.size) for member in tar] != listed:
-                    raise ValueError(f"{path}: {INDEX} lists other members than the shard holds")
+            try:
+                with tarfile.open(path, "r:", encoding="utf-8") as tar:
+                    held = [(member.name, member.offset_data, member.size) for member in tar]
+            except tarfile.TarError as error:
+                raise ValueError(
+                    f"{path}: not a tar archive ({error}); make the set again"
+                ) from error
+            if held != listed:
+                raise ValueError(f"{path}: {INDEX} lists other members than the shard holds")
         check_cards(self.folder, self.shards, self.info)
 
     @property

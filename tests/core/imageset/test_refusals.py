@@ -2,6 +2,7 @@ import pickle
 
 import pytest
 
+from face_occlusion.core.files import file_sha256
 from face_occlusion.core.imageset import (
     ImageSet,
     write_image_set,
@@ -55,6 +56,12 @@ def test_verify_finds_what_differs_from_the_index(image_set):
     index = image_set.folder / "index.json"
     index.write_text(index.read_text().replace("[512,700]", "[512,699]", 1))
     with pytest.raises(ValueError, match=r"000000\.tar: index\.json lists other members"):
+        ImageSet(image_set.folder).verify()
+    first = image_set.folder / "000000.tar"
+    before = file_sha256(first)
+    first.write_bytes(b"x" * first.stat().st_size)
+    index.write_text(index.read_text().replace(before, file_sha256(first)))
+    with pytest.raises(ValueError, match=r"000000\.tar: not a tar archive .*; make the set again"):
         ImageSet(image_set.folder).verify()
 
 
