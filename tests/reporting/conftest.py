@@ -6,7 +6,7 @@ import pytest
 
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.inputs import ReportInputs, gather
-from face_occlusion.reporting.report import write_report
+from face_occlusion.reporting.report import all_tables, write_report
 from tests.conftest import once
 from tests.reporting.project import sections, write_project
 
@@ -25,6 +25,11 @@ def inputs(project) -> ReportInputs:
 def paths(root: Path) -> list[Path]:
     """Return what `gather` reads; nobody has scored another network."""
     return [root / name for name in ("scores", "models", "data", "overlap.json", "other")]
+
+
+@pytest.fixture(scope="session")
+def made_tables(inputs):
+    return all_tables(inputs)
 
 
 @pytest.fixture(scope="session")

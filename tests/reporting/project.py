@@ -13,7 +13,7 @@ from face_occlusion.core.images import encode_jpeg, encode_png, encode_rgba
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.params import build, read_yaml
 from face_occlusion.evaluation.evaluate import evaluate_benchmark
-from face_occlusion.evaluation.scores import BenchmarkScores, RunScores, write_scores
+from face_occlusion.evaluation.scores import RunScores, write_scores
 from face_occlusion.generation import GenerateParams
 from face_occlusion.generation.generate import generate_set
 from face_occlusion.overlap.compare import find_overlap
@@ -93,9 +93,6 @@ def write_sets(data: Path) -> None:
     write_generated(data)
 
 
-SETS = ("natocc_hand", "natocc_hand_sot", "natocc_object", "randocc_1", "randocc_2")
-
-
 def write_generated(data: Path) -> None:
     """Write occluders, hands of two sources among them, and the five sets made of them."""
     hands = []
@@ -103,18 +100,18 @@ def write_generated(data: Path) -> None:
         hand = {"rgba.png": encode_rgba(draw_hand(colour, height=60 + number, width=40))}
         record = {"pointing_deg": 90.0, "enters": "top", "source": f"hands_{number // 2}"}
         hands.append((f"hand{number}", hand, record))
+    record = {"pointing_deg": None, "enters": "none", "source": "made-up"}
     discs = [{"rgba.png": encode_rgba(draw_disc(14 + 4 * n))} for n in range(2)]
     stripes = [{"jpg": encode_jpeg(draw_texture(n), 95)} for n in range(3)]
-    record = {"pointing_deg": None, "enters": "none", "source": "made-up"}
     objects, textures = (
         [(f"{n}", parts, record) for n, parts in enumerate(each)] for each in (discs, stripes)
     )
     write_drawn(data / "occluders" / "hands", "cutouts", "hands", hands)
     write_drawn(data / "occluders" / "objects", "cutouts", "objects", objects)
     write_drawn(data / "occluders" / "textures", "textures", "textures", textures)
-    raw, faces = read_yaml(PAPER)["generate"], ImageSet(data / "faces" / "wo")
-    for name in SETS:
-        params = build(f"generate.{name}", raw[name], GenerateParams)
+    faces = ImageSet(data / "faces" / "wo")
+    for name, raw in read_yaml(PAPER)["generate"].items():
+        params = build(f"generate.{name}", raw, GenerateParams)
         occluders = ImageSet(data / "occluders" / params.occluders)
         generate_set(faces, occluders, data / "sets" / name, params, workers=1)
 
@@ -155,48 +152,34 @@ class Drawn:
         return probability.astype(np.float32)
 
 
-def write_run(
-    scores: Path, models: Path, data: Path, run: str, entry: dict, made: Sections
-) -> None:
-    """Write a run's score file, card and log."""
+def write_run(root: Path, run: str, entry: dict, made: Sections) -> None:
+    """Write a run's score file, counted by evaluation itself, its card and its log."""
     skill = {"pspnet": 1.0, "deeplabv3plus": 0.9, "segformer": 0.7}[entry["model"]]
     title = made.combinations[entry["combination"]]["title"]
-    benchmarks = {
-        name: score_benchmark(ImageSet(data / "benchmarks" / name), BLINDNESS[title], skill)
-        for name in NUM_IMAGES
-    }
-    content = RunScores(
-        profile=made.profile,
-        run=run,
-        model=entry["model"],
-        combination=title,
-        seed=1,
-        headline="last",
-        inference={"input_px": 48},
-        benchmarks=benchmarks,
+    blindness, benchmarks = BLINDNESS[title], {}
+    for name in NUM_IMAGES:
+        image_set = ImageSet(root / "data" / "benchmarks" / name)
+        shares = {"last": blindness * skill, "best": 0.95 * blindness * skill}
+        networks = {which: Drawn(image_set, share) for which, share in shares.items()}
+        params = dataclasses.replace(PARAMS, preview_px=128)
+        benchmarks[name] = evaluate_benchmark(networks, image_set, params)
+    made_by = {"profile": made.profile, "run": run, "model": entry["model"], "combination": title}
+    how = {"seed": 1, "headline": "last", "inference": {"input_px": 48}}
+    write_scores(
+        root / "scores" / f"{run}.json", RunScores(**made_by, **how, benchmarks=benchmarks)
     )
-    write_scores(scores / f"{run}.json", content)
-    logs = models / run / "dvclive" / "plots" / "metrics"
+    logs = root / "models" / run / "dvclive" / "plots" / "metrics"
     logs.mkdir(parents=True)
     card = {"run": run, "initial_weights": "random", "iterations": 40, "samples_seen": 160}
     card |= {"device": "cpu", "precision": "fp32", "seed": 1, "num_parameters": 1234}
     card |= {"versions": {"torch": "2.13.0"}}
-    (models / run / "card.json").write_text(json.dumps(card))
-    steps = range(4, 44, 4)
-    loss = "".join(f"{step}\t{0.7 / step + BLINDNESS[title] / 9}\n" for step in steps)
-    (logs / "loss.tsv").write_text(f"step\tloss\n{loss}")
-    miou = "".join(f"{step}\t{0.9 - BLINDNESS[title] / 4 - skill / step}\n" for step in steps)
-    (logs / "realocc_miou.tsv").write_text(f"step\trealocc_miou\n{miou}")
-
-
-def score_benchmark(image_set: ImageSet, blindness: float, skill: float) -> BenchmarkScores:
-    """Count made-up predictions by evaluation itself."""
-    networks = {
-        "last": Drawn(image_set, blindness * skill),
-        "best": Drawn(image_set, 0.95 * blindness * skill),
-    }
-    params = dataclasses.replace(PARAMS, preview_px=128)
-    return evaluate_benchmark(networks, image_set, params)
+    (root / "models" / run / "card.json").write_text(json.dumps(card))
+    for name, first, falls in (
+        ("loss", blindness / 9, -0.7),
+        ("realocc_miou", 0.9 - blindness / 4, skill),
+    ):
+        rows = "".join(f"{step}\t{first - falls / step}\n" for step in range(4, 44, 4))
+        (logs / f"{name}.tsv").write_text(f"step\t{name}\n{rows}")
 
 
 def write_project(root: Path) -> None:
@@ -209,4 +192,4 @@ def write_project(root: Path) -> None:
     overlap = find_overlap(training, benchmarks, max_bits=2, num_closest=2, workers=1)
     write_overlap(root / "overlap.json", overlap)  # the faces have one shape: pairs are close
     for run, entry in made.runs.items():
-        write_run(root / "scores", root / "models", root / "data", run, entry, made)
+        write_run(root, run, entry, made)

@@ -12,35 +12,24 @@ PARAMS = breakdowns.BreakdownParams(occluder_kinds="kinds.csv", covered_edges=[0
 PLACE = CellKey("c_wo", "realocc", "pspnet")
 
 
-def facts(**changed):
-    base = {"key": "a", "occluder_kind": "face_mask", "size": (4, 5), "face_px": 90}
-    return ImageFacts(**(base | {"occluded_px": 10, "ita_deg": 12.0} | changed))
-
-
-@pytest.mark.parametrize(
-    ("changed", "factor", "level"),
-    [
-        ({}, "occluder_kind", "face mask"),
-        ({"occluder_kind": None}, "occluder_kind", "not named"),
-        ({"occluded_px": 0}, "covered", "under 1 %"),
-        ({"occluded_px": 10}, "covered", "10 to 25 %"),  # on the edge: 10 / 100
-        ({"occluded_px": 90}, "covered", "25 % and more"),
-        ({"face_px": 0}, "covered", "not measured"),
-        ({}, "skin_tone", "tan (10 to 28°)"),
-        ({"ita_deg": None}, "skin_tone", "not measured"),
-    ],
-)
-def test_an_image_has_one_level_of_each_factor(changed, factor, level):
-    assert breakdowns.level_of(facts(**changed), factor, PARAMS) == level
-
-
-def test_the_six_tones_cover_every_angle():
-    edges = [-90, -30, -29.9, 10, 10.1, 28, 28.1, 41, 41.1, 55, 55.1, 90]
-    names = [breakdowns.tone_of(edge).split(" (")[0] for edge in edges]
-    assert names == [
-        "dark", "dark", "brown", "brown", "tan", "tan", "intermediate", "intermediate",
-        "light", "light", "very light", "very light",
-    ]  # fmt: skip
+def test_an_image_has_one_level_of_each_factor():
+    tones = {-90: "dark", -30: "dark", -29.9: "brown", 10: "brown", 10.1: "tan", 28: "tan"}
+    tones |= {28.1: "intermediate", 41: "intermediate", 41.1: "light", 55: "light"}
+    tones |= {55.1: "very light", 90: "very light"}
+    assert {edge: breakdowns.tone_of(edge).split(" (")[0] for edge in tones} == tones
+    measured = {"key": "a", "size": (4, 5), "face_px": 90, "occluded_px": 10, "ita_deg": 12.0}
+    for factor, level, changes in (
+        ("occluder_kind", "face mask", {}),
+        ("occluder_kind", "not named", {"occluder_kind": None}),
+        ("covered", "under 1 %", {"occluded_px": 0}),
+        ("covered", "10 to 25 %", {}),  # on the edge: 10 / 100
+        ("covered", "25 % and more", {"occluded_px": 90}),
+        ("covered", "not measured", {"face_px": 0}),
+        ("skin_tone", "tan (10 to 28°)", {}),
+        ("skin_tone", "not measured", {"ita_deg": None}),
+    ):
+        image = ImageFacts(**({"occluder_kind": "face_mask"} | measured | changes))
+        assert breakdowns.level_of(image, factor, PARAMS) == level
 
 
 def test_groups_of_a_factor_partition_the_images_and_score_what_they_hold(inputs):
@@ -62,20 +51,15 @@ def test_groups_of_a_factor_partition_the_images_and_score_what_they_hold(inputs
                 assert row.low <= row.value <= row.high
     kinds = one.query("factor == 'occluder_kind'")
     assert kinds["level"].tolist() == ["mask", "microphone", "sunglasses"]
+    confusion = breakdowns.confusion_table(grid)
+    mine = confusion[(confusion[list(PLACE._fields)] == list(PLACE)).all(axis=1)]
+    assert mine["pixels"].sum() == view.counts.sum()
+    np.testing.assert_allclose(mine.groupby("actual")["share"].sum(), 1)
     assert set(table["benchmark"]) == {"realocc", "realocc_wild", "wo_test"}  # cofw is absent
     keys = ["benchmark", "factor", "level", "combination", "measure"]
     wide = table.pivot_table(index=keys, columns="model", values="value", observed=True)
     expected = wide[["pspnet", "deeplabv3plus", "segformer"]].mean(axis=1)
     np.testing.assert_allclose(wide["mean"], expected)
-
-
-def test_confusion_shares_add_up_per_class(inputs):
-    table = breakdowns.confusion_table(inputs.grid)
-    sums = table.groupby(["combination", "benchmark", "model", "actual"])["share"].sum()
-    np.testing.assert_allclose(sums, 1)
-    counts = inputs.grid.view(PLACE).counts.sum()
-    one = table[(table[list(PLACE._fields)] == list(PLACE)).all(axis=1)]
-    assert one["pixels"].sum() == counts
 
 
 @pytest.fixture

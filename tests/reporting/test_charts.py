@@ -1,4 +1,3 @@
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -48,13 +47,4 @@ def test_curves_are_joined_by_step_and_runs_without_a_log_have_no_rows():
     assert table["loss"].isna().tolist() == [False, False, False, True]
     assert table["realocc_miou"].dropna().tolist() == [0.25, 0.5]
     assert curve_table({}, {"b": entry}, axes).empty
-
-
-def test_training_curves_are_drawn_in_per_cent(inputs):
-    curves = inputs.curves
-    first = training_curves(inputs.grid.axes, inputs.run_names, curves).axes[0]
-    assert first.get_ylabel() == "mIoU on RealOcc, per cent"
-    run = next(iter(inputs.run_names.values()))
-    drawn = np.asarray(first.lines[0].get_ydata())
-    assert drawn == pytest.approx(100 * curves["realocc_miou"][run].to_numpy())
-    assert training_curves(inputs.grid.axes, {}, {}) == "no run has logged a curve"
+    assert training_curves(axes, {}, {}) == "no run has logged a curve"

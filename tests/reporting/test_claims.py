@@ -1,8 +1,10 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.bootstrap import Estimate
 from face_occlusion.reporting.claims import ANOMALIES, CLAIMS, judge_all
 from face_occlusion.reporting.verdicts import (
@@ -40,47 +42,16 @@ def claims_judged(evidence):
     return {item.statement.key: item.ours for item in judge_all(CLAIMS, evidence, PAPER, sure)}
 
 
-ANOMALIES_OF_THE_PAPER = {  # key: the measure and the verdict on the paper's own numbers
-    "A1": ("30,002 of 30,000", "fails"),
-    "A2": ("C-CM 29,200 = 24,603 + 4,597; C-WO 24,602", "fails"),
-    "A3": ("73,806 in Table 4, 49,204 in Table 5", "fails"),
-    "A4": ("4,000 corrected, 4,597 occluded", "fails"),
-    "A5": ("a matter of text", "fails"),
-    "A6": ("a matter of text", "fails"),
-    "A7": ("NatOcc 4 of 15, SOT 5 of 15, RandOcc 0 of 15, Mix 4 of 15", "fails"),
-    "A8": ("7 of 15 (2 ties)", "undecided"),
-    "A9": ("10 of 15", "holds"),
-    "A10": ("RandOcc -0.01, Mix -0.08", "fails"),
-    "A11": ("4 of 15", "fails"),
-    "A12": ("27 of 27", "holds"),
-    "A13": ("a matter of text", "fails"),
-    "A14": ("best leads by 0.05 or less in 6 of 15 columns, least 0.01", "fails"),
-    "A15": ("C-Original above C-WO in 5 of 5", "fails"),
-}
-CLAIMS_OF_THE_PAPER = {
-    "fails": {"level-cm", "mix-improves", "original-worse", "unoccluded-wo"},
-    "holds": {
-        "natocc-level-cnn", "natocc-improves", "highest", "randocc-huge", "randocc-not-far",
-        "unclean-harms", "imbalance", "transfer-open", "wild-better", "no-side-effect",
-    },
-}  # fmt: skip
-
-
-def test_anomalies_on_the_papers_own_numbers():
+def test_anomalies_and_claims_on_the_papers_own_numbers():
+    expected = read_yaml(Path(__file__).with_name("paper_verdicts.yaml"))
     found = judge_all(ANOMALIES, PAPER, PAPER, {})
-    assert {
-        item.statement.key: (item.paper_measured, item.paper.outcome) for item in found
-    } == ANOMALIES_OF_THE_PAPER
+    judged = {item.statement.key: [item.paper_measured, item.paper.outcome] for item in found}
+    assert judged == expected["anomalies"]
     assert all(item.paper.detail for item in found)
-
-
-@pytest.mark.parametrize("outcome", CLAIMS_OF_THE_PAPER)
-def test_claims_on_the_papers_own_numbers(outcome):
     verdicts = {item.statement.key: item.paper for item in judge_all(CLAIMS, PAPER, PAPER, {})}
-    assert len(verdicts) == len(CLAIMS)
-    assert all(verdict.cells for verdict in verdicts.values())
-    for key in CLAIMS_OF_THE_PAPER[outcome]:
-        assert verdicts[key].outcome == outcome, key
+    assert len(verdicts) == len(CLAIMS) and all(verdict.cells for verdict in verdicts.values())
+    for outcome, keys in expected["claims"].items():
+        assert {verdicts[key].outcome for key in keys} == {outcome}
 
 
 def test_all_is_undecided_without_results_and_judged_with_them(inputs):
@@ -95,24 +66,17 @@ def test_all_is_undecided_without_results_and_judged_with_them(inputs):
     assert ours["A10"].cells
 
 
-@pytest.mark.parametrize(
-    ("error", "outcome"),
-    [
-        (0.0005, "holds"),
-        (0.005, "undecided"),
-        (np.nan, "undecided"),  # single images: no interval is no certainty
-    ],
-)
-def test_aligned_images_are_compared_cell_by_cell(error, outcome):
+def test_aligned_images_are_compared_cell_by_cell():
     class Aligned(MadeUp):
         def score(self, place, measure="miou"):
             return 90.0 if place.benchmark == "cofw_aligned" else 89.0
 
-    evidence = Aligned({}, error)
     (found,) = [item for item in ANOMALIES if item.key == "A12"]
-    verdict = judge(found.test, evidence, significant_differences(TESTS, evidence, 0.95))
-    assert verdict.outcome == outcome
-    assert len(verdict.cells) == 54
+    # NaN is of single images: no interval is no certainty.
+    for error, outcome in ((0.0005, "holds"), (0.005, "undecided"), (np.nan, "undecided")):
+        evidence = Aligned({}, error)
+        verdict = judge(found.test, evidence, significant_differences(TESTS, evidence, 0.95))
+        assert verdict.outcome == outcome and len(verdict.cells) == 54
 
 
 CM, ORIGINAL = ("c_cm", "c_wo"), ("c_original", "c_wo")
@@ -169,20 +133,15 @@ def test_holm_makes_small_p_values_among_many_unsure():
     assert significant_differences(TESTS, MadeUp(scores, error=0.0001), 0.95)[question]
 
 
-@pytest.mark.parametrize(
-    ("best", "error", "outcome"),
-    [
+def test_the_highest_is_judged_by_margins():
+    for best, error, outcome in (
         ({"c_wo": 95.0}, 0.001, "fails"),
         ({"c_wo": 95.0}, 0.1, "undecided"),  # by however much: not beyond the interval
         ({"c_cm_natocc_sot": 80.3}, 0.0001, "undecided"),  # its own models print alike
-        ({"c_cm_natocc_sot": 80.3}, 0.1, "undecided"),
-    ],
-)
-def test_the_highest_is_judged_by_margins(best, error, outcome):
-    evidence = MadeUp(dict.fromkeys(COMBINATIONS, 80.0) | best, error)
-    verdict = claims_judged(evidence)["highest"]
-    assert verdict.outcome == outcome
-    assert verdict.detail.startswith("best: ")
+    ):
+        evidence = MadeUp(dict.fromkeys(COMBINATIONS, 80.0) | best, error)
+        verdict = claims_judged(evidence)["highest"]
+        assert verdict.outcome == outcome and verdict.detail.startswith("best: ")
 
 
 def test_every_comparison_is_in_the_family_that_holm_corrects(inputs):

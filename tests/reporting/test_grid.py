@@ -20,24 +20,17 @@ from tests.reporting.project import ROOT
 PLACE = CellKey("c_wo", "realocc", "pspnet")
 
 
-def test_every_cell_has_a_score_or_a_reason(inputs):
-    cells = inputs.grid.cells
-    assert len(cells) == 135
-    assert all((cell.estimate is None) != (cell.empty is None) for cell in cells.values())
-    assert all(cell.paper is not None for cell in cells.values())
-
-
 def test_scores_lie_inside_their_intervals_and_differences_subtract(grid):
+    assert len(grid.cells) == 135
     for place, cell in grid.cells.items():
+        assert cell.paper is not None and (cell.estimate is None) != (cell.empty is None)
         if cell.estimate is not None:
             assert cell.estimate.low <= cell.estimate.value <= cell.estimate.high
-            view = grid.view(place)
-            assert view is not None
-            assert cell.estimate.value == metrics.mean_iou(view.counts.sum(axis=0))
+            counts = grid.view(place).counts.sum(axis=0)
+            assert cell.estimate.value == metrics.mean_iou(counts)
             assert cell.estimate.num_seeds == 1
     forth = grid.difference("c_cm", "c_wo", "realocc", "pspnet")
     back = grid.difference("c_wo", "c_cm", "realocc", "pspnet")
-    assert forth is not None and back is not None
     assert forth.value == -back.value > 0
     assert forth.low == pytest.approx(-back.high)
     assert grid.difference("c_cm", "c_wo", "cofw", "pspnet") is None
@@ -91,18 +84,6 @@ def test_a_group_is_drawn_with_its_benchmark(grid):
         np.testing.assert_array_equal(whole.resamples, grid.resampled(place, "miou").resamples)
 
 
-def test_intervals_do_not_depend_on_the_order_of_questions(grid, runs, regrid):
-    question = "c_cm", "c_wo", "realocc_wild", "segformer"
-    assert regrid(runs).difference(*question) == grid.difference(*question)
-
-
-def test_a_run_that_left_the_grid_is_not_shown(project):
-    root, made = project
-    less = {name: entry for name, entry in made.runs.items() if name != "pspnet_c_wo"}
-    inputs = gather(dataclasses.replace(made, runs=less), *paths(root))
-    assert inputs.grid.cells[PLACE].empty == "no such run in params.yaml"
-
-
 def test_scores_of_another_run_or_profile_or_of_other_images_are_refused(project, tmp_path):
     root, made = project
 
@@ -152,46 +133,37 @@ def test_a_seed_is_not_given_twice_and_a_benchmark_may_be_missing(runs, regrid):
     one = runs["pspnet_c_wo"]
     with pytest.raises(ValueError, match="same cell with the same seed 1; give one another `seed`"):
         regrid(runs | {"again": one})
+    with pytest.raises(ValueError, match="titles must differ"):
+        axes_of({"a": {"title": "X"}, "b": {"title": "X"}}, {}, {})
     without = dataclasses.replace(one, benchmarks={})
     assert "evaluate.benchmarks" in regrid(runs | {"pspnet_c_wo": without}).cells[PLACE].empty
 
 
-def test_titles_must_tell_combinations_apart():
-    same = {"a": {"title": "X"}, "b": {"title": "X"}}
-    with pytest.raises(ValueError, match="titles must differ"):
-        axes_of(same, {}, {})
-
-
-def test_mean_over_models_leaves_empty_cells_out(inputs):
-    cells = [
-        inputs.grid.cells[CellKey("c_wo", "realocc", model)].estimate.value
-        for model in inputs.sections.models
-    ]
-    assert mean_over_models(inputs.grid, "c_wo", "realocc") == round(100 * np.mean(cells), 2)
-    assert mean_over_models(inputs.grid, "c_wo", "cofw") is None
-
-
 def test_the_headline_compares_two_sets_over_the_same_models(inputs, runs, regrid):
-    kept = {name: scores for name, scores in runs.items() if name != "pspnet_c_wo_natocc"}
-    headline, lead = page.headline(dataclasses.replace(inputs, grid=regrid(kept)))
+    kept = regrid({name: one for name, one in runs.items() if name != "pspnet_c_wo_natocc"})
+    gone = kept.cells[PLACE._replace(combination="c_wo_natocc")]
+    assert gone.empty == "no such run in params.yaml"
+    headline, lead = page.headline(dataclasses.replace(inputs, grid=kept))
     others = [inputs.grid.cells[PLACE._replace(model=m)] for m in ("deeplabv3plus", "segformer")]
     assert f"from {100 * np.mean([cell.estimate.value for cell in others]):.1f} to" in headline
     assert lead.startswith("Mean of DeepLabv3+, SegFormer, per cent. The paper has 90.2 and ")
+    _, lead = page.headline(inputs)
+    gap = mean_difference(inputs.grid, "c_wo_natocc", "c_wo", "realocc")
+    low, high = (f"{100 * bound:+.1f}" for bound in (gap.low, gap.high))
+    assert f"is {100 * gap.value:+.1f}, its 95 % interval [{low}, {high}], paired over 14" in lead
 
 
 def test_a_mean_difference_is_the_mean_of_the_models_differences_and_paired(grid):
     interval = mean_difference(grid, "c_wo_natocc", "c_wo", "realocc")
-    assert interval is not None
-    every = [grid.difference("c_wo_natocc", "c_wo", "realocc", model) for model in grid.axes.models]
-    parts = [part for part in every if part is not None]
+    parts = [grid.difference("c_wo_natocc", "c_wo", "realocc", model) for model in grid.axes.models]
     assert interval.value == pytest.approx(np.mean([part.value for part in parts]))
     assert interval.low < interval.value < interval.high
     # No wider than the models' own on average: they see the same images.
     assert interval.error <= np.mean([part.error for part in parts]) + 1e-12
     alike = mean_difference(grid, "c_wo", "c_wo", "realocc")
-    assert alike is not None
     assert (alike.value, alike.low, alike.high) == (0, 0, 0)
     assert mean_difference(grid, "c_wo_natocc", "c_wo", "cofw") is None
+    assert mean_over_models(grid, "c_wo", "cofw") is None
 
 
 def test_cells_equal_the_transcript_of_the_paper(shared):
@@ -220,9 +192,3 @@ def test_the_paper_has_81_and_54_cells_and_other_quantities_in_each_table_for_mi
     assert paper_quantity("c_wo_mix", 5) == "24,602 + 49,204"
     assert paper_quantity("nothing", 4) is None
     assert sum(PARTITION.values()) == 30002
-
-
-@pytest.mark.parametrize("name", ["report", "evaluate"])
-def test_the_profile_names_the_papers_benchmarks(name):
-    section = read_yaml(ROOT / "profiles" / "paper.yaml")[name]
-    assert set(section["benchmarks"]) == set(BENCHMARKS)

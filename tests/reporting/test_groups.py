@@ -2,21 +2,12 @@ import numpy as np
 import pytest
 
 from face_occlusion.reporting import breakdowns, groups
-from tests.reporting.project import KINDS
 
 
 @pytest.fixture(scope="module")
 def tables(inputs):
     found, _ = groups.group_tables(inputs.breakdown, inputs.grid.axes)
     return {table["key"]: table for table in found}
-
-
-def test_a_table_has_every_training_set_and_group(tables, inputs):
-    table = tables["realocc-occluder_kind"]
-    assert [level for level, _ in table["levels"]] == sorted(KINDS)
-    assert sum(number for _, number in table["levels"]) == len(inputs.benchmarks["realocc"])
-    assert [key for key, _, _ in table["rows"]] == list(inputs.grid.axes.combinations)
-    assert all(len(cells) == len(table["levels"]) for _, _, cells in table["rows"])
 
 
 def test_a_cell_holds_the_mean_of_the_models_and_tells_each(tables, inputs):
@@ -47,16 +38,6 @@ def test_what_tells_no_images_apart_is_left_out_and_named(tables, inputs):
     )
 
 
-def test_the_chart_has_one_mark_for_each_training_set_and_group(inputs):
-    axes = inputs.grid.axes
-    figure = groups.breakdown_chart(inputs.breakdown, "realocc", axes, axes.combinations)
-    kinds = figure.axes[0]
-    assert [text.get_text().split("\n")[0] for text in kinds.get_xticklabels()] == sorted(KINDS)
-    assert len(kinds.containers) == len(axes.combinations)
-    x = np.concatenate([bars.lines[0].get_xdata() for bars in kinds.containers])
-    assert len(set(x)) == len(KINDS) * len(axes.combinations)  # none hides another
-
-
 def test_groups_are_tabled_with_counts_and_intervals(inputs):
     table = groups.group_table(inputs.grid, inputs.breakdown)
     first = table.wide.iloc[0]
@@ -67,16 +48,7 @@ def test_groups_are_tabled_with_counts_and_intervals(inputs):
     ]  # fmt: skip
     assert "[" in first["C-WO"]
     assert any("not of people" in note for note in table.notes)
+    assert groups.group_text(80.06, 70.0, 90.0) == "80.1 [70.0, 90.0]"
+    assert groups.group_text(80.0, np.nan, np.nan) == "80.0"
+    assert groups.group_text(*(np.nan,) * 3) == "–"
     assert {"num_images", "value", "low", "high"} <= set(table.long.columns)
-
-
-@pytest.mark.parametrize(
-    ("numbers", "text"),
-    [
-        ((80.06, 70.0, 90.0), "80.1 [70.0, 90.0]"),
-        ((80.0, np.nan, np.nan), "80.0"),
-        ((np.nan,) * 3, "–"),
-    ],
-)
-def test_text_of_a_group(numbers, text):
-    assert groups.group_text(*numbers) == text

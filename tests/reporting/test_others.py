@@ -25,21 +25,21 @@ def theirs(project, tmp_path) -> RunScores:
 
 
 def test_a_network_of_others_is_a_row_with_its_licence_labels_and_intervals(
-    project, inputs, theirs, tmp_path
+    project, made_tables, theirs, tmp_path
 ):
-    assert "others" not in all_tables(inputs)
+    assert "others" not in made_tables
     write_scores(tmp_path / "bisenet.json", theirs)
     root, made = project
     gathered = gather(made, *paths(root)[:-1], tmp_path)
     table = all_tables(gathered)["others"]
     row, best = table.wide.to_numpy().tolist()
     assert row[:6] == ["BiSeNet", "CelebAMask-HQ", "MIT", "background", "unknown", "face"]
-    ours = all_tables(inputs)["table4"].wide.set_index("Trained on").loc["C-WO"]
+    ours = made_tables["table4"].wide.set_index("Trained on").loc["C-WO"]
     assert ours["RealOcc: PSPNet"].startswith(f"{row[6]} · ") and "[" in row[6]
     assert best[0] == "best run here" and best[6].endswith("(SegFormer, C-CM + C-WO-NatOcc)")
     assert row[7] == "–" and any("the release is not there" in note for note in table.notes)
 
-    page = render(page_context(gathered, {"others": table} | all_tables(inputs), []))
+    page = render(page_context(gathered, {"others": table} | made_tables, []))
     assert '<a href="#others">Other networks</a>' in page and f"<td>{row[6]}</td>" in page
     write_table(tmp_path / "out", table)
     rows = list(csv.DictReader((tmp_path / "out/others.csv").open()))
@@ -47,17 +47,12 @@ def test_a_network_of_others_is_a_row_with_its_licence_labels_and_intervals(
     assert re.search(r"BiSeNet.*MIT", (tmp_path / "out/others.md").read_text())
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
+def test_scores_of_another_profile_or_not_of_others_are_refused(project, theirs, tmp_path):
+    root, made = project
+    for change, said in (
         ({"profile": "paper"}, "scores of profile 'paper'.*`face-occlusion score`, or remove it"),
         ({"inference": {"tta": None}}, ".*describes no `network`; remove it"),
-    ],
-)
-def test_a_file_that_is_not_of_these_benchmarks_or_not_of_others_is_refused(
-    project, theirs, tmp_path, change, said
-):
-    write_scores(tmp_path / "bisenet.json", dataclasses.replace(theirs, **change))
-    root, made = project
-    with pytest.raises(ValueError, match=rf"bisenet\.json: {said}"):
-        gather(made, *paths(root)[:-1], tmp_path)
+    ):
+        write_scores(tmp_path / "bisenet.json", dataclasses.replace(theirs, **change))
+        with pytest.raises(ValueError, match=rf"bisenet\.json: {said}"):
+            gather(made, *paths(root)[:-1], tmp_path)

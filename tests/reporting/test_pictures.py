@@ -2,17 +2,28 @@ import numpy as np
 import pytest
 
 from face_occlusion.reporting import pictures
-from face_occlusion.reporting.figures import evenly_spaced
 from face_occlusion.reporting.per_image import most_changed, pick_by_difference, pick_most_corrected
 
 
 def test_thumbnail_keeps_the_aspect_and_centres():
-    image = np.full((20, 40, 3), 200, np.uint8)
-    small = pictures.thumbnail(image, 10)
-    assert small.shape == (10, 10, 3)
-    assert (small[3:7] == 200).all() and (small[0] == 128).all()
+    small = pictures.thumbnail(np.full((20, 40, 3), 200, np.uint8), 10)
     mask = pictures.thumbnail_mask(np.ones((20, 40), bool), 10)
+    assert (small[3:7] == 200).all() and (small[0] == 128).all() and len(small) == 10
     assert mask[3:7].all() and not mask[0].any()
+
+
+def test_errors_are_coloured_and_ignored_pixels_are_not():
+    image = np.full((1, 5, 3), 200, np.uint8)
+    pred = np.array([[1, 1, 0, 0, 1]], bool)
+    target = np.array([[1, 0, 1, 0, 255]], np.uint8)
+    right, extra, missed, background, ignored = pictures.coloured_errors(image, pred, target)[0]
+    assert tuple(right) == tuple(ignored) == (200, 200, 200)
+    assert tuple(background) == (70, 70, 70)
+    assert extra[0] > extra[2] and missed[2] > missed[0]
+    assert abs(int(extra.sum()) - int(missed.sum())) > 100  # they part in grey too
+    image, nothing = np.full((64, 64, 3), 100, np.uint8), np.zeros((64, 64), bool)
+    striped = pictures.coloured_errors(image, nothing, np.ones((64, 64), np.uint8))
+    assert 0.1 < (striped @ [0.299, 0.587, 0.114] > 100).mean() < 0.4  # missed face, seen in grey
 
 
 def test_outline_draws_on_the_edge_only_and_leaves_the_image_alone():
@@ -27,28 +38,6 @@ def test_outline_draws_on_the_edge_only_and_leaves_the_image_alone():
     assert (pictures.outlined(image, mask, (255, 176, 0), tint=0.5)[20, 25] != 100).any()
 
 
-def test_errors_are_coloured_and_ignored_pixels_are_not():
-    image = np.full((1, 5, 3), 200, np.uint8)
-    pred = np.array([[1, 1, 0, 0, 1]], bool)
-    target = np.array([[1, 0, 1, 0, 255]], np.uint8)
-    right, extra, missed, background, ignored = pictures.coloured_errors(image, pred, target)[0]
-    assert tuple(right) == tuple(ignored) == (200, 200, 200)
-    assert tuple(background) == (70, 70, 70)
-    assert extra[0] > extra[2] and missed[2] > missed[0]
-    assert abs(int(extra.sum()) - int(missed.sum())) > 100  # they part in grey too
-    image = np.full((64, 64, 3), 100, np.uint8)  # missed face is striped, to be seen in grey
-    nothing = np.zeros((64, 64), bool)
-    grey = pictures.coloured_errors(image, nothing, np.ones((64, 64), np.uint8)) @ [
-        0.299,
-        0.587,
-        0.114,
-    ]
-    background = pictures.coloured_errors(image, nothing, np.zeros((64, 64), np.uint8))
-    assert (background == 35).all()
-    assert np.ptp(grey) > 50
-    assert 0.1 < (grey > 100).mean() < 0.4
-
-
 def test_an_outlines_path_goes_round_the_mask():
     mask = np.zeros((20, 30), bool)
     mask[5:10, 10:25] = True
@@ -57,60 +46,6 @@ def test_an_outlines_path_goes_round_the_mask():
     mask[15, 2] = True
     assert pictures.outline_path(mask).count("M") == pictures.outline_path(mask).count("Z") == 2
     assert pictures.outline_path(np.zeros((3, 4), bool)) == ""
-
-
-def test_detail_keeps_the_region_and_stays_inside():
-    image = np.zeros((40, 60, 3), np.uint8)
-    region = np.zeros((40, 60), bool)
-    region[36:39, 50:60] = True
-    image[region] = 255
-    window = pictures.detail(image, region, 0.5)
-    assert window.shape == (20, 30, 3)
-    assert window.any(axis=-1).sum() == region.sum()
-    assert pictures.detail(image, np.zeros_like(region), 0.5).shape == (20, 30, 3)
-
-
-def test_cutouts_show_the_checks_where_nothing_covers():
-    cutout = np.zeros((10, 10, 4), np.uint8)
-    cutout[:, :5] = (0, 100, 0, 255)
-    shown = pictures.cutout_on_checks(cutout, 56)
-    assert (shown[:, :24] == (0, 100, 0)).all()
-    assert set(np.unique(shown[:, 32:])) == {205, 235}
-    half = np.full((56, 56, 4), (0, 0, 0, 51), np.uint8)
-    assert set(np.unique(pictures.cutout_on_checks(half, 56))) == {164, 188}
-
-
-def test_a_square_that_leaves_the_image_is_seen_whole():
-    image = np.full((30, 40, 3), 255, np.uint8)
-    square = np.array([[-20.0, 5.0], [30.0, 0.0], [0.0, 30.0]])  # upright, 20 px out on the left
-    points = np.array([[4.0, 9.0]])
-    drawn = pictures.with_square(image, square, points, (255, 176, 0))
-    assert (image == 255).all()
-    left = 24  # pixels added there
-    assert drawn.shape == (40, 40 + left, 3)
-    for x, y in ((-20, 20), (10, 20), (-5, 5), (-5, 35)):
-        red, _, blue = drawn[y, x + left]
-        assert red > 200 and blue < 90, (x, y)
-    assert tuple(drawn[9, 4 + left]) == (255, 176, 0)
-    assert tuple(drawn[20, 30 + left]) == (255, 255, 255)
-
-
-def test_most_changed_leaves_out_what_does_not_change():
-    changes = {"a": 1.0, "b": 3.0, "c": 0.0, "d": 3.0}
-    assert most_changed(list(changes), changes.__getitem__, 3) == [("b", 3.0), ("d", 3.0), ("a", 1)]
-
-
-@pytest.mark.parametrize("text", ["ffb000", "#ffb00", "#ffb00g", "orange"])
-def test_colours_are_hex(text):
-    assert pictures.parse_colour("#ffb000") == (255, 176, 0)
-    with pytest.raises(ValueError, match="#rrggbb"):
-        pictures.parse_colour(text)
-
-
-def test_spread_is_even_and_takes_the_ends():
-    keys = [str(number) for number in range(10)]
-    assert evenly_spaced(keys, 3) == ["0", "4", "9"]
-    assert evenly_spaced(keys, 99) == keys and evenly_spaced(keys, 1) == ["0"]
 
 
 def test_picks_are_the_best_median_and_worst_difference(grid):
@@ -129,12 +64,11 @@ def test_picks_are_the_best_median_and_worst_difference(grid):
     assert any(pick.difference != everything[pick.key].difference for pick in some)
 
 
-def test_most_corrected_faces_come_first(inputs):
-    picks = pick_most_corrected(inputs.inventory.sets["faces/o"], 3)
-    shares = [share for _, share in picks]
-    assert shares == sorted(shares, reverse=True) and shares[-1] > 0
-    assert pick_most_corrected(inputs.inventory.sets["faces/wo"], 3) == []
+def test_most_changed_pictures_come_first_and_unchanged_ones_not_at_all(inputs):
+    changes = {"a": 1.0, "b": 3.0, "c": 0.0, "d": 3.0}
+    assert most_changed(list(changes), changes.__getitem__, 3) == [("b", 3.0), ("d", 3.0), ("a", 1)]
     faces = inputs.inventory.sets["faces/o"]
-    for key, share in picks:
+    for key, share in pick_most_corrected(faces, 3):
         corrected, original = faces.seg_map(key), faces.seg_map(key, "original.png")
         assert share == pytest.approx((corrected != original).sum() / (corrected == 1).sum())
+    assert pick_most_corrected(inputs.inventory.sets["faces/wo"], 3) == []

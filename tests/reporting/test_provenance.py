@@ -1,8 +1,5 @@
 """What stood in for what, as a reader of the page is told."""
 
-import copy
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -34,11 +31,13 @@ def release(tmp_path, origin):
     return ImageSet(tmp_path / origin)
 
 
-def test_drawn_images_are_not_passed_off_as_a_releases(tmp_path, told):
+def test_drawn_images_are_not_passed_off_as_a_releases(tmp_path, told, inputs):
     drawn, fetched = release(tmp_path, "miniature"), release(tmp_path, "folder")
     assert are_drawn([fetched, drawn]) and not are_drawn([fetched])
     assert "11k Hands (drawn by this project" in told({"hands": drawn})["Hands"]
     assert told({"hands": fetched})["Hands"] == "1 of 11k Hands"
+    listed = release_files([fetched, fetched, *inputs.occluders.values()])
+    assert listed == [("hands_11k", "Hands.zip", 9, "ab")]
 
 
 def test_networks_are_told_by_size_and_how_they_were_trained(told):
@@ -52,20 +51,3 @@ def test_networks_are_told_by_size_and_how_they_were_trained(told):
     assert here["Iterations"] == "40 of 4 images"
     assert here["Seeds"] == "one: 1"
     assert here["Benchmark images as seen"] == "input 48 px; one view only"
-
-
-def test_a_benchmark_that_the_paper_has_not_is_told_without_its_number(inputs):
-    mine = {"benchmarks/mine": inputs.inventory.sets["benchmarks/realocc"]}
-    sets = dataclasses.replace(inputs.inventory, sets=inputs.inventory.sets | mine)
-    grid = copy.copy(inputs.grid)
-    grid.axes = dataclasses.replace(grid.axes, benchmarks={"realocc": "R", "mine": "M"})
-    models = inputs.sections.models
-    told = substitutions(sets, inputs.occluders, inputs.cards, grid, models)[-2:]
-    assert [row["paper"] for row in told] == ["550 images", "no such set"]
-
-
-def test_files_of_releases_are_listed_once(tmp_path, inputs):
-    hands = [release(tmp_path, "folder"), release(tmp_path, "url")]
-    assert release_files([*hands, *inputs.occluders.values()]) == [
-        ("hands_11k", "Hands.zip", 9, "ab")
-    ]
