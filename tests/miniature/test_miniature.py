@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -89,3 +90,14 @@ def test_landmarks_lie_on_their_parts_and_covered_ones_are_hidden():
     _, after = face_landmarks(portrait)
     assert after[24:28].all() and not after[16:18].all()
     assert (after | ~before).all()  # nothing comes into view
+
+
+def test_drawn_faces_span_the_tones():
+    """By the individual typology angle (Chardon et al. 1991): light from 41, dark below -30."""
+    angles = []
+    for identity in range(12):
+        portrait, rng = paint(identity)
+        colour = np.median(portrait.photograph(rng)[portrait.face()], axis=0) / 255
+        lab = cv2.cvtColor(colour.astype(np.float32).reshape(1, 1, 3), cv2.COLOR_RGB2LAB)[0, 0]
+        angles.append(np.degrees(np.arctan2(lab[0] - 50, lab[2])))
+    assert max(angles) > 35 and min(angles) < -30

@@ -5,14 +5,17 @@ tests/test_data_stages.py.
 """
 
 import dataclasses
+import json
 import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import py7zr
+import pycocotools.mask
 import pytest
 
-from face_occlusion.core.images import decode_mask
+from face_occlusion.core.images import decode_image, decode_mask
 from face_occlusion.faces.celebamask_hq import original_seg_map
 from face_occlusion.miniature import MiniatureParams, draw_release
 from face_occlusion.miniature.archives import write_7z, write_tar_gz, write_zip
@@ -37,7 +40,7 @@ def read_zip(path: Path) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-@pytest.mark.parametrize("source", ["hands_11k", "realocc", "cofw"])
+@pytest.mark.parametrize("source", ["hands_11k", "realocc", "realocc_wild", "cofw"])
 def test_the_same_bytes_in_every_run(tmp_path: Path, source: str):
     for name in ("first", "second"):
         draw_release(source, tmp_path / name, PARAMS)
@@ -71,6 +74,26 @@ def test_original_masks_equal_corrected_ones_unless_occluded(tmp_path: Path):
         differ += [job.occluder] * bool((original != right).any())
     assert differ and set(differ) <= {"hand", "studio_microphone", "food"}
     assert plan_faces(dataclasses.replace(PARAMS, seed=6)) != plan_faces(PARAMS)
+
+
+def test_instances_fit_their_photographs(tmp_path: Path):
+    draw_release("coco", tmp_path, PARAMS)
+    photos = read_zip(tmp_path / "train2017.zip")
+    (data,) = read_zip(tmp_path / "annotations_trainval2017.zip").values()
+    content, layers = json.loads(data), {}
+    for image in content["images"]:
+        name = f"train2017/{image['file_name']}"
+        layers[image["id"]] = np.zeros((image["height"], image["width"]), int)
+        assert decode_image(photos[name], name).shape[:2] == layers[image["id"]].shape
+    for entry in content["annotations"]:
+        layer = layers[entry["image_id"]]
+        encoded = pycocotools.mask.frPyObjects(entry["segmentation"], *layer.shape)
+        whole = encoded if entry["iscrowd"] else pycocotools.mask.merge(encoded)
+        layer += (mask := pycocotools.mask.decode(whole))
+        x, y, width, height = map(int, entry["bbox"])
+        assert mask[y : y + height, x : x + width].sum() >= 0.97 * mask.sum()
+    double = sum((layer > 1).sum() for layer in layers.values())
+    assert double < 0.02 * sum((layer > 0).sum() for layer in layers.values())  # none hides another
 
 
 def test_neither_set_size_nor_processes_change_a_sample(tmp_path: Path):
