@@ -132,9 +132,7 @@ def test_what_other_machines_could_not_know_is_refused(cluster, project, lab, mo
         taken.bind(("127.0.0.1", 0))
         for scheme in ("", "ray://"):
             address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
-            with pytest.raises(
-                ValueError, match=f"--ray {address}: nothing answers at this address"
-            ):
+            with pytest.raises(ValueError, match=f"--ray {address}: nothing answers at this addr"):
                 run(project, dataclasses.replace(lab, address=address))
     step = project.folder / "step.py"
     step.write_text(step.read_text() + "# not in a commit\n")
@@ -145,12 +143,13 @@ def test_what_other_machines_could_not_know_is_refused(cluster, project, lab, mo
         run(project, lab)
 
 
-def free_ports(number):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
-    ports = [listening.getsockname()[1] for listening in sockets]
-    for listening in sockets:
-        listening.close()
-    return ports
+def free_ports():
+    """Return two ports that nobody listens at."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        return one.getsockname()[1], two.getsockname()[1]
 
 
 def listens(port):
@@ -175,7 +174,7 @@ def end_cluster(process):
 def separate():
     """A cluster of its own processes, with a token in its home: its addresses and variables."""
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # sockets in it: at most 107 letters
-    gcs, client = free_ports(2)
+    gcs, client = free_ports()
     environment = user_environment() | {"HOME": str(folder), "GRPC_ENABLE_FORK_SUPPORT": "0"}
     setting = {"env": environment, "cwd": folder}
     program = str(Path(sys.executable).parent / "ray")
@@ -200,40 +199,31 @@ def separate():
         shutil.rmtree(folder)
 
 
-def run_as_user(project, lab, separate, kind, *targets, **variables):
+def run_as_user(project, lab, separate, kind, **variables):
     """Run `face-occlusion run` in a process of its own: Ray reads its variables only once."""
     addresses, project.environment = separate
     options = {"--jobs": "2", "--ray": addresses[kind], "--remote": lab.remote}
     options |= {"--ray-stages": "middle", "--clone-from": lab.source, "--clones": lab.clones}
     words = [word for item in options.items() for word in item]
-    process = project.start("run", *words, *targets, **variables)
+    process = project.start("run", *words, RAY_AUTH_MODE="token", **variables)
     printed, errors = process.communicate(timeout=PATIENCE)
     return process.returncode, " ".join((printed + errors).split())
 
 
-def test_a_cluster_started_elsewhere_with_a_token_is_used(separate, project, lab, tmp_path):
+@pytest.mark.parametrize("kind", ["gcs", "client"])
+def test_a_cluster_with_a_token_is_used_from_within_and_outside(
+    separate, project, lab, tmp_path, kind
+):
     trace_elsewhere(project, tmp_path)
-    status, printed = run_as_user(project, lab, separate, "gcs", RAY_AUTH_MODE="token")
+    status, printed = run_as_user(project, lab, separate, kind)
     assert status == 0, printed
     assert_results_are_home(project, tmp_path)
 
 
-def test_a_machine_outside_the_cluster_uses_it_too(separate, project, lab, tmp_path):
-    trace_elsewhere(project, tmp_path)
-    words = ("client", "middle@c")
-    status, printed = run_as_user(project, lab, separate, *words, RAY_AUTH_MODE="token")
-    assert status == 0, printed
-    notes = list(map(json.loads, (tmp_path / "trace").read_text().splitlines()))
-    folders = [str(project.folder), str(tmp_path / "clones/0")]
-    assert [(n["name"], n["cwd"]) for n in notes] == list(zip(["first", "c"], folders, strict=True))
-    assert (project.folder / "middle/c.txt").read_text() == "cfirst"
-
-
 def test_a_cluster_that_refuses_the_token_is_no_silent_one(separate, project, lab, tmp_path):
     """What is advised in other cases is tested below."""
-    variables = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
-    variables["RAY_NUM_REDIS_GET_RETRIES"] = "1"  # Ray asks 20 times, once a second
-    status, printed = run_as_user(project, lab, separate, "gcs", **variables)
+    wrong = {"RAY_AUTH_TOKEN": "0" * 64, "RAY_NUM_REDIS_GET_RETRIES": "1"}  # else 20, each a second
+    status, printed = run_as_user(project, lab, separate, "gcs", **wrong)
     assert status == 1 and "Traceback" not in printed
     refused = "the cluster asks for its token: RAY_AUTH_TOKEN here is not"
     assert f"--ray {separate[0]['gcs']}: {refused}" in printed
