@@ -56,9 +56,7 @@ def main() -> None:
 def _cut_out(release: Release, params: ObjectsParams) -> list[np.ndarray]:
     """Cut out all objects that the parameters choose, smallest first."""
     objects, _ = select_objects(release, params.selection, params.num_objects)
-    cutouts = [
-        item.cut_out(release, soft_px=params.soft_px, edge_px=params.edge_px) for item in objects
-    ]
+    cutouts = [item.cut_out(release, params)[0] for item in objects]
     return sorted(cutouts, key=lambda cutout: cutout.shape[0] * cutout.shape[1])
 
 
