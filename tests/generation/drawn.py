@@ -116,8 +116,8 @@ def write_drawn(folder, kind, name, samples):
     return write_image_set(folder, encoded, info=info)
 
 
-def write_faces(folder, count=6):
-    drawn = (draw_face(number) for number in range(count))
+def write_faces(folder, count=6, **face):
+    drawn = (draw_face(number, **face) for number in range(count))
     parts = ({"jpg": encode_jpeg(image, 95), "png": encode_png(mask)} for image, mask in drawn)
     samples = ((f"{n:05d}", part, {"number": n}) for n, part in enumerate(parts))
     return write_drawn(folder, "faces", "drawn faces", samples)

@@ -65,7 +65,7 @@ def test_a_window_holds_the_whole_occluder(angle_deg, factor, shear):
     tight, wide = (compositing.warp(HAND, matrix, (400, 420), padding) for padding in (0, 40))
     whole = wide.alpha.sum(dtype=int)
     outline_px = 4 * math.sqrt(whole / 255)
-    moved = 0.01 * outline_px * 255  # positions are rounded, from another corner in each window
+    moved = outline_px / 32 * 255  # positions are rounded to 1/32 px, from each window's corner
     assert tight.alpha.sum(dtype=int) == pytest.approx(whole, abs=moved)
 
 

@@ -70,7 +70,7 @@ DEATHS: dict[str, Callable[[], None]] = {
     "half of the best weights": lambda: setattr(checkpoint.Path, "write_bytes", half_weights),
     "while a row is logged": kill_at(Live, "make_summary", 12),
     "a later iteration": kill_at(segmentor, "ohem_loss", 9),
-    "half of the run's folder written": kill_at(run, "atomic_write", 3),
+    "half of the run's folder written": kill_at(run, "atomic_write", 2),
 }
 
 
