@@ -52,22 +52,16 @@ def test_what_is_no_json_object_is_refused_by_name(tmp_path):
         files.read_json(path, "run `dvc repro`")
     for content, message in (
         *((damaged, "not readable as JSON") for damaged in (b'{"a": [1, 2', b"", b"\xff\xfe\x00")),
-        (b"[1]", "must be a JSON object; got list"),
-        (b"3", "must be a JSON object; got int"),
+        *((other, "must be a JSON object; got (list|int)") for other in (b"[1]", b"3")),
     ):
         path.write_bytes(content)
         with pytest.raises(ValueError, match=rf"a\.json: {message}"):
             files.read_json(path, "run `dvc repro`")
 
 
-MODULES = {
-    "__init__.py": "",
-    "a.py": "from face_occlusion.b import c\nimport numpy\n",
-    "b/__init__.py": "",
-    "b/c.py": "def late():\n    from face_occlusion import d\n",
-    "d.py": "LEVEL = 1\n",
-    "unused.py": "",
-}
+MODULES = {"a.py": "from face_occlusion.b import c\nimport numpy\n", "d.py": "LEVEL = 1\n"}
+MODULES |= {"b/c.py": "def late():\n    from face_occlusion import d\n"}
+MODULES |= dict.fromkeys(("__init__.py", "b/__init__.py", "unused.py"), "")
 
 
 def test_the_hash_follows_packages_and_imports_inside_functions_and_nothing_else(

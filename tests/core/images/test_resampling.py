@@ -30,9 +30,8 @@ def test_only_what_is_needed_is_computed():
 
 
 def test_fitted_size_sets_the_longer_side():
-    assert fitted_size((300, 640), 320) == (150, 320)
-    assert fitted_size((640, 300), 320) == (320, 150)
-    assert fitted_size((300, 640), 0) == (300, 640)
+    sizes = [fitted_size((300, 640), side) for side in (320, 0)]
+    assert [*sizes, fitted_size((640, 300), 320)] == [(150, 320), (300, 640), (320, 150)]
     assert fitted_size((1, 1000), 10) == (1, 10)
 
 

@@ -94,13 +94,9 @@ def test_decoded_parts(tmp_path):
     seg_map, cutout = np.zeros((5, 7), np.uint8), np.zeros((5, 7, 4), np.uint8)
     seg_map[1, 2], seg_map[3, 4], cutout[2, 6] = 1, 255, (30, 20, 10, 40)
     record = {"angle_deg": 0.1, "size": [5, 7]}
-    sample = {
-        "jpg": encode_jpeg(image, 95),
-        "png": encode_png(seg_map),
-        "original.png": encode_png(1 - seg_map // 255),
-        "rgba.png": encode_rgba(cutout),
-        "json": encode_record(record),
-    }
+    sample = {"jpg": encode_jpeg(image, 95), "png": encode_png(seg_map)}
+    sample |= {"original.png": encode_png(1 - seg_map // 255), "rgba.png": encode_rgba(cutout)}
+    sample |= {"json": encode_record(record)}
     opened = write_image_set(tmp_path / "set", [("00024", sample)], info=INFO)
     assert largest_difference(opened.image("00024"), image) < 4
     np.testing.assert_array_equal(opened.seg_map("00024"), seg_map)
@@ -126,13 +122,13 @@ def test_the_index_of_a_written_set_is_this_and_an_absent_one_says_why(tmp_path)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | finite | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
-    max_leaves=6,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=3,
 )
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.dictionaries(st.text(max_size=4), json_values))
+@given(st.dictionaries(st.text(max_size=4), json_values, max_size=3))
 def test_records_read_back_exactly(record):
     data = encode_record(record)
     assert json.loads(data) == record
@@ -141,9 +137,9 @@ def test_records_read_back_exactly(record):
 
 def test_numpy_values_are_written_as_pythons():
     numpy = {"b": np.bool_(True), "i": np.uint8(3), "f": np.float64(0.1), "a": np.eye(2, dtype=int)}
-    assert encode_record(numpy) == b'{"a":[[1,0],[0,1]],"b":true,"f":0.1,"i":3}'
+    written = '{"a":[[1,0],[0,1]],"b":true,"f":0.1,"i":3,"t":[1,"é"]}'.encode()
+    assert encode_record(numpy | {"t": (1, "é")}) == written
     assert json.loads(encode_record({"f": np.float32(0.1)}))["f"] == np.float32(0.1)
-    assert encode_record({"t": (1, "é")}) == '{"t":[1,"é"]}'.encode()
 
 
 @pytest.mark.parametrize(

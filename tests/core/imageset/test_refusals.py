@@ -3,14 +3,10 @@ import pickle
 import pytest
 
 from face_occlusion.core.files import file_sha256
-from face_occlusion.core.imageset import (
-    ImageSet,
-    write_image_set,
-    write_index,
-    write_shard,
-)
+from face_occlusion.core.imageset import ImageSet, write_image_set, write_index, write_shard
 from tests.conftest import files_of
 from tests.core.imageset.samples import INFO, flip, numbered
+from tests.tables import rows
 
 
 def test_missing_keys_parts_and_bad_content_are_named(image_set, tmp_path):
@@ -65,24 +61,7 @@ def test_verify_finds_what_differs_from_the_index(image_set):
         ImageSet(image_set.folder).verify()
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ('"face-occlusion image set"', '"something else"', "not the index of an image set"),
-        ('"version":1', '"version":2', r"format version 2, this program reads 1"),
-        ('"count":7', '"count":8', r"count is 8, but the shards list 7 samples"),
-        ('"kind":"faces"', '"kind":"cats"', r"kind must be one of .*; got 'cats'"),
-        ('"000001.tar"', '"../../x.tar"', r"shard 1 must be 000001\.tar"),
-        ('"00004"', '"00003"', r"key '00003' occurs twice .* in 000001\.tar and 000001\.tar"),
-        ('"00004"', '"00000"', r"key '00000' occurs twice .* in 000000\.tar and 000001\.tar"),
-        ('"00004"', '"a.b"', r"sample key must be text without dots"),
-        ("[512,700]", "[512,70000]", r"000000\.tar: 0000\d\.\w+ must start at byte \d+; got"),
-        ("[512,700]", "[-512,700]", r"000000\.tar: 00000\.jpg must start at byte 512; got -512"),
-        ("[512,700]", '"x"', r"damaged index"),
-        ('"sha256":"', '"sha256":"0', r"000000\.tar: sha256 must be"),
-        ('"shards":[', '"shards":[7,', r"damaged index"),
-    ],
-)
+@pytest.mark.parametrize(("old", "new", "message"), rows(__file__, "tampered"))
 def test_a_tampered_index_is_refused(image_set, old, new, message):
     path = image_set.folder / "index.json"
     text = path.read_text()
@@ -116,34 +95,28 @@ def test_an_index_of_missing_shards_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-JPG = {"jpg": b""}
-KEYS = ["", "a.b", "a/b", "a b", "a\tb", "..", "a\\b", "a\n", None, 7]
-PARTS = ["", ".jpg", "JPG", "a/b", "png.", "__key__", "a..b", "j pg", 7]
-BAD_SAMPLES = [
-    *(([(key, JPG)], "sample key must be text") for key in KEYS),
-    *(([("a", {part: b""})], "sample a: part must be lower-case") for part in PARTS),
-    ([("a", JPG), ("b", JPG), ("a", JPG)], "key 'a' occurs twice"),
-    ([("a", {})], "sample a: has no parts"),
-    ([("a" * 97, JPG)], "is longer than 100 bytes"),
-    ([], "has no samples, and info: absent does not say why"),
+KEY, PART = "sample key must be text", "sample a: part must be lower-case"
+SAMPLES = [
+    *rows(__file__, "samples"),
+    *([[[key, ["jpg"]]], KEY] for key in rows(__file__, "keys")),
+    *([[["a", [part]]], PART] for part in rows(__file__, "parts")),
+    [[["a" * 97, ["jpg"]]], "is longer than 100 bytes"],
 ]
-BAD_INFO = [
-    ({"kind": "cats"}, "kind must be one of"),
-    ({"name": ""}, "name must be text"),
-    ({"sources": "one"}, "sources must be a list"),
-    ({"sources": [1]}, "sources must be a list"),
-    ({"absent": "not here"}, "yet the set holds 7 samples"),
-    ({"absent": True}, "absent must say why"),
-    ({"share": float("nan")}, "must be finite"),
-]
-REFUSED = [(samples, {}, message) for samples, message in BAD_SAMPLES]
-REFUSED += [(numbered(7), change, message) for change, message in BAD_INFO]
 
 
-@pytest.mark.parametrize(("samples", "change", "message"), REFUSED)
+@pytest.mark.parametrize(
+    ("samples", "change", "message"),
+    [
+        *((samples, {}, message) for samples, message in SAMPLES),
+        *((None, change, message) for change, message in rows(__file__, "info")),
+    ],
+)
 def test_what_is_refused_leaves_nothing(tmp_path, samples, change, message):
+    parts = numbered(7)
+    if samples is not None:
+        parts = [(key, dict.fromkeys(names, b"")) for key, names in samples]
     with pytest.raises(ValueError, match=message):
-        write_image_set(tmp_path / "set", samples, info={**INFO, **change}, samples_per_shard=2)
+        write_image_set(tmp_path / "set", parts, info={**INFO, **change}, samples_per_shard=2)
     assert not list(tmp_path.iterdir())
 
 
