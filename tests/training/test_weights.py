@@ -3,7 +3,6 @@
 import hashlib
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -11,8 +10,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from face_occlusion.training.weights import check_hash, describe, fetch_weights, load_backbone
+from tests.tables import rows
 from tests.training.conftest import MODELS, random_network
 
+RELEASES = rows(__file__, "releases")
 CLASSIFIER_REASON = "the classifier of ImageNet's 1000 classes"
 STEM = {"stem.0", "stem.1", "stem.3", "stem.4", "stem.6", "stem.7"}
 
@@ -42,98 +43,23 @@ def made_up(module: nn.Module) -> dict[str, Tensor]:
     return state
 
 
-def renamed(state: dict[str, Tensor], *rules: tuple[str, Any]) -> dict[str, Tensor]:
-    """Rename by the first rule that fits each whole key; drop what none fits."""
-    found = {}
+def released(state: dict[str, Tensor], rules: list, extra: dict[str, list]) -> dict[str, Tensor]:
+    """Return weights as a release has them, by the rules of test_weights.yaml."""
+    found = {key: torch.zeros(shape) for key, shape in extra.items()}
     for key, value in state.items():
-        for pattern, name in rules:
+        for pattern, *names in rules:
             if match := re.fullmatch(pattern, key):
-                found[name(match) if callable(name) else match.expand(name)] = value
+                numbers = [int(text) if text.isdigit() else 0 for text in match.groups()]
+                beside = {"below": [n - 1 for n in numbers], "above": [n + 1 for n in numbers]}
+                parts = value.chunk(3) if len(names) > 1 else (value,)
+                if len(names) == 2:
+                    parts = parts[0], torch.cat(parts[1:])
+                for name, part in zip(names, parts, strict=True):
+                    new = name.format(*match.groups(), **beside)
+                    linear = re.search(r"(dense|fc)\d\.weight$", new)
+                    found[new] = part.flatten(1) if linear else part.clone()
                 break
     return found
-
-
-LAYERS = (r"(layer\d\..+)", r"\1")
-CLASSIFIER = {"fc.weight": torch.zeros(1000, 9), "fc.bias": torch.zeros(1000)}
-SEVEN = {"conv1.weight": torch.zeros(8, 3, 7, 7), "bn1.weight": torch.zeros(8)}
-
-
-def timm_v1c(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    rules = ((r"stem\.7\.(.+)", r"bn1.\1"), (r"stem\.(.+)", r"conv1.\1"), LAYERS)
-    return renamed(state, *rules) | CLASSIFIER
-
-
-def torchvision(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    return renamed(state, LAYERS) | CLASSIFIER | SEVEN
-
-
-def hugging_face_resnet(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """As transformers' ResNetForImageClassification; stages and layers count from 0."""
-    kinds = {"conv": "convolution", "bn": "normalization", "0": "convolution", "1": "normalization"}
-
-    def name(match: re.Match[str]) -> str:
-        stage, block, kind, layer, tensor = match.groups()
-        part = f"layer.{int(layer) - 1}" if layer else "shortcut"
-        at = f"resnet.encoder.stages.{int(stage) - 1}.layers.{block}"
-        return f"{at}.{part}.{kinds[kind]}.{tensor}"
-
-    found = renamed(state, (r"layer(\d)\.(\d+)\.(?:downsample\.)?(conv|bn|\d)(\d)?\.(.+)", name))
-    return found | {
-        "resnet.embedder.embedder.convolution.weight": SEVEN["conv1.weight"],
-        "resnet.embedder.embedder.normalization.weight": SEVEN["bn1.weight"],
-        "classifier.1.weight": CLASSIFIER["fc.weight"],
-    }
-
-
-TRANSFORMER = {  # below layers.N, or a block of it: Hugging Face's name, the authors'
-    "0.projection": ("patch_embeddings.{}.proj", "patch_embed{}.proj"),
-    "0.norm": ("patch_embeddings.{}.layer_norm", "patch_embed{}.norm"),
-    "2": ("layer_norm.{}", "norm{}"),
-    "norm1": ("layer_norm_1", "norm1"),
-    "norm2": ("layer_norm_2", "norm2"),
-    "attn.attn.out_proj": ("attention.output.dense", "attn.proj"),
-    "attn.sr": ("attention.self.sr", "attn.sr"),
-    "attn.norm": ("attention.self.layer_norm", "attn.norm"),
-    "ffn.layers.0": ("mlp.dense1", "mlp.fc1"),
-    "ffn.layers.1": ("mlp.dwconv.dwconv", "mlp.dwconv.dwconv"),
-    "ffn.layers.4": ("mlp.dense2", "mlp.fc2"),
-}
-
-
-def released_transformer(state: dict[str, Tensor], authors: bool) -> dict[str, Tensor]:
-    found = {}
-    for key, value in state.items():
-        pattern = r"layers\.(\d)\.(?:1\.(\d)\.)?(.+)\.(\w+)"
-        stage, block, part, kind = re.fullmatch(pattern, key).groups()
-        stage = int(stage) + authors
-        at = f"block{stage}.{block}." if authors else f"block.{stage}.{block}."
-        if kind.startswith("in_proj_"):
-            parts = [part.clone() for part in value.chunk(3)]
-            kind = kind.removeprefix("in_proj_")
-            if authors:
-                found[f"{at}attn.q.{kind}"] = parts[0]
-                found[f"{at}attn.kv.{kind}"] = torch.cat(parts[1:])
-            else:
-                for name, projection in zip(("query", "key", "value"), parts, strict=True):
-                    found[f"{at}attention.self.{name}.{kind}"] = projection
-        else:
-            name = TRANSFORMER[part][authors].format(stage)
-            linear = kind == "weight" and re.search(r"(dense|fc)\d$", name)
-            found[f"{at if block else ''}{name}.{kind}"] = value.flatten(1) if linear else value
-    return found
-
-
-def hugging_face_transformer(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """As transformers' SegformerForImageClassification; queries, keys, values apart."""
-    found = released_transformer(state, authors=False)
-    named = {f"segformer.encoder.{key}": value for key, value in found.items()}
-    return named | {"classifier.weight": torch.zeros(1000, 9)}
-
-
-def authors(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """As SegFormer's authors: stages count from 1, keys and values are one layer."""
-    found = released_transformer(state, authors=True)
-    return found | {"head.weight": torch.zeros(1000, 9)}
 
 
 def save(state: dict[str, Tensor], path: Path) -> Path:
@@ -144,32 +70,18 @@ def save(state: dict[str, Tensor], path: Path) -> Path:
     return path
 
 
-def same_as_mmsegmentation(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """As a checkpoint; ResNets keep their classifier."""
-    named = {f"backbone.{key}": value for key, value in state.items()}
-    return named | CLASSIFIER if "stem.0.weight" in state else named
-
-
 @pytest.mark.parametrize(
-    ("model", "release", "file", "name"),
-    [
-        ("pspnet", same_as_mmsegmentation, "w.pth", "MMSegmentation"),
-        ("pspnet", timm_v1c, "w.safetensors", "timm, ResNet-v1c"),
-        ("pspnet", torchvision, "w.pth", "torchvision or timm, ResNet"),
-        ("pspnet", hugging_face_resnet, "w.bin", "Hugging Face, ResNet"),
-        ("segformer", same_as_mmsegmentation, "w.pth", "MMSegmentation"),
-        ("segformer", hugging_face_transformer, "w.pth", "Hugging Face, SegFormer"),
-        ("segformer", authors, "w.pth", "SegFormer's authors"),
-    ],
+    ("model", "file", "name", "rules", "extra"),
+    [pytest.param(*row, id=f"{row[0]}, {row[2]}") for row in RELEASES],
 )
 @pytest.mark.usefixtures("bottlenecks")
-def test_every_weight_is_accounted_for(tmp_path, model, release, file, name):
+def test_every_weight_is_accounted_for(tmp_path, model, file, name, rules, extra):
     target = backbone(model)
     state = made_up(target)
     before = {key: value.clone() for key, value in target.state_dict().items()}
-    record = load_backbone(target, save(release(state), tmp_path / file))
+    record = load_backbone(target, save(released(state, rules, extra), tmp_path / file))
     assert record["release"] == name
-    assert release is same_as_mmsegmentation or CLASSIFIER_REASON in record["left_out"]
+    assert not extra or name == "MMSegmentation" or CLASSIFIER_REASON in record["left_out"]
     for key, value in target.state_dict().items():
         if key in record["at_random"]:
             assert torch.equal(value, before[key]), key
@@ -177,7 +89,7 @@ def test_every_weight_is_accounted_for(tmp_path, model, release, file, name):
             assert torch.equal(value, state[key]), key
     counted = [key for key in before if not key.endswith("num_batches_tracked")]
     assert record["num_loaded"] == len(counted) - len(record["at_random"])
-    if release in (torchvision, hugging_face_resnet):
+    if name in ("torchvision or timm, ResNet", "Hugging Face, ResNet"):
         assert {key.rsplit(".", 1)[0] for key in record["at_random"]} == STEM
         assert "stem at random (15 tensors)" in describe(record)
     else:
@@ -201,7 +113,8 @@ def test_weights_of_another_network_or_shape_are_refused_by_name(tmp_path: Path)
     refused(state, does_not_fit, *unknown)
     refused({"blocks.0.weight": torch.zeros(1)}, "w.pth: is in none of the known", "blocks")
     segformer = backbone("segformer")
-    state = hugging_face_transformer(made_up(segformer))
+    (hugging_face,) = (row for row in RELEASES if row[2] == "Hugging Face, SegFormer")
+    state = released(made_up(segformer), *hugging_face[3:])
     refused(state, "does not fit this backbone")
     del state["segformer.encoder.block.2.1.attention.self.key.bias"]
     refused(state, "another shape: ['layers.2.1.1.attn.attn.in_proj", by=segformer)
