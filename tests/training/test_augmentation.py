@@ -17,6 +17,7 @@ from face_occlusion.training.augmentation import (
     stack_samples,
 )
 from face_occlusion.training.settings import AugmentParams
+from tests.tables import rows
 
 NEUTRAL = [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]
 PARAMS = AugmentParams(flip_prob=0.5, rotation_prob=0.5, rotation_deg=30, photometric=True)
@@ -68,51 +69,34 @@ def test_rotation_equals_mmcv_imrotate(angle):
     assert set(np.unique(out_map)) == {0, 1, IGNORED}
 
 
+def in_hsv(bgr, channel, change):
+    hsv = mmcv.bgr2hsv(np.ascontiguousarray(bgr))
+    hsv[..., channel] = change(hsv[..., channel])
+    return mmcv.hsv2bgr(hsv)
+
+
 def published(image, brightness, contrast, saturation, hue, contrast_last):
-    """Run PhotoMetricDistortion's own steps with given numbers; None skips a step."""
-    transform = PhotoMetricDistortion()
-    out = image[..., ::-1]  # it works on BGR
-    if brightness is not None:
-        out = transform.convert(out, beta=brightness)
-    if contrast is not None and not contrast_last:
-        out = transform.convert(out, alpha=contrast)
-    if saturation is not None:
-        hsv = mmcv.bgr2hsv(np.ascontiguousarray(out))
-        hsv[..., 1] = transform.convert(hsv[..., 1], alpha=saturation)
-        out = mmcv.hsv2bgr(hsv)
-    if hue is not None:
-        hsv = mmcv.bgr2hsv(np.ascontiguousarray(out))
-        hsv[..., 0] = (hsv[..., 0].astype(int) + hue) % 180
-        out = mmcv.hsv2bgr(hsv)
-    if contrast is not None and contrast_last:
-        out = transform.convert(out, alpha=contrast)
-    return out[..., ::-1]
+    """Run PhotoMetricDistortion's own steps with given numbers, on BGR; what is neutral is left."""
+    convert = PhotoMetricDistortion().convert
+    out = convert(image[..., ::-1], beta=brightness)
+    out = out if contrast_last else convert(out, alpha=contrast)
+    if saturation != 1:
+        out = in_hsv(out, 1, lambda values: convert(values, alpha=saturation))
+    if hue:
+        out = in_hsv(out, 0, lambda values: (values.astype(int) + hue) % 180)
+    return (convert(out, alpha=contrast) if contrast_last else out)[..., ::-1]
 
 
 @pytest.mark.parametrize("contrast_last", [False, True])
-@pytest.mark.parametrize(
-    ("brightness", "contrast", "saturation", "hue"),
-    [
-        (20.0, None, None, None),
-        (-31.0, 1.4, None, None),
-        (None, 0.6, None, None),
-        (None, None, 1.45, None),
-        (None, None, 0.55, None),
-        (None, None, None, 17),
-        (None, None, None, -18),
-        (11.0, 0.8, 1.3, -9),
-    ],
-)
-def test_photometric_distortion_equals_mmsegmentation(
-    brightness, contrast, saturation, hue, contrast_last
-):
+@pytest.mark.parametrize("drawn", rows(__file__, "photometric"), ids=str)
+def test_photometric_distortion_equals_mmsegmentation(drawn, contrast_last):
     image = photograph(3)
-    want = published(image, brightness, contrast, saturation, hue, contrast_last)
-    row = [0.0, 0.0, brightness or 0.0, contrast or 1.0, float(contrast_last), saturation or 1.0]
-    row.append(2.0 * (hue or 0))
+    want = published(image, *drawn, contrast_last)
+    brightness, contrast, saturation, hue = drawn
+    row = [0.0, 0.0, brightness, contrast, float(contrast_last), saturation, 2.0 * hue]
     out = as_image(distort(as_batch(image).float(), stacked([row])))
     # OpenCV keeps hue in steps of 2 degrees and saturation in 256 steps; float32 does not.
-    limit = 1 if saturation is None and hue is None else 6
+    limit = 1 if saturation == 1 and not hue else 6
     assert np.abs(out - want.astype(float)).max() <= limit
     assert np.abs(out - want.astype(float)).mean() < 1.0
 

@@ -12,6 +12,7 @@ from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.architectures import params_class
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.weights import fetch_weights
+from tests.tables import rows
 from tests.training.conftest import MODELS, job
 from tests.training.test_acceleration import compiled_programs
 
@@ -26,18 +27,7 @@ def on_lite(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(MODELS, model, MODELS[model] | LITE | {"pretrained": "imagenet"})
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"backbone": "vgg16"}, "backbone: must be one of .*efficientnet_lite2.*; got 'vgg16'"),
-        ({"depth": 18}, "depth and base_channels must be null with the backbone efficientnet_li"),
-        ({"backbone": "resnet"}, "depth and base_channels must be given"),
-        ({"backbone": "resnet", "depth": 18, "base_channels": 8}, "no package of weights for"),
-        ({"pretrained": None, "norm_eval": True}, "norm_eval must be false without pretrained"),
-        ({"output_stride": 4}, "output_stride: must be one of"),
-        ({"output_stride": 32, "num_stages": 3}, "output_stride must be 8 or 16 with num_stages"),
-    ],
-)
+@pytest.mark.parametrize(("changes", "said"), rows(__file__, "refused"))
 def test_unknown_combinations_are_refused(changes, said):
     with pytest.raises(ValueError, match=said):
         build("models", MODELS["pspnet"] | changes, params_class("pspnet"))

@@ -38,27 +38,22 @@ def assert_holds(config: dict[str, Any], expected: dict[str, Any]) -> None:
     for key, value in expected.items():
         if isinstance(value, dict):
             assert_holds(config[key], value)
+        elif isinstance(value, list) and isinstance(value[0], dict):
+            for part, wanted in zip(config[key], value, strict=True):
+                assert_holds(part, wanted)
         else:
             assert np.array_equal(config[key], value), key
 
 
 def test_recipes_and_their_quantities():
-    for model, expected in read_yaml(Path(__file__).with_name("recipes.yaml")).items():
-        config = recipe(model)
-        assert_holds(config, expected)
-        if model != "segformer":
-            (schedule,) = config["param_scheduler"]
-            poly = {"type": "PolyLR", "power": 0.9, "eta_min": 0.0001, "begin": 0, "end": 30000}
-            assert_holds(schedule, poly)
+    expected = read_yaml(Path(__file__).with_name("recipes.yaml"))
+    for model, weights in expected.pop("pretrained").items():
+        assert_holds(recipe(model), expected.pop(model))
+        assert PAPER["models"][model]["pretrained"].rsplit("/")[-1] == weights
+    assert_holds(PAPER["train"], expected.pop("train"))
     train = build("train", PAPER["train"], TrainParams)
-    assert train.iterations * train.batch_size == 240_000
-    assert (train.batch_size, train.eval_interval) == (8, 400)
-    augment = {"flip_prob": 0.5, "rotation_prob": 0.5, "rotation_deg": 30, "photometric": True}
-    assert vars(train.augment) == augment
+    assert train.iterations * train.batch_size == 240_000 and not expected
     assert MEAN == (123.675, 116.28, 103.53) and STD == (58.395, 57.12, 57.375)
-    names = [model["pretrained"].rsplit("/")[-1] for model in PAPER["models"].values()]
-    resnet = "resnet101_v1c-e67eebb6.pth"
-    assert sorted(names) == ["mit_b5_20220624-658746d9.pth", resnet, resnet]
 
 
 def test_text_and_published_configuration_are_one_parameter_apart():
