@@ -7,6 +7,7 @@ import pytest
 from face_occlusion.alignment.landmarks import COLUMNS, LandmarkDetector, points_of, read_landmarks
 from face_occlusion.core.images import decode_image
 from face_occlusion.releases.archives import Limits, unpack
+from tests.tables import rows
 
 POINTS = [[40.0, 50.0], [80.0, 50.0], [45.0, 90.0], [75.0, 90.0]]
 
@@ -50,22 +51,9 @@ def test_csv_and_json_say_the_same(tmp_path):
         np.testing.assert_array_equal(found["anna"], POINTS)
 
 
-@pytest.mark.parametrize(
-    ("content", "name", "message"),
-    [
-        ("name,x\n", "a.csv", r"a\.csv: no column left_eye_x, left_eye_y"),
-        (csv_of("anna,1,2,3,4,5,6,7"), "a.csv", r"a\.csv: 'anna': landmarks must be finite"),
-        (csv_of("anna,1,2,3,4,5,6,7,"), "a.csv", "'anna': could not convert string to float: ''"),
-        (csv_of("anna,1,2,3,4,5,6,7,eight"), "a.csv", "could not convert string to float: 'eight'"),
-        (csv_of("a.jpg,1,2,3,4,5,6,7,8", "a.png,1,2,3,4,5,6,7,8"), "a.csv", "two entries for 'a'"),
-        ("[]", "a.json", "must be a JSON object"),
-        ("{", "a.json", r"a\.json: not readable as JSON"),
-        ('{"anna": [[1, 2]]}', "a.json", "'anna': 4, 5, 29 or 68 landmarks"),
-        ('{"anna": [[1, 2], [3]]}', "a.json", r"a\.json: 'anna'"),
-        ('{"anna": [["x", 2], [3, 1], [3, 3], [2, 2]]}', "a.json", r"a\.json: 'anna'"),
-    ],
-)
+@pytest.mark.parametrize(("content", "name", "message"), rows(__file__, "bad"))
 def test_bad_landmarks_are_named(tmp_path, content, name, message):
+    content = content if isinstance(content, str) else csv_of(*content)
     with pytest.raises(ValueError, match=message):
         read(tmp_path, content, name)
 

@@ -11,6 +11,7 @@ from face_occlusion.occluders import KINDS, import_occluders
 from face_occlusion.occluders.objects import SelectionParams, select_objects
 from tests.occluders.imports import PARAMS, SELECTION, run
 from tests.releases.build import ellipse, make_release, photo
+from tests.tables import rows
 
 HEIGHT, WIDTH = 90, 120
 INSTANCES = "annotations_trainval2017/annotations/instances_train2017.json"
@@ -69,19 +70,9 @@ def test_categories_take_turns_largest_first(tmp_path):
     assert ids(pick(tmp_path, GOOD, 3)[0]) == [3, 1, 2]
 
 
-@pytest.mark.parametrize(
-    ("bad", "reason"),
-    [
-        (annotation(9, "cup", 11, (60, 20, 5, 50)), "small"),
-        (annotation(9, "cup", 11, (60, 20, 9, 9)), "small"),
-        (annotation(9, "cup", 11, (60, 0, 30, 30)), "at the border"),
-        (annotation(9, "cup", 11, (88, 40, 30, 30)), "at the border"),
-        (annotation(9, "cup", 11, (60, 20, 30, 30), (60, 60, 20, 20)), "in several pieces"),
-        (annotation(9, "cup", 11, (60, 20, 30, 30), iscrowd=1), "a crowd"),
-    ],
-)
-def test_rules_turn_away_and_say_so(tmp_path, bad, reason):
-    objects, rejected = pick(tmp_path, [*GOOD, bad], 3)
+@pytest.mark.parametrize(("boxes", "more", "reason"), rows(__file__, "rejected"))
+def test_rules_turn_away_and_say_so(tmp_path, boxes, more, reason):
+    objects, rejected = pick(tmp_path, [*GOOD, annotation(9, "cup", 11, *boxes, **more)], 3)
     assert ids(objects) == [3, 1, 2]
     assert rejected == {reason: 1}
 
@@ -96,16 +87,8 @@ def test_neighbours_turn_away_but_tables_do_not(tmp_path):
         pick(tmp_path, [*GOOD, person, table], 2, supports=[])
 
 
-@pytest.mark.parametrize(
-    ("num_objects", "changed", "message"),
-    [
-        (4, {}, r"4 objects wanted, while 3 pass .*rejected: \{\}"),
-        (3, {"max_per_category": 1}, "while 2 pass"),
-        (1, {"categories": ["cupp"]}, r"categories: cupp are not in .*known: cell phone, cup"),
-        (1, {"supports": ["sofa"]}, "supports: sofa are not in"),
-    ],
-)
-def test_too_few_objects_and_unknown_categories_are_named(tmp_path, num_objects, changed, message):
+@pytest.mark.parametrize(("changed", "num_objects", "message"), rows(__file__, "refused"))
+def test_too_few_objects_and_unknown_categories_are_named(tmp_path, changed, num_objects, message):
     with pytest.raises(ValueError, match=message):
         pick(tmp_path, GOOD, num_objects, **changed)
 
