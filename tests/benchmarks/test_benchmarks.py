@@ -9,15 +9,8 @@ from tests.conftest import files_of
 from tests.faces.celebamask import celebamask_files
 from tests.releases.build import ellipse, make_release, photo
 
-PARAMS = {
-    "source": "realocc",
-    "align": "none",
-    "landmarks": "cofw",
-    "by_hand": "none",
-    "size_px": 0,
-    "jpeg_quality": 95,
-    "samples_per_shard": 2,
-}
+PARAMS = {"source": "realocc", "align": "none", "landmarks": "cofw", "by_hand": "none"}
+PARAMS |= {"size_px": 0, "jpeg_quality": 95, "samples_per_shard": 2}
 HEIGHT, WIDTH = 48, 64
 ROOT = "RealOcc/RealOcc"
 STEMS = ("occ_000_hand", "occ_001_face_mask", "wild_002")

@@ -4,21 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from face_occlusion.core.params import build
 from face_occlusion.evaluation.evaluate import EvaluateParams
 from face_occlusion.evaluation.measures import ViewCounts
 from face_occlusion.evaluation.metrics import NUM_BINS
+from tests.training.conftest import SETTINGS
 
-PARAMS = EvaluateParams(
-    benchmarks=["realocc"],
-    checkpoints=["last", "best"],
-    tta=False,
-    device="cpu",
-    batch_size=4,
-    num_threads=2,
-    cpu_threads=1,
-    cpu_kernels="portable",
-    preview_px=16,
-)
+PARAMS = build("evaluate", SETTINGS["evaluate"], EvaluateParams)
 
 
 def ready(probability: np.ndarray) -> SimpleNamespace:

@@ -21,18 +21,10 @@ from face_occlusion.miniature import MiniatureParams, draw_release
 from face_occlusion.miniature.archives import write_7z, write_tar_gz, write_zip
 from face_occlusion.miniature.release_faces import plan_faces
 from tests.conftest import files_of
+from tests.tiny import TINY
 
-PARAMS = MiniatureParams(
-    seed=5,
-    num_wo_train=6,
-    num_wo_test=8,
-    num_o=6,
-    num_hands=3,
-    num_objects=14,
-    num_textures=14,
-    num_benchmark=5,
-    face_px=64,
-)
+MORE = {"num_wo_train": 6, "num_wo_test": 8, "num_o": 6, "num_objects": 14, "num_benchmark": 5}
+PARAMS = MiniatureParams(seed=5, **TINY | MORE | {"num_textures": 14})
 
 
 def read_zip(path: Path) -> dict[str, bytes]:

@@ -1,5 +1,6 @@
 """Objects and textures: which are taken, how they are cut, and what is refused."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.release import Release
 from face_occlusion.occluders import KINDS, import_occluders
-from face_occlusion.occluders.objects import SelectionParams, select_objects
-from tests.occluders.imports import PARAMS, SELECTION, run
+from face_occlusion.occluders.objects import select_objects
+from tests.occluders.imports import PARAMS, run
 from tests.releases.build import ellipse, make_release, photo
 from tests.tables import rows
 
@@ -56,7 +57,8 @@ def coco_files(annotations):
 
 def pick(tmp_path, annotations, num_objects, **changed):
     release = make_release(tmp_path / "raw", "coco", coco_files(annotations))
-    return select_objects(release, SelectionParams(**SELECTION | changed), num_objects)
+    selection = dataclasses.replace(PARAMS.objects.selection, **changed)
+    return select_objects(release, selection, num_objects)
 
 
 def ids(objects):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.generation_quality import colour_distance
-from face_occlusion.generation.colour_transfer import ColourTransferParams, transfer_colours
+from face_occlusion.generation.colour_transfer import transfer_colours
 from face_occlusion.generation.colour_transfer.transfer import (
     PUBLISHED_RADIUS_PX,
     PUBLISHED_SIGMA_PX,
@@ -17,18 +17,10 @@ from face_occlusion.generation.colour_transfer.transfer import (
     smooth_published,
 )
 from face_occlusion.generation.colour_transfer.transport import random_directions
+from face_occlusion.generation.params import SOT
 from tests.generation.drawn import rng
 
-PARAMS = ColourTransferParams(
-    mode="masked",
-    steps=3,
-    directions_per_step=3,
-    downscale=2,
-    smoothing_frac=0.05,
-    algorithm1="balanced",
-    strength=1,
-    partial_share=0.7,
-)
+PARAMS = dataclasses.replace(SOT, steps=3, downscale=2, smoothing_frac=0.05)
 MODES = ("masked", "partial", "faithful", "published")
 
 
