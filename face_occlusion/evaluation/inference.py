@@ -1,6 +1,6 @@
 """Apply a trained network to photographs of any size."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,6 @@ from torch.nn import functional
 
 from face_occlusion.core.files import read_json
 from face_occlusion.core.images import resize_image
-from face_occlusion.evaluation.replay import Replay
 from face_occlusion.networks.checkpoint import read_weights
 from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.schema import check_config
@@ -22,6 +21,8 @@ from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the published configuration's
 NO_RUN = "no such file; a run's folder is written by the train stage"
 LEAST_PX = 32  # SegFormer's first attention reduces by 4 x 8
+FIRST_CALLS = 3  # of a shape that are not recorded: kernels are loaded and chosen in them
+MOST_SHAPES = 32  # that are recorded: each keeps its input and its result
 
 Size = TypeVar("Size", bound=tuple[int, ...])  # (height, width)
 
@@ -73,6 +74,47 @@ class Prediction:
     def numpy(self) -> np.ndarray:
         """Wait for the probabilities and return them, (H, W) float32."""
         return self.copy.wait()[self.index].numpy()
+
+
+class Replay:
+    """A function on the current GPU, recorded as a CUDA graph for each shape that comes often.
+
+    Python launches a network's kernels one by one, and waits for the interpreter lock before each
+    while other threads decode and count; a graph is launched at once. All graphs share one memory
+    pool, so that together they take as much as the largest.
+
+    The function, of one tensor, launches kernels without waiting for the GPU. Other tensors that it
+    reads, such as weights, must keep their place in memory.
+    """
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        self._function = function
+        self._calls: Counter[torch.Size] = Counter()
+        # of a shape: what its graph reads, the graph, what it writes
+        self._recordings: dict[torch.Size, tuple[Tensor, torch.cuda.CUDAGraph, Tensor]] = {}
+        self._memory = torch.cuda.graph_pool_handle()
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Compute the function; its result is the caller's own."""
+        shape = values.shape
+        if shape not in self._recordings:
+            self._calls[shape] += 1
+            if self._calls[shape] <= FIRST_CALLS or len(self._recordings) == MOST_SHAPES:
+                return self._function(values)
+            self._recordings[shape] = self._record(values)
+        source, graph, result = self._recordings[shape]
+        source.copy_(values)
+        graph.replay()
+        return result.clone()  # the next recording may use its memory
+
+    def _record(self, like: Tensor) -> tuple[Tensor, torch.cuda.CUDAGraph, Tensor]:
+        """Record the function for tensors like one; recording computes nothing."""
+        values = torch.empty_like(like)
+        graph = torch.cuda.CUDAGraph()
+        # Other threads pin memory and wait for copies meanwhile; only this one must not.
+        with torch.cuda.graph(graph, pool=self._memory, capture_error_mode="thread_local"):
+            result = self._function(values)
+        return values, graph, result
 
 
 class Segmenter:

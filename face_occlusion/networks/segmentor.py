@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -34,14 +34,6 @@ class InputScaling(NamedTuple):
 
 IMAGENET = InputScaling(MEAN, STD)
 Augment = Callable[[Tensor, Tensor, Tensor, InputScaling], tuple[Tensor, Tensor]]
-
-
-class Stepper(Protocol):
-    """Takes whole training steps; `training.acceleration.StepGraph` does so on a GPU."""
-
-    def step(self, batch: dict[str, Any], wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """Train on a batch and return the losses by name."""
-        ...
 
 
 def normalise(images: Tensor, scaling: InputScaling = IMAGENET) -> Tensor:
@@ -100,7 +92,8 @@ class FaceSegmentor(EncoderDecoder):
         gather: Adds the images of a run's other processes to a batch; by default there are none.
         autocast: Whether the network computes in bfloat16 where that is safe; losses never do.
         run_head: A plain function, or a compiled one for training.
-        stepper: Takes whole training steps in the network's place, if set.
+        step: Takes whole training steps in the network's place, if set: (batch, optimiser's
+            wrapper) to the losses by name, as `training.acceleration.StepGraph` on a GPU.
     """
 
     data_preprocessor: BatchPreprocessor
@@ -116,7 +109,7 @@ class FaceSegmentor(EncoderDecoder):
         self.gather: Callable[[Tensor], Tensor] = lambda images: images
         self.autocast = False
         self.run_head = run_module
-        self.stepper: Stepper | None = None
+        self.step: Callable[[dict[str, Any], OptimWrapper], dict[str, Tensor]] | None = None
 
     def forward(
         self, inputs: Tensor, seg_maps: Tensor | None = None, mode: str = "tensor"
@@ -140,9 +133,7 @@ class FaceSegmentor(EncoderDecoder):
 
     def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
         """Train on a batch; returns the losses by name."""
-        if self.stepper is None:
-            return super().train_step(data, optim_wrapper)
-        return self.stepper.step(data, optim_wrapper)
+        return (self.step or super().train_step)(data, optim_wrapper)
 
     def _losses(
         self, logits: Tensor, aux_logits: Tensor | None, seg_maps: Tensor

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from face_occlusion.core.files import file_sha256
-from face_occlusion.core.params import FILLED, Checked, Count
+from face_occlusion.core.params import FILLED, Checked
 from face_occlusion.miniature.archives import MiniatureParams
 from face_occlusion.releases import table
 from face_occlusion.releases.table import LockEntry, Source, SourceFile
-from face_occlusion.releases.transfer import RetryPolicy, TransferError, fetch_file
+from face_occlusion.releases.transfer import FetchParams, TransferError, fetch_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,16 +38,8 @@ class ArchiveDir:
 
     archives_dir: Path  # its subfolders are not searched
     lock: Path  # the lock of checksums
-    retry: RetryPolicy
-    parallel: int  # files that are fetched at once
+    fetch: FetchParams
     profile: Mapping[str, SourceParams]  # every source, so that one error lists all that is missing
-
-
-@dataclass(frozen=True, kw_only=True)
-class FetchParams(RetryPolicy):
-    """Section `download.fetch`: how files are fetched that are not on disk."""
-
-    parallel: Count  # files at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +56,7 @@ class DownloadParams(Checked):
         return ArchiveDir(
             archives_dir=Path(self.archives_dir),
             lock=Path(table.LOCK),
-            retry=self.fetch,
-            parallel=self.fetch.parallel,
+            fetch=self.fetch,
             profile=profile,
         )
 
@@ -171,7 +162,7 @@ def fetch_missing(states: Iterable[FileState], archives: ArchiveDir) -> dict[tup
     failures: dict[tuple[str, str], str] = {}
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it tells of each retry
     stop = threading.Event()
-    pool = ThreadPoolExecutor(archives.parallel)
+    pool = ThreadPoolExecutor(archives.fetch.parallel)
     try:
         futures = {pool.submit(_fetch, state, archives, stop): state for state in wanted}
         for future, state in futures.items():
@@ -190,7 +181,7 @@ def _fetch(state: FileState, archives: ArchiveDir, stop: threading.Event) -> Pat
     reasons = []
     for url in state.file.urls:
         try:
-            path = fetch_file(url, target, state.sha256, archives.retry, stop)
+            path = fetch_file(url, target, state.sha256, archives.fetch, stop)
         except TransferError as error:
             reasons.append(str(error))
             continue

@@ -45,15 +45,16 @@ class _InterruptedTransfer(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetryPolicy(Checked):
-    """How often and how long a server is tried."""
+class FetchParams(Checked):
+    """Section `download.fetch`: how files are fetched that are not on disk."""
 
+    parallel: Count  # files at once
     attempts: Count  # connections in a row that may bring nothing before giving up
     timeout_s: Positive  # silence of the server that ends an attempt
 
 
 def fetch_file(
-    url: str, target: Path, sha256: str | None, retry: RetryPolicy, stop: threading.Event
+    url: str, target: Path, sha256: str | None, retry: FetchParams, stop: threading.Event
 ) -> Path:
     """Fetch a file, unless it is there.
 
@@ -84,7 +85,7 @@ def fetch_file(
     return target
 
 
-def _download(url: str, fetched: Path, retry: RetryPolicy, stop: threading.Event) -> None:
+def _download(url: str, fetched: Path, retry: FetchParams, stop: threading.Event) -> None:
     """Fetch over as many connections as it takes; each resumes where the last one broke."""
     failures = 0
     while True:
@@ -106,7 +107,7 @@ def _download(url: str, fetched: Path, retry: RetryPolicy, stop: threading.Event
             raise TransferError(f"{url}: stopped; run again to resume")
 
 
-def _download_once(url: str, fetched: Path, retry: RetryPolicy, stop: threading.Event) -> None:
+def _download_once(url: str, fetched: Path, retry: FetchParams, stop: threading.Event) -> None:
     """Fetch over one connection; an _InterruptedTransfer says that another attempt may help."""
     import gdown  # imported here: it brings an HTML parser that only a download needs
     from gdown.exceptions import DownloadCancelled, DownloadError, FileURLRetrievalError
@@ -170,7 +171,7 @@ def _check_fetched(path: Path, name: str, url: str, sha256: str | None) -> None:
         raise TransferError(f"{url}: {error}") from error
 
 
-def _find_in_folder(folder_id: str, target: Path, retry: RetryPolicy) -> str:
+def _find_in_folder(folder_id: str, target: Path, retry: FetchParams) -> str:
     """Return the id of the file of the target's name in a shared folder on Google Drive."""
     with _listing:
         ids = _list_folder(folder_id, retry.timeout_s)

@@ -43,7 +43,7 @@ def set_up(model: FaceSegmentor, *, precision: str, accelerated: bool) -> None:
     torch.backends.cuda.enable_cudnn_sdp(False)
     if accelerated:
         compile_parts(model)
-        model.stepper = StepGraph(model)
+        model.step = StepGraph(model).step
 
 
 def compile_parts(model: FaceSegmentor, backend: str | Callable = "inductor") -> None:

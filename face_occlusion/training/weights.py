@@ -1,6 +1,7 @@
 """ImageNet weights for a backbone: a file, a URL or a package, verified by the file's sha256."""
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,16 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from face_occlusion.core.files import file_sha256
+from face_occlusion.core.params import read_yaml
 from face_occlusion.networks.checkpoint import load_tensors
 from face_occlusion.networks.efficientnet_lite import PACKAGED, WEIGHTS_SHA256, find_weights
-from face_occlusion.training.weight_names import OTHER_STEM, convert
 
 RANDOM = "random: no ImageNet weights were given"
 COUNTER = "num_batches_tracked"  # of batch normalisation: not every release has it
+# The reason in weight_names.yaml for a stem that is not loaded and starts from random weights.
+OTHER_STEM = "a stem of one 7x7 convolution, where ResNet-v1c has three of 3x3"
+# How each release names its weights; the file says what its fields hold.
+_RELEASES: list[dict[str, Any]] = read_yaml(Path(__file__).with_name("weight_names.yaml"))
 
 
 def fetch_weights(source: str, sha256: str | None, variant: str = "") -> Path:
@@ -82,6 +87,59 @@ def check_hash(path: Path, sha256: str | None) -> None:
         )
 
 
+def _convert(
+    state: Mapping[str, Tensor],
+) -> tuple[str, dict[str, Tensor], dict[str, list[str]], list[str]]:
+    """Rename a release's weights, join queries, keys and values, and reshape what became 1x1.
+
+    Returns the release's name, the weights under MMSegmentation's names, the keys that were not
+    converted, by reason, and those that no rule knows. A state dict of none of the releases known
+    here is a ValueError.
+    """
+    release = _recognise(state)
+    parts: defaultdict[str, dict[str, Tensor]] = defaultdict(dict)
+    left_out: defaultdict[str, list[str]] = defaultdict(list)
+    unknown = []
+    for key, value in state.items():
+        reasons = (why for name, why in release["left_out"].items() if re.fullmatch(name, key))
+        if reason := next(reasons, None):
+            left_out[reason].append(key)
+        elif target := _target(release, key):
+            name, _, part = target.partition("#")
+            parts[name][part] = value
+        else:
+            unknown.append(key)
+    converted = {}
+    for name, found in parts.items():
+        values = [found[part] for part in sorted(found)]
+        whole = torch.cat(values) if len(values) > 1 else values[0]
+        if re.fullmatch(r".+\.ffn\.layers\.[04]\.weight", name) and whole.ndim == 2:
+            whole = whole[:, :, None, None]  # a linear layer, here a 1x1 convolution
+        converted[name] = whole
+    return release["name"], converted, dict(left_out), unknown
+
+
+def _recognise(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    for release in _RELEASES:
+        if any(re.fullmatch(release["marker"], key) for key in state):
+            return release
+    names = ", ".join(dict.fromkeys(release["name"] for release in _RELEASES))
+    raise ValueError(f"is in none of the known formats ({names}); its keys: {list(state)[:5]}")
+
+
+def _target(release: dict[str, Any], key: str) -> str | None:
+    """Return MMSegmentation's name of a key, None if no rule knows it."""
+    for pattern, target in release["rules"].items():
+        if found := re.fullmatch(pattern, key):
+            groups: dict[str, str | int] = dict(found.groupdict())
+            if "stage" in groups:
+                groups["stage"] = int(found["stage"]) - release.get("first_stage", 0)
+            if "layer" in groups:
+                groups["layer"] = int(found["layer"]) + 1
+            return target.format(**groups)
+    return None
+
+
 def load_backbone(backbone: nn.Module, path: Path) -> dict[str, Any]:
     """Load ImageNet weights into a backbone, accounting for every one of the file and of ours.
 
@@ -96,32 +154,30 @@ def load_backbone(backbone: nn.Module, path: Path) -> dict[str, Any]:
         ValueError: If the file is not a state dict, or keys or shapes differ.
     """
     try:
-        converted = convert(_read_state(path))
+        release, state, left_out, unknown = _convert(_read_state(path))
     except ValueError as error:
         raise ValueError(f"pretrained: {path}: {error}") from error
     shapes = {key: value.shape for key, value in backbone.state_dict().items()}
     if backbone.num_stages == 3:  # the file has four
         num_blocks = len(getattr(backbone, "blocks", ()))
-        beyond = [key for key in converted.state if _is_in_fourth_stage(key, num_blocks)]
-        converted.left_out["the last stage, which this backbone leaves out"] = beyond
+        beyond = [key for key in state if _is_in_fourth_stage(key, num_blocks)]
+        left_out["the last stage, which this backbone leaves out"] = beyond
         for key in beyond:
-            del converted.state[key]
+            del state[key]
     wanted = {key: shape for key, shape in shapes.items() if not key.endswith(COUNTER)}
     at_random = []
-    if OTHER_STEM in converted.left_out:
+    if OTHER_STEM in left_out:
         at_random = [key for key in wanted if key.startswith("stem.")]
     expected = {key: shape for key, shape in wanted.items() if key not in at_random}
-    if problems := _differences(converted.state, expected, converted.unknown):
-        raise ValueError(
-            f"pretrained: {path} ({converted.release}): does not fit this backbone: {problems}"
-        )
-    backbone.load_state_dict(converted.state, strict=False)
+    if problems := _differences(state, expected, unknown):
+        raise ValueError(f"pretrained: {path} ({release}): does not fit this backbone: {problems}")
+    backbone.load_state_dict(state, strict=False)
     return {
         "file": path.name,
         "sha256": file_sha256(path),
-        "release": converted.release,
+        "release": release,
         "num_loaded": len(expected),
-        "left_out": converted.left_out,
+        "left_out": left_out,
         "at_random": at_random,
     }
 

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from face_occlusion.evaluation.evaluate import evaluate_run
-from face_occlusion.evaluation.inference import load_model
-from face_occlusion.evaluation.replay import FIRST_CALLS
+from face_occlusion.evaluation.inference import FIRST_CALLS, load_model
 from face_occlusion.networks.checkpoint import write_weights
 from tests.evaluation.conftest import PARAMS
 from tests.training.conftest import MODELS, draw_face, network_config, random_network, write_faces

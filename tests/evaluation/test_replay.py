@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from face_occlusion.evaluation import replay
-from face_occlusion.evaluation.replay import FIRST_CALLS, Replay
+from face_occlusion.evaluation import inference
+from face_occlusion.evaluation.inference import FIRST_CALLS, Replay
 
 pytestmark = [
     pytest.mark.gpu,
@@ -39,7 +39,7 @@ def of(value: int, size: int = 3) -> Tensor:
 def test_shapes_that_come_often_are_recorded_and_computed_right(
     monkeypatch: pytest.MonkeyPatch, sizes: Sequence[int], calls: int
 ):
-    monkeypatch.setattr(replay, "MOST_SHAPES", 1)
+    monkeypatch.setattr(inference, "MOST_SHAPES", 1)
     function = Doubled()
     replayed = Replay(function)
     for value, size in enumerate(sizes):

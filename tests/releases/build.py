@@ -13,7 +13,7 @@ import py7zr
 
 from face_occlusion.core.release import Release
 from face_occlusion.releases.gather import ArchiveDir
-from face_occlusion.releases.transfer import RetryPolicy
+from face_occlusion.releases.transfer import FetchParams
 
 
 def write_zip(path: Path, members: Mapping[Any, bytes]) -> Path:
@@ -39,9 +39,11 @@ def write_7z(path: Path, members: Mapping[str, bytes]) -> Path:
     return path
 
 
-def archive_dir(folder: Path, lock: Path, profile: Mapping[str, Any], **changed: Any) -> ArchiveDir:
-    setting = {"retry": RetryPolicy(attempts=2, timeout_s=2), "parallel": 3} | changed
-    return ArchiveDir(archives_dir=folder, lock=lock, profile=profile, **setting)
+def archive_dir(
+    folder: Path, lock: Path, profile: Mapping[str, Any], parallel: int = 3
+) -> ArchiveDir:
+    fetch = FetchParams(attempts=2, timeout_s=2, parallel=parallel)
+    return ArchiveDir(archives_dir=folder, lock=lock, profile=profile, fetch=fetch)
 
 
 def make_release(folder: Path, source: str, files: Mapping[str, bytes]) -> Release:

@@ -4,13 +4,13 @@ import threading
 import numpy as np
 import pytest
 
-from face_occlusion.releases.transfer import RetryPolicy, TransferError, fetch_file
+from face_occlusion.releases.transfer import FetchParams, TransferError, fetch_file
 from tests.releases import server as answers
 
 CONTENT = b"PK\x03\x04" + np.random.default_rng(0).bytes(2_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 OTHER = b"PK\x03\x04" + np.random.default_rng(1).bytes(2_000_000)
-QUICK = RetryPolicy(attempts=2, timeout_s=0.5)
+QUICK = FetchParams(attempts=2, timeout_s=0.5, parallel=1)
 PIECE = 512 * 1024  # gdown writes whole pieces
 
 

@@ -106,7 +106,7 @@ def test_compiled_parts_compute_the_same_and_equal_blocks_share_a_program(name, 
 def test_on_the_cpu_nothing_changes():
     model, _ = network("pspnet", dropout=True)
     set_up(model, precision="bf16", accelerated=True)
-    assert model.stepper is None and not model.autocast
+    assert model.step is None and not model.autocast
 
 
 def test_mixed_precision_changes_losses_by_no_more_than_its_rounding():
@@ -148,7 +148,7 @@ def trained(
     if painted:
         model.data_preprocessor = PaintingPreprocessor(model.data_preprocessor, negative)  # pyright: ignore[reportAttributeAccessIssue]
     if not recorded:
-        model.stepper = None
+        model.step = None
     losses = []
     for step in range(WARM_UP + 6):
         for group in wrapper.optimizer.param_groups:
