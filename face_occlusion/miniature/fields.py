@@ -8,6 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from face_occlusion.core.arithmetic import convolve
+
 Rng = np.random.Generator
 Shape = tuple[int, int]  # (height, width)
 Box = tuple[slice, slice]  # rows and columns of a picture
@@ -29,6 +31,11 @@ def smoothstep(low: Any, high: Any, value: Any) -> Any:
     """Rise smoothly from 0 at `low` to 1 at `high`, or fall if high < low; all may be arrays."""
     t = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
+
+
+def bell(values: np.ndarray, middle: Any, width: Any) -> np.ndarray:
+    """Return a Gaussian bell of height 1."""
+    return np.exp(-0.5 * ((values - middle) / width) ** 2)
 
 
 def blur(field: np.ndarray, sigma_px: float) -> np.ndarray:
@@ -53,20 +60,9 @@ def blur(field: np.ndarray, sigma_px: float) -> np.ndarray:
 def _convolved(field: np.ndarray, sigma_px: float) -> np.ndarray:
     radius = round(4 * sigma_px)
     taps = [math.exp(-0.5 * (k / sigma_px) ** 2) for k in range(radius + 1)]
-    taps = [np.float32(tap / (2 * sum(taps) - taps[0])) for tap in taps]
-    for axis in (0, 1):
-        length = field.shape[axis]
-        padded = field.take(np.clip(np.arange(-radius, length + radius), 0, length - 1), axis)
-        moved = [
-            padded[(slice(None),) * axis + (slice(k, k + length),)] for k in range(2 * radius + 1)
-        ]
-        total, pair = taps[0] * moved[radius], np.empty_like(field)
-        for k in range(1, radius + 1):
-            np.add(moved[radius - k], moved[radius + k], out=pair)
-            pair *= taps[k]
-            total += pair
-        field = total
-    return field
+    kernel = np.array([*taps[:0:-1], *taps]) / (2 * sum(taps) - taps[0])
+    padding = [(radius, radius)] * 2 + [(0, 0)] * (field.ndim - 2)
+    return convolve(np.pad(field, padding, mode="edge"), kernel)
 
 
 def shrink(field: np.ndarray, shape: Shape) -> np.ndarray:
@@ -75,8 +71,9 @@ def shrink(field: np.ndarray, shape: Shape) -> np.ndarray:
         rows = np.ascontiguousarray(np.moveaxis(field, axis, 0))
         ends = np.linspace(0, len(rows), shape[axis] + 1)
         sums = np.zeros((len(rows) + 1, *rows.shape[1:]))
-        for k, row in enumerate(rows):  # faster than np.cumsum along the first axis, same order
-            np.add(sums[k], row, out=sums[k + 1])
+        sums[1:] = rows
+        for k in range(1, len(rows)):  # faster than np.cumsum along the first axis, same order
+            sums[k + 1] += sums[k]
         index = np.minimum(ends.astype(int), len(rows) - 1)
         part = (ends - index).reshape(-1, *[1] * (rows.ndim - 1))
         areas = np.diff(sums[index] + part * rows[index], axis=0)

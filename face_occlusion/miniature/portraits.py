@@ -141,9 +141,7 @@ def _paint_clothes(canvas: Canvas, frame: Frame, person: Person, rng: Rng) -> No
         for s in (-1, 1):
             wing = [(s * side, 1.48), (s * 0.08, 2.08), (s * 0.42, 2.46), (s * (side + 0.25), 1.84)]
             alpha = fields.fill(frame.shape, frame.flat(np.array(wing)))
-            collar = Solid(
-                alpha, fields.inflate(alpha, 0.12 * unit), Surface(np.clip(base * 1.12, 0, 0.95))
-            )
+            collar = Solid(alpha, fields.inflate(alpha, 0.12 * unit), surface)
             canvas.paint_solid(collar, Part.CLOTH, lift_px=0.04 * unit)
 
 

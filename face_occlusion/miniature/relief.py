@@ -1,11 +1,9 @@
 """The shape of a face: curves of eyes, brows and mouth, and heights over the smooth head."""
 
-from typing import Any
-
 import numpy as np
 
 from face_occlusion.miniature import fields
-from face_occlusion.miniature.fields import Box, Rng
+from face_occlusion.miniature.fields import Box, Rng, bell
 from face_occlusion.miniature.person import X_LIMIT, Y_BOTTOM, Y_TOP, Head, Person, View
 
 
@@ -58,11 +56,6 @@ def mouth_half(person: Person, view: View) -> float:
     return person.mouth_width * (1 + 0.18 * max(view.smile, 0))
 
 
-def _bell(values: np.ndarray, middle: Any, width: Any) -> np.ndarray:
-    """Return a Gaussian bell of height 1."""
-    return np.exp(-0.5 * ((values - middle) / width) ** 2)
-
-
 class TexturePlane:
     """The plane (X, Y) on which a face's textures are drawn, with `density` pixels per unit."""
 
@@ -79,11 +72,11 @@ class TexturePlane:
 
     def bump(self, x: float, y: float, sx: float, sy: float) -> np.ndarray:
         """Return a Gaussian bump of height 1, (H, W) float64."""
-        return _bell(self.y, y, sy)[:, None] * _bell(self.x, x, sx)
+        return bell(self.y, y, sy)[:, None] * bell(self.x, x, sx)
 
     def bumps(self, x: float, y: float, sx: float, sy: float) -> np.ndarray:
         """Return the same bump on both sides, at +x and -x."""
-        return _bell(self.y, y, sy)[:, None] * (_bell(self.x, x, sx) + _bell(self.x, -x, sx))
+        return bell(self.y, y, sy)[:, None] * (bell(self.x, x, sx) + bell(self.x, -x, sx))
 
     def patch(self, x: float, y: float, rx: float, ry: float) -> tuple[Box, np.ndarray, np.ndarray]:
         """Return the slices of the rectangle x +- rx, y +- ry, and its x (1, w) and y (h, 1)."""
@@ -122,7 +115,7 @@ def _nose(plane: TexturePlane, person: Person) -> np.ndarray:
     along = np.clip((y + 0.22) / (tip_y + 0.22), 0, 1.3)
     rise = person.nose_high * (0.03 + 0.22 * along**1.3)
     half = wide * (0.075 + 0.05 * along**2 + 0.03 * fields.smoothstep(-0.05, -0.3, y))
-    ridge = rise * np.exp(-0.5 * (x / half) ** 2) * fields.smoothstep(tip_y + 0.2, tip_y - 0.02, y)
+    ridge = rise * bell(x, 0, half) * fields.smoothstep(tip_y + 0.2, tip_y - 0.02, y)
     ridge *= fields.smoothstep(-0.42, -0.1, y)
     height = np.zeros(plane.shape, np.float32)
     height[patch] = ridge
@@ -140,7 +133,7 @@ def _mouth(plane: TexturePlane, person: Person, view: View, head: Head) -> np.nd
     top, under, over, bottom = mouth_edges(person, view, across)
     taper = (1 - across**2) ** 0.5
     lips = 0.045 * _ridge(y, top, under) + 0.06 * _ridge(y, over, bottom)
-    groove = np.exp(-0.5 * ((y - (under + over) / 2) / (0.014 + 0.4 * (over - under))) ** 2)
+    groove = bell(y, (under + over) / 2, 0.014 + 0.4 * (over - under))
     height[patch] += taper * (person.lips * lips - 0.03 * groove)
     gap = 0.15 * view.mouth_open
     height -= 0.04 * plane.bump(0, mouth + 0.22 + gap, 0.2, 0.05)
@@ -155,7 +148,7 @@ def _mouth(plane: TexturePlane, person: Person, view: View, head: Head) -> np.nd
 def _ridge(y: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     """Return a soft ridge between two edges, 1 in its middle."""
     half = np.maximum((bottom - top) / 2, 0.02)
-    return np.exp(-0.5 * ((y - (top + bottom) / 2) / (0.7 * half)) ** 2)
+    return bell(y, (top + bottom) / 2, 0.7 * half)
 
 
 def _nasolabial(plane: TexturePlane, person: Person) -> np.ndarray:
@@ -165,8 +158,7 @@ def _nasolabial(plane: TexturePlane, person: Person) -> np.ndarray:
     patch, x, y = plane.patch(0, (top + bottom) / 2, 0.75, (bottom - top) / 2 + 0.15)
     t = np.clip((y - top) / (bottom - top), 0, 1)
     line = 0.2 * person.nose_width + 0.3 * t**0.8
-    fold = np.exp(-0.5 * ((np.abs(x) - line) / 0.06) ** 2)
-    fold = fold * fields.smoothstep(top - 0.1, top + 0.1, y)
+    fold = bell(np.abs(x), line, 0.06) * fields.smoothstep(top - 0.1, top + 0.1, y)
     field[patch] = fold * fields.smoothstep(bottom + 0.1, bottom - 0.15, y)
     return field
 
@@ -175,5 +167,5 @@ def _forehead_lines(plane: TexturePlane, rng: Rng) -> np.ndarray:
     wobble = 0.02 * fields.value_noise(rng, (1, plane.shape[1]), 60)[0]
     lines = np.zeros(plane.shape, np.float32)
     for y in (-0.44, -0.53, -0.62):
-        lines += np.exp(-0.5 * ((plane.y[:, None] - y - wobble) / 0.014) ** 2)
+        lines += bell(plane.y[:, None] - y, wobble, 0.014)
     return lines * np.exp(-0.5 * (plane.x / 0.35) ** 4)

@@ -6,7 +6,7 @@ import numpy as np
 
 from face_occlusion.miniature import colours, fields, relief
 from face_occlusion.miniature.canvas import Part, bounding_box
-from face_occlusion.miniature.fields import Rng
+from face_occlusion.miniature.fields import Rng, bell
 from face_occlusion.miniature.person import Head, Person, View
 from face_occlusion.miniature.relief import BROW_SPAN, TexturePlane
 
@@ -140,28 +140,19 @@ def _paint_eye(texture: FaceTexture, person: Person, view: View, side: int) -> N
     inside = fields.smoothstep(-soft, soft, np.minimum(y - upper, lower - y)) * (np.abs(across) < 1)
     skin = texture.albedo[patch]
     lid = colours.skin(min(person.tone + 0.12, 1), -0.5) * np.array([0.62, 0.46, 0.42], np.float32)
-
-    band = np.exp(-0.5 * ((y - upper + 0.05 * (1 - 0.3 * across)) / 0.012) ** 2)
-    skin = colours.mix(
-        skin, lid, 0.6 * band * fields.smoothstep(1.25, 0.7, np.abs(across))
-    )  # the crease
-    make_up = 0.55 * view.make_up * np.exp(-0.5 * ((y - upper + 0.045) / 0.04) ** 2)
+    off = np.abs(across)  # 0 in the middle, 1 at the corners
+    crease = 0.6 * bell(y - upper, -0.05 * (1 - 0.3 * across), 0.012)
+    skin = colours.mix(skin, lid, crease * fields.smoothstep(1.25, 0.7, off))
+    make_up = 0.55 * view.make_up * bell(y - upper, -0.045, 0.04)
     tint = skin * np.array([0.45, 0.36, 0.42], np.float32)
-    skin = colours.mix(
-        skin, tint, make_up * fields.smoothstep(1.4, 0.8, np.abs(across)) * (y < 0.02)
-    )
-
+    skin = colours.mix(skin, tint, make_up * fields.smoothstep(1.4, 0.8, off) * (y < 0.02))
     eye = _eyeball(person, view, across * size, y, upper, side)
     skin = colours.mix(skin, eye, inside)
     lashes = colours.hair("black") * 0.8
     thick = (0.011 + 0.011 * view.make_up + (0.006 if person.feminine else 0)) * (1 + 0.35 * across)
-    reach = fields.smoothstep(1.16 if person.feminine else 1.03, 0.92, np.abs(across))
+    reach = fields.smoothstep(1.16 if person.feminine else 1.03, 0.92, off)
     liner = fields.smoothstep(thick + soft, thick - soft, np.abs(y - upper)) * reach
-    under = (
-        0.45
-        * np.exp(-0.5 * ((y - lower) / 0.009) ** 2)
-        * fields.smoothstep(1.0, 0.8, np.abs(across))
-    )
+    under = 0.45 * bell(y, lower, 0.009) * fields.smoothstep(1.0, 0.8, off)
     skin = colours.mix(skin, lid, under)
     texture.albedo[patch] = colours.mix(skin, lashes, 0.93 * liner)
     texture.gloss[patch] *= 1 - 0.8 * inside
@@ -246,7 +237,7 @@ def _paint_mouth(texture: FaceTexture, person: Person, view: View) -> None:
     skin = colours.mix(skin, lips, 0.88 * lower)
     if view.mouth_open > 0:
         skin = colours.mix(skin, _inside_mouth(x, y, under, over, half), inside)
-    line = np.exp(-0.5 * ((y - under) / 0.011) ** 2) * fields.smoothstep(1.06, 0.95, np.abs(across))
+    line = bell(y, under, 0.011) * fields.smoothstep(1.06, 0.95, np.abs(across))
     skin = colours.mix(skin, lips * np.array([0.25, 0.16, 0.16], np.float32), 0.8 * line)
     texture.albedo[patch] = skin
     texture.gloss[patch] += 0.2 * (0.4 + view.make_up) * lower
