@@ -3,11 +3,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 import torch
 
 from face_occlusion.training.dataset import FaceDataset, build_loader, open_parts
-from tests.training.conftest import combination, train_params, write_faces
+from tests.training.conftest import combination, train_params
 
 
 def dataset(parts, **changes) -> FaceDataset:
@@ -57,9 +56,3 @@ def test_workers_start_where_opencv_has_run_threads(data: Path):
     reading.start()
     reading.join(120)
     assert seen, "the loader's workers hang"
-
-
-def test_an_absent_set_is_refused_with_its_reason(tmp_path: Path):
-    write_faces(tmp_path / "faces" / "wo", "faces", 0, seed=1)
-    with pytest.raises(ValueError, match=r"cannot be trained on: .*wo: the release is not here"):
-        open_parts(combination(tmp_path, "faces/wo"), tmp_path)

@@ -1,8 +1,8 @@
 import hashlib
 import itertools
 import shutil
-from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from face_occlusion.evaluation.inference import load_model
 from face_occlusion.networks import segmentor
 from face_occlusion.networks.checkpoint import read_checkpoint
 from face_occlusion.training.dataset import build_loader, open_parts
-from face_occlusion.training.loop import Job, SelectionSet
+from face_occlusion.training.loop import SelectionSet
 from tests.conftest import files_of
 from tests.training.conftest import (
     MODELS,
@@ -58,25 +58,13 @@ def test_learns_a_drawn_face(train):
     assert train(job("segformer", "faces/wo", **changes))[1]["selected"]["miou"] > 0.8
 
 
-@pytest.fixture
-def interrupt(train, monkeypatch) -> Callable[[Job], None]:
-    """Train until the second score, and stop there; the first is 0.9."""
-
-    def interrupt(made: Job) -> None:
-        scores = iter([0.9])
-        with monkeypatch.context() as patch:
-            patch.setattr(SelectionSet, "miou", lambda *_: next(scores))
-            with pytest.raises(StopIteration):
-                train(made)
-
-    return interrupt
-
-
-def test_the_selected_network_outlives_an_interruption(train, interrupt, tmp_path, monkeypatch):
+def test_the_selected_network_outlives_an_interruption(train, tmp_path, monkeypatch):
     """The best of the first session, at iteration 3, stays the best of the run."""
-    made, scores = job("pspnet", "faces/wo", iterations=9, checkpoint_interval=3), iter([0.5, 0.4])
-    interrupt(made)
-    monkeypatch.setattr(SelectionSet, "miou", lambda *_: next(scores))
+    made = job("pspnet", "faces/wo", iterations=9, checkpoint_interval=3)
+    scores = [0.9, KeyboardInterrupt, 0.5, 0.4]
+    monkeypatch.setattr(SelectionSet, "miou", Mock(side_effect=scores))
+    with pytest.raises(KeyboardInterrupt):
+        train(made)
     out, card = train(made)
     assert card["selected"] == {"iteration": 3, "miou": 0.9}
     assert machine_log(tmp_path / "scratch")["resumed_at"] == [3]
@@ -131,15 +119,16 @@ def test_without_realocc_nothing_is_selected_and_the_card_says_so(train, tmp_pat
         load_model(out, which="best")
 
 
-def test_a_run_killed_before_the_loss_was_edited_starts_anew(
-    train, interrupt, tmp_path, monkeypatch
-):
-    made = job("pspnet", "faces/wo", checkpoint_interval=3)
+def test_a_run_killed_before_the_loss_was_edited_starts_anew(train, tmp_path, monkeypatch):
+    made, killed = job("pspnet", "faces/wo", checkpoint_interval=3), [0.5, KeyboardInterrupt]
+    scores = [*killed, 0.5, *killed, 0.5, 0.5]  # the second time it scores from the start
+    monkeypatch.setattr(SelectionSet, "miou", Mock(side_effect=scores))
     shutil.copytree(files.ROOT / "face_occlusion", tmp_path / "face_occlusion")
     with (tmp_path / "face_occlusion" / "networks" / "loss.py").open("a") as file:
         file.write("MAX_COUNTED = 7\n")
     for root, resumed_at in ((files.ROOT, [3]), (tmp_path, [])):
-        interrupt(made)
+        with pytest.raises(KeyboardInterrupt):
+            train(made)
         monkeypatch.setattr(files, "ROOT", root)
         train(made)
         assert machine_log(tmp_path / "scratch")["resumed_at"] == resumed_at
