@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,7 @@ def import_closure(*module_names: str) -> dict[str, Path]:
         if path is None or name in found:
             continue
         found[name] = path
-        waiting += _imported_names(path)
+        waiting += _imported_names(path.read_bytes())
         if "." in name:
             waiting.append(name.rpartition(".")[0])  # importing a module runs its package's code
     return dict(sorted(found.items()))
@@ -111,14 +112,16 @@ def _file_of(name: str) -> Path | None:
     return None
 
 
-def _imported_names(path: Path) -> Iterator[str]:
-    """Yield every name that a file imports; for `from a import b` both `a` and `a.b`."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+@cache
+def _imported_names(source: bytes) -> list[str]:
+    """Return every name that a source imports; for `from a import b` both `a` and `a.b`."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names
 
 
 def package_folder(name: str) -> Path:
