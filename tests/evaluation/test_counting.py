@@ -1,13 +1,7 @@
 import numpy as np
 import pytest
 
-from face_occlusion.evaluation.counting import (
-    Sample,
-    count_sample,
-    decode_preview,
-    encode_preview,
-    ita_deg,
-)
+from face_occlusion.evaluation import counting
 from face_occlusion.evaluation.metrics import calibration_counts, confusion_counts
 from face_occlusion.evaluation.regions import border_band, boundary_counts, occluded_region
 from tests.evaluation.conftest import ready
@@ -23,9 +17,9 @@ def test_each_column_counts_its_own_region_and_one_half_is_face():
     target[20:40, 26:52] = 0  # a hole: an occluder
     target[:, 70:] = 255
     grey = np.full((*SHAPE, 3), 128, np.uint8)
-    sample = Sample(key="a", name="a", image=grey, target=target, occluder_kind=None)
+    sample = counting.Sample(key="a", name="a", image=grey, target=target, occluder_kind=None)
     probability = np.random.default_rng(1).choice(np.float32([0.2, 0.5, 0.8]), SHAPE)
-    facts, tallies = count_sample(sample, {"last": ready(probability).numpy}, 0)
+    facts, tallies = counting.count_sample(sample, {"last": ready(probability).numpy}, 0)
     assert (facts.size, facts.face_px) == (SHAPE, 48 * 54 - 20 * 26)
     assert (facts.occluded_px, facts.ita_deg) == (20 * 26, None)
     columns = tallies["last"].columns
@@ -67,22 +61,22 @@ def reference(rgb):
 )
 def test_angle_is_that_of_the_definition_at_any_size(rgb):
     image, expected = painted(rgb), pytest.approx(reference(rgb), abs=0.3)
-    assert ita_deg(image, FACE) == expected
+    assert counting.ita_deg(image, FACE) == expected
     large = (np.kron(part, np.ones((20, 20, 1), part.dtype)) for part in (image, FACE[..., None]))
-    assert ita_deg(next(large), next(large)[..., 0]) == expected
+    assert counting.ita_deg(next(large), next(large)[..., 0]) == expected
 
 
 def test_light_changes_the_angle_and_what_is_not_face_does_not():
     skin = np.array([224, 172, 138])
-    light, dark = ita_deg(painted(skin), FACE), ita_deg(painted(skin // 2), FACE)
+    light, dark = counting.ita_deg(painted(skin), FACE), counting.ita_deg(painted(skin // 2), FACE)
     assert dark < light - 30
-    assert ita_deg(painted(skin // 2, around=(255, 255, 255)), FACE) == dark
-    assert ita_deg(painted(skin), np.zeros_like(FACE)) is None
-    assert ita_deg(painted((150, 150, 150)), FACE) is None  # grey
+    assert counting.ita_deg(painted(skin // 2, around=(255, 255, 255)), FACE) == dark
+    assert counting.ita_deg(painted(skin), np.zeros_like(FACE)) is None
+    assert counting.ita_deg(painted((150, 150, 150)), FACE) is None  # grey
 
 
 def test_preview_keeps_small_masks_exactly_and_refuses_other_text():
     mask = np.random.default_rng(1).random((13, 29)) > 0.5
-    np.testing.assert_array_equal(decode_preview(encode_preview(mask, 64)), mask)
+    np.testing.assert_array_equal(counting.decode_preview(counting.encode_preview(mask, 64)), mask)
     with pytest.raises(ValueError, match="not a PNG"):
-        decode_preview("AAAA")
+        counting.decode_preview("AAAA")

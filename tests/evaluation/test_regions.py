@@ -4,14 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from face_occlusion.evaluation.regions import (
-    band_width_px,
-    border_band,
-    boundary_counts,
-    boundary_iou,
-    boundary_region,
-    occluded_region,
-)
+from face_occlusion.evaluation import regions
 
 SHAPE = (9, 11)
 FACE_SHAPE = (150, 190)  # H != W
@@ -36,22 +29,24 @@ def slow_region(mask, width_px):
 @settings(max_examples=30)
 @given(arrays(bool, SHAPE), st.integers(1, 3))
 def test_region_equals_a_slow_reference(mask, width_px):
-    np.testing.assert_array_equal(boundary_region(mask, width_px), slow_region(mask, width_px))
+    np.testing.assert_array_equal(
+        regions.boundary_region(mask, width_px), slow_region(mask, width_px)
+    )
 
 
 @settings(max_examples=30)
 @given(arrays(bool, SHAPE), arrays(np.uint8, SHAPE, elements=st.sampled_from([0, 1, 255])))
 def test_counts_equal_a_slow_reference(pred, target):
-    width_px = band_width_px(*SHAPE)
+    width_px = regions.band_width_px(*SHAPE)
     first = slow_region(pred & (target != 255), width_px)
     second = slow_region(target == 1, width_px)
-    counts = boundary_counts(pred, target)
+    counts = regions.boundary_counts(pred, target)
     assert counts.tolist() == [(first & second).sum(), (first | second).sum()]
 
 
 def test_convention_a_band_is_two_per_cent_of_the_diagonal_and_no_boundary_no_score():
-    assert (band_width_px(300, 400), band_width_px(5, 5)) == (10, 1)  # at least one
-    scores = boundary_iou(np.array([[1, 2], [0, 0], [3, 3]]))
+    assert (regions.band_width_px(300, 400), regions.band_width_px(5, 5)) == (10, 1)  # at least one
+    scores = regions.boundary_iou(np.array([[1, 2], [0, 0], [3, 3]]))
     np.testing.assert_array_equal(scores, [0.5, np.nan, 1])
 
 
@@ -66,13 +61,13 @@ def test_holes_notches_and_a_hand_across_the_face_are_found_whole():
     target[60:80, 80:110] = 0  # a hole: glasses
     target[100:118, 30:90] = 0  # a notch from the left: a hand
     missing = (face_map() == 1) & (target == 0)
-    found = occluded_region(target)
+    found = regions.occluded_region(target)
     assert (found & missing).sum() > 0.97 * missing.sum()
     assert (found & ~missing).sum() < 0.05 * missing.sum()
     target = face_map()
     target[70:90] = 0  # between two parts of the face
     crossed = (face_map() == 1) & (target == 0)
-    assert (occluded_region(target) & crossed).sum() > 0.95 * crossed.sum()
+    assert (regions.occluded_region(target) & crossed).sum() > 0.95 * crossed.sum()
 
 
 def test_a_convex_rest_and_no_face_have_no_occluded_region():
@@ -81,8 +76,8 @@ def test_a_convex_rest_and_no_face_have_no_occluded_region():
     half = face_map()
     half[90:] = 0  # the known limit: an occluder over a whole side is not seen
     for target in (face_map(), np.zeros(FACE_SHAPE, np.uint8), speck, half):
-        occluded = occluded_region(target)
-        assert not occluded.any() and not border_band(occluded, target).any()
+        occluded = regions.occluded_region(target)
+        assert not occluded.any() and not regions.border_band(occluded, target).any()
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -90,8 +85,8 @@ def test_the_estimate_is_background_inside_the_hull_whatever_the_mask(seed):
     rng = np.random.default_rng(seed)
     target = rng.choice(np.array([0, 1, 255], np.uint8), (6, 8))
     target = cv2.resize(target, FACE_SHAPE[::-1], interpolation=cv2.INTER_NEAREST)
-    occluded = occluded_region(target)
-    border = border_band(occluded, target)
+    occluded = regions.occluded_region(target)
+    border = regions.border_band(occluded, target)
     assert (target[occluded] == 0).all() and (target[border] != 255).all()
     rows, columns = np.nonzero(target == 1)
     if occluded.any():
@@ -106,7 +101,7 @@ def test_border_equals_a_slow_search():
     target[12:22, 20:36] = 0
     occluded = np.zeros_like(target, bool)
     occluded[12:22, 20:36] = True
-    width = band_width_px(*target.shape)
+    width = regions.band_width_px(*target.shape)
 
     def near(mask, row, column):
         rows = slice(max(0, row - width), row + width + 1)
@@ -116,4 +111,4 @@ def test_border_equals_a_slow_search():
         [near(occluded, row, column) and near(target == 1, row, column) for column in range(60)]
         for row in range(40)
     ]
-    np.testing.assert_array_equal(border_band(occluded, target), expected)
+    np.testing.assert_array_equal(regions.border_band(occluded, target), expected)

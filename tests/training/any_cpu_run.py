@@ -12,14 +12,8 @@ from face_occlusion.core.combination import write_combination
 from face_occlusion.core.files import file_sha256
 from face_occlusion.core.stage import choose_cpu_kernels
 
-LITE = {  # as in the small profiles
-    "backbone": "efficientnet_lite0",
-    "depth": None,
-    "base_channels": None,
-    "output_stride": 16,
-    "pretrained": "imagenet",
-    "norm_eval": True,
-}
+LITE = {"backbone": "efficientnet_lite0", "depth": None, "base_channels": None}
+LITE |= {"output_stride": 16, "pretrained": "imagenet", "norm_eval": True}  # as in small profiles
 
 
 def main(folder: Path) -> None:
@@ -32,7 +26,7 @@ def main(folder: Path) -> None:
     from tests.tiny import write_params
     from tests.training.conftest import MODELS, TRAIN, combination, drawn_data
 
-    settings = TRAIN | {"num_threads": 2, "iterations": 4, "input_px": 32}
+    settings = TRAIN | {"num_threads": 2, "iterations": 2, "eval_interval": 2}
     data = drawn_data()
     write_combination(folder / "c.json", combination(data, "faces/wo", "faces/o"))
     models = MODELS | {"deeplabv3plus": MODELS["deeplabv3plus"] | LITE}

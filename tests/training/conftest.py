@@ -123,9 +123,10 @@ def data() -> Path:
 def train(tmp_path: Path) -> Callable[..., tuple[Path, dict[str, Any]]]:
     """Train to the end below `tmp_path`; return the run's folder and its card."""
 
-    def train(made: Job, out: str = "out", data: Path | None = None) -> tuple[Path, dict[str, Any]]:
-        train_run(made, data or drawn_data(), tmp_path / out, tmp_path / "scratch")
-        return tmp_path / out, json.loads((tmp_path / out / "card.json").read_text())
+    def train(made: Job, data: Path | None = None) -> tuple[Path, dict[str, Any]]:
+        out = tmp_path / "out"
+        train_run(made, data or drawn_data(), out, tmp_path / "scratch")
+        return out, json.loads((out / "card.json").read_text())
 
     return train
 

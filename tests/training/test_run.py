@@ -17,7 +17,6 @@ from face_occlusion.networks import segmentor
 from face_occlusion.networks.checkpoint import read_checkpoint
 from face_occlusion.training.dataset import build_loader, open_parts
 from face_occlusion.training.loop import SelectionSet
-from tests.conftest import files_of
 from tests.training.conftest import (
     MODELS,
     combination,
@@ -30,9 +29,9 @@ from tests.training.conftest import (
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_each_architecture_trains_logs_repeats_and_predicts(train, tmp_path: Path, model: str):
-    made = job(model, "faces/wo", "sets/natocc_hand")
-    out, card = train(made)
+def test_each_architecture_trains_logs_and_predicts(train, tmp_path: Path, model: str):
+    """That it repeats to the byte is shown in test_any_cpu.py."""
+    out, card = train(job(model, "faces/wo", "sets/natocc_hand"))
     names = " ".join(sorted(path.name for path in out.iterdir()))
     assert names == "best.safetensors card.json config.json dvclive last.safetensors"
     assert card["counts"] == {"faces/wo": 10, "sets/natocc_hand": 10, "total": 20}
@@ -49,7 +48,6 @@ def test_each_architecture_trains_logs_repeats_and_predicts(train, tmp_path: Pat
         assert [point.step for point in points] == rows["step"].tolist() == list(steps)
         assert [point.value for point in points] == pytest.approx(rows[name].tolist(), rel=1e-6)
     assert max(rows["realocc_miou"]) == pytest.approx(card["selected"]["miou"])
-    assert files_of(out) == files_of(train(made, "again")[0])
     assert load_model(out).predict(np.zeros((30, 40, 3), np.uint8)).shape == (30, 40)
 
 

@@ -5,15 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from face_occlusion.generation.colour_transfer.algorithm1 import (
-    Thresholds,
-    face_thresholds,
-    prepare_face,
-    replaced_share,
-)
+from face_occlusion.generation.colour_transfer import algorithm1
 from tests.generation.drawn import rng
 
-LIMITS = Thresholds(lower=np.array([50.0, 50, 50]), upper=np.array([200.0, 180, 160]))
+LIMITS = algorithm1.Thresholds(lower=np.array([50.0, 50, 50]), upper=np.array([200.0, 180, 160]))
 
 
 def image(*counted):
@@ -28,11 +23,11 @@ def dark_count(prepared):
 
 def test_convention_thresholds_are_half_the_mean_and_mean_plus_deviation():
     pixels = np.array([[100, 0, 10], [200, 0, 30]], np.uint8)
-    limits = face_thresholds(pixels)
+    limits = algorithm1.face_thresholds(pixels)
     np.testing.assert_allclose(limits.lower, [75, 0, 10])
     np.testing.assert_allclose(limits.upper, [200, 0, 30])
     with pytest.raises(ValueError, match="at least one pixel"):
-        face_thresholds(pixels[:0])
+        algorithm1.face_thresholds(pixels[:0])
 
 
 TENTH_BLACK = image((10, (0, 0, 0)), (90, (90, 90, 90)))
@@ -52,7 +47,7 @@ NO_BLACK = image((3, (9, 9, 9)))
 )
 def test_as_many_dark_pixels_stay_as_the_reading_says(num_dark, num_bright, target, reading, left):
     source = image((num_dark, (10, 10, 10)), (num_bright, (100, 120, 140)))
-    prepared = prepare_face(source, target, LIMITS, rng(), reading)
+    prepared = algorithm1.prepare_face(source, target, LIMITS, rng(), reading)
     assert dark_count(prepared) == left
     others = prepared[0][(prepared[0] >= 50).any(axis=1)]
     np.testing.assert_array_equal(others, np.tile([100, 120, 140], (len(others), 1)))
@@ -62,7 +57,7 @@ def test_the_draw_depends_on_the_generator_only_and_leaves_the_source_unchanged(
     source = image(*((1, (i, i, i)) for i in range(40)), (60, (100, 120, 140)))
     kept = source.copy()
     rngs = (rng(seed) for seed in (0, 0, 1))
-    first, same, other = (prepare_face(source, TENTH_BLACK, LIMITS, one) for one in rngs)
+    first, same, other = (algorithm1.prepare_face(source, TENTH_BLACK, LIMITS, one) for one in rngs)
     np.testing.assert_array_equal(first, same)
     assert (first != other).any()
     np.testing.assert_array_equal(source, kept)
@@ -70,7 +65,7 @@ def test_the_draw_depends_on_the_generator_only_and_leaves_the_source_unchanged(
 
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_the_balanced_share_restores_the_balance(dark, black):
-    share = replaced_share(dark, black, "balanced")
+    share = algorithm1.replaced_share(dark, black, "balanced")
     assert 0 <= share <= 1
     assert dark * (1 - share) == pytest.approx(min(dark, black), abs=1e-12)
 
@@ -78,17 +73,17 @@ def test_the_balanced_share_restores_the_balance(dark, black):
 def test_unknown_readings_and_empty_images_are_refused():
     source = image((1, (1, 2, 3)))
     with pytest.raises(ValueError, match="reading"):
-        prepare_face(source, source, LIMITS, rng(), "other")  # type: ignore[arg-type]  # unknown
+        algorithm1.prepare_face(source, source, LIMITS, rng(), "other")  # type: ignore[arg-type]  # unknown
     with pytest.raises(ValueError, match="hold pixels"):
-        prepare_face(source, source[:, :0], LIMITS, rng())
+        algorithm1.prepare_face(source, source[:, :0], LIMITS, rng())
 
 
 @pytest.mark.parametrize("reading", ["balanced", "literal", "published"])
 def test_d03_pixels_are_counted_not_channels_and_d04_only_the_bright_channel_is_clipped(reading):
     """As many dark pixels as black ones; saturated red has two dark channels but is not dark."""
     source = image((10, (10, 10, 10)), (60, (180, 10, 10)), (30, (100, 100, 100)))
-    left = dark_count(prepare_face(source, TENTH_BLACK, LIMITS, rng(), reading))
+    left = dark_count(algorithm1.prepare_face(source, TENTH_BLACK, LIMITS, rng(), reading))
     assert (left == 10) == (reading != "published")
     source = image((1, (250, 100, 90)), (1, (60, 70, 80)))
-    prepared = prepare_face(source, source, LIMITS, rng(), reading).tolist()
+    prepared = algorithm1.prepare_face(source, source, LIMITS, rng(), reading).tolist()
     assert (prepared == [[[200, 100, 90], [60, 70, 80]]]) == (reading != "published")
