@@ -15,7 +15,7 @@ from face_occlusion.core.files import read_json
 from face_occlusion.core.images import resize_image
 from face_occlusion.networks.checkpoint import read_weights
 from face_occlusion.networks.loss import log_odds
-from face_occlusion.networks.schema import check_config
+from face_occlusion.networks.schema import CONFIG, check_config
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 
 TTA_SCALES = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75)  # the published configuration's
@@ -247,7 +247,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu", which: str = "l
     path = folder / "config.json"
     config = read_json(path, NO_RUN)
     try:
-        check_config(config)
+        check_config(config, CONFIG)
         model = build_segmentor(config["model"])
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error

@@ -10,7 +10,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from face_occlusion.networks.loss import mean_loss, ohem_loss
-from face_occlusion.networks.schema import check_config
+from face_occlusion.networks.schema import MODEL, check_config
 
 with warnings.catch_warnings():  # mmcv says that it was built without compiled operations
     warnings.filterwarnings("ignore", message="Fail to import", category=UserWarning)
@@ -156,5 +156,5 @@ def build_segmentor(model_config: dict[str, Any]) -> FaceSegmentor:
 
     Any types and keys but those of this package's networks are a ValueError.
     """
-    check_config(model_config, "model", "model")
+    check_config(model_config, MODEL)
     return MODELS.build(dict(model_config))
