@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from face_occlusion.core.files import package_folder, read_json
+from face_occlusion.core.images import reduced
 
 _POINTS = ("left_eye", "right_eye", "left_mouth", "right_mouth")
 COLUMNS = ("name", *(f"{point}_{axis}" for point in _POINTS for axis in "xy"))
@@ -134,8 +134,7 @@ class LandmarkDetector:
         """Find each face's landmarks in an RGB photograph, (68, 2) float, largest first."""
         detector, predictor = self._dlib
         scale = min(1.0, _DETECT_PX / max(image.shape[:2]))
-        size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if scale < 1 else image
+        small = reduced(image, _DETECT_PX)
         boxes = sorted(detector(small, 1), key=lambda box: -box.area())
         shapes = (predictor(small, box) for box in boxes)
         return [

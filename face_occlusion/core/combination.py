@@ -130,18 +130,13 @@ def combine(name: str, params: CombinationParams, data: Path) -> Combination:
             absent = f"{image_set.folder}: {image_set.absent or 'the set has no samples'}"
         elif kind == "synthetic":
             _check_generated(image_set, faces)
-        _check_samples(image_set, mask)
+        for key in image_set.keys:
+            if missing := sorted({"jpg", mask} - set(image_set.parts(key))):
+                names = ", ".join(missing)
+                raise ValueError(f"{image_set.folder}: sample {key} has no part {names}")
         parts.append(Part(image_set=entry, sha256=image_set.sha256, mask=mask, keys=image_set.keys))
     title, masks = params.title, params.masks
     return Combination(name=name, title=title, masks=masks, parts=parts, absent=absent)
-
-
-def _check_samples(image_set: ImageSet, mask: str) -> None:
-    """Raise unless each sample has its image and its mask."""
-    for key in image_set.keys:
-        if missing := {"jpg", mask} - set(image_set.parts(key)):
-            parts = ", ".join(sorted(missing))
-            raise ValueError(f"{image_set.folder}: sample {key} has no part {parts}")
 
 
 def _check_generated(image_set: ImageSet, faces: ImageSet) -> None:

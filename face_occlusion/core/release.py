@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from face_occlusion.core.files import PositionedFile, check_name, read_json
 RELEASE = "release.json"
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # APPNOTE 4.3.7; the last two: name and extra length
 _ROW = np.dtype("<u2, <u2, <u4, <u8, <u8, <u8")  # archive, method, crc, offset, packed, size
+Member = tuple[str, int, int, int, int, int]  # the same of a zip member, its archive by name
 
 
 class Release:
@@ -69,7 +70,9 @@ class Release:
             for path in self.folder.rglob("*")
             if not path.is_dir()  # a link that leads nowhere is a file that cannot be read
         )
-        return frozenset(name for name in found if name != RELEASE and not _is_kept_zip(name))
+        return frozenset(
+            name for name in found if name != RELEASE and ("/" in name or not name.endswith(".zip"))
+        )
 
     @cached_property
     def _names(self) -> list[str]:
@@ -138,22 +141,22 @@ class Release:
         return [line.strip() for line in text.splitlines() if line.strip()]
 
     def _read_member(self, name: str, member: Member) -> bytes:
-        path = self.folder / member.archive
+        archive, method, crc, offset, packed, size = member
+        path = self.folder / archive
         where = f"{path}: member '{name}'"
-        if not (file := self._open.get(member.archive)):
-            file = self._open.setdefault(member.archive, PositionedFile(path))
-        header = file.read(_LOCAL_HEADER.size, member.offset)
+        if not (file := self._open.get(archive)):
+            file = self._open.setdefault(archive, PositionedFile(path))
+        header = file.read(_LOCAL_HEADER.size, offset)
         if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
             raise ValueError(f"{where} is damaged: its header is missing")
         *_, name_length, extra_length = _LOCAL_HEADER.unpack(header)
-        start = member.offset + _LOCAL_HEADER.size + name_length + extra_length
-        content = file.read(member.packed, start)
-        if member.method != zipfile.ZIP_STORED:
+        content = file.read(packed, offset + _LOCAL_HEADER.size + name_length + extra_length)
+        if method != zipfile.ZIP_STORED:
             try:  # one byte more than announced shows a member that is too long
-                content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, member.size + 1)
+                content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, size + 1)
             except zlib.error as error:
                 raise ValueError(f"{where} is damaged: {error}") from error
-        if len(content) != member.size or zlib.crc32(content) != member.crc:
+        if len(content) != size or zlib.crc32(content) != crc:
             raise ValueError(f"{where} is damaged or cut off: its checksum differs")
         return content
 
@@ -163,24 +166,9 @@ class Release:
         return state
 
 
-def _is_kept_zip(name: str) -> bool:
-    return "/" not in name and name.endswith(".zip")
-
-
 def _is_litter(name: str) -> bool:
     """Tell whether a desktop added the file to the archive."""
     return "__MACOSX/" in name or name.rpartition("/")[2] in (".DS_Store", "Thumbs.db")
-
-
-class Member(NamedTuple):
-    """Position of a zip member: archive, header offset, sizes packed and unpacked, method, CRC."""
-
-    archive: str
-    method: int
-    crc: int
-    offset: int
-    packed: int
-    size: int
 
 
 class ZipIndex:
@@ -204,13 +192,13 @@ class ZipIndex:
         return (self._name(row).decode() for row in range(len(self)))
 
     def get(self, name: str) -> Member | None:
-        """Return the member of that name, or None."""
+        """Return the archive of the member of that name, and its row; None if there is none."""
         wanted = name.encode()
         row = bisect.bisect_left(range(len(self)), wanted, key=self._name)
         if row == len(self) or self._name(row) != wanted:
             return None
         archive, *position = self._rows[row].item()
-        return Member(self._archives[archive], *position)
+        return self._archives[archive], *position
 
     def _name(self, row: int) -> bytes:
         return self._names[self._ends[row] : self._ends[row + 1]]

@@ -152,19 +152,6 @@ def crop_to_alpha(rgba: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(rgba[_window(rgba[..., 3] > 0, padding=0)])
 
 
-def shrink_cutout(rgba: np.ndarray, max_side_px: int) -> np.ndarray:
-    """Shrink a premultiplied cut-out by area until its longer side is at most `max_side_px`.
-
-    Returns the input itself if it is small enough.
-    """
-    height, width = rgba.shape[:2]
-    scale = max_side_px / max(height, width)
-    if scale >= 1:
-        return rgba
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    return cv2.resize(rgba, size, interpolation=cv2.INTER_AREA)
-
-
 def size_and_alpha(rgba: np.ndarray) -> dict[str, object]:
     """Return what a cut-out's record says of its pixels: size, and mean alpha in [0, 1]."""
     return {"size": list(rgba.shape[:2]), "alpha_frac": float(rgba[..., 3].mean() / 255)}

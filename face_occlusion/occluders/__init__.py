@@ -7,16 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from face_occlusion.core.imageset import ImageSet, write_image_set
+from face_occlusion.core.images import decode_image, fitted_jpeg
+from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import ordered_map
-from face_occlusion.core.params import Checked, Count
+from face_occlusion.core.params import Checked, Count, JpegQuality
 from face_occlusion.core.release import Release
 from face_occlusion.occluders.hands import HandsParams, find_hands, load_hand
 from face_occlusion.occluders.objects import ObjectsParams, find_objects, load_object
-from face_occlusion.occluders.textures import TexturesParams, load_texture
 
 _CUTOUTS = ("hands", "hands_ego", "hands_hgr1", "objects")
 KINDS = dict.fromkeys(_CUTOUTS, "cutouts") | {"textures": "textures"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TexturesParams(Checked):
+    """Section `occluders.textures` of params.yaml."""
+
+    size_px: int  # shorter side of every texture; 0 keeps the release's sizes
+    jpeg_quality: JpegQuality  # of textures that change size
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 0 != self.size_px < 16:
+            raise ValueError(f"size_px: must be 0 or at least 16; got {self.size_px}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,3 +79,27 @@ def import_occluders(
     samples = ordered_map(load, items, desc=f"occluders/{kind}", workers=workers)
     info["params"] = dataclasses.asdict(own)
     return write_image_set(folder, samples, info=info, samples_per_shard=params.samples_per_shard)
+
+
+def load_texture(
+    texture: tuple[str, str], *, release: Release, params: TexturesParams
+) -> tuple[str, dict[str, bytes]]:
+    """Read one texture of DTD (key and name), uncropped, as a sample of an image set.
+
+    Returns its key, and the parts `jpg` and `json`. An unreadable image is a ValueError.
+    """
+    key, name = texture
+    data = release.read(name)
+    image = decode_image(data, name)
+    height, width = image.shape[:2]
+    scale = params.size_px / min(height, width) if params.size_px else 1.0
+    size = max(params.size_px, round(height * scale)), max(params.size_px, round(width * scale))
+    record = {
+        "category": name.split("/")[-2],
+        "source": release.source,
+        "name": name.rpartition("/")[2],
+        "size": list(size),
+        "release_size": [height, width],
+    }
+    jpeg = fitted_jpeg(data, image, size, params.jpeg_quality)
+    return key, {"jpg": jpeg, "json": encode_record(record)}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from face_occlusion.core.images import reduced
 from face_occlusion.cutouts import largest_piece
 
 _WORK_PX = 192  # the longer side at which directions are found: fingers are then 6-15 px wide
@@ -58,8 +59,7 @@ def find_pose(mask: np.ndarray) -> HandPose:
     if not mask.any():
         raise ValueError("the mask is empty")
     scale = min(1.0, _WORK_PX / max(mask.shape))
-    size = max(1, round(mask.shape[1] * scale)), max(1, round(mask.shape[0] * scale))
-    small = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) >= 0.5
+    small = reduced(mask.astype(np.float32), _WORK_PX) >= 0.5
     small = largest_piece(small) if small.any() else np.ones_like(small)
     depth = _depth(small)
     enters, contact = _contact(small, float(depth.max()))

@@ -13,9 +13,9 @@ import scipy.io
 from scipy.io.matlab import MatReadError
 
 from face_occlusion.core.classes import instance_mask
+from face_occlusion.core.images import reduced
 from face_occlusion.core.params import Meta, Natural, Share
 from face_occlusion.core.release import Release
-from face_occlusion.cutouts import shrink_cutout
 from face_occlusion.occluders.direction import find_pose
 from face_occlusion.occluders.photographed import EdgeParams, Photographed, read_mask
 
@@ -68,7 +68,7 @@ def load_hand(
         release, params, hole_frac=params.hole_frac, close_px=params.close_px
     )
     pose, full_side = find_pose(whole), max(cutout.shape[:2])
-    cutout = shrink_cutout(cutout, params.max_side_px)
+    cutout = reduced(cutout, params.max_side_px)
     return hand.sample(
         release,
         cutout,

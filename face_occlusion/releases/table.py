@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+import msgspec
 from filelock import FileLock
 
 from face_occlusion.core.files import atomic_write
@@ -58,13 +59,11 @@ class Source:
         raise ValueError(f"files: '{name}' is not a file of source '{self.name}'; known: {known}")
 
 
-def _source(name: str, entry: dict[str, Any]) -> Source:
-    files = [SourceFile(name=file, **fields) for file, fields in entry["files"].items()]
-    return Source(**{**entry, "name": name, "files": files})
-
-
 _TABLE: dict[str, Any] = read_yaml(Path(__file__).with_name("sources.yaml"))
-SOURCES = {name: _source(name, entry) for name, entry in _TABLE.items()}
+SOURCES: dict[str, Source] = {}
+for _name, _entry in _TABLE.items():
+    _files = [SourceFile(name=file, **fields) for file, fields in _entry.pop("files").items()]
+    SOURCES[_name] = Source(name=_name, files=_files, **_entry)
 
 
 def find_source(name: str) -> Source:
@@ -110,14 +109,10 @@ def read_lock(path: Path) -> dict[str, LockEntry]:
     if not path.is_file():
         return {}
     try:
-        entries = json.loads(path.read_text())
-        for entry in entries.values():
-            if not (isinstance(entry["sha256"], str) and isinstance(entry["size"], int)):
-                raise TypeError(f"an entry is {entry!r}")
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, LockEntry])
+    except msgspec.DecodeError as error:
         remedy = f"restore it: git checkout {path}"
         raise ValueError(f"{path}: not a lock of releases ({error}); {remedy}") from error
-    return entries
 
 
 def add_to_lock(path: Path, entries: dict[str, LockEntry]) -> list[str]:

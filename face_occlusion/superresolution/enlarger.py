@@ -22,11 +22,11 @@ import cv2
 import numpy as np
 
 from face_occlusion.core.files import file_sha256, package_folder
-from face_occlusion.core.images import encode_rgba, enlarge_cubic
+from face_occlusion.core.images import encode_rgba, enlarge_cubic, reduced
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import num_workers, ordered_map
 from face_occlusion.core.params import Checked, Count
-from face_occlusion.cutouts import fill_colours, premultiply, shrink_cutout, size_and_alpha
+from face_occlusion.cutouts import fill_colours, premultiply, size_and_alpha
 
 FACTOR = 4
 MODEL = "realesrgan-x4plus"
@@ -85,7 +85,7 @@ def _announce(sizes: Sequence[tuple[int, int]], workers: int) -> None:
 def _enlarge_sample(
     key: str, *, cutouts: ImageSet, enlarge: Enlarger, max_side_px: int
 ) -> tuple[str, dict[str, bytes]]:
-    rgba = shrink_cutout(enlarge(cutouts.cutout(key)), max_side_px)
+    rgba = reduced(enlarge(cutouts.cutout(key)), max_side_px)
     record = {**cutouts.record(key), **size_and_alpha(rgba)}
     return key, {"rgba.png": encode_rgba(rgba), "json": encode_record(record)}
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from face_occlusion import cutouts
+from face_occlusion.core.images import reduced
 from tests.releases.build import ellipse, photo
 
 
@@ -98,6 +99,6 @@ def test_crop_and_shrink():
     rgba[4:24, 10:40] = (10, 20, 30, 40)
     cropped = cutouts.crop_to_alpha(rgba)
     assert cropped.shape == (20, 30, 4)
-    assert cutouts.shrink_cutout(cropped, 30) is cropped
-    assert cutouts.shrink_cutout(cropped, 15).shape == (10, 15, 4)
-    assert (cutouts.shrink_cutout(cropped, 15) == (10, 20, 30, 40)).all()
+    assert reduced(cropped, 30) is cropped
+    assert reduced(cropped, 15).shape == (10, 15, 4)
+    assert (reduced(cropped, 15) == (10, 20, 30, 40)).all()

@@ -5,9 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
-from face_occlusion.core.images import encode_rgba
+from face_occlusion.core.images import encode_rgba, reduced
 from face_occlusion.core.imageset import encode_record, write_image_set
-from face_occlusion.cutouts import fill_colours, premultiply, shrink_cutout
+from face_occlusion.cutouts import fill_colours, premultiply
 from face_occlusion.superresolution import enlarger as superresolution
 from face_occlusion.superresolution.enlarger import (
     Enlarger,
@@ -143,7 +143,7 @@ def test_cutouts_are_enlarged_then_shrunk_and_keep_their_records(tmp_path):
     large = enlarge(small, tmp_path / "large")
     assert large.keys == small.keys
     assert large.cutout("cup_1").shape == (32, 44, 4)
-    expected = shrink_cutout(Enlarger("lanczos")(small.cutout("cup_3")), 100)
+    expected = reduced(Enlarger("lanczos")(small.cutout("cup_3")), 100)
     np.testing.assert_array_equal(large.cutout("cup_3"), expected)
     record = large.record("cup_3")
     assert (record["category"], record["size"]) == ("cup", list(expected.shape[:2]))

@@ -25,7 +25,7 @@ def fitted_size(size: tuple[int, int], size_px: int) -> tuple[int, int]:
 
 
 def reduced(image: np.ndarray, longer_side_px: int) -> np.ndarray:
-    """Shrink an image to a longer side by averaging; a smaller image is left as it is."""
+    """Shrink an image by averaging until its longer side fits; one that does is returned itself."""
     if max(image.shape[:2]) <= longer_side_px:
         return image
     height, width = fitted_size(image.shape[:2], longer_side_px)

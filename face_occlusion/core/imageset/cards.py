@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from face_occlusion.core.files import atomic_write
+from face_occlusion.core.files import atomic_write, read_json
 from face_occlusion.core.imageset.format import INDEX, ShardEntry, encode_index
 
 CARD = "README.md"
@@ -185,25 +185,8 @@ def _cell(text: str) -> str:
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 _MIME = {"jpg": "image/jpeg", "png": "image/png", "json": "application/json"}
 _RECORDS = {"jpg": "images", "png": "masks", "json": "records"}  # others by their part
-# The context that the specification asks for: a name stands for the term `cr:NAME` of the
-# vocabulary, unless another meaning is given.
-_TERMS = """@language @vocab citeAs column conformsTo cr rai data dataType dct equivalentProperty
-    examples extract field fileProperty fileObject fileSet format includes isLiveDataset jsonPath
-    key md5 parentField path recordSet references regex repeated replace samplingRate sc separator
-    source subField transform"""
-_OTHER_MEANINGS = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "conformsTo": "dct:conformsTo",
-    "cr": "http://mlcommons.org/croissant/",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "dct": "http://purl.org/dc/terms/",
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    "sc": "https://schema.org/",
-}
-_CONTEXT = {name: _OTHER_MEANINGS.get(name, f"cr:{name}") for name in _TERMS.split()}
+# What names stand for, as the specification asks for it in every file.
+_CONTEXT = read_json(Path(__file__).with_name("croissant_context.json"))
 
 
 def _croissant(
