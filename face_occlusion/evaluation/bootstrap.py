@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from scipy import stats
+from scipy import special  # scipy.stats takes a second to import
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Estimate:
             return 1.0
         freedom = self.num_images - 1 if self.freedom is None else self.freedom
         with np.errstate(divide="ignore"):
-            by_error = 2 * stats.t.sf(np.divide(distance, self.error), freedom)
+            by_error = 2 * special.stdtr(freedom, -np.divide(distance, self.error))
         least = max(2.0 ** (1 - self.num_images), np.finfo(float).tiny)
         return float(max(by_error, least))
 
@@ -131,7 +131,7 @@ def estimate(
 def _widening(num_images: int, confidence: float) -> tuple[float, float]:
     """Return the factor of the standard error and the tail of the percentile interval."""
     few = float(np.sqrt(num_images / (num_images - 1)))
-    tail = stats.norm.cdf(few * stats.t.ppf((1 - confidence) / 2, num_images - 1))
+    tail = special.ndtr(few * special.stdtrit(num_images - 1, (1 - confidence) / 2))
     return few, float(tail)
 
 
@@ -163,7 +163,7 @@ def estimate_sum(
     drawn = np.sum([weight * cell.drawn(rng) for weight, cell in terms], axis=0)
     over_both = estimate(value, drawn, num_images, confidence)
     freedom = _satterthwaite([(over_images.error**2, num_images - 1), *seeds])
-    half = float(stats.t.ppf((1 + confidence) / 2, freedom) * over_both.error)
+    half = float(special.stdtrit(freedom, (1 + confidence) / 2) * over_both.error)
     low, high = value - half, value + half
     return replace(over_both, low=low, high=high, num_seeds=num_seeds, freedom=freedom)
 

@@ -3,17 +3,16 @@
 A figure that the data cannot give stays in the catalogue and says why.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-
-from tqdm import tqdm
 
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import read_yaml
 from face_occlusion.reporting import charts, figures, generated, per_image
 from face_occlusion.reporting.cells import CellKey
+from face_occlusion.reporting.figures import Colour
 from face_occlusion.reporting.generated import Drawn, Regenerator, why_absent
 from face_occlusion.reporting.groups import breakdown_chart
 from face_occlusion.reporting.inputs import ReportInputs
@@ -42,17 +41,17 @@ def catalogue(inputs: ReportInputs) -> list[FigureEntry]:
 
 
 def _described(inputs: ReportInputs) -> Iterator[FigureEntry]:
-    report, grid = inputs.sections.report, inputs.grid
+    report, grid, every = inputs.sections.report, inputs.grid, inputs.inventory.sets
     probed, colour_map = report.qualitative, report.figures.colour_map
     probe = (grid, inputs.benchmarks[probed.benchmark], probed.benchmark, probed.images_per_rule)
-    sets = {Path(name).name: one for name, one in inputs.inventory.sets.items()}
+    sets = {Path(name).name: one for name, one in every.items()}
     hand, moved, item = map(sets.get, ("natocc_hand", "natocc_hand_sot", "natocc_object"))
-    again = partial(_regenerated, inputs)
+    again = partial(_regenerated, every, inputs.occluders)
     draw: dict[str, Callable[[], Drawn]] = {
         "figure_01_teaser": partial(generated.teaser, sets),
-        "figure_03_wrong_labels": partial(_corrected, inputs),
+        "figure_03_wrong_labels": partial(_corrected, every["faces/o"], inputs.colour),
         "figure_04_hands": partial(_shown, partial(again, generated.hand_sets), hand),
-        "figure_05_alignment": partial(_aligned, inputs),
+        "figure_05_alignment": partial(_aligned, inputs.benchmarks, inputs.colour),
         "figure_06_algorithm1": partial(_shown, partial(again, generated.algorithm_1), moved),
         "figure_07_colour_transfer": partial(_shown, generated.colour_transfer, hand, moved),
         "figure_08_harmonisation": partial(_shown, partial(again, generated.harmonisation), item),
@@ -74,23 +73,24 @@ def _shown(draw: Callable[..., Drawn], *image_sets: ImageSet | None) -> Drawn:
 
 
 def _regenerated(
-    inputs: ReportInputs, draw: Callable[[Regenerator], Drawn], image_set: ImageSet
+    sets: Mapping[str, ImageSet],
+    occluders: Mapping[str, ImageSet],
+    draw: Callable[[Regenerator], Drawn],
+    image_set: ImageSet,
 ) -> Drawn:
-    occluders = inputs.occluders[image_set.info["occluders"]]
-    faces = inputs.inventory.sets[f"faces/{image_set.info['faces']}"]
-    return draw(Regenerator(image_set, faces, occluders))
+    faces = sets[f"faces/{image_set.info['faces']}"]
+    return draw(Regenerator(image_set, faces, occluders[image_set.info["occluders"]]))
 
 
-def _corrected(inputs: ReportInputs) -> Drawn:
-    faces = inputs.inventory.sets["faces/o"]
+def _corrected(faces: ImageSet, colour: Colour) -> Drawn:
     if picks := per_image.pick_most_corrected(faces, figures.COLUMNS):
-        return figures.wrong_labels(faces, picks, inputs.colour)
+        return figures.wrong_labels(faces, picks, colour)
     return why_absent(faces) or "no mask of an occluded face was corrected"
 
 
-def _aligned(inputs: ReportInputs) -> Drawn:
-    if pair := figures.find_aligned(inputs.benchmarks):
-        return figures.alignment(*pair, inputs.colour)
+def _aligned(benchmarks: Mapping[str, ImageSet], colour: Colour) -> Drawn:
+    if pair := figures.find_aligned(benchmarks):
+        return figures.alignment(*pair, colour)
     where = "COFW is, where its release is"
     return f"no benchmark here is there both as released and aligned ({where})"
 
@@ -144,7 +144,7 @@ def _charts(inputs: ReportInputs) -> Iterator[FigureEntry]:
         name=f"breakdown_{chosen.benchmark}",
         title=f"{axes.benchmarks[chosen.benchmark]}, by groups of images",
         caption="mIoU, mean of the models, with its interval from the bootstrap over images.",
-        draw=lambda: breakdown_chart(inputs.breakdown, chosen.benchmark, axes, shown),
+        draw=partial(breakdown_chart, inputs.breakdown, chosen.benchmark, axes, shown),
     )
     yield FigureEntry(
         name="training_curves",
@@ -155,21 +155,25 @@ def _charts(inputs: ReportInputs) -> Iterator[FigureEntry]:
     )
 
 
-def draw_figures(entries: Sequence[FigureEntry], folder: Path, dpi: int) -> dict[str, str]:
-    """Draw figures as PNG and PDF, and write `captions.md`; return why others were not, by name."""
-    absent = {}
+def draw_figure(entry: FigureEntry, folder: Path, dpi: int) -> str | None:
+    """Draw one figure as PNG and PDF, or return why there is none."""
     with figures.house_style():
-        for entry in tqdm(entries, desc="figures", unit="figure"):
-            drawn = entry.draw()
-            if isinstance(drawn, str):
-                absent[entry.name] = drawn
-            else:
-                figures.save(drawn, folder, entry.name, dpi)
+        drawn = entry.draw()
+        if isinstance(drawn, str):
+            return drawn
+        figures.save(drawn, folder, entry.name, dpi)
+        return None
+
+
+def write_captions(
+    path: Path, entries: Sequence[FigureEntry], reasons: Sequence[str | None]
+) -> dict[str, str]:
+    """Write every figure's caption, or why it was not drawn; return these reasons by name."""
     lines = ["# Figures\n"]
-    for entry in entries:
+    for entry, reason in zip(entries, reasons, strict=True):
         number = f" (Figure {entry.number} of the paper)" if entry.number is not None else ""
-        reason = absent.get(entry.name)
         text = entry.caption if reason is None else f"Not drawn: {reason}."
         lines.append(f"- `{entry.name}`: {entry.title}{number}. {text}")
-    (folder / "captions.md").write_text("\n".join(lines) + "\n")
-    return absent
+    path.write_text("\n".join(lines) + "\n")
+    drawn = zip(entries, reasons, strict=True)
+    return {entry.name: reason for entry, reason in drawn if reason is not None}

@@ -32,7 +32,6 @@ house_style = partial(mpl.rc_context, fname=_STYLE)
 
 def save(figure: Figure, folder: Path, name: str, dpi: int) -> None:
     """Write NAME.png and NAME.pdf without dates or versions in them."""
-    folder.mkdir(parents=True, exist_ok=True)
     left_out = {"png": ("Software",), "pdf": ("CreationDate", "Producer", "Creator")}
     for suffix, keys in left_out.items():
         path, metadata = folder / f"{name}.{suffix}", dict.fromkeys(keys)

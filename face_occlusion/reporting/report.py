@@ -2,15 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from face_occlusion.core.files import naming
+from face_occlusion.core.parallel import ordered_map
 from face_occlusion.reporting import breakdowns, tables
-from face_occlusion.reporting.catalogue import catalogue, draw_figures
+from face_occlusion.reporting.catalogue import catalogue, draw_figure, write_captions
 from face_occlusion.reporting.charts import curve_table
 from face_occlusion.reporting.claims import anomalies_table, claims_table
 from face_occlusion.reporting.grid import Grid, mean_over_models
@@ -28,25 +30,31 @@ def write_report(inputs: ReportInputs, out: Path) -> None:
     Other files in `out` are left alone. All are written to `report.partial` and moved at the end,
     so that a failed run changes nothing.
     """
-    partial = out / "report.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    work = out / "report.partial"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
     try:
         with naming(out):
             built = all_tables(inputs)
             for table in built.values():
-                tables.write_table(partial / "tables", table)
-            (partial / "metrics.json").write_text(json.dumps(metrics(inputs), indent=2) + "\n")
-            write_plots(inputs, built, partial / "plots")
-            write_data(inputs.grid, inputs.breakdown, partial / "data")
-            entries, folder = catalogue(inputs), partial / "figures"
+                tables.write_table(work / "tables", table)
+            (work / "metrics.json").write_text(json.dumps(metrics(inputs), indent=2) + "\n")
+            write_plots(inputs, built, work / "plots")
+            entries, folder = catalogue(inputs), work / "figures"
             dpi = inputs.sections.report.figures.dpi
-            absent = draw_figures(entries, folder, dpi)
+            folder.mkdir()
+            tasks: list[Callable[[], str | None]] = [
+                partial(write_data, inputs.grid, inputs.breakdown, work / "data"),  # takes longest
+                *(partial(draw_figure, entry, folder, dpi) for entry in entries),
+            ]
+            run = partial(_run, tasks)  # sent to each process once, with all that tasks share
+            _, *reasons = ordered_map(run, range(len(tasks)), desc="figures, data")
+            absent = write_captions(folder / "captions.md", entries, reasons)
             exhibits = gallery(entries, absent, folder, dpi)
-            (partial / "index.html").write_text(render(page_context(inputs, built, exhibits)))
-            replace_children(partial, out)
+            (work / "index.html").write_text(render(page_context(inputs, built, exhibits)))
+            replace_children(work, out)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
         raise
 
 
@@ -118,6 +126,10 @@ def write_data(grid: Grid, groups: pd.DataFrame, folder: Path) -> None:
         if "p_value" in frame:
             rounded["p_value"] = [float(f"{p:.{DIGITS - 1}e}") for p in frame["p_value"]]
         write_csv(folder / f"{name}.csv", rounded)
+
+
+def _run(tasks: Sequence[Callable[[], str | None]], index: int) -> str | None:
+    return tasks[index]()
 
 
 def write_plots(inputs: ReportInputs, built: Mapping[str, Table], folder: Path) -> None:
