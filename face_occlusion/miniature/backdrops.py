@@ -61,11 +61,10 @@ def _lights(shape: Shape, rng: Rng) -> np.ndarray:
     for _ in range(rng.integers(12, 30)):
         radius = rng.uniform(0.015, 0.08) * shape[0]
         centre = (rng.uniform(0, shape[1]), rng.uniform(0, shape[0]))
-        disc = fields.blur(
-            fields.fill(shape, fields.ellipse(centre, (radius, radius))), 0.08 * radius
-        )
+        disc = fields.fill(shape, fields.ellipse(centre, (radius, radius)))
         colour = colours.sample(rng, (0.2, 0.8), (0.6, 1))
-        image = image + colours.scaled(colour, rng.uniform(0.2, 0.7) * disc)
+        glow = rng.uniform(0.2, 0.7) * fields.blur(disc, 0.08 * radius)
+        image = image + colours.scaled(colour, glow)
     return image
 
 
@@ -190,9 +189,8 @@ def _bubbly(shape: Shape, rng: Rng) -> Pattern:
 
 def _cracked(shape: Shape, rng: Rng) -> Pattern:
     _, gap = _cells(shape, rng, int(rng.integers(25, 60)))
-    line = fields.smoothstep(
-        0.018 * shape[0], 0.004 * shape[0], gap + 1.5 * fields.value_noise(rng, shape, 6)
-    )
+    rough = gap + 1.5 * fields.value_noise(rng, shape, 6)
+    line = fields.smoothstep(0.018 * shape[0], 0.004 * shape[0], rough)
     return line, -4 * line
 
 

@@ -98,20 +98,15 @@ def _fingers(hand: Hand) -> list[_Finger]:
     return [*fingers, _Finger(thumb, 0.135 * hand.slim, (0.0, 0.05, 0.05, 0.03))]
 
 
-def paint_hand(canvas: Canvas, hand: Hand, place: HandPlace, rng: Rng, *, label: int) -> np.ndarray:
-    """Paint a hand with its arm; returns the coverage of hand, arm and sleeve."""
-    return _HandPainter(canvas, hand, place, rng, label).paint()
-
-
-class _HandPainter:
-    """Paints one hand into one picture."""
+class HandPainter:
+    """Paints one hand into one picture, where it gets a label."""
 
     def __init__(self, canvas: Canvas, hand: Hand, place: HandPlace, rng: Rng, label: int) -> None:
         self.canvas, self.hand, self.place, self.rng, self.label = canvas, hand, place, rng, label
         self.shape, self.unit, self.fingers = canvas.shape, place.unit_px, _fingers(hand)
 
     def paint(self) -> np.ndarray:
-        """Paint all of it and return the coverage."""
+        """Paint a hand with its arm; returns the coverage of hand, arm and sleeve."""
         unit, hand, shape = self.unit, self.hand, self.shape
         alpha, height = fields.join_capsules(shape, self._capsules(), 0.022 * unit)
         creases = self._creases()
@@ -142,10 +137,8 @@ class _HandPainter:
         for k, knuckle in enumerate(np.array(_KNUCKLES)):
             wrist = np.array([-0.16 + 0.1 * k, 0.95])
             rods.append(self._rod([knuckle, wrist], (0.15, 0.17), (0.02, 0.0)))
-            middle = (knuckle + wrist) / 2
-            rods.append(
-                self._rod([middle, middle + np.array([0.02, 0.1])], (0.2, 0.2), (-0.04, -0.04))
-            )
+            ends = (knuckle + wrist) / 2 + np.array([(0, 0), (0.02, 0.1)])
+            rods.append(self._rod(ends, (0.2, 0.2), (-0.04, -0.04)))
         rods.append(self._rod([(-0.42, 0.55), (-0.12, 0.95)], (0.17, 0.2), (0.02, 0.0)))
         for finger in self.fingers:
             radii = finger.radius * np.array([1.1, 1.0, 0.93, 0.76])
@@ -161,10 +154,8 @@ class _HandPainter:
         hand, red = self.hand, np.zeros(self.shape, np.float32)
         for finger in self.fingers:
             for (x, y), radius in zip(self._pixels(finger.points), _RED_RADII, strict=True):
-                size = radius * self.unit
-                np.maximum(
-                    red, fields.fill(self.shape, fields.ellipse((x, y), (size, size))), out=red
-                )
+                disc = fields.ellipse((x, y), (radius * self.unit, radius * self.unit))
+                np.maximum(red, fields.fill(self.shape, disc), out=red)
         red = fields.blur(red, 0.06 * self.unit)
         tone = hand.tone if hand.dorsal else 0.2 + 0.45 * hand.tone
         base = colours.skin(tone, hand.warmth - (0 if hand.dorsal else 0.4))
@@ -204,9 +195,8 @@ class _HandPainter:
             x, y = tip + along * 0.018 * self.unit
             size = finger.radius * self.unit
             turn = float(np.arctan2(along[1], along[0]))
-            alpha = fields.fill(
-                self.shape, fields.ellipse((x, y), (0.62 * size, 0.44 * size), turn)
-            )
+            nail = fields.ellipse((x, y), (0.62 * size, 0.44 * size), turn)
+            alpha = fields.fill(self.shape, nail)
             height = fields.blur(alpha, 0.2 * size) * 0.35 * size
             self.canvas.paint_solid(Solid(0.9 * alpha, height, surface), self.label)
 

@@ -5,7 +5,7 @@ import numpy as np
 from face_occlusion.miniature import colours, fields
 from face_occlusion.miniature.canvas import Part, Solid
 from face_occlusion.miniature.fields import Rng, Spot
-from face_occlusion.miniature.hands import HandPlace, paint_hand, sample_hand
+from face_occlusion.miniature.hands import HandPainter, HandPlace, sample_hand
 from face_occlusion.miniature.light import Surface
 from face_occlusion.miniature.objects import OBJECTS
 from face_occlusion.miniature.portraits import Portrait
@@ -26,7 +26,7 @@ def hold_hand(portrait: Portrait, rng: Rng) -> None:
     pointing = float(np.arctan2(-away[1], -away[0])) + rng.normal(0, 0.2)
     size = rng.uniform(0.8, 1.05) * frame.unit_px
     place = HandPlace(knuckles, size, pointing, lift_px=0.12 * frame.unit_px)
-    paint_hand(portrait.canvas, hand, place, rng, label=Part.OCCLUDER)
+    HandPainter(portrait.canvas, hand, place, rng, Part.OCCLUDER).paint()
 
 
 def hold_studio_microphone(portrait: Portrait, rng: Rng) -> None:

@@ -37,10 +37,9 @@ def _carrot(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     alpha, height = _rods(shape, spot, [(0, -0.3), (0.01, 0), (0.0, 0.5)], [0.1, 0.08, 0.015])
     tuft, rise = _rods(shape, spot, [(0.06, -0.5), (0, -0.34), (-0.07, -0.48)], [0.035] * 3)
     _, y = spot.plane(shape)
-    grooves = fields.value_noise(rng, shape, 0.06 * spot.size_px, stretch=0.3)
-    orange = colours.scaled(
-        colours.from_hex("e8752a"), 1 - 0.25 * fields.smoothstep(1.0, 1.6, grooves)
-    )
+    noise = fields.value_noise(rng, shape, 0.06 * spot.size_px, stretch=0.3)
+    grooves = 0.25 * fields.smoothstep(1.0, 1.6, noise)
+    orange = colours.scaled(colours.from_hex("e8752a"), 1 - grooves)
     albedo = colours.mix(orange, colours.from_hex("4c8a2f"), (y < -0.36) & (tuft > 0))
     return Solid(np.maximum(alpha, tuft), np.maximum(height, rise), Surface(albedo, gloss=0.08))
 
@@ -113,9 +112,8 @@ def _vase(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     alpha, height, along = _lathe(shape, spot, profile)
     first, second = colours.sample(rng), colours.sample(rng)
     stripes = fields.smoothstep(0.2, 0.4, np.sin(along * rng.uniform(15, 40)))
-    return Solid(
-        alpha, height, Surface(colours.mix(first, second, stripes), gloss=0.5, shininess=32)
-    )
+    albedo = colours.mix(first, second, stripes)
+    return Solid(alpha, height, Surface(albedo, gloss=0.5, shininess=32))
 
 
 def _cup(shape: Shape, spot: Spot, rng: Rng) -> Solid:
@@ -134,10 +132,8 @@ def _sports_ball(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     alpha, height = fields.ball(shape, spot.centre_xy, 0.5 * spot.size_px)
     x, y = spot.plane(shape)
     z = np.sqrt(np.maximum(0.25 - x * x - y * y, 0))
-    first, second = (
-        colours.sample(rng, (0.2, 1), (0.3, 1)),
-        colours.sample(rng, (0.0, 0.6), (0.6, 1)),
-    )
+    first = colours.sample(rng, (0.2, 1), (0.3, 1))
+    second = colours.sample(rng, (0.0, 0.6), (0.6, 1))
     bands = np.sin(9 * (x * 0.8 + z * 0.6)) * np.sin(9 * (y * 0.9 - z * 0.5))
     albedo = colours.mix(first, second, fields.smoothstep(-0.05, 0.05, bands))
     return Solid(alpha, height, Surface(albedo, gloss=0.2))
@@ -166,9 +162,8 @@ def _phone(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     else:
         screen = fields.smoothstep(0.01, 0.0, np.maximum(np.abs(x) - 0.2, np.abs(y) - 0.43))
         icons = (np.sin(x * 50) > 0.2) & (np.sin(y * 50) > 0.2)
-        glow = colours.mix(
-            colours.sample(rng, (0.3, 0.8), (0.1, 0.6)), colours.sample(rng), 0.8 * icons
-        )
+        glow = colours.sample(rng, (0.3, 0.8), (0.1, 0.6))
+        glow = colours.mix(glow, colours.sample(rng), 0.8 * icons)
         albedo = colours.mix(np.array([0.02, 0.02, 0.02], np.float32), glow, screen)
     return Solid(alpha, height, Surface(albedo, gloss=0.5, shininess=32))
 
@@ -176,10 +171,8 @@ def _phone(shape: Shape, spot: Spot, rng: Rng) -> Solid:
 def _book(shape: Shape, spot: Spot, rng: Rng) -> Solid:
     alpha, height = _slab(shape, spot, rng.uniform(0.65, 0.78), 0.0, rng.uniform(-0.06, 0.06))
     x, y = spot.plane(shape)
-    cover, ink = (
-        colours.sample(rng, (0.2, 0.9), (0.15, 0.9)),
-        colours.sample(rng, (0, 0.6), (0.5, 1)),
-    )
+    cover = colours.sample(rng, (0.2, 0.9), (0.15, 0.9))
+    ink = colours.sample(rng, (0, 0.6), (0.5, 1))
     lines = (np.abs(x) < 0.22) & (((y > -0.35) & (y < -0.27)) | ((y > -0.22) & (y < -0.18)))
     picture = np.hypot(x, (y - 0.12)) < 0.17
     albedo = colours.mix(colours.mix(cover, ink, lines), colours.sample(rng), picture)

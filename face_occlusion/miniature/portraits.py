@@ -156,9 +156,8 @@ def _cloth_pattern(rng: Rng, shape: Shape, unit_px: float, base: np.ndarray) -> 
     stripes, rings = 0.7 * (x < 0.35), 0.7 * (y < 0.4)
     checks = 0.4 * (x < 0.5) + 0.4 * (y < 0.5)
     weight = {"stripes": stripes, "rings": rings, "checks": checks}[str(kind)]
-    return colours.scaled(
-        colours.mix(base, other, fields.blur(weight.astype(np.float32), 1)), weave
-    )
+    pattern = colours.mix(base, other, fields.blur(weight.astype(np.float32), 1))
+    return colours.scaled(pattern, weave)
 
 
 def _paint_ears(canvas: Canvas, frame: Frame, person: Person, rings: bool) -> None:

@@ -15,7 +15,7 @@ from face_occlusion.miniature.archives import MiniatureParams, draw_all
 from face_occlusion.miniature.backdrops import TEXTURES, paint_background, paint_texture
 from face_occlusion.miniature.canvas import SUPERSAMPLE, Canvas, coverage, photograph
 from face_occlusion.miniature.fields import Rng, Shape, Spot
-from face_occlusion.miniature.hands import Hand, HandPlace, paint_hand, sample_hand
+from face_occlusion.miniature.hands import Hand, HandPainter, HandPlace, sample_hand
 from face_occlusion.miniature.light import STUDIO, sample_light
 from face_occlusion.miniature.objects import OBJECTS
 from face_occlusion.miniature.person import even_tone
@@ -55,7 +55,7 @@ def _draw_hand_photo(index: int, seed: int) -> tuple[bytes, bytes, Hand]:
     pointing = np.pi / 2 + rng.normal(0, 0.14)
     unit = rng.uniform(0.3, 0.38) * height
     place = HandPlace(knuckles, unit, pointing, lift_px=0.03 * height)
-    alpha = paint_hand(canvas, hand, place, rng, label=1)
+    alpha = HandPainter(canvas, hand, place, rng, label=1).paint()
     mask = coverage(alpha >= 0.5, SUPERSAMPLE).astype(np.uint8) * 255
     return encode_jpeg(photograph(canvas, rng), 92), encode_png(mask), hand
 
@@ -205,7 +205,7 @@ class _Scene:
         hand = sample_hand(self.rng, self.rng.uniform())
         knuckles = np.array([0.08 * width, 0.9 * height])
         place = HandPlace(knuckles, 0.16 * height, -0.5, lift_px=0.02 * height)
-        alpha = paint_hand(self.canvas, hand, place, self.rng, label=1)
+        alpha = HandPainter(self.canvas, hand, place, self.rng, label=1).paint()
         self._layers.append(_Instance("person", alpha >= 0.5))
 
     def _paint(self, name: str, place: tuple[float, float], size: float) -> np.ndarray:

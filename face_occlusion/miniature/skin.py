@@ -112,10 +112,9 @@ def _paint_beard(texture: FaceTexture, person: Person, view: View, head: Head, r
 def _beard_area(plane: TexturePlane, person: Person, view: View, head: Head) -> np.ndarray:
     x, y = np.abs(plane.x)[None], plane.y[:, None]
     mouth, wide = person.mouth_y, relief.mouth_half(person, view)
-    moustache = fields.smoothstep(
-        0.055, -0.02, np.abs(y - (mouth - 0.15) - 0.16 * (x / wide) ** 2 * 0.8)
-    )
-    moustache = moustache * fields.smoothstep(wide + 0.1, wide - 0.02, x)
+    off = np.abs(y - (mouth - 0.15) - 0.16 * (x / wide) ** 2 * 0.8)
+    sides = fields.smoothstep(wide + 0.1, wide - 0.02, x)
+    moustache = fields.smoothstep(0.055, -0.02, off) * sides
     goatee = fields.smoothstep(0.34, 0.22, np.hypot(x * 0.9, y - (mouth + 0.36))) * (y > mouth)
     corners = fields.smoothstep(0.09, 0.03, np.abs(x - wide - 0.05))
     high, low = mouth - 0.1, mouth + 0.4
@@ -176,9 +175,8 @@ def _eyeball(
     centre = fields.smoothstep(0.75, 0.3, radius / iris_radius)
     iris = colours.scaled(person.iris, 1.25 * spokes * (1 - 0.72 * ring) + 0.5 * centre)
     edge = 0.06 * iris_radius + 0.006
-    ball = colours.mix(
-        ball, iris, fields.smoothstep(iris_radius + edge, iris_radius - edge, radius)
-    )
+    inside = fields.smoothstep(iris_radius + edge, iris_radius - edge, radius)
+    ball = colours.mix(ball, iris, inside)
     ball = colours.scaled(ball, 1 - 0.97 * fields.smoothstep(0.46, 0.36, radius / iris_radius))
     shade = 1 - 0.62 * fields.smoothstep(0.075, 0.0, y - upper)  # the upper lid's shadow
     ball = colours.scaled(ball, shade)

@@ -56,12 +56,9 @@ def _spectacles(portrait: Portrait, rng: Rng, scale: float) -> tuple[np.ndarray,
     inner = middle - lens_x.max()
     bridge = np.array([[-inner, 0.0, 1.08], [0, -0.05, 1.14], [inner, 0.0, 1.08]])
     closed = [np.concatenate([rim, rim[:1]]) for rim in rims]
-    bars = fields.stroke(
-        frame.shape, [*closed, fields.smooth_curve(frame.project(bridge), 12)], thick
-    )
-    on_head = fields.stroke(frame.shape, temples, thick) * head.alpha(
-        frame
-    )  # the far one runs behind
+    curve = fields.smooth_curve(frame.project(bridge), 12)
+    bars = fields.stroke(frame.shape, [*closed, curve], thick)
+    on_head = fields.stroke(frame.shape, temples, thick) * head.alpha(frame)  # one runs behind
     lenses = np.maximum(*(fields.fill(frame.shape, rim) for rim in rims))
     return lenses, np.maximum(bars, on_head)
 
@@ -91,12 +88,10 @@ def _paint_reflection(portrait: Portrait, lenses: np.ndarray, rng: Rng, strength
     origin = portrait.frame.origin_xy
     start = rng.uniform(-0.5, 0.1)
     slope = ((x - origin[0]) * 0.8 + (y - origin[1])) / portrait.frame.unit_px
-    wide = fields.smoothstep(start, start + 0.05, slope) * fields.smoothstep(
-        start + 0.24, start + 0.18, slope
-    )
-    begin, end = start + 0.28, start + 0.38
-    thin = fields.smoothstep(begin, start + 0.3, slope) * fields.smoothstep(
-        end, start + 0.35, slope
+    wide, thin = (
+        fields.smoothstep(start + a, start + b, slope)
+        * fields.smoothstep(start + d, start + c, slope)
+        for a, b, c, d in ((0, 0.05, 0.18, 0.24), (0.28, 0.3, 0.35, 0.38))
     )
     white = np.array([0.9, 0.95, 1.0], np.float32)
     portrait.canvas.paint(strength * lenses * (wide + thin).astype(np.float32), white, None)
@@ -106,9 +101,8 @@ def wear_mask(portrait: Portrait, rng: Rng) -> None:
     """Put a medical or a cloth mask on, over nose, mouth and chin."""
     frame, canvas, unit = portrait.frame, portrait.canvas, portrait.frame.unit_px
     top = rng.uniform(0.12, 0.38)
-    alpha = fields.fill(
-        frame.shape, fields.smooth_curve(_mask_outline(portrait, top), 90, closed=True)
-    )
+    outline = fields.smooth_curve(_mask_outline(portrait, top), 90, closed=True)
+    alpha = fields.fill(frame.shape, outline)
     loops = []
     for side in (-1, 1):
         for y0, y1 in ((top + 0.3, 0.0), (0.75 * portrait.head.length, 0.5)):
@@ -125,10 +119,9 @@ def wear_mask(portrait: Portrait, rng: Rng) -> None:
     down = (y - frame.origin_xy[1]) / unit
     wavy = down + 0.04 * fields.fractal_noise(rng, frame.shape, 0.5 * unit, 2)
     pleats = np.abs((wavy / 0.22) % 1 - 0.5)
+    inside = fields.smoothstep(1, 6, fields.inflate(alpha, 0.2 * unit))
     height = fields.inflate(alpha, 0.75 * unit) + 0.2 * unit * bump
-    height = height + 0.05 * unit * pleats * fields.smoothstep(
-        1, 6, fields.inflate(alpha, 0.2 * unit)
-    )
+    height = height + 0.05 * unit * pleats * inside
     surface = Surface(_mask_cloth(portrait, rng), gloss=0.02)
     canvas.paint_solid(Solid(alpha, height.astype(np.float32), surface), Part.OCCLUDER)
 
@@ -160,10 +153,8 @@ def _mask_cloth(portrait: Portrait, rng: Rng) -> np.ndarray:
         return colours.scaled(colours.sample(rng, (0.1, 0.9), (0.05, 0.6)), weave)
     x, y = fields.grid(shape)
     dots = np.sin(x / unit * 22) * np.sin(y / unit * 22)
-    return colours.scaled(
-        colours.mix(colours.sample(rng), colours.sample(rng), fields.smoothstep(0.2, 0.4, dots)),
-        weave,
-    )
+    first, second = colours.sample(rng), colours.sample(rng)
+    return colours.scaled(colours.mix(first, second, fields.smoothstep(0.2, 0.4, dots)), weave)
 
 
 def wear_scarf(portrait: Portrait, rng: Rng) -> None:
@@ -189,9 +180,8 @@ def wear_scarf(portrait: Portrait, rng: Rng) -> None:
         base = colours.skin(portrait.person.tone + rng.normal(0, 0.1), rng.uniform(-1, 1))
     other = colours.sample(rng) if rng.random() < 0.6 else base
     wave = np.sin(2 * np.pi * (u * rng.uniform(0.5, 2) + layers * rng.uniform(0, 1)))
-    albedo = colours.scaled(
-        colours.mix(base, other, 0.8 * fields.smoothstep(0.1, 0.2, wave)), 0.72 + 0.28 * folds
-    )
+    striped = colours.mix(base, other, 0.8 * fields.smoothstep(0.1, 0.2, wave))
+    albedo = colours.scaled(striped, 0.72 + 0.28 * folds)
     solid = Solid(alpha, (height + knit).astype(np.float32), Surface(albedo))
     portrait.canvas.paint_solid(solid, Part.OCCLUDER, lift_px=0.09 * unit)
 

@@ -10,7 +10,7 @@ from face_occlusion.core.arithmetic import direction, rotate
 from face_occlusion.core.images import decode_mask
 from face_occlusion.cutouts import clean_mask
 from face_occlusion.miniature.canvas import SUPERSAMPLE, Canvas, coverage
-from face_occlusion.miniature.hands import HandPlace, paint_hand, sample_hand
+from face_occlusion.miniature.hands import HandPainter, HandPlace, sample_hand
 from face_occlusion.miniature.light import STUDIO
 from face_occlusion.occluders.direction import find_pose
 
@@ -106,7 +106,7 @@ def test_drawn_hands_of_known_direction(arm):
         canvas.rgb[:] = 1
         true, middle = rng.uniform(-np.pi, np.pi), np.array(canvas.shape[1::-1]) / 2
         place = HandPlace(middle, rng.uniform(0.16, 0.24) * canvas.shape[0], true, 5, arm)
-        alpha = paint_hand(canvas, drawn, place, rng, label=1)
+        alpha = HandPainter(canvas, drawn, place, rng, label=1).paint()
         pose = find_pose(coverage(alpha >= 0.5, SUPERSAMPLE))
         errors.append(apart_deg(pose.pointing_deg, np.rad2deg(true)))
     assert np.median(errors) < 10
