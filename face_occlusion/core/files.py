@@ -185,6 +185,15 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def errors_name(where: object) -> Iterator[None]:
+    """Put a file, or a place in it, in front of the message of every ValueError."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
 def is_refusal(error: BaseException) -> bool:
     """Tell whether the disk or its permissions caused an error, rather than a file's content."""
     return isinstance(error, OSError) and error.errno in _REMEDIES

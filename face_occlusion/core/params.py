@@ -16,6 +16,8 @@ from msgspec import Meta
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from face_occlusion.core.files import errors_name
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
@@ -160,10 +162,8 @@ def build(where: str, values: Any, kind: type[Params]) -> Params:
     arguments = {
         name: _build_nested(f"{where}.{name}", value, hints[name]) for name, value in values.items()
     }
-    try:
+    with errors_name(where):
         return kind(**arguments)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
 
 
 def _build_nested(where: str, value: Any, hint: Any) -> Any:

@@ -103,7 +103,11 @@ def evaluate_benchmark(
     mark = fingerprint(image_set.folder)
     if image_set.absent is not None:
         return BenchmarkScores(fingerprint=mark, absent=image_set.absent)
-    views = _views(networks, params)
+    views = {  # what is scored, the headline first: the network, and whether with augmentation
+        f"{name}{'_tta' * augmented}": (network, augmented)
+        for augmented in ((False, True) if params.tta else (False,))
+        for name, network in networks.items()
+    }
     counted_as: dict[tuple[Segmenter, bool], str] = {}
     for view, source in views.items():  # of views with one network and input the first is counted
         counted_as.setdefault(source, view)
@@ -138,17 +142,6 @@ def evaluate_benchmark(
         views={view: counts[source] for view, source in views.items()},
         previews=[tallies[headline].preview for _, tallies in counted],
     )
-
-
-def _views(
-    networks: Mapping[str, Segmenter], params: EvaluateParams
-) -> dict[str, tuple[Segmenter, bool]]:
-    """Name what is scored: the network and whether with augmentation; the headline first."""
-    return {
-        f"{name}{'_tta' * augmented}": (network, augmented)
-        for augmented in ((False, True) if params.tta else (False,))
-        for name, network in networks.items()
-    }
 
 
 def read_batches(

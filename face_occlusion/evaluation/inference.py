@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from face_occlusion.core.files import read_json
+from face_occlusion.core.files import errors_name, read_json
 from face_occlusion.core.images import resize_image
 from face_occlusion.networks.checkpoint import read_weights
 from face_occlusion.networks.loss import log_odds
@@ -247,10 +247,9 @@ def load_model(folder: Path, device: torch.device | str = "cpu", which: str = "l
     path = folder / "config.json"
     config = read_json(path, NO_RUN)
     try:
-        check_config(config, CONFIG)
-        model = build_segmentor(config["model"])
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        with errors_name(path):
+            check_config(config, CONFIG)
+            model = build_segmentor(config["model"])
     except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError) as error:
         raise ValueError(f"{path}: no network can be built from it: {error}") from error
     name = f"{which}.safetensors"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from face_occlusion.core.classes import FACE, to_seg_map
+from face_occlusion.core.files import errors_name
 from face_occlusion.core.images import decode_mask
 from face_occlusion.core.release import Release
 
@@ -110,10 +111,8 @@ def read_original(release: Release, number: int, layers: Mapping[str, str]) -> n
         part: to_seg_map(decode_mask(release.read(name), name), name) == FACE
         for part, name in layers.items()
     }
-    try:
+    with errors_name(f"{release.folder}: face {number}"):
         return original_seg_map(masks)
-    except ValueError as error:
-        raise ValueError(f"{release.folder}: face {number}: {error}") from error
 
 
 def original_seg_map(parts: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -10,57 +10,52 @@ from pathlib import Path
 from typing import Any
 
 from face_occlusion.core.classes import BACKGROUND
-from face_occlusion.core.files import read_json
+from face_occlusion.core.files import errors_name
 from face_occlusion.faces.correction import (
     CLASS_IDS,
     Correction,
     CorrectionsParams,
     Outline,
-    errors_name,
     face_number,
     image_size,
 )
 
+Content = Mapping[str, Any]  # of a JSON file
 
-def read_coco(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
-    """Read every JSON of a folder; the mask of an image without annotations is not corrected.
+
+def read_coco(path: Path, content: Content, params: CorrectionsParams) -> Iterator[Correction]:
+    """Read a COCO file; the mask of an image without annotations is not corrected.
 
     Annotations of one image are drawn in the file's order.
     """
-    for path in sorted(folder.rglob("*.json")):
-        content = read_json(path)
-        images = _by_id(path, content, "images")
-        for key, drawn in _drawn(path, content, images, params.class_id).items():
-            yield _correction("coco", path, images[key], drawn)
+    images = _by_id(path, content, "images")
+    for key, drawn in _drawn(path, content, images, params.class_id).items():
+        yield _correction("coco", path, images[key], drawn)
 
 
-def read_page(folder: Path, _params: CorrectionsParams) -> Iterator[Correction]:
-    """Read every JSON that pages saved: an accepted, edited mask replaces the face's.
+def read_page(path: Path, content: Content, _params: CorrectionsParams) -> Iterator[Correction]:
+    """Read what a page saved: an accepted, edited mask replaces the face's.
 
     Other images are counted in the log: those accepted as they were, and those that are wrong,
     unsure or not judged, whatever was drawn on them.
     """
-    for path in sorted(folder.rglob("*.json")):
-        content = read_json(path)
-        images = _by_id(path, content, "images")
-        drawn = _drawn(path, content, images, _class_id)
-        counts: collections.Counter[str] = collections.Counter()
-        for key, image in images.items():
+    images = _by_id(path, content, "images")
+    drawn = _drawn(path, content, images, _class_id)
+    counts: collections.Counter[str] = collections.Counter()
+    for key, image in images.items():
+        with errors_name(f"{path}: image {key}"):
             verdict = image.get("verdict")
             if verdict not in VERDICTS:
-                raise ValueError(
-                    f"{path}: image {key}: verdict must be one of {', '.join(VERDICTS)}; "
-                    f"got {verdict!r}"
-                )
+                wanted = ", ".join(VERDICTS)
+                raise ValueError(f"verdict must be one of {wanted}; got {verdict!r}")
             edited = image.get("edited") is True
             counts[f"{verdict}{', edited' if edited else ''}"] += 1
-            if edited and verdict == "accept":
-                with errors_name(f"{path}: image {key}"):
-                    height, width = size = image_size(image.get("height"), image.get("width"))
-                    corners = [0, 0, width, 0, width, height, 0, height]
-                    blank = Outline(BACKGROUND, [corners], size)
-                yield _correction("page", path, image, [blank, *drawn.get(key, [])])
-        logging.info("%s: %s", path, dict(sorted(counts.items())))
+            if not edited or verdict != "accept":
+                continue
+            height, width = size = image_size(image.get("height"), image.get("width"))
+            blank = Outline(BACKGROUND, [[0, 0, width, 0, width, height, 0, height]], size)
+        yield _correction("page", path, image, [blank, *drawn.get(key, [])])
+    logging.info("%s: %s", path, dict(sorted(counts.items())))
 
 
 VERDICTS = ("accept", "wrong", "unsure", "none")
@@ -74,7 +69,7 @@ def _class_id(name: Any) -> int:
 
 def _drawn(
     path: Path,
-    content: Mapping[str, Any],
+    content: Content,
     images: Mapping[Any, Mapping[str, Any]],
     class_id: Callable[[Any], int],
 ) -> dict[Any, list[Outline]]:
@@ -105,7 +100,7 @@ def _correction(
     return Correction(number=number, format=source, where=where, size=size, layers=layers)
 
 
-def _rows(path: Path, content: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+def _rows(path: Path, content: Content, name: str) -> list[dict[str, Any]]:
     rows = content.get(name)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError(
@@ -114,7 +109,7 @@ def _rows(path: Path, content: Mapping[str, Any], name: str) -> list[dict[str, A
     return rows
 
 
-def _by_id(path: Path, content: Mapping[str, Any], name: str) -> dict[Any, dict[str, Any]]:
+def _by_id(path: Path, content: Content, name: str) -> dict[Any, dict[str, Any]]:
     rows = _rows(path, content, name)
     by_id = {row.get("id"): row for row in rows}
     if len(by_id) < len(rows):

@@ -3,10 +3,9 @@
 Polygons and run lengths that tools export are checked before they are drawn.
 """
 
-import contextlib
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from face_occlusion.core.classes import BACKGROUND, FACE, IGNORED, instance_mask, resize_seg_map
+from face_occlusion.core.files import errors_name
 from face_occlusion.core.images import decode_rgba
 from face_occlusion.core.params import FILLED, Checked
 from face_occlusion.faces.celebamask_hq import check_aspect
@@ -128,15 +128,6 @@ class Correction:
             for layer in self.layers:
                 layer.paint(corrected)
         return corrected
-
-
-@contextlib.contextmanager
-def errors_name(where: str) -> Iterator[None]:
-    """Put the place in a file in front of the message of every ValueError."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
 
 
 def face_number(name: Any) -> int:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from face_occlusion.core.classes import FACE, resize_seg_map
-from face_occlusion.core.files import atomic_folder
+from face_occlusion.core.files import atomic_folder, read_json
 from face_occlusion.core.images import encode_png
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import ordered_map
@@ -43,7 +43,9 @@ MASKS = "masks"  # the image set in the stage's folder
 CHANGES = "changes.json"
 _PER_SHARD = 4096  # masks are small: some 60 MB a shard
 _IGNORED_FILES = ("README.md",)
-FORMATS: dict[str, Callable[[Path, CorrectionsParams], Iterator[Correction]]] = {
+# What reads the corrections in a JSON: of its path, its content and the parameters.
+Reader = Callable[[Path, dict[str, Any], CorrectionsParams], Iterator[Correction]]
+FORMATS: dict[str, Reader] = {
     "labelme": read_labelme,
     "segments": read_segments,
     "coco": read_coco,
@@ -69,13 +71,14 @@ def read_corrections(folder: Path, params: CorrectionsParams) -> dict[int, Corre
     for path in entries:
         if path.name not in FORMATS or not path.is_dir():
             raise ValueError(f"{path}: expected only the folders {', '.join(FORMATS)} here")
-        for correction in FORMATS[path.name](path, params):
-            if (other := corrections.get(correction.number)) is not None:
-                raise ValueError(
-                    f"{correction.where}: face {correction.number} is also corrected in "
-                    f"{other.where}; keep one"
-                )
-            corrections[correction.number] = correction
+        for file in sorted(path.rglob("*.json")):
+            for correction in FORMATS[path.name](file, read_json(file), params):
+                other = corrections.setdefault(correction.number, correction)
+                if other is not correction:
+                    raise ValueError(
+                        f"{correction.where}: face {correction.number} is also corrected in "
+                        f"{other.where}; keep one"
+                    )
     if entries and not corrections:
         raise ValueError(f"{folder}: it holds no finished correction")
     return corrections

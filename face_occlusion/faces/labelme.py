@@ -13,13 +13,12 @@ import cv2
 import numpy as np
 import pycocotools.mask
 
-from face_occlusion.core.files import read_json
+from face_occlusion.core.files import errors_name
 from face_occlusion.core.images import decode_mask
 from face_occlusion.faces.correction import (
     Correction,
     CorrectionsParams,
     Outline,
-    errors_name,
     face_number,
     image_size,
 )
@@ -30,25 +29,25 @@ _CIRCLE_POINTS = 64
 _LEAST_AREA_PX = 4.0  # smaller polygons are not worth a correction by hand
 
 
-def read_labelme(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
-    """Read every JSON of a folder and of its subfolders, in the order of their paths."""
-    for path in sorted(folder.rglob("*.json")):
-        content = read_json(path)
-        with errors_name(str(path)):
-            size = image_size(content.get("imageHeight"), content.get("imageWidth"))
-            number = face_number(content.get("imagePath"))
-            shapes = content.get("shapes")
-            if not isinstance(shapes, list) or not shapes:
-                raise ValueError("no shapes; delete the file if the mask is right as it is")
-        layers = []
-        for place, shape in enumerate(shapes, 1):
-            label = shape.get("label") if isinstance(shape, Mapping) else None
-            with errors_name(f"{path}: shape {place} ({label!r})"):
-                if not isinstance(shape, Mapping):
-                    raise ValueError(f"expected a JSON object; got {shape!r}")
-                layers.append(Outline(params.class_id(label), _segmentation(shape, size), size))
-        drawn = {"number": number, "size": size, "layers": tuple(layers)}
-        yield Correction(format="labelme", where=str(path), **drawn)
+def read_labelme(
+    path: Path, content: Mapping[str, Any], params: CorrectionsParams
+) -> Iterator[Correction]:
+    """Read the JSON of one face."""
+    with errors_name(path):
+        size = image_size(content.get("imageHeight"), content.get("imageWidth"))
+        number = face_number(content.get("imagePath"))
+        shapes = content.get("shapes")
+        if not isinstance(shapes, list) or not shapes:
+            raise ValueError("no shapes; delete the file if the mask is right as it is")
+    layers = []
+    for place, shape in enumerate(shapes, 1):
+        label = shape.get("label") if isinstance(shape, Mapping) else None
+        with errors_name(f"{path}: shape {place} ({label!r})"):
+            if not isinstance(shape, Mapping):
+                raise ValueError(f"expected a JSON object; got {shape!r}")
+            layers.append(Outline(params.class_id(label), _segmentation(shape, size), size))
+    drawn = {"number": number, "size": size, "layers": tuple(layers)}
+    yield Correction(format="labelme", where=str(path), **drawn)
 
 
 def _segmentation(shape: Mapping[str, Any], size: tuple[int, int]) -> Any:

@@ -14,14 +14,13 @@ from urllib.parse import unquote, urlsplit
 
 from PIL import Image, UnidentifiedImageError
 
-from face_occlusion.core.files import read_json
+from face_occlusion.core.files import errors_name
 from face_occlusion.faces.correction import (
     Bitmap,
     Correction,
     CorrectionsParams,
     Layer,
     Outline,
-    errors_name,
     face_number,
     image_size,
 )
@@ -38,34 +37,34 @@ def _png_size(path: Path) -> tuple[int, int]:
         raise ValueError(f"{path.name}: not a PNG: {error}") from error
 
 
-def read_segments(folder: Path, params: CorrectionsParams) -> Iterator[Correction]:
-    """Read every release in a folder; samples that are not finished are counted in the log."""
-    for path in sorted(folder.rglob("*.json")):
-        content = read_json(path)
-        try:
-            dataset = content["dataset"]
-            samples = dataset["samples"]
-            listed = dataset["task_attributes"]["categories"]
-            categories = {category["id"]: category["name"] for category in listed}
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{path}: not a release of Segments.ai: it lacks {error}") from error
-        unfinished = 0
-        for sample in samples:
-            name = sample.get("name")
-            label = (sample.get("labels") or {}).get(_LABEL_SET)
-            if label is None or label.get("label_status") not in FINISHED:
-                unfinished += 1
-                continue
-            where = f"{path}: sample '{name}'"
-            with errors_name(where):
-                try:
-                    size, layers = _drawn(path.parent, sample, label, categories, params)
-                except (KeyError, TypeError) as error:
-                    raise ValueError(f"lacks {error}") from error
-                number = face_number(name)
-            drawn = {"number": number, "size": size, "layers": tuple(layers)}
-            yield Correction(format="segments", where=where, **drawn)
-        logging.info("%s: %d samples, %d not finished", path, len(samples), unfinished)
+def read_segments(
+    path: Path, content: Mapping[str, Any], params: CorrectionsParams
+) -> Iterator[Correction]:
+    """Read a release; samples that are not finished are counted in the log."""
+    try:
+        dataset = content["dataset"]
+        samples = dataset["samples"]
+        listed = dataset["task_attributes"]["categories"]
+        categories = {category["id"]: category["name"] for category in listed}
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a release of Segments.ai: it lacks {error}") from error
+    unfinished = 0
+    for sample in samples:
+        name = sample.get("name")
+        label = (sample.get("labels") or {}).get(_LABEL_SET)
+        if label is None or label.get("label_status") not in FINISHED:
+            unfinished += 1
+            continue
+        where = f"{path}: sample '{name}'"
+        with errors_name(where):
+            try:
+                size, layers = _drawn(path.parent, sample, label, categories, params)
+            except (KeyError, TypeError) as error:
+                raise ValueError(f"lacks {error}") from error
+            number = face_number(name)
+        drawn = {"number": number, "size": size, "layers": tuple(layers)}
+        yield Correction(format="segments", where=where, **drawn)
+    logging.info("%s: %d samples, %d not finished", path, len(samples), unfinished)
 
 
 def _drawn(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from face_occlusion.core.classes import FACE, to_seg_map
+from face_occlusion.core.files import errors_name
 from face_occlusion.core.images import decode_image, decode_mask, encode_rgba
 from face_occlusion.core.imageset import encode_record
 from face_occlusion.core.params import Checked, Meta
@@ -43,11 +44,9 @@ class Photographed:
         """
         image = decode_image(release.read(self.image), self.image)
         mask = self.mask(release, image.shape[:2])
-        try:
+        with errors_name(f"{self.image}: its mask ({self.key})"):
             whole = clean_mask(mask, hole_frac=hole_frac, close_px=close_px)
             cutout = cut_out(image, whole, soft_px=edge.soft_px, edge_px=edge.edge_px, own=mask)
-        except ValueError as error:
-            raise ValueError(f"{self.image}: its mask ({self.key}): {error}") from error
         return cutout, mask, whole
 
     def sample(

@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from face_occlusion.core.files import atomic_folder
+from face_occlusion.core.files import atomic_folder, errors_name
 from face_occlusion.core.release import RELEASE, Release
 from face_occlusion.releases import table
 from face_occlusion.releases.archives import Limits, archive_kind, archive_stem, check_zip, unpack
@@ -83,10 +83,8 @@ def _lay_out_published(
     entries = []
     unpublished: dict[str, LockEntry] = {}
     for file, path in gather(source.name, params, archives):
-        try:
+        with errors_name(path):
             check_content(path, file.name)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from error
 
         def check(size: int, sha256: str, path: Path = path, file: SourceFile = file) -> None:
             if not params.accept_changed:

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from face_occlusion.core.files import file_sha256
+from face_occlusion.core.files import errors_name, file_sha256
 from face_occlusion.core.params import read_yaml
 from face_occlusion.networks.checkpoint import load_tensors
 from face_occlusion.networks.efficientnet_lite import PACKAGED, WEIGHTS_SHA256, find_weights
@@ -153,10 +153,8 @@ def load_backbone(backbone: nn.Module, path: Path) -> dict[str, Any]:
     Raises:
         ValueError: If the file is not a state dict, or keys or shapes differ.
     """
-    try:
+    with errors_name(f"pretrained: {path}"):
         release, state, left_out, unknown = _convert(_read_state(path))
-    except ValueError as error:
-        raise ValueError(f"pretrained: {path}: {error}") from error
     shapes = {key: value.shape for key, value in backbone.state_dict().items()}
     if backbone.num_stages == 3:  # the file has four
         num_blocks = len(getattr(backbone, "blocks", ()))

@@ -247,8 +247,8 @@ def test_convention_coordinates_run_along_the_edges_of_pixels():
 
 def read_back(folder, face, **options):
     """Write a mask as LabelMe does, and draw what our reader makes of the file."""
-    (folder / "00012.json").write_text(json.dumps(labelme_content("00012.jpg", face, **options)))
-    (correction,) = read_labelme(folder, PARAMS)
+    content = json.loads(json.dumps(labelme_content("00012.jpg", face, **options)))
+    (correction,) = read_labelme(folder / "00012.json", content, PARAMS)
     assert correction.number == 12 and correction.size == face.shape
     return correction.apply(np.zeros(face.shape, np.uint8))
 

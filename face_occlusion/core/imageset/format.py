@@ -90,8 +90,11 @@ def member_name(key: str, part: str) -> str:
     return name
 
 
-def check_info(info: Mapping[str, Any]) -> None:
-    """Check that the info of a set has kind, name, sources and no `absent` that is not text."""
+def check_info(info: Mapping[str, Any], count: int | None = None) -> None:
+    """Check that the info of a set has kind, name, sources and no `absent` that is not text.
+
+    Of a set that is written, `count` is its samples: it says why it is absent, or has some.
+    """
     if info.get("kind") not in KINDS:
         raise ValueError(f"info: kind must be one of {', '.join(KINDS)}; got {info.get('kind')!r}")
     if not isinstance(info.get("name"), str) or not info["name"]:
@@ -102,14 +105,9 @@ def check_info(info: Mapping[str, Any]) -> None:
     absent = info.get("absent")
     if absent is not None and not (isinstance(absent, str) and absent):
         raise ValueError(f"info: absent must say why in words; got {absent!r}")
-
-
-def check_count(info: Mapping[str, Any], count: int) -> None:
-    """Check that a set has samples, or an info that says why it is absent, and not both."""
-    absent = info.get("absent")
     if count and absent:
         raise ValueError(f"info: absent ({absent!r}), yet the set holds {count} samples")
-    if not count and not absent:
+    if count == 0 and not absent:
         raise ValueError(f"set '{info['name']}' has no samples, and info: absent does not say why")
 
 
@@ -186,8 +184,7 @@ def parse_index(path: Path) -> tuple[list[ShardEntry], dict[str, Any]]:
         count = sum(len(shard["samples"]) for shard in shards)
         if index["count"] != count:
             raise ValueError(f"count is {index['count']}, but the shards list {count} samples")
-        check_info(info)
-        check_count(info, count)
+        check_info(info, count)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{path}: damaged index: {error}; make the set again") from error
     return shards, info
