@@ -3,9 +3,24 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from face_occlusion.core.images import encode_png
 from face_occlusion.core.params import read_yaml
 
 
 def rows(test_file: str, name: str) -> list[list[Any]]:
     """Return one table of `test_NAME.yaml`, for `pytest.mark.parametrize`."""
     return read_yaml(Path(test_file).with_suffix(".yaml"))[name]
+
+
+def with_changes(files: dict[str, bytes], changes: dict[str, Any]) -> dict[str, bytes]:
+    """Replace files by text, a mask of a height and width, or bytes; null takes one away."""
+    new = files | changes
+    for name, value in changes.items():
+        if value is None:
+            del new[name]
+        elif not isinstance(value, bytes):
+            text = isinstance(value, str)
+            new[name] = value.encode() if text else encode_png(np.eye(*value) > 0)
+    return new

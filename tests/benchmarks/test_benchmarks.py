@@ -8,13 +8,14 @@ from tests.benchmarks.test_readers import cofw_files
 from tests.conftest import files_of
 from tests.faces.celebamask import celebamask_files
 from tests.releases.build import ellipse, make_release, photo
+from tests.tables import rows, with_changes
 
 PARAMS = {"source": "realocc", "align": "none", "landmarks": "cofw", "by_hand": "none"}
 PARAMS |= {"size_px": 0, "jpeg_quality": 95, "samples_per_shard": 2}
 HEIGHT, WIDTH = 48, 64
 ROOT = "RealOcc/RealOcc"
 STEMS = ("occ_000_hand", "occ_001_face_mask", "wild_002")
-IMAGE, MASK = f"{ROOT}/image/occ_000_hand.jpg", f"{ROOT}/mask/occ_000_hand.png"
+IMAGE = f"{ROOT}/image/occ_000_hand.jpg"
 SPLIT = f"{ROOT}/split/val.txt"
 
 
@@ -35,28 +36,9 @@ def run(tmp_path, files, workers=1, out="bench", by_hand=None, **changes):
     return import_benchmark("realocc", release, tmp_path / out, params, **options)
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({MASK: None}, r"val\.txt lists 'occ_000_hand', which has no mask"),
-        ({IMAGE: None}, r"lists 'occ_000_hand', which has no image"),
-        ({SPLIT: None, MASK: None}, "there is an image 'occ_000_hand', which has no mask"),
-        (
-            {MASK: encode_png(np.ones((WIDTH, HEIGHT), np.uint8))},
-            r"occ_000_hand\.png: a mask of 64x48 pixels, while its image has 48x64",
-        ),
-        ({MASK: b"broken"}, r"occ_000_hand\.png"),
-        ({IMAGE: b"\xff\xd8\xff"}, r"occ_000_hand\.jpg"),
-        (
-            dict.fromkeys(f"{ROOT}/mask/{stem}.png" for stem in STEMS),
-            r"expected files like '\*/mask/\*' or .*found RealOcc",
-        ),
-        ({SPLIT: b"\n"}, r"val\.txt: the list of images is empty"),
-        ({SPLIT: b"wild_002\nwild_002\n"}, r"val\.txt: an image is listed twice"),
-    ],
-)
-def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
-    files = {k: v for k, v in (realocc_files() | changed).items() if v is not None}
+@pytest.mark.parametrize(("changes", "message"), rows(__file__, "bad"))
+def test_bad_input_is_named_and_nothing_remains(tmp_path, changes, message):
+    files = with_changes(realocc_files(), {f"{ROOT}/{name}": new for name, new in changes.items()})
     with pytest.raises(ValueError, match=message):
         run(tmp_path, files)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]

@@ -1,6 +1,6 @@
 import cv2
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -26,7 +26,6 @@ def slow_region(mask, width_px):
     return region
 
 
-@settings(max_examples=30)
 @given(arrays(bool, SHAPE), st.integers(1, 3))
 def test_region_equals_a_slow_reference(mask, width_px):
     np.testing.assert_array_equal(
@@ -34,7 +33,6 @@ def test_region_equals_a_slow_reference(mask, width_px):
     )
 
 
-@settings(max_examples=30)
 @given(arrays(bool, SHAPE), arrays(np.uint8, SHAPE, elements=st.sampled_from([0, 1, 255])))
 def test_counts_equal_a_slow_reference(pred, target):
     width_px = regions.band_width_px(*SHAPE)

@@ -3,7 +3,7 @@
 import dataclasses
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import published
@@ -44,7 +44,6 @@ def test_the_same_number_of_draws_whatever_is_drawn(seed):
     assert never.integers(2**60) == always.integers(2**60)
 
 
-@settings(max_examples=60)
 @given(
     st.floats(-45, 45),
     st.floats(-20, 20),

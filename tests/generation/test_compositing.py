@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -57,7 +57,6 @@ def test_every_pyramid_level_places_the_centre_to_a_tenth_of_a_pixel(factor):
     assert moments["m00"] / 255 == pytest.approx(disc.area_px * factor**2, rel=0.02)
 
 
-@settings(max_examples=40)
 @given(st.floats(-180, 180), st.floats(0.02, 1.2), st.floats(-0.3, 0.3))
 def test_a_window_holds_the_whole_occluder(angle_deg, factor, shear):
     linear = factor * rotate(angle_deg) @ np.array([[1, shear], [0, 1]])
@@ -104,7 +103,6 @@ def test_a_label_only_loses_pixels_covered_by_half(seg_map, rgba, corner, class_
     np.testing.assert_array_equal(occluded[~covered], seg_map[~covered])
 
 
-@settings(max_examples=30)
 @given(st.floats(0.3, 3), st.floats(0.4, 1))
 def test_softening_and_fading_keep_colour_below_coverage(sigma, opacity):
     layer = compositing.soften(disc_layer(30, (80, 90), colour=(255, 255, 255)), sigma)

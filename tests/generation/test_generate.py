@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bench import published
@@ -186,7 +186,6 @@ def test_two_ray_nodes_give_the_same_bytes(inputs, tmp_path, monkeypatch):
 names = st.from_regex(r"[a-z0-9_]{1,3}(__v[0-9])?", fullmatch=True)
 
 
-@settings(max_examples=50)
 @example(["a", "a__v2"], 1, 0)
 @example(["a", "a__v2"], 1, 1)
 @given(st.lists(names, min_size=1, unique=True), st.integers(1, 9), st.integers(0, 9))

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import published
@@ -56,7 +56,6 @@ def test_a_face_is_measured_to_a_pixel_also_where_it_is_one_or_fills_the_image()
     np.testing.assert_allclose(full.size_xy, SHAPE[::-1], atol=2 * full.cell_px)
 
 
-@settings(max_examples=50)
 @given(st.integers(0, 2**32), st.floats(-8, 8), st.floats(-180, 180))
 def test_d07_size_is_square_root_of_area_ratio_after_every_transform(seed, shear, rotation):
     params = plain("objects", shear_deg_range=[shear] * 2, rotation_deg_range=[rotation] * 2)
@@ -129,7 +128,6 @@ def test_hands_come_from_outside_and_their_cut_stays_there():
     assert sides == {0, 1, 2, 3}
 
 
-@settings(max_examples=40)
 @given(st.integers(0, 2**32))
 def test_the_estimate_of_the_covered_share_is_close(seed):
     matrix, _ = place_around(DISC.area_px, DISC.centre_xy, FACE, rng(seed), plain("objects"))

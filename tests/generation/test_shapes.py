@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import published
@@ -33,7 +33,6 @@ def test_every_kind_is_drawn_and_shapes_differ():
     assert len({str(shape["points"]) for shape in drawn}) == 100
 
 
-@settings(max_examples=60)
 @given(seeds, st.floats(40, 80))
 def test_a_drawn_shape_has_the_area_of_its_polygon(seed, size_px):
     """Also shows that the outlines do not cross themselves."""
@@ -42,7 +41,6 @@ def test_a_drawn_shape_has_the_area_of_its_polygon(seed, size_px):
     assert math.sqrt(coverage.sum() / 255) == pytest.approx(size_px, rel=0.025)
 
 
-@settings(max_examples=40)
 @given(seeds, st.floats(-180, 180), st.floats(20, 60), st.tuples(sides, sides))
 def test_d22_textures_are_cropped_never_squashed(seed, angle_deg, size_px, texture_shape):
     texture = shapes.Texture("t", np.zeros((*texture_shape, 3), np.uint8))

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import linear_sum_assignment
@@ -127,7 +127,6 @@ def test_frames_move_the_mean_the_whole_way_in_one_step(batch):
     np.testing.assert_allclose(moved.mean(axis=0), source.mean(axis=0), atol=1e-5)
 
 
-@settings(max_examples=60)
 @given(st.integers(1, 7), st.integers(0, 6), st.integers(0, 2**31), st.booleans())
 def test_partial_assignment_costs_as_little_as_the_hungarian_method(num, extra, seed, ties):
     rng = np.random.default_rng(seed)
