@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.evaluation import evaluate
 from face_occlusion.evaluation.counting import decode_preview
 from face_occlusion.evaluation.evaluate import evaluate_run, load_checkpoints
 from face_occlusion.evaluation.metrics import confusion_counts
 from tests.evaluation.conftest import PARAMS, ready
+from tests.generation.drawn import write_drawn
 
 
 class BrightIsFace:
@@ -46,14 +45,9 @@ def realocc(tmp_path):
         target = (image[..., 0] > 100).astype(np.uint8)
         target[:3] = 255
         kind = {"occluder_kind": "mask" if number % 2 else None}
-        return f"{number:02d}", {
-            "jpg": encode_jpeg(image, 100),
-            "png": encode_png(target),
-            "json": encode_record(kind),
-        }
+        return f"{number:02d}", {"jpg": image, "png": target}, kind
 
-    info = {"kind": "benchmark", "name": "realocc", "sources": ["test"]}
-    return write_image_set(tmp_path / "realocc", map(sample, range(7)), info=info)
+    return write_drawn(tmp_path / "realocc", "benchmark", "realocc", map(sample, range(7)))
 
 
 def test_counts_are_of_the_original_resolution_in_order_and_without_ignored_pixels(realocc):

@@ -1,6 +1,7 @@
 """Small drawn faces, hands, objects and textures for the tests of generation."""
 
 import dataclasses
+from functools import partial
 
 import cv2
 import numpy as np
@@ -109,38 +110,41 @@ def draw_texture(seed=0):
     return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
-def write_drawn(folder, kind, name, samples):
-    """Write samples of (key, parts, record) as an image set."""
-    info = {"kind": kind, "name": name, "sources": ["drawn"]}
-    encoded = ((key, parts | {"json": encode_record(record)}) for key, parts, record in samples)
-    return write_image_set(folder, encoded, info=info)
+ENCODERS = {"jpg": partial(encode_jpeg, quality=95), "rgba.png": encode_rgba}
+
+
+def write_drawn(folder, kind, name, samples, **info):
+    """Write samples of (key, parts, record) as an image set; arrays are encoded."""
+    encoded = []
+    for key, parts, record in samples:
+        arrays = {part: value for part, value in parts.items() if not isinstance(value, bytes)}
+        data = {part: ENCODERS.get(part, encode_png)(value) for part, value in arrays.items()}
+        encoded.append((key, {**parts, **data, "json": encode_record(record)}))
+    about = {"kind": kind, "name": name, "sources": ["drawn"]}
+    return write_image_set(folder, encoded, info=about | info)
 
 
 def write_faces(folder, count=6, **face):
-    drawn = (draw_face(number, **face) for number in range(count))
-    parts = ({"jpg": encode_jpeg(image, 95), "png": encode_png(mask)} for image, mask in drawn)
-    samples = ((f"{n:05d}", part, {"number": n}) for n, part in enumerate(parts))
+    drawn = (dict(zip(("jpg", "png"), draw_face(n, **face), strict=True)) for n in range(count))
+    samples = ((f"{n:05d}", parts, {"number": n}) for n, parts in enumerate(drawn))
     return write_drawn(folder, "faces", "drawn faces", samples)
 
 
 def write_hands(folder):
     record = {"category": "hand", "pointing_deg": 90.0, "enters": "top"}
     hands = (draw_hand((210 - 40 * n, 170 - 30 * n, 140 - 20 * n)) for n in range(3))
-    samples = ((f"hand{n}", {"rgba.png": encode_rgba(one)}, record) for n, one in enumerate(hands))
+    samples = ((f"hand{n}", {"rgba.png": hand}, record) for n, hand in enumerate(hands))
     return write_drawn(folder, "cutouts", "drawn hands", samples)
 
 
 def write_objects(folder):
     record = {"category": "disc", "pointing_deg": None, "enters": "none"}
-    discs = (encode_rgba(draw_disc(30 + 10 * n)) for n in range(3))
-    samples = ((f"disc{n}", {"rgba.png": disc}, record) for n, disc in enumerate(discs))
+    samples = ((f"disc{n}", {"rgba.png": draw_disc(30 + 10 * n)}, record) for n in range(3))
     return write_drawn(folder, "cutouts", "drawn discs", samples)
 
 
 def write_textures(folder):
-    record = {"category": "stripes"}
-    textures = (encode_jpeg(draw_texture(n), 95) for n in range(3))
-    samples = ((f"texture{n}", {"jpg": one}, record) for n, one in enumerate(textures))
+    samples = ((f"texture{n}", {"jpg": draw_texture(n)}, {"category": "stripes"}) for n in range(3))
     return write_drawn(folder, "textures", "drawn textures", samples)
 
 

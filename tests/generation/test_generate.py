@@ -86,9 +86,7 @@ def test_d19_a_failing_sample_fails_the_set_by_name(inputs, tmp_path):
     samples = []
     for number in range(5):
         image, seg_map = draw_face(number)
-        seg_map *= number != 3
-        parts = {"jpg": encode_jpeg(image, 95), "png": encode_png(seg_map)}
-        samples.append((f"{number:05d}", parts, {}))
+        samples.append((f"{number:05d}", {"jpg": image, "png": seg_map * (number != 3)}, {}))
     faces = write_drawn(tmp_path / "faces", "faces", "holed", samples)
     for workers in (1, 2):
         with pytest.raises(ValueError, match=r"000001.tar: face 00003 \(seed \[\d+, 1\]\): .*no f"):

@@ -12,8 +12,6 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from bench.overlap import copies, cropped, turned
-from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.overlap.compare import (
     VARIANTS,
     VIEWS,
@@ -26,16 +24,16 @@ from face_occlusion.overlap.compare import (
     hash_image,
 )
 from face_occlusion.overlap.findings import ImagePair, read_overlap, write_overlap
+from tests.generation.drawn import write_drawn
 from tests.releases.build import ellipse, photo
 
 
 def make_set(folder, samples, identities=None, source="celebamask_hq"):
-    parts = {}
+    parts = []
     for key, (image, mask) in samples.items():
-        record = encode_record({"source": source, "identity": (identities or {}).get(key)})
-        parts[key] = {"jpg": encode_jpeg(image, 90), "png": encode_png(mask), "json": record}
-    info = {"kind": "faces", "name": folder.name, "sources": [source]}
-    return write_image_set(folder, parts.items(), info=info)
+        record = {"source": source, "identity": (identities or {}).get(key)}
+        parts.append((key, {"jpg": image, "png": mask}, record))
+    return write_drawn(folder, "faces", folder.name, parts, sources=[source])
 
 
 @pytest.fixture
@@ -92,8 +90,7 @@ def test_the_file_reads_back_and_is_the_same_with_more_workers(sets, tmp_path):
 
 
 def test_absent_sets_are_left_out(sets, tmp_path):
-    info = {"kind": "benchmark", "name": "cofw", "sources": ["cofw"], "absent": "no COFW"}
-    gone = write_image_set(tmp_path / "cofw", [], info=info)
+    gone = write_drawn(tmp_path / "cofw", "benchmark", "cofw", [], absent="no COFW")
     _, found = compared({**sets, "cofw": gone}, benchmarks=("cofw", "wild"))
     assert found.keys() == {("wo", "wild"), ("o", "wild")}
 

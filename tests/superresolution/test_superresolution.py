@@ -5,8 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from face_occlusion.core.images import encode_rgba, reduced
-from face_occlusion.core.imageset import encode_record, write_image_set
+from face_occlusion.core.images import reduced
 from face_occlusion.cutouts import fill_colours, premultiply
 from face_occlusion.superresolution import enlarger as superresolution
 from face_occlusion.superresolution.enlarger import (
@@ -15,6 +14,7 @@ from face_occlusion.superresolution.enlarger import (
     SuperresolutionParams,
     enlarge_cutouts,
 )
+from tests.generation.drawn import write_drawn
 from tests.releases.build import ellipse, photo
 
 FILTERS = ("nearest", "bicubic", "lanczos")
@@ -118,8 +118,7 @@ def test_a_missing_package_names_the_extra(monkeypatch, package):
         Enlarger("realesrgan")
 
 
-INFO = {"kind": "cutouts", "name": "objects", "sources": ["coco"]}
-INFO |= {"objects_from": "annotations", "params": {"num_objects": 3}}
+INFO = {"sources": ["coco"], "objects_from": "annotations", "params": {"num_objects": 3}}
 
 
 def small_cutouts(folder, **info):
@@ -128,9 +127,8 @@ def small_cutouts(folder, **info):
     for number in (1, 2, 3):
         rgba = cut_disc(photo(8 * number, 11 * number))
         record = {"category": "cup", "size": list(rgba.shape[:2]), "alpha_frac": 0.5}
-        parts = {"rgba.png": encode_rgba(rgba), "json": encode_record(record)}
-        samples.append((f"cup_{number}", parts))
-    return write_image_set(folder, samples, info=INFO | info)
+        samples.append((f"cup_{number}", {"rgba.png": rgba}, record))
+    return write_drawn(folder, "cutouts", "objects", samples, **INFO | info)
 
 
 def enlarge(small, out, workers=1, **changed):
@@ -159,7 +157,7 @@ def test_the_authors_objects_are_only_shrunk_and_absent_ones_stay_absent(tmp_pat
     assert large.read("cup_1", "rgba.png") == small.read("cup_1", "rgba.png")
     assert max(large.cutout("cup_3").shape) == 30
     assert large.info["superresolution"] == "precomputed"
-    absent = write_image_set(tmp_path / "none", [], info={**INFO, "absent": "not here"})
+    absent = write_drawn(tmp_path / "none", "cutouts", "objects", [], **INFO, absent="not here")
     assert enlarge(absent, tmp_path / "still none").info == absent.info
 
 

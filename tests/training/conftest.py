@@ -15,8 +15,6 @@ import pytest
 import torch
 
 from face_occlusion.core.combination import Combination, CombinationParams, combine
-from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.core.params import build, read_yaml
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.architectures import params_class
@@ -24,6 +22,7 @@ from face_occlusion.training.loop import Job, SelectionSet
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.run import train_run
 from face_occlusion.training.settings import TrainParams
+from tests.generation.drawn import write_drawn
 
 SETTINGS = read_yaml(Path(__file__).with_name("settings.yaml"))
 MODELS: dict[str, dict[str, Any]] = SETTINGS["models"]
@@ -85,21 +84,15 @@ def write_faces(
 ) -> None:
     """Write an image set of drawn faces; key N shows the same face for the same seed."""
 
-    def sample(number: int) -> tuple[str, dict[str, bytes]]:
+    def sample(number: int) -> tuple[str, dict[str, np.ndarray], dict]:
         image, seg_map = draw_face(np.random.default_rng([number, seed]), *size)
-        parts = {
-            "jpg": encode_jpeg(image, 95),
-            "json": encode_record({}),
-            "png": encode_png(seg_map),
-        }
+        parts = {"jpg": image, "png": seg_map}
         if kind == "faces":
-            parts["original.png"] = encode_png(cv2.dilate(seg_map, np.ones((3, 3), np.uint8)))
-        return f"{number:05d}", dict(sorted(parts.items()))
+            parts["original.png"] = cv2.dilate(seg_map, np.ones((3, 3), np.uint8))
+        return f"{number:05d}", parts, {}
 
-    info: dict[str, Any] = {"kind": kind, "name": folder.name, "sources": []}
-    if num == 0:
-        info["absent"] = "the release is not here"
-    write_image_set(folder, map(sample, range(num)), info=info)
+    info = {} if num else {"absent": "the release is not here"}
+    write_drawn(folder, kind, folder.name, map(sample, range(num)), **info)
 
 
 @cache
