@@ -9,7 +9,7 @@ from PIL import Image
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import ImageSet, write_image_set
 from tests.conftest import files_of, small_files
-from tests.core.imageset.samples import INFO, flip
+from tests.core.imageset.conftest import INFO, flip
 
 
 @pytest.fixture

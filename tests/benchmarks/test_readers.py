@@ -8,6 +8,7 @@ import pytest
 from face_occlusion.benchmarks.readers import CofwReader
 from face_occlusion.core.images import encode_png
 from tests.releases.build import ellipse, make_release, photo
+from tests.tables import rows
 
 MAT = "COFW_color/COFW_color/COFW_train_color.mat"
 MASK = "COFW_train_masks/COFW_train_masks/002.png"
@@ -71,15 +72,7 @@ def test_images_come_out_upright_in_colour_and_landmarks_count_from_zero(tmp_pat
         cofw.image(0)
 
 
-@pytest.mark.parametrize(
-    ("numbers", "first", "rule", "image_of_mask"),
-    [
-        (range(1, 6), 0, "image number from 1", {1: 0, 2: 1, 3: 2, 4: 3, 5: 4}),
-        (range(0, 5), 0, "image number from 0", {0: 0, 1: 1, 2: 2, 3: 3, 4: 4}),
-        (range(1, 3), 3, "in order, the last images", {1: 3, 2: 4}),
-        (range(4, 6), 3, "image number from 1", {4: 3, 5: 4}),
-    ],
-)
+@pytest.mark.parametrize(("numbers", "first", "rule", "image_of_mask"), rows(__file__, "numbering"))
 def test_masks_find_their_images(tmp_path, numbers, first, rule, image_of_mask):
     cofw = read(tmp_path, cofw_files(numbers, first))
     assert {number: int(key) - 1 for key, number in cofw.number_of.items()} == image_of_mask

@@ -9,6 +9,7 @@ import pytest
 
 from face_occlusion.core.release import Release, ZipIndex
 from tests.releases.build import make_release, write_zip
+from tests.tables import rows
 
 MEMBERS = {f"img/{number:03d}.bin": bytes([number]) * 5000 for number in range(60)}
 
@@ -49,21 +50,11 @@ def test_files_that_cannot_be_read_are_listed_or_refused_by_name(release):
         Release(release.folder).names()
 
 
-@pytest.mark.parametrize(
-    ("ask", "message"),
-    [
-        (lambda r: r.read("img/007.bin"), r"no file 'img/007\.bin'; found .*Photos/img/000\.bin"),
-        (lambda r: r.read("../raw/release.json"), "no file"),
-        (lambda r: r.find("*.csv"), r"one file like '\*\.csv', found 0: Masks/m/a\.png"),
-        (lambda r: r.find("Photos/*"), "found 60"),
-        (lambda r: r.by_stem("*.jpg", "*.gif"), r"files like '\*\.jpg' or '\*\.gif'"),
-        (lambda r: r.by_stem("*/x.*"), r"'Stored/x\.txt' and 'Twice/x\.png' share a name"),
-    ],
-)
-def test_a_miss_lists_what_is_there(release, ask, message):
+@pytest.mark.parametrize(("method", "names", "message"), rows(__file__, "missed"))
+def test_a_miss_lists_what_is_there(release, method, names, message):
     make_release(release.folder, "dtd", {"Twice/x.png": b""})
     with pytest.raises(ValueError, match=message):
-        ask(Release(release.folder))
+        getattr(Release(release.folder), method)(*names)
 
 
 def test_threads_and_processes_share_a_release(release):

@@ -19,7 +19,7 @@ from face_occlusion.generation.generate import generate_set
 from face_occlusion.overlap.compare import hash_sets
 from face_occlusion.training.dataset import read_sample
 from tests.conftest import files_of
-from tests.core.imageset.samples import flip
+from tests.core.imageset.conftest import flip
 from tests.generation.drawn import draw_face, params, write_faces, write_objects
 
 

@@ -18,7 +18,7 @@ from face_occlusion.evaluation.evaluate import load_checkpoints
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.networks.checkpoint import write_weights
 from tests.apps.prediction.conftest import write_run
-from tests.core.imageset.samples import flip
+from tests.core.imageset.conftest import flip
 from tests.evaluation.conftest import PARAMS
 
 TOUCH = {"type": "pathlib.Path.touch", "self": "touched"}

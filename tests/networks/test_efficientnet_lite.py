@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from face_occlusion.networks import efficientnet_lite as lite
 from face_occlusion.networks.efficientnet_lite import EfficientNetLite
 from face_occlusion.training.weights import load_backbone
+from tests.tables import rows
 
 SIZES = [(64, 96), (97, 65), (50, 83)]  # even, odd, and odd only after a stride
 
@@ -127,17 +128,7 @@ def test_three_stages_are_the_first_three_of_four(tmp_path):
         load_backbone(three, tmp_path / "odd.pth")
 
 
-@pytest.mark.parametrize(
-    ("kernel", "changes", "is_own"),
-    [
-        (1, {"groups": 1}, False),  # rows as images
-        (3, {"dilation": 2}, True),
-        (5, {"dilation": 2}, True),
-        (5, {"dilation": 4}, True),
-        (3, {"dilation": 2, "stride": 2}, False),
-        (3, {"dilation": 2, "groups": 2}, False),
-    ],
-)
+@pytest.mark.parametrize(("kernel", "changes", "is_own"), rows(__file__, "convolutions"))
 @pytest.mark.parametrize("size", [(6, 6), (7, 5), (1, 3)])
 def test_gradients_of_convolutions_are_autograds(kernel, changes, is_own, size):
     torch.manual_seed(0)

@@ -8,6 +8,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
+from torch.multiprocessing.spawn import start_processes
 
 from face_occlusion.training.distributed import process_group
 
@@ -32,16 +33,8 @@ def run_together(count: int, target: Callable[..., None], *arguments: Any) -> No
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    children = []
-    for rank in range(count):
-        given = (rank, count, port, target, *arguments)
-        children.append(CONTEXT.Process(target=_member, args=given))
-        children[-1].start()
-    for child in children:
-        child.join(120)
-        alive = child.is_alive()
-        child.kill()
-        assert not alive and child.exitcode == 0, f"exit status {child.exitcode}"
+    given = (count, port, target, *arguments)
+    start_processes(_member, given, count, start_method="forkserver")  # raises what one raises
 
 
 def _member(rank: int, count: int, port: int, target: Callable[..., None], *arguments: Any) -> None:

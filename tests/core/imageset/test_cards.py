@@ -14,7 +14,7 @@ from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import inherit, write_image_set
 from face_occlusion.core.imageset.cards import CARD, CROISSANT, UNKNOWN_LICENCE, list_licences
 from face_occlusion.core.params import read_yaml
-from tests.core.imageset.samples import INFO, numbered
+from tests.core.imageset.conftest import INFO, numbered
 
 CASES = Path(__file__).with_suffix(".yaml")
 RELEASES = read_yaml(CASES)["releases"]

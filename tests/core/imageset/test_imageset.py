@@ -25,7 +25,7 @@ from face_occlusion.core.imageset import (
 )
 from tests.conftest import files_of
 from tests.core.images.drawn import largest_difference
-from tests.core.imageset.samples import INFO, numbered
+from tests.core.imageset.conftest import INFO, numbered
 
 keys = st.text("abcXYZ019_-é", min_size=1, max_size=8)
 parts = st.dictionaries(

@@ -5,7 +5,7 @@ import pytest
 from face_occlusion.core.files import file_sha256
 from face_occlusion.core.imageset import ImageSet, write_image_set, write_index, write_shard
 from tests.conftest import files_of
-from tests.core.imageset.samples import INFO, flip, numbered
+from tests.core.imageset.conftest import INFO, flip, numbered
 from tests.tables import rows
 
 
