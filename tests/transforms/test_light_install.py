@@ -14,45 +14,40 @@ from tests.generation.drawn import draw_disc, draw_face
 
 ROOT = Path(__file__).parents[2]
 NOT_NEEDED = ("torch", "dvc", "mmseg", "mmcv", "mmengine", "pandas", "matplotlib")
+ALONE = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def call(*command, status=0, within=ROOT):
+    """Run a command without this checkout's code; return what it prints."""
+    done = subprocess.run(
+        command, cwd=within, capture_output=True, text=True, check=False, env=ALONE
+    )
+    assert done.returncode == status, done.stderr
+    return done.stdout + done.stderr
+
+
+def pip(*words):
+    return call(sys.executable, "-m", "pip", "--disable-pip-version-check", *words)
+
+
+def install(folder, *names):
+    """Compile nothing: most of it is never imported."""
+    options = ["--no-compile", "-c", ROOT / "constraints.txt"]
+    pip("--python", folder / "venv/bin/python", "install", "-q", *options, *names)
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """Run a command of an environment that holds the wheel; return what it prints."""
+    """A folder with an environment, `venv`, that holds the wheel alone."""
     folder = tmp_path_factory.mktemp("installed")
-    alone = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    python = folder / "venv/bin/python"
     ignored = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "face_occlusion", folder / "source/face_occlusion", ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / "source")
-
-    def pip(*words):
-        command = [sys.executable, "-m", "pip", "--disable-pip-version-check", *words]
-        done = subprocess.run(command, check=True, env=alone, stdout=subprocess.PIPE, text=True)
-        return done.stdout
-
-    def install(*names):
-        """Compile nothing: most of it is never imported."""
-        options = ["--no-compile", "-c", ROOT / "constraints.txt"]
-        pip("--python", python, "install", "-q", *options, *names)
-
     pip("wheel", "-q", "--no-deps", "-w", folder, folder / "source")
-    venv = [sys.executable, "-m", "venv", "--without-pip", folder / "venv"]
-    subprocess.run(venv, check=True, env=alone)
-    install(*folder.glob("*.whl"))
-
-    def run(*command, status=0, within=folder):
-        command = [folder / "venv/bin" / command[0], *command[1:]]
-        done = subprocess.run(
-            command, cwd=within, capture_output=True, text=True, check=False, env=alone
-        )
-        assert done.returncode == status, done.stderr
-        return done.stdout + done.stderr
-
-    run.folder, run.install = folder, install
-    run.packages = lambda: pip("--python", python, "list", "--format=freeze")
-    return run
+    call(sys.executable, "-m", "venv", "--without-pip", folder / "venv")
+    install(folder, *folder.glob("*.whl"))
+    return folder
 
 
 @pytest.mark.slow
@@ -61,23 +56,24 @@ def test_the_wheel_occludes_a_folder_without_the_pipeline(installed):
     pictures = {"faces/a.png": image[..., ::-1], "masks/a.png": seg_map}
     pictures["cutouts/disc.png"] = cv2.cvtColor(straight_alpha(draw_disc()), cv2.COLOR_RGBA2BGRA)
     for name, pixels in pictures.items():
-        (installed.folder / name).parent.mkdir()
-        cv2.imwrite(str(installed.folder / name), pixels)
+        (installed / name).parent.mkdir()
+        cv2.imwrite(str(installed / name), pixels)
+    program, python = installed / "venv/bin/face-occlusion", installed / "venv/bin/python"
     words = ("--faces", "faces", "--masks", "masks", "--occluders", "cutouts", "--out", "out")
-    assert "out: 1 occluded faces" in installed("face-occlusion", "occlude", *words)
-    assert (installed.folder / "out/images/a.jpg").is_file()
-    names = f"\n{installed.packages()}"
+    assert "out: 1 occluded faces" in call(program, "occlude", *words, within=installed)
+    assert (installed / "out/images/a.jpg").is_file()
+    names = f"\n{pip('--python', python, 'list', '--format=freeze')}"
     assert "\nface-occlusion==" in names.replace("_", "-")
     assert not [name for name in NOT_NEEDED if f"\n{name}==" in names]
     imported = "import sys, face_occlusion.transforms; print(*sys.modules)"
-    assert not {*NOT_NEEDED, "ray"} & set(installed("python", "-c", imported).split())
-    assert "occlude" in installed("face-occlusion", "--help")
-    refused = installed("face-occlusion", "plan", status=1)
+    assert not {*NOT_NEEDED, "ray"} & set(call(python, "-c", imported, within=installed).split())
+    assert "occlude" in call(program, "--help", within=installed)
+    refused = call(program, "plan", status=1, within=installed)
     assert "pip install 'face-occlusion[pipeline]'" in refused and "Traceback" not in refused
 
 
 @pytest.mark.slow
 def test_albumentations_beside_the_wheel(installed):
-    installed.install("albumentations==2.0.8", "pytest")
+    install(installed, "albumentations==2.0.8", "pytest")
     words = ("-p", "no:cacheprovider", "-o", "addopts=", "tests/transforms/test_albumentations.py")
-    assert "9 passed" in installed("python", "-m", "pytest", *words, within=ROOT)
+    assert "9 passed" in call(installed / "venv/bin/python", "-m", "pytest", *words)
