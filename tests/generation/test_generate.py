@@ -1,7 +1,6 @@
 """Whole sets: D19 and D20, workers, order, what is taken over, failures."""
 
 import dataclasses
-import pickle
 import socket
 import time
 
@@ -19,7 +18,7 @@ from face_occlusion.core.parallel import run_tasks
 from face_occlusion.generation import GenerateParams, generate, regenerate
 from face_occlusion.generation.generate import fingerprint, generate_sample, generate_set
 from face_occlusion.generation.harmonisation import HarmonisationParams, rainnet
-from face_occlusion.generation.store import OccluderStore, open_store, read_occluder
+from face_occlusion.generation.store import open_store, read_occluder
 from tests.conftest import files_of
 from tests.generation import drawn
 from tests.generation.drawn import draw_face, params, write_drawn, write_faces
@@ -130,19 +129,6 @@ def test_an_absent_input_makes_an_absent_set_and_one_of_another_kind_is_refused(
     with pytest.raises(ValueError, match="natocc needs a set of cutouts; got textures"):
         make(inputs | {"hands": inputs["textures"]}, tmp_path / "set", "hands")
     assert not (tmp_path / "set").exists()
-
-
-def test_occluders_are_shared_through_a_file(inputs, tmp_path):
-    store = open_store(inputs["hands"], "natocc", tmp_path / "hands.bin")
-    assert isinstance(store, OccluderStore)
-    assert len(pickle.dumps(store)) < 20_000  # geometry, no pixels
-    for opened in (store, pickle.loads(pickle.dumps(store))):
-        for key, shared in zip(sorted(inputs["hands"].keys), opened, strict=True):
-            assert shared.key == key
-            read = read_occluder(inputs["hands"], key)
-            for level, expected in zip(shared.levels, read.levels, strict=True):
-                np.testing.assert_array_equal(level, expected)
-                assert not level.flags.writeable
 
 
 def test_unknown_executors_and_a_ray_address_where_nobody_listens_are_named_at_once(monkeypatch):

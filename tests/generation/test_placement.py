@@ -172,23 +172,17 @@ def test_a_hand_has_its_cut_at_the_top_and_a_disc_or_a_box_has_none():
     assert len(geometry.make_occluder(box, enters="left").cut_xy) == 17
 
 
-@pytest.mark.parametrize(
-    ("border", "part", "axis", "value"),
-    [
-        ("left", np.s_[10:20, :10], 0, -0.5),
-        ("right", np.s_[10:20, 20:], 0, 39.5),
-        ("top", np.s_[:10, 10:20], 1, -0.5),
-        ("bottom", np.s_[20:, 10:20], 1, 29.5),
-    ],
-)
-def test_convention_each_border_has_its_name(border, part, axis, value):
+@pytest.mark.parametrize("turns", range(4))
+def test_convention_each_border_has_its_name(turns):
     alpha = np.zeros((30, 40), np.uint8)
-    alpha[10:20, 10:20] = alpha[part] = 255
+    alpha[:20, 15:25] = 255
+    alpha = np.ascontiguousarray(np.rot90(alpha, turns))  # counter-clockwise
+    border = ("top", "left", "bottom", "right")[turns]
     points = geometry.cut_points(alpha, border, is_hand=True)
+    across, along = (1, 0) if border in ("top", "bottom") else (0, 1)
     assert len(points) == 17
-    assert (points[:, axis] == value).all()
-    along = points[:, 1 - axis]
-    assert (along.min(), along.max()) == (9.5, 19.5)
+    assert set(points[:, across]) == {[-0.5, -0.5, 29.5, 29.5][turns]}
+    assert (points[:, along].min(), points[:, along].max()) == (14.5, 24.5)
     np.testing.assert_array_equal(geometry.cut_points(alpha, "none", is_hand=True), points)
 
 

@@ -18,6 +18,7 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.cutouts import crop_to_alpha
 from face_occlusion.generation import ClassIds, occlude
 from face_occlusion.generation.params import default_params
+from face_occlusion.generation.store import read_occluder
 from face_occlusion.transforms import NatOcc, RandOcc
 from tests.apps.pictures import save
 from tests.generation import drawn
@@ -125,7 +126,11 @@ def test_occluders_travel_by_name_and_go_with_their_maker(folders):
     path = store._path
     assert len(pickle.dumps(transform)) < 5000 < path.stat().st_size
     copy = pickle.loads(pickle.dumps(transform))
-    np.testing.assert_array_equal(copy.occluders[1].levels[0], store[1].levels[0])
+    for key, shared in zip(ImageSet(folders / "set_hands").keys, copy.occluders, strict=True):
+        read = read_occluder(ImageSet(folders / "set_hands"), key)
+        for level, expected in zip(shared.levels, read.levels, strict=True):
+            np.testing.assert_array_equal(level, expected)
+            assert not level.flags.writeable
     del copy
     assert path.is_file()
     del transform

@@ -1,11 +1,11 @@
 """The whole transfer: contract for every mode, smoothing, and D1, D2 and D5."""
 
 import dataclasses
-import itertools
 
 import cv2
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from bench.generation_quality import colour_distance
 from face_occlusion.generation.colour_transfer import transfer_colours
@@ -163,13 +163,9 @@ def test_d01_the_edge_of_a_transferred_hand_has_no_halo():
 
 
 def slow_filter(displacement, weight, kernel, mode):
-    """Sum shifted images one by one, as the published code does: 3,721 of them for 61x61."""
-    radius, (height, width) = len(kernel) // 2, weight.shape
-    weighted = np.dstack([displacement * weight[..., None], weight])
-    padded = np.pad(weighted, ((radius, radius), (radius, radius), (0, 0)), mode=mode)
-    total = np.zeros((height, width, 4))
-    for i, j in itertools.product(range(len(kernel)), repeat=2):
-        total += kernel[i] * kernel[j] * padded[i : i + height, j : j + width]
+    """Sum all shifts by a square kernel, as the published code does: 3,721 of them for 61x61."""
+    weighted = np.dstack([displacement * weight[..., None], weight]).astype(float)
+    total = ndimage.convolve(weighted, (kernel @ kernel.T)[..., None], mode=mode)
     return total[..., :3] / total[..., 3:]
 
 
