@@ -49,15 +49,16 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
     if len(matrix) == 2:
         (a, b), (c, d) = matrix
         return np.array([[d, -b], [-c, a]]) / determinant(matrix)
-    columns = [cross(matrix[k - 2], matrix[k - 1]) for k in range(3)]
+    columns = cross(matrix[[1, 2, 0]], matrix[[2, 0, 1]])
     first = matrix[0] * columns[0]
-    return np.stack(columns, axis=1) / (first[0] + first[1] + first[2])
+    return columns.T / (first[0] + first[1] + first[2])
 
 
 def cross(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Return the cross product of (..., 3) vectors."""
-    shifted = left * np.roll(right, -1, axis=-1) - np.roll(left, -1, axis=-1) * right
-    return np.roll(shifted, -1, axis=-1)
+    following = [1, 2, 0]
+    shifted = left * right[..., following] - left[..., following] * right
+    return shifted[..., following]
 
 
 def direction(angle_deg: float) -> np.ndarray:

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from face_occlusion.core.arithmetic import inverse
 from face_occlusion.core.classes import BACKGROUND, FACE
 from face_occlusion.core.images.resampling import BAND_ROWS
 from face_occlusion.generation.compositing import HALF
 from face_occlusion.generation.harmonisation.statistics import (
+    FROM_LAB,
+    FROM_XYZ,
     MAX_COLOURS,
     MAX_GAIN,
     MAX_SHIFT_LAB,
@@ -46,7 +47,7 @@ class Painter:
         self.atlas, self.sizes, self._fields = atlas, sizes, sizes.fields()
         self._colour = [
             torch.from_numpy(matrix).to(atlas.device, torch.float32)
-            for matrix in (TO_XYZ, TO_LAB, inverse(TO_XYZ), inverse(TO_LAB))
+            for matrix in (TO_XYZ, TO_LAB, FROM_XYZ, FROM_LAB)
         ]
 
     def __call__(

@@ -141,14 +141,15 @@ def quantile_transport(
     colours = np.array(target.T, np.float32, order="C")  # (3, N)
     wanted = np.array(source.T, np.float32, order="C")
     weights = np.ones(len(target)) if weights is None else np.asarray(weights, float)
+    rows = np.arange(directions.shape[1])[:, np.newaxis]
     for batch in directions.astype(np.float32):
         wanted_along = np.sort(product(batch, wanted), axis=1)  # (batch, M)
         along = product(batch, colours)  # (batch, N)
         order = stable_argsort(along)
         change = quantile_means(wanted_along, weights[order])
-        change -= np.take_along_axis(along, order, axis=1)
+        change -= along[rows, order]
         shift = np.empty_like(along)
-        np.put_along_axis(shift, order, change, axis=1)
+        shift[rows, order] = change
         colours += product(step_inverse(batch), shift)
     return np.ascontiguousarray(colours.T)
 

@@ -46,7 +46,7 @@ def _covariance(centred: np.ndarray, other: np.ndarray | None = None) -> np.ndar
     """
     columns = np.ascontiguousarray(centred.T)
     others = columns if other is None else np.ascontiguousarray(other.T)
-    sums = np.array([[(one * two).sum() for two in others] for one in columns])
+    sums = (columns[:, np.newaxis] * others).sum(axis=-1)
     return sums / len(centred) + (np.eye(3) if other is None else 0)
 
 
@@ -139,6 +139,7 @@ TO_XYZ = np.array(
 ) / np.array([[0.950456], [1.0], [1.088754]])
 TO_LAB = np.array([[0.0, 116.0, 0.0], [500.0, -500.0, 0.0], [0.0, 200.0, -200.0]])
 _LAB_OFFSET = np.array([-16.0, 0.0, 0.0])
+FROM_XYZ, FROM_LAB = inverse(TO_XYZ), inverse(TO_LAB)
 
 
 def to_lab(colours: np.ndarray) -> np.ndarray:
@@ -154,10 +155,10 @@ def to_lab(colours: np.ndarray) -> np.ndarray:
 
 def to_rgb(colours: np.ndarray) -> np.ndarray:
     """Convert (N, 3) CIELAB under D65 to float64 sRGB clipped to 0-255, the inverse of `to_lab`."""
-    roots = product(colours - _LAB_OFFSET, inverse(TO_LAB).T)
+    roots = product(colours - _LAB_OFFSET, FROM_LAB.T)
     cubes = roots * roots * roots
     xyz = np.where(roots > 6 / 29, cubes, (116 * roots - 16) * 27 / 24389)
-    linear = np.clip(product(xyz, inverse(TO_XYZ).T), 0, 1)
+    linear = np.clip(product(xyz, FROM_XYZ.T), 0, 1)
     third = root(linear, 3)
     curve = third * np.sqrt(np.sqrt(third))  # to the power of 5 / 12
     unit = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * curve - 0.055)
