@@ -97,6 +97,7 @@ def main() -> None:
 
 def table(args: argparse.Namespace, scratch: Path) -> Iterator[Row | str]:
     """Measure the rows that were asked for, one by one."""
+    keep_freed_memory()  # first, as in a worker; helps the floor, too
     faces = enlarge_faces(args.data / "faces/wo", args.faces, args.size, scratch / "few")
     occluders = args.data / "occluders"
     hands = enlarge_hands(occluders / "hands", args.hands, args.hand_mpx, scratch / "hands")
@@ -107,7 +108,6 @@ def table(args: argparse.Namespace, scratch: Path) -> Iterator[Row | str]:
     )
     if "codec" in args.rows or "transfer" in args.rows:
         cv2.setNumThreads(1)
-        keep_freed_memory()  # as in a worker; helps the floor, too
     if "codec" in args.rows:
         yield from codec_rows(faces, open_stores(occluders, store, scratch), args.rounds)
     if "transfer" in args.rows:

@@ -120,3 +120,26 @@ def test_prefetching_keeps_order_and_stays_a_bounded_number_ahead():
     assert list(results) == [number**2 for number in range(1, 20)]
     with pytest.raises(ValueError, match="item 7"):
         list(prefetch(refuse_seven, range(30), threads=3, ahead=4))
+
+
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
+
+@pytest.mark.skipif(
+    not HUGE_PAGES.is_file() or "[never]" in HUGE_PAGES.read_text(), reason="no huge pages here"
+)
+def test_freed_memory_is_kept_on_huge_pages():
+    code = """
+import resource, numpy as np
+from face_occlusion.core.parallel import keep_freed_memory
+keep_freed_memory()
+for _ in range(2):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    images = [np.ones(2**20, np.uint8) for _ in range(32)]
+    del images
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, again = map(int, run.stdout.split())
+    assert first < 32 * 2**20 / 4096 / 2  # most of it on pages of more than 4,096 bytes
+    assert again < 10
