@@ -5,6 +5,7 @@ coverage, so no resampling or blur can pull the black around a cut-out into its 
 A `Layer` is a window of the canvas: only the pixels the occluder touches are computed.
 """
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -116,13 +117,19 @@ def blur(image: np.ndarray, sigma_px: float) -> np.ndarray:
 
     Borders are repeated, nothing wraps. As `cv2.GaussianBlur` but for ties, and a quarter faster.
     """
-    taps = np.trim_zeros(gaussian_taps(sigma_px, math.ceil(3 * sigma_px)), "b") / 256
-    kernel = np.concatenate([taps[:0:-1], taps])
+    kernel = _kernel(sigma_px)
     # OpenCV rounds ties to even, but up in the last columns that fill no vector of the CPU's.
     width = image.shape[1]
     image = cv2.copyMakeBorder(image, 0, 0, 0, -width % _LANES, cv2.BORDER_REPLICATE)
     blurred = cv2.sepFilter2D(image, -1, kernel, kernel, borderType=cv2.BORDER_REPLICATE)
     return blurred[:, :width]
+
+
+@functools.lru_cache(2)
+def _kernel(sigma_px: float) -> np.ndarray:
+    """Return the whole kernel of `gaussian_taps`, without zeros at its ends."""
+    taps = np.trim_zeros(gaussian_taps(sigma_px, math.ceil(3 * sigma_px)), "b") / 256
+    return np.concatenate([taps[:0:-1], taps])
 
 
 def gaussian_taps(sigma_px: float, radius: int) -> np.ndarray:
@@ -200,8 +207,9 @@ def soften_contact(image: np.ndarray, face_mask: np.ndarray, layer: Layer, sigma
     canvas, part = layer.inside(image.shape)
     if sigma_px <= 0 or not image[canvas].size:
         return
-    weight = cv2.bitwise_and(cv2.LUT(layer.alpha[part], _SOFTNESS), face_mask[canvas])
-    x, y, width, height = cv2.boundingRect(weight)
+    alpha = layer.alpha[part]
+    edge = cv2.bitwise_and(between(alpha, 1, 254), face_mask[canvas])
+    x, y, width, height = cv2.boundingRect(edge)
     if not width:
         return
     padding = math.ceil(3 * sigma_px)
@@ -209,6 +217,7 @@ def soften_contact(image: np.ndarray, face_mask: np.ndarray, layer: Layer, sigma
     around = image[canvas][top : y + height + padding, left : x + width + padding]
     inner = np.s_[y - top : y - top + height, x - left : x - left + width]
     sharp, smooth = around[inner], blur(around, sigma_px)[inner]
-    share = three_channels(weight[y : y + height, x : x + width])
+    here = np.s_[y : y + height, x : x + width]
+    share = three_channels(cv2.bitwise_and(cv2.LUT(alpha[here], _SOFTNESS), edge[here]))
     kept = cv2.multiply(sharp, cv2.bitwise_not(share), scale=1 / 255)
     cv2.add(kept, cv2.multiply(smooth, share, scale=1 / 255), dst=sharp)
