@@ -36,7 +36,7 @@ MEAN_MODEL = "mean"
 class BreakdownParams(Checked):
     """Section `report.breakdown` of params.yaml."""
 
-    occluder_kinds: str  # CSV of kinds written down by hand; see occluder_kinds.py
+    occluder_kinds: str  # CSV of kinds written down by hand; see `name_kinds`
     # Between the bins of the occluded share.
     covered_edges: Annotated[Sequence[Annotated[float, Meta(gt=0, lt=1)]], FILLED]
 
@@ -191,13 +191,16 @@ def _support(interval: Estimate) -> dict[str, int]:
 COLUMNS = ["benchmark", "key", "occluder_kind"]
 
 
-def read_occluder_kinds(path: Path) -> dict[tuple[str, str], str]:
-    """Read a CSV of benchmark, key and occluder_kind; returns the kind by (benchmark, key).
+def name_kinds(runs: Mapping[str, RunScores], path: Path) -> dict[str, RunScores]:
+    """Replace the kinds that file names give by those of a CSV of benchmark, key, occluder_kind.
 
-    No such file, other columns, an empty value or an image twice are a ValueError.
+    No such file, other columns, an empty value, an image twice, and one that is in no scored
+    benchmark are a ValueError.
     """
     if not path.is_file():
         raise ValueError(f"{path}: no such file; report.breakdown.occluder_kinds names it")
+    parts = chain.from_iterable(scores.benchmarks.items() for scores in runs.values())
+    known = {(name, key) for name, part in parts for key in part.keys}
     kinds: dict[tuple[str, str], str] = {}
     with path.open(newline="") as file:
         reader = csv.DictReader(file)
@@ -207,26 +210,12 @@ def read_occluder_kinds(path: Path) -> dict[tuple[str, str], str]:
             where = f"{path}: line {reader.line_num}"
             if None in row or not all(row[column] for column in COLUMNS):
                 raise ValueError(f"{where}: must hold {', '.join(COLUMNS)}; got {row}")
-            image = (row["benchmark"], row["key"])
+            benchmark, key = image = (row["benchmark"], row["key"])
             if image in kinds:
-                raise ValueError(f"{where}: '{image[1]}' of '{image[0]}' is listed twice")
+                raise ValueError(f"{where}: '{key}' of '{benchmark}' is listed twice")
+            if image not in known:
+                raise ValueError(f"{where}: no image '{key}' in benchmark '{benchmark}'")
             kinds[image] = row["occluder_kind"]
-    return kinds
-
-
-def name_kinds(
-    runs: Mapping[str, RunScores], kinds: Mapping[tuple[str, str], str], path: Path
-) -> dict[str, RunScores]:
-    """Replace the kinds that file names give by those of `read_occluder_kinds` from `path`.
-
-    An image that is in no scored benchmark is a ValueError.
-    """
-    parts = chain.from_iterable(scores.benchmarks.items() for scores in runs.values())
-    known = {(name, key) for name, part in parts for key in part.keys}
-    if unknown := sorted(set(kinds) - known):
-        raise ValueError(f"{path}: no image '{unknown[0][1]}' in benchmark '{unknown[0][0]}'")
-    if not kinds:
-        return dict(runs)
 
     def named(name: str, part: BenchmarkScores) -> BenchmarkScores:
         by_hand = [kinds.get((name, image.key), image.occluder_kind) for image in part.images]

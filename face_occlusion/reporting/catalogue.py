@@ -12,8 +12,8 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import read_yaml
 from face_occlusion.reporting import charts, figures, generated, per_image
 from face_occlusion.reporting.cells import CellKey
-from face_occlusion.reporting.figures import Colour
-from face_occlusion.reporting.generated import Drawn, Regenerator, why_absent
+from face_occlusion.reporting.figures import Drawn
+from face_occlusion.reporting.generated import Regenerator, why_absent
 from face_occlusion.reporting.groups import breakdown_chart
 from face_occlusion.reporting.inputs import ReportInputs
 
@@ -49,9 +49,11 @@ def _described(inputs: ReportInputs) -> Iterator[FigureEntry]:
     again = partial(_regenerated, every, inputs.occluders)
     draw: dict[str, Callable[[], Drawn]] = {
         "figure_01_teaser": partial(generated.teaser, sets),
-        "figure_03_wrong_labels": partial(_corrected, every["faces/o"], inputs.colour),
+        "figure_03_wrong_labels": partial(
+            _shown, partial(per_image.wrong_labels, inputs.colour), every["faces/o"]
+        ),
         "figure_04_hands": partial(_shown, partial(again, generated.hand_sets), hand),
-        "figure_05_alignment": partial(_aligned, inputs.benchmarks, inputs.colour),
+        "figure_05_alignment": partial(figures.alignment, inputs.benchmarks, inputs.colour),
         "figure_06_algorithm1": partial(_shown, partial(again, generated.algorithm_1), moved),
         "figure_07_colour_transfer": partial(_shown, generated.colour_transfer, hand, moved),
         "figure_08_harmonisation": partial(_shown, partial(again, generated.harmonisation), item),
@@ -80,19 +82,6 @@ def _regenerated(
 ) -> Drawn:
     faces = sets[f"faces/{image_set.info['faces']}"]
     return draw(Regenerator(image_set, faces, occluders[image_set.info["occluders"]]))
-
-
-def _corrected(faces: ImageSet, colour: Colour) -> Drawn:
-    if picks := per_image.pick_most_corrected(faces, figures.COLUMNS):
-        return figures.wrong_labels(faces, picks, colour)
-    return why_absent(faces) or "no mask of an occluded face was corrected"
-
-
-def _aligned(benchmarks: Mapping[str, ImageSet], colour: Colour) -> Drawn:
-    if pair := figures.find_aligned(benchmarks):
-        return figures.alignment(*pair, colour)
-    where = "COFW is, where its release is"
-    return f"no benchmark here is there both as released and aligned ({where})"
 
 
 def _predictions(inputs: ReportInputs) -> Iterator[FigureEntry]:

@@ -124,56 +124,36 @@ def _sum_of_partition(evidence: Evidence) -> str:
     return f"{total} of {_images(evidence, 'release')}"
 
 
-def _size_of_mix(evidence: Evidence) -> str:
-    table_4 = _images(evidence, "c_wo_mix.generated")
-    table_5 = evidence.counts.get("c_wo_mix.generated in Table 5")
-    return table_4 if table_5 is None else f"{table_4} in Table 4, {table_5:,} in Table 5"
-
-
-def _one_size_of_mix(evidence: Evidence) -> Verdict:
+def _size_of_mix(evidence: Evidence) -> Verdict:
     """Compare the generated images of Mix in both tables; one number cannot contradict itself."""
     names = "c_wo_mix.generated", "c_wo_mix.generated in Table 5"
     table_4, table_5 = map(evidence.counts.get, names)
-    holds = None if table_4 is None else table_5 in (None, table_4)
-    return _verdict(holds, _size_of_mix(evidence))
+    sizes = _images(evidence, names[0])
+    if table_5 is not None:
+        sizes = f"{sizes} in Table 4, {table_5:,} in Table 5"
+    return _verdict(None if table_4 is None else table_5 in (None, table_4), sizes)
 
 
-def _lead_of_columns(evidence: Evidence) -> dict[tuple[str, str], float]:
-    """Return by how much the best of each column leads the next value, points."""
-    leads = {}
+def _narrow_leads(evidence: Evidence) -> Verdict:
+    """Tell in how many columns the best leads the next value by too little, points."""
+    leads: dict[tuple[str, str], float] = {}
     for place in product(verdicts.BENCHMARKS, verdicts.MODELS):
         scores = [evidence.score(CellKey(name, *place)) for name in verdicts.COMBINATIONS]
         known = sorted({score for score in scores if score is not None}, reverse=True)
         if len(known) > 1:
             leads[place] = round(known[0] - known[1], 2)
-    return leads
-
-
-def _narrow_leads(evidence: Evidence) -> str:
-    leads = list(_lead_of_columns(evidence).values())
     if not leads:
-        return NOT_KNOWN
-    narrow = sum(lead <= NARROW for lead in leads)
-    return (
-        f"best leads by {NARROW} or less in {narrow} of {len(leads)} columns, "
-        f"least {min(leads):.2f}"
-    )
-
-
-def _no_narrow_lead(evidence: Evidence) -> Verdict:
-    leads = _lead_of_columns(evidence)
-    holds = all(lead > NARROW for lead in leads.values()) if leads else None
+        return _verdict(None, NOT_KNOWN)
+    narrow = sum(lead <= NARROW for lead in leads.values())
+    least = f"least {min(leads.values()):.2f}"
+    detail = f"best leads by {NARROW} or less in {narrow} of {len(leads)} columns, {least}"
     cells = [CellKey(name, *place) for place, name in product(leads, verdicts.COMBINATIONS)]
-    return _verdict(holds, _narrow_leads(evidence), cells)
+    return _verdict(not narrow, detail, cells)
 
 
 def _verdict(holds: bool | None, detail: str, cells: Sequence[CellKey] = ()) -> Verdict:
-    outcomes: dict[bool | None, verdicts.Outcome] = {
-        None: "undecided",
-        True: "holds",
-        False: "fails",
-    }
-    return Verdict(outcome=outcomes[holds], detail=detail, cells=list(cells))
+    outcome = "undecided" if holds is None else "holds" if holds else "fails"
+    return Verdict(outcome=outcome, detail=detail, cells=list(cells))
 
 
 def _numbers_agree(names: Sequence[str], agree: Callable[..., bool]) -> Test:
@@ -213,16 +193,20 @@ SPECIAL_TESTS: dict[str, Test] = {
     "imbalance": Comparison(
         pairs=[CellPair(IMBALANCED, IMBALANCED, verdicts.CLASS_MEASURES)], remark=_classes
     ),
-    "A3": _one_size_of_mix,
+    "A3": _size_of_mix,
     "A12": Comparison(
         pairs=[
             CellPair(key._replace(benchmark="cofw_aligned"), key._replace(benchmark="cofw"))
             for key in REALOCC
         ]
     ),
-    "A14": _no_narrow_lead,
+    "A14": _narrow_leads,
 }
-SPECIAL_MEASURES = {"A1": _sum_of_partition, "A3": _size_of_mix, "A14": _narrow_leads}
+SPECIAL_MEASURES: dict[str, Callable[[Evidence], str]] = {
+    "A1": _sum_of_partition,
+    "A3": lambda evidence: _size_of_mix(evidence).detail,
+    "A14": lambda evidence: _narrow_leads(evidence).detail,
+}
 
 
 def _test_of(entry: Mapping[str, Any]) -> Test:

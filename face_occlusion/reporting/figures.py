@@ -43,6 +43,7 @@ GAP_INCH = 0.04
 CAPTION_INCH = 0.17
 ERROR_LEGEND = (("wrongly face", EXTRA_RGB), ("wrongly background", MISSED_RGB))
 Colour = tuple[int, int, int]
+Drawn = Figure | str  # a figure, or why there is none
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,21 +131,11 @@ def _brief(image_set: ImageSet, key: str) -> str:
     return name if covered is None else f"{name}: {100 * covered:.0f} % covered"
 
 
-def wrong_labels(faces: ImageSet, picks: Sequence[tuple[str, float]], colour: Colour) -> Figure:
-    """Show original against corrected masks (Fig 3)."""
-    rows: list[list[Tile]] = [[], [], []]
-    for key, share in picks:
-        image = thumbnail(faces.image(key), TILE_PX)
-        rows[0].append(Tile(image=image))
-        for row, part in ((1, "original.png"), (2, "png")):
-            mask = thumbnail_mask(faces.seg_map(key, part) == 1, TILE_PX)
-            caption = f"{key}: {100 * share:.0f} % changed" if row == 2 else ""
-            rows[row].append(Tile(image=outlined(image, mask, colour, tint=0.3), caption=caption))
-    return picture_grid(rows, row_titles=["Image", "Original mask", "Corrected mask"])
+def alignment(benchmarks: Mapping[str, ImageSet], colour: Colour) -> Drawn:
+    """Show a benchmark before and after alignment, with landmarks and the square cut out (Fig 5).
 
-
-def find_aligned(benchmarks: Mapping[str, ImageSet]) -> tuple[ImageSet, ImageSet] | None:
-    """Find one benchmark as (released, aligned); None if there is no such pair with images."""
+    Returns the reason where no benchmark has images both as released and aligned.
+    """
     pairs = (
         (released, aligned)
         for aligned, released in permutations(benchmarks.values(), 2)
@@ -153,11 +144,10 @@ def find_aligned(benchmarks: Mapping[str, ImageSet]) -> tuple[ImageSet, ImageSet
         and len(released)
         and released.info["sources"] == aligned.info["sources"]
     )
-    return next(pairs, None)
-
-
-def alignment(released: ImageSet, aligned: ImageSet, colour: Colour) -> Figure:
-    """Show images before and after alignment, with landmarks and the square cut out (Fig 5)."""
+    released, aligned = next(pairs, (None, None))
+    if released is None or aligned is None:
+        where = "COFW is, where its release is"
+        return f"no benchmark here is there both as released and aligned ({where})"
     there = set(released.keys)
     keys = evenly_spaced([key for key in aligned.keys if key in there], COLUMNS)
     rows: list[list[Tile]] = [[], []]

@@ -9,7 +9,6 @@ from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation.augmentation import apply_face
@@ -17,9 +16,16 @@ from face_occlusion.generation.geometry import Occluder
 from face_occlusion.generation.occlusion import regenerate
 from face_occlusion.generation.shapes import Texture
 from face_occlusion.generation.store import read_occluder
-from face_occlusion.reporting.figures import COLUMNS, TILE_PX, Tile, evenly_spaced, picture_grid
+from face_occlusion.reporting.figures import (
+    COLUMNS,
+    TILE_PX,
+    Drawn,
+    Tile,
+    evenly_spaced,
+    picture_grid,
+)
 from face_occlusion.reporting.per_image import most_changed
-from face_occlusion.reporting.pictures import cutout_on_checks, detail, thumbnail
+from face_occlusion.reporting.pictures import detail, into_square, on_checks, thumbnail
 
 
 class Regenerator:
@@ -66,7 +72,6 @@ def mean_change(first: np.ndarray, second: np.ndarray) -> float:
 
 
 CANDIDATES = 48  # samples of a set among which a rule chooses
-Drawn = Figure | str  # a figure, or why there is none
 Make = Callable[[str], np.ndarray]  # an image by its key
 TEASER_ROWS = {
     "natocc_hand_sot": "NatOcc\nhands",
@@ -115,7 +120,8 @@ def hand_sets(samples: Regenerator) -> Drawn:
     rows, titles = [], []
     for source in sorted(set(source_of.values())):
         keys = evenly_spaced([key for key in hands.keys if source_of[key] == source], COLUMNS)
-        rows.append([Tile(image=cutout_on_checks(hands.cutout(key), TILE_PX)) for key in keys])
+        fitted = (into_square(hands.cutout(key), TILE_PX, (0, 0, 0, 0)) for key in keys)
+        rows.append([Tile(image=on_checks(cutout)) for cutout in fitted])
         rows.append(
             [_close_up(samples, key) for key in evenly_spaced(users.get(source, []), COLUMNS)]
         )

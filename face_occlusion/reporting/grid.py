@@ -108,10 +108,6 @@ class Grid:
         """Return what is shown of a cell's single images: the lowest seed's; None if empty."""
         return next((part for _, part in self.parts(key)), None)
 
-    def view(self, key: CellKey) -> ViewCounts | None:
-        """Return the headline counts of a cell's first run; None for an empty cell."""
-        return next((part.views[run.headline] for run, part in self.parts(key)), None)
-
     def images(self, benchmark: str) -> list[ImageFacts]:
         """Return what is known of a benchmark's images; none if no run scored it."""
         parts = map(self.first_part, self.keys([benchmark]))

@@ -201,8 +201,7 @@ def gather(
                 f"{path}: scores of {' / '.join(found)}, but `runs` in params.yaml asks for "
                 f"{' / '.join(asked)}; run `dvc repro` to score the run again"
             )
-    written = Path(report.breakdown.occluder_kinds)
-    runs = breakdowns.name_kinds(runs, breakdowns.read_occluder_kinds(written), written)
+    runs = breakdowns.name_kinds(runs, Path(report.breakdown.occluder_kinds))
     parts = {part for row in sections.combinations.values() for part in row["data"]}
     names = ["faces/wo", "faces/wo_test", "faces/o", *sorted(parts)]
     names += [f"benchmarks/{name}" for name in report.benchmarks]

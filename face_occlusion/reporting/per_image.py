@@ -4,13 +4,20 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.counting import decode_preview
 from face_occlusion.evaluation.measures import MEASURES
 from face_occlusion.reporting.cells import CellKey
-from face_occlusion.reporting.figures import ERROR_LEGEND, TILE_PX, Colour, Tile, picture_grid
+from face_occlusion.reporting.figures import (
+    COLUMNS,
+    ERROR_LEGEND,
+    TILE_PX,
+    Colour,
+    Drawn,
+    Tile,
+    picture_grid,
+)
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.pictures import coloured_errors, outlined, thumbnail, thumbnail_mask
 
@@ -24,10 +31,10 @@ def _predicted_mask(grid: Grid, cell: CellKey, key: str) -> np.ndarray | None:
 
 def image_scores(grid: Grid, cell: CellKey, measure: str = "miou") -> dict[str, float]:
     """Return the score of each image of a cell by its key, fractions; empty for an empty cell."""
-    part, view = grid.first_part(cell), grid.view(cell)
-    if part is None or view is None:
-        return {}
-    return dict(zip(part.keys, MEASURES[measure].per_image(view).tolist(), strict=True))
+    for run, part in grid.parts(cell):  # the first seed's
+        scores = MEASURES[measure].per_image(part.views[run.headline])
+        return dict(zip(part.keys, scores.tolist(), strict=True))
+    return {}
 
 
 class Pick(NamedTuple):
@@ -98,6 +105,22 @@ def pick_most_corrected(faces: ImageSet, number: int) -> list[tuple[str, float]]
     return most_changed(faces.keys, share, number)
 
 
+def wrong_labels(colour: Colour, faces: ImageSet) -> Drawn:
+    """Show original against corrected masks (Fig 3), or say that none was corrected."""
+    picks = pick_most_corrected(faces, COLUMNS)
+    if not picks:
+        return "no mask of an occluded face was corrected"
+    rows: list[list[Tile]] = [[], [], []]
+    for key, share in picks:
+        image = thumbnail(faces.image(key), TILE_PX)
+        rows[0].append(Tile(image=image))
+        for row, part in ((1, "original.png"), (2, "png")):
+            mask = thumbnail_mask(faces.seg_map(key, part) == 1, TILE_PX)
+            caption = f"{key}: {100 * share:.0f} % changed" if row == 2 else ""
+            rows[row].append(Tile(image=outlined(image, mask, colour, tint=0.3), caption=caption))
+    return picture_grid(rows, row_titles=["Image", "Original mask", "Corrected mask"])
+
+
 # The probe of transparent occluders (section 4.2, "Hard Occluders"): the paper's model and sets,
 # and what file names call things that one sees through.
 PROBE_MODEL = "segformer"
@@ -111,12 +134,12 @@ def predictions(
     picks: Sequence[Pick],
     cells: Sequence[CellKey],
     colour: Colour,
-) -> Figure | str:
+) -> Drawn:
     """Draw a row for each image picked from a benchmark, a column for each run (Figs 11 to 13).
 
     The truth is outlined in `colour`. Returns the reason if there is no figure.
     """
-    if not picks or all(grid.view(cell) is None for cell in cells):
+    if not picks or not any(map(grid.parts, cells)):
         return "these runs have no scores on this benchmark"
     names = [grid.axes.combinations[cell.combination] for cell in cells]
     return picture_grid(
@@ -129,7 +152,7 @@ def predictions(
 
 def transparent_probe(
     grid: Grid, image_set: ImageSet, benchmark: str, per_rule: int, colour: Colour
-) -> Figure | str:
+) -> Drawn:
     """Draw what the paper's three sets make of transparent occluders (Fig 10), or say why not."""
     kinds = {key: image_set.record(key).get("occluder_kind") for key in image_set.keys}
     among = {key for key, kind in kinds.items() if kind in TRANSPARENT_KINDS}

@@ -86,11 +86,6 @@ def detail(image: np.ndarray, region: np.ndarray, share: float) -> np.ndarray:
     return image[top : top + size[0], left : left + size[1]]
 
 
-def cutout_on_checks(cutout: np.ndarray, side_px: int) -> np.ndarray:
-    """Fit a cut-out into a square of `side_px`, on a checkerboard that shows through."""
-    return on_checks(into_square(cutout, side_px, (0, 0, 0, 0)))
-
-
 def on_checks(cutout: np.ndarray) -> np.ndarray:
     """Show (H, W, 4) uint8 premultiplied RGBA on a checkerboard; (H, W, 3) uint8 RGB."""
     shown = cutout.astype(np.float32)

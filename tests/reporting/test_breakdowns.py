@@ -36,7 +36,7 @@ def test_groups_of_a_factor_partition_the_images_and_score_what_they_hold(inputs
     grid = inputs.grid
     table = inputs.breakdown
     images = grid.images("realocc")
-    view = grid.view(PLACE)
+    view = grid.first_part(PLACE).views["last"]
     one = table.query(
         "benchmark == 'realocc' and combination == 'c_wo' and model == 'pspnet' "
         "and measure == 'miou'"
@@ -98,7 +98,7 @@ def write(path, *lines):
 
 def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, runs, regrid):
     path = write(tmp_path / "kinds.csv", "realocc,00003,camera")
-    named = breakdowns.name_kinds(runs, breakdowns.read_occluder_kinds(path), path)
+    named = breakdowns.name_kinds(runs, path)
     kinds = {
         image.key: image.occluder_kind
         for image in named["pspnet_c_wo"].benchmarks["realocc"].images
@@ -123,10 +123,10 @@ def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, runs
 def test_a_wrong_or_missing_list_of_kinds_is_named_with_its_line(tmp_path, runs, lines, message):
     path = tmp_path / "kinds.csv"
     with pytest.raises(ValueError, match=r"report\.breakdown\.occluder_kinds names it"):
-        breakdowns.read_occluder_kinds(path)
+        breakdowns.name_kinds(runs, path)
     path.write_text("image,kind\n")
     with pytest.raises(ValueError, match="columns must be"):
-        breakdowns.read_occluder_kinds(path)
+        breakdowns.name_kinds(runs, path)
     write(path, *lines)
     with pytest.raises(ValueError, match=message):
-        breakdowns.name_kinds(runs, breakdowns.read_occluder_kinds(path), path)
+        breakdowns.name_kinds(runs, path)

@@ -26,7 +26,7 @@ def test_scores_lie_inside_their_intervals_and_differences_subtract(grid):
         assert cell.paper is not None and (cell.estimate is None) != (cell.empty is None)
         if cell.estimate is not None:
             assert cell.estimate.low <= cell.estimate.value <= cell.estimate.high
-            counts = grid.view(place).counts.sum(axis=0)
+            counts = grid.first_part(place).views["last"].counts.sum(axis=0)
             assert cell.estimate.value == metrics.mean_iou(counts)
             assert cell.estimate.num_seeds == 1
     forth = grid.difference("c_cm", "c_wo", "realocc", "pspnet")
@@ -77,7 +77,9 @@ def test_a_group_is_drawn_with_its_benchmark(grid):
     images = np.array([3, 7, 9, 12])
     for name in ("c_wo", "c_cm"):  # the same draws for both, so that groups are paired
         place = CellKey(name, "realocc", "pspnet")
-        drawn = grid.weights("realocc")[:, images] @ grid.view(place).counts[images]
+        drawn = (
+            grid.weights("realocc")[:, images] @ grid.first_part(place).views["last"].counts[images]
+        )
         group = grid.resample(place, images, ["miou"])["miou"]
         np.testing.assert_allclose(group.resamples[0], metrics.mean_iou(drawn))
         whole = grid.resample(place, np.arange(14), ["miou"])["miou"]
