@@ -40,7 +40,8 @@ def save(figure: Figure, folder: Path, name: str, dpi: int) -> None:
 
 TILE_PX = 224  # of pictures inside figures
 GAP_INCH = 0.04
-CAPTION_INCH = 0.17
+CAPTION_INCH = 0.17  # of its first line
+LINE_INCH = 0.1  # of each further one
 ERROR_LEGEND = (("wrongly face", EXTRA_RGB), ("wrongly background", MISSED_RGB))
 Colour = tuple[int, int, int]
 Drawn = Figure | str  # a figure, or why there is none
@@ -51,12 +52,13 @@ class Tile:
     """One picture of a grid of pictures, with a line under it."""
 
     image: np.ndarray  # (H, W, 3) uint8 RGB
-    caption: str = ""
+    caption: str = ""  # one line or several
 
 
 def picture_grid(
     rows: Sequence[Sequence[Tile]],
     *,
+    title: str = "",
     headings: Sequence[str] = (),
     row_titles: Sequence[str] = (),
     legend: Sequence[tuple[str, Colour]] = (),
@@ -71,7 +73,9 @@ def picture_grid(
     tops, bottom = [], 0.0
     for row in rows:
         tops.append(bottom)
-        bottom += tile_inch + (CAPTION_INCH if any(tile.caption for tile in row) else 0) + GAP_INCH
+        lines = max(len(tile.caption.splitlines()) for tile in row)
+        caption_inch = CAPTION_INCH + (lines - 1) * LINE_INCH if lines else 0
+        bottom += tile_inch + caption_inch + GAP_INCH
     width = num_columns * (tile_inch + GAP_INCH) - GAP_INCH
     figure = Figure(figsize=(width, bottom))
     axes = figure.add_axes((0, 0, 1, 1))
@@ -86,6 +90,9 @@ def picture_grid(
             if tile.caption:
                 middle = left + tile_inch / 2
                 axes.text(middle, below + 0.03, tile.caption, ha="center", va="top", fontsize=6)
+    if title:
+        above = -0.06 - (0.2 if headings else 0)
+        axes.text(0, above, title, ha="left", va="bottom", fontsize=9)
     for x, heading in enumerate(headings):
         middle = x * (tile_inch + GAP_INCH) + tile_inch / 2
         axes.text(middle, -0.06, heading, ha="center", va="bottom", fontsize=7)

@@ -134,13 +134,12 @@ def sheets(
     """
     from face_occlusion.apps.viewing.comparisons import draw_sheets
     from face_occlusion.core.files import atomic_write
-    from face_occlusion.core.images import encode_png
 
     drawn = draw_sheets(
         faces, occluders, objects=objects, num=num, columns=columns, thumb_px=thumb_px
     )
     for name, sheet in drawn.items():
-        atomic_write(out / f"{name}.png", encode_png(sheet))
+        atomic_write(out / f"{name}.png", sheet)
     typer.echo(f"{out}: {', '.join(sorted(drawn))}")
 
 

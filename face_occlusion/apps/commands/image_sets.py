@@ -33,14 +33,13 @@ def look(
     from face_occlusion.apps.folders import FileSet
     from face_occlusion.apps.viewing import contact_sheet
     from face_occlusion.core.files import atomic_write
-    from face_occlusion.core.images import encode_png
     from face_occlusion.core.imageset import INDEX, ImageSet
 
     opened = ImageSet(image_set) if (image_set / INDEX).is_file() else FileSet(image_set)
     path = out or Path("sheets") / f"{image_set.resolve().name}.png"
     keys = key or contact_sheet.pick_keys(opened, num, largest)
     sheet = contact_sheet.draw_contact_sheet(opened, keys, columns=columns, thumb_px=thumb_px)
-    atomic_write(path, encode_png(sheet))
+    atomic_write(path, sheet)
     shown = opened.absent or f"{len(keys)} of {len(opened)} samples"
     typer.echo(f"{path}: {shown}")
 

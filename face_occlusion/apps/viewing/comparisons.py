@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from face_occlusion.apps.viewing.contact_sheet import NAME_COLOUR, Cell, draw_grid, fit, pick_keys
+from face_occlusion.apps.viewing.contact_sheet import draw_sheet, pick_keys
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation.occlusion import OccluderSource, Sample, occlude, sample_rng
 from face_occlusion.generation.params import (
@@ -22,8 +22,9 @@ from face_occlusion.generation.params import (
     with_colours,
 )
 from face_occlusion.generation.store import open_store
+from face_occlusion.reporting.figures import Tile
+from face_occlusion.reporting.pictures import thumbnail
 
-GAP_PX = 3  # between the pictures of a sample
 CROP_PX = 40  # side of the part of a picture whose label is shown magnified
 LABEL_RGB = (0, 255, 160)
 METHODS = {"hands": "natocc", "objects": "natocc", "textures": "randocc"}
@@ -61,11 +62,11 @@ def comparisons(objects: str = "fit") -> dict[str, Comparison]:
 
 def draw_sheets(
     faces: Path, occluders: Path, *, objects: str, num: int, columns: int, thumb_px: int
-) -> dict[str, np.ndarray]:
+) -> dict[str, bytes]:
     """Draw the sheets of all comparisons whose occluders are there, and that of labels, by name.
 
-    Objects are harmonised as `objects` says, see `params.with_colours`. Sheets are (H, W, 3) uint8
-    RGB and show `num` evenly spaced faces; one that cannot be occluded is a ValueError.
+    Objects are harmonised as `objects` says, see `params.with_colours`. Sheets are PNG and show
+    `num` evenly spaced faces; one that cannot be occluded is a ValueError.
     """
     face_set = ImageSet(faces)
     keys = pick_keys(face_set, num)
@@ -80,14 +81,14 @@ def draw_sheets(
         for name, one in comparisons(objects).items():
             if one.kind not in stores:
                 continue
-            cells = []
+            tiles: list[Tile] = []
             for key in tqdm(keys, desc=" / ".join(one.variants)):
                 variants = one.variants.values()
                 samples = [_sample(face_set, key, stores[one.kind], params) for params in variants]
-                pictures = [fit(image, thumb_px) for image, _, _ in samples]
-                cells.append(_cell(key, pictures, samples[-1]))
-            title = f"{'  |  '.join(one.variants)}     (Fig. {one.figures} of the paper)"
-            sheets[name] = draw_grid(title, [], cells, columns)
+                pictures = [thumbnail(image, thumb_px) for image, _, _ in samples]
+                tiles += _tiles(key, pictures, samples[-1])
+            heads, title = list(one.variants) * columns, f"Fig. {one.figures} of the paper"
+            sheets[name] = draw_sheet(tiles, len(heads), thumb_px, title=title, headings=heads)
         return sheets | {"labels": draw_labels(face_set, keys, stores, columns, thumb_px)}
 
 
@@ -97,21 +98,23 @@ def draw_labels(
     occluders: Mapping[str, OccluderSource],
     columns: int,
     thumb_px: int,
-) -> np.ndarray:
+) -> bytes:
     """Draw borders of labels magnified: the picture, and again with the label's pixel borders.
 
     The kinds of occluders are used in turn, and `thumb_px` is rounded down to a multiple of 40,
     the number of pixels shown.
     """
-    cells, factor = [], max(1, thumb_px // CROP_PX)
+    tiles: list[Tile] = []
+    factor = max(1, thumb_px // CROP_PX)
     kinds = itertools.cycle(sorted(occluders))
     for number, (key, kind) in enumerate(zip(tqdm(keys, desc="labels"), kinds, strict=False)):
         sample = _sample(faces, key, occluders[kind], default_params(kind))
         before = faces.seg_map(key) == 1
         image, label = _edge_crop(sample[0], sample[1] == 1, before, number)
         large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
-        cells.append(_cell(key, [large, outline_pixels(large, label)], sample))
-    return draw_grid(f"picture  |  label's border     ({factor} x)", [], cells, columns)
+        tiles += _tiles(key, [large, outline_pixels(large, label)], sample)
+    heads = ["picture", "label's border"] * columns
+    return draw_sheet(tiles, len(heads), factor * CROP_PX, title=f"{factor} x", headings=heads)
 
 
 def outline_pixels(large: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -151,12 +154,10 @@ def _edge_crop(
     return image[window], face[window]
 
 
-def _cell(key: str, pictures: Sequence[np.ndarray], sample: Sample) -> Cell:
-    """Put pictures of one size side by side, with the sample's record in brief below."""
-    gap = np.full((pictures[0].shape[0], GAP_PX, 3), 255, np.uint8)
+def _tiles(key: str, pictures: Sequence[np.ndarray], sample: Sample) -> list[Tile]:
+    """Put the sample's record in brief below the first of its pictures."""
     record = sample[2]
-    text = f"{record['occluder']}  {100 * record['covered_frac']:.0f} %"
+    text = f"{key}\n{record['occluder']}  {100 * record['covered_frac']:.0f} %"
     if record["opacity"] < 1:
         text += f"  opacity {record['opacity']:.2f}"
-    picture = np.hstack([part for picture in pictures for part in (gap, picture)][1:])
-    return Cell(picture, key, [[(text, NAME_COLOUR)]])
+    return [Tile(image=pictures[0], caption=text), *(Tile(image=one) for one in pictures[1:])]

@@ -8,6 +8,7 @@ from PIL import Image
 
 from face_occlusion.apps.viewing import comparisons
 from face_occlusion.apps.viewing.comparisons import LABEL_RGB
+from face_occlusion.core.images import decode_image
 from face_occlusion.core.imageset import ImageSet, write_image_set
 from face_occlusion.generation import occlude, sample_rng
 from tests.conftest import files_of
@@ -75,5 +76,6 @@ def test_the_label_s_border_is_drawn_between_its_pixels():
 
 def test_labels_are_shown_where_the_occluder_meets_the_face(data):
     faces, discs = ImageSet(data / "faces"), {"objects": [drawings.DISC]}
-    sheet = comparisons.draw_labels(faces, faces.keys[:4], discs, columns=4, thumb_px=80)
+    drawn = comparisons.draw_labels(faces, faces.keys[:4], discs, columns=4, thumb_px=80)
+    sheet = decode_image(drawn, "sheet")
     assert (sheet == LABEL_RGB).all(axis=2).sum() > 4 * comparisons.CROP_PX
