@@ -2,7 +2,6 @@
 
 import functools
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from face_occlusion.apps import folders
 from face_occlusion.core.classes import to_seg_map
 from face_occlusion.core.images import decode_mask, decode_rgba, encode_jpeg, encode_png
 from face_occlusion.core.imageset import INDEX, ImageSet, encode_record
-from face_occlusion.core.parallel import num_workers, ordered_map
+from face_occlusion.core.parallel import ordered_map
 from face_occlusion.cutouts import premultiply
 from face_occlusion.generation import occlusion
 from face_occlusion.generation.compositing import HALF, add_alpha
@@ -67,13 +66,6 @@ class Occluding:
             (f"masks/{pair.key}.png", shown),
             (f"records/{pair.key}.json", f"{text}\n".encode()),
         ]
-
-    def seconds(self, pairs: Sequence[folders.Pair], workers: int | None) -> float:
-        """Estimate how long the faces will take, from the first."""
-        start = time.perf_counter()
-        self(pairs[0])
-        rounds = len(pairs) / min(workers or num_workers(), len(pairs))
-        return (time.perf_counter() - start) * rounds
 
 
 def occlude_pairs(

@@ -30,7 +30,6 @@ _WIDTHS = (16, 32, 48, 64)
 _CHANNELS = 5  # red, green, blue, x, y
 _PEAK_RATE, _DECAY = 4e-3, 0.01
 _PREDICT_BATCH = 64
-SECONDS_PER_STEP = 0.067  # on one core, at the default size and batch (docs/auditing.md)
 
 
 @dataclass(frozen=True)

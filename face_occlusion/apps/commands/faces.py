@@ -67,7 +67,6 @@ def occlude(
     import tempfile
 
     from face_occlusion.apps import folders, occluding
-    from face_occlusion.apps.durations import format_seconds
     from face_occlusion.generation.occlusion import ClassIds
     from face_occlusion.generation.params import PRESETS, with_colours
 
@@ -97,9 +96,6 @@ def occlude(
         )
         about = {"masks": masks_by} if masks_by else {}
         job = occluding.Occluding(source=source, params=params, class_ids=class_ids, about=about)
-        if preset == "published":  # its colour transfer takes seconds a face
-            seconds = format_seconds(job.seconds(pairs, workers))
-            typer.echo(f"about {seconds} for {len(pairs)} faces")
         occluding.occlude_pairs(pairs, out, job, workers)
     kept = "class ids as before" if class_ids else folders.OR_PALETTE
     typer.echo(f"{out}: {len(pairs)} occluded faces; masks/: {kept}")

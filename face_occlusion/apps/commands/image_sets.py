@@ -210,13 +210,9 @@ def audit(
     --reference data/faces/wo --reference data/sets/natocc_hand --reference data/sets/randocc_1
     """
     from face_occlusion.apps.auditing.audit import audit_masks
-    from face_occlusion.apps.auditing.crossvalidation import SECONDS_PER_STEP, AuditParams
-    from face_occlusion.apps.durations import format_seconds
+    from face_occlusion.apps.auditing.crossvalidation import AuditParams
 
     params = AuditParams(folds=folds, iterations=iterations, seed=seed)
-    steps = folds * iterations
-    about = format_seconds(steps * SECONDS_PER_STEP)
-    typer.echo(f"{steps} training steps, about {about} on one core", err=True)
     findings = audit_masks(image_set, out, params, part=part, references=reference or [], num=num)
     shown = min(num, len(findings))
     typer.echo(f"{out / 'index.html'}: {shown} of {len(findings)} masks, worst first")

@@ -68,6 +68,7 @@ def export_onnx(
     Raises:
         ValueError: If an argument is out of range, or the probabilities differ from PyTorch's by
             more than 1e-4: nothing is written.
+        ModuleNotFoundError: If a package of the extra `export` is missing.
     """
     _check(path, fixed)
     for package in ("onnx", "onnxruntime"):  # not after the network was traced

@@ -70,7 +70,10 @@ def drawings_note(folders: Sequence[Path]) -> str:
 
 
 def mean_ious(run: str, which: str) -> dict[str, float]:
-    """Return a run's pooled mean IoU by benchmark; empty if the run has not been evaluated."""
+    """Return a run's pooled mean IoU by benchmark; empty if the run has not been evaluated.
+
+    A damaged score file is a ValueError.
+    """
     path = SCORES / f"{run}.json"
     scored = read_scores(path).benchmarks if path.is_file() else {}
     return {

@@ -9,7 +9,6 @@ from typing import Any
 
 from tabulate import tabulate
 
-from face_occlusion.apps.durations import format_seconds
 from face_occlusion.apps.running.pipeline import FOLLOWS, Stage
 
 UNKNOWN = "unknown"
@@ -164,6 +163,16 @@ def plan_record(
             for name, cost in costs.items()
         ],
     }
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration in its two largest units: `42 s`, `3 min 20 s`, `5 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def format_bytes(size: float) -> str:

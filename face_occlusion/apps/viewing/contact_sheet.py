@@ -2,7 +2,7 @@
 
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,17 @@ from tqdm import tqdm
 
 from face_occlusion.apps.folders import FileSet
 from face_occlusion.core.classes import IGNORED
-from face_occlusion.core.images import fitted_size, resize_image
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import check_at_least
 from face_occlusion.reporting.figures import Colour, Tile, evenly_spaced, house_style, picture_grid
 from face_occlusion.reporting.page_images import flat_facts
-from face_occlusion.reporting.pictures import into_square, on_checks
+from face_occlusion.reporting.pictures import (
+    into_square,
+    on_checks,
+    outlined,
+    thumbnail,
+    thumbnail_mask,
+)
 
 MAX_LINES = 10
 DPI = 150  # of the text under the pictures, whose pixels are kept
@@ -29,7 +34,7 @@ _FIRST = ("category", "occluder kind", "method", "occluder", "covered frac", "op
 # Fields that the picture itself shows, or that mean little to a reader.
 _LEFT_OUT = ("matrix", "texture matrix", "points", "outline", "format", "version")
 
-FACE_COLOUR: Colour = (0, 255, 160)  # RGB; a black rim makes each visible on light and dark skin
+FACE_COLOUR: Colour = (0, 255, 160)  # RGB
 ORIGINAL_COLOUR: Colour = (255, 140, 0)
 IGNORED_COLOUR: Colour = (255, 0, 220)
 ARROW_COLOUR: Colour = (255, 230, 0)
@@ -38,11 +43,6 @@ LEGEND = (
     ("original mask, where it differs", ORIGINAL_COLOUR),
     ("ignored", IGNORED_COLOUR),
 )
-
-_SUBPIXELS = 4  # outlines are found on a grid this much finer than the thumbnail
-_SHIFT = 4  # of OpenCV's fixed-point coordinates
-
-Outline = tuple[np.ndarray, Colour]  # (H, W) bool mask, RGB
 
 
 def draw_contact_sheet(
@@ -107,75 +107,46 @@ def _tile(image_set: ImageSet | FileSet, key: str, thumb_px: int) -> Tile:
     parts = image_set.parts(key)
     record = image_set.record(key) if "json" in parts else {}
     if "rgba.png" in parts:
-        drawn = draw_cutout(image_set.cutout(key), record.get("pointing_deg"), thumb_px)
+        picture = draw_cutout(image_set.cutout(key), record.get("pointing_deg"), thumb_px)
     else:
-        outlines = _outlined_masks(image_set, key, parts) if "png" in parts else []
-        drawn = draw_outlines(image_set.image(key), outlines, thumb_px)
+        picture = thumbnail(image_set.image(key), thumb_px)
+        for mask, colour in _outlined_masks(image_set, key, parts) if "png" in parts else ():
+            picture = outlined(picture, thumbnail_mask(mask, thumb_px), colour)
     width = thumb_px // CHARACTER_PX
     name = key if len(key) <= width else f"{key[: width - 1]}…"
     lines = [name, *caption(record, key, width)]
-    return Tile(image=into_square(drawn, thumb_px, (240, 240, 240)), caption="\n".join(lines))
+    return Tile(image=picture, caption="\n".join(lines))
 
 
-def _outlined_masks(image_set: ImageSet | FileSet, key: str, parts: list[str]) -> list[Outline]:
-    """Return the masks to outline: ignored pixels, the original face if it differs, the face."""
+def _outlined_masks(
+    image_set: ImageSet | FileSet, key: str, parts: list[str]
+) -> Iterator[tuple[np.ndarray, Colour]]:
+    """Yield the masks to outline: ignored pixels, the original face if it differs, the face."""
     seg_map = image_set.seg_map(key)
-    outlines: list[Outline] = [(seg_map == IGNORED, IGNORED_COLOUR)]
+    yield seg_map == IGNORED, IGNORED_COLOUR
     if "original.png" in parts:
         original = image_set.seg_map(key, "original.png")
         if (original != seg_map).any():
-            outlines.append((original == 1, ORIGINAL_COLOUR))
-    return [*outlines, (seg_map == 1, FACE_COLOUR)]
-
-
-def draw_outlines(image: np.ndarray, outlines: Sequence[Outline], thumb_px: int) -> np.ndarray:
-    """Fit an image into a square, and draw the outlines of masks with sub-pixel precision.
-
-    Later outlines lie on top. The longer side of the result is `thumb_px`.
-    """
-    thumb = fit(image, thumb_px)
-    for mask, colour in outlines:
-        contours = _contours(mask, thumb.shape[:2])
-        rimmed = thumb.copy()
-        cv2.polylines(rimmed, contours, True, (0, 0, 0), 4, cv2.LINE_AA, _SHIFT)
-        thumb = cv2.addWeighted(thumb, 0.4, rimmed, 0.6, 0)
-        cv2.polylines(thumb, contours, True, colour, 1, cv2.LINE_AA, _SHIFT)
-    return thumb
-
-
-def _contours(mask: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
-    """Return the outlines of a mask scaled to `size` (h, w), in fixed-point pixels."""
-    height, width = (side * _SUBPIXELS for side in size)
-    way = cv2.INTER_AREA if mask.shape[0] > height else cv2.INTER_LINEAR
-    soft = cv2.resize(mask.astype(np.uint8) * np.uint8(255), (width, height), interpolation=way)
-    fine = (soft > 127).astype(np.uint8)
-    contours, _ = cv2.findContours(fine, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-    centred = (((contour + 0.5) / _SUBPIXELS - 0.5) * 2**_SHIFT for contour in contours)
-    return [np.rint(contour).astype(np.int32) for contour in centred]
-
-
-def fit(image: np.ndarray, side_px: int) -> np.ndarray:
-    """Scale an image so that its longer side has `side_px`."""
-    return resize_image(image, fitted_size(image.shape[:2], side_px))
+            yield original == 1, ORIGINAL_COLOUR
+    yield seg_map == 1, FACE_COLOUR
 
 
 def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -> np.ndarray:
-    """Draw a premultiplied cut-out over a checkerboard, its longer side `thumb_px`.
+    """Fit a premultiplied cut-out into a square of `thumb_px`, over a checkerboard.
 
     An arrow through the centre of its alpha shows the direction in image coordinates (0 right, 90
     down), unless it is None.
     """
-    thumb = fit(cutout, thumb_px)
+    thumb = into_square(cutout, thumb_px, (0, 0, 0, 0))
     picture = on_checks(thumb)
     if pointing_deg is not None:
         moments = cv2.moments(thumb[..., 3])
         centre = np.array([moments["m10"], moments["m01"]]) / (moments["m00"] or 1)  # x, y
         angle = np.deg2rad(pointing_deg)
         half = thumb_px / 5 * np.array([np.cos(angle), np.sin(angle)])
-        ends = np.rint(np.array([centre - half, centre + half]) * 2**_SHIFT).astype(int)
-        tail, head = ends.tolist()
+        tail, head = np.rint([centre - half, centre + half]).astype(int).tolist()
         for colour, thickness in (((0, 0, 0), 5), (ARROW_COLOUR, 2)):
-            cv2.arrowedLine(picture, tail, head, colour, thickness, cv2.LINE_AA, _SHIFT, 0.3)
+            cv2.arrowedLine(picture, tail, head, colour, thickness, cv2.LINE_AA, tipLength=0.3)
     return picture
 
 

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from face_occlusion.apps.durations import format_seconds
 from face_occlusion.apps.running import plan
 from face_occlusion.apps.running.jobs import make_slots, warn_of_missing
 from face_occlusion.apps.running.pipeline import Stage, read_pipeline
@@ -137,7 +136,7 @@ def test_times_are_kept_by_stage_and_profile(tmp_path, monkeypatch):
 
 def test_durations_and_sizes_read_well():
     seconds = {0.4: "0 s", 59.6: "1 min 0 s", 200: "3 min 20 s", 18_650: "5 h 10 min"}
-    assert {value: format_seconds(value) for value in seconds} == seconds
+    assert {value: plan.format_seconds(value) for value in seconds} == seconds
     sizes = {999: "999 B", 1400: "1.4 kB", 320_000: "320 kB", 1.4e9: "1.4 GB", 3e12: "3.0 TB"}
     assert {value: plan.format_bytes(value) for value in sizes} == sizes
 

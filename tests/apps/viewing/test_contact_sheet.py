@@ -38,32 +38,6 @@ def near(picture: np.ndarray, colour: tuple[int, int, int], within: int = 60) ->
     return (np.abs(picture.astype(int) - colour) < within).all(axis=-1)
 
 
-@pytest.mark.parametrize("grey", [0, 60, 128, 200, 255])
-@pytest.mark.parametrize("scale", [0.5, 1, 4])
-def test_the_outline_lies_on_the_masks_edge(grey, scale):
-    image, outlines = np.full((120, 200, 3), grey, np.uint8), [(disc(120, 200, 40), FACE_COLOUR)]
-    picture = contact_sheet.draw_outlines(image, outlines, int(200 * scale))
-    assert picture.shape == (120 * scale, 200 * scale, 3)
-    rows, columns = np.nonzero(near(picture, FACE_COLOUR, 90))
-    # centres of pixels in the mask's pixels; its pixelated edge is a disc of about 40
-    radius = np.hypot((rows + 0.5) / scale - 60.5, (columns + 0.5) / scale - 100.5)
-    assert len(radius) > 2 * 40 * scale
-    assert np.abs(radius - 39.9).max() < 1.2 / min(scale, 1)
-    contrast = np.abs(picture.astype(int) - grey).max(axis=2)
-    assert contrast[rows, columns].min() > 60  # seen on dark, middle and light skin
-
-
-def test_masks_without_edge_draw_nothing_or_the_border():
-    image = np.full((30, 40, 3), 128, np.uint8)
-    empty, full = (
-        contact_sheet.draw_outlines(image, [(np.full((30, 40), is_face), FACE_COLOUR)], 40)
-        for is_face in (False, True)
-    )
-    np.testing.assert_array_equal(empty, image)
-    assert not near(full[4:-4, 4:-4], FACE_COLOUR).any()
-    assert (image == 128).all()
-
-
 SIDES = {0: "right", 90: "down", 180: "left", -90: "up"}  # image coordinates
 
 
