@@ -142,9 +142,9 @@ class _JobSequence:
             return None
         return 1 if status == 0 and self._parts else status
 
-    def send(self, number: int) -> None:
+    def send_signal(self, sig: int, /) -> None:
         self._received += 1
-        self._part.send(number)
+        self._part.send_signal(sig)
 
 
 @dataclass
@@ -170,9 +170,9 @@ class _RayJob:
             keep_time(self._root, self._stage, result.seconds)
         return result.status
 
-    def send(self, number: int) -> None:
+    def send_signal(self, sig: int, /) -> None:
         self._sent += 1
-        self._ray.cancel(self._reference, force=self._sent > 1 or number == signal.SIGKILL)
+        self._ray.cancel(self._reference, force=self._sent > 1 or sig == signal.SIGKILL)
 
 
 @contextmanager

@@ -93,15 +93,15 @@ class Job(Protocol):
     def poll(self) -> int | None:
         """Return the exit status, or None while it runs."""
 
-    def send(self, number: int) -> None:
+    def send_signal(self, sig: int, /) -> None:
         """Pass a signal on: the first asks the stage to end, the second kills it."""
 
 
-class LocalJob:
+class LocalJob(subprocess.Popen[bytes]):
     """A command on this machine that ends when this process ends, however that happens.
 
-    It runs under `guard` in the folder `root`, its output in a new file `log`; `environment` is
-    added to the variables of this process.
+    It runs under `guard`, which passes signals to the whole group, in the folder `root`, its output
+    in a new file `log`; `environment` is added to the variables of this process.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class LocalJob:
         programs = str(Path(sys.executable).parent)  # `python` and `dvc` of this environment
         path = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])
         with log.open("wb") as file:
-            self._process = subprocess.Popen(
+            super().__init__(
                 [sys.executable, "-I", guard.__file__, str(GRACE_SECONDS), *command],
                 stdin=subprocess.PIPE,
                 stdout=file,
@@ -121,14 +121,6 @@ class LocalJob:
                 env=os.environ | {"PATH": path} | dict(environment),
                 start_new_session=True,  # Ctrl-C in a terminal reaches the scheduler alone
             )
-
-    def poll(self) -> int | None:
-        """Return the exit status, or None while it runs."""
-        return self._process.poll()
-
-    def send(self, number: int) -> None:
-        """Pass a signal to the guard, which passes it to the group."""
-        self._process.send_signal(number)
 
 
 def repro_command(stage: str) -> list[str]:
@@ -157,7 +149,7 @@ def end_all(jobs: Sequence[Job], seconds: float = GRACE_SECONDS + 5) -> None:
     """Kill jobs and wait for them."""
     for job in jobs:
         for _ in range(2):
-            job.send(signal.SIGTERM)
+            job.send_signal(signal.SIGTERM)
             time.sleep(0.3)  # two signals at once could arrive as one
     deadline = time.monotonic() + seconds
     while any(job.poll() is None for job in jobs) and time.monotonic() < deadline:

@@ -112,7 +112,7 @@ def run_stages(stages: Mapping[str, Stage], slots: Sequence[Slot], launch: Launc
                     schedule.outcome.interrupted = number
                     bar.write("ending the running stages; a second signal kills them")
                     for running in schedule.running.values():
-                        running.job.send(number)
+                        running.job.send_signal(number)
                     passed_on += 1
                 if not received:
                     schedule.start_ready()
