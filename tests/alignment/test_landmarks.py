@@ -7,7 +7,7 @@ import pytest
 from face_occlusion.alignment.landmarks import COLUMNS, LandmarkDetector, points_of, read_landmarks
 from face_occlusion.core.images import decode_image
 from face_occlusion.releases.archives import Limits, unpack
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 POINTS = [[40.0, 50.0], [80.0, 50.0], [45.0, 90.0], [75.0, 90.0]]
 
@@ -26,8 +26,7 @@ def test_convention_of_68_29_5_and_4_landmarks():
         (five[:3], r"4, 5, 29 or 68 landmarks .* got shape \(3, 2\)"),
         (np.full((4, 2), np.nan), "finite"),
     ):
-        with pytest.raises(ValueError, match=message):
-            points_of(wrong)
+        refuses(message, points_of, wrong)
 
 
 def csv_of(*rows):
@@ -54,16 +53,13 @@ def test_csv_and_json_say_the_same(tmp_path):
 @pytest.mark.parametrize(("content", "name", "message"), rows(__file__, "bad"))
 def test_bad_landmarks_are_named(tmp_path, content, name, message):
     content = content if isinstance(content, str) else csv_of(*content)
-    with pytest.raises(ValueError, match=message):
-        read(tmp_path, content, name)
+    refuses(message, read, tmp_path, content, name)
 
 
 def test_a_missing_file_and_a_missing_package_are_named(tmp_path, monkeypatch):
-    with pytest.raises(ValueError, match=r"gone\.csv: no such file"):
-        read_landmarks(tmp_path / "gone.csv")
+    refuses(r"gone\.csv: no such file", read_landmarks, tmp_path / "gone.csv")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ValueError, match=r"the package dlib; install it with pip install 'face-"):
-        LandmarkDetector()
+    refuses(r"the package dlib; install it with pip install 'face-", LandmarkDetector)
 
 
 def test_real_faces_are_found(tmp_path, small):

@@ -8,7 +8,7 @@ from tests.benchmarks.test_readers import cofw_files
 from tests.conftest import files_of
 from tests.faces.celebamask import celebamask_files
 from tests.releases.build import ellipse, make_release, photo
-from tests.tables import rows, with_changes
+from tests.tables import refuses, rows, with_changes
 
 PARAMS = {"source": "realocc", "align": "none", "landmarks": "cofw", "by_hand": "none"}
 PARAMS |= {"size_px": 0, "jpeg_quality": 95, "samples_per_shard": 2}
@@ -39,8 +39,7 @@ def run(tmp_path, files, workers=1, out="bench", by_hand=None, **changes):
 @pytest.mark.parametrize(("changes", "message"), rows(__file__, "bad"))
 def test_bad_input_is_named_and_nothing_remains(tmp_path, changes, message):
     files = with_changes(realocc_files(), {f"{ROOT}/{name}": new for name, new in changes.items()})
-    with pytest.raises(ValueError, match=message):
-        run(tmp_path, files)
+    refuses(message, run, tmp_path, files)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
 
@@ -83,8 +82,7 @@ def test_other_sources_are_read_as_they_are_kept(tmp_path):
     params = BenchmarkParams(**PARAMS | options)
     bench = import_benchmark("cofw", Release(tmp_path / "raw"), tmp_path / "absent", params)
     assert len(bench) == 0 and bench.absent == "not public"
-    with pytest.raises(ValueError, match=r"source: must be one of realocc, .*; got 'dtd'"):
-        run(tmp_path, {}, source="dtd")
+    refuses(r"source: must be one of realocc, .*; got 'dtd'", run, tmp_path, {}, source="dtd")
 
 
 class Detector:
@@ -130,6 +128,5 @@ def test_faces_without_a_detection_are_listed_and_landmarks_by_hand_add_them(det
 def test_landmarks_of_no_image_and_no_detection_at_all_are_refused(detect, tmp_path):
     with pytest.raises(ValueError, match="landmarks of wild_2, not among the 3 images of realocc"):
         detect([50, 50, 50], by_hand={"wild_2": np.zeros((4, 2))})
-    with pytest.raises(ValueError, match="benchmark realocc: no face was found"):
-        detect([50, 50, 50])
+    refuses("benchmark realocc: no face was found", detect, [50, 50, 50])
     assert not (tmp_path / "bench").exists()

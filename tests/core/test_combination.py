@@ -21,6 +21,7 @@ from face_occlusion.core.params import load_params
 from face_occlusion.reporting.cells import paper_cells
 from stages.combine import main
 from tests.conftest import ROOT
+from tests.tables import refuses
 
 PROFILE = ROOT / "profiles" / "paper.yaml"
 
@@ -76,8 +77,7 @@ def test_written_and_read_again_it_is_the_same_unless_its_samples_were_edited(da
     assert content["counts"] == {"photographs": 5, "generated": 5, "paper": paper}
     content["parts"][0]["keys"].pop()
     path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r"lists \(4, 5\) .* say \(5, 5\)"):
-        read_combination(path)
+    refuses(r"lists \(4, 5\) .* say \(5, 5\)", read_combination, path)
 
 
 def test_counts_are_those_of_the_paper_s_table_4_and_of_the_paper_s_profile():
@@ -99,8 +99,7 @@ def test_a_set_holds_each_face_as_often_as_it_says(data, variants):
     write_set(data / "sets/short", "synthetic", whole - 1, variants=variants)
     assert combine("mine", params("faces/wo", "sets/full"), data).counts == (5, whole)
     message = rf"short: must hold {variants} sample\(s\) per face .*\(5\); got {whole - 1}"
-    with pytest.raises(ValueError, match=message):
-        combine("mine", params("faces/wo", "sets/short"), data)
+    refuses(message, combine, "mine", params("faces/wo", "sets/short"), data)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +120,7 @@ def test_counts_are_compared_with_the_papers(data, entries, same_faces, differen
 def test_a_sample_without_its_mask_is_refused(data):
     info = {"kind": "faces", "name": "bare", "sources": []}
     write_image_set(data / "faces/bare", [("000", {"jpg": b"x"})], info=info)
-    with pytest.raises(ValueError, match="bare: sample 000 has no part png"):
-        combine("mine", params("faces/bare"), data)
+    refuses("bare: sample 000 has no part png", combine, "mine", params("faces/bare"), data)
 
 
 def test_an_absent_set_is_listed_and_refused_only_when_it_is_opened(data):
@@ -135,10 +133,8 @@ def test_a_set_that_changed_after_it_was_listed_is_refused(data):
     found = combine("mine", params("faces/o"), data)
     assert [len(image_set) for image_set in open_sets(found, data)] == [2]
     write_set(data / "faces/o", "faces", 2, b"another")
-    with pytest.raises(ValueError, match="is not the set that a row lists"):
-        open_sets(found, data)
-    with pytest.raises(ValueError, match="no such image set; `dvc pull"):
-        open_sets(found, data.parent / "elsewhere")
+    refuses("is not the set that a row lists", open_sets, found, data)
+    refuses("no such image set; `dvc pull", open_sets, found, data.parent / "elsewhere")
 
 
 def test_a_damaged_file_is_refused(tmp_path):
@@ -149,10 +145,8 @@ def test_a_damaged_file_is_refused(tmp_path):
         ('{"counts": {}, "parts": [{"keys": []}]}', not_one),
     ):
         path.write_text(text)
-        with pytest.raises(ValueError, match=message):
-            read_combination(path)
-    with pytest.raises(ValueError, match="run `dvc repro combine`"):
-        read_combination(tmp_path / "none.json")
+        refuses(message, read_combination, path)
+    refuses("run `dvc repro combine`", read_combination, tmp_path / "none.json")
 
 
 def test_a_changed_set_changes_only_the_combinations_that_hold_it(data, tmp_path, monkeypatch):

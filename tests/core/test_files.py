@@ -8,6 +8,7 @@ import pytest
 from tqdm import tqdm
 
 from face_occlusion.core import files
+from tests.tables import refuses
 
 
 @pytest.mark.parametrize("error", [None, ValueError, KeyboardInterrupt])
@@ -48,15 +49,13 @@ def test_a_folder_appears_whole_or_not_at_all_and_one_in_use_is_kept(tmp_path):
 
 def test_what_is_no_json_object_is_refused_by_name(tmp_path):
     path = tmp_path / "a.json"
-    with pytest.raises(ValueError, match=r"a\.json: run `dvc repro`"):
-        files.read_json(path, "run `dvc repro`")
+    refuses(r"a\.json: run `dvc repro`", files.read_json, path, "run `dvc repro`")
     for content, message in (
         *((damaged, "not readable as JSON") for damaged in (b'{"a": [1, 2', b"", b"\xff\xfe\x00")),
         *((other, "must be a JSON object; got (list|int)") for other in (b"[1]", b"3")),
     ):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=rf"a\.json: {message}"):
-            files.read_json(path, "run `dvc repro`")
+        refuses(rf"a\.json: {message}", files.read_json, path, "run `dvc repro`")
 
 
 MODULES = {"a.py": "from face_occlusion.b import c\nimport numpy\n", "d.py": "LEVEL = 1\n"}
@@ -79,8 +78,7 @@ def test_the_hash_follows_packages_and_imports_inside_functions_and_nothing_else
     assert files.code_sha256("face_occlusion.a") == before
     (package / "d.py").write_text("LEVEL = 2\n")
     assert files.code_sha256("face_occlusion.a") != before
-    with pytest.raises(ValueError, match="numpy is not a module of face_occlusion"):
-        files.code_sha256("numpy")
+    refuses("numpy is not a module of face_occlusion", files.code_sha256, "numpy")
 
 
 def test_errors_of_files_are_described(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from face_occlusion.core.release import Release, ZipIndex
 from tests.releases.build import make_release, write_zip
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 MEMBERS = {f"img/{number:03d}.bin": bytes([number]) * 5000 for number in range(60)}
 
@@ -38,8 +38,7 @@ def test_folders_and_zips_read_alike(release):
 def test_files_that_cannot_be_read_are_listed_or_refused_by_name(release):
     assert release.lines("list.txt") == ["a.jpg", "b.jpg"]  # stripped, without empty ones
     (release.folder / "list.txt").write_bytes("é".encode("latin-1"))
-    with pytest.raises(ValueError, match=r"list\.txt: not a UTF-8 text"):
-        release.lines("list.txt")
+    refuses(r"list\.txt: not a UTF-8 text", release.lines, "list.txt")
     link = release.folder / "Masks/m/gone.png"
     link.symlink_to("nowhere")
     assert "Masks/m/gone.png" in Release(release.folder).names()
@@ -84,16 +83,14 @@ def test_damage_after_the_download_is_named(release, archive, start):
     release.names()
     path.write_bytes(data)
     name = release.glob(f"{path.stem}/*")[0]
-    with pytest.raises(ValueError, match=f"{archive}: member '{name}' is damaged"):
-        release.read(name)
+    refuses(f"{archive}: member '{name}' is damaged", release.read, name)
 
 
 def test_a_folder_that_is_no_release_is_named_and_an_absent_one_says_why(tmp_path):
     for content, message in ((None, r"no such file; .*`stages\.download`"), ("{", "not readable")):
         if content:
             (tmp_path / "release.json").write_text(content)
-        with pytest.raises(ValueError, match=rf"release\.json: {message}"):
-            Release(tmp_path)
+        refuses(rf"release\.json: {message}", Release, tmp_path)
     (tmp_path / "release.json").write_text(json.dumps({"source": "cofw", "absent": "not here"}))
     release = Release(tmp_path)
     assert (release.absent, release.names()) == ("not here", [])

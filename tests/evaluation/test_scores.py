@@ -16,7 +16,7 @@ from face_occlusion.evaluation.scores import (
     write_scores,
 )
 from tests.evaluation.conftest import make_view
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 
 def make_facts(key, kind, size, ita_deg=None):
@@ -91,11 +91,9 @@ def test_undefined_scores_survive_as_null(tmp_path, scores):
 def test_truncated_file_is_refused(path, share):
     text = path.read_text()
     path.write_text(text[: int(share * len(text))])
-    with pytest.raises(ValueError, match=r"pspnet_c_wo\.json: not readable as JSON"):
-        read_scores(path)
+    refuses(r"pspnet_c_wo\.json: not readable as JSON", read_scores, path)
     path.unlink()
-    with pytest.raises(ValueError, match=r"pspnet_c_wo\.json: no such score file"):
-        read_scores(path)
+    refuses(r"pspnet_c_wo\.json: no such score file", read_scores, path)
 
 
 @pytest.mark.parametrize(("changes", "message"), rows(__file__, "changed"))
@@ -108,13 +106,11 @@ def test_a_file_that_is_not_what_it_should_be_is_refused(path, changes, message)
         if value == "gone":
             del part[last]
     path.write_text(json.dumps(raw))
-    with pytest.raises(ValueError, match=message):
-        read_scores(path, profile="miniature")
+    refuses(message, read_scores, path, profile="miniature")
 
 
 def test_a_changed_benchmark_is_named(path, benchmarks):
     (benchmarks / "realocc" / "index.json").write_text("other images")
     with pytest.raises(ValueError, match="benchmark 'realocc' changed since it was scored"):
         read_scores(path, benchmarks_folder=benchmarks)
-    with pytest.raises(ValueError, match="not an image set"):
-        fingerprint(benchmarks)
+    refuses("not an image set", fingerprint, benchmarks)

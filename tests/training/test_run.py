@@ -17,6 +17,7 @@ from face_occlusion.networks import segmentor
 from face_occlusion.networks.checkpoint import read_checkpoint
 from face_occlusion.training.dataset import build_loader, open_parts
 from face_occlusion.training.loop import SelectionSet
+from tests.tables import refuses
 from tests.training.conftest import (
     MODELS,
     combination,
@@ -100,8 +101,7 @@ def test_a_loss_that_fails_stops_with_advice_and_keeps_the_last_good_state(
         r"loss is nan in iteration 5 .*\(iteration 4\)",
         r"\(Tried to .* GiB\).*FACE_OCCLUSION_GPUS_PER_RUN=2$",
     ):
-        with pytest.raises(ValueError, match=said):
-            train(job("pspnet", "faces/wo", log_interval=3))
+        refuses(said, train, job("pspnet", "faces/wo", log_interval=3))
         (checkpoint,) = tmp_path.glob("scratch/run/*/checkpoint.pth")
         state = read_checkpoint(checkpoint)
         assert state["iteration"] == 4
@@ -113,8 +113,7 @@ def test_without_realocc_nothing_is_selected_and_the_card_says_so(train, tmp_pat
     write_faces(tmp_path / "benchmarks" / "realocc", "benchmark", 0, seed=1)
     out, card = train(job("pspnet", "faces/wo", data=tmp_path), data=tmp_path)
     assert card["selected"] is None and "the release is not here" in card["not_selected"]
-    with pytest.raises(ValueError, match=r"best\.safetensors: no such file.*card\.json says why"):
-        load_model(out, which="best")
+    refuses(r"best\.safetensors: no such file.*card\.json says why", load_model, out, which="best")
 
 
 def test_a_run_killed_before_the_loss_was_edited_starts_anew(train, tmp_path, monkeypatch):
@@ -136,8 +135,7 @@ def test_the_card_says_what_the_backbone_started_from(train, tmp_path, monkeypat
     torch.save(random_network("segformer").backbone.state_dict(), tmp_path / "mit.pth")
     digest = hashlib.sha256((tmp_path / "mit.pth").read_bytes()).hexdigest()
     monkeypatch.setitem(MODELS["segformer"], "pretrained", str(tmp_path / "mit.pth"))
-    with pytest.raises(ValueError, match=f"set pretrained_sha256 to {digest}"):
-        train(job("segformer", "faces/wo"))
+    refuses(f"set pretrained_sha256 to {digest}", train, job("segformer", "faces/wo"))
     monkeypatch.setitem(MODELS["segformer"], "pretrained_sha256", digest[:12])
     _, card = train(job("segformer", "faces/wo"))
     assert card["initial_weights"] == "ImageNet: mit.pth (MMSegmentation)"

@@ -22,6 +22,7 @@ from face_occlusion.core.images import (
     encode_rgba,
 )
 from tests.core.images.drawn import PHOTO, SHAPE, largest_difference, save, save_wide
+from tests.tables import refuses
 
 WIDE = PHOTO[..., ::-1].astype(np.uint16) * 257  # 16 bits, BGR
 FINE = {"quality": 98, "subsampling": 0}
@@ -45,10 +46,8 @@ def test_convention_255_is_ignored_beside_1_and_face_without(values):
 
 def test_other_class_ids_and_colours_are_refused_by_name():
     for values in ([0, 2], [0, 1, 254], [0, 127, 255], [-1, 0]):
-        with pytest.raises(ValueError, match=r"face\.png: a face mask must hold"):
-            to_seg_map(np.array([values]), "face.png")
-    with pytest.raises(ValueError, match=r"face\.png: a mask must be \(height, width\)"):
-        to_seg_map(PHOTO, "face.png")
+        refuses(r"face\.png: a face mask must hold", to_seg_map, np.array([values]), "face.png")
+    refuses(r"face\.png: a mask must be \(height, width\)", to_seg_map, PHOTO, "face.png")
 
 
 sides = st.integers(1, 20)
@@ -87,10 +86,8 @@ jpeg = partial(encode_jpeg, quality=90)
 )
 def test_what_cannot_be_encoded_is_refused(encode, shapes, dtype, message):
     for shape in shapes:
-        with pytest.raises(ValueError, match=message):
-            encode(np.full(shape, 9, dtype))
-    with pytest.raises(ValueError, match="premultiplied"):
-        encode_rgba(np.full((3, 4, 4), (9, 9, 9, 8), np.uint8))
+        refuses(message, encode, np.full(shape, 9, dtype))
+    refuses("premultiplied", encode_rgba, np.full((3, 4, 4), (9, 9, 9, 8), np.uint8))
 
 
 def test_a_palette_shows_colours_and_keeps_the_indices():
