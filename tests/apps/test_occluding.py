@@ -69,7 +69,6 @@ def test_every_face_is_occluded_at_its_size_and_fitted_as_asked(
     write_hands(faces / "set")
     printed = run(*options, occluders=occluders)
     assert "3 occluded faces; masks/: face is 255 (white), background 0" in printed
-    assert ("about " in printed) == ("published" in options)  # it takes seconds a face
     for name, shape in FACES.items():
         assert load(faces / f"out/images/{name}.jpg").shape == (*shape, 3)
         assert set(np.unique(load(faces / f"out/masks/{name}.png"))) == {0, 255}
