@@ -183,13 +183,6 @@ class Frame:
         return self.flat(np.stack(turned, axis=1))
 
 
-def make_frame(shape: Shape, view: View) -> Frame:
-    """Place a view in a drawing of (height, width) pixels."""
-    height, width = shape
-    origin = (view.centre_xy[0] * width, view.centre_xy[1] * height)
-    return Frame(shape, origin, view.unit_frac * height, view)
-
-
 class Head:
     """The outline and the depth of a person's head, without its relief."""
 

@@ -19,7 +19,7 @@ from face_occlusion.miniature.canvas import (
 from face_occlusion.miniature.fields import Rng, Shape
 from face_occlusion.miniature.hair import HairPainter
 from face_occlusion.miniature.light import SKIN_WRAP, Surface, cast_shadow, sample_light, shade
-from face_occlusion.miniature.person import Frame, Head, Person, View, make_frame, map_face
+from face_occlusion.miniature.person import Frame, Head, Person, View, map_face
 from face_occlusion.miniature.relief import BROW_SPAN
 from face_occlusion.miniature.skin import FaceTexture, paint_face_texture
 
@@ -69,7 +69,9 @@ class Portrait:
 def paint_portrait(person: Person, view: View, shape: Shape, rng: Rng) -> Portrait:
     """Paint a person with nothing before the face but hair, in a picture of final `shape`."""
     canvas = Canvas(shape, sample_light(rng))
-    frame, head = make_frame(canvas.shape, view), Head(person)
+    height, width = canvas.shape
+    origin = (view.centre_xy[0] * width, view.centre_xy[1] * height)
+    frame, head = Frame(canvas.shape, origin, view.unit_frac * height, view), Head(person)
     canvas.rgb[:] = paint_background(canvas.shape, rng)
     hair = HairPainter(canvas, frame, person)
     hair.paint_back()

@@ -35,10 +35,8 @@ class SetComparison:
     @property
     def num_suspected(self) -> tuple[int, int]:
         """Count the images of both sets that are in a suspected pair."""
-        firsts, seconds = (
-            {getattr(p, name) for p in self.suspected} for name in ("first", "second")
-        )
-        return len(firsts), len(seconds)
+        pairs = self.suspected
+        return len({pair.first for pair in pairs}), len({pair.second for pair in pairs})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,9 +61,8 @@ def encode_cards(shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> dict[
                 keys_of.setdefault(part, []).append(key)
     keys_of = dict(sorted(keys_of.items()))
     card = "\n".join(_card(shards, plain, index_sha256, keys_of))
-    metadata = json.dumps(
-        _croissant(shards, plain, index_sha256, keys_of), ensure_ascii=False, indent=1
-    )
+    croissant = _croissant(shards, plain, index_sha256, keys_of)
+    metadata = json.dumps(croissant, ensure_ascii=False, indent=1)
     return {CARD: f"{card}\n".encode(), CROISSANT: f"{metadata}\n".encode()}
 
 
