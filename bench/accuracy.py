@@ -32,19 +32,13 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from bench.stock_training import stock_batch, stock_model, stock_optimizer
-from face_occlusion.core.combination import read_combination
+from face_occlusion.core.combination import OpenPart, open_parts, read_combination
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import load_params
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.acceleration import set_up
 from face_occlusion.training.architectures import ARCHITECTURES, ModelParams, params_class
-from face_occlusion.training.dataset import (
-    FaceDataset,
-    OpenPart,
-    build_loader,
-    open_parts,
-    positions,
-)
+from face_occlusion.training.dataset import FaceDataset, build_loader, positions
 from face_occlusion.training.loop import SelectionSet
 from face_occlusion.training.recipe import build_optimizer, build_schedules, resolve
 from face_occlusion.training.settings import TrainParams
@@ -59,7 +53,7 @@ class StockDataset(FaceDataset):
     def __getitem__(self, position: int) -> dict[str, Any]:
         """Return image (S, S, 3) uint8 RGB and seg_map (S, S) uint8, augmented."""
         image, seg_map = self._decoded(self.index_at(position))
-        np.random.seed([position, self.seed])  # noqa: NPY002 - the transforms draw from it
+        np.random.seed([position, self.params.seed])  # noqa: NPY002 - the transforms draw from it
         results: Any = {
             "img": image[..., ::-1].copy(),  # OpenCV's order
             "img_shape": image.shape[:2],
@@ -67,8 +61,8 @@ class StockDataset(FaceDataset):
             "seg_fields": ["gt_seg_map"],
         }
         for transform in (
-            RandomFlip(prob=self.augment.flip_prob),
-            RandomRotate(self.augment.rotation_prob, self.augment.rotation_deg),
+            RandomFlip(prob=self.params.augment.flip_prob),
+            RandomRotate(self.params.augment.rotation_prob, self.params.augment.rotation_deg),
             PhotoMetricDistortion(),
         ):
             results = transform(results)
@@ -234,7 +228,7 @@ def train_ours(
     model.to(device())
     wrapper = build_optimizer(model, config)
     set_up(model, precision=train.precision, accelerated=train.accelerate)
-    batches = build_loader(parts, train, pin_memory=device().type == "cuda")
+    batches = build_loader(FaceDataset(parts, train))
     losses = steps(model, wrapper, iter(batches), config, trial)
     model.autocast = False  # both are scored in float32
     return model, losses
@@ -250,10 +244,8 @@ def train_stock(
     stock = stock_model(config)
     stock.init_weights()
     stock.to(device())
-    cache = train.cache_mb * 2**20
-    dataset = StockDataset(parts, train.input_px, train.seed, train.augment, cache)
     batches = DataLoader(
-        dataset,
+        StockDataset(parts, train),
         batch_size=train.batch_size,
         sampler=positions(train.batch_size),
         num_workers=train.num_workers,

@@ -22,7 +22,7 @@ from bench.training import (
     our_side,
     seconds,
 )
-from face_occlusion.core.combination import Online
+from face_occlusion.core.combination import Online, OpenPart
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.params import load_params
@@ -30,7 +30,7 @@ from face_occlusion.generation.params import GenerateParams
 from face_occlusion.online.occlusion import OnlineOcclusion, online_set, open_online, plan_online
 from face_occlusion.online.painting import Painter, compile_painter
 from face_occlusion.training.architectures import ARCHITECTURES, params_class
-from face_occlusion.training.dataset import OpenPart, build_loader, collate
+from face_occlusion.training.dataset import FaceDataset, build_loader, collate
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.settings import TrainParams
 
@@ -141,8 +141,8 @@ def training_rows(data: Path, path: Path, scratch: Path, rounds: int) -> Iterato
         params = load_params(path, f"models.{name}", params_class(name))
         config = resolve(name, params, train, distributed=False)
         occlude = occlusion(ROWS["NatOcc-SOT"], data, path, scratch, train.input_px, share=2 / 3)
-        batches = iter(build_loader([part], train, pin_memory=True, occlude=occlude))
-        plain = next(iter(build_loader([part], train, pin_memory=True)))
+        batches = iter(build_loader(FaceDataset([part], train, occlude)))
+        plain = next(iter(build_loader(FaceDataset([part], train))))
         resident = our_side(config, plain, train, accelerated=True)
         online = our_side(config, next(batches), train, accelerated=True)
         occlude.attach(online.model, compiled=True)
@@ -165,7 +165,7 @@ def reading_rows(data: Path, path: Path, scratch: Path, rounds: int) -> Iterator
     reading: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(rounds):
         for way, (parts, occlude) in ways.items():
-            batches = iter(build_loader(parts, train, pin_memory=False, occlude=occlude))
+            batches = iter(build_loader(FaceDataset(parts, train, occlude)))
             start = time.process_time()
             for _ in range(train.iterations):
                 batch = next(batches)

@@ -40,13 +40,14 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, flop_registry
 
 from bench.stock_training import stock_batch, stock_model, stock_optimizer
+from face_occlusion.core.combination import OpenPart
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.params import load_params
 from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.acceleration import WARM_UP, set_up
 from face_occlusion.training.architectures import ARCHITECTURES, params_class
-from face_occlusion.training.dataset import OpenPart, build_loader
+from face_occlusion.training.dataset import FaceDataset, build_loader
 from face_occlusion.training.recipe import build_optimizer, resolve
 from face_occlusion.training.settings import TrainParams
 
@@ -126,7 +127,7 @@ def row(name: str, setting: Setting) -> dict[str, Any]:
     train = setting.train
     params = load_params(setting.path, f"models.{name}", params_class(name))
     config = resolve(name, params, train, distributed=False)
-    batches = iter(build_loader([setting.part], train, pin_memory=DEVICE.type == "cuda"))
+    batches = iter(build_loader(FaceDataset([setting.part], train)))
     batch = next(batches)
     kinds: dict[str, Callable[[], Side]] = {
         "stock": lambda: stock_side(config, batch),

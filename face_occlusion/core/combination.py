@@ -203,15 +203,25 @@ def read_combination(path: Path) -> Combination:
     return combination
 
 
-def open_sets(combination: Combination, data: Path) -> list[ImageSet]:
-    """Open the image sets of a combination in the folder `data`, in the order of its parts.
+@dataclass(frozen=True)
+class OpenPart:
+    """The samples that a combination takes from one image set, open for reading."""
+
+    entry: str  # path of the set below the data folder (`faces/wo`)
+    images: ImageSet
+    mask: str  # the part that holds the seg_map: `png`, or `original.png`
+    keys: Sequence[str]
+
+
+def open_parts(combination: Combination, data: Path) -> list[OpenPart]:
+    """Open a combination's image sets in the folder `data`.
 
     Raises:
         ValueError: If the combination is incomplete, or a set is missing or not the one listed.
     """
     if combination.absent is not None:
         raise ValueError(f"{combination.title}: cannot be trained on: {combination.absent}")
-    image_sets = []
+    parts = []
     for part in combination.parts:
         folder = data / part.image_set
         if not folder.is_dir():
@@ -219,9 +229,10 @@ def open_sets(combination: Combination, data: Path) -> list[ImageSet]:
                 f"{folder}: no such image set; `dvc pull {folder}` fetches it, "
                 "`dvc repro combine` makes it"
             )
-        image_sets.append(ImageSet(folder))
-        if image_sets[-1].sha256 != part.sha256:
+        images = ImageSet(folder)
+        if images.sha256 != part.sha256:
             raise ValueError(
                 f"{folder}: is not the set that {combination.title} lists; run `dvc repro combine`"
             )
-    return image_sets
+        parts.append(OpenPart(part.image_set, images, part.mask, part.keys))
+    return parts

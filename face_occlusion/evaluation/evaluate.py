@@ -126,7 +126,7 @@ def evaluate_benchmark(
                 for (network, augmented), view in counted_as.items()
             }
             for index, sample in enumerate(samples):
-                mine = {view: found[index].numpy for view, found in results.items()}
+                mine = {view: found[index] for view, found in results.items()}
                 pending.append(counters.submit(count_sample, sample, mine, params.preview_px))
             if progress is not None:
                 progress.update(len(samples))

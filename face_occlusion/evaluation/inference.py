@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,23 +58,11 @@ class HostCopy:
             self._done.record()
         results.record_stream(stream)  # keeps the memory until the copy is done
 
-    def wait(self) -> Tensor:
-        """Wait for the results and return them, on the CPU."""
+    def wait_for(self, index: int) -> np.ndarray:
+        """Wait for the results and return one of them, on the CPU."""
         if self._done is not None:
             self._done.synchronize()
-        return self._results
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """The probabilities of one image, which a GPU may still be computing."""
-
-    copy: HostCopy  # (N, H, W) float32, of images of one size
-    index: int  # which of the N images it is
-
-    def numpy(self) -> np.ndarray:
-        """Wait for the probabilities and return them, (H, W) float32."""
-        return self.copy.wait()[self.index].numpy()
+        return self._results[index].numpy()
 
 
 class Replay:
@@ -166,7 +155,7 @@ class Segmenter:
                 raise ValueError(f"image must be (H, W, 3) uint8; got {image.shape} {image.dtype}")
         prepared = self.preprocess(images, tta=tta)
         predictions = self.predict_async(prepared, [image.shape[:2] for image in images])
-        return [prediction.numpy() for prediction in predictions]
+        return [wait() for wait in predictions]
 
     def preprocess(self, images: Sequence[np.ndarray], *, tta: bool = False) -> list[PreparedBatch]:
         """Resize a batch to the network's input, one result for each input size and scale."""
@@ -183,13 +172,16 @@ class Segmenter:
 
     def predict_async(
         self, prepared: Sequence[PreparedBatch], shapes: Sequence[tuple[int, ...]]
-    ) -> list[Prediction]:
-        """Start to predict a batch without waiting for the GPU; arguments as `probabilities`."""
+    ) -> list[Callable[[], np.ndarray]]:
+        """Start to predict a batch without waiting for the GPU; arguments as `probabilities`.
+
+        Returns what waits for each image's probability of face, (H, W) float32.
+        """
         predictions = {}
         for numbers, probability in self.probabilities(prepared, shapes):
             copy = HostCopy(probability, self._copier)
             for index, number in enumerate(numbers):
-                predictions[number] = Prediction(copy=copy, index=index)
+                predictions[number] = partial(copy.wait_for, index)
         return [predictions[number] for number in range(len(shapes))]
 
     def probabilities(

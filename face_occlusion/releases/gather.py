@@ -86,10 +86,6 @@ class FileState:
         return self.file.sha256 or (self.locked["sha256"] if self.locked else None)
 
 
-class MissingFilesError(ValueError):
-    """Files of releases are missing; the message lists all of them."""
-
-
 def survey(profile: Mapping[str, SourceParams], archives: ArchiveDir) -> list[FileState]:
     """List the files that sources read from the folder, in the table's order.
 
@@ -133,17 +129,17 @@ def gather(name: str, params: SourceParams, archives: ArchiveDir) -> list[tuple[
     """Return a source's files and where they lie, fetching those that are missing.
 
     Raises:
-        MissingFilesError: If a needed one cannot be had; lists those of every source.
+        ValueError: If a needed one cannot be had; lists those of every source.
     """
     states = survey({name: params}, archives)
     failures = fetch_missing(states, archives)
     states = survey({name: params}, archives)
     missing = [state for state in states if state.path is None]
     if any(state.needed for state in missing):
-        raise MissingFilesError(_state_what_is_missing(name, archives, failures))
+        raise ValueError(_state_what_is_missing(name, archives, failures))
     found = [(state.file, state.path) for state in states if state.path is not None]
     if not found:
-        raise MissingFilesError(
+        raise ValueError(
             f"download.archives_dir: source '{name}' has no file in '{archives.archives_dir}'; "
             f"expected some of {', '.join(state.file.name for state in states)}, published at "
             f"{states[0].file.page}"

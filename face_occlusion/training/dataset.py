@@ -10,7 +10,6 @@ import multiprocessing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Protocol
 
 import cv2
@@ -20,31 +19,13 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from face_occlusion.core.classes import resize_seg_map
-from face_occlusion.core.combination import FACES, Combination, open_sets
+from face_occlusion.core.combination import FACES, OpenPart
 from face_occlusion.core.images import resize_image
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import exit_with_parent
 from face_occlusion.training.augmentation import sample_augmentation, stack_samples
 from face_occlusion.training.distributed import SINGLE_PROCESS, Processes
-from face_occlusion.training.settings import AugmentParams, TrainParams
-
-
-@dataclass(frozen=True)
-class OpenPart:
-    """The samples that a combination takes from one image set, open for reading."""
-
-    entry: str  # path of the set below the data folder (`faces/wo`)
-    images: ImageSet
-    mask: str  # the part that holds the seg_map: `png`, or `original.png`
-    keys: Sequence[str]
-
-
-def open_parts(combination: Combination, data: Path) -> list[OpenPart]:
-    """Open a combination's image sets in the folder `data`; errors as `open_sets`."""
-    return [
-        OpenPart(part.image_set, images, part.mask, part.keys)
-        for part, images in zip(combination.parts, open_sets(combination, data), strict=True)
-    ]
+from face_occlusion.training.settings import TrainParams
 
 
 def read_sample(
@@ -82,29 +63,19 @@ class Occlude(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Samples:
-    """What a run is trained on: parts of image sets, and what occludes their faces, if anything."""
-
-    parts: Sequence[OpenPart]
-    occlude: Occlude | None = None
-
-
 @dataclass
 class FaceDataset(Dataset[dict[str, Any]]):
     """A combination's samples, addressed by their position in the run."""
 
     parts: Sequence[OpenPart]
-    side_px: int  # side of the square that samples are resized to
-    seed: int  # of the run
-    augment: AugmentParams
-    cache_bytes: int  # memory for decoded samples; the first ones that fit are kept
+    params: TrainParams  # of the run
     occlude: Occlude | None = None  # what is done to unoccluded faces, if anything
 
     def __post_init__(self) -> None:
         self._items = [(part, key) for part in self.parts for key in part.keys]
         self._cache: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._cache_items = self.cache_bytes // (4 * self.side_px**2)
+        # the first decoded samples that fit in the memory for them
+        self._cache_items = self.params.cache_mb * 2**20 // (4 * self.params.input_px**2)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -112,7 +83,7 @@ class FaceDataset(Dataset[dict[str, Any]]):
     def index_at(self, position: int) -> int:
         """Return the item at a position of the run; each epoch shows each item once."""
         epoch, place = divmod(position, len(self))
-        return int(_order(len(self), epoch, self.seed)[place])
+        return int(_order(len(self), epoch, self.params.seed)[place])
 
     def name_at(self, position: int) -> str:
         """Return `entry/key` of the item at a position."""
@@ -122,8 +93,8 @@ class FaceDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, position: int) -> dict[str, Any]:
         """Return image (S, S, 3) uint8, seg_map (S, S) uint8 and the sampled augmentation."""
         image, seg_map = self._decoded(self.index_at(position))
-        rng = np.random.default_rng([position, self.seed])
-        sampled = sample_augmentation(rng, self.augment)
+        rng = np.random.default_rng([position, self.params.seed])
+        sampled = sample_augmentation(rng, self.params.augment)
         sample: dict[str, Any] = {"image": image, "seg_map": seg_map}
         if self.occlude is not None:
             unoccluded = self._entry_at(position) == FACES
@@ -143,7 +114,7 @@ class FaceDataset(Dataset[dict[str, Any]]):
         if index in self._cache:
             return self._cache[index]
         part, key = self._items[index]
-        sample = read_sample(part.images, key, part.mask, self.side_px)
+        sample = read_sample(part.images, key, part.mask, self.params.input_px)
         if len(self._cache) < self._cache_items:
             self._cache[index] = sample
         return sample
@@ -174,13 +145,7 @@ def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def build_loader(
-    parts: Sequence[OpenPart],
-    params: TrainParams,
-    *,
-    pin_memory: bool,
-    processes: Processes = SINGLE_PROCESS,
-    first_batch: int = 0,
-    occlude: Occlude | None = None,
+    dataset: FaceDataset, processes: Processes = SINGLE_PROCESS, first_batch: int = 0
 ) -> DataLoader:
     """Build the endless loader of a run, from a batch on: of each batch, this process's part."""
     # Workers are forked from a server process that has only imported what they need. Forked from
@@ -188,15 +153,14 @@ def build_loader(
     # and MMSegmentation again: eight took 30 s on two cores, forked they take 8.
     forkserver = multiprocessing.get_context("forkserver")
     forkserver.set_forkserver_preload(["face_occlusion.training.run"])
-    cache = params.cache_mb * 2**20
-    dataset = FaceDataset(parts, params.input_px, params.seed, params.augment, cache, occlude)
+    params = dataset.params
     return DataLoader(
         dataset,
         batch_size=processes.share(params.batch_size),
         sampler=positions(params.batch_size, processes, first_batch),
         num_workers=params.num_workers,
         collate_fn=collate,
-        pin_memory=pin_memory,
+        pin_memory=torch.cuda.is_available(),
         persistent_workers=params.num_workers > 0,
         worker_init_fn=_prepare_worker,
         multiprocessing_context=forkserver if params.num_workers else None,

@@ -27,7 +27,7 @@ from face_occlusion.networks.loss import log_odds
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.acceleration import set_up
 from face_occlusion.training.architectures import ModelParams
-from face_occlusion.training.dataset import FaceDataset, Samples, build_loader, read_sample
+from face_occlusion.training.dataset import FaceDataset, build_loader, read_sample
 from face_occlusion.training.distributed import SINGLE_PROCESS, Processes, current_device
 from face_occlusion.training.log import TrainingLog
 from face_occlusion.training.recipe import build_optimizer, build_schedules
@@ -71,7 +71,7 @@ class Trainer:
         self,
         job: Job,
         config: dict[str, Any],
-        samples: Samples,
+        samples: FaceDataset,
         benchmark: ImageSet,
         folder: Path,
         processes: Processes,
@@ -93,18 +93,9 @@ class Trainer:
         self._wrapped: Any = processes.wrap(self.model)
         self._optimizer = build_optimizer(self._wrapped, config)
         self._schedules = build_schedules(self._optimizer, config)
-        loader = build_loader(
-            samples.parts,
-            job.train,
-            pin_memory=torch.cuda.is_available(),
-            processes=processes,
-            first_batch=self._first,
-            occlude=samples.occlude,
-        )
-        self._batches = iter(loader)
-        dataset: FaceDataset = loader.dataset  # type: ignore[assignment]  # its stub says Dataset
+        self._batches = iter(build_loader(samples, processes, self._first))
         self._log = TrainingLog(
-            folder, job.run, job.train, is_main=processes.is_main, name_at=dataset.name_at
+            folder, job.run, job.train, is_main=processes.is_main, name_at=samples.name_at
         )
         self.best: dict[str, Any] | None = None
         self.resumed_at: list[int] = []

@@ -14,13 +14,14 @@ from typing import Any
 
 import torch
 
+from face_occlusion.core.combination import open_parts
 from face_occlusion.core.files import atomic_folder, atomic_write, code_sha256
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import one_opencv_thread
 from face_occlusion.core.stage import sole_process
 from face_occlusion.networks.checkpoint import read_weights, write_weights
 from face_occlusion.networks.devices import explain_cuda_oom
-from face_occlusion.training.dataset import Occlude, Samples, open_parts
+from face_occlusion.training.dataset import FaceDataset, Occlude
 from face_occlusion.training.distributed import GPUS_PER_RUN, SINGLE_PROCESS, Processes
 from face_occlusion.training.loop import Job, Trainer
 from face_occlusion.training.recipe import resolve
@@ -78,7 +79,7 @@ def train_run(
                 if open_online is None:
                     raise ValueError(f"{job.run}: open_online must be given to occlude its faces")
                 occlude = open_online(job, data, folder / f"occluders-{processes.rank}")
-            samples = Samples(parts, occlude)
+            samples = FaceDataset(parts, job.train, occlude)
             trainer = Trainer(job, config, samples, benchmark, folder, processes)
             trainer.train()
         processes.wait()

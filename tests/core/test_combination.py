@@ -11,7 +11,7 @@ from face_occlusion.core.combination import (
     CombinationParams,
     combine,
     difference_from_paper,
-    open_sets,
+    open_parts,
     read_combination,
     write_combination,
 )
@@ -126,15 +126,15 @@ def test_a_sample_without_its_mask_is_refused(data):
 def test_an_absent_set_is_listed_and_refused_only_when_it_is_opened(data):
     write_set(data / "sets/away", "synthetic", 0, absent="no hands here")
     with pytest.raises(ValueError, match=r"cannot be trained on: .*away: no hands here"):
-        open_sets(combine("c_wo", params("sets/away"), data), data)
+        open_parts(combine("c_wo", params("sets/away"), data), data)
 
 
 def test_a_set_that_changed_after_it_was_listed_is_refused(data):
     found = combine("mine", params("faces/o"), data)
-    assert [len(image_set) for image_set in open_sets(found, data)] == [2]
+    assert [len(part.images) for part in open_parts(found, data)] == [2]
     write_set(data / "faces/o", "faces", 2, b"another")
-    refuses("is not the set that a row lists", open_sets, found, data)
-    refuses("no such image set; `dvc pull", open_sets, found, data.parent / "elsewhere")
+    refuses("is not the set that a row lists", open_parts, found, data)
+    refuses("no such image set; `dvc pull", open_parts, found, data.parent / "elsewhere")
 
 
 def test_a_damaged_file_is_refused(tmp_path):

@@ -1,6 +1,6 @@
 """Parameters, predictions and counts for the tests of evaluation."""
 
-from types import SimpleNamespace
+from collections.abc import Callable
 
 import numpy as np
 
@@ -13,9 +13,9 @@ from tests.training.conftest import SETTINGS
 PARAMS = build("evaluate", SETTINGS["evaluate"], EvaluateParams)
 
 
-def ready(probability: np.ndarray) -> SimpleNamespace:
+def ready(probability: np.ndarray) -> Callable[[], np.ndarray]:
     """Return a prediction that has come."""
-    return SimpleNamespace(numpy=lambda: probability)
+    return lambda: probability
 
 
 def make_view(rng: np.random.Generator, num_images: int) -> ViewCounts:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from face_occlusion.core.classes import resize_seg_map
-from face_occlusion.core.combination import Combination, read_combination
+from face_occlusion.core.combination import Combination, open_parts, read_combination
 from face_occlusion.core.images import resize_image
 from face_occlusion.core.imageset import ImageSet, encode_record
 from face_occlusion.generation import Texture, regenerate
@@ -20,7 +20,7 @@ from face_occlusion.generation.params import SOT, STATISTICS
 from face_occlusion.generation.store import read_occluder
 from face_occlusion.online.occlusion import OnlineOcclusion, open_online, plan_online
 from face_occlusion.online.painting import PaintingPreprocessor
-from face_occlusion.training.dataset import FaceDataset, build_loader, open_parts
+from face_occlusion.training.dataset import FaceDataset, build_loader
 from face_occlusion.training.loop import Job
 from face_occlusion.training.run import train_run
 from stages import combine
@@ -88,7 +88,7 @@ def test_a_sample_is_that_of_its_record(data, tmp_path):
     """Of unoccluded faces the share asked for is occluded; other photographs never are."""
     row, train = listed(data, "faces/wo", "faces/o"), train_params(input_px=SIDE)
     occlude = opened(row, data, tmp_path)
-    samples = FaceDataset(open_parts(row, data), SIDE, train.seed, train.augment, 2**20, occlude)
+    samples = FaceDataset(open_parts(row, data), train, occlude)
     found, faces = [], 0
     for position in range(60):
         entry, key = samples.name_at(position).rsplit("/", 1)
@@ -115,7 +115,7 @@ def test_a_gpus_batch_is_painted_to_the_images_that_readers_paint(data, tmp_path
     train, parts = train_params(input_px=SIDE, batch_size=12), open_parts(row, data)
     here, on_gpu = (opened(row, data, tmp_path, on_gpu=on_gpu) for on_gpu in (False, True))
     batches = [
-        next(iter(build_loader(parts, train, pin_memory=False, occlude=occlude)))
+        next(iter(build_loader(FaceDataset(parts, train, occlude))))
         for occlude in (here, pickle.loads(pickle.dumps(here)), pickle.loads(pickle.dumps(on_gpu)))
     ]
     for name in ("inputs", "seg_maps"):

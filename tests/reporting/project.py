@@ -2,9 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -138,7 +137,9 @@ class Drawn:
     def preprocess(self, images: Sequence[np.ndarray], *, tta: bool) -> Sequence[np.ndarray]:
         return images
 
-    def predict_async(self, prepared: Sequence[np.ndarray], _: object) -> list[SimpleNamespace]:
+    def predict_async(
+        self, prepared: Sequence[np.ndarray], _: object
+    ) -> list[Callable[[], np.ndarray]]:
         return [ready(self.predict(image)) for image in prepared]
 
     def predict(self, image: np.ndarray) -> np.ndarray:

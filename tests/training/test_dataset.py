@@ -5,13 +5,13 @@ import cv2
 import numpy as np
 import torch
 
-from face_occlusion.training.dataset import FaceDataset, build_loader, open_parts
+from face_occlusion.core.combination import open_parts
+from face_occlusion.training.dataset import FaceDataset, build_loader
 from tests.training.conftest import combination, train_params
 
 
 def dataset(parts, **changes) -> FaceDataset:
-    params = train_params(**changes)
-    return FaceDataset(parts, params.input_px, params.seed, params.augment, params.cache_mb * 2**20)
+    return FaceDataset(parts, train_params(**changes))
 
 
 def test_an_epoch_shows_every_sample_once_in_an_order_of_its_own(data: Path):
@@ -36,7 +36,7 @@ def test_worker_count_and_cache_change_no_sample(data: Path):
     parts = open_parts(combination(data, "faces/wo", "faces/o"), data)
     batches = []
     for changes in ({}, {"cache_mb": 0}, {"num_workers": 2}):
-        loader = iter(build_loader(parts, train_params(**changes), pin_memory=False))
+        loader = iter(build_loader(dataset(parts, **changes)))
         batches.append([next(loader) for _ in range(5)][-1])
     assert batches[0]["inputs"].shape == (4, 32, 32, 3)
     assert set(batches[0]["seg_maps"].unique().tolist()) == {0, 1}
@@ -50,7 +50,7 @@ def test_workers_start_where_opencv_has_run_threads(data: Path):
     cv2.setNumThreads(2)
     cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.uint8), (0, 0), 3.0)
     parts = open_parts(combination(data, "faces/wo"), data)
-    loader = build_loader(parts, train_params(num_workers=2), pin_memory=False)
+    loader = build_loader(dataset(parts, num_workers=2))
     seen: list[dict] = []
     reading = threading.Thread(target=lambda: seen.append(next(iter(loader))), daemon=True)
     reading.start()

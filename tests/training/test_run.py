@@ -12,10 +12,11 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from face_occlusion.core import files
+from face_occlusion.core.combination import open_parts
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.networks import segmentor
 from face_occlusion.networks.checkpoint import read_checkpoint
-from face_occlusion.training.dataset import build_loader, open_parts
+from face_occlusion.training.dataset import FaceDataset
 from face_occlusion.training.loop import SelectionSet
 from tests.tables import refuses
 from tests.training.conftest import (
@@ -77,7 +78,7 @@ def test_divergence_names_iteration_batch_and_checkpoint(train, data: Path, tmp_
     with pytest.raises(ValueError) as caught:
         train(job("pspnet", "faces/wo", stop_loss=0.5))
     parts = open_parts(combination(data, "faces/wo"), data)
-    samples = build_loader(parts, train_params(), pin_memory=False).dataset
+    samples = FaceDataset(parts, train_params())
     names = ", ".join(samples.name_at(position) for position in range(4))
     said = ("in iteration 1 (stop_loss 0.5)", "last good checkpoint: none yet", f"batch: {names};")
     assert [text for text in said if text not in str(caught.value)] == []

@@ -159,7 +159,7 @@ def fetch(
     needed = [state for state in states if state.needed]
     missing = [state.file.name for state in needed if state.path is None]
     if missing:
-        raise gather.MissingFilesError(
+        raise ValueError(
             f"{len(missing)} of {len(needed)} needed files are missing in "
             f"'{archives.archives_dir}' (download.archives_dir): {', '.join(missing)}"
         )
