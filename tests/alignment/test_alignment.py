@@ -5,6 +5,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from face_occlusion.alignment.alignment import align, align_image, align_seg_map, ffhq_square
+from face_occlusion.core.arithmetic import rotate
 from tests.releases.build import ellipse, photo
 
 POINTS = np.array([[40.0, 50.0], [80.0, 50.0], [45.0, 90.0], [75.0, 90.0]])
@@ -15,9 +16,7 @@ def square_at(left, top, side):
 
 
 def turn(points, degrees, about):
-    angle = np.deg2rad(degrees)
-    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    return (points - about) @ matrix.T + about
+    return (points - about) @ rotate(degrees).T + about
 
 
 def slow_square(points):

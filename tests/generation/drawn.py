@@ -110,6 +110,11 @@ def draw_texture(seed=0):
     return np.clip(noisy, 0, 255).astype(np.uint8)
 
 
+def centred(occluder, linear, centre_xy):
+    """The affine that turns by `linear` and puts the occluder's centre there."""
+    return np.column_stack([linear, np.array(centre_xy) - linear @ occluder.centre_xy])
+
+
 ENCODERS = {"jpg": partial(encode_jpeg, quality=95), "rgba.png": encode_rgba}
 
 

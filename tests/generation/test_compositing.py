@@ -14,19 +14,14 @@ from bench.generation_quality import BRIGHT, GREY, SKIN, edge_offsets_px, halo_l
 from face_occlusion.core.arithmetic import rotate
 from face_occlusion.generation import compositing
 from face_occlusion.generation.geometry import make_occluder
-from tests.generation.drawn import HAND, SHAPE, draw_disc, draw_face, layer_of, premultiply
+from tests.generation.drawn import HAND, SHAPE, centred, draw_disc, draw_face, layer_of, premultiply
 
 NOISE = np.random.default_rng(0).integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
 
 
-def placed(occluder, linear, centre_to):
-    """The affine that turns by `linear` and puts the occluder's centre there."""
-    return np.column_stack([linear, np.array(centre_to) - linear @ occluder.centre_xy])
-
-
 def disc_layer(radius_px, centre_xy, colour=(90, 120, 40)):
     disc = make_occluder(draw_disc(100, colour))
-    return compositing.warp(disc, placed(disc, radius_px / 100 * np.eye(2), centre_xy), SHAPE, 12)
+    return compositing.warp(disc, centred(disc, radius_px / 100 * np.eye(2), centre_xy), SHAPE, 12)
 
 
 @pytest.mark.parametrize("width_px", [33, 64, 77])
@@ -50,7 +45,7 @@ def test_convention_alpha_is_the_share_of_the_occluder():
 @pytest.mark.parametrize("factor", [1.3, 0.9, 0.5, 0.31, 0.13, 0.06])
 def test_every_pyramid_level_places_the_centre_to_a_tenth_of_a_pixel(factor):
     disc = make_occluder(draw_disc(51)[:-1])  # 104 x 105, so that odd and even sizes are halved
-    layer = compositing.warp(disc, placed(disc, factor * np.eye(2), (70.3, 90.7)), SHAPE, 4)
+    layer = compositing.warp(disc, centred(disc, factor * np.eye(2), (70.3, 90.7)), SHAPE, 4)
     moments = cv2.moments(layer.coverage_on(SHAPE))
     assert moments["m10"] / moments["m00"] == pytest.approx(70.3, abs=0.1)
     assert moments["m01"] / moments["m00"] == pytest.approx(90.7, abs=0.1)
@@ -60,7 +55,7 @@ def test_every_pyramid_level_places_the_centre_to_a_tenth_of_a_pixel(factor):
 @given(st.floats(-180, 180), st.floats(0.02, 1.2), st.floats(-0.3, 0.3))
 def test_a_window_holds_the_whole_occluder(angle_deg, factor, shear):
     linear = factor * rotate(angle_deg) @ np.array([[1, shear], [0, 1]])
-    matrix = placed(HAND, linear, (200.0, 210.0))
+    matrix = centred(HAND, linear, (200.0, 210.0))
     tight, wide = (compositing.warp(HAND, matrix, (400, 420), padding) for padding in (0, 40))
     whole = wide.alpha.sum(dtype=int)
     outline_px = 4 * math.sqrt(whole / 255)

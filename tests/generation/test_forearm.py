@@ -10,17 +10,16 @@ from face_occlusion.generation.compositing import HALF, warp
 from face_occlusion.generation.forearm import extend_forearm
 from face_occlusion.generation.placement import make_layer
 from tests.generation.drawn import HAND as PALM
-from tests.generation.drawn import SMALL_FACE, draw_face, draw_wrist, plain, rng
+from tests.generation.drawn import SMALL_FACE, centred, draw_face, draw_wrist, plain, rng
 from tests.generation.drawn import WRIST as CUT
 
 SHAPE = SMALL_FACE[1].shape
 WHOLE = make_occluder(np.pad(draw_wrist(), ((9, 0), (5, 5), (0, 0))), pointing_deg=90.0)
 
 
-def placed(hand, turn_deg, scale=0.5, at=(300, 280)):
+def placed(hand, turn_deg):
     """A hand in the middle of the picture, turned: (2, 3) affine."""
-    linear = scale * rotate(turn_deg)
-    return np.column_stack([linear, np.array(at) - linear @ hand.centre_xy])
+    return centred(hand, 0.5 * rotate(turn_deg), (300, 280))
 
 
 def extended(hand, matrix):

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
+from face_occlusion.evaluation.counting import ita_deg
 from face_occlusion.miniature.canvas import FACE_PARTS, SUPERSAMPLE, Part, coverage
 from face_occlusion.miniature.held import CALLED_SKIN, HELD
 from face_occlusion.miniature.person import person_of, picture_rng, sample_view
@@ -94,10 +94,6 @@ def test_landmarks_lie_on_their_parts_and_covered_ones_are_hidden():
 
 def test_drawn_faces_span_the_tones():
     """By the individual typology angle (Chardon et al. 1991): light from 41, dark below -30."""
-    angles = []
-    for identity in range(12):
-        portrait, rng = paint(identity)
-        colour = np.median(portrait.photograph(rng)[portrait.face()], axis=0) / 255
-        lab = cv2.cvtColor(colour.astype(np.float32).reshape(1, 1, 3), cv2.COLOR_RGB2LAB)[0, 0]
-        angles.append(np.degrees(np.arctan2(lab[0] - 50, lab[2])))
+    portraits = (paint(identity) for identity in range(12))
+    angles = [ita_deg(portrait.photograph(rng), portrait.face()) for portrait, rng in portraits]
     assert max(angles) > 35 and min(angles) < -30

@@ -36,18 +36,14 @@ def slow_loss(logits, seg_map, thresh, min_kept, divide_by) -> float:
     return kept.sum() / (len(kept) if divide_by == "kept" else len(right))
 
 
+# The threshold decides, the minimum does, more than there are and so all are kept, all are hard.
+LIMITS = [(0.7, 1), (0.05, 200), (0.05, 10_000), (1.0, 1)]
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("divide_by", ["kept", "valid"])
-@pytest.mark.parametrize(
-    ("thresh", "min_kept"),
-    [
-        (0.7, 1),  # the threshold decides
-        (0.05, 200),  # the minimum decides
-        (0.05, 10_000),  # more than there are: all are kept
-        (1.0, 1),  # everything is hard
-    ],
-)
-def test_equals_a_slow_loop(channels, divide_by, thresh, min_kept):
+@pytest.mark.parametrize(("thresh", "min_kept"), LIMITS)
+def test_equals_a_sorted_list(channels, divide_by, thresh, min_kept):
     logits, seg_map = batch(1, channels)
     got = ohem_loss(logits, seg_map, thresh=thresh, min_kept=min_kept, divide_by=divide_by)
     want = slow_loss(logits, seg_map, thresh, min_kept, divide_by)
@@ -65,7 +61,7 @@ def test_the_radix_finds_what_a_sort_finds(values: np.ndarray, k: int):
     assert found.item() == loss_module.kth_largest(torch.tensor(values), k)
 
 
-@pytest.mark.parametrize(("thresh", "min_kept"), [(0.7, 1), (0.05, 200), (0.05, 10_000), (0.3, 90)])
+@pytest.mark.parametrize(("thresh", "min_kept"), [*LIMITS, (0.3, 90)])
 def test_the_gpus_selection_equals_the_cpus(thresh, min_kept, monkeypatch):
     logits, seg_map = batch(6, 1)
     losses = loss_module.pixel_losses(logits.round(), seg_map)  # rounded, so that some tie
