@@ -83,11 +83,12 @@ def _write_params(method: str) -> None:
     one level.
     """
     params = {name: part for name, part in tiny_params().items() if name in _SECTIONS}
-    params["download"]["miniature"] |= {"face_px": 96, "num_hands": 4, "num_textures": 4}
+    miniature = params["download"]["miniature"]
+    miniature |= {"face_px": 96, "num_objects": 4, "num_benchmark": 2}
     params["faces"] |= {"size_px": 70, "jpeg_quality": 100}
     occluders = params["occluders"]
     occluders["hands"] |= {"soft_px": 2.0, "max_side_px": 200}
-    occluders["objects"] |= {"soft_px": 2.0, "num_objects": 3}
+    occluders["objects"] |= {"soft_px": 2.0}
     occluders["textures"] |= {"size_px": 70, "jpeg_quality": 100}
     params["superresolution"] |= {"method": method, "max_side_px": 200}
     for benchmark in params["benchmarks"].values():
