@@ -1,9 +1,8 @@
-"""Occlude a folder of faces: images and masks in, images, masks and records out."""
+"""Occlude a file of a face: image and mask in, image, mask and record out."""
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from face_occlusion.apps import folders
 from face_occlusion.core.classes import to_seg_map
 from face_occlusion.core.images import decode_mask, decode_rgba, encode_jpeg, encode_png
 from face_occlusion.core.imageset import INDEX, ImageSet, encode_record
-from face_occlusion.core.parallel import ordered_map
 from face_occlusion.cutouts import premultiply
 from face_occlusion.generation import occlusion
 from face_occlusion.generation.compositing import HALF, add_alpha
@@ -23,62 +21,47 @@ from face_occlusion.generation.store import OccluderStore, TextureStore, open_st
 from face_occlusion.occluders.direction import find_pose
 
 
-@dataclass(frozen=True, kw_only=True)
-class Occluding:
-    """How every face of a folder is occluded; picklable."""
+def occlude_pair(
+    pair: folders.Pair,
+    *,
+    source: occlusion.OccluderSource,
+    params: GenerateParams,
+    class_ids: occlusion.ClassIds | None,
+    about: Mapping[str, Any],
+) -> list[tuple[str, bytes]]:
+    """Occlude a face; return the files of the sample, which depends on its name and the seed.
 
-    source: occlusion.OccluderSource
-    params: GenerateParams
-    # Of the masks; None for face masks: 0/1, 0/255, 0/1/255.
-    class_ids: occlusion.ClassIds | None = None
-    about: Mapping[str, Any] = field(default_factory=dict)  # added to every record
-
-    def __call__(self, pair: folders.Pair) -> list[tuple[str, bytes]]:
-        """Occlude a face; return the files of the sample, which depends on its name and the seed.
-
-        A ValueError names the face that is unreadable, or that no place in the ranges occludes.
-        """
-        image = folders.read_image(pair.image)
-        mask = decode_mask(pair.mask.read_bytes(), str(pair.mask))
-        if self.class_ids is None:
-            mask = to_seg_map(mask, str(pair.mask))
-        rng, params = occlusion.sample_rng(pair.key, self.params.seed), self.params
-        meaning = self.class_ids or occlusion.ClassIds()
-        try:
-            image, seg_map, record = occlusion.occlude(
-                image, mask, self.source, rng, params, meaning
-            )
-        except occlusion.NoPlacementError as error:
-            low, high = params.covered_frac_range
-            raise ValueError(
-                f"{pair.image}: none of {params.max_attempts} places covers {low:g} to {high:g} of "
-                "the face: widen --covered or --scale, or leave it out"
-            ) from error
-        except ValueError as error:
-            raise ValueError(f"{pair.image}: {error}") from error
-        record |= {"face": pair.image.name, "seed": params.seed, **self.about}
-        lossless = params.keep_background
-        picture = encode_png(image) if lossless else encode_jpeg(image, params.jpeg_quality)
-        text = json.dumps(json.loads(encode_record(record)), indent=2, ensure_ascii=False)
-        shown = encode_png(seg_map) if self.class_ids else folders.viewable(seg_map)
-        return [
-            (f"images/{pair.key}{'.png' if lossless else '.jpg'}", picture),
-            (f"masks/{pair.key}.png", shown),
-            (f"records/{pair.key}.json", f"{text}\n".encode()),
-        ]
-
-
-def occlude_pairs(
-    pairs: Sequence[folders.Pair], out: Path, occluding: Occluding, workers: int | None = None
-) -> None:
-    """Occlude every face once, images of any size and common format.
-
-    Writes `images/KEY.jpg` (.png if the parameters keep the background), `masks/KEY.png` and
-    `records/KEY.json` under `out`, atomically: nothing, if a face is a ValueError, which names it.
+    They are `images/KEY.jpg` (.png if the parameters keep the background), `masks/KEY.png` and
+    `records/KEY.json`. The mask is a face mask (0/1, 0/255, 0/1/255) unless `class_ids` are named,
+    and the record says `about` too. A ValueError names the face that is unreadable, or that no
+    place in the ranges occludes.
     """
-    desc = f"occlude {pairs[0].image.parent.name}"
-    occluded = ordered_map(occluding, pairs, desc=desc, workers=workers)
-    folders.write_files(out, (file for files in occluded for file in files))
+    image = folders.read_image(pair.image)
+    mask = decode_mask(pair.mask.read_bytes(), str(pair.mask))
+    if class_ids is None:
+        mask = to_seg_map(mask, str(pair.mask))
+    rng = occlusion.sample_rng(pair.key, params.seed)
+    meaning = class_ids or occlusion.ClassIds()
+    try:
+        image, seg_map, record = occlusion.occlude(image, mask, source, rng, params, meaning)
+    except occlusion.NoPlacementError as error:
+        low, high = params.covered_frac_range
+        raise ValueError(
+            f"{pair.image}: none of {params.max_attempts} places covers {low:g} to {high:g} of "
+            "the face: widen --covered or --scale, or leave it out"
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{pair.image}: {error}") from error
+    record |= {"face": pair.image.name, "seed": params.seed, **about}
+    lossless = params.keep_background
+    picture = encode_png(image) if lossless else encode_jpeg(image, params.jpeg_quality)
+    text = json.dumps(json.loads(encode_record(record)), indent=2, ensure_ascii=False)
+    shown = encode_png(seg_map) if class_ids else folders.viewable(seg_map)
+    return [
+        (f"images/{pair.key}{'.png' if lossless else '.jpg'}", picture),
+        (f"masks/{pair.key}.png", shown),
+        (f"records/{pair.key}.json", f"{text}\n".encode()),
+    ]
 
 
 def read_occluders(

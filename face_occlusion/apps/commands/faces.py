@@ -64,9 +64,11 @@ def occlude(
     Example: face-occlusion occlude --faces photos --masks masks --occluders cutouts --out occluded
     """
     import dataclasses
+    import functools
     import tempfile
 
     from face_occlusion.apps import folders, occluding
+    from face_occlusion.core.parallel import ordered_map
     from face_occlusion.generation.occlusion import ClassIds
     from face_occlusion.generation.params import PRESETS, with_colours
 
@@ -95,8 +97,10 @@ def occlude(
             occluders, method, Path(scratch), masks=occluder_masks, hands=hands
         )
         about = {"masks": masks_by} if masks_by else {}
-        job = occluding.Occluding(source=source, params=params, class_ids=class_ids, about=about)
-        occluding.occlude_pairs(pairs, out, job, workers)
+        how = {"source": source, "params": params, "class_ids": class_ids, "about": about}
+        occlude_one = functools.partial(occluding.occlude_pair, **how)
+        occluded = ordered_map(occlude_one, pairs, desc=f"occlude {faces.name}", workers=workers)
+        folders.write_files(out, (file for files in occluded for file in files))
     kept = "class ids as before" if class_ids else folders.OR_PALETTE
     typer.echo(f"{out}: {len(pairs)} occluded faces; masks/: {kept}")
 
