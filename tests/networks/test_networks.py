@@ -47,16 +47,19 @@ def both(config: dict[str, Any], training: bool) -> tuple[nn.Module, nn.Module]:
     return ours, stock
 
 
-def assert_same(ours: nn.Module, stock: nn.Module, *inputs: Any) -> None:
-    """Compare outputs and all parameters' gradients, relative to their norms."""
+def assert_same(ours: Any, stock: Any, *inputs: torch.Tensor, as_list: bool = False) -> None:
+    """Compare outputs, and gradients of inputs and parameters, relative to their norms."""
     results = []
-    for module in (ours, stock):
-        out = module(*inputs)
-        out = out if isinstance(out, list | tuple) else [out]
+    for function in (ours, stock):
+        own = [value.clone().requires_grad_() for value in inputs]
+        out = function(own) if as_list else function(*own)
+        out = list(out) if isinstance(out, list | tuple) else [out]
         torch.stack([(value * noise(9, *value.shape)).sum() for value in out]).sum().backward()
-        results.append([*out, *(value.grad for value in module.parameters())])
-    scale = max(want.norm() for want in results[1][-len(list(stock.parameters())) :])
-    for got, want in zip(*results, strict=True):
+        used = [value for value in own if value.grad is not None]
+        parameters = function.parameters() if isinstance(function, nn.Module) else ()
+        results.append([[value.grad for value in (*used, *parameters)], out])
+    scale = max(want.norm() for want in results[1][0])
+    for got, want in zip(*(grads + out for grads, out in results), strict=True):
         assert got.shape == want.shape
         assert (got - want).norm() <= 1e-5 * want.norm() + 1e-6 * scale
 
@@ -84,7 +87,7 @@ def test_heads_equal_the_stock_ones(model: str, training: bool):
         if model == "segformer"
         else [noise(i, 3, 8 << i, 16 >> (i > 0), 24 >> (i > 0)) for i in range(4)]
     )
-    assert_same(ours, stock, features)
+    assert_same(ours, stock, *features, as_list=True)
 
 
 @pytest.mark.parametrize("sr_ratio", [1, 2, 4])
@@ -121,18 +124,6 @@ def test_paths_are_dropped_per_sample_at_the_stock_rates():
         LeanMixTransformer(drop_rate=0.1)
 
 
-def assert_alike(ours: Any, stock: Any, *inputs: torch.Tensor) -> None:
-    """Compare the outputs of two functions, and the gradients of all inputs."""
-    results = []
-    for function in (ours, stock):
-        own = [value.clone().requires_grad_() for value in inputs]
-        out = function(*own)
-        (out * noise(3, *out.shape)).sum().backward()
-        results.append([out, *(value.grad for value in own)])
-    for got, want in zip(*results, strict=True):
-        torch.testing.assert_close(got, want, rtol=1e-5, atol=1e-5)
-
-
 @pytest.mark.parametrize(("dilation", "compiled"), [(1, False), (12, False), (3, True)])
 def test_shifted_products_equal_a_depthwise_convolution(dilation: int, compiled: bool):
     apply: Any = ShiftedDepthwise.apply
@@ -143,7 +134,7 @@ def test_shifted_products_equal_a_depthwise_convolution(dilation: int, compiled:
         return functional.conv2d(x.permute(0, 3, 1, 2), weight, **options).permute(0, 2, 3, 1)
 
     inputs = noise(1, 2, 9, 7, 5), noise(2, 5, 1, 3, 3)
-    assert_alike(lambda x, weight: apply(x, weight, dilation), stock, *inputs)
+    assert_same(lambda x, weight: apply(x, weight, dilation), stock, *inputs)
 
 
 @pytest.mark.parametrize("size", [(20, 28), (5, 7), (13, 9), (3, 4)])
@@ -155,7 +146,7 @@ def test_resizing_and_pooling_equal_pytorchs(size):
         return resize_last(x.permute(0, 2, 3, 1), size).permute(0, 3, 1, 2)
 
     for ours in (lambda x: resize(x, size), last):
-        assert_alike(ours, stock, noise(1, 2, 3, 5, 7))
+        assert_same(ours, stock, noise(1, 2, 3, 5, 7))
     maps, scales = noise(3, 2, 5, *size), (1, 2, 3, 6)
     want = [functional.adaptive_avg_pool2d(maps, scale).flatten(2) for scale in scales]
     torch.testing.assert_close(pool_pyramid(maps, scales), torch.cat(want, 2).transpose(1, 2))
