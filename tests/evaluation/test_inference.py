@@ -13,7 +13,6 @@ from tests.evaluation.conftest import PARAMS
 from tests.tables import refuses
 from tests.training.conftest import MODELS, draw_face, network_config, random_network, write_faces
 
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 needs_two = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
 
 
@@ -57,15 +56,7 @@ def test_a_batch_of_mixed_sizes_equals_one_by_one_each_at_its_own_size(run: Path
         assert 0 <= alone.min() <= alone.max() <= 1
 
 
-@pytest.fixture
-def exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a GPU multiply in float32, so that its results can be compared."""
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
-
-
 @pytest.mark.gpu
-@needs_gpu
-@pytest.mark.usefixtures("exact")
 def test_a_benchmark_counted_while_the_gpu_computes_on_is_counted_right(run: Path, tmp_path: Path):
     """Forty batches in flight: a copy that does not wait for its batch would count another's."""
     write_faces(tmp_path / "realocc", "benchmark", 160, seed=5, size=(200, 160))
@@ -84,8 +75,6 @@ def test_a_benchmark_counted_while_the_gpu_computes_on_is_counted_right(run: Pat
 
 
 @pytest.mark.gpu
-@needs_gpu
-@pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("tta", [False, True])
 @pytest.mark.parametrize("device", ["cuda", pytest.param("cuda:1", marks=needs_two)])
 def test_a_gpu_predicts_as_the_cpu_and_alike_once_recorded(run: Path, device, tta):

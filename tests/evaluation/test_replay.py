@@ -7,10 +7,7 @@ from torch import Tensor
 from face_occlusion.evaluation import inference
 from face_occlusion.evaluation.inference import FIRST_CALLS, Replay
 
-pytestmark = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"),
-]
+pytestmark = pytest.mark.gpu
 
 
 class Doubled:

@@ -16,13 +16,11 @@ from tests.generation.drawn import SHAPE, draw_disc, draw_face, draw_hand, draw_
 
 NUM = 3  # samples of each kind
 MEAN_LEVELS, EDGE_SHARE = 0.5, 0.001
-needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-ON_GPU = [pytest.mark.gpu, needs_gpu]
 # Compiled too, as training paints: it fuses steps that each on its own are right.
 DEVICES = [
     pytest.param("cpu", False, id="cpu"),
-    pytest.param("cuda", False, marks=ON_GPU, id="cuda"),
-    pytest.param("cuda", True, marks=ON_GPU, id="cuda-compiled"),
+    pytest.param("cuda", False, marks=pytest.mark.gpu, id="cuda"),
+    pytest.param("cuda", True, marks=pytest.mark.gpu, id="cuda-compiled"),
 ]
 
 

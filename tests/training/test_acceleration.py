@@ -1,5 +1,4 @@
 import copy
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +27,6 @@ from tests.training.conftest import (
     network_config,
     train_params,
 )
-
-
-@pytest.fixture
-def exact(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a GPU convolve in float32, so that its results can be compared."""
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
-
-
-def on_gpu(test: Callable[..., None]) -> Callable[..., None]:
-    """Mark a test that needs a GPU, and skip it without one."""
-    test = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")(test)
-    return pytest.mark.gpu(pytest.mark.usefixtures("exact")(test))
 
 
 def network(name: str, *, dropout: bool) -> tuple[FaceSegmentor, dict]:
@@ -158,7 +145,7 @@ def trained(
     return torch.stack(losses).tolist()
 
 
-@on_gpu
+@pytest.mark.gpu
 @pytest.mark.parametrize("name", MODELS)
 def test_compiled_parts_compute_the_same_on_a_gpu(name):
     torch._dynamo.reset()
@@ -181,7 +168,7 @@ def test_compiled_parts_compute_the_same_on_a_gpu(name):
     assert (gradients[0] - gradients[1]).norm() <= 0.02 * gradients[1].norm()
 
 
-@on_gpu
+@pytest.mark.gpu
 def test_attention_has_a_gradient_where_cudnns_is_nan():
     """Every score about -120 and 64 keys: cuDNN's overflows in the padding of its tile."""
     model, _ = network("segformer", dropout=False)
@@ -194,7 +181,7 @@ def test_attention_has_a_gradient_where_cudnns_is_nan():
     assert query.grad is not None and query.grad.isfinite().all()
 
 
-@on_gpu
+@pytest.mark.gpu
 @pytest.mark.parametrize("dropout", [False, True])
 @pytest.mark.parametrize("name", MODELS)
 def test_recorded_steps_train_as_unrecorded_ones(name, dropout):
@@ -212,14 +199,14 @@ def negative(
     return 199 - images, 1 - seg_maps
 
 
-@on_gpu
+@pytest.mark.gpu
 def test_batches_painted_ahead_train_as_those_painted_in_the_step():
     want = trained("pspnet", recorded=False, painted=True)
     assert want != trained("pspnet", recorded=False)
     assert trained("pspnet", recorded=True, painted=True) == pytest.approx(want, rel=1e-3)
 
 
-@on_gpu
+@pytest.mark.gpu
 @pytest.mark.parametrize("name", MODELS)
 def test_an_interrupted_run_on_a_gpu_goes_on_where_it_was(
     name: str, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
