@@ -2,28 +2,31 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, once
 
 STEP = """
 import json, os, signal, sys, time
 from pathlib import Path
 
+PLACE = Path()
 name, out, *inputs = sys.argv[1:]
 start = time.time()
 if "STEP_STUBBORN" in os.environ:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-Path(f"{name}.pid").write_text(str(os.getpid()))
-if Path(f"fail_{name}").exists():
+(PLACE / f"{name}.pid").write_text(str(os.getpid()))
+if (PLACE / f"fail_{name}").exists():
     sys.exit(f"{name} was told to fail")
-while name in "ab" and not all(Path(f"{other}.pid").exists() for other in "ab"):
+while name in "ab" and not all((PLACE / f"{other}.pid").exists() for other in "ab"):
     if time.time() > start + float(os.environ.get("STEP_MEET", "30")):
         break  # the one would meet the other if it were started
     time.sleep(0.02)
@@ -32,27 +35,8 @@ if name != "first":
 Path(out).write_text(name + "".join(Path(path).read_text() for path in inputs))
 note = {"name": name, "start": start, "end": time.time(), "cwd": os.getcwd()}
 note["gpus"] = os.environ.get("CUDA_VISIBLE_DEVICES")
-with open(os.environ.get("TRACE", "trace"), "a") as file:
+with (PLACE / "trace").open("a") as file:
     file.write(json.dumps(note) + "\\n")
-"""
-
-PIPELINE = """
-stages:
-  first:
-    cmd: python step.py first first.txt
-    deps: [step.py]
-    outs: [first.txt]
-  middle:
-    foreach: [a, b, c]
-    do:
-      cmd: python step.py ${item} middle/${item}.txt first.txt
-      deps: [step.py, first.txt]
-      outs: ["middle/${item}.txt"]
-  last:
-    cmd: python step.py last last.txt middle/a.txt middle/b.txt middle/c.txt
-    deps: [step.py, middle]
-    params: [profile]
-    outs: [last.txt]
 """
 
 PATIENCE = 240.0  # seconds, on a busy machine
@@ -105,6 +89,11 @@ class Project:
     def dvc(self, *arguments: str) -> str:
         return self.call(sys.executable, "-m", "dvc", *arguments)
 
+    def is_current(self) -> bool:
+        """Tell whether DVC has nothing to run."""
+        with Repo(str(self.folder)) as repo:
+            return repo.status() == {}
+
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen:
         """Start `face-occlusion` as users do, in a process of its own."""
         code = "from face_occlusion.apps.cli import main; main()"
@@ -118,17 +107,27 @@ class Project:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+@pytest.fixture(scope="session")
+def fresh(tmp_path_factory) -> Path:
+    """A project in which nothing has run, to be copied."""
+
+    def make(folder: Path) -> None:
+        (folder / "middle").mkdir(parents=True)
+        files = {"step.py": STEP, "middle/note": "kept by git", "params.yaml": "profile: one\n"}
+        files["dvc.yaml"] = Path(__file__).with_name("pipeline.yaml").read_text()
+        files |= {".dvcignore": "note\n", ".gitignore": "*.pid\ntrace\n.scratch\nfail_*\n"}
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        made = Project(folder)
+        made.call("git", "init", "-q")
+        made.dvc("init", "-q")
+        made.dvc("config", "core.analytics", "false")
+
+    return once(tmp_path_factory, "pipeline", make)
+
+
 @pytest.fixture
-def project(tmp_path, monkeypatch) -> Project:
-    made = Project(tmp_path / "home")
-    (made.folder / "middle").mkdir(parents=True)
-    files = {"step.py": STEP, "dvc.yaml": PIPELINE, "middle/note": "kept by git"}
-    files["params.yaml"] = "profile: one\n"
-    files |= {".dvcignore": "note\n", ".gitignore": "*.pid\ntrace\n.scratch\nfail_*\n"}
-    for name, text in files.items():
-        (made.folder / name).write_text(text)
-    made.call("git", "init", "-q")
-    made.dvc("init", "-q")
-    made.dvc("config", "core.analytics", "false")
+def project(fresh, tmp_path, monkeypatch) -> Project:
+    made = Project(shutil.copytree(fresh, tmp_path / "home"))
     monkeypatch.chdir(made.folder)
     return made

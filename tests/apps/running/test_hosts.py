@@ -46,82 +46,69 @@ def cluster():
 
 @pytest.fixture
 def lab(project, tmp_path, monkeypatch):
-    """The project, committed, with a remote that is no default; and where its stages go."""
+    """The project, committed, with a remote that is no default; and where its stages go.
+
+    All stages note themselves in one folder, and a and b meet, though they run in two.
+    """
     (tmp_path / "remote").mkdir()
     project.dvc("remote", "add", "lab", str(tmp_path / "remote"))
+    step = project.folder / "step.py"
+    step.write_text(step.read_text().replace("Path()", f"Path({str(tmp_path)!r})") + RECORD)
     project.commit()
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     places = {"source": str(project.folder), "clones": str(tmp_path / "clones")}
     return Hosts(address="local", remote="lab", groups=["middle"], gpus=1, **places)
 
 
-def run(project, hosts):
-    return run_pipeline(project.folder, (), make_slots(2, [], 1, on_cluster=True), hosts)
+def run(project, hosts, *targets):
+    return run_pipeline(project.folder, targets, make_slots(2, [], 1, on_cluster=True), hosts)
 
 
-def trace_elsewhere(project, tmp_path):
-    """Let each stage note itself in one file; a and b meet, though in different folders."""
-    trace = tmp_path / "trace"
-    step = project.folder / "step.py"
-    text = step.read_text().replace('os.environ.get("TRACE", "trace")', repr(str(trace)))
-    text = text.replace('f"{name}.pid"', f'f"{tmp_path}/{{name}}.pid"')
-    text = text.replace('f"{other}.pid"', f'f"{tmp_path}/{{other}}.pid"')
-    step.write_text(text + RECORD)
-    project.commit()
-
-
-def assert_results_are_home(project, tmp_path):
+def check_results_are_home(project, tmp_path):
+    """Check what the stages have left; return what each noted, by its name."""
     lines = (tmp_path / "trace").read_text().splitlines()
     notes = {n["name"]: n for n in map(json.loads, lines)}
     assert len(lines) == len(notes)  # nothing ran twice
     assert set(notes) == {"first", "a", "b", "c", "last"}
-    home = str(project.folder)
-    assert {notes["first"]["cwd"], notes["last"]["cwd"]} == {home}
-    clones = {str(tmp_path / "clones" / name) for name in "01"}
-    assert {notes[name]["cwd"] for name in "ab"} == clones
-    assert {notes[name]["gpus"] for name in "ab"} == {"0", "1"}
-    assert notes["a"]["start"] < notes["b"]["end"] and notes["b"]["start"] < notes["a"]["end"]
-    assert "up to date" in project.dvc("status")
+    assert {notes["first"]["cwd"], notes["last"]["cwd"]} == {str(project.folder)}
+    assert {Path(notes[name]["cwd"]).parent for name in "abc"} == {tmp_path / "clones"}
+    assert project.is_current()
     assert read_times(project.folder) == {"middle@a": 7.0}  # as the other machine measured
     log = project.folder / ".scratch/logs/middle@a.log"
     assert "Running stage 'middle@a'" in log.read_text()
     assert (project.folder / "last.txt").read_text() == "lastafirstbfirstcfirst"
+    return notes
 
 
-def test_stages_run_in_two_clones_and_their_results_come_home(cluster, project, lab, tmp_path):
-    trace_elsewhere(project, tmp_path)
-    assert run(project, lab) == 0
-    assert_results_are_home(project, tmp_path)
-
-
-def test_a_stage_that_fails_elsewhere_is_reported_here(cluster, project, lab, capsys):
-    step = project.folder / "step.py"
-    step.write_text(step.read_text().replace("if Path(f", 'if name in "abc" or Path(f'))
-    project.commit()
+def test_stages_run_in_two_clones_and_one_that_fails_there_is_reported_here(
+    cluster, project, lab, tmp_path, capsys
+):
+    (tmp_path / "fail_c").touch()
     assert run(project, lab) == 1
     errors = capsys.readouterr().err
-    assert "middle@a failed" in errors and "a was told to fail" in errors
+    assert "middle@c failed" in errors and "c was told to fail" in errors
     assert "last: not run" in errors
 
+    (tmp_path / "fail_c").unlink()
+    assert run(project, lab) == 0
+    notes = check_results_are_home(project, tmp_path)
+    assert {Path(notes[name]["cwd"]).name for name in "ab"} == {"0", "1"}
+    assert {notes[name]["gpus"] for name in "ab"} == {"0", "1"}
+    assert notes["a"]["start"] < notes["b"]["end"] and notes["b"]["start"] < notes["a"]["end"]
 
-def test_a_signal_here_ends_the_stages_there(cluster, project, lab, tmp_path):
-    step = project.folder / "step.py"
-    text = step.read_text().replace('os.environ.get("STEP_MEET", "30")', '"300"')
-    text = text.replace('not all(Path(f"{other}.pid").exists()', 'not all(Path("never").exists()')
-    step.write_text(text.replace('f"{name}.pid"', f'f"{tmp_path}/{{name}}.pid"'))
-    project.commit()
-    files = [tmp_path / f"{name}.pid" for name in "ab"]
+
+def test_a_signal_here_ends_the_stage_there(cluster, project, lab, tmp_path):
+    pid = tmp_path / "a.pid"
 
     def interrupt():
-        wait_for(lambda: all(f.is_file() and f.read_text() for f in files), "both run")
+        wait_for(lambda: pid.is_file() and pid.read_text(), "it waits for b")
         os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    assert run(project, lab) == 128 + signal.SIGINT
+    assert run(project, lab, "middle@a") == 128 + signal.SIGINT
     thread.join()
-    stages = [int(file.read_text()) for file in files]
-    wait_for(lambda: not any(map(is_alive, stages)), "the stages are gone")
+    wait_for(lambda: not is_alive(int(pid.read_text())), "the stage is gone")
 
 
 def test_what_other_machines_could_not_know_is_refused(cluster, project, lab, monkeypatch):
@@ -199,25 +186,24 @@ def separate():
         shutil.rmtree(folder)
 
 
-def run_as_user(project, lab, separate, kind, **variables):
+def run_as_user(project, lab, separate, kind, *targets, **variables):
     """Run `face-occlusion run` in a process of its own: Ray reads its variables only once."""
     addresses, project.environment = separate
     options = {"--jobs": "2", "--ray": addresses[kind], "--remote": lab.remote}
     options |= {"--ray-stages": "middle", "--clone-from": lab.source, "--clones": lab.clones}
-    words = [word for item in options.items() for word in item]
+    words = [*targets, *(word for item in options.items() for word in item)]
     process = project.start("run", *words, RAY_AUTH_MODE="token", **variables)
     printed, errors = process.communicate(timeout=PATIENCE)
     return process.returncode, " ".join((printed + errors).split())
 
 
-@pytest.mark.parametrize("kind", ["gcs", "client"])
-def test_a_cluster_with_a_token_is_used_from_within_and_outside(
-    separate, project, lab, tmp_path, kind
-):
-    trace_elsewhere(project, tmp_path)
-    status, printed = run_as_user(project, lab, separate, kind)
+def test_a_cluster_with_a_token_is_used_from_within_and_outside(separate, project, lab, tmp_path):
+    (tmp_path / "b.pid").touch()  # a would wait for it
+    status, printed = run_as_user(project, lab, separate, "gcs", "middle@a")
     assert status == 0, printed
-    assert_results_are_home(project, tmp_path)
+    status, printed = run_as_user(project, lab, separate, "client")
+    assert status == 0, printed
+    check_results_are_home(project, tmp_path)
 
 
 def test_a_cluster_that_refuses_the_token_is_no_silent_one(separate, project, lab, tmp_path):

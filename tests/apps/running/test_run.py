@@ -48,7 +48,7 @@ def test_two_jobs_leave_what_dvc_repro_leaves(project, tmp_path):
     assert {note["gpus"] for note in trace} == {"4", "7"}
     for gpu in "47":  # never two stages on one GPU at a time
         assert overlaps([note for note in trace if note["gpus"] == gpu]) == 0
-    assert "up to date" in project.dvc("status")
+    assert project.is_current()
     assert run(project) == 0 and len(project.trace()) == 5  # nothing left to do
 
     project.folder = serial
@@ -95,7 +95,7 @@ def test_a_failing_stage_stops_its_descendants_only(project, capsys):
     (project.folder / "fail_b").unlink()
     assert run(project) == 0
     assert [note["name"] for note in project.trace()][3:] == ["b", "last"]
-    assert "up to date" in project.dvc("status")
+    assert project.is_current()
 
 
 def test_a_lock_that_another_process_holds_is_waited_for(project, capsys):
