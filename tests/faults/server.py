@@ -13,6 +13,7 @@ import resource
 import runpy
 import signal
 import sys
+import time
 from typing import Any
 
 IMPORTED = (
@@ -37,6 +38,8 @@ def start(order: dict[str, Any]) -> dict[str, Any] | None:
         print(pid, flush=True)
         return None
     os.setsid()
+    os.environ["TZ"] = f"XXX{os.getpid() % 24}"  # each stage's own, which no output may show
+    time.tzset()
     os.chdir(order["folder"])
     for descriptor, path in enumerate((os.devnull, os.devnull, order["errors"])):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), descriptor)

@@ -6,7 +6,8 @@ import pytest
 
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.inputs import ReportInputs, gather
-from face_occlusion.reporting.report import all_tables, write_report
+from face_occlusion.reporting.report import all_tables
+from stages import reports
 from tests.conftest import once
 from tests.reporting.project import sections, write_project
 
@@ -50,12 +51,19 @@ def regrid(grid):
 
 
 @pytest.fixture(scope="session")
-def report(inputs, tmp_path_factory):
-    """The folder of a written report, with a file in it that another stage wrote."""
+def report(project, tmp_path_factory):
+    """The folder that the stage wrote, with a file in it that another stage wrote.
+
+    That it writes the same bytes elsewhere is tested in tests/faults.
+    """
 
     def write(out):
         (out / "scores").mkdir(parents=True)
         (out / "scores" / "kept.json").write_text("{}")
-        write_report(inputs, out)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(project[0])
+            inputs = ["scores", "models", "data", "overlap.json", "other"]
+            patch.setattr("sys.argv", ["reports", *inputs, str(out)])
+            reports.main()
 
     return once(tmp_path_factory, "report", write)

@@ -3,15 +3,17 @@
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from face_occlusion.core.images import encode_jpeg, encode_png, encode_rgba
+from face_occlusion.core.images import decode_image, encode_jpeg, encode_png, encode_rgba
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.params import build, read_yaml
-from face_occlusion.evaluation.evaluate import evaluate_benchmark
+from face_occlusion.evaluation.evaluate import evaluate_run
 from face_occlusion.evaluation.scores import RunScores, write_scores
 from face_occlusion.generation import GenerateParams
 from face_occlusion.generation.generate import generate_set
@@ -21,6 +23,7 @@ from face_occlusion.reporting.inputs import ReportParams, Sections
 from tests.conftest import ROOT
 from tests.evaluation.conftest import PARAMS, ready
 from tests.generation.drawn import draw_disc, draw_hand, draw_texture, write_drawn
+from tests.tiny import write_params
 
 PAPER = ROOT / "profiles" / "paper.yaml"
 SHAPE = (40, 48)  # H != W, so swapped axes show
@@ -125,14 +128,18 @@ def _sample(kind: str, name: str, number: int) -> tuple[str, dict]:
     return f"{number:05d}", parts | {"json": encode_record(record)}
 
 
-class Drawn:
-    """A made-up network: it takes some of the occluder for face, and asks for images by key."""
+@cache
+def numbers() -> dict[bytes, int]:
+    """Return the number of every image that a benchmark shows, by its pixels."""
+    drawn = (draw(number, occluded=True)["image"] for number in range(max(NUM_IMAGES.values())))
+    return {decode_image(encode_jpeg(x, 90), "x").tobytes(): n for n, x in enumerate(drawn)}
 
-    def __init__(self, image_set: ImageSet, blindness: float) -> None:
+
+class Drawn:
+    """A made-up network, which takes some of the occluder for face."""
+
+    def __init__(self, blindness: float) -> None:
         self.blindness = blindness
-        self.number_of = {
-            image_set.image(key).tobytes(): number for number, key in enumerate(image_set.keys)
-        }
 
     def preprocess(self, images: Sequence[np.ndarray], *, tta: bool) -> Sequence[np.ndarray]:
         return images
@@ -140,16 +147,14 @@ class Drawn:
     def predict_async(
         self, prepared: Sequence[np.ndarray], _: object
     ) -> list[Callable[[], np.ndarray]]:
-        return [ready(self.predict(image)) for image in prepared]
+        return [ready(self.predict(numbers()[image.tobytes()])) for image in prepared]
 
-    def predict(self, image: np.ndarray) -> np.ndarray:
+    def predict(self, number: int) -> np.ndarray:
         """Make up an (H, W) float32 prediction."""
-        number = self.number_of[image.tobytes()]
         drawn = draw(number, occluded=True)
-        rng = np.random.default_rng([number, 11])
-        patch = rng.random(image.shape[:2]) < self.blindness
+        taken = np.random.default_rng([number, 11]).random(SHAPE) < self.blindness
         probability = np.where(drawn["face"] == 1, 0.95, 0.05)
-        probability[(drawn["occluder"] == 1) & patch] = 0.8
+        probability[(drawn["occluder"] == 1) & taken] = 0.8
         return probability.astype(np.float32)
 
 
@@ -157,18 +162,14 @@ def write_run(root: Path, run: str, entry: dict, made: Sections) -> None:
     """Write a run's score file, counted by evaluation itself, its card and its log."""
     skill = {"pspnet": 1.0, "deeplabv3plus": 0.9, "segformer": 0.7}[entry["model"]]
     title = made.combinations[entry["combination"]]["title"]
-    blindness, benchmarks = BLINDNESS[title], {}
-    for name in NUM_IMAGES:
-        image_set = ImageSet(root / "data" / "benchmarks" / name)
-        shares = {"last": blindness * skill, "best": 0.95 * blindness * skill}
-        networks = {which: Drawn(image_set, share) for which, share in shares.items()}
-        params = dataclasses.replace(PARAMS, preview_px=128)
-        benchmarks[name] = evaluate_benchmark(networks, image_set, params)
+    blindness = BLINDNESS[title]
+    networks: Any = {"last": Drawn(blindness * skill), "best": Drawn(0.95 * blindness * skill)}
+    folders = {name: root / "data" / "benchmarks" / name for name in NUM_IMAGES}
+    benchmarks = evaluate_run(networks, folders, dataclasses.replace(PARAMS, preview_px=128))
     made_by = {"profile": made.profile, "run": run, "model": entry["model"], "combination": title}
     how = {"seed": 1, "headline": "last", "inference": {"input_px": 48}}
-    write_scores(
-        root / "scores" / f"{run}.json", RunScores(**made_by, **how, benchmarks=benchmarks)
-    )
+    scores = RunScores(**made_by, **how, benchmarks=benchmarks)
+    write_scores(root / "scores" / f"{run}.json", scores)
     logs = root / "models" / run / "dvclive" / "plots" / "metrics"
     logs.mkdir(parents=True)
     card = {"run": run, "initial_weights": "random", "iterations": 40, "samples_seen": 160}
@@ -184,7 +185,7 @@ def write_run(root: Path, run: str, entry: dict, made: Sections) -> None:
 
 
 def write_project(root: Path) -> None:
-    """Write sets, scores and models below `root`."""
+    """Write sets, scores, models and parameters below `root`."""
     made = sections()
     write_sets(root / "data")
     training = {name: ImageSet(root / "data" / name) for name in ("faces/wo", "faces/o")}
@@ -194,3 +195,4 @@ def write_project(root: Path) -> None:
     write_overlap(root / "overlap.json", overlap)  # the faces have one shape: pairs are close
     for run, entry in made.runs.items():
         write_run(root, run, entry, made)
+    write_params(root / "params.yaml", dataclasses.asdict(made))

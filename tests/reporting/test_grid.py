@@ -86,11 +86,11 @@ def test_a_group_is_drawn_with_its_benchmark(grid):
         np.testing.assert_array_equal(whole.resamples, grid.resampled(place, "miou").resamples)
 
 
-def test_scores_of_another_run_or_profile_or_of_other_images_are_refused(project, tmp_path):
+def test_missing_files_and_scores_of_other_runs_profiles_or_images_are_refused(project, tmp_path):
     root, made = project
 
-    def refused(message, data=root / "data", **changed):
-        scores, models, _, *others = paths(root)
+    def refused(message, data=root / "data", models=root / "models", **changed):
+        scores, _, _, *others = paths(root)
         with pytest.raises(ValueError, match=message):
             gather(dataclasses.replace(made, **changed), scores, models, data, *others)
 
@@ -101,6 +101,7 @@ def test_scores_of_another_run_or_profile_or_of_other_images_are_refused(project
         runs={"pspnet_c_wo": other},
     )
     refused("profile 'made-up', expected 'small'", profile="small")
+    refused(r"pspnet_\w+/card\.json: no such file; run `dvc repro train`", models=tmp_path)
     data = shutil.copytree(root / "data", tmp_path / "data")
     with (data / "benchmarks/wo_test/index.json").open("a") as index:
         index.write("\n")
