@@ -1,12 +1,16 @@
 """Fixtures shared by all tests, and the seed of property tests."""
 
 import contextlib
+import copy
+import functools
 import hashlib
+import operator
 import os
 import resource
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +29,15 @@ def files_of(folder: Path) -> dict[str, bytes]:
     """Return the files below a folder by their relative paths."""
     files = filter(Path.is_file, folder.rglob("*"))
     return {str(path.relative_to(folder)): Content(path.read_bytes()) for path in files}
+
+
+def with_changes(values: Any, changes: Mapping[str, Any]) -> Any:
+    """Return nested values with others at some paths, such as `rows.0.name`."""
+    values = copy.deepcopy(values)
+    for path, value in changes.items():
+        *outer, last = (int(key) if key.isdigit() else key for key in path.split("."))
+        functools.reduce(operator.getitem, outer, values)[last] = value
+    return values
 
 
 @contextlib.contextmanager

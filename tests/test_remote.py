@@ -4,29 +4,18 @@ The remote is a folder: DVC verifies one in S3 by the same code and the same def
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
+
 pytestmark = pytest.mark.slow
 
 DVC = str(Path(sys.executable).with_name("dvc"))
-PIPELINE = """
-stages:
-  make:
-    cmd: mkdir -p data/set && cp value.txt data/set/0.txt
-    deps: [value.txt]
-    outs: [data/set]
-  reports:
-    cmd: mkdir -p reports/figures && cp data/set/0.txt reports/figures/a.txt
-      && echo '<html>' > reports/index.html
-    deps: [data/set]
-    outs: [reports/figures, reports/index.html]
-artifacts:
-  network: {path: data/set, type: model}
-"""
 CONFIG = """
 [core]
     remote = lab
@@ -50,7 +39,7 @@ def run(folder, *command, fails=False):
 def built(tmp_path_factory):
     """The clone of whoever built the pipeline and pushed it, run cache included."""
     folder = tmp_path_factory.mktemp("builder")
-    (folder / "dvc.yaml").write_text(PIPELINE)
+    shutil.copy(ROOT / "tests" / "remote.yaml", folder / "dvc.yaml")
     (folder / "value.txt").write_text("one")
     run(folder, "git", "init", "-q")
     run(folder, DVC, "init", "-q")

@@ -10,27 +10,7 @@ from dvc.repo import Repo
 from bench.replicate import pack, pending, read_commands
 from tests.conftest import ROOT
 
-PIPELINE = """
-stages:
-  generate:
-    foreach: ${generate}
-    do:
-      cmd: cp ${item.source} ${key}.set
-      deps: ["${item.source}"]
-      outs: ["${key}.set"]
-  train:
-    foreach: ${runs}
-    do:
-      cmd: python -c "open('models/${key}', 'w').write('weights')"
-      deps: [one.set]
-      outs: ["models/${key}"]
-  evaluate:
-    foreach: ${runs}
-    do:
-      cmd: cp models/${key} reports/scores/${key}.json
-      deps: ["models/${key}"]
-      outs: ["reports/scores/${key}.json"]
-"""
+PIPELINE = (ROOT / "tests" / "replicate.yaml").read_text()
 PARAMS = "generate: {one: {source: here.txt}}\nruns: {a: {}, b: {}, c: {}}\n"
 
 

@@ -3,6 +3,7 @@
 import json
 import logging
 import pickle
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,9 +15,11 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from face_occlusion.core.classes import instance_mask
 from face_occlusion.core.images import encode_png
+from face_occlusion.core.params import read_yaml
 from face_occlusion.faces.correction import check_segmentation
 from face_occlusion.faces.corrections import read_corrections
 from face_occlusion.faces.labelme import labelme_content, read_labelme
+from tests.conftest import with_changes
 from tests.faces import drawn
 from tests.faces.drawn import PARAMS, SIZE, box, coco, labelme, page, put, sample, segments, shape
 
@@ -143,84 +146,51 @@ def one(*shapes, **changed):
     return {"labelme/a.json": labelme(*shapes, **changed)}
 
 
-def polygon(*points, kind="polygon"):
-    return one(shape("face", points, kind))
-
-
-def annotated(*annotations, **changed):
-    return {"coco/a.json": coco(*annotations, **changed)}
-
-
-def sampled(*annotations, url=None):
-    return {"segments/a.json": segments(sample(list(annotations), url=url))}
-
-
 TINY = [drawn.flat(box(0, 0, 5, 5))]
-LARGE_MASK = drawn.png_shape("face", np.ones((9, 9), np.uint8), (25, 3))
-TWICE = {"images": [{"id": 1}, {"id": 1}], "categories": [], "annotations": []}
-BITMAP_AT = {"url": "https://s3/b.png"}
-BAD = [
-    ({"labelme/a.json": "{"}, r"a\.json: not readable as JSON"),
-    ({"coco/a.json": "[]"}, r"a\.json: must be a JSON object; got list"),
-    (one(FACE, name="me.jpg"), r"got 'me\.jpg'"),
-    (one(FACE, imageHeight=None), "height and width must be"),
-    (one(), "no shapes; delete the file"),
-    (one("square"), "shape 1 .*expected a JSON object; got 'square'"),
-    (one(FACE, shape("hnad", FACE_BOX)), r"shape 2 .*: unknown label 'hnad'; known: face, hand,"),
-    (polygon([0, 0], [5, 5]), "shape 1 .*needs three points .* or more; got 4 numbers"),
-    (polygon(*box(0, 0, 5, 29)), r"leaves its image of 20x30 pixels at y = 29"),
-    (polygon([0, 0], [5, float("nan")], [5, 5]), "must be finite numbers; got nan"),
-    (polygon([0, 3], [9, 3], [4, 3]), "covers no pixel"),
-    (polygon([0, 3], [9, 3], kind="line"), "has no area"),
-    (polygon([0, 3], 9), r"points must be pairs \(x, y\)"),
-    (polygon([0, 3], kind="circle"), "a circle has two points; got 1"),
-    (polygon([0, 3], [9, "3"], kind="rectangle"), "coordinates must be finite numbers"),
-    (one(LARGE_MASK), "leaves its image"),
-    (one(shape("face", [[0, 0], [5, 5]], "mask", mask="%")), "must be a PNG in base64"),
-    ({"coco/a.json": "{}"}, r"a\.json: not a COCO file: it must have a list 'images'"),
-    (annotated((3, TINY)), "annotation 1: no category 3"),
-    ({"coco/a.json": json.dumps(TWICE)}, "'images': each entry must have an id"),
-    (annotated((1, TINY), categories=("mouth",)), "annotation 1: unknown label 'mouth'"),
-    (annotated((1, [[0, 0, 5, 5, 9, 9, 3]])), "got 7 numbers"),
-    (annotated((1, {"size": [30, 20], "counts": [600]})), r"run lengths for \[30, 20\]"),
-    (annotated((1, {"size": SIZE, "counts": [5, 9]})), "add up to 14, not to 20x30"),
-    (annotated((1, {"size": SIZE, "counts": "11"})), "add up to 2, not to 20x30"),
-    *((annotated((1, no)), "polygons or run lengths expected") for no in (None, [])),
-    (annotated((1, [[0, 0, 5, 0, True, 3]])), "finite numbers; got True"),
-    (annotated((1, ["0 0 5 0 5 3"])), "must be a list of numbers"),
-    (annotated((1, {"size": SIZE, "counts": [-1, 601]})), "whole numbers from 0"),
-    (annotated((1, {"size": SIZE, "counts": "P"})), "cut off"),
-    (annotated((1, {"size": SIZE})), "whole numbers from 0; got None"),
-    ({"page/a.json": page(verdict="good")}, "image 7: verdict must be one of accept.*got 'good'"),
-    ({"page/a.json": page(height=0)}, "image 7: an image's height and width must be given"),
-    ({"page/a.json": page(TINY, categories=("hand",))}, "annotation 1: unknown category 'hand'"),
-    ({"segments/a.json": "{}"}, "not a release of Segments.ai: it lacks 'dataset'"),
-    (sampled(*BITMAP_LABELS, **BITMAP_AT), r"'24.jpg': no bitmap b\.png or 24_label_.*\.png"),
-    (sampled(*BITMAP_LABELS, **BITMAP_AT) | {"segments/b.png": b"broken"}, r"b\.png: not a PNG"),
-    (sampled(FACE_SEGMENTS | {"category_id": 9}), "sample '24.jpg': unknown label None"),
-    (sampled({"id": 1, "category_id": 1}), "annotation 1: expected type polygon"),
-    (sampled({"category_id": 1}), "sample '24.jpg': lacks 'id'"),
-    (sampled(), "without annotations"),
-    (one(FACE) | annotated((1, TINY)), r"24 is also corrected in .*coco/a\.json: image 7; keep"),
-    ({"labelbox/a.json": "{}"}, "labelbox: expected only the folders labelme"),
-    ({"labelme/readme.txt": "x"}, "no finished correction"),
-]
+BITMAP = segments(sample(BITMAP_LABELS, url="https://s3/b.png"))
+GOOD = {
+    "labelme": labelme(FACE),
+    "labelme mask": labelme(drawn.png_shape("face", np.ones((9, 9), np.uint8), (3, 3))),
+    "coco": coco((1, TINY)),
+    "page": page(TINY),
+    "segments": segments(sample([FACE_SEGMENTS])),
+    "segments bitmap": BITMAP,
+}
 
 
-@pytest.mark.parametrize(("files", "message"), BAD)
-def test_bad_corrections_are_named(tmp_path, files, message):
+@pytest.mark.parametrize(
+    ("kind", "changes", "message"), read_yaml(Path(__file__).with_name("bad_corrections.yaml"))
+)
+def test_bad_corrections_are_named(tmp_path, kind, changes, message):
+    is_text = isinstance(changes, str)
+    content = changes if is_text else json.dumps(with_changes(json.loads(GOOD[kind]), changes))
+    files = {f"{kind.split()[0]}/a.json": content}
+    with pytest.raises(ValueError, match=message):
+        read_corrections(put(tmp_path, files), PARAMS)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (one(FACE) | {"coco/a.json": GOOD["coco"]}, r"24 is also corrected in .*coco/a\.json: im"),
+        ({"labelbox/a.json": "{}"}, "labelbox: expected only the folders labelme"),
+        ({"labelme/readme.txt": "x"}, "no finished correction"),
+        ({"segments/a.json": BITMAP, "segments/b.png": b"broken"}, r"b\.png: not a PNG"),
+    ],
+)
+def test_bad_folders_are_named(tmp_path, files, message):
     with pytest.raises(ValueError, match=message):
         read_corrections(put(tmp_path, files), PARAMS)
 
 
 def test_bad_bitmaps_are_named_when_they_are_read(tmp_path):
-    files = sampled(*BITMAP_LABELS, **BITMAP_AT)
     for png, message in (
         (drawn.id_png(np.ones((4, 6))), r"b\.png: holds instances \[1\], which the release"),
         (encode_png(np.ones((4, 6), np.uint8)), "must be a PNG with 8-bit RGBA"),
     ):
+        files = {"segments/a.json": BITMAP, "segments/b.png": png}
         with pytest.raises(ValueError, match=message):
-            read(tmp_path, files | {"segments/b.png": png}).apply(np.ones((4, 6), np.uint8))
+            read(tmp_path, files).apply(np.ones((4, 6), np.uint8))
 
 
 @given(arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12)))

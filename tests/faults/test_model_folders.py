@@ -14,43 +14,16 @@ from safetensors.torch import load_file, save_file
 
 from face_occlusion.apps.cli import app
 from face_occlusion.core.files import file_sha256
+from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.evaluate import load_checkpoints
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.networks.checkpoint import write_weights
 from tests.apps.prediction.conftest import write_run
+from tests.conftest import with_changes
 from tests.core.imageset.conftest import flip
 from tests.evaluation.conftest import PARAMS
 
-TOUCH = {"type": "pathlib.Path.touch", "self": "touched"}
-SYSTEM = {"type": "os.system", "command": "touch touched"}
-SHAPES: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "the whole": lambda config: config.update(SYSTEM),
-    "model": lambda config: config.update(model=SYSTEM),
-    "backbone": lambda config: config["model"].update(backbone=SYSTEM),
-    "decode head": lambda config: config["model"].update(decode_head=SYSTEM),
-    "auxiliary head": lambda config: config["model"].update(auxiliary_head=TOUCH),
-    "neck": lambda config: config["model"].update(neck=SYSTEM),
-    "preprocessor": lambda config: config["model"].update(data_preprocessor=SYSTEM),
-    "norm": lambda config: config["model"]["decode_head"].update(norm_cfg=SYSTEM),
-    "loss": lambda config: config["model"]["decode_head"].update(loss_decode=[SYSTEM]),
-    "list of heads": lambda config: config["model"].update(decode_head=[SYSTEM, SYSTEM]),
-    "initial weights": lambda config: config["model"]["backbone"].update(
-        init_cfg={"type": "Pretrained", "checkpoint": "http://localhost:9/weights.pth"}
-    ),
-    "number": lambda config: config["model"]["backbone"].update(embed_dims=SYSTEM),
-    "list of numbers": lambda config: config["model"]["backbone"].update(num_layers=[2, SYSTEM]),
-    "base": lambda config: config.update(_base_="elsewhere.py"),
-    "delete": lambda config: config["model"]["backbone"].update(_delete_=True),
-    "scope": lambda config: config["model"].update(_scope_="evil"),
-    "imports": lambda config: config.update(custom_imports={"imports": ["evil"]}),
-    "optimiser": lambda config: config["optim_wrapper"].update(optimizer=SYSTEM),
-    "schedule": lambda config: config["param_scheduler"].append(SYSTEM),
-    "module": lambda config: config["model"]["backbone"].update(type="evil.Network"),
-    "no text": lambda config: config["model"]["backbone"].update(type=["os.system"]),
-    "null": lambda config: config["model"]["backbone"].update(type=None),
-    "stock type": lambda config: config["model"]["backbone"].update(type="MixVisionTransformer"),
-    "not a number": lambda config: config["model"]["loss"].update(thresh=float("nan")),
-}
+SHAPES = read_yaml(Path(__file__).with_name("hostile_configs.yaml"))
 COMMANDS: dict[str, Callable[[Path], Any]] = {
     "load": load_model,
     "predict": lambda run: app(["predict", str(run), "a.png"], standalone_mode=False),
@@ -86,10 +59,9 @@ def refused(command: str, run: Path) -> str:
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_only_known_types_and_keys_are_built(run: Path, shape: str, command: str):
-    config = json.loads((run / "config.json").read_text())
-    SHAPES[shape](config)
-    (run / "config.json").write_text(json.dumps(config))
-    assert str(run / "config.json") in refused(command, run)
+    path = run / "config.json"
+    path.write_text(json.dumps(with_changes(json.loads(path.read_text()), SHAPES[shape])))
+    assert str(path) in refused(command, run)
 
 
 def edited(change: Callable[[dict[str, torch.Tensor]], Any]) -> Callable[[Path], None]:

@@ -1,4 +1,3 @@
-import dataclasses
 import json
 import re
 
@@ -117,34 +116,6 @@ def test_the_page_shows_every_cell_with_both_values(report):
     assert '<section id="overlap">' in text and "The closest pairs, whether suspected" in text
     for key in ("A1", "A15"):
         assert f'<tr id="anomaly.{key}"><td>' in text
-
-
-@pytest.mark.parametrize(
-    ("section", "key", "value"),
-    [
-        ("figures", "dpi", 1),
-        ("figures", "sheet_images", 0),
-        ("figures", "colour_map", "jet"),
-        ("figures", "mask_colour", "red"),
-        ("qualitative", "images_per_rule", 0),
-        ("page", "thumbnail_px", 1),
-        ("page", "browser_images", -1),
-        ("bootstrap", "num_resamples", 10),
-        ("bootstrap", "confidence", 1.0),
-        *(("breakdown", "covered_edges", edges) for edges in ([], [0.2, 0.1], [0, 0.1], [0.5, 1])),
-    ],
-)
-def test_params_name_the_key(inputs, section, key, value):
-    with pytest.raises(ValueError, match=f"^{key}"):
-        dataclasses.replace(getattr(inputs.sections.report, section), **{key: value})
-
-
-def test_report_params_refuse_unknown_benchmarks(inputs):
-    report = inputs.sections.report
-    other = dataclasses.replace(report.qualitative, benchmark="lfw")
-    for key, change in (("table_4", {"table_4": ["lfw"]}), ("qualitative", {"qualitative": other})):
-        with pytest.raises(ValueError, match=f"^{key}.* among benchmarks"):
-            dataclasses.replace(report, **change)
 
 
 def test_page_data_cannot_close_its_script():

@@ -9,12 +9,9 @@ import pytest
 
 from face_occlusion.alignment.alignment import align
 from face_occlusion.apps.prediction.inputs import JOURNAL, find_photos
-from face_occlusion.apps.prediction.predict import (
-    PredictOptions,
-    predict_photos,
-    unalign,
-)
+from face_occlusion.apps.prediction.predict import PredictOptions, predict_photos, unalign
 from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.inference import Segmenter, load_model
 from tests.apps.pictures import load, save_turned
 from tests.apps.prediction.conftest import photograph, write_run, write_training_set
@@ -27,21 +24,10 @@ def put(path: Path, height: int, width: int, seed: int = 0) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("files", "asked", "names"),
-    [
-        (
-            ["z.jpg", "in/b.jpg", "in/a.JPG", "in/sub/a.png", "in/notes.txt", "in/.hidden.jpg"],
-            ["z.jpg", "in"],
-            ["z", "a", "b", "sub/a"],
-        ),
-        (["a.jpg", "a.png", "b.png"], ["."], ["a.jpg", "a.png", "b"]),
-        (["m/a.jpg", "t/a.jpg", "t/b.jpg"], ["m", "t"], ["m/a", "t/a", "b"]),
-        (["m/a.jpg", "t/a.jpg"], ["m/a.jpg", "t/a.jpg", "m/a.jpg"], ["m/a", "t/a"]),
-        (["a.jpg", "a.HEIC"], ["."], ["a.HEIC", "a"]),
-        (["a.jpg", "out/photos/a.jpg"], ["."], ["a"]),
-    ],
-)
+PHOTOS = read_yaml(Path(__file__).with_name("photos.yaml"))
+
+
+@pytest.mark.parametrize(("files", "asked", "names"), PHOTOS["found"])
 def test_photos_come_in_order_and_those_of_one_name_are_told_apart(tmp_path, files, asked, names):
     for file in files:
         put(tmp_path / file, 4, 4)
@@ -49,16 +35,7 @@ def test_photos_come_in_order_and_those_of_one_name_are_told_apart(tmp_path, fil
     assert [str(photo.name) for photo in found] == names
 
 
-@pytest.mark.parametrize(
-    ("names", "asked", "said"),
-    [
-        (["x/a.jpg", "y/x/a.jpg"], ["x", "y/x"], "both be written as 'x/a'"),
-        (["a.heic"], ["."], "no image in"),
-        (["notes.txt"], ["."], "no image in"),
-        (["notes.txt"], ["notes.txt"], "not an image"),
-        ([], ["gone.jpg"], "no such file"),
-    ],
-)
+@pytest.mark.parametrize(("names", "asked", "said"), PHOTOS["refused"])
 def test_bad_photos_are_named(tmp_path, names, asked, said):
     for name in names:
         put(tmp_path / name, 4, 4)

@@ -142,19 +142,7 @@ def test_what_is_face_lies_where_it_is_in_images_of_any_shape(
 
 @pytest.mark.parametrize(
     ("shape", "classes", "options", "said"),
-    [
-        ([1, 3, 8, 8], 1, [], r"options: missing keys \['title', 'licence'\]"),
-        ([1, 3, 8, 8], 3, ["--face", 3], r"some, not all, of its 3 classes, .*; got \[3\]"),
-        ([1, 3, 8, 8], 2, ["--face", 0, "--face", 1], "some, not all, of its 2 classes"),
-        ([1, 3, 8, 8], 2, ["--values", "labels"], "labels must have one channel; got 2"),
-        ([1, 3, 8, 8], 1, ["--values", "probabilities"], "not probabilities; set values: logits"),
-        ([1, 3, 8, 8], 1, ["--size", 8, 9], r"size: the file takes \(8, 8\) only; got \(8, 9\)"),
-        ([1, 3, "h", "w"], 1, [], "size: must be given"),
-        ([1, 3, 8, 8], 1, ["--output", "out"], r"output: must be one of \['logits'\]; got 'out'"),
-        ([1, 3, 8, 8], 1, ["--std", 1, 0, 1], r"options: std: must not hold 0"),
-        ([1, 4, 8, 8], 1, [], r"input must be \(N, 3, H, W\) or \(N, H, W, 3\)"),
-        (None, 1, [], "net.onnx: onnxruntime cannot load it"),
-    ],
+    read_yaml(Path(__file__).with_name("unfit_networks.yaml")),
 )
 def test_what_does_not_fit_is_one_line_that_names_it(
     checkout, invoke, tmp_path, shape, classes, options, said
