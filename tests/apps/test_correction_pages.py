@@ -19,6 +19,7 @@ from face_occlusion.core.images import encode_jpeg
 from face_occlusion.faces.corrections import import_corrections, read_corrections
 from face_occlusion.faces.faces import FacesParams, import_faces
 from tests.apps.auditing.faces import HEIGHT, WIDTH, face_set
+from tests.browser import Tab
 from tests.faces.celebamask import celebamask_files
 from tests.faces.drawn import PARAMS as CORRECTIONS
 from tests.releases.build import make_release
@@ -38,17 +39,8 @@ def write_audit(image_set, out):
     return findings
 
 
-class Editor:
-    """A tab that shows a correction page, with everything it complains about or asks for."""
-
-    def __init__(self, context, folder):
-        self.complaints, self.requests = [], []
-        self.page = context.new_page()
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto((folder / "index.html").as_uri())
-        self.shown()
+class Editor(Tab):
+    """A tab that shows a correction page."""
 
     def shown(self, name=""):
         self.page.wait_for_selector(f"body[data-shown='{name}']" if name else "body[data-shown]")
@@ -104,10 +96,18 @@ def covered(start, end, size):
 
 
 @pytest.fixture
-def context(chromium):
-    context = chromium.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
-    yield context
-    context.close()
+def edit(chromium):
+    opened = []
+
+    def open_page(folder):
+        address = (folder / "index.html").as_uri()
+        opened.append(Editor(chromium, address, folder.as_uri(), accept_downloads=True))
+        opened[-1].shown()
+        return opened[-1]
+
+    yield open_page
+    for one in opened:
+        one.context.close()
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +117,13 @@ def audit(tmp_path_factory):
     return image_set, folder / "out", write_audit(image_set, folder / "out")
 
 
-def test_drawn_saved_imported_and_exactly_these_pixels_changed(context, tmp_path):
+def test_drawn_saved_imported_and_exactly_these_pixels_changed(edit, tmp_path):
     release = make_release(tmp_path / "raw", "celebamask_hq", celebamask_files())
     before = import_corrections(release, tmp_path / "before", CORRECTIONS, workers=1)
     params = FacesParams(size_px=32, jpeg_quality=95, samples_per_shard=9)
     faces = import_faces(release, before, tmp_path / "faces", params, workers=1)["wo"]
     write_audit(faces, tmp_path / "page")
-    editor, size = Editor(context, tmp_path / "page"), (32, 32)
+    editor, size = edit(tmp_path / "page"), (32, 32)
     editor.press(*SMALLER)
     drawn = editor.stroke((4, 6), (12, 9), size)
     editor.press("e")
@@ -158,9 +158,9 @@ def test_drawn_saved_imported_and_exactly_these_pixels_changed(context, tmp_path
         np.testing.assert_array_equal(after.seg_map(key), expected)
 
 
-def test_every_tool_works_by_keyboard_and_as_an_oracle_says(context, audit, tmp_path):
+def test_every_tool_works_by_keyboard_and_as_an_oracle_says(edit, audit, tmp_path):
     image_set, out, findings = audit
-    editor, size = Editor(context, out), (HEIGHT, WIDTH)
+    editor, size = edit(out), (HEIGHT, WIDTH)
     mask, key = image_set.seg_map("00001"), findings[0].key
     assert key == "00001"
     editor.press("p")
@@ -200,8 +200,8 @@ def test_every_tool_works_by_keyboard_and_as_an_oracle_says(context, audit, tmp_
     assert editor.complaints == []
 
 
-def test_views_move_together_and_a_hidden_mask_comes_back_at_the_same_place(context, audit):
-    editor = Editor(context, audit[1])
+def test_views_move_together_and_a_hidden_mask_comes_back_at_the_same_place(edit, audit):
+    editor = edit(audit[1])
     whole = editor.pictures()
     editor.page.locator("#right").hover()
     editor.page.mouse.wheel(0, -600)
@@ -221,8 +221,8 @@ def test_views_move_together_and_a_hidden_mask_comes_back_at_the_same_place(cont
     assert editor.pictures() == whole
 
 
-def test_faces_are_sorted_and_axe_finds_no_serious_fault(context, audit):
-    editor = Editor(context, audit[1])
+def test_faces_are_sorted_and_axe_finds_no_serious_fault(edit, audit):
+    editor = edit(audit[1])
     names = editor.page.locator("#faces button")  # no innerText before they are painted
     expect(names).to_have_text(["1. 00001", "2. 00002", "3. 00003"])
     editor.press("o")
@@ -236,7 +236,7 @@ def test_faces_are_sorted_and_axe_finds_no_serious_fault(context, audit):
         assert [v for v in violations if v["impact"] in ("serious", "critical")] == []
 
 
-def test_a_thousand_photographs_load_only_the_thumbnails_in_sight(context, tmp_path):
+def test_a_thousand_photographs_load_only_the_thumbnails_in_sight(edit, tmp_path):
     (tmp_path / "a.jpg").write_bytes(encode_jpeg(np.full((40, 48, 3), 99, np.uint8), 90))
     write_runs(tmp_path, "in <b>/999", np.eye(40, 48, dtype=np.uint8))  # the first to be shown
     faces = []
@@ -251,7 +251,7 @@ def test_a_thousand_photographs_load_only_the_thumbnails_in_sight(context, tmp_p
     told = {"failed": [], "how": how, "options": PredictOptions()}
     html = correction_page("predictions.html", tmp_path, "x", faces, {"given": ("g", True)}, **told)
     (tmp_path / "index.html").write_text(html)
-    editor = Editor(context, tmp_path)
+    editor = edit(tmp_path)
     assert editor.page.locator("#faces li").count() == 1000
     expect(editor.page.locator("#title")).to_have_text("in <b>/999")  # the order is the first
     assert 0 < sum("thumb" in url for url in editor.requests) < 100

@@ -17,6 +17,7 @@ from face_occlusion.apps.demo.analysis import Analyser
 from face_occlusion.core.images import decode_mask
 from tests.apps.demo.conftest import FACE, NETWORKS
 from tests.apps.prediction.conftest import write_run, write_training_set
+from tests.browser import Tab
 
 expect.set_options(timeout=60_000)  # a busy machine
 COPY = """async () => {
@@ -27,30 +28,30 @@ COPY = """async () => {
 }"""
 
 
+class DemoTab(Tab):
+    kinds = ("error",)  # Gradio warns of its own
+
+
 @pytest.fixture
 def tab(tmp_path, photo, occluders, chromium):
-    """A tab that shows the demo, and what it asked of other machines or complained about."""
+    """A tab that shows the demo."""
     built = page.build_page(Analyser(NETWORKS, occluders), tmp_path, [photo], "A note.")
     assert not built.analytics_enabled
     address = page.launch(built, "127.0.0.1", None)
-    context = chromium.new_context(viewport={"width": 1280, "height": 1000})
-    context.grant_permissions(["camera", "clipboard-read", "clipboard-write"])
-    shown, wrong = context.new_page(), []
-    shown.set_default_timeout(60_000)
-    own = (address, address.replace("http", "ws", 1), "data:", "blob:")
-    shown.on("request", lambda r: r.url.startswith(own) or wrong.append(r.url))
-    shown.on("console", lambda m: m.type == "error" and wrong.append(m.text))
-    shown.on("pageerror", lambda error: wrong.append(str(error)))
-    shown.goto(address)
-    yield shown, wrong
-    context.close()
+    own = address.replace("http", "ws", 1), "blob:"
+    tab = DemoTab(
+        chromium, address, *own, permissions=["camera", "clipboard-read", "clipboard-write"]
+    )
+    tab.page.set_default_timeout(60_000)
+    yield tab
+    tab.context.close()
     built.close()
 
 
 def test_the_page_works_and_asks_nothing_of_other_machines(tab, tmp_path):
-    shown, wrong = tab
+    shown, address = tab.page, tab.page.url
     with gr.Blocks() as second, pytest.raises(ValueError, match=r"--port \d+: in use"):
-        page.launch(second, "127.0.0.1", int(shown.url.strip("/").rpartition(":")[2]))
+        page.launch(second, "127.0.0.1", int(address.strip("/").rpartition(":")[2]))
     expect(shown.get_by_text("A note.")).to_be_visible()
     shown.locator(".gallery-item").first.click()
     expect(shown.get_by_text("anna.png: 160 × 176 pixels")).to_be_visible()
@@ -86,7 +87,9 @@ def test_the_page_works_and_asks_nothing_of_other_machines(tab, tmp_path):
     shown.wait_for_function("document.querySelector('video')?.videoWidth > 0")
     shown.get_by_label("capture photo").click()
     expect(shown.get_by_text(re.compile(r"\d{3,4} × \d{3,4} pixels"))).to_be_visible()
-    assert wrong == []
+    assert tab.complaints == []
+    own = ("data:", "blob:", address)
+    assert [url for url in tab.requests if not url.startswith(own)] == []
 
 
 def test_the_command_names_what_it_shows(tmp_path, monkeypatch, invoke, occluders):
