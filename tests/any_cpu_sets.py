@@ -1,11 +1,9 @@
 """Draw a tiny miniature, make its image sets and samples, and print a hash of each."""
 
 import hashlib
-import importlib
 import logging
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,16 +24,8 @@ from face_occlusion.generation.params import (
 )
 from tests.conftest import ROOT
 from tests.generation.drawn import DISC, HAND, TEXTURE, WRIST, draw_face
-from tests.tiny import tiny_params, write_params
+from tests.tiny import SETS, run_stage, tiny_params, write_params
 
-_RAW = {"hands": "hands_11k", "objects": "coco", "textures": "dtd"}
-_BENCHMARKS = {
-    "realocc": "realocc",
-    "realocc_wild": "realocc_wild",
-    "cofw": "cofw",
-    "cofw_aligned": "cofw",
-    "wo_test": "celebamask_hq",
-}
 _SECTIONS = {"download", "sources", "corrections", "faces", "occluders", "superresolution"}
 _SECTIONS |= {"benchmarks", "overlap"}  # the stages read them ninety times
 _FACE = draw_face(shape=(300, 260))
@@ -52,28 +42,16 @@ def main() -> None:
             os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
         shutil.copytree(ROOT / "annotations", "annotations")
         _write_params("lanczos")
-        for source in ("celebamask_hq", "realocc", "realocc_wild", "cofw", *_RAW.values()):
-            _run("download", source, f"data/raw/{source}")
-        _run("corrections", "data/raw/celebamask_hq", "data/corrections")
-        _run("faces", "data/raw/celebamask_hq", "data/corrections", "data/faces")
-        for kind, source in _RAW.items():
-            _run("occluders", kind, f"data/raw/{source}", f"data/occluders/{kind}")
-        for method in ("none", "nearest", "bicubic", "lanczos"):
+        for name in SETS:
+            run_stage(name)
+        for method in ("none", "nearest", "bicubic"):
             _write_params(method)
-            _run("superresolution", "data/occluders/objects", f"data/enlarged/{method}")
-        for name, source in _BENCHMARKS.items():
-            out = f"data/benchmarks/{name}"
-            _run("benchmarks", name, f"data/raw/{source}", "annotations/landmarks", out)
-        _run("overlap", "data", "reports/overlap.json")
+            run_stage("superresolution", "data/cutouts/objects", f"data/enlarged/{method}")
+        run_stage("overlap")
         for path in sorted(path for path in Path().rglob("*") if path.is_file()):
             print(path, hashlib.sha256(path.read_bytes()).hexdigest())
     for name, *case in _cases():
         print(f"sample/{name}", _hash_samples(*case))
-
-
-def _run(stage: str, *arguments: str) -> None:
-    sys.argv = [stage, *arguments]
-    importlib.import_module(f"stages.{stage}").main()
 
 
 def _write_params(method: str) -> None:

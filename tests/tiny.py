@@ -1,15 +1,19 @@
-"""The parameters of a miniature that is smaller still, for tests that run stages."""
+"""The stages, and the parameters of a miniature that is smaller still, for tests that run them."""
 
 import copy
+import importlib
 import json
+import sys
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from ruamel.yaml import YAML
 
 from face_occlusion.apps.profiles import compose
+from face_occlusion.core.params import read_yaml
 from tests.conftest import ROOT
 
 TINY = {
@@ -22,6 +26,20 @@ TINY = {
     "num_benchmark": 3,
     "face_px": 64,
 }
+
+
+_STAGES = read_yaml(ROOT / "tests" / "stages.yaml")
+CHAIN: dict[str, str] = _STAGES["chain"]  # to a report; the arguments of each stage
+_LATER = ("generate", "combine", "train", "evaluate", "overlap", "reports")
+SETS = {name: text for name, text in CHAIN.items() if name not in _LATER} | _STAGES["beside it"]
+
+
+def run_stage(name: str, *arguments: str) -> None:
+    """Run a stage in this process, by default with the arguments in CHAIN or SETS."""
+    stage = name.split()[0]
+    words = arguments or (CHAIN | SETS)[name].split()
+    with mock.patch.object(sys, "argv", [stage, *words]):
+        importlib.import_module(f"stages.{stage}").main()
 
 
 @cache

@@ -19,30 +19,10 @@ import psutil
 from face_occlusion.core.stage import PORTABLE_KERNELS
 from tests import tiny
 from tests.conftest import ROOT, Content
+from tests.tiny import CHAIN
 from tests.training.conftest import MODELS, TRAIN
 
-RUN = "segformer_c_wo"
-RAW = "data/raw/celebamask_hq"
-CHAIN = {  # the arguments of each stage, of which the last is what it writes
-    "download": f"celebamask_hq {RAW}",
-    "download hands": "hands_11k data/raw/hands_11k",
-    "download objects": "coco data/raw/coco",
-    "download realocc": "realocc data/raw/realocc",
-    "download textures": "dtd data/raw/dtd",
-    "corrections": f"{RAW} data/corrections",
-    "faces": f"{RAW} data/corrections data/faces",
-    "occluders": "hands data/raw/hands_11k data/occluders/hands",
-    "occluders objects": "objects data/raw/coco data/cutouts/objects",
-    "occluders textures": "textures data/raw/dtd data/occluders/textures",
-    "superresolution": "data/cutouts/objects data/occluders/objects",
-    "benchmarks": "realocc data/raw/realocc annotations/landmarks data/benchmarks/realocc",
-    "generate": "natocc_hand data/faces/wo data/occluders/hands data/sets/natocc_hand",
-    "combine": "data data/combinations",
-    "train": f"{RUN} data/combinations data models",
-    "evaluate": f"{RUN} models data/benchmarks scores",
-    "overlap": "data overlap.json",
-    "reports": "scores models data overlap.json others reports",
-}
+RUN = CHAIN["train"].split()[0]
 ONE_OF_EACH = [name for name in CHAIN if " " not in name]  # of each stage
 PATIENCE_S = 120  # for a stage of a few seconds: longer is for ever
 
@@ -88,7 +68,11 @@ def serving() -> Iterator[Callable[..., Any]]:
 
 
 class Stage:
-    """A stage of `CHAIN` that runs in a session of its own; `largest_file` in bytes, 0 for any."""
+    """A stage of `CHAIN` that runs in a session of its own.
+
+    No file that it writes may be larger than `largest_file`, in bytes, 0 for any. With `alone` it
+    starts no workers, each of which would import half of the project.
+    """
 
     def __init__(
         self,
@@ -97,6 +81,8 @@ class Stage:
         name: str,
         arguments: Sequence[str] | None = None,
         largest_file: int = 0,
+        *,
+        alone: bool = False,
     ) -> None:
         self._errors = Path(tempfile.mkstemp(prefix="stage-")[1])
         self._server = server
@@ -106,6 +92,7 @@ class Stage:
             folder=str(folder),
             errors=str(self._errors),
             largest_file=largest_file,
+            alone=alone,
         )
         self.status: int | None = None
 

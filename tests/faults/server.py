@@ -44,6 +44,8 @@ def start(order: dict[str, Any]) -> dict[str, Any] | None:
     for descriptor, path in enumerate((os.devnull, os.devnull, order["errors"])):
         os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), descriptor)
     faulthandler.register(signal.SIGUSR1)  # asked where it waits, if it waits for ever
+    if order["alone"]:  # one worker for one core: the stage itself
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     if largest := order["largest_file"]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
     return order

@@ -7,9 +7,9 @@ import pytest
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.inputs import ReportInputs, gather
 from face_occlusion.reporting.report import all_tables
-from stages import reports
 from tests.conftest import once
 from tests.reporting.project import sections, write_project
+from tests.tiny import run_stage
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +62,6 @@ def report(project, tmp_path_factory):
         (out / "scores" / "kept.json").write_text("{}")
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(project[0])
-            inputs = ["scores", "models", "data", "overlap.json", "other"]
-            patch.setattr("sys.argv", ["reports", *inputs, str(out)])
-            reports.main()
+            run_stage("reports", "scores", "models", "data", "overlap.json", "other", str(out))
 
     return once(tmp_path_factory, "report", write)
