@@ -1,11 +1,13 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.scores import ImageFacts
-from face_occlusion.reporting import breakdowns
+from face_occlusion.reporting import breakdowns, groups
 from face_occlusion.reporting.cells import CellKey
 
 PARAMS = breakdowns.BreakdownParams(occluder_kinds="kinds.csv", covered_edges=[0.01, 0.1, 0.25])
@@ -18,16 +20,7 @@ def test_an_image_has_one_level_of_each_factor():
     tones |= {55.1: "very light", 90: "very light"}
     assert {edge: breakdowns.tone_of(edge).split(" (")[0] for edge in tones} == tones
     measured = {"key": "a", "size": (4, 5), "face_px": 90, "occluded_px": 10, "ita_deg": 12.0}
-    for factor, level, changes in (
-        ("occluder_kind", "face mask", {}),
-        ("occluder_kind", "not named", {"occluder_kind": None}),
-        ("covered", "under 1 %", {"occluded_px": 0}),
-        ("covered", "10 to 25 %", {}),  # on the edge: 10 / 100
-        ("covered", "25 % and more", {"occluded_px": 90}),
-        ("covered", "not measured", {"face_px": 0}),
-        ("skin_tone", "tan (10 to 28°)", {}),
-        ("skin_tone", "not measured", {"ita_deg": None}),
-    ):
+    for factor, level, changes in read_yaml(Path(__file__).with_name("levels.yaml")):
         image = ImageFacts(**({"occluder_kind": "face_mask"} | measured | changes))
         assert breakdowns.level_of(image, factor, PARAMS) == level
 
@@ -110,23 +103,70 @@ def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, runs
     assert (row["num_images"] == 1).all() and row["low"].isna().all()
 
 
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        (["realocc,00003,"], "line 2: must hold"),
-        (["realocc,00003"], "line 2: must hold"),
-        (["realocc,00003,a,b"], "line 2: must hold"),
-        (["realocc,00003,a", "realocc,00003,b"], "line 3: '00003' of 'realocc' is listed twice"),
-        (["realocc,nobody,a"], "no image 'nobody' in benchmark 'realocc'"),
-    ],
-)
-def test_a_wrong_or_missing_list_of_kinds_is_named_with_its_line(tmp_path, runs, lines, message):
+def test_a_wrong_or_missing_list_of_kinds_is_named_with_its_line(tmp_path, runs):
     path = tmp_path / "kinds.csv"
     with pytest.raises(ValueError, match=r"report\.breakdown\.occluder_kinds names it"):
         breakdowns.name_kinds(runs, path)
     path.write_text("image,kind\n")
     with pytest.raises(ValueError, match="columns must be"):
         breakdowns.name_kinds(runs, path)
-    write(path, *lines)
-    with pytest.raises(ValueError, match=message):
-        breakdowns.name_kinds(runs, path)
+    for rows, said in (
+        ("00003,", "line 2: must hold"),
+        ("00003", "line 2: must hold"),
+        ("00003,a,b", "line 2: must hold"),
+        ("00003,a 00003,b", "line 3: '00003' of 'realocc' is listed twice"),
+        ("nobody,a", "no image 'nobody' in benchmark 'realocc'"),
+    ):
+        write(path, *(f"realocc,{row}" for row in rows.split()))
+        with pytest.raises(ValueError, match=said):
+            breakdowns.name_kinds(runs, path)
+
+
+@pytest.fixture(scope="module")
+def tables(inputs):
+    found, _ = groups.group_tables(inputs.breakdown, inputs.grid.axes)
+    return {table["key"]: table for table in found}
+
+
+def test_a_cell_holds_the_mean_of_the_models_and_tells_each(tables, inputs):
+    frame = inputs.breakdown
+    (mean,) = frame.query(
+        "benchmark == 'realocc' and factor == 'occluder_kind' and level == 'mask' "
+        "and combination == 'c_wo' and model == 'mean' and measure == 'miou'"
+    ).itertuples()
+    levels = [level for level, _ in tables["realocc-occluder_kind"]["levels"]]
+    cells = {key: row for key, _, row in tables["realocc-occluder_kind"]["rows"]}
+    cell = cells["c_wo"][levels.index("mask")]
+    assert cell["values"]["miou"] == (mean.value, mean.low, mean.high)
+    for title in (*inputs.grid.axes.models.values(), "Mean of the models"):
+        assert f"{title}: mIoU " in cell["tip"]
+    assert set(cell["values"]) == set(breakdowns.MEASURED)
+
+
+def test_what_tells_no_images_apart_is_left_out_and_named(tables, inputs):
+    frame = inputs.breakdown
+    one = frame[(frame["factor"] != "occluder_kind") | (frame["level"] == "mask")]
+    axes = inputs.grid.axes
+    shown, left_out = groups.group_tables(one, axes)
+    keys = [table["key"] for table in shown]
+    assert "realocc-occluder_kind" in tables and "realocc-occluder_kind" not in keys
+    assert "RealOcc, Occluder (all: mask)" in left_out
+    assert groups.breakdown_chart(one[one["factor"] == "occluder_kind"], "realocc", axes, {}) == (
+        "no factor tells the images of this benchmark apart"
+    )
+
+
+def test_groups_are_tabled_with_counts_and_intervals(inputs):
+    table = groups.group_table(inputs.grid, inputs.breakdown)
+    first = table.wide.iloc[0]
+    assert (first["Benchmark"], first["By"], first["Group"]) == ("RealOcc", "Occluder", "mask")
+    assert first["Images"] == "5"
+    assert table.wide["Benchmark"].drop_duplicates().tolist() == [
+        "RealOcc", "RealOcc-Wild", "CelebAMask-HQ-WO (Test)",
+    ]  # fmt: skip
+    assert "[" in first["C-WO"]
+    assert any("not of people" in note for note in table.notes)
+    assert groups.group_text(80.06, 70.0, 90.0) == "80.1 [70.0, 90.0]"
+    assert groups.group_text(80.0, np.nan, np.nan) == "80.0"
+    assert groups.group_text(*(np.nan,) * 3) == "–"
+    assert {"num_images", "value", "low", "high"} <= set(table.long.columns)

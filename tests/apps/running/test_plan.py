@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from face_occlusion.apps.running import plan
 from face_occlusion.apps.running.jobs import make_slots, warn_of_missing
 from face_occlusion.apps.running.pipeline import Stage, read_pipeline
+from face_occlusion.core.params import read_yaml
 from face_occlusion.core.stage import KEPT, read_times, record_time
 from tests.conftest import files_of
 
@@ -141,16 +143,10 @@ def test_durations_and_sizes_read_well():
     assert {value: plan.format_bytes(value) for value in sizes} == sizes
 
 
-@pytest.mark.parametrize(
-    ("jobs", "gpus", "per_job", "visible"),
-    [
-        (None, ["0", "1", "GPU-7"], 1, ["0", "1", "GPU-7"]),  # one job per GPU
-        (None, ["0", "1", "2", "3"], 2, ["0,1", "2,3"]),
-        (3, ["0", "1"], 1, ["0", "1", "0"]),  # more jobs than GPUs share them
-        (None, [], 1, [None]),  # without GPUs the variable is left unchanged
-        (2, [], 1, [None, None]),
-    ],
-)
+SLOTS = read_yaml(Path(__file__).with_name("slots.yaml"))
+
+
+@pytest.mark.parametrize(("jobs", "gpus", "per_job", "visible"), SLOTS["shared"])
 def test_gpus_are_divided_among_jobs_and_cores_unless_the_user_says_how(
     monkeypatch, jobs, gpus, per_job, visible
 ):
@@ -168,15 +164,7 @@ def test_gpus_are_divided_among_jobs_and_cores_unless_the_user_says_how(
     assert warned in (warn_of_missing(gpus) or "") if len(gpus) > 1 else not warn_of_missing(gpus)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "cluster", "said"),
-    [
-        ((0, [], 1), False, "positive"),
-        ((2, ["0", "0"], 1), False, "twice"),
-        ((1, ["0", "1", "2"], 2), False, "multiple"),
-        ((1, ["0"], 1), True, "Ray assigns GPUs"),
-    ],
-)
+@pytest.mark.parametrize(("arguments", "cluster", "said"), SLOTS["refused"])
 def test_what_cannot_be_shared_is_refused(arguments, cluster, said):
     with pytest.raises(ValueError, match=said):
         make_slots(*arguments, on_cluster=cluster)
