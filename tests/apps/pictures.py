@@ -24,16 +24,3 @@ def save_turned(path: Path, pixels: np.ndarray, **options: Any) -> Path:
 def load(path: Path) -> np.ndarray:
     """Read pixels as they are stored."""
     return np.asarray(Image.open(path))
-
-
-def spoil(path: Path, content: np.ndarray | Image.Image | bytes | Path | None) -> None:
-    """Put something else in a file's place: a picture, bytes, a link, or with None nothing."""
-    path.unlink(missing_ok=True)
-    if isinstance(content, np.ndarray):
-        save(path, np.ascontiguousarray(content))
-    elif isinstance(content, Image.Image):
-        content.save(path, format="PNG")
-    elif isinstance(content, Path):
-        path.symlink_to(content)
-    elif content is not None:
-        path.write_bytes(content)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from face_occlusion.apps.aligning import align_folder
-from tests.apps.pictures import load, save, spoil
+from tests.apps.pictures import load, save
 from tests.releases.build import ellipse, photo
 
 POINTS = np.array([[60.0, 50.0], [100.0, 50.0], [65.0, 90.0], [95.0, 90.0]])
@@ -64,23 +64,3 @@ def test_landmarks_by_hand_and_masks(photos, tmp_path, invoke, monkeypatch):
     align_folder(photos, tmp_path / "out2", size_px=32, by_hand=by_hand, workers=1)
     with pytest.raises(ValueError, match="no dlib"):
         align_folder(photos, tmp_path / "out3", size_px=32, workers=1)
-
-
-SMALL = np.eye(9, dtype=np.uint8)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "change", "message"),
-    [
-        ("x", b"", {"by_hand": {"otto": POINTS}}, "landmarks of otto, which are not in"),
-        ("x", b"", {"size_px": 4}, "size: must be at least 16"),
-        ("masks/anna.png", None, {}, "masks: no mask for anna"),
-        ("masks/anna.png", SMALL, {}, r"anna\.png must have the size of .*140x160; got 9x9"),
-    ],
-)
-def test_bad_input_is_named_and_nothing_remains(photos, tmp_path, name, content, change, message):
-    spoil(tmp_path / name, content)
-    options = {"size_px": 32, "workers": 1, "masks": tmp_path / "masks"} | change
-    with pytest.raises(ValueError, match=message):
-        align_folder(photos, tmp_path / "out", **options)
-    assert not (tmp_path / "out").exists()

@@ -3,14 +3,12 @@
 import re
 import subprocess
 
-import numpy as np
 import pytest
 import typer
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from face_occlusion.apps.cli import app
-from tests.apps.pictures import save
 from tests.conftest import ROOT
 
 GROUP = typer.main.get_command(app)
@@ -52,15 +50,3 @@ def test_git_ignores_what_is_written_without_being_told_where():
     asked = "\n".join([*defaults, "exports/"])
     ignored = subprocess.run(call, cwd=ROOT, input=asked, capture_output=True, text=True)
     assert set(defaults) - set(ignored.stdout.split()) == kept and "exports/" in ignored.stdout
-
-
-def test_what_the_file_system_refuses_ends_as_one_line(tmp_path, invoke):
-    picture = save(tmp_path / "images/a.png", np.eye(8, dtype=np.uint8))
-    folders = [picture.parent, picture.parent, picture / "set"]
-    assert ": Not a directory" in invoke("pack", *folders, status=1)
-
-
-def test_a_device_is_checked_before_photographs_are_read(invoke):
-    for device in ("gpu", "cuda:99"):
-        call = ["train-rainnet", "no_faces", "no_cutouts", "--device", device]
-        assert f"--device {device} cannot be used" in invoke(*call, status=1)

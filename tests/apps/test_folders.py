@@ -1,6 +1,5 @@
 import io
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from PIL import Image
 from face_occlusion.apps.folders import files_by_stem, pack_folder, unpack_image_set
 from face_occlusion.core import images
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
-from tests.apps.pictures import load, save, save_turned, spoil
+from tests.apps.pictures import load, save, save_turned
 from tests.conftest import files_of
 
 SHAPE = (24, 40)
@@ -82,38 +81,6 @@ def test_packs_what_lies_there_twice_to_the_same_bytes_and_again_from_unpacked_f
     for key in packed.keys:
         for part in ("jpg", "png"):
             assert again.read(key, part) == packed.read(key, part)
-
-
-A, B, MASK = "photos/a.1 x.png", "photos/b.jpg", "masks/b.png"
-NO_IMAGE = r"b\.png: not a readable image: no known format; "
-BAD = [
-    ({"masks/c.tif": None}, r"masks: no mask for c\.webp$"),
-    ({B: None}, r"photos: no image for b\.png$"),
-    (
-        {f"masks/z{n}.png": face_mask(1) for n in range(7)},
-        r"photos: no image for z0\.png, z1\.png, z2\.png, z3\.png, z4\.png and 2 more",
-    ),
-    ({MASK: face_mask(1).T}, r"b\.png must have the size of .*b\.jpg, .* 24x40; got 40x24"),
-    ({MASK: np.full(SHAPE, 7, np.uint8)}, r"b\.png: a face mask must hold 0/1, .*; got 7"),
-    ({B: images.encode_jpeg(photo(1), 90)[:400]}, r"b\.jpg: not a readable image"),
-    ({MASK: b"none"}, rf"{NO_IMAGE}starts with b'none'"),
-    ({MASK: b""}, rf"{NO_IMAGE}the file is empty"),
-    ({"photos/b.png": photo(1)}, r"b\.png and .*b\.jpg have the same name except for the suffix"),
-    ({A: photo(1), "masks/a.1 x.png": photo(1)}, r"a\.1 x\.png and .* both get the key 'a_1_x'"),
-    ({os.fsdecode(b"photos/c\xff.jpg"): b""}, r"c\udcff\.jpg: its name is not UTF-8; rename it"),
-    ({B: Path("nowhere")}, r"No such file or directory: .*photos/b\.jpg"),
-]
-
-
-@pytest.mark.parametrize(("files", "message"), BAD)
-def test_bad_folders_are_refused_by_name_and_nothing_is_written(folder, files, message):
-    for name, content in files.items():
-        spoil(folder / name, content)
-    with pytest.raises((ValueError, FileNotFoundError), match=message):
-        pack(folder, "set")
-    with pytest.raises(ValueError, match=f"{message}|kind must be one of"):  # before the work
-        pack(folder, "set", info={**INFO, "kind": "cats"})
-    assert {path.name for path in folder.iterdir()} == {"photos", "masks"}
 
 
 def test_unpacked_files_are_seen_in_viewers(tmp_path):

@@ -195,20 +195,3 @@ def test_the_command_fixes_a_shape_if_asked_and_names_a_missing_package(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     refused = invoke("export", copied, status=1)
     assert "onnxruntime: pip install 'face-occlusion[export]'" in refused
-
-
-@pytest.mark.parametrize(
-    ("options", "said"),
-    [
-        (["--size", 48, 32], "multiples of 32; got 48 32"),
-        (["--batch", 0], "--batch"),
-        (["--to", "mmseg", "--batch", 2], "--size and --batch are for ONNX"),
-        (["--to", "mmseg", "--out", "net.pth"], "--out must end in .py, its checkpoint gets .pth"),
-        (
-            ["--out", "net.md"],
-            "--out must end in .onnx, its card gets .md, its YAML .yaml; got net.md",
-        ),
-    ],
-)
-def test_bad_options_are_named(run: Path, invoke, options, said):
-    assert said in invoke("export", run, *options, status=1)

@@ -156,9 +156,6 @@ def test_the_command_finds_runs_by_name_and_lists_what_it_could_not_read(
     for kept in ("a", "c%ff"):
         assert (tmp_path / f"predictions/masks/{kept}.png").is_file() and kept in table
     assert not (tmp_path / "predictions" / JOURNAL).exists()
-    assert "in models: mine" in invoke("predict", "other", "a.jpg", status=1)
-    (tmp_path / "models/mine/config.json").unlink()
-    assert "models holds none: `dvc repro`" in invoke("predict", "mine", "a.jpg", status=1)
 
 
 def test_two_runs_are_compared_and_drawings_are_named(run: Path, tmp_path, monkeypatch, invoke):

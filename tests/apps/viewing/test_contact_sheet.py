@@ -83,21 +83,6 @@ def test_cutouts_and_textures_are_drawn_and_an_absent_set_says_why(tmp_path):
     assert (sheets[0] < 128).any() and sheets[1].shape[1] > sheets[0].shape[1]
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--columns", 0], "columns: must be at least 1; got 0"),
-        (["--thumb-px", 47], "thumb_px: must be at least 48; got 47"),
-        (["--key", "00010"], "faces: no sample '00010' among 10"),
-        (["--num", 0], "num: must be at least 1; got 0"),
-        (["--largest", "seed", "--num", 0], "num: must be at least 1; got 0"),
-        (["--largest", "occluder"], "record of 00000 has no number 'occluder'; it has occluder, "),
-    ],
-)
-def test_the_command_refuses_by_name(faces, invoke, options, message):
-    assert message in invoke("look", faces.folder, *options, status=1)
-
-
 # Captions
 
 
