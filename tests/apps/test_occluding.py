@@ -157,8 +157,6 @@ def test_a_contact_sheet_of_occluded_faces_shows_their_masks_and_records(faces, 
     assert (np.abs(drawn - FACE_COLOUR).max(axis=2) < 60).any()  # outlines
     save(faces / "out/masks/plain.png", np.full((120, 100), 7, np.uint8))  # a map of class ids
     invoke("look", faces / "out", "--out", sheet, "--key", "plain", "--key", "grey")
-    assert "no sample 'x' among 3" in invoke("look", faces / "out", "--key", "x", status=1)
-    assert "has no folder images" in invoke("look", faces / "masks", status=1)
 
 
 def test_images_with_masks_serve_as_occluders(faces, run):

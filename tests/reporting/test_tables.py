@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.bootstrap import Estimate
 from face_occlusion.reporting import tables
 from face_occlusion.reporting.cells import Cell, CellKey, PaperCell, best_of_columns
@@ -39,16 +40,10 @@ def test_best_of_a_column_includes_ties_as_printed():
     assert {place.combination for place in best_of_columns(cells, paper=True)} == {"b", "c"}
 
 
-@pytest.mark.parametrize(
-    ("given", "best", "paper_best", "text"),
-    [
-        ({"value": 0.9, "paper": 89.5}, True, False, "**90.00** [88.9, 91.2] · 89.50 · +0.50"),
-        ({"value": 0.9, "paper": 91.5}, False, True, "90.00 [88.9, 91.2] · **91.50** · -1.50"),
-        ({"value": 0.9}, False, False, "90.00 [88.9, 91.2] · –"),
-        ({"value": 0.9, "width": np.nan}, False, False, "90.00 · –"),
-        ({"value": None, "paper": 91.5, "empty": "gone"}, False, False, "– · 91.50"),
-    ],
-)
+TEXTS = read_yaml(Path(__file__).with_name("texts.yaml"))
+
+
+@pytest.mark.parametrize(("given", "best", "paper_best", "text"), TEXTS["cells"])
 def test_cell_text(given, best, paper_best, text):
     assert tables.cell_text(make_cell("a", **given), best=best, paper_best=paper_best) == text
 
@@ -75,13 +70,7 @@ def test_files_equal_the_golden_ones(tmp_path, suffix):
 
 
 def test_latex_gets_only_signs_that_it_sets_without_a_package():
-    signs = {
-        "dark (≤ −30°)": r"dark ($\le$ $-$30$^\circ$)",
-        "very light (> 55°)": r"very light ($>$ 55$^\circ$)",
-        "difference -1.90 to +0.3": "difference $-$1.90 to +0.3",
-        "5-46 % of natocc_hand": r"5-46 \% of natocc\_hand",
-        "“Food” **fails**": r"``Food'' \textbf{fails}",
-    }
+    signs = TEXTS["latex"]
     frame = pd.DataFrame({"a": list(signs)})
     text = tables.latex(Table(name="x", caption="x", wide=frame, long=frame, notes=[]))
     assert [latex for latex in signs.values() if f"\n{latex} \\\\\n" not in text] == []

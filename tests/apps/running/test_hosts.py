@@ -23,6 +23,7 @@ import pytest
 from face_occlusion.apps.running.hosts import Hosts
 from face_occlusion.apps.running.jobs import make_slots
 from face_occlusion.apps.running.run import run_pipeline
+from face_occlusion.core.params import read_yaml
 from face_occlusion.core.ray_cluster import connect
 from face_occlusion.core.stage import read_times
 from tests.apps.running.conftest import PATIENCE, is_alive, user_environment, wait_for
@@ -216,23 +217,12 @@ def test_a_cluster_that_refuses_the_token_is_no_silent_one(separate, project, la
     assert not (tmp_path / "clones").exists()
 
 
-MODE, TOKEN, PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
-EXPORT, COPY = f"export {MODE}=token", "copy the head's ~/.ray/auth_token"
-
-
 @pytest.mark.parametrize(
-    ("variables", "advice"),
-    [
-        ({}, f"{EXPORT} and {COPY} to HOME/.ray/auth_token here"),
-        ({MODE: "disabled", TOKEN: "x"}, EXPORT),
-        ({MODE: "token", TOKEN: "x"}, f"{TOKEN} here is not the head's token; {COPY}"),
-        ({MODE: "token", PATH: "HOME/gone"}, f"{COPY} to HOME/gone here"),
-        ({MODE: "token", PATH: "HOME/held"}, f"HOME/held here is not the head's token; {COPY}"),
-    ],
+    ("variables", "advice"), read_yaml(Path(__file__).with_name("token_advice.yaml"))
 )
 def test_what_to_set_for_the_token_follows_what_is_set(tmp_path, monkeypatch, variables, advice):
     (tmp_path / "held").write_text("x")
-    for name in (MODE, TOKEN, PATH):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
         monkeypatch.delenv(name, raising=False)
     for name, value in ({"HOME": "HOME"} | variables).items():
         monkeypatch.setenv(name, value.replace("HOME", str(tmp_path)))
