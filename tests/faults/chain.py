@@ -70,8 +70,8 @@ def serving() -> Iterator[Callable[..., Any]]:
 class Stage:
     """A stage of `CHAIN` that runs in a session of its own.
 
-    No file that it writes may be larger than `largest_file`, in bytes, 0 for any. With `alone` it
-    starts no workers, each of which would import half of the project.
+    Of the options, `largest_file` bounds each file that it writes, in bytes, and `alone` lets it
+    start no workers, each of which would import half of the project.
     """
 
     def __init__(
@@ -80,9 +80,7 @@ class Stage:
         folder: Path,
         name: str,
         arguments: Sequence[str] | None = None,
-        largest_file: int = 0,
-        *,
-        alone: bool = False,
+        **options: Any,
     ) -> None:
         self._errors = Path(tempfile.mkstemp(prefix="stage-")[1])
         self._server = server
@@ -91,8 +89,7 @@ class Stage:
             arguments=arguments or CHAIN[name].split(),
             folder=str(folder),
             errors=str(self._errors),
-            largest_file=largest_file,
-            alone=alone,
+            **{"largest_file": 0, "alone": False} | options,
         )
         self.status: int | None = None
 

@@ -22,7 +22,7 @@ from face_occlusion.overlap.findings import write_overlap
 from face_occlusion.reporting.inputs import ReportParams, Sections
 from tests.conftest import ROOT
 from tests.evaluation.conftest import PARAMS, ready
-from tests.generation.drawn import draw_disc, draw_hand, draw_texture, write_drawn
+from tests.generation.drawn import draw_hand, write_drawn, write_objects, write_textures
 from tests.tiny import write_params
 
 PAPER = ROOT / "profiles" / "paper.yaml"
@@ -102,15 +102,9 @@ def write_generated(data: Path) -> None:
         hand = {"rgba.png": encode_rgba(draw_hand(colour, height=60 + number, width=40))}
         record = {"pointing_deg": 90.0, "enters": "top", "source": f"hands_{number // 2}"}
         hands.append((f"hand{number}", hand, record))
-    record = {"pointing_deg": None, "enters": "none", "source": "made-up"}
-    discs = [{"rgba.png": encode_rgba(draw_disc(14 + 4 * n))} for n in range(2)]
-    stripes = [{"jpg": encode_jpeg(draw_texture(n), 95)} for n in range(3)]
-    objects, textures = (
-        [(f"{n}", parts, record) for n, parts in enumerate(each)] for each in (discs, stripes)
-    )
     write_drawn(data / "occluders" / "hands", "cutouts", "hands", hands)
-    write_drawn(data / "occluders" / "objects", "cutouts", "objects", objects)
-    write_drawn(data / "occluders" / "textures", "textures", "textures", textures)
+    write_objects(data / "occluders" / "objects")
+    write_textures(data / "occluders" / "textures")
     faces = ImageSet(data / "faces" / "wo")
     for name, raw in read_yaml(PAPER)["generate"].items():
         params = build(f"generate.{name}", raw, GenerateParams)
