@@ -15,26 +15,16 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from face_occlusion.core.classes import instance_mask
 from face_occlusion.core.images import encode_png
-from face_occlusion.core.params import read_yaml
 from face_occlusion.faces.correction import check_segmentation
 from face_occlusion.faces.corrections import read_corrections
 from face_occlusion.faces.labelme import labelme_content, read_labelme
 from tests.conftest import with_changes
-from tests.faces import drawn
-from tests.faces.drawn import PARAMS, SIZE, box, coco, labelme, page, put, sample, segments, shape
+from tests.faces.drawn import PARAMS, SIZE, box, labelme, put, shape
+from tests.tables import rows
 
-FACE_BOX, HAND_BOX = box(3, 2, 13, 12), box(3, 2, 5, 12)
-FACE, HAND = shape("face", FACE_BOX), shape("hand", HAND_BOX)
-RECTANGLES = [
-    shape("face", [[3, 2], [13, 12]], "rectangle"),
-    shape("hand", [[5, 12], [3, 2]], "rectangle"),
-]
-MASKS = [
-    drawn.png_shape("face", np.full((10, 10), 255, np.uint8), (3, 2)),
-    drawn.png_shape("hand", np.ones((10, 2), np.uint8), (3, 2)),
-]
-FACE_SEGMENTS = {"id": 1, "category_id": 1, "type": "polygon", "points": FACE_BOX}
-HAND_SEGMENTS = {"id": 2, "category_id": 2, "type": "polygon", "points": HAND_BOX}
+CORRECTIONS = Path(__file__).with_name("corrections")  # the same mask, as each tool saves it
+FACE = shape("face", box(3, 2, 13, 12))
+HAND = shape("hand", box(3, 2, 5, 12))
 
 
 def whole(left, right):
@@ -43,47 +33,28 @@ def whole(left, right):
     return mask
 
 
-def runs(mask, compressed):
-    encoded = pycocotools.mask.encode(np.asfortranarray(mask))
-    if compressed:
-        return {"size": list(mask.shape), "counts": encoded["counts"].decode()}
-    changes = np.flatnonzero(np.diff(np.concatenate([[0], mask.ravel(order="F"), [2]])))
-    return {"size": list(mask.shape), "counts": np.diff(np.concatenate([[0], changes])).tolist()}
-
-
 EXPECTED = whole(5, 13)
-FLAT = [[drawn.flat(FACE_BOX)], [drawn.flat(HAND_BOX)]]
-RUNS = [runs(whole(3, 13), True), runs(whole(3, 5), False)]
-IDS = np.where(whole(3, 5), 300, np.where(whole(3, 13), 70_001, 0))
-BITMAP_LABELS = [{"id": 70_001, "category_id": 1}, {"id": 300, "category_id": 2}]
-
-SAME = {
-    "labelme polygons": {"labelme/a.json": labelme(FACE, HAND)},
-    "labelme rectangles": {"labelme/a.json": labelme(*RECTANGLES)},
-    "labelme masks": {"labelme/deep/a.json": labelme(*MASKS)},
-    "coco polygons": {"coco/a.json": coco(*enumerate(FLAT, 1))},
-    "coco run lengths": {"coco/a.json": coco(*enumerate(RUNS, 1))},
-    "page": {"page/a.json": page(runs(whole(5, 13), True))},
-    "segments polygons": {"segments/v1.json": segments(sample([FACE_SEGMENTS, HAND_SEGMENTS]))},
-    "segments bitmap": {
-        "segments/v1.json": segments(sample(BITMAP_LABELS, url="https://s3/a/b1%20c.png?key=1")),
-        "segments/b1 c.png": drawn.id_png(IDS),
-    },
-    "segments bitmap of the client": {
-        "segments/v1.json": segments(sample(BITMAP_LABELS, url="https://s3/a/unknown.png")),
-        "segments/v1/24_label_ground-truth.png": drawn.id_png(IDS),
-    },
-}
 
 
-@pytest.mark.parametrize("files", SAME.values(), ids=SAME)
-def test_every_format_draws_the_same_mask(tmp_path, files):
-    correction = pickle.loads(pickle.dumps(read(tmp_path, files)))  # travels to workers
+@pytest.mark.parametrize("folder", sorted(CORRECTIONS.iterdir()), ids=lambda folder: folder.name)
+def test_every_format_draws_the_same_mask(folder):
+    (correction,) = read_corrections(folder, PARAMS).values()
+    correction = pickle.loads(pickle.dumps(correction))  # travels to workers
     assert correction.number == 24
-    assert correction.format == next(iter(files)).partition("/")[0]
+    assert correction.format == folder.name.partition("_")[0]
     authors = np.ones(SIZE, np.uint8)
     np.testing.assert_array_equal(correction.apply(authors), EXPECTED)
     assert authors.all()
+
+
+def document(name):
+    (path,) = (CORRECTIONS / name).rglob("*.json")
+    return json.loads(path.read_text())
+
+
+def saved(name, changes):
+    """Return a file of one of the corrections with some changes, by its path."""
+    return {f"{name.partition('_')[0]}/a.json": json.dumps(with_changes(document(name), changes))}
 
 
 def read(tmp_path, files):
@@ -120,23 +91,25 @@ def test_the_name_carries_the_number(tmp_path, name):
 
 
 def test_unfinished_samples_are_counted(tmp_path, caplog):
+    (finished,) = document("segments_polygons")["dataset"]["samples"]
     unlabeled = {"name": "9.jpg", "labels": {"ground-truth": None}}
-    begun = sample([], "5.jpg", "PRELABELED")
-    files = {"segments/v1.json": segments(sample([FACE_SEGMENTS]), begun, unlabeled)}
+    begun = {"name": "5.jpg", "labels": {"ground-truth": {"label_status": "PRELABELED"}}}
+    files = saved("segments_polygons", {"dataset.samples": [finished, begun, unlabeled]})
     with caplog.at_level(logging.INFO):
         assert read(tmp_path, files).number == 24
     assert "3 samples, 2 not finished" in caplog.text
 
 
 def test_a_page_replaces_accepted_masks_only_even_by_none_and_counts_the_others(tmp_path, caplog):
-    authors = np.ones(SIZE, np.uint8)
-    kept = {"page/a.json": page(runs(whole(5, 13), True), runs(whole(0, 5), True))}
-    corrected = read(tmp_path / "a", kept).apply(authors)
-    np.testing.assert_array_equal(corrected, whole(5, 13) + 255 * whole(0, 5))
-    assert not read(tmp_path / "b", {"page/a.json": page()}).apply(authors).any()  # no face is seen
+    authors, (face,) = np.ones(SIZE, np.uint8), document("page")["annotations"]
+    ignored = face | {"id": 2, "category_id": 2, "segmentation": [[3, 2, 5, 2, 5, 12, 3, 12]]}
+    corrected = read(tmp_path / "a", saved("page", {"annotations": [face, ignored]})).apply(authors)
+    np.testing.assert_array_equal(corrected, EXPECTED + 255 * whole(3, 5))
+    nobody = read(tmp_path / "b", saved("page", {"annotations": []}))
+    assert not nobody.apply(authors).any()
     for verdict, edited in (("wrong", True), ("unsure", True), ("none", True), ("accept", False)):
-        files = {"page/a.json": page(runs(EXPECTED, True), verdict=verdict, edited=edited)}
-        files["coco/b.json"] = coco((1, TINY), name="9.jpg")
+        files = saved("page", {"images.0.verdict": verdict, "images.0.edited": edited})
+        files |= saved("coco_polygons", {"images.0.file_name": "9.jpg"})
         with caplog.at_level(logging.INFO):
             assert read(tmp_path / "c", files).number == 9
         assert f"{verdict}{', edited' if edited else ''}': 1" in caplog.text
@@ -146,25 +119,10 @@ def one(*shapes, **changed):
     return {"labelme/a.json": labelme(*shapes, **changed)}
 
 
-TINY = [drawn.flat(box(0, 0, 5, 5))]
-BITMAP = segments(sample(BITMAP_LABELS, url="https://s3/b.png"))
-GOOD = {
-    "labelme": labelme(FACE),
-    "labelme mask": labelme(drawn.png_shape("face", np.ones((9, 9), np.uint8), (3, 3))),
-    "coco": coco((1, TINY)),
-    "page": page(TINY),
-    "segments": segments(sample([FACE_SEGMENTS])),
-    "segments bitmap": BITMAP,
-}
-
-
-@pytest.mark.parametrize(
-    ("kind", "changes", "message"), read_yaml(Path(__file__).with_name("bad_corrections.yaml"))
-)
-def test_bad_corrections_are_named(tmp_path, kind, changes, message):
+@pytest.mark.parametrize(("name", "changes", "message"), rows(__file__, "refused"))
+def test_bad_corrections_are_named(tmp_path, name, changes, message):
     is_text = isinstance(changes, str)
-    content = changes if is_text else json.dumps(with_changes(json.loads(GOOD[kind]), changes))
-    files = {f"{kind.split()[0]}/a.json": content}
+    files = {f"{name}/a.json": changes} if is_text else saved(name, changes)
     with pytest.raises(ValueError, match=message):
         read_corrections(put(tmp_path, files), PARAMS)
 
@@ -172,10 +130,13 @@ def test_bad_corrections_are_named(tmp_path, kind, changes, message):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (one(FACE) | {"coco/a.json": GOOD["coco"]}, r"24 is also corrected in .*coco/a\.json: im"),
+        (
+            one(FACE) | saved("coco_polygons", {}),
+            r"24 is also corrected in .*coco/a\.json",
+        ),
         ({"labelbox/a.json": "{}"}, "labelbox: expected only the folders labelme"),
         ({"labelme/readme.txt": "x"}, "no finished correction"),
-        ({"segments/a.json": BITMAP, "segments/b.png": b"broken"}, r"b\.png: not a PNG"),
+        (saved("segments_bitmap", {}) | {"segments/b1 c.png": b"broken"}, r"b1 c\.png: not a PNG"),
     ],
 )
 def test_bad_folders_are_named(tmp_path, files, message):
@@ -184,11 +145,12 @@ def test_bad_folders_are_named(tmp_path, files, message):
 
 
 def test_bad_bitmaps_are_named_when_they_are_read(tmp_path):
+    instance_1 = np.full((4, 6, 4), (1, 0, 0, 255), np.uint8)
     for png, message in (
-        (drawn.id_png(np.ones((4, 6))), r"b\.png: holds instances \[1\], which the release"),
+        (encode_png(instance_1), r"b1 c\.png: holds instances \[1\], which the release"),
         (encode_png(np.ones((4, 6), np.uint8)), "must be a PNG with 8-bit RGBA"),
     ):
-        files = {"segments/a.json": BITMAP, "segments/b.png": png}
+        files = saved("segments_bitmap", {}) | {"segments/b1 c.png": png}
         with pytest.raises(ValueError, match=message):
             read(tmp_path, files).apply(np.ones((4, 6), np.uint8))
 
