@@ -55,23 +55,8 @@ def main() -> None:
 
 
 def _write_params(method: str) -> None:
-    """Write sizes of which none is a multiple of another, so that every image is resampled.
-
-    Faces shrink and benchmarks grow. The finest JPEG quality and wide edges show differences of
-    one level.
-    """
-    params = {name: part for name, part in tiny_params().items() if name in _SECTIONS}
-    miniature = params["download"]["miniature"]
-    miniature |= {"face_px": 96, "num_objects": 4, "num_benchmark": 2}
-    params["faces"] |= {"size_px": 70, "jpeg_quality": 100}
-    occluders = params["occluders"]
-    occluders["hands"] |= {"soft_px": 2.0, "max_side_px": 200}
-    occluders["objects"] |= {"soft_px": 2.0}
-    occluders["textures"] |= {"size_px": 70, "jpeg_quality": 100}
-    params["superresolution"] |= {"method": method, "max_side_px": 200}
-    for benchmark in params["benchmarks"].values():
-        size_px = 70 if benchmark["align"] == "none" else 400
-        benchmark |= {"size_px": size_px, "jpeg_quality": 100}
+    params = {key: part for key, part in tiny_params("every CPU").items() if key in _SECTIONS}
+    params["superresolution"]["method"] = method
     write_params(Path("params.yaml"), params)
 
 

@@ -31,6 +31,7 @@ from face_occlusion.training.architectures import params_class
 from face_occlusion.training.settings import RunParams, TrainParams
 from stages.download import DownloadParams
 from tests.conftest import ROOT, with_changes
+from tests.tables import rows
 from tests.tiny import profile
 
 SECTIONS = {
@@ -113,21 +114,19 @@ def refused(section: str, changes: Mapping[str, Any], message: str) -> None:
         build(section, values, kind)
 
 
-REFUSED = YAML(typ="safe").load(ROOT / "tests" / "refused_values.yaml")
-
-
-@pytest.mark.parametrize(("section", "changes", "message"), REFUSED)
+@pytest.mark.parametrize(("section", "changes", "message"), rows(__file__, "refused"))
 def test_a_value_that_a_key_cannot_have_is_refused(section, changes, message):
     refused(section, changes, rf"[.\w]*: {message}")
 
 
-OUT_OF_BOUNDS = YAML(typ="safe").load(ROOT / "tests" / "out_of_bounds.yaml")
-
-
 @pytest.mark.parametrize(
-    ("section", "path"),
-    [(section, path) for section in OUT_OF_BOUNDS for path in OUT_OF_BOUNDS[section]],
+    ("section", "path", "value"),
+    [
+        (section, path, value)
+        for section, values in rows(__file__, "out_of_bounds").items()
+        for path, value in values.items()
+    ],
 )
-def test_a_value_out_of_bounds_is_refused_by_its_key(section, path):
+def test_a_value_out_of_bounds_is_refused_by_its_key(section, path, value):
     outer, _, key = f".{path}".rpartition(".")
-    refused(section, {path: OUT_OF_BOUNDS[section][path]}, f"{outer}: {key}: must")
+    refused(section, {path: value}, f"{outer}: {key}: must")

@@ -14,22 +14,11 @@ from ruamel.yaml import YAML
 
 from face_occlusion.apps.profiles import compose
 from face_occlusion.core.params import read_yaml
-from tests.conftest import ROOT
-
-TINY = {
-    "num_wo_train": 3,
-    "num_wo_test": 2,
-    "num_o": 2,
-    "num_hands": 3,
-    "num_objects": 8,
-    "num_textures": 3,
-    "num_benchmark": 3,
-    "face_px": 64,
-}
-
+from tests.conftest import ROOT, with_changes
 
 _STAGES = read_yaml(ROOT / "tests" / "stages.yaml")
 CHAIN: dict[str, str] = _STAGES["chain"]  # to a report; the arguments of each stage
+TINY: dict[str, int] = _STAGES["miniature"]
 _LATER = ("generate", "combine", "train", "evaluate", "overlap", "reports")
 SETS = {name: text for name, text in CHAIN.items() if name not in _LATER} | _STAGES["beside it"]
 
@@ -58,13 +47,12 @@ def profile(name: str) -> dict[str, Any]:
     return copy.deepcopy(_profile(name))
 
 
-def tiny_params() -> dict[str, Any]:
-    """Return the miniature's parameters with a few pictures of each release."""
+def tiny_params(*further: str) -> dict[str, Any]:
+    """Return the miniature's parameters with a few pictures of each release, and other changes."""
     params = profile("miniature")
-    params["download"]["miniature"].update(TINY)
-    params["faces"]["size_px"] = 32
-    params["occluders"]["objects"]["num_objects"] = 2
-    params["occluders"]["objects"]["selection"].update(min_area_px=20, min_side_px=4)
+    params["download"]["miniature"] |= TINY
+    for name in ("tiny", *further):
+        params = with_changes(params, _STAGES["params"][name])
     return params
 
 

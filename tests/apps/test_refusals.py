@@ -1,4 +1,4 @@
-"""What commands refuse, of their options and of files that users have: refusals.yaml lists it."""
+"""What commands refuse of their options and of files: test_refusals.yaml lists it."""
 
 import os
 import shlex
@@ -12,15 +12,13 @@ import pytest
 from PIL import Image
 
 from face_occlusion.core.images import straight_alpha
-from face_occlusion.core.params import read_yaml
 from tests.apps.auditing.faces import face_set
 from tests.apps.pictures import save
 from tests.apps.prediction.conftest import write_run
 from tests.conftest import once
 from tests.core.imageset.samples import flip
 from tests.generation.drawn import draw_disc, draw_face
-
-REFUSALS = read_yaml(Path(__file__).with_name("refusals.yaml"))
+from tests.tables import rows
 
 
 def write_tree(folder: Path) -> None:
@@ -71,8 +69,8 @@ def listed(tree: Path) -> dict[Path, int]:
     ("call", "files", "said"),
     [
         (f"{call} {options}", files, said)
-        for call, rows in REFUSALS.items()
-        for options, files, said in rows
+        for call, cases in rows(__file__, "refused").items()
+        for options, files, said in cases
     ],
 )
 def test_one_line_names_what_is_wrong_and_nothing_is_written(tree, invoke, call, files, said):

@@ -1,14 +1,12 @@
 import json
 import shutil
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
-from face_occlusion.core.params import read_yaml
 from face_occlusion.core.release import Release
 from face_occlusion.faces.corrections import import_corrections, read_corrections
 from face_occlusion.faces.faces import FacesParams, import_faces
@@ -16,6 +14,7 @@ from tests.faces.celebamask import celebamask_files
 from tests.faces.drawn import PARAMS as CORRECTIONS
 from tests.faces.drawn import box, labelme, put, shape
 from tests.releases.build import ellipse, make_release, photo
+from tests.tables import rows
 
 PARAMS = {"size_px": 0, "jpeg_quality": 95, "samples_per_shard": 2}
 ROOT = "CelebAMask-HQ/CelebAMask-HQ"
@@ -145,9 +144,7 @@ def encoded(content):
     return encode(np.asarray(Image.new(**about)))
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"), read_yaml(Path(__file__).with_name("bad_releases.yaml"))
-)
+@pytest.mark.parametrize(("changed", "message"), rows(__file__, "refused"))
 def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
     with pytest.raises(ValueError, match=message):
         run(tmp_path, changed={name: encoded(content) for name, content in changed.items()})

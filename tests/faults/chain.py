@@ -29,18 +29,9 @@ PATIENCE_S = 120  # for a stage of a few seconds: longer is for ever
 
 def write_params(folder: Path) -> None:
     """Write the parameters of one run."""
-    params = tiny.tiny_params()
-    params["faces"] |= {"size_px": 64, "samples_per_shard": 1}
-    params["generate"]["natocc_hand"]["samples_per_shard"] = 1
-    combinations = {"c_wo": params["combinations"]["c_wo"]}
-    for name in ("evaluate", "overlap"):
-        params[name]["benchmarks"] = ["realocc"]
-    params["report"] |= {"benchmarks": {"realocc": "RealOcc"}, "table_4": ["realocc"]}
-    params["report"]["table_5"] = ["realocc"]
-    params["report"]["bootstrap"]["num_resamples"] = 100
-    params["report"]["qualitative"] |= {"first": "c_wo", "combinations": ["c_wo"]}
-    params |= {"combinations": combinations, "models": MODELS, "train": TRAIN | {"num_workers": 1}}
-    params["runs"] = {RUN: {"model": "segformer", "combination": "c_wo"}}
+    params = tiny.tiny_params("chain")
+    params |= {"combinations": {"c_wo": params["combinations"]["c_wo"]}, "models": MODELS}
+    params["train"] = TRAIN | {"num_workers": 1}
     folder.mkdir(parents=True, exist_ok=True)
     tiny.write_params(folder / "params.yaml", params)
     (folder / "annotations" / "corrections").mkdir(parents=True)

@@ -14,7 +14,6 @@ from safetensors.torch import load_file, save_file
 
 from face_occlusion.apps.cli import app
 from face_occlusion.core.files import file_sha256
-from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.evaluate import load_checkpoints
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.networks.checkpoint import write_weights
@@ -22,8 +21,9 @@ from tests.apps.prediction.conftest import write_run
 from tests.conftest import with_changes
 from tests.core.imageset.conftest import flip
 from tests.evaluation.conftest import PARAMS
+from tests.tables import rows
 
-SHAPES = read_yaml(Path(__file__).with_name("hostile_configs.yaml"))
+SHAPES = rows(__file__, "hostile")
 COMMANDS: dict[str, Callable[[Path], Any]] = {
     "load": load_model,
     "predict": lambda run: app(["predict", str(run), "a.png"], standalone_mode=False),

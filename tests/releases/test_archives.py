@@ -4,24 +4,22 @@ import errno
 import io
 import tarfile
 import zipfile
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import py7zr
 import pytest
 
-from face_occlusion.core.params import read_yaml
 from face_occlusion.releases import archives
 from face_occlusion.releases.archives import Limits, check_member_name, check_zip, unpack
 from tests.conftest import small_files
 from tests.releases.build import write_7z, write_tar, write_zip
+from tests.tables import rows
 
 CONTENT = b"content of a member, long enough to be cut" * 50
 NOISE = np.random.default_rng(0).bytes(40_000)
 MEMBERS = {f"m{number}": NOISE[number * 10_000 :][:10_000] for number in range(4)}
 WRITERS = {"a.zip": write_zip, "a.7z": write_7z, "a.tar.gz": write_tar}
-NAMES = read_yaml(Path(__file__).with_name("names.yaml"))
 every_kind = pytest.mark.parametrize("name", WRITERS)
 
 
@@ -54,7 +52,7 @@ def overwrite(path, *changes):
 
 
 def test_names_that_leave_the_folder_are_refused():
-    for name in NAMES["outside"]:
+    for name in rows(__file__, "outside"):
         with pytest.raises(ValueError, match=r"some\.zip: member"):
             check_member_name("some.zip", name)
     assert check_member_name("a", "dtd\\images\\x..jpg") == "dtd/images/x..jpg"
@@ -70,7 +68,7 @@ def test_a_path_outside_is_refused(tmp_path, monkeypatch, name, member):
 
 
 @every_kind
-@pytest.mark.parametrize(("members", "message"), NAMES["colliding"])
+@pytest.mark.parametrize(("members", "message"), rows(__file__, "colliding"))
 def test_names_that_would_collide_are_refused(tmp_path, name, members, message):
     contents = {member: bytes([number]) for number, member in enumerate(members)}
     refuse(WRITERS[name](tmp_path / name, contents), rf"{name}: member .*{message}")

@@ -1,14 +1,13 @@
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.scores import ImageFacts
 from face_occlusion.reporting import breakdowns, groups
 from face_occlusion.reporting.cells import CellKey
+from tests.tables import rows
 
 PARAMS = breakdowns.BreakdownParams(occluder_kinds="kinds.csv", covered_edges=[0.01, 0.1, 0.25])
 PLACE = CellKey("c_wo", "realocc", "pspnet")
@@ -20,7 +19,7 @@ def test_an_image_has_one_level_of_each_factor():
     tones |= {55.1: "very light", 90: "very light"}
     assert {edge: breakdowns.tone_of(edge).split(" (")[0] for edge in tones} == tones
     measured = {"key": "a", "size": (4, 5), "face_px": 90, "occluded_px": 10, "ita_deg": 12.0}
-    for factor, level, changes in read_yaml(Path(__file__).with_name("levels.yaml")):
+    for factor, level, changes in rows(__file__, "levels"):
         image = ImageFacts(**({"occluder_kind": "face_mask"} | measured | changes))
         assert breakdowns.level_of(image, factor, PARAMS) == level
 
@@ -34,9 +33,9 @@ def test_groups_of_a_factor_partition_the_images_and_score_what_they_hold(inputs
         "benchmark == 'realocc' and combination == 'c_wo' and model == 'pspnet' "
         "and measure == 'miou'"
     )
-    for factor, rows in one.groupby("factor"):
-        assert rows["num_images"].sum() == len(images), factor
-        for row in rows.itertuples():
+    for factor, groups_of_it in one.groupby("factor"):
+        assert groups_of_it["num_images"].sum() == len(images), factor
+        for row in groups_of_it.itertuples():
             chosen = [breakdowns.level_of(image, factor, PARAMS) == row.level for image in images]
             expected = 100 * metrics.mean_iou(view.counts[chosen].sum(axis=0))
             assert row.value == pytest.approx(expected)
@@ -110,14 +109,14 @@ def test_a_wrong_or_missing_list_of_kinds_is_named_with_its_line(tmp_path, runs)
     path.write_text("image,kind\n")
     with pytest.raises(ValueError, match="columns must be"):
         breakdowns.name_kinds(runs, path)
-    for rows, said in (
+    for lines, said in (
         ("00003,", "line 2: must hold"),
         ("00003", "line 2: must hold"),
         ("00003,a,b", "line 2: must hold"),
         ("00003,a 00003,b", "line 3: '00003' of 'realocc' is listed twice"),
         ("nobody,a", "no image 'nobody' in benchmark 'realocc'"),
     ):
-        write(path, *(f"realocc,{row}" for row in rows.split()))
+        write(path, *(f"realocc,{row}" for row in lines.split()))
         with pytest.raises(ValueError, match=said):
             breakdowns.name_kinds(runs, path)
 

@@ -1,10 +1,8 @@
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.bootstrap import Estimate
 from face_occlusion.reporting.claims import ANOMALIES, CLAIMS, judge_all
 from face_occlusion.reporting.verdicts import (
@@ -16,8 +14,8 @@ from face_occlusion.reporting.verdicts import (
     judge,
     significant_differences,
 )
+from tests.tables import rows
 
-HERE = Path(__file__).parent
 PAPER = PaperEvidence()
 TESTS = [item.test for item in (*CLAIMS, *ANOMALIES)]
 
@@ -44,14 +42,13 @@ def claims_judged(evidence):
 
 
 def test_anomalies_and_claims_on_the_papers_own_numbers():
-    expected = read_yaml(HERE / "paper_verdicts.yaml")
     found = judge_all(ANOMALIES, PAPER, PAPER, {})
     judged = {item.statement.key: [item.paper_measured, item.paper.outcome] for item in found}
-    assert judged == expected["anomalies"]
+    assert judged == rows(__file__, "anomalies")
     assert all(item.paper.detail for item in found)
     verdicts = {item.statement.key: item.paper for item in judge_all(CLAIMS, PAPER, PAPER, {})}
     assert len(verdicts) == len(CLAIMS) and all(verdict.cells for verdict in verdicts.values())
-    for outcome, keys in expected["claims"].items():
+    for outcome, keys in rows(__file__, "claims").items():
         assert {verdicts[key].outcome for key in keys} == {outcome}
 
 
@@ -80,9 +77,7 @@ def test_aligned_images_are_compared_cell_by_cell():
         assert verdict.outcome == outcome and len(verdict.cells) == 54
 
 
-@pytest.mark.parametrize(
-    ("scores", "pairs", "rule", "lead", "outcome"), read_yaml(HERE / "rules.yaml")
-)
+@pytest.mark.parametrize(("scores", "pairs", "rule", "lead", "outcome"), rows(__file__, "rules"))
 def test_a_rule_decides_by_what_is_above_below_and_empty(scores, pairs, rule, lead, outcome):
     comparison = Comparison(pairs=between(pairs, ("realocc",)), rule=rule, lead=lead)
     sure = {(pair, lead): True for pair in comparison.pairs}

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.bootstrap import Estimate
 from face_occlusion.reporting import tables
 from face_occlusion.reporting.cells import Cell, CellKey, PaperCell, best_of_columns
 from face_occlusion.reporting.inputs import gather
 from face_occlusion.reporting.tables import Table, write_table
 from tests.reporting.conftest import paths
+from tests.tables import rows
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -40,10 +40,7 @@ def test_best_of_a_column_includes_ties_as_printed():
     assert {place.combination for place in best_of_columns(cells, paper=True)} == {"b", "c"}
 
 
-TEXTS = read_yaml(Path(__file__).with_name("texts.yaml"))
-
-
-@pytest.mark.parametrize(("given", "best", "paper_best", "text"), TEXTS["cells"])
+@pytest.mark.parametrize(("given", "best", "paper_best", "text"), rows(__file__, "cells"))
 def test_cell_text(given, best, paper_best, text):
     assert tables.cell_text(make_cell("a", **given), best=best, paper_best=paper_best) == text
 
@@ -70,7 +67,7 @@ def test_files_equal_the_golden_ones(tmp_path, suffix):
 
 
 def test_latex_gets_only_signs_that_it_sets_without_a_package():
-    signs = TEXTS["latex"]
+    signs = rows(__file__, "latex")
     frame = pd.DataFrame({"a": list(signs)})
     text = tables.latex(Table(name="x", caption="x", wide=frame, long=frame, notes=[]))
     assert [latex for latex in signs.values() if f"\n{latex} \\\\\n" not in text] == []

@@ -11,11 +11,11 @@ from face_occlusion.alignment.alignment import align
 from face_occlusion.apps.prediction.inputs import JOURNAL, find_photos
 from face_occlusion.apps.prediction.predict import PredictOptions, predict_photos, unalign
 from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.inference import Segmenter, load_model
 from tests.apps.pictures import load, save_turned
 from tests.apps.prediction.conftest import photograph, write_run, write_training_set
 from tests.conftest import files_of
+from tests.tables import rows
 
 
 def put(path: Path, height: int, width: int, seed: int = 0) -> Path:
@@ -24,10 +24,7 @@ def put(path: Path, height: int, width: int, seed: int = 0) -> Path:
     return path
 
 
-PHOTOS = read_yaml(Path(__file__).with_name("photos.yaml"))
-
-
-@pytest.mark.parametrize(("files", "asked", "names"), PHOTOS["found"])
+@pytest.mark.parametrize(("files", "asked", "names"), rows(__file__, "found"))
 def test_photos_come_in_order_and_those_of_one_name_are_told_apart(tmp_path, files, asked, names):
     for file in files:
         put(tmp_path / file, 4, 4)
@@ -35,7 +32,7 @@ def test_photos_come_in_order_and_those_of_one_name_are_told_apart(tmp_path, fil
     assert [str(photo.name) for photo in found] == names
 
 
-@pytest.mark.parametrize(("names", "asked", "said"), PHOTOS["refused"])
+@pytest.mark.parametrize(("names", "asked", "said"), rows(__file__, "refused"))
 def test_bad_photos_are_named(tmp_path, names, asked, said):
     for name in names:
         put(tmp_path / name, 4, 4)

@@ -20,6 +20,7 @@ from face_occlusion.evaluation.scores import read_scores
 from tests.apps.prediction.conftest import photograph
 from tests.conftest import ROOT
 from tests.evaluation.conftest import PARAMS
+from tests.tables import rows
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export")
 from onnx import TensorProto, helper, numpy_helper  # noqa: E402 - after the check above
@@ -140,10 +141,7 @@ def test_what_is_face_lies_where_it_is_in_images_of_any_shape(
         assert agrees.mean() > 0.97  # of the pixels; the border is interpolated
 
 
-@pytest.mark.parametrize(
-    ("shape", "classes", "options", "said"),
-    read_yaml(Path(__file__).with_name("unfit_networks.yaml")),
-)
+@pytest.mark.parametrize(("shape", "classes", "options", "said"), rows(__file__, "unfit"))
 def test_what_does_not_fit_is_one_line_that_names_it(
     checkout, invoke, tmp_path, shape, classes, options, said
 ):

@@ -23,10 +23,10 @@ import pytest
 from face_occlusion.apps.running.hosts import Hosts
 from face_occlusion.apps.running.jobs import make_slots
 from face_occlusion.apps.running.run import run_pipeline
-from face_occlusion.core.params import read_yaml
 from face_occlusion.core.ray_cluster import connect
 from face_occlusion.core.stage import read_times
 from tests.apps.running.conftest import PATIENCE, is_alive, user_environment, wait_for
+from tests.tables import rows
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = pytest.mark.slow
@@ -217,9 +217,7 @@ def test_a_cluster_that_refuses_the_token_is_no_silent_one(separate, project, la
     assert not (tmp_path / "clones").exists()
 
 
-@pytest.mark.parametrize(
-    ("variables", "advice"), read_yaml(Path(__file__).with_name("token_advice.yaml"))
-)
+@pytest.mark.parametrize(("variables", "advice"), rows(__file__, "advice"))
 def test_what_to_set_for_the_token_follows_what_is_set(tmp_path, monkeypatch, variables, advice):
     (tmp_path / "held").write_text("x")
     for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):

@@ -1,5 +1,4 @@
 import json
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,9 +7,9 @@ from hypothesis import strategies as st
 from face_occlusion.apps.running import plan
 from face_occlusion.apps.running.jobs import make_slots, warn_of_missing
 from face_occlusion.apps.running.pipeline import Stage, read_pipeline
-from face_occlusion.core.params import read_yaml
 from face_occlusion.core.stage import KEPT, read_times, record_time
 from tests.conftest import files_of
+from tests.tables import rows
 
 
 def stage(name, upstream=(), reason="changed: x", size=None):
@@ -143,10 +142,7 @@ def test_durations_and_sizes_read_well():
     assert {value: plan.format_bytes(value) for value in sizes} == sizes
 
 
-SLOTS = read_yaml(Path(__file__).with_name("slots.yaml"))
-
-
-@pytest.mark.parametrize(("jobs", "gpus", "per_job", "visible"), SLOTS["shared"])
+@pytest.mark.parametrize(("jobs", "gpus", "per_job", "visible"), rows(__file__, "shared"))
 def test_gpus_are_divided_among_jobs_and_cores_unless_the_user_says_how(
     monkeypatch, jobs, gpus, per_job, visible
 ):
@@ -164,7 +160,7 @@ def test_gpus_are_divided_among_jobs_and_cores_unless_the_user_says_how(
     assert warned in (warn_of_missing(gpus) or "") if len(gpus) > 1 else not warn_of_missing(gpus)
 
 
-@pytest.mark.parametrize(("arguments", "cluster", "said"), SLOTS["refused"])
+@pytest.mark.parametrize(("arguments", "cluster", "said"), rows(__file__, "refused"))
 def test_what_cannot_be_shared_is_refused(arguments, cluster, said):
     with pytest.raises(ValueError, match=said):
         make_slots(*arguments, on_cluster=cluster)
