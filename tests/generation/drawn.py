@@ -139,18 +139,18 @@ def write_hands(folder):
     record = {"category": "hand", "pointing_deg": 90.0, "enters": "top"}
     hands = (draw_hand((210 - 40 * n, 170 - 30 * n, 140 - 20 * n)) for n in range(3))
     samples = ((f"hand{n}", {"rgba.png": hand}, record) for n, hand in enumerate(hands))
-    return write_drawn(folder, "cutouts", "drawn hands", samples)
+    return write_drawn(folder, "cutouts", "hands", samples)
 
 
 def write_objects(folder):
     record = {"category": "disc", "pointing_deg": None, "enters": "none"}
     samples = ((f"disc{n}", {"rgba.png": draw_disc(30 + 10 * n)}, record) for n in range(3))
-    return write_drawn(folder, "cutouts", "drawn discs", samples)
+    return write_drawn(folder, "cutouts", "objects", samples)
 
 
 def write_textures(folder):
     samples = ((f"texture{n}", {"jpg": draw_texture(n)}, {"category": "stripes"}) for n in range(3))
-    return write_drawn(folder, "textures", "drawn textures", samples)
+    return write_drawn(folder, "textures", "textures", samples)
 
 
 FACE, SEG_MAP = draw_face()
