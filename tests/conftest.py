@@ -140,6 +140,20 @@ def chromium():
         browser.close()
 
 
+@pytest.fixture
+def open_tab(chromium):
+    """Open a tab of a class that is a tests.browser.Tab, until the test ends."""
+    opened = []
+
+    def open_tab(kind, *arguments, **context):
+        opened.append(kind(chromium, *arguments, **context))
+        return opened[-1]
+
+    yield open_tab
+    for tab in opened:
+        tab.context.close()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Draw fewer examples where they are the same in every run: `make test-random` draws 100."""
     if config.getoption("--hypothesis-seed", default=None) == "0":

@@ -96,18 +96,14 @@ def covered(start, end, size):
 
 
 @pytest.fixture
-def edit(chromium):
-    opened = []
-
+def edit(open_tab):
     def open_page(folder):
         address = (folder / "index.html").as_uri()
-        opened.append(Editor(chromium, address, folder.as_uri(), accept_downloads=True))
-        opened[-1].shown()
-        return opened[-1]
+        editor = open_tab(Editor, address, folder.as_uri(), accept_downloads=True)
+        editor.shown()
+        return editor
 
-    yield open_page
-    for one in opened:
-        one.context.close()
+    return open_page
 
 
 @pytest.fixture(scope="module")

@@ -117,18 +117,6 @@ def test_straight_alpha_multiplies_back(straight):
     assert (back[straight[..., 3] == 0] == 0).all()
 
 
-def test_unpacking_refuses_by_name(tmp_path):
-    absent = write_image_set(tmp_path / "cofw", [], info={**INFO, "absent": "no COFW here"})
-    with pytest.raises(ValueError, match="cofw: holds no samples: no COFW here"):
-        unpack_image_set(absent, tmp_path / "files")
-    damaged = write_image_set(tmp_path / "set", [("a", {"png": b"none"})], info=INFO)
-    with pytest.raises(ValueError, match=r"set: a\.png: not a readable image"):
-        unpack_image_set(damaged, tmp_path / "files")
-    assert not list(tmp_path.glob("files*"))
-    with pytest.raises(ValueError, match="set: exists and is not an empty folder"):
-        unpack_image_set(ImageSet(tmp_path / "set"), tmp_path / "set")
-
-
 def test_photographs_that_are_not_read_are_counted(tmp_path, caplog):
     (tmp_path / "read").mkdir()
     for name in ("a.jpg", "b.HEIC", "c.avif", "notes.txt", "read/a.jpg"):

@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 
 from face_occlusion.core.images import straight_alpha
+from face_occlusion.core.imageset import write_image_set
 from tests.apps.auditing.faces import face_set
 from tests.apps.pictures import save
 from tests.apps.prediction.conftest import write_run
 from tests.conftest import once
-from tests.core.imageset.samples import flip
+from tests.core.imageset.samples import INFO, flip
 from tests.generation.drawn import draw_disc, draw_face
 from tests.tables import rows
 
@@ -32,6 +33,11 @@ def write_tree(folder: Path) -> None:
     face_set(folder / "faces", 4, set())
     face_set(folder / "damaged", 4, set())
     flip(folder / "damaged/000000.tar", 600)
+    for name, samples, info in (
+        ("unreadable", [("a", {"png": b"none"})], INFO),
+        ("absent", [], INFO | {"absent": "no COFW here"}),
+    ):
+        write_image_set(folder / name, samples, info=info)
     write_run(folder / "models/mine", "segformer")
 
 

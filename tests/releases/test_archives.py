@@ -118,12 +118,6 @@ def test_a_truncated_archive_is_refused(tmp_path, name, keep):
     refuse(path, f"{name}: .*{said[name]}")
 
 
-@every_kind
-def test_a_web_page_is_no_archive(tmp_path, name):
-    (tmp_path / name).write_bytes(b"<html>quota exceeded</html>" * 30)
-    refuse(tmp_path / name, name)
-
-
 def test_a_damaged_member_is_named(tmp_path):
     zipped, packed = write_zip(tmp_path / "a.zip", MEMBERS), write_7z(tmp_path / "a.7z", MEMBERS)
     for path, said in ((zipped, "member 'm2' is damaged"), (packed, "damaged at member 'm2': its")):

@@ -46,17 +46,6 @@ def test_a_broken_answer_is_resumed_where_it_broke(server, tmp_path, stall):
     assert names(tmp_path) == ["a.zip"]
 
 
-def test_an_interrupted_download_is_resumed_by_the_next_run(server, tmp_path):
-    server.script["/a.zip"] = [answers.cut(CONTENT, PIECE + 1000), answers.status(404)]
-    with pytest.raises(TransferError, match=r"a\.zip: the server answers 404 .* no longer there"):
-        fetch(server, tmp_path)
-    assert partial_bytes(tmp_path) == PIECE
-    server.script["/a.zip"] = [answers.whole(CONTENT)]
-    assert fetch(server, tmp_path).read_bytes() == CONTENT
-    assert server.ranges()[-1] == f"bytes={PIECE}-"
-    assert names(tmp_path) == ["a.zip"]
-
-
 @pytest.mark.parametrize("etag", [None, '"1"'], ids=["without ranges", "busy"])
 def test_other_servers_are_asked_again_from_the_start(server, tmp_path, etag):
     broken = answers.status(429, Retry_After="0") if etag else answers.cut(CONTENT, PIECE, None)
@@ -119,6 +108,7 @@ def test_what_ends_a_download_is_said(server, tmp_path):
     two_pieces = [answers.cut(CONTENT, PIECE + 1000), answers.cut(CONTENT, 0)]
     for name, replies, said in (
         ("busy", [answers.status(503)], r"/a\.zip: the server answers 503"),
+        ("gone", [answers.status(404)], r"a\.zip: the server answers 404 .* no longer there"),
         ("ended", two_pieces, "gave up after 2 attempts .* from 524,288 bytes"),
         ("full", [too_much], "more than the disk of .* has left"),
     ):

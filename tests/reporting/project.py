@@ -20,38 +20,24 @@ from face_occlusion.generation.generate import generate_set
 from face_occlusion.overlap.compare import find_overlap
 from face_occlusion.overlap.findings import write_overlap
 from face_occlusion.reporting.inputs import ReportParams, Sections
-from tests.conftest import ROOT
+from tests.conftest import ROOT, with_changes
 from tests.evaluation.conftest import PARAMS, ready
 from tests.generation.drawn import draw_hand, write_drawn, write_objects, write_textures
 from tests.tiny import write_params
 
 PAPER = ROOT / "profiles" / "paper.yaml"
 SHAPE = (40, 48)  # H != W, so swapped axes show
-# How much of the occluder each training combination mistakes for face.
-BLINDNESS = {
-    "C-Original": 0.9,
-    "C-WO": 0.8,
-    "C-CM": 0.2,
-    "C-WO + C-WO-NatOcc": 0.3,
-    "C-WO + C-WO-NatOcc-SOT": 0.3,
-    "C-WO + C-WO-RandOcc": 0.4,
-    "C-WO + C-WO-Mix": 0.25,
-    "C-CM + C-WO-NatOcc": 0.1,
-    "C-CM + C-WO-NatOcc-SOT": 0.15,
-}
-NUM_IMAGES = {"realocc": 14, "realocc_wild": 6, "cofw": 0, "cofw_aligned": 0, "wo_test": 8}
+ABOUT = read_yaml(ROOT / "tests" / "reporting" / "project.yaml")
+BLINDNESS: dict[str, float] = ABOUT["blindness"]
+NUM_IMAGES: dict[str, int] = ABOUT["num_images"]
 KINDS = ("mask", "sunglasses", "microphone")
 
 
 def sections() -> Sections:
     """The paper's grid with a light report."""
     raw = read_yaml(PAPER)
-    report = raw["report"]
-    report["bootstrap"]["num_resamples"] = 200
+    report = with_changes(raw["report"], ABOUT["report"])
     report["breakdown"]["occluder_kinds"] = str(ROOT / report["breakdown"]["occluder_kinds"])
-    report["figures"] |= {"dpi": 60, "sheet_images": 3}
-    report["qualitative"]["images_per_rule"] = 1
-    report["page"] = {"thumbnail_px": 48, "browser_images": 4}
     return Sections(
         profile="made-up",
         report=build("report", report, ReportParams),

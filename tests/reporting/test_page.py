@@ -37,17 +37,9 @@ class Visit(Tab):
 
 
 @pytest.fixture
-def visit(chromium, report):
-    opened = []
-
-    def open_page(**context):
-        address = (report / "index.html").as_uri()
-        opened.append(Visit(chromium, address, **{"color_scheme": "light"} | context))
-        return opened[-1]
-
-    yield open_page
-    for one in opened:
-        one.context.close()
+def visit(open_tab, report):
+    address = (report / "index.html").as_uri()
+    return lambda **context: open_tab(Visit, address, **{"color_scheme": "light"} | context)
 
 
 @pytest.fixture

@@ -33,18 +33,16 @@ class DemoTab(Tab):
 
 
 @pytest.fixture
-def tab(tmp_path, photo, occluders, chromium):
+def tab(tmp_path, photo, occluders, open_tab):
     """A tab that shows the demo."""
     built = page.build_page(Analyser(NETWORKS, occluders), tmp_path, [photo], "A note.")
     assert not built.analytics_enabled
     address = page.launch(built, "127.0.0.1", None)
     own = address.replace("http", "ws", 1), "blob:"
-    tab = DemoTab(
-        chromium, address, *own, permissions=["camera", "clipboard-read", "clipboard-write"]
-    )
+    allowed = ["camera", "clipboard-read", "clipboard-write"]
+    tab = open_tab(DemoTab, address, *own, permissions=allowed)
     tab.page.set_default_timeout(60_000)
     yield tab
-    tab.context.close()
     built.close()
 
 

@@ -72,15 +72,6 @@ def test_predictions_equal_the_network_and_no_bad_photo_stops_the_others(run: Pa
     assert (out / "labelme/sub" / back).resolve() == (tmp_path / "in/sub/tall.jpg").resolve()
 
 
-def test_an_output_in_use_is_refused_and_kept(run: Path, tmp_path):
-    photo = put(tmp_path / "out/a.jpg", 40, 40)
-    before = files_of(tmp_path)
-    for out, said in ((photo.parent, "not empty"), (photo, r"a\.jpg: a file; name a new folder")):
-        with pytest.raises(ValueError, match=said):
-            predict_photos(load_model(run), find_photos([photo]), out, PredictOptions())
-    assert files_of(tmp_path) == before
-
-
 class Counting(Segmenter):
     """Counts the images it sees; like a user who presses Ctrl-C, stops at one of them."""
 
