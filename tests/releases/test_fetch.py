@@ -10,6 +10,7 @@ from face_occlusion.releases.fetch import SourceParams, fetch_release
 from face_occlusion.releases.table import DRAWN_LICENCE, SOURCES, match_published
 from tests.conftest import ROOT, files_of
 from tests.releases.build import archive_dir, make_release, write_7z, write_zip
+from tests.tables import rows
 
 FOLDER = SourceParams(origin="folder", files=None, accept_changed=False, why=None)
 ACCEPTED = replace(FOLDER, accept_changed=True)
@@ -64,20 +65,13 @@ def test_what_is_missing_is_said_by_file_folder_and_address(tmp_path, archives):
     assert str(archives) in message and "11k-hands_sample.txt" in message
     assert "11k-hands_masks.7z (hands_11k)\n    from https://drive.google.com" in message
     assert "HandInfo.csv" not in message  # not needed
-    for source, folder, files, said in (
-        ("dtd", "nowhere", None, "no such folder"),
-        ("coco", "archives", None, r"expected some of coco_object\.7z, train2017\.zip"),
-        ("imagenet", "archives", None, "no source 'imagenet'; known: celebamask_hq"),
-        ("coco", "archives", ["coco_object.7z"], r"coco_object\.7z \(coco\)\n    from "),
-        ("coco", "archives", ["v.zip"], r"files: 'v\.zip' is not a file of source 'coco'; known"),
-    ):
+    for source, folder, files, said in rows(__file__, "missing"):
         with pytest.raises(ValueError, match=said):
             fetch(source, tmp_path / "raw", tmp_path / folder, replace(FOLDER, files=files))
     write_zip(archives / "train2017.zip", {"train2017/1.jpg": b"x"})
     params = replace(ACCEPTED, files=["train2017.zip"])
-    assert fetch("coco", tmp_path / "raw", archives, params).names() == [
-        "train2017/train2017/1.jpg"
-    ]
+    release = fetch("coco", tmp_path / "raw", archives, params)
+    assert release.names() == ["train2017/train2017/1.jpg"]
 
 
 PAGE = b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded"

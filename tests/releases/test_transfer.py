@@ -6,6 +6,7 @@ import pytest
 
 from face_occlusion.releases.transfer import FetchParams, TransferError, fetch_file
 from tests.releases import server as answers
+from tests.tables import rows
 
 CONTENT = b"PK\x03\x04" + np.random.default_rng(0).bytes(2_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -53,21 +54,8 @@ def test_other_servers_are_asked_again_from_the_start(server, tmp_path, etag):
     assert fetch(server, tmp_path).read_bytes() == CONTENT
 
 
-QUOTA = "<html><title>Google Drive - Quota exceeded</title>Too many users have viewed</html>"
-LOGIN = "<!DOCTYPE html><html><title>Sign in</title><a href=https://accounts.google.com/x></html>"
-SCAN = "<html><title>Warning</title>Google Drive can't scan this file for viruses</html>"
-
-
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/octet-stream", "moved"])
-@pytest.mark.parametrize(
-    ("html", "said"),
-    [
-        (QUOTA, "quota page of Google Drive"),
-        (LOGIN, "a login page instead of the file: sign in"),
-        (SCAN, "too large to scan"),
-        ("<html><title>Maintenance</title></html>", r"a web page \('Maintenance'\) instead"),
-    ],
-)
+@pytest.mark.parametrize(("html", "said"), rows(__file__, "pages"))
 def test_web_pages_are_known_for_what_they_are(server, tmp_path, html, said, kind):
     server.script["/a.zip"] = server.script["/ServiceLogin"] = [answers.page(html, kind)]
     if kind == "moved":
