@@ -3,19 +3,16 @@
 The remote is a folder: DVC verifies one in S3 by the same code and the same default.
 """
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.programs import call
 
 pytestmark = pytest.mark.slow
 
-DVC = str(Path(sys.executable).with_name("dvc"))
 CONFIG = """
 [core]
     remote = lab
@@ -26,13 +23,7 @@ CONFIG = """
 
 
 def run(folder, *command, fails=False):
-    """Run a command with no one's own settings."""
-    environment = {"HOME": str(folder), "GIT_CONFIG_GLOBAL": os.devnull, "DVC_NO_ANALYTICS": "1"}
-    environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    options = {"capture_output": True, "text": True, "timeout": 120}
-    done = subprocess.run(command, cwd=folder, env=environment, **options)
-    assert (done.returncode != 0) == fails, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return call(folder, *command, fails=fails, HOME=str(folder))
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +33,13 @@ def built(tmp_path_factory):
     shutil.copy(ROOT / "tests" / "remote.yaml", folder / "dvc.yaml")
     (folder / "value.txt").write_text("one")
     run(folder, "git", "init", "-q")
-    run(folder, DVC, "init", "-q")
+    run(folder, "dvc", "init", "-q")
     (folder / ".dvc" / "config").write_text(CONFIG % tmp_path_factory.mktemp("lab"))
-    run(folder, DVC, "repro", "-q")
+    run(folder, "dvc", "repro", "-q")
     run(folder, "git", "add", "-A")
-    identity = ("git", "-c", "user.name=t", "-c", "user.email=t@example.org")
-    run(folder, *identity, "commit", "-q", "-m", "x")
-    run(folder, *identity, "tag", "-a", "network@v1.0.0", "-m", "x")
-    run(folder, DVC, "push", "-q", "--run-cache")
+    run(folder, "git", "commit", "-q", "-m", "x")
+    run(folder, "git", "tag", "-a", "network@v1.0.0", "-m", "x")
+    run(folder, "dvc", "push", "-q", "--run-cache")
     return folder
 
 
@@ -60,29 +50,29 @@ def clone(built, tmp_path):
 
 
 def test_a_clone_gets_the_report_alone_or_everything_and_runs_nothing(built, clone, tmp_path):
-    run(clone, DVC, "pull", "-q", "reports")
+    run(clone, "dvc", "pull", "-q", "reports")
     assert (clone / "reports/figures/a.txt").is_file() and not (clone / "data/set").exists()
-    run(clone, DVC, "pull", "-q", "--run-cache")
-    assert "Running stage" not in run(clone, DVC, "repro")
+    run(clone, "dvc", "pull", "-q", "--run-cache")
+    assert "Running stage" not in run(clone, "dvc", "repro")
     for name in ("reports/index.html", "reports/figures/a.txt", "data/set/0.txt"):
         assert (clone / name).read_bytes() == (built / name).read_bytes()
-    run(tmp_path, DVC, "artifacts", "get", "-q", str(built), "network")
+    run(tmp_path, "dvc", "artifacts", "get", "-q", str(built), "network")
     assert (tmp_path / "set/0.txt").read_text() == "one"
 
 
 def test_a_tampered_object_is_refused_where_the_remote_is_verified(built, clone):
-    name, remote = "reports/index.html", run(built, DVC, "config", "remote.lab.url").strip()
+    name, remote = "reports/index.html", run(built, "dvc", "config", "remote.lab.url").strip()
     content = (built / name).read_bytes()
     objects = [path for path in Path(remote).rglob("*") if path.is_file()]
     (tampered,) = (path for path in objects if path.read_bytes() == content)
     tampered.unlink()
     tampered.write_bytes(forged := b"X" + content[1:])
     tampered.chmod(0o444)  # what may be written, DVC hashes in any case
-    assert "failed" in run(clone, DVC, "pull", name, fails=True).lower()
+    assert "failed" in run(clone, "dvc", "pull", name, fails=True).lower()
     assert not (clone / name).exists()
     tampered.unlink(missing_ok=True)
     tampered.write_bytes(forged)
     tampered.chmod(0o444)
-    run(clone, DVC, "remote", "modify", "-q", "lab", "verify", "false")
-    run(clone, DVC, "pull", name)  # why `verify` is in the documentation: DVC takes the forgery
+    run(clone, "dvc", "remote", "modify", "-q", "lab", "verify", "false")
+    run(clone, "dvc", "pull", name)  # why `verify` is in the documentation: DVC takes the forgery
     assert (clone / name).read_bytes() == forged

@@ -1,7 +1,5 @@
 """What runs stages without DVC reads dvc.yaml as DVC does, resumes, and packs the results."""
 
-import subprocess
-import sys
 import tarfile
 
 import pytest
@@ -9,6 +7,7 @@ from dvc.repo import Repo
 
 from bench.replicate import pack, pending, read_commands
 from tests.conftest import ROOT
+from tests.programs import call
 
 PIPELINE = (ROOT / "tests" / "replicate.yaml").read_text()
 PARAMS = "generate: {one: {source: here.txt}}\nruns: {a: {}, b: {}, c: {}}\n"
@@ -24,12 +23,9 @@ def pipeline(tmp_path):
     return tmp_path
 
 
-def replicate(folder, *options):
-    command = [sys.executable, "-m", "bench.replicate", "--groups", "generate", "train", "evaluate"]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
-    return subprocess.run(
-        [*command, *options], cwd=folder, env=environment, capture_output=True, text=True
-    )
+def replicate(folder, *options, fails=False):
+    groups = ("--groups", "generate", "train", "evaluate")
+    return call(folder, "python", "-m", "bench.replicate", *groups, *options, fails=fails)
 
 
 def test_commands_are_those_of_dvc():
@@ -53,37 +49,38 @@ def test_stages_run_in_order_and_what_is_there_is_not_run_again(pipeline, tmp_pa
     (pipeline / "one.set").write_text("another")
     (pipeline / "models/b").write_text("trained elsewhere")
     done = replicate(pipeline, "--jobs", "2", "--results", "results.tar.gz")
-    assert "5 of 5 stages done" in done.stdout, done.stderr
+    assert "5 of 5 stages done" in done
     assert (pipeline / "one.set").read_text() == "another"
     assert (pipeline / "reports/scores/b.json").read_text() == "trained elsewhere"
     with tarfile.open(pipeline / "results.tar.gz") as archive:
         names = archive.getnames()
     scores = [name for name in names if name.startswith("reports")]
     assert scores == [f"reports/scores/{run}.json" for run in "abc"] and "models/a" not in names
-    assert "0 of 0 stages done" in replicate(pipeline).stdout
+    assert "0 of 0 stages done" in replicate(pipeline)
 
 
 def test_a_failure_ends_only_what_needs_it_and_what_cannot_be_read_is_named(pipeline):
     (pipeline / "models/b/kept").mkdir(parents=True)
     (pipeline / "models/b/kept/file").touch()  # `cp` refuses a folder
-    done = replicate(pipeline)
-    assert done.returncode == 1
-    assert "evaluate@b failed" in done.stderr and "5 of 6 stages done" in done.stdout
-    said = replicate(pipeline, "--groups", "all").stderr
+    said = replicate(pipeline, fails=True)
+    assert "evaluate@b failed" in said and "5 of 6 stages done" in said
+    said = replicate(pipeline, "--groups", "all", fails=True)
     assert "dvc.yaml has no stage all; its stages: generate, train" in said
     (pipeline / "params.yaml").write_text("runs: {}\n")
-    said = replicate(pipeline, "--groups", "train").stderr
+    said = replicate(pipeline, "--groups", "train", fails=True)
     assert "dvc.yaml: ${generate}: params.yaml has no 'generate'" in said
 
 
 def test_it_stops_at_the_given_time_and_packs_what_is_done(pipeline):
     waiting = PIPELINE.replace("cp models/${key} reports/scores/${key}.json", "sleep 600")
     (pipeline / "dvc.yaml").write_text(waiting)
-    done = replicate(pipeline, "--until", "4", "--jobs", "4", "--results", "results.tar.gz")
-    assert "ended by signal 15; the same command resumes from here" in done.stderr
-    assert "results.tar.gz: " in done.stdout
+    done = replicate(
+        pipeline, "--until", "4", "--jobs", "4", "--results", "results.tar.gz", fails=True
+    )
+    assert "ended by signal 15; the same command resumes from here" in done
+    assert "results.tar.gz: " in done
     (pipeline / "dvc.yaml").write_text(PIPELINE)
-    assert replicate(pipeline).returncode == 0
+    replicate(pipeline)
     assert (pipeline / "reports/scores/c.json").read_text() == "weights"
 
 
@@ -105,9 +102,9 @@ def test_kept_processes_run_one_stage_after_another(pipeline):
     kept = kept.replace("cp models/${key} reports/scores/${key}.json", evaluate)
     (pipeline / "dvc.yaml").write_text(kept)
     (pipeline / "params.yaml").write_text(PARAMS.replace("c: {}", "c: {}, d: {}, e: {}"))
-    done = replicate(pipeline, "--keep", "--jobs", "1", "--runs", "[a-d]")
-    assert done.returncode == 1 and "5 of 9 stages done" in done.stdout
-    assert "RuntimeError: unforeseen" in done.stderr and "no photographs" in done.stderr
+    done = replicate(pipeline, "--keep", "--jobs", "1", "--runs", "[a-d]", fails=True)
+    assert "5 of 9 stages done" in done
+    assert "RuntimeError: unforeseen" in done and "no photographs" in done
     trained, scored = (
         [(pipeline / f"{path}").read_text() for path in paths]
         for paths in (("models/a", "models/d"), ("reports/scores/a.json", "reports/scores/d.json"))

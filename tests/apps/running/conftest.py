@@ -1,7 +1,6 @@
 """A pipeline of quick stages, for a real DVC: one, three side by side, one."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,8 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from tests.conftest import ROOT, once
+from tests.conftest import once
+from tests.programs import call, user_environment
 
 STEP = """
 import json, os, signal, sys, time
@@ -57,17 +57,6 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-def user_environment() -> dict[str, str]:
-    """Return the variables of a user's shell; those of Ray are each test's own."""
-    kept = {name: os.environ[name] for name in os.environ if not name.startswith("RAY_")}
-    return kept | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "OMP_NUM_THREADS": "1",
-    }
-
-
 class Project:
     """A folder with the pipeline, and commands in it."""
 
@@ -76,18 +65,11 @@ class Project:
         self.environment = user_environment()
 
     def commit(self) -> None:
-        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
-        self.call("git", "add", "-A")
-        self.call("git", *identity, "commit", "-q", "-m", "x")
-
-    def call(self, *command: str) -> str:
-        setting = {"cwd": self.folder, "env": self.environment, "timeout": 120}
-        done = subprocess.run(command, capture_output=True, text=True, **setting)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        call(self.folder, "git", "add", "-A")
+        call(self.folder, "git", "commit", "-q", "-m", "x")
 
     def dvc(self, *arguments: str) -> str:
-        return self.call(sys.executable, "-m", "dvc", *arguments)
+        return call(self.folder, "dvc", *arguments, **self.environment)
 
     def is_current(self) -> bool:
         """Tell whether DVC has nothing to run."""
@@ -118,10 +100,8 @@ def fresh(tmp_path_factory) -> Path:
         files |= {".dvcignore": "note\n", ".gitignore": "*.pid\ntrace\n.scratch\nfail_*\n"}
         for name, text in files.items():
             (folder / name).write_text(text)
-        made = Project(folder)
-        made.call("git", "init", "-q")
-        made.dvc("init", "-q")
-        made.dvc("config", "core.analytics", "false")
+        call(folder, "git", "init", "-q")
+        call(folder, "dvc", "init", "-q")
 
     return once(tmp_path_factory, "pipeline", make)
 

@@ -25,7 +25,8 @@ from face_occlusion.apps.running.jobs import make_slots
 from face_occlusion.apps.running.run import run_pipeline
 from face_occlusion.core.ray_cluster import connect
 from face_occlusion.core.stage import read_times
-from tests.apps.running.conftest import PATIENCE, is_alive, user_environment, wait_for
+from tests.apps.running.conftest import PATIENCE, is_alive, wait_for
+from tests.programs import BIN, user_environment
 from tests.tables import rows
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
@@ -165,7 +166,7 @@ def separate():
     gcs, client = free_ports()
     environment = user_environment() | {"HOME": str(folder), "GRPC_ENABLE_FORK_SUPPORT": "0"}
     setting = {"env": environment, "cwd": folder}
-    program = str(Path(sys.executable).parent / "ray")
+    program = str(BIN / "ray")
     start = [program, "start", "--head", "--block", "--num-cpus=2", "--num-gpus=2"]
     start += [f"--port={gcs}", f"--ray-client-server-port={client}", f"--temp-dir={folder}/t"]
     start += ["--include-dashboard=false", "--disable-usage-stats"]
