@@ -4,6 +4,7 @@ Reads one order a line, as JSON, and answers each with one line: `start` with th
 `poll` with its exit status, or null while it runs. Imports would be nine tenths of the time.
 """
 
+import atexit
 import faulthandler
 import gc
 import importlib
@@ -69,4 +70,10 @@ if __name__ == "__main__":
     gc.freeze()  # else each child looks through all of this for cycles, and copies it
     if (todo := serve()) is not None:
         sys.argv = [todo["stage"], *todo["arguments"]]
-        runpy.run_module(f"stages.{todo['stage']}", run_name="__main__", alter_sys=True)
+        status: Any = 0
+        try:
+            runpy.run_module(f"stages.{todo['stage']}", run_name="__main__", alter_sys=True)
+        except SystemExit as stop:
+            status = stop.code
+        atexit._run_exitfuncs()
+        os._exit(status or 0)  # taking apart all that was imported would be half of the time
