@@ -17,7 +17,7 @@ from tests.apps.auditing.faces import face_set
 from tests.apps.pictures import save
 from tests.apps.prediction.conftest import write_run
 from tests.conftest import once
-from tests.core.imageset.samples import INFO, flip
+from tests.core.imageset.conftest import INFO, flip
 from tests.generation.drawn import draw_disc, draw_face
 from tests.tables import rows
 

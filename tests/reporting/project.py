@@ -10,7 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_occlusion.core.images import decode_image, encode_jpeg, encode_png, encode_rgba
+from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.params import build, read_yaml
 from face_occlusion.evaluation.evaluate import evaluate_run
@@ -85,7 +85,7 @@ def write_generated(data: Path) -> None:
     """Write occluders, hands of two sources among them, and the five sets made of them."""
     hands = []
     for number, colour in enumerate(2 * ((235, 200, 175), (120, 80, 60))):
-        hand = {"rgba.png": encode_rgba(draw_hand(colour, height=60 + number, width=40))}
+        hand = {"rgba.png": draw_hand(colour, height=60 + number, width=40)}
         record = {"pointing_deg": 90.0, "enters": "top", "source": f"hands_{number // 2}"}
         hands.append((f"hand{number}", hand, record))
     write_drawn(data / "occluders" / "hands", "cutouts", "hands", hands)
