@@ -21,7 +21,8 @@ from face_occlusion.miniature import MiniatureParams, draw_release
 from face_occlusion.miniature.release_faces import plan_faces
 from tests.tiny import TINY
 
-PARAMS = MiniatureParams(seed=5, **TINY | {"num_o": 6})
+MORE = {"num_wo_train": 6, "num_wo_test": 8, "num_o": 6, "num_objects": 14, "num_textures": 14}
+PARAMS = MiniatureParams(seed=5, **TINY | MORE)  # each kind of object and texture is drawn
 
 
 def read_zip(path: Path) -> dict[str, bytes]:
@@ -72,13 +73,13 @@ def test_instances_fit_their_photographs(tmp_path: Path):
 
 def test_neither_set_size_nor_processes_change_a_sample(tmp_path: Path):
     found = []
-    for number in (6, 26):  # the second enough for processes
+    for number in (14, 26):  # the second enough for processes
         folder = tmp_path / str(number)
         draw_release("dtd", folder, dataclasses.replace(PARAMS, num_textures=number))
         with tarfile.open(folder / "dtd-r1.0.1.tar.gz") as archive:
             found.append({m.name: archive.extractfile(m).read() for m in archive})
     few, many = found
-    assert (len(few), len(many)) == (6, 26) and few.items() <= many.items()
+    assert (len(few), len(many)) == (14, 26) and few.items() <= many.items()
 
 
 def test_an_unknown_source_is_named(tmp_path: Path):
