@@ -62,9 +62,9 @@ class KeptJob:
             self._status = self._kept.status()
         return self._status
 
-    def send(self, number: int) -> None:
+    def send_signal(self, sig: int, /) -> None:
         """Pass a signal to the process, which ends it and the stage."""
-        self._kept.process.send_signal(number)
+        self._kept.process.send_signal(sig)
 
 
 def main() -> None:
