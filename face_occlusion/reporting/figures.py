@@ -1,5 +1,6 @@
 """The look of every figure, pictures laid out in a grid, and figures of image sets."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,8 +35,9 @@ def save(figure: Figure, folder: Path, name: str, dpi: int) -> None:
     """Write NAME.png and NAME.pdf without dates or versions in them."""
     left_out = {"png": ("Software",), "pdf": ("CreationDate", "Producer", "Creator")}
     for suffix, keys in left_out.items():
-        path, metadata = folder / f"{name}.{suffix}", dict.fromkeys(keys)
-        figure.savefig(path, dpi=dpi, bbox_inches="tight", metadata=metadata)
+        file, metadata = io.BytesIO(), dict.fromkeys(keys)  # where a full disk ends no PDF halfway
+        figure.savefig(file, format=suffix, dpi=dpi, bbox_inches="tight", metadata=metadata)
+        (folder / f"{name}.{suffix}").write_bytes(file.getvalue())
 
 
 TILE_PX = 224  # of pictures inside figures
