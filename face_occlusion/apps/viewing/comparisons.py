@@ -87,7 +87,7 @@ def draw_sheets(
                 samples = [_sample(face_set, key, stores[one.kind], params) for params in variants]
                 pictures = [thumbnail(image, thumb_px) for image, _, _ in samples]
                 tiles += _tiles(key, pictures, samples[-1])
-            heads, title = list(one.variants) * columns, f"Fig. {one.figures} of the paper"
+            heads, title = list(one.variants) * columns, f"As Figs {one.figures} of the paper"
             sheets[name] = draw_sheet(tiles, len(heads), thumb_px, title=title, headings=heads)
         return sheets | {"labels": draw_labels(face_set, keys, stores, columns, thumb_px)}
 
@@ -114,7 +114,8 @@ def draw_labels(
         large = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_NEAREST)
         tiles += _tiles(key, [large, outline_pixels(large, label)], sample)
     heads = ["picture", "label's border"] * columns
-    return draw_sheet(tiles, len(heads), factor * CROP_PX, title=f"{factor} x", headings=heads)
+    title = f"Borders of labels, enlarged {factor} times"
+    return draw_sheet(tiles, len(heads), factor * CROP_PX, title=title, headings=heads)
 
 
 def outline_pixels(large: np.ndarray, label: np.ndarray) -> np.ndarray:
