@@ -22,6 +22,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -132,8 +133,9 @@ def repeat_faces(faces: Path, folder: Path, count: int) -> Release:
 
 def import_all(release: Release, folder: Path, params: FacesParams, workers: int) -> ImageSet:
     """Run what the stages `corrections` and `faces` run. Returns the faces of WO train."""
-    masks = import_corrections(release, folder / "masks", CORRECTIONS, workers=workers)
-    return import_faces(release, masks, folder / "faces", params, workers=workers)["wo"]
+    with mock.patch("face_occlusion.core.parallel.num_workers", return_value=workers):
+        masks = import_corrections(release, folder / "masks", CORRECTIONS, {})
+        return import_faces(release, masks, folder / "faces", params)["wo"]
 
 
 def decode_and_encode(names: list[str], release: Release, params: FacesParams) -> int:

@@ -22,7 +22,7 @@ def main() -> None:
     params = load_params(Path("params.yaml"), f"benchmarks.{args.name}", BenchmarkParams)
     by_hand = {} if params.by_hand == NO_FILE else read_landmarks(args.landmarks / params.by_hand)
     release = Release(args.release)
-    image_set = import_benchmark(args.name, release, args.out, params, by_hand=by_hand)
+    image_set = import_benchmark(args.name, release, args.out, params, by_hand)
     if image_set.absent:
         logging.info("benchmarks: %s is absent: %s", args.name, image_set.absent)
     else:

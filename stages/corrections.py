@@ -20,7 +20,7 @@ def main() -> None:
 
     params = load_params(Path("params.yaml"), "corrections", CorrectionsParams)
     corrections = read_corrections(Path(params.folder), params)
-    masks = import_corrections(Release(args.release), args.out, params, corrections=corrections)
+    masks = import_corrections(Release(args.release), args.out, params, corrections)
     logging.info(
         "corrections: %d masks in %s, %d of them with a correction from %s",
         *(len(masks), args.out, len(corrections), params.folder),

@@ -56,16 +56,14 @@ def import_benchmark(
     release: Release,
     folder: Path,
     params: BenchmarkParams,
-    *,
-    by_hand: Mapping[str, np.ndarray] | None = None,
-    workers: int | None = None,
+    by_hand: Mapping[str, np.ndarray],
 ) -> ImageSet:
     """Write a benchmark as an image set.
 
     Faces in which no landmarks are found cannot be aligned: they are left out, listed in the
     set's info as `without_detection`, and named in the log. Landmarks given `by_hand`, as
     `read_landmarks` returns them, are used before others and add them. A release that is absent
-    gives an empty set that says so. `workers` are as in `ordered_map`.
+    gives an empty set that says so.
 
     Raises:
         ValueError: If the source is not a benchmark's, images or masks are missing, a file
@@ -81,18 +79,18 @@ def import_benchmark(
         return write_image_set(folder, [], info={**info, "absent": release.absent})
     reader: Reader = READERS[params.source](release)
     info |= reader.info()
-    detector, given = None, by_hand or {}
-    if unknown := sorted(set(given) - set(reader.keys)):
+    detector = None
+    if unknown := sorted(set(by_hand) - set(reader.keys)):
         raise ValueError(
             f"by_hand: has landmarks of {', '.join(unknown[:5])}, not among the "
             f"{len(reader.keys)} images of {name}; a key looks like {reader.keys[0]}"
         )
     if params.align == "ffhq":
-        info |= {"landmarks": params.landmarks, "by_hand": sorted(given), "without_detection": []}
+        info |= {"landmarks": params.landmarks, "by_hand": sorted(by_hand), "without_detection": []}
         detector = LandmarkDetector() if params.landmarks == "dlib" else None
-    how = {"reader": reader, "params": params, "detector": detector, "by_hand": given}
+    how = {"reader": reader, "params": params, "detector": detector, "by_hand": by_hand}
     load = functools.partial(load_sample, **how)
-    loaded = ordered_map(load, reader.keys, desc=f"benchmarks/{name}", workers=workers)
+    loaded = ordered_map(load, reader.keys, desc=f"benchmarks/{name}")
     samples, size = _detected(loaded, info), params.samples_per_shard
     image_set = write_image_set(folder, samples, info=info, samples_per_shard=size)
     if left_out := info.get("without_detection"):

@@ -85,19 +85,14 @@ def read_corrections(folder: Path, params: CorrectionsParams) -> dict[int, Corre
 
 
 def import_corrections(
-    release: Release,
-    folder: Path,
-    params: CorrectionsParams,
-    *,
-    corrections: Mapping[int, Correction] | None = None,
-    workers: int | None = None,
+    release: Release, folder: Path, params: CorrectionsParams, corrections: Mapping[int, Correction]
 ) -> ImageSet:
     """Write the masks of every listed face, and a report of what was corrected.
 
     `masks/` is an image set with the parts `png` (corrected), `original.png` (from the part
     layers) and, where the user corrected a face, `authors.png` (the authors' mask), each at its
     own size; it is returned. `changes.json` counts the changes and lists the changed faces.
-    `corrections` are the user's, by the face's number; `workers` are as in `ordered_map`.
+    `corrections` are the user's, by the face's number.
 
     Raises:
         ValueError: If the release is absent, a mask or a correction cannot be used, or a
@@ -105,7 +100,6 @@ def import_corrections(
     """
     if release.absent:
         raise ValueError(f"{release.folder}: absent ({release.absent}); corrections need it")
-    corrections = corrections or {}
     subset_of = read_subsets(release, list_images(release)).subset_of
     for number, correction in sorted(corrections.items()):
         if number not in subset_of:
@@ -126,7 +120,7 @@ def import_corrections(
     changes: list[dict[str, Any]] = []
 
     def samples() -> Iterator[tuple[str, dict[str, bytes]]]:
-        masks = ordered_map(load, sorted(subset_of), desc="corrections", workers=workers)
+        masks = ordered_map(load, sorted(subset_of), desc="corrections")
         for number, (parts, change) in zip(sorted(subset_of), masks, strict=True):
             changes.append({"key": face_key(number), "subset": subset_of[number], **change})
             yield face_key(number), parts

@@ -41,16 +41,11 @@ class FacesParams(Checked):
 
 
 def import_faces(
-    release: Release,
-    masks: ImageSet,
-    folder: Path,
-    params: FacesParams,
-    *,
-    workers: int | None = None,
+    release: Release, masks: ImageSet, folder: Path, params: FacesParams
 ) -> dict[str, ImageSet]:
     """Write the image sets `wo`, `wo_test` and `o` into a folder, all three or none; return them.
 
-    `masks` are those that `import_corrections` writes; `workers` are as in `ordered_map`.
+    `masks` are those that `import_corrections` writes.
 
     Raises:
         ValueError: If the release is absent, a list is refused, an image cannot be read, or
@@ -84,7 +79,7 @@ def import_faces(
                 "corrections": masks.info["corrections"],
                 **subsets.info(),
             }
-            loaded = ordered_map(load, numbers, desc=f"faces/{subset}", workers=workers)
+            loaded = ordered_map(load, numbers, desc=f"faces/{subset}")
             samples, size = _with_changes(loaded, info), params.samples_per_shard
             write_image_set(partial[subset], samples, info=info, samples_per_shard=size)
     return {subset: ImageSet(folder / subset) for subset in subsets.numbers}

@@ -43,16 +43,11 @@ class OccludersParams(Checked):
 
 
 def import_occluders(
-    kind: str,
-    release: Release,
-    folder: Path,
-    params: OccludersParams,
-    *,
-    workers: int | None = None,
+    kind: str, release: Release, folder: Path, params: OccludersParams
 ) -> ImageSet:
     """Write the occluders of one kind, a key of KINDS, as an image set.
 
-    A release that is absent gives an empty set that says so. `workers` are as in `ordered_map`.
+    A release that is absent gives an empty set that says so.
 
     Raises:
         ValueError: If the kind is unknown, or files of the release are missing or cannot be
@@ -76,7 +71,7 @@ def import_occluders(
         own, load = params.hands, load_hand
         items = find_hands(release, params.hands.max_hands)
     load = functools.partial(load, release=release, params=own)
-    samples = ordered_map(load, items, desc=f"occluders/{kind}", workers=workers)
+    samples = ordered_map(load, items, desc=f"occluders/{kind}")
     info["params"] = dataclasses.asdict(own)
     return write_image_set(folder, samples, info=info, samples_per_shard=params.samples_per_shard)
 

@@ -48,14 +48,12 @@ class SuperresolutionParams(Checked):
     samples_per_shard: Count
 
 
-def enlarge_cutouts(
-    cutouts: ImageSet, folder: Path, params: SuperresolutionParams, *, workers: int | None = None
-) -> ImageSet:
+def enlarge_cutouts(cutouts: ImageSet, folder: Path, params: SuperresolutionParams) -> ImageSet:
     """Write a set of cut-outs enlarged, and then shrunk to at most `max_side_px`.
 
     The authors' precomputed objects are enlarged already, and only shrunk. The set is empty where
-    the cut-outs are absent. `workers` are as in `ordered_map`. A method whose packages are missing,
-    or a cut-out that cannot be read, is a ValueError.
+    the cut-outs are absent. A method whose packages are missing, or a cut-out that cannot be read,
+    is a ValueError.
     """
     if cutouts.absent:
         return write_image_set(folder, [], info=cutouts.info)
@@ -67,18 +65,18 @@ def enlarge_cutouts(
     info["params"] = cutouts.info["params"] | own
     load = functools.partial(_enlarge_sample, cutouts=cutouts, enlarge=enlarge, max_side_px=side)
     if enlarge.network is not None:
-        _announce([cutouts.record(key)["size"] for key in cutouts.keys], workers or num_workers())
-    samples = ordered_map(load, cutouts.keys, desc="superresolution", workers=workers)
+        _announce([cutouts.record(key)["size"] for key in cutouts.keys])
+    samples = ordered_map(load, cutouts.keys, desc="superresolution")
     return write_image_set(folder, samples, info=info, samples_per_shard=params.samples_per_shard)
 
 
-def _announce(sizes: Sequence[tuple[int, int]], workers: int) -> None:
+def _announce(sizes: Sequence[tuple[int, int]]) -> None:
     """Log how long Real-ESRGAN will take for cut-outs of these (height, width)."""
     made = sum(height * width for height, width in sizes) * FACTOR**2 / 1e6
-    minutes = made * SECONDS_PER_MEGAPIXEL / min(workers, len(sizes)) / 60
+    minutes = made * SECONDS_PER_MEGAPIXEL / min(num_workers(), len(sizes)) / 60
     logging.info(
         "superresolution: %d cut-outs, %.1f megapixels to make: about %.0f minutes on %d cores",
-        *(len(sizes), made, max(1, minutes), workers),
+        *(len(sizes), made, max(1, minutes), num_workers()),
     )
 
 

@@ -115,9 +115,9 @@ def audit(tmp_path_factory):
 
 def test_drawn_saved_imported_and_exactly_these_pixels_changed(edit, tmp_path):
     release = make_release(tmp_path / "raw", "celebamask_hq", celebamask_files())
-    before = import_corrections(release, tmp_path / "before", CORRECTIONS, workers=1)
+    before = import_corrections(release, tmp_path / "before", CORRECTIONS, {})
     params = FacesParams(size_px=32, jpeg_quality=95, samples_per_shard=9)
-    faces = import_faces(release, before, tmp_path / "faces", params, workers=1)["wo"]
+    faces = import_faces(release, before, tmp_path / "faces", params)["wo"]
     write_audit(faces, tmp_path / "page")
     editor, size = edit(tmp_path / "page"), (32, 32)
     editor.press(*SMALLER)
@@ -143,8 +143,8 @@ def test_drawn_saved_imported_and_exactly_these_pixels_changed(edit, tmp_path):
     assert [image["verdict"] for image in judged] == ["accept", "wrong"]
     assert editor.complaints == []
 
-    changed = {"corrections": read_corrections(tmp_path / "corrections", CORRECTIONS)}
-    after = import_corrections(release, tmp_path / "after", CORRECTIONS, workers=1, **changed)
+    changed = read_corrections(tmp_path / "corrections", CORRECTIONS)
+    after = import_corrections(release, tmp_path / "after", CORRECTIONS, changed)
     assert after.record("00000")["corrected_by"] == "page"
     for key in before.keys:
         expected = before.seg_map(key).copy()

@@ -5,7 +5,7 @@ from face_occlusion.benchmarks.benchmarks import BenchmarkParams, import_benchma
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.release import Release
 from tests.benchmarks.test_readers import cofw_files
-from tests.conftest import files_of
+from tests.conftest import files_of, processes
 from tests.faces.celebamask import celebamask_files
 from tests.releases.build import ellipse, make_release, photo
 from tests.tables import refuses, rows, with_changes
@@ -32,8 +32,8 @@ def realocc_files(split=True):
 def run(tmp_path, files, workers=1, out="bench", by_hand=None, **changes):
     params = BenchmarkParams(**PARAMS | changes)
     release = make_release(tmp_path / "raw", params.source, files)
-    options = {"by_hand": by_hand, "workers": workers}
-    return import_benchmark("realocc", release, tmp_path / out, params, **options)
+    with processes(workers):
+        return import_benchmark("realocc", release, tmp_path / out, params, by_hand or {})
 
 
 @pytest.mark.parametrize(("changes", "message"), rows(__file__, "bad"))
@@ -80,7 +80,7 @@ def test_other_sources_are_read_as_they_are_kept(tmp_path):
     assert bench.info["without_detection"] == [] and bench.record("0002")["ignored_frac"] >= 0
     (tmp_path / "raw" / "release.json").write_text('{"source": "cofw", "absent": "not public"}')
     params = BenchmarkParams(**PARAMS | options)
-    bench = import_benchmark("cofw", Release(tmp_path / "raw"), tmp_path / "absent", params)
+    bench = import_benchmark("cofw", Release(tmp_path / "raw"), tmp_path / "absent", params, {})
     assert len(bench) == 0 and bench.absent == "not public"
     refuses(r"source: must be one of realocc, .*; got 'dtd'", run, tmp_path, {}, source="dtd")
 

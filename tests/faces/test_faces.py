@@ -10,6 +10,7 @@ from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.core.release import Release
 from face_occlusion.faces.corrections import import_corrections, read_corrections
 from face_occlusion.faces.faces import FacesParams, import_faces
+from tests.conftest import processes
 from tests.faces.celebamask import celebamask_files
 from tests.faces.drawn import PARAMS as CORRECTIONS
 from tests.faces.drawn import box, labelme, put, shape
@@ -26,9 +27,9 @@ def correct(tmp_path, *, changed=None, drawn=None):
     files = celebamask_files() | (changed or {})
     files = {name: content for name, content in files.items() if content is not None}
     release = make_release(tmp_path / "raw", "celebamask_hq", files)
-    mine = read_corrections(put(tmp_path / "drawn", drawn), CORRECTIONS) if drawn else None
-    how = {"corrections": mine, "workers": 1}
-    return release, import_corrections(release, tmp_path / "masks", CORRECTIONS, **how)
+    mine = read_corrections(put(tmp_path / "drawn", drawn), CORRECTIONS) if drawn else {}
+    with processes(1):
+        return release, import_corrections(release, tmp_path / "masks", CORRECTIONS, mine)
 
 
 def run(tmp_path, *, out="faces", size_px=0, **fault):
@@ -36,7 +37,8 @@ def run(tmp_path, *, out="faces", size_px=0, **fault):
     shutil.rmtree(tmp_path / "masks", ignore_errors=True)
     release, masks = correct(tmp_path, **fault)
     params = FacesParams(**PARAMS | {"size_px": size_px})
-    return import_faces(release, masks, tmp_path / out, params, workers=1)
+    with processes(1):
+        return import_faces(release, masks, tmp_path / out, params)
 
 
 def changes(tmp_path):
@@ -158,8 +160,8 @@ def test_a_release_that_is_absent_or_without_images_is_refused(tmp_path):
     absent = Release(tmp_path / "raw")
     empty = make_release(tmp_path / "empty", "celebamask_hq", {"readme.txt": b"x"})
     with pytest.raises(ValueError, match=r"files like '\*/CelebA-HQ-img/\*\.jpg'.*found readme"):
-        import_corrections(empty, tmp_path / "none", CORRECTIONS)
+        import_corrections(empty, tmp_path / "none", CORRECTIONS, {})
     with pytest.raises(ValueError, match=r"absent \(gone\); faces need it"):
         import_faces(absent, masks, tmp_path / "faces", FacesParams(**PARAMS))
     with pytest.raises(ValueError, match=r"absent \(gone\); corrections need it"):
-        import_corrections(absent, tmp_path / "again", CORRECTIONS)
+        import_corrections(absent, tmp_path / "again", CORRECTIONS, {})

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from face_occlusion.core.params import build, read_yaml
 from face_occlusion.occluders import OccludersParams, import_occluders
+from tests.conftest import processes
 from tests.releases.build import make_release
 
 PARAMS = build("occluders", read_yaml(Path(__file__).with_suffix(".yaml")), OccludersParams)
@@ -20,4 +21,5 @@ def run(tmp_path, kind, origin, files, /, **changed):
     section = kind.partition("_")[0]
     own = dataclasses.replace(getattr(PARAMS, section), **changed)
     params = dataclasses.replace(PARAMS, **{section: own})
-    return import_occluders(kind, release, tmp_path / "out", params, workers=1)
+    with processes(1):
+        return import_occluders(kind, release, tmp_path / "out", params)

@@ -14,6 +14,7 @@ from face_occlusion.superresolution.enlarger import (
     SuperresolutionParams,
     enlarge_cutouts,
 )
+from tests.conftest import processes
 from tests.generation.drawn import write_drawn
 from tests.releases.build import ellipse, photo
 
@@ -133,7 +134,8 @@ def small_cutouts(folder, **info):
 
 def enlarge(small, out, workers=1, **changed):
     params = {"method": "lanczos", "max_side_px": 100, "samples_per_shard": 2} | changed
-    return enlarge_cutouts(small, out, SuperresolutionParams(**params), workers=workers)
+    with processes(workers):
+        return enlarge_cutouts(small, out, SuperresolutionParams(**params))
 
 
 def test_cutouts_are_enlarged_then_shrunk_and_keep_their_records(tmp_path):
@@ -167,6 +169,7 @@ def test_what_takes_minutes_says_so_beforehand(tmp_path, caplog, monkeypatch):
     enlarge(small, tmp_path / "large")
     assert "minutes" not in caplog.text
     monkeypatch.setattr(superresolution, "SECONDS_PER_MEGAPIXEL", 1e5)
+    monkeypatch.setattr(superresolution, "num_workers", lambda: 1)
     monkeypatch.setattr(RealEsrgan, "enlarge", lambda self, image: image.repeat(4, 0).repeat(4, 1))
     enlarge(small, tmp_path / "larger", method="realesrgan", max_side_px=30)
     # 14 x 8 x 11 pixels in three cut-outs, 16 times as many made, 0.02 megapixels
