@@ -57,16 +57,6 @@ class Measure:
         """Score each image, (N,) float64; NaN where undefined."""
         return self.score(self.table(view))
 
-    def resampled(self, view: ViewCounts, weights: np.ndarray) -> np.ndarray:
-        """Score resamples by (B, N) weights of the images: (B,) float64, NaN where undefined."""
-        if self.over == "pixels":
-            return self.score(weights @ self.table(view))
-        return averaged(self.per_image(view), weights)
-
-    def of(self, view: ViewCounts) -> float:
-        """Score the images themselves; NaN where undefined."""
-        return float(self.resampled(view, np.ones((1, len(view.counts))))[0])
-
 
 def averaged(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Average (N,) values in each resample of (B, N) weights, leaving images of NaN out: (B,)."""
@@ -115,13 +105,13 @@ def summarise(view: ViewCounts, keys: Iterable[str] = MEASURES) -> dict[str, flo
 def resample_every(
     view: ViewCounts, weights: np.ndarray, keys: Iterable[str] = MEASURES
 ) -> dict[str, np.ndarray]:
-    """Score resamples by several measures, as `Measure.resampled`; each field is summed once."""
-    sums: dict[str, np.ndarray] = {}
+    """Score resamples of (B, N) weights of the images: by measure (B,), NaN where undefined."""
+    sums: dict[str, np.ndarray] = {}  # each field is summed once
     scores = {}
     for key in keys:
         measure = MEASURES[key]
         if measure.over == "images":
-            scores[key] = measure.resampled(view, weights)
+            scores[key] = averaged(measure.per_image(view), weights)
             continue
         if measure.field not in sums:
             sums[measure.field] = weights @ measure.table(view)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from face_occlusion.core.params import FILLED, Checked, Meta, read_yaml
 from face_occlusion.evaluation.bootstrap import Estimate, Resampled
-from face_occlusion.evaluation.measures import MEASURES
+from face_occlusion.evaluation.measures import MEASURES, summarise
 from face_occlusion.evaluation.metrics import CLASSES
 from face_occlusion.evaluation.scores import BenchmarkScores, ImageFacts, RunScores
 from face_occlusion.reporting.cells import CellKey
@@ -175,7 +175,7 @@ def seed_table(grid: Grid) -> pd.DataFrame:
     rows = []
     for key in grid.cells:
         for run, part in grid.parts(key):
-            miou = 100 * MEASURES["miou"].of(part.views[run.headline])
+            miou = 100 * summarise(part.views[run.headline], ["miou"])["miou"]
             rows.append({**key._asdict(), "seed": run.seed, "run": run.run, "miou": miou})
     return pd.DataFrame(rows)
 
