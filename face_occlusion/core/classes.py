@@ -1,4 +1,4 @@
-"""Masks and segmentation maps (seg_maps): class ids, resizing, and masks drawn from polygons."""
+"""Masks and segmentation maps (seg_maps): class ids, sizes, and masks drawn from polygons."""
 
 from typing import Any
 
@@ -62,6 +62,15 @@ def resize_seg_map(seg_map: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if ignored.any():
         resized[coverage(ignored, size) > 0.5] = IGNORED
     return resized
+
+
+def bounding_window(mask: np.ndarray, padding_px: int = 0) -> tuple[slice, slice]:
+    """Return the rows and columns that hold an (H, W) bool mask, padded; empty without a mask."""
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    if not width:
+        return slice(0), slice(0)
+    top, left = max(0, y - padding_px), max(0, x - padding_px)
+    return slice(top, y + height + padding_px), slice(left, x + width + padding_px)
 
 
 def instance_mask(segmentation: Any, size: tuple[int, int]) -> np.ndarray:

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from face_occlusion.core.classes import bounding_window
 from face_occlusion.core.images import straight_alpha
 
 
@@ -77,7 +78,7 @@ def cut_out(
             f"a mask of {mask.shape[0]}x{mask.shape[1]} pixels, while its image has "
             f"{image.shape[0]}x{image.shape[1]}; expected the same size"
         )
-    rows, columns = _window(mask, padding=int(np.ceil(3 * soft_px)) + 1)
+    rows, columns = bounding_window(mask, int(np.ceil(3 * soft_px)) + 1)
     own = mask if own is None else own & mask
     image, mask, own = image[rows, columns], mask[rows, columns], own[rows, columns]
     alpha = mask * np.uint16(65535)  # OpenCV blurs whole numbers alike on every CPU, floats not
@@ -86,13 +87,6 @@ def cut_out(
     alpha = alpha / np.float32(65535)
     colours = extend_colours(image, own, edge_px) if edge_px > 0 else image
     return crop_to_alpha(premultiply(colours, alpha))
-
-
-def _window(mask: np.ndarray, padding: int) -> tuple[slice, slice]:
-    """Return the rows and columns of a mask, padded inside the canvas."""
-    used = (np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0)))
-    rows, columns = (slice(max(0, int(u[0]) - padding), int(u[-1]) + 1 + padding) for u in used)
-    return rows, columns
 
 
 def extend_colours(image: np.ndarray, mask: np.ndarray, edge_px: int) -> np.ndarray:
@@ -149,7 +143,7 @@ def premultiply(image: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 def crop_to_alpha(rgba: np.ndarray) -> np.ndarray:
     """Crop a cut-out, RGBA, to the pixels that it covers at all; contiguous."""
-    return np.ascontiguousarray(rgba[_window(rgba[..., 3] > 0, padding=0)])
+    return np.ascontiguousarray(rgba[bounding_window(rgba[..., 3] > 0)])
 
 
 def size_and_alpha(rgba: np.ndarray) -> dict[str, object]:

@@ -38,20 +38,13 @@ class Sample:
         return cls(key=key, name=name, image=image, target=target, occluder_kind=kind)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tally:
-    """Counts of one view of one image: a row of `ViewCounts`, and the mask for the page."""
-
-    columns: dict[str, np.ndarray]
-    preview: str | None
-
-
-Counted = tuple[ImageFacts, dict[str, Tally]]  # an image, and the tally of each view
+Columns = dict[str, np.ndarray]  # of one image: a row of `ViewCounts`
+Counted = tuple[ImageFacts, dict[str, Columns], str | None]  # by view, and the mask for the page
 Result = Callable[[], np.ndarray]  # waits for the (H, W) float32 probability of face
 
 
 def count_sample(sample: Sample, results: Mapping[str, Result], preview_px: int) -> Counted:
-    """Count one image for every view.
+    """Count one image for every view, also in regions; face from a probability of 0.5.
 
     The image is measured first, while its predictions may still be computed. `preview_px` is the
     longer side of the first view's mask for the page; 0 keeps none. A prediction that is not of the
@@ -67,33 +60,24 @@ def count_sample(sample: Sample, results: Mapping[str, Result], preview_px: int)
         occluded_px=int(np.count_nonzero(occluded)),
         ita_deg=ita_deg(sample.image, face),
     )
-    tallies: dict[str, Tally] = {}
+    counts, preview, target = {}, None, sample.target
     for view, result in results.items():
-        kept_px = 0 if tallies else preview_px
-        tallies[view] = _count(sample, regions, result(), kept_px)
-    return facts, tallies
-
-
-def _count(
-    sample: Sample, regions: Mapping[str, np.ndarray], probability: np.ndarray, preview_px: int
-) -> Tally:
-    """Count one prediction, also in each region; face from a probability of 0.5."""
-    target = sample.target
-    if probability.shape != target.shape:
-        raise ValueError(
-            f"{sample.name}: mask is {target.shape}, the image's prediction {probability.shape}; "
-            "image and mask must share one size"
-        )
-    pred = probability >= 0.5
-    return Tally(
-        columns={
+        probability = result()
+        if probability.shape != target.shape:
+            raise ValueError(
+                f"{sample.name}: mask is {target.shape}, the image's prediction "
+                f"{probability.shape}; image and mask must share one size"
+            )
+        pred = probability >= 0.5
+        if preview_px and not counts:
+            preview = encode_preview(pred, preview_px)
+        counts[view] = {
             "counts": confusion_counts(pred, target),
             "boundary": boundary_counts(pred, target),
             "calibration": calibration_counts(probability, target),
             **{name: confusion_counts(pred[part], target[part]) for name, part in regions.items()},
-        },
-        preview=encode_preview(pred, preview_px) if preview_px else None,
-    )
+        }
+    return facts, counts, preview
 
 
 def ita_deg(image: np.ndarray, face: np.ndarray) -> float | None:

@@ -18,7 +18,7 @@ from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import keep_freed_memory, one_opencv_thread, prefetch
 from face_occlusion.core.params import FILLED, Checked, Count, Meta
-from face_occlusion.evaluation.counting import Counted, Sample, Tally, count_sample
+from face_occlusion.evaluation.counting import Columns, Counted, Sample, count_sample
 from face_occlusion.evaluation.inference import NO_RUN, PreparedBatch, Segmenter, load_model
 from face_occlusion.evaluation.measures import ViewCounts
 from face_occlusion.evaluation.scores import BenchmarkScores, fingerprint
@@ -131,16 +131,15 @@ def evaluate_benchmark(
             if progress is not None:
                 progress.update(len(samples))
         counted += [future.result() for future in pending]
-    headline = next(iter(views))
     counts = {
-        source: _stack([tallies[view] for _, tallies in counted])
+        source: _stack([columns[view] for _, columns, _ in counted])
         for source, view in counted_as.items()
     }
     return BenchmarkScores(
         fingerprint=mark,
-        images=[facts for facts, _ in counted],
+        images=[facts for facts, _, _ in counted],
         views={view: counts[source] for view, source in views.items()},
-        previews=[tallies[headline].preview for _, tallies in counted],
+        previews=[preview for _, _, preview in counted],
     )
 
 
@@ -167,7 +166,6 @@ def read_batches(
             yield from batches
 
 
-def _stack(tallies: Sequence[Tally]) -> ViewCounts:
+def _stack(rows: Sequence[Columns]) -> ViewCounts:
     names = [item.name for item in fields(ViewCounts)]
-    columns = {name: np.stack([tally.columns[name] for tally in tallies]) for name in names}
-    return ViewCounts(**columns)
+    return ViewCounts(**{name: np.stack([row[name] for row in rows]) for name in names})

@@ -7,7 +7,7 @@ region is estimated from the mask, because no benchmark stores its occluders.
 import cv2
 import numpy as np
 
-from face_occlusion.core.classes import IGNORED
+from face_occlusion.core.classes import IGNORED, bounding_window
 from face_occlusion.evaluation.metrics import ratio
 
 DILATION_FRAC = 0.02  # width of the band / diagonal of the image: the paper's choice for LVIS
@@ -18,15 +18,6 @@ SLIVER_FRAC = 0.04  # a gap narrower than this share of the hull's size is no oc
 def band_width_px(height: int, width: int) -> int:
     """Width of the boundary band in pixels, at least 1."""
     return max(1, round(DILATION_FRAC * float(np.hypot(height, width))))
-
-
-def bounding_window(mask: np.ndarray, padding_px: int = 0) -> tuple[slice, slice]:
-    """Return the rows and columns that hold an (H, W) bool mask, padded; empty without a mask."""
-    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
-    if not width:
-        return slice(0), slice(0)
-    top, left = max(0, y - padding_px), max(0, x - padding_px)
-    return slice(top, y + height + padding_px), slice(left, x + width + padding_px)
 
 
 def boundary_region(mask: np.ndarray, width_px: int) -> np.ndarray:

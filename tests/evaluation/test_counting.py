@@ -19,10 +19,10 @@ def test_each_column_counts_its_own_region_and_one_half_is_face():
     grey = np.full((*SHAPE, 3), 128, np.uint8)
     sample = counting.Sample(key="a", name="a", image=grey, target=target, occluder_kind=None)
     probability = np.random.default_rng(1).choice(np.float32([0.2, 0.5, 0.8]), SHAPE)
-    facts, tallies = counting.count_sample(sample, {"last": ready(probability)}, 0)
+    facts, counts, preview = counting.count_sample(sample, {"last": ready(probability)}, 0)
     assert (facts.size, facts.face_px) == (SHAPE, 48 * 54 - 20 * 26)
-    assert (facts.occluded_px, facts.ita_deg) == (20 * 26, None)
-    columns = tallies["last"].columns
+    assert (facts.occluded_px, facts.ita_deg, preview) == (20 * 26, None, None)
+    columns = counts["last"]
     pred, occluded = probability >= 0.5, occluded_region(target)
     assert columns["counts"].tolist() == confusion_counts(pred, target).tolist()
     assert columns["boundary"].tolist() == boundary_counts(pred, target).tolist()
