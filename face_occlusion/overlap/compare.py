@@ -127,30 +127,14 @@ def _hamming(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return bits
 
 
-def close_pairs(
-    distances: np.ndarray, first: list[str], second: list[str], max_bits: int
-) -> list[ImagePair]:
-    """List the pairs within a distance, closest first, then by name.
-
-    Of (N, M) differing bits `first` holds the keys of the rows, `second` those of the columns.
-    """
-    return _sorted_pairs(distances, first, second, np.argwhere(distances <= max_bits))
-
-
-def closest_pairs(
-    distances: np.ndarray, first: list[str], second: list[str], number: int
-) -> list[ImagePair]:
-    """List the closest pair of each image of the second set, the closest `number` of these."""
-    if not distances.size:
-        return []
-    places = np.column_stack([distances.argmin(axis=0), np.arange(len(second))])
-    return _sorted_pairs(distances, first, second, places)[:number]
-
-
-def _sorted_pairs(
+def list_pairs(
     distances: np.ndarray, first: list[str], second: list[str], places: np.ndarray
 ) -> list[ImagePair]:
-    """Make pairs of (N, 2) rows and columns, closest first, then by name."""
+    """List pairs of images, closest first, then by name.
+
+    Of (N, M) differing bits `first` holds the keys of the rows, `second` those of the columns;
+    `places` are the pairs' (P, 2) rows and columns.
+    """
     pairs = [
         ImagePair(first=first[row], second=second[column], bits=int(distances[row, column]))
         for row, column in places.tolist()
@@ -218,15 +202,17 @@ def find_overlap(
     for first, second in pairs:
         one, other = image_sets[first], image_sets[second]
         distances = all_distances(hashes[first][:, :, :1], hashes[second])
-        words, shared = compare_identities(identities[first], identities[second], first, second)
+        pairs_at = functools.partial(list_pairs, distances, one.keys, other.keys)
+        nearest = np.column_stack([distances.argmin(axis=0), np.arange(len(other))])
+        words, shared = compare_identities(identities, first, second)
         comparisons.append(
             SetComparison(
                 first=first,
                 second=second,
                 sizes=(len(one), len(other)),
                 same_release=bool({*one.info["sources"]} & {*other.info["sources"]}),
-                suspected=close_pairs(distances, one.keys, other.keys, max_bits),
-                closest=closest_pairs(distances, one.keys, other.keys, num_closest),
+                suspected=pairs_at(np.argwhere(distances <= max_bits)),
+                closest=pairs_at(nearest)[:num_closest],
                 identities=words,
                 shared_identities=shared,
             )
@@ -246,20 +232,19 @@ def read_identities(image_set: ImageSet) -> set[tuple[str, str]] | None:
 
 
 def compare_identities(
-    first: set[tuple[str, str]] | None,
-    second: set[tuple[str, str]] | None,
-    first_name: str,
-    second_name: str,
+    identities: Mapping[str, set[tuple[str, str]] | None], first: str, second: str
 ) -> tuple[str, int | None]:
-    """Say whether people are in both sets; unknown where identities are missing or of two kinds.
+    """Say whether people are in both of two named sets, by what `read_identities` found of each.
 
-    Returns the words, and how many are in both, None where that is unknown.
+    It is unknown where identities are missing or of two kinds. Returns the words, and how many
+    people are in both, None where that is unknown.
     """
-    unknown = [name for name, one in ((first_name, first), (second_name, second)) if one is None]
-    if first is None or second is None:
+    mine, others = identities[first], identities[second]
+    if mine is None or others is None:
+        unknown = [name for name in (first, second) if identities[name] is None]
         return f"unknown: {' and '.join(unknown)} name no identities", None
-    if {source for source, _ in first} != {source for source, _ in second}:
+    if {source for source, _ in mine} != {source for source, _ in others}:
         return "unknown: identities of two releases", None
-    if shared := len(first & second):
-        return f"{shared} of {len(second)} in both", shared
-    return f"none: {len(second)} identities, {len(first)} others", 0
+    if shared := len(mine & others):
+        return f"{shared} of {len(others)} in both", shared
+    return f"none: {len(others)} identities, {len(mine)} others", 0

@@ -17,11 +17,10 @@ from face_occlusion.overlap.compare import (
     VIEWS,
     WORDS,
     all_distances,
-    close_pairs,
-    closest_pairs,
     compare_identities,
     find_overlap,
     hash_image,
+    list_pairs,
 )
 from face_occlusion.overlap.findings import ImagePair, read_overlap, write_overlap
 from tests.generation.drawn import write_drawn
@@ -70,8 +69,8 @@ def test_a_copy_is_suspected_and_nothing_else_and_known_identities_are_compared(
     assert found["o", "test"].shared_identities is None
     assert found["o", "test"].identities == "unknown: o name no identities"
     a, b = ("celebamask_hq", "7"), ("celebamask_hq", "8")
-    assert compare_identities({a, b}, {b}, "one", "other") == ("1 of 1 in both", 1)
-    words, shared = compare_identities({a}, {("cofw", "7")}, "one", "other")
+    assert compare_identities({"one": {a, b}, "two": {b}}, "one", "two") == ("1 of 1 in both", 1)
+    words, shared = compare_identities({"one": {a}, "two": {("cofw", "7")}}, "one", "two")
     assert shared is None and words.startswith("unknown: identities of two")
 
 
@@ -114,11 +113,9 @@ def test_distances_are_those_of_a_slow_loop(first, second):
 
 def test_pairs_are_sorted_and_bounded():
     distances, rows, columns = np.array([[9, 3], [3, 40], [1, 60]]), ["x", "y", "z"], ["p", "q"]
-    close = [pair.first + pair.second for pair in close_pairs(distances, rows, columns, 3)]
-    assert close == ["zp", "xq", "yp"]
-    assert closest_pairs(distances, rows, columns, 1) == [ImagePair(first="z", second="p", bits=1)]
-    assert len(closest_pairs(distances, rows, columns, 9)) == 2
-    assert closest_pairs(np.zeros((0, 2)), [], columns, 9) == []
+    pairs = list_pairs(distances, rows, columns, np.argwhere(distances <= 3))
+    assert [pair.first + pair.second for pair in pairs] == ["zp", "xq", "yp"]
+    assert pairs[0] == ImagePair(first="z", second="p", bits=1)
 
 
 def test_the_command_lists_suspected_pairs(sets, invoke):
