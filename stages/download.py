@@ -35,7 +35,7 @@ def main() -> None:
     if release.absent:
         logging.info("download: %s is absent: %s", args.source, release.absent)
     else:
-        logging.info("download: %d files in %s", len(release.names()), args.out)
+        logging.info("download: %d files in %s", len(release.names), args.out)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def sample_releases(
                 rng = np.random.default_rng([*release.source.encode(), *group.encode(), seed])
                 most = num_faces if group == SUBSET_LISTS["wo"][0] else num_others
                 chosen |= set(rng.permutation(ids)[:most].tolist())
-            known = {_id_of(name) for name in release.names() if name.endswith(_IMAGES)}
+            known = {_id_of(name) for name in release.names if name.endswith(_IMAGES)}
             for entry in release.info["files"]:
                 _sample_file(release, entry["name"], known, chosen, partial)
             taken[release.source] = len(chosen)
@@ -64,7 +64,7 @@ def _listed(release: Release) -> dict[str, list[str]]:
 
 
 def _photographs(release: Release) -> dict[str, list[str]]:
-    return {"": sorted({_id_of(name) for name in release.names() if name.endswith(_IMAGES)})}
+    return {"": sorted({_id_of(name) for name in release.names if name.endswith(_IMAGES)})}
 
 
 def _photographs_of_objects(release: Release) -> dict[str, list[str]]:
@@ -104,7 +104,7 @@ def _sample_file(release: Release, name: str, known: set[str], chosen: set[str],
         (out / name).write_bytes(_fewer(release.read(name), name, known, chosen))
         return
     prefix = f"{archive_stem(name)}/"
-    members = [member for member in release.names() if member.startswith(prefix)]
+    members = [member for member in release.names if member.startswith(prefix)]
     WRITERS[kind](
         out / name,
         (

@@ -75,16 +75,13 @@ class Release:
         )
 
     @cached_property
-    def _names(self) -> list[str]:
-        return sorted(name for name in (*self._loose, *self._zips) if not _is_litter(name))
-
     def names(self) -> list[str]:
-        """List every file, sorted."""
-        return list(self._names)
+        """The name of every file, sorted."""
+        return sorted(name for name in (*self._loose, *self._zips) if not _is_litter(name))
 
     def glob(self, pattern: str) -> list[str]:
         """List the files whose name matches as in `fnmatch`, sorted; `*` matches "/" too."""
-        return fnmatch.filter(self._names, pattern)
+        return fnmatch.filter(self.names, pattern)
 
     def find(self, pattern: str) -> str:
         """Return the one file whose name matches; else a ValueError says what is there."""
@@ -116,12 +113,12 @@ class Release:
 
     def _sample(self) -> str:
         """List one file of each folder, at most twelve, for errors."""
-        if not self._names:
+        if not self.names:
             return "nothing"
         shown: dict[str, str] = {}
-        for name in self._names:
+        for name in self.names:
             shown.setdefault(name.rpartition("/")[0], name)
-        more = f" and {len(self._names) - len(shown)} more" if len(self._names) > len(shown) else ""
+        more = f" and {len(self.names) - len(shown)} more" if len(self.names) > len(shown) else ""
         return ", ".join(list(shown.values())[:12]) + more
 
     def read(self, name: str) -> bytes:
@@ -162,7 +159,7 @@ class Release:
 
     def __getstate__(self) -> dict[str, Any]:
         state = {**self.__dict__, "_open": {}}
-        state.pop("_names", None)  # workers read by name; the list is the index again, larger
+        state.pop("names", None)  # workers read by name; the list is the index again, larger
         return state
 
 

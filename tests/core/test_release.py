@@ -26,7 +26,7 @@ def release(tmp_path):
 
 
 def test_folders_and_zips_read_alike(release):
-    assert release.names()[0] == "Masks/m/a.png"
+    assert release.names[0] == "Masks/m/a.png"
     assert release.glob("Photos/img/*") == [f"Photos/{name}" for name in MEMBERS]
     assert release.read("Photos/img/007.bin") == MEMBERS["img/007.bin"]
     assert release.read("Stored/x.txt") == b"stored"
@@ -41,12 +41,12 @@ def test_files_that_cannot_be_read_are_listed_or_refused_by_name(release):
     refuses(r"list\.txt: not a UTF-8 text", release.lines, "list.txt")
     link = release.folder / "Masks/m/gone.png"
     link.symlink_to("nowhere")
-    assert "Masks/m/gone.png" in Release(release.folder).names()
+    assert "Masks/m/gone.png" in Release(release.folder).names
     with pytest.raises(FileNotFoundError, match=r"gone\.png"):
         Release(release.folder).read("Masks/m/gone.png")
     link.rename(link.with_name(os.fsdecode(b"a\xff.png")))
     with pytest.raises(ValueError, match=r"a\udcff\.png: its name is not UTF-8; rename it"):
-        Release(release.folder).names()
+        list(Release(release.folder).names)
 
 
 @pytest.mark.parametrize(("method", "names", "message"), rows(__file__, "missed"))
@@ -80,7 +80,7 @@ def test_damage_after_the_download_is_named(release, archive, start):
     path = release.folder / archive
     data = bytearray(path.read_bytes())
     data[start : start + 3] = b"\xff" * 3  # behind the first member's header and name
-    release.names()
+    assert release.names
     path.write_bytes(data)
     name = release.glob(f"{path.stem}/*")[0]
     refuses(f"{archive}: member '{name}' is damaged", release.read, name)
@@ -93,7 +93,7 @@ def test_a_folder_that_is_no_release_is_named_and_an_absent_one_says_why(tmp_pat
         refuses(rf"release\.json: {message}", Release, tmp_path)
     (tmp_path / "release.json").write_text(json.dumps({"source": "cofw", "absent": "not here"}))
     release = Release(tmp_path)
-    assert (release.absent, release.names()) == ("not here", [])
+    assert (release.absent, release.names) == ("not here", [])
 
 
 def test_the_index_finds_every_member_and_nothing_else(tmp_path):

@@ -43,7 +43,7 @@ def archives(tmp_path):
 def test_a_release_is_laid_out_and_recorded(tmp_path, archives):
     release = fetch("hands_11k", tmp_path / "raw", archives)
     masks, photo = "11k-hands_masks/11k-hands_masks/Hand_1.png", "Hands/Hands/Hand_1.jpg"
-    assert release.names() == [masks, "11k-hands_sample.txt", photo]
+    assert release.names == [masks, "11k-hands_sample.txt", photo]
     record = json.loads((tmp_path / "raw" / "release.json").read_text())
     assert record["origin"] == "folder"
     assert record["licence"] == SOURCES["hands_11k"].licence
@@ -71,7 +71,7 @@ def test_what_is_missing_is_said_by_file_folder_and_address(tmp_path, archives):
     write_zip(archives / "train2017.zip", {"train2017/1.jpg": b"x"})
     params = replace(ACCEPTED, files=["train2017.zip"])
     release = fetch("coco", tmp_path / "raw", archives, params)
-    assert release.names() == ["train2017/train2017/1.jpg"]
+    assert release.names == ["train2017/train2017/1.jpg"]
 
 
 PAGE = b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded"

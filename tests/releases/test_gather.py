@@ -61,7 +61,7 @@ def test_a_release_is_fetched_laid_out_and_locked(server, tmp_path, use_sources,
         server.script[f"/{name}"] = [answers.cut(content, 40), answers.whole(content)]
     use_sources(one=tuple(http_file(server, name) for name in archives))
     release = lay_out(tmp_path)
-    assert release.names() == ["A/a/1.txt", "B/b/2.txt", "list.txt"]
+    assert release.names == ["A/a/1.txt", "B/b/2.txt", "list.txt"]
     lock = json.loads((tmp_path / "sources.lock").read_text())
     zipped = archives["A.zip"]
     known = {"sha256": hashlib.sha256(zipped).hexdigest(), "size": len(zipped)}
@@ -71,7 +71,7 @@ def test_a_release_is_fetched_laid_out_and_locked(server, tmp_path, use_sources,
     fetched = tmp_path / "archives" / "A.zip"
     fetched.rename(fetched.with_name("a.zip"))  # another spelling
     server.seen.clear()
-    assert lay_out(tmp_path).names() == release.names() and not server.seen
+    assert lay_out(tmp_path).names == release.names and not server.seen
 
 
 def test_a_file_changed_since_it_was_locked_is_refused(server, tmp_path, use_sources, archives):
@@ -100,7 +100,7 @@ def test_the_next_address_is_tried_and_an_optional_file_left(
     optional = http_file(server, "extra.txt", required=False)
     use_sources(one=(http_file(server, "A.zip", server.url("/mirror")), optional))
     with caplog.at_level(logging.WARNING):
-        assert lay_out(tmp_path).names() == ["A/a/1.txt"]
+        assert lay_out(tmp_path).names == ["A/a/1.txt"]
     assert "one: done without extra.txt" in caplog.text
 
 
@@ -162,7 +162,7 @@ def test_drive_gives_files_by_id_and_by_name_in_a_folder(server, tmp_path, use_s
     server.script[f"/drive/{FOLDER_ID}"] = [listed]
     listed = [drive_link(name, FOLDER_ID, "drive/folders") for name in ("list.txt", "B.tar.gz")]
     use_sources(one=(drive_link("A.zip"), *listed))
-    assert lay_out(tmp_path).names() == ["A/a/1.txt", "B/b/2.txt", "list.txt"]
+    assert lay_out(tmp_path).names == ["A/a/1.txt", "B/b/2.txt", "list.txt"]
     assert [path for path, _ in server.seen].count(f"/drive/{FOLDER_ID}") == 1
     names = [p.name for p in (tmp_path / "archives").iterdir() if p.suffix != ".lock"]
     assert sorted(names) == ["A.zip", "B.tar.gz", "list.txt"]
