@@ -23,7 +23,7 @@ from typing import IO
 import py7zr
 from py7zr.exceptions import ArchiveError, CrcError, PasswordRequired
 
-from face_occlusion.core.files import is_refusal, naming
+from face_occlusion.core.files import atomic_folder, is_refusal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,18 +179,13 @@ def _read_zip_member(
 
 
 def unpack(path: Path, folder: Path, limits: Limits) -> None:
-    """Unpack a 7z or tar archive into a folder, which must not exist.
+    """Unpack a 7z or tar archive into a new folder, atomically.
 
-    One that is damaged, cut off or refused is a ValueError; the folder is then removed.
+    One that is damaged, cut off or refused is a ValueError.
     """
-    folder.mkdir(parents=True)
     unpack_kind = _unpack_7z if archive_kind(path.name) == "7z" else _unpack_tar
-    try:
-        with naming(folder):
-            unpack_kind(path, folder, limits)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+    with atomic_folder(folder) as partial:
+        unpack_kind(path, partial, limits)
 
 
 class _SmallReads:

@@ -33,7 +33,6 @@ def fetch_release(
     *,
     archives: ArchiveDir,
     draw_miniature: DrawRelease,
-    limits: Limits | None = None,
 ) -> Release:
     """Write a release atomically into a new folder.
 
@@ -43,8 +42,7 @@ def fetch_release(
     this has gone well.
 
     `name` is a source of `releases/sources.yaml`. With origin `miniature` its archives are drawn by
-    `draw_miniature`; with `url` those missing from `archives` are fetched. `limits` bound what an
-    archive may hold.
+    `draw_miniature`; with `url` those missing from `archives` are fetched.
 
     Raises:
         ValueError: If files are missing (lists all of them, where to put them and where they are
@@ -68,9 +66,9 @@ def fetch_release(
                 draw_miniature(name, scratch)
                 drawn = replace(archives, archives_dir=scratch, profile={})
                 found = gather(name, replace(params, origin="folder"), drawn)
-                record["files"] = [_lay_out(file, path, partial, limits) for file, path in found]
+                record["files"] = [_lay_out(name, *one, partial, None) for one in found]
             else:
-                record["files"] = _lay_out_published(source, params, archives, partial, limits)
+                record["files"] = _lay_out_published(source, params, archives, partial)
             (partial / RELEASE).write_text(json.dumps(record, indent=1, sort_keys=True) + "\n")
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -78,19 +76,15 @@ def fetch_release(
 
 
 def _lay_out_published(
-    source: Source, params: SourceParams, archives: ArchiveDir, folder: Path, limits: Limits | None
+    source: Source, params: SourceParams, archives: ArchiveDir, folder: Path
 ) -> list[dict[str, Any]]:
     entries = []
     unpublished: dict[str, LockEntry] = {}
     for file, path in gather(source.name, params, archives):
         with errors_name(path):
             check_content(path, file.name)
-
-        def check(size: int, sha256: str, path: Path = path, file: SourceFile = file) -> None:
-            if not params.accept_changed:
-                table.check_known(path, source.name, file, size, sha256, archives.lock)
-
-        entry = _lay_out(file, path, folder, limits, check)
+        lock = None if params.accept_changed else archives.lock
+        entry = _lay_out(source.name, file, path, folder, lock)
         if file.sha256 is not None:
             entry["as_published"] = entry["sha256"] == file.sha256
         elif not params.accept_changed:
@@ -104,28 +98,25 @@ def _lay_out_published(
 
 
 def _lay_out(
-    file: SourceFile,
-    path: Path,
-    folder: Path,
-    limits: Limits | None,
-    check: Callable[[int, str], None] = lambda size, sha256: None,
+    source: str, file: SourceFile, path: Path, folder: Path, lock: Path | None
 ) -> dict[str, Any]:
     """Put one file into the release's folder; return its entry of `release.json`.
 
-    `check` is asked about size and checksum before anything in the file is looked at.
+    Before anything in it is looked at, its size and checksum are compared with what is published
+    and with the lock; without a lock any will do.
     """
     kind = archive_kind(file.name)
     size = path.stat().st_size
-    limits = limits or Limits()
     is_unpacked = kind in ("7z", "tar")
     with tqdm(total=size, unit="B", unit_scale=True, desc=file.name, leave=False) as bar:
         sha256 = _hash(path, None if is_unpacked else folder / file.name, bar.update)
-    check(size, sha256)
+    if lock is not None:
+        table.check_known(path, source, file, size, sha256, lock)
     if is_unpacked:
-        unpack(path, folder / archive_stem(file.name), limits)
+        unpack(path, folder / archive_stem(file.name), Limits())
     elif kind == "zip":
         with tqdm(unit="B", unit_scale=True, desc=f"{file.name}: check", leave=False) as bar:
-            check_zip(folder / file.name, limits, bar.update)
+            check_zip(folder / file.name, Limits(), bar.update)
     logging.info("%s: %s bytes, sha256 %s", file.name, f"{size:,}", sha256)
     return {"name": file.name, "sha256": sha256, "size": size}
 
