@@ -38,7 +38,7 @@ GROUPS = (
 )
 STAGE_ENDS = (1, 2, 4, 6)  # groups after which a stage ends: strides 4, 8, 16 and 32
 STEM_CHANNELS = 32
-OUTPUT_STRIDES = (8, 16, 32)
+
 EPS = 1e-3  # of batch normalisation
 INPUT_SCALING = {"mean": (127.5,) * 3, "std": (127.5,) * 3}
 
@@ -242,10 +242,10 @@ class EfficientNetLite(BaseModule):
     """EfficientNet-Lite without its classifier; `run_block` is `run_module`, or a compiled one.
 
     Args:
-        variant: lite0, lite1 or lite2; another is a ValueError.
-        output_stride: Size of the input / size of the last feature map: 8, 16 or 32; another is a
-            ValueError. Below 32 the last strides become dilation of the depthwise convolutions
-            after them, which computes the same values at more places.
+        variant: lite0, lite1 or lite2.
+        output_stride: Size of the input / size of the last feature map: 8, 16 or 32. Below 32 the
+            last strides become dilation of the depthwise convolutions after them, which computes
+            the same values at more places.
         num_stages: How many stages there are, from the finest: 3 leave out the last one.
         norm_cfg: MMSegmentation's configuration of the normalisation.
         norm_eval: Whether training normalises by the loaded statistics instead of the batch's.
@@ -261,11 +261,7 @@ class EfficientNetLite(BaseModule):
         norm_eval: bool = False,
     ) -> None:
         super().__init__(init_cfg={"type": "Kaiming", "layer": "Conv2d"})
-        if variant not in SCALES:
-            raise ValueError(f"variant must be one of {list(SCALES)}; got {variant!r}")
-        if output_stride not in OUTPUT_STRIDES:
-            allowed = list(OUTPUT_STRIDES)
-            raise ValueError(f"output_stride must be one of {allowed}; got {output_stride}")
+
         norm_cfg = norm_cfg or {"type": "BN"}
         self.norm_eval, self.num_stages = norm_eval, num_stages
         self.run_block: Callable[[nn.Module, Tensor], Tensor] = run_module

@@ -55,7 +55,8 @@ _RESNET = {
 }
 _EFFICIENTNET = {
     "variant": Literal["lite0", "lite1", "lite2"],
-    "output_stride num_stages?": int,
+    "output_stride": Literal[8, 16, 32],
+    "num_stages?": Literal[3, 4],
     "norm_cfg": _NORM,
     "norm_eval": bool,
 }

