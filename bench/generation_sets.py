@@ -8,6 +8,7 @@ one file, libraries), at its largest.
 
 import contextlib
 import dataclasses
+import operator
 import os
 import shutil
 import statistics
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.core.parallel import run_tasks
+from face_occlusion.core.parallel import pool_map
 from face_occlusion.generation.generate import ShardTask, shard_tasks
 from face_occlusion.generation.params import SOT, GenerateParams, paper_params
 from face_occlusion.generation.store import OccluderStore, TextureStore
@@ -101,7 +102,7 @@ def run_set(tasks: Sequence[ShardTask], workers: int) -> SetRun:
         least = 3 * workers * len(tasks[0].keys)
         raise ValueError(f"--images must be at least {least}: three shards for each worker")
     begun = time.monotonic()
-    finished = list(run_tasks([Timed(task) for task in tasks], workers, always_pool=True))
+    finished = list(pool_map(operator.call, [Timed(task) for task in tasks], workers))
     return summarise(finished, begun)
 
 

@@ -107,15 +107,16 @@ def ordered_map(
     """
     workers = min(workers or num_workers(), len(items) or 1)
     with tqdm(total=len(items), desc=desc, mininterval=0.5) as bar:
-        results = map(function, items) if workers == 1 else _map_ahead(function, items, workers)
+        results = map(function, items) if workers == 1 else pool_map(function, items, workers)
         for result in results:
             yield result
             bar.update()
 
 
-def _map_ahead(
+def pool_map(
     function: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[Result]:
+    """Do what `ordered_map` does, without its progress bar, and in other processes always."""
     with _processes(function, workers) as call:
         ahead = prefetch(call, items, threads=workers, ahead=workers * _AHEAD)
         with contextlib.closing(ahead):  # its threads end before the processes
@@ -123,17 +124,12 @@ def _map_ahead(
 
 
 def run_tasks(
-    tasks: Sequence[Callable[[], Result]],
-    workers: int,
-    executor: str = "process",
-    *,
-    always_pool: bool = False,
+    tasks: Sequence[Callable[[], Result]], workers: int, executor: str = "process"
 ) -> Iterator[Result]:
     """Run tasks in a pool of processes, or through Ray, and yield their results.
 
-    Tasks are picklable, unless there is one worker: it runs them in this process, or with
-    `always_pool` in one of its own. The executor `ray` needs the extra `ray`, and uses a running
-    cluster if the environment names one.
+    Tasks are picklable, unless there is one worker, which runs them in this process. The executor
+    `ray` needs the extra `ray`, and uses a running cluster if the environment names one.
 
     Raises:
         ValueError: If the executor is unknown or not installed, a worker process dies, or a task
@@ -143,14 +139,14 @@ def run_tasks(
         raise ValueError(f"executor must be one of {', '.join(EXECUTORS)}; got {executor!r}")
     if executor == "ray":
         yield from _run_on_ray(tasks, workers)
-    elif not always_pool and (workers == 1 or len(tasks) <= 1):
+    elif workers == 1 or len(tasks) <= 1:
         keep_freed_memory()
         for task in tasks:
             with one_opencv_thread():
                 result = task()
             yield result
     else:
-        yield from _map_ahead(operator.call, tasks, min(workers, len(tasks)))
+        yield from pool_map(operator.call, tasks, min(workers, len(tasks)))
 
 
 def _run_on_ray(tasks: Sequence[Callable[[], Result]], workers: int) -> Iterator[Result]:

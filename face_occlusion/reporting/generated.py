@@ -205,15 +205,9 @@ def _tiles(make: Make, captions: Mapping[str, str]) -> list[Tile]:
 def random_shapes(image_set: ImageSet) -> Drawn:
     """Show RandOcc (Fig 9): opaque occluders, then transparent ones with their opacity."""
     opacity = {key: float(image_set.record(key)["opacity"]) for key in candidate_keys(image_set)}
-    rows, titles = [], []
-    for title, is_shown in (("opaque", lambda v: v >= 1), ("transparent", lambda v: v < 1)):
-        keys = evenly_spaced([key for key, value in opacity.items() if is_shown(value)], COLUMNS)
-        if keys:
-            told = {
-                key: "" if title == "opaque" else f": opacity {opacity[key]:.2f}" for key in keys
-            }
-            rows.append(
-                _tiles(image_set.image, {key: f"{key}{text}" for key, text in told.items()})
-            )
-            titles.append(title)
-    return picture_grid(rows, row_titles=titles)
+    opaque = evenly_spaced([key for key, value in opacity.items() if value >= 1], COLUMNS)
+    transparent = evenly_spaced([key for key, value in opacity.items() if value < 1], COLUMNS)
+    captions = {"opaque": {key: key for key in opaque}}
+    captions["transparent"] = {key: f"{key}: opacity {opacity[key]:.2f}" for key in transparent}
+    rows = {title: _tiles(image_set.image, told) for title, told in captions.items() if told}
+    return picture_grid(list(rows.values()), row_titles=list(rows))
