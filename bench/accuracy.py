@@ -37,7 +37,7 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import load_params
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.acceleration import set_up
-from face_occlusion.training.architectures import ARCHITECTURES, ModelParams, params_class
+from face_occlusion.training.architectures import ARCHITECTURES, ModelParams
 from face_occlusion.training.dataset import FaceDataset, build_loader, positions
 from face_occlusion.training.loop import SelectionSet
 from face_occlusion.training.recipe import build_optimizer, build_schedules, resolve
@@ -209,7 +209,7 @@ def read_settings(trial: Trial, args: argparse.Namespace) -> tuple[TrainParams, 
     )
     if trial.side == "stock":
         train = replace(train, loss=replace(train.loss, out_channels=2))
-    return train, load_params(args.params, f"models.{trial.model}", params_class(trial.model))
+    return train, load_params(args.params, f"models.{trial.model}", ARCHITECTURES[trial.model])
 
 
 def device() -> torch.device:
@@ -221,7 +221,7 @@ def train_ours(
     trial: Trial, model_params: ModelParams, train: TrainParams, parts: list[OpenPart]
 ) -> tuple[FaceSegmentor, list[float]]:
     """Train as the package does; returns the network and the loss of each step."""
-    config = resolve(trial.model, model_params, train, distributed=False)
+    config = resolve(model_params, train, distributed=False)
     torch.manual_seed(trial.seed)
     model = build_segmentor(config["model"])
     model.init_weights()
@@ -238,7 +238,7 @@ def train_stock(
     trial: Trial, model_params: ModelParams, train: TrainParams, parts: list[OpenPart]
 ) -> tuple[FaceSegmentor, list[float]]:
     """Train as MMSegmentation does; returns our network with its weights, and its losses."""
-    config = resolve(trial.model, model_params, train, distributed=False)
+    config = resolve(model_params, train, distributed=False)
     torch.manual_seed(trial.seed)
     torch.backends.cudnn.benchmark = True  # its default runtime's
     stock = stock_model(config)

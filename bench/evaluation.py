@@ -30,7 +30,7 @@ from face_occlusion.core.params import load_params
 from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_benchmark
 from face_occlusion.evaluation.inference import Segmenter
 from face_occlusion.networks.segmentor import build_segmentor
-from face_occlusion.training.architectures import ARCHITECTURES, params_class
+from face_occlusion.training.architectures import ARCHITECTURES
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.settings import TrainParams
 
@@ -80,8 +80,8 @@ def main() -> None:
 def task(name: str, views: str, args: argparse.Namespace, image_set: ImageSet) -> Task:
     """Build networks with random weights, one for each checkpoint."""
     train = load_params(args.params, "train", TrainParams)
-    params = load_params(args.params, f"models.{name}", params_class(name))
-    config = resolve(name, params, train, distributed=False)
+    params = load_params(args.params, f"models.{name}", ARCHITECTURES[name])
+    config = resolve(params, train, distributed=False)
     checkpoints, tta = VIEWS[views]
     networks = {}
     for checkpoint in checkpoints:

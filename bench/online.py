@@ -29,7 +29,7 @@ from face_occlusion.core.params import load_params
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.online.occlusion import OnlineOcclusion, online_set, open_online, plan_online
 from face_occlusion.online.painting import Painter, compile_painter
-from face_occlusion.training.architectures import ARCHITECTURES, params_class
+from face_occlusion.training.architectures import ARCHITECTURES
 from face_occlusion.training.dataset import FaceDataset, build_loader, collate
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.settings import TrainParams
@@ -138,8 +138,8 @@ def training_rows(data: Path, path: Path, scratch: Path, rounds: int) -> Iterato
     part = enlarged(ImageSet(data / FACES), scratch / "faces" / "wo", 2 * train.input_px)
     yield "| network | resident batch, images/s | online, images/s | ratio |"
     for name in ARCHITECTURES:
-        params = load_params(path, f"models.{name}", params_class(name))
-        config = resolve(name, params, train, distributed=False)
+        params = load_params(path, f"models.{name}", ARCHITECTURES[name])
+        config = resolve(params, train, distributed=False)
         occlude = occlusion(ROWS["NatOcc-SOT"], data, path, scratch, train.input_px, share=2 / 3)
         batches = iter(build_loader(FaceDataset([part], train, occlude)))
         plain = next(iter(build_loader(FaceDataset([part], train))))
@@ -174,10 +174,8 @@ def reading_rows(data: Path, path: Path, scratch: Path, rounds: int) -> Iterator
     yield f"reading a batch: {from_sets:.1f} ms from sets, {online:.1f} ms online (of the CPU)\n"
     yield "| network | step, ms | run from sets, s | online, s | ratio |"
     for name in ARCHITECTURES:
-        params = load_params(path, f"models.{name}", params_class(name))
-        side = our_side(
-            resolve(name, params, train, distributed=False), batch, train, accelerated=False
-        )
+        params = load_params(path, f"models.{name}", ARCHITECTURES[name])
+        side = our_side(resolve(params, train, distributed=False), batch, train, accelerated=False)
         step = 1e3 * min(seconds(side.step, 10) for _ in range(rounds))
         runs = [(step + read) * train.iterations / 1e3 for read in (from_sets, online)]
         yield f"| {name} | {step:.1f} | {runs[0]:.1f} | {runs[1]:.1f} | {runs[1] / runs[0]:.3f} |"

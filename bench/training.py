@@ -46,7 +46,7 @@ from face_occlusion.core.imageset import ImageSet, encode_record, write_image_se
 from face_occlusion.core.params import load_params
 from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.acceleration import WARM_UP, set_up
-from face_occlusion.training.architectures import ARCHITECTURES, params_class
+from face_occlusion.training.architectures import ARCHITECTURES
 from face_occlusion.training.dataset import FaceDataset, build_loader
 from face_occlusion.training.recipe import build_optimizer, resolve
 from face_occlusion.training.settings import TrainParams
@@ -125,8 +125,8 @@ def parse_arguments() -> argparse.Namespace:
 def row(name: str, setting: Setting) -> dict[str, Any]:
     """Time one architecture; returns a row of the table."""
     train = setting.train
-    params = load_params(setting.path, f"models.{name}", params_class(name))
-    config = resolve(name, params, train, distributed=False)
+    params = load_params(setting.path, f"models.{name}", ARCHITECTURES[name])
+    config = resolve(params, train, distributed=False)
     batches = iter(build_loader(FaceDataset([setting.part], train)))
     batch = next(batches)
     kinds: dict[str, Callable[[], Side]] = {

@@ -45,7 +45,7 @@ def main() -> None:
     args = stage_arguments(parser)
     choose_cpu_kernels(PARAMS, "train")  # before the imports below load PyTorch
 
-    from face_occlusion.training.architectures import params_class
+    from face_occlusion.training.architectures import ARCHITECTURES
     from face_occlusion.training.distributed import process_group, restart_under_torchrun
     from face_occlusion.training.loop import Job
     from face_occlusion.training.run import train_run
@@ -57,7 +57,7 @@ def main() -> None:
     job = Job(
         run=args.run,
         model=run.model,
-        model_params=load_params(PARAMS, f"models.{run.model}", params_class(run.model)),
+        model_params=load_params(PARAMS, f"models.{run.model}", ARCHITECTURES[run.model]),
         combination=read_combination(args.combinations / f"{run.combination}.json"),
         train=run.seeded(load_params(PARAMS, "train", TrainParams)),
     )

@@ -27,7 +27,7 @@ from face_occlusion.releases.fetch import SourceParams
 from face_occlusion.reporting.cells import axes_of
 from face_occlusion.reporting.inputs import ReportParams
 from face_occlusion.superresolution.enlarger import SuperresolutionParams
-from face_occlusion.training.architectures import params_class
+from face_occlusion.training.architectures import ARCHITECTURES
 from face_occlusion.training.settings import RunParams, TrainParams
 from stages.download import DownloadParams
 from tests.conftest import ROOT, with_changes
@@ -72,7 +72,7 @@ def check_sections(params):
         for name, values in params[table].items():
             build(f"{table}.{name}", values, kind)
     for model, values in params["models"].items():
-        build(f"models.{model}", values, params_class(model))
+        build(f"models.{model}", values, ARCHITECTURES[model])
 
 
 def test_every_section_is_accepted(params):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from face_occlusion.core.params import FILLED, Checked, Count, Meta, NonNegative
-from face_occlusion.networks.efficientnet_lite import INPUT_SCALING, PACKAGED, stage_channels
+from face_occlusion.networks.efficientnet_lite import INPUT_SCALING, stage_channels
 from face_occlusion.training.settings import LossParams, OptimizerParams, require
 
 RESNET = "resnet"
@@ -62,11 +62,7 @@ class ConvolutionalParams(Checked):
                 self.depth is not None and self.base_channels is not None,
                 f"depth and base_channels must be given with the backbone {RESNET}",
             )
-            require(
-                self.pretrained != PACKAGED,
-                f"pretrained: there is no package of weights for the backbone {RESNET}; give a "
-                "path or a URL",
-            )
+
         else:
             require(
                 self.depth is None and self.base_channels is None,
@@ -129,12 +125,6 @@ ARCHITECTURES: dict[str, type[ModelParams]] = {
     "deeplabv3plus": Deeplabv3plusParams,
     "segformer": SegformerParams,
 }
-
-
-def params_class(model: str) -> type[ModelParams]:
-    """Return the parameters' class of an architecture; an unknown one is a ValueError."""
-    require(model in ARCHITECTURES, f"model must be one of {list(ARCHITECTURES)}; got {model!r}")
-    return ARCHITECTURES[model]
 
 
 def model_config(params: ModelParams, loss: LossParams, norm: str) -> dict[str, Any]:

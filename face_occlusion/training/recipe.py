@@ -11,22 +11,17 @@ from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper, build_o
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, PARAM_SCHEDULERS
 from torch import nn
 
-from face_occlusion.training.architectures import ModelParams, model_config, params_class
+from face_occlusion.training.architectures import ModelParams, model_config
 from face_occlusion.training.settings import OptimizerParams, TrainParams
 
 
-def resolve(
-    model: str, params: ModelParams, train: TrainParams, *, distributed: bool
-) -> dict[str, Any]:
+def resolve(params: ModelParams, train: TrainParams, *, distributed: bool) -> dict[str, Any]:
     """Return the whole configuration of a run as plain values.
 
     If several processes train the run (`distributed`), statistics are shared (SyncBN); a single
     process has nothing to share, and SyncBN does not run on the CPU. The weights' names are the
-    same. Parameters that are not those of the architecture are a ValueError.
+    same.
     """
-    expected = params_class(model)
-    if not isinstance(params, expected):
-        raise ValueError(f"{model} needs {expected.__name__}; got {type(params).__name__}")
     return {
         "model": {
             **model_config(params, train.loss, "SyncBN" if distributed else "BN"),

@@ -63,7 +63,7 @@ def train_run(
     counts = {part.entry: len(part.keys) for part in parts}
     counts["total"] = sum(counts.values())
     logging.info("%s: trains on %s", job.run, counts)
-    config = resolve(job.model, job.model_params, job.train, distributed=processes.is_distributed)
+    config = resolve(job.model_params, job.train, distributed=processes.is_distributed)
     benchmark = ImageSet(data / "benchmarks" / "realocc")
     mark = fingerprint(job, benchmark)
     torch.set_num_threads(job.train.num_threads)  # decides in which order sums are taken

@@ -17,7 +17,7 @@ import torch
 from face_occlusion.core.combination import Combination, CombinationParams, combine
 from face_occlusion.core.params import build, read_yaml
 from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
-from face_occlusion.training.architectures import params_class
+from face_occlusion.training.architectures import ARCHITECTURES
 from face_occlusion.training.loop import Job, SelectionSet
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.run import train_run
@@ -47,7 +47,7 @@ def job(
     return Job(
         run=run,
         model=model,
-        model_params=build("models", MODELS[model], params_class(model)),
+        model_params=build("models", MODELS[model], ARCHITECTURES[model]),
         combination=combination(data or drawn_data(), *entries),
         train=train_params(**changes),
     )
@@ -56,7 +56,7 @@ def job(
 def network_config(model: str) -> dict[str, Any]:
     """Return the resolved configuration of a small network."""
     made = job(model, "faces/wo")
-    return resolve(model, made.model_params, made.train, distributed=False)
+    return resolve(made.model_params, made.train, distributed=False)
 
 
 def random_network(model: str, seed: int = 0) -> FaceSegmentor:

@@ -9,7 +9,7 @@ import torch
 from face_occlusion.core.params import build
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.networks.segmentor import build_segmentor
-from face_occlusion.training.architectures import params_class
+from face_occlusion.training.architectures import ARCHITECTURES
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.weights import fetch_weights
 from tests.tables import rows
@@ -30,7 +30,7 @@ def on_lite(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("changes", "said"), rows(__file__, "refused"))
 def test_unknown_combinations_are_refused(changes, said):
     with pytest.raises(ValueError, match=said):
-        build("models", MODELS["pspnet"] | changes, params_class("pspnet"))
+        build("models", MODELS["pspnet"] | changes, ARCHITECTURES["pspnet"])
     with pytest.raises(ValueError, match="which EfficientNet-Lite has; got the backbone b0"):
         fetch_weights("imagenet", None, "b0")
 
@@ -40,8 +40,8 @@ def test_unknown_combinations_are_refused(changes, said):
 def test_the_last_stage_can_be_left_out(model, changes):
     changes = changes | {"num_stages": 3, "output_stride": 16, "pretrained": None}
     made = job(model, "faces/wo")
-    params = build("models", MODELS[model] | changes, params_class(model))
-    config = resolve(model, params, made.train, distributed=False)["model"]
+    params = build("models", MODELS[model] | changes, ARCHITECTURES[model])
+    config = resolve(params, made.train, distributed=False)["model"]
     assert config["decode_head"]["in_index"] == 2 and config["auxiliary_head"]["in_index"] == 1
     network = build_segmentor(config).eval()
     assert len(network.backbone(torch.zeros(1, 3, 64, 64))) == 3

@@ -12,7 +12,7 @@ from mmengine.optim import build_optim_wrapper
 
 from face_occlusion.core.params import build, read_yaml
 from face_occlusion.networks.segmentor import MEAN, STD, build_segmentor
-from face_occlusion.training.architectures import params_class
+from face_occlusion.training.architectures import ARCHITECTURES
 from face_occlusion.training.recipe import build_optimizer, build_schedules, resolve
 from face_occlusion.training.settings import RunParams, TrainParams
 from tests.conftest import ROOT
@@ -26,8 +26,7 @@ def recipe(model: str, **loss: Any) -> dict[str, Any]:
     """Return the resolved configuration of an architecture at `paper`."""
     train = PAPER["train"] | {"loss": PAPER["train"]["loss"] | loss}
     return resolve(
-        model,
-        build("models", PAPER["models"][model], params_class(model)),
+        build("models", PAPER["models"][model], ARCHITECTURES[model]),
         build("train", train, TrainParams),
         distributed=True,
     )

@@ -14,7 +14,7 @@ from face_occlusion.core.imageset import write_image_set
 from face_occlusion.core.params import build
 from face_occlusion.networks.checkpoint import write_weights
 from face_occlusion.networks.segmentor import build_segmentor
-from face_occlusion.training.architectures import params_class
+from face_occlusion.training.architectures import ARCHITECTURES
 from face_occlusion.training.recipe import resolve
 from tests.training.conftest import MODELS, train_params
 
@@ -25,8 +25,8 @@ def write_run(
     folder: Path, model: str, params: Mapping[str, Any] | None = None, **train: Any
 ) -> Path:
     """Write what prediction needs of a run, with some parameters changed."""
-    changed = build("models", MODELS[model] | dict(params or {}), params_class(model))
-    config = resolve(model, changed, train_params(**train), distributed=False)
+    changed = build("models", MODELS[model] | dict(params or {}), ARCHITECTURES[model])
+    config = resolve(changed, train_params(**train), distributed=False)
     torch.manual_seed(0)
     network = build_segmentor(config["model"])
     torch.nn.init.normal_(network.decode_head.conv_seg.weight, std=0.05)  # so that predictions vary
