@@ -32,6 +32,12 @@ class Release:
     Zip members are found through an index that is built once (430,000 members take two seconds).
     Threads and forked processes may share a Release; a pickled one reopens its archives.
 
+    Attributes:
+        folder: The folder.
+        info: What `release.json` holds.
+        source: Name of the source, as in `releases/sources.yaml`.
+        absent: Why the release is absent; None if it is there.
+
     Raises:
         ValueError: If the folder does not hold a release; later, if a file's name is not UTF-8.
     """
@@ -40,17 +46,9 @@ class Release:
         self.folder = Path(folder)
         path = self.folder / RELEASE
         self.info: dict[str, Any] = read_json(path, "no such file; write it with `stages.download`")
+        self.source: str = self.info["source"]
+        self.absent: str | None = self.info.get("absent")
         self._open: dict[str, PositionedFile] = {}
-
-    @property
-    def source(self) -> str:
-        """Name of the source, as in `releases/sources.yaml`."""
-        return self.info["source"]
-
-    @property
-    def absent(self) -> str | None:
-        """Why the release is absent; None if it is there."""
-        return self.info.get("absent")
 
     def provenance(self) -> dict[str, Any]:
         """Return `sources` and `releases` for the info of a set that is made from the release."""
