@@ -29,7 +29,7 @@ _KIND = re.compile(r"\d+_([a-z][a-z_]*)$")  # occ_010_sunglasses -> sunglasses
 class BenchmarkParams(Checked):
     """Section `benchmarks.NAME` of params.yaml."""
 
-    source: str  # a key of `sources`
+    source: Literal["realocc", "realocc_wild", "celebamask_hq", "cofw"]  # a key of `sources`
     align: Literal["none", "ffhq"]  # none, or ffhq: an oriented square from eyes and mouth
     landmarks: Literal["dlib", "cofw"]  # for ffhq: dlib (detected) or cofw (the data set's own)
     by_hand: str  # for ffhq: file in annotations/landmarks/, used before other landmarks, or none
@@ -66,13 +66,9 @@ def import_benchmark(
     gives an empty set that says so.
 
     Raises:
-        ValueError: If the source is not a benchmark's, images or masks are missing, a file
-            cannot be read, landmarks are given for an image that the benchmark does not have,
-            or no face can be aligned; names the file.
+        ValueError: If images or masks are missing, a file cannot be read, landmarks are given for
+            an image that the benchmark does not have, or no face can be aligned; names the file.
     """
-    if params.source not in READERS:
-        known = f"one of {', '.join(READERS)} for a benchmark"
-        raise ValueError(f"source: must be {known}; got '{params.source}'")
     info: dict[str, Any] = {"kind": "benchmark", "name": name, **release.provenance()}
     info |= {"align": params.align, "params": dataclasses.asdict(params)}
     if release.absent:

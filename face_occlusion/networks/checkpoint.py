@@ -46,9 +46,7 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a file of `write_checkpoint`; one that is missing, damaged or other is a ValueError."""
-    if not path.is_file():
-        raise ValueError(f"{path}: no such checkpoint")
+    """Read a file of `write_checkpoint`; one that is damaged or other is a ValueError."""
     data = path.read_bytes()
     if hashlib.sha256(data[:-_DIGEST_BYTES]).digest() != data[-_DIGEST_BYTES:]:
         raise ValueError(f"{path}: not a checkpoint of this project, or damaged")

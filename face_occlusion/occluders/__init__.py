@@ -47,14 +47,9 @@ def import_occluders(
 ) -> ImageSet:
     """Write the occluders of one kind, a key of KINDS, as an image set.
 
-    A release that is absent gives an empty set that says so.
-
-    Raises:
-        ValueError: If the kind is unknown, or files of the release are missing or cannot be
-            read; names them.
+    A release that is absent gives an empty set that says so. A ValueError names files of the
+    release that are missing or cannot be read.
     """
-    if kind not in KINDS:
-        raise ValueError(f"occluders: kind must be one of {', '.join(KINDS)}; got '{kind}'")
     info: dict[str, Any] = {"kind": KINDS[kind], "name": kind, **release.provenance()}
     if release.absent:
         return write_image_set(folder, [], info={**info, "absent": release.absent})

@@ -29,13 +29,9 @@ class FigureParams(Checked):
 
     dpi: Annotated[int, Meta(ge=50, le=600)]
     sheet_images: Annotated[int, Meta(ge=1, le=200)]
-    mask_colour: str
+    mask_colour: Annotated[str, Meta(pattern="^#[0-9a-fA-F]{6}$")]
     # Even in lightness: they survive a grey print.
     colour_map: Literal["cividis", "viridis", "gray"]
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        parse_colour(self.mask_colour)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,8 +47,6 @@ def test_something_else_is_refused_by_name(tmp_path, monkeypatch, kind):
 
 def test_roundtrip_leaves_no_partial_file(tmp_path: Path):
     path = tmp_path / "a.pth"
-    with pytest.raises(ValueError, match=r"a\.pth: no such checkpoint"):
-        read_checkpoint(path)
     write_checkpoint(path, {"model": {"w": torch.arange(3)}, "rows": [{"step": 1, "loss": 0.5}]})
     content = read_checkpoint(path)
     assert content["model"]["w"].tolist() == [0, 1, 2] and content["rows"][0]["loss"] == 0.5

@@ -178,9 +178,3 @@ def test_an_absent_release_gives_an_empty_set_that_says_so(tmp_path, kind, store
     (tmp_path / "release.json").write_text('{"source": "dtd", "absent": "not here"}')
     empty = import_occluders(kind, Release(tmp_path), tmp_path / kind, PARAMS)
     assert (len(empty), empty.absent, empty.info["kind"]) == (0, "not here", stored)
-
-
-def test_unknown_kinds_are_named(tmp_path):
-    release = make_release(tmp_path / "raw", "dtd", TEXTURES)
-    with pytest.raises(ValueError, match=r"must be one of hands, .*, textures; got 'hats'"):
-        import_occluders("hats", release, tmp_path / "hats", PARAMS)

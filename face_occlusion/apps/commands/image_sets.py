@@ -51,7 +51,7 @@ def pack(
     name: str | None = Option(None, help="name of the set (default: OUT's name)"),
     kind: Literal["faces", "benchmark"] = Option("faces", help="to train or to evaluate on"),
     licence: str | None = Option(None, help="licence of the images, stated on the set's card"),
-    samples_per_shard: int = Option(256, help="images in one tar file"),
+    samples_per_shard: int = Option(256, min=1, help="images in one tar file"),
     jpeg_quality: int = Option(95, help="quality of images that are not JPEG yet"),
 ) -> None:
     """Pack your images and face masks into a set that training and evaluation read.

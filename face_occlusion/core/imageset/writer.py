@@ -42,9 +42,6 @@ def write_image_set(
         ValueError: If the folder is in use, a key or part is refused or twice there, or info
             is incomplete. The folder is then left as it was.
     """
-    folder = Path(folder)
-    if samples_per_shard < 1:
-        raise ValueError(f"samples_per_shard must be at least 1; got {samples_per_shard}")
     check_info(info)
     with atomic_folder(folder) as partial:
         remaining = iter(samples)
@@ -66,7 +63,6 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardEntry:
     Raises:
         ValueError: If a key or part is refused, a key is twice there, or there is no sample.
     """
-    path = Path(path)
     with atomic_path(path) as partial:
         index = _write_members(partial, samples)
         if not index:
@@ -102,7 +98,6 @@ def write_index(folder: Path, shards: list[ShardEntry], info: Mapping[str, Any])
         ValueError: If a key is twice there, a shard is missing or has another size than its
             entry says, or info is incomplete.
     """
-    folder = Path(folder)
     check_shards(shards)
     for shard in shards:
         path = folder / shard["name"]
