@@ -1,5 +1,4 @@
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -9,11 +8,11 @@ from face_occlusion.apps.folders import pack_folder, unpack_image_set
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.stage import PORTABLE_KERNELS
 from face_occlusion.evaluation.scores import read_scores
-from face_occlusion.networks.checkpoint import write_weights
 from stages import evaluate
+from tests.apps.prediction.conftest import write_run
 from tests.evaluation.conftest import PARAMS
 from tests.reporting.project import NUM_IMAGES, write_sets
-from tests.training.conftest import MODELS, network_config, random_network
+from tests.training.conftest import MODELS
 
 MODEL = next(iter(MODELS))
 RUN = f"{MODEL}_c_wo"
@@ -22,16 +21,7 @@ RUN = f"{MODEL}_c_wo"
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     write_sets(tmp_path / "data")
-    folder = tmp_path / "models" / RUN
-    folder.mkdir(parents=True)
-    sha256 = {
-        name: write_weights(folder / name, random_network(MODEL, seed).state_dict())
-        for seed, name in enumerate(("last.safetensors", "best.safetensors"))
-    }
-    (folder / "config.json").write_text(json.dumps(network_config(MODEL)))
-    card = {"model": MODEL, "iterations": 2, "selected": {"iteration": 1, "miou": 0.5}, "seed": 3}
-    card |= {"sha256": sha256, "combination": {"title": "C-WO"}}
-    (folder / "card.json").write_text(json.dumps(card))
+    write_run(tmp_path / "models" / RUN, MODEL, weights=("last", "best"))
     params = dataclasses.asdict(PARAMS) | {"benchmarks": list(NUM_IMAGES)}
     YAML().dump({"profile": "made-up", "evaluate": params}, tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
@@ -52,7 +42,7 @@ def test_stage_scores_every_benchmark(project, monkeypatch):
     path = project / "reports" / "scores" / f"{RUN}.json"
     scores = read_scores(path, profile="made-up", benchmarks_folder=project / "data/benchmarks")
     assert (scores.run, scores.model, scores.combination) == (RUN, MODEL, "C-WO")
-    assert scores.seed == 3
+    assert scores.seed == 7
     assert scores.inference["tta"] is None and "no tiles" in scores.inference["image"]
     assert scores.inference["cpu_threads"] == PARAMS.cpu_threads
     assert {name: len(part.keys) for name, part in scores.benchmarks.items()} == NUM_IMAGES

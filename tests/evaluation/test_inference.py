@@ -1,5 +1,4 @@
 import dataclasses
-import json
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +7,10 @@ import torch
 
 from face_occlusion.evaluation.evaluate import evaluate_run
 from face_occlusion.evaluation.inference import FIRST_CALLS, load_model
-from face_occlusion.networks.checkpoint import write_weights
+from tests.apps.prediction.conftest import write_run
 from tests.evaluation.conftest import PARAMS
 from tests.tables import refuses
-from tests.training.conftest import MODELS, draw_face, network_config, random_network, write_faces
+from tests.training.conftest import MODELS, draw_face, write_faces
 
 needs_two = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
 
@@ -19,24 +18,8 @@ needs_two = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two 
 @pytest.fixture(scope="module", params=MODELS)
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's folder with random weights."""
-    folder = tmp_path_factory.mktemp(request.param)
-    model = random_network(request.param)
-    for module in model.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0  # statistics of the last batch
-    pixels = torch.from_numpy(np.stack([photograph(200, 160, seed) for seed in range(4)]))
-    last = model.decode_head.conv_seg
-    with torch.no_grad():  # so that probabilities vary: log-odds of mean 0, deviation 2
-        inputs = model.data_preprocessor({"inputs": pixels}, False)["inputs"]
-        model.train()(inputs)
-        torch.nn.init.normal_(last.weight)
-        logits = model.eval()(inputs)
-        last.weight *= 2 / logits.std()
-        last.bias -= 2 * logits.mean() / logits.std()
-    digest = write_weights(folder / "last.safetensors", model.state_dict())
-    (folder / "card.json").write_text(json.dumps({"sha256": {"last.safetensors": digest}}))
-    (folder / "config.json").write_text(json.dumps(network_config(request.param)))
-    return folder
+    folder = tmp_path_factory.mktemp("runs") / request.param
+    return write_run(folder, request.param, deviation=2.0)
 
 
 def photograph(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -1,7 +1,7 @@
 """A run with random weights, and noise to look at."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +13,53 @@ from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import write_image_set
 from face_occlusion.core.params import build
 from face_occlusion.networks.checkpoint import write_weights
-from face_occlusion.networks.segmentor import build_segmentor
+from face_occlusion.networks.efficientnet_lite import find_weights
+from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.architectures import ARCHITECTURES
 from face_occlusion.training.recipe import resolve
-from tests.training.conftest import MODELS, train_params
+from face_occlusion.training.weights import load_backbone
+from tests.training.conftest import MODELS, draw_face, train_params
 
 LITE = {"backbone": "efficientnet_lite0", "depth": None, "base_channels": None}
 
 
+def varied_network(config: Mapping[str, Any], seed: int, deviation: float) -> FaceSegmentor:
+    """Build a network of random weights whose log-odds vary: around 0, with this deviation."""
+    torch.manual_seed(seed)
+    network = build_segmentor(config).eval()
+    if config["backbone"]["type"] == "EfficientNetLite":
+        load_backbone(network.backbone, find_weights("lite0"))  # random ones let signals vanish
+    image = torch.from_numpy(draw_face(np.random.default_rng(9), 64, 64)[0])
+    last: Any = network.decode_head.conv_seg
+    with torch.no_grad():
+        torch.nn.init.normal_(last.weight)
+        logits = network(network.data_preprocessor({"inputs": image[None]}, False)["inputs"])
+        last.weight *= deviation / logits.std()
+        last.bias -= deviation * logits.mean() / logits.std()
+    return network
+
+
 def write_run(
-    folder: Path, model: str, params: Mapping[str, Any] | None = None, **train: Any
+    folder: Path,
+    model: str,
+    params: Mapping[str, Any] | None = None,
+    *,
+    weights: Sequence[str] = ("last",),
+    deviation: float = 0.5,
+    **train: Any,
 ) -> Path:
     """Write what prediction needs of a run, with some parameters changed."""
     changed = build("models", MODELS[model] | dict(params or {}), ARCHITECTURES[model])
     config = resolve(changed, train_params(**train), distributed=False)
-    torch.manual_seed(0)
-    network = build_segmentor(config["model"])
-    torch.nn.init.normal_(network.decode_head.conv_seg.weight, std=0.05)  # so that predictions vary
-    torch.nn.init.zeros_(network.decode_head.conv_seg.bias)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config))
-    card = {"run": folder.name, "iterations": 6, "seed": 7}
-    name = "last.safetensors"
-    card["sha256"] = {name: write_weights(folder / name, network.state_dict())}
+    card: dict[str, Any] = {"run": folder.name, "model": model, "iterations": 6, "seed": 7}
     card["combination"] = {"title": "C-WO", "masks": "corrected", "data": ["faces/wo"]}
+    card["selected"], card["sha256"] = {"iteration": 3, "miou": 0.5}, {}
+    for seed, name in enumerate(weights):
+        file = f"{name}.safetensors"
+        network = varied_network(config["model"], seed, deviation)
+        card["sha256"][file] = write_weights(folder / file, network.state_dict())
     (folder / "card.json").write_text(json.dumps(card))
     return folder
 
