@@ -11,6 +11,7 @@ from face_occlusion.apps.rainnet import composites, training
 from face_occlusion.core.images import encode_jpeg, encode_rgba
 from face_occlusion.core.imageset import write_image_set
 from face_occlusion.generation.harmonisation.rainnet import RainNet, load_rainnet
+from tests.tables import refuses
 
 PARAMS = training.TrainingParams(
     width=4, iterations=40, batch_size=4, learning_rate=2e-3, seed=1, num_held_out=6
@@ -129,15 +130,12 @@ def test_a_short_training_lowers_the_loss_and_writes_checkpoint_and_card(tmp_pat
 
 def test_wrong_settings_and_images_are_refused_by_name(tmp_path):
     for key, value in {"width": 0, "iterations": 0, "learning_rate": 0.0}.items():
-        with pytest.raises(ValueError, match=rf"^{key}:? must"):
-            replace(PARAMS, **{key: value})
-    with pytest.raises(ValueError, match=r"none\.npz: .* No such file"):
-        composites.load_images(tmp_path / "none.npz")
+        refuses(rf"^{key}:? must", replace, PARAMS, **{key: value})
+    refuses(r"none\.npz: .* No such file", composites.load_images, tmp_path / "none.npz")
     np.savez(tmp_path / "other.npz", faces=np.zeros(3))
     with pytest.raises(ValueError, match=r"other\.npz: not a file of training images"):
         composites.load_images(tmp_path / "other.npz")
-    with pytest.raises(ValueError, match="at least 2 faces"):
-        training_images(num_faces=1)
+    refuses("at least 2 faces", training_images, num_faces=1)
     with pytest.raises(ValueError, match="multiples of 256"):
         training.train_rainnet(training_images(side=64), tmp_path / "out.pth", PARAMS, "cpu")
 

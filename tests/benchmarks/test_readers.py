@@ -8,7 +8,7 @@ import pytest
 from face_occlusion.benchmarks.readers import CofwReader
 from face_occlusion.core.images import encode_png
 from tests.releases.build import ellipse, make_release, photo
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 MAT = "COFW_color/COFW_color/COFW_train_color.mat"
 MASK = "COFW_train_masks/COFW_train_masks/002.png"
@@ -68,8 +68,7 @@ def test_images_come_out_upright_in_colour_and_landmarks_count_from_zero(tmp_pat
     wrong = [images()[0].astype(np.float64), *images()[1:]]
     phis = np.array([landmarks(size) for size in SIZES])
     cofw = read(tmp_path, {MAT: matlab(wrong, phis)})
-    with pytest.raises(ValueError, match=r"image 1 must be 8-bit grey or RGB; got .*float64"):
-        cofw.image(0)
+    refuses(r"image 1 must be 8-bit grey or RGB; got .*float64", cofw.image, 0)
 
 
 @pytest.mark.parametrize(("numbers", "first", "rule", "image_of_mask"), rows(__file__, "numbering"))
@@ -103,5 +102,4 @@ EMPTY_MASKS = {
 )  # fmt: skip
 def test_bad_files_are_named(tmp_path, changed, message):
     files = {k: v for k, v in (cofw_files() | changed).items() if v is not None}
-    with pytest.raises(ValueError, match=message):
-        read(tmp_path, files)
+    refuses(message, read, tmp_path, files)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import pytest
 
 from face_occlusion.core.params import PAIR, Checked, Count, Share, load_params, read_section
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +59,8 @@ def test_sections_become_nested_dataclasses_and_small_rates_stay_numbers(write):
 def test_errors_name_the_file_the_section_and_the_key(tmp_path, text, message):
     path = tmp_path / "params.yaml"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(ValueError, match=message):
-        load_params(path, "a", Outer)
-    with pytest.raises(ValueError, match=r"nowhere.yaml: no such file"):
-        read_section(tmp_path / "nowhere.yaml", "a")
+    refuses(message, load_params, path, "a", Outer)
+    refuses(r"nowhere.yaml: no such file", read_section, tmp_path / "nowhere.yaml", "a")
 
 
 @pytest.mark.parametrize(("text", "message"), rows(__file__, "values"))

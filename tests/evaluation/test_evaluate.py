@@ -12,6 +12,7 @@ from face_occlusion.evaluation.evaluate import evaluate_run, load_checkpoints
 from face_occlusion.evaluation.metrics import confusion_counts
 from tests.evaluation.conftest import PARAMS, ready
 from tests.generation.drawn import write_drawn
+from tests.tables import refuses
 
 
 class BrightIsFace:
@@ -85,8 +86,7 @@ def test_a_mask_of_another_size_and_a_gpu_without_memory_are_errors_that_say_whe
     wrong = [ready(np.zeros((3, 3), np.float32))] * 4
     for outcome, message in (([wrong, wrong], "00: mask is"), (full, lower)):
         network.predict_async = Mock(side_effect=outcome)
-        with pytest.raises(ValueError, match=message):
-            evaluate_run({"last": network}, {"realocc": realocc.folder}, PARAMS)
+        refuses(message, evaluate_run, {"last": network}, {"realocc": realocc.folder}, PARAMS)
 
 
 @pytest.mark.parametrize(
@@ -107,5 +107,4 @@ def test_a_folder_without_a_card_and_an_absent_device_are_refused(tmp_path):
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match=r"evaluate\.device cuda cannot be used"):
             load_checkpoints(tmp_path, dataclasses.replace(PARAMS, device="cuda"))
-    with pytest.raises(ValueError, match=r"card\.json: no such file"):
-        load_checkpoints(tmp_path, PARAMS)
+    refuses(r"card\.json: no such file", load_checkpoints, tmp_path, PARAMS)

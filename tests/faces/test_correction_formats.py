@@ -20,7 +20,7 @@ from face_occlusion.faces.corrections import read_corrections
 from face_occlusion.faces.labelme import labelme_content, read_labelme
 from tests.conftest import with_changes
 from tests.faces.drawn import PARAMS, SIZE, box, labelme, put, shape
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 CORRECTIONS = Path(__file__).with_name("corrections")  # the same mask, as each tool saves it
 FACE = shape("face", box(3, 2, 13, 12))
@@ -123,8 +123,7 @@ def one(*shapes, **changed):
 def test_bad_corrections_are_named(tmp_path, name, changes, message):
     is_text = isinstance(changes, str)
     files = {f"{name}/a.json": changes} if is_text else saved(name, changes)
-    with pytest.raises(ValueError, match=message):
-        read_corrections(put(tmp_path, files), PARAMS)
+    refuses(message, read_corrections, put(tmp_path, files), PARAMS)
 
 
 @pytest.mark.parametrize(
@@ -140,8 +139,7 @@ def test_bad_corrections_are_named(tmp_path, name, changes, message):
     ],
 )
 def test_bad_folders_are_named(tmp_path, files, message):
-    with pytest.raises(ValueError, match=message):
-        read_corrections(put(tmp_path, files), PARAMS)
+    refuses(message, read_corrections, put(tmp_path, files), PARAMS)
 
 
 def test_bad_bitmaps_are_named_when_they_are_read(tmp_path):
@@ -164,8 +162,7 @@ def test_packed_runs_pass_whatever_they_draw(mask):
             checked = check_segmentation(runs, mask.shape)
             np.testing.assert_array_equal(instance_mask(checked, mask.shape), mask)
         else:
-            with pytest.raises(ValueError, match="covers no pixel"):
-                check_segmentation(runs, mask.shape)
+            refuses("covers no pixel", check_segmentation, runs, mask.shape)
 
 
 def test_convention_coordinates_run_along_the_edges_of_pixels():

@@ -15,7 +15,7 @@ from tests.faces.celebamask import celebamask_files
 from tests.faces.drawn import PARAMS as CORRECTIONS
 from tests.faces.drawn import box, labelme, put, shape
 from tests.releases.build import ellipse, make_release, photo
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 PARAMS = {"size_px": 0, "jpeg_quality": 95, "samples_per_shard": 2}
 ROOT = "CelebAMask-HQ/CelebAMask-HQ"
@@ -120,8 +120,7 @@ def test_a_correction_by_the_user_replaces_the_authors(tmp_path):
 
 def test_a_correction_of_no_listed_face_is_refused(tmp_path):
     drawn = {"labelme/7.json": labelme(shape("hand", box(0, 0, 9, 9)), name="7.jpg")}
-    with pytest.raises(ValueError, match=r"labelme/7\.json: face 7 is in none of the release's"):
-        correct(tmp_path, drawn=drawn)
+    refuses(r"labelme/7\.json: face 7 is in none of the release's", correct, tmp_path, drawn=drawn)
     assert not (tmp_path / "masks").exists()
 
 
@@ -133,8 +132,7 @@ def test_other_sizes_are_resized_and_existing_sets_are_left_alone(tmp_path):
     assert np.abs(image - blocks).mean() < 3
     assert faces.seg_map("00000").shape == faces.seg_map("00000", "original.png").shape == (32, 32)
     assert faces.record("00000")["release_size"] == [64, 64]
-    with pytest.raises(ValueError, match="faces/wo: exists and is not an empty folder; nothing"):
-        run(tmp_path)
+    refuses("faces/wo: exists and is not an empty folder; nothing", run, tmp_path)
 
 
 def encoded(content):

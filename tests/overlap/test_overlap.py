@@ -25,6 +25,7 @@ from face_occlusion.overlap.compare import (
 from face_occlusion.overlap.findings import ImagePair, read_overlap, write_overlap
 from tests.generation.drawn import write_drawn
 from tests.releases.build import ellipse, photo
+from tests.tables import refuses
 
 
 def make_set(folder, samples, identities=None, source="celebamask_hq"):
@@ -82,10 +83,8 @@ def test_the_file_reads_back_and_is_the_same_with_more_workers(sets, tmp_path):
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert read_overlap(tmp_path / "a") == overlap
     (tmp_path / "c").write_text('{"max_bits": 3}')
-    with pytest.raises(ValueError, match=r"c: not written by `stages.overlap`"):
-        read_overlap(tmp_path / "c")
-    with pytest.raises(ValueError, match="run `dvc repro overlap`"):
-        read_overlap(tmp_path / "d")
+    refuses(r"c: not written by `stages.overlap`", read_overlap, tmp_path / "c")
+    refuses("run `dvc repro overlap`", read_overlap, tmp_path / "d")
 
 
 def test_absent_sets_are_left_out(sets, tmp_path):

@@ -12,7 +12,7 @@ from face_occlusion.releases.fetch import SourceParams, fetch_release
 from face_occlusion.releases.table import DRAWN_LICENCE, SOURCES, match_published
 from tests.conftest import ROOT, files_of
 from tests.releases.build import archive_dir, make_release, write_7z, write_zip
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 FOLDER = SourceParams(origin="folder", files=None, accept_changed=False, why=None)
 ACCEPTED = replace(FOLDER, accept_changed=True)
@@ -90,8 +90,7 @@ def test_what_is_refused_leaves_no_release_and_no_lock(tmp_path, archives):
     ):
         fill_hands(archives)
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=message):
-            fetch("hands_11k", tmp_path / "raw", archives)
+        refuses(message, fetch, "hands_11k", tmp_path / "raw", archives)
         assert sorted(one.name for one in tmp_path.iterdir()) == ["archives"]
 
 
@@ -101,12 +100,10 @@ def test_limits_a_damaged_lock_and_a_folder_in_use_are_refused(tmp_path, archive
     with none, pytest.raises(ValueError, match="at most 0 are unpacked"):
         fetch("hands_11k", raw, archives)
     lock.write_text("<<<<<<< HEAD")
-    with pytest.raises(ValueError, match=r"sources\.lock: not a lock of releases"):
-        fetch("hands_11k", raw, archives)
+    refuses(r"sources\.lock: not a lock of releases", fetch, "hands_11k", raw, archives)
     raw.mkdir()
     (raw / "mine").write_text("mine")
-    with pytest.raises(ValueError, match="exists and is not an empty folder"):
-        fetch("hands_11k", raw, archives)
+    refuses("exists and is not an empty folder", fetch, "hands_11k", raw, archives)
     assert (raw / "mine").read_text() == "mine"
 
 
@@ -115,8 +112,7 @@ def test_the_first_checksum_seen_is_demanded_ever_since(tmp_path, archives):
     lock = (tmp_path / "sources.lock").read_bytes()
     write_zip(archives / "Hands.zip", {"Hands/Hand_1.jpg": b"another"})
     message = r"Hands\.zip: its sha256 must be .*first seen .*sources\.lock.*accept_changed: true"
-    with pytest.raises(ValueError, match=message):
-        fetch("hands_11k", tmp_path / "again", archives)
+    refuses(message, fetch, "hands_11k", tmp_path / "again", archives)
     assert not (tmp_path / "again").exists()
     assert fetch("hands_11k", tmp_path / "again", archives, ACCEPTED).read("Hands/Hands/Hand_1.jpg")
     assert (tmp_path / "sources.lock").read_bytes() == lock
@@ -138,8 +134,7 @@ def test_another_checksum_than_the_published_one_is_taken_only_on_request(tmp_pa
     archives.mkdir()
     write_7z(archives / "RealOcc.7z", {"RealOcc/image/x.jpg": b"x"})
     message = r"RealOcc\.7z: its size must be 226205702, as published .*got \d+"
-    with pytest.raises(ValueError, match=message):
-        fetch("realocc", tmp_path / "raw", archives)
+    refuses(message, fetch, "realocc", tmp_path / "raw", archives)
     assert not (tmp_path / "raw").exists()
     release = fetch("realocc", tmp_path / "raw", archives, ACCEPTED)
     assert release.info["files"][0]["as_published"] is False
@@ -151,8 +146,7 @@ def test_published_names_match_in_any_case():
     assert match_published(name, [name, name.upper()]) == name
     assert match_published(name, ["CelebAMask_HQ_WO_Train.txt"]) == "CelebAMask_HQ_WO_Train.txt"
     assert match_published(name, ["other.txt"]) is None
-    with pytest.raises(ValueError, match="several files could be this one"):
-        match_published(name, [name.upper(), name.lower()])
+    refuses("several files could be this one", match_published, name, [name.upper(), name.lower()])
 
 
 def test_every_source_states_its_terms_and_the_docs_agree():

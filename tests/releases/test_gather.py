@@ -13,7 +13,7 @@ from face_occlusion.releases.gather import SourceParams, fetch_missing, survey
 from face_occlusion.releases.table import SOURCES, Source, SourceFile
 from tests.releases import server as answers
 from tests.releases.build import archive_dir, write_tar, write_zip
-from tests.tables import rows
+from tests.tables import refuses, rows
 from tests.tiny import profile, profile_text, write_params
 
 URL = SourceParams(origin="url", files=None, accept_changed=False, why=None)
@@ -81,8 +81,7 @@ def test_a_file_changed_since_it_was_locked_is_refused(server, tmp_path, use_sou
     (tmp_path / "archives" / "A.zip").unlink()
     other = write_zip(tmp_path / "y.zip", {"a/1.txt": b"another"}).read_bytes()
     server.script["/A.zip"] = [answers.whole(other)]
-    with pytest.raises(ValueError, match=r"could not be fetched: .*came with sha256"):
-        lay_out(tmp_path)
+    refuses(r"could not be fetched: .*came with sha256", lay_out, tmp_path)
     assert not (tmp_path / "archives" / "A.zip").exists()
     accepted = replace(URL, accept_changed=True)
     assert lay_out(tmp_path, params=accepted).read("A/a/1.txt") == b"another"
@@ -93,8 +92,7 @@ def test_the_next_address_is_tried_and_an_optional_file_left(
 ):
     for known, message in [({"size": 7}, "7 are published"), ({"sha256": "ab"}, "expected ab")]:
         use_sources(one=(http_file(server, "A.zip", **known),))
-        with pytest.raises(ValueError, match=message):
-            lay_out(tmp_path)
+        refuses(message, lay_out, tmp_path)
     server.script["/A.zip"] = [answers.page("<html><title>Moved</title></html>")]
     server.script["/mirror"] = [answers.whole(archives["A.zip"])]
     optional = http_file(server, "extra.txt", required=False)
@@ -179,8 +177,7 @@ def test_drives_pages_are_explained(server, tmp_path, use_sources):
     ):
         server.script[f"/drive/{id_}"] = [reply]
         use_sources(one=(drive_link("A.zip", id_, kind),))
-        with pytest.raises(ValueError, match=f"could not be fetched: .*{said}"):
-            lay_out(tmp_path)
+        refuses(f"could not be fetched: .*{said}", lay_out, tmp_path)
 
 
 # The table and the command

@@ -7,7 +7,7 @@ from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.scores import ImageFacts
 from face_occlusion.reporting import breakdowns, groups
 from face_occlusion.reporting.cells import CellKey
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 PARAMS = breakdowns.BreakdownParams(occluder_kinds="kinds.csv", covered_edges=[0.01, 0.1, 0.25])
 PLACE = CellKey("c_wo", "realocc", "pspnet")
@@ -104,11 +104,9 @@ def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, runs
 
 def test_a_wrong_or_missing_list_of_kinds_is_named_with_its_line(tmp_path, runs):
     path = tmp_path / "kinds.csv"
-    with pytest.raises(ValueError, match=r"report\.breakdown\.occluder_kinds names it"):
-        breakdowns.name_kinds(runs, path)
+    refuses(r"report\.breakdown\.occluder_kinds names it", breakdowns.name_kinds, runs, path)
     path.write_text("image,kind\n")
-    with pytest.raises(ValueError, match="columns must be"):
-        breakdowns.name_kinds(runs, path)
+    refuses("columns must be", breakdowns.name_kinds, runs, path)
     for lines, said in (
         ("00003,", "line 2: must hold"),
         ("00003", "line 2: must hold"),
@@ -117,8 +115,7 @@ def test_a_wrong_or_missing_list_of_kinds_is_named_with_its_line(tmp_path, runs)
         ("nobody,a", "no image 'nobody' in benchmark 'realocc'"),
     ):
         write(path, *(f"realocc,{row}" for row in lines.split()))
-        with pytest.raises(ValueError, match=said):
-            breakdowns.name_kinds(runs, path)
+        refuses(said, breakdowns.name_kinds, runs, path)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from face_occlusion.reporting.inputs import gather
 from face_occlusion.reporting.verdicts import BENCHMARKS, COMBINATIONS, MODELS
 from tests.reporting.conftest import paths
 from tests.reporting.project import ROOT
+from tests.tables import refuses
 
 PLACE = CellKey("c_wo", "realocc", "pspnet")
 
@@ -128,16 +129,14 @@ CONTRADICTIONS = {
 def test_contradicting_runs_are_refused(runs, regrid, message):
     one = runs["pspnet_c_wo"]
     other = dataclasses.replace(one, **CONTRADICTIONS[message](one))
-    with pytest.raises(ValueError, match=message):
-        regrid(runs | {"pspnet_c_wo": other})
+    refuses(message, regrid, runs | {"pspnet_c_wo": other})
 
 
 def test_a_seed_is_not_given_twice_and_a_benchmark_may_be_missing(runs, regrid):
     one = runs["pspnet_c_wo"]
     with pytest.raises(ValueError, match="same cell with the same seed 1; give one another `seed`"):
         regrid(runs | {"again": one})
-    with pytest.raises(ValueError, match="titles must differ"):
-        axes_of({"a": {"title": "X"}, "b": {"title": "X"}}, {}, {})
+    refuses("titles must differ", axes_of, {"a": {"title": "X"}, "b": {"title": "X"}}, {}, {})
     without = dataclasses.replace(one, benchmarks={})
     assert "evaluate.benchmarks" in regrid(runs | {"pspnet_c_wo": without}).cells[PLACE].empty
 

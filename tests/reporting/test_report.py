@@ -14,6 +14,7 @@ from face_occlusion.reporting.claims import CLAIMS
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.page import as_json, unbroken
 from face_occlusion.reporting.report import mean_confusion, write_report
+from tests.tables import refuses
 
 NOT_DRAWN = {"figure_05_alignment", "figure_10_transparent", "samples_cofw", "samples_cofw_aligned"}
 
@@ -88,8 +89,7 @@ def test_nothing_half_written_remains(inputs, tmp_path, monkeypatch):
         raise ValueError("no space")
 
     monkeypatch.setattr(module, "write_plots", fail)  # when the tables are written
-    with pytest.raises(ValueError, match="no space"):
-        write_report(inputs, tmp_path)
+    refuses("no space", write_report, inputs, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
     assert (tmp_path / "index.html").read_text() == "old"
 
@@ -121,6 +121,5 @@ def test_the_page_shows_every_cell_with_both_values(report):
 def test_page_data_cannot_close_its_script():
     assert "</script>" not in as_json({"name": "</script><b>"})
     assert json.loads(as_json({"name": "</script>"})) == {"name": "</script>"}
-    with pytest.raises(ValueError, match="JSON"):
-        as_json(float("nan"))
+    refuses("JSON", as_json, float("nan"))
     assert unbroken("C-WO + <b>") == '<span class="nb">C-WO</span> + &lt;b&gt;'

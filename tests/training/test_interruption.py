@@ -17,6 +17,7 @@ from face_occlusion.training import run
 from face_occlusion.training.loop import SelectionSet, Trainer
 from face_occlusion.training.run import train_run
 from tests.conftest import files_of
+from tests.tables import refuses
 from tests.training.children import start
 from tests.training.conftest import job, machine_log
 
@@ -102,8 +103,7 @@ def test_a_second_process_is_refused_while_the_first_lives(data: Path, tmp_path:
         while not list(tmp_path.glob("scratch/run/*/checkpoint.pth")):
             assert child.is_alive()
             time.sleep(0.02)
-        with pytest.raises(ValueError, match="run: being trained by another process"):
-            train(data, tmp_path)
+        refuses("run: being trained by another process", train, data, tmp_path)
         assert child.is_alive() and not (tmp_path / "out").exists()
     finally:
         child.kill()
@@ -142,5 +142,4 @@ def test_a_reader_that_died_is_named_however_pytorch_learns_of_it():
     for error in (killed, ConnectionResetError(104, "Connection reset by peer"), EOFError()):
         trainer = Trainer.__new__(Trainer)
         trainer._job, trainer._batches = job("pspnet", "faces/wo"), batches(error)
-        with pytest.raises(ValueError, match=r"a process that reads samples died"):
-            trainer._next_batch()
+        refuses(r"a process that reads samples died", trainer._next_batch)

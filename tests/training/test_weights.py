@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from face_occlusion.training.weights import check_hash, describe, fetch_weights, load_backbone
-from tests.tables import rows
+from tests.tables import refuses, rows
 from tests.training.conftest import MODELS, random_network
 
 RELEASES = rows(__file__, "releases")
@@ -120,8 +120,7 @@ def test_weights_of_another_network_or_shape_are_refused_by_name(tmp_path: Path)
     refused(state, "another shape: ['layers.2.1.1.attn.attn.in_proj", by=segformer)
     for name in ("w.pth", "w.safetensors"):
         (tmp_path / name).write_text("<html>not found</html>")
-        with pytest.raises(ValueError, match=rf"{name}: not a state dict"):
-            load_backbone(target, tmp_path / name)
+        refuses(rf"{name}: not a state dict", load_backbone, target, tmp_path / name)
 
 
 def test_the_hash_in_the_name_or_beside_it_is_checked(tmp_path: Path, monkeypatch):
@@ -140,8 +139,7 @@ def test_the_hash_in_the_name_or_beside_it_is_checked(tmp_path: Path, monkeypatc
         (plain, None, f"net.bin: nothing says the hash.*to {digest}"),
         ("nowhere/r.pth", None, r"nowhere/r\.pth: no such file; put the ImageNet weights"),
     ):
-        with pytest.raises(ValueError, match=message):
-            fetch_weights(name, sha256)
+        refuses(message, fetch_weights, name, sha256)
 
     def download(url: str, path: str) -> None:
         asked.append(url)

@@ -27,7 +27,7 @@ from face_occlusion.core.ray_cluster import connect
 from face_occlusion.core.stage import read_times
 from tests.apps.running.conftest import PATIENCE, is_alive, wait_for
 from tests.programs import BIN, user_environment
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
 pytestmark = pytest.mark.slow
@@ -125,11 +125,9 @@ def test_what_other_machines_could_not_know_is_refused(cluster, project, lab, mo
                 run(project, dataclasses.replace(lab, address=address))
     step = project.folder / "step.py"
     step.write_text(step.read_text() + "# not in a commit\n")
-    with pytest.raises(ValueError, match=r"commit first: step\.py"):
-        run(project, lab)
+    refuses(r"commit first: step\.py", run, project, lab)
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ValueError, match=r"face-occlusion\[ray\]"):
-        run(project, lab)
+    refuses(r"face-occlusion\[ray\]", run, project, lab)
 
 
 def free_ports():

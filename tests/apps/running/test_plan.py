@@ -9,7 +9,7 @@ from face_occlusion.apps.running.jobs import make_slots, warn_of_missing
 from face_occlusion.apps.running.pipeline import Stage, read_pipeline
 from face_occlusion.core.stage import KEPT, read_times, record_time
 from tests.conftest import files_of
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 
 def stage(name, upstream=(), reason="changed: x", size=None):
@@ -79,8 +79,7 @@ def test_the_plan_is_transitive_and_changes_nothing(project, monkeypatch, invoke
 
 
 def test_an_unknown_group_is_unknown_and_a_known_one_has_its_median(tmp_path):
-    with pytest.raises(ValueError, match="DVC cannot read the pipeline"):
-        read_pipeline(tmp_path)
+    refuses("DVC cannot read the pipeline", read_pipeline, tmp_path)
     stages = {name: stage(name) for name in ("make@b", "other")}
     stages["make@a"] = stage("make@a", reason=None, size=10)
     costs = plan.estimate(stages, {"make@a": 4.0, "make@gone": 8.0})
@@ -129,8 +128,7 @@ def test_times_are_kept_by_stage_and_profile(tmp_path, monkeypatch):
     record_time(5.0)
     assert read_times(tmp_path) == {"train@x": 3.0}
     record.write_text("{")
-    with pytest.raises(ValueError, match=r"train@x\.json: not a run time written"):
-        read_times(tmp_path)
+    refuses(r"train@x\.json: not a run time written", read_times, tmp_path)
     record_time(6.0)  # a stage that ended well does not fail for it
     assert read_times(tmp_path) == {"train@x": 6.0}
 
@@ -162,5 +160,4 @@ def test_gpus_are_divided_among_jobs_and_cores_unless_the_user_says_how(
 
 @pytest.mark.parametrize(("arguments", "cluster", "said"), rows(__file__, "refused"))
 def test_what_cannot_be_shared_is_refused(arguments, cluster, said):
-    with pytest.raises(ValueError, match=said):
-        make_slots(*arguments, on_cluster=cluster)
+    refuses(said, make_slots, *arguments, on_cluster=cluster)

@@ -14,6 +14,7 @@ from face_occlusion.apps.running.run import (
     run_pipeline,
 )
 from tests.apps.running.conftest import PATIENCE, is_alive, wait_for
+from tests.tables import refuses
 
 pytestmark = pytest.mark.slow
 
@@ -75,13 +76,11 @@ def test_dvcs_files_are_ordered_as_dvc_repro_would_and_targets_bring_what_they_n
     assert (project.folder / "middle/.gitignore").read_text() == "/c.txt\n/a.txt\n"
     (project.folder / "first.txt").write_text("in git")
     project.commit()
-    with pytest.raises(ValueError, match=r"first\.txt' is already tracked by SCM"):
-        ignore_outputs(project.folder, ["first"])
+    refuses(r"first\.txt' is already tracked by SCM", ignore_outputs, project.folder, ["first"])
 
     assert list(read_pipeline(project.folder, ["middle@a"])) == ["first", "middle@a"]
     assert len(read_pipeline(project.folder, ["middle"])) == 4
-    with pytest.raises(ValueError, match="nonsense"):
-        read_pipeline(project.folder, ["nonsense"])
+    refuses("nonsense", read_pipeline, project.folder, ["nonsense"])
 
 
 def test_a_failing_stage_stops_its_descendants_only(project, capsys):

@@ -38,12 +38,10 @@ def test_verify_finds_what_differs_from_the_index(image_set):
     refuses(r"000003\.tar: not listed in index\.json", image_set.verify)
     (image_set.folder / "000003.tar").unlink()
     flip(image_set.folder / "000002.tar", 700)
-    with pytest.raises(ValueError, match=r"000002\.tar: must have sha256 [0-9a-f]{64} by"):
-        ImageSet(image_set.folder).verify()
+    refuses(r"000002\.tar: must have sha256 [0-9a-f]{64} by", ImageSet(image_set.folder).verify)
     index = image_set.folder / "index.json"
     index.write_text(index.read_text().replace("[512,700]", "[512,699]", 1))
-    with pytest.raises(ValueError, match=r"000000\.tar: index\.json lists other members"):
-        ImageSet(image_set.folder).verify()
+    refuses(r"000000\.tar: index\.json lists other members", ImageSet(image_set.folder).verify)
     first = image_set.folder / "000000.tar"
     before = file_sha256(first)
     first.write_bytes(b"x" * first.stat().st_size)
