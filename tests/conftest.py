@@ -33,11 +33,14 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def with_changes(values: Any, changes: Mapping[str, Any]) -> Any:
-    """Return nested values with others at some paths, such as `rows.0.name`."""
+    """Return nested values with others at some paths, such as `rows.0.name`; `gone` is removed."""
     values = copy.deepcopy(values)
     for path, value in changes.items():
         *outer, last = (int(key) if key.isdigit() else key for key in path.split("."))
-        functools.reduce(operator.getitem, outer, values)[last] = value
+        place = functools.reduce(operator.getitem, outer, values)
+        place[last] = value
+        if value == "gone":
+            del place[last]
     return values
 
 

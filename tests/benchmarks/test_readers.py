@@ -8,7 +8,7 @@ import pytest
 from face_occlusion.benchmarks.readers import CofwReader
 from face_occlusion.core.images import encode_png
 from tests.releases.build import ellipse, make_release, photo
-from tests.tables import refuses, rows
+from tests.tables import refuses, rows, with_changes
 
 MAT = "COFW_color/COFW_color/COFW_train_color.mat"
 MASK = "COFW_train_masks/COFW_train_masks/002.png"
@@ -101,5 +101,4 @@ EMPTY_MASKS = {
     ],
 )  # fmt: skip
 def test_bad_files_are_named(tmp_path, changed, message):
-    files = {k: v for k, v in (cofw_files() | changed).items() if v is not None}
-    refuses(message, read, tmp_path, files)
+    refuses(message, read, tmp_path, with_changes(cofw_files(), changed))

@@ -1,7 +1,5 @@
 import dataclasses
-import functools
 import json
-import operator
 
 import numpy as np
 import pytest
@@ -15,6 +13,7 @@ from face_occlusion.evaluation.scores import (
     read_scores,
     write_scores,
 )
+from tests.conftest import with_changes
 from tests.evaluation.conftest import make_view
 from tests.tables import refuses, rows
 
@@ -98,14 +97,7 @@ def test_truncated_file_is_refused(path, share):
 
 @pytest.mark.parametrize(("changes", "message"), rows(__file__, "changed"))
 def test_a_file_that_is_not_what_it_should_be_is_refused(path, changes, message):
-    raw = json.loads(path.read_text())
-    for place, value in changes.items():
-        *outer, last = (int(key) if key.lstrip("-").isdigit() else key for key in place.split("."))
-        part = functools.reduce(operator.getitem, outer, raw)
-        part[last] = value
-        if value == "gone":
-            del part[last]
-    path.write_text(json.dumps(raw))
+    path.write_text(json.dumps(with_changes(json.loads(path.read_text()), changes)))
     refuses(message, read_scores, path, profile="miniature")
 
 

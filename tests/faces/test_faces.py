@@ -1,10 +1,8 @@
 import json
 import shutil
-from functools import partial
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
 from face_occlusion.core.release import Release
@@ -15,7 +13,7 @@ from tests.faces.celebamask import celebamask_files
 from tests.faces.drawn import PARAMS as CORRECTIONS
 from tests.faces.drawn import box, labelme, put, shape
 from tests.releases.build import ellipse, make_release, photo
-from tests.tables import refuses, rows
+from tests.tables import refuses, rows, with_changes
 
 PARAMS = {"size_px": 0, "jpeg_quality": 95, "samples_per_shard": 2}
 ROOT = "CelebAMask-HQ/CelebAMask-HQ"
@@ -24,8 +22,7 @@ CORRECTED = "CelebAMask-HQ-masks_corrected/CelebAMask-HQ-masks_corrected"
 
 def correct(tmp_path, *, changed=None, drawn=None):
     """Run the stage `corrections`; return the release and the masks."""
-    files = celebamask_files() | (changed or {})
-    files = {name: content for name, content in files.items() if content is not None}
+    files = with_changes(celebamask_files(), changed or {})
     release = make_release(tmp_path / "raw", "celebamask_hq", files)
     mine = read_corrections(put(tmp_path / "drawn", drawn), CORRECTIONS) if drawn else {}
     with processes(1):
@@ -135,19 +132,13 @@ def test_other_sizes_are_resized_and_existing_sets_are_left_alone(tmp_path):
     refuses("faces/wo: exists and is not an empty folder; nothing", run, tmp_path)
 
 
-def encoded(content):
-    """Return a file's bytes: of text, or of a picture as PIL.Image.new takes it; None for none."""
-    if not isinstance(content, dict):
-        return content if content is None else content.encode()
-    about = {key: value if key == "mode" else tuple(value) for key, value in content.items()}
-    encode = encode_png if about["mode"] == "L" else partial(encode_jpeg, quality=95)
-    return encode(np.asarray(Image.new(**about)))
+SEVENS = {f"{CORRECTED}/4.png": encode_png(np.full((32, 32), 7, np.uint8))}
+BAD = [*rows(__file__, "refused"), [SEVENS, r"masks_corrected/4\.png"]]
 
 
-@pytest.mark.parametrize(("changed", "message"), rows(__file__, "refused"))
+@pytest.mark.parametrize(("changed", "message"), BAD)
 def test_bad_input_is_named_and_nothing_remains(tmp_path, changed, message):
-    with pytest.raises(ValueError, match=message):
-        run(tmp_path, changed={name: encoded(content) for name, content in changed.items()})
+    refuses(message, run, tmp_path, changed=changed)
     assert {path.name for path in tmp_path.iterdir()} <= {"raw", "masks", "faces"}
     assert not list((tmp_path / "faces").glob("*"))
 

@@ -18,7 +18,7 @@ import psutil
 
 from face_occlusion.core.stage import PORTABLE_KERNELS
 from tests import tiny
-from tests.conftest import ROOT, Content
+from tests.conftest import ROOT, Content, files_of
 from tests.tiny import CHAIN
 from tests.training.conftest import MODELS, TRAIN
 
@@ -134,14 +134,10 @@ def last_line(errors: str) -> str:
     return errors.strip().rpartition("\n")[2]
 
 
-def files_of(folder: Path) -> dict[str, bytes]:
+def finished(out: Path) -> dict[str, bytes]:
     """Return the files below a folder, or the file; what is unfinished is left out."""
-    paths = folder.rglob("*") if folder.is_dir() else [folder]
-    return {
-        str(path.relative_to(folder)): Content(path.read_bytes())
-        for path in paths
-        if path.is_file() and ".partial" not in str(path)
-    }
+    files = files_of(out) if out.is_dir() else {"": Content(out.read_bytes())}
+    return {name: content for name, content in files.items() if ".partial" not in name}
 
 
 def out_of(name: str) -> str:

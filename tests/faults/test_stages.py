@@ -21,7 +21,7 @@ from tests.faults.chain import (
     Stage,
     clear,
     copy_inputs,
-    files_of,
+    finished,
     last_line,
     out_of,
     seeded,
@@ -78,7 +78,7 @@ def test_whatever_stops_a_stage_a_rerun_gives_the_same_bytes(server, made, secon
     Where nothing can be mounted, files are bounded in size instead of the disk.
     """
     rng, starting_s = seeded(name), 0 if name in WITHOUT_WORKERS else 2  # its workers, on two cores
-    expected = files_of(made / out_of(name))
+    expected = finished(made / out_of(name))
     arguments = [str(made / one) if (made / one).exists() else one for one in CHAIN[name].split()]
     arguments[-1] = out_of(name)
     out = tmp_path / "work" / out_of(name)
@@ -99,13 +99,13 @@ def test_whatever_stops_a_stage_a_rerun_gives_the_same_bytes(server, made, secon
             stage = Stage(server, tmp_path / "work", name, arguments, **options)
             outcome = FAULTS[fault](stage, rng, seconds[name] + starting_s)
             print(f"{name}: {fault}: {outcome}")
-            found = files_of(out) if out.exists() else {}
+            found = finished(out) if out.exists() else {}
             assert found.items() <= expected.items(), "something else stands under its name"
             mount("size=1g")
             clear(tmp_path / "work", name)
         status, errors = Stage(server, tmp_path / "work", name, arguments).finish()
         assert status == 0, errors
-        assert files_of(out) == expected
+        assert finished(out) == expected
 
 
 @pytest.mark.slow
@@ -129,7 +129,7 @@ def test_of_two_at_once_one_makes_the_output(server, made, tmp_path, name):
     assert sorted(status for status, _ in outcomes) == [0, 1]
     (line,) = (last_line(errors) for status, errors in outcomes if status)
     assert line.startswith("ERROR: ") and out_of(name) in line
-    assert files_of(tmp_path / out_of(name)) == files_of(made / out_of(name))
+    assert finished(tmp_path / out_of(name)) == finished(made / out_of(name))
 
 
 @contextlib.contextmanager

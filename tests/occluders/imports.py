@@ -12,11 +12,7 @@ PARAMS = build("occluders", read_yaml(Path(__file__).with_suffix(".yaml")), Occl
 
 
 def run(tmp_path, kind, origin, files, /, **changed):
-    """Import a release's files as occluders of a kind, with changed parameters of that kind.
-
-    Files that are None are left out.
-    """
-    files = {name: content for name, content in files.items() if content is not None}
+    """Import a release's files as occluders of a kind, with changed parameters of that kind."""
     release = make_release(tmp_path / "raw", origin, files)
     section = kind.partition("_")[0]
     own = dataclasses.replace(getattr(PARAMS, section), **changed)

@@ -66,7 +66,8 @@ def test_hands_are_cut_out_with_their_direction(tmp_path):
 
 
 def test_cutouts_are_shrunk_and_hand_info_may_be_missing(tmp_path):
-    hands = import_hands(tmp_path, hand_files() | {"HandInfo.csv": None}, max_side_px=64)
+    files = with_changes(hand_files(), {"HandInfo.csv": None})
+    hands = import_hands(tmp_path, files, max_side_px=64)
     assert max(hands.cutout("Hand_0000001").shape) == 64
     record = hands.record("Hand_0000001")
     assert record["scale"] < 1 and "person" not in record
