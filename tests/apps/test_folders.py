@@ -3,7 +3,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -16,14 +15,10 @@ from face_occlusion.core import images
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from tests.apps.pictures import load, save, save_turned
 from tests.conftest import files_of
+from tests.releases.build import photo
 
 SHAPE = (24, 40)
 INFO = {"kind": "faces", "name": "mine", "sources": ["drawn here"]}
-
-
-def photo(seed: int) -> np.ndarray:
-    corners = np.random.default_rng(seed).integers(0, 256, (2, 3, 3), dtype=np.uint8)
-    return cv2.resize(corners, SHAPE[::-1], interpolation=cv2.INTER_LINEAR)
 
 
 def face_mask(seed: int) -> np.ndarray:
@@ -37,9 +32,9 @@ def folder(tmp_path) -> Path:
     """A folder of images and one of masks, in various formats."""
     options = {"quality": 90, "lossless": True}
     for seed, name in enumerate(("b.jpg", "a 1.x.png", "c.webp", "d.TIFF", "ink.jpg"), start=1):
-        save(tmp_path / "photos" / name, photo(seed), **options)
-    save_turned(tmp_path / "photos/turned.jpg", photo(6), quality=95)
-    Image.fromarray(photo(5)).convert("CMYK").save(tmp_path / "photos/ink.jpg", quality=95)
+        save(tmp_path / "photos" / name, photo(*SHAPE, seed), **options)
+    save_turned(tmp_path / "photos/turned.jpg", photo(*SHAPE, 6), quality=95)
+    Image.fromarray(photo(*SHAPE, 5)).convert("CMYK").save(tmp_path / "photos/ink.jpg", quality=95)
     masks = {"b.png": face_mask(1), "a 1.x.bmp": face_mask(2) * 255, "c.tif": face_mask(3) > 0}
     masks |= {"ink.png": face_mask(5), "turned.png": face_mask(6)}
     for name, mask in masks.items():
@@ -63,7 +58,7 @@ def test_packs_what_lies_there_twice_to_the_same_bytes_and_again_from_unpacked_f
     assert packed.keys == ["a_1_x", "b", "c", "d", "ink", "turned"]
     assert [len(shard["samples"]) for shard in packed.shards] == [4, 2]
     for key, seed in [("a_1_x", 2), ("b", 1), ("c", 3), ("d", 4), ("ink", 5), ("turned", 6)]:
-        assert np.abs(packed.image(key).astype(int) - photo(seed)).mean() < 6
+        assert np.abs(packed.image(key).astype(int) - photo(*SHAPE, seed)).mean() < 6
         np.testing.assert_array_equal(packed.seg_map(key), face_mask(seed))
         shown = Image.open(io.BytesIO(packed.read(key, "jpg")))
         assert (shown.mode, shown.size, shown.getexif().get(0x0112)) == ("RGB", (40, 24), None)
@@ -89,7 +84,7 @@ def test_unpacked_files_are_seen_in_viewers(tmp_path):
     ignoring[0, 1] = 255
     cutout = np.zeros((*SHAPE, 4), np.uint8)
     cutout[4, 5] = (20, 30, 40, 50)
-    parts = {"jpg": images.encode_jpeg(photo(0), 90), "png": images.encode_png(ignoring)}
+    parts = {"jpg": images.encode_jpeg(photo(*SHAPE, 0), 90), "png": images.encode_png(ignoring)}
     parts |= {"original.png": images.encode_png(seg_map), "rgba.png": images.encode_rgba(cutout)}
     parts |= {"json": encode_record({"é": 1}), "npy": b"123"}
     files = tmp_path / "files"

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from face_occlusion.apps.rainnet import composites, training
-from face_occlusion.core.images import encode_jpeg, encode_rgba
-from face_occlusion.core.imageset import write_image_set
 from face_occlusion.generation.harmonisation.rainnet import RainNet, load_rainnet
+from tests.generation.drawn import write_drawn
 from tests.tables import refuses
 
 PARAMS = training.TrainingParams(
@@ -49,10 +48,10 @@ def image_sets(tmp_path_factory):
     """Ten photographs and ten cut-outs of several shapes, as image sets."""
     rng = np.random.default_rng(1)
     folder = tmp_path_factory.mktemp("sets")
-    faces = ((f"{i:05}", {"jpg": encode_jpeg(photograph(rng, 90, 70 + i), 95)}) for i in range(10))
-    cutouts = ((f"c{i}", {"rgba.png": encode_rgba(cutout(rng, 30 + 9 * i, 50))}) for i in range(10))
-    write_image_set(folder / "faces", faces, info={"kind": "faces", "name": "f", "sources": []})
-    write_image_set(folder / "hands", cutouts, info={"kind": "cutouts", "name": "h", "sources": []})
+    faces = ((f"{i:05}", {"jpg": photograph(rng, 90, 70 + i)}, {}) for i in range(10))
+    cutouts = ((f"c{i}", {"rgba.png": cutout(rng, 30 + 9 * i, 50)}, {}) for i in range(10))
+    write_drawn(folder / "faces", "faces", "f", faces)
+    write_drawn(folder / "hands", "cutouts", "h", cutouts)
     return folder
 
 

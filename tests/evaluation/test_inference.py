@@ -7,10 +7,10 @@ import torch
 
 from face_occlusion.evaluation.evaluate import evaluate_run
 from face_occlusion.evaluation.inference import FIRST_CALLS, load_model
-from tests.apps.prediction.conftest import write_run
+from tests.apps.prediction.conftest import drawing, write_run
 from tests.evaluation.conftest import PARAMS
 from tests.tables import refuses
-from tests.training.conftest import MODELS, draw_face, write_faces
+from tests.training.conftest import MODELS, write_faces
 
 needs_two = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
 
@@ -22,15 +22,11 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     return write_run(folder, request.param, deviation=2.0)
 
 
-def photograph(height: int, width: int, seed: int = 0) -> np.ndarray:
-    return draw_face(np.random.default_rng(seed), height, width)[0]
-
-
 @pytest.mark.parametrize("tta", [False, True])
 def test_a_batch_of_mixed_sizes_equals_one_by_one_each_at_its_own_size(run: Path, tta):
     """The squares are seen alike but come back at two sizes."""
     sizes = [(40, 40), (45, 70), (40, 40), (24, 24), (90, 20), (24, 24), (1, 5)]
-    images = [photograph(*size, seed) for seed, size in enumerate(sizes)]
+    images = [drawing(*size, seed) for seed, size in enumerate(sizes)]
     segmenter = load_model(run)
     for image, together in zip(images, segmenter.predict_batch(images, tta=tta), strict=True):
         alone = segmenter.predict(image, tta=tta)
@@ -65,7 +61,7 @@ def test_a_gpu_predicts_as_the_cpu_and_alike_once_recorded(run: Path, device, tt
 
     A graph of the current GPU would record nothing of another one, and repeat its first result.
     """
-    images = [photograph(40, 40, 1), photograph(300, 44, 2), photograph(40, 40, 3)]
+    images = [drawing(40, 40, 1), drawing(300, 44, 2), drawing(40, 40, 3)]
     segmenter, cpu = load_model(run, device), load_model(run)
     first = [segmenter.predict(image, tta=tta) for image in images]
     for got, image in zip(first, images, strict=True):
@@ -83,7 +79,7 @@ def test_a_gpu_predicts_as_the_cpu_and_alike_once_recorded(run: Path, device, tt
 
 
 def test_augmented_prediction_is_mirror_symmetric_and_repeats(run: Path):
-    image = photograph(32, 32)
+    image = drawing(32, 32)
     copy = image.copy()
     segmenter = load_model(run)
     mirrored = segmenter.predict(np.ascontiguousarray(image[:, ::-1]), tta=True)

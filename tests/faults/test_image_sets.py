@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.imageset import ImageSet, write_image_set
 from face_occlusion.evaluation.counting import Sample
 from face_occlusion.generation import generate
 from face_occlusion.generation.generate import generate_set
@@ -20,7 +19,7 @@ from face_occlusion.overlap.compare import hash_sets
 from face_occlusion.training.dataset import read_sample
 from tests.conftest import files_of
 from tests.core.imageset.conftest import flip
-from tests.generation.drawn import draw_face, params, write_faces, write_objects
+from tests.generation.drawn import draw_face, params, write_drawn, write_faces, write_objects
 from tests.tables import refuses
 
 
@@ -121,11 +120,9 @@ def test_masks_of_other_values_or_sizes_are_refused(tmp_path: Path, reader: str,
         for number in range(2):
             face, mask = draw_face(number)
             mask = change(mask).astype(np.uint8) if number else mask
-            parts = {"jpg": encode_jpeg(face, 90), "png": encode_png(mask)}
-            yield f"{number:05d}", {**parts, "json": encode_record({})}
+            yield f"{number:05d}", {"jpg": face, "png": mask}, {}
 
-    info = {"kind": "faces", "name": "faces", "sources": []}
-    write_image_set(tmp_path / "faces", samples(), info=info)
+    write_drawn(tmp_path / "faces", "faces", "faces", samples())
     write_objects(tmp_path / "objects")
     refuses(reason, READERS[reader], tmp_path)
     assert not (tmp_path / "out").exists()

@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
-from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
+from face_occlusion.core.images import decode_image, encode_jpeg
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import build, read_yaml
 from face_occlusion.evaluation.evaluate import evaluate_run
 from face_occlusion.evaluation.scores import RunScores, write_scores
@@ -67,11 +67,9 @@ def write_sets(data: Path) -> None:
     """Write every image set that the report opens."""
 
     def write(name: str, kind: str, count: int, **info: object) -> None:
+        info |= {} if count else {"absent": "the release is not there"}
         samples = (_sample(kind, name, number) for number in range(count))
-        content = {"kind": kind, "name": Path(name).name, "sources": ["made-up"], **info}
-        if not count:
-            content["absent"] = "the release is not there"
-        write_image_set(data / name, samples, info=content)
+        write_drawn(data / name, kind, Path(name).name, samples, **info)
 
     counts = {"wo": 9, "wo_test": 3, "o": 5, "excluded": 2}
     for name in ("wo", "wo_test", "o"):
@@ -98,21 +96,21 @@ def write_generated(data: Path) -> None:
         generate_set(faces, occluders, data / "sets" / name, params, workers=1)
 
 
-def _sample(kind: str, name: str, number: int) -> tuple[str, dict]:
+def _sample(kind: str, name: str, number: int) -> tuple[str, dict, dict]:
     drawn = draw(number, occluded=kind != "faces" or name.endswith("/o"))
-    parts = {"jpg": encode_jpeg(drawn["image"], 90), "png": encode_png(drawn["face"])}
+    parts = {"jpg": drawn["image"], "png": drawn["face"]}
     record = {"occluder_kind": KINDS[number % 3], "covered_frac": 0.25}
     if kind == "faces":
-        parts["original.png"] = encode_png(drawn["face"] | drawn["occluder"])
+        parts["original.png"] = drawn["face"] | drawn["occluder"]
         record = {"face_frac": drawn["face"].mean(), "changed_frac": drawn["occluder"].mean()}
-    return f"{number:05d}", parts | {"json": encode_record(record)}
+    return f"{number:05d}", parts, record
 
 
 @cache
 def numbers() -> dict[bytes, int]:
     """Return the number of every image that a benchmark shows, by its pixels."""
     drawn = (draw(number, occluded=True)["image"] for number in range(max(NUM_IMAGES.values())))
-    return {decode_image(encode_jpeg(x, 90), "x").tobytes(): n for n, x in enumerate(drawn)}
+    return {decode_image(encode_jpeg(x, 95), "x").tobytes(): n for n, x in enumerate(drawn)}
 
 
 class Drawn:

@@ -6,11 +6,11 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from face_occlusion.core.images import encode_jpeg
-from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.reporting import figures, generated, per_image
 from face_occlusion.reporting.figures import COLOURS, DASHES
 from face_occlusion.reporting.generated import Regenerator, mean_change
 from face_occlusion.reporting.pictures import EXTRA_RGB, MISSED_RGB
+from tests.generation.drawn import write_drawn
 
 # Severe colour vision deficiencies on linear RGB: Machado, Oliveira and Fernandes (2009), table 1.
 VISIONS = {
@@ -117,15 +117,13 @@ def test_the_probe_shows_transparent_kinds_only(inputs, monkeypatch):
 
 
 def test_alignment_pairs_a_benchmark_with_its_release(tmp_path):
-    image = encode_jpeg(np.full((30, 40, 3), 120, np.uint8), 90)
     record = {"square": [[2, 3], [20, 0], [0, 20]], "points": [[8, 8], [16, 8]]}
-    parts = {"jpg": image, "json": encode_record(record | {"release_size": [60, 80]})}
-
-    def write(name, **info):
-        content = {"kind": "benchmark", "name": name, "sources": ["made-up"], **info}
-        return write_image_set(tmp_path / name, [("0001", parts)], info=content)
-
-    released, aligned = write("plain", align="none"), write("turned", align="ffhq")
+    record["release_size"] = [60, 80]
+    samples = [("0001", {"jpg": np.full((30, 40, 3), 120, np.uint8)}, record)]
+    released, aligned = (
+        write_drawn(tmp_path / align, "benchmark", name, samples, align=align)
+        for name, align in (("plain", "none"), ("turned", "ffhq"))
+    )
     colour = (255, 176, 0)
     assert "no benchmark" in figures.alignment({"turned": aligned}, colour)
     drawn = figures.alignment({"turned": aligned, "plain": released}, colour)
@@ -140,7 +138,6 @@ def test_what_a_figure_cannot_show_is_said(regenerator, inputs, tmp_path):
     assert "without" in texts(hands)
     reason = generated.colour_transfer(sets["sets/randocc_1"], sets["sets/randocc_2"])
     assert "differ in more than colour" in reason
-    info = {"kind": "synthetic", "name": "randocc_1", "sources": [], "absent": "no textures"}
-    empty = write_image_set(tmp_path / "randocc_1", [], info=info)
+    empty = write_drawn(tmp_path / "r", "synthetic", "randocc_1", [], absent="no textures")
     assert generated.why_absent(empty) == "randocc_1 is empty: no textures"
     assert generated.teaser({"randocc_1": empty}) == "no generated set has images"

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from face_occlusion.core.images import encode_rgba
-from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.reporting.provenance import are_drawn, release_files, substitutions
+from tests.generation.drawn import write_drawn
 
 
 @pytest.fixture(scope="module")
@@ -21,14 +20,11 @@ def told(inputs):
 
 def release(tmp_path, origin):
     """An image set of one release, fetched or drawn."""
-    info = {"kind": "cutouts", "name": "hands", "sources": ["hands_11k"]}
-    info["releases"] = {
-        "hands_11k": {"title": "11k Hands", "origin": origin, "licence": "any", "citation": ""}
-        | {"licence_url": "", "files": [{"name": "Hands.zip", "size": 9, "sha256": "ab"}]}
-    }
-    hand = {"rgba.png": encode_rgba(np.zeros((4, 3, 4), np.uint8)), "json": encode_record({})}
-    write_image_set(tmp_path / origin, [("hand", hand)], info=info)
-    return ImageSet(tmp_path / origin)
+    about = {"title": "11k Hands", "origin": origin, "licence": "any", "citation": ""}
+    about |= {"licence_url": "", "files": [{"name": "Hands.zip", "size": 9, "sha256": "ab"}]}
+    hands = [("hand", {"rgba.png": np.zeros((4, 3, 4), np.uint8)}, {})]
+    info = {"sources": ["hands_11k"], "releases": {"hands_11k": about}}
+    return write_drawn(tmp_path / origin, "cutouts", "hands", hands, **info)
 
 
 def test_drawn_images_are_not_passed_off_as_a_releases(tmp_path, told, inputs):

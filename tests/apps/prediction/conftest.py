@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from face_occlusion.core.images import encode_jpeg, encode_png
-from face_occlusion.core.imageset import write_image_set
 from face_occlusion.core.params import build
 from face_occlusion.networks.checkpoint import write_weights
 from face_occlusion.networks.efficientnet_lite import find_weights
@@ -18,9 +16,15 @@ from face_occlusion.networks.segmentor import FaceSegmentor, build_segmentor
 from face_occlusion.training.architectures import ARCHITECTURES
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.weights import load_backbone
+from tests.generation.drawn import write_drawn
 from tests.training.conftest import MODELS, draw_face, train_params
 
 LITE = {"backbone": "efficientnet_lite0", "depth": None, "base_channels": None}
+
+
+def drawing(height: int, width: int, seed: int = 9) -> np.ndarray:
+    """Draw a face that is no noise, (height, width, 3) uint8."""
+    return draw_face(np.random.default_rng(seed), height, width)[0]
 
 
 def varied_network(config: Mapping[str, Any], seed: int, deviation: float) -> FaceSegmentor:
@@ -29,7 +33,7 @@ def varied_network(config: Mapping[str, Any], seed: int, deviation: float) -> Fa
     network = build_segmentor(config).eval()
     if config["backbone"]["type"] == "EfficientNetLite":
         load_backbone(network.backbone, find_weights("lite0"))  # random ones let signals vanish
-    image = torch.from_numpy(draw_face(np.random.default_rng(9), 64, 64)[0])
+    image = torch.from_numpy(drawing(64, 64))
     last: Any = network.decode_head.conv_seg
     with torch.no_grad():
         torch.nn.init.normal_(last.weight)
@@ -66,10 +70,9 @@ def write_run(
 
 def write_training_set(folder: Path) -> None:
     """Write the set that a run of `write_run` was trained on, as the miniature's."""
-    data = {"jpg": encode_jpeg(photograph(8, 8), 90), "png": encode_png(np.eye(8, dtype=np.uint8))}
+    parts = {"jpg": photograph(8, 8), "png": np.eye(8, dtype=np.uint8)}
     about = {"title": "CelebAMask-HQ", "licence": "research only", "origin": "miniature"}
-    info = {"kind": "faces", "name": "wo", "sources": [], "releases": {"celebamask_hq": about}}
-    write_image_set(folder, [("00000", data)], info=info, samples_per_shard=2)
+    write_drawn(folder, "faces", "wo", [("00000", parts, {})], releases={"celebamask_hq": about})
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,9 @@ from face_occlusion.core.params import build, read_yaml
 from face_occlusion.evaluation.evaluate import evaluate_run
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.evaluation.measures import summarise
-from tests.apps.prediction.conftest import LITE, photograph, write_run, write_training_set
+from tests.apps.prediction.conftest import LITE, drawing, photograph, write_run, write_training_set
 from tests.evaluation.conftest import PARAMS
-from tests.training.conftest import MODELS, draw_face, write_faces
+from tests.training.conftest import MODELS, write_faces
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra export")
 NETWORKS = {
@@ -33,10 +33,6 @@ def write_network(folder: Path, name: str) -> Path:
     """Write a run of 64 px with random weights."""
     model, params = NETWORKS[name]
     return write_run(folder / name, model, params, input_px=64)
-
-
-def drawing(height: int, width: int, seed: int = 9) -> np.ndarray:
-    return draw_face(np.random.default_rng(seed), height, width)[0]
 
 
 @pytest.fixture(scope="module", params=NETWORKS)

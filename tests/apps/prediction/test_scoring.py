@@ -13,13 +13,13 @@ from torch.nn import functional
 
 from face_occlusion.apps.prediction.scoring import NetworkSpec, OnnxSegmenter
 from face_occlusion.core.images import encode_png
-from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.core.params import read_yaml
 from face_occlusion.evaluation.metrics import confusion_counts
 from face_occlusion.evaluation.scores import read_scores
 from tests.apps.prediction.conftest import photograph
 from tests.conftest import ROOT
 from tests.evaluation.conftest import PARAMS
+from tests.generation.drawn import write_drawn
 from tests.tables import rows
 
 onnx = pytest.importorskip("onnx", reason="needs the extra export")
@@ -69,17 +69,14 @@ def checkout(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     params = dataclasses.asdict(PARAMS) | {"benchmarks": ["realocc", "cofw"]}
     YAML().dump({"profile": "made-up", "evaluate": params}, tmp_path / "params.yaml")
-    info = {"kind": "benchmark", "name": "realocc", "sources": []}
     folder = tmp_path / "data/benchmarks"
-    write_image_set(folder / "cofw", [], info={**info, "absent": "no COFW here"})
+    write_drawn(folder / "cofw", "benchmark", "cofw", [], absent="no COFW here")
 
     def write(*sizes: tuple[int, int]) -> list[np.ndarray]:
         images = [photograph(*size, seed=seed) for seed, size in enumerate(sizes)]
-        samples = []
-        for seed, image in enumerate(images):
-            parts = {"jpg": encode_png(image), "png": encode_png(image[..., 0] // 128)}
-            samples.append((f"{seed}", parts | {"json": encode_record({})}))
-        write_image_set(folder / "realocc", samples, info=info)
+        parts = ({"jpg": encode_png(image), "png": image[..., 0] // 128} for image in images)
+        samples = ((f"{seed}", part, {}) for seed, part in enumerate(parts))
+        write_drawn(folder / "realocc", "benchmark", "realocc", samples)
         return images
 
     return write

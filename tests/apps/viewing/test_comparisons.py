@@ -9,7 +9,7 @@ from PIL import Image
 from face_occlusion.apps.viewing import comparisons
 from face_occlusion.apps.viewing.comparisons import LABEL_RGB
 from face_occlusion.core.images import decode_image
-from face_occlusion.core.imageset import ImageSet, write_image_set
+from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation import occlude, sample_rng
 from tests.conftest import files_of
 from tests.generation import drawn as drawings
@@ -41,8 +41,7 @@ def test_one_command_draws_the_sheets_whose_occluders_are_there(data, tmp_path, 
 
     few = tmp_path / "few"
     shutil.copytree(data / "occluders", few, ignore=shutil.ignore_patterns("objects"))
-    info = {"kind": "cutouts", "name": "objects", "sources": [], "absent": "no COCO here"}
-    write_image_set(few / "objects", [], info=info)
+    drawings.write_drawn(few / "objects", "cutouts", "objects", [], absent="no COCO here")
     printed = invoke("sheets", *options, "--occluders", few, "--out", tmp_path / "three")
     assert "objects" not in printed and "labels" in printed
     assert not (tmp_path / "three/objects_harmonised.png").exists()

@@ -5,7 +5,7 @@ import pytest
 from face_occlusion.apps.viewing import contact_sheet
 from face_occlusion.apps.viewing.contact_sheet import ARROW_COLOUR, FACE_COLOUR, caption
 from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
-from face_occlusion.core.imageset import ImageSet, write_image_set
+from face_occlusion.core.imageset import ImageSet
 from tests.generation import drawn
 
 
@@ -78,8 +78,8 @@ def test_cutouts_and_textures_are_drawn_and_an_absent_set_says_why(tmp_path):
     assert near(draw(textures, "t"), (10, 90, 200)).sum() > 30_000
     sheets = []
     for why in ("no", "not part of this profile, which has photographs of its own"):
-        info = {"kind": "benchmark", "name": "x", "sources": [], "absent": why}
-        sheets.append(draw(write_image_set(tmp_path / why[:5], [], info=info)))
+        absent = drawn.write_drawn(tmp_path / why[:5], "benchmark", "x", [], absent=why)
+        sheets.append(draw(absent))
     assert (sheets[0] < 128).any() and sheets[1].shape[1] > sheets[0].shape[1]
 
 
