@@ -4,17 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-import typer
 from ruamel.yaml import YAML
-from typer.core import TyperGroup
 
-from face_occlusion.apps.cli import app
+from tests.apps.test_cli import COMMANDS
+from tests.conftest import ROOT
 
-ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-GROUP = typer.main.get_command(app)
-assert isinstance(GROUP, TyperGroup)
-COMMANDS = GROUP.commands
 
 
 def written_calls(text: str) -> list[list[str]]:

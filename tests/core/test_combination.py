@@ -19,9 +19,9 @@ from face_occlusion.core.imageset import write_image_set
 from face_occlusion.core.imageset.format import variant_keys
 from face_occlusion.core.params import load_params
 from face_occlusion.reporting.cells import paper_cells
-from stages.combine import main
 from tests.conftest import ROOT
 from tests.tables import refuses
+from tests.tiny import run_stage
 
 PROFILE = ROOT / "profiles" / "paper.yaml"
 
@@ -152,10 +152,9 @@ def test_a_damaged_file_is_refused(tmp_path):
 def test_a_changed_set_changes_only_the_combinations_that_hold_it(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text(PROFILE.read_text())
-    monkeypatch.setattr("sys.argv", ["combine", "data", "out"])
 
     def written() -> dict[str, bytes]:
-        main()
+        run_stage("combine", "data", "out")
         return {path.stem: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
     before = written()

@@ -8,14 +8,15 @@ from face_occlusion.apps.folders import pack_folder, unpack_image_set
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.stage import PORTABLE_KERNELS
 from face_occlusion.evaluation.scores import read_scores
-from stages import evaluate
 from tests.apps.prediction.conftest import write_run
 from tests.evaluation.conftest import PARAMS
 from tests.reporting.project import NUM_IMAGES, write_sets
+from tests.tiny import run_stage
 from tests.training.conftest import MODELS
 
 MODEL = next(iter(MODELS))
 RUN = f"{MODEL}_c_wo"
+ARGUMENTS = [RUN, "models", "data/benchmarks", "reports/scores"]
 
 
 @pytest.fixture
@@ -30,15 +31,9 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run_stage(monkeypatch, run):
-    arguments = ["evaluate", run, "models", "data/benchmarks", "reports/scores"]
-    monkeypatch.setattr("sys.argv", arguments)
-    evaluate.main()
-
-
-def test_stage_scores_every_benchmark(project, monkeypatch):
+def test_stage_scores_every_benchmark(project):
     """That it repeats to the byte is shown in tests/training/test_any_cpu.py."""
-    run_stage(monkeypatch, RUN)
+    run_stage("evaluate", *ARGUMENTS)
     path = project / "reports" / "scores" / f"{RUN}.json"
     scores = read_scores(path, profile="made-up", benchmarks_folder=project / "data/benchmarks")
     assert (scores.run, scores.model, scores.combination) == (RUN, MODEL, "C-WO")
@@ -54,7 +49,7 @@ def test_stage_scores_every_benchmark(project, monkeypatch):
     assert all(realocc.previews)
 
 
-def test_a_packed_set_is_scored_where_the_parameters_name_it(project, monkeypatch, caplog):
+def test_a_packed_set_is_scored_where_the_parameters_name_it(project, caplog):
     drawn = ImageSet(project / "data/benchmarks/realocc")
     unpack_image_set(drawn, project / "files")
     info = {"kind": "faces", "name": "mine", "sources": []}
@@ -65,7 +60,7 @@ def test_a_packed_set_is_scored_where_the_parameters_name_it(project, monkeypatc
     content = yaml.load(params)
     content["evaluate"]["benchmarks"] = ["realocc", "mine"]
     yaml.dump(content, params)
-    run_stage(monkeypatch, RUN)
+    run_stage("evaluate", *ARGUMENTS)
     assert "data/benchmarks/other is not scored: not in evaluate.benchmarks" in caplog.text
     scored = read_scores(project / f"reports/scores/{RUN}.json").benchmarks
     assert list(scored) == ["realocc", "mine"]

@@ -42,11 +42,3 @@ def test_shapes_that_come_often_are_recorded_and_computed_right(
     for value, size in enumerate(sizes):
         assert replayed(of(value, size)).tolist() == [2 * value] * size
     assert function.calls == calls
-
-
-def test_results_outlive_the_calls_that_follow():
-    replayed = Replay(Doubled())
-    numbers = range(4 * FIRST_CALLS)
-    results = [replayed(of(number, 3 + number % 2)) for number in numbers]
-    for number, result in zip(numbers, results, strict=True):
-        assert result.tolist() == [2 * number] * (3 + number % 2)

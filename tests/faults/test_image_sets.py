@@ -72,22 +72,17 @@ def test_a_flipped_bit_anywhere_in_a_shard_is_noticed(sets: Path, reader: str, s
     assert not (sets / "out").exists()
 
 
-def swapped(parts: dict[str, Any]) -> dict[str, Any]:
-    return {**parts, "jpg": parts["png"], "png": parts["jpg"]}
-
-
-def without_mask(parts: dict[str, Any]) -> dict[str, Any]:
-    return {name: place for name, place in parts.items() if name != "png"}
-
-
 # What a change makes of a shard's two samples, each a list of key and places of parts.
 INDEX: dict[str, tuple[Callable[[list, list], list], str]] = {
     "two names swapped": (lambda a, b: [[b[0], a[1]], [a[0], b[1]]], r"00001\.jpg is not at byte"),
     "two entries swapped": (lambda a, b: [b, a], r"00001\.jpg must start at"),
     "the first missing": (lambda a, b: [b], r"00001\.jpg must start at"),
     "the last missing": (lambda a, b: [a], r"tar: has \d+ bytes, but its last entry ends at"),
-    "a part missing": (lambda a, b: [[a[0], without_mask(a[1])], b], "must start at"),
-    "image and mask swapped": (lambda a, b: [[a[0], swapped(a[1])], b], "must start at"),
+    "a part missing": (lambda a, b: [[a[0], {"jpg": a[1]["jpg"]}], b], "must start at"),
+    "image and mask swapped": (
+        lambda a, b: [[a[0], a[1] | {"jpg": a[1]["png"], "png": a[1]["jpg"]}], b],
+        "must start at",
+    ),
     "another key": (lambda a, b: [["renamed", a[1]], b], r"renamed\.jpg is not at byte 512"),
 }
 

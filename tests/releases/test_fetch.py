@@ -18,11 +18,7 @@ FOLDER = SourceParams(origin="folder", files=None, accept_changed=False, why=Non
 ACCEPTED = replace(FOLDER, accept_changed=True)
 
 
-def no_miniature(source, folder):
-    raise AssertionError("the miniature was not asked for")
-
-
-def fetch(name, folder, archives_dir, params=FOLDER, draw=no_miniature):
+def fetch(name, folder, archives_dir, params=FOLDER, draw=None):
     archives = archive_dir(archives_dir, folder.parent / "sources.lock", {name: params})
     return fetch_release(name, folder, params, archives=archives, draw_miniature=draw)
 

@@ -23,11 +23,6 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir() if not path.name.endswith(".lock"))
 
 
-def partial_bytes(folder):
-    (partial,) = folder.glob("a.zip.fetched*.part")
-    return partial.stat().st_size
-
-
 def test_a_file_comes_whole_through_a_redirect_and_is_fetched_once(server, tmp_path):
     server.script["/a.zip"] = [answers.redirect(server.url("/there?key=1"))]
     server.script["/there"] = [answers.whole(CONTENT)]
@@ -118,7 +113,8 @@ def test_stopping_keeps_what_came(server, tmp_path):
     threading.Timer(1, stop.set).start()
     with pytest.raises(TransferError, match="stopped; run again to resume"):
         fetch(server, tmp_path, stop=stop)
-    came = partial_bytes(tmp_path)
+    (partial,) = tmp_path.glob("a.zip.fetched*.part")
+    came = partial.stat().st_size
     assert 0 < came < len(CONTENT)
     server.script["/a.zip"] = [answers.whole(CONTENT)]
     assert fetch(server, tmp_path).read_bytes() == CONTENT

@@ -24,6 +24,7 @@ from tests.conftest import ROOT, with_changes
 from tests.evaluation.conftest import PARAMS, ready
 from tests.generation.drawn import draw_hand, write_drawn, write_objects, write_textures
 from tests.tiny import write_params
+from tests.training.conftest import draw_face
 
 PAPER = ROOT / "profiles" / "paper.yaml"
 SHAPE = (40, 48)  # H != W, so swapped axes show
@@ -46,18 +47,13 @@ def sections() -> Sections:
 
 
 def draw(number: int, *, occluded: bool) -> dict[str, np.ndarray]:
-    """Draw a face, a round one, with a square thing before it."""
-    height, width = SHAPE
+    """Draw a face, with a square thing before it."""
     rng = np.random.default_rng([number, 5])
-    image = np.full((height, width, 3), rng.integers(60, 200, 3), np.uint8)
-    whole = np.zeros((height, width), np.uint8)
-    centre, axes = (width // 2, height // 2), (int(width * 0.3), int(height * 0.4))
-    cv2.ellipse(whole, centre, axes, 0, 0, 360, (1,), -1)
-    image[whole == 1] = rng.integers(120, 240, 3)
+    image, whole = draw_face(rng, *SHAPE)
     occluder = np.zeros_like(whole)
     if occluded:
-        side = int(rng.uniform(0.25, 0.5) * height)
-        x, y = (int(rng.integers(0, size - side)) for size in (width, height))
+        side = int(rng.uniform(0.25, 0.5) * SHAPE[0])
+        y, x = (int(rng.integers(0, size - side)) for size in SHAPE)
         cv2.rectangle(occluder, (x, y), (x + side, y + side), (1,), -1)
         image[occluder == 1] = rng.integers(0, 255, 3)
     return {"image": image, "face": whole & ~occluder & 1, "occluder": occluder & whole}

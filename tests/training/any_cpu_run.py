@@ -3,7 +3,6 @@
 Run as a program by test_any_cpu.py, under settings that make this machine compute like others.
 """
 
-import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -23,7 +22,7 @@ def main(folder: Path) -> None:
 
     from stages import evaluate, train
     from tests.evaluation.conftest import PARAMS
-    from tests.tiny import write_params
+    from tests.tiny import run_stage, write_params
     from tests.training.conftest import MODELS, TRAIN, combination, drawn_data
 
     settings = TRAIN | {"num_threads": 2, "iterations": 2, "eval_interval": 2}
@@ -38,10 +37,8 @@ def main(folder: Path) -> None:
     train.SCRATCH = folder / "scratch"
     for run in runs:
         out, score = folder / "models" / run, folder / f"{run}.json"
-        sys.argv = ["train", run, str(folder), str(data), str(out.parent)]
-        train.main()
-        sys.argv = ["evaluate", run, str(out.parent), str(data / "benchmarks"), str(folder)]
-        evaluate.main()
+        run_stage("train", run, str(folder), str(data), str(out.parent))
+        run_stage("evaluate", run, str(out.parent), str(data / "benchmarks"), str(folder))
         for path in (*sorted(out.rglob("*")), score):
             if path.is_file():
                 print(file_sha256(path), path.relative_to(folder))

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import socket
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch.multiprocessing.spawn import start_processes
 
 from face_occlusion.training.distributed import process_group
+from tests.programs import free_port
 
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(["face_occlusion.training.run", "tests.training.children"])
@@ -30,10 +30,7 @@ def _bounded(threads: int, target: Callable[..., None], *arguments: Any) -> None
 
 def run_together(count: int, target: Callable[..., None], *arguments: Any) -> None:
     """Run `target(processes, *arguments)` in `count` processes, as torchrun would start them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    given = (count, port, target, *arguments)
+    given = (count, free_port(), target, *arguments)
     start_processes(_member, given, count, start_method="forkserver")  # raises what one raises
 
 

@@ -17,6 +17,7 @@ from face_occlusion.training.augmentation import (
     stack_samples,
 )
 from face_occlusion.training.settings import AugmentParams
+from tests.releases.build import photo
 from tests.tables import rows
 
 NEUTRAL = [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]
@@ -25,12 +26,6 @@ PARAMS = AugmentParams(flip_prob=0.5, rotation_prob=0.5, rotation_deg=30, photom
 
 def stacked(rows: Sequence[Sequence[float]]) -> Augmentations:
     return Augmentations(*stack_samples(rows))
-
-
-def photograph(seed: int = 0) -> np.ndarray:
-    """Return smooth colours, (48, 64, 3) uint8 RGB."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
-    return cv2.resize(coarse, (64, 48), interpolation=cv2.INTER_CUBIC)
 
 
 def as_batch(image: np.ndarray) -> torch.Tensor:
@@ -48,7 +43,7 @@ def face_map() -> np.ndarray:
 
 
 def test_neutral_draws_change_nothing_and_a_flip_mirrors_image_and_map():
-    image, seg_map = photograph(), face_map()
+    image, seg_map = photo(48, 64), face_map()
     for row, order in ((NEUTRAL, 1), ([1.0, *NEUTRAL[1:]], -1)):
         out, out_map = augment(as_batch(image), torch.from_numpy(seg_map)[None], stacked([row]))
         np.testing.assert_array_equal(as_image(out), image[:, ::order])
@@ -57,7 +52,7 @@ def test_neutral_draws_change_nothing_and_a_flip_mirrors_image_and_map():
 
 @pytest.mark.parametrize("angle", [-30.0, -7.5, 12.0, 29.0])
 def test_rotation_equals_mmcv_imrotate(angle):
-    image, seg_map = photograph(), face_map()
+    image, seg_map = photo(48, 64), face_map()
     out, out_map = rotate(
         as_batch(image).float(), torch.from_numpy(seg_map)[None], torch.tensor([angle])
     )
@@ -90,7 +85,7 @@ def published(image, brightness, contrast, saturation, hue, contrast_last):
 @pytest.mark.parametrize("contrast_last", [False, True])
 @pytest.mark.parametrize("drawn", rows(__file__, "photometric"), ids=str)
 def test_photometric_distortion_equals_mmsegmentation(drawn, contrast_last):
-    image = photograph(3)
+    image = photo(48, 64, 3)
     want = published(image, *drawn, contrast_last)
     brightness, contrast, saturation, hue = drawn
     row = [0.0, 0.0, brightness, contrast, float(contrast_last), saturation, 2.0 * hue]
@@ -102,7 +97,7 @@ def test_photometric_distortion_equals_mmsegmentation(drawn, contrast_last):
 
 
 def test_a_batch_equals_its_samples_one_by_one():
-    images = torch.cat([as_batch(photograph(seed)) for seed in range(4)])
+    images = torch.cat([as_batch(photo(48, 64, seed)) for seed in range(4)])
     seg_maps = torch.from_numpy(np.stack([face_map()] * 4))
     rows = [sample_augmentation(np.random.default_rng([seed, 5]), PARAMS) for seed in range(4)]
     together, _ = augment(images, seg_maps, stacked(rows))

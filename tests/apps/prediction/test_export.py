@@ -49,12 +49,6 @@ def made_fixed(tmp_path_factory) -> tuple[Path, Exported]:
     return run, export_onnx(load_model(run), run.parent / "net.onnx", (2, 96, 64))
 
 
-def run_file(path: Path, images: np.ndarray) -> np.ndarray:
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (probability,) = session.run(None, {"image": images})
-    return np.asarray(probability)
-
-
 def run_example(card: str, image: np.ndarray) -> dict[str, np.ndarray]:
     """Run a card's example in the working folder, as a stranger does, and return its names."""
     (example,) = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
@@ -75,7 +69,9 @@ def test_a_file_computes_what_the_run_does_at_any_shape(made, shape):
     with torch.inference_mode():
         log_odds = segmenter._compute_log_odds(torch.from_numpy(images))
     assert log_odds.sigmoid().std() > 0.02  # else the next line says little
-    np.testing.assert_allclose(run_file(exported.path, images), log_odds.sigmoid(), atol=1e-5)
+    session = onnxruntime.InferenceSession(exported.path, providers=["CPUExecutionProvider"])
+    (probability,) = session.run(None, {"image": images})
+    np.testing.assert_allclose(probability, log_odds.sigmoid(), atol=1e-5)
 
 
 def test_the_card_is_enough_to_predict_as_the_command_does(made, tmp_path, monkeypatch):

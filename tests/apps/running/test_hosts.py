@@ -26,7 +26,7 @@ from face_occlusion.apps.running.run import run_pipeline
 from face_occlusion.core.ray_cluster import connect
 from face_occlusion.core.stage import read_times
 from tests.apps.running.conftest import PATIENCE, is_alive, wait_for
-from tests.programs import BIN, user_environment
+from tests.programs import BIN, free_port, user_environment
 from tests.tables import refuses, rows
 
 ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
@@ -130,15 +130,6 @@ def test_what_other_machines_could_not_know_is_refused(cluster, project, lab, mo
     refuses(r"face-occlusion\[ray\]", run, project, lab)
 
 
-def free_ports():
-    """Return two ports that nobody listens at."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as one,
-        socket.create_server(("127.0.0.1", 0)) as two,
-    ):
-        return one.getsockname()[1], two.getsockname()[1]
-
-
 def listens(port):
     with socket.socket() as asking:
         return asking.connect_ex(("127.0.0.1", port)) == 0
@@ -161,7 +152,7 @@ def end_cluster(process):
 def separate():
     """A cluster of its own processes, with a token in its home: its addresses and variables."""
     folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))  # sockets in it: at most 107 letters
-    gcs, client = free_ports()
+    gcs, client = free_port(), free_port()
     environment = user_environment() | {"HOME": str(folder), "GRPC_ENABLE_FORK_SUPPORT": "0"}
     setting = {"env": environment, "cwd": folder}
     program = str(BIN / "ray")
