@@ -1,29 +1,26 @@
 """Run stages on a Ray cluster: one task each, with inputs and results through a DVC remote.
 
-As a program it exchanges one stage's data with the remote, in a separate process because DVC
-blocks while it waits for its lock: `python -m face_occlusion.apps.running.hosts send STAGE REMOTE`
-pushes what the stage reads, `... receive STAGE REMOTE` takes its results.
-
-A task runs in a clone of the repository on its machine. Clones are kept and used again; each serves
+A process of each stage sends its inputs, starts its task, waits for it and receives its results. A
+task runs in a clone of the repository on its machine. Clones are kept and used again; each serves
 one stage at a time.
 """
 
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import filelock
+import msgspec
 
-from face_occlusion.apps.running.jobs import Job, LocalJob, Slot, end_all, log_path, repro_command
+from face_occlusion.apps.running.jobs import LocalJob, Slot, end_all, log_path, repro_command
 from face_occlusion.apps.running.pipeline import Stage, forget_results, read_stages
 from face_occlusion.apps.running.schedule import TICK, Launch
+from face_occlusion.core.files import expected_failures
 from face_occlusion.core.ray_cluster import connect, require_ray
 from face_occlusion.core.stage import keep_time, read_times
 
@@ -48,13 +45,14 @@ class StageTask:
     """What a machine needs to know to run a stage."""
 
     stage: str  # its name
-    upstream: tuple[str, ...]  # the stages whose outputs it reads
     source: str  # git address of the repository
     commit: str  # the commit to run
-    files: Mapping[str, bytes]  # contents to replace in the clone (params.yaml, dvc.lock), by path
     hosts: Hosts
     remote_url: str  # address of its remote, which may not be in the repository's own settings
     environment: Mapping[str, str]  # variables for the stage
+    upstream: Sequence[str] = ()  # the stages whose outputs it reads
+    # Contents to replace in the clone (params.yaml, dvc.lock), by path.
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,158 +121,24 @@ def _free_clone(folder: Path) -> Iterator[Path]:
     )
 
 
-class _JobSequence:
-    """Jobs that run one after the other as one: send the inputs, run, receive the results."""
+def send(root: Path, task: StageTask) -> StageTask:
+    """Push the outputs that a stage reads; return the task with their stages and the files.
 
-    def __init__(self, *parts: Callable[[], Job]) -> None:
-        self._parts = list(parts)
-        self._part = self._parts.pop(0)()
-        self._received = 0
-
-    @property
-    def log(self) -> Path:
-        return self._part.log
-
-    def poll(self) -> int | None:
-        status = self._part.poll()
-        if status == 0 and self._parts and not self._received:
-            self._part = self._parts.pop(0)()
-            return None
-        return 1 if status == 0 and self._parts else status
-
-    def send_signal(self, sig: int, /) -> None:
-        self._received += 1
-        self._part.send_signal(sig)
-
-
-@dataclass
-class _RayJob:
-    """A Ray task as a job; its log and the run time of its stage are kept here."""
-
-    _ray: Any
-    _reference: Any
-    log: Path
-    _stage: str
-    _root: Path
-    _sent: int = 0
-
-    def poll(self) -> int | None:
-        if not self._ray.wait([self._reference], timeout=0)[0]:
-            return None
-        try:
-            result: StageResult = self._ray.get(self._reference)
-        except self._ray.exceptions.RayError as error:
-            result = StageResult(status=1, output=f"{error}\n", seconds=None)
-        self.log.write_text(result.output)
-        if result.seconds is not None:
-            keep_time(self._root, self._stage, result.seconds)
-        return result.status
-
-    def send_signal(self, sig: int, /) -> None:
-        self._sent += 1
-        self._ray.cancel(self._reference, force=self._sent > 1 or sig == signal.SIGKILL)
-
-
-@contextmanager
-def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
-    """Yield the function that starts a stage on the cluster, or by `here` if it does not run there.
-
-    It is a ValueError if Ray is not installed, no cluster answers or it refuses the token, the
-    remote is unknown, or there are uncommitted changes that are not sent along.
+    Those named .gitignore count, as folders that stages read may hold one. No other process
+    writes dvc.lock meanwhile.
     """
-    ray = require_ray("--ray")
-    commit = _clean_commit(root)
-    url = _remote_url(root, hosts.remote)
-    has_origin = "origin" in _git(root, "remote").split()
-    origin = _git(root, "remote", "get-url", "origin").strip() if has_origin else str(root)
-    started = not ray.is_initialized()
-    if started:
-        connect(ray, hosts.address, f"--ray {hosts.address}")
-    ray_task = ray.remote(num_gpus=hosts.gpus, max_retries=2)(run_in_clone)
-
-    def launch(stage: Stage, slot: Slot) -> Job:
-        if stage.group not in hosts.groups or not stage.travels:
-            return here(stage, slot)
-
-        log = log_path(root, stage.name)
-
-        def exchange(action: str) -> Job:
-            command = [sys.executable, "-m", __name__, action, stage.name, hosts.remote]
-            return LocalJob(command, log.with_suffix(f".{action}.log"), slot.environment, root)
-
-        def run_there() -> Job:
-            task = StageTask(
-                stage=stage.name,
-                upstream=stage.upstream,
-                source=hosts.source or origin,
-                commit=commit,
-                files=_files(root, stage.name),
-                hosts=hosts,
-                remote_url=url,
-                environment=slot.environment,
-            )
-            return _RayJob(ray, ray_task.remote(task), log, stage.name, root)
-
-        return _JobSequence(lambda: exchange("send"), run_there, lambda: exchange("receive"))
-
-    try:
-        yield launch
-    finally:
-        if started:
-            ray.shutdown()
-
-
-def _files(root: Path, stage: str) -> dict[str, bytes]:
-    """Return the files that may differ from the commit: DVC's, and the parameters.
-
-    Those named .gitignore count, as folders that stages read may hold one.
-    """
-    lock = log_path(root, stage).with_suffix(".dvc.lock")  # which `send` copied
-    sources = {"dvc.lock": lock, "params.yaml": root / "params.yaml"}
-    changed = _git(root, "status", "--porcelain", "-uall", "--", "*.gitignore").splitlines()
-    sources |= {line[3:]: root / line[3:] for line in changed}
-    return {name: path.read_bytes() for name, path in sources.items() if path.is_file()}
-
-
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
-    return done.stdout
-
-
-def _clean_commit(root: Path) -> str:
-    changed = [line[3:] for line in _git(root, "status", "--porcelain", "-uno").splitlines()]
-    if others := [path for path in changed if Path(path).name not in _SENT_ALONG]:
-        raise ValueError(f"--ray: other machines run the commit; commit first: {', '.join(others)}")
-    return _git(root, "rev-parse", "HEAD").strip()
-
-
-def _remote_url(root: Path, remote: str) -> str:
-    from dvc.repo import Repo
-
-    with Repo(str(root)) as repo:
-        known = repo.config["remote"]
-        if remote not in known:
-            raise ValueError(
-                f"--remote {remote}: no such DVC remote; known: {', '.join(known) or 'none'}; "
-                "add it with `dvc remote add NAME URL`"
-            )
-        return str(known[remote]["url"])
-
-
-def send(root: Path, stage: str, remote: str) -> None:
-    """Push the outputs that a stage reads, and copy dvc.lock while no process writes it."""
     from dvc.repo import Repo
 
     with Repo(str(root), _wait_for_lock=True) as repo:
-        (reader,) = repo.stage.collect(stage)
+        (reader,) = repo.stage.collect(task.stage)
         upstream = read_stages(repo.index.graph, reader)
         if upstream:
-            repo.push(upstream, remote=remote)
-        copy = log_path(root, stage).with_suffix(".dvc.lock")
-        copy.unlink(missing_ok=True)
+            repo.push(upstream, remote=task.hosts.remote)
         with repo.lock:
-            if (root / "dvc.lock").is_file():
-                shutil.copyfile(root / "dvc.lock", copy)
+            changed = _git(root, "status", "--porcelain", "-uall", "--", "*.gitignore").splitlines()
+            names = ["dvc.lock", "params.yaml", *(line[3:] for line in changed)]
+            files = {name: (root / name).read_bytes() for name in names if (root / name).is_file()}
+    return replace(task, upstream=upstream, files=files)
 
 
 def receive(root: Path, stage: str, remote: str) -> None:
@@ -300,10 +164,101 @@ def receive(root: Path, stage: str, remote: str) -> None:
         repo.reproduce(stage, single_item=True)  # pyright: ignore[reportArgumentType]  # decorated
 
 
-if __name__ == "__main__":
-    action, stage_name, remote_name = sys.argv[1:]
+def run_there(root: Path, task: StageTask) -> int:
+    """Send a stage's inputs, run it on the cluster, and receive its results; return its status.
+
+    A ValueError says what the cluster or DVC could not do. A signal cancels the task.
+    """
+    ray = require_ray("--ray")
+    sent = send(root, task)
+    connect(ray, task.hosts.address, f"--ray {task.hosts.address}")
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ray has its own for the latter
+        signal.signal(number, signal.default_int_handler)
+    remote_task = ray.remote(num_gpus=task.hosts.gpus, max_retries=2)(run_in_clone)
+    reference = remote_task.remote(sent)
     try:
-        {"send": send, "receive": receive}[action](Path.cwd(), stage_name, remote_name)
-    except ValueError as error:
-        print(f"ERROR: {error}", file=sys.stderr)
-        sys.exit(1)
+        result: StageResult = ray.get(reference)
+    except KeyboardInterrupt:
+        ray.cancel(reference)
+        ray.wait([reference])
+        raise
+    except ray.exceptions.RayError as error:
+        raise ValueError(str(error)) from error
+    print(result.output, end="", flush=True)
+    if result.seconds is not None:
+        keep_time(root, task.stage, result.seconds)
+    if result.status == 0:
+        receive(root, task.stage, task.hosts.remote)
+    return result.status
+
+
+def main() -> None:
+    """Run the stage of a task, which is given as JSON, in the folder of the pipeline."""
+    with expected_failures():
+        sys.exit(run_there(Path(), msgspec.json.decode(sys.argv[1], type=StageTask)))
+
+
+@contextmanager
+def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
+    """Yield the function that starts a stage on the cluster, or by `here` if it does not run there.
+
+    It is a ValueError if Ray is not installed, no cluster answers or it refuses the token, the
+    remote is unknown, or there are uncommitted changes that are not sent along.
+    """
+    ray = require_ray("--ray")
+    commit = _clean_commit(root)
+    url = _remote_url(root, hosts.remote)
+    has_origin = "origin" in _git(root, "remote").split()
+    origin = _git(root, "remote", "get-url", "origin").strip() if has_origin else str(root)
+    started = not ray.is_initialized()
+    if started:
+        connect(ray, hosts.address, f"--ray {hosts.address}")
+    if not hosts.address.startswith("ray://"):  # `auto` and `local` mean this process's cluster
+        hosts = replace(hosts, address=ray.get_runtime_context().gcs_address)
+
+    def launch(stage: Stage, slot: Slot) -> LocalJob:
+        if stage.group not in hosts.groups or not stage.travels:
+            return here(stage, slot)
+        task = StageTask(
+            stage=stage.name,
+            source=hosts.source or origin,
+            commit=commit,
+            hosts=hosts,
+            remote_url=url,
+            environment=slot.environment,
+        )
+        words = ["-c", f"from {__name__} import main; main()", msgspec.json.encode(task).decode()]
+        return LocalJob(
+            [sys.executable, *words], log_path(root, stage.name), slot.environment, root
+        )
+
+    try:
+        yield launch
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def _clean_commit(root: Path) -> str:
+    changed = [line[3:] for line in _git(root, "status", "--porcelain", "-uno").splitlines()]
+    if others := [path for path in changed if Path(path).name not in _SENT_ALONG]:
+        raise ValueError(f"--ray: other machines run the commit; commit first: {', '.join(others)}")
+    return _git(root, "rev-parse", "HEAD").strip()
+
+
+def _remote_url(root: Path, remote: str) -> str:
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        known = repo.config["remote"]
+        if remote not in known:
+            raise ValueError(
+                f"--remote {remote}: no such DVC remote; known: {', '.join(known) or 'none'}; "
+                "add it with `dvc remote add NAME URL`"
+            )
+        return str(known[remote]["url"])

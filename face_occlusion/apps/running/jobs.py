@@ -13,7 +13,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from face_occlusion.apps.running import guard
 from face_occlusion.core.parallel import num_workers
@@ -82,26 +81,12 @@ def warn_of_missing(gpus: Sequence[str]) -> str | None:
     )
 
 
-class Job(Protocol):
-    """A running stage, on this machine or another."""
-
-    @property
-    def log(self) -> Path:
-        """File with its output."""
-        ...
-
-    def poll(self) -> int | None:
-        """Return the exit status, or None while it runs."""
-
-    def send_signal(self, sig: int, /) -> None:
-        """Pass a signal on: the first asks the stage to end, the second kills it."""
-
-
 class LocalJob(subprocess.Popen[bytes]):
     """A command on this machine that ends when this process ends, however that happens.
 
-    It runs under `guard`, which passes signals to the whole group, in the folder `root`, its output
-    in a new file `log`; `environment` is added to the variables of this process.
+    It runs under `guard`, which passes signals to the whole group: the first asks it to end, the
+    second kills it. It runs in the folder `root`, its output in a new file `log`; `environment` is
+    added to the variables of this process.
     """
 
     def __init__(
@@ -145,12 +130,12 @@ def tail(log: Path, lines: int = 15) -> str:
     return "\n".join(shown[-lines:])
 
 
-def end_all(jobs: Sequence[Job], seconds: float = GRACE_SECONDS + 5) -> None:
+def end_all(jobs: Sequence[LocalJob]) -> None:
     """Kill jobs and wait for them."""
     for job in jobs:
         for _ in range(2):
             job.send_signal(signal.SIGTERM)
             time.sleep(0.3)  # two signals at once could arrive as one
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + GRACE_SECONDS + 5
     while any(job.poll() is None for job in jobs) and time.monotonic() < deadline:
         time.sleep(0.1)

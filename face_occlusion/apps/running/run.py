@@ -12,7 +12,7 @@ from pathlib import Path
 import typer
 
 from face_occlusion.apps.running.hosts import Hosts, remote_launch
-from face_occlusion.apps.running.jobs import Job, LocalJob, Slot, log_path, repro_command, tail
+from face_occlusion.apps.running.jobs import LocalJob, Slot, log_path, repro_command, tail
 from face_occlusion.apps.running.pipeline import Stage, read_pipeline
 from face_occlusion.apps.running.plan import by_urgency, estimate
 from face_occlusion.apps.running.schedule import Outcome, run_stages
@@ -41,7 +41,7 @@ def run_pipeline(
         ignore_outputs(root, list(costs))
         stale = {name: stages[name] for name in by_urgency(costs)}
 
-        def here(stage: Stage, slot: Slot) -> Job:
+        def here(stage: Stage, slot: Slot) -> LocalJob:
             log = log_path(root, stage.name)
             return LocalJob(repro_command(stage.name), log, slot.environment, root)
 
