@@ -13,7 +13,6 @@ from face_occlusion.alignment.landmarks import LandmarkDetector
 from face_occlusion.apps import folders
 from face_occlusion.core.images import encode_jpeg
 from face_occlusion.core.parallel import ordered_map
-from face_occlusion.core.params import check_at_least
 
 RECORDS = "alignment.json"
 WITHOUT = "without_detection.txt"
@@ -40,7 +39,6 @@ def align_folder(
     photographs, a mask is missing or of another size, landmarks belong to no photograph, or a file
     is unreadable: a ValueError names it.
     """
-    check_at_least(16, size=size_px)
     found, given = folders.files_by_stem(photos), by_hand or {}
     mask_of = folders.files_by_stem(masks) if masks else {}
     if masks and (lonely := sorted(found.keys() - mask_of.keys())):

@@ -9,7 +9,6 @@ import numpy as np
 from tqdm import tqdm
 
 from face_occlusion.core.files import atomic_folder
-from face_occlusion.core.params import check_at_least
 from face_occlusion.core.release import RELEASE, Release
 from face_occlusion.faces.celebamask_hq import SUBSET_LISTS
 from face_occlusion.miniature.archives import write_7z, write_tar_gz, write_zip
@@ -35,9 +34,8 @@ def sample_releases(
     faces of CelebAMask-HQ, `num_others` the images of everything else, each kind on its own.
 
     Returns the number of images taken of each source; sources that cannot be sampled are left out.
-    A number below 1, no release, and `out` in use are a ValueError.
+    No release, and `out` in use are a ValueError.
     """
-    check_at_least(1, num_faces=num_faces, num_others=num_others)
     releases = [Release(path.parent) for path in sorted(raw.glob(f"*/{RELEASE}"))]
     releases = [one for one in releases if not one.absent and one.source in _IDS]
     if not releases:

@@ -176,10 +176,3 @@ def _build_nested(where: str, value: Any, hint: Any) -> Any:
                 return {key: build(f"{where}.{key}", item, kind) for key, item in value.items()}
             return build(where, value, kind)
     return value
-
-
-def check_at_least(least: int, **values: int) -> None:
-    """Check that values are not below a minimum; a ValueError names the first, as the key it is."""
-    for name, value in values.items():
-        if value < least:
-            raise ValueError(f"{name}: must be at least {least}; got {value}")

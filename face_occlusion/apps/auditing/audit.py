@@ -21,7 +21,6 @@ from face_occlusion.core.classes import FACE
 from face_occlusion.core.files import atomic_folder, check_unused
 from face_occlusion.core.images import encode_jpeg, reduced
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.core.params import check_at_least
 from face_occlusion.evaluation.regions import boundary_counts, boundary_iou
 from face_occlusion.faces.labelme import labelme_content
 from face_occlusion.reporting.pictures import outlined
@@ -62,7 +61,6 @@ def audit_masks(
     `references` are sets of faces whose masks (`png`) are known to be good. It is a ValueError if a
     set cannot be read or lacks the part, there are too few faces, or `out` is in use.
     """
-    check_at_least(1, num=num)
     check_unused(out)  # before minutes of training
     image_set = ImageSet(folder)
     audited = load_samples(image_set, part, params.side_px)

@@ -117,9 +117,9 @@ def sheets(
     faces: Path = Option(Path("data/faces/wo"), help="image set of faces"),
     occluders: Path = Option(Path("data/occluders"), help="sets hands, objects and textures"),
     out: Path = Option(Path("sheets"), help="folder for the PNG files"),
-    num: int = Option(24, help="samples on each sheet"),
-    columns: int = Option(4, help="samples in a row"),
-    thumb_px: int = Option(256, help="side of each picture in pixels"),
+    num: int = Option(24, min=1, help="samples on each sheet"),
+    columns: int = Option(4, min=1, help="samples in a row"),
+    thumb_px: int = Option(256, min=48, help="side of each picture in pixels"),
     objects: str = Option("fit", help="harmonised by fit, reinhard, mkl, rainnet:CHECKPOINT"),
 ) -> None:
     """Draw sheets that show variants of the generator side by side.
@@ -148,7 +148,7 @@ def align(
     out: Path = Argument(..., help="new folder: images, masks, alignment.json"),
     masks: Path | None = Option(None, help="folder of face masks, named like their photographs"),
     landmarks: Path | None = Option(None, help="CSV or JSON of landmarks set by hand, see below"),
-    size: int = Option(1024, help="side of the aligned images in pixels"),
+    size: int = Option(1024, min=16, help="side of the aligned images in pixels"),
     workers: Workers = None,
 ) -> None:
     """Cut the largest face out of every photograph and rotate it upright, as in FFHQ and CelebA-HQ.

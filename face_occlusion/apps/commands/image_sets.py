@@ -13,11 +13,11 @@ Workers = Annotated[int | None, Option(help="number of processes (default: one p
 def look(
     image_set: OneSet,
     out: Path | None = Option(None, "--out", "-o", help="PNG file (default: sheets/SET.png)"),
-    num: int = Option(24, help="number of samples, evenly spaced in the set"),
+    num: int = Option(24, min=1, help="number of samples, evenly spaced in the set"),
     key: list[str] | None = Option(None, help="show this sample instead; may be repeated"),
     largest: str | None = Option(None, help="show those with the largest value of this field"),
-    columns: int = Option(6, help="samples in a row"),
-    thumb_px: int = Option(256, help="side of each picture in pixels"),
+    columns: int = Option(6, min=1, help="samples in a row"),
+    thumb_px: int = Option(256, min=48, help="side of each picture in pixels"),
 ) -> None:
     """Draw a contact sheet: samples of a set with their masks and their records.
 
@@ -192,7 +192,7 @@ def audit(
     out: Path = Option(Path("audit"), help="new folder for page and LabelMe project"),
     part: str = Option("png", help="masks to judge: png, or original.png for the uncorrected ones"),
     reference: list[Path] | None = Option(None, help="set of faces with good masks; repeatable"),
-    num: int = Option(100, help="number of masks to show"),
+    num: int = Option(100, min=1, help="number of masks to show"),
     folds: int = Option(
         3, help="networks to train, each judging the fold it did not see; 1: on references only"
     ),

@@ -168,8 +168,10 @@ def fetch(
 def sample(
     out: Path = Argument(..., help="new folder for the archives"),
     raw: Path = Option(Path("data/raw"), help="folder of the releases, as `download` writes it"),
-    faces: int = Option(740, help="unoccluded faces to train on"),
-    others: int = Option(200, help="images of everything else: test faces, hands, textures, ..."),
+    faces: int = Option(740, min=1, help="unoccluded faces to train on"),
+    others: int = Option(
+        200, min=1, help="images of everything else: test faces, hands, textures, ..."
+    ),
     seed: int = Option(1, help="another seed samples other images"),
 ) -> None:
     """Sample a small folder of archives from the releases, as profile `small` reads it.

@@ -13,7 +13,6 @@ from tqdm import tqdm
 from face_occlusion.apps.folders import FileSet
 from face_occlusion.core.classes import IGNORED
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.core.params import check_at_least
 from face_occlusion.reporting.figures import Colour, Tile, evenly_spaced, house_style, picture_grid
 from face_occlusion.reporting.page_images import flat_facts
 from face_occlusion.reporting.pictures import (
@@ -53,8 +52,6 @@ def draw_contact_sheet(
     The sheet of an absent set says why it is. `thumb_px` is at least 48. A sample that is missing
     or unreadable is a ValueError.
     """
-    check_at_least(1, columns=columns)
-    check_at_least(48, thumb_px=thumb_px)
     info, sources = image_set.info, ", ".join(image_set.info["sources"])
     bar = tqdm(keys, desc=f"look at {info['name']}", disable=not keys)
     tiles = [_tile(image_set, key, thumb_px) for key in bar]
@@ -92,7 +89,6 @@ def pick_keys(image_set: ImageSet | FileSet, num: int, largest: str | None = Non
     Or those with the `largest` values of a field of their records, the earlier of equal ones first;
     a record without a number there is a ValueError.
     """
-    check_at_least(1, num=num)
     if largest is None:
         return evenly_spaced(image_set.keys, num)
     records = {key: image_set.record(key) for key in image_set.keys}
