@@ -17,7 +17,14 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from face_occlusion.apps.running.jobs import LocalJob, Slot, end_all, log_path, repro_command
+from face_occlusion.apps.running.jobs import (
+    Job,
+    LocalJob,
+    Slot,
+    end_all,
+    log_path,
+    repro_command,
+)
 from face_occlusion.apps.running.pipeline import Stage, forget_results, read_stages
 from face_occlusion.apps.running.schedule import TICK, Launch
 from face_occlusion.core.files import expected_failures
@@ -216,7 +223,7 @@ def remote_launch(root: Path, hosts: Hosts, here: Launch) -> Iterator[Launch]:
     if not hosts.address.startswith("ray://"):  # `auto` and `local` mean this process's cluster
         hosts = replace(hosts, address=ray.get_runtime_context().gcs_address)
 
-    def launch(stage: Stage, slot: Slot) -> LocalJob:
+    def launch(stage: Stage, slot: Slot) -> Job:
         if stage.group not in hosts.groups or not stage.travels:
             return here(stage, slot)
         task = StageTask(

@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from face_occlusion.apps.running import guard
 from face_occlusion.core.parallel import num_workers
@@ -81,6 +82,18 @@ def warn_of_missing(gpus: Sequence[str]) -> str | None:
     )
 
 
+class Job(Protocol):
+    """A running stage: a `LocalJob`, or one in a process that stays (`bench.kept`)."""
+
+    log: Path  # with its output
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while it runs."""
+
+    def send_signal(self, sig: int, /) -> None:
+        """Pass a signal on: the first asks the stage to end, the second kills it."""
+
+
 class LocalJob(subprocess.Popen[bytes]):
     """A command on this machine that ends when this process ends, however that happens.
 
@@ -130,7 +143,7 @@ def tail(log: Path, lines: int = 15) -> str:
     return "\n".join(shown[-lines:])
 
 
-def end_all(jobs: Sequence[LocalJob]) -> None:
+def end_all(jobs: Sequence[Job]) -> None:
     """Kill jobs and wait for them."""
     for job in jobs:
         for _ in range(2):

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from face_occlusion.apps.running.jobs import LocalJob, Slot, end_all, was_locked_out
+from face_occlusion.apps.running.jobs import Job, Slot, end_all, was_locked_out
 from face_occlusion.apps.running.pipeline import Stage
 
 TICK = 0.1  # seconds between two polls of the jobs
 ATTEMPTS = 5  # at a stage that fails only because of a lock
 
-Launch = Callable[[Stage, Slot], LocalJob]
+Launch = Callable[[Stage, Slot], Job]
 
 
 @dataclass
@@ -32,7 +32,7 @@ class Outcome:
 
 
 class _Running(NamedTuple):
-    job: LocalJob
+    job: Job
     slot: Slot
     started: float
 
