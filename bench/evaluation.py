@@ -140,7 +140,7 @@ def network_alone(one: Task) -> Callable[[], object]:
         for shapes, views in batches:
             for prepared in views:
                 for network in one.networks.values():
-                    network.probabilities(prepared, shapes)
+                    network.predict_async(prepared, shapes)
 
     return step
 

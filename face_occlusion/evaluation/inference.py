@@ -173,24 +173,10 @@ class Segmenter:
     def predict_async(
         self, prepared: Sequence[PreparedBatch], shapes: Sequence[tuple[int, ...]]
     ) -> list[Callable[[], np.ndarray]]:
-        """Start to predict a batch without waiting for the GPU; arguments as `probabilities`.
+        """Start to predict a batch from `preprocess`, without waiting for the GPU.
 
-        Returns what waits for each image's probability of face, (H, W) float32.
-        """
-        predictions = {}
-        for numbers, probability in self.probabilities(prepared, shapes):
-            copy = HostCopy(probability, self._copier)
-            for index, number in enumerate(numbers):
-                predictions[number] = partial(copy.wait_for, index)
-        return [predictions[number] for number in range(len(shapes))]
-
-    def probabilities(
-        self, prepared: Sequence[PreparedBatch], shapes: Sequence[tuple[int, ...]]
-    ) -> list[tuple[list[int], Tensor]]:
-        """Compute the probabilities of a batch from `preprocess` on the network's device.
-
-        Returns for each (H, W) among the images' shapes the positions of its images in the batch
-        and their (N, H, W) float32 probabilities of face.
+        `shapes` are the images' (H, W). Returns what waits for each one's probability of face, (H,
+        W) float32.
         """
         by_shape = _numbers_by(shapes)
         totals = {
@@ -206,7 +192,11 @@ class Segmenter:
                 for shape, places in _numbers_by([shapes[n] for n in part.numbers]).items():
                     for view in views:
                         totals[shape] += _resized(view, places, shape).sigmoid_()
-            return [(by_shape[shape], total.div_(num_views)) for shape, total in totals.items()]
+        predictions = {}
+        for shape, numbers in by_shape.items():
+            copy = HostCopy(totals[shape].div_(num_views), self._copier)
+            predictions |= {n: partial(copy.wait_for, index) for index, n in enumerate(numbers)}
+        return [predictions[number] for number in range(len(shapes))]
 
     def _compute_log_odds(self, pixels: Tensor) -> Tensor:
         """Return the (N, h, w) log-odds of face of (N, h, w, 3) uint8 pixels."""
