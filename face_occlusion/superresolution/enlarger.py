@@ -60,11 +60,12 @@ def enlarge_cutouts(cutouts: ImageSet, folder: Path, params: SuperresolutionPara
     precomputed = cutouts.info["objects_from"] == "precomputed"
     enlarge = Enlarger("none" if precomputed else params.method)
     side = params.max_side_px
-    info = cutouts.info | ({"superresolution": "precomputed"} if precomputed else enlarge.about())
+    info = cutouts.info | {"superresolution": "precomputed" if precomputed else params.method}
     own = {"superresolution": params.method, "max_side_px": side}
     info["params"] = cutouts.info["params"] | own
     load = functools.partial(_enlarge_sample, cutouts=cutouts, enlarge=enlarge, max_side_px=side)
     if enlarge.network is not None:
+        info["superresolution_weights"] = enlarge.network.about()
         _announce([cutouts.record(key)["size"] for key in cutouts.keys])
     samples = ordered_map(load, cutouts.keys, desc="superresolution")
     return write_image_set(folder, samples, info=info, samples_per_shard=params.samples_per_shard)
@@ -110,13 +111,6 @@ class Enlarger:
             colours = self.network.enlarge(fill_colours(rgba))
             return premultiply(colours, alpha / np.float32(255))
         return rgba if self.method == "none" else enlarge_filtered(rgba, _FILTERS[self.method])
-
-    def about(self) -> dict[str, object]:
-        """Return what a set's info says of the method."""
-        about: dict[str, object] = {"superresolution": self.method}
-        if self.network is not None:
-            about["superresolution_weights"] = self.network.about()
-        return about
 
 
 def enlarge_filtered(rgba: np.ndarray, interpolation: int) -> np.ndarray:
