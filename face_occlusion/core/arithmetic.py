@@ -9,6 +9,7 @@ every sum is exact, need none of this.
 """
 
 import math
+from collections.abc import Sequence
 from typing import TypeVar, cast
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 _WEIGHT_BITS = 13  # sums of two such weights times uint8 below 2,048 fit in float32
 
 Number = TypeVar("Number", float, np.ndarray)
+Item = TypeVar("Item")
 
 
 def on_grid(values: Number, bits: int = 24) -> Number:
@@ -24,6 +26,13 @@ def on_grid(values: Number, bits: int = 24) -> Number:
     Where float64 holds every sum of such values, a product of matrices is the same on every CPU.
     """
     return cast(Number, np.rint(values * 2.0**bits) / 2.0**bits)
+
+
+def evenly_spaced(items: Sequence[Item], number: int) -> list[Item]:
+    """Pick `number` items at even distances, the first and the last too; all if there are fewer."""
+    if len(items) <= number:
+        return list(items)
+    return [items[place] for place in np.rint(np.linspace(0, len(items) - 1, number)).astype(int)]
 
 
 def exact_weight(value: float) -> float:

@@ -4,14 +4,15 @@ import csv
 import functools
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import numpy as np
 import scipy.io
 from scipy.io.matlab import MatReadError
 
+from face_occlusion.core.arithmetic import evenly_spaced
 from face_occlusion.core.classes import instance_mask
 from face_occlusion.core.images import reduced
 from face_occlusion.core.params import Meta, Natural, Share
@@ -81,16 +82,6 @@ def load_hand(
     )
 
 
-Item = TypeVar("Item")
-
-
-def _evenly_spaced(items: Sequence[Item], most: int) -> list[Item]:
-    """Return at most `most` items (0: all), evenly spaced, the first and the last included."""
-    if not most or len(items) <= most:
-        return list(items)
-    return [items[place] for place in np.rint(np.linspace(0, len(items) - 1, most)).astype(int)]
-
-
 def _find_11k_hands(release: Release, max_hands: int) -> list[Photographed]:
     """Find the photograph and the mask of each hand in the authors' list of 200."""
     listing = release.find(f"*{SAMPLE_LIST}")
@@ -133,7 +124,7 @@ def _find_hgr1(release: Release, max_hands: int) -> list[Photographed]:
     images = release.by_stem("hgr1*/img/*", "*original_images/*", "hgr1_images/*.jpg")
     masks = release.by_stem("hgr1*/mask/*", "*skin_masks/*", "hgr1_skin/*.bmp", "hgr1_skin/*.png")
     hands = []
-    for stem in _evenly_spaced(sorted(images), max_hands):
+    for stem in evenly_spaced(sorted(images), max_hands or len(images)):
         if stem not in masks:
             raise ValueError(f"{release.folder}: hand '{images[stem]}' has no mask")
         key, named = re.sub(r"[^0-9A-Za-z_-]+", "_", stem), _HGR1_NAME.fullmatch(stem)
@@ -173,7 +164,7 @@ def _find_egohands(release: Release, max_hands: int) -> list[Photographed]:
                 hands.append(_ego_hand(frame, side, polygons[side]))
     if not hands:
         raise ValueError(f"{release.folder}: no frame with a hand of {_EGO_LEAST_PX} pixels")
-    return _evenly_spaced(hands, max_hands)
+    return evenly_spaced(hands, max_hands or len(hands))
 
 
 def _ego_hand(frame: str, side: str, polygon: np.ndarray) -> Photographed:

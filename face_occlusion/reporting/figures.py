@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from face_occlusion.core.arithmetic import evenly_spaced
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.reporting.pictures import (
     EXTRA_RGB,
@@ -108,14 +109,6 @@ def picture_grid(
     axes.set_xlim(0, width)
     axes.set_ylim(bottom, 0)
     return figure
-
-
-def evenly_spaced(keys: list[str], number: int) -> list[str]:
-    """Pick `number` keys at even distances; all of them if there are fewer."""
-    if len(keys) <= number:
-        return list(keys)
-    indices = np.linspace(0, len(keys) - 1, number).round().astype(int)
-    return [keys[index] for index in indices]
 
 
 COLUMNS = 6

@@ -10,20 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from face_occlusion.core.arithmetic import evenly_spaced
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation.augmentation import apply_face
 from face_occlusion.generation.geometry import Occluder
 from face_occlusion.generation.occlusion import regenerate
 from face_occlusion.generation.shapes import Texture
 from face_occlusion.generation.store import read_occluder
-from face_occlusion.reporting.figures import (
-    COLUMNS,
-    TILE_PX,
-    Drawn,
-    Tile,
-    evenly_spaced,
-    picture_grid,
-)
+from face_occlusion.reporting.figures import COLUMNS, TILE_PX, Drawn, Tile, picture_grid
 from face_occlusion.reporting.per_image import most_changed
 from face_occlusion.reporting.pictures import detail, into_square, on_checks, thumbnail
 

@@ -11,9 +11,10 @@ import numpy as np
 from tqdm import tqdm
 
 from face_occlusion.apps.folders import FileSet
+from face_occlusion.core.arithmetic import evenly_spaced
 from face_occlusion.core.classes import IGNORED
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.reporting.figures import Colour, Tile, evenly_spaced, house_style, picture_grid
+from face_occlusion.reporting.figures import Colour, Tile, house_style, picture_grid
 from face_occlusion.reporting.page_images import flat_facts
 from face_occlusion.reporting.pictures import (
     into_square,
