@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from face_occlusion.core.imageset import ImageSet
+from face_occlusion.core.stage import choose_cpu_kernels
 from face_occlusion.generation import occlude
 from face_occlusion.transforms import NatOcc, Occlusion, RandOcc
 
@@ -33,6 +34,8 @@ def main() -> None:
     parser.add_argument("--params", type=Path, help="a profile whose training is measured as well")
     args = parser.parse_args()
     cv2.setNumThreads(1)
+    if args.params:  # before anything below loads PyTorch
+        choose_cpu_kernels(args.params, "train")
     faces, size = ImageSet(args.data / "faces/wo"), (args.size, args.size)
     pairs = [
         (

@@ -128,7 +128,8 @@ def blur(image: np.ndarray, sigma_px: float) -> np.ndarray:
 @functools.lru_cache(2)
 def _kernel(sigma_px: float) -> np.ndarray:
     """Return the whole kernel of `gaussian_taps`, without zeros at its ends."""
-    taps = np.trim_zeros(gaussian_taps(sigma_px, math.ceil(3 * sigma_px)), "b") / 256
+    taps = gaussian_taps(sigma_px, math.ceil(3 * sigma_px)) / 256
+    taps = taps[: np.flatnonzero(taps)[-1] + 1]
     return np.concatenate([taps[:0:-1], taps])
 
 
@@ -144,9 +145,10 @@ def gaussian_taps(sigma_px: float, radius: int) -> np.ndarray:
     reach = math.ceil(3 * sigma_px)
     exact = cv2.getGaussianKernel(2 * reach + 1, sigma_px)[:, 0] * 256
     left = 0.0
-    for k in range(reach):  # from the outermost
-        taps[reach - k] = np.rint(exact[k] + left)
-        left += exact[k] - taps[reach - k]
+    for k, wanted in enumerate(exact[:reach].tolist()):  # from the outermost
+        rounded = round(wanted + left)
+        left += wanted - rounded
+        taps[reach - k] = rounded
     taps[0] = 256 - 2 * taps[1:].sum()
     return taps
 

@@ -224,8 +224,7 @@ def _faded(section: np.ndarray, num_rows: int) -> np.ndarray:
 def _blurred(field: np.ndarray, sigma_px: float) -> np.ndarray:
     """Blur (H, W, 4) float32 with a Gaussian cut at four sigma, mirrored at the borders."""
     radius = math.ceil(4 * sigma_px)
-    padded = np.pad(field, ((radius, radius), (radius, radius), (0, 0)), mode="reflect")
-    return convolve(padded, cv2.getGaussianKernel(2 * radius + 1, sigma_px))
+    return convolve(field, cv2.getGaussianKernel(2 * radius + 1, sigma_px), cv2.BORDER_REFLECT_101)
 
 
 def _band(wrist: Wrist) -> np.ndarray:

@@ -31,12 +31,14 @@ from face_occlusion.generation.compositing import (
     soften_contact,
 )
 from face_occlusion.generation.geometry import Occluder, make_occluder, measure_face
-from face_occlusion.generation.harmonisation import HarmonisationParams, load_harmoniser
+from face_occlusion.generation.harmonisation import load_harmoniser
 from face_occlusion.generation.params import GenerateParams, default_params, kind_of
 from face_occlusion.generation.placement import make_layer, sample_placement
 from face_occlusion.generation.shapes import Texture
 
 COLOUR_STREAM = 1  # follows the colour transfer's seed: its samples change no other sample
+
+transfer_params = functools.lru_cache(ColourTransferParams)  # checks the same values once
 
 OccluderSource = Sequence[Occluder] | Sequence[Texture]
 Sample = tuple[np.ndarray, np.ndarray, dict[str, Any]]
@@ -209,8 +211,8 @@ def _sample_finish(
         "contact_sigma_px": contact,
         "opacity": opacity if transparent else 1.0,
         "colour_seed": int(rng.integers(2**63)),
-        "colour_transfer": transfer and dataclasses.asdict(transfer),
-        "harmonisation": harmonisation and dataclasses.asdict(harmonisation),
+        "colour_transfer": transfer and dict(vars(transfer)),
+        "harmonisation": harmonisation and dict(vars(harmonisation)),
     }
 
 
@@ -257,12 +259,12 @@ def paint_occlusion(
     """
     coloured, settings = layer, record["harmonisation"]
     if record["colour_transfer"] is not None:
-        params = ColourTransferParams(**record["colour_transfer"])
+        params = transfer_params(**record["colour_transfer"])
         rng = np.random.default_rng([record["colour_seed"], COLOUR_STREAM])
         moved = transfer_colours(image, face_mask, layer.colour, layer.alpha, rng, params)
         coloured = Layer(moved, layer.alpha, layer.x, layer.y)
     coloured = apply_tone_layer(coloured, record["occluder_changes"])
-    harmoniser = settings and load_harmoniser(HarmonisationParams(**settings))
+    harmoniser = settings and load_harmoniser(**settings)
     if harmoniser:
         coloured = harmoniser.fit_layer(image, coloured)
     seen = fade(coloured, record["opacity"])

@@ -30,7 +30,7 @@ class OccluderStore(Sequence[Occluder]):
     def __init__(self, occluders: Iterable[Occluder], path: Path) -> None:
         self._path = path
         self._stored: list[tuple[Occluder, list[tuple[int, tuple[int, ...]]]]] = []
-        self._pixels: np.memmap | None = None
+        self._pixels: np.ndarray | None = None
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             for occluder in occluders:
                 levels = []  # offset in bytes and shape of each
@@ -45,7 +45,7 @@ class OccluderStore(Sequence[Occluder]):
     def __getitem__(self, index: int) -> Occluder:  # type: ignore[override]  # no slices
         occluder, stored = self._stored[index]
         if self._pixels is None:
-            self._pixels = np.memmap(self._path, dtype=np.uint8, mode="r")
+            self._pixels = np.asarray(np.memmap(self._path, dtype=np.uint8, mode="r"))
         levels = tuple(
             self._pixels[offset : offset + math.prod(shape)].reshape(shape)
             for offset, shape in stored

@@ -61,8 +61,7 @@ def _convolved(field: np.ndarray, sigma_px: float) -> np.ndarray:
     radius = round(4 * sigma_px)
     taps = [math.exp(-0.5 * (k / sigma_px) ** 2) for k in range(radius + 1)]
     kernel = np.array([*taps[:0:-1], *taps]) / (2 * sum(taps) - taps[0])
-    padding = [(radius, radius)] * 2 + [(0, 0)] * (field.ndim - 2)
-    return convolve(np.pad(field, padding, mode="edge"), kernel)
+    return convolve(field, kernel, cv2.BORDER_REPLICATE)
 
 
 def shrink(field: np.ndarray, shape: Shape) -> np.ndarray:

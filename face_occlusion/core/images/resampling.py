@@ -13,6 +13,7 @@ import numpy as np
 from face_occlusion.core.arithmetic import on_grid
 
 BAND_ROWS = 32  # rows whose source positions are in memory at a time: they stay in the cache
+SMALL_PX = 2**14  # up to so many pixels all bands are computed at once, with the same positions
 _BITS = 11  # of a weight, as in OpenCV: sums along both axes then fit 32 bits
 
 
@@ -71,6 +72,9 @@ def _maps(
     of_row = on_grid(inverse[:, 1:2] * np.arange(band), 8).astype(np.float32)
     of_band = inverse[:, 1:2] * np.arange(0, height, band) + inverse[:, 2:]
     of_band = on_grid(of_band, 8).astype(np.float32)
+    if height * width <= SMALL_PX:
+        of_row = (of_band[..., np.newaxis] + of_row[:, np.newaxis]).reshape(2, -1)[:, :height]
+        band, of_band = height, np.zeros((2, 1), np.float32)
     in_band = of_column[:, np.newaxis] + of_row[..., np.newaxis]
     moved = np.empty_like(in_band)
     whole, part = np.empty((band, width, 2), np.int16), np.empty((band, width), np.uint16)

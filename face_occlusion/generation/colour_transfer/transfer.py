@@ -221,10 +221,11 @@ def smooth_displacement(
     weight = weight.astype(np.float32)
     if sigma_px == 0:
         return np.where(weight[..., np.newaxis] > 0, displacement, np.float32(0))
-    stacked = np.dstack([displacement * weight[..., np.newaxis], weight])  # (H, W, 4)
+    stacked = np.empty((*weight.shape, 4), np.float32)
+    np.multiply(displacement, weight[..., np.newaxis], out=stacked[..., :3])
+    stacked[..., 3] = weight
     radius = int(np.ceil(3 * sigma_px))
-    padded = np.pad(stacked, ((radius, radius), (radius, radius), (0, 0)))
-    blurred = convolve(padded, cv2.getGaussianKernel(2 * radius + 1, sigma_px))
+    blurred = convolve(stacked, cv2.getGaussianKernel(2 * radius + 1, sigma_px))
     moved, share = blurred[..., :3], blurred[..., 3:]
     return np.divide(moved, share, out=np.zeros_like(moved), where=share > 1e-6)
 
@@ -292,7 +293,5 @@ def smooth_published(displacement: np.ndarray) -> np.ndarray:
     background leaks into the hand and one border into the other. Computed in two passes; the
     result is that of the published code's 3,721 shifted images.
     """
-    radius = PUBLISHED_RADIUS_PX
-    padded = np.pad(displacement, ((radius, radius), (radius, radius), (0, 0)), mode="wrap")
-    kernel = cv2.getGaussianKernel(2 * radius + 1, PUBLISHED_SIGMA_PX)
-    return convolve(padded.astype(np.float32), kernel)
+    kernel = cv2.getGaussianKernel(2 * PUBLISHED_RADIUS_PX + 1, PUBLISHED_SIGMA_PX)
+    return convolve(displacement.astype(np.float32), kernel, cv2.BORDER_WRAP)

@@ -141,15 +141,17 @@ def quantile_transport(
     colours = np.array(target.T, np.float32, order="C")  # (3, N)
     wanted = np.array(source.T, np.float32, order="C")
     weights = np.ones(len(target)) if weights is None else np.asarray(weights, float)
-    rows = np.arange(directions.shape[1])[:, np.newaxis]
+    row_starts = np.arange(directions.shape[1])[:, np.newaxis] * len(target)
     for batch in directions.astype(np.float32):
-        wanted_along = np.sort(product(batch, wanted), axis=1)  # (batch, M)
+        wanted_along = product(batch, wanted)  # (batch, M)
+        wanted_along.sort(axis=1)
         along = product(batch, colours)  # (batch, N)
         order = stable_argsort(along)
-        change = quantile_means(wanted_along, weights[order])
-        change -= along[rows, order]
+        change = quantile_means(wanted_along, weights.take(order))
+        order += row_starts  # places in the whole of `along`: much faster than a pair of indices
+        change -= along.take(order)
         shift = np.empty_like(along)
-        shift[rows, order] = change
+        shift.put(order, change)
         colours += product(step_inverse(batch), shift)
     return np.ascontiguousarray(colours.T)
 
@@ -161,21 +163,22 @@ def quantile_means(ordered: np.ndarray, weights: np.ndarray) -> np.ndarray:
     sum is the mean of `ordered`.
     """
     num = ordered.shape[-1]
-    integral = _with_zero(np.cumsum(ordered, axis=-1, dtype=np.float64))
-    ends = _with_zero(np.cumsum(weights, axis=-1, dtype=np.float64))
+    integral, ends = _running_sums(ordered), _running_sums(weights)
     ends *= num / ends[..., -1:]
     ends[..., -1] = num
     below = np.minimum(ends.astype(np.int64), num - 1)
-    reached = (ends - below) * np.take_along_axis(ordered, below, axis=-1)
-    reached += np.take_along_axis(integral, below, axis=-1)
-    return np.diff(reached) / np.diff(ends)
+    share = ends - below
+    below += np.arange(len(ordered))[:, np.newaxis] * num  # places in the whole of `ordered`
+    reached = share * ordered.take(below)
+    reached += integral[:, :-1].take(below)
+    return (reached[:, 1:] - reached[:, :-1]) / (ends[:, 1:] - ends[:, :-1])
 
 
-def _with_zero(sums: np.ndarray) -> np.ndarray:
-    """Put a zero before the running sums of each row."""
-    padded = np.zeros((*sums.shape[:-1], sums.shape[-1] + 1))
-    padded[..., 1:] = sums
-    return padded
+def _running_sums(values: np.ndarray) -> np.ndarray:
+    """Return the sums of each row's first 0, 1, ... N values, (M, N + 1) float64."""
+    sums = np.zeros((len(values), values.shape[1] + 1))
+    np.cumsum(values, axis=1, dtype=np.float64, out=sums[:, 1:])
+    return sums
 
 
 def check_directions(directions: np.ndarray) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -124,9 +124,9 @@ class Harmoniser:
 
 
 @lru_cache(maxsize=4)
-def load_harmoniser(params: HarmonisationParams) -> Harmoniser:
-    """Build a harmoniser once per process: a network takes seconds to load."""
-    return Harmoniser(params)
+def load_harmoniser(**settings: Any) -> Harmoniser:
+    """Build a harmoniser from its settings once per process: a network takes seconds to load."""
+    return Harmoniser(HarmonisationParams(**settings))
 
 
 def _moved(layer: Layer, affine: np.ndarray) -> np.ndarray:

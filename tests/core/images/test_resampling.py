@@ -4,6 +4,7 @@ import pytest
 
 from face_occlusion.core.classes import coverage, resize_seg_map
 from face_occlusion.core.images import fitted_size, resize_image, warp_affine, warp_cutout
+from face_occlusion.core.images.resampling import SMALL_PX
 from tests.releases.build import ellipse, photo
 
 SIZE = (70, 90)  # several bands, the last one incomplete
@@ -21,12 +22,15 @@ def test_channels_are_warped_alike_alone_and_together(border):
         np.testing.assert_array_equal(together, np.dstack(alone[:channels]))
 
 
-def test_only_what_is_needed_is_computed():
-    whole, needed = warp_affine(PIXELS, TURN, SIZE, cv2.BORDER_REFLECT), np.zeros(SIZE, np.uint8)
+def test_only_what_is_needed_is_computed_and_a_small_result_is_the_part_of_a_large_one():
+    size = (SIZE[0] + SMALL_PX // SIZE[1], SIZE[1])
+    whole, needed = warp_affine(PIXELS, TURN, size, cv2.BORDER_REFLECT), np.zeros(size, np.uint8)
     needed[3:20, 50:60] = needed[10:12, 20] = 1
-    some = warp_affine(PIXELS, TURN, SIZE, cv2.BORDER_REFLECT, needed=needed)
+    some = warp_affine(PIXELS, TURN, size, cv2.BORDER_REFLECT, needed=needed)
     np.testing.assert_array_equal(some[needed > 0], whole[needed > 0])
     assert not some[:, :20].any() and not some[:, 60:].any() and not some[35:].any()
+    small = warp_affine(PIXELS, TURN, SIZE, cv2.BORDER_REFLECT)
+    np.testing.assert_array_equal(small, whole[: SIZE[0]])
 
 
 def test_fitted_size_sets_the_longer_side():

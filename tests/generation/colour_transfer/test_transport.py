@@ -107,7 +107,8 @@ def test_means_over_quantiles_equal_counting_copies(num_source, weights):
     copies = np.repeat(ordered, total).reshape(total, num_source).mean(axis=1)  # total quantiles
     edges = np.cumsum([0, *weights])
     expected = [copies[a:b].mean() for a, b in itertools.pairwise(edges)]
-    np.testing.assert_allclose(quantile_means(ordered, np.array(weights)), expected, atol=1e-12)
+    means = quantile_means(ordered[np.newaxis], np.array([weights]))
+    np.testing.assert_allclose(means, [expected], atol=1e-12)
 
 
 def test_quantile_transport_of_equal_counts_is_sliced_transport_along_one_direction():

@@ -166,47 +166,50 @@ def test_methods_and_settings_are_checked_by_name(changes, message):
 
 def cloud(seed, mean, spread, count=4000):
     mixing = np.eye(3) + 0.2 * np.random.default_rng(7).normal(size=(3, 3))
-    return np.random.default_rng(seed).normal(0, spread, (count, 3)) @ mixing.T + mean
+    return mixing @ np.random.default_rng(seed).normal(0, spread, (count, 3)).T + mean
 
 
 def test_lab_is_opencv_s_and_comes_back():
-    colours = np.random.default_rng(0).uniform(0, 255, (500, 3))
-    expected = cv2.cvtColor((colours[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
-    np.testing.assert_allclose(statistics.to_lab(colours), expected, atol=0.5)  # OpenCV uses tables
-    np.testing.assert_allclose(statistics.to_rgb(statistics.to_lab(colours)), colours, atol=1e-6)
-    np.testing.assert_allclose(statistics.to_lab(np.full((1, 3), 255.0)), [[100, 0, 0]], atol=0.01)
+    colours = np.random.default_rng(0).integers(0, 256, (3, 500), dtype=np.uint8)
+    expected = cv2.cvtColor((colours.T[None] / 255).astype(np.float32), cv2.COLOR_RGB2LAB)[0]
+    lab = statistics.to_lab(colours)
+    np.testing.assert_allclose(lab, expected.T, atol=0.5)  # OpenCV uses tables
+    np.testing.assert_array_equal(statistics.to_lab(colours.astype(float)), lab)
+    np.testing.assert_allclose(statistics.to_rgb(lab), colours, atol=1e-6)
+    white = statistics.to_lab(np.full((3, 1), 255.0))
+    np.testing.assert_allclose(white, [[100], [0], [0]], atol=0.01)
 
 
 def test_mkl_matches_mean_and_covariance_and_reinhard_mean_and_deviation_in_lab():
     foreground, background = cloud(1, 120, 20), cloud(2, 135, 25)  # within their caps
     moved = foreground + statistics.mkl(foreground, background)
-    np.testing.assert_allclose(moved.mean(axis=0), background.mean(axis=0), atol=1e-6)
-    np.testing.assert_allclose(np.cov(moved.T), np.cov(background.T), rtol=0.02, atol=8)
+    np.testing.assert_allclose(moved.mean(axis=1), background.mean(axis=1), atol=1e-6)
+    np.testing.assert_allclose(np.cov(moved), np.cov(background), rtol=0.02, atol=8)
     foreground, background = cloud(1, 120, 12), cloud(2, 135, 14)
     moved = statistics.to_lab(foreground + statistics.reinhard(foreground, background))
     wanted = statistics.to_lab(background)
-    np.testing.assert_allclose(moved.mean(axis=0), wanted.mean(axis=0), atol=0.1)
-    np.testing.assert_allclose(moved.std(axis=0), wanted.std(axis=0), rtol=0.1)
+    np.testing.assert_allclose(moved.mean(axis=1), wanted.mean(axis=1), atol=0.1)
+    np.testing.assert_allclose(moved.std(axis=1), wanted.std(axis=1), rtol=0.1)
 
 
 @pytest.mark.parametrize("move", (statistics.mkl, statistics.reinhard))
 def test_equal_statistics_change_nothing_and_a_plain_colour_stays_plain(move):
     colours = cloud(3, 128, 20)
     np.testing.assert_allclose(move(colours, colours), 0, atol=1e-6)
-    change = move(np.full((50, 3), 90.0), cloud(4, 120, 30))
-    np.testing.assert_allclose(change, np.tile(change[0], (50, 1)), atol=1e-6)
+    change = move(np.full((3, 50), 90.0), cloud(4, 120, 30))
+    np.testing.assert_allclose(change, np.tile(change[:, :1], (1, 50)), atol=1e-6)
     assert np.isfinite(change).all()
 
 
 @given(st.integers(0, 2**31))
 def test_mkl_never_exceeds_its_caps(seed):
     rng = np.random.default_rng(seed)
-    foreground = rng.normal(rng.uniform(0, 255, 3), rng.uniform(0, 90), (60, 3))
-    background = rng.normal(rng.uniform(0, 255, 3), rng.uniform(0, 90), (60, 3))
+    foreground = rng.normal(rng.uniform(0, 255, (3, 1)), rng.uniform(0, 90), (3, 60))
+    background = rng.normal(rng.uniform(0, 255, (3, 1)), rng.uniform(0, 90), (3, 60))
     change = statistics.mkl(foreground, background)
-    assert np.linalg.norm(change.mean(axis=0)) <= statistics.MAX_SHIFT + 1e-6
-    away = np.linalg.norm(foreground - foreground.mean(axis=0), axis=1)
-    stretched = np.linalg.norm(change - change.mean(axis=0), axis=1)
+    assert np.linalg.norm(change.mean(axis=1)) <= statistics.MAX_SHIFT + 1e-6
+    away = np.linalg.norm(foreground - foreground.mean(axis=1, keepdims=True), axis=0)
+    stretched = np.linalg.norm(change - change.mean(axis=1, keepdims=True), axis=0)
     assert (stretched <= away * (statistics.MAX_GAIN - 1) + 1e-6).all()
 
 
