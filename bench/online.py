@@ -5,6 +5,11 @@ pipeline; faces are enlarged to what a network's input is made from. Of several 
 turn, each row shows its fastest.
 """
 
+import os
+import shutil
+import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +20,7 @@ import cv2
 import numpy as np
 import torch
 from mmengine.logging import MMLogger
+from ruamel.yaml import YAML
 
 from bench.training import (
     DEVICE,
@@ -25,7 +31,7 @@ from bench.training import (
 from face_occlusion.core.combination import Online, OpenPart
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
-from face_occlusion.core.params import load_params
+from face_occlusion.core.params import load_params, read_yaml
 from face_occlusion.generation.params import GenerateParams
 from face_occlusion.online.occlusion import OnlineOcclusion, online_set, open_online, plan_online
 from face_occlusion.online.painting import Painter, compile_painter
@@ -155,7 +161,7 @@ def training_rows(data: Path, path: Path, scratch: Path, rounds: int) -> Iterato
 
 
 def reading_rows(data: Path, path: Path, scratch: Path, rounds: int) -> Iterator[str]:
-    """Measure a CPU's whole run, reading then computing, online and from sets."""
+    """Measure a CPU's reading of a batch, and the whole stage, online and from sets."""
     train = load_params(path, "train", TrainParams)
     faces, sets = part_of(data, FACES), ROWS["NatOcc-SOT"]
     ways = {
@@ -168,17 +174,55 @@ def reading_rows(data: Path, path: Path, scratch: Path, rounds: int) -> Iterator
             batches = iter(build_loader(FaceDataset(parts, train, occlude)))
             start = time.process_time()
             for _ in range(train.iterations):
-                batch = next(batches)
+                next(batches)
             reading[way].append((time.process_time() - start) / train.iterations)
     from_sets, online = (1e3 * min(taken) for taken in reading.values())
     yield f"reading a batch: {from_sets:.1f} ms from sets, {online:.1f} ms online (of the CPU)\n"
-    yield "| network | step, ms | run from sets, s | online, s | ratio |"
+    yield "| network | stage `train` from sets, s | online, s | ratio, median of rounds |"
+    write_runs(path, scratch, sets)
+    run_stage(scratch, "combine", data.resolve(), "combinations")
     for name in ARCHITECTURES:
-        params = load_params(path, f"models.{name}", ARCHITECTURES[name])
-        side = our_side(resolve(params, train, distributed=False), batch, train, accelerated=False)
-        step = 1e3 * min(seconds(side.step, 10) for _ in range(rounds))
-        runs = [(step + read) * train.iterations / 1e3 for read in (from_sets, online)]
-        yield f"| {name} | {step:.1f} | {runs[0]:.1f} | {runs[1]:.1f} | {runs[1] / runs[0]:.3f} |"
+        times = [
+            [stage_seconds(scratch, f"{name}_{way}", data.resolve()) for way in ways]
+            for _ in range(rounds)
+        ]
+        from_sets, online = (statistics.median(taken) for taken in zip(*times, strict=True))
+        ratios = sorted(slow / fast for fast, slow in times)
+        yield (
+            f"| {name} | {from_sets:.1f} | {online:.1f} "
+            f"| {statistics.median(ratios):.3f} ({ratios[0]:.3f} to {ratios[-1]:.3f}) |"
+        )
+
+
+def write_runs(path: Path, folder: Path, sets: Sequence[str]) -> None:
+    """Write a profile's parameters with two runs of each network: from sets, and online."""
+    params = read_yaml(path)
+    of_sets = {"masks": "corrected", "data": [FACES, *(f"sets/{name}" for name in sets)]}
+    online = {"masks": "corrected", "data": [FACES], "online": list(sets), "share": 2 / 3}
+    params["combinations"] = {
+        way: {"title": way, **chosen} for way, chosen in (("sets", of_sets), ("online", online))
+    }
+    params["runs"] = {
+        f"{name}_{way}": {"model": name, "combination": way}
+        for name in ARCHITECTURES
+        for way in params["combinations"]
+    }
+    YAML(typ="safe").dump(params, folder / "params.yaml")
+
+
+def stage_seconds(folder: Path, run: str, data: Path) -> float:
+    """Train a run anew by its stage, and return how long that took, imports and scores included."""
+    shutil.rmtree(folder / "models", ignore_errors=True)
+    start = time.perf_counter()
+    run_stage(folder, "train", run, "combinations", data, "models")
+    return time.perf_counter() - start
+
+
+def run_stage(folder: Path, stage: str, *arguments: str | Path) -> None:
+    """Run a stage of this repository in another folder; an error ends the benchmark."""
+    command = [sys.executable, "-m", f"stages.{stage}", *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
+    subprocess.run(command, cwd=folder, env=environment, check=True, stderr=subprocess.DEVNULL)
 
 
 def part_of(data: Path, entry: str) -> OpenPart:
