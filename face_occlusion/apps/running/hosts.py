@@ -17,14 +17,7 @@ from pathlib import Path
 import filelock
 import msgspec
 
-from face_occlusion.apps.running.jobs import (
-    Job,
-    LocalJob,
-    Slot,
-    end_all,
-    log_path,
-    repro_command,
-)
+from face_occlusion.apps.running.jobs import Job, LocalJob, Slot, end_all, log_path, repro_command
 from face_occlusion.apps.running.pipeline import Stage, forget_results, read_stages
 from face_occlusion.apps.running.schedule import TICK, Launch
 from face_occlusion.core.files import expected_failures

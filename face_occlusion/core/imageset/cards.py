@@ -198,6 +198,11 @@ def _croissant(
     releases = info.get("releases", {}).values()
     citations = sorted({text for one in releases if (text := one.get("citation"))})
     terms = sorted({url for one in releases if (url := one.get("licence_url"))})
+    files = [_file_object(INDEX, index_sha256, "application/json")]
+    for shard in shards:
+        size = {"contentSize": f"{shard['size']} B"}
+        files.append(_file_object(shard["name"], shard["sha256"], "application/x-tar", **size))
+    files += [_file_set(part, keys_of, shards) for part in keys_of]
     metadata: dict[str, Any] = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -207,19 +212,7 @@ def _croissant(
         + (f" Empty: {info['absent']}" if info.get("absent") else ""),
         "license": [*list_licences(info), *terms],
         "version": "1.0.0",
-        "distribution": [
-            _file_object(INDEX, index_sha256, "application/json"),
-            *(
-                _file_object(
-                    shard["name"],
-                    shard["sha256"],
-                    "application/x-tar",
-                    contentSize=f"{shard['size']} B",
-                )
-                for shard in shards
-            ),
-            *(_file_set(part, keys_of, shards) for part in keys_of),
-        ],
+        "distribution": files,
         "recordSet": _record_sets(keys_of),
     }
     if citations:

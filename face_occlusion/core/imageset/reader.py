@@ -13,12 +13,7 @@ from face_occlusion.core.classes import BACKGROUND, FACE, IGNORED
 from face_occlusion.core.files import PositionedFile, file_sha256
 from face_occlusion.core.images import decode_image, decode_mask, decode_rgba
 from face_occlusion.core.imageset.cards import UNKNOWN_LICENCE, check_cards
-from face_occlusion.core.imageset.format import (
-    INDEX,
-    MAX_NAME_BYTES,
-    ShardEntry,
-    parse_index,
-)
+from face_occlusion.core.imageset.format import INDEX, MAX_NAME_BYTES, ShardEntry, parse_index
 
 _HASHING = threading.Lock()
 MAX_OPEN_SHARDS = 128  # per set and process; the oldest is closed when another is opened
