@@ -72,12 +72,15 @@ def judge_all(
     ]
 
 
-def _comparison_of(entry: Mapping[str, Any]) -> Comparison:
-    pairs = verdicts.between(
-        [tuple(pair.split(" > ")) for pair in entry["above"]],
-        entry.get("benchmarks", verdicts.BENCHMARKS),
-        entry.get("models", verdicts.MODELS),
-    )
+def comparison_of(entry: Mapping[str, Any]) -> Comparison:
+    """Compare the combinations `FIRST > SECOND` of an entry in each benchmark and model."""
+    above = [pair.split(" > ") for pair in entry["above"]]
+    benchmarks = entry.get("benchmarks", verdicts.BENCHMARKS)
+    models = entry.get("models", verdicts.MODELS)
+    pairs = [
+        CellPair(CellKey(first, *place), CellKey(second, *place))
+        for (first, second), *place in product(above, benchmarks, models)
+    ]
     return Comparison(pairs=pairs, lead=entry.get("lead", 0.0), rule=entry.get("rule", "all"))
 
 
@@ -216,7 +219,7 @@ def _test_of(entry: Mapping[str, Any]) -> Test:
         return _numbers_agree(entry["numbers"], AGREEMENTS[entry["key"]])
     if "contradiction" in entry:
         return _text_contradicts(entry["contradiction"])
-    return _comparison_of(entry)
+    return comparison_of(entry)
 
 
 def _measure_of(entry: Mapping[str, Any], test: Test) -> Callable[[Evidence], str]:
@@ -230,7 +233,7 @@ def _measure_of(entry: Mapping[str, Any], test: Test) -> Callable[[Evidence], st
     if "titles" not in entry:
         return lambda evidence: _describe_pairs(evidence, test.pairs, template)
     parts = {
-        title: _comparison_of({**entry, "above": [above]}).pairs
+        title: comparison_of({**entry, "above": [above]}).pairs
         for title, above in zip(entry["titles"], entry["above"], strict=True)
     }
     return lambda evidence: ", ".join(

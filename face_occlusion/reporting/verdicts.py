@@ -9,7 +9,6 @@ confidence intervals.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -30,18 +29,6 @@ class CellPair(NamedTuple):
     first: CellKey
     second: CellKey
     measures: tuple[str, str] = ("miou", "miou")
-
-
-def between(
-    combinations: Iterable[tuple[str, str]],
-    benchmarks: Sequence[str],
-    models: Sequence[str] = MODELS,
-) -> list[CellPair]:
-    """Pair the cells of two combinations in each benchmark and model."""
-    return [
-        CellPair(CellKey(first, *place), CellKey(second, *place))
-        for (first, second), *place in product(combinations, benchmarks, models)
-    ]
 
 
 class Gap(NamedTuple):

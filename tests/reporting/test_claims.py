@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from face_occlusion.evaluation.bootstrap import Estimate
-from face_occlusion.reporting.claims import ANOMALIES, CLAIMS, judge_all
+from face_occlusion.reporting.cells import CellKey
+from face_occlusion.reporting.claims import ANOMALIES, CLAIMS, comparison_of, judge_all
 from face_occlusion.reporting.verdicts import (
     COMBINATIONS,
+    CellPair,
     Comparison,
     Evidence,
     PaperEvidence,
-    between,
     judge,
     significant_differences,
 )
@@ -18,6 +19,10 @@ from tests.tables import rows
 
 PAPER = PaperEvidence()
 TESTS = [item.test for item in (*CLAIMS, *ANOMALIES)]
+
+
+def on_realocc(*combinations):
+    return CellPair(*(CellKey(name, "realocc", "pspnet") for name in combinations))
 
 
 class MadeUp(Evidence):
@@ -79,7 +84,8 @@ def test_aligned_images_are_compared_cell_by_cell():
 
 @pytest.mark.parametrize(("scores", "pairs", "rule", "lead", "outcome"), rows(__file__, "rules"))
 def test_a_rule_decides_by_what_is_above_below_and_empty(scores, pairs, rule, lead, outcome):
-    comparison = Comparison(pairs=between(pairs, ("realocc",)), rule=rule, lead=lead)
+    entry = {"above": map(" > ".join, pairs), "benchmarks": ["realocc"]}
+    comparison = comparison_of(entry | {"rule": rule, "lead": lead})
     sure = {(pair, lead): True for pair in comparison.pairs}
     verdict = judge(comparison, MadeUp(scores), sure)
     assert verdict.outcome == outcome
@@ -91,8 +97,7 @@ def test_a_lead_is_what_the_p_value_is_of():
     # 2.3 points are 11 standard errors above 0, and 1.5 above the line of 2.
     evidence = MadeUp(dict.fromkeys(COMBINATIONS, 90.0) | {"c_wo": 87.7}, error=0.002)
     sure = significant_differences(TESTS, evidence, 0.95)
-    (pair,) = between([("c_wo_randocc", "c_wo")], ("realocc",), ("pspnet",))
-    assert not sure[pair, 2.0]
+    assert not sure[on_realocc("c_wo_randocc", "c_wo"), 2.0]
     verdicts = claims_judged(evidence)
     assert verdicts["randocc-huge"].outcome == "undecided"
     assert verdicts["natocc-improves"].outcome == "holds"
@@ -102,7 +107,7 @@ def test_holm_makes_small_p_values_among_many_unsure():
     # 2.6 standard errors: p = 0.012 each, alone below 0.05.
     scores = dict.fromkeys(COMBINATIONS, 90.0) | {"c_wo_randocc": 89.74}
     sure = significant_differences(TESTS, MadeUp(scores, error=0.001), 0.95)
-    question = between([("c_wo_mix", "c_wo_randocc")], ("realocc",), ("pspnet",))[0], 0.0
+    question = on_realocc("c_wo_mix", "c_wo_randocc"), 0.0
     assert not sure[question]
     assert significant_differences(TESTS, MadeUp(scores, error=0.0001), 0.95)[question]
 
