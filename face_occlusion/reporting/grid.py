@@ -35,9 +35,8 @@ class Grid:
     combination and model with different seeds share a cell, which shows their mean.
 
     Raises:
-        ValueError: If a run's model or combination is not on the axes, two runs share a cell and
-            a seed, two runs scored different images under one benchmark's name, or they were
-            scored in different ways.
+        ValueError: If two runs share a cell and a seed, scored different images under one
+            benchmark's name, or were scored in different ways.
     """
 
     def __init__(self, axes: Axes, runs: Mapping[str, RunScores], params: BootstrapParams) -> None:
@@ -46,11 +45,6 @@ class Grid:
         self.runs: dict[tuple[str, str], list[RunScores]] = {}
         by_title = {title: key for key, title in axes.combinations.items()}
         for name, scores in runs.items():
-            if scores.combination not in by_title or scores.model not in axes.models:
-                raise ValueError(
-                    f"run '{name}': scored as {scores.model} on '{scores.combination}', which "
-                    "params.yaml no longer has; score the run again"
-                )
             self._add_run(name, (by_title[scores.combination], scores.model), scores)
         self._check_comparable()
         self._weights: dict[str, np.ndarray] = {}
