@@ -60,11 +60,9 @@ def read_landmarks(path: Path) -> dict[str, np.ndarray]:
     - JSON: `{"name": [[x, y], ...], ...}` with 4, 5, 29 or 68 points, see `points_of`.
 
     Raises:
-        ValueError: If the file is missing or in neither format, or points are wrong; names the
-            file and the image.
+        ValueError: If the file is in neither format, or points are wrong; names the file and the
+            image.
     """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file")
     rows = read_json(path).items() if path.suffix.lower() == ".json" else _read_csv(path)
     found: dict[str, np.ndarray] = {}
     for name, points in rows:

@@ -223,16 +223,11 @@ def open_parts(combination: Combination, data: Path) -> list[OpenPart]:
         raise ValueError(f"{combination.title}: cannot be trained on: {combination.absent}")
     parts = []
     for part in combination.parts:
-        folder = data / part.image_set
-        if not folder.is_dir():
-            raise ValueError(
-                f"{folder}: no such image set; `dvc pull {folder}` fetches it, "
-                "`dvc repro combine` makes it"
-            )
-        images = ImageSet(folder)
+        images = ImageSet(data / part.image_set)
         if images.sha256 != part.sha256:
             raise ValueError(
-                f"{folder}: is not the set that {combination.title} lists; run `dvc repro combine`"
+                f"{images.folder}: is not the set that {combination.title} lists; run "
+                "`dvc repro combine`"
             )
         parts.append(OpenPart(part.image_set, images, part.mask, part.keys))
     return parts

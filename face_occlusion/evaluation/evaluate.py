@@ -21,7 +21,7 @@ from face_occlusion.core.params import FILLED, Checked, Count, Meta
 from face_occlusion.evaluation.counting import Columns, Counted, Sample, count_sample
 from face_occlusion.evaluation.inference import NO_RUN, PreparedBatch, Segmenter, load_model
 from face_occlusion.evaluation.measures import ViewCounts
-from face_occlusion.evaluation.scores import BenchmarkScores, fingerprint
+from face_occlusion.evaluation.scores import BenchmarkScores
 from face_occlusion.networks.devices import check_device, explain_cuda_oom
 
 CHECKPOINTS = ("last", "best")
@@ -100,9 +100,8 @@ def evaluate_benchmark(
     The calling thread only feeds the network. Other threads decode and resize images ahead of it,
     and measure them and count their predictions after it.
     """
-    mark = fingerprint(image_set.folder)
     if image_set.absent is not None:
-        return BenchmarkScores(fingerprint=mark, absent=image_set.absent)
+        return BenchmarkScores(fingerprint=image_set.sha256, absent=image_set.absent)
     views = {  # what is scored, the headline first: the network, and whether with augmentation
         f"{name}{'_tta' * augmented}": (network, augmented)
         for augmented in ((False, True) if params.tta else (False,))
@@ -136,7 +135,7 @@ def evaluate_benchmark(
         for source, view in counted_as.items()
     }
     return BenchmarkScores(
-        fingerprint=mark,
+        fingerprint=image_set.sha256,
         images=[facts for facts, _, _ in counted],
         views={view: counts[source] for view, source in views.items()},
         previews=[preview for _, _, preview in counted],

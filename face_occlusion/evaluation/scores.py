@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from face_occlusion.core.files import atomic_write, file_sha256, read_json
+from face_occlusion.core.imageset import INDEX
 from face_occlusion.evaluation.measures import ViewCounts, summarise
 from face_occlusion.evaluation.metrics import NUM_BINS
 
@@ -57,7 +58,7 @@ _FACTS = [item.name for item in fields(ImageFacts)]
 class BenchmarkScores:
     """One run on one benchmark; `absent` gives the reason if the benchmark has no images."""
 
-    fingerprint: str
+    fingerprint: str  # the image set's `sha256`
     absent: str | None = None
     images: list[ImageFacts] = field(default_factory=list)
     views: dict[str, ViewCounts] = field(default_factory=dict)
@@ -81,14 +82,6 @@ class RunScores:
     headline: str
     inference: dict[str, Any]  # how images were predicted: `Segmenter.describe`, `cpu_threads`
     benchmarks: dict[str, BenchmarkScores]
-
-
-def fingerprint(folder: Path) -> str:
-    """Return the sha256 of an image set's index.json, in hex; ValueError if there is none."""
-    path = folder / "index.json"
-    if not path.is_file():
-        raise ValueError(f"{folder}: no index.json; it is not an image set")
-    return file_sha256(path)
 
 
 def write_scores(path: Path, scores: RunScores) -> None:
@@ -126,7 +119,7 @@ def read_scores(
         except (AttributeError, TypeError, ValueError) as error:
             raise ValueError(f"{path}: benchmark '{name}': {error}") from error
         scored = benchmarks[name].fingerprint
-        if benchmarks_folder and (now := fingerprint(benchmarks_folder / name)) != scored:
+        if benchmarks_folder and (now := file_sha256(benchmarks_folder / name / INDEX)) != scored:
             raise ValueError(
                 f"{path}: benchmark '{name}' changed since it was scored: its index.json has "
                 f"sha256 {now[:12]}, scored was {scored[:12]}; score the run again"

@@ -12,7 +12,6 @@ from markupsafe import Markup, escape
 
 from face_occlusion.evaluation.bootstrap import Estimate
 from face_occlusion.evaluation.measures import MEASURES
-from face_occlusion.evaluation.scores import fingerprint
 from face_occlusion.reporting import page_images
 from face_occlusion.reporting.breakdowns import MEASURED
 from face_occlusion.reporting.cells import Cell, CellKey, paper_cells
@@ -74,9 +73,7 @@ def page_context(
         "tables": built,
         "closest": page_images.closest_pictures(inputs.overlap, sets, report.page.thumbnail_px),
         "versions": _versions(inputs),
-        "hashes": [
-            (name, len(one), fingerprint(one.folder)) for name, one in (sets | occluders).items()
-        ],
+        "hashes": [(name, len(one), one.sha256) for name, one in (sets | occluders).items()],
         "release_files": release_files([*sets.values(), *occluders.values()]),
         "cards": inputs.cards,
     }
