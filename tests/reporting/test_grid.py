@@ -113,7 +113,6 @@ def changed_part(scores, **changed):
 
 
 CONTRADICTIONS = {
-    "which params": lambda one: {"combination": "C-Gone"},
     "different images": lambda one: changed_part(one, fingerprint="else"),
     "in another order": lambda one: changed_part(  # pairs would be of other images
         one, images=one.benchmarks["realocc"].images[::-1]
