@@ -15,10 +15,10 @@ from face_occlusion.core import images
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from tests.apps.pictures import load, save, save_turned
 from tests.conftest import files_of
+from tests.core.imageset.conftest import INFO
 from tests.releases.build import photo
 
 SHAPE = (24, 40)
-INFO = {"kind": "faces", "name": "mine", "sources": ["drawn here"]}
 
 
 def face_mask(seed: int) -> np.ndarray:
@@ -63,7 +63,7 @@ def test_packs_what_lies_there_twice_to_the_same_bytes_and_again_from_unpacked_f
         shown = Image.open(io.BytesIO(packed.read(key, "jpg")))
         assert (shown.mode, shown.size, shown.getexif().get(0x0112)) == ("RGB", (40, 24), None)
     assert packed.read("b", "jpg") == (folder / "photos/b.jpg").read_bytes()
-    names = {"name": "a 1.x.png", "mask": "a 1.x.bmp", "source": "mine"}
+    names = {"name": "a 1.x.png", "mask": "a 1.x.bmp", "source": "wo"}
     assert packed.record("a_1_x") == names | {"size": [24, 40], "occluder_kind": None}
     packed.verify()
     pack(folder, "twice", samples_per_shard=4)

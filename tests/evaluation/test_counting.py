@@ -4,6 +4,7 @@ import pytest
 from face_occlusion.evaluation import counting
 from face_occlusion.evaluation.metrics import calibration_counts, confusion_counts
 from face_occlusion.evaluation.regions import border_band, boundary_counts, occluded_region
+from face_occlusion.generation.harmonisation.statistics import to_lab
 from tests.evaluation.conftest import ready
 
 SHAPE = (60, 80)
@@ -42,17 +43,8 @@ def painted(rgb, around=(0, 0, 0)):
 
 
 def reference(rgb):
-    """CIELAB of one sRGB colour under D65 by its definition (IEC 61966-2-1, CIE 15)."""
-    value = np.asarray(rgb) / 255
-    linear = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-    matrix = [
-        [0.4124564, 0.3575761, 0.1804375],
-        [0.2126729, 0.7151522, 0.0721750],
-        [0.0193339, 0.1191920, 0.9503041],
-    ]
-    xyz = np.array(matrix) @ linear / np.array([0.95047, 1.0, 1.08883])
-    root = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
-    lightness, yellow = 116 * root[1] - 16, 200 * (root[1] - root[2])
+    """Return the angle of one sRGB colour from CIELAB by its definition, not by OpenCV."""
+    lightness, _, yellow = to_lab(np.array([rgb]))[0]
     return float(np.degrees(np.arctan((lightness - 50) / yellow)))
 
 

@@ -1,12 +1,15 @@
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
+from face_occlusion.evaluation import inference
 from face_occlusion.evaluation.evaluate import evaluate_run
-from face_occlusion.evaluation.inference import FIRST_CALLS, load_model
+from face_occlusion.evaluation.inference import FIRST_CALLS, Replay, load_model
 from tests.apps.prediction.conftest import drawing, write_run
 from tests.evaluation.conftest import PARAMS
 from tests.tables import refuses
@@ -98,3 +101,38 @@ def test_what_is_no_image_no_run_or_no_checkpoint_is_refused(run: Path, tmp_path
     (tmp_path / "config.json").write_text((run / "config.json").read_text())
     (tmp_path / "card.json").write_text("{}")
     refuses(r"last\.safetensors: no such file; .*card\.json says why", load_model, tmp_path)
+
+
+class Doubled:
+    """Counts how often the host is asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, values: Tensor) -> Tensor:
+        self.calls += 1
+        return (values * 4) / 2
+
+
+def of(value: int, size: int = 3) -> Tensor:
+    return torch.full((size,), float(value), device="cuda")
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(
+    ("sizes", "calls"),
+    [
+        ([3] * 10, FIRST_CALLS + 1),  # recorded, then replayed
+        (range(1, 20), 19),  # rare shapes are not recorded
+        ([1, 2] * 10, FIRST_CALLS + 1 + 10),  # as many as are allowed: the first
+    ],
+)
+def test_shapes_that_come_often_are_recorded_and_computed_right(
+    monkeypatch: pytest.MonkeyPatch, sizes: Sequence[int], calls: int
+):
+    monkeypatch.setattr(inference, "MOST_SHAPES", 1)
+    function = Doubled()
+    replayed = Replay(function)
+    for value, size in enumerate(sizes):
+        assert replayed(of(value, size)).tolist() == [2 * value] * size
+    assert function.calls == calls

@@ -153,6 +153,12 @@ def write_textures(folder):
     return write_drawn(folder, "textures", "textures", samples)
 
 
+def write_occluders(folder):
+    """Write one set of each kind; return them by their names."""
+    kinds = {"hands": write_hands, "objects": write_objects, "textures": write_textures}
+    return {name: write(folder / name) for name, write in kinds.items()}
+
+
 FACE, SEG_MAP = draw_face()
 SMALL_FACE = draw_face(shape=(600, 640), radii_frac=(0.06, 0.06))  # no hand reaches it
 HAND = make_occluder(draw_hand(), key="hand", pointing_deg=90.0, enters="top")

@@ -20,8 +20,7 @@ from face_occlusion.generation.generate import fingerprint, generate_sample, gen
 from face_occlusion.generation.harmonisation import HarmonisationParams, rainnet
 from face_occlusion.generation.store import open_store, read_occluder
 from tests.conftest import files_of
-from tests.generation import drawn
-from tests.generation.drawn import draw_face, params, write_drawn, write_faces
+from tests.generation.drawn import draw_face, params, write_drawn, write_faces, write_occluders
 
 COUNT = 9
 
@@ -29,10 +28,7 @@ COUNT = 9
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
-    writers = (drawn.write_hands, drawn.write_objects, drawn.write_textures)
-    names = ("hands", "objects", "textures")
-    sets = {name: write(folder / name) for name, write in zip(names, writers, strict=True)}
-    return sets | {"faces": write_faces(folder / "faces", COUNT)}
+    return write_occluders(folder) | {"faces": write_faces(folder / "faces", COUNT)}
 
 
 def small(kind, **changes):
@@ -122,8 +118,7 @@ def test_shards_of_other_parameters_or_of_edited_code_are_not_taken_over(
 
 
 def test_an_absent_input_makes_an_absent_set_and_one_of_another_kind_is_refused(inputs, tmp_path):
-    info = {"kind": "cutouts", "name": "objects", "sources": [], "absent": "no archive"}
-    absent = write_image_set(tmp_path / "none", [], info=info)
+    absent = write_drawn(tmp_path / "none", "cutouts", "objects", [], absent="no archive")
     made = make(inputs | {"objects": absent}, tmp_path / "absent")
     assert (made.absent, len(made)) == ("objects is absent: no archive", 0)
     with pytest.raises(ValueError, match="natocc needs a set of cutouts; got textures"):

@@ -22,9 +22,14 @@ def paint(identity: int, shape: tuple[int, int] = SHAPE) -> tuple[Portrait, np.r
     return paint_portrait(person, view, shape, rng), rng
 
 
-@pytest.mark.parametrize("kind", [*HELD, *WORN])
-def test_an_occluder_takes_away_and_never_adds_face(kind: str):
-    portrait, rng = paint(2)
+OTHER_CLOTH = [("mask", 10), ("scarf", 3)]  # a white mask, a scarf of the skin's colour
+
+
+@pytest.mark.parametrize(
+    ("kind", "identity"), [*((kind, 2) for kind in (*HELD, *WORN)), *OTHER_CLOTH]
+)
+def test_an_occluder_takes_away_and_never_adds_face(kind: str, identity: int):
+    portrait, rng = paint(identity)
     before = portrait.face()
     ({**HELD, **WORN})[kind](portrait, rng)
     after = portrait.face()

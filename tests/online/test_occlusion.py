@@ -40,9 +40,7 @@ SETS = {
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     drawn.write_faces(folder / "faces/wo", radii_frac=(0.38, 0.42))
-    drawn.write_hands(folder / "occluders/hands")
-    drawn.write_objects(folder / "occluders/objects")
-    drawn.write_textures(folder / "occluders/textures")
+    drawn.write_occluders(folder / "occluders")
     for name, settings in SETS.items():
         occluders = ImageSet(folder / "occluders" / name)
         generate_set(ImageSet(folder / "faces/wo"), occluders, folder / "sets" / name, settings, 1)

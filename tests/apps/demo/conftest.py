@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from face_occlusion.core.images import encode_png
-from tests.generation.drawn import draw_face, write_hands, write_objects, write_textures
+from tests.generation.drawn import draw_face, write_occluders
 
 IMAGE, FACE = draw_face()
 
@@ -32,9 +32,7 @@ NETWORKS = {"careful": Reddish(150), "credulous": Reddish(0)}
 @pytest.fixture(scope="session")
 def occluders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("occluders")
-    write_hands(folder / "hands")
-    write_objects(folder / "objects")
-    write_textures(folder / "textures")
+    write_occluders(folder)
     return folder
 
 

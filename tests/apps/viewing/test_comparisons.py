@@ -14,19 +14,12 @@ from face_occlusion.generation import occlude, sample_rng
 from tests.conftest import files_of
 from tests.generation import drawn as drawings
 
-SETS = {
-    "hands": drawings.write_hands,
-    "objects": drawings.write_objects,
-    "textures": drawings.write_textures,
-}
-
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     drawings.write_faces(folder / "faces", count=4)
-    for kind, write in SETS.items():
-        write(folder / "occluders" / kind)
+    drawings.write_occluders(folder / "occluders")
     return folder
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from face_occlusion.apps.viewing import contact_sheet
 from face_occlusion.apps.viewing.contact_sheet import ARROW_COLOUR, FACE_COLOUR, caption
-from face_occlusion.core.images import decode_image, encode_jpeg, encode_png
+from face_occlusion.core.images import decode_image
 from face_occlusion.core.imageset import ImageSet
 from tests.generation import drawn
 
@@ -22,9 +22,8 @@ def faces(tmp_path) -> ImageSet:
     for number in range(10):
         record = {"occluder": "hand", "placement": {"size": 0.5 + number / 20}, "seed": number}
         record["shift"] = 5 * (number % 2)
-        parts = {"jpg": encode_jpeg(np.full((60, 90, 3), 25 * number, np.uint8), 95)}
-        parts |= {"png": encode_png(face)}
-        parts |= {"original.png": encode_png(np.roll(face, record["shift"], axis=1))}
+        parts = {"jpg": np.full((60, 90, 3), 25 * number, np.uint8), "png": face}
+        parts |= {"original.png": np.roll(face, record["shift"], axis=1)}
         samples.append((f"{number:05d}", parts, record))
     return drawn.write_drawn(tmp_path / "faces", "synthetic", "natocc_hand", samples)
 
@@ -73,7 +72,7 @@ def test_cutouts_and_textures_are_drawn_and_an_absent_set_says_why(tmp_path):
     hands, discs = drawn.write_hands(tmp_path / "hands"), drawn.write_objects(tmp_path / "objects")
     assert near(draw(hands, "hand0", thumb_px=100), ARROW_COLOUR).sum() > 30
     assert not near(draw(discs, "disc0", thumb_px=100), ARROW_COLOUR).any()
-    stone = {"jpg": encode_jpeg(np.full((30, 20, 3), (10, 90, 200), np.uint8), 95)}
+    stone = {"jpg": np.full((30, 20, 3), (10, 90, 200), np.uint8)}
     textures = drawn.write_drawn(tmp_path / "textures", "textures", "x", [("t", stone, {})])
     assert near(draw(textures, "t"), (10, 90, 200)).sum() > 30_000
     sheets = []
