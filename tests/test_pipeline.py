@@ -1,7 +1,6 @@
 """The pipeline's description against its code: dependencies, grid, profiles."""
 
 import json
-import subprocess
 
 import grimp
 import pytest
@@ -9,6 +8,7 @@ from ruamel.yaml import YAML
 
 from face_occlusion.apps.profiles import profile_names
 from tests.conftest import ROOT
+from tests.programs import call
 from tests.tiny import profile
 
 PROFILES = ROOT / "profiles"
@@ -60,8 +60,7 @@ def test_every_profile_has_the_grid_of_table_4_and_names_its_cells(name):
 
 def test_no_folder_that_a_stage_reads_is_half_there_in_a_fresh_clone():
     """What git holds there, such as a .gitignore, DVC takes for a changed folder."""
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, check=True)
-    paths = tracked.stdout.decode().splitlines()
+    paths = call(ROOT, "git", "ls-files").splitlines()
     assert "dvc.yaml" in paths
     assert [p for p in paths if p.startswith(("data/", "models/", "reports/scores/"))] == []
 

@@ -6,14 +6,15 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from face_occlusion.core.parallel import num_workers, ordered_map, prefetch, run_tasks
 from tests.conftest import ROOT
+from tests.programs import call, user_environment
 from tests.tables import refuses
 
 
@@ -91,23 +92,18 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="lists processes as Linux does")
 def test_no_worker_outlives_a_killed_parent(tmp_path):
     script = tmp_path / "run.py"
     script.write_text(MAP_SLOWLY)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        [sys.executable, script], env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as parent:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([sys.executable, script], env=user_environment(), **pipes) as parent:
         assert parent.stdout is not None
         parent.stdout.readline()
-        workers = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        workers = psutil.Process(parent.pid).children()
         parent.kill()
     assert len(workers) >= 2
-    deadline = time.monotonic() + 20
-    while any(Path(f"/proc/{worker}").exists() for worker in workers):
-        assert time.monotonic() < deadline, "workers outlive their parent"
-        time.sleep(0.02)
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not alive, "workers outlive their parent"
 
 
 def test_prefetching_keeps_order_and_stays_a_bounded_number_ahead():
@@ -141,5 +137,4 @@ before = faults()
 images = [np.ones(2**20, np.uint8) for _ in range(32)]
 print(faults() - before < 10)
 """
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["True", "True"]
+    assert call(ROOT, "python", "-c", code).split() == ["True", "True"]

@@ -68,11 +68,14 @@ def test_fingers_point_away_from_the_arm_which_enters_behind_them(paint, form, m
         assert np.hypot(*(np.array(pose.palm_xy) - 450)) < 40
 
 
-def test_an_arm_may_leave_through_a_corner():
+def test_an_arm_may_leave_through_a_corner_and_fingertips_at_the_border_are_none():
     mask = hand(45, arm=600)[60:, 130:]  # the arm is in the upper left corner
     pose = find_pose(np.ascontiguousarray(mask))
     assert apart_deg(pose.pointing_deg, 45) < 15
     assert pose.enters in ("left", "top")
+    mask = hand(0, arm=70)
+    tips = np.nonzero(mask)[1].max()
+    assert find_pose(np.ascontiguousarray(mask[:, :tips])).enters == "none"
 
 
 def test_a_fist_points_away_from_its_arm_and_a_bar_along_its_axis():

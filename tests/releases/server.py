@@ -104,17 +104,8 @@ def whole(
     return reply
 
 
-def cut(content: bytes, after: int, etag: str | None = '"1"', **headers: str) -> Reply:
-    """Announce a file and close the connection after some bytes of it."""
-    return whole(content, etag, after=after, **headers)
-
-
 def status(code: int, **headers: str) -> Reply:
     return lambda request: request.start(code, 0, **headers)
-
-
-def redirect(url: str) -> Reply:
-    return status(302, Location=url)
 
 
 def page(html: str, content_type: str = "text/html; charset=utf-8") -> Reply:

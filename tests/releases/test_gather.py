@@ -58,7 +58,7 @@ def lay_out(tmp_path, name="one", params=URL, profile=None):
 
 def test_a_release_is_fetched_laid_out_and_locked(server, tmp_path, use_sources, archives):
     for name, content in archives.items():
-        server.script[f"/{name}"] = [answers.cut(content, 40), answers.whole(content)]
+        server.script[f"/{name}"] = [answers.whole(content, after=40), answers.whole(content)]
     use_sources(one=tuple(http_file(server, name) for name in archives))
     release = lay_out(tmp_path)
     assert release.names == ["A/a/1.txt", "B/b/2.txt", "list.txt"]

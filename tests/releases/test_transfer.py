@@ -24,7 +24,7 @@ def names(folder):
 
 
 def test_a_file_comes_whole_through_a_redirect_and_is_fetched_once(server, tmp_path):
-    server.script["/a.zip"] = [answers.redirect(server.url("/there?key=1"))]
+    server.script["/a.zip"] = [answers.status(302, Location=server.url("/there?key=1"))]
     server.script["/there"] = [answers.whole(CONTENT)]
     folder = tmp_path / "new" / "folder"
     for _ in range(2):
@@ -44,7 +44,9 @@ def test_a_broken_answer_is_resumed_where_it_broke(server, tmp_path, stall):
 
 @pytest.mark.parametrize("etag", [None, '"1"'], ids=["without ranges", "busy"])
 def test_other_servers_are_asked_again_from_the_start(server, tmp_path, etag):
-    broken = answers.status(429, Retry_After="0") if etag else answers.cut(CONTENT, PIECE, None)
+    broken = (
+        answers.status(429, Retry_After="0") if etag else answers.whole(CONTENT, None, after=PIECE)
+    )
     server.script["/a.zip"] = [broken, answers.whole(CONTENT, etag)]
     assert fetch(server, tmp_path).read_bytes() == CONTENT
 
@@ -54,7 +56,7 @@ def test_other_servers_are_asked_again_from_the_start(server, tmp_path, etag):
 def test_web_pages_are_known_for_what_they_are(server, tmp_path, html, said, kind):
     server.script["/a.zip"] = server.script["/ServiceLogin"] = [answers.page(html, kind)]
     if kind == "moved":
-        server.script["/a.zip"] = [answers.redirect(server.url("/ServiceLogin"))]
+        server.script["/a.zip"] = [answers.status(302, Location=server.url("/ServiceLogin"))]
     with pytest.raises(TransferError, match=said):
         fetch(server, tmp_path)
     assert "a.zip" not in names(tmp_path)
@@ -68,7 +70,10 @@ def test_web_pages_are_known_for_what_they_are(server, tmp_path, html, said, kin
         ([answers.whole(b"Rar!" + CONTENT)], None, r"a\.zip starts with b'Rar!"),
         ([answers.whole(OTHER)], SHA256, rf"came with sha256 \w+, expected {SHA256}"),
         (
-            [answers.cut(OTHER, PIECE + 1000), answers.whole(CONTENT, '"2"')],  # changed meanwhile
+            [
+                answers.whole(OTHER, after=PIECE + 1000),
+                answers.whole(CONTENT, '"2"'),
+            ],  # changed meanwhile
             SHA256,
             rf"came with sha256 \w+, expected {SHA256}",
         ),
@@ -88,7 +93,7 @@ def test_what_ends_a_download_is_said(server, tmp_path):
         request.start(200, 1 << 60)
         request.wfile.write(CONTENT)
 
-    two_pieces = [answers.cut(CONTENT, PIECE + 1000), answers.cut(CONTENT, 0)]
+    two_pieces = [answers.whole(CONTENT, after=size) for size in (PIECE + 1000, 0)]
     for name, replies, said in (
         ("busy", [answers.status(503)], r"/a\.zip: the server answers 503"),
         ("gone", [answers.status(404)], r"a\.zip: the server answers 404 .* no longer there"),

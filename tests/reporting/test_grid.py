@@ -11,6 +11,7 @@ from face_occlusion.evaluation import metrics
 from face_occlusion.evaluation.bootstrap import estimate
 from face_occlusion.reporting import page
 from face_occlusion.reporting.cells import PARTITION, CellKey, axes_of, paper_cells, paper_quantity
+from face_occlusion.reporting.charts import heat_map
 from face_occlusion.reporting.grid import mean_difference, mean_over_models
 from face_occlusion.reporting.inputs import gather
 from face_occlusion.reporting.verdicts import BENCHMARKS, COMBINATIONS, MODELS
@@ -138,10 +139,11 @@ def test_a_seed_is_not_given_twice_and_a_benchmark_may_be_missing(runs, regrid):
     assert "evaluate.benchmarks" in regrid(runs | {"pspnet_c_wo": without}).cells[PLACE].empty
 
 
-def test_the_headline_compares_two_sets_over_the_same_models(inputs, runs, regrid):
+def test_without_a_run_its_cell_is_empty_and_the_headline_is_of_the_others(inputs, runs, regrid):
     kept = regrid({name: one for name, one in runs.items() if name != "pspnet_c_wo_natocc"})
     gone = kept.cells[PLACE._replace(combination="c_wo_natocc")]
     assert gone.empty == "no such run in params.yaml"
+    assert len(heat_map(kept, ["realocc"], "viridis").axes[0].texts) == 9 * 3 - 1
     headline, lead = page.headline(dataclasses.replace(inputs, grid=kept))
     others = [inputs.grid.cells[PLACE._replace(model=m)] for m in ("deeplabv3plus", "segformer")]
     assert f"from {100 * np.mean([cell.estimate.value for cell in others]):.1f} to" in headline

@@ -11,8 +11,7 @@ from face_occlusion.core.combination import write_combination
 from face_occlusion.core.files import file_sha256
 from face_occlusion.core.stage import choose_cpu_kernels
 
-LITE = {"backbone": "efficientnet_lite0", "depth": None, "base_channels": None}
-LITE |= {"output_stride": 16, "pretrained": "imagenet", "norm_eval": True}  # as in small profiles
+SMALL = {"output_stride": 16, "pretrained": "imagenet", "norm_eval": True}  # as small profiles do
 
 
 def main(folder: Path) -> None:
@@ -23,12 +22,12 @@ def main(folder: Path) -> None:
     from stages import evaluate, train
     from tests.evaluation.conftest import PARAMS
     from tests.tiny import run_stage, write_params
-    from tests.training.conftest import MODELS, TRAIN, combination, drawn_data
+    from tests.training.conftest import LITE, MODELS, TRAIN, combination, drawn_data
 
     settings = TRAIN | {"num_threads": 2, "iterations": 2, "eval_interval": 2}
     data = drawn_data()
     write_combination(folder / "c.json", combination(data, "faces/wo", "faces/o"))
-    models = MODELS | {"deeplabv3plus": MODELS["deeplabv3plus"] | LITE}
+    models = MODELS | {"deeplabv3plus": MODELS["deeplabv3plus"] | LITE | SMALL}
     runs = {f"{model}_c": {"model": model, "combination": "c"} for model in models}
     scored = asdict(PARAMS) | {"num_threads": 1, "cpu_threads": 2}
     params = {"train": settings, "models": models, "runs": runs, "evaluate": scored}

@@ -27,6 +27,7 @@ from tests.generation.drawn import write_drawn
 SETTINGS = read_yaml(Path(__file__).with_name("settings.yaml"))
 MODELS: dict[str, dict[str, Any]] = SETTINGS["models"]
 TRAIN: dict[str, Any] = SETTINGS["train"]
+LITE = {"backbone": "efficientnet_lite0", "depth": None, "base_channels": None}
 
 
 def train_params(**changes: Any) -> TrainParams:

@@ -13,10 +13,9 @@ from face_occlusion.training.architectures import ARCHITECTURES
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.weights import fetch_weights
 from tests.tables import rows
-from tests.training.conftest import MODELS, job
+from tests.training.conftest import LITE, MODELS, job
 from tests.training.test_acceleration import compiled_programs
 
-LITE = {"backbone": "efficientnet_lite0", "depth": None, "base_channels": None}
 CONVOLUTIONAL = ["pspnet", "deeplabv3plus"]
 
 

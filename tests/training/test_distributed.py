@@ -1,9 +1,6 @@
 """Two processes on the CPU (gloo) train what one trains."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +19,7 @@ from face_occlusion.training.dataset import positions
 from face_occlusion.training.distributed import Processes, process_group
 from face_occlusion.training.loop import SelectionSet
 from face_occlusion.training.run import train_run
-from tests.conftest import ROOT
+from tests.programs import call
 from tests.tiny import write_params
 from tests.training.children import run_together
 from tests.training.conftest import MODELS, TRAIN, combination, job, machine_log, random_network
@@ -169,14 +166,12 @@ def test_the_stage_starts_two_processes_and_takes_up_what_one_left(data, tmp_pat
     write_combination(tmp_path / "c.json", combination(data, "faces/wo"))
     runs = {"pspnet_c": {"model": "pspnet", "combination": "c"}}
     write_params(tmp_path / "params.yaml", {"train": TRAIN, "models": MODELS, "runs": runs})
-    settings = {distributed.GPUS_PER_RUN: "2", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    options = {"env": os.environ | settings | {"PYTHONPATH": str(ROOT)}, "cwd": tmp_path}
-    command = [sys.executable, "-m", "stages.train", "pspnet_c", ".", str(data), "models"]
-    done = subprocess.run(command, **options, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    settings = {distributed.GPUS_PER_RUN: "2", "CUDA_VISIBLE_DEVICES": ""}
+    command = ["python", "-m", "stages.train", "pspnet_c", ".", str(data), "models"]
+    printed = call(tmp_path, *command, **settings)
     assert json.loads((out / "card.json").read_text())["device"] == "2 x cpu"
     assert machine_log(scratch, "pspnet_c")["resumed_at"] == [2]
     assert len(curve(out, "loss")) == 6
-    assert done.stderr.count("trains on") == 1  # one process speaks
+    assert printed.count("trains on") == 1  # one process speaks
     image = np.zeros((30, 40, 3), np.uint8)
     assert np.isfinite(load_model(out).predict(image)).all()  # by one process again

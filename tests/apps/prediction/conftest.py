@@ -19,8 +19,6 @@ from face_occlusion.training.weights import load_backbone
 from tests.generation.drawn import write_drawn
 from tests.training.conftest import MODELS, draw_face, train_params
 
-LITE = {"backbone": "efficientnet_lite0", "depth": None, "base_channels": None}
-
 
 def drawing(height: int, width: int, seed: int = 9) -> np.ndarray:
     """Draw a face that is no noise, (height, width, 3) uint8."""

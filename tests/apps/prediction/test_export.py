@@ -18,9 +18,9 @@ from face_occlusion.core.params import build, read_yaml
 from face_occlusion.evaluation.evaluate import evaluate_run
 from face_occlusion.evaluation.inference import load_model
 from face_occlusion.evaluation.measures import summarise
-from tests.apps.prediction.conftest import LITE, drawing, photograph, write_run, write_training_set
+from tests.apps.prediction.conftest import drawing, photograph, write_run, write_training_set
 from tests.evaluation.conftest import PARAMS
-from tests.training.conftest import MODELS, write_faces
+from tests.training.conftest import LITE, MODELS, write_faces
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra export")
 NETWORKS = {

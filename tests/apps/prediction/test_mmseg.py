@@ -16,10 +16,10 @@ from face_occlusion.evaluation.inference import load_model
 from face_occlusion.evaluation.metrics import confusion_counts, mean_iou
 from face_occlusion.transforms import mmseg
 from tests.apps.pictures import save
-from tests.apps.prediction.conftest import LITE, photograph, write_run
+from tests.apps.prediction.conftest import photograph, write_run
 from tests.conftest import ROOT
 from tests.generation.drawn import draw_hand
-from tests.training.conftest import drawn_data
+from tests.training.conftest import LITE, drawn_data
 
 TWO_CHANNELS = {"ohem_thresh": 0.7, "ohem_min_kept": 100, "divide_by": "kept", "aux_ohem": True}
 

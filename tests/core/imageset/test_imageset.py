@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import webdataset
 from hypothesis import given, settings
@@ -179,8 +180,5 @@ def test_threads_share_a_set_and_handles_are_bounded(tmp_path, monkeypatch):
 
 
 def count_open(folder: Path) -> int:
-    descriptors = Path("/proc/self/fd")
-    if not descriptors.is_dir():
-        pytest.skip("this system does not list open files in /proc")
-    inside = str(folder.resolve())
-    return sum(os.path.realpath(path).startswith(inside) for path in descriptors.iterdir())
+    opened = (Path(file.path) for file in psutil.Process().open_files())
+    return sum(path.is_relative_to(folder.resolve()) for path in opened)
