@@ -149,8 +149,8 @@ def image_size(height: Any, width: Any) -> tuple[int, int]:
 _OUTSIDE_PX = 1.0  # tools let a point lie this far beyond the image
 
 
-def check_segmentation(segmentation: Any, size: tuple[int, int]) -> Any:
-    """Check polygons or run lengths, and return them ready to be drawn.
+def check_segmentation(segmentation: Any, size: tuple[int, int]) -> None:
+    """Check polygons or run lengths.
 
     Raises:
         ValueError: If they are neither, a polygon has fewer than three points, a point that is
@@ -166,7 +166,6 @@ def check_segmentation(segmentation: Any, size: tuple[int, int]) -> Any:
         raise ValueError(f"polygons or run lengths expected; got {_short(segmentation)}")
     if not instance_mask(segmentation, size).any():
         raise ValueError("covers no pixel")
-    return segmentation
 
 
 def check_polygon(polygon: Any, size: tuple[int, int]) -> None:

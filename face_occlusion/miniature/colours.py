@@ -68,9 +68,7 @@ def sample_iris(rng: Rng, tone: float) -> np.ndarray:
 
 
 def sample(
-    rng: Rng,
-    saturation: tuple[float, float] = (0.1, 0.9),
-    value: tuple[float, float] = (0.1, 0.95),
+    rng: Rng, saturation: tuple[float, float] = (0.1, 0.9), value: tuple[float, float] = (0.1, 0.95)
 ) -> np.ndarray:
     """Sample a colour of any hue, with ranges of HSV saturation and value; (3,) linear RGB."""
     rgb = colorsys.hsv_to_rgb(rng.uniform(), rng.uniform(*saturation), rng.uniform(*value))

@@ -49,9 +49,7 @@ def thinned(curve: pd.Series, at_most: int) -> pd.Series:
 
 
 def curve_table(
-    curves: Mapping[str, Mapping[str, pd.Series]],
-    runs: Mapping[str, Mapping[str, Any]],
-    axes: Axes,
+    curves: Mapping[str, Mapping[str, pd.Series]], runs: Mapping[str, Mapping[str, Any]], axes: Axes
 ) -> pd.DataFrame:
     """Put the curves of all runs, by metric and run, into one table, thinned as on the page.
 
@@ -110,9 +108,7 @@ def heat_map(grid: Grid, benchmarks: Sequence[str], colour_map: str) -> Figure:
 
 
 def training_curves(
-    axes: Axes,
-    runs: Mapping[tuple[str, str], str],
-    curves: Mapping[str, Mapping[str, pd.Series]],
+    axes: Axes, runs: Mapping[tuple[str, str], str], curves: Mapping[str, Mapping[str, pd.Series]]
 ) -> Figure | str:
     """Draw one row of panels per metric of `METRICS`, one panel per model, a line per combination.
 

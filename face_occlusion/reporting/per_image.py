@@ -129,11 +129,7 @@ TRANSPARENT_KINDS = ("clear_glasses", "eyeglasses", "glasses", "transparent", "v
 
 
 def predictions(
-    grid: Grid,
-    image_set: ImageSet,
-    picks: Sequence[Pick],
-    cells: Sequence[CellKey],
-    colour: Colour,
+    grid: Grid, image_set: ImageSet, picks: Sequence[Pick], cells: Sequence[CellKey], colour: Colour
 ) -> Drawn:
     """Draw a row for each image picked from a benchmark, a column for each run (Figs 11 to 13).
 
