@@ -8,11 +8,12 @@ flips and scales). The scores can be computed again from the counts, and are whe
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from face_occlusion.core.files import atomic_write, file_sha256, read_json
@@ -49,9 +50,6 @@ class ImageFacts:
         """Share of the face that is occluded, estimated; None without a face."""
         whole = self.face_px + self.occluded_px
         return self.occluded_px / whole if self.face_px else None
-
-
-_FACTS = [item.name for item in fields(ImageFacts)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,10 +182,9 @@ def _parse_benchmark(raw: Mapping[str, Any], headline: str) -> BenchmarkScores:
         columns = {name: _column(name, [row[view][name] for row in rows]) for name in COLUMNS}
         views[view] = ViewCounts(**columns)
         _check_agrees(view, stored, summarise(views[view]))
-    facts: list[dict[str, Any]] = [{name: row[name] for name in _FACTS} for row in rows]
     return BenchmarkScores(
         fingerprint=raw["fingerprint"],
-        images=[ImageFacts(**{**fact, "size": tuple(fact["size"])}) for fact in facts],
+        images=msgspec.convert(rows, list[ImageFacts]),
         views=views,
         previews=[row.get("preview") for row in rows],
     )

@@ -56,11 +56,9 @@ class Occlude(Protocol):
         self, image: np.ndarray, seg_map: np.ndarray, position: int
     ) -> dict[str, Any] | None:
         """Return the record of the occlusion at a position of the run, if there is one."""
-        ...
 
     def attach(self, model: nn.Module, *, compiled: bool) -> None:
         """Let a network's preprocessing paint, where a GPU does."""
-        ...
 
 
 @dataclass
