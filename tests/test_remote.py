@@ -13,14 +13,6 @@ from tests.programs import call
 
 pytestmark = pytest.mark.slow
 
-CONFIG = """
-[core]
-    remote = lab
-['remote "lab"']
-    url = %s
-    verify = true
-"""
-
 
 def run(folder, *command, fails=False):
     return call(folder, *command, fails=fails, HOME=str(folder))
@@ -34,7 +26,8 @@ def built(tmp_path_factory):
     (folder / "value.txt").write_text("one")
     run(folder, "git", "init", "-q")
     run(folder, "dvc", "init", "-q")
-    (folder / ".dvc" / "config").write_text(CONFIG % tmp_path_factory.mktemp("lab"))
+    run(folder, "dvc", "remote", "add", "-q", "-d", "lab", str(tmp_path_factory.mktemp("lab")))
+    run(folder, "dvc", "remote", "modify", "-q", "lab", "verify", "true")
     run(folder, "dvc", "repro", "-q")
     run(folder, "git", "add", "-A")
     run(folder, "git", "commit", "-q", "-m", "x")

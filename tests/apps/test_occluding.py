@@ -15,6 +15,7 @@ from face_occlusion.generation import regenerate
 from tests.apps.pictures import load, save, save_turned
 from tests.conftest import files_of
 from tests.generation.drawn import draw_disc, draw_face, draw_hand, draw_texture, write_hands
+from tests.tables import rows
 
 FACES = {"plain": (120, 100), "grey": (90, 131), "turned": (100, 140)}
 
@@ -50,16 +51,7 @@ def run(invoke, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("occluders", "options", "harmonised", "transferred"),
-    [
-        ("objects", [], "reinhard", None),
-        ("objects", ["--colours", "mkl"], "mkl", None),
-        ("objects", ["--colours", "keep"], None, None),
-        ("hands", ["--hands", "--colours", "sot"], None, "masked"),
-        ("hands", ["--hands", "--preset", "published"], None, "published"),
-        ("set", [], None, "masked"),  # an image set of hands
-        ("textures", ["--method", "randocc"], None, None),
-    ],
+    ("occluders", "options", "harmonised", "transferred"), rows(__file__, "fitted")
 )
 def test_every_face_is_occluded_at_its_size_and_fitted_as_asked(
     faces, run, occluders, options, harmonised, transferred

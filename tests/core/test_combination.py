@@ -20,7 +20,7 @@ from face_occlusion.core.imageset.format import variant_keys
 from face_occlusion.core.params import load_params
 from face_occlusion.reporting.cells import paper_cells
 from tests.conftest import ROOT
-from tests.tables import refuses
+from tests.tables import refuses, rows
 from tests.tiny import run_stage
 
 PROFILE = ROOT / "profiles" / "paper.yaml"
@@ -50,10 +50,7 @@ def params(*entries: str, masks: str = "corrected") -> CombinationParams:
     return CombinationParams(title="a row", masks=masks, data=entries)
 
 
-@pytest.mark.parametrize(
-    "online, share, data",
-    [([], 0.5, "faces/wo"), (["natocc_hand"], 0.0, "faces/wo"), (["natocc_hand"], 0.5, "faces/o")],
-)
+@pytest.mark.parametrize(("online", "share", "data"), rows(__file__, "shares"))
 def test_a_share_is_of_unoccluded_faces_and_names_what_occludes_them(online, share, data):
     with pytest.raises(ValueError, match="go together, and need faces/wo in data"):
         CombinationParams(title="t", masks="corrected", data=[data], online=online, share=share)
@@ -102,14 +99,7 @@ def test_a_set_holds_each_face_as_often_as_it_says(data, variants):
     refuses(message, combine, "mine", params("faces/wo", "sets/short"), data)
 
 
-@pytest.mark.parametrize(
-    ("entries", "same_faces", "difference"),
-    [
-        (("sets/natocc_hand", "sets/natocc_object"), False, None),
-        (("sets/natocc_hand",), False, "1 generated images per unoccluded face; the paper has 2"),
-        (("sets/natocc_hand", "sets/natocc_object"), True, "5 photographs and 10 generated images"),
-    ],
-)
+@pytest.mark.parametrize(("entries", "same_faces", "difference"), rows(__file__, "differences"))
 def test_counts_are_compared_with_the_papers(data, entries, same_faces, difference):
     row = combine("c_wo_natocc", params("faces/wo", *entries), data)
     found = difference_from_paper(row, same_faces=same_faces)

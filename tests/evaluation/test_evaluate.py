@@ -12,7 +12,7 @@ from face_occlusion.evaluation.evaluate import evaluate_run, load_checkpoints
 from face_occlusion.evaluation.metrics import confusion_counts
 from tests.evaluation.conftest import PARAMS, ready
 from tests.generation.drawn import write_drawn
-from tests.tables import refuses
+from tests.tables import refuses, rows
 
 
 class BrightIsFace:
@@ -89,14 +89,7 @@ def test_a_mask_of_another_size_and_a_gpu_without_memory_are_errors_that_say_whe
         refuses(message, evaluate_run, {"last": network}, {"realocc": realocc.folder}, PARAMS)
 
 
-@pytest.mark.parametrize(
-    ("card", "expected"),
-    [
-        ({"selected": {"iteration": 5, "miou": 0.5}, "iterations": 9}, {"last": 0, "best": 1}),
-        ({"selected": {"iteration": 9, "miou": 0.5}, "iterations": 9}, {"last": 0, "best": 0}),
-        ({"selected": None, "not_selected": "empty", "iterations": 9}, {"last": 0}),
-    ],
-)
+@pytest.mark.parametrize(("card", "expected"), rows(__file__, "checkpoints"))
 def test_checkpoints_that_are_there_are_loaded_once(tmp_path, monkeypatch, card, expected):
     monkeypatch.setattr(evaluate, "load_model", Mock(side_effect=range(9)))  # numbers each
     (tmp_path / "card.json").write_text(json.dumps(card))

@@ -163,13 +163,17 @@ def test_d18_the_covered_share_stays_within_its_bounds():
     assert max(shares) > 0.3
 
 
-def test_a_hand_has_its_cut_at_the_top_and_a_disc_or_a_box_has_none():
+def test_a_hand_has_its_cut_at_the_top_and_an_object_where_it_enters_its_photograph_alone():
     assert (HAND.cut_xy[:, 1] == -0.5).all()
     assert np.ptp(HAND.cut_xy[:, 0]) == pytest.approx(76, abs=2)
     assert len(geometry.make_occluder(draw_disc(), pointing_deg=0.0).cut_xy) == 0
     box = np.full((20, 30, 4), 255, np.uint8)  # an object with straight sides is whole
     assert len(geometry.make_occluder(box).cut_xy) == 0
-    assert len(geometry.make_occluder(box, enters="left").cut_xy) == 17
+    cut = geometry.make_occluder(box, enters="left")
+    assert len(cut.cut_xy) == 17
+    placement = (record := occlude(*draw_face(), [cut], rng(), plain("objects"))[2])["placement"]
+    assert record["attempts"] > 1  # its cut was in the picture
+    assert geometry.ends_outside(cut, np.array(placement["matrix"]), SHAPE)
 
 
 @pytest.mark.parametrize("turns", range(4))

@@ -76,17 +76,10 @@ def test_names_that_would_collide_are_refused(tmp_path, name, members, message):
 
 
 @every_kind
-@pytest.mark.parametrize(
-    ("limits", "message"),
-    [
-        (Limits(members=1), "2 members; at most 1"),
-        (Limits(total_bytes=100), "at most 100 are unpacked"),
-        (Limits(free_bytes=0, ratio=2), "times its size; at most 2 times"),
-    ],
-)
+@pytest.mark.parametrize(("limits", "message"), rows(__file__, "limits"))
 def test_limits_hold(tmp_path, name, limits, message):
     path = WRITERS[name](tmp_path / name, {"x": bytes(10_000), "y": bytes(10_000)})
-    refuse(path, message, limits)
+    refuse(path, message, Limits(**limits))
     assert take(path) in (2, None)
 
 

@@ -14,9 +14,7 @@ PLACE = CellKey("c_wo", "realocc", "pspnet")
 
 
 def test_an_image_has_one_level_of_each_factor():
-    tones = {-90: "dark", -30: "dark", -29.9: "brown", 10: "brown", 10.1: "tan", 28: "tan"}
-    tones |= {28.1: "intermediate", 41: "intermediate", 41.1: "light", 55: "light"}
-    tones |= {55.1: "very light", 90: "very light"}
+    tones = rows(__file__, "tones")
     assert {edge: breakdowns.tone_of(edge).split(" (")[0] for edge in tones} == tones
     measured = {"key": "a", "size": (4, 5), "face_px": 90, "occluded_px": 10, "ita_deg": 12.0}
     for factor, level, changes in rows(__file__, "levels"):
@@ -107,13 +105,7 @@ def test_a_wrong_or_missing_list_of_kinds_is_named_with_its_line(tmp_path, runs)
     refuses(r"report\.breakdown\.occluder_kinds names it", breakdowns.name_kinds, runs, path)
     path.write_text("image,kind\n")
     refuses("columns must be", breakdowns.name_kinds, runs, path)
-    for lines, said in (
-        ("00003,", "line 2: must hold"),
-        ("00003", "line 2: must hold"),
-        ("00003,a,b", "line 2: must hold"),
-        ("00003,a 00003,b", "line 3: '00003' of 'realocc' is listed twice"),
-        ("nobody,a", "no image 'nobody' in benchmark 'realocc'"),
-    ):
+    for lines, said in rows(__file__, "kinds"):
         write(path, *(f"realocc,{row}" for row in lines.split()))
         refuses(said, breakdowns.name_kinds, runs, path)
 

@@ -11,14 +11,9 @@ from face_occlusion.reporting.figures import COLOURS, DASHES
 from face_occlusion.reporting.generated import Regenerator, mean_change
 from face_occlusion.reporting.pictures import EXTRA_RGB, MISSED_RGB
 from tests.generation.drawn import write_drawn
+from tests.tables import rows
 
-# Severe colour vision deficiencies on linear RGB: Machado, Oliveira and Fernandes (2009), table 1.
-VISIONS = {
-    "protan": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.052]],
-    "deutan": [[0.3673, 0.8606, -0.2279], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]],
-    "tritan": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]],
-    "grey": [[0.2126, 0.7152, 0.0722]] * 3,
-}
+VISIONS = rows(__file__, "visions")
 
 
 def lab(rgb, matrix):

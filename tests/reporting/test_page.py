@@ -1,5 +1,7 @@
 """The page in a real browser: Chromium, headless, from file://."""
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("playwright", reason="playwright is not installed: pip install -e '.[dev]'")
@@ -79,24 +81,13 @@ def test_it_loads_alone_and_without_complaints(visit):
     assert any("ERR_FAILED" in text for text in tab.complaints)
 
 
-# Of what looks alike, by its elements, classes and styles, leave one.
-ONE_OF_EACH = """() => {
-    const seen = new Set();
-    for (const one of document.querySelectorAll("tr, li, figure, option, svg")) {
-        const parts = [one, ...one.querySelectorAll("*")].map((part) =>
-            [part.tagName, part.getAttribute("class"), part.getAttribute("style")].join());
-        seen.has(parts.join()) ? one.remove() : seen.add(parts.join());
-    }
-}"""
-
-
 def test_axe_finds_no_serious_fault_by_day_and_by_night(visit):
     """Contrast is computed for a second a hundred elements: what looks alike is looked at once."""
     tab = visit()
     tab.picture("left")
     tab.open_details()
     assert tab.violations(rules={"color-contrast": {"enabled": False}}) == []
-    tab.page.evaluate(ONE_OF_EACH)
+    tab.page.evaluate(Path(__file__).with_name("one_of_each.js").read_text())
     for scheme, ground in (("light", "rgb(250, 249, 246)"), ("dark", "rgb(20, 24, 23)")):
         tab.page.emulate_media(color_scheme=scheme)
         assert tab.violations(runOnly=["color-contrast"]) == []

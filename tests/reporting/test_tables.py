@@ -45,23 +45,11 @@ def test_cell_text(given, best, paper_best, text):
     assert tables.cell_text(make_cell("a", **given), best=best, paper_best=paper_best) == text
 
 
-def golden_table():
-    wide = pd.DataFrame(
-        {
-            "Trained on": ["C-WO", "C-WO + C-WO-Mix"],
-            "Quantity": ["24,602", "24,602 + 73,806"],
-            "100 % & co_1: PSPNet": ["89.00 [88.1, 90.0] · 89.38 · -0.38", "– · **96.50**"],
-        }
-    )
-    long = pd.DataFrame({"combination": ["c_wo", "c_wo_mix"], "miou": [89.0, None]})
-    return Table(
-        name="golden", caption="A table, 95 %.", wide=wide, long=long, notes=["COFW: empty."]
-    )
-
-
 @pytest.mark.parametrize("suffix", ["md", "tex", "csv"])
 def test_files_equal_the_golden_ones(tmp_path, suffix):
-    write_table(tmp_path, golden_table())
+    made = rows(__file__, "golden")
+    frames = {name: pd.DataFrame(made.pop(name)) for name in ("wide", "long")}
+    write_table(tmp_path, Table(name="golden", **made, **frames))
     expected = (GOLDEN / f"golden.{suffix}").read_text()
     assert (tmp_path / f"golden.{suffix}").read_text() == expected
 

@@ -27,13 +27,7 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402 - after the che
 
 PAGE = (ROOT / "docs" / "other-networks.md").read_text()
 DOCUMENTED = dict(re.findall(r"### (.*?)\n.*?```yaml\n(.*?)```", PAGE, re.DOTALL))
-# Heading -> shape of the input, classes, stride, whether it ends in a sigmoid
-SIGNATURES = {
-    "BiSeNet face parsing, 19 classes": ([1, 3, 512, 512], 19, 1, False),
-    "SegFormer face parsing, 19 classes": (["n", 3, "h", "w"], 19, 4, False),
-    "XSeg masks, one channel": (["n", 256, 256, 3], 1, 1, True),
-    "FaceOcc, one channel": ([2, 3, 256, 256], 1, 1, False),
-}
+SIGNATURES = rows(__file__, "signatures")
 
 
 def random_weight(classes: int, stride: int = 1) -> np.ndarray:
