@@ -57,18 +57,12 @@ class ConvolutionalParams(Checked):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.backbone == RESNET:
-            require(
-                self.depth is not None and self.base_channels is not None,
-                f"depth and base_channels must be given with the backbone {RESNET}",
-            )
-
-        else:
-            require(
-                self.depth is None and self.base_channels is None,
-                f"depth and base_channels must be null with the backbone {self.backbone}, whose "
-                f"size is in its name; got {self.depth} and {self.base_channels}",
-            )
+        sizes = (self.depth, self.base_channels)
+        require(
+            None not in sizes if self.backbone == RESNET else sizes == (None, None),
+            f"depth and base_channels must be given with the backbone {RESNET}, and null with "
+            f"others, whose size is in their name; got {sizes} with {self.backbone}",
+        )
         require(
             self.num_stages == 4 or self.output_stride < 32,
             "output_stride must be 8 or 16 with num_stages: 3, whose last stage has that stride",
