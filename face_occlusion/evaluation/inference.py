@@ -224,8 +224,6 @@ def load_model(folder: Path, device: torch.device | str = "cpu", which: str = "l
         ValueError: If a file is missing, damaged, or not what the card or the networks of this
             package ask for. No code of the folder is run.
     """
-    if which not in ("last", "best"):
-        raise ValueError(f"which must be last or best; got {which!r}")
     path = folder / "config.json"
     config = read_json(path, NO_RUN)
     try:

@@ -94,7 +94,7 @@ def test_augmented_prediction_is_mirror_symmetric_and_repeats(run: Path):
 def test_what_is_no_image_no_run_or_no_checkpoint_is_refused(run: Path, tmp_path: Path):
     for bad in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)):
         refuses(r"image must be \(H, W, 3\) uint8", load_model(run).predict, bad)
-    refuses("which must be last or best; got 'first'", load_model, run, which="first")
+    refuses(r"first\.safetensors: no such file", load_model, run, which="first")
     refuses(r"config\.json: no such file", load_model, tmp_path)
     (tmp_path / "config.json").write_text("{}")
     refuses(r"config\.json: Object missing required field `model`", load_model, tmp_path)
