@@ -229,20 +229,15 @@ def check_identities(release: Release, numbers: Mapping[str, list[int]]) -> str:
     if missing:
         return f"not checked: no {' and '.join(missing)}"
     known = read_identities(release)
-    people: dict[str, dict[str, int]] = {"wo": {}, "wo_test": {}}
-    for subset, face_of_person in people.items():
-        for number in numbers[subset]:
-            if number not in known:
-                raise ValueError(
-                    f"{release.folder / release.glob(f'*{MAPPING}')[0]}: face {number} has no "
-                    f"identity there or in {release.glob(f'*{IDENTITIES}')[0]}"
-                )
-            face_of_person[known[number]] = number
-    if both := sorted(people["wo"].keys() & people["wo_test"].keys()):
+    for number in (*numbers["wo"], *numbers["wo_test"]):
+        if number not in known:
+            names = f"{MAPPING} and {IDENTITIES}"
+            raise ValueError(f"{release.folder}: face {number} has no identity by {names}")
+    train, test = ({known[n]: n for n in numbers[subset]} for subset in ("wo", "wo_test"))
+    if both := sorted(train.keys() & test.keys()):
         person = both[0]
         raise ValueError(
             f"{release.folder / SUBSET_LISTS['wo_test'][0]}: {len(both)} identities are also in "
-            f"WO train; identity {person} is {people['wo_test'][person]}.jpg here and "
-            f"{people['wo'][person]}.jpg there"
+            f"WO train; identity {person} is {test[person]}.jpg here and {train[person]}.jpg there"
         )
-    return f"checked: {len(people['wo_test'])} identities of WO test, none in WO train"
+    return f"checked: {len(test)} identities of WO test, none in WO train"
