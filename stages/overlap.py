@@ -7,8 +7,7 @@ from pathlib import Path
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import load_params
 from face_occlusion.core.stage import run_stage, stage_arguments
-from face_occlusion.overlap.compare import OverlapParams, find_overlap
-from face_occlusion.overlap.findings import write_overlap
+from face_occlusion.overlap.compare import OverlapParams, find_overlap, write_overlap
 
 
 def main() -> None:

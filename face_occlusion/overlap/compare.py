@@ -6,23 +6,27 @@ with some surroundings; the mask says where the face is. A copy may also be mirr
 by alignment: one side of a comparison is hashed as it is, the other in all these variants.
 """
 
+import dataclasses
 import functools
 import itertools
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import cv2
+import msgspec
 import numpy as np
 import scipy.fft
 from PIL import Image
 
 from face_occlusion.core.classes import FACE
+from face_occlusion.core.files import atomic_write
 from face_occlusion.core.images import reduced, warp_affine
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import Checked, Meta, Natural
-from face_occlusion.overlap.findings import ImagePair, Overlap, SetComparison
 
 HASH_SIDE = 16
 HASH_BITS = HASH_SIDE**2
@@ -125,6 +129,43 @@ def _hamming(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     for word in range(first.shape[1]):
         bits += np.bitwise_count(first[:, word, np.newaxis] ^ second[np.newaxis, :, word])
     return bits
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagePair:
+    """Two images and in how many of 256 bits their closest views differ."""
+
+    first: str
+    second: str
+    bits: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetComparison:
+    """Two image sets, compared."""
+
+    first: str  # one set: a training set, or a benchmark
+    second: str  # the other one, a benchmark
+    sizes: tuple[int, int]  # images of both
+    same_release: bool  # whether both come from one release, so that shared images can be meant
+    suspected: list[ImagePair]  # all pairs within the limit, closest first
+    closest: list[ImagePair]  # the closest pairs, each of another image of the second set
+    identities: str  # whether people are in both sets, in words
+    shared_identities: int | None  # how many; None where that is unknown
+
+    @property
+    def num_suspected(self) -> tuple[int, int]:
+        """Count the images of both sets that are in a suspected pair."""
+        pairs = self.suspected
+        return len({pair.first for pair in pairs}), len({pair.second for pair in pairs})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlap:
+    """All comparisons and the limit they were made with."""
+
+    max_bits: int
+    comparisons: list[SetComparison]
 
 
 def list_pairs(
@@ -248,3 +289,18 @@ def compare_identities(
     if shared := len(mine & others):
         return f"{shared} of {len(others)} in both", shared
     return f"none: {len(others)} identities, {len(mine)} others", 0
+
+
+def write_overlap(path: Path, overlap: Overlap) -> None:
+    """Write the comparisons as JSON, atomically; the same sets give the same bytes."""
+    atomic_write(path, json.dumps(dataclasses.asdict(overlap), indent=1) + "\n")
+
+
+def read_overlap(path: Path) -> Overlap:
+    """Read what `write_overlap` wrote; a file that is missing or another is a ValueError."""
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; run `dvc repro overlap`")
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Overlap)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path}: not written by `stages.overlap`: {error}") from error

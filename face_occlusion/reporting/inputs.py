@@ -12,7 +12,7 @@ from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import Checked, Meta, Natural
 from face_occlusion.evaluation.scores import read_scores
-from face_occlusion.overlap.findings import Overlap, read_overlap
+from face_occlusion.overlap.compare import Overlap, read_overlap
 from face_occlusion.reporting import breakdowns, verdicts
 from face_occlusion.reporting.cells import axes_of
 from face_occlusion.reporting.charts import METRICS, read_curves

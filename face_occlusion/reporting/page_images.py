@@ -12,7 +12,7 @@ from face_occlusion.core.arithmetic import evenly_spaced
 from face_occlusion.core.images import decode_image, reduced
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.evaluation.counting import encode_preview
-from face_occlusion.overlap.findings import Overlap
+from face_occlusion.overlap.compare import Overlap
 from face_occlusion.reporting.catalogue import FigureEntry
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.grid import Grid

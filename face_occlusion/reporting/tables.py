@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from face_occlusion.overlap.findings import Overlap, SetComparison
+from face_occlusion.overlap.compare import Overlap, SetComparison
 from face_occlusion.reporting.cells import PARTITION, Cell, best_of_columns, paper_quantity
 from face_occlusion.reporting.grid import Grid
 from face_occlusion.reporting.provenance import Inventory

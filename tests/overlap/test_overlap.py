@@ -16,13 +16,15 @@ from face_occlusion.overlap.compare import (
     VARIANTS,
     VIEWS,
     WORDS,
+    ImagePair,
     all_distances,
     compare_identities,
     find_overlap,
     hash_image,
     list_pairs,
+    read_overlap,
+    write_overlap,
 )
-from face_occlusion.overlap.findings import ImagePair, read_overlap, write_overlap
 from tests.generation.drawn import write_drawn
 from tests.releases.build import ellipse, photo
 from tests.tables import refuses

@@ -17,8 +17,7 @@ from face_occlusion.evaluation.evaluate import evaluate_run
 from face_occlusion.evaluation.scores import RunScores, write_scores
 from face_occlusion.generation import GenerateParams
 from face_occlusion.generation.generate import generate_set
-from face_occlusion.overlap.compare import find_overlap
-from face_occlusion.overlap.findings import write_overlap
+from face_occlusion.overlap.compare import find_overlap, write_overlap
 from face_occlusion.reporting.inputs import ReportParams, Sections
 from tests.conftest import ROOT, with_changes
 from tests.evaluation.conftest import PARAMS, ready

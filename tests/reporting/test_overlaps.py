@@ -1,6 +1,6 @@
 import pytest
 
-from face_occlusion.overlap.findings import ImagePair, Overlap, SetComparison
+from face_occlusion.overlap.compare import ImagePair, Overlap, SetComparison
 from face_occlusion.reporting.page_images import closest_pictures
 from face_occlusion.reporting.tables import overlap_table
 
