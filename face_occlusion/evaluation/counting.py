@@ -25,7 +25,6 @@ class Sample:
     """An image of a benchmark, its mask, and its record."""
 
     key: str  # in the image set
-    name: str  # in errors
     image: np.ndarray  # (H, W, 3) uint8 RGB
     target: np.ndarray  # (H, W) uint8 seg_map
     occluder_kind: str | None  # what covers the face, if that is known
@@ -34,8 +33,8 @@ class Sample:
     def read(cls, image_set: ImageSet, key: str) -> Sample:
         """Decode an image of a set and its mask."""
         image, target = image_set.sample(key)
-        name, kind = f"{image_set.folder}: {key}", image_set.record(key).get("occluder_kind")
-        return cls(key=key, name=name, image=image, target=target, occluder_kind=kind)
+        kind = image_set.record(key).get("occluder_kind")
+        return cls(key=key, image=image, target=target, occluder_kind=kind)
 
 
 Columns = dict[str, np.ndarray]  # of one image: a row of `ViewCounts`
@@ -47,8 +46,7 @@ def count_sample(sample: Sample, results: Mapping[str, Result], preview_px: int)
     """Count one image for every view, also in regions; face from a probability of 0.5.
 
     The image is measured first, while its predictions may still be computed. `preview_px` is the
-    longer side of the first view's mask for the page; 0 keeps none. A prediction that is not of the
-    mask's size is a ValueError.
+    longer side of the first view's mask for the page; 0 keeps none.
     """
     occluded, face = occluded_region(sample.target), sample.target == 1
     regions = {"occluded": occluded, "border": border_band(occluded, sample.target)}
@@ -63,11 +61,6 @@ def count_sample(sample: Sample, results: Mapping[str, Result], preview_px: int)
     counts, preview, target = {}, None, sample.target
     for view, result in results.items():
         probability = result()
-        if probability.shape != target.shape:
-            raise ValueError(
-                f"{sample.name}: mask is {target.shape}, the image's prediction "
-                f"{probability.shape}; image and mask must share one size"
-            )
         pred = probability >= 0.5
         if preview_px and not counts:
             preview = encode_preview(pred, preview_px)

@@ -18,7 +18,7 @@ def test_each_column_counts_its_own_region_and_one_half_is_face():
     target[20:40, 26:52] = 0  # a hole: an occluder
     target[:, 70:] = 255
     grey = np.full((*SHAPE, 3), 128, np.uint8)
-    sample = counting.Sample(key="a", name="a", image=grey, target=target, occluder_kind=None)
+    sample = counting.Sample(key="a", image=grey, target=target, occluder_kind=None)
     probability = np.random.default_rng(1).choice(np.float32([0.2, 0.5, 0.8]), SHAPE)
     facts, counts, preview = counting.count_sample(sample, {"last": ready(probability)}, 0)
     assert (facts.size, facts.face_px) == (SHAPE, 48 * 54 - 20 * 26)
