@@ -44,7 +44,7 @@ def painted(rgb, around=(0, 0, 0)):
 
 def reference(rgb):
     """Return the angle of one sRGB colour from CIELAB by its definition, not by OpenCV."""
-    lightness, _, yellow = to_lab(np.array([rgb]))[0]
+    ((lightness,), _, (yellow,)) = to_lab(np.array([rgb]).T)
     return float(np.degrees(np.arctan((lightness - 50) / yellow)))
 
 
