@@ -11,7 +11,7 @@ from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.release import Release
 from tests.conftest import files_of
 from tests.faces.drawn import box, labelme, put, shape
-from tests.tiny import SETS, run_stage, tiny_params, write_params
+from tests.tiny import SAMPLE, SETS, run_stage, tiny_params, write_params
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,12 +85,8 @@ def test_a_sample_of_the_releases_is_read_like_them_and_is_the_same_again(params
     small = Path("data/small")
     for source in sources:
         run_stage("download", source, f"{small}/{source}")
-    celeba = f"{small}/celebamask_hq"
-    run_stage("corrections", celeba, f"{small}/corrections")
-    run_stage("faces", celeba, f"{small}/corrections", f"{small}/faces")
-    run_stage("occluders", "hands", f"{small}/hands_11k", f"{small}/hands")
-    bench = ("annotations/landmarks", f"{small}/bench")
-    run_stage("benchmarks", "realocc", f"{small}/realocc", *bench)
+    for name, words in SAMPLE.items():
+        run_stage(name, *words.split())
     made = ("faces/wo", "faces/wo_test", "faces/o", "hands", "bench")
     assert [len(ImageSet(small / name)) for name in made] == [2, 1, 1, 1, 1]
     release = Release(small / "coco")

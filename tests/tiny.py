@@ -20,6 +20,7 @@ _STAGES = read_yaml(ROOT / "tests" / "stages.yaml")
 CHAIN: dict[str, str] = _STAGES["chain"]  # to a report; the arguments of each stage
 TINY: dict[str, int] = _STAGES["miniature"]
 _LATER = ("generate", "combine", "train", "evaluate", "overlap", "reports")
+SAMPLE: dict[str, str] = _STAGES["of a sample"]
 SETS = {name: text for name, text in CHAIN.items() if name not in _LATER} | _STAGES["beside it"]
 
 

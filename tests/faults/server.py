@@ -15,22 +15,10 @@ import runpy
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-IMPORTED = (
-    "alignment.landmarks",
-    "benchmarks.benchmarks",
-    "evaluation.evaluate",
-    "faces.faces",
-    "generation.generate",
-    "miniature",
-    "occluders",
-    "overlap.compare",
-    "releases.gather",
-    "reporting.report",
-    "superresolution.enlarger",
-    "training.run",
-)
+from face_occlusion.core.params import read_yaml
 
 
 def start(order: dict[str, Any]) -> dict[str, Any] | None:
@@ -65,8 +53,8 @@ def serve() -> dict[str, Any] | None:
 
 
 if __name__ == "__main__":
-    for name in IMPORTED:
-        importlib.import_module(f"face_occlusion.{name}")
+    for name in read_yaml(Path(__file__).with_suffix(".yaml")):
+        importlib.import_module(name)
     gc.freeze()  # else each child looks through all of this for cycles, and copies it
     if (todo := serve()) is not None:
         sys.argv = [todo["stage"], *todo["arguments"]]

@@ -21,7 +21,7 @@ from tests.apps.prediction.conftest import write_run
 from tests.conftest import with_changes
 from tests.core.imageset.conftest import flip
 from tests.evaluation.conftest import PARAMS
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 SHAPES = rows(__file__, "hostile")
 COMMANDS: dict[str, Callable[[Path], Any]] = {
@@ -104,8 +104,7 @@ CHANGES = {
 def test_changed_weights_are_refused_by_name(run: Path, change: str):
     damage, reason = CHANGES[change]
     damage(run / "last.safetensors")
-    with pytest.raises(ValueError, match=rf"last\.safetensors: .*{reason}"):
-        load_model(run)
+    refuses(rf"last\.safetensors: .*{reason}", load_model, run)
 
 
 def test_equal_weights_are_equal_bytes_whatever_their_order_and_layout(tmp_path: Path):

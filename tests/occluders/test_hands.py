@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,15 +15,10 @@ from tests.core.images.drawn import save
 from tests.occluders.imports import run
 from tests.occluders.test_direction import apart_deg, hand
 from tests.releases.build import make_release
-from tests.tables import rows, with_changes
+from tests.tables import refuses, rows, with_changes
 
 SIZE, SKIN = (400, 500), (180, 120, 90)
 HAND_A = "A_P_hgr1_id02_1"
-INFO = (
-    "id,age,gender,skinColor,accessories,nailPolish,aspectOfHand,imageName,irregularities\n"
-    "7,30,female,dark,1,0,palmar left,Hand_0000001.jpg,0\n"
-    "8,40,male,fair,0,0,dorsal right,Hand_0000002.jpg,0\n"
-)
 
 
 def skin_photo(mask, ground=(30, 60, 40)):
@@ -36,7 +32,7 @@ def from_skin(cutout):
 
 
 def hand_files():
-    files = {"HandInfo.csv": INFO.encode()}
+    files = {"HandInfo.csv": Path(__file__).with_name("HandInfo.csv").read_bytes()}
     files["11k-hands_sample.txt"] = b"Hand_0000001.jpg\nHand_0000002.jpg\n"
     for number, angle in ((1, 90), (2, 60)):
         mask, name = hand(angle, arm=600), f"Hand_{number:07d}"
@@ -201,6 +197,5 @@ BAD = [
 @pytest.mark.parametrize(("kind", "changes", "message"), BAD)
 def test_bad_input_is_named_and_nothing_remains(tmp_path, kind, changes, message):
     origin, files = SOURCES[kind]
-    with pytest.raises(ValueError, match=message):
-        run(tmp_path, kind, origin, with_changes(files, changes))
+    refuses(message, run, tmp_path, kind, origin, with_changes(files, changes))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]

@@ -145,10 +145,7 @@ def write_run(root: Path, run: str, entry: dict, made: Sections) -> None:
     write_scores(root / "scores" / f"{run}.json", scores)
     logs = root / "models" / run / "dvclive" / "plots" / "metrics"
     logs.mkdir(parents=True)
-    card = {"run": run, "initial_weights": "random", "iterations": 40, "samples_seen": 160}
-    card |= {"device": "cpu", "precision": "fp32", "seed": 1, "num_parameters": 1234}
-    card |= {"versions": {"torch": "2.13.0"}}
-    (root / "models" / run / "card.json").write_text(json.dumps(card))
+    (root / "models" / run / "card.json").write_text(json.dumps(ABOUT["card"] | {"run": run}))
     for name, first, falls in (
         ("loss", blindness / 9, -0.7),
         ("realocc_miou", 0.9 - blindness / 4, skill),

@@ -1,6 +1,7 @@
 """Tiny image sets and parameters: drawn ellipses on noise, networks of a few channels."""
 
 import atexit
+import itertools
 import json
 import shutil
 import tempfile
@@ -127,11 +128,10 @@ def train(tmp_path: Path) -> Callable[..., tuple[Path, dict[str, Any]]]:
 
 def interrupt_second_score(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the second scoring on the benchmark raise KeyboardInterrupt, and later ones score."""
-    score, calls = SelectionSet.miou, []
+    score, calls = SelectionSet.miou, itertools.count(1)
 
     def stopping(*args: Any) -> float:
-        calls.append(1)
-        if len(calls) == 2:
+        if next(calls) == 2:
             raise KeyboardInterrupt
         return score(*args)
 

@@ -12,7 +12,7 @@ from face_occlusion.networks.segmentor import build_segmentor
 from face_occlusion.training.architectures import ARCHITECTURES
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.weights import fetch_weights
-from tests.tables import rows
+from tests.tables import refuses, rows
 from tests.training.conftest import LITE, MODELS, job
 from tests.training.test_acceleration import compiled_programs
 
@@ -28,8 +28,7 @@ def on_lite(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("changes", "said"), rows(__file__, "refused"))
 def test_unknown_combinations_are_refused(changes, said):
-    with pytest.raises(ValueError, match=said):
-        build("models", MODELS["pspnet"] | changes, ARCHITECTURES["pspnet"])
+    refuses(said, build, "models", MODELS["pspnet"] | changes, ARCHITECTURES["pspnet"])
     with pytest.raises(ValueError, match="which EfficientNet-Lite has; got the backbone b0"):
         fetch_weights("imagenet", None, "b0")
 

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,12 +21,6 @@ from tests.apps.prediction.conftest import write_run, write_training_set
 from tests.browser import Tab
 
 expect.set_options(timeout=60_000)  # a busy machine
-COPY = """async () => {
-    const canvas = new OffscreenCanvas(64, 48), context = canvas.getContext('2d');
-    context.fillStyle = 'red';
-    context.fillRect(0, 0, 64, 48);
-    await navigator.clipboard.write([new ClipboardItem({'image/png': canvas.convertToBlob()})]);
-}"""
 
 
 class DemoTab(Tab):
@@ -75,7 +70,7 @@ def test_the_page_works_and_asks_nothing_of_other_machines(tab, tmp_path):
     expect(shown.get_by_text("Refused. notes.png: not a readable image")).to_be_visible()
     expect(slider).to_have_count(0)
 
-    shown.evaluate(COPY)
+    shown.evaluate(Path(__file__).with_name("copy.js").read_text())
     shown.get_by_label("Remove Image").click()
     shown.get_by_label("Paste from clipboard").click()
     expect(shown.get_by_text("64 × 48 pixels")).to_be_visible()

@@ -15,7 +15,7 @@ from face_occlusion.evaluation.inference import Segmenter, load_model
 from tests.apps.pictures import load, save_turned
 from tests.apps.prediction.conftest import photograph, write_run, write_training_set
 from tests.conftest import files_of
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 
 def put(path: Path, height: int, width: int, seed: int = 0) -> Path:
@@ -36,8 +36,7 @@ def test_photos_come_in_order_and_those_of_one_name_are_told_apart(tmp_path, fil
 def test_bad_photos_are_named(tmp_path, names, asked, said):
     for name in names:
         put(tmp_path / name, 4, 4)
-    with pytest.raises(ValueError, match=said):
-        find_photos([tmp_path / name for name in asked])
+    refuses(said, find_photos, [tmp_path / name for name in asked])
 
 
 def test_predictions_equal_the_network_and_no_bad_photo_stops_the_others(run: Path, tmp_path):
