@@ -140,7 +140,9 @@ def export(
     size: tuple[int, int] | None = Option(
         None, help="ONNX: fix height and width (default: any; with --batch, the training's square)"
     ),
-    batch: int | None = Option(None, help="ONNX: images in a call (default: any; with --size, 1)"),
+    batch: int | None = Option(
+        None, min=1, help="ONNX: images in a call (default: any; with --size, 1)"
+    ),
     which: Which = "last",
 ) -> None:
     """Write a run as an ONNX file with a model card, or for MMSegmentation.

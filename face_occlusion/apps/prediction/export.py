@@ -95,11 +95,9 @@ def export_onnx(
 def _check(path: Path, fixed: tuple[int, int, int] | None) -> None:
     if path.suffix != ".onnx":
         raise ValueError(f"--out must end in .onnx, its card gets .md, its YAML .yaml; got {path}")
-    num, *size = fixed or (1, 32, 32)
+    _, *size = fixed or (1, 32, 32)
     if any(side < 32 or side % 32 for side in size):
         raise ValueError(f"--size must be multiples of 32; got {size[0]} {size[1]}")
-    if num < 1:
-        raise ValueError(f"--batch must be at least 1; got {num}")
 
 
 def _write_onnx(network: nn.Module, example: Tensor, path: Path, *, is_free: bool) -> None:

@@ -55,17 +55,12 @@ class StageTask:
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class StageResult:
-    """How a stage ended."""
+def run_in_clone(task: StageTask) -> tuple[int, str, float | None]:
+    """Run a stage in a free clone and push its results to the remote.
 
-    status: int  # exit status
-    output: str  # everything that was printed
-    seconds: float | None  # run time of the stage's command; None if it was not recorded
-
-
-def run_in_clone(task: StageTask) -> StageResult:
-    """Run a stage in a free clone and push its results to the remote."""
+    Returns its exit status, everything that was printed, and the run time of the stage's command in
+    seconds, None if it was not recorded.
+    """
     # Ray cancels by SIGINT, which is ignored in a cluster that a script started in the background.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with _free_clone(Path(task.hosts.clones).expanduser()) as clone:
@@ -80,12 +75,12 @@ def run_in_clone(task: StageTask) -> StageResult:
                     end_all([job])
             output += log.read_text(errors="replace")
             if status:
-                return StageResult(status=status, output=output, seconds=None)
+                return status, output, None
             if command[:2] == ["git", "checkout"]:
                 for name, content in task.files.items():
                     (clone / name).parent.mkdir(parents=True, exist_ok=True)
                     (clone / name).write_bytes(content)
-        return StageResult(status=0, output=output, seconds=read_times(clone).get(task.stage))
+        return 0, output, read_times(clone).get(task.stage)
 
 
 def _commands(task: StageTask) -> list[list[str]]:
@@ -177,19 +172,19 @@ def run_there(root: Path, task: StageTask) -> int:
     remote_task = ray.remote(num_gpus=task.hosts.gpus, max_retries=2)(run_in_clone)
     reference = remote_task.remote(sent)
     try:
-        result: StageResult = ray.get(reference)
+        status, output, seconds = ray.get(reference)
     except KeyboardInterrupt:
         ray.cancel(reference)
         ray.wait([reference])
         raise
     except ray.exceptions.RayError as error:
         raise ValueError(str(error)) from error
-    print(result.output, end="", flush=True)
-    if result.seconds is not None:
-        keep_time(root, task.stage, result.seconds)
-    if result.status == 0:
+    print(output, end="", flush=True)
+    if seconds is not None:
+        keep_time(root, task.stage, seconds)
+    if status == 0:
         receive(root, task.stage, task.hosts.remote)
-    return result.status
+    return status
 
 
 def main() -> None:
