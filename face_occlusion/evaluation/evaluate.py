@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -166,5 +166,4 @@ def read_batches(
 
 
 def _stack(rows: Sequence[Columns]) -> ViewCounts:
-    names = [item.name for item in fields(ViewCounts)]
-    return ViewCounts(**{name: np.stack([row[name] for row in rows]) for name in names})
+    return ViewCounts(**{name: np.stack([row[name] for row in rows]) for name in rows[0]})

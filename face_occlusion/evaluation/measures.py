@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -25,8 +25,7 @@ class ViewCounts:
 
     def take(self, images: np.ndarray) -> ViewCounts:
         """Return the counts of some images, by mask or by number."""
-        names = [item.name for item in fields(ViewCounts)]
-        return ViewCounts(**{name: getattr(self, name)[images] for name in names})
+        return ViewCounts(**{name: counts[images] for name, counts in vars(self).items()})
 
 
 Field = Literal["counts", "boundary", "occluded", "border", "calibration"]
