@@ -79,12 +79,12 @@ def test_each_checkpoint_is_a_view_with_and_without_augmentation(realocc):
     assert scores.previews == [None] * 7
 
 
-def test_a_mask_of_another_size_and_a_gpu_without_memory_are_errors_that_say_where(realocc):
+def test_a_mask_of_another_size_and_a_gpu_without_memory_are_errors(realocc):
     network = BrightIsFace(9)
     full = torch.OutOfMemoryError("Tried to allocate 2.00 GiB. GPU 0 has a total of 1 GiB")
     lower = r"ran out \(Tried to allocate 2.00 GiB\).*lower evaluate.batch_size .* it is 4"
     wrong = [ready(np.zeros((3, 3), np.float32))] * 4
-    for outcome, message in (([wrong, wrong], "00: mask is"), (full, lower)):
+    for outcome, message in (([wrong, wrong], "must share one"), (full, lower)):
         network.predict_async = Mock(side_effect=outcome)
         refuses(message, evaluate_run, {"last": network}, {"realocc": realocc.folder}, PARAMS)
 
