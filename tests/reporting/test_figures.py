@@ -80,21 +80,10 @@ def texts(figure):
     return [text.get_text() for text in figure.axes[0].texts]
 
 
-@pytest.mark.parametrize(
-    ("draw", "name", "titles"),
-    [
-        (generated.hand_sets, "natocc_hand", ["hands_0", "hands_1"]),
-        (
-            generated.algorithm_1,  # in the paper's mode, and in the sets'
-            "natocc_hand_sot",
-            ["no transfer", "faithful,\nwithout Alg. 1", "masked,\nwith Alg. 1"],
-        ),
-        (generated.harmonisation, "natocc_object", ["with (METHOD)"]),
-    ],
-)
+@pytest.mark.parametrize(("draw", "name", "titles"), rows(__file__, "titles"))
 def test_a_figure_names_what_it_shows(regenerator, draw, name, titles):
     samples = regenerator(name)
-    shown = texts(draw(samples))
+    shown = texts(getattr(generated, draw)(samples))
     for title in titles:
         method = samples.image_set.info["params"]["harmonisation"] or {}
         assert title.replace("METHOD", method.get("method", "")) in shown
