@@ -45,6 +45,7 @@ from tests.generation.drawn import (
     plain,
     rng,
 )
+from tests.tables import refuses
 from tests.tiny import profile
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -203,8 +204,7 @@ def test_pure_colours_and_black_pictures_are_occluded(colour):
     ],
 )
 def test_what_cannot_be_occluded_is_refused(face, mask, occluders, message):
-    with pytest.raises(ValueError, match=message):
-        occlude(face, mask, occluders, rng(), params("objects"))
+    refuses(message, occlude, face, mask, occluders, rng(), params("objects"))
 
 
 def test_d20_a_sample_s_seed_depends_on_its_key_and_the_set_s_seed_alone():
@@ -246,5 +246,4 @@ def test_the_paper_s_profile_equals_the_package_s_settings():
     assert loaded.keys() == SETS.keys()
     for name, settings_ in SETS.items():  # one has lists where the other has tuples
         assert dataclasses.asdict(loaded[name]) == dataclasses.asdict(settings_), name
-    with pytest.raises(ValueError, match="kind must be one of hands"):
-        paper_params("feet")
+    refuses("kind must be one of hands", paper_params, "feet")

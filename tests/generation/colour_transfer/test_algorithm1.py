@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from face_occlusion.generation.colour_transfer import algorithm1
 from tests.generation.drawn import rng
+from tests.tables import refuses
 
 LIMITS = algorithm1.Thresholds(lower=np.array([50.0, 50, 50]), upper=np.array([200.0, 180, 160]))
 
@@ -26,8 +27,7 @@ def test_convention_thresholds_are_half_the_mean_and_mean_plus_deviation():
     limits = algorithm1.face_thresholds(pixels)
     np.testing.assert_allclose(limits.lower, [75, 0, 10])
     np.testing.assert_allclose(limits.upper, [200, 0, 30])
-    with pytest.raises(ValueError, match="at least one pixel"):
-        algorithm1.face_thresholds(pixels[:0])
+    refuses("at least one pixel", algorithm1.face_thresholds, pixels[:0])
 
 
 TENTH_BLACK = image((10, (0, 0, 0)), (90, (90, 90, 90)))
@@ -74,8 +74,7 @@ def test_unknown_readings_and_empty_images_are_refused():
     source = image((1, (1, 2, 3)))
     with pytest.raises(ValueError, match="reading"):
         algorithm1.prepare_face(source, source, LIMITS, rng(), "other")  # type: ignore[arg-type]  # unknown
-    with pytest.raises(ValueError, match="hold pixels"):
-        algorithm1.prepare_face(source, source[:, :0], LIMITS, rng())
+    refuses("hold pixels", algorithm1.prepare_face, source, source[:, :0], LIMITS, rng())
 
 
 @pytest.mark.parametrize("reading", ["balanced", "literal", "published"])
