@@ -22,7 +22,7 @@ needs_two = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two 
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run's folder with random weights."""
     folder = tmp_path_factory.mktemp("runs") / request.param
-    return write_run(folder, request.param, deviation=2.0)
+    return write_run(folder, request.param, deviation=2.0, normalised=True)
 
 
 @pytest.mark.parametrize("tta", [False, True])

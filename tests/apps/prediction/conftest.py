@@ -25,17 +25,28 @@ def drawing(height: int, width: int, seed: int = 9) -> np.ndarray:
     return draw_face(np.random.default_rng(seed), height, width)[0]
 
 
-def varied_network(config: Mapping[str, Any], seed: int, deviation: float) -> FaceSegmentor:
-    """Build a network of random weights whose log-odds vary: around 0, with this deviation."""
+def varied_network(
+    config: Mapping[str, Any], seed: int, deviation: float, normalised: bool
+) -> FaceSegmentor:
+    """Build a network of random weights whose log-odds vary: around 0, with this deviation.
+
+    With features `normalised` over four faces they also differ from image to image.
+    """
     torch.manual_seed(seed)
     network = build_segmentor(config).eval()
     if config["backbone"]["type"] == "EfficientNetLite":
         load_backbone(network.backbone, find_weights("lite0"))  # random ones let signals vanish
-    image = torch.from_numpy(drawing(64, 64))
+    images = torch.from_numpy(np.stack([drawing(64, 64, k) for k in (9, 0, 1, 2)]))
+    inputs = network.data_preprocessor({"inputs": images}, False)["inputs"]
     last: Any = network.decode_head.conv_seg
     with torch.no_grad():
+        if normalised:
+            for module in network.modules():
+                module.momentum = 1.0  # of batch norms: the statistics of this batch
+            network.train()(inputs)
+            network.eval()
         torch.nn.init.normal_(last.weight)
-        logits = network(network.data_preprocessor({"inputs": image[None]}, False)["inputs"])
+        logits = network(inputs if normalised else inputs[:1])
         last.weight *= deviation / logits.std()
         last.bias -= deviation * logits.mean() / logits.std()
     return network
@@ -48,6 +59,7 @@ def write_run(
     *,
     weights: Sequence[str] = ("last",),
     deviation: float = 0.5,
+    normalised: bool = False,
     **train: Any,
 ) -> Path:
     """Write what prediction needs of a run, with some parameters changed."""
@@ -60,7 +72,7 @@ def write_run(
     card["selected"], card["sha256"] = {"iteration": 3, "miou": 0.5}, {}
     for seed, name in enumerate(weights):
         file = f"{name}.safetensors"
-        network = varied_network(config["model"], seed, deviation)
+        network = varied_network(config["model"], seed, deviation, normalised)
         card["sha256"][file] = write_weights(folder / file, network.state_dict())
     (folder / "card.json").write_text(json.dumps(card))
     return folder
