@@ -219,10 +219,12 @@ def stage_seconds(folder: Path, run: str, data: Path) -> float:
 
 
 def run_stage(folder: Path, stage: str, *arguments: str | Path) -> None:
-    """Run a stage of this repository in another folder; an error ends the benchmark."""
+    """Run a stage of this repository in another folder; what it says is shown if it fails."""
     command = [sys.executable, "-m", f"stages.{stage}", *map(str, arguments)]
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
-    subprocess.run(command, cwd=folder, env=environment, check=True, stderr=subprocess.DEVNULL)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}: failed\n{done.stdout}{done.stderr}")
 
 
 def part_of(data: Path, entry: str) -> OpenPart:
