@@ -29,7 +29,7 @@ MID_GREY = 127.5
 def sample_uniform(rng: np.random.Generator, interval: Sequence[float]) -> float:
     """Sample a number from an interval [low, high]."""
     low, high = interval
-    return low + (high - low) * rng.random()  # the same number as rng.uniform's, ten times faster
+    return low + (high - low) * rng.random()  # the number that rng.uniform draws, faster
 
 
 def sample_tone(rng: np.random.Generator, params: ToneParams) -> dict[str, Any]:
