@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.core.files import package_folder, read_json
+from face_occlusion.core.files import errors_name, package_folder, read_json
 from face_occlusion.core.images import reduced
 
 _POINTS = ("left_eye", "right_eye", "left_mouth", "right_mouth")
@@ -69,10 +69,8 @@ def read_landmarks(path: Path) -> dict[str, np.ndarray]:
         stem = Path(name).stem
         if stem in found:
             raise ValueError(f"{path}: two entries for '{stem}'")
-        try:
+        with errors_name(f"{path}: '{name}'", TypeError, ValueError):
             found[stem] = points_of(np.array(points, dtype=float))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}: '{name}': {error}") from error
     return found
 
 

@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from face_occlusion.core.classes import FACE, resize_seg_map, to_seg_map
+from face_occlusion.core.files import errors_name
 from face_occlusion.core.images import decode_image, decode_mask
 from face_occlusion.core.release import Release
 from face_occlusion.faces.celebamask_hq import (
@@ -169,10 +170,8 @@ class CofwReader:
 
     @cached_property
     def _file(self) -> h5py.File:
-        try:
+        with errors_name(f"{self.mat_name}: not a MATLAB v7.3 (HDF5) file", OSError):
             return h5py.File(io.BytesIO(self.release.read(self.mat_name)), "r")
-        except OSError as error:
-            raise ValueError(f"{self.mat_name}: not a MATLAB v7.3 (HDF5) file: {error}") from error
 
     def _dataset(self, name: str) -> h5py.Dataset:
         dataset = self._file.get(name)

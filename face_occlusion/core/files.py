@@ -186,11 +186,16 @@ def naming(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def errors_name(where: object) -> Iterator[None]:
-    """Put a file, or a place in it, in front of the message of every ValueError."""
+def errors_name(
+    where: object, kind: type[Exception] = ValueError, *kinds: type[Exception]
+) -> Iterator[None]:
+    """Put a file, a place in it, or what is wrong with it in front of every ValueError's message.
+
+    Errors of other kinds, where these are named instead, become a ValueError too.
+    """
     try:
         yield
-    except ValueError as error:
+    except (kind, *kinds) as error:
         raise ValueError(f"{where}: {error}") from error
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from face_occlusion.core.files import PositionedFile, check_name, read_json
+from face_occlusion.core.files import PositionedFile, check_name, errors_name, read_json
 
 RELEASE = "release.json"
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # APPNOTE 4.3.7; the last two: name and extra length
@@ -129,10 +129,8 @@ class Release:
 
     def lines(self, name: str) -> list[str]:
         """Read a UTF-8 text file's lines, stripped, without empty ones; another is a ValueError."""
-        try:
+        with errors_name(f"{self.folder / name}: not a UTF-8 text", UnicodeDecodeError):
             text = self.read(name).decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{self.folder / name}: not a UTF-8 text: {error}") from error
         return [line.strip() for line in text.splitlines() if line.strip()]
 
     def _read_member(self, name: str, member: Member) -> bytes:
@@ -147,10 +145,9 @@ class Release:
         *_, name_length, extra_length = _LOCAL_HEADER.unpack(header)
         content = file.read(packed, offset + _LOCAL_HEADER.size + name_length + extra_length)
         if method != zipfile.ZIP_STORED:
-            try:  # one byte more than announced shows a member that is too long
+            with errors_name(f"{where} is damaged", zlib.error):
+                # one byte more than announced shows a member that is too long
                 content = zlib.decompressobj(-zlib.MAX_WBITS).decompress(content, size + 1)
-            except zlib.error as error:
-                raise ValueError(f"{where} is damaged: {error}") from error
         if len(content) != size or zlib.crc32(content) != crc:
             raise ValueError(f"{where} is damaged or cut off: its checksum differs")
         return content

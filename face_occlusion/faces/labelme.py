@@ -84,10 +84,8 @@ def _circle(centre: tuple[float, float], radius: float, size: tuple[int, int]) -
 
 def _mask_runs(encoded: Any, corner: tuple[int, int], size: tuple[int, int]) -> Any:
     """Turn a mask, a PNG in base64 placed by its upper left corner (x, y), into run lengths."""
-    try:
+    with errors_name("a mask must be a PNG in base64", TypeError, binascii.Error):
         data = base64.b64decode(encoded, validate=True)
-    except (TypeError, binascii.Error) as error:
-        raise ValueError(f"a mask must be a PNG in base64: {error}") from error
     mask = decode_mask(data, "its mask") > 0
     left, top = corner
     height, width = mask.shape

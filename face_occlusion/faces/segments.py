@@ -30,11 +30,9 @@ _LABEL_SET = "ground-truth"
 
 
 def _png_size(path: Path) -> tuple[int, int]:
-    try:
-        with Image.open(path, formats=["PNG"]) as image:
-            return image.height, image.width
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path.name}: not a PNG: {error}") from error
+    kinds = (UnidentifiedImageError, Image.DecompressionBombError)
+    with errors_name(f"{path.name}: not a PNG", *kinds), Image.open(path, formats=["PNG"]) as image:
+        return image.height, image.width
 
 
 def read_segments(

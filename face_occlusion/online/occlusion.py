@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from face_occlusion.core.combination import Online, OnlineSet
-from face_occlusion.core.files import code_sha256
+from face_occlusion.core.files import code_sha256, errors_name
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.params import build
 from face_occlusion.generation import Occluder, Texture
@@ -119,10 +119,8 @@ class OnlineOcclusion:
         if rng.uniform() >= self.share:
             return None
         source = self.sources[int(rng.integers(len(self.sources)))]
-        try:
+        with errors_name(f"sample {position}, online {source.name}"):
             drawn = draw_occlusion(image, seg_map, source.store, rng, source.params)
-        except ValueError as error:
-            raise ValueError(f"sample {position}, online {source.name}: {error}") from error
         return *drawn, source
 
     def attach(self, model: Any, *, compiled: bool) -> None:

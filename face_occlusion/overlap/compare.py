@@ -22,7 +22,7 @@ import scipy.fft
 from PIL import Image
 
 from face_occlusion.core.classes import FACE
-from face_occlusion.core.files import atomic_write
+from face_occlusion.core.files import atomic_write, errors_name
 from face_occlusion.core.images import reduced, warp_affine
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import ordered_map
@@ -300,7 +300,5 @@ def read_overlap(path: Path) -> Overlap:
     """Read what `write_overlap` wrote; a file that is missing or another is a ValueError."""
     if not path.is_file():
         raise ValueError(f"{path}: no such file; run `dvc repro overlap`")
-    try:
+    with errors_name(f"{path}: not written by `stages.overlap`", msgspec.DecodeError):
         return msgspec.json.decode(path.read_bytes(), type=Overlap)
-    except msgspec.DecodeError as error:
-        raise ValueError(f"{path}: not written by `stages.overlap`: {error}") from error

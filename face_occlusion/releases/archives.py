@@ -23,7 +23,7 @@ from typing import IO
 import py7zr
 from py7zr.exceptions import ArchiveError, CrcError, PasswordRequired
 
-from face_occlusion.core.files import atomic_folder, is_refusal
+from face_occlusion.core.files import atomic_folder, errors_name, is_refusal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +115,7 @@ Progress = Callable[[int], object]  # called with the number of bytes done since
 
 _CHUNK = 1 << 20
 _ZIP_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError)
 _ENCRYPTED = 0x1  # zip general purpose flag, bit 0
 _7Z_ERRORS = (ArchiveError, PasswordRequired, lzma.LZMAError, zlib.error, EOFError, OSError)
 # A truncated or forged header fails in many ways inside py7zr's parser.
@@ -143,17 +144,15 @@ def check_zip(path: Path, limits: Limits, progress: Progress = lambda done: None
     The archive is read once in full; `progress` is told of its unpacked bytes. One that is no zip
     archive, truncated, damaged or refused is a ValueError that names it and the member.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            check_limits(path, len(members), sum(info.file_size for info in members), limits)
-            names = Names(path)
-            for info in members:
-                _check_zip_member(path, info, names)
-            for info in members:
-                _read_zip_member(path, archive, info, progress)
-    except (zipfile.BadZipFile, EOFError, OSError) as error:
-        raise ValueError(f"{path}: not a whole zip archive: {error}") from error
+    whole = errors_name(f"{path}: not a whole zip archive", *_ZIP_ERRORS)
+    with whole, zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        check_limits(path, len(members), sum(info.file_size for info in members), limits)
+        names = Names(path)
+        for info in members:
+            _check_zip_member(path, info, names)
+        for info in members:
+            _read_zip_member(path, archive, info, progress)
 
 
 def _check_zip_member(path: Path, info: zipfile.ZipInfo, names: Names) -> None:
@@ -170,12 +169,10 @@ def _read_zip_member(
     path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, progress: Progress
 ) -> None:
     """Read a member through, which checks its CRC."""
-    try:
-        with archive.open(info) as member:
-            while chunk := member.read(_CHUNK):
-                progress(len(chunk))
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        raise ValueError(f"{path}: member {info.filename!r} is damaged: {error}") from error
+    whole = errors_name(f"{path}: member {info.filename!r} is damaged", *_ZIP_ERRORS)
+    with whole, archive.open(info) as member:
+        while chunk := member.read(_CHUNK):
+            progress(len(chunk))
 
 
 def unpack(path: Path, folder: Path, limits: Limits) -> None:

@@ -22,7 +22,7 @@ import torch
 from torch.nn import functional
 from tqdm import tqdm
 
-from face_occlusion.core.files import atomic_path
+from face_occlusion.core.files import atomic_path, errors_name
 from face_occlusion.core.images import decode_image, decode_rgba, encode_jpeg, encode_rgba
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.reporting.pictures import into_square, thumbnail
@@ -125,7 +125,7 @@ def save_images(images: TrainingImages, path: Path) -> None:
 
 def load_images(path: Path) -> TrainingImages:
     """Read what `save_images` wrote; a missing file, and one of another kind, is a ValueError."""
-    try:
+    with errors_name(f"{path}: not a file of training images", OSError, TypeError, ValueError):
         with np.load(path, allow_pickle=False) as archive:
             files = {name: archive[name].tobytes() for name in archive.files}
         faces, cutouts = (
@@ -138,8 +138,6 @@ def load_images(path: Path) -> TrainingImages:
             list(faces),
             list(cutouts),
         )
-    except (OSError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: not a file of training images: {error}") from error
 
 
 PASTED_FRAC = 0.5  # the others recolour a region of the photograph

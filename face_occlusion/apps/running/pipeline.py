@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from face_occlusion.apps.folders import name_few
+from face_occlusion.core.files import errors_name
 from face_occlusion.core.stage import profile_of
 
 if TYPE_CHECKING:
@@ -53,20 +54,18 @@ def read_pipeline(root: Path, targets: Iterable[str] = ()) -> dict[str, Stage]:
     from dvc.repo import Repo
     from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 
-    try:
-        # at its usual level DVC prints what it restores
-        with set_loggers_level(logging.ERROR), Repo(str(root)) as repo:
-            graph = get_active_graph(repo.index.graph)
-            wanted = collect_stages(repo, [*targets] or ["dvc.yaml"])
-            order: list[DvcStage] = plan_repro(graph, wanted)
-            stages: dict[str, Stage] = {}
-            sized = _locked_profiles(repo) <= {profile_of(root)}
-            for stage in order:
-                upstream = read_stages(graph, stage)
-                stages[stage.addressing] = _read_stage(repo, stage, upstream, stages, sized)
-            return stages
-    except DvcException as error:
-        raise ValueError(f"{root}: DVC cannot read the pipeline: {error}") from error
+    readable = errors_name(f"{root}: DVC cannot read the pipeline", DvcException)
+    # at its usual level DVC prints what it restores
+    with readable, set_loggers_level(logging.ERROR), Repo(str(root)) as repo:
+        graph = get_active_graph(repo.index.graph)
+        wanted = collect_stages(repo, [*targets] or ["dvc.yaml"])
+        order: list[DvcStage] = plan_repro(graph, wanted)
+        stages: dict[str, Stage] = {}
+        sized = _locked_profiles(repo) <= {profile_of(root)}
+        for stage in order:
+            upstream = read_stages(graph, stage)
+            stages[stage.addressing] = _read_stage(repo, stage, upstream, stages, sized)
+        return stages
 
 
 def _locked_profiles(repo: Repo) -> set[str]:

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from face_occlusion.apps.viewing.contact_sheet import draw_sheet, pick_keys
+from face_occlusion.core.files import errors_name
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.generation.occlusion import OccluderSource, Sample, occlude, sample_rng
 from face_occlusion.generation.params import (
@@ -132,10 +133,8 @@ def _sample(faces: ImageSet, key: str, occluders: OccluderSource, params: Genera
     """Occlude one face of a set without augmenting its photograph."""
     params = dataclasses.replace(params, keep_background=True)
     rng = sample_rng(key, params.seed)
-    try:
+    with errors_name(f"{faces.folder}: {key}"):
         return occlude(faces.image(key), faces.seg_map(key), occluders, rng, params)
-    except ValueError as error:
-        raise ValueError(f"{faces.folder}: {key}: {error}") from error
 
 
 def _edge_crop(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from face_occlusion.core.classes import BACKGROUND, FACE, IGNORED
-from face_occlusion.core.files import PositionedFile, file_sha256
+from face_occlusion.core.files import PositionedFile, errors_name, file_sha256
 from face_occlusion.core.images import decode_image, decode_mask, decode_rgba
 from face_occlusion.core.imageset.cards import UNKNOWN_LICENCE, check_cards
 from face_occlusion.core.imageset.format import INDEX, MAX_NAME_BYTES, ShardEntry, parse_index
@@ -168,10 +168,9 @@ class ImageSet:
 
     def record(self, key: str) -> dict[str, Any]:
         """Return a sample's record, its part `json`; anything but an object is a ValueError."""
-        try:
-            record = json.loads(self.read(key, "json"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{self._name(key, 'json')}: not readable as JSON: {error}") from error
+        data = self.read(key, "json")
+        with errors_name(f"{self._name(key, 'json')}: not readable as JSON"):
+            record = json.loads(data)
         if not isinstance(record, dict):
             raise ValueError(f"{self._name(key, 'json')}: must be an object; got {record!r}")
         return record
