@@ -25,18 +25,13 @@ _MODEL = Path("models") / "shape_predictor_68_face_landmarks.dat"
 def points_of(landmarks: np.ndarray) -> np.ndarray:
     """Reduce landmarks of a known layout to the four points that FFHQ uses.
 
-    Args:
-        landmarks: (N, 2) pixels. N is 4 (both eyes, both corners of the mouth), 5 (both eyes,
-            nose, both corners of the mouth, as MTCNN and RetinaFace give them), 29 (COFW: its
-            points 17 and 18 are the pupils, 23 and 24 the corners of the mouth, counted from 1;
-            Burgos-Artizzu, Perona and Dollár, ICCV 2013) or 68 (iBUG 300-W, as dlib gives them:
-            an eye is the mean of its six points).
+    Landmarks are (N, 2) pixels. N is 4 (both eyes, both corners of the mouth), 5 (both eyes, nose,
+    both corners of the mouth, as MTCNN and RetinaFace give them), 29 (COFW: its points 17 and 18
+    are the pupils, 23 and 24 the corners of the mouth, counted from 1; Burgos-Artizzu, Perona and
+    Dollár, ICCV 2013) or 68 (iBUG 300-W, as dlib gives them: an eye is the mean of its six points).
+    Another number, or one that is not finite, is a ValueError.
 
-    Returns:
-        (4, 2): left eye, right eye, left and right corner of the mouth.
-
-    Raises:
-        ValueError: If their number is another, or one is not finite.
+    Returns (4, 2): left eye, right eye, left and right corner of the mouth.
     """
     landmarks = np.asarray(landmarks, dtype=float)
     if landmarks.shape not in ((4, 2), (5, 2), (29, 2), (68, 2)):
@@ -59,9 +54,7 @@ def read_landmarks(path: Path) -> dict[str, np.ndarray]:
       `left_mouth_x`, `left_mouth_y`, `right_mouth_x`, `right_mouth_y`;
     - JSON: `{"name": [[x, y], ...], ...}` with 4, 5, 29 or 68 points, see `points_of`.
 
-    Raises:
-        ValueError: If the file is in neither format, or points are wrong; names the file and the
-            image.
+    A file in neither format, and wrong points, are a ValueError that names the file and the image.
     """
     rows = read_json(path).items() if path.suffix.lower() == ".json" else _read_csv(path)
     found: dict[str, np.ndarray] = {}

@@ -65,9 +65,8 @@ def import_benchmark(
     `read_landmarks` returns them, are used before others and add them. A release that is absent
     gives an empty set that says so.
 
-    Raises:
-        ValueError: If images or masks are missing, a file cannot be read, landmarks are given for
-            an image that the benchmark does not have, or no face can be aligned; names the file.
+    Missing images or masks, a file that cannot be read, landmarks for an image that the benchmark
+    does not have, and no face that can be aligned are a ValueError that names the file.
     """
     info: dict[str, Any] = {"kind": "benchmark", "name": name, **release.provenance()}
     info |= {"align": params.align, "params": dataclasses.asdict(params)}

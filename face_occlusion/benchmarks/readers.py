@@ -42,8 +42,7 @@ class Annotated:
 class FolderReader:
     """A benchmark in folders: `image/`, `mask/` and, where the release has one, `split/val.txt`.
 
-    Raises:
-        ValueError: If there are no images or no masks, or an image of the split lacks either.
+    No images, no masks, and an image of the split that lacks either are a ValueError.
     """
 
     def __init__(self, release: Release) -> None:
@@ -130,10 +129,8 @@ class CofwReader:
     the 1,345 train images are LFPW's). The rule is taken under which all sizes agree and the most
     visible landmarks lie on the face; `numbering` names it. Keys are image numbers from 1.
 
-    Picklable; each process opens the file once.
-
-    Raises:
-        ValueError: If files are missing or not as in COFW, or no rule fits.
+    Picklable; each process opens the file once. Files that are missing or not as in COFW, and no
+    rule that fits, are a ValueError.
     """
 
     def __init__(self, release: Release) -> None:

@@ -12,14 +12,9 @@ BACKGROUND, FACE, IGNORED = 0, 1, 255
 def to_seg_map(mask: np.ndarray, name: str) -> np.ndarray:
     """Turn a mask into (H, W) uint8 class ids: 0 background, 1 face, 255 ignored.
 
-    Where both 1 and 255 occur, 255 is "ignored"; where only 0 and 255 occur, 255 is face.
-
-    Args:
-        mask: (H, W) bool, or integers 0/1, 0/255 or 0/1/255; left unchanged.
-        name: What errors call it.
-
-    Raises:
-        ValueError: If the mask has other values or not two axes.
+    Where both 1 and 255 occur, 255 is "ignored"; where only 0 and 255 occur, 255 is face. The mask
+    is (H, W) bool, or integers 0/1, 0/255 or 0/1/255, and left unchanged; one of other values or
+    axes is a ValueError that calls it by its `name`.
     """
     if mask.ndim != 2:
         raise ValueError(f"{name}: a mask must be (height, width); got shape {mask.shape}")

@@ -116,9 +116,8 @@ class Combination:
 def combine(name: str, params: CombinationParams, data: Path) -> Combination:
     """List the samples of a combination, and check that its sets in the folder `data` fit together.
 
-    Raises:
-        ValueError: If a set is missing, a sample lacks its image or its mask, or a generated set
-            does not hold its variants of each unoccluded face.
+    A set that is missing, a sample that lacks its image or its mask, and a generated set that does
+    not hold its variants of each unoccluded face are a ValueError.
     """
     parts, absent = [], None
     faces = ImageSet(data / FACES)
@@ -216,8 +215,7 @@ class OpenPart:
 def open_parts(combination: Combination, data: Path) -> list[OpenPart]:
     """Open a combination's image sets in the folder `data`.
 
-    Raises:
-        ValueError: If the combination is incomplete, or a set is missing or not the one listed.
+    ValueError if the combination is incomplete, or a set is missing or not the one listed.
     """
     if combination.absent is not None:
         raise ValueError(f"{combination.title}: cannot be trained on: {combination.absent}")

@@ -33,12 +33,9 @@ _WORKER_ERROR = "\nValueError: "  # where PyTorch's traceback of a worker ends
 
 
 def read_json(path: Path, absent: str = "no such file") -> dict[str, Any]:
-    """Read a JSON object.
+    """Read a JSON object; a file that is missing or holds anything else is a ValueError.
 
     `absent` is what the error says if the file is missing, such as which command writes it.
-
-    Raises:
-        ValueError: If the file is missing or holds anything else; names the file.
     """
     if not path.is_file():
         raise ValueError(f"{path}: {absent}")

@@ -131,9 +131,8 @@ def run_tasks(
     Tasks are picklable, unless there is one worker, which runs them in this process. The executor
     `ray` needs the extra `ray`, and uses a running cluster if the environment names one.
 
-    Raises:
-        ValueError: If the executor is unknown or not installed, a worker process dies, or a task
-            raises it; tasks not yet begun are then dropped.
+    An executor that is unknown or not installed, and a worker process that dies, are a ValueError;
+    after that of a task, tasks not yet begun are dropped.
     """
     if executor not in EXECUTORS:
         raise ValueError(f"executor must be one of {', '.join(EXECUTORS)}; got {executor!r}")

@@ -135,11 +135,9 @@ def read_section(path: Path, section: str) -> Any:
 def load_params(path: Path, section: str, kind: type[Params]) -> Params:
     """Build the dataclass `kind` from a section, named with dots, of a parameter file.
 
-    Fields whose type is itself a dataclass are built from their nested mapping. Values are
-    checked by the dataclass (`Checked`); file and section are put in front of its messages.
-
-    Raises:
-        ValueError: If a key is unknown or missing, or a value is refused.
+    Fields whose type is itself a dataclass are built from their nested mapping. An unknown or
+    missing key is a ValueError, and so is a value that the dataclass refuses (`Checked`), with
+    file and section in front of its message.
     """
     return build(f"{path}: {section}", read_section(path, section), kind)
 

@@ -38,8 +38,7 @@ class Release:
         source: Name of the source, as in `releases/sources.yaml`.
         absent: Why the release is absent; None if it is there.
 
-    Raises:
-        ValueError: If the folder does not hold a release; later, if a file's name is not UTF-8.
+    A folder that holds no release is a ValueError; later, so is a file's name that is not UTF-8.
     """
 
     def __init__(self, folder: Path) -> None:

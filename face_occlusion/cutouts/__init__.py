@@ -61,17 +61,13 @@ def cut_out(
 
     Args:
         image: (H, W, 3) uint8 RGB; left unchanged.
-        mask: (H, W) bool, not empty; left unchanged.
+        mask: (H, W) bool, not empty; left unchanged. Another size is a ValueError.
         soft_px: Standard deviation of the blur in pixels, 0 for a hard edge.
         edge_px: Width of the edge whose colours are replaced, in pixels.
         own: (H, W) bool, the mask before cracks and holes were closed: these show the
             background, so their colours are replaced too. None: the mask itself.
 
-    Returns:
-        (h, w, 4) uint8 premultiplied RGBA.
-
-    Raises:
-        ValueError: If the sizes differ.
+    Returns (h, w, 4) uint8 premultiplied RGBA.
     """
     if image.shape[:2] != mask.shape:
         raise ValueError(

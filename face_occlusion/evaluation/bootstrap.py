@@ -112,11 +112,9 @@ def estimate(
     Hesterberg 2015, section 5.3): the plain one is too narrow by the factor sqrt((n - 1) / n)
     and by using a normal for a t quantile.
 
-    Args:
-        value: The score of the images themselves.
-        resampled: (B,) scores of the resamples; NaN (a resample without the class) is left out.
-        num_images: Images behind the score; below 2, bounds and error are NaN.
-        confidence: Coverage, in (0, 1).
+    `value` is the score of the images themselves, `resampled` the (B,) scores of the resamples,
+    where NaN (a resample without the class) is left out. With fewer than 2 images behind the score,
+    bounds and error are NaN; `confidence` is the coverage, in (0, 1).
     """
     resampled = resampled[~np.isnan(resampled)]
     numbers = (float("nan"),) * 3
@@ -143,15 +141,10 @@ def estimate_sum(
 ) -> Estimate:
     """Estimate a weighted sum of cells that share their resamples of the images.
 
-    Args:
-        terms: (weight, cell): one for a score, (1, a), (-1, b) for a difference.
-        num_images: Images behind the cells.
-        confidence: Coverage, in (0, 1).
-        rng: Draws the seeds; unused where no cell has several.
-
-    Returns:
-        The estimate. With several seeds, a t interval on the bootstrap's standard error, its
-        degrees of freedom combined from those of the images and of the seeds.
+    The terms are (weight, cell): one for a score, (1, a), (-1, b) for a difference; `num_images`
+    are behind the cells, and `rng` draws the seeds where a cell has several. There the estimate has
+    a t interval on the bootstrap's standard error, its degrees of freedom combined from those of
+    the images and of the seeds.
     """
     value = sum(weight * cell.value for weight, cell in terms)
     num_seeds = min(len(cell.values) for _, cell in terms)

@@ -81,9 +81,8 @@ def ita_deg(image: np.ndarray, face: np.ndarray) -> float | None:
     it: it describes the pixels of a picture under their lighting, and says nothing about who a
     person is.
 
-    Returns:
-        Degrees in [-90, 90], larger is lighter; None without face pixels, or where the picture
-        has no yellow (median b* below 1: grey, or under coloured light).
+    Returns degrees in [-90, 90], larger is lighter; None without face pixels, or where the picture
+    has no yellow (median b* below 1: grey, or under coloured light).
     """
     inside = reduced(face.astype(np.uint8) * 255, TONE_PX) == 255  # only face
     if not inside.any():

@@ -213,16 +213,11 @@ class Segmenter:
 
 
 def load_model(folder: Path, device: torch.device | str = "cpu", which: str = "last") -> Segmenter:
-    """Load a run's network.
+    """Load a run's network from its folder, onto a device; `auto` is a GPU if there is one.
 
-    Args:
-        folder: A run's folder, with `config.json`, `card.json` and `last.safetensors`.
-        device: Where to compute; `auto` takes a GPU if there is one.
-        which: `last`, which the tables report, or `best`, selected on RealOcc.
-
-    Raises:
-        ValueError: If a file is missing, damaged, or not what the card or the networks of this
-            package ask for. No code of the folder is run.
+    `which` is `last`, which the tables report, or `best`, selected on RealOcc. A file that is
+    missing, damaged, or not what the card or the networks of this package ask for is a ValueError.
+    No code of the folder is run.
     """
     path = folder / "config.json"
     config = read_json(path, NO_RUN)

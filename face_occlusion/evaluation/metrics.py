@@ -21,13 +21,10 @@ def confusion_counts(pred: np.ndarray, target: np.ndarray) -> np.ndarray:
 
     Args:
         pred: (H, W) bool, True where face; (P,) for a region's pixels.
-        target: (H, W) or (P,) uint8: 0 background, 1 face, 255 not counted.
+        target: The same of uint8: 0 background, 1 face, 255 not counted; else a ValueError.
 
     Returns:
         (4,) int64 [tn, fp, fn, tp]; reshaped to (2, 2) its row is the target.
-
-    Raises:
-        ValueError: If the sizes differ or the target holds another value.
     """
     if pred.shape != target.shape or pred.ndim not in (1, 2):
         raise ValueError(f"pred and target must share one (H, W); got {pred.shape}, {target.shape}")

@@ -121,10 +121,8 @@ def original_seg_map(parts: Mapping[str, np.ndarray]) -> np.ndarray:
     The union of skin, eyes, brows, nose, mouth and lips, less glasses, neck, necklace, hair,
     hat, ears, earrings and cloth (the paper's section 3.1: skin minus sunglasses, neck and
     "head"; these layers are the release's names for it). Layers are (H, W) bool by name; those
-    that a face lacks are left out.
-
-    Raises:
-        ValueError: If `skin` is missing, a layer is unknown, or sizes differ.
+    that a face lacks are left out. A missing `skin`, an unknown layer, or sizes that differ are a
+    ValueError.
     """
     if "skin" not in parts:
         raise ValueError(f"no layer 'skin'; got {sorted(parts)}")
@@ -166,9 +164,8 @@ class Subsets:
 def read_subsets(release: Release, faces: Mapping[int, str]) -> Subsets:
     """Read and check the lists of a CelebAMask-HQ release with images of these numbers.
 
-    Raises:
-        ValueError: If a list is missing, empty or names a face that is not there or that is in
-            a list twice or in two lists, or if WO test shares an identity with WO train.
+    A list that is missing, empty, or names a face that is not there, or is in a list twice or in
+    two lists, is a ValueError, and so is an identity that WO test shares with WO train.
     """
     numbers: dict[str, list[int]] = {}
     listed: dict[int, str] = {}

@@ -113,10 +113,8 @@ class Correction:
 
         If the drawing contains face, it replaces the mask: everything else becomes background.
         Otherwise it is painted over the mask, so that an occluder can be drawn alone. The mask to
-        correct, (h, w) uint8 class ids, is left unchanged.
-
-        Raises:
-            ValueError: If the aspects differ, or a bitmap cannot be read; names the file.
+        correct, (h, w) uint8 class ids, is left unchanged. Aspects that differ, and a bitmap that
+        cannot be read, are a ValueError that names the file.
         """
         drawing = f"the drawing in {self.where}"
         check_aspect(f"face {self.number}", seg_map.shape, self.size, drawing)
@@ -152,10 +150,8 @@ _OUTSIDE_PX = 1.0  # tools let a point lie this far beyond the image
 def check_segmentation(segmentation: Any, size: tuple[int, int]) -> None:
     """Check polygons or run lengths.
 
-    Raises:
-        ValueError: If they are neither, a polygon has fewer than three points, a point that is
-            no finite number or lies outside the image, the runs do not fill the image, or
-            nothing is covered.
+    ValueError if they are neither, a polygon has fewer than three points, a point is no finite
+    number or lies outside the image, the runs do not fill the image, or nothing is covered.
     """
     if isinstance(segmentation, Mapping):
         _check_runs(segmentation, size)

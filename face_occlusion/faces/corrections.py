@@ -57,11 +57,9 @@ def read_corrections(folder: Path, params: CorrectionsParams) -> dict[int, Corre
     """Read all corrections in a folder, by the face's number.
 
     The folder has one subfolder for each format that is used; with none, nothing is corrected.
-
-    Raises:
-        ValueError: If the folder is missing, holds something else than the formats' subfolders
-            or subfolders without any correction, a face is corrected twice, or a correction
-            cannot be read, drawn or has an unknown label; names the file and the place in it.
+    ValueError, with the file and the place in it, if the folder is missing, holds something else or
+    no correction in its subfolders, a face is corrected twice, or a correction cannot be read,
+    drawn or has an unknown label.
     """
     if not folder.is_dir():
         raise ValueError(f"{folder}: no such folder (corrections.folder in params.yaml)")
@@ -92,11 +90,8 @@ def import_corrections(
     `masks/` is an image set with the parts `png` (corrected), `original.png` (from the part
     layers) and, where the user corrected a face, `authors.png` (the authors' mask), each at its
     own size; it is returned. `changes.json` counts the changes and lists the changed faces.
-    `corrections` are the user's, by the face's number.
-
-    Raises:
-        ValueError: If the release is absent, a mask or a correction cannot be used, or a
-            correction is of a face that is in none of the lists; names the file.
+    `corrections` are the user's, by the face's number. An absent release, a mask or a correction
+    that cannot be used, and one of a face that is in none of the lists are a ValueError.
     """
     if release.absent:
         raise ValueError(f"{release.folder}: absent ({release.absent}); corrections need it")

@@ -45,11 +45,8 @@ def import_faces(
 ) -> dict[str, ImageSet]:
     """Write the image sets `wo`, `wo_test` and `o` into a folder, all three or none; return them.
 
-    `masks` are those that `import_corrections` writes.
-
-    Raises:
-        ValueError: If the release is absent, a list is refused, an image cannot be read, or
-            masks are missing or do not fit; names the file.
+    `masks` are those that `import_corrections` writes. An absent release, a list that is refused,
+    an image that cannot be read, and masks that are missing or do not fit are a ValueError.
     """
     if release.absent:
         raise ValueError(f"{release.folder}: absent ({release.absent}); faces need it")

@@ -130,8 +130,7 @@ class Sizes:
 def sizes_of(params: Sequence[GenerateParams], shape: tuple[int, int]) -> Sizes:
     """Return sizes large enough for every sample of several sets.
 
-    Raises:
-        ValueError: If two sets have transports of different steps or directions.
+    Two sets with transports of different steps or directions are a ValueError.
     """
     widest = max(
         high

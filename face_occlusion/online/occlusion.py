@@ -32,10 +32,8 @@ def plan_online(names: Sequence[str], share: float, data: Path) -> Online:
     """List what decides the occlusions of a run: parameters, occluders, code.
 
     A `share` of the unoccluded faces is occluded as are the samples of the sets `names` below
-    `data`/sets; these samples themselves are not read.
-
-    Raises:
-        ValueError: If a set or its occluders are missing or absent.
+    `data`/sets; these samples themselves are not read. A set or occluders that are missing or
+    absent are a ValueError.
     """
     sets = []
     for name in names:
@@ -139,10 +137,8 @@ def open_online(
     """Open the occluders of a combination's run, from the image sets in the folder `data`.
 
     Decoded cut-outs go into the folder `scratch`, which must outlive the result. `side_px` is that
-    of the network's input, and `seed` the run's.
-
-    Raises:
-        ValueError: If the code or the occluders are not those of the combination.
+    of the network's input, and `seed` the run's. Code or occluders that are not those of the
+    combination are a ValueError.
     """
     if online.code != code_sha256(__name__):
         raise ValueError(

@@ -47,13 +47,9 @@ def hash_image(
 ) -> np.ndarray:
     """Hash an image, (H, W, 3) uint8 RGB, in all views.
 
-    Args:
-        image: The image.
-        seg_map: (H, W) uint8 class ids; None, or one without face, takes the middle for the face.
-        variants: Whether to hash it turned and mirrored as well; whole it is only mirrored.
-
-    Returns:
-        (V, A, WORDS) uint64 by VIEWS and VARIANTS; A is 1 without variants.
+    Of (H, W) uint8 class ids without a face, or None, the middle is taken for the face. `variants`
+    hashes it turned and mirrored as well; whole it is only mirrored. Returns (V, A, WORDS) uint64
+    by VIEWS and VARIANTS; A is 1 without variants.
     """
     whole = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     grey = reduced(whole, _READ_PX)  # such that cutting views from it skips no pixels

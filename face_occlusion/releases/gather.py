@@ -128,8 +128,7 @@ def _wanted(source: Source, params: SourceParams) -> Sequence[SourceFile]:
 def gather(name: str, params: SourceParams, archives: ArchiveDir) -> list[tuple[SourceFile, Path]]:
     """Return a source's files and where they lie, fetching those that are missing.
 
-    Raises:
-        ValueError: If a needed one cannot be had; lists those of every source.
+    If a needed one cannot be had, a ValueError lists those of every source.
     """
     states = survey({name: params}, archives)
     failures = fetch_missing(states, archives)

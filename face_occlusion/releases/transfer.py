@@ -66,9 +66,8 @@ def fetch_file(
     name; any content will do for a `sha256` of None. Set by another thread, `stop` gives up.
     Returns the target, whose folder is made.
 
-    Raises:
-        TransferError: If it cannot be fetched, is a web page instead of the file, or has
-            another checksum; names the URL and what to do.
+    A file that cannot be fetched, is a web page, or has another checksum is a TransferError, which
+    names the URL and what to do.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(target.with_name(f".{target.name}.lock")):

@@ -32,11 +32,9 @@ class Grid:
     """All results of a profile, with intervals by a paired bootstrap over images (and seeds).
 
     `runs` are score files by name of the run, one for each of `runs` in params.yaml. Runs of one
-    combination and model with different seeds share a cell, which shows their mean.
-
-    Raises:
-        ValueError: If two runs share a cell and a seed, scored different images under one
-            benchmark's name, or were scored in different ways.
+    combination and model with different seeds share a cell, which shows their mean. Two runs that
+    share a cell and a seed, scored different images under one benchmark's name, or were scored in
+    different ways, are a ValueError.
     """
 
     def __init__(self, axes: Axes, runs: Mapping[str, RunScores], params: BootstrapParams) -> None:

@@ -40,8 +40,7 @@ class Occlusion:
         hands: Whether a folder of files holds hands, which reach for the face.
         p: Share of the images that are occluded, 0-1.
 
-    Raises:
-        ValueError: If `p` is out of range, or the folder holds no occluders of this kind.
+    `p` out of range, and a folder without occluders of this kind, are a ValueError.
     """
 
     def __init__(
@@ -65,12 +64,9 @@ class Occlusion:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Occlude an image, (H, W, 3) uint8 RGB, with probability `p`; the input is left unchanged.
 
-        Returns:
-            Image and uint8 mask (of a bool or uint8 one); the input's own where nothing is
-            occluded, which is also the case for a mask without a face.
-
-        Raises:
-            ValueError: If sizes or types differ, or no placement covers a wanted share of the face.
+        Returns image and uint8 mask (of a bool or uint8 one); the input's own where nothing is
+        occluded, which is also the case for a mask without a face. Sizes or types that differ, and
+        no placement that covers a wanted share of the face, are a ValueError.
         """
         seg_map = check_mask(image, mask)
         wanted = rng.uniform() < self.p

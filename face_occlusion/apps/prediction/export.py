@@ -65,10 +65,8 @@ def export_onnx(
     The file, written atomically after it was checked, takes any number of images of any size from
     32 px, or with `fixed` = (number, height, width) those only.
 
-    Raises:
-        ValueError: If an argument is out of range, or the probabilities differ from PyTorch's by
-            more than 1e-4: nothing is written.
-        ModuleNotFoundError: If a package of the extra `export` is missing.
+    Nothing is written if an argument is out of range or the probabilities differ from PyTorch's by
+    more than 1e-4, a ValueError, or a package of the extra `export` is missing.
     """
     _check(path, fixed)
     for package in ("onnx", "onnxruntime"):  # not after the network was traced

@@ -27,16 +27,9 @@ def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
     CMYK (plain, or inverted as Adobe stores it) is converted without a profile, and transparent
     images are composited over black. Of several frames or pages the first is taken.
 
-    Args:
-        data: Content of a JPEG, PNG, WebP, TIFF, BMP, GIF, ... file.
-        name: How errors name the image.
-        max_pixels: Images whose header announces more pixels are refused.
-
-    Returns:
-        (H, W, 3) uint8 RGB, contiguous.
-
-    Raises:
-        ValueError: If the image is damaged, of an unknown format, too large, or has 32-bit pixels.
+    `data` is the content of a JPEG, PNG, WebP, TIFF, BMP, GIF, ... file, which errors call `name`.
+    An image that is damaged, of an unknown format, has 32-bit pixels, or whose header announces
+    more than `max_pixels` is a ValueError. Returns (H, W, 3) uint8 RGB, contiguous.
     """
     if data[:3] == JPEG_START:
         return decode_jpeg(data, name, max_pixels)
@@ -191,11 +184,8 @@ def decode_mask(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndar
 
     A palette image gives its indices, an image of 1, 2 or 4 bits its values (0, 1, ...), and a
     colour image with equal channels one channel. An image of 16 bits must hold values up to 255,
-    or multiples of 257 (65535 becomes 255). The EXIF orientation is applied.
-
-    Raises:
-        ValueError: As `decode_image`, and if the image has colours or transparent pixels, or
-            needs more than 8 bits.
+    or multiples of 257 (65535 becomes 255). The EXIF orientation is applied. Refused is what
+    `decode_image` refuses, and an image with colours or transparent pixels.
     """
     if data[:3] == JPEG_START:
         return _one_channel(decode_jpeg(data, name, max_pixels), name)
@@ -232,8 +222,7 @@ def _one_channel(pixels: np.ndarray, name: str) -> np.ndarray:
 def decode_rgba(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Decode a cut-out as it is stored, (H, W, 4) uint8 RGBA; arguments as for `decode_image`.
 
-    Raises:
-        ValueError: If the image is damaged, too large, or not a PNG with 8-bit RGBA.
+    An image that is damaged, too large, or not a PNG with 8-bit RGBA is a ValueError.
     """
     if png_kind(data) != (8, 6):
         raise ValueError(f"{name}: a cut-out must be a PNG with 8-bit RGBA")

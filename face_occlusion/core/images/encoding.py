@@ -69,8 +69,7 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
 def encode_rgba(cutout: np.ndarray) -> bytes:
     """Encode a cut-out, (H, W, 4) uint8 premultiplied RGBA, as `decode_rgba` reads it.
 
-    Raises:
-        ValueError: If shape or dtype differ, or a colour exceeds its alpha.
+    Another shape or dtype, or a colour that exceeds its alpha, is a ValueError.
     """
     if cutout.ndim != 3 or cutout.shape[2] != 4:
         raise ValueError(f"a cut-out must be (H, W, 4) uint8; got {cutout.shape} {cutout.dtype}")
@@ -90,14 +89,9 @@ def straight_alpha(cutout: np.ndarray) -> np.ndarray:
 def encode_png(pixels: np.ndarray) -> bytes:
     """Encode as PNG; the same bytes for the same pixels and zlib.
 
-    Level 1 throughout; unfiltered rows for masks, rows less the row above for colours: fastest
-    to write and to read of what was measured, for a mask of 10 KB instead of 6.
-
-    Args:
-        pixels: (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or, for grey, bool (as 0/1).
-
-    Raises:
-        ValueError: If shape or dtype differ.
+    Pixels are (H, W) grey, (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or, for grey, bool (as 0/1); else
+    a ValueError. Level 1 throughout; unfiltered rows for masks, rows less the row above for
+    colours: fastest to write and to read of what was measured, for a mask of 10 KB instead of 6.
     """
     if pixels.dtype == bool:
         pixels = pixels.view(np.uint8)

@@ -76,8 +76,7 @@ def variant_keys(faces: Sequence[str], variants: int) -> dict[str, str]:
 def member_name(key: str, part: str) -> str:
     """Return `KEY.PART`, the name of a member of a shard.
 
-    Raises:
-        ValueError: If key or part is not allowed, or the name does not fit a ustar header.
+    A key or part that is not allowed, or a name too long for a ustar header, is a ValueError.
     """
     if not isinstance(part, str) or not _PART.fullmatch(part):
         raise ValueError(
@@ -162,9 +161,7 @@ def encode_index(shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> bytes
 def parse_index(path: Path) -> tuple[list[ShardEntry], dict[str, Any]]:
     """Read and check an index: the entries of the shards, and the set's info.
 
-    Raises:
-        ValueError: If the file is missing, is not an index, has another format version, or
-            contradicts itself; names the file.
+    One that is missing, foreign, of another format version, or contradicts itself is a ValueError.
     """
     index = read_json(
         path,

@@ -35,9 +35,8 @@ class ImageSet:
         keys: The samples' keys in the set's order.
         absent: Why the set is empty on purpose; None for a set with samples.
 
-    Raises:
-        ValueError: If the index is missing, foreign, damaged or of another version, or a shard
-            is missing or has another size than the index says.
+    An index that is missing, foreign, damaged or of another version, and a shard that is missing or
+    has another size than the index says, are a ValueError.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -98,8 +97,7 @@ class ImageSet:
     def read(self, key: str, part: str) -> bytes:
         """Return one part of a sample as it is stored.
 
-        Raises:
-            ValueError: If there is no such key or part, or the shard is not what the index says.
+        No such key or part, and a shard that is not what the index says, are a ValueError.
         """
         name, parts = self._find(key)
         if part not in parts:

@@ -36,11 +36,8 @@ def write_image_set(
 
     Samples, (key, {part: content}) in the set's order, are consumed one at a time. `info` says what
     the set is: `kind`, `name`, `sources`; `absent` (why) for a set that is empty on purpose;
-    anything else that has a JSON form.
-
-    Raises:
-        ValueError: If the folder is in use, a key or part is refused or twice there, or info
-            is incomplete. The folder is then left as it was.
+    anything else that has a JSON form. A folder in use, a key or part that is refused or twice
+    there, and incomplete info are a ValueError; the folder is then left as it was.
     """
     check_info(info)
     with atomic_folder(folder) as partial:
@@ -58,10 +55,8 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardEntry:
     """Write one shard atomically, and return its entry for `write_index`.
 
     Members stand in the order of the samples, their parts sorted; time, owner and mode are
-    fixed, so that equal samples give equal bytes.
-
-    Raises:
-        ValueError: If a key or part is refused, a key is twice there, or there is no sample.
+    fixed, so that equal samples give equal bytes. A key or part that is refused, a key that is
+    twice there, and no sample are a ValueError.
     """
     with atomic_path(path) as partial:
         index = _write_members(partial, samples)
@@ -92,11 +87,8 @@ def _write_members(path: Path, samples: Iterable[Sample]) -> list[list[Any]]:
 def write_index(folder: Path, shards: list[ShardEntry], info: Mapping[str, Any]) -> None:
     """Write card, metadata and `index.json`, which completes a set; each atomically.
 
-    `folder` holds the finished shards, `shards` are their entries in order.
-
-    Raises:
-        ValueError: If a key is twice there, a shard is missing or has another size than its
-            entry says, or info is incomplete.
+    `folder` holds the finished shards, `shards` are their entries in order. A key that is twice
+    there, a shard that is missing or of another size, and incomplete info are a ValueError.
     """
     check_shards(shards)
     for shard in shards:
