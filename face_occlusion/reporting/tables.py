@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from face_occlusion.core.params import read_yaml
 from face_occlusion.overlap.compare import Overlap, SetComparison
 from face_occlusion.reporting.cells import PARTITION, Cell, best_of_columns, paper_quantity
 from face_occlusion.reporting.grid import Grid
@@ -66,21 +67,7 @@ def latex(table: Table) -> str:
 
 
 MINUS = re.compile(r"(?<![\w.)])-(?=\d)")  # of a number; not in C-CM or 5-46
-LATEX_ESCAPES = {char: f"\\{char}" for char in "&%_#${}"} | {
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "\\": r"\textbackslash{}",
-    "<": "$<$",  # a question mark upside down in LaTeX's default encoding
-    ">": "$>$",
-    "–": "--",
-    "−": "$-$",
-    "·": r"$\cdot$",
-    "°": r"$^\circ$",
-    "≤": r"$\le$",
-    "≥": r"$\ge$",
-    "“": "``",
-    "”": "''",
-}
+LATEX_ESCAPES: dict[str, str] = read_yaml(Path(__file__).with_name("latex.yaml"))
 
 
 def _latex_text(value: object) -> str:

@@ -22,27 +22,13 @@ from typing import Any
 
 from face_occlusion.core.files import atomic_write, read_json
 from face_occlusion.core.imageset.format import INDEX, ShardEntry, encode_index
+from face_occlusion.core.params import read_yaml
 
 CARD = "README.md"
 CROISSANT = "croissant.json"
 UNKNOWN_LICENCE = "not stated: ask the creator of the set"
 
-_KINDS = {
-    "faces": "Faces with masks of what is seen of them.",
-    "masks": "Masks of faces, before and after correction.",
-    "cutouts": "Things that cover faces, cut out of photographs.",
-    "textures": "Textures that fill shapes drawn over faces.",
-    "benchmark": "Faces with masks, to evaluate on.",
-    "synthetic": "Faces with something drawn over them, and masks of what is still seen.",
-}
-_PARTS = {
-    "jpg": "image",
-    "png": "mask: 0 background, 1 face, 255 ignored",
-    "original.png": "mask before correction",
-    "authors.png": "mask as the authors corrected it",
-    "rgba.png": "cut-out, RGB premultiplied by alpha",
-    "json": "record: where it comes from, what was drawn or measured",
-}
+_KINDS, _PARTS = read_yaml(Path(__file__).with_suffix(".yaml")).values()
 _SAID_ELSEWHERE = ("kind", "name", "sources", "releases", "made_from", "licence", "absent")
 
 
