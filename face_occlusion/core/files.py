@@ -226,9 +226,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         with naming(folder):
             yield partial
             partial.replace(folder)
-    except BaseException:
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def check_unused(folder: Path) -> None:

@@ -53,9 +53,8 @@ def write_report(inputs: ReportInputs, out: Path) -> None:
             exhibits = gallery(entries, absent, folder, dpi)
             (work / "index.html").write_text(render(page_context(inputs, built, exhibits)))
             replace_children(work, out)
-    except BaseException:
+    finally:
         shutil.rmtree(work, ignore_errors=True)
-        raise
 
 
 def all_tables(inputs: ReportInputs) -> dict[str, Table]:
@@ -104,7 +103,6 @@ def replace_children(partial_folder: Path, out: Path) -> None:
         if target.is_dir():
             shutil.rmtree(target)
         path.replace(target)
-    partial_folder.rmdir()
 
 
 DECIMALS = 4  # of per cent
