@@ -19,7 +19,6 @@ from face_occlusion.reporting.charts import METRICS, read_curves
 from face_occlusion.reporting.claims import ANOMALIES, CLAIMS, Judgement, judge_all
 from face_occlusion.reporting.grid import BootstrapParams, Grid
 from face_occlusion.reporting.others import read_others
-from face_occlusion.reporting.pictures import parse_colour
 from face_occlusion.reporting.provenance import Inventory
 
 
@@ -117,7 +116,8 @@ class ReportInputs:
     @property
     def colour(self) -> tuple[int, int, int]:
         """Colour of masks' outlines, RGB."""
-        return parse_colour(self.sections.report.figures.mask_colour)
+        red, green, blue = bytes.fromhex(self.sections.report.figures.mask_colour[1:])
+        return red, green, blue
 
     @property
     def benchmarks(self) -> dict[str, ImageSet]:

@@ -149,9 +149,3 @@ def data_uri(image: np.ndarray, quality: int = 80) -> str:
     """Encode an (H, W, 3) uint8 RGB image as a data URI of a JPEG."""
     text = base64.b64encode(encode_jpeg(image, quality)).decode("ascii")
     return f"data:image/jpeg;base64,{text}"
-
-
-def parse_colour(text: str) -> tuple[int, int, int]:
-    """Read `#rrggbb`."""
-    red, green, blue = bytes.fromhex(text[1:])
-    return red, green, blue

@@ -68,7 +68,10 @@ def export_onnx(
     Nothing is written if an argument is out of range or the probabilities differ from PyTorch's by
     more than 1e-4, a ValueError, or a package of the extra `export` is missing.
     """
-    _check(path, fixed)
+    if path.suffix != ".onnx":
+        raise ValueError(f"--out must end in .onnx, its card gets .md, its YAML .yaml; got {path}")
+    if fixed and any(side < 32 or side % 32 for side in fixed[1:]):
+        raise ValueError(f"--size must be multiples of 32; got {fixed[1]} {fixed[2]}")
     for package in ("onnx", "onnxruntime"):  # not after the network was traced
         importlib.import_module(package)
     side = segmenter.input_px
@@ -88,14 +91,6 @@ def export_onnx(
             )
     shape = (*fixed, 3) if fixed else FREE
     return Exported(path=path, shape=shape, num_bytes=path.stat().st_size, difference=difference)
-
-
-def _check(path: Path, fixed: tuple[int, int, int] | None) -> None:
-    if path.suffix != ".onnx":
-        raise ValueError(f"--out must end in .onnx, its card gets .md, its YAML .yaml; got {path}")
-    _, *size = fixed or (1, 32, 32)
-    if any(side < 32 or side % 32 for side in size):
-        raise ValueError(f"--size must be multiples of 32; got {size[0]} {size[1]}")
 
 
 def _write_onnx(network: nn.Module, example: Tensor, path: Path, *, is_free: bool) -> None:
