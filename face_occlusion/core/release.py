@@ -32,12 +32,6 @@ class Release:
     Zip members are found through an index that is built once (430,000 members take two seconds).
     Threads and forked processes may share a Release; a pickled one reopens its archives.
 
-    Attributes:
-        folder: The folder.
-        info: What `release.json` holds.
-        source: Name of the source, as in `releases/sources.yaml`.
-        absent: Why the release is absent; None if it is there.
-
     A folder that holds no release is a ValueError; later, so is a file's name that is not UTF-8.
     """
 
@@ -45,8 +39,8 @@ class Release:
         self.folder = Path(folder)
         path = self.folder / RELEASE
         self.info: dict[str, Any] = read_json(path, "no such file; write it with `stages.download`")
-        self.source: str = self.info["source"]
-        self.absent: str | None = self.info.get("absent")
+        self.source: str = self.info["source"]  # its name in `releases/sources.yaml`
+        self.absent: str | None = self.info.get("absent")  # why, None if the release is there
         self._open: dict[str, PositionedFile] = {}
 
     def provenance(self) -> dict[str, Any]:

@@ -142,9 +142,8 @@ class Segmenter:
     def predict(self, image: np.ndarray, *, tta: bool = False) -> np.ndarray:
         """Return the probability of face per pixel, (H, W) float32 in [0, 1].
 
-        Args:
-            image: (H, W, 3) uint8 RGB of any size; ValueError for anything else.
-            tta: Average over 6 scales and their mirror images, as the published configuration.
+        The image is (H, W, 3) uint8 RGB of any size, else a ValueError. `tta` averages 6 scales and
+        their mirror images, as the published configuration.
         """
         return self.predict_batch([image], tta=tta)[0]
 

@@ -130,11 +130,8 @@ def calibration_counts(probability: np.ndarray, target: np.ndarray) -> np.ndarra
     """Count the pixels of one image by predicted probability of face.
 
     Takes (H, W) float32 in [0, 1] and a uint8 seg_map. One fine histogram of integers, which is ten
-    times as fast as sums in 10 bins.
-
-    Returns:
-        (NUM_BINS, 3) float64: pixels in the bin, sum of their probabilities to three decimals (so
-        that files stay small), face pixels.
+    times as fast as sums in 10 bins. Returns (NUM_BINS, 3) float64: pixels in the bin, sum of their
+    probabilities to three decimals (so that files stay small), face pixels.
     """
     num = NUM_BINS * _STEPS
     place = np.minimum(probability * num, num - 1).astype(np.uint16)

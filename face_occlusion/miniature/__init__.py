@@ -29,10 +29,8 @@ _DRAWERS: dict[str, Callable[[Path, MiniatureParams], None]] = {
 def draw_release(source: str, folder: Path, params: MiniatureParams) -> None:
     """Draw a miniature of a release: the same bytes for the same parameters.
 
-    The archives go into `folder`, made if missing, under the names of the public ones.
-
-    Raises:
-        ValueError: If no miniature of `source` is known.
+    The archives go into `folder`, made if missing, under the names of the public ones. A `source`
+    without a known miniature is a ValueError.
     """
     if source not in _DRAWERS:
         raise ValueError(f"sources.{source}: no miniature of it; known: {', '.join(_DRAWERS)}")

@@ -184,9 +184,8 @@ def pack(
     `image` (H, W, 3) uint8 RGB is the face as it is occluded, `face_mask` (H, W) uint8 is 255 on
     the face, `layer` the placed occluder and `levels` its place in the atlas.
 
-    Returns:
-        `numbers` (K,) float64, with a colour transport `face_colours` (F, 3) uint8, with shapes
-        `coverage` (H, W) uint8.
+    Returns `numbers` (K,) float64, with a colour transport `face_colours` (F, 3) uint8, with shapes
+    `coverage` (H, W) uint8.
     """
     placement, harmonisation = record["placement"], record["harmonisation"]
     if placement.get("arm_drawn"):

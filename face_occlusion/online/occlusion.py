@@ -79,10 +79,8 @@ class OnlineOcclusion:
         """Occlude a sample, or draw how the GPU is to occlude it; an occluded face stays as it is.
 
         `image` (S, S, 3) uint8 RGB and `seg_map` (S, S) uint8 class ids are left unchanged;
-        `position` is the sample's number in the run.
-
-        Returns:
-            `image` and `seg_map`, for a GPU also what `drawing.pack` returns.
+        `position` is the sample's number in the run. Returns `image` and `seg_map`, for a GPU also
+        what `drawing.pack` returns.
         """
         drawn = self._draw(image, seg_map, position) if is_unoccluded else None
         packed: Drawn | None = None

@@ -44,10 +44,9 @@ def fetch_release(
     `name` is a source of `releases/sources.yaml`. With origin `miniature` its archives are drawn by
     `draw_miniature`; with `url` those missing from `archives` are fetched.
 
-    Raises:
-        ValueError: If files are missing (lists all of them, where to put them and where they are
-            published), damaged, refused, or others than those published or used first. The folder
-            is then left as it was.
+    Files that are missing (all are listed, with where to put them and where they are published),
+    damaged, refused, or others than those published or used first are a ValueError; the folder is
+    then left as it was.
     """
     source = table.find_source(name)
     scratch = folder.with_name(folder.name + ".archives.partial")

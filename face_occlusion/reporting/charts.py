@@ -17,7 +17,6 @@ from face_occlusion.reporting.grid import Grid
 
 CURVE_POINTS = 120  # of a curve on the page and in `plots/`: enough for its shape
 
-
 # By a logged number's name: `title`, `scale` (100 shows a fraction in per cent) and `note`.
 METRICS: dict[str, dict[str, Any]] = read_yaml(Path(__file__).with_name("metrics.yaml"))
 

@@ -26,11 +26,10 @@ def has_groups(frame: pd.DataFrame) -> bool:
 def group_tables(breakdown: pd.DataFrame, axes: Axes) -> tuple[list[dict[str, Any]], list[str]]:
     """Lay out every benchmark and factor of a `breakdown_table` that divides the images.
 
-    Returns:
-        The tables: `key` within the page, `title`, `note` on the factor, `levels` (title and number
-        of images of each group) and `rows` (key and title of a training set, and a cell for each
-        group, None without a score; its `values` are the mean of the models by measure: value, low
-        and high in per cent). Then the names of those whose images all fall into one group.
+    Returns the tables: `key` within the page, `title`, `note` on the factor, `levels` (title and
+    number of images of each group) and `rows` (key and title of a training set, and a cell for each
+    group, None without a score; its `values` are the mean of the models by measure: value, low and
+    high in per cent). Then the names of those whose images all fall into one group.
     """
     tables, left_out = [], []
     for benchmark, title in axes.benchmarks.items():

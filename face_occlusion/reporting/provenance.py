@@ -31,7 +31,6 @@ class Inventory:
 
 DRAWN = "miniature"  # origin of a release that this project draws, as `release.json` has it
 
-
 OF_CARDS = {  # what the runs' cards say, by its title
     "Initial weights": "initial_weights",
     "Samples seen by a run": "samples_seen",

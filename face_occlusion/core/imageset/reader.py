@@ -20,7 +20,7 @@ MAX_OPEN_SHARDS = 128  # per set and process; the oldest is closed when another 
 
 
 class ImageSet:
-    """A folder of samples, each a key with parts: image, seg_map, record and others.
+    """A folder, as `write_image_set` writes it, of samples with parts: image, seg_map, record, ...
 
     Reads are positioned (`os.pread`) through handles opened at the first read, so threads may
     share a set, a fork inherits it, and a pickle carries the index but no handle.
@@ -29,24 +29,20 @@ class ImageSet:
     has not read, on every core, so that the processes it is sent to need not. Each member is
     compared with the name that the index gives it.
 
-    Attributes:
-        folder: The folder, written by `write_image_set`.
-        info: What the set says about itself: `kind`, `name`, `sources` and more.
-        keys: The samples' keys in the set's order.
-        absent: Why the set is empty on purpose; None for a set with samples.
-
     An index that is missing, foreign, damaged or of another version, and a shard that is missing or
     has another size than the index says, are a ValueError.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
+        # `info` is what the set says about itself: `kind`, `name`, `sources` and more.
         self.shards, self.info = parse_index(self.folder / INDEX)
+        # Why the set is empty on purpose; None for a set with samples.
         self.absent: str | None = self.info.get("absent")
         self._members = {
             key: (shard["name"], parts) for shard in self.shards for key, parts in shard["samples"]
         }
-        self.keys = list(self._members)
+        self.keys = list(self._members)  # in the set's order
         self._handles: dict[str, PositionedFile] = {}
         self._unchecked = {shard["name"]: shard for shard in self.shards}
         for shard in self.shards:
