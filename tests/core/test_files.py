@@ -28,21 +28,18 @@ def test_the_file_is_the_former_one_until_it_is_whole(tmp_path, error):
 
 
 def test_a_folder_appears_whole_or_not_at_all_and_one_in_use_is_kept(tmp_path):
-    left = tmp_path / "new.partial"  # by a killed run
+    new, left = tmp_path / "new", tmp_path / "new.partial"  # by a killed run
     left.mkdir()
     (left / "half").write_text("half")
-    with pytest.raises(KeyboardInterrupt), files.atomic_folder(tmp_path / "new") as partial:
+    with pytest.raises(KeyboardInterrupt), files.atomic_folder(new) as partial:
         assert not list(partial.iterdir())
         (partial / "a").write_text("a")
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
-    with files.atomic_folder(tmp_path / "new") as partial:
+    with files.atomic_folder(new) as partial:
         (partial / "a").write_text("a")
-        assert not (tmp_path / "new").exists()
-    with (
-        pytest.raises(ValueError, match="not an empty folder"),
-        files.atomic_folder(tmp_path / "new"),
-    ):
+        assert not new.exists()
+    with pytest.raises(ValueError, match="not an empty folder"), files.atomic_folder(new):
         pass
     assert [path.name for path in tmp_path.rglob("*")] == ["new", "a"]
 

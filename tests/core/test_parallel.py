@@ -113,8 +113,7 @@ def test_prefetching_keeps_order_and_stays_a_bounded_number_ahead():
     assert next(results) == 0
     assert len(taken) == 5
     assert list(results) == [number**2 for number in range(1, 20)]
-    with pytest.raises(ValueError, match="item 7"):
-        list(prefetch(refuse_seven, range(30), threads=3, ahead=4))
+    refuses("item 7", list, prefetch(refuse_seven, range(30), threads=3, ahead=4))
 
 
 @pytest.mark.skipif(

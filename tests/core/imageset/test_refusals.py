@@ -4,7 +4,6 @@ import pytest
 
 from face_occlusion.core.files import file_sha256
 from face_occlusion.core.imageset import ImageSet, write_image_set, write_index, write_shard
-from tests.conftest import files_of
 from tests.core.imageset.conftest import INFO, flip, numbered
 from tests.tables import refuses, rows
 
@@ -121,11 +120,3 @@ def test_a_failing_source_leaves_nothing(tmp_path):
     with pytest.raises(RuntimeError, match="fifth"):
         write_shard(tmp_path / "000000.tar", failing())
     assert not list(tmp_path.iterdir())
-
-
-def test_a_folder_in_use_is_left_alone(image_set):
-    before = files_of(image_set.folder)
-    with pytest.raises(ValueError, match="exists and is not an empty folder"):
-        write_image_set(image_set.folder, numbered(2), info=INFO)
-
-    assert files_of(image_set.folder) == before
