@@ -201,10 +201,8 @@ def test_a_zip_that_lies_about_sizes_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["a.7z", "a.tar.gz"])
 def test_a_disk_that_refuses_is_not_taken_for_a_damaged_archive(tmp_path, name):
     path = WRITERS[name](tmp_path / name, MEMBERS)
-    with (
-        small_files(5000),  # half of a member
-        pytest.raises(OSError, match=r"File too large: .*deep/out") as caught,
-    ):
+    too_large = pytest.raises(OSError, match=r"File too large: .*deep/out")
+    with small_files(5000), too_large as caught:  # half of a member
         take(path)
     assert caught.value.errno == errno.EFBIG
     assert not (tmp_path / "deep" / "out").exists()

@@ -139,10 +139,9 @@ def test_one_error_lists_every_missing_file(server, tmp_path, use_sources, archi
 
 
 def drive_page(*rows):
-    links = "".join(
-        f'<a href="https://drive.google.com/file/d/{id_}/view">{name}</a>' for id_, name in rows
-    )
-    return answers.page(f"<html><title>Release</title>{links}</html>")
+    link = '<a href="https://drive.google.com/file/d/{}/view">{}</a>'
+    links = [link.format(*row) for row in rows]
+    return answers.page(f"<html><title>Release</title>{''.join(links)}</html>")
 
 
 def drive_link(name, id_=FILE_ID, kind="file/d"):

@@ -6,7 +6,7 @@ import pytest
 
 from face_occlusion.releases.transfer import FetchParams, TransferError, fetch_file
 from tests.releases import server as answers
-from tests.tables import rows
+from tests.tables import refuses, rows
 
 CONTENT = b"PK\x03\x04" + np.random.default_rng(0).bytes(2_000_000)
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -57,32 +57,27 @@ def test_web_pages_are_known_for_what_they_are(server, tmp_path, html, said, kin
     server.script["/a.zip"] = server.script["/ServiceLogin"] = [answers.page(html, kind)]
     if kind == "moved":
         server.script["/a.zip"] = [answers.status(302, Location=server.url("/ServiceLogin"))]
-    with pytest.raises(TransferError, match=said):
-        fetch(server, tmp_path)
+    refuses(said, fetch, server, tmp_path)
     assert "a.zip" not in names(tmp_path)
     server.script["/a.zip"] = [answers.whole(CONTENT)]
     assert fetch(server, tmp_path).read_bytes() == CONTENT  # nothing of the page is left over
+
+
+CHANGED_MEANWHILE = [answers.whole(OTHER, after=PIECE + 1000), answers.whole(CONTENT, '"2"')]
+WRONG_HASH = rf"came with sha256 \w+, expected {SHA256}"
 
 
 @pytest.mark.parametrize(
     ("replies", "sha256", "said"),
     [
         ([answers.whole(b"Rar!" + CONTENT)], None, r"a\.zip starts with b'Rar!"),
-        ([answers.whole(OTHER)], SHA256, rf"came with sha256 \w+, expected {SHA256}"),
-        (
-            [
-                answers.whole(OTHER, after=PIECE + 1000),
-                answers.whole(CONTENT, '"2"'),
-            ],  # changed meanwhile
-            SHA256,
-            rf"came with sha256 \w+, expected {SHA256}",
-        ),
+        ([answers.whole(OTHER)], SHA256, WRONG_HASH),
+        (CHANGED_MEANWHILE, SHA256, WRONG_HASH),
     ],
 )
 def test_another_file_is_refused_and_not_kept(server, tmp_path, replies, sha256, said):
-    server.script["/a.zip"] = replies
-    with pytest.raises(TransferError, match=said):
-        fetch(server, tmp_path, sha256=sha256)
+    server.script["/a.zip"] = [*replies]
+    refuses(said, fetch, server, tmp_path, sha256=sha256)
     assert names(tmp_path) == []
     server.script["/a.zip"] = [answers.whole(CONTENT)]
     assert fetch(server, tmp_path).read_bytes() == CONTENT
@@ -101,12 +96,10 @@ def test_what_ends_a_download_is_said(server, tmp_path):
         ("full", [too_much], "more than the disk of .* has left"),
     ):
         server.script["/a.zip"] = replies
-        with pytest.raises(TransferError, match=said):
-            fetch(server, tmp_path / name)
+        refuses(said, fetch, server, tmp_path / name)
     server.seen.clear()
     (tmp_path / "a.zip").write_bytes(OTHER)
-    with pytest.raises(TransferError, match=r"a\.zip: its sha256 is not"):
-        fetch(server, tmp_path)
+    refuses(r"a\.zip: its sha256 is not", fetch, server, tmp_path)
     assert not server.seen
     with pytest.raises(TransferError, match=r"http://127\.0\.0\.1:9/b\.zip: cannot be reached: "):
         fetch_file("http://127.0.0.1:9/b.zip", tmp_path / "b.zip", None, QUICK, threading.Event())
@@ -116,8 +109,7 @@ def test_stopping_keeps_what_came(server, tmp_path):
     server.script["/a.zip"] = [answers.whole(CONTENT, pause_s=0.1)]
     stop = threading.Event()
     threading.Timer(1, stop.set).start()
-    with pytest.raises(TransferError, match="stopped; run again to resume"):
-        fetch(server, tmp_path, stop=stop)
+    refuses("stopped; run again to resume", fetch, server, tmp_path, stop=stop)
     (partial,) = tmp_path.glob("a.zip.fetched*.part")
     came = partial.stat().st_size
     assert 0 < came < len(CONTENT)
