@@ -103,5 +103,5 @@ def test_a_file_that_is_not_what_it_should_be_is_refused(path, changes, message)
 
 def test_a_changed_benchmark_is_named(path, benchmarks):
     (benchmarks / "realocc" / "index.json").write_text("other images")
-    with pytest.raises(ValueError, match="benchmark 'realocc' changed since it was scored"):
-        read_scores(path, benchmarks_folder=benchmarks)
+    message = "benchmark 'realocc' changed since it was scored"
+    refuses(message, read_scores, path, benchmarks_folder=benchmarks)

@@ -51,10 +51,8 @@ MAPPING = "idx orig_idx orig_file\n" + "".join(f"{n}  {n + 100}  {n:06d}.jpg\n" 
 
 def check(tmp_path, people):
     identities = "".join(f"{number:06d}.jpg {person}\n" for number, person in enumerate(people))
-    files = {
-        "CelebAMask-HQ/CelebAMask-HQ/CelebA-HQ-to-CelebA-mapping.txt": MAPPING.encode(),
-        "identity_CelebA.txt": identities.encode(),
-    }
+    mapping = "CelebAMask-HQ/CelebAMask-HQ/CelebA-HQ-to-CelebA-mapping.txt"
+    files = {mapping: MAPPING.encode(), "identity_CelebA.txt": identities.encode()}
     numbers = {"wo": [0, 1], "wo_test": [2, 3], "o": [4]}
     return check_identities(make_release(tmp_path / "raw", "celebamask_hq", files), numbers)
 

@@ -38,11 +38,8 @@ def test_original_masks_equal_corrected_ones_unless_occluded(tmp_path: Path):
     differ = []
     for job in plan_faces(PARAMS):
         stem = f"CelebAMask-HQ/CelebAMask-HQ-mask-anno/0/{job.number:05d}_"
-        parts = {
-            name[len(stem) : -4]: decode_mask(data, name) > 0
-            for name, data in members.items()
-            if name.startswith(stem)
-        }
+        layers = [name for name in members if name.startswith(stem)]
+        parts = {name[len(stem) : -4]: decode_mask(members[name], name) > 0 for name in layers}
         corrected = tmp_path / "CelebAMask-HQ-masks_corrected" / f"{job.number}.png"
         right, original = decode_mask(corrected.read_bytes(), stem), original_seg_map(parts)
         assert not ((right == 1) & (original == 0)).any()
