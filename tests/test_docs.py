@@ -51,11 +51,8 @@ def test_links_lead_to_files_and_python_files_that_are_named_exist(page: Path):
     links = re.findall(r"\]\(([^)\s]+)\)", text)
     local = [link.partition("#") for link in links if not link.startswith("http")]
     assert not [name for name, _, _ in local if not (page.parent / name).exists()]
-    assert not [
-        f"{name}#{heading}"
-        for name, _, heading in local
-        if heading and heading not in headings(page.parent / name if name else page)
-    ]
+    targets = [(page.parent / name if name else page, part) for name, _, part in local if part]
+    assert not [f"{linked}#{part}" for linked, part in targets if part not in headings(linked)]
     names = re.findall(r"`((?:face_occlusion|stages|tests|bench)/[\w/.]+)`", text)
     modules = re.findall(r"python -m ((?:bench|stages)\.[a-z_]+)", text)
     names += [f"{name.replace('.', '/')}.py" for name in modules]

@@ -38,12 +38,9 @@ def test_help_shows_all_that_is_written_with_an_example_and_the_usage(name: str)
 
 def test_git_ignores_what_is_written_without_being_told_where():
     """Also where a name decides: `exports/RUN.onnx`, `sheets/SET.png` of `look`."""
-    defaults = [
-        f"{parameter.default}/"
-        for command in COMMANDS.values()
-        for parameter in command.params
-        if parameter.name == "out" and parameter.default is not None
-    ]
+    parameters = [parameter for command in COMMANDS.values() for parameter in command.params]
+    outs = [parameter.default for parameter in parameters if parameter.name == "out"]
+    defaults = [f"{out}/" for out in outs if out is not None]
     assert {"predictions/", "sheets/"} <= set(defaults)
     kept = {"reports/other/"}  # which the report reads, and a project may commit
     call = ["git", "check-ignore", "--stdin"]

@@ -7,9 +7,8 @@ from tests.tables import refuses
 
 @pytest.fixture
 def profiles(tmp_path):
-    (tmp_path / "paper.yaml").write_text(
-        "profile: paper\ntrain: {lr: 0.01, size: 512}  # Q33\nrow: &row {a: 1}\nuse: *row\n"
-    )
+    paper = "profile: paper\ntrain: {lr: 0.01, size: 512}  # Q33\nrow: &row {a: 1}\nuse: *row\n"
+    (tmp_path / "paper.yaml").write_text(paper)
     (tmp_path / "tiny.yaml").write_text("profile: tiny\ntrain: {size: 64}\n")
     return tmp_path
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from face_occlusion.core.images import encode_png
+from tests.apps.pictures import save
 from tests.generation.drawn import draw_face, write_occluders
 
 IMAGE, FACE = draw_face()
@@ -38,6 +38,4 @@ def occluders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def photo(tmp_path: Path) -> Path:
-    path = tmp_path / "anna.png"
-    path.write_bytes(encode_png(IMAGE))
-    return path
+    return save(tmp_path / "anna.png", IMAGE)

@@ -89,12 +89,9 @@ def test_every_view_shows_the_prediction(monkeypatch):
     monkeypatch.setattr(analysis, "SHOWN_PX", 88)  # half the photograph's height
     probability = FACE.astype(np.float32)
     views = {view: show(IMAGE, probability, view) for view in VIEWS}
-    assert {view: picture.shape for view, picture in views.items()} == {
-        "overlay": (88, 80, 3),
-        "mask": (88, 80, 3),
-        "cut-out": (88, 80, 4),
-        "confidence": (88, 80, 3),
-    }
+    rgb, rgba = (88, 80, 3), (88, 80, 4)
+    shapes = {"overlay": rgb, "mask": rgb, "cut-out": rgba, "confidence": rgb}
+    assert {view: picture.shape for view, picture in views.items()} == shapes
     inside, outside = (50, 40), (2, 2)
     assert views["mask"][inside].tolist() == [255] * 3 and not views["mask"][outside].any()
     assert (views["cut-out"][inside][3], views["cut-out"][outside][3]) == (255, 0)

@@ -25,9 +25,7 @@ def cache(tmp_path, monkeypatch):
     listing = [{"md5": md5, "relpath": f"{n}.tar"} for n, md5 in enumerate(files)]
     folder, _ = put(cache, json.dumps(listing).encode(), ".dir")
     outs = {"reports/index.html": page, "data/set": folder}
-    stages = {
-        path: {"cmd": "x", "outs": [{"path": path, "md5": md5}]} for path, md5 in outs.items()
-    }
+    stages = {p: {"cmd": "x", "outs": [{"path": p, "md5": md5}]} for p, md5 in outs.items()}
     (tmp_path / "dvc.lock").write_text(json.dumps({"schema": "2.0", "stages": stages}))
     return cache
 
