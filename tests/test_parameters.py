@@ -118,14 +118,11 @@ def test_a_value_that_a_key_cannot_have_is_refused(section, changes, message):
     refused(section, changes, rf"[.\w]*: {message}")
 
 
-@pytest.mark.parametrize(
-    ("section", "path", "value"),
-    [
-        (section, path, value)
-        for section, values in rows(__file__, "out_of_bounds").items()
-        for path, value in values.items()
-    ],
-)
+BOUNDS = rows(__file__, "out_of_bounds").items()
+BEYOND = [(section, *change) for section, values in BOUNDS for change in values.items()]
+
+
+@pytest.mark.parametrize(("section", "path", "value"), BEYOND)
 def test_a_value_out_of_bounds_is_refused_by_its_key(section, path, value):
     outer, _, key = f".{path}".rpartition(".")
     refused(section, {path: value}, f"{outer}: {key}: must")

@@ -74,9 +74,8 @@ def test_a_failure_ends_only_what_needs_it_and_what_cannot_be_read_is_named(pipe
 def test_it_stops_at_the_given_time_and_packs_what_is_done(pipeline):
     waiting = PIPELINE.replace("cp models/${key} reports/scores/${key}.json", "sleep 600")
     (pipeline / "dvc.yaml").write_text(waiting)
-    done = replicate(
-        pipeline, "--until", "4", "--jobs", "4", "--results", "results.tar.gz", fails=True
-    )
+    options = ["--until", "4", "--jobs", "4", "--results", "results.tar.gz"]
+    done = replicate(pipeline, *options, fails=True)
     assert "ended by signal 15; the same command resumes from here" in done
     assert "results.tar.gz: " in done
     (pipeline / "dvc.yaml").write_text(PIPELINE)
@@ -105,10 +104,8 @@ def test_kept_processes_run_one_stage_after_another(pipeline):
     done = replicate(pipeline, "--keep", "--jobs", "1", "--runs", "[a-d]", fails=True)
     assert "5 of 9 stages done" in done
     assert "RuntimeError: unforeseen" in done and "no photographs" in done
-    trained, scored = (
-        [(pipeline / f"{path}").read_text() for path in paths]
-        for paths in (("models/a", "models/d"), ("reports/scores/a.json", "reports/scores/d.json"))
-    )
+    trained = [(pipeline / f"models/{run}").read_text() for run in "ad"]
+    scored = [(pipeline / f"reports/scores/{run}.json").read_text() for run in "ad"]
     assert trained == scored and trained[0] != trained[1]  # the processes
     assert (pipeline / ".scratch/logs/train@a.log").read_text() == "hello\n"
     assert not (pipeline / "models/e").exists()

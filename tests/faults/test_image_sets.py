@@ -43,9 +43,8 @@ def sets(made: Path, tmp_path: Path) -> Path:
 
 def generate_from(sets: Path) -> ImageSet:
     faces, objects = ImageSet(sets / "faces"), ImageSet(sets / "objects")
-    return generate_set(
-        faces, objects, sets / "out", params("objects", samples_per_shard=2), workers=1
-    )
+    settings = params("objects", samples_per_shard=2)
+    return generate_set(faces, objects, sets / "out", settings, workers=1)
 
 
 def each_face(sets: Path, read: Callable[[ImageSet, str], Any]) -> list[Any]:

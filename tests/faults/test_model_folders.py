@@ -111,8 +111,6 @@ def test_equal_weights_are_equal_bytes_whatever_their_order_and_layout(tmp_path:
     state = {"b": torch.rand(2, 3, 4, 5), "a": torch.arange(3), "c": torch.rand(3).half()}
     reordered = {name: state[name] for name in "cab"}
     reordered["b"] = state["b"].to(memory_format=torch.channels_last)
-    hashes = {
-        write_weights(tmp_path / str(number), weights)
-        for number, weights in enumerate((state, reordered) * 5)
-    }
+    orders = enumerate((state, reordered) * 5)
+    hashes = {write_weights(tmp_path / str(number), weights) for number, weights in orders}
     assert hashes == {file_sha256(tmp_path / "0")}

@@ -114,9 +114,8 @@ def test_paths_are_dropped_per_sample_at_the_stock_rates():
     scales = ours._sample_scales(4000)
     assert scales.shape == (8, 2, 4000, 1, 1)
     for rate, scale in zip(rates, scales, strict=True):
-        assert scale.unique().tolist() == pytest.approx(
-            [0, 1 / (1 - rate)] if rate else [1.0], rel=1e-6
-        )
+        values = [0, 1 / (1 - rate)] if rate else [1.0]
+        assert scale.unique().tolist() == pytest.approx(values, rel=1e-6)
         assert (scale == 0).float().mean().item() == pytest.approx(rate, abs=0.03)
         assert scale.mean().item() == pytest.approx(1, abs=0.06)
     assert ours.eval()._sample_scales(3) == [None] * 8

@@ -32,16 +32,12 @@ def noisy(rgba, seed):
     return np.dstack([np.rint(colour).astype(np.uint8), rgba[..., 3]])
 
 
+PALMS = {f"h{c}": noisy(draw_hand((c, c - 40, c - 70)), c) for c in (210, 130)}
 HANDS = [
-    make_occluder(
-        noisy(draw_hand((c, c - 40, c - 70)), c), key=f"h{c}", pointing_deg=90.0, enters="top"
-    )
-    for c in (210, 130)
+    make_occluder(rgba, key=key, pointing_deg=90.0, enters="top") for key, rgba in PALMS.items()
 ]
-DISCS = [
-    make_occluder(noisy(draw_disc(30 + 8 * n, (90, 120 + 40 * n, 40)), n), key=f"d{n}")
-    for n in range(3)
-]
+CIRCLES = {f"d{n}": noisy(draw_disc(30 + 8 * n, (90, 120 + 40 * n, 40)), n) for n in range(3)}
+DISCS = [make_occluder(rgba, key=key) for key, rgba in CIRCLES.items()]
 TEXTURES = [Texture(f"t{n}", draw_texture(n)) for n in range(3)]
 NO_JPEG = {"occluder": {"jpeg_prob": 0.0}}  # the one step that the painter leaves out
 CASES = {
