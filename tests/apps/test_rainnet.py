@@ -76,9 +76,8 @@ def test_held_out_images_are_never_trained_on():
 
 def test_recolouring_with_0_changes_nothing_and_stays_in_range():
     image = torch.rand(3, 3, 5, 7) * 0.9 + 0.05
-    torch.testing.assert_close(
-        composites.recolour(image, torch.zeros(3, 7)), image, atol=1e-4, rtol=0
-    )
+    same = composites.recolour(image, torch.zeros(3, 7))
+    torch.testing.assert_close(same, image, atol=1e-4, rtol=0)
     wild = composites.recolour(image, torch.full((3, 7), 0.5))
     assert wild.min() >= 0 and wild.max() <= 1
     assert (wild - image).abs().mean() > 0.02
@@ -132,8 +131,8 @@ def test_wrong_settings_and_images_are_refused_by_name(tmp_path):
         refuses(rf"^{key}:? must", replace, PARAMS, **{key: value})
     refuses(r"none\.npz: .* No such file", composites.load_images, tmp_path / "none.npz")
     np.savez(tmp_path / "other.npz", faces=np.zeros(3))
-    with pytest.raises(ValueError, match=r"other\.npz: not a file of training images"):
-        composites.load_images(tmp_path / "other.npz")
+    other = tmp_path / "other.npz"
+    refuses(r"other\.npz: not a file of training images", composites.load_images, other)
     refuses("at least 2 faces", training_images, num_faces=1)
     with pytest.raises(ValueError, match="multiples of 256"):
         training.train_rainnet(training_images(side=64), tmp_path / "out.pth", PARAMS, "cpu")
@@ -143,10 +142,8 @@ def test_the_command_trains_on_sets_and_on_what_it_packed(image_sets, tmp_path, 
     pack, sets = tmp_path / "images.npz", [image_sets / "faces", image_sets / "hands"]
     packed = invoke("train-rainnet", *sets, "--pack", pack)
     assert "10 photographs and 10 cut-outs" in packed
-    images, packed = (
-        composites.read_images(sets[0], sets[1:], 256, max_faces=10),
-        composites.load_images(pack),
-    )
+    images = composites.read_images(sets[0], sets[1:], 256, max_faces=10)
+    packed = composites.load_images(pack)
     assert packed.face_keys == images.face_keys and packed.cutout_keys == images.cutout_keys
     assert np.abs(packed.faces.astype(int) - images.faces).mean() < 3
     np.testing.assert_array_equal(packed.cutouts[..., 3], images.cutouts[..., 3])

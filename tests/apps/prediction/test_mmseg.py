@@ -72,10 +72,8 @@ def test_the_exported_config_trains_on_from_the_run_with_the_stock_runner(tmp_pa
     run = write_run(tmp_path / "run", "segformer", input_px=32)
     export_mmseg(run, load_model(run), tmp_path / "run.py")
     segmenter, faces = load_model(run), ImageSet(drawn_data() / "faces/wo")
-    tallies = [
-        confusion_counts(segmenter.predict(faces.image(key)) >= 0.5, faces.seg_map(key))
-        for key in faces.keys
-    ]
+    samples = map(faces.sample, faces.keys)
+    tallies = [confusion_counts(segmenter.predict(one) >= 0.5, mask) for one, mask in samples]
     miou = 100 * float(mean_iou(np.sum(tallies, axis=0)))
     before, after = run_stock(Config.fromfile(tmp_path / "run.py"), tmp_path)
     assert before == pytest.approx(miou, abs=0.1) and after != before

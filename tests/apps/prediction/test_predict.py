@@ -10,18 +10,16 @@ import pytest
 from face_occlusion.alignment.alignment import align
 from face_occlusion.apps.prediction.inputs import JOURNAL, find_photos
 from face_occlusion.apps.prediction.predict import PredictOptions, predict_photos, unalign
-from face_occlusion.core.images import encode_jpeg, encode_png
+from face_occlusion.core.images import encode_png
 from face_occlusion.evaluation.inference import Segmenter, load_model
-from tests.apps.pictures import load, save_turned
+from tests.apps.pictures import load, save, save_turned
 from tests.apps.prediction.conftest import photograph, write_run, write_training_set
 from tests.conftest import files_of
 from tests.tables import refuses, rows
 
 
 def put(path: Path, height: int, width: int, seed: int = 0) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encode_jpeg(photograph(height, width, seed), 95))
-    return path
+    return save(path, photograph(height, width, seed), format="JPEG", quality=95)
 
 
 @pytest.mark.parametrize(("files", "asked", "names"), rows(__file__, "found"))

@@ -1,3 +1,4 @@
+import itertools
 import shutil
 import signal
 import time
@@ -25,11 +26,8 @@ def run(project, jobs=2, gpus=(), targets=()):
 
 def overlaps(trace) -> int:
     """Count the pairs of stages that ran at the same time."""
-    return sum(
-        one["start"] < other["end"] and other["start"] < one["end"]
-        for n, one in enumerate(trace)
-        for other in trace[:n]
-    )
+    pairs = itertools.combinations(trace, 2)
+    return sum(one["start"] < other["end"] and other["start"] < one["end"] for one, other in pairs)
 
 
 def pids(project, *names) -> list[int]:
