@@ -11,6 +11,7 @@ from tests.tables import refuses, rows
 
 PARAMS = breakdowns.BreakdownParams(occluder_kinds="kinds.csv", covered_edges=[0.01, 0.1, 0.25])
 PLACE = CellKey("c_wo", "realocc", "pspnet")
+MIOU = "benchmark == 'realocc' and combination == 'c_wo' and measure == 'miou' and model =="
 
 
 def test_an_image_has_one_level_of_each_factor():
@@ -27,10 +28,7 @@ def test_groups_of_a_factor_partition_the_images_and_score_what_they_hold(inputs
     table = inputs.breakdown
     images = grid.images("realocc")
     view = grid.first_part(PLACE).views["last"]
-    one = table.query(
-        "benchmark == 'realocc' and combination == 'c_wo' and model == 'pspnet' "
-        "and measure == 'miou'"
-    )
+    one = table.query(f"{MIOU} 'pspnet'")
     for factor, groups_of_it in one.groupby("factor"):
         assert groups_of_it["num_images"].sum() == len(images), factor
         for row in groups_of_it.itertuples():
@@ -67,9 +65,7 @@ def test_seeds_of_a_cell_share_it(inputs, with_seeds):
     cell, single = with_seeds.cells[PLACE], inputs.grid.cells[PLACE]
     table = breakdowns.seed_table(with_seeds)
     mine = table[(table[list(PLACE._fields)] == list(PLACE)).all(axis=1)]
-    assert mine["run"].tolist() == [
-        "pspnet_c_wo", "pspnet_c_wo__seed2", "pspnet_c_wo__seed3",
-    ]  # fmt: skip
+    assert mine["run"].tolist() == [f"pspnet_c_wo{end}" for end in ("", "__seed2", "__seed3")]
     assert cell.estimate.value == pytest.approx(mine["miou"].mean() / 100)
     assert cell.scores["last"]["miou"] == pytest.approx(cell.estimate.value)
     assert cell.estimate.num_seeds == 3
@@ -89,10 +85,8 @@ def write(path, *lines):
 def test_kinds_written_by_hand_take_the_place_of_those_from_names(tmp_path, runs, regrid):
     path = write(tmp_path / "kinds.csv", "realocc,00003,camera")
     named = breakdowns.name_kinds(runs, path)
-    kinds = {
-        image.key: image.occluder_kind
-        for image in named["pspnet_c_wo"].benchmarks["realocc"].images
-    }
+    images = named["pspnet_c_wo"].benchmarks["realocc"].images
+    kinds = {image.key: image.occluder_kind for image in images}
     assert kinds["00003"] == "camera"
     assert kinds["00004"] == "sunglasses"
     table = breakdowns.breakdown_table(regrid(named), PARAMS)
@@ -118,10 +112,8 @@ def tables(inputs):
 
 def test_a_cell_holds_the_mean_of_the_models_and_tells_each(tables, inputs):
     frame = inputs.breakdown
-    (mean,) = frame.query(
-        "benchmark == 'realocc' and factor == 'occluder_kind' and level == 'mask' "
-        "and combination == 'c_wo' and model == 'mean' and measure == 'miou'"
-    ).itertuples()
+    masked = "factor == 'occluder_kind' and level == 'mask'"
+    (mean,) = frame.query(f"{MIOU} 'mean' and {masked}").itertuples()
     levels = [level for level, _ in tables["realocc-occluder_kind"]["levels"]]
     cells = {key: row for key, _, row in tables["realocc-occluder_kind"]["rows"]}
     cell = cells["c_wo"][levels.index("mask")]
@@ -139,9 +131,8 @@ def test_what_tells_no_images_apart_is_left_out_and_named(tables, inputs):
     keys = [table["key"] for table in shown]
     assert "realocc-occluder_kind" in tables and "realocc-occluder_kind" not in keys
     assert "RealOcc, Occluder (all: mask)" in left_out
-    assert groups.breakdown_chart(one[one["factor"] == "occluder_kind"], "realocc", axes, {}) == (
-        "no factor tells the images of this benchmark apart"
-    )
+    chart = groups.breakdown_chart(one[one["factor"] == "occluder_kind"], "realocc", axes, {})
+    assert chart == "no factor tells the images of this benchmark apart"
 
 
 def test_groups_are_tabled_with_counts_and_intervals(inputs):
@@ -149,9 +140,8 @@ def test_groups_are_tabled_with_counts_and_intervals(inputs):
     first = table.wide.iloc[0]
     assert (first["Benchmark"], first["By"], first["Group"]) == ("RealOcc", "Occluder", "mask")
     assert first["Images"] == "5"
-    assert table.wide["Benchmark"].drop_duplicates().tolist() == [
-        "RealOcc", "RealOcc-Wild", "CelebAMask-HQ-WO (Test)",
-    ]  # fmt: skip
+    benchmarks = table.wide["Benchmark"].drop_duplicates().tolist()
+    assert benchmarks == ["RealOcc", "RealOcc-Wild", "CelebAMask-HQ-WO (Test)"]
     assert "[" in first["C-WO"]
     assert any("not of people" in note for note in table.notes)
     assert groups.group_text(80.06, 70.0, 90.0) == "80.1 [70.0, 90.0]"

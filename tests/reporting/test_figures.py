@@ -104,10 +104,8 @@ def test_alignment_pairs_a_benchmark_with_its_release(tmp_path):
     record = {"square": [[2, 3], [20, 0], [0, 20]], "points": [[8, 8], [16, 8]]}
     record["release_size"] = [60, 80]
     samples = [("0001", {"jpg": np.full((30, 40, 3), 120, np.uint8)}, record)]
-    released, aligned = (
-        write_drawn(tmp_path / align, "benchmark", name, samples, align=align)
-        for name, align in (("plain", "none"), ("turned", "ffhq"))
-    )
+    released = write_drawn(tmp_path / "none", "benchmark", "plain", samples, align="none")
+    aligned = write_drawn(tmp_path / "ffhq", "benchmark", "turned", samples, align="ffhq")
     colour = (255, 176, 0)
     assert "no benchmark" in figures.alignment({"turned": aligned}, colour)
     drawn = figures.alignment({"turned": aligned, "plain": released}, colour)

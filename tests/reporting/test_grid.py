@@ -77,9 +77,8 @@ def test_a_group_is_drawn_with_its_benchmark(grid):
     images = np.array([3, 7, 9, 12])
     for name in ("c_wo", "c_cm"):  # the same draws for both, so that groups are paired
         place = CellKey(name, "realocc", "pspnet")
-        drawn = (
-            grid.weights("realocc")[:, images] @ grid.first_part(place).views["last"].counts[images]
-        )
+        counts = grid.first_part(place).views["last"].counts[images]
+        drawn = grid.weights("realocc")[:, images] @ counts
         group = grid.resample(place, images, ["miou"])["miou"]
         np.testing.assert_allclose(group.resamples[0], metrics.mean_iou(drawn))
         whole = grid.resample(place, np.arange(14), ["miou"])["miou"]

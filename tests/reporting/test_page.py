@@ -30,6 +30,8 @@ class Visit(Tab):
         raise AssertionError(f"{canvas} does not show what is wanted")
 
     def open_details(self):
+        """Show all that can be unfolded, once the page has painted."""
+        self.picture("left")
         self.page.locator("details").evaluate_all("all => all.forEach((one) => one.open = true)")
 
     def violations(self, **options):
@@ -69,7 +71,6 @@ def says_paper(tip, cell):
 
 def test_it_loads_alone_and_without_complaints(visit):
     tab = visit()
-    tab.picture("left")
     tab.open_details()
     tab.page.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
     assert tab.complaints == []
@@ -84,7 +85,6 @@ def test_it_loads_alone_and_without_complaints(visit):
 def test_axe_finds_no_serious_fault_by_day_and_by_night(visit):
     """Contrast is computed for a second a hundred elements: what looks alike is looked at once."""
     tab = visit()
-    tab.picture("left")
     tab.open_details()
     assert tab.violations(rules={"color-contrast": {"enabled": False}}) == []
     tab.page.evaluate(Path(__file__).with_name("one_of_each.js").read_text())
@@ -96,7 +96,6 @@ def test_axe_finds_no_serious_fault_by_day_and_by_night(visit):
 
 def test_nothing_sticks_out_on_a_phone(visit):
     tab = visit(viewport=PHONE)
-    tab.picture("left")
     tab.open_details()
     assert tab.violations(rules={"color-contrast": {"enabled": False}}) == []
     width = tab.page.get_by_alt_text("Figure 11").evaluate("image => image.clientWidth")
@@ -149,10 +148,9 @@ def test_every_table_is_copied_as_latex_as_it_is_shown(page):
     assert row.startswith(f"C-WO + C-WO-RandOcc & 9 + 18 & {score} {{\\scriptsize {interval}}} & ")
     assert row.endswith(r" \\") and row.count("&") == 7
     page.locator("#claims .copy").first.click()
-    assert r"\textbf{" in (claims := page.evaluate("window.copied"))
-    assert (
-        r"difference $-$" in claims and "p{6cm}" in claims and "%" not in claims.replace("\\%", "")
-    )
+    claims = page.evaluate("window.copied")
+    assert all(text in claims for text in (r"\textbf{", r"difference $-$", "p{6cm}"))
+    assert "%" not in claims.replace("\\%", "")
 
 
 def test_a_link_leads_to_a_cell_even_of_a_breakdown_that_was_not_shown(visit):
@@ -195,9 +193,8 @@ def test_one_breakdown_is_shown_at_a_time_by_the_chosen_score(page):
     after = shown.locator("td.score").all_inner_texts()
     assert all(after) and after != before
     shown.locator("th[data-column] button").last.click()
-    last = [
-        float(row.split("\n")[0]) for row in shown.locator("tr td:last-child").all_inner_texts()
-    ]
+    texts = shown.locator("tr td:last-child").all_inner_texts()
+    last = [float(text.split("\n")[0]) for text in texts]
     assert last == sorted(last, reverse=True)
     page.locator("#groups").select_option(index=1)
     assert shown.count() == 1
@@ -247,9 +244,8 @@ def test_the_slider_moves_the_boundary(page):
     assert float(boundary().removesuffix("px")) == pytest.approx(width / 2, abs=1)
     slider.fill("20")
     assert float(boundary().removesuffix("px")) == pytest.approx(width / 5, abs=1)
-    assert page.evaluate("getComputedStyle(document.getElementById('right')).clipPath").endswith(
-        "20%)"
-    )
+    clip = page.evaluate("getComputedStyle(document.getElementById('right')).clipPath")
+    assert clip.endswith("20%)")
     slider.press("ArrowRight")
     assert slider.input_value() == "21"
 
@@ -280,9 +276,8 @@ def test_the_difference_of_two_runs_is_a_view_of_its_own(visit, grid):
     data = page.evaluate("JSON.parse(document.querySelector('.browser-data').textContent)")
     index = int(page.locator("#strip [aria-pressed=true]").get_attribute("data-index"))
     chosen = {run["run"]: run["masks"][index] for run in data["runs"]}
-    left, right = (
-        decode_preview(chosen[page.locator(f"#run-{side}").input_value()]) for side in "ab"
-    )
+    shown = (page.locator(f"#run-{side}").input_value() for side in "ab")
+    left, right = (decode_preview(chosen[run]) for run in shown)
     truth = decode_preview(data["images"][index]["truth"])
     for side, right_alone in (("a", left == truth), ("b", right == truth)):
         share = (right_alone & (left != right)).mean()
@@ -300,9 +295,8 @@ def test_the_difference_of_two_runs_is_a_view_of_its_own(visit, grid):
 
 
 def labels(page):
-    return [
-        float(text.replace("−", "-")) for text in page.locator("#strip button").all_inner_texts()
-    ]
+    texts = page.locator("#strip button").all_inner_texts()
+    return [float(text.replace("−", "-")) for text in texts]
 
 
 def test_images_are_sorted_by_score(page):

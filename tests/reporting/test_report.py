@@ -25,9 +25,8 @@ def test_report_writes_its_files_and_leaves_others_alone(report):
     assert (report / "scores" / "kept.json").is_file()
     names = [f"table{number}" for number in range(1, 6)]
     names += ["claims", "anomalies", "breakdown", "overlap"]
-    assert {path.name for path in (report / "tables").iterdir()} == {
-        f"{name}.{suffix}" for name in names for suffix in ("md", "tex", "csv")
-    }
+    tables = {f"{name}.{suffix}" for name in names for suffix in ("md", "tex", "csv")}
+    assert {path.name for path in (report / "tables").iterdir()} == tables
 
 
 def test_every_figure_of_the_paper_is_drawn_or_says_why_not(report, inputs):
@@ -37,9 +36,8 @@ def test_every_figure_of_the_paper_is_drawn_or_says_why_not(report, inputs):
     lines = {re.findall("`(.*?)`", line)[0]: line for line in re.findall("(?m)^- .*", captions)}
     assert {name for name, line in lines.items() if "Not drawn" in line} == NOT_DRAWN
     assert len(lines) == len(entries) == 26
-    assert {path.name for path in (report / "figures").iterdir()} == {
-        f"{name}.{suffix}" for name in lines.keys() - NOT_DRAWN for suffix in ("png", "pdf")
-    } | {"captions.md"}
+    drawn = {f"{name}.{kind}" for name in lines.keys() - NOT_DRAWN for kind in ("png", "pdf")}
+    assert {path.name for path in (report / "figures").iterdir()} == drawn | {"captions.md"}
 
 
 def test_metrics_and_plots_are_in_per_cent(report, inputs):

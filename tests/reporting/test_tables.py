@@ -87,9 +87,8 @@ def test_score_tables_print_the_grid_and_why_cells_are_empty(report, inputs, mad
     assert table.wide.shape == (9, 3 + 9)
     assert table.notes == ["COFW (Train): 27 cells without a score: the release is not there"]
     best = table.long[table.long["best"]]
-    assert set(zip(best["benchmark"], best["model"], strict=True)) == set(
-        product(("realocc", "realocc_wild"), inputs.sections.models)
-    )
+    columns = set(product(("realocc", "realocc_wild"), inputs.sections.models))
+    assert set(zip(best["benchmark"], best["model"], strict=True)) == columns
     rows = [pd.read_csv(report / "tables" / f"table{number}.csv") for number in (4, 5)]
     assert [len(table) for table in rows] == [81, 54]
     for row in pd.concat(rows).to_dict("records"):
@@ -102,9 +101,8 @@ def test_score_tables_print_the_grid_and_why_cells_are_empty(report, inputs, mad
         expected = {"miou": estimate.value, "low": estimate.low, "high": estimate.high}
         expected |= {"miou_best_checkpoint": cell.scores["best"]["miou"]}
         expected |= {name: cell.scores["last"][name] for name in (*names, "boundary_iou", "fwiou")}
-        assert {name: row[name] for name in expected} == pytest.approx(
-            {name: 100 * value for name, value in expected.items()}, abs=0.0051
-        )
+        per_cent = {name: 100 * value for name, value in expected.items()}
+        assert {name: row[name] for name in expected} == pytest.approx(per_cent, abs=0.0051)
         assert row["difference"] == pytest.approx(row["miou"] - row["paper_miou"])
 
 
