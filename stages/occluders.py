@@ -1,4 +1,4 @@
-"""Cut hands or objects out of their photographs, or collect textures."""
+"""Cut hands or objects out of their photographs, collect textures, or draw glasses."""
 
 import argparse
 import logging

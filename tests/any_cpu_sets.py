@@ -15,6 +15,7 @@ import numpy as np
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.imageset import encode_record
 from face_occlusion.generation import occlude
+from face_occlusion.generation.geometry import make_occluder
 from face_occlusion.generation.params import (
     SOT,
     STATISTICS,
@@ -22,6 +23,7 @@ from face_occlusion.generation.params import (
     default_params,
     paper_params,
 )
+from face_occlusion.occluders.glasses import draw_glasses
 from tests.conftest import ROOT
 from tests.generation.drawn import DISC, HAND, TEXTURE, WRIST, draw_face
 from tests.tiny import SETS, run_stage, tiny_params, write_params
@@ -63,6 +65,8 @@ def _write_params(method: str) -> None:
 def _cases() -> Iterator[tuple[str, tuple, Any, GenerateParams]]:
     """Return name, face, occluder and parameters of every way to make a sample."""
     yield "shape", _FACE, TEXTURE, default_params("textures")
+    glasses = draw_glasses(np.random.default_rng(1), TEXTURE.image, 150)
+    yield "glasses", _FACE, make_occluder(glasses), default_params("objects")
     yield "forearm", _SMALL_FACE, WRIST, default_params("hands")
     for mode in ("masked", "partial", "faithful", "published"):
         transfer = replace(SOT, mode=mode, downscale=2)

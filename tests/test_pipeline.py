@@ -138,8 +138,8 @@ def kinds(names: Iterable[str]) -> Counter[str]:
     return Counter(name.split("@")[0] for name in names)
 
 
-def test_the_grid_has_27_runs_and_84_stages(stages):
-    several = {"download": 9, "occluders": 5, "benchmarks": 5, "generate": 5}
+def test_the_grid_has_27_runs_and_85_stages(stages):
+    several = {"download": 9, "occluders": 6, "benchmarks": 5, "generate": 5}
     several |= {"train": 27, "evaluate": 27}
     once = ("corrections", "faces", "superresolution", "combine", "overlap", "reports")
     assert kinds(stages) == several | dict.fromkeys(once, 1)

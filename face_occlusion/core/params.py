@@ -67,7 +67,7 @@ def check_value(name: str, value: Any, hint: Any) -> None:
         wanted = re.sub("Invalid enum value '?.*?'?(?= - at|$)", f"one of {_choices(hint)}", wanted)
         wanted = re.sub("`(.+?)`", lambda found: _in_words(found[1]), wanted)
         raise ValueError(f"{name}: must be {wanted}; got {value!r}") from error
-    if name.endswith("_range") and value[0] > value[1]:
+    if name.endswith("_range") and value is not None and value[0] > value[1]:
         raise ValueError(f"{name}: must be [a, b] with a <= b; got {value!r}")
 
 

@@ -15,6 +15,7 @@ from face_occlusion.generation.shapes import Texture
 Angles = Annotated[Sequence[Annotated[float, Meta(ge=-180, le=180)]], PAIR]
 Shears = Annotated[Sequence[Annotated[float, Meta(ge=-45, le=45)]], PAIR]
 Shares = Annotated[Sequence[Share], PAIR]
+Offsets = Annotated[Sequence[Annotated[float, Meta(ge=-5, le=5)]], PAIR]
 Sigmas = Annotated[Sequence[Annotated[float, Meta(ge=0, le=0.1)]], PAIR]
 
 
@@ -64,8 +65,12 @@ class GenerateParams(Checked):
     """Share of the face that may be covered; placements outside are sampled again."""
     max_attempts: Count
     """Draws before a sample, and with it the set, fails."""
-    offset_frac_range: Annotated[Sequence[Annotated[float, Meta(ge=-5, le=5)]], PAIR]
+    offset_frac_range: Offsets
     """Place of an object or a shape: its centre from the face's, in face widths and heights."""
+    offset_y_frac_range: Annotated[Sequence[Annotated[float, Meta(ge=-5, le=5)]], PAIR] | None = (
+        None
+    )
+    """Heights, where they have a range of their own: glasses lie at the eyes; negative is up."""
     rotation_deg_range: Angles
     """Rotation; of a hand after its fingers were turned to the face."""
     shear_deg_range: Shears

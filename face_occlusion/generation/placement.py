@@ -193,7 +193,8 @@ def place_around(
     Area and (2,) centre are the occluder's before the transform. Returns the affine and the record.
     """
     linear, record = sample_linear(area_px, face, rng, params)
-    offset = [sample_uniform(rng, params.offset_frac_range) for _ in range(2)]
+    across, down = params.offset_frac_range, params.offset_y_frac_range
+    offset = [sample_uniform(rng, across), sample_uniform(rng, down or across)]
     centre = face.centre_xy + np.array(offset) * face.size_xy
     record |= {"offset_frac": offset}
     return affine(linear, centre_xy, centre), record

@@ -12,10 +12,11 @@ from face_occlusion.core.imageset import ImageSet, encode_record, write_image_se
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import Checked, Count, JpegQuality
 from face_occlusion.core.release import Release
+from face_occlusion.occluders.glasses import GlassesParams, load_glasses
 from face_occlusion.occluders.hands import HandsParams, find_hands, load_hand
 from face_occlusion.occluders.objects import ObjectsParams, find_objects, load_object
 
-_CUTOUTS = ("hands", "hands_ego", "hands_hgr1", "objects")
+_CUTOUTS = ("hands", "hands_ego", "hands_hgr1", "objects", "glasses")
 KINDS = dict.fromkeys(_CUTOUTS, "cutouts") | {"textures": "textures"}
 
 
@@ -40,6 +41,7 @@ class OccludersParams(Checked):
     hands: HandsParams
     objects: ObjectsParams
     textures: TexturesParams
+    glasses: GlassesParams
 
 
 def import_occluders(
@@ -56,8 +58,10 @@ def import_occluders(
     items: Sequence[Any]
     load: Callable[..., tuple[str, dict[str, bytes]]]
     if kind == "textures":
-        own, load = params.textures, load_texture
-        items = sorted(release.by_stem("*/images/*/*.jpg", "*/images/*/*.png").items())
+        own, load, items = params.textures, load_texture, find_textures(release)
+    elif kind == "glasses":
+        own, load, textures = params.glasses, load_glasses, find_textures(release)
+        items = [(i, textures[i % len(textures)][1]) for i in range(params.glasses.count)]
     elif kind == "objects":
         own, load = params.objects, load_object
         items, about = find_objects(release, params.objects)
@@ -69,6 +73,11 @@ def import_occluders(
     samples = ordered_map(load, items, desc=f"occluders/{kind}")
     info["params"] = dataclasses.asdict(own)
     return write_image_set(folder, samples, info=info, samples_per_shard=params.samples_per_shard)
+
+
+def find_textures(release: Release) -> list[tuple[str, str]]:
+    """Find the textures of DTD: their keys and names."""
+    return sorted(release.by_stem("*/images/*/*.jpg", "*/images/*/*.png").items())
 
 
 def load_texture(

@@ -76,6 +76,17 @@ def test_d07_the_size_is_that_of_the_pixels_drawn_and_the_published_one_leaves_t
     assert min(sizes) > 0.55  # small ones are missing
 
 
+def test_heights_can_have_a_range_of_their_own():
+    plainly = plain("objects", offset_frac_range=[-0.05, 0.05])
+    eyes = dataclasses.replace(plainly, offset_y_frac_range=[-0.2, -0.1])
+    for seed in range(40):
+        _, record = place_around(DISC.area_px, DISC.centre_xy, FACE, rng(seed), eyes)
+        x, y = record["offset_frac"]
+        assert abs(x) <= 0.05 and -0.2 <= y <= -0.1
+        _, before = place_around(DISC.area_px, DISC.centre_xy, FACE, rng(seed), plainly)
+        assert before["offset_frac"][0] == x and abs(before["offset_frac"][1]) <= 0.05
+
+
 def test_d13_objects_are_not_turned_to_the_face():
     params = plain("objects", rotation_deg_range=[-5, 5], shear_deg_range=[0, 0])
     for seed in range(40):

@@ -3,11 +3,13 @@
 import dataclasses
 import json
 
+import cv2
 import numpy as np
 import pytest
 
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.release import Release
+from face_occlusion.generation.geometry import make_occluder
 from face_occlusion.occluders import KINDS, import_occluders
 from face_occlusion.occluders.objects import select_objects
 from tests.occluders.imports import PARAMS, run
@@ -171,6 +173,22 @@ def test_bad_textures_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"expected files like .*found dtd-r1"):
         run(tmp_path / "b", "textures", "dtd", {"dtd-r1.0.1/dtd/labels/train1.txt": b"x"})
     assert not list(tmp_path.glob("*/out"))
+
+
+def test_glasses_are_two_lenses_on_a_bridge_and_more_pairs_leave_the_first_as_they_are(tmp_path):
+    few = run(tmp_path / "few", "glasses", "dtd", TEXTURES)
+    more = run(tmp_path / "more", "glasses", "dtd", TEXTURES, count=30)
+    assert few.keys == ["glasses_0000", "glasses_0001", "glasses_0002"] == more.keys[:3]
+    assert few.info["kind"] == "cutouts" and few.record(few.keys[1])["name"] == "dotted_0001.jpg"
+    for key in more.keys:
+        pair = make_occluder(more.cutout(key))  # refuses colours above alpha
+        covered = pair.levels[0][..., 3] >= 128  # what is labelled as an occluder
+        rows, columns = (np.flatnonzero(covered.any(axis)) for axis in (1, 0))
+        assert 1.4 < np.ptp(columns) / np.ptp(rows) < 6
+        filled = covered.astype(np.uint8)
+        cv2.drawContours(filled, cv2.findContours(filled, 0, 1)[0], -1, (1,), cv2.FILLED)
+        assert covered.sum() > 0.9 * filled.sum()  # a lens, however clear, is covered
+    np.testing.assert_array_equal(few.cutout(few.keys[2]), more.cutout(few.keys[2]))
 
 
 @pytest.mark.parametrize(("kind", "stored"), KINDS.items())
