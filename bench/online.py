@@ -118,7 +118,7 @@ def painting_rows(data: Path, params: Path, scratch: Path, size: int, rounds: in
 def one(occlude: OnlineOcclusion, image: np.ndarray, seg_map: np.ndarray, number: int) -> Any:
     """Draw one sample, as a dataset does."""
     drawn = occlude(image, seg_map, number, is_unoccluded=True)
-    return drawn | {"augmentations": [0.0] * 7}
+    return drawn | {"augmentations": [0.0] * 11}
 
 
 def recorded(

@@ -3,6 +3,7 @@
 Sampling is separate from applying: `sample_augmentation` makes one sample's numbers from its own
 generator, the other functions are deterministic. The distribution is that of MMSegmentation's
 RandomFlip, RandomRotate and PhotoMetricDistortion; each rounds down to whole levels where those do.
+Other sizes and places of the face, and images without colour, are ours.
 """
 
 import math
@@ -23,6 +24,7 @@ BRIGHTNESS_DELTA = 32.0
 CONTRAST_RANGE = (0.5, 1.5)
 SATURATION_RANGE = (0.5, 1.5)
 HUE_DELTA = 18  # of OpenCV's 180 steps, 2 degrees each
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue, as in JPEG
 
 
 class Augmentations(NamedTuple):
@@ -35,10 +37,14 @@ class Augmentations(NamedTuple):
     contrast_last: Tensor  # 1: contrast after saturation and hue, 0: before
     saturation: Tensor  # factor; neutral 1
     hue: Tensor  # degrees; neutral 0
+    zoom: Tensor  # factor about the centre; neutral 1
+    shift_x: Tensor  # in half widths, positive to the right; neutral 0
+    shift_y: Tensor  # in half heights, positive downwards; neutral 0
+    grey: Tensor  # 1: without colour
 
 
 def stack_samples(rows: Sequence[Sequence[float]]) -> Tensor:
-    """Stack rows of `sample_augmentation` to (7, N) float32, for `Augmentations(*stacked)`."""
+    """Stack rows of `sample_augmentation` to (11, N) float32, for `Augmentations(*stacked)`."""
     return torch.tensor(np.asarray(rows, np.float32)).T.contiguous()
 
 
@@ -54,6 +60,10 @@ def sample_augmentation(rng: np.random.Generator, params: AugmentParams) -> list
     saturation = rng.uniform(*SATURATION_RANGE)
     hue = 2.0 * rng.integers(-HUE_DELTA, HUE_DELTA)
     chosen &= params.photometric
+    low, high = np.log(params.zoom_range)
+    zoom = math.exp(rng.uniform(low, high))
+    shift = abs(zoom - 1) * rng.uniform(-1, 1, 2)  # a smaller image stays whole, a larger one fills
+    grey = float(rng.random() < params.grey_prob)
     return [
         flip,
         angle if rotated else 0.0,
@@ -62,6 +72,9 @@ def sample_augmentation(rng: np.random.Generator, params: AugmentParams) -> list
         contrast_last,
         saturation if chosen[2] else 1.0,
         hue if chosen[3] else 0.0,
+        zoom,
+        *shift,
+        grey,
     ]
 
 
@@ -74,26 +87,28 @@ def augment(images: Tensor, seg_maps: Tensor, sampled: Augmentations) -> tuple[T
     flipped = sampled.flip > 0
     image = torch.where(flipped[:, None, None, None], images.flip(-1), images).float()
     seg_map = torch.where(flipped[:, None, None], seg_maps.flip(-1), seg_maps)
-    image, seg_map = rotate(image, seg_map, sampled.angle_deg)
+    image, seg_map = move(image, seg_map, sampled)
     return distort(image, sampled), seg_map
 
 
-def rotate(images: Tensor, seg_maps: Tensor, angle_deg: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotate (N, 3, H, W) float32 images bilinearly, and (N, H, W) uint8 maps by the nearest pixel.
+def move(images: Tensor, seg_maps: Tensor, sampled: Augmentations) -> tuple[Tensor, Tensor]:
+    """Rotate, zoom and shift (N, 3, H, W) float32 images bilinearly, (N, H, W) uint8 maps by pixel.
 
-    About their centres by (N,) float32 degrees, positive clockwise; 0 and 255 where nothing was.
+    About their centres, the shift last; 0 and 255 where nothing was.
     """
     height, width = images.shape[-2:]
-    radians = angle_deg * (math.pi / 180)
-    cos, sin, zero = radians.cos(), radians.sin(), torch.zeros_like(radians)
+    radians = sampled.angle_deg * (math.pi / 180)
+    cos, sin = radians.cos() / sampled.zoom, radians.sin() / sampled.zoom
     # From output to source, in grid_sample's coordinates, where both sides span [-1, 1].
-    rows = ([cos, sin * height / width, zero], [-sin * width / height, cos, zero])
+    x, y = sampled.shift_x, sampled.shift_y
+    right, down = sin * height / width, -sin * width / height
+    rows = ([cos, right, -(cos * x + right * y)], [down, cos, -(down * x + cos * y)])
     theta = torch.stack([torch.stack(row, -1) for row in rows], 1)
     grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
-    rotated = functional.grid_sample(images, grid, "bilinear", "zeros", align_corners=False)
+    moved = functional.grid_sample(images, grid, "bilinear", "zeros", align_corners=False)
     shifted = seg_maps[:, None].float() - IGNORED  # so that "nothing" is grid_sample's zero
     labels = functional.grid_sample(shifted, grid, "nearest", "zeros", align_corners=False)
-    return rotated.round(), (labels[:, 0] + IGNORED).round().to(torch.uint8)
+    return moved.round(), (labels[:, 0] + IGNORED).round().to(torch.uint8)
 
 
 def distort(images: Tensor, sampled: Augmentations) -> Tensor:
@@ -103,7 +118,9 @@ def distort(images: Tensor, sampled: Augmentations) -> Tensor:
     image = _levels(images + column.brightness)
     image = _levels(image * torch.where(last, one, column.contrast))
     image = shift_hue(saturate(image, column.saturation), column.hue)
-    return _levels(image * torch.where(last, column.contrast, one))
+    image = _levels(image * torch.where(last, column.contrast, one))
+    luma = (image * per_channel(LUMA, image.device)).sum(1, keepdim=True)
+    return torch.where(column.grey > 0, _levels(luma), image)
 
 
 def saturate(images: Tensor, factor: Tensor) -> Tensor:
@@ -132,7 +149,7 @@ def augment_normalised(
 ) -> tuple[Tensor, Tensor]:
     """Augment and normalise a batch; one function, so that it compiles to few kernels.
 
-    Takes `augment`'s batch, (7, N) float32 of `stack_samples` and the scaling of the network's
+    Takes `augment`'s batch, (11, N) float32 of `stack_samples` and the scaling of the network's
     inputs; returns (N, 3, H, W) float32, channels-last, and (N, H, W) uint8.
     """
     images, seg_maps = augment(images, seg_maps, Augmentations(*stacked))

@@ -1,9 +1,19 @@
 """Parameters of a training: sections `train`, `models.NAME` and `runs.NAME`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from face_occlusion.core.params import Checked, Count, Meta, Natural, NonNegative, Positive, Share
+from face_occlusion.core.params import (
+    PAIR,
+    Checked,
+    Count,
+    Meta,
+    Natural,
+    NonNegative,
+    Positive,
+    Share,
+)
 
 
 def require(condition: bool, message: str) -> None:
@@ -34,6 +44,9 @@ class AugmentParams(Checked):
     # Sampled uniformly from [-rotation_deg, rotation_deg].
     rotation_deg: Annotated[float, Meta(ge=0, le=180)]
     photometric: bool  # MMSegmentation's PhotoMetricDistortion with its default ranges
+    # Size of the image in the network's square, which it leaves or does not fill; the paper has 1.
+    zoom_range: Annotated[Sequence[Annotated[float, Meta(ge=0.1, le=10)]], PAIR] = (1.0, 1.0)
+    grey_prob: Share = 0.0  # share of images without colour; none in the paper
 
 
 @dataclass(frozen=True, kw_only=True)

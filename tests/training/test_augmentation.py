@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import cv2
 import mmcv
@@ -12,7 +13,7 @@ from face_occlusion.training.augmentation import (
     Augmentations,
     augment,
     distort,
-    rotate,
+    move,
     sample_augmentation,
     stack_samples,
 )
@@ -20,7 +21,7 @@ from face_occlusion.training.settings import AugmentParams
 from tests.releases.build import photo
 from tests.tables import rows
 
-NEUTRAL = [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0]
+NEUTRAL = [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0]
 PARAMS = AugmentParams(flip_prob=0.5, rotation_prob=0.5, rotation_deg=30, photometric=True)
 
 
@@ -53,15 +54,49 @@ def test_neutral_draws_change_nothing_and_a_flip_mirrors_image_and_map():
 @pytest.mark.parametrize("angle", [-30.0, -7.5, 12.0, 29.0])
 def test_rotation_equals_mmcv_imrotate(angle):
     image, seg_map = photo(48, 64), face_map()
-    out, out_map = rotate(
-        as_batch(image).float(), torch.from_numpy(seg_map)[None], torch.tensor([angle])
-    )
+    row = [0.0, angle, *NEUTRAL[2:]]
+    out, out_map = move(as_batch(image).float(), torch.from_numpy(seg_map)[None], stacked([row]))
     want = mmcv.imrotate(image, angle, border_value=0)
     want_map = mmcv.imrotate(seg_map, angle, border_value=IGNORED, interpolation="nearest")
     # OpenCV interpolates at 1/32 pixel.
     assert np.abs(as_image(out) - want).mean() < 1.0
     assert (out_map[0].numpy() == want_map).mean() > 0.98
     assert set(np.unique(out_map)) == {0, 1, IGNORED}
+
+
+@pytest.mark.parametrize(("zoom", "shift"), [(0.5, (0.5, -0.25)), (2.0, (-1.0, 0.5))])
+def test_zoom_and_shift_equal_a_resized_image_pasted(zoom, shift):
+    image, seg_map = photo(48, 64), face_map()
+    row = [*NEUTRAL[:7], zoom, *shift, 0.0]
+    out, out_map = move(as_batch(image).float(), torch.from_numpy(seg_map)[None], stacked([row]))
+    (x, y), (height, width) = shift, seg_map.shape
+    to_out = np.array(
+        [[zoom, 0, (1 + x - zoom) * width / 2], [0, zoom, (1 + y - zoom) * height / 2]]
+    )
+    to_out[:, 2] += (zoom - 1) / 2  # OpenCV counts from the first pixel's centre
+    want = cv2.warpAffine(image, to_out, (width, height), flags=cv2.INTER_LINEAR)
+    want_map = cv2.warpAffine(
+        seg_map, to_out, (width, height), flags=cv2.INTER_NEAREST, borderValue=(IGNORED,)
+    )
+    assert np.abs(as_image(out) - want).mean() < 1.0
+    assert (out_map[0].numpy() == want_map).mean() > 0.97
+
+
+def test_an_image_without_colour_has_its_luma():
+    image = photo(48, 64)
+    out = as_image(distort(as_batch(image).float(), stacked([[*NEUTRAL[:-1], 1.0]])))
+    want = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    assert np.abs(out - want[..., np.newaxis].astype(float)).max() <= 1
+
+
+def test_zooms_shrink_as_often_as_they_enlarge_and_lose_nothing_they_need_not():
+    params = replace(PARAMS, zoom_range=[0.5, 2.0], grey_prob=0.2)
+    rows = np.array([sample_augmentation(np.random.default_rng(n), params) for n in range(2000)])
+    zoom, x, y, grey = rows.T[7:]
+    assert 0.5 <= zoom.min() < 0.51 and 1.98 < zoom.max() <= 2
+    assert (zoom < 1).mean() == pytest.approx(0.5, abs=0.04)
+    assert (np.abs([x, y]) <= np.abs(zoom - 1)).all()
+    assert grey.mean() == pytest.approx(0.2, abs=0.04)
 
 
 def in_hsv(bgr, channel, change):
@@ -88,7 +123,7 @@ def test_photometric_distortion_equals_mmsegmentation(drawn, contrast_last):
     image = photo(48, 64, 3)
     want = published(image, *drawn, contrast_last)
     brightness, contrast, saturation, hue = drawn
-    row = [0.0, 0.0, brightness, contrast, float(contrast_last), saturation, 2.0 * hue]
+    row = [0, 0, brightness, contrast, float(contrast_last), saturation, 2.0 * hue, *NEUTRAL[7:]]
     out = as_image(distort(as_batch(image).float(), stacked([row])))
     # OpenCV keeps hue in steps of 2 degrees and saturation in 256 steps; float32 does not.
     limit = 1 if saturation == 1 and not hue else 6
@@ -109,7 +144,8 @@ def test_draws_have_the_published_distribution():
     rows = np.array(
         [sample_augmentation(np.random.default_rng([n, 1]), PARAMS) for n in range(4000)]
     )
-    flip, angle, brightness, contrast, last, saturation, hue = rows.T
+    flip, angle, brightness, contrast, last, saturation, hue = rows.T[:7]
+    assert (rows[:, 7:] == NEUTRAL[7:]).all()
     tolerance = 0.03  # 4 standard errors of a share of 4000
     neutral = zip((flip, angle, brightness, contrast, last, saturation), NEUTRAL, strict=False)
     for column, value in neutral:
