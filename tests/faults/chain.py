@@ -92,8 +92,7 @@ class Stage:
     def finish(self) -> tuple[int, str]:
         """Wait for the stage and its workers; return its status and what it wrote to stderr.
 
-        Raises:
-            AssertionError: If it waits for ever, or a process that it started outlives it.
+        If one of them waits for ever, that is an AssertionError.
         """
         end = time.monotonic() + PATIENCE_S
         while left := self.is_running() or self.others():

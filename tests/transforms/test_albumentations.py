@@ -37,12 +37,8 @@ def transform(request, folders):
 def test_compose_seeds_it_and_hides_the_same_pixels_in_all_masks(transform):
     regions = np.where(MASK == 1, 5 + COLUMNS // 50, 3).astype(np.int32)  # of another kind
     targets = {"regions": "mask"}
-    made = [
-        A.Compose([transform], additional_targets=targets, seed=seed)(
-            image=IMAGE, mask=MASK, regions=regions
-        )
-        for seed in (1, 1, 2)
-    ]
+    seeded = (A.Compose([transform], additional_targets=targets, seed=seed) for seed in (1, 1, 2))
+    made = [compose(image=IMAGE, mask=MASK, regions=regions) for compose in seeded]
     np.testing.assert_array_equal(made[0]["image"], made[1]["image"])
     assert (made[0]["image"] != made[2]["image"]).any()
     hidden = made[0]["mask"] < MASK
@@ -54,12 +50,8 @@ def test_compose_seeds_it_and_hides_the_same_pixels_in_all_masks(transform):
 
 
 def test_a_list_of_masks_boxes_and_points(transform):
-    compose = A.Compose(
-        [transform],
-        bbox_params=A.BboxParams("pascal_voc", label_fields=["labels"]),
-        keypoint_params=A.KeypointParams("xy"),
-        seed=3,
-    )
+    bbox, xy = A.BboxParams("pascal_voc", label_fields=["labels"]), A.KeypointParams("xy")
+    compose = A.Compose([transform], bbox_params=bbox, keypoint_params=xy, seed=3)
     boxes, points = np.array([[15.0, 15, 85, 105]]), np.array([[50.0, 60]])
     made = compose(image=IMAGE, masks=[MASK, 1 - MASK], bboxes=boxes, labels=[1], keypoints=points)
     np.testing.assert_allclose(made["bboxes"], boxes)

@@ -19,9 +19,8 @@ ALONE = {name: value for name, value in os.environ.items() if name != "PYTHONPAT
 
 def call(*command, status=0, within=ROOT):
     """Run a command without this checkout's code; return what it prints."""
-    done = subprocess.run(
-        command, cwd=within, capture_output=True, text=True, check=False, env=ALONE
-    )
+    setting = {"cwd": within, "env": ALONE, "capture_output": True, "text": True}
+    done = subprocess.run(command, check=False, **setting)
     assert done.returncode == status, done.stderr
     return done.stdout + done.stderr
 
