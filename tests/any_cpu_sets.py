@@ -65,7 +65,7 @@ def _write_params(method: str) -> None:
 def _cases() -> Iterator[tuple[str, tuple, Any, GenerateParams]]:
     """Return name, face, occluder and parameters of every way to make a sample."""
     yield "shape", _FACE, TEXTURE, default_params("textures")
-    glasses = draw_glasses(np.random.default_rng(1), TEXTURE.image, 150)
+    glasses = draw_glasses(np.random.default_rng(1), TEXTURE.image, 128)
     yield "glasses", _FACE, make_occluder(glasses), default_params("objects")
     yield "forearm", _SMALL_FACE, WRIST, default_params("hands")
     for mode in ("masked", "partial", "faithful", "published"):

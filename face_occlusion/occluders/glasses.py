@@ -58,7 +58,7 @@ def draw_glasses(rng: np.random.Generator, texture: np.ndarray, width_px: int) -
         (h, w, 4) uint8 premultiplied RGBA, cropped to its alpha.
     """
     unit = width_px * _SMOOTH / 2
-    width, height = round(3.4 * unit), round(1.4 * unit)
+    width, height = _SMOOTH * round(1.7 * width_px), _SMOOTH * round(0.7 * width_px)
     turn, bow = rng.uniform(-0.2, 0.2), rng.uniform(-0.06, 0.1)
 
     def place(points: np.ndarray) -> np.ndarray:
@@ -127,7 +127,7 @@ def _paint_glass(rng: np.random.Generator, lenses: np.ndarray, texture: np.ndarr
 def _paint_frame(rng: np.random.Generator, bars: np.ndarray, texture: np.ndarray) -> np.ndarray:
     """Paint a frame in one colour, or with the texture's pattern; as `_paint_glass`."""
     dark = rng.random() < 0.6
-    colour = rng.uniform(5, 60, 3) * np.ones(3) if dark else rng.uniform(30, 250, 3)
+    colour = rng.uniform(5, 60, 3) if dark else rng.uniform(30, 250, 3)
     if rng.random() < 0.5:  # grey: black, silver, white
         colour = np.full(3, colour[0])
     pattern = _spread(rng, texture, bars.shape, zoom=1)
