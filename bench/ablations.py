@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
+from face_occlusion.generation.params import WORN
+
 PARAMS = Path("params.yaml")
 HAND, OBJECT, SHAPE = "natocc_hand_sot", "natocc_object", "randocc_1"
 
@@ -33,19 +35,7 @@ SOFT = {"edge_sigma_frac_range": [0.0024, 0.0075], "contact_sigma_frac_range": [
 POSTURES = {"occluders": "hands_hgr1", "seed": 11}
 HALF = {"variants": 4}
 ONCE = {"variants": 1}
-WORN = {  # glasses, at the eyes; of OBJECT's values
-    "occluders": "glasses",
-    "seed": 5,
-    "variants": 4,
-    "scale_range": [0.34, 0.5],
-    "covered_frac_range": [0.04, 0.5],
-    "offset_frac_range": [-0.08, 0.08],
-    "offset_y_frac_range": [-0.2, -0.04],
-    "rotation_deg_range": [-10, 10],
-    "transparent_prob": 0.4,
-    "opacity_range": [0.5, 0.9],
-    "harmonisation": None,
-}
+GLASSES = WORN | {"occluders": "glasses", "seed": 5, "variants": 4, "harmonisation": None}
 ABLATIONS = {
     "base": Ablation("C-WO + NatOcc-SOT", [HAND, OBJECT]),
     "large": Ablation("larger occluders", [(HAND, LARGE), (OBJECT, LARGE)]),
@@ -57,8 +47,8 @@ ABLATIONS = {
         [(HAND, HALF), (HAND, HALF | {"colour_transfer": None, "seed": 11}), OBJECT],
     ),
     "shapes": Ablation("RandOcc's shapes too", [HAND, OBJECT, SHAPE]),
-    "glasses": Ablation("drawn glasses too", [HAND, OBJECT, (OBJECT, WORN)]),
-    "worn_shapes": Ablation("glasses and shapes too", [HAND, OBJECT, (OBJECT, WORN), SHAPE]),
+    "glasses": Ablation("drawn glasses too", [HAND, OBJECT, (OBJECT, GLASSES)]),
+    "worn_shapes": Ablation("glasses and shapes too", [HAND, OBJECT, (OBJECT, GLASSES), SHAPE]),
     "one": Ablation("1 variant", [(HAND, {"variants": 1}), (OBJECT, {"variants": 1})]),
     "many": Ablation("24 variants", [(HAND, {"variants": 24}), (OBJECT, {"variants": 24})]),
     "online": Ablation("occluded while training", [HAND, OBJECT], online=2 / 3),

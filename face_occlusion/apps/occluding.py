@@ -99,12 +99,18 @@ def read_occluder(path: Path | str, *, hand: bool = False) -> Occluder:
     return _make_cutout(decode_rgba(path.read_bytes(), str(path)), path, hand=hand)
 
 
-def holds_hands(occluders: Path) -> bool:
-    """Tell whether a folder is an image set of hands, whose records have a pointing direction."""
-    if not (occluders / INDEX).is_file():
-        return False
+def kind_of_cutouts(occluders: Path, *, hands: bool = False) -> str:
+    """Tell what a folder of cut-outs holds: `hands`, `glasses` or `objects`.
+
+    The records of an image set say so; `hands` says it of other folders.
+    """
+    if hands or not (occluders / INDEX).is_file():
+        return "hands" if hands else "objects"
     image_set = ImageSet(occluders)
-    return any(image_set.record(key).get("pointing_deg") is not None for key in image_set.keys[:1])
+    first = image_set.record(image_set.keys[0]) if len(image_set) else {}
+    if first.get("pointing_deg") is not None:
+        return "hands"
+    return "glasses" if first.get("category") == "glasses" else "objects"
 
 
 def _load_texture(paths: dict[str, Path], key: str) -> np.ndarray:

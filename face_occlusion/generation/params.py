@@ -95,7 +95,7 @@ class GenerateParams(Checked):
     samples_per_shard: Count
 
 
-KINDS = ("hands", "objects", "textures")
+KINDS = ("hands", "objects", "textures", "glasses")
 
 TONE = {
     "tone_prob": 0.5,
@@ -120,6 +120,17 @@ SOT = ColourTransferParams(
 # composites (`python -m bench.generation_quality`).
 STATISTICS = HarmonisationParams(method="reinhard", size_px=256, strength=0.5)
 
+# Drawn glasses lie at the eyes, a tenth of the face's height above its centre; not the paper's.
+WORN = {
+    "scale_range": [0.34, 0.5],
+    "covered_frac_range": [0.04, 0.5],
+    "offset_frac_range": [-0.08, 0.08],
+    "offset_y_frac_range": [-0.2, -0.04],
+    "rotation_deg_range": [-10, 10],
+    "transparent_prob": 0.4,
+    "opacity_range": [0.5, 0.9],
+}
+
 # As published, where a parameter is all it takes; what else differs is in docs/paper.md.
 PUBLISHED_SOT = dataclasses.replace(SOT, mode="published", steps=15, directions_per_step=5)
 PUBLISHED = {
@@ -139,15 +150,16 @@ def paper_params(
     """Return the paper's settings for one kind of occluder.
 
     Args:
-        kind: `hands`, `objects` (both NatOcc) or `textures` (RandOcc); others are a ValueError.
+        kind: `hands`, `objects` (both NatOcc), `textures` (RandOcc), or `glasses`, which the paper
+            does not have; others are a ValueError.
         seed: Seed of the set.
         colour_transfer: How hands get the face's colours; `SOT` is the paper's.
         harmonisation: How objects are fitted to the picture; `STATISTICS` needs no weights.
     """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}")
-    rotation = {"hands": [-15, 15], "objects": [-30, 30], "textures": [-180, 180]}
-    return GenerateParams(
+    rotation = {"hands": [-15, 15], "textures": [-180, 180]}
+    params = GenerateParams(
         method="randocc" if kind == "textures" else "natocc",
         occluders=kind,
         seed=seed,
@@ -155,7 +167,7 @@ def paper_params(
         covered_frac_range=[0.05, 0.5],
         max_attempts=200,
         offset_frac_range=[-0.5, 0.5],
-        rotation_deg_range=rotation[kind],
+        rotation_deg_range=rotation.get(kind, [-30, 30]),
         shear_deg_range=[-8, 8],
         edge_sigma_frac_range=[0.0008, 0.0025],
         contact_sigma_frac_range=[0.001, 0.0025],
@@ -176,6 +188,7 @@ def paper_params(
         samples_per_shard=256,
         variants=1,
     )
+    return dataclasses.replace(params, **WORN) if kind == "glasses" else params
 
 
 def default_params(kind: str, seed: int = 1) -> GenerateParams:

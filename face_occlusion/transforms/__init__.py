@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from face_occlusion.apps.occluding import holds_hands, read_occluder, read_occluders
+from face_occlusion.apps.occluding import kind_of_cutouts, read_occluder, read_occluders
 from face_occlusion.generation.colour_transfer import ColourTransferParams
 from face_occlusion.generation.harmonisation import HarmonisationParams
 from face_occlusion.generation.occlusion import ClassIds, mask_of_face, occlude
@@ -80,7 +80,8 @@ class NatOcc(Occlusion):
     """Occlude with photographed hands or objects, in the face's colours (NatOcc-SOT of the paper).
 
     Args:
-        occluders: See `Occlusion`; all are hands, or all objects. An image set says so itself.
+        occluders: See `Occlusion`; all are hands, or all objects. An image set says so itself, and
+            may hold drawn glasses, which are put at the eyes.
         colour_transfer: For hands: how they get the face's colours; None leaves them, `paper` is
             sliced optimal transport.
         harmonisation: For objects: how they are fitted to the picture; None leaves them, `paper`
@@ -104,12 +105,12 @@ class NatOcc(Occlusion):
         class_ids: ClassIds = ClassIds(),
         p: float = 0.5,
     ) -> None:
-        hands = hands or holds_hands(Path(occluders))
         if params is None:
-            params = default_params("hands" if hands else "objects")
-            if hands and colour_transfer != "paper":
+            kind = kind_of_cutouts(Path(occluders), hands=hands)
+            params = default_params(kind)
+            if kind == "hands" and colour_transfer != "paper":
                 params = dataclasses.replace(params, colour_transfer=colour_transfer)
-            if not hands and harmonisation != "paper":
+            if kind != "hands" and harmonisation != "paper":
                 params = dataclasses.replace(params, harmonisation=harmonisation)
             params = dataclasses.replace(params, keep_background=not augment_face)
         super().__init__(occluders, params, class_ids, hands=hands, p=p)

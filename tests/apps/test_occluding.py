@@ -14,7 +14,14 @@ from face_occlusion.core.images import decode_image, straight_alpha
 from face_occlusion.generation import regenerate
 from tests.apps.pictures import load, save, save_turned
 from tests.conftest import files_of
-from tests.generation.drawn import draw_disc, draw_face, draw_hand, draw_texture, write_hands
+from tests.generation.drawn import (
+    draw_disc,
+    draw_face,
+    draw_hand,
+    draw_texture,
+    write_glasses,
+    write_hands,
+)
 from tests.tables import rows
 
 FACES = {"plain": (120, 100), "grey": (90, 131), "turned": (100, 140)}
@@ -69,6 +76,14 @@ def test_every_face_is_occluded_at_its_size_and_fitted_as_asked(
     if occluders == "set":
         assert -15 <= record["placement"]["rotation_deg"] <= 15
     assert not (faces / "out.partial").exists()
+
+
+def test_glasses_of_a_set_are_put_at_the_eyes(faces, run):
+    write_glasses(faces / "glasses")
+    run("--exact-background", occluders="glasses")
+    for name in FACES:
+        placement = json.loads((faces / f"out/records/{name}.json").read_text())["placement"]
+        assert -0.2 <= placement["offset_frac"][1] <= -0.04
 
 
 def test_exact_backgrounds_and_samples_made_again_from_records_and_whatever_other_faces(faces, run):

@@ -11,6 +11,7 @@ from face_occlusion.core.imageset import encode_record, write_image_set
 from face_occlusion.generation import Texture, make_occluder
 from face_occlusion.generation.compositing import Layer
 from face_occlusion.generation.params import paper_params
+from face_occlusion.occluders.glasses import draw_glasses
 
 SHAPE = (176, 160)  # H != W, so swapped axes show
 
@@ -146,6 +147,14 @@ def write_objects(folder):
     record = {"category": "disc", "pointing_deg": None, "enters": "none"}
     samples = ((f"disc{n}", {"rgba.png": draw_disc(30 + 10 * n)}, record) for n in range(3))
     return write_drawn(folder, "cutouts", "objects", samples)
+
+
+def write_glasses(folder):
+    pairs = (draw_glasses(rng(number), TEXTURE.image, 60) for number in range(3))
+    samples = (
+        (f"{n}", {"rgba.png": pair}, {"category": "glasses"}) for n, pair in enumerate(pairs)
+    )
+    return write_drawn(folder, "cutouts", "glasses", samples)
 
 
 def write_textures(folder):

@@ -36,10 +36,14 @@ def folders(tmp_path, monkeypatch):
     save(tmp_path / "textures/stripes.png", drawn.draw_texture())
     drawn.write_hands(tmp_path / "set_hands")
     drawn.write_textures(tmp_path / "set_textures")
+    drawn.write_glasses(tmp_path / "set_glasses")
     save(tmp_path / "face.png", FACE)
     save(tmp_path / "mask.png", MASK)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+SETS = ("set_hands", "set_textures", "set_glasses")
 
 
 def make(folders, name, **options):
@@ -49,7 +53,7 @@ def make(folders, name, **options):
 
 
 @pytest.mark.parametrize("augment_face", [False, True])
-@pytest.mark.parametrize("name", ["hands", "objects", "textures", "set_hands", "set_textures"])
+@pytest.mark.parametrize("name", ["hands", "objects", "textures", *SETS])
 def test_it_is_the_generator_with_the_papers_settings(folders, name, augment_face):
     transform = make(folders, name, augment_face=augment_face, p=1)
     assert transform.params.keep_background is not augment_face

@@ -72,8 +72,9 @@ def occlude(
     from face_occlusion.generation.occlusion import ClassIds
     from face_occlusion.generation.params import PRESETS, with_colours
 
-    hands = hands or occluding.holds_hands(occluders)
-    kind = "textures" if method == "randocc" else "hands" if hands else "objects"
+    kind = "textures"
+    if method == "natocc":
+        kind = occluding.kind_of_cutouts(occluders, hands=hands)
     params = with_colours(PRESETS[preset](kind, seed), kind, colours)
     given = {"scale_range": scale, "covered_frac_range": covered}
     given = {name: list(values) for name, values in given.items() if values}
