@@ -67,9 +67,7 @@ class GenerateParams(Checked):
     """Draws before a sample, and with it the set, fails."""
     offset_frac_range: Offsets
     """Place of an object or a shape: its centre from the face's, in face widths and heights."""
-    offset_y_frac_range: Annotated[Sequence[Annotated[float, Meta(ge=-5, le=5)]], PAIR] | None = (
-        None
-    )
+    offset_y_frac_range: Offsets | None = None
     """Heights, where they have a range of their own: glasses lie at the eyes; negative is up."""
     rotation_deg_range: Angles
     """Rotation; of a hand after its fingers were turned to the face."""

@@ -1,4 +1,4 @@
-"""Drawn glasses: frames and lenses, dark, tinted or nearly clear.
+"""Drawn glasses: frames and lenses, dark, tinted or half transparent.
 
 No release has cut-outs of glasses, of all occluders the one that is most like a face's own parts.
 Their frames and reflections show photographed textures.
