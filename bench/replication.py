@@ -141,12 +141,12 @@ def draw(
                 )
         panel.axvline(0, color="0.6", linewidth=0.8)
         panel.set_title(f"{num_images[name]} {title}", fontsize=10)
-        panel.set_xlabel(f"mIoU, points above {base}", fontsize=8)
         panel.tick_params(labelsize=8)
     panels[0].set_yticks(range(len(rows)), rows, fontsize=8)
     panels[0].invert_yaxis()
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, fontsize=8, loc="upper left")
+    figure.supxlabel(f"mIoU, points above {base}", fontsize=8)
     figure.tight_layout()
     figure.savefig(path, dpi=130)
 
