@@ -9,9 +9,9 @@ from typing import Any
 import h5py
 import numpy as np
 
-from face_occlusion.core.classes import FACE, resize_seg_map, to_seg_map
+from face_occlusion.core.classes import FACE, resize_seg_map
 from face_occlusion.core.files import errors_name
-from face_occlusion.core.images import decode_image, decode_mask
+from face_occlusion.core.images import decode_image
 from face_occlusion.core.release import Release
 from face_occlusion.faces.celebamask_hq import (
     by_number,
@@ -73,7 +73,7 @@ class FolderReader:
         name, mask_name = self.images[stem], self.masks[stem]
         data = self.release.read(name)
         image = decode_image(data, name)
-        seg_map = to_seg_map(decode_mask(self.release.read(mask_name), mask_name), mask_name)
+        seg_map = self.release.seg_map(mask_name)
         if seg_map.shape != image.shape[:2]:
             raise ValueError(
                 f"{mask_name}: a mask of {seg_map.shape[0]}x{seg_map.shape[1]} pixels, while its "
@@ -262,9 +262,8 @@ class CofwReader:
         return np.stack([xs, ys], axis=1) - 1, occluded > 0.5  # MATLAB counts from 1
 
     def seg_map(self, number: int) -> np.ndarray:
-        """Return the mask of a number. (H, W) uint8 class ids."""
-        name = self.mask_names[number]
-        return to_seg_map(decode_mask(self.release.read(name), name), name)
+        """Return the mask of a number, (H, W) uint8 class ids."""
+        return self.release.seg_map(self.mask_names[number])
 
 
 Reader = FolderReader | WoTestReader | CofwReader

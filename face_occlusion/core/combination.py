@@ -128,7 +128,12 @@ def combine(name: str, params: CombinationParams, data: Path) -> Combination:
         if not len(image_set):
             absent = f"{image_set.folder}: {image_set.absent or 'the set has no samples'}"
         elif kind == "synthetic":
-            _check_generated(image_set, faces)
+            variants = image_set.info.get("params", {}).get("variants", 1)
+            if set(image_set.keys) != set(variant_keys(faces.keys, variants)):
+                raise ValueError(
+                    f"{image_set.folder}: must hold {variants} sample(s) per face of "
+                    f"{faces.folder} ({len(faces)}); got {len(image_set)}: generate the set again"
+                )
         for key in image_set.keys:
             if missing := sorted({"jpg", mask} - set(image_set.parts(key))):
                 names = ", ".join(missing)
@@ -136,16 +141,6 @@ def combine(name: str, params: CombinationParams, data: Path) -> Combination:
         parts.append(Part(image_set=entry, sha256=image_set.sha256, mask=mask, keys=image_set.keys))
     title, masks = params.title, params.masks
     return Combination(name=name, title=title, masks=masks, parts=parts, absent=absent)
-
-
-def _check_generated(image_set: ImageSet, faces: ImageSet) -> None:
-    """Raise unless a generated set holds all its variants of each unoccluded face."""
-    variants = image_set.info.get("params", {}).get("variants", 1)
-    if set(image_set.keys) != set(variant_keys(faces.keys, variants)):
-        raise ValueError(
-            f"{image_set.folder}: must hold {variants} sample(s) per face of {faces.folder} "
-            f"({len(faces)}); got {len(image_set)}: generate the set again"
-        )
 
 
 def difference_from_paper(combination: Combination, *, same_faces: bool) -> str | None:

@@ -53,6 +53,19 @@ class Checked:
             check_value(name, getattr(self, name), hint)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Resized(Checked):
+    """Base of sections that bring a release's images to a size; 0 keeps theirs."""
+
+    size_px: int
+    jpeg_quality: JpegQuality  # of images that change size; others keep their bytes
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 0 != self.size_px < 16:
+            raise ValueError(f"size_px: must be 0 or at least 16; got {self.size_px}")
+
+
 def check_value(name: str, value: Any, hint: Any) -> None:
     """Check that a value, as YAML gives it, fits an annotation; a whole number is also a float.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import bisect
 import fnmatch
+import re
 import struct
 import zipfile
 import zlib
@@ -14,10 +14,13 @@ from typing import Any
 
 import numpy as np
 
+from face_occlusion.core.classes import to_seg_map
 from face_occlusion.core.files import PositionedFile, check_name, errors_name, read_json
+from face_occlusion.core.images import decode_mask
 
 RELEASE = "release.json"
 _LOCAL_HEADER = struct.Struct("<4s5H3L2H")  # APPNOTE 4.3.7; the last two: name and extra length
+_LITTER = re.compile(r"__MACOSX/|(^|/)(\.DS_Store|Thumbs\.db)\Z")  # what desktops add to archives
 _ROW = np.dtype("<u2, <u2, <u4, <u8, <u8, <u8")  # archive, method, crc, offset, packed, size
 Member = tuple[str, int, int, int, int, int]  # the same of a zip member, its archive by name
 
@@ -68,7 +71,7 @@ class Release:
     @cached_property
     def names(self) -> list[str]:
         """The name of every file, sorted."""
-        return sorted(name for name in (*self._loose, *self._zips) if not _is_litter(name))
+        return sorted(name for name in (*self._loose, *self._zips) if not _LITTER.search(name))
 
     def glob(self, pattern: str) -> list[str]:
         """List the files whose name matches as in `fnmatch`, sorted; `*` matches "/" too."""
@@ -120,6 +123,10 @@ class Release:
             raise ValueError(f"{self.folder}: no file '{name}'; found {self._sample()}")
         return (self.folder / name).read_bytes()
 
+    def seg_map(self, name: str) -> np.ndarray:
+        """Read a face mask as (H, W) uint8 class ids; another file is a ValueError."""
+        return to_seg_map(decode_mask(self.read(name), name), name)
+
     def lines(self, name: str) -> list[str]:
         """Read a UTF-8 text file's lines, stripped, without empty ones; another is a ValueError."""
         with errors_name(f"{self.folder / name}: not a UTF-8 text", UnicodeDecodeError):
@@ -151,42 +158,33 @@ class Release:
         return state
 
 
-def _is_litter(name: str) -> bool:
-    """Tell whether a desktop added the file to the archive."""
-    return "__MACOSX/" in name or name.rpartition("/")[2] in (".DS_Store", "Thumbs.db")
-
-
 class ZipIndex:
     """The members of several archives by name, which is `ARCHIVE/NAME INSIDE`.
 
-    To save memory, the sorted names are one string of bytes, searched by bisection, and the other
-    values are rows of an array.
+    To save memory, names are an array of bytes, sorted and searched by bisection, and the other
+    values are rows of another.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._archives = [path.name for path in paths]
         rows = sorted(row for number, path in enumerate(paths) for row in _read_rows(number, path))
-        self._names = b"".join(row[0] for row in rows)
-        self._ends = np.cumsum([0, *(len(row[0]) for row in rows)])  # row i: ends[i] to ends[i + 1]
+        self._names = np.array([row[0] for row in rows], dtype=bytes)
         self._rows = np.array([row[1:] for row in rows], dtype=_ROW)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __iter__(self) -> Iterator[str]:
-        return (self._name(row).decode() for row in range(len(self)))
+        return (name.decode() for name in self._names)
 
     def get(self, name: str) -> Member | None:
         """Return the archive of the member of that name, and its row; None if there is none."""
-        wanted = name.encode()
-        row = bisect.bisect_left(range(len(self)), wanted, key=self._name)
-        if row == len(self) or self._name(row) != wanted:
+        wanted = np.bytes_(name.encode())
+        row = np.searchsorted(self._names, wanted)
+        if row == len(self) or self._names[row] != wanted:
             return None
         archive, *position = self._rows[row].item()
         return self._archives[archive], *position
-
-    def _name(self, row: int) -> bytes:
-        return self._names[self._ends[row] : self._ends[row + 1]]
 
 
 def _read_rows(number: int, path: Path) -> Iterator[tuple[bytes, int, int, int, int, int, int]]:

@@ -220,12 +220,10 @@ def load_model(folder: Path, device: torch.device | str = "cpu", which: str = "l
     """
     path = folder / "config.json"
     config = read_json(path, NO_RUN)
-    try:
-        with errors_name(path):
-            check_config(config, CONFIG)
-            model = build_segmentor(config["model"])
-    except (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError) as error:
-        raise ValueError(f"{path}: no network can be built from it: {error}") from error
+    wrong = (ArithmeticError, AssertionError, LookupError, RuntimeError, TypeError)
+    with errors_name(path), errors_name("no network can be built from it", *wrong):
+        check_config(config, CONFIG)
+        model = build_segmentor(config["model"])
     name = f"{which}.safetensors"
     known = read_json(folder / "card.json", NO_RUN).get("sha256")
     if not isinstance(known, dict) or name not in known:

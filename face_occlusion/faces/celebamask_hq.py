@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_occlusion.core.classes import FACE, to_seg_map
+from face_occlusion.core.classes import FACE
 from face_occlusion.core.files import errors_name
-from face_occlusion.core.images import decode_mask
 from face_occlusion.core.release import Release
 
 FACE_PARTS = ("skin", "l_brow", "r_brow", "l_eye", "r_eye", "nose", "mouth", "u_lip", "l_lip")
@@ -91,7 +90,7 @@ def read_corrected(release: Release, name: str, size: tuple[int, int], what: str
     `size` is the (height, width) of something of the same face, which errors call `what`; a mask
     that cannot be read or has another aspect is a ValueError that names it.
     """
-    seg_map = to_seg_map(decode_mask(release.read(name), name), name)
+    seg_map = release.seg_map(name)
     check_aspect(name, seg_map.shape, size, what)
     return seg_map
 
@@ -107,10 +106,7 @@ def check_aspect(name: str, shape: tuple[int, ...], size: tuple[int, int], what:
 
 def read_original(release: Release, number: int, layers: Mapping[str, str]) -> np.ndarray:
     """Build the mask of a face, (h, w) uint8 class ids, from its part layers of `find_layers`."""
-    masks = {
-        part: to_seg_map(decode_mask(release.read(name), name), name) == FACE
-        for part, name in layers.items()
-    }
+    masks = {part: release.seg_map(name) == FACE for part, name in layers.items()}
     with errors_name(f"{release.folder}: face {number}"):
         return original_seg_map(masks)
 

@@ -14,7 +14,7 @@ from face_occlusion.core.files import atomic_folder
 from face_occlusion.core.images import decode_image, encode_png, fitted_jpeg, fitted_size
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import ordered_map
-from face_occlusion.core.params import Checked, Count, JpegQuality
+from face_occlusion.core.params import Count, Resized
 from face_occlusion.core.release import Release
 from face_occlusion.faces.celebamask_hq import (
     check_aspect,
@@ -27,17 +27,10 @@ from face_occlusion.faces.corrections import compare_masks, summarise_changes
 
 
 @dataclass(frozen=True, kw_only=True)
-class FacesParams(Checked):
-    """Section `faces` of params.yaml."""
+class FacesParams(Resized):
+    """Section `faces` of params.yaml; `size_px` is the side of the imported images."""
 
-    size_px: int  # side of the imported images; 0 keeps the release's
-    jpeg_quality: JpegQuality  # of images that change size; others keep their bytes
     samples_per_shard: Count
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if 0 != self.size_px < 16:
-            raise ValueError(f"size_px: must be 0 or at least 16; got {self.size_px}")
 
 
 def import_faces(

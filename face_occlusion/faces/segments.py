@@ -39,13 +39,11 @@ def read_segments(
     path: Path, content: Mapping[str, Any], params: CorrectionsParams
 ) -> Iterator[Correction]:
     """Read a release; samples that are not finished are counted in the log."""
-    try:
+    with errors_name(f"{path}: not a release of Segments.ai: it lacks", KeyError, TypeError):
         dataset = content["dataset"]
         samples = dataset["samples"]
         listed = dataset["task_attributes"]["categories"]
         categories = {category["id"]: category["name"] for category in listed}
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a release of Segments.ai: it lacks {error}") from error
     unfinished = 0
     for sample in samples:
         name = sample.get("name")
@@ -54,11 +52,8 @@ def read_segments(
             unfinished += 1
             continue
         where = f"{path}: sample '{name}'"
-        with errors_name(where):
-            try:
-                size, layers = _drawn(path.parent, sample, label, categories, params)
-            except (KeyError, TypeError) as error:
-                raise ValueError(f"lacks {error}") from error
+        with errors_name(where), errors_name("lacks", KeyError, TypeError):
+            size, layers = _drawn(path.parent, sample, label, categories, params)
             number = face_number(name)
         drawn = {"number": number, "size": size, "layers": tuple(layers)}
         yield Correction(format="segments", where=where, **drawn)

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from face_occlusion.core.files import atomic_path, atomic_write
+from face_occlusion.core.files import atomic_path, atomic_write, errors_name
 
 FORMAT = "face-occlusion checkpoint 2"
 _DIGEST_BYTES = 32  # the sha256 of what precedes it ends a checkpoint: PyTorch checks nothing
@@ -50,10 +50,8 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     data = path.read_bytes()
     if hashlib.sha256(data[:-_DIGEST_BYTES]).digest() != data[-_DIGEST_BYTES:]:
         raise ValueError(f"{path}: not a checkpoint of this project, or damaged")
-    try:
+    with errors_name(f"{path}: not a checkpoint of this project"):
         content = load_tensors(io.BytesIO(data[:-_DIGEST_BYTES]))
-    except ValueError as error:
-        raise ValueError(f"{path}: not a checkpoint of this project: {error}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError(f"{path}: not a checkpoint of this project (format '{FORMAT}')")
     return content
@@ -99,10 +97,8 @@ def read_weights(path: Path, sha256: object, model: torch.nn.Module) -> dict[str
         ValueError: If the file is missing, was changed, or is no safetensors file; if a tensor is
             missing, foreign, of another shape or type, or not finite: names the tensor.
     """
-    try:
+    with errors_name(f"{path}: not a safetensors file, or damaged", SafetensorError):
         state = load(read_hashed(path, sha256))
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a safetensors file, or damaged: {error}") from error
     if problems := "; ".join(_problems(state, model.state_dict())):
         raise ValueError(f"{path}: does not fit the network of config.json: {problems}")
     return state

@@ -10,7 +10,7 @@ from typing import Any
 from face_occlusion.core.images import decode_image, fitted_jpeg
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from face_occlusion.core.parallel import ordered_map
-from face_occlusion.core.params import Checked, Count, JpegQuality
+from face_occlusion.core.params import Checked, Count, Resized
 from face_occlusion.core.release import Release
 from face_occlusion.occluders.glasses import GlassesParams, load_glasses
 from face_occlusion.occluders.hands import HandsParams, find_hands, load_hand
@@ -21,16 +21,8 @@ KINDS = dict.fromkeys(_CUTOUTS, "cutouts") | {"textures": "textures"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class TexturesParams(Checked):
-    """Section `occluders.textures` of params.yaml."""
-
-    size_px: int  # shorter side of every texture; 0 keeps the release's sizes
-    jpeg_quality: JpegQuality  # of textures that change size
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if 0 != self.size_px < 16:
-            raise ValueError(f"size_px: must be 0 or at least 16; got {self.size_px}")
+class TexturesParams(Resized):
+    """Section `occluders.textures` of params.yaml; `size_px` is every texture's shorter side."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from scipy.io.matlab import MatReadError
 
 from face_occlusion.core.arithmetic import evenly_spaced
 from face_occlusion.core.classes import instance_mask
+from face_occlusion.core.files import errors_name
 from face_occlusion.core.images import reduced
 from face_occlusion.core.params import Meta, Natural, Share
 from face_occlusion.core.release import Release
@@ -181,11 +182,9 @@ def _ego_hand(frame: str, side: str, polygon: np.ndarray) -> Photographed:
 
 def _read_polygons(release: Release, name: str) -> list[dict[str, np.ndarray]]:
     """Read a video's polygons: for each frame, side -> (N, 2), N = 0 where there is no hand."""
-    try:
+    with errors_name(f"{name}: not in EgoHands' format", *_BAD_TABLE):
         table = scipy.io.loadmat(io.BytesIO(release.read(name)))["polygons"].ravel()
         return [{side: _polygon(row[side]) for side in _EGO_SIDES} for row in table]
-    except _BAD_TABLE as error:
-        raise ValueError(f"{name}: not in EgoHands' format: {error}") from error
 
 
 def _polygon(cell: Any) -> np.ndarray:

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from face_occlusion.core.classes import FACE, to_seg_map
+from face_occlusion.core.classes import FACE
 from face_occlusion.core.files import errors_name
-from face_occlusion.core.images import decode_image, decode_mask, encode_rgba
+from face_occlusion.core.images import decode_image, encode_rgba
 from face_occlusion.core.imageset import encode_record
 from face_occlusion.core.params import Checked, Meta
 from face_occlusion.core.release import Release
@@ -63,4 +63,4 @@ class Photographed:
 
 def read_mask(release: Release, _: tuple[int, int], *, name: str) -> np.ndarray:
     """Read a mask of the release, (H, W) bool."""
-    return to_seg_map(decode_mask(release.read(name), name), name) == FACE
+    return release.seg_map(name) == FACE

@@ -10,6 +10,8 @@ import simplejpeg
 from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
+from face_occlusion.core.files import errors_name
+
 MAX_PIXELS = 2**27  # 134 megapixels, 400 MB decoded: larger images are refused
 JPEG_START = b"\xff\xd8\xff"
 PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -46,10 +48,8 @@ def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
 
 def decode_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     """Decode a JPEG of any colour space, upright: (H, W, 3) uint8 RGB."""
-    try:
+    with errors_name(_unreadable(name), KeyError, ValueError):  # KeyError: a header cut short
         height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data, strict=False)
-    except (KeyError, ValueError) as error:  # KeyError where the header is cut short
-        raise ValueError(_blame(name, error)) from error
     _check_size(int(width), int(height), name, max_pixels)
     if colorspace in ("CMYK", "YCCK"):
         return _decode_cmyk_jpeg(data, name, max_pixels)
@@ -57,7 +57,7 @@ def decode_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
         image = simplejpeg.decode_jpeg(data)
     except ValueError as error:
         if not any(warning in str(error) for warning in _HARMLESS_WARNINGS):
-            raise ValueError(_blame(name, error)) from error
+            raise ValueError(f"{_unreadable(name)}: {error}") from error
         image = simplejpeg.decode_jpeg(data, strict=False)
     return _orient(image, orientation(data))
 
@@ -110,7 +110,7 @@ def _decode_with_cv2(data: bytes, name: str) -> np.ndarray:
     """Decode without conversion: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA, uint8 or uint16."""
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None:
-        raise ValueError(_blame(name, "OpenCV cannot decode it"))
+        raise ValueError(f"{_unreadable(name)}: OpenCV cannot decode it")
     if pixels.ndim == 3:
         code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
         pixels = cv2.cvtColor(pixels, code)
@@ -119,15 +119,14 @@ def _decode_with_cv2(data: bytes, name: str) -> np.ndarray:
 
 def open_image(data: bytes, name: str, max_pixels: int) -> Image.Image:
     """Read an image's header, and check its size and the chunks of a PNG."""
-    try:
-        image = Image.open(io.BytesIO(data))
-    except UnidentifiedImageError as error:
-        start = f"starts with {data[:8]!r}" if data else "the file is empty"
-        raise ValueError(_blame(name, f"no known format; {start}")) from error
-    except Image.DecompressionBombError as error:
-        raise ValueError(f"{name}: too large: {error}") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise ValueError(_blame(name, error)) from error
+    with errors_name(_unreadable(name), OSError, SyntaxError, ValueError):
+        try:
+            image = Image.open(io.BytesIO(data))
+        except UnidentifiedImageError as error:
+            start = f"starts with {data[:8]!r}" if data else "the file is empty"
+            raise ValueError(f"no known format; {start}") from error
+        except Image.DecompressionBombError as error:
+            raise ValueError(f"too large: {error}") from error
     _check_size(*image.size, name, max_pixels)
     if data.startswith(PNG_START):
         _check_png_chunks(data, name)
@@ -136,10 +135,9 @@ def open_image(data: bytes, name: str, max_pixels: int) -> Image.Image:
 
 def load(image: Image.Image, name: str) -> Image.Image:
     """Read an image's pixels."""
-    try:
+    kinds = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+    with errors_name(_unreadable(name), *kinds):
         image.load()
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
-        raise ValueError(_blame(name, error)) from error
     return image
 
 
@@ -149,8 +147,8 @@ def _check_size(width: int, height: int, name: str, max_pixels: int) -> None:
         raise ValueError(f"{name}: {size} are more than the limit of {max_pixels} (max_pixels)")
 
 
-def _blame(name: str, reason: object) -> str:
-    return f"{name}: not a readable image: {reason}"
+def _unreadable(name: str) -> str:
+    return f"{name}: not a readable image"
 
 
 def png_kind(data: bytes) -> tuple[int, int]:
@@ -172,10 +170,10 @@ def _check_png_chunks(data: bytes, name: str) -> None:
     while kind != b"IEND":
         end = position + 8 + int.from_bytes(view[position : position + 4], "big")
         if end + 4 > len(data):
-            raise ValueError(_blame(name, "truncated"))
+            raise ValueError(f"{_unreadable(name)}: truncated")
         kind = bytes(view[position + 4 : position + 8])
         if zlib.crc32(view[position + 4 : end]) != struct.unpack_from(">I", data, end)[0]:
-            raise ValueError(_blame(name, f"wrong checksum in chunk {kind!r}"))
+            raise ValueError(f"{_unreadable(name)}: wrong checksum in chunk {kind!r}")
         position = end + 4
 
 

@@ -58,30 +58,25 @@ def write_shard(path: Path, samples: Iterable[Sample]) -> ShardEntry:
     fixed, so that equal samples give equal bytes. A key or part that is refused, a key that is
     twice there, and no sample are a ValueError.
     """
+    index: dict[str, dict[str, list[int]]] = {}
     with atomic_path(path) as partial:
-        index = _write_members(partial, samples)
+        with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT, encoding="utf-8") as tar:
+            for key, parts in samples:
+                if key in index:
+                    raise ValueError(f"key '{key}' occurs twice in the shard")
+                if not parts:
+                    raise ValueError(f"sample {key}: has no parts")
+                index[key] = {}
+                for part, content in sorted(parts.items()):
+                    member = tarfile.TarInfo(member_name(key, part))  # mtime, uid, gid 0; mode 0644
+                    member.size = len(content)
+                    index[key][part] = [tar.offset + tarfile.BLOCKSIZE, member.size]
+                    tar.addfile(member, io.BytesIO(content))
         if not index:
             raise ValueError(f"{path}: a shard needs at least one sample")
         sha256, size = file_sha256(partial), partial.stat().st_size
-    return {"name": path.name, "sha256": sha256, "size": size, "samples": index}
-
-
-def _write_members(path: Path, samples: Iterable[Sample]) -> list[list[Any]]:
-    """Write the tar; return [key, {part: [offset, size]}] of each sample."""
-    index: dict[str, dict[str, list[int]]] = {}
-    with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT, encoding="utf-8") as tar:
-        for key, parts in samples:
-            if key in index:
-                raise ValueError(f"key '{key}' occurs twice in the shard")
-            if not parts:
-                raise ValueError(f"sample {key}: has no parts")
-            index[key] = {}
-            for part, content in sorted(parts.items()):
-                member = tarfile.TarInfo(member_name(key, part))  # mtime, uid, gid 0; mode 0644
-                member.size = len(content)
-                index[key][part] = [tar.offset + tarfile.BLOCKSIZE, member.size]
-                tar.addfile(member, io.BytesIO(content))
-    return [[key, parts] for key, parts in index.items()]
+    entries = [[key, parts] for key, parts in index.items()]
+    return {"name": path.name, "sha256": sha256, "size": size, "samples": entries}
 
 
 def write_index(folder: Path, shards: list[ShardEntry], info: Mapping[str, Any]) -> None:
