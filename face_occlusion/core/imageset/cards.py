@@ -46,7 +46,7 @@ def encode_cards(shards: Sequence[ShardEntry], info: Mapping[str, Any]) -> dict[
             for part in parts:
                 keys_of.setdefault(part, []).append(key)
     keys_of = dict(sorted(keys_of.items()))
-    card = "\n".join(_card(shards, plain, index_sha256, keys_of))
+    card = _card(shards, plain, index_sha256, keys_of)
     croissant = _croissant(shards, plain, index_sha256, keys_of)
     metadata = json.dumps(croissant, ensure_ascii=False, indent=1)
     return {CARD: f"{card}\n".encode(), CROISSANT: f"{metadata}\n".encode()}
@@ -83,67 +83,31 @@ def _card(
     info: Mapping[str, Any],
     index_sha256: str,
     keys_of: Mapping[str, Sequence[str]],
-) -> Iterator[str]:
-    """Write the card line by line; `keys_of` maps each part to the samples that have it."""
-    count = sum(len(shard["samples"]) for shard in shards)
-    about = {part: f", {_PARTS[part]}" if part in _PARTS else "" for part in keys_of}
-    yield from ("---", f"pretty_name: {json.dumps(info['name'], ensure_ascii=False)}")
-    yield from ("license: other", "task_categories: [image-segmentation]", "---", "")
-    yield from (f"# {_cell(info['name'])}", "", _KINDS[info["kind"]], "")
-    if info.get("absent"):
-        yield from (f"**Empty on purpose:** {_cell(info['absent'])}", "")
-    yield from _table(
-        ("", ""),
-        [
-            ("kind", info["kind"]),
-            ("samples", f"{count:,}"),
-            ("shards", f"{len(shards):,}"),
-            ("bytes", f"{sum(shard['size'] for shard in shards):,}"),
-            *((f"`.{part}`", f"{len(keys):,}{about[part]}") for part, keys in keys_of.items()),
-        ],
+) -> str:
+    """Write the card; `keys_of` maps each part to the samples that have it."""
+    import jinja2  # here, as few programs that read sets write cards
+
+    pages = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    yield from _sources(info)
-    if made_from := info.get("made_from"):
-        rows = [
-            (role, one["name"], f"{one['count']:,}", one["index_sha256"])
-            for role, one in made_from.items()
-        ]
-        yield from ("## Made from", "")
-        yield from _table(("as", "set", "samples", f"sha256 of its {INDEX}"), rows)
+    pages.filters |= {"cell": _cell, "row": _row}
+    pages.filters["head"] = lambda names: f"{_row(names)}\n{_row(['---'] * len(names))}"
+    releases = info.get("releases", {}).values()
     rest = {name: value for name, value in info.items() if name not in _SAID_ELSEWHERE}
-    if lines := list(_flat(rest)):
-        yield from ("## How it was made", "")
-        yield from _table(("", ""), lines)
-    yield from ("## Hashes", "")
-    files = [(INDEX, "", index_sha256)]
-    files += [(shard["name"], f"{shard['size']:,}", shard["sha256"]) for shard in shards]
-    yield from _table(("file", "bytes", "sha256"), files)
-    yield "`face-occlusion verify` compares all of this; `tar`, `webdataset` and `mlcroissant` open"
-    yield "the shards."
-
-
-def _sources(info: Mapping[str, Any]) -> Iterator[str]:
-    yield from ("## Sources and terms", "")
-    if releases := info.get("releases"):
-        yield "Whoever uses the set is bound by the terms of every source:"
-        yield ""
-        columns = ("title", "origin", "licence", "licence_url", "citation")
-        rows = [
-            [({"title": name} | release).get(column) or "" for column in columns]
-            for name, release in releases.items()
-        ]
-        yield from _table(("source", "origin", "licence", "terms", "to be cited"), rows)
-        files = [
-            (file["name"], f"{file['size']:,}", file["sha256"])
-            for release in releases.values()
-            for file in release.get("files", ())
-        ]
-        if files:
-            yield from _table(("file of the release", "bytes", "sha256"), files)
-    else:
-        sources = ", ".join(info["sources"]) or "none named"
-        yield from (f"Sources: {_cell(sources)}.", "")
-    yield from (f"Licence: {_cell('; '.join(list_licences(info)))}.", "")
+    template = pages.from_string(Path(__file__).with_name("card.md").read_text())
+    return template.render(
+        info={"absent": None, "releases": None, "made_from": None, **info},
+        name=json.dumps(info["name"], ensure_ascii=False),
+        about=_KINDS[info["kind"]],
+        count=sum(len(shard["samples"]) for shard in shards),
+        parts=[(part, len(keys), _PARTS.get(part)) for part, keys in keys_of.items()],
+        files=[file for release in releases for file in release.get("files", ())],
+        licences=list_licences(info),
+        rest=list(_flat(rest)),
+        shards=shards,
+        index=INDEX,
+        index_sha256=index_sha256,
+    )
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -156,10 +120,10 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, st
             yield f"`{prefix}{name}`", value if isinstance(value, str) else text
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    for row in (head, ["---"] * len(head), *rows):
-        yield "| " + " | ".join(map(_cell, row)) + " |"
-    yield ""
+def _row(cells: Sequence[str | int | None]) -> str:
+    """Write a row of a table: numbers with commas, None as nothing."""
+    texts = (f"{one:,}" if isinstance(one, int) else one or "" for one in cells)
+    return "| " + " | ".join(map(_cell, texts)) + " |"
 
 
 def _cell(text: str) -> str:
@@ -167,11 +131,11 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("\\|", "|").replace("|", "\\|")
 
 
-CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 _MIME = {"jpg": "image/jpeg", "png": "image/png", "json": "application/json"}
 _RECORDS = {"jpg": "images", "png": "masks", "json": "records"}  # others by their part
-# What names stand for, as the specification asks for it in every file.
-_CONTEXT = read_json(Path(__file__).with_name("croissant_context.json"))
+# What every file begins with, such as what names stand for; and the record set `samples`. That
+# joins record sets: mlcroissant cannot join file sets that lie in several archives.
+_BEGINNING, _SAMPLES = read_json(Path(__file__).with_name("croissant.json")).values()
 
 
 def _croissant(
@@ -188,11 +152,12 @@ def _croissant(
     for shard in shards:
         size = {"contentSize": f"{shard['size']} B"}
         files.append(_file_object(shard["name"], shard["sha256"], "application/x-tar", **size))
-    files += [_file_set(part, keys_of, shards) for part in keys_of]
+    inside = [{"@id": shard["name"]} for shard in shards]
+    for part in keys_of:
+        about = {"encodingFormat": _mime(part), "includes": _globs(part, keys_of)}
+        files.append(_named("FileSet", _parts_id(part), name=part, containedIn=inside, **about))
     metadata: dict[str, Any] = {
-        "@context": _CONTEXT,
-        "@type": "sc:Dataset",
-        "conformsTo": CONFORMS_TO,
+        **_BEGINNING,
         "name": info["name"],
         "description": _KINDS[info["kind"]]
         + (f" Empty: {info['absent']}" if info.get("absent") else ""),
@@ -210,26 +175,17 @@ def _croissant(
     return metadata
 
 
-def _named(kind: str, name: str, **values: Any) -> dict[str, Any]:
-    """Return an object of Croissant whose name identifies it."""
-    return {"@type": f"cr:{kind}", "@id": name, "name": name, **values}
+def _named(kind: str, identity: str, **values: Any) -> dict[str, Any]:
+    """Return an object of Croissant, whose name identifies it unless `values` holds another."""
+    return {"@type": f"cr:{kind}", "@id": identity, "name": identity, **values}
 
 
 def _file_object(name: str, sha256: str, mime: str, **more: str) -> dict[str, Any]:
     return _named("FileObject", name, contentUrl=name, encodingFormat=mime, sha256=sha256, **more)
 
 
-def _file_set(
-    part: str, keys_of: Mapping[str, Sequence[str]], shards: Sequence[ShardEntry]
-) -> dict[str, Any]:
-    return {
-        "@type": "cr:FileSet",
-        "@id": f"parts/{part}",  # no record set has this name: mlcroissant confuses equal names
-        "name": part,
-        "containedIn": [{"@id": shard["name"]} for shard in shards],
-        "encodingFormat": _mime(part),
-        "includes": _globs(part, keys_of),
-    }
+def _parts_id(part: str) -> str:
+    return f"parts/{part}"  # no record set has this name: mlcroissant confuses equal names
 
 
 def _mime(part: str) -> str:
@@ -253,31 +209,16 @@ def _record_sets(parts: Collection[str]) -> list[dict[str, Any]]:
     for part in parts:
         if _mime(part) != "application/octet-stream":
             name = _RECORDS.get(part, re.sub(r"\W", "_", part))
-            key = _from_files(part, "filename") | {"transform": {"regex": r"^([^.]+)\."}}
             content_type = "ImageObject" if _mime(part).startswith("image/") else "Text"
+            key = {"transform": {"regex": r"^([^.]+)\."}}
             fields = [
-                _field(f"{name}/key", "Text", key),
-                _field(f"{name}/content", content_type, _from_files(part, "content")),
+                _field(f"{name}/key", "Text", part, "filename", **key),
+                _field(f"{name}/content", content_type, part, "content"),
             ]
             sets.append(_named("RecordSet", name, field=fields))
-    if {"jpg", "png"} <= set(parts):
-        # record sets are joined: mlcroissant cannot join file sets that lie in several archives
-        key, image, mask, masks_key = (
-            {"field": {"@id": name}}
-            for name in ("images/key", "images/content", "masks/content", "masks/key")
-        )
-        fields = [
-            {**_field("samples/key", "Text", key), "references": masks_key},
-            _field("samples/image", "ImageObject", image),
-            _field("samples/mask", "ImageObject", mask),
-        ]
-        sets.append(_named("RecordSet", "samples", field=fields))
-    return sets
+    return [*sets, _SAMPLES] if {"jpg", "png"} <= set(parts) else sets
 
 
-def _field(name: str, data_type: str, source: dict[str, Any]) -> dict[str, Any]:
+def _field(name: str, data_type: str, part: str, read: str, **more: Any) -> dict[str, Any]:
+    source = {"fileSet": {"@id": _parts_id(part)}, "extract": {"fileProperty": read}, **more}
     return _named("Field", name, dataType=f"sc:{data_type}", source=source)
-
-
-def _from_files(part: str, file_property: str) -> dict[str, Any]:
-    return {"fileSet": {"@id": f"parts/{part}"}, "extract": {"fileProperty": file_property}}
