@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from face_occlusion.core.files import atomic_write, read_json
+from face_occlusion.core.files import atomic_write, errors_name, read_json
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.imageset.format import variant_keys
 from face_occlusion.core.params import FILLED, Checked, Share
@@ -183,12 +183,11 @@ def write_combination(path: Path, combination: Combination) -> None:
 def read_combination(path: Path) -> Combination:
     """Read a combination; one that is missing, damaged or miscounts its samples is a ValueError."""
     content = read_json(path, absent="no such file; run `dvc repro combine`")
-    try:
+    wrong = (KeyError, TypeError, msgspec.ValidationError)
+    with errors_name(f"{path}: not a combination; run `dvc repro combine`", *wrong):
         counts = content["counts"]
         combination = msgspec.convert(content, Combination)
         found = counts["photographs"], counts["generated"]
-    except (KeyError, TypeError, msgspec.ValidationError) as error:
-        raise ValueError(f"{path}: not a combination ({error}); run `dvc repro combine`") from error
     if found != combination.counts:
         raise ValueError(
             f"{path}: lists {combination.counts} (photographs, generated images), but its `counts` "

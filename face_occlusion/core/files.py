@@ -39,12 +39,8 @@ def read_json(path: Path, absent: str = "no such file") -> dict[str, Any]:
     """
     if not path.is_file():
         raise ValueError(f"{path}: {absent}")
-    try:
+    with errors_name(f"{path}: not readable as JSON (cut short? make it again)"):
         content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(
-            f"{path}: not readable as JSON (cut short?): {error}; make it again"
-        ) from error
     if not isinstance(content, dict):
         raise ValueError(f"{path}: must be a JSON object; got {type(content).__name__}")
     return content

@@ -20,7 +20,7 @@ from typing import Any
 import filelock
 import psutil
 
-from face_occlusion.core.files import atomic_write, expected_failures
+from face_occlusion.core.files import atomic_write, errors_name, expected_failures
 from face_occlusion.core.params import read_section, read_yaml
 
 FOLDER = Path(".scratch/timings")
@@ -130,9 +130,8 @@ def read_times(root: Path) -> dict[str, float]:
 
 
 def _read(path: Path) -> tuple[str, list[float]]:
-    try:
+    wrong = (ValueError, KeyError, TypeError)
+    with errors_name(f"{path}: not a run time written by a stage; delete the file", *wrong):
         record: dict[str, Any] = json.loads(path.read_text())
         found = record["seconds"]  # of one run, as written earlier, or of several
         return record["stage"], [*map(float, found if isinstance(found, list) else [found])]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a run time written by a stage; delete the file") from error

@@ -5,6 +5,7 @@ Polygons and run lengths that tools export are checked before they are drawn.
 
 import math
 import re
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +160,7 @@ def check_segmentation(segmentation: Any, size: tuple[int, int]) -> None:
         for polygon in segmentation:
             check_polygon(polygon, size)
     else:
-        raise ValueError(f"polygons or run lengths expected; got {_short(segmentation)}")
+        raise ValueError(f"polygons or run lengths expected; got {reprlib.repr(segmentation)}")
     if not instance_mask(segmentation, size).any():
         raise ValueError("covers no pixel")
 
@@ -167,7 +168,7 @@ def check_segmentation(segmentation: Any, size: tuple[int, int]) -> None:
 def check_polygon(polygon: Any, size: tuple[int, int]) -> None:
     """Check one polygon [x0, y0, x1, y1, ...]; errors as `check_segmentation`."""
     if not isinstance(polygon, Sequence) or isinstance(polygon, str):
-        raise ValueError(f"a polygon must be a list of numbers; got {_short(polygon)}")
+        raise ValueError(f"a polygon must be a list of numbers; got {reprlib.repr(polygon)}")
     if len(polygon) < 6 or len(polygon) % 2:
         raise ValueError(f"a polygon needs three points (x, y) or more; got {len(polygon)} numbers")
     for place, value in enumerate(polygon):
@@ -191,7 +192,7 @@ def _check_runs(runs: Mapping[str, Any], size: tuple[int, int]) -> None:
     if not isinstance(lengths, list) or not all(
         isinstance(length, int) and length >= 0 for length in lengths
     ):
-        raise ValueError(f"run lengths must be whole numbers from 0; got {_short(counts)}")
+        raise ValueError(f"run lengths must be whole numbers from 0; got {reprlib.repr(counts)}")
     if sum(lengths) != size[0] * size[1]:  # pycocotools would leave the rest to chance
         raise ValueError(f"run lengths add up to {sum(lengths)}, not to {size[0]}x{size[1]} pixels")
 
@@ -215,8 +216,3 @@ def _unpack_counts(text: str | bytes) -> list[int]:
     if shift:
         raise ValueError("run lengths are cut off")
     return lengths
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 40 else f"{text[:40]}..."

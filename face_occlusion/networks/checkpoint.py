@@ -29,14 +29,10 @@ def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
     An interruption leaves that intact. The folder is made; what cannot be written, as on a full
     disk, is a ValueError.
     """
+    free = "free space on its disk and run again, the run resumes from its last checkpoint"
     with atomic_path(path) as partial, partial.open("w+b") as file:
-        try:
+        with errors_name(f"{path}: could not be written; {free}", RuntimeError):  # the disk is full
             torch.save({"format": FORMAT, **content}, file)
-        except RuntimeError as error:  # "unexpected pos", when the disk is full
-            raise ValueError(
-                f"{path}: could not be written; free space on its disk and run again: the run "
-                "resumes from its last checkpoint"
-            ) from error
         file.seek(0)
         digest = hashlib.file_digest(file, "sha256").digest()
         file.seek(0, os.SEEK_END)

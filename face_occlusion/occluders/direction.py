@@ -60,10 +60,12 @@ def find_pose(mask: np.ndarray) -> HandPose:
     scale = min(1.0, _WORK_PX / max(mask.shape))
     small = reduced(mask.astype(np.float32), _WORK_PX) >= 0.5
     small = largest_piece(small) if small.any() else np.ones_like(small)
-    depth = _depth(small)
+    framed = cv2.copyMakeBorder(small.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    # each pixel's distance to the outline or to the photograph's border
+    depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
     enters, contact = _contact(small, float(depth.max()))
     arm = contact if contact is not None else _stump(small, depth)
-    palm = _largest_disc(small, depth) if arm is None else _find_palm(small, depth, arm)
+    palm = _find_palm(small, depth, arm)
     vector, found_by = _finger_vector(palm), "fingers"
     if vector is None and palm.wrist is not None:
         vector, found_by = palm.centre - palm.wrist, "arm"
@@ -75,12 +77,6 @@ def find_pose(mask: np.ndarray) -> HandPose:
         enters=enters,
         palm_xy=(float(palm.centre[0] / scale), float(palm.centre[1] / scale)),
     )
-
-
-def _depth(mask: np.ndarray) -> np.ndarray:
-    """Return each pixel's distance to the outline or to the photograph's border."""
-    framed = cv2.copyMakeBorder(mask.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
-    return cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
 
 
 def _contact(mask: np.ndarray, radius: float) -> tuple[str, np.ndarray | None]:
@@ -186,13 +182,11 @@ def _profile(steps: np.ndarray, depth: np.ndarray) -> np.ndarray:
     return profile
 
 
-def _largest_disc(mask: np.ndarray, depth: np.ndarray) -> _Palm:
-    row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
-    return _Palm(np.array([float(column), float(row)]), float(depth.max()), None, mask)
-
-
-def _find_palm(mask: np.ndarray, depth: np.ndarray, arm: np.ndarray) -> _Palm:
-    """Find palm and wrist on the way from the fingertips to the arm."""
+def _find_palm(mask: np.ndarray, depth: np.ndarray, arm: np.ndarray | None) -> _Palm:
+    """Find palm and wrist on the way from the fingertips to the arm, or else the largest disc."""
+    if arm is None:
+        row, column = np.unravel_index(int(np.argmax(depth)), depth.shape)
+        return _Palm(np.array([float(column), float(row)]), float(depth.max()), None, mask)
     steps = _steps_from(mask, arm)
     profile = _profile(steps, depth)[::-1]  # from the fingertips
     last = len(profile) - 1

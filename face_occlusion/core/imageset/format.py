@@ -20,7 +20,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from face_occlusion.core.files import read_json
+from face_occlusion.core.files import errors_name, read_json
 
 FORMAT = "face-occlusion image set"
 VERSION = 1
@@ -175,15 +175,14 @@ def parse_index(path: Path) -> tuple[list[ShardEntry], dict[str, Any]]:
             f"{path}: format version {index.get('version')!r}, this program reads {VERSION}; "
             "write the set again"
         )
-    try:
+    wrong = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+    with errors_name(f"{path}: damaged index, make the set again", *wrong):
         shards, info = index["shards"], index["info"]
         check_shards(shards)
         count = sum(len(shard["samples"]) for shard in shards)
         if index["count"] != count:
             raise ValueError(f"count is {index['count']}, but the shards list {count} samples")
         check_info(info, count)
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: damaged index: {error}; make the set again") from error
     return shards, info
 
 

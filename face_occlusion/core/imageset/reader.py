@@ -85,10 +85,9 @@ class ImageSet:
         return sorted(self._find(key)[1])
 
     def _find(self, key: str) -> tuple[str, dict[str, list[int]]]:
-        try:
-            return self._members[key]
-        except KeyError:
-            raise ValueError(f"{self.folder}: no sample '{key}' among {len(self)}") from None
+        if key not in self._members:
+            raise ValueError(f"{self.folder}: no sample '{key}' among {len(self)}")
+        return self._members[key]
 
     def read(self, key: str, part: str) -> bytes:
         """Return one part of a sample as it is stored.
@@ -190,13 +189,11 @@ class ImageSet:
                 for key, parts in shard["samples"]
                 for part, position in sorted(parts.items())
             ]
-            try:
-                with tarfile.open(path, "r:", encoding="utf-8") as tar:
-                    held = [(member.name, member.offset_data, member.size) for member in tar]
-            except tarfile.TarError as error:
-                raise ValueError(
-                    f"{path}: not a tar archive ({error}); make the set again"
-                ) from error
+            with (
+                errors_name(f"{path}: not a tar archive; make the set again", tarfile.TarError),
+                tarfile.open(path, "r:", encoding="utf-8") as tar,
+            ):
+                held = [(member.name, member.offset_data, member.size) for member in tar]
             if held != listed:
                 raise ValueError(f"{path}: {INDEX} lists other members than the shard holds")
         check_cards(self.folder, self.shards, self.info)
