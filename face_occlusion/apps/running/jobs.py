@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from face_occlusion.apps.running import guard
+from face_occlusion.apps.running import guard, repro
 from face_occlusion.core.parallel import num_workers
 
 LOGS = Path(".scratch/logs")
@@ -123,7 +123,7 @@ class LocalJob(subprocess.Popen[bytes]):
 
 def repro_command(stage: str) -> list[str]:
     """Return DVC's command for one stage, without the stages before it."""
-    return [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", "--single-item", stage]
+    return [sys.executable, "-I", repro.__file__, stage]
 
 
 def log_path(root: Path, stage: str) -> Path:

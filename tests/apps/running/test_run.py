@@ -2,12 +2,15 @@ import itertools
 import shutil
 import signal
 import time
+from functools import partial
 
 import pytest
 import zc.lockfile
+from dvc.utils.serialize import dump_yaml, modify_yaml
 
 from face_occlusion.apps.running.jobs import log_path, make_slots
 from face_occlusion.apps.running.pipeline import read_pipeline
+from face_occlusion.apps.running.repro import modify_entry
 from face_occlusion.apps.running.run import (
     ignore_outputs,
     locked_stages,
@@ -57,6 +60,21 @@ def test_two_jobs_leave_what_dvc_repro_leaves(project, tmp_path):
     home = tmp_path / "home"
     assert (home / "dvc.lock").read_bytes() == (serial / "dvc.lock").read_bytes()
     assert (home / "last.txt").read_bytes() == (serial / "last.txt").read_bytes()
+
+
+@pytest.mark.parametrize("before", [None, "stages", "datasets"])
+@pytest.mark.parametrize("name", ["a@b", "true", "new"])
+def test_one_entry_is_written_as_dvc_writes_all(tmp_path, before, name):
+    entries = {
+        key: {"cmd": "python -m step " * 9, "deps": [{"md5": "1e5"}]} for key in ("a@b", "true")
+    }
+    if before:
+        dump_yaml(tmp_path / "whole", {"schema": "2.0", before: {}, "stages": entries})
+        shutil.copy(tmp_path / "whole", tmp_path / "entry")
+    for file, modify in {"whole": modify_yaml, "entry": partial(modify_entry, name)}.items():
+        with modify(tmp_path / file) as content:
+            content.setdefault("stages", {})[name] = {"cmd": "- x: ", "outs": [{"path": "é"}]}
+    assert (tmp_path / "entry").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
 def test_dvcs_files_are_ordered_as_dvc_repro_would_and_targets_bring_what_they_need(project):
