@@ -40,6 +40,9 @@ def main() -> None:
         100 * covered["max"],
         100 * covered["median"],
     )
+    if params.second_prob:
+        number = made.info.get("second_occluders", 0)
+        logging.info("%s: %d samples have a second occluder", args.out, number)
 
 
 if __name__ == "__main__":

@@ -157,15 +157,15 @@ def generate_set(
 def describe(
     faces: ImageSet, occluders: ImageSet, name: str, params: GenerateParams
 ) -> dict[str, Any]:
-    """Return what a generated set says about itself; of variants only where there are several."""
-    chosen = dataclasses.asdict(params)
+    """Return what a generated set says about itself; its later parameters only where they act."""
+    chosen, neutral = dataclasses.asdict(params), [("variants", 1), ("second_prob", 0.0)]
     return {
         "kind": "synthetic",
         "name": name,
         **inherit(faces=faces, occluders=occluders),
         "faces": faces.info["name"],
         "occluders": occluders.info["name"],
-        "params": {key: value for key, value in chosen.items() if (key, value) != ("variants", 1)},
+        "params": {key: value for key, value in chosen.items() if (key, value) not in neutral},
     }
 
 
@@ -241,22 +241,25 @@ def read_note(path: Path) -> ShardEntry | None:
 
 
 def summarise(folder: Path, entries: list[ShardEntry]) -> dict[str, Any]:
-    """Summarise the records of a set: repeated placements, extended arms, covered share."""
-    attempts, covered, arms = [], [], 0
+    """Summarise the records of a set: repeated placements, arms, seconds, covered share."""
+    attempts, covered, arms = [], [], []
     for entry in entries:
         with (folder / entry["name"]).open("rb") as shard:
             for _, parts in entry["samples"]:
                 offset, size = parts["json"]
                 shard.seek(offset)
                 record = json.loads(shard.read(size))
-                attempts.append(record["attempts"])
                 covered.append(record["covered_frac"])
-                arms += record["placement"].get("arm_drawn", False)
+                for one in filter(None, (record, record.get("under"))):
+                    attempts.append(one["attempts"])
+                    arms.append(one["placement"].get("arm_drawn", False))
     quantiles = np.quantile(covered, [0, 0.05, 0.5, 0.95, 1])
+    second = len(attempts) - len(covered)
     return {
         "redrawn": sum(number > 1 for number in attempts),
         "attempts": sum(attempts),
         "most_attempts": max(attempts),
-        "arms_drawn": arms,
+        "arms_drawn": sum(arms),
         "covered_frac": dict(zip(("min", "p05", "median", "p95", "max"), quantiles, strict=True)),
+        **({"second_occluders": second} if second else {}),
     }

@@ -89,7 +89,8 @@ def occlude(
 
     Returns:
         The (H, W, 3) uint8 image, the (H, W) uint8 map, and the record: every sampled value, the
-        attempts it took, and the share of the face that is covered.
+        attempts it took, and the share of the face that is covered. Of two occluders it is that of
+        the upper one, and `under` is the record of the sample without that.
 
     Raises:
         NoPlacementError: If none of `max_attempts` placements covers a share of the face within
@@ -97,14 +98,8 @@ def occlude(
         ValueError: If sizes or types differ, the mask has no face, or there is no occluder.
     """
     drawn = draw_occlusion(face, mask, occluders, rng, params, class_ids)
-    image, seg_map, face_mask, layer, record = drawn
-    try:
-        image = paint_occlusion(image, face_mask, layer, record)
-    except Exception as error:
-        error.add_note(f"record: {record}")
-        raise
-    occlude_label(seg_map, layer, class_ids.occluded)
-    return image, seg_map, record
+    image, seg_map, _, layer, record = drawn
+    return _put_over(image, seg_map, layer, record, class_ids), seg_map, record
 
 
 def draw_occlusion(
@@ -118,7 +113,7 @@ def draw_occlusion(
     """Sample an occlusion without painting it: the first half of `occlude`.
 
     Returns the face and its map, augmented, the mask of the face, the placed occluder, and the
-    record. Args and Raises: as `occlude`.
+    record. Of two occluders the lower one is painted already. Args and Raises: as `occlude`.
     """
     seg_map = _check_face(face, mask)
     if isinstance(occluders, np.ndarray):
@@ -133,7 +128,29 @@ def draw_occlusion(
     face_mask = mask_of_face(seg_map, class_ids)
     record, layer = sample_occlusion(face_mask, occluders, rng, params)
     record = {"method": params.method, "face_changes": face_changes} | record
+    if params.second_prob and rng.uniform() < params.second_prob:  # last: the first stays the same
+        second = _sample_second(face_mask, occluders, rng, params, record, layer)
+        if second:
+            image = _put_over(image, seg_map, layer, record, class_ids)
+            record, layer, face_mask = second
     return image, seg_map, face_mask, layer, record
+
+
+def _put_over(
+    image: np.ndarray,
+    seg_map: np.ndarray,
+    layer: Layer,
+    record: Mapping[str, Any],
+    class_ids: ClassIds,
+) -> np.ndarray:
+    """Paint a placed occluder, return the image, and label in `seg_map` what it hides."""
+    try:
+        image = paint_occlusion(image, mask_of_face(seg_map, class_ids), layer, record)
+    except Exception as error:
+        error.add_note(f"record: {record}")
+        raise
+    occlude_label(seg_map, layer, class_ids.occluded)
+    return image
 
 
 def regenerate(
@@ -146,13 +163,15 @@ def regenerate(
     """Repeat a sample from the record of `occlude`, without any randomness.
 
     `face` and `mask` are those it was made from, `item` is the occluder or texture that
-    `record["occluder"]` names. Returns image and map, equal to those of `occlude`.
+    `record["occluder"]` names. Of two occluders they are what this makes from `record["under"]`.
+    Returns image and map, equal to those of `occlude`.
     """
-    image, seg_map = apply_face(face, _check_face(face, mask), record["face_changes"])
+    changes = record["face_changes"]
+    if "under" in record:
+        changes = dict.fromkeys(changes)  # they were made below the lower one
+    image, seg_map = apply_face(face, _check_face(face, mask), changes)
     layer = make_layer(item, record, seg_map.shape)
-    image = paint_occlusion(image, mask_of_face(seg_map, class_ids), layer, record)
-    occlude_label(seg_map, layer, class_ids.occluded)
-    return image, seg_map
+    return _put_over(image, seg_map, layer, record, class_ids), seg_map
 
 
 def _check_face(face: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -178,16 +197,71 @@ def sample_occlusion(
     occluders: OccluderSource,
     rng: np.random.Generator,
     params: GenerateParams,
+    left: np.ndarray | None = None,
 ) -> tuple[dict[str, Any], Layer]:
     """Sample an occluder of one kind, its place and its looks.
 
-    Returns the record for `paint_occlusion`, and the layer that it describes.
+    Size and place are relative to the whole face, the covered share to what is `left` of it, by
+    default all. Returns the record for `paint_occlusion`, and the layer that it describes.
 
     Raises:
         NoPlacementError: If no placement covers a wanted share of the face.
     """
     record = _sample_finish(rng, cv2.countNonZero(face_mask), params)
-    return record, _sample_layer(face_mask, occluders, rng, params, record)
+    face, item = measure_face(face_mask), None
+    if left is not None:
+        face = dataclasses.replace(face, small=measure_face(left).small)
+    left = face_mask if left is None else left
+    left_px = cv2.countNonZero(left)
+    low, high = params.covered_frac_range
+    for attempt in range(1, params.max_attempts + 1):
+        if not isinstance(item, Texture):  # any texture fits any place
+            item = occluders[int(rng.integers(len(occluders)))]
+        far = attempt > params.max_attempts // 2  # no hand reaches this face from outside
+        placement = sample_placement(item, face, rng, params, extend_arm=far)
+        if placement is None:
+            continue
+        record |= {"occluder": item.key, "placement": placement, "attempts": attempt}
+        layer = make_layer(item, record, face_mask.shape)
+        covered = covered_px(left, layer) / left_px
+        if low <= covered <= high:
+            record["covered_frac"] = covered
+            return record, layer
+    raise NoPlacementError(
+        f"none of {params.max_attempts} placements covers a share of the face within "
+        f"covered_frac_range {list(params.covered_frac_range)} (and keeps a hand's cut end outside "
+        f"the image); the face has {face.area_px} of {face_mask.size} pixels: widen "
+        "covered_frac_range or scale_range, or raise max_attempts"
+    )
+
+
+def _sample_second(
+    face_mask: np.ndarray,
+    occluders: OccluderSource,
+    rng: np.random.Generator,
+    params: GenerateParams,
+    record: dict[str, Any],
+    layer: Layer,
+) -> tuple[dict[str, Any], Layer, np.ndarray] | None:
+    """Sample an occluder over a first one, given by its record and layer; see `second_prob`.
+
+    Returns the record, which has that of the first, the layer, and the mask of the face that the
+    first one left; None where none fits.
+    """
+    low, high = params.covered_frac_range
+    first = record["covered_frac"]
+    if not high > first or low > high - first:
+        return None
+    bounds = [low / (1 - first), (high - first) / (1 - first)]  # of what is left
+    left = face_mask.copy()
+    occlude_label(left, layer)
+    params = dataclasses.replace(params, covered_frac_range=bounds)
+    try:
+        second, upper = sample_occlusion(face_mask, occluders, rng, params, left)
+    except NoPlacementError:
+        return None
+    second["covered_frac"] = first + (1 - first) * second["covered_frac"]
+    return {**record, **second, "under": record}, upper, left
 
 
 def _sample_finish(
@@ -214,40 +288,6 @@ def _sample_finish(
         "colour_transfer": transfer and dict(vars(transfer)),
         "harmonisation": harmonisation and dict(vars(harmonisation)),
     }
-
-
-def _sample_layer(
-    face_mask: np.ndarray,
-    occluders: OccluderSource,
-    rng: np.random.Generator,
-    params: GenerateParams,
-    record: dict[str, Any],
-) -> Layer:
-    """Sample an occluder and its place until it covers a wanted share of the face.
-
-    Occluder, placement, attempts and covered share are added to the record.
-    """
-    face, item = measure_face(face_mask), None
-    low, high = params.covered_frac_range
-    for attempt in range(1, params.max_attempts + 1):
-        if not isinstance(item, Texture):  # any texture fits any place
-            item = occluders[int(rng.integers(len(occluders)))]
-        far = attempt > params.max_attempts // 2  # no hand reaches this face from outside
-        placement = sample_placement(item, face, rng, params, extend_arm=far)
-        if placement is None:
-            continue
-        record |= {"occluder": item.key, "placement": placement, "attempts": attempt}
-        layer = make_layer(item, record, face_mask.shape)
-        covered = covered_px(face_mask, layer) / face.area_px
-        if low <= covered <= high:
-            record["covered_frac"] = covered
-            return layer
-    raise NoPlacementError(
-        f"none of {params.max_attempts} placements covers a share of the face within "
-        f"covered_frac_range {list(params.covered_frac_range)} (and keeps a hand's cut end outside "
-        f"the image); the face has {face.area_px} of {face_mask.size} pixels: widen "
-        "covered_frac_range or scale_range, or raise max_attempts"
-    )
 
 
 def paint_occlusion(

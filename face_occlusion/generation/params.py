@@ -59,6 +59,10 @@ class GenerateParams(Checked):
     """Seed of the set; sample i depends on it and on the face's key alone."""
     variants: Count
     """Samples of each face, 1 in the paper; the first stay as they are when there are more."""
+    second_prob: Share = 0.0
+    """Share of samples with a second occluder over the first: it hides at least the lower bound of
+    `covered_frac_range` more, both together at most the upper one; where none fits, there is one.
+    """
     scale_range: Annotated[Sequence[Annotated[float, Meta(ge=1e-3, le=10)]], PAIR]
     """Size of the occluder: square root of its mask's area over the face's."""
     covered_frac_range: Shares

@@ -41,8 +41,10 @@ class Regenerator:
         `changes` are fields of its record that are to be others, such as `harmonisation=None`.
         """
         record = self.image_set.record(key) | changes
-        face, seg_map = self._face(record)
-        return regenerate(face, seg_map, self._occluder(record["occluder"]), record)[0]
+        face = self._face(record)
+        if lower := record.get("under"):
+            face = regenerate(*face, self._occluder(lower["occluder"]), lower)
+        return regenerate(*face, self._occluder(record["occluder"]), record)[0]
 
     def bare_face(self, key: str) -> np.ndarray:
         """Return a sample's face as augmented, without its occluder; (H, W, 3) uint8 RGB."""

@@ -130,6 +130,8 @@ def _draws(info: Mapping[str, Any]) -> list[str]:
     draws = f"{info['redrawn']} drawn again, at most {info['most_attempts']} times"
     if info.get("arms_drawn"):
         draws += f"; {info['arms_drawn']} with an arm drawn on"
+    if "second_occluders" in info:
+        draws += f"; {info['second_occluders']:,} samples with a second occluder"
     return [f"{100 * covered['min']:.0f}-{100 * covered['max']:.0f} % of the face covered", draws]
 
 

@@ -87,7 +87,7 @@ def test_glasses_of_a_set_are_put_at_the_eyes(faces, run):
 
 
 def test_exact_backgrounds_and_samples_made_again_from_records_and_whatever_other_faces(faces, run):
-    run("--exact-background", "--seed", 5)
+    run("--exact-background", "--seed", 5, "--second", 1)
     (item,) = read_occluders(faces / "objects", "natocc", faces)
     for name in ("plain.jpg", "grey.png"):
         stem = name.split(".")[0]
@@ -100,14 +100,16 @@ def test_exact_backgrounds_and_samples_made_again_from_records_and_whatever_othe
         ring = cv2.dilate(occluded.astype(np.uint8), np.ones((9, 9), np.uint8)) > 0
         assert same[mask & ~ring].all()
         record = json.loads((faces / f"out/records/{stem}.json").read_text())
-        assert item.key == record["occluder"]
-        again, again_label = regenerate(face, mask.astype(np.uint8), item, record)
+        assert item.key == record["occluder"] == record["under"]["occluder"]
+        again, again_label = face, mask.astype(np.uint8)
+        for one in (record["under"], record):
+            again, again_label = regenerate(again, again_label, item, one)
         np.testing.assert_array_equal(again, image)
         np.testing.assert_array_equal(again_label * 255, label)
     made = files_of(faces / "out")
     for name in ("faces/grey.png", "masks/grey.png"):
         (faces / name).unlink()
-    run("--exact-background", "--seed", 5, out="again")
+    run("--exact-background", "--seed", 5, "--second", 1, out="again")
     for name in ("images/plain.png", "masks/plain.png", "records/plain.json"):
         assert made[name] == (faces / "again" / name).read_bytes()
 

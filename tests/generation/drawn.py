@@ -136,25 +136,24 @@ def write_faces(folder, count=6, **face):
     return write_drawn(folder, "faces", "drawn faces", samples)
 
 
+def write_cutouts(folder, name, cutouts, category, **record):
+    about = {"category": category} | record
+    samples = ((f"{category}{n}", {"rgba.png": one}, about) for n, one in enumerate(cutouts))
+    return write_drawn(folder, "cutouts", name, samples)
+
+
 def write_hands(folder):
-    record = {"category": "hand", "pointing_deg": 90.0, "enters": "top"}
     hands = (draw_hand((210 - 40 * n, 170 - 30 * n, 140 - 20 * n)) for n in range(3))
-    samples = ((f"hand{n}", {"rgba.png": hand}, record) for n, hand in enumerate(hands))
-    return write_drawn(folder, "cutouts", "hands", samples)
+    return write_cutouts(folder, "hands", hands, "hand", pointing_deg=90.0, enters="top")
 
 
 def write_objects(folder):
-    record = {"category": "disc", "pointing_deg": None, "enters": "none"}
-    samples = ((f"disc{n}", {"rgba.png": draw_disc(30 + 10 * n)}, record) for n in range(3))
-    return write_drawn(folder, "cutouts", "objects", samples)
+    return write_cutouts(folder, "objects", (draw_disc(30 + 10 * n) for n in range(3)), "disc")
 
 
 def write_glasses(folder):
-    pairs = (draw_glasses(rng(number), TEXTURE.image, 60) for number in range(3))
-    samples = (
-        (f"{n}", {"rgba.png": pair}, {"category": "glasses"}) for n, pair in enumerate(pairs)
-    )
-    return write_drawn(folder, "cutouts", "glasses", samples)
+    pairs = (draw_glasses(rng(n), TEXTURE.image, 60) for n in range(3))
+    return write_cutouts(folder, "glasses", pairs, "glasses")
 
 
 def write_textures(folder):

@@ -1,6 +1,7 @@
 """Whole sets: D19 and D20, workers, order, what is taken over, failures."""
 
 import dataclasses
+import json
 import socket
 import time
 
@@ -19,6 +20,7 @@ from face_occlusion.generation import GenerateParams, generate, regenerate
 from face_occlusion.generation.generate import fingerprint, generate_sample, generate_set
 from face_occlusion.generation.harmonisation import HarmonisationParams, rainnet
 from face_occlusion.generation.store import open_store, read_occluder
+from stages import generate as stage
 from tests.conftest import files_of
 from tests.generation.drawn import draw_face, params, write_drawn, write_faces, write_occluders
 
@@ -60,7 +62,8 @@ def test_a_set_has_each_face_once_and_says_what_it_is_made_from(inputs, kind, tm
     info = ImageSet(made.folder).info
     assert (info["kind"], info["faces"], info["params"]["seed"]) == ("synthetic", "drawn faces", 1)
     fields = {field.name for field in dataclasses.fields(GenerateParams)}
-    assert info["params"].keys() == fields - {"variants"}  # written where there are several
+    assert info["params"].keys() == fields - {"variants", "second_prob"}  # written where they act
+    assert "second_occluders" not in info
     assert info["attempts"] >= COUNT
     assert 0.05 <= info["covered_frac"]["min"] <= info["covered_frac"]["max"] <= 0.5
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
@@ -201,3 +204,23 @@ def test_more_variants_leave_samples_keys_and_whole_shards_as_they_were(inputs, 
         image, seg_map = regenerate(faces.image(face), faces.seg_map(face), hand, record)
         assert encode_jpeg(image, record["jpeg_quality"]) == made.read(key, "jpg")
         assert encode_png(seg_map) == made.read(key, "png")
+
+
+def test_a_share_of_the_samples_gets_a_second_occluder_and_the_others_stay_as_they_were(
+    inputs, hand_set, tmp_path, monkeypatch, caplog
+):
+    values = dataclasses.asdict(small("hands", second_prob=0.5))
+    (tmp_path / "params.yaml").write_text(json.dumps({"generate": {"hand": values}}))
+    monkeypatch.chdir(tmp_path)
+    words = ["hand", str(inputs["faces"].folder), str(inputs["hands"].folder), "hand"]
+    monkeypatch.setattr("sys.argv", ["generate", *words, "--workers", "1"])
+    with caplog.at_level("INFO"):
+        stage.main()
+    made = ImageSet(tmp_path / "hand")
+    second = [key for key in made.keys if "under" in made.record(key)]
+    assert 0 < len(second) < COUNT and made.info["second_occluders"] == len(second)
+    assert f"{len(second)} samples have a second occluder" in caplog.text
+    assert made.info["params"] == hand_set.info["params"] | {"second_prob": 0.5}
+    for key in made.keys:
+        is_same = {made.read(key, part) == hand_set.read(key, part) for part in ("jpg", "json")}
+        assert is_same == {key not in second}

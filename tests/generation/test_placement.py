@@ -164,6 +164,8 @@ def test_d18_the_covered_share_stays_within_its_bounds():
     never = dataclasses.replace(wide, covered_frac_range=[0.99, 1.0], max_attempts=5)
     with pytest.raises(ValueError, match=r"none of 5 placements .* covered_frac_range \[0.99, 1"):
         occlude(*draw_face(), [DISC], rng(), never)
+    same = plain("objects", offset_frac_range=[0, 0], scale_range=[0.5, 0.5], second_prob=1.0)
+    assert "under" not in occlude(*draw_face(), [DISC], rng(), same)[2]  # it would hide no more
     disc, alpha = DISC.levels[0][..., :3], DISC.levels[0][..., 3]
     opaque = np.where(alpha >= 128, 255, 0).astype(np.uint8)
     mask = SEG_MAP * np.uint8(255)

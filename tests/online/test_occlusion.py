@@ -28,11 +28,11 @@ from tests.generation import drawn
 from tests.training import conftest as training
 from tests.training.conftest import job, train_params
 
-SIDE = 64
+SIDE, NO_JPEG = 64, {"jpeg_prob": 0.0}
 SETS = {
-    "hands": drawn.params("hands", colour_transfer=SOT, occluder={"jpeg_prob": 0.0}),
-    "objects": drawn.params("objects", harmonisation=STATISTICS, occluder={"jpeg_prob": 0.0}),
-    "textures": drawn.params("textures", transparent_prob=0.5, occluder={"jpeg_prob": 0.0}),
+    "hands": drawn.params("hands", colour_transfer=SOT, occluder=NO_JPEG, second_prob=0.5),
+    "objects": drawn.params("objects", harmonisation=STATISTICS, occluder=NO_JPEG),
+    "textures": drawn.params("textures", transparent_prob=0.5, occluder=NO_JPEG),
 }
 
 
@@ -97,14 +97,16 @@ def test_a_sample_is_that_of_its_record(data, tmp_path):
             assert entry == "faces/wo"
             record = json.loads(encode_record(record))
             folder = ImageSet(data / "occluders" / SETS[record["set"]].occluders)
-            name, is_texture = record["occluder"], record["set"] == "textures"
-            item = Texture(name, folder.image(name)) if is_texture else read_occluder(folder, name)
-            image, seg_map = regenerate(image, seg_map, item, record)
-            found.append(record["set"])
+            is_texture = record["set"] == "textures"
+            for one in filter(None, (record.get("under"), record)):
+                key = one["occluder"]
+                item = Texture(key, folder.image(key)) if is_texture else read_occluder(folder, key)
+                image, seg_map = regenerate(image, seg_map, item, one)
+            found.append(record["set"] + ", two" * ("under" in record))
         faces += entry == "faces/wo"
         np.testing.assert_array_equal(samples[position]["image"], image)
         np.testing.assert_array_equal(samples[position]["seg_map"], seg_map)
-    assert set(found) == set(SETS) and 0.5 < len(found) / faces < 0.95
+    assert set(found) == {*SETS, "hands, two"} and 0.5 < len(found) / faces < 0.95
 
 
 def test_a_gpus_batch_is_painted_to_the_images_that_readers_paint(data, tmp_path):

@@ -86,6 +86,7 @@ def write_generated(data: Path) -> None:
     write_textures(data / "occluders" / "textures")
     faces = ImageSet(data / "faces" / "wo")
     for name, raw in read_yaml(PAPER)["generate"].items():
+        raw |= {"second_prob": 0.5 * (name == "randocc_1")}
         params = build(f"generate.{name}", raw, GenerateParams)
         occluders = ImageSet(data / "occluders" / params.occluders)
         generate_set(faces, occluders, data / "sets" / name, params, workers=1)

@@ -33,6 +33,7 @@ def occlude(
         None, help="range of the square root of an occluder's area over the face's (default: 0.5 1)"
     ),
     covered: Range = Option(None, help="range of the face's covered share (default: 0.05 0.5)"),
+    second: float = Option(0.0, min=0, max=1, help="share of faces with a second occluder, 0-1"),
     colours: str = Option(
         "fit",
         help="fit: hands take the face's colours, objects the colours around them; keep: "
@@ -79,7 +80,8 @@ def occlude(
     given = {"scale_range": scale, "covered_frac_range": covered}
     given = {name: list(values) for name, values in given.items() if values}
     try:
-        params = dataclasses.replace(params, keep_background=exact_background, **given)
+        kept = {"keep_background": exact_background, "second_prob": second}
+        params = dataclasses.replace(params, **kept, **given)
     except ValueError as error:
         text = str(error).replace("scale_range", "--scale")
         raise ValueError(text.replace("covered_frac_range", "--covered")) from error
