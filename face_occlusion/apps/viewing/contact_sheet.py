@@ -29,8 +29,8 @@ DPI = 150  # of the text under the pictures, whose pixels are kept
 CHARACTER_PX = 7  # of that text, about
 
 # These are shown first, in this order; the other fields follow in the record's order (sorted).
-_FIRST = ("category", "occluder kind", "method", "occluder", "covered frac", "opacity",
-          "placement: size", "pointing deg", "enters", "source")  # fmt: skip
+_FIRST = ("category", "occluder kind", "method", "occluder", "under: occluder", "covered frac",
+          "opacity", "placement: size", "pointing deg", "enters", "source")  # fmt: skip
 # Fields that the picture itself shows, or that mean little to a reader.
 _LEFT_OUT = ("matrix", "texture matrix", "points", "outline", "format", "version")
 

@@ -89,8 +89,9 @@ def test_what_matters_comes_first_and_values_are_written_short():
     record = {"a": True, "b": "x\n y", "covered_frac": 0.123456, "face": "00024"}
     record |= {"name": "00024.jpg", "none": None, "long": list(range(9)), "deep": [[1, 2]]}
     record |= {"occluder": "hand_7", "placement": {"matrix": [[1, 0]], "size": 12345.6}}
-    lines = caption(record, "00024", 100)
-    assert lines[:3] == ["occluder hand_7", "covered frac 0.123", "placement: size 1.23e+04"]
+    lines = caption(record | {"under": {"occluder": "cup"}}, "00024", 100)
+    assert lines[:3] == ["occluder hand_7", "under: occluder cup", "covered frac 0.123"]
+    assert lines[3] == "placement: size 1.23e+04"
     assert {"a True", "b x  y", "long 9 values", "deep 1, 2"} < set(lines)
 
 
