@@ -1,5 +1,6 @@
 """Smooth fields, filled outlines and round bodies: what every drawing is made of."""
 
+import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -71,8 +72,8 @@ def shrink(field: np.ndarray, shape: Shape) -> np.ndarray:
         ends = np.linspace(0, len(rows), shape[axis] + 1)
         sums = np.zeros((len(rows) + 1, *rows.shape[1:]))
         sums[1:] = rows
-        for k in range(1, len(rows)):  # faster than np.cumsum along the first axis, same order
-            sums[k + 1] += sums[k]
+        for before, total in itertools.pairwise(sums[1:]):  # faster than np.cumsum, same order
+            total += before
         index = np.minimum(ends.astype(int), len(rows) - 1)
         part = (ends - index).reshape(-1, *[1] * (rows.ndim - 1))
         areas = np.diff(sums[index] + part * rows[index], axis=0)
@@ -91,8 +92,9 @@ def enlarge(field: np.ndarray, shape: Shape, cubic: bool = False) -> np.ndarray:
         if cubic:  # Keys (1981), a = -0.75 as in OpenCV
             weights = [_cubic(t + 1), _cubic(t), _cubic(1 - t), _cubic(2 - t)]
         total = np.zeros((shape[axis], *rows.shape[1:]), np.float32)
+        near = np.empty_like(total)
         for k, weight in enumerate(weights, start=-1 if cubic else 0):
-            near = rows.take(np.clip(index + k, 0, len(rows) - 1), 0)
+            rows.take(index + k, 0, near, "clip")
             near *= weight.astype(np.float32).reshape(-1, *[1] * (rows.ndim - 1))
             total += near
         field = np.moveaxis(total, 0, axis)
@@ -170,8 +172,8 @@ def fill(shape: Shape, *outlines: np.ndarray) -> np.ndarray:
 def stroke(shape: Shape, lines: Iterable[np.ndarray], width_px: float = 1) -> np.ndarray:
     """Return the coverage of (N, 2) polylines; their width is rounded to at least one pixel."""
     canvas, width = np.zeros(shape, np.uint8), max(round(width_px), 1)
-    points = [_fixed_point(line) for line in lines]
-    cv2.polylines(canvas, points, False, 255, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+    points = _fixed_point(lines) if isinstance(lines, np.ndarray) else map(_fixed_point, lines)
+    cv2.polylines(canvas, list(points), False, 255, width, cv2.LINE_AA, _SUBPIXEL_BITS)
     return canvas.astype(np.float32) / 255
 
 
