@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 
+from face_occlusion.apps.pages import TEMPLATES
 from face_occlusion.core.classes import IGNORED
 from face_occlusion.core.files import atomic_path, atomic_write, read_json
 from face_occlusion.evaluation.inference import NO_RUN, Segmenter
@@ -24,14 +25,6 @@ STOCK = {  # our types -> MMSegmentation's, the same functions of the same weigh
 }
 OURS = {"EfficientNetLite": "face_occlusion.networks.efficientnet_lite"}  # has no stock twin
 METAINFO = {"classes": ("background", "face"), "palette": [[0, 0, 0], [255, 255, 255]]}
-HEADER = """\
-# {run} for MMSegmentation 1.x, written by `face-occlusion export --to mmseg`.
-# {needs}
-# {loss}
-# It predicts as the run does on images whose longer side has {px} pixels or more.
-# To train: `face-occlusion unpack SET unpacked --ids`, or change data_root.
-# More: docs/mmsegmentation.md
-"""
 
 
 def export_mmseg(folder: Path, segmenter: Segmenter, path: Path) -> float:
@@ -57,24 +50,25 @@ def export_mmseg(folder: Path, segmenter: Segmenter, path: Path) -> float:
             f"{path}: not written, because its logits differ from the run's by {difference:.2g}, "
             f"more than {TOLERANCE:g}"
         )
-    imports = [OURS[model["backbone"]["type"]]] if model["backbone"]["type"] in OURS else []
-    content = {"custom_imports": {"imports": imports}} if imports else {}
-    content |= {"default_scope": "mmseg", "model": model, **_data(run), **_training(run)}
-    content["load_from"] = "{{ fileDirname }}/" + path.with_suffix(".pth").name
-    two = model["decode_head"]["out_channels"] == 2
-    header = HEADER.format(
+    optimiser = {name: part for name, part in run["optim_wrapper"].items() if name != "constructor"}
+    own = {  # the run's recipe; only its optimiser's groups are MMEngine's own
+        "model": model,
+        "optim_wrapper": optimiser,
+        "param_scheduler": run["param_scheduler"],
+        "train_cfg": run["train_cfg"] | {"val_interval": run["train_cfg"]["max_iters"]},
+    }
+    text = TEMPLATES.get_template("mmseg_config.jinja").render(
         run=folder.resolve().name,
-        needs=f"Its backbone is not among MMSegmentation's: {imports[0]} must be importable."
-        if imports
-        else "It needs MMSegmentation only.",
-        loss="Hard examples are mined in each batch as MMSegmentation does it."
-        if two
-        else "MMSegmentation mines no hard examples for one channel: all pixels count in its loss.",
+        needed=OURS.get(model["backbone"]["type"]),
+        mines=model["decode_head"]["out_channels"] == 2,
         px=run["input_px"],
+        checkpoint=repr(path.with_suffix(".pth").name),
+        own=Config(own).pretty_text,
+        metainfo=METAINFO,
     )
     with atomic_path(path.with_suffix(".pth")) as partial:
         torch.save({"state_dict": dict(state), "meta": {"dataset_meta": METAINFO}}, partial)
-    atomic_write(path, header + "\n" + Config(content).pretty_text)
+    atomic_write(path, f"{text}\n")
     return difference
 
 
@@ -109,51 +103,4 @@ def stock_model(model: dict[str, Any], input_px: int) -> dict[str, Any]:
         },
         "train_cfg": {},
         "test_cfg": {"mode": "whole"},
-    }
-
-
-def _data(run: dict[str, Any]) -> dict[str, Any]:
-    """Return pipelines and loaders of a folder that `face-occlusion unpack` wrote."""
-    scale = (run["input_px"], run["input_px"])
-    resize = {"type": "Resize", "scale": scale, "interpolation": "area"}
-    load, annotations, pack = (
-        {"type": name} for name in ("LoadImageFromFile", "LoadAnnotations", "PackSegInputs")
-    )
-    flip = {"type": "RandomFlip", "prob": 0.5}
-    train = [load, annotations, resize | {"keep_ratio": False}, flip, pack]
-    test = [load, resize | {"keep_ratio": True}, annotations, pack]
-
-    def loader(pipeline: list[dict[str, Any]], batch_size: int, sampler: dict[str, Any]) -> Any:
-        dataset = {
-            "type": "BaseSegDataset",
-            "data_root": "unpacked",
-            "data_prefix": {"img_path": "images", "seg_map_path": "masks"},
-            "img_suffix": ".jpg",
-            "seg_map_suffix": ".png",
-            "metainfo": METAINFO,
-            "pipeline": pipeline,
-        }
-        loaded = {"batch_size": batch_size, "num_workers": 2}
-        return loaded | {"sampler": sampler, "dataset": dataset}
-
-    tested = loader(test, 1, {"type": "DefaultSampler", "shuffle": False})
-    evaluator = {"type": "IoUMetric", "iou_metrics": ["mIoU"]}
-    return {
-        "train_pipeline": train,
-        "test_pipeline": test,
-        "train_dataloader": loader(train, 8, {"type": "InfiniteSampler", "shuffle": True}),
-        **dict.fromkeys(("val_dataloader", "test_dataloader"), tested),
-        **dict.fromkeys(("val_evaluator", "test_evaluator"), evaluator),
-    }
-
-
-def _training(run: dict[str, Any]) -> dict[str, Any]:
-    """Return the run's recipe; only its optimiser's groups are MMEngine's own."""
-    wrapper = {key: value for key, value in run["optim_wrapper"].items() if key != "constructor"}
-    return {
-        "optim_wrapper": wrapper,
-        "param_scheduler": run["param_scheduler"],
-        "train_cfg": run["train_cfg"] | {"val_interval": run["train_cfg"]["max_iters"]},
-        "val_cfg": {"type": "ValLoop"},
-        "test_cfg": {"type": "TestLoop"},
     }
