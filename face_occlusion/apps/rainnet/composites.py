@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,12 +33,10 @@ JPEG_QUALITY = 92
 
 @dataclass(frozen=True)
 class TrainingImages:
-    """Photographs and cut-outs as squares of one side S, with their keys."""
+    """Photographs and cut-outs as squares of one side S, by their keys."""
 
-    faces: np.ndarray  # (N, S, S, 3) uint8 RGB
-    cutouts: np.ndarray  # (M, S, S, 4) uint8 premultiplied RGBA, centred
-    face_keys: Sequence[str]  # N keys
-    cutout_keys: Sequence[str]  # M keys
+    faces: Mapping[str, np.ndarray]  # (S, S, 3) uint8 RGB each
+    cutouts: Mapping[str, np.ndarray]  # (S, S, 4) uint8 premultiplied RGBA each, centred
 
     def __post_init__(self) -> None:
         if len(self.faces) < 2 or len(self.cutouts) < 2:
@@ -50,31 +48,30 @@ class TrainingImages:
     @property
     def side_px(self) -> int:
         """Side S of all images."""
-        return self.faces.shape[1]
+        return len(next(iter(self.faces.values())))
 
     def split(self) -> tuple[TrainingImages, TrainingImages]:
         """Split by key into images to train on and images held out, each at least two of a kind.
 
         One key in eight is held out, chosen by its hash, so that adding images moves no other.
         """
-        face_held, cutout_held = _held_out(self.face_keys), _held_out(self.cutout_keys)
-        return self._part(~face_held, ~cutout_held), self._part(face_held, cutout_held)
+        held = _held_out(self.faces) | _held_out(self.cutouts)  # whose keys differ by their "/"
 
-    def _part(self, faces: np.ndarray, cutouts: np.ndarray) -> TrainingImages:
-        return TrainingImages(
-            self.faces[faces],
-            self.cutouts[cutouts],
-            np.array(self.face_keys)[faces].tolist(),
-            np.array(self.cutout_keys)[cutouts].tolist(),
-        )
+        def part(is_held_out: bool) -> TrainingImages:
+            kinds = [
+                {key: one for key, one in images.items() if (key in held) == is_held_out}
+                for images in (self.faces, self.cutouts)
+            ]
+            return TrainingImages(*kinds)
+
+        return part(False), part(True)
 
 
-def _held_out(keys: Sequence[str]) -> np.ndarray:
-    """Return (N,) bool: the keys that come first by hash, one in eight and at least two."""
-    hashes = [hashlib.sha256(key.encode()).hexdigest() for key in keys]
-    below = np.array([int(digest[:8], 16) < 2**32 // HELD_OUT for digest in hashes])
-    below[np.argsort(hashes)[:2]] = True
-    return below
+def _held_out(keys: Iterable[str]) -> set[str]:
+    """Return the keys that come first by hash, one in eight and at least two."""
+    by_hash = sorted((hashlib.sha256(key.encode()).hexdigest(), key) for key in keys)
+    below = sum(int(digest[:8], 16) < 2**32 // HELD_OUT for digest, _ in by_hash)
+    return {key for _, key in by_hash[: max(below, 2)]}
 
 
 def read_images(
@@ -93,15 +90,15 @@ def read_images(
         raise ValueError("name image sets of cut-outs after that of photographs")
     face_set = ImageSet(faces)
     chosen = np.linspace(0, len(face_set) - 1, min(len(face_set), max_faces)).astype(int)
-    face_keys = [face_set.keys[i] for i in chosen]
-    bar = tqdm(face_keys, desc="faces", leave=False)
-    squares = [_square(face_set.image(key), side_px) for key in bar]
-    fitted, cutout_keys = [], []
-    for cutout_set in map(ImageSet, cutouts):
-        for key in tqdm(cutout_set.keys, desc=cutout_set.folder.name, leave=False):
-            fitted.append(into_square(cutout_set.cutout(key), side_px, (0, 0, 0, 0)))
-            cutout_keys.append(f"{cutout_set.folder.name}/{key}")
-    return TrainingImages(np.array(squares), np.array(fitted), face_keys, cutout_keys)
+    bar = tqdm([face_set.keys[place] for place in chosen], desc="faces", leave=False)
+    squares = {key: _square(face_set.image(key), side_px) for key in bar}
+    fitted = {}
+    for one in map(ImageSet, cutouts):
+        for key in tqdm(one.keys, desc=one.folder.name, leave=False):
+            if (name := f"{one.folder.name}/{key}") in fitted:
+                raise ValueError(f"{one.folder}: '{name}' comes twice; rename one of the folders")
+            fitted[name] = into_square(one.cutout(key), side_px, (0, 0, 0, 0))
+    return TrainingImages(squares, fitted)
 
 
 def _square(image: np.ndarray, side_px: int) -> np.ndarray:
@@ -114,10 +111,8 @@ def _square(image: np.ndarray, side_px: int) -> np.ndarray:
 
 def save_images(images: TrainingImages, path: Path) -> None:
     """Write images atomically to one `.npz` file: faces as JPEG, cut-outs as PNG."""
-    faces = zip(images.face_keys, images.faces, strict=True)
-    cutouts = zip(images.cutout_keys, images.cutouts, strict=True)
-    files = {f"faces/{key}": encode_jpeg(face, JPEG_QUALITY) for key, face in faces}
-    files |= {f"cutouts/{key}": encode_rgba(cutout) for key, cutout in cutouts}
+    files = {f"faces/{key}": encode_jpeg(one, JPEG_QUALITY) for key, one in images.faces.items()}
+    files |= {f"cutouts/{key}": encode_rgba(one) for key, one in images.cutouts.items()}
     arrays: dict[str, Any] = {key: np.frombuffer(data, np.uint8) for key, data in files.items()}
     with atomic_path(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
@@ -126,18 +121,13 @@ def save_images(images: TrainingImages, path: Path) -> None:
 def load_images(path: Path) -> TrainingImages:
     """Read what `save_images` wrote; a missing file, and one of another kind, is a ValueError."""
     with errors_name(f"{path}: not a file of training images", OSError, TypeError, ValueError):
+        found: dict[str, dict[str, np.ndarray]] = {"faces": {}, "cutouts": {}}
         with np.load(path, allow_pickle=False) as archive:
-            files = {name: archive[name].tobytes() for name in archive.files}
-        faces, cutouts = (
-            {name.removeprefix(kind): name for name in files if name.startswith(kind)}
-            for kind in ("faces/", "cutouts/")
-        )
-        return TrainingImages(
-            np.array([decode_image(files[name], key) for key, name in faces.items()]),
-            np.array([decode_rgba(files[name], key) for key, name in cutouts.items()]),
-            list(faces),
-            list(cutouts),
-        )
+            for name in archive.files:
+                kind, _, key = name.partition("/")
+                decode = decode_image if kind == "faces" else decode_rgba
+                found.setdefault(kind, {})[key] = decode(archive[name].tobytes(), key)
+        return TrainingImages(found["faces"], found["cutouts"])
 
 
 PASTED_FRAC = 0.5  # the others recolour a region of the photograph
@@ -163,8 +153,8 @@ class CompositeSource:
         self.device = torch.device(device)
         self.generator = torch.Generator().manual_seed(seed)
         self.faces, self.cutouts = (
-            torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous().to(self.device)
-            for pixels in (images.faces, images.cutouts)
+            torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous().to(self.device)
+            for pixels in ([*images.faces.values()], [*images.cutouts.values()])
         )  # (N, C, S, S) uint8
 
     def sample(self, batch: int) -> Composites:
