@@ -69,7 +69,8 @@ def read_landmarks(path: Path) -> dict[str, np.ndarray]:
 
 def _read_csv(path: Path) -> list[tuple[str, Any]]:
     """Return name and four points (x, y), as text, of each row."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
+    kinds = (UnicodeDecodeError, csv.Error)
+    with errors_name(path, *kinds), path.open(newline="", encoding="utf-8-sig") as file:
         table = csv.DictReader(file)
         if missing := [name for name in COLUMNS if name not in (table.fieldnames or ())]:
             raise ValueError(f"{path}: no column {', '.join(missing)}")

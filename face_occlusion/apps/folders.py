@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from face_occlusion.core.classes import to_seg_map
-from face_occlusion.core.files import atomic_folder, check_name
+from face_occlusion.core.files import atomic_folder, check_name, read_json
 from face_occlusion.core.images import (
     decode_image,
     decode_mask,
@@ -233,7 +233,7 @@ class FileSet:
 
     def record(self, key: str) -> dict[str, Any]:
         """Read a sample's record."""
-        return json.loads(self._files["json"][key].read_text())
+        return read_json(self._files["json"][key])
 
     def image(self, key: str) -> np.ndarray:
         """Decode an image: (H, W, 3) uint8 RGB."""

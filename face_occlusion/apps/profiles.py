@@ -8,6 +8,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from face_occlusion.core.files import atomic_write
+from face_occlusion.core.params import read_yaml
 
 BASE = "paper"
 OPEN = (": runs.", ": combinations.")  # to which a profile may add: seeds, rows beyond the paper
@@ -29,9 +30,12 @@ def compose(folder: Path, name: str) -> str:
     yaml = YAML()
     yaml.width = 4096
     yaml.preserve_quotes = True
+    path = folder / f"{name}.yaml"
+    for one in (folder / f"{BASE}.yaml", path):
+        if not isinstance(read_yaml(one) or {}, Mapping):
+            raise ValueError(f"{one}: must be a mapping; got {read_yaml(one)!r}")
     params = yaml.load((folder / f"{BASE}.yaml").read_text())
     if name != BASE:
-        path = folder / f"{name}.yaml"
         _override(params, yaml.load(path.read_text()) or {}, f"{path}: ")
     text = io.StringIO()
     yaml.dump(params, text)
@@ -45,8 +49,7 @@ def switch(folder: Path, name: str, target: Path, *, force: bool = False) -> boo
     """
     text = compose(folder, name)
     if target.is_file():
-        plain = YAML(typ="safe")
-        current = plain.load(target.read_text())
+        plain, current = YAML(typ="safe"), read_yaml(target)
         if current == plain.load(text):
             return False
         profiles = (compose(folder, known) for known in profile_names(folder))

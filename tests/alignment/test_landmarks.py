@@ -51,6 +51,8 @@ def test_csv_and_json_say_the_same(tmp_path):
 def test_bad_landmarks_are_named(tmp_path, content, name, message):
     content = content if isinstance(content, str) else csv_of(*content)
     refuses(message, read, tmp_path, content, name)
+    (tmp_path / name).write_bytes(b"\xff")
+    refuses(rf"{name}: .*decode", read_landmarks, tmp_path / name)
 
 
 def test_a_missing_package_is_named(monkeypatch):

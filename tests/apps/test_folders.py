@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from face_occlusion.apps.folders import files_by_stem, pack_folder, unpack_image_set
+from face_occlusion.apps.folders import FileSet, files_by_stem, pack_folder, unpack_image_set
 from face_occlusion.core import images
 from face_occlusion.core.imageset import ImageSet, encode_record, write_image_set
 from tests.apps.pictures import load, save, save_turned
 from tests.conftest import files_of
 from tests.core.imageset.conftest import INFO
 from tests.releases.build import photo
+from tests.tables import refuses
 
 SHAPE = (24, 40)
 
@@ -99,6 +100,8 @@ def test_unpacked_files_are_seen_in_viewers(tmp_path):
     np.testing.assert_array_equal(load(files / "masks_original/00024.png"), seg_map * 255)
     assert load(files / "cutouts/00024.png")[4, 5].tolist() == [102, 153, 204, 50]
     assert json.loads((files / "records/00024.json").read_text()) == {"é": 1}
+    (files / "records/00024.json").write_text("{")
+    refuses(r"00024\.json: not readable as JSON", FileSet(files).record, "00024")
 
 
 @given(arrays(np.uint8, st.tuples(st.integers(1, 4), st.integers(1, 4), st.just(4))))

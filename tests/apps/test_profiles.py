@@ -37,6 +37,9 @@ def test_unknown_profiles_and_keys_are_named(profiles):
     refuses(r"no profile 'huge'.*paper, tiny", compose, profiles, "huge")
     (profiles / "tiny.yaml").write_text("train: {rate: 1}\n")
     refuses(r"tiny.yaml: train.unknown key 'rate'; known: lr, size", compose, profiles, "tiny")
+    for text, message in (("a: [", "not readable as YAML: line"), ("- 1", "must be a mapping")):
+        (profiles / "tiny.yaml").write_text(text)
+        refuses(rf"tiny\.yaml: {message}", compose, profiles, "tiny")
 
 
 def test_the_command_switches_back_and_forth_and_keeps_what_was_edited(

@@ -61,6 +61,8 @@ def test_images_are_collected_at_one_size(image_sets):
     assert {one.shape for one in images.cutouts.values()} == {(64, 64, 4)}
     alpha = images.cutouts["hands/c0"][..., 3]
     assert alpha[32, 32] == 255 and alpha[2, 32] == 0  # the flat one is centred
+    twice = [image_sets / "hands"] * 2
+    refuses("'hands/c0' comes twice", composites.read_images, image_sets / "faces", twice, 64, 8)
 
 
 def test_held_out_images_are_never_trained_on():

@@ -190,7 +190,7 @@ def train_rainnet(
     batch_size: int = Option(32, help="composites in a step"),
     learning_rate: float = Option(5e-4, help="initial learning rate of AdamW, decreasing to 0"),
     seed: int = Option(1, help="seed of weights and composites"),
-    max_faces: int = Option(4096, help="largest number of photographs in memory"),
+    max_faces: int = Option(4096, min=2, help="largest number of photographs in memory"),
     num_held_out: int = Option(256, help="held-out composites to measure errors on"),
     device: str = Option("cpu", help="cpu, cuda, cuda:1, ..."),
     pack: Path | None = Option(None, help="do not train, write the images to this .npz file"),

@@ -257,7 +257,8 @@ def score(
     keys = {field.name for field in fields(NetworkSpec)}
     given = {key: ctx.params[key] for key in keys if ctx.params[key] not in (None, [], ())}
     read = (read_yaml(described) or {}) if described else {}
-    network = build(str(described or "options"), {**read, **given}, NetworkSpec)
+    described_by = {**read, **given} if isinstance(read, dict) else read
+    network = build(str(described or "options"), described_by, NetworkSpec)
     params = load_params(PARAMS, "evaluate", EvaluateParams)
     params = replace(params, checkpoints=["last"], tta=False, preview_px=0)
     folders = {name: benchmarks / name for name in params.benchmarks}

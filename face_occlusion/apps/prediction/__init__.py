@@ -1,1 +1,1 @@
-"""Apply a trained run to photographs, and export it as ONNX."""
+"""Apply a trained run to photographs, export it, and score networks of other people."""
