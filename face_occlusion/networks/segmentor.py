@@ -51,7 +51,7 @@ class BatchPreprocessor(nn.Module):
     """Move a batch to the network's device, augment it there and normalise it.
 
     Training sets `augment`, which augments and normalises a training batch: (images (N, 3, H, W)
-    uint8, seg_maps (N, H, W) uint8, augmentations (11, N) float32, scaling) to inputs and seg_maps.
+    uint8, seg_maps (N, H, W) uint8, augmentations (16, N) float32, scaling) to inputs and seg_maps.
     """
 
     def __init__(self, scaling: InputScaling) -> None:
@@ -64,7 +64,7 @@ class BatchPreprocessor(nn.Module):
         """Prepare a batch: `inputs` (N, 3, H, W) float32 and, for training, `seg_maps`.
 
         The batch holds `inputs` (N, H, W, 3) uint8 RGB; for training also `seg_maps` (N, H, W)
-        uint8 and `augmentations` (11, N) float32. Training before `augment` is set is a ValueError.
+        uint8 and `augmentations` (16, N) float32. Training before `augment` is set is a ValueError.
         """
         device = self.anchor.device
         # A (N, H, W, 3) tensor seen as (N, 3, H, W) is what PyTorch calls channels-last.

@@ -3,7 +3,7 @@
 Sampling is separate from applying: `sample_augmentation` makes one sample's numbers from its own
 generator, the other functions are deterministic. The distribution is that of MMSegmentation's
 RandomFlip, RandomRotate and PhotoMetricDistortion; each rounds down to whole levels where those do.
-Other sizes and places of the face, and images without colour, are ours.
+Other sizes and places of the face, images without colour and shadows are ours.
 """
 
 import math
@@ -41,10 +41,15 @@ class Augmentations(NamedTuple):
     shift_x: Tensor  # in half widths, positive to the right; neutral 0
     shift_y: Tensor  # in half heights, positive downwards; neutral 0
     grey: Tensor  # 1: without colour
+    light: Tensor  # factor in the shade; neutral 1
+    shade_deg: Tensor  # direction from the centre to the shade; 0 right, 90 down
+    shade_from: Tensor  # where it begins in that direction, in half sides
+    shade_soft: Tensor  # width of its edge, in half sides
+    shade_bend: Tensor  # curvature of its edge; 0 is straight, negative closes about the centre
 
 
 def stack_samples(rows: Sequence[Sequence[float]]) -> Tensor:
-    """Stack rows of `sample_augmentation` to (11, N) float32, for `Augmentations(*stacked)`."""
+    """Stack rows of `sample_augmentation` to (16, N) float32, for `Augmentations(*stacked)`."""
     return torch.tensor(np.asarray(rows, np.float32)).T.contiguous()
 
 
@@ -64,6 +69,9 @@ def sample_augmentation(rng: np.random.Generator, params: AugmentParams) -> list
     zoom = math.exp(rng.uniform(low, high))
     shift = abs(zoom - 1) * rng.uniform(-1, 1, 2)  # a smaller image stays whole, a larger one fills
     grey = float(rng.random() < params.grey_prob)
+    shaded = rng.random() < params.shadow_prob
+    light, direction = rng.uniform(0.3, 1), rng.uniform(0, 360)
+    start, soft, bend = rng.uniform(-0.6, 0.6), 0.02 * 50 ** rng.random(), rng.uniform(-0.5, 0.5)
     return [
         flip,
         angle if rotated else 0.0,
@@ -75,6 +83,11 @@ def sample_augmentation(rng: np.random.Generator, params: AugmentParams) -> list
         zoom,
         *shift,
         grey,
+        light if shaded else 1.0,
+        direction,
+        start,
+        soft,
+        bend,
     ]
 
 
@@ -112,15 +125,31 @@ def move(images: Tensor, seg_maps: Tensor, sampled: Augmentations) -> tuple[Tens
 
 
 def distort(images: Tensor, sampled: Augmentations) -> Tensor:
-    """Apply brightness, contrast, saturation and hue to (N, 3, H, W) float32 levels."""
+    """Apply shade, brightness, contrast, saturation and hue to (N, 3, H, W) float32 levels."""
     column = Augmentations(*(values[:, None, None, None] for values in sampled))
     one, last = torch.ones_like(column.contrast), column.contrast_last > 0
-    image = _levels(images + column.brightness)
+    image = _levels(images * shade(images, column) + column.brightness)
     image = _levels(image * torch.where(last, one, column.contrast))
     image = shift_hue(saturate(image, column.saturation), column.hue)
     image = _levels(image * torch.where(last, column.contrast, one))
     luma = (image * per_channel(LUMA, image.device)).sum(1, keepdim=True)
     return torch.where(column.grey > 0, _levels(luma), image)
+
+
+def shade(images: Tensor, column: Augmentations) -> Tensor:
+    """Return the light that falls on (N, 3, H, W) images, (N, 1, H, W) float32: below 1 in shade.
+
+    `column` has (N, 1, 1, 1) tensors. A shadow covers the picture beyond an edge, straight or bent,
+    hard or soft: a hat's on a forehead, the side of a face that turns away from the light.
+    """
+    height, width = images.shape[-2:]
+    y = torch.linspace(-1, 1, height, device=images.device)[:, None]
+    x = torch.linspace(-1, 1, width, device=images.device)
+    radians = column.shade_deg * (math.pi / 180)
+    cos, sin = radians.cos(), radians.sin()
+    along, across = x * cos + y * sin, y * cos - x * sin
+    beyond = along - column.shade_from - column.shade_bend * across * across
+    return 1 - (1 - column.light) * (beyond / column.shade_soft + 0.5).clamp(0, 1)
 
 
 def saturate(images: Tensor, factor: Tensor) -> Tensor:
@@ -149,7 +178,7 @@ def augment_normalised(
 ) -> tuple[Tensor, Tensor]:
     """Augment and normalise a batch; one function, so that it compiles to few kernels.
 
-    Takes `augment`'s batch, (11, N) float32 of `stack_samples` and the scaling of the network's
+    Takes `augment`'s batch, (16, N) float32 of `stack_samples` and the scaling of the network's
     inputs; returns (N, 3, H, W) float32, channels-last, and (N, H, W) uint8.
     """
     images, seg_maps = augment(images, seg_maps, Augmentations(*stacked))

@@ -129,7 +129,7 @@ def positions(
 
 
 def collate(samples: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Stack samples: inputs (N, S, S, 3) uint8, seg_maps (N, S, S) uint8, augmentations (11, N).
+    """Stack samples: inputs (N, S, S, 3) uint8, seg_maps (N, S, S) uint8, augmentations (16, N).
 
     Whatever else samples hold, arrays to occlude them by, is stacked under its own name.
     """

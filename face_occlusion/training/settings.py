@@ -47,6 +47,7 @@ class AugmentParams(Checked):
     # Size of the image in the network's square, which it leaves or does not fill; the paper has 1.
     zoom_range: Annotated[Sequence[Annotated[float, Meta(ge=0.1, le=10)]], PAIR] = (1.0, 1.0)
     grey_prob: Share = 0.0  # share of images without colour; none in the paper
+    shadow_prob: Share = 0.0  # share of images with a shadow over a part of them; none in the paper
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from face_occlusion.training.settings import AugmentParams
 from tests.releases.build import photo
 from tests.tables import rows
 
-NEUTRAL = [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0]
+NEUTRAL = [0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0]
 PARAMS = AugmentParams(flip_prob=0.5, rotation_prob=0.5, rotation_deg=30, photometric=True)
 
 
@@ -67,7 +67,7 @@ def test_rotation_equals_mmcv_imrotate(angle):
 @pytest.mark.parametrize(("zoom", "shift"), [(0.5, (0.5, -0.25)), (2.0, (-1.0, 0.5))])
 def test_zoom_and_shift_equal_a_resized_image_pasted(zoom, shift):
     image, seg_map = photo(48, 64), face_map()
-    row = [*NEUTRAL[:7], zoom, *shift, 0.0]
+    row = [*NEUTRAL[:7], zoom, *shift, *NEUTRAL[10:]]
     out, out_map = move(as_batch(image).float(), torch.from_numpy(seg_map)[None], stacked([row]))
     (x, y), (height, width) = shift, seg_map.shape
     to_out = np.array(
@@ -84,19 +84,41 @@ def test_zoom_and_shift_equal_a_resized_image_pasted(zoom, shift):
 
 def test_an_image_without_colour_has_its_luma():
     image = photo(48, 64)
-    out = as_image(distort(as_batch(image).float(), stacked([[*NEUTRAL[:-1], 1.0]])))
+    out = as_image(distort(as_batch(image).float(), stacked([[*NEUTRAL[:10], 1.0, *NEUTRAL[11:]]])))
     want = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     assert np.abs(out - want[..., np.newaxis].astype(float)).max() <= 1
 
 
+@pytest.mark.parametrize("degrees", [0.0, 90.0, 180.0, 270.0])
+def test_a_shadow_darkens_what_lies_beyond_its_edge_and_nothing_else(degrees):
+    image = np.full((64, 64, 3), 200, np.uint8)
+    row = [*NEUTRAL[:11], 0.5, degrees, 0.5, 0.01, 0.0]
+    out = as_image(distort(as_batch(image).float(), stacked([row])))
+    want = image.copy()
+    want[:, 48:] = 100  # three quarters to the right
+    np.testing.assert_array_equal(out, np.rot90(want, -round(degrees / 90)))
+
+
+def test_a_soft_shadow_fades_over_its_width_and_a_bent_one_leaves_the_middle():
+    image = np.full((65, 65, 3), 200, np.uint8)
+    soft, bent = ([*NEUTRAL[:11], 0.5, 0.0, 0.0, *edge] for edge in ((1.0, 0.0), (0.01, -1.0)))
+    batch = as_batch(image).float().expand(2, -1, -1, -1)
+    faded, curved = distort(batch, stacked([soft, bent]))[:, 0].numpy()
+    np.testing.assert_array_equal(faded[0, [0, 16, 32, 48, 64]], [200, 200, 150, 100, 100])
+    assert curved[32, 31] == 200 and curved[32, 33] == 100  # along the middle it begins at 0
+    assert curved[0, 1] == 100  # at the top at once
+
+
 def test_zooms_shrink_as_often_as_they_enlarge_and_lose_nothing_they_need_not():
-    params = replace(PARAMS, zoom_range=[0.5, 2.0], grey_prob=0.2)
+    params = replace(PARAMS, zoom_range=[0.5, 2.0], grey_prob=0.2, shadow_prob=0.5)
     rows = np.array([sample_augmentation(np.random.default_rng(n), params) for n in range(2000)])
-    zoom, x, y, grey = rows.T[7:]
+    zoom, x, y, grey = rows.T[7:11]
     assert 0.5 <= zoom.min() < 0.51 and 1.98 < zoom.max() <= 2
     assert (zoom < 1).mean() == pytest.approx(0.5, abs=0.04)
     assert (np.abs([x, y]) <= np.abs(zoom - 1)).all()
     assert grey.mean() == pytest.approx(0.2, abs=0.04)
+    light = rows[:, 11]
+    assert (light < 1).mean() == pytest.approx(0.5, abs=0.04) and 0.3 <= light.min() < 0.32
 
 
 def in_hsv(bgr, channel, change):
@@ -145,7 +167,7 @@ def test_draws_have_the_published_distribution():
         [sample_augmentation(np.random.default_rng([n, 1]), PARAMS) for n in range(4000)]
     )
     flip, angle, brightness, contrast, last, saturation, hue = rows.T[:7]
-    assert (rows[:, 7:] == NEUTRAL[7:]).all()
+    assert (rows[:, 7:12] == NEUTRAL[7:12]).all()
     tolerance = 0.03  # 4 standard errors of a share of 4000
     neutral = zip((flip, angle, brightness, contrast, last, saturation), NEUTRAL, strict=False)
     for column, value in neutral:
@@ -159,4 +181,4 @@ def test_draws_have_the_published_distribution():
     assert angle[angle != 0].std() == pytest.approx(60 / np.sqrt(12), rel=0.05)
     params = AugmentParams(flip_prob=0, rotation_prob=0, rotation_deg=30, photometric=False)
     row = sample_augmentation(np.random.default_rng(1), params)
-    assert [*row[:4], *row[5:]] == [*NEUTRAL[:4], *NEUTRAL[5:]]
+    assert [*row[:4], *row[5:12]] == [*NEUTRAL[:4], *NEUTRAL[5:12]]
