@@ -58,13 +58,14 @@ def draw_glasses(rng: np.random.Generator, texture: np.ndarray, width_px: int) -
         (h, w, 4) uint8 premultiplied RGBA, cropped to its alpha.
     """
     unit = width_px * _SMOOTH / 2
-    width, height = _SMOOTH * round(1.7 * width_px), _SMOOTH * round(0.7 * width_px)
-    turn, bow = rng.uniform(-0.2, 0.2), rng.uniform(-0.06, 0.1)
+    width, height = _SMOOTH * round(2 * width_px), _SMOOTH * round(0.8 * width_px)
+    turn, bow = rng.uniform(-0.3, 0.3), rng.uniform(-0.06, 0.1)
 
     def place(points: np.ndarray) -> np.ndarray:
         """Turn and bend points of the unit pair, and take them to the canvas in fixed point."""
         x, y = points.T
-        seen = np.stack([x * (1 + turn * x), y * (1 + turn * x) + bow * x * x], axis=1)
+        nearer = 1 + turn * x / (1 + abs(x))
+        seen = np.stack([x * nearer, y * nearer + bow * x * x], axis=1)
         pixels = seen * unit + (width / 2, height / 2)
         return np.rint(pixels * 2**_FIXED_BITS).astype(np.int32)
 
@@ -83,7 +84,8 @@ def draw_glasses(rng: np.random.Generator, texture: np.ndarray, width_px: int) -
     strokes = [place(bridge) for bridge in bridges]
     for side in (-1, 1):
         if rng.random() < 0.6:
-            away = np.array([[outer, -0.1], [outer + rng.uniform(0.05, 0.5), rng.uniform(-0.2, 0)]])
+            end = outer + rng.uniform(0.05, 0.7), rng.uniform(-0.3, 0.1)
+            away = np.array([(outer - 0.02, rng.uniform(-0.2, 0)), end])
             strokes.append(place(away * (side, 1)))
     if not rimless:
         cv2.polylines(bars, rims, True, (255,), thick_px, cv2.LINE_AA, _FIXED_BITS)
@@ -113,11 +115,16 @@ def _paint_glass(rng: np.random.Generator, lenses: np.ndarray, texture: np.ndarr
     `lenses` is their (H, W) uint8 coverage; returns (H, W, 4) float64 premultiplied RGBA levels.
     """
     down = np.linspace(0, 1, lenses.shape[0])[:, np.newaxis, np.newaxis]
-    top, bottom = rng.uniform(5, 70, (2, 3)) if rng.random() < 0.7 else rng.uniform(30, 230, (2, 3))
-    if rng.random() < 0.6:  # the same tint, lighter below
+    kind = rng.random()
+    dark, clear = kind < 0.5, kind > 0.75
+    top, bottom = rng.uniform(5, 70, (2, 3)) if dark else rng.uniform(30, 230, (2, 3))
+    if clear:  # as clear as a labelled lens can be, in a skin's colour, as skin lies behind
+        bottom = top = rng.uniform(90, 240) * np.cumprod([1, *rng.uniform(0.6, 1, 2)])
+    elif rng.random() < 0.6:  # the same tint, lighter below
         bottom = top * rng.uniform(1, 2)
     tint = top + (bottom - top) * down
-    opacity = np.sort(rng.uniform(LEAST_OPACITY, 1.5, 2)).clip(max=1)[::-1]
+    most = LEAST_OPACITY + 0.1 if clear else 1.5
+    opacity = np.sort(rng.uniform(LEAST_OPACITY, most, 2)).clip(max=1)[::-1]
     reflected = rng.uniform(0, 0.5) ** 2 * _spread(rng, texture, lenses.shape, zoom=4)
     share = opacity[0] + (opacity[1] - opacity[0]) * down
     alpha = share * (lenses / 255)[..., np.newaxis]
