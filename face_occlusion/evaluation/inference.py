@@ -189,8 +189,11 @@ class Segmenter:
                 if part.mirrored:
                     views.append(self._log_odds(part.pixels.flip(2)).flip(-1))
                 for shape, places in _numbers_by([shapes[n] for n in part.numbers]).items():
-                    for view in views:
-                        totals[shape] += _resized(view, places, shape).sigmoid_()
+                    for maps in views:
+                        if len(places) != len(maps):  # a list as index would wait for the GPU
+                            maps = torch.stack([maps[place] for place in places])
+                        resized = functional.interpolate(maps[:, None], size=shape, mode="bilinear")
+                        totals[shape] += resized[:, 0].sigmoid_()
         predictions = {}
         for shape, numbers in by_shape.items():
             copy = HostCopy(totals[shape].div_(num_views), self._copier)
@@ -240,10 +243,3 @@ def _numbers_by(sizes: Sequence[Size]) -> dict[Size, list[int]]:
     for number, size in enumerate(sizes):
         numbers[size].append(number)
     return numbers
-
-
-def _resized(maps: Tensor, places: list[int], size: tuple[int, ...]) -> Tensor:
-    """Resize some of (N, h, w) maps to (H, W) bilinearly."""
-    if len(places) != len(maps):  # with a list as index, the host would wait for the GPU
-        maps = torch.stack([maps[place] for place in places])
-    return functional.interpolate(maps[:, None], size=size, mode="bilinear")[:, 0]

@@ -181,24 +181,20 @@ def _parse_benchmark(raw: Mapping[str, Any], headline: str) -> BenchmarkScores:
     for view, stored in raw["scores"].items():
         columns = {name: _column(name, [row[view][name] for row in rows]) for name in COLUMNS}
         views[view] = ViewCounts(**columns)
-        _check_agrees(view, stored, summarise(views[view]))
+        again = summarise(views[view])
+        if set(stored) != set(again):
+            raise ValueError(f"scores.{view} must be {sorted(again)}; got {sorted(stored)}")
+        for key, value in again.items():  # a file was truncated or edited where these differ
+            number = math.nan if stored[key] is None else stored[key]
+            if not np.isclose(number, value, rtol=1e-9, atol=1e-9, equal_nan=True):
+                said = f"scores.{view}.{key} is {stored[key]}"
+                raise ValueError(f"{said}, but its counts give {value}")
     return BenchmarkScores(
         fingerprint=raw["fingerprint"],
         images=msgspec.convert(rows, list[ImageFacts]),
         views=views,
         previews=[row.get("preview") for row in rows],
     )
-
-
-def _check_agrees(view: str, stored: Mapping[str, float | None], again: dict[str, float]) -> None:
-    """Refuse a file whose scores do not follow from its counts: it was truncated or edited."""
-    if set(stored) != set(again):
-        raise ValueError(f"scores.{view} must be {sorted(again)}; got {sorted(stored)}")
-    for key, value in again.items():
-        number = stored[key]
-        number = math.nan if number is None else number
-        if not np.isclose(number, value, rtol=1e-9, atol=1e-9, equal_nan=True):
-            raise ValueError(f"scores.{view}.{key} is {stored[key]}, but its counts give {value}")
 
 
 def _column(name: str, rows: list[Any]) -> np.ndarray:
