@@ -32,6 +32,7 @@ class Ablation(NamedTuple):
 
 LARGE = {"scale_range": [0.7, 1.4], "covered_frac_range": [0.05, 0.7]}
 SOFT = {"edge_sigma_frac_range": [0.0024, 0.0075], "contact_sigma_frac_range": [0.003, 0.0075]}
+TWO = {"second_prob": 0.3}
 POSTURES = {"occluders": "hands_hgr1", "seed": 11}
 HALF = {"variants": 4}
 ONCE = {"variants": 1}
@@ -39,6 +40,8 @@ GLASSES = WORN | {"occluders": "glasses", "seed": 5, "variants": 4, "harmonisati
 ABLATIONS = {
     "base": Ablation("C-WO + NatOcc-SOT", [HAND, OBJECT]),
     "large": Ablation("larger occluders", [(HAND, LARGE), (OBJECT, LARGE)]),
+    "large_hands": Ablation("larger hands", [(HAND, LARGE), OBJECT]),
+    "two": Ablation("two occluders on three faces of ten", [(HAND, TWO), (OBJECT, TWO)]),
     "postures": Ablation("HGR1's hands too", [(HAND, HALF), (HAND, HALF | POSTURES), OBJECT]),
     "soft": Ablation("edges three times as soft", [(HAND, SOFT), (OBJECT, SOFT)]),
     "plain": Ablation("no harmonisation", [HAND, (OBJECT, {"harmonisation": None})]),
