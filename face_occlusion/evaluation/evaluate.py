@@ -24,8 +24,6 @@ from face_occlusion.evaluation.measures import ViewCounts
 from face_occlusion.evaluation.scores import BenchmarkScores
 from face_occlusion.networks.devices import check_device, explain_cuda_oom
 
-CHECKPOINTS = ("last", "best")
-
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateParams(Checked):

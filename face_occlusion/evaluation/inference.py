@@ -37,32 +37,28 @@ class PreparedBatch:
     mirrored: bool  # whether to predict their mirror images as well
 
 
-class HostCopy:
-    """An asynchronous copy of a batch's results to the host.
+def copy_to_host(results: Tensor, stream: torch.cuda.Stream | None) -> Callable[[int], np.ndarray]:
+    """Copy a batch's results to the host meanwhile; return what waits for one of them, by index.
 
     Results of a GPU are copied into pinned memory as soon as they are computed, on a stream of
     their own: neither the copy nor a thread that waits for it delays the next batch. Without a
     stream, on the CPU, nothing is copied.
     """
+    if stream is None:
+        return lambda index: results[index].numpy()
+    copied = torch.empty(results.shape, dtype=results.dtype, pin_memory=True)
+    done = torch.cuda.Event(blocking=True)
+    stream.wait_stream(torch.cuda.current_stream(results.device))
+    with torch.cuda.stream(stream):
+        copied.copy_(results, non_blocking=True)
+        done.record()
+    results.record_stream(stream)  # keeps the memory until the copy is done
 
-    def __init__(self, results: Tensor, stream: torch.cuda.Stream | None) -> None:
-        self._results = results
-        self._done = None
-        if stream is None:
-            return
-        self._results = torch.empty(results.shape, dtype=results.dtype, pin_memory=True)
-        self._done = torch.cuda.Event(blocking=True)
-        stream.wait_stream(torch.cuda.current_stream(results.device))
-        with torch.cuda.stream(stream):
-            self._results.copy_(results, non_blocking=True)
-            self._done.record()
-        results.record_stream(stream)  # keeps the memory until the copy is done
+    def wait_for(index: int) -> np.ndarray:
+        done.synchronize()
+        return copied[index].numpy()
 
-    def wait_for(self, index: int) -> np.ndarray:
-        """Wait for the results and return one of them, on the CPU."""
-        if self._done is not None:
-            self._done.synchronize()
-        return self._results[index].numpy()
+    return wait_for
 
 
 class Replay:
@@ -196,8 +192,8 @@ class Segmenter:
                         totals[shape] += resized[:, 0].sigmoid_()
         predictions = {}
         for shape, numbers in by_shape.items():
-            copy = HostCopy(totals[shape].div_(num_views), self._copier)
-            predictions |= {n: partial(copy.wait_for, index) for index, n in enumerate(numbers)}
+            wait_for = copy_to_host(totals[shape].div_(num_views), self._copier)
+            predictions |= {n: partial(wait_for, index) for index, n in enumerate(numbers)}
         return [predictions[number] for number in range(len(shapes))]
 
     def _compute_log_odds(self, pixels: Tensor) -> Tensor:

@@ -109,11 +109,9 @@ def _hand_info(release: Release) -> dict[str, dict[str, str]] | None:
     """Read HandInfo.csv, where there is one: image stem -> what is known of the hand."""
     if not (names := release.glob(f"*{HAND_INFO}")):
         return None
-    rows = csv.DictReader(release.lines(names[0]))
-    missing = {"imageName", *_INFO_FIELDS} - set(rows.fieldnames or ())
-    if missing:
+    rows, fields = csv.DictReader(release.lines(names[0])), _INFO_FIELDS.items()
+    if missing := {"imageName", *_INFO_FIELDS} - set(rows.fieldnames or ()):
         raise ValueError(f"{release.folder / names[0]}: no column {', '.join(sorted(missing))}")
-    fields = _INFO_FIELDS.items()
     return {
         row["imageName"].rpartition(".")[0]: {field: row[column] for column, field in fields}
         for row in rows
