@@ -20,8 +20,8 @@ from face_occlusion.faces.corrections import import_corrections, read_correction
 from face_occlusion.faces.faces import FacesParams, import_faces
 from tests.apps.auditing.faces import HEIGHT, WIDTH, face_set
 from tests.browser import Tab
-from tests.faces.celebamask import celebamask_files
 from tests.faces.drawn import PARAMS as CORRECTIONS
+from tests.faces.drawn import celebamask_files
 from tests.releases.build import make_release
 
 RADIUS = 3.0  # after SMALLER

@@ -10,7 +10,7 @@ from face_occlusion.benchmarks.readers import CofwReader
 from face_occlusion.core.images import encode_jpeg, encode_png
 from face_occlusion.core.release import Release
 from tests.conftest import files_of, processes
-from tests.faces.celebamask import celebamask_files
+from tests.faces.drawn import celebamask_files
 from tests.releases.build import ellipse, make_release, photo
 from tests.tables import refuses, rows, with_changes
 
@@ -116,7 +116,13 @@ def detect(tmp_path, monkeypatch):
     return detect
 
 
-def test_faces_without_a_detection_are_listed_and_landmarks_by_hand_add_them(detect, caplog):
+def test_faces_without_a_detection_are_listed_and_landmarks_by_hand_add_them(
+    detect, tmp_path, caplog
+):
+    with pytest.raises(ValueError, match="landmarks of wild_2, not among the 3 images of realocc"):
+        detect([50, 50, 50], by_hand={"wild_2": np.zeros((4, 2))})
+    refuses("benchmark realocc: no face was found", detect, [50, 50, 50])
+    assert not (tmp_path / "bench").exists()
     points = np.array([[26.0, 18], [38, 18], [28, 32], [36, 32]])
     with caplog.at_level("INFO"):
         bench = detect([50, 150, 50], by_hand={"wild_002": points})
@@ -127,13 +133,6 @@ def test_faces_without_a_detection_are_listed_and_landmarks_by_hand_add_them(det
     assert bench.info["without_detection"] == ["occ_000_hand"]
     assert "1 faces without a detection are left out" in caplog.text
     assert "add them: occ_000_hand" in caplog.text
-
-
-def test_landmarks_of_no_image_and_no_detection_at_all_are_refused(detect, tmp_path):
-    with pytest.raises(ValueError, match="landmarks of wild_2, not among the 3 images of realocc"):
-        detect([50, 50, 50], by_hand={"wild_2": np.zeros((4, 2))})
-    refuses("benchmark realocc: no face was found", detect, [50, 50, 50])
-    assert not (tmp_path / "bench").exists()
 
 
 MAT = "COFW_color/COFW_color/COFW_train_color.mat"

@@ -64,7 +64,7 @@ def test_parts_name_their_samples_in_order_and_the_masks(data):
     assert found.counts == (2, 5)
 
 
-def test_written_and_read_again_it_is_the_same_unless_its_samples_were_edited(data, tmp_path):
+def test_written_and_read_again_it_is_the_same_unless_it_was_edited_or_damaged(data, tmp_path):
     path = tmp_path / "one.json"
     found = combine("c_wo_natocc", params("faces/wo", "sets/natocc_hand"), data)
     write_combination(path, found)
@@ -75,6 +75,15 @@ def test_written_and_read_again_it_is_the_same_unless_its_samples_were_edited(da
     content["parts"][0]["keys"].pop()
     path.write_text(json.dumps(content))
     refuses(r"lists \(4, 5\) .* say \(5, 5\)", read_combination, path)
+    not_one = "not a combination"
+    for text, message in (
+        ("{", "not readable as JSON"),
+        ('{"counts": {}}', not_one),
+        ('{"counts": {}, "parts": [{"keys": []}]}', not_one),
+    ):
+        path.write_text(text)
+        refuses(message, read_combination, path)
+    refuses("run `dvc repro combine`", read_combination, tmp_path / "none.json")
 
 
 def test_counts_are_those_of_the_paper_s_table_4_and_of_the_paper_s_profile():
@@ -107,13 +116,10 @@ def test_counts_are_compared_with_the_papers(data, entries, same_faces, differen
     assert difference_from_paper(dataclasses.replace(row, name="mine"), same_faces=True) is None
 
 
-def test_a_sample_without_its_mask_is_refused(data):
+def test_a_sample_without_its_mask_is_refused_and_an_absent_set_when_it_is_opened(data):
     info = {"kind": "faces", "name": "bare", "sources": []}
     write_image_set(data / "faces/bare", [("000", {"jpg": b"x"})], info=info)
     refuses("bare: sample 000 has no part png", combine, "mine", params("faces/bare"), data)
-
-
-def test_an_absent_set_is_listed_and_refused_only_when_it_is_opened(data):
     write_set(data / "sets/away", "synthetic", 0, absent="no hands here")
     with pytest.raises(ValueError, match=r"cannot be trained on: .*away: no hands here"):
         open_parts(combine("c_wo", params("sets/away"), data), data)
@@ -125,18 +131,6 @@ def test_a_set_that_changed_after_it_was_listed_is_refused(data):
     write_set(data / "faces/o", "faces", 2, b"another")
     refuses("is not the set that a row lists", open_parts, found, data)
     refuses("is not an image set.* by `dvc pull`", open_parts, found, data.parent / "elsewhere")
-
-
-def test_a_damaged_file_is_refused(tmp_path):
-    path, not_one = tmp_path / "one.json", "not a combination"
-    for text, message in (
-        ("{", "not readable as JSON"),
-        ('{"counts": {}}', not_one),
-        ('{"counts": {}, "parts": [{"keys": []}]}', not_one),
-    ):
-        path.write_text(text)
-        refuses(message, read_combination, path)
-    refuses("run `dvc repro combine`", read_combination, tmp_path / "none.json")
 
 
 def test_a_changed_set_changes_only_the_combinations_that_hold_it(data, tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ def test_convention_rgba_is_premultiplied_and_rounded():
     assert rgba[0].tolist() == [[0, 0, 0, 0], [100, 100, 100, 128], [200, 200, 200, 255]]
 
 
-def test_clean_mask_keeps_the_largest_piece_and_fills_small_holes():
+def test_clean_mask_keeps_the_largest_piece_and_its_input_fills_holes_and_closes_cracks():
     mask = np.zeros((40, 60), bool)
     mask[5:30, 5:40] = True
     mask[10:12, 10:12] = False  # a small hole
@@ -31,9 +31,6 @@ def test_clean_mask_keeps_the_largest_piece_and_fills_small_holes():
     mask = np.ones((20, 30), bool)
     mask[:3, 10:13] = False  # open to the border of the photograph
     assert not cutouts.clean_mask(mask, hole_frac=0.5, close_px=0)[:3, 10:13].any()
-
-
-def test_clean_mask_closes_cracks_and_keeps_the_border_and_its_input():
     mask = np.ones((30, 40), bool)
     mask[:, 18:20] = False
     assert cutouts.clean_mask(mask, hole_frac=0, close_px=5).all()

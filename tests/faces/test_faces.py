@@ -10,9 +10,8 @@ from face_occlusion.faces.celebamask_hq import check_identities, original_seg_ma
 from face_occlusion.faces.corrections import import_corrections, read_corrections
 from face_occlusion.faces.faces import FacesParams, import_faces
 from tests.conftest import processes
-from tests.faces.celebamask import celebamask_files
 from tests.faces.drawn import PARAMS as CORRECTIONS
-from tests.faces.drawn import box, labelme, put, shape
+from tests.faces.drawn import box, celebamask_files, labelme, put, shape
 from tests.releases.build import ellipse, make_release, photo
 from tests.tables import refuses, rows, with_changes
 

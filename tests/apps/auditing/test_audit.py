@@ -133,7 +133,7 @@ def test_the_middle_of_a_face_counts_more_than_its_edge_and_background_not_at_al
     assert disputed_face(some, probability) == pytest.approx([1])
 
 
-def test_softmin_is_cleanlabs_formula():
+def test_softmin_is_cleanlabs_formula_and_precision_is_at_the_number_of_wrong_masks():
     some, rng = samples(2), np.random.default_rng(0)
     probability = rng.random((2, SIDE, SIDE), dtype=np.float32)
     some.known[0, :4] = 0
@@ -141,6 +141,10 @@ def test_softmin_is_cleanlabs_formula():
     weights = np.exp((1 - quality) / 0.1) * (some.known > 0)
     expected = 1 - np.average(quality, axis=(1, 2), weights=weights)
     np.testing.assert_allclose(softmin_disbelief(some, probability), expected, rtol=1e-4)
+    wrong = np.array([True, False, True, False, True])
+    precision, average = judge(np.array([0.9, 0.8, 0.7, 0.6, 0.1]), wrong)
+    assert precision == pytest.approx(2 / 3)
+    assert average == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)
 
 
 def test_groups_stay_in_one_fold_and_folds_are_even():
@@ -199,10 +203,3 @@ def test_covered_faces_lose_face_and_nothing_is_changed_in_place():
         assert (weights == 1).all()
     np.testing.assert_array_equal(some.images, before[0])
     np.testing.assert_array_equal(some.faces, before[1])
-
-
-def test_precision_is_taken_at_the_number_of_wrong_masks():
-    wrong = np.array([True, False, True, False, True])
-    precision, average = judge(np.array([0.9, 0.8, 0.7, 0.6, 0.1]), wrong)
-    assert precision == pytest.approx(2 / 3)
-    assert average == pytest.approx((1 + 2 / 3 + 3 / 5) / 3)

@@ -157,7 +157,7 @@ def test_variants_differ_in_nothing_but_what_is_compared():
         assert (image != other).any(), name
 
 
-def test_the_label_s_border_is_drawn_between_its_pixels():
+def test_the_label_s_border_is_drawn_between_its_pixels_where_it_meets_the_occluder(data):
     label = np.zeros((4, 5), bool)
     label[1:3, 2:4] = True
     drawn = comparisons.outline_pixels(np.zeros((40, 50, 3), np.uint8), label)
@@ -166,9 +166,6 @@ def test_the_label_s_border_is_drawn_between_its_pixels():
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 30, 20, 40)
     assert line[10, 20:41].all() and line[10:31, 40].all()
     assert not line[11:30, 21:40].any()
-
-
-def test_labels_are_shown_where_the_occluder_meets_the_face(data):
     faces, discs = ImageSet(data / "faces"), {"objects": [drawings.DISC]}
     drawn = comparisons.draw_labels(faces, faces.keys[:4], discs, columns=4, thumb_px=80)
     sheet = decode_image(drawn, "sheet")
