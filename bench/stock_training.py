@@ -12,7 +12,7 @@ from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder, SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
-from face_occlusion.networks.segmentor import MEAN, STD
+from face_occlusion.networks.segmentor import IMAGENET
 
 STOCK_TYPES = {
     "LeanMixTransformer": "MixVisionTransformer",
@@ -49,7 +49,7 @@ def stock_model(config: dict[str, Any], min_kept: int | None = None) -> EncoderD
         "min_kept": loss["min_kept_per_image"] if min_kept is None else min_kept,
     }
     model = EncoderDecoder(test_cfg={"mode": "whole"}, **parts)
-    normalisation: dict[str, Any] = {"mean": MEAN, "std": STD, "bgr_to_rgb": True}
+    normalisation: dict[str, Any] = {**IMAGENET._asdict(), "bgr_to_rgb": True}
     model.data_preprocessor = SegDataPreProcessor(
         size=(config["input_px"], config["input_px"]), **normalisation
     )

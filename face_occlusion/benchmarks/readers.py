@@ -154,7 +154,7 @@ class CofwReader:
             name=f"{self.mat_name.rpartition('/')[2]}: image {key}",
             data=None,
             image=self.image(index),
-            seg_map=self.seg_map(self.number_of[key]),
+            seg_map=self.release.seg_map(self.mask_names[self.number_of[key]]),
             landmarks=self.landmarks(index)[0],
         )
 
@@ -219,7 +219,7 @@ class CofwReader:
         """Return the share of visible landmarks on their mask; 0 if a size differs."""
         on_mask = visible = 0
         for number, index in index_of.items():
-            seg_map = self.seg_map(number)
+            seg_map = self.release.seg_map(self.mask_names[number])
             if seg_map.shape != self._image_dataset(index).shape[:-3:-1]:
                 return 0.0
             points, occluded = self.landmarks(index)
@@ -260,10 +260,6 @@ class CofwReader:
         """
         xs, ys, occluded = self._landmarks[index].reshape(3, NUM_LANDMARKS)
         return np.stack([xs, ys], axis=1) - 1, occluded > 0.5  # MATLAB counts from 1
-
-    def seg_map(self, number: int) -> np.ndarray:
-        """Return the mask of a number, (H, W) uint8 class ids."""
-        return self.release.seg_map(self.mask_names[number])
 
 
 Reader = FolderReader | WoTestReader | CofwReader

@@ -9,7 +9,7 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -72,11 +72,7 @@ class Bitmap:
 
     path: Path  # RGBA PNG; an instance's id is R + 256 G + 65536 B
     class_of: Mapping[int, int]  # instance id -> class id; 0, unlabelled, is background
-
-    @property
-    def draws_face(self) -> bool:
-        """Always: a whole map replaces the mask."""
-        return True
+    draws_face: ClassVar = True  # always: a whole map replaces the mask
 
     def paint(self, seg_map: np.ndarray) -> None:
         """Replace every pixel; an unreadable file, another size or unknown id is a ValueError."""

@@ -21,10 +21,6 @@ with warnings.catch_warnings():  # mmcv says that it was built without compiled 
     from face_occlusion.networks.backbones import run_module
 
 
-MEAN = (123.675, 116.28, 103.53)  # ImageNet, RGB, levels
-STD = (58.395, 57.12, 57.375)
-
-
 class InputScaling(NamedTuple):
     """What an image's levels become before the network sees them: (level - mean) / std."""
 
@@ -32,7 +28,7 @@ class InputScaling(NamedTuple):
     std: Sequence[float]
 
 
-IMAGENET = InputScaling(MEAN, STD)
+IMAGENET = InputScaling(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))  # levels
 Augment = Callable[[Tensor, Tensor, Tensor, InputScaling], tuple[Tensor, Tensor]]
 
 

@@ -11,7 +11,7 @@ import torch
 from mmengine.optim import build_optim_wrapper
 
 from face_occlusion.core.params import build, read_yaml
-from face_occlusion.networks.segmentor import MEAN, STD, build_segmentor
+from face_occlusion.networks.segmentor import IMAGENET, build_segmentor
 from face_occlusion.training.architectures import ARCHITECTURES
 from face_occlusion.training.recipe import build_optimizer, build_schedules, resolve
 from face_occlusion.training.settings import RunParams, TrainParams
@@ -52,7 +52,7 @@ def test_recipes_and_their_quantities():
     assert_holds(PAPER["train"], expected.pop("train"))
     train = build("train", PAPER["train"], TrainParams)
     assert train.iterations * train.batch_size == 240_000 and not expected
-    assert MEAN == (123.675, 116.28, 103.53) and STD == (58.395, 57.12, 57.375)
+    assert IMAGENET == ((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 
 
 def test_text_and_published_configuration_are_one_parameter_apart():
