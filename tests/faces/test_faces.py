@@ -47,8 +47,7 @@ def test_three_sets_with_both_masks(tmp_path):
     assert {name: len(s) for name, s in sets.items()} == {"wo": 3, "wo_test": 2, "o": 2}
     assert sets["wo"].keys == ["00000", "00001", "00002"]
     assert sets["wo"].parts("00001") == ["jpg", "json", "original.png", "png"]
-    assert sets["wo"].info["kind"] == "faces"
-    assert sets["wo"].info["sources"] == ["celebamask_hq"]
+    assert sets["wo"].info.items() >= {"kind": "faces", "sources": ["celebamask_hq"]}.items()
     assert sets["wo"].info["counts"]["excluded"] == 1
     given = celebamask_files()[f"{ROOT}/CelebA-HQ-img/0.jpg"]
     assert sets["wo"].read("00000", "jpg") == given  # of the right size: its bytes are kept
@@ -56,9 +55,8 @@ def test_three_sets_with_both_masks(tmp_path):
     assert seg_map.shape == (64, 64)  # the layers are half as large
     np.testing.assert_array_equal(seg_map, sets["wo"].seg_map("00001", "original.png"))
     record = sets["wo"].record("00001")
-    assert record["name"] == "1.jpg"
-    assert record["layers"] == ["hair", "skin"]
-    assert record["changed_frac"] == 0
+    known = {"name": "1.jpg", "layers": ["hair", "skin"], "changed_frac": 0}
+    assert record.items() >= known.items()
     assert record["face_frac"] == pytest.approx(seg_map.mean())
 
 

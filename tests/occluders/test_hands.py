@@ -99,8 +99,7 @@ def hgr1_files(published):
 def test_hgr1_in_both_layouts(tmp_path, published):
     hands = run(tmp_path, "hands_hgr1", "hgr1", hgr1_files(published))
     assert hands.keys == ["5_P_hgr1_id12_3", "A_P_hgr1_id02_1"]
-    assert hands.info["name"] == "hands_hgr1"
-    assert hands.info["sources"] == ["hgr1"]
+    assert hands.info.items() >= {"name": "hands_hgr1", "sources": ["hgr1"]}.items()
     record = hands.record(HAND_A)
     assert (record["posture"], record["person"]) == ("A", "02")
     assert apart_deg(record["pointing_deg"], -90) < 15
