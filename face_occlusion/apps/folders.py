@@ -70,7 +70,9 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
     if unread := sum(path.suffix.lower() in NOT_READ for path in folder.iterdir()):
         logging.warning("%s: %d left out, %s are not read", folder, unread, ", ".join(NOT_READ))
     if not files:
-        raise ValueError(f"{folder}: holds no image; looked for {', '.join(SUFFIXES)}")
+        inside = name_few([path.name for path in sorted(folder.iterdir()) if path.is_dir()])
+        hint = f"; not read: its folders {inside}" if inside else ""
+        raise ValueError(f"{folder}: holds no image; looked for {', '.join(SUFFIXES)}{hint}")
     return files
 
 
@@ -211,6 +213,8 @@ class FileSet:
     absent = None
 
     def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise ValueError(f"{folder}: no such folder; `dvc repro` makes the pipeline's")
         self.folder = folder
         found = {part: folder / name for part, name in _FOLDERS.items()}
         self._files = {part: files_by_stem(path) for part, path in found.items() if path.is_dir()}

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from face_occlusion.apps import folders
-from face_occlusion.core.classes import to_seg_map
 from face_occlusion.core.images import decode_mask, decode_rgba, encode_jpeg, encode_png
 from face_occlusion.core.imageset import INDEX, ImageSet, encode_record
 from face_occlusion.cutouts import premultiply
@@ -37,9 +36,10 @@ def occlude_pair(
     place in the ranges occludes.
     """
     image = folders.read_image(pair.image)
-    mask = decode_mask(pair.mask.read_bytes(), str(pair.mask))
     if class_ids is None:
-        mask = to_seg_map(mask, str(pair.mask))
+        mask = folders.read_seg_map(pair.mask, image, pair.image)
+    else:
+        mask = decode_mask(pair.mask.read_bytes(), str(pair.mask))
     rng = occlusion.sample_rng(pair.key, params.seed)
     meaning = class_ids or occlusion.ClassIds()
     try:

@@ -25,6 +25,8 @@ def compose(folder: Path, name: str) -> str:
     `paper.yaml` in the folder of profiles holds every key, the others only what they change, and
     further runs and combinations. Another key, or no such profile, is a ValueError.
     """
+    if not folder.is_dir():
+        raise ValueError(f"{folder}: no such folder; run from the repository's root")
     if name not in (known := profile_names(folder)):
         raise ValueError(f"profile: no profile '{name}' in {folder}; known: {', '.join(known)}")
     yaml = YAML()

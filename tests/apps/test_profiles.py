@@ -32,6 +32,7 @@ def test_a_profile_changes_only_what_it_names_and_may_add_runs(profiles):
 
 def test_unknown_profiles_and_keys_are_named(profiles):
     refuses(r"no profile 'huge'.*paper, tiny", compose, profiles, "huge")
+    refuses("gone: no such folder; run from", compose, profiles / "gone", "paper")
     (profiles / "tiny.yaml").write_text("train: {rate: 1}\n")
     refuses(r"tiny.yaml: train.unknown key 'rate'; known: lr, size", compose, profiles, "tiny")
     for text, message in (("a: [", "not readable as YAML: line"), ("- 1", "must be a mapping")):

@@ -48,8 +48,11 @@ def decode_image(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.nda
 
 def decode_jpeg(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     """Decode a JPEG of any colour space, upright: (H, W, 3) uint8 RGB."""
-    with errors_name(_unreadable(name), KeyError, ValueError):  # KeyError: a header cut short
-        height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+    with errors_name(_unreadable(name), ValueError):
+        try:
+            height, width, colorspace, _ = simplejpeg.decode_jpeg_header(data, strict=False)
+        except KeyError as error:  # of the colour space -1
+            raise ValueError("its header is cut short or damaged") from error
     _check_size(int(width), int(height), name, max_pixels)
     if colorspace in ("CMYK", "YCCK"):
         return _decode_cmyk_jpeg(data, name, max_pixels)

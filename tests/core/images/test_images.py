@@ -266,6 +266,10 @@ def test_a_file_cut_anywhere_is_refused_by_name(kind):
         refuses(r"^photo: ", decode_image, data[:length], "photo")
 
 
+def test_a_jpeg_cut_in_its_header_is_said_to_be():
+    refuses("^photo: .*: its header is cut short", decode_image, KINDS["JPEG"][:99], "photo")
+
+
 def test_one_flipped_bit_in_a_png_is_found():
     data = encode_png((GREY > 99).astype(np.uint8))
     for position, bit in itertools.product(range(len(data)), (1, 128)):
