@@ -8,6 +8,7 @@ import dataclasses
 import os
 import shutil
 import tempfile
+import warnings
 import weakref
 from pathlib import Path
 from typing import Literal
@@ -15,12 +16,13 @@ from typing import Literal
 import numpy as np
 
 from face_occlusion.apps.occluding import kind_of_cutouts, read_occluder, read_occluders
+from face_occlusion.core.classes import BACKGROUND, IGNORED
 from face_occlusion.generation.colour_transfer import ColourTransferParams
 from face_occlusion.generation.harmonisation import HarmonisationParams
 from face_occlusion.generation.occlusion import ClassIds, mask_of_face, occlude
 from face_occlusion.generation.params import GenerateParams, default_params
 
-__all__ = ["NatOcc", "Occlusion", "RandOcc", "check_mask", "read_occluder"]
+__all__ = ["ClassIds", "NatOcc", "Occlusion", "RandOcc", "check_mask", "read_occluder"]
 
 Colours = Literal["paper"]
 
@@ -70,7 +72,7 @@ class Occlusion:
         """
         seg_map = check_mask(image, mask)
         wanted = rng.uniform() < self.p
-        if not wanted or not mask_of_face(seg_map, self.class_ids).any():
+        if not wanted or not find_face(seg_map, self.class_ids).any():
             return image, seg_map
         occluded = occlude(image, seg_map, self.occluders, rng, self.params, self.class_ids)
         return occluded[0], occluded[1]
@@ -150,6 +152,18 @@ def check_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
             f"got {mask.shape} {mask.dtype}"
         )
     return np.ascontiguousarray(mask).view(np.uint8)
+
+
+def find_face(seg_map: np.ndarray, class_ids: ClassIds) -> np.ndarray:
+    """Return `mask_of_face`; warn if it is empty, and 255 may have been meant as face."""
+    face_mask = mask_of_face(seg_map, class_ids)
+    if not face_mask.any() and set(np.unique(seg_map)) == {BACKGROUND, IGNORED}:
+        warnings.warn(
+            "a mask of 0 and 255 holds no face, and its image is not occluded: 255 means ignored. "
+            "If it is the face, pass mask > 0, or ClassIds(face=(255,))",
+            stacklevel=3,
+        )
+    return face_mask
 
 
 def _remove(scratch: Path, maker: int) -> None:

@@ -23,7 +23,6 @@ from face_occlusion.generation.compositing import HALF, Layer
 from face_occlusion.generation.harmonisation import HarmonisationParams
 from face_occlusion.generation.occlusion import (
     ClassIds,
-    mask_of_face,
     paint_occlusion,
     sample_occlusion,
 )
@@ -52,7 +51,7 @@ class _Occlusion(A.DualTransform):
             raise ValueError(f"{type(self).__name__} needs mask= or masks=, which show the face")
         occlusion = self.occlusion
         seg_map = transforms.check_mask(data["image"], np.asarray(masks[0]))
-        face_mask = mask_of_face(seg_map, occlusion.class_ids)
+        face_mask = transforms.find_face(seg_map, occlusion.class_ids)
         if not face_mask.any():
             return {"layer": None, "record": None, "face_mask": face_mask}
         record, layer = sample_occlusion(

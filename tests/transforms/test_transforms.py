@@ -76,6 +76,10 @@ def test_p_is_the_share_of_occluded_images_and_no_face_is_no_error(folders):
     assert 0.15 < np.mean(changed) < 0.35
     image, mask = NatOcc(folders / "objects", p=1)(FACE, np.zeros_like(MASK), rng)
     assert image is FACE and not mask.any()
+    with pytest.warns(UserWarning, match=r"255 means ignored.*pass mask > 0"):
+        assert NatOcc(folders / "objects", p=1)(FACE, MASK * 255, rng)[0] is FACE
+    white = NatOcc(folders / "objects", p=1, class_ids=ClassIds(face=(255,)))(FACE, MASK * 255, rng)
+    assert set(np.unique(white[1])) == {0, 255} and white[1].sum() < MASK.sum() * 255
     _, mask = NatOcc(folders / "objects", p=1)(FACE[:, ::-1], MASK[:, ::-1] == 1, rng)  # a view
     assert mask.any() and (mask <= MASK[:, ::-1]).all()
     with pytest.raises(ValueError, match=r"p must lie in 0-1; got 2"):
