@@ -39,11 +39,12 @@ profile: $(INSTALLED)  ## switch the profile: make profile NAME=miniature|small|
 
 install: $(INSTALLED)  ## build .venv with everything pinned in constraints.txt
 
-# torch alone and first: beside other packages pip may weigh its CUDA builds against the local one.
+# A pip of today, as Python's own takes a minute longer to find what fits together. torch alone and
+# first: beside other packages pip may weigh its CUDA builds against the local one.
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv --upgrade-deps $(VENV)
 	$(BIN)/$(PIP) $$(grep '^torch==' constraints.txt)
 	$(BIN)/$(PIP) -e '.[pipeline,$(EXTRAS)]'
 	@$(BIN)/python -c 'import cv2' \
