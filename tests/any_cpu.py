@@ -24,7 +24,8 @@ def _run(module: str, setting: dict[str, str]) -> str:
     chosen = {variable for one in SETTINGS.values() for variable in one["variables"]}
     clean = {key: value for key, value in os.environ.items() if key not in chosen}
     env = {**clean, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), **setting}
-    command = [sys.executable, "-m", module]
+    program = f"import runpy; runpy.run_module({module!r}, run_name='__main__')"
+    command = [sys.executable, "-c", program]  # with -m each worker would import it again
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"python -m {module} under {setting} failed:\n{done.stderr}")
