@@ -20,6 +20,7 @@ from face_occlusion.faces.corrections import import_corrections, read_correction
 from face_occlusion.faces.faces import FacesParams, import_faces
 from tests.apps.auditing.faces import HEIGHT, WIDTH, face_set
 from tests.browser import Tab
+from tests.conftest import processes
 from tests.faces.drawn import PARAMS as CORRECTIONS
 from tests.faces.drawn import celebamask_files
 from tests.releases.build import make_release
@@ -113,6 +114,7 @@ def audit(tmp_path_factory):
     return image_set, folder / "out", write_audit(image_set, folder / "out")
 
 
+@processes(1)  # others would import the project
 def test_drawn_saved_imported_and_exactly_these_pixels_changed(edit, tmp_path):
     release = make_release(tmp_path / "raw", "celebamask_hq", celebamask_files())
     before = import_corrections(release, tmp_path / "before", CORRECTIONS, {})
