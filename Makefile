@@ -34,7 +34,7 @@ test-random: $(INSTALLED)  ## run the property tests on values drawn afresh; fai
 lint: $(INSTALLED)  ## check format, lint rules, imports and types
 	source $(BIN)/activate && ruff format --check . && ruff check . && lint-imports && pyright
 
-profile: $(INSTALLED)  ## switch the profile: make profile NAME=miniature|small|replication|paper [FORCE=1]
+profile: $(INSTALLED)  ## switch the profile: make profile NAME=miniature|small|replication|online|paper [FORCE=1]
 	source $(BIN)/activate && face-occlusion profile "$(NAME)" $(if $(FORCE),--force)
 
 install: $(INSTALLED)  ## build .venv with everything pinned in constraints.txt
