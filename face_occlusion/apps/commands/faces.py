@@ -33,7 +33,7 @@ def occlude(
         None, help="range of the square root of an occluder's area over the face's (default: 0.5 1)"
     ),
     covered: Range = Option(None, help="range of the face's covered share (default: 0.05 0.5)"),
-    second: float = Option(0.0, min=0, max=1, help="share of faces with a second occluder, 0-1"),
+    second: float = Option(0.0, help="share of faces with a second occluder, 0-1"),
     colours: str = Option(
         "fit",
         help="fit: hands take the face's colours, objects the colours around them; keep: "
@@ -83,7 +83,7 @@ def occlude(
         kept = {"keep_background": exact_background, "second_prob": second}
         params = dataclasses.replace(params, **kept, **given)
     except ValueError as error:
-        text = str(error).replace("scale_range", "--scale")
+        text = str(error).replace("scale_range", "--scale").replace("second_prob", "--second")
         raise ValueError(text.replace("covered_frac_range", "--covered")) from error
     class_ids = None
     if keep_classes is not None:
