@@ -90,17 +90,17 @@ def _predictions(inputs: ReportInputs) -> Iterator[FigureEntry]:
     pair = chosen.first, chosen.second
     picks = per_image.pick_by_difference(grid, chosen.benchmark, pair, chosen.images_per_rule)
     image_set = inputs.benchmarks[chosen.benchmark]
-    shown = [name for name in chosen.combinations if name in grid.axes.combinations]
     titles = grid.axes.combinations
+    shown = [name for name in chosen.combinations if name in titles]
+    first, second = (titles.get(name, name) for name in pair)
     for number, (model, title) in enumerate(grid.axes.models.items(), PREDICTIONS_FROM):
         cells = [CellKey(name, chosen.benchmark, model) for name in shown]
         yield FigureEntry(
             name=f"figure_{number}_predictions_{model}",
             number=number,
             title=f"Predictions of {title} on {grid.axes.benchmarks[chosen.benchmark]}",
-            caption=f"In full light: predicted face. The images where {titles[chosen.first]} "
-            f"gains most, median and least over {titles[chosen.second]}, mean of the models. "
-            "Below each, the image's mIoU.",
+            caption=f"In full light: predicted face. The images where {first} gains most, median "
+            f"and least over {second}, mean of the models. Below each, the image's mIoU.",
             draw=partial(per_image.predictions, grid, image_set, picks, cells, inputs.colour),
         )
 
@@ -128,7 +128,8 @@ def _sample_sheets(inputs: ReportInputs) -> Iterator[FigureEntry]:
 
 def _charts(inputs: ReportInputs) -> Iterator[FigureEntry]:
     axes, chosen = inputs.grid.axes, inputs.sections.report.qualitative
-    shown = {name: axes.combinations[name] for name in chosen.combinations}
+    titles = axes.combinations
+    shown = {name: titles[name] for name in chosen.combinations if name in titles}
     yield FigureEntry(
         name=f"breakdown_{chosen.benchmark}",
         title=f"{axes.benchmarks[chosen.benchmark]}, by groups of images",

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import re
 
@@ -12,8 +13,10 @@ from face_occlusion.reporting.catalogue import catalogue
 from face_occlusion.reporting.cells import CellKey
 from face_occlusion.reporting.claims import CLAIMS
 from face_occlusion.reporting.grid import Grid
+from face_occlusion.reporting.inputs import gather
 from face_occlusion.reporting.page import as_json, unbroken
-from face_occlusion.reporting.report import mean_confusion, write_report
+from face_occlusion.reporting.report import all_tables, mean_confusion, write_report
+from tests.reporting.conftest import paths
 from tests.tables import refuses
 
 NOT_DRAWN = {"figure_05_alignment", "figure_10_transparent", "samples_cofw", "samples_cofw_aligned"}
@@ -38,6 +41,18 @@ def test_every_figure_of_the_paper_is_drawn_or_says_why_not(report, inputs):
     assert len(lines) == len(entries) == 26
     drawn = {f"{name}.{kind}" for name in lines.keys() - NOT_DRAWN for kind in ("png", "pdf")}
     assert {path.name for path in (report / "figures").iterdir()} == drawn | {"captions.md"}
+
+
+def test_a_grid_of_other_rows_has_a_report_too(project):
+    """Neither of the two rows is one that `report.qualitative` compares."""
+    root, made = project
+    rows = {name: made.combinations[name] for name in ("c_cm", "c_wo_randocc")}
+    runs = {name: run for name, run in made.runs.items() if run["combination"] in rows}
+    inputs = gather(dataclasses.replace(made, combinations=rows, runs=runs), *paths(root))
+    entry = {entry.name: entry for entry in catalogue(inputs)}["figure_11_predictions_pspnet"]
+    assert entry.draw() == "these runs have no scores on this benchmark"
+    assert "where c_wo_natocc gains most" in entry.caption
+    assert len(all_tables(inputs)["table4"].wide) == 2
 
 
 def test_metrics_and_plots_are_in_per_cent(report, inputs):
