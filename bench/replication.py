@@ -4,11 +4,15 @@ python -m bench.replication reports/scores docs/replication.png
 
 Any number of finished runs will do: a combination is shown for the networks that have it, next to
 C-WO of the same network. With several seeds the intervals cover images and seeds.
+
+`--choose-by` tells what choosing among the rows is worth: the best one by these benchmarks on a
+random half of their images is scored on the other halves, many times.
 """
 
 import argparse
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +30,10 @@ from face_occlusion.evaluation.metrics import mean_iou
 BENCHMARKS = {"realocc": "occluded", "realocc_wild": "in the wild", "wo_test": "unoccluded"}
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#333333")
 NUM_RESAMPLES = 10_000
+NUM_CHOICES = 400
 
+# Each seed's (images, 4) pixel counts, by benchmark, network and combination.
+Counts = Mapping[tuple[str, str, str], Sequence[np.ndarray]]
 Cells = Mapping[tuple[str, str, str], Resampled]  # by benchmark, network and combination
 
 
@@ -38,13 +45,17 @@ def main() -> None:
     parser.add_argument(
         "--base", default="C-WO", help="combination that the others are held against"
     )
+    parser.add_argument("--rows", default="*", help="combinations to show, a pattern as in a shell")
+    parser.add_argument("--choose-by", nargs="+", default=[], choices=list(BENCHMARKS))
     args = parser.parse_args()
     files = sorted(args.scores.glob("*.json"))
     if not files:
         parser.error(f"{args.scores}: holds no score files")
-    cells, num_images = read_cells(files)
+    counts, num_images = read_counts(files)
+    cells = resample(counts, num_images)
     models = sorted({model for _, model, _ in cells})
     rows = sorted({combination for _, _, combination in cells} - {args.base})
+    rows = [row for row in rows if fnmatch(row, args.rows)]
     shown = {name: title for name, title in BENCHMARKS.items() if name in num_images}
     print(
         f"| {args.base} with | " + " | ".join(f"{m}, {t}" for t in shown.values() for m in models)
@@ -58,10 +69,18 @@ def main() -> None:
                 texts.append("" if cell is None else f"{100 * cell.value:.1f}{interval(gap)}")
         print(f"| {row} | " + " | ".join(texts) + " |")
     draw(args.chart, cells, num_images, models, rows, args.base)
+    if args.choose_by:
+        wins, gains = choose(counts, num_images, models, [args.base, *rows], args.choose_by)
+        print(f"\nbest by {' and '.join(args.choose_by)}, {NUM_CHOICES} halves")
+        print("\n".join(f"{num:4} times {row}" for row, num in wins.most_common()))
+        for name, values in gains.items():
+            low, high = np.percentile(values, [2.5, 97.5])
+            mean = np.mean(values)
+            print(f"{shown[name]}, other half: {mean:+.1f} [{low:+.1f}, {high:+.1f}]")
 
 
-def read_cells(files: Sequence[Path]) -> tuple[Cells, dict[str, int]]:
-    """Return every cell's scores and resamples, and the number of images of each benchmark."""
+def read_counts(files: Sequence[Path]) -> tuple[Counts, dict[str, int]]:
+    """Return the counts of every run, and the number of images of each benchmark."""
     counts = defaultdict(list)
     for path in files:
         run = read_json(path, absent="no such file")
@@ -69,19 +88,51 @@ def read_cells(files: Sequence[Path]) -> tuple[Cells, dict[str, int]]:
             if part["absent"] is None:
                 images = [image[run["headline"]]["counts"] for image in part["images"]]
                 counts[name, run["model"], run["combination"]].append(np.array(images, float))
-    num_images = {name: len(seeds[0]) for (name, _, _), seeds in counts.items()}
+    return counts, {name: len(seeds[0]) for (name, _, _), seeds in counts.items()}
+
+
+def choose(
+    counts: Counts,
+    num_images: Mapping[str, int],
+    models: Sequence[str],
+    rows: Sequence[str],
+    by: Sequence[str],
+) -> tuple[Counter[str], dict[str, list[float]]]:
+    """Choose the best row on a random half of the images of the benchmarks `by`; score the rest.
+
+    The score is the mean of networks and seeds, and of the benchmarks `by` their sum. Returns how
+    often each row was best, and by benchmark its lead over the first row, in points, on each other
+    half. Every network must have every row.
+    """
+    rng, wins, gains = np.random.default_rng(0), Counter[str](), defaultdict(list)
+    for _ in range(NUM_CHOICES):
+        halves = {name: np.array_split(rng.permutation(num), 2) for name, num in num_images.items()}
+
+        def score(row: str, name: str, half: np.ndarray) -> float:
+            seeds = (seed for model in models for seed in counts[name, model, row])
+            return 100 * float(np.mean([mean_iou(seed[half].sum(axis=0)) for seed in seeds]))
+
+        scores = {row: sum(score(row, name, halves[name][0]) for name in by) for row in rows}
+        best = max(rows, key=scores.__getitem__)
+        wins[best] += 1
+        for name, (_, rest) in halves.items():
+            gains[name].append(score(best, name, rest) - score(rows[0], name, rest))
+    return wins, dict(gains)
+
+
+def resample(counts: Counts, num_images: Mapping[str, int]) -> Cells:
+    """Return every cell's scores and resamples."""
     weights = {
         num: resample_weights(num, NUM_RESAMPLES, np.random.default_rng(1))
         for num in num_images.values()
     }
-    cells = {
+    return {
         key: Resampled(
             values=np.array([float(mean_iou(seed.sum(axis=0))) for seed in seeds]),
             resamples=np.stack([mean_iou(weights[num_images[key[0]]] @ seed) for seed in seeds]),
         )
         for key, seeds in counts.items()
     }
-    return cells, num_images
 
 
 def difference(

@@ -2,10 +2,12 @@
 
 import tarfile
 
+import numpy as np
 import pytest
 from dvc.repo import Repo
 
 from bench.replicate import pack, pending, read_commands
+from bench.replication import choose
 from tests.conftest import ROOT
 from tests.programs import call
 
@@ -109,3 +111,17 @@ def test_kept_processes_run_one_stage_after_another(pipeline):
     assert trained == scored and trained[0] != trained[1]  # the processes
     assert (pipeline / ".scratch/logs/train@a.log").read_text() == "hello\n"
     assert not (pipeline / "models/e").exists()
+
+
+def test_a_row_is_chosen_by_one_half_of_the_photographs_and_scored_on_the_other():
+    """`lucky` is best on one photograph of ten alone: the halves without it give it no lead."""
+    good, fair, poor = (np.array([90.0, miss, miss, 90.0]) for miss in (1, 10, 30))
+    counts = {
+        ("realocc", "m", "base"): [np.stack([fair] * 10)],
+        ("realocc", "m", "lucky"): [np.stack([good, *[fair] * 9])],
+        ("realocc", "m", "worse"): [np.stack([poor] * 10)],
+    }
+    rows = ["base", "lucky", "worse"]
+    wins, gains = choose(counts, {"realocc": 10}, ["m"], rows, ["realocc"])
+    assert wins.total() == 400 and 150 < wins["lucky"] < 250 and not wins["worse"]
+    assert gains["realocc"] == [0.0] * 400
