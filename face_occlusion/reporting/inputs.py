@@ -10,7 +10,7 @@ import pandas as pd
 
 from face_occlusion.core.files import read_json
 from face_occlusion.core.imageset import ImageSet
-from face_occlusion.core.params import Checked, Meta, Natural
+from face_occlusion.core.params import FILLED, Checked, Meta, Natural
 from face_occlusion.evaluation.scores import read_scores
 from face_occlusion.overlap.compare import Overlap, read_overlap
 from face_occlusion.reporting import breakdowns, verdicts
@@ -57,8 +57,8 @@ class ReportParams(Checked):
     """Section `report` of params.yaml."""
 
     benchmarks: Mapping[str, str]  # titles, in the order of the columns
-    table_4: Sequence[str]
-    table_5: Sequence[str]
+    table_4: Annotated[Sequence[str], FILLED]
+    table_5: Annotated[Sequence[str], FILLED]
     bootstrap: BootstrapParams
     breakdown: breakdowns.BreakdownParams
     figures: FigureParams
