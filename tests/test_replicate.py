@@ -8,8 +8,12 @@ from dvc.repo import Repo
 
 from bench.replicate import pack, pending, read_commands
 from bench.replication import choose
+from face_occlusion.core.params import load_params
+from face_occlusion.training.architectures import ARCHITECTURES
+from face_occlusion.training.settings import TrainParams
 from tests.conftest import ROOT
 from tests.programs import call
+from tests.tiny import profile_text
 
 PIPELINE = (ROOT / "tests" / "replicate.yaml").read_text()
 PARAMS = "generate: {one: {source: here.txt}}\nruns: {a: {}, b: {}, c: {}}\n"
@@ -125,3 +129,12 @@ def test_a_row_is_chosen_by_one_half_of_the_photographs_and_scored_on_the_other(
     wins, gains = choose(counts, {"realocc": 10}, ["m"], rows, ["realocc"])
     assert wins.total() == 400 and 150 < wins["lucky"] < 250 and not wins["worse"]
     assert gains["realocc"] == [0.0] * 400
+
+
+def test_the_settings_of_the_best_network_are_settings(tmp_path):
+    params = tmp_path / "params.yaml"
+    params.write_text(profile_text("replication"))
+    params.write_text(call(tmp_path, "python", "-m", "bench.ablations", "--larger"))
+    assert load_params(params, "train", TrainParams).augment.shadow_prob == 0.5
+    name = "deeplabv3plus"
+    assert "lite2" in str(load_params(params, f"models.{name}", ARCHITECTURES[name]))
