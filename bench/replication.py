@@ -6,7 +6,8 @@ Any number of finished runs will do: a combination is shown for the networks tha
 C-WO of the same network. With several seeds the intervals cover images and seeds.
 
 `--choose-by` tells what choosing among the rows is worth: the best one by these benchmarks on a
-random half of their images is scored on the other halves, many times.
+random half of their images is scored on the other halves, many times; of rows that every network
+has.
 """
 
 import argparse
@@ -70,7 +71,9 @@ def main() -> None:
         print(f"| {row} | " + " | ".join(texts) + " |")
     draw(args.chart, cells, num_images, models, rows, args.base)
     if args.choose_by:
-        wins, gains = choose(counts, num_images, models, [args.base, *rows], args.choose_by)
+        every = [(name, model) for name in shown for model in models]
+        full = [row for row in [args.base, *rows] if all((*one, row) in counts for one in every)]
+        wins, gains = choose(counts, num_images, models, full, args.choose_by)
         print(f"\nbest by {' and '.join(args.choose_by)}, {NUM_CHOICES} halves")
         print("\n".join(f"{num:4} times {row}" for row, num in wins.most_common()))
         for name, values in gains.items():
