@@ -93,15 +93,20 @@ def _predictions(inputs: ReportInputs) -> Iterator[FigureEntry]:
     titles = grid.axes.combinations
     shown = [name for name in chosen.combinations if name in titles]
     first, second = (titles.get(name, name) for name in pair)
+    unknown = [name for name in pair if name not in titles]
     for number, (model, title) in enumerate(grid.axes.models.items(), PREDICTIONS_FROM):
         cells = [CellKey(name, chosen.benchmark, model) for name in shown]
+        drawn = grid, image_set, picks, cells, inputs.colour
+        draw: Callable[[], Drawn] = partial(per_image.predictions, *drawn)
+        if unknown:
+            draw = partial(str, f"combinations lack '{unknown[0]}', which report.qualitative names")
         yield FigureEntry(
             name=f"figure_{number}_predictions_{model}",
             number=number,
             title=f"Predictions of {title} on {grid.axes.benchmarks[chosen.benchmark]}",
             caption=f"In full light: predicted face. The images where {first} gains most, median "
             f"and least over {second}, mean of the models. Below each, the image's mIoU.",
-            draw=partial(per_image.predictions, grid, image_set, picks, cells, inputs.colour),
+            draw=draw,
         )
 
 

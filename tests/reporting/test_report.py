@@ -50,7 +50,7 @@ def test_a_grid_of_other_rows_has_a_report_too(project):
     runs = {name: run for name, run in made.runs.items() if run["combination"] in rows}
     inputs = gather(dataclasses.replace(made, combinations=rows, runs=runs), *paths(root))
     entry = {entry.name: entry for entry in catalogue(inputs)}["figure_11_predictions_pspnet"]
-    assert entry.draw() == "these runs have no scores on this benchmark"
+    assert entry.draw() == "combinations lack 'c_wo_natocc', which report.qualitative names"
     assert "where c_wo_natocc gains most" in entry.caption
     assert len(all_tables(inputs)["table4"].wide) == 2
 
