@@ -87,7 +87,8 @@ def headline(inputs: ReportInputs) -> tuple[str, str]:
     rows = {m: [CellKey(name, chosen.benchmark, m) for name in names] for m in grid.axes.models}
     models = [model for model, keys in rows.items() if all(map(grid.parts, keys))]
     if not models:
-        return "Face occlusion segmentation", f"No scores on {title}."
+        pair = " and ".join(reversed(names))
+        return "Face occlusion segmentation", f"No network has scores of {pair} on {title}."
     low, high = (mean_over_models(grid, name, chosen.benchmark, models) for name in names)
     second, first = (grid.axes.combinations[name] for name in names)
     sentence = (
