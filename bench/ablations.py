@@ -132,9 +132,10 @@ def main() -> None:
                 run = {"model": model, "combination": f"a_{name}", "seed": seed}
                 params["runs"][f"{model}_a_{name}__seed{seed}"] = run
     params["generate"] = used
-    rows = [f"a_{name}" for name in args.only]  # the report shows the last against the first
-    shown = {"first": rows[-1], "second": rows[0], "combinations": rows}
-    params["report"]["qualitative"].update(shown)
+    rows = [f"a_{name}" for name in args.only]
+    if len(rows) > 1 and not args.add:  # the report then shows the last against the first
+        shown = {"first": rows[-1], "second": rows[0], "combinations": rows}
+        params["report"]["qualitative"].update(shown)
     yaml.dump(params, sys.stdout)
 
 

@@ -47,7 +47,9 @@ def main() -> None:
         "--base", default="C-WO", help="combination that the others are held against"
     )
     parser.add_argument("--rows", default="*", help="combinations to show, a pattern as in a shell")
-    parser.add_argument("--choose-by", nargs="+", default=[], choices=list(BENCHMARKS))
+    parser.add_argument(
+        "--choose-by", nargs="+", default=[], choices=list(BENCHMARKS), help="benchmarks"
+    )
     args = parser.parse_args()
     files = sorted(args.scores.glob("*.json"))
     if not files:
@@ -73,6 +75,10 @@ def main() -> None:
     if args.choose_by:
         every = [(name, model) for name in shown for model in models]
         full = [row for row in [args.base, *rows] if all((*one, row) in counts for one in every)]
+        if args.base not in full or not num_images.keys() >= set(args.choose_by):
+            parser.error(
+                f"{args.scores}: a network lacks '{args.base}', or a benchmark has no scores"
+            )
         wins, gains = choose(counts, num_images, models, full, args.choose_by)
         print(f"\nbest by {' and '.join(args.choose_by)}, {NUM_CHOICES} halves")
         print("\n".join(f"{num:4} times {row}" for row, num in wins.most_common()))
