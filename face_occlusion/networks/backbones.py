@@ -18,6 +18,8 @@ from mmseg.registry import MODELS
 from torch import Tensor, nn
 from torch.nn import functional
 
+from face_occlusion.networks.products import linear
+
 ATTENDING = 160  # heads, or parts of them, that attend at the same time on a GPU
 Size = tuple[int, int]  # (height, width) of the token grid
 Block = Callable[[TransformerEncoderLayer, Tensor, Size, Tensor | None], Tensor]
@@ -33,8 +35,8 @@ def attend(attention: EfficientMultiheadAttention, x: Tensor, size: Size) -> Ten
     weight, bias = mha.in_proj_weight, mha.in_proj_bias
     query_bias, other_bias = (None, None) if bias is None else (bias[:channels], bias[channels:])
     reduced = x if attention.sr_ratio == 1 else reduce_tokens(attention, x, size)
-    query = functional.linear(x, weight[:channels], query_bias)
-    pair = functional.linear(reduced, weight[channels:], other_bias).view(num, 1, -1, channels * 2)
+    query = linear(x, weight[:channels], query_bias)
+    pair = linear(reduced, weight[channels:], other_bias).view(num, 1, -1, channels * 2)
     if attention.training and torch.compiler.is_compiling():
         pair = pair.expand(-1, attention_parts(num * mha.num_heads, x.shape[1]), -1, -1)
     parts = num * pair.shape[1]
@@ -43,7 +45,7 @@ def attend(attention: EfficientMultiheadAttention, x: Tensor, size: Size) -> Ten
     key, value = pair.permute(2, 0, 3, 1, 4)
     attended = functional.scaled_dot_product_attention(query, key, value)
     attended = attended.transpose(1, 2).reshape(x.shape)
-    return functional.linear(attended, mha.out_proj.weight, mha.out_proj.bias)
+    return linear(attended, mha.out_proj.weight, mha.out_proj.bias)
 
 
 def attention_parts(heads: int, queries: int) -> int:
@@ -66,17 +68,17 @@ def reduce_tokens(attention: EfficientMultiheadAttention, x: Tensor, size: Size)
     patches = grid.reshape(-1, rows, ratio, columns, ratio, channels).permute(0, 1, 3, 2, 4, 5)
     kernel = attention.sr.weight.permute(0, 2, 3, 1).reshape(-1, ratio**2 * channels)
     patches = patches.reshape(-1, rows * columns, ratio**2 * channels)
-    return attention.norm(functional.linear(patches, kernel, attention.sr.bias))
+    return attention.norm(linear(patches, kernel, attention.sr.bias))
 
 
 def mix_feed_forward(ffn: MixFFN, x: Tensor, size: Size) -> Tensor:
     """Return linear, depthwise 3 x 3, GELU, linear of (N, H * W, C); without the shortcut."""
     layers: Any = ffn.layers
     first, position, activate, _, last, _ = layers
-    hidden = functional.linear(x, first.weight.flatten(1), first.bias)
+    hidden = linear(x, first.weight.flatten(1), first.bias)
     grid = hidden.view(-1, *size, hidden.shape[2]).permute(0, 3, 1, 2)  # channels-last
     hidden = activate(position(grid)).permute(0, 2, 3, 1).flatten(1, 2)
-    return functional.linear(hidden, last.weight.flatten(1), last.bias)
+    return linear(hidden, last.weight.flatten(1), last.bias)
 
 
 def mix_block(

@@ -25,6 +25,7 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from face_occlusion.networks.backbones import run_module
+from face_occlusion.networks.products import linear
 
 SCALES = {"lite0": (1.0, 1.0), "lite1": (1.0, 1.1), "lite2": (1.1, 1.2)}  # (width, depth)
 # Repeats, kernel, stride, expansion and channels of each group of blocks of Lite0.
@@ -99,7 +100,7 @@ class SameConv2d(nn.Conv2d):
         """Convolve (N, C, H, W)."""
         on_cpu = self.training and input.device.type == "cpu"
         if on_cpu and self.kernel_size == self.stride == (1, 1) and self.groups == 1:
-            return convolve_rows(input, self.weight)
+            return linear(input.permute(0, 2, 3, 1), self.weight.flatten(1)).permute(0, 3, 1, 2)
         (kernel, _), (stride, _), (dilation, _) = self.kernel_size, self.stride, self.dilation
         rows = same_padding(input.shape[2], kernel, stride, dilation)
         columns = same_padding(input.shape[3], kernel, stride, dilation)
@@ -113,18 +114,6 @@ class SameConv2d(nn.Conv2d):
         return functional.conv2d(
             input, self.weight, None, self.stride, padding, self.dilation, self.groups
         )
-
-
-def convolve_rows(input: Tensor, weight: Tensor) -> Tensor:
-    """Convolve (N, C, H, W) by a weight (C', C, 1, 1), each row of pixels as an image of its own.
-
-    On one thread PyTorch leaves such a convolution to a slower kernel than oneDNN's, unless there
-    are 16 images or more.
-    """
-    count, channels, height, width = input.shape
-    rows = input.permute(0, 2, 3, 1).reshape(count * height, 1, width, channels)
-    out = functional.conv2d(rows.permute(0, 3, 1, 2), weight)
-    return out.permute(0, 2, 3, 1).reshape(count, height, width, -1).permute(0, 3, 1, 2)
 
 
 class DilatedDepthwise(torch.autograd.Function):

@@ -16,6 +16,7 @@ from torch.nn import functional
 from face_occlusion.networks.products import (
     DepthwiseConv2d,
     convolve_pyramid,
+    linear,
     pool_pyramid,
     resize_last,
 )
@@ -104,7 +105,7 @@ class LeanSegformerHead(SegformerHead):
         size = (stages[0].shape[2], stages[0].shape[3])
         shares = self.fusion_conv.conv.weight.flatten(1).split(self.channels, 1)
         wide = [
-            resize_last(functional.linear(conv(stage).permute(0, 2, 3, 1), share), size)
+            resize_last(linear(conv(stage).permute(0, 2, 3, 1), share), size)
             for stage, conv, share in zip(stages, self.convs, shares, strict=True)
         ]
         normed = self.fusion_conv.norm(reduce(torch.add, wide).permute(0, 3, 1, 2))

@@ -35,6 +35,22 @@ def pooling_members(size: int, out_size: int, device: torch.device) -> Tensor:
     return (pixels >= cells * size // out_size) & (pixels * out_size < (cells + 1) * size)
 
 
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Multiply (..., K) by (C, K) and add (C,), as `functional.linear`; trains faster on a CPU.
+
+    With the kernels that every CPU has, MKL's products use SSE2, and oneDNN's convolutions AVX2. On
+    one thread PyTorch leaves a 1 x 1 convolution of fewer than 16 images to neither: the rows of
+    `x` become such images here.
+    """
+    if x.device.type != "cpu" or x.dtype != torch.float32 or not torch.is_grad_enabled():
+        return functional.linear(x, weight, bias)
+    rows = x.numel() // x.shape[-1]
+    images = next((num for num in range(16, rows + 1) if rows % num == 0), 1)
+    grid = x.reshape(images, 1, rows // images, -1).permute(0, 3, 1, 2)  # channels-last
+    out = functional.conv2d(grid, weight[:, :, None, None], bias)
+    return out.permute(0, 2, 3, 1).reshape(*x.shape[:-1], -1)
+
+
 def resize(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize (N, C, H, W) floats to `size` = (height, width), bilinearly, corners not aligned."""
     rows = bilinear_matrix(images.shape[2], size[0], images)
