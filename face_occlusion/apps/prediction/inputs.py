@@ -47,7 +47,7 @@ def releases_of(folder: Path) -> list[Mapping[str, Any]]:
     missing, and a damaged set, are a ValueError.
     """
     card = read_json(folder / "card.json", NO_RUN)
-    data = folder.resolve().parents[1] / "data"
+    data = folder.resolve().parent.parent / "data"
     names = card.get("combination", {}).get("data", [])
     sets = {name: ImageSet(data / name) for name in names if (data / name / INDEX).is_file()}
     return list(inherit(**sets)["releases"].values()) if sets else []
@@ -193,7 +193,10 @@ class Journal:
             raise ValueError(f"{self.out}: a file; name a new folder with --out")
         text = self._path.read_text(encoding="utf-8") if self._path.is_file() else ""
         lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-        records = [json.loads(line) for line in lines]
+        try:
+            records = [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise ValueError(f"{self._path}: {error}; name a new folder with --out") from error
         if not records and self.out.is_dir() and any(self.out.iterdir()):
             raise ValueError(f"{self.out}: not empty; name a new folder with --out")
         if records and records[0] != self._settings:
