@@ -7,7 +7,7 @@ python -m bench.replication reports/scores docs/ablations.png --base "C-WO + Nat
 
 With `--add` the combinations and runs of params.yaml stay. `--larger` writes the settings of the
 best network known: a larger one at 512 pixels, with what helped it. The ablations of
-docs/replication.md have 500 steps, so `train.iterations: 500`.
+docs/replication.md have 500 steps: set `train.iterations` to that before the first command.
 """
 
 import argparse
@@ -82,7 +82,10 @@ LARGER = {
     "benchmarks.wo_test.size_px": 512,
     "models.deeplabv3plus.backbone": "efficientnet_lite2",
     "models.deeplabv3plus.dilations": [1, 6, 12, 18],  # the feature map has 32 x 32 pixels
+    "train.iterations": 2000,
     "train.input_px": 512,
+    "train.eval_interval": 1000,
+    "train.checkpoint_interval": 1000,
     "train.loss.ohem_min_kept": 10000,
     "train.augment.zoom_range": [0.6, 1.6],
     "train.augment.grey_prob": 0.2,
