@@ -108,6 +108,7 @@ def _forget() -> None:
     """Free the GPU's memory of a network, and let any number of networks be compiled."""
     import torch
 
+    gc.unfreeze()  # which a stage leaves frozen as it ends
     gc.collect()  # a network and its recorded step name each other
     torch.cuda.empty_cache()
     for name in ("recompile_limit", "accumulated_recompile_limit"):

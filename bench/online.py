@@ -36,6 +36,7 @@ from face_occlusion.generation.params import GenerateParams
 from face_occlusion.online.occlusion import OnlineOcclusion, online_set, open_online, plan_online
 from face_occlusion.online.painting import Painter, compile_painter
 from face_occlusion.training.architectures import ARCHITECTURES
+from face_occlusion.training.augmentation import Augmentations
 from face_occlusion.training.dataset import FaceDataset, build_loader, collate
 from face_occlusion.training.recipe import resolve
 from face_occlusion.training.settings import TrainParams
@@ -118,7 +119,7 @@ def painting_rows(data: Path, params: Path, scratch: Path, size: int, rounds: in
 def one(occlude: OnlineOcclusion, image: np.ndarray, seg_map: np.ndarray, number: int) -> Any:
     """Draw one sample, as a dataset does."""
     drawn = occlude(image, seg_map, number, is_unoccluded=True)
-    return drawn | {"augmentations": [0.0] * 11}
+    return drawn | {"augmentations": [0.0] * len(Augmentations._fields)}
 
 
 def recorded(

@@ -12,15 +12,8 @@ from mmengine.structures import PixelData
 from mmseg.models import EncoderDecoder, SegDataPreProcessor
 from mmseg.structures import SegDataSample
 
+from face_occlusion.apps.prediction.mmseg import STOCK
 from face_occlusion.networks.segmentor import IMAGENET
-
-STOCK_TYPES = {
-    "LeanMixTransformer": "MixVisionTransformer",
-    "BlockwiseResNetV1c": "ResNetV1c",
-    "PyramidHead": "PSPHead",
-    "SeparableAsppHead": "DepthwiseSeparableASPPHead",
-    "LeanSegformerHead": "SegformerHead",
-}
 
 
 def stock_model(config: dict[str, Any], min_kept: int | None = None) -> EncoderDecoder:
@@ -33,11 +26,11 @@ def stock_model(config: dict[str, Any], min_kept: int | None = None) -> EncoderD
         min_kept: Pixels per image that its sampler keeps at least; None as configured.
     """
     parts = copy.deepcopy(config["model"])
-    loss = parts.pop("loss")
+    loss, scaling = parts.pop("loss"), parts.pop("input_scaling", None)
     del parts["type"]
     for name in ("backbone", "decode_head", "auxiliary_head"):
         if parts[name] is not None:
-            parts[name]["type"] = STOCK_TYPES.get(parts[name]["type"], parts[name]["type"])
+            parts[name]["type"] = STOCK.get(parts[name]["type"], parts[name]["type"])
     for head, weight in (("decode_head", 1.0), ("auxiliary_head", loss["aux_weight"])):
         if parts[head] is None:
             continue
@@ -49,7 +42,7 @@ def stock_model(config: dict[str, Any], min_kept: int | None = None) -> EncoderD
         "min_kept": loss["min_kept_per_image"] if min_kept is None else min_kept,
     }
     model = EncoderDecoder(test_cfg={"mode": "whole"}, **parts)
-    normalisation: dict[str, Any] = {**IMAGENET._asdict(), "bgr_to_rgb": True}
+    normalisation: dict[str, Any] = {**(scaling or IMAGENET._asdict()), "bgr_to_rgb": True}
     model.data_preprocessor = SegDataPreProcessor(
         size=(config["input_px"], config["input_px"]), **normalisation
     )

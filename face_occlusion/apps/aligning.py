@@ -11,6 +11,7 @@ import numpy as np
 from face_occlusion.alignment.alignment import align, align_seg_map
 from face_occlusion.alignment.landmarks import LandmarkDetector
 from face_occlusion.apps import folders
+from face_occlusion.core.files import errors_name
 from face_occlusion.core.images import encode_jpeg
 from face_occlusion.core.parallel import ordered_map
 
@@ -85,7 +86,8 @@ def _align_photo(
         points, source, num_faces = (faces[0] if faces else None), "dlib", len(faces)
     if points is None:
         return None
-    aligned = align(image, points, size_px)
+    with errors_name(path):
+        aligned = align(image, points, size_px)
     files = [(f"images/{path.stem}.jpg", encode_jpeg(aligned.image, JPEG_QUALITY))]
     if mask := mask_of.get(path.stem):
         seg_map = align_seg_map(folders.read_seg_map(mask, image, path), aligned.square, size_px)

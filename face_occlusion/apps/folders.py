@@ -236,7 +236,9 @@ class FileSet:
         return [part for part, files in self._files.items() if key in files]
 
     def record(self, key: str) -> dict[str, Any]:
-        """Read a sample's record."""
+        """Read a sample's record; a sample without one is a ValueError."""
+        if key not in self._files["json"]:
+            raise ValueError(f"{self.folder}: sample '{key}' has no record")
         return read_json(self._files["json"][key])
 
     def image(self, key: str) -> np.ndarray:

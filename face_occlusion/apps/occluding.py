@@ -72,6 +72,8 @@ def read_occluders(
     Decoded cut-outs go into `scratch`, which must outlive the result. `hands` says that files show
     hands, which reach for the face. A folder without occluders for the method is a ValueError.
     """
+    if masks is not None and (method == "randocc" or (occluders / INDEX).is_file()):
+        raise ValueError("--occluder-masks: only for natocc, with a folder of images")
     if (occluders / INDEX).is_file():
         image_set = ImageSet(occluders)
         if image_set.absent is not None:

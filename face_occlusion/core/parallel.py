@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
 from typing import Any, TypeVar
 
 import cv2
@@ -212,11 +213,11 @@ class _Worker:
         self._unsent: list[Callable[[Any], Any]] = [function]
 
     def call(self, item: Any) -> Any:
+        messages = [ForkingPickler.dumps(part) for part in (*self._unsent, item)]
         try:
-            while self._unsent:
-                self._connection.send(self._unsent[-1])
-                self._unsent.pop()
-            self._connection.send(item)
+            for message in messages:
+                self._connection.send_bytes(message)
+            self._unsent.clear()
             succeeded, outcome = self._connection.recv()
         except (EOFError, OSError) as error:
             raise ValueError(

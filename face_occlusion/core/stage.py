@@ -97,8 +97,8 @@ def run_stage(main: Callable[[], None]) -> None:
 
 
 def record_time(seconds: float) -> None:
-    """Record the run time of the stage that DVC is running; do nothing without DVC."""
-    if stage := os.environ.get(STAGE_VARIABLE):
+    """Record the run time of DVC's stage, in torchrun's first process; do nothing without DVC."""
+    if (stage := os.environ.get(STAGE_VARIABLE)) and os.environ.get("RANK", "0") == "0":
         keep_time(Path(), stage, seconds)
 
 

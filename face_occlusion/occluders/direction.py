@@ -29,7 +29,6 @@ class HandPose:
     pointing_deg: float  # of the fingers; 0 = right (+x), 90 = down (+y), in (-180, 180]
     found_by: str  # `fingers`, `arm` (from the wrist to the palm) or `axis` (the longer axis)
     enters: str  # edge at which the arm comes in: none, left, right, top, bottom
-    palm_xy: tuple[float, float]  # centre of the palm, pixels
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,6 @@ def find_pose(mask: np.ndarray) -> HandPose:
     """
     if not mask.any():
         raise ValueError("the mask is empty")
-    scale = min(1.0, _WORK_PX / max(mask.shape))
     small = reduced(mask.astype(np.float32), _WORK_PX) >= 0.5
     small = largest_piece(small) if small.any() else np.ones_like(small)
     framed = cv2.copyMakeBorder(small.astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
@@ -75,7 +73,6 @@ def find_pose(mask: np.ndarray) -> HandPose:
         pointing_deg=float(np.rad2deg(np.arctan2(vector[1], vector[0]))),
         found_by=found_by,
         enters=enters,
-        palm_xy=(float(palm.centre[0] / scale), float(palm.centre[1] / scale)),
     )
 
 

@@ -202,6 +202,8 @@ def gather(
     names = ["faces/wo", "faces/wo_test", "faces/o", *sorted(parts)]
     names += [f"benchmarks/{name}" for name in report.benchmarks]
     sections, further = (sections.only(online=online) for online in (False, True))
+    if not sections.combinations:
+        raise ValueError("params.yaml: combinations: all are online; the report needs others too")
     grid, beyond = (
         Grid(
             axes_of(part.combinations, part.models, report.benchmarks),

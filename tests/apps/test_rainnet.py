@@ -135,8 +135,10 @@ def test_wrong_settings_and_images_are_refused_by_name(tmp_path):
     other = tmp_path / "other.npz"
     refuses(r"other\.npz: not a file of training images", composites.load_images, other)
     refuses("at least 2 faces", training_images, num_faces=1)
-    with pytest.raises(ValueError, match="multiples of 256"):
-        training.train_rainnet(training_images(side=64), tmp_path / "out.pth", PARAMS, "cpu")
+    other.write_bytes(b"")  # cut off
+    refuses(r"other\.npz: not a file of training images", composites.load_images, other)
+    for name, said in {"out.pth": "multiples of 256", "out.json": r"ends in \.pth"}.items():
+        refuses(said, training.train_rainnet, training_images(side=64), tmp_path / name, PARAMS, "")
 
 
 def test_the_command_trains_on_sets_and_on_what_it_packed(image_sets, tmp_path, invoke):

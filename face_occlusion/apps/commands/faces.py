@@ -69,6 +69,7 @@ def occlude(
     import tempfile
 
     from face_occlusion.apps import folders, occluding
+    from face_occlusion.core.files import errors_name
     from face_occlusion.core.parallel import ordered_map
     from face_occlusion.generation.occlusion import ClassIds
     from face_occlusion.generation.params import PRESETS, with_colours
@@ -76,7 +77,8 @@ def occlude(
     kind = "textures"
     if method == "natocc":
         kind = occluding.kind_of_cutouts(occluders, hands=hands)
-    params = with_colours(PRESETS[preset](kind, seed), kind, colours)
+    with errors_name("--colours"):
+        params = with_colours(PRESETS[preset](kind, seed), kind, colours)
     given = {"scale_range": scale, "covered_frac_range": covered}
     given = {name: list(values) for name, values in given.items() if values}
     try:

@@ -186,7 +186,7 @@ def export(
     size_px = size or (side, side)
     fixed = None if size is None and batch is None else (1 if batch is None else batch, *size_px)
     exported = export_onnx(segmenter, path, fixed)
-    card = model_card(folder, exported, which, side, mean_ious(name, which))
+    card = model_card(folder, exported, which, side, mean_ious(folder, which))
     atomic_write(path.with_suffix(".md"), card)
     atomic_write(path.with_suffix(".yaml"), describe_export(folder, size_px))
     typer.echo(

@@ -95,7 +95,7 @@ def export_onnx(
 
 def _write_onnx(network: nn.Module, example: Tensor, path: Path, *, is_free: bool) -> None:
     free = {number: name for number, name in enumerate(FREE[:3]) if is_free}
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # of constants, which the comparison finds
         torch.onnx.export(
             network,

@@ -9,14 +9,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from face_occlusion.apps.folders import NOT_READ, SUFFIXES
-from face_occlusion.core.files import atomic_write, file_sha256, read_json
+from face_occlusion.core.files import atomic_write, errors_name, file_sha256, read_json
 from face_occlusion.core.imageset import INDEX, ImageSet, inherit
 from face_occlusion.evaluation.inference import NO_RUN
 from face_occlusion.evaluation.measures import summarise
 from face_occlusion.evaluation.scores import read_scores
 
 MODELS = Path("models")  # where the pipeline puts its runs
-SCORES = Path("reports/scores")  # and their scores
+SCORES = Path("reports/scores")  # and their scores, next to that folder
 JOURNAL = "unfinished.jsonl"
 _BRANDS = {b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF", b"msf1": "HEIF", b"avif": "AVIF"}
 _IMAGES = (*SUFFIXES, *NOT_READ)
@@ -69,12 +69,13 @@ def drawings_note(folders: Sequence[Path]) -> str:
     )
 
 
-def mean_ious(run: str, which: str) -> dict[str, float]:
-    """Return a run's pooled mean IoU by benchmark; empty if the run has not been evaluated.
+def mean_ious(folder: Path, which: str) -> dict[str, float]:
+    """Return the pooled mean IoU by benchmark of a run's folder; empty if it was not evaluated.
 
     A damaged score file is a ValueError.
     """
-    path = SCORES / f"{run}.json"
+    folder = folder.resolve()
+    path = folder.parent.parent / SCORES / f"{folder.name}.json"
     scored = read_scores(path).benchmarks if path.is_file() else {}
     return {
         name: summarise(part.views[which])["miou"]
@@ -193,10 +194,8 @@ class Journal:
             raise ValueError(f"{self.out}: a file; name a new folder with --out")
         text = self._path.read_text(encoding="utf-8") if self._path.is_file() else ""
         lines = [line for line in text.splitlines(keepends=True) if line.endswith("\n")]
-        try:
+        with errors_name(f"{self._path}: damaged, name a new folder with --out"):
             records = [json.loads(line) for line in lines]
-        except ValueError as error:
-            raise ValueError(f"{self._path}: {error}; name a new folder with --out") from error
         if not records and self.out.is_dir() and any(self.out.iterdir()):
             raise ValueError(f"{self.out}: not empty; name a new folder with --out")
         if records and records[0] != self._settings:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from face_occlusion.core.files import file_sha256
+from face_occlusion.core.files import errors_name, file_sha256
 from face_occlusion.core.params import FILLED, PAIR, Checked, Count, Meta, Natural, Positive
 from face_occlusion.evaluation.evaluate import EvaluateParams, evaluate_run
 from face_occlusion.evaluation.inference import LEAST_PX, Segmenter
@@ -162,9 +162,10 @@ class _OnnxNetwork(nn.Module):
         num, step = len(pixels), self.batch or len(pixels)
         filled = np.concatenate([pixels, pixels[[-1] * (-num % step)]])
         parts = np.split(filled, len(filled) // step)
-        return np.concatenate(
-            [np.asarray(self.session.run([self.output], {self.input: part})[0]) for part in parts]
-        )[:num]
+        with errors_name(f"{self.path}: size {self.size}: onnxruntime cannot run it", *_failures()):
+            return np.concatenate(
+                [np.asarray(self.session.run([self.output], {self.input: p})[0]) for p in parts]
+            )[:num]
 
     def _log_odds(self, output: np.ndarray) -> Tensor:
         """Return the log-odds of face, (N, h, w) float32, of what the file gave."""
@@ -213,19 +214,21 @@ class _OnnxNetwork(nn.Module):
 def _open(path: Path, threads: int) -> Any:
     """Load an ONNX file, on a GPU if this onnxruntime has one."""
     import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as failures  # pyright: ignore
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     known = onnxruntime.get_available_providers()
     wanted = [one for one in ("CUDAExecutionProvider", "CPUExecutionProvider") if one in known]
-    kinds = (kind for kind in vars(failures).values() if isinstance(kind, type))
-    try:
+    with errors_name(f"{path}: onnxruntime cannot load it", *_failures()):
         return onnxruntime.InferenceSession(path, options, providers=wanted)
-    except tuple(kind for kind in kinds if issubclass(kind, Exception)) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"{path}: onnxruntime cannot load it: {reason}") from error
+
+
+def _failures() -> list[type[Exception]]:
+    """Return the kinds of onnxruntime's errors, which have no common class of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state  # pyright: ignore
+
+    return [one for one in vars(state).values() if isinstance(one, type) and Exception in one.mro()]
 
 
 def score_network(

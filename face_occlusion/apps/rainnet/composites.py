@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ class TrainingImages:
     def __post_init__(self) -> None:
         if len(self.faces) < 2 or len(self.cutouts) < 2:
             raise ValueError(
-                "at least 2 faces and 2 cut-outs are needed, to train and to hold out; "
+                "at least 2 faces and 2 cut-outs are needed to train, and as many to hold out; "
                 f"got {len(self.faces)} and {len(self.cutouts)}"
             )
 
@@ -85,7 +86,9 @@ def read_images(
     if faces.suffix == ".npz":
         if cutouts:
             raise ValueError(f"{faces} holds cut-outs already; name no sets of cut-outs with it")
-        return load_images(faces)
+        if (loaded := load_images(faces)).side_px != side_px:
+            raise ValueError(f"{faces}: holds images of {loaded.side_px} px; give --size that")
+        return loaded
     if not cutouts:
         raise ValueError("name image sets of cut-outs after that of photographs")
     face_set = ImageSet(faces)
@@ -120,7 +123,8 @@ def save_images(images: TrainingImages, path: Path) -> None:
 
 def load_images(path: Path) -> TrainingImages:
     """Read what `save_images` wrote; a missing file, and one of another kind, is a ValueError."""
-    with errors_name(f"{path}: not a file of training images", OSError, TypeError, ValueError):
+    kinds = OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile
+    with errors_name(f"{path}: not a file of training images", *kinds):
         found: dict[str, dict[str, np.ndarray]] = {"faces": {}, "cutouts": {}}
         with np.load(path, allow_pickle=False) as archive:
             for name in archive.files:

@@ -45,8 +45,10 @@ def train_rainnet(
 
     The checkpoint is a state dict compatible with the published one. The card has settings, counts,
     seconds, losses, and errors on composites of what `TrainingImages.split` holds out. Too few
-    images, or a side that is not a multiple of 256 pixels, is a ValueError.
+    images, a side that is not a multiple of 256 pixels, or `out` without .pth, is a ValueError.
     """
+    if out.suffix != ".pth" or out.is_dir():
+        raise ValueError(f"--out must be a file that ends in .pth; got {out}")
     check_side(images.side_px, images.side_px)
     training, held_out = images.split()
     torch.manual_seed(params.seed)

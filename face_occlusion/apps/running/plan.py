@@ -108,6 +108,7 @@ def plan_text(stages: Mapping[str, Stage], costs: Mapping[str, Cost], jobs: int,
     seconds, size = _totals(list(costs.values()))
     took = f"time {UNKNOWN}" if seconds == UNKNOWN else f"{seconds} one after another{parallel}"
     room = f"size {UNKNOWN}" if size == UNKNOWN else f"at most {size} on disk"
+    room = room.replace("at most > ", "at least ")
     lines = [f"{table}\n", f"{len(costs)} of {len(stages)} stages: {took}; {room}"]
     if any((cost.stage.reason or "").startswith(FOLLOWS) for cost in costs.values()):
         lines.append("a stage that follows another will not run if that one's output is unchanged")
