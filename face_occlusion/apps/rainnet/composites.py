@@ -87,7 +87,7 @@ def read_images(
         if cutouts:
             raise ValueError(f"{faces} holds cut-outs already; name no sets of cut-outs with it")
         if (loaded := load_images(faces)).side_px != side_px:
-            raise ValueError(f"{faces}: holds images of {loaded.side_px} px; give --size that")
+            raise ValueError(f"{faces}: holds images of {loaded.side_px} px; set --size to that")
         return loaded
     if not cutouts:
         raise ValueError("name image sets of cut-outs after that of photographs")
