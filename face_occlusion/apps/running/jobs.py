@@ -4,8 +4,11 @@ A stage runs as `dvc repro --single-item STAGE`, with its output in a log file. 
 which GPUs and how many cores it gets.
 """
 
+import multiprocessing
+import multiprocessing.forkserver
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,12 +20,29 @@ from typing import Protocol
 
 from face_occlusion.apps.running import guard, repro
 from face_occlusion.core.parallel import num_workers
+from face_occlusion.core.params import read_section
+from face_occlusion.core.stage import PORTABLE_KERNELS
 
 LOGS = Path(".scratch/logs")
 GRACE_SECONDS = 10.0  # for a group to end by itself before it is killed
 
 # stages.train reads it, and starts that many processes for one run.
 _GPUS_PER_RUN = "FACE_OCCLUSION_GPUS_PER_RUN"
+
+FORKED = ("train", "evaluate")  # stages that take five seconds to import libraries
+# Those libraries. None of our modules: a stage reads our code as it starts, when DVC hashes it.
+_LIBRARIES = (
+    "cv2",
+    "dvc.cli",
+    "dvc.repo.reproduce",
+    "dvclive.live",
+    "mmseg.models",
+    "safetensors.torch",
+    "torch._dynamo",
+    "torch.utils.tensorboard.writer",
+)
+# What a stage sets before it imports them, and no warning of mmcv's on the terminal.
+_VARIABLES = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONWARNINGS": "ignore:Fail to import:UserWarning"}
 
 # DVC waits for the repository's lock if asked, but three seconds only for the list of locked paths.
 _LOCKED = re.compile(r"Unable to acquire lock|is busy, it is being blocked by")
@@ -83,7 +103,7 @@ def warn_of_missing(gpus: Sequence[str]) -> str | None:
 
 
 class Job(Protocol):
-    """A running stage: a `LocalJob`, or one in a process that stays (`bench.kept`)."""
+    """A running stage: a `LocalJob`, a `ForkedStage`, or one in `bench.kept`."""
 
     log: Path  # with its output
 
@@ -107,8 +127,6 @@ class LocalJob(subprocess.Popen[bytes]):
     ) -> None:
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        programs = str(Path(sys.executable).parent)  # `python` and `dvc` of this environment
-        path = os.pathsep.join([programs, os.environ.get("PATH", os.defpath)])
         with log.open("wb") as file:
             super().__init__(
                 [sys.executable, "-I", guard.__file__, str(GRACE_SECONDS), *command],
@@ -116,9 +134,54 @@ class LocalJob(subprocess.Popen[bytes]):
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 cwd=root,
-                env=os.environ | {"PATH": path} | dict(environment),
+                env=os.environ | {"PATH": _path()} | dict(environment),
                 start_new_session=True,  # Ctrl-C in a terminal reaches the scheduler alone
             )
+
+
+class ForkedStage:
+    """A stage in a process forked from one that has imported its libraries, guarded likewise."""
+
+    def __init__(self, stage: str, log: Path, environment: Mapping[str, str], root: Path) -> None:
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._process = multiprocessing.get_context("forkserver").Process(
+            target=repro.repro_forked,
+            args=(stage, log.absolute(), {"PATH": _path(), **environment}, root, GRACE_SECONDS),
+        )
+        self._process.start()
+
+    def poll(self) -> int | None:
+        """Return the exit status, or None while it runs."""
+        return self._process.exitcode
+
+    def send_signal(self, sig: int, /) -> None:
+        """Pass a signal to the stage, if it still runs."""
+        if self._process.pid is not None and self.poll() is None:
+            os.kill(self._process.pid, sig)
+
+
+def import_libraries(params: Path, slots: Sequence[Slot]) -> bool:
+    """Start the process that stages are forked from, unless forking could change what they do.
+
+    Returns whether it was started. It is not where stages may use a GPU, as CUDA does not outlive
+    a fork, or where training and scoring take other kernels, which libraries choose only once.
+    """
+    kernels = {read_section(params, f"{section}.cpu_kernels") for section in ("train", "evaluate")}
+    if kernels != {"portable"} or shutil.which("nvidia-smi"):
+        return False
+    before = dict(os.environ)
+    os.environ.update(_VARIABLES | PORTABLE_KERNELS | slots[0].environment | before)
+    multiprocessing.forkserver.set_forkserver_preload(list(_LIBRARIES))
+    multiprocessing.forkserver.ensure_running()
+    os.environ.clear()
+    os.environ.update(before)
+    return True
+
+
+def _path() -> str:
+    """Return a search path that finds `python` and `dvc` of this environment."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def repro_command(stage: str) -> list[str]:

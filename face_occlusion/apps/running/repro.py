@@ -2,17 +2,27 @@
 
 `python -I repro.py STAGE`. DVC itself parses and writes the whole file for each stage, which for 85
 stages takes four seconds, and other stages wait for its lock meanwhile. The bytes are DVC's.
+
+Importing PyTorch and MMSegmentation takes five seconds, which for 54 stages is a third of a small
+run. `repro_forked` therefore runs in a process forked from one that has imported them.
 """
 
 import functools
+import multiprocessing
+import os
 import re
+import runpy
+import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from face_occlusion.apps.running.guard import watch
+
 _HEAD = "schema: '2.0'\nstages:\n"
+_STAGE = re.compile(r"python -m (stages\.\w+)((?: [\w./@-]+)*)")
 
 
 @contextmanager
@@ -33,15 +43,65 @@ def modify_entry(stage: str, path: str, fs: Any = None) -> Iterator[dict[str, An
     Path(path).write_text(text[: found.start()] + entry + text[found.end() :], "utf-8")
 
 
-def main() -> int:
-    """Run the stage that the command line names; return DVC's exit status."""
+def repro(stage: str) -> int:
+    """Run a stage of the pipeline in the current folder; return DVC's exit status."""
     import dvc.cli
     import dvc.dvcfile
 
-    stage = sys.argv[1]
     dvc.dvcfile.modify_yaml = functools.partial(modify_entry, stage)
     return dvc.cli.main(["--wait-for-lock", "repro", "--single-item", stage])
 
 
+def repro_forked(
+    stage: str, log: Path, environment: Mapping[str, str], root: Path, seconds: float
+) -> None:
+    """Do the same in a process that was forked for it, its output in `log`, and end the process.
+
+    It is a process of `multiprocessing`, whose parent's end ends the stage, as `guard` says.
+    """
+    import dvc.stage.run
+
+    os.setsid()  # Ctrl-C in a terminal reaches the scheduler alone
+    with log.open("wb") as file:
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
+    os.chdir(root)
+    os.environ.update(environment)
+    dvc.stage.run._run = functools.partial(run_forked, dvc.stage.run._run)
+    parent: Any = multiprocessing.parent_process()
+    sys.exit(watch(seconds, parent.sentinel, functools.partial(repro, stage)))
+
+
+def run_forked(run: Callable[..., None], executable: str, command: str, /, **options: Any) -> None:
+    """Run `python -m stages.NAME ...` in a forked process, any other command by DVC's own `run`."""
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    module = _STAGE.fullmatch(command)
+    if module is None:
+        run(executable, command, **options)
+        return
+    arguments = (module[1], module[2].split(), options["cwd"], options["env"])
+    process = multiprocessing.get_context("fork").Process(target=_run_module, args=arguments)
+    process.start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as DVC does: the stage ends by it
+    process.join()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    if process.exitcode:
+        raise StageCmdFailedError(command, process.exitcode)
+
+
+def _run_module(
+    name: str, arguments: list[str], folder: str, environment: Mapping[str, str]
+) -> None:
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    for loaded in [one for one in sys.modules if one.partition(".")[0] == "face_occlusion"]:
+        del sys.modules[loaded]  # to be read again: from the folder, as its files are now
+    sys.path.insert(0, folder)
+    sys.argv = [name, *arguments]
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(repro(sys.argv[1]))

@@ -12,7 +12,17 @@ from pathlib import Path
 import typer
 
 from face_occlusion.apps.running.hosts import Hosts, remote_launch
-from face_occlusion.apps.running.jobs import LocalJob, Slot, log_path, repro_command, tail
+from face_occlusion.apps.running.jobs import (
+    FORKED,
+    ForkedStage,
+    Job,
+    LocalJob,
+    Slot,
+    import_libraries,
+    log_path,
+    repro_command,
+    tail,
+)
 from face_occlusion.apps.running.pipeline import Stage, read_pipeline
 from face_occlusion.apps.running.plan import by_urgency, estimate
 from face_occlusion.apps.running.schedule import Outcome, run_stages
@@ -41,8 +51,13 @@ def run_pipeline(
         ignore_outputs(root, list(costs))
         stale = {name: stages[name] for name in by_urgency(costs)}
 
-        def here(stage: Stage, slot: Slot) -> LocalJob:
+        several = sum(stage.group in FORKED for stage in stale.values()) > 1
+        forks = several and import_libraries(root / "params.yaml", slots)
+
+        def here(stage: Stage, slot: Slot) -> Job:
             log = log_path(root, stage.name)
+            if forks and stage.group in FORKED:
+                return ForkedStage(stage.name, log, slot.environment, root)
             return LocalJob(repro_command(stage.name), log, slot.environment, root)
 
         with remote_launch(root, hosts, here) if hosts else nullcontext(here) as launch:

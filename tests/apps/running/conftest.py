@@ -39,6 +39,7 @@ with (PLACE / "trace").open("a") as file:
     file.write(json.dumps(note) + "\\n")
 """
 
+PARAMS = "profile: one\ntrain: {cpu_kernels: portable}\nevaluate: {cpu_kernels: portable}\n"
 PATIENCE = 240.0  # seconds, on a busy machine
 
 
@@ -95,7 +96,9 @@ def fresh(tmp_path_factory) -> Path:
 
     def make(folder: Path) -> None:
         (folder / "middle").mkdir(parents=True)
-        files = {"step.py": STEP, "middle/note": "kept by git", "params.yaml": "profile: one\n"}
+        (folder / "stages").mkdir()
+        files = {"stages/step.py": STEP, "stages/__init__.py": "", "params.yaml": PARAMS}
+        files["middle/note"] = "kept by git"
         files["dvc.yaml"] = Path(__file__).with_name("pipeline.yaml").read_text()
         files |= {".dvcignore": "note\n", ".gitignore": "*.pid\ntrace\n.scratch\nfail_*\n"}
         for name, text in files.items():

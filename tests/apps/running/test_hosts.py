@@ -54,12 +54,12 @@ def lab(project, tmp_path, monkeypatch):
     """
     (tmp_path / "remote").mkdir()
     project.dvc("remote", "add", "lab", str(tmp_path / "remote"))
-    step = project.folder / "step.py"
+    step = project.folder / "stages/step.py"
     step.write_text(step.read_text().replace("Path()", f"Path({str(tmp_path)!r})") + RECORD)
     project.commit()
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     places = {"source": str(project.folder), "clones": str(tmp_path / "clones")}
-    return Hosts(address="local", remote="lab", groups=["middle"], gpus=1, **places)
+    return Hosts(address="local", remote="lab", groups=["train"], gpus=1, **places)
 
 
 def run(project, hosts, *targets):
@@ -75,9 +75,9 @@ def check_results_are_home(project, tmp_path):
     assert {notes["first"]["cwd"], notes["last"]["cwd"]} == {str(project.folder)}
     assert {Path(notes[name]["cwd"]).parent for name in "abc"} == {tmp_path / "clones"}
     assert project.is_current()
-    assert read_times(project.folder) == {"middle@a": 7.0}  # as the other machine measured
-    log = project.folder / ".scratch/logs/middle@a.log"
-    assert "Running stage 'middle@a'" in log.read_text()
+    assert read_times(project.folder) == {"train@a": 7.0}  # as the other machine measured
+    log = project.folder / ".scratch/logs/train@a.log"
+    assert "Running stage 'train@a'" in log.read_text()
     assert (project.folder / "last.txt").read_text() == "lastafirstbfirstcfirst"
     return notes
 
@@ -88,7 +88,7 @@ def test_stages_run_in_two_clones_and_one_that_fails_there_is_reported_here(
     (tmp_path / "fail_c").touch()
     assert run(project, lab) == 1
     errors = capsys.readouterr().err
-    assert "middle@c failed" in errors and "c was told to fail" in errors
+    assert "train@c failed" in errors and "c was told to fail" in errors
     assert "last: not run" in errors
 
     (tmp_path / "fail_c").unlink()
@@ -108,7 +108,7 @@ def test_a_signal_here_ends_the_stage_there(cluster, project, lab, tmp_path):
 
     thread = threading.Thread(target=interrupt)
     thread.start()
-    assert run(project, lab, "middle@a") == 128 + signal.SIGINT
+    assert run(project, lab, "train@a") == 128 + signal.SIGINT
     thread.join()
     wait_for(lambda: not is_alive(int(pid.read_text())), "the stage is gone")
 
@@ -123,9 +123,9 @@ def test_what_other_machines_could_not_know_is_refused(cluster, project, lab, mo
             address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
             with pytest.raises(ValueError, match=f"--ray {address}: nothing answers at this addr"):
                 run(project, dataclasses.replace(lab, address=address))
-    step = project.folder / "step.py"
+    step = project.folder / "stages/step.py"
     step.write_text(step.read_text() + "# not in a commit\n")
-    refuses(r"commit first: step\.py", run, project, lab)
+    refuses(r"commit first: stages/step\.py", run, project, lab)
     monkeypatch.setitem(sys.modules, "ray", None)
     refuses(r"face-occlusion\[ray\]", run, project, lab)
 
@@ -181,7 +181,7 @@ def run_as_user(project, lab, separate, kind, *targets, **variables):
     """Run `face-occlusion run` in a process of its own: Ray reads its variables only once."""
     addresses, project.environment = separate
     options = {"--jobs": "2", "--ray": addresses[kind], "--remote": lab.remote}
-    options |= {"--ray-stages": "middle", "--clone-from": lab.source, "--clones": lab.clones}
+    options |= {"--ray-stages": "train", "--clone-from": lab.source, "--clones": lab.clones}
     words = [*targets, *(word for item in options.items() for word in item)]
     process = project.start("run", *words, RAY_AUTH_MODE="token", **variables)
     printed, errors = process.communicate(timeout=PATIENCE)
@@ -190,7 +190,7 @@ def run_as_user(project, lab, separate, kind, *targets, **variables):
 
 def test_a_cluster_with_a_token_is_used_from_within_and_outside(separate, project, lab, tmp_path):
     (tmp_path / "b.pid").touch()  # a would wait for it
-    status, printed = run_as_user(project, lab, separate, "gcs", "middle@a")
+    status, printed = run_as_user(project, lab, separate, "gcs", "train@a")
     assert status == 0, printed
     status, printed = run_as_user(project, lab, separate, "client")
     assert status == 0, printed

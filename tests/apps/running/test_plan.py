@@ -32,11 +32,11 @@ def test_the_plan_is_transitive_and_changes_nothing(project, monkeypatch, invoke
     project.environment["STEP_MEET"] = "0"
     project.dvc("repro")
     assert "all 5 stages are up to date" in invoke("plan")
-    for name, seconds in (("first", 3.0), ("middle@a", 20.0), ("middle@c", 60.0)):
+    for name, seconds in (("first", 3.0), ("train@a", 20.0), ("train@c", 60.0)):
         monkeypatch.setenv("DVC_STAGE", name)
         record_time(seconds)
 
-    step = folder / "step.py"
+    step = folder / "stages/step.py"
     old = step.read_text()
     step.write_text(old + "# changed\n")
     before = files_of(folder)
@@ -45,31 +45,31 @@ def test_the_plan_is_transitive_and_changes_nothing(project, monkeypatch, invoke
     assert before.items() <= files_of(folder).items()
 
     stages = {entry["name"]: entry for entry in record["stages"]}
-    assert list(stages) == ["first", "middle@a", "middle@b", "middle@c", "last"]
-    assert stages["first"]["because"] == "changed: step.py"
-    assert stages["middle@a"]["because"] == "follows first"
+    assert list(stages) == ["first", "train@a", "train@b", "train@c", "last"]
+    assert stages["first"]["because"] == "changed: stages/step.py"
+    assert stages["train@a"]["because"] == "follows first"
     similar = {"seconds": 40.0, "from": "similar", "bytes": 6}  # the median of its like
-    assert stages["middle@b"] == similar | {"name": "middle@b", "because": "follows first"}
+    assert stages["train@b"] == similar | {"name": "train@b", "because": "follows first"}
     assert (stages["last"]["seconds"], stages["last"]["from"]) == (None, "unknown")
     assert record["seconds_serial"] == 3 + 20 + 40 + 60
     assert record["seconds_elapsed"] == 3 + 60  # a, then b, beside c
     assert record["num_untimed"] == 1
     assert "5 of 5 stages: > 2 min 3 s one after another, > 1 min 3 s with 2 jobs" in text
-    assert "3 of 3" in text and "changed: step.py" in text
+    assert "3 of 3" in text and "changed: stages/step.py" in text
 
     step.write_text(old)  # what was there before is in the cache
     (folder / "first.txt").unlink()
     (first, *rest) = [s for s in read_pipeline(folder).values() if s.reason]
     assert (first.name, first.restorable) == ("first", True)
     assert first.reason == "not as recorded: first.txt"
-    assert {s.reason for s in rest} == {"follows first", "follows middle@a and 2 more"}
+    assert {s.reason for s in rest} == {"follows first", "follows train@a and 2 more"}
 
     step.write_text(old + "# changed\n")  # the run cache holds what the older step made
     project.dvc("repro", "first")
     step.write_text(old)
     pipeline = read_pipeline(folder)
     costs = plan.estimate(pipeline, {"first": 99.0})
-    assert pipeline["first"].reason == "changed: step.py"
+    assert pipeline["first"].reason == "changed: stages/step.py"
     assert (costs["first"].seconds, costs["first"].basis) == (0.0, "restored")
     assert costs["last"].size == len("last" + 3 * "afirst")
 

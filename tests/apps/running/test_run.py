@@ -79,23 +79,23 @@ def test_one_entry_is_written_as_dvc_writes_all(tmp_path, before, name):
 
 def test_dvcs_files_are_ordered_as_dvc_repro_would_and_targets_bring_what_they_need(project):
     lock = project.folder / "dvc.lock"
-    stages = "".join(f"  {name}:\n    cmd: x\n" for name in ("last", "middle@b", "first"))
+    stages = "".join(f"  {name}:\n    cmd: x\n" for name in ("last", "train@b", "first"))
     lock.write_text(f"schema: '2.0'\nstages:\n{stages}")
     serial = list(read_pipeline(project.folder))
     restore_order(project.folder, before=["last"], serial=serial)
-    assert locked_stages(project.folder) == ["last", "first", "middle@b"]
+    assert locked_stages(project.folder) == ["last", "first", "train@b"]
     before = lock.stat().st_ino
     restore_order(project.folder, before=["last"], serial=serial)
     assert lock.stat().st_ino == before  # in order: not written again
 
-    ignore_outputs(project.folder, ["middle@c", "middle@a"])
+    ignore_outputs(project.folder, ["train@c", "train@a"])
     assert (project.folder / "middle/.gitignore").read_text() == "/c.txt\n/a.txt\n"
     (project.folder / "first.txt").write_text("in git")
     project.commit()
     refuses(r"first\.txt' is already tracked by SCM", ignore_outputs, project.folder, ["first"])
 
-    assert list(read_pipeline(project.folder, ["middle@a"])) == ["first", "middle@a"]
-    assert len(read_pipeline(project.folder, ["middle"])) == 4
+    assert list(read_pipeline(project.folder, ["train@a"])) == ["first", "train@a"]
+    assert len(read_pipeline(project.folder, ["train"])) == 4
     refuses("nonsense", read_pipeline, project.folder, ["nonsense"])
 
 
@@ -103,8 +103,8 @@ def test_a_failing_stage_stops_its_descendants_only(project, capsys):
     (project.folder / "fail_b").touch()
     assert run(project) == 1
     captured = capsys.readouterr().err
-    assert "middle@b failed" in captured and "b was told to fail" in captured
-    assert "last: not run, because it depends on middle@b" in captured
+    assert "train@b failed" in captured and "b was told to fail" in captured
+    assert "last: not run, because it depends on train@b" in captured
     assert sorted(note["name"] for note in project.trace()) == ["a", "c", "first"]
 
     (project.folder / "fail_b").unlink()
@@ -134,13 +134,13 @@ def test_a_signal_reaches_every_stage_and_the_next_run_goes_on(project):
     assert not any(map(is_alive, stages))
     assert not (project.folder / "c.pid").exists()  # nothing new was started
 
-    assert run(project, targets=["middle@a"]) == 0
+    assert run(project, targets=["train@a"]) == 0
     assert [note["name"] for note in project.trace()] == ["first", "a"]
 
 
 def test_a_second_signal_kills(project):
     (project.folder / "b.pid").touch()  # a would wait for it
-    scheduler = project.start("run", "middle@a", STEP_STUBBORN="1", STEP_SECONDS="60")
+    scheduler = project.start("run", "train@a", STEP_STUBBORN="1", STEP_SECONDS="60")
     (stage,) = pids(project, "a")
     scheduler.send_signal(signal.SIGTERM)
     time.sleep(0.5)
@@ -156,6 +156,6 @@ def test_kill_9_of_the_scheduler_leaves_no_orphan(project):
     stages = pids(project, "a", "b")
     assert all(map(is_alive, stages))
     scheduler.kill()
-    scheduler.communicate()
+    scheduler.wait()
     wait_for(lambda: not any(map(is_alive, stages)), "the stages are gone")
-    assert run(project, targets=["middle@a"]) == 0  # whatever locks the dead held
+    assert run(project, targets=["train@a"]) == 0  # whatever locks the dead held
