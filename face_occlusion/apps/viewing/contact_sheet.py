@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from face_occlusion.apps.folders import FileSet
-from face_occlusion.core.arithmetic import evenly_spaced
+from face_occlusion.core.arithmetic import direction, evenly_spaced
 from face_occlusion.core.classes import IGNORED
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.reporting.figures import Colour, Tile, house_style, picture_grid
@@ -139,8 +139,7 @@ def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -
     if pointing_deg is not None:
         moments = cv2.moments(thumb[..., 3])
         centre = np.array([moments["m10"], moments["m01"]]) / (moments["m00"] or 1)  # x, y
-        angle = np.deg2rad(pointing_deg)
-        half = thumb_px / 5 * np.array([np.cos(angle), np.sin(angle)])
+        half = thumb_px / 5 * direction(pointing_deg)
         tail, head = np.rint([centre - half, centre + half]).astype(int).tolist()
         for colour, thickness in (((0, 0, 0), 5), (ARROW_COLOUR, 2)):
             cv2.arrowedLine(picture, tail, head, colour, thickness, cv2.LINE_AA, tipLength=0.3)
