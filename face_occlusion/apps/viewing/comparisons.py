@@ -71,12 +71,11 @@ def draw_sheets(
     """
     face_set = ImageSet(faces)
     keys = pick_keys(face_set, num)
-    sets = {kind: ImageSet(occluders / kind) for kind in METHODS}
     with tempfile.TemporaryDirectory(prefix="face-occlusion-") as scratch:
         stores = {
-            kind: open_store(image_set, METHODS[kind], Path(scratch) / f"{kind}.bin")
-            for kind, image_set in sets.items()
-            if image_set.absent is None
+            kind: open_store(image_set, method, Path(scratch) / f"{kind}.bin")
+            for kind, method in METHODS.items()
+            if (image_set := ImageSet(occluders / kind)).absent is None
         }
         sheets = {}
         for name, one in comparisons(objects).items():
