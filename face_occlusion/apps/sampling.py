@@ -102,15 +102,13 @@ def _sample_file(release: Release, name: str, known: set[str], chosen: set[str],
         (out / name).write_bytes(_fewer(release.read(name), name, known, chosen))
         return
     prefix = f"{archive_stem(name)}/"
-    members = [member for member in release.names if member.startswith(prefix)]
-    WRITERS[kind](
-        out / name,
-        (
-            (member.removeprefix(prefix), _fewer(release.read(member), member, known, chosen))
-            for member in members
-            if not member.endswith(_IMAGES) or _id_of(member) in chosen
-        ),
+    members = (
+        (member.removeprefix(prefix), _fewer(release.read(member), member, known, chosen))
+        for member in release.names
+        if member.startswith(prefix)
+        if not member.endswith(_IMAGES) or _id_of(member) in chosen
     )
+    WRITERS[kind](out / name, members)
 
 
 def _fewer(data: bytes, name: str, known: set[str], chosen: set[str]) -> bytes:
