@@ -16,6 +16,7 @@ from face_occlusion.alignment.landmarks import LandmarkDetector
 from face_occlusion.apps.folders import files_by_stem, read_image, viewable
 from face_occlusion.apps.pages import PageFace, correction_page, write_runs
 from face_occlusion.apps.prediction import inputs
+from face_occlusion.core.classes import coverage
 from face_occlusion.core.files import atomic_path, atomic_write, describe
 from face_occlusion.core.images import decode_image, encode_jpeg, reduced
 from face_occlusion.core.parallel import prefetch
@@ -192,7 +193,7 @@ def _predict_one(
     if options.other:
         other = predict_image(options.other, image, faces, tta=options.tta) >= options.threshold
         atomic_write(out / f"masks_other/{photo.name}.png", viewable(other))
-        overlay = outlined(overlay, _fitted(other, shown), _OTHER_RGB)
+        overlay = outlined(overlay, coverage(other, shown.shape[:2]) >= 0.5, _OTHER_RGB)
         agreement = float((other == face).mean())
     atomic_write(out / f"overlays/{photo.name}.jpg", encode_jpeg(overlay, 88))
     atomic_write(out / f"photos/{photo.name}.jpg", encode_jpeg(shown, 88))
@@ -207,19 +208,12 @@ def _predict_one(
     )
 
 
-def _fitted(face: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """Reduce an (H, W) bool mask to the size of a picture, by the nearest pixels."""
-    rows = np.linspace(0, len(face) - 1, shown.shape[0]).round().astype(int)
-    columns = np.linspace(0, face.shape[1] - 1, shown.shape[1]).round().astype(int)
-    return face[np.ix_(rows, columns)]
-
-
 def overlaid(shown: np.ndarray, face: np.ndarray) -> np.ndarray:
     """Outline and tint the face on a picture, (h, w, 3) uint8 RGB, left unchanged.
 
     `face` is (H, W) bool, of the picture's size or larger.
     """
-    return outlined(shown, _fitted(face, shown), _LINE_RGB, tint=_TINT)
+    return outlined(shown, coverage(face, shown.shape[:2]) >= 0.5, _LINE_RGB, tint=_TINT)
 
 
 def _page_face(place: int, result: inputs.Predicted) -> PageFace:
