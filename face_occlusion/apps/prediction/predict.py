@@ -18,7 +18,7 @@ from face_occlusion.apps.pages import PageFace, correction_page, write_runs
 from face_occlusion.apps.prediction import inputs
 from face_occlusion.core.classes import coverage
 from face_occlusion.core.files import atomic_path, atomic_write, describe
-from face_occlusion.core.images import decode_image, encode_jpeg, reduced
+from face_occlusion.core.images import encode_jpeg, reduced
 from face_occlusion.core.parallel import prefetch
 from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.faces.labelme import labelme_content
@@ -156,12 +156,8 @@ def predict_photos(
 
 def _read(photo: inputs.Photo) -> np.ndarray | ValueError:
     """Return the pixels of a photo, or the error that reading it gave."""
-    path = photo.path
     try:
-        data = path.read_bytes()
-        if reason := inputs.reason_not_read(path, data):
-            return ValueError(reason)
-        return decode_image(data, str(path))
+        return inputs.decode_photo(photo.path.read_bytes(), photo.path)
     except (OSError, ValueError) as error:
         return ValueError(describe(error))
 
