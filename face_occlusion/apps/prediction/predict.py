@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from face_occlusion.alignment.alignment import Aligned, align
+from face_occlusion.alignment.alignment import align
 from face_occlusion.alignment.landmarks import LandmarkDetector
 from face_occlusion.apps.folders import files_by_stem, read_image, viewable
 from face_occlusion.apps.pages import PageFace, correction_page, write_runs
@@ -56,7 +56,8 @@ def predict_image(
         aligned = [align(image, points, segmenter.input_px) for points in group]
         predicted = segmenter.predict_batch([face.image for face in aligned], tta=tta)
         for values, face in zip(predicted, aligned, strict=True):
-            np.maximum(probability, unalign(values, face, image.shape[:2]), out=probability)
+            back = cv2.warpAffine(values, face.to_photograph, image.shape[1::-1])  # 0 outside
+            np.maximum(probability, back, out=probability)
     return probability
 
 
@@ -75,14 +76,6 @@ def predict_masks(run: Path, images: Path, out: Path) -> str:
             raise ValueError(f"{path}: {folder.name} finds no face in it; take it out of {images}")
         (out / f"{stem}.png").write_bytes(viewable(face))
     return f"predicted by {inputs.identify(folder, 'last')}"
-
-
-def unalign(values: np.ndarray, aligned: Aligned, size: tuple[int, ...]) -> np.ndarray:
-    """Bring an (S, S) float32 map over an aligned face back to its photograph of `size`.
-
-    It is interpolated linearly, and 0 outside the square.
-    """
-    return cv2.warpAffine(values, aligned.to_photograph, (size[1], size[0]))
 
 
 @dataclass(frozen=True, kw_only=True)
