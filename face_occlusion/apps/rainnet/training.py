@@ -97,9 +97,7 @@ def optimise(
     A loss that is no longer finite is a ValueError.
     """
     optimiser = torch.optim.AdamW(network.parameters(), lr=params.learning_rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda i: 0.5 * (1 + math.cos(math.pi * i / params.iterations))
-    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, params.iterations)
     every = max(1, params.iterations // LOG_POINTS)
     recent = torch.zeros((), device=source.device)
     losses = []
