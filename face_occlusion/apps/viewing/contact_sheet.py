@@ -146,13 +146,11 @@ def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -
     return picture
 
 
-def caption(
-    record: Mapping[str, Any], key: str, width: int, max_lines: int = MAX_LINES
-) -> list[str]:
+def caption(record: Mapping[str, Any], key: str, width: int) -> list[str]:
     """Lay out a record's fields, the most important first, in lines of `width` characters.
 
     Empty fields, matrices and repetitions of the key are left out. A field takes at most two lines
-    and is cut there; fields that do not fit into `max_lines` are counted.
+    and is cut there; fields that do not fit into `MAX_LINES` are counted.
     """
     fields = {
         name: text
@@ -165,7 +163,7 @@ def caption(
         form = {"subsequent_indent": "  ", "max_lines": 2, "placeholder": "…"}
         field = textwrap.wrap(f"{name} {fields[name]}", width, **form)
         last = number + 1 == len(order)
-        if len(lines) + len(field) + (not last) > max_lines:
+        if len(lines) + len(field) + (not last) > MAX_LINES:
             return [*lines, f"and {len(order) - number} more"]
         lines += field
     return lines
