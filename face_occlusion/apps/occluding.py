@@ -11,7 +11,7 @@ import numpy as np
 from face_occlusion.apps import folders
 from face_occlusion.core.images import decode_mask, decode_rgba, encode_jpeg, encode_png
 from face_occlusion.core.imageset import INDEX, ImageSet, encode_record
-from face_occlusion.cutouts import premultiply
+from face_occlusion.cutouts import crop_to_alpha, premultiply
 from face_occlusion.generation import occlusion
 from face_occlusion.generation.compositing import HALF, add_alpha
 from face_occlusion.generation.geometry import Occluder, make_occluder
@@ -131,8 +131,7 @@ def _make_cutout(straight: np.ndarray, path: Path, *, hand: bool) -> Occluder:
     if not (alpha >= HALF).any():
         raise ValueError(f"{path}: covers no pixel by half; an occluder must cover something")
     pose = find_pose(alpha >= HALF) if hand else None
-    rows, columns = np.flatnonzero(alpha.any(axis=1)), np.flatnonzero(alpha.any(axis=0))
-    straight = straight[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    straight = crop_to_alpha(straight)
     cutout = premultiply(straight[..., :3], straight[..., 3] / 255)
     pointing_deg, enters = (pose.pointing_deg, pose.enters) if pose else (None, "none")
     return make_occluder(cutout, key=path.stem, pointing_deg=pointing_deg, enters=enters)

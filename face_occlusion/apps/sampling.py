@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +19,6 @@ _LISTS = (SAMPLE_LIST, *(name for name, _ in SUBSET_LISTS.values()))
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp")
 _FACE = re.compile(r"0*(\d+)(_[a-z_]+)?")  # 24.jpg, 00024_l_eye.png
 _LEAST_FRAC = 0.008  # share of one of COCO's photographs that an object takes at least: 50x50 px
-
-Ids = Callable[[Release], Mapping[str, list[str]]]
 
 
 def sample_releases(
@@ -81,7 +78,7 @@ def _photographs_of_objects(release: Release) -> dict[str, list[str]]:
     return {"": [_id_of(one["file_name"]) for one in dataset["images"] if one["id"] in shown]}
 
 
-_IDS: dict[str, Ids] = {
+_IDS = {  # of each source, the function that returns its images in groups
     **dict.fromkeys(("celebamask_hq", "hands_11k"), _listed),
     "coco": _photographs_of_objects,
     **dict.fromkeys(("dtd", "realocc", "realocc_wild", "hgr1"), _photographs),
@@ -102,15 +99,13 @@ def _sample_file(release: Release, name: str, known: set[str], chosen: set[str],
         (out / name).write_bytes(_fewer(release.read(name), name, known, chosen))
         return
     prefix = f"{archive_stem(name)}/"
-    members = [member for member in release.names if member.startswith(prefix)]
-    WRITERS[kind](
-        out / name,
-        (
-            (member.removeprefix(prefix), _fewer(release.read(member), member, known, chosen))
-            for member in members
-            if not member.endswith(_IMAGES) or _id_of(member) in chosen
-        ),
+    members = (
+        (member.removeprefix(prefix), _fewer(release.read(member), member, known, chosen))
+        for member in release.names
+        if member.startswith(prefix)
+        if not member.endswith(_IMAGES) or _id_of(member) in chosen
     )
+    WRITERS[kind](out / name, members)
 
 
 def _fewer(data: bytes, name: str, known: set[str], chosen: set[str]) -> bytes:

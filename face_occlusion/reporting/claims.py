@@ -8,6 +8,7 @@ question is judged, and a measure of it is printed for the paper and for our res
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product, starmap
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -159,26 +160,18 @@ def _verdict(holds: bool | None, detail: str, cells: Sequence[CellKey] = ()) -> 
     return Verdict(outcome=outcome, detail=detail, cells=list(cells))
 
 
-def _numbers_agree(names: Sequence[str], agree: Callable[..., bool]) -> Test:
-    """Make a test of numbers of images: whether they agree; undecided where one is not known."""
-
-    def test(evidence: Evidence) -> Verdict:
-        numbers = [evidence.counts.get(name) for name in names]
-        holds = None if None in numbers else agree(*numbers)
-        return _verdict(holds, ", ".join(f"{name}: {_images(evidence, name)}" for name in names))
-
-    return test
+def _numbers_agree(names: Sequence[str], agree: Callable[..., bool], evidence: Evidence) -> Verdict:
+    """Tell whether numbers of images agree; undecided where one is not known."""
+    numbers = [evidence.counts.get(name) for name in names]
+    holds = None if None in numbers else agree(*numbers)
+    return _verdict(holds, ", ".join(f"{name}: {_images(evidence, name)}" for name in names))
 
 
-def _text_contradicts(contradiction: str) -> Test:
-    """Make a test of the paper's text against itself: no results can decide it for ours."""
-
-    def test(evidence: Evidence) -> Verdict:
-        if not evidence.printed:
-            return _verdict(None, "a matter of the paper's text; our results cannot decide it")
-        return _verdict(False, contradiction)
-
-    return test
+def _text_contradicts(contradiction: str, evidence: Evidence) -> Verdict:
+    """Judge the paper's text against itself: no results can decide it for ours."""
+    if not evidence.printed:
+        return _verdict(None, "a matter of the paper's text; our results cannot decide it")
+    return _verdict(False, contradiction)
 
 
 AGREEMENTS: dict[str, Callable[..., bool]] = {  # of the numbers that the entry names
@@ -216,9 +209,9 @@ def _test_of(entry: Mapping[str, Any]) -> Test:
     if entry["key"] in SPECIAL_TESTS:
         return SPECIAL_TESTS[entry["key"]]
     if "numbers" in entry:
-        return _numbers_agree(entry["numbers"], AGREEMENTS[entry["key"]])
+        return partial(_numbers_agree, entry["numbers"], AGREEMENTS[entry["key"]])
     if "contradiction" in entry:
-        return _text_contradicts(entry["contradiction"])
+        return partial(_text_contradicts, entry["contradiction"])
     return comparison_of(entry)
 
 

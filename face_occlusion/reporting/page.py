@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
-from importlib import resources
 from importlib.metadata import version
 from typing import Any
 
@@ -22,7 +20,6 @@ from face_occlusion.reporting.inputs import ReportInputs
 from face_occlusion.reporting.provenance import are_drawn, release_files, substitutions
 from face_occlusion.reporting.tables import LATEX_ESCAPES, MINUS, ScoreTable, Table
 
-TEMPLATES = ("report.html", "report.css", "report.js", "browser.js", "latex.js")
 CHECKPOINTS = {"last": "last checkpoint", "best": "checkpoint selected on RealOcc"}
 REPORTED_WITH = ("numpy", "opencv-python", "matplotlib", "pandas")
 
@@ -177,16 +174,9 @@ def unbroken(text: str) -> Markup:
     return Markup(" ").join(words)
 
 
-@cache
-def templates() -> dict[str, str]:
-    """Read the templates, once: so that edits during a run change nothing."""
-    folder = resources.files("face_occlusion.reporting").joinpath("templates")
-    return {name: folder.joinpath(name).read_text() for name in TEMPLATES}
-
-
 def render(context: Mapping[str, Any]) -> str:
     """Fill the page's template."""
-    pages = environment(jinja2.DictLoader(templates()))
+    pages = environment(jinja2.PackageLoader("face_occlusion.reporting"))
     pages.filters |= {"unbroken": unbroken, "tip": cell_tip}
     return pages.get_template("report.html").render(context)
 

@@ -163,7 +163,7 @@ def export(
 
     Example: face-occlusion export segformer_c_wo_natocc --to mmseg
     """
-    from face_occlusion.apps.prediction.inputs import mean_ious, run_folder
+    from face_occlusion.apps.prediction.inputs import run_folder
     from face_occlusion.core.files import atomic_write
     from face_occlusion.evaluation.inference import load_model
 
@@ -185,13 +185,13 @@ def export(
     side = segmenter.input_px
     size_px = size or (side, side)
     fixed = None if size is None and batch is None else (1 if batch is None else batch, *size_px)
-    exported = export_onnx(segmenter, path, fixed)
-    card = model_card(folder, exported, which, side, mean_ious(folder, which))
+    difference = export_onnx(segmenter, path, fixed)
+    card = model_card(folder, which, path, fixed, difference, side)
     atomic_write(path.with_suffix(".md"), card)
     atomic_write(path.with_suffix(".yaml"), describe_export(folder, size_px))
     typer.echo(
-        f"{path}: {exported.num_bytes / 1e6:.1f} MB, largest difference from PyTorch's "
-        f"probabilities {exported.difference:.1e}; {path.with_suffix('.md')}: its card"
+        f"{path}: {path.stat().st_size / 1e6:.1f} MB, largest difference from PyTorch's "
+        f"probabilities {difference:.1e}; {path.with_suffix('.md')}: its card"
     )
 
 

@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 from face_occlusion.alignment.landmarks import LandmarkDetector
-from face_occlusion.apps.prediction.inputs import reason_not_read
+from face_occlusion.apps.prediction.inputs import decode_photo
 from face_occlusion.apps.prediction.predict import SHOWN_PX, overlaid, predict_image
-from face_occlusion.core.images import decode_image, encode_png, reduced
+from face_occlusion.core.images import encode_png, reduced
 from face_occlusion.core.imageset import INDEX, ImageSet
 from face_occlusion.cutouts import largest_piece
 from face_occlusion.evaluation.inference import Segmenter
@@ -110,10 +110,8 @@ class Analyser:
         return dataclasses.replace(before, image=image, seen=seen)
 
     def _see(self, path: Path, *, align: bool) -> Analysis:
-        name, data = path.name, path.read_bytes()
-        if reason := reason_not_read(Path(name), data):
-            raise ValueError(reason)
-        image = decode_image(data, name, MAX_PIXELS)
+        name = path.name
+        image = decode_photo(path.read_bytes(), Path(name), MAX_PIXELS)
         faces = self.detector.find_all(image) if align and self.detector else None
         if faces == []:
             raise ValueError(f"{name}: holds no face that dlib finds; untick 'Find the faces'")

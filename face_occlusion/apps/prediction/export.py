@@ -4,8 +4,7 @@ import copy
 import importlib
 import io
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from types import MethodType
 from typing import Any
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from face_occlusion.apps.pages import TEMPLATES
-from face_occlusion.apps.prediction.inputs import only_drawings, releases_of
+from face_occlusion.apps.prediction.inputs import mean_ious, only_drawings, releases_of
 from face_occlusion.apps.prediction.mmseg import STOCK
 from face_occlusion.core.files import atomic_path, read_json
 from face_occlusion.evaluation.inference import LEAST_PX, NO_RUN, Segmenter
@@ -30,16 +29,7 @@ from face_occlusion.networks.segmentor import FaceSegmentor, normalise
 INPUT, OUTPUT = "image", "face_probability"
 FREE = ("N", "height", "width", 3)  # shape of an input that takes any number and size
 TOLERANCE = 1e-4  # largest difference of a probability from PyTorch's
-
-
-@dataclass(frozen=True, kw_only=True)
-class Exported:
-    """An ONNX file."""
-
-    path: Path
-    shape: tuple[int | str, ...]  # of its input: (N, H, W, 3), or FREE
-    num_bytes: int  # the file's size
-    difference: float  # largest difference from PyTorch's probabilities, on random pixels
+Shape = tuple[int, int, int]  # number, height, width
 
 
 class _BytesToProbability(nn.Module):
@@ -57,13 +47,12 @@ class _BytesToProbability(nn.Module):
         return log_odds(resized).sigmoid()
 
 
-def export_onnx(
-    segmenter: Segmenter, path: Path, fixed: tuple[int, int, int] | None = None
-) -> Exported:
+def export_onnx(segmenter: Segmenter, path: Path, fixed: Shape | None = None) -> float:
     """Write a network as ONNX, and compare it with PyTorch.
 
     The file, written atomically after it was checked, takes any number of images of any size from
-    32 px, or with `fixed` = (number, height, width) those only.
+    32 px, or with `fixed` = (number, height, width) those only. Returns the largest difference from
+    PyTorch's probabilities, on random pixels.
 
     Nothing is written if an argument is out of range or the probabilities differ from PyTorch's by
     more than 1e-4, a ValueError, or a package of the extra `export` is missing.
@@ -89,8 +78,7 @@ def export_onnx(
                 f"{path}: not written, because its probabilities differ from PyTorch's by "
                 f"{difference:.2g}, more than {TOLERANCE:g}"
             )
-    shape = (*fixed, 3) if fixed else FREE
-    return Exported(path=path, shape=shape, num_bytes=path.stat().st_size, difference=difference)
+    return difference
 
 
 def _write_onnx(network: nn.Module, example: Tensor, path: Path, *, is_free: bool) -> None:
@@ -122,12 +110,12 @@ def _largest_difference(network: nn.Module, examples: Sequence[np.ndarray], path
 
 
 def model_card(
-    folder: Path, exported: Exported, which: str, input_px: int, scores: Mapping[str, float]
+    folder: Path, which: str, path: Path, fixed: Shape | None, difference: float, input_px: int
 ) -> str:
     """Return the model card of an exported run as Markdown: use, training, scores, licences.
 
-    `input_px` is the side of the images that it was trained on, and `scores` its mean IoU by
-    benchmark, empty if it was not evaluated. For errors see `releases_of`.
+    `path`, `fixed` and `difference` are those of `export_onnx`, and `input_px` is the side of the
+    images that it was trained on. For errors see `releases_of` and `mean_ious`.
     """
     card = read_json(folder / "card.json", NO_RUN)
     sources = releases_of(folder)
@@ -135,14 +123,17 @@ def model_card(
         folder=folder,
         card=card,
         combination=card.get("combination", {}),
-        exported=exported,
-        is_free=exported.shape == FREE,
+        file=path.name,
+        num_bytes=path.stat().st_size,
+        shape=(*fixed, 3) if fixed else FREE,
+        is_free=fixed is None,
+        difference=difference,
         input=INPUT,
         output=OUTPUT,
         input_px=input_px,
         least_px=LEAST_PX,
         miniature=only_drawings(sources),
-        scores=scores,
+        scores=mean_ious(folder, which),
         which=which,
         sources=[{"licence_url": None, **source} for source in sources],
     )

@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+
 from face_occlusion.apps.folders import NOT_READ, SUFFIXES
 from face_occlusion.core.files import atomic_write, errors_name, file_sha256, read_json
+from face_occlusion.core.images import MAX_PIXELS, decode_image
 from face_occlusion.core.imageset import INDEX, ImageSet, inherit
 from face_occlusion.evaluation.inference import NO_RUN
 from face_occlusion.evaluation.measures import summarise
@@ -119,13 +122,15 @@ def find_photos(sources: Sequence[Path], out: Path | None = None) -> list[Photo]
     return _unique_names(list(found))
 
 
-def reason_not_read(path: Path, data: bytes) -> str | None:
-    """Return why a file cannot be decoded, by its first bytes and its name; None if it can."""
+def decode_photo(data: bytes, path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode a photograph, see `decode_image`; of a format that is not read it is a ValueError."""
     suffix = path.suffix.lower()
     kind = _BRANDS.get(data[8:12]) if data[4:8] == b"ftyp" else None
     if kind is None and suffix in NOT_READ:
         kind = suffix[1:].upper()
-    return f"{path}: {kind} is not read; save it as JPEG or PNG" if kind else None
+    if kind:
+        raise ValueError(f"{path}: {kind} is not read; save it as JPEG or PNG")
+    return decode_image(data, str(path), max_pixels)
 
 
 def _photos_of(source: Path, out: Path | None) -> Iterator[tuple[Photo, str]]:

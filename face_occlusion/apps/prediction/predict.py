@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from face_occlusion.alignment.alignment import Aligned, align
+from face_occlusion.alignment.alignment import align
 from face_occlusion.alignment.landmarks import LandmarkDetector
 from face_occlusion.apps.folders import files_by_stem, read_image, viewable
 from face_occlusion.apps.pages import PageFace, correction_page, write_runs
 from face_occlusion.apps.prediction import inputs
+from face_occlusion.core.classes import coverage
 from face_occlusion.core.files import atomic_path, atomic_write, describe
-from face_occlusion.core.images import decode_image, encode_jpeg, reduced
+from face_occlusion.core.images import encode_jpeg, reduced
 from face_occlusion.core.parallel import prefetch
 from face_occlusion.evaluation.inference import Segmenter, load_model
 from face_occlusion.faces.labelme import labelme_content
@@ -55,7 +56,8 @@ def predict_image(
         aligned = [align(image, points, segmenter.input_px) for points in group]
         predicted = segmenter.predict_batch([face.image for face in aligned], tta=tta)
         for values, face in zip(predicted, aligned, strict=True):
-            np.maximum(probability, unalign(values, face, image.shape[:2]), out=probability)
+            back = cv2.warpAffine(values, face.to_photograph, image.shape[1::-1])  # 0 outside
+            np.maximum(probability, back, out=probability)
     return probability
 
 
@@ -74,14 +76,6 @@ def predict_masks(run: Path, images: Path, out: Path) -> str:
             raise ValueError(f"{path}: {folder.name} finds no face in it; take it out of {images}")
         (out / f"{stem}.png").write_bytes(viewable(face))
     return f"predicted by {inputs.identify(folder, 'last')}"
-
-
-def unalign(values: np.ndarray, aligned: Aligned, size: tuple[int, ...]) -> np.ndarray:
-    """Bring an (S, S) float32 map over an aligned face back to its photograph of `size`.
-
-    It is interpolated linearly, and 0 outside the square.
-    """
-    return cv2.warpAffine(values, aligned.to_photograph, (size[1], size[0]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,12 +149,8 @@ def predict_photos(
 
 def _read(photo: inputs.Photo) -> np.ndarray | ValueError:
     """Return the pixels of a photo, or the error that reading it gave."""
-    path = photo.path
     try:
-        data = path.read_bytes()
-        if reason := inputs.reason_not_read(path, data):
-            return ValueError(reason)
-        return decode_image(data, str(path))
+        return inputs.decode_photo(photo.path.read_bytes(), photo.path)
     except (OSError, ValueError) as error:
         return ValueError(describe(error))
 
@@ -192,7 +182,7 @@ def _predict_one(
     if options.other:
         other = predict_image(options.other, image, faces, tta=options.tta) >= options.threshold
         atomic_write(out / f"masks_other/{photo.name}.png", viewable(other))
-        overlay = outlined(overlay, _fitted(other, shown), _OTHER_RGB)
+        overlay = outlined(overlay, coverage(other, shown.shape[:2]) >= 0.5, _OTHER_RGB)
         agreement = float((other == face).mean())
     atomic_write(out / f"overlays/{photo.name}.jpg", encode_jpeg(overlay, 88))
     atomic_write(out / f"photos/{photo.name}.jpg", encode_jpeg(shown, 88))
@@ -207,19 +197,12 @@ def _predict_one(
     )
 
 
-def _fitted(face: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """Reduce an (H, W) bool mask to the size of a picture, by the nearest pixels."""
-    rows = np.linspace(0, len(face) - 1, shown.shape[0]).round().astype(int)
-    columns = np.linspace(0, face.shape[1] - 1, shown.shape[1]).round().astype(int)
-    return face[np.ix_(rows, columns)]
-
-
 def overlaid(shown: np.ndarray, face: np.ndarray) -> np.ndarray:
     """Outline and tint the face on a picture, (h, w, 3) uint8 RGB, left unchanged.
 
     `face` is (H, W) bool, of the picture's size or larger.
     """
-    return outlined(shown, _fitted(face, shown), _LINE_RGB, tint=_TINT)
+    return outlined(shown, coverage(face, shown.shape[:2]) >= 0.5, _LINE_RGB, tint=_TINT)
 
 
 def _page_face(place: int, result: inputs.Predicted) -> PageFace:

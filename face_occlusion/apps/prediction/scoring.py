@@ -17,7 +17,7 @@ from face_occlusion.evaluation.inference import LEAST_PX, Segmenter
 from face_occlusion.evaluation.scores import RunScores
 from face_occlusion.networks.segmentor import FaceSegmentor
 
-Triple = Annotated[Sequence[float], Meta(min_length=3, max_length=3)]
+TRIPLE = Meta(min_length=3, max_length=3)
 Counted = Literal["face", "background", "unknown"]
 TYPES = {
     "tensor(float)": np.float32,
@@ -43,17 +43,12 @@ class NetworkSpec(Checked):
     keep_aspect: bool = False  # false squashes an image to `size`; true fits it into it
     channels: Literal["rgb", "bgr"] = "rgb"
     divide_by: Positive = 1.0  # levels 0-255 become (level / divide_by - mean) / std
-    mean: Triple = (0.0, 0.0, 0.0)  # in the order of `channels`
-    std: Triple = (1.0, 1.0, 1.0)
+    mean: Annotated[Sequence[float], TRIPLE] = (0.0, 0.0, 0.0)  # in the order of `channels`
+    std: Annotated[Sequence[Positive], TRIPLE] = (1.0, 1.0, 1.0)
     output: str | None = None  # name of the output to read; null: the first
     values: Literal["logits", "probabilities", "labels"] = "logits"
     # Class ids that count as face. One channel is class 1, and what is left of it class 0.
     face: Annotated[Sequence[Natural], FILLED] = (1,)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if 0 in self.std:
-            raise ValueError(f"std: must not hold 0; got {list(self.std)}")
 
 
 class OnnxSegmenter(Segmenter):

@@ -97,34 +97,31 @@ def optimise(
     A loss that is no longer finite is a ValueError.
     """
     optimiser = torch.optim.AdamW(network.parameters(), lr=params.learning_rate, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda i: 0.5 * (1 + math.cos(math.pi * i / params.iterations))
-    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, params.iterations)
     every = max(1, params.iterations // LOG_POINTS)
     recent = torch.zeros((), device=source.device)
     losses = []
     network.train()
-    with tqdm(total=params.iterations, desc="RainNet", unit="step") as progress:
-        for iteration in range(1, params.iterations + 1):
-            batch = source.sample(params.batch_size)
-            loss = foreground_loss(network(batch.image, batch.mask), batch)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
-            optimiser.step()
-            schedule.step()
-            recent += loss.detach()
-            progress.update()
-            if iteration % every == 0:
-                mean = recent.item() / every
-                if not math.isfinite(mean):
-                    raise ValueError(
-                        f"learning_rate: the loss is {mean} at iteration {iteration}; "
-                        f"got {params.learning_rate}, lower it"
-                    )
-                losses.append((iteration, round(mean, 5)))
-                progress.set_postfix(loss=f"{mean:.4f}")
-                recent.zero_()
+    progress = tqdm(range(1, params.iterations + 1), desc="RainNet", unit="step")
+    for iteration in progress:
+        batch = source.sample(params.batch_size)
+        loss = foreground_loss(network(batch.image, batch.mask), batch)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), GRADIENT_NORM)
+        optimiser.step()
+        schedule.step()
+        recent += loss.detach()
+        if iteration % every == 0:
+            mean = recent.item() / every
+            if not math.isfinite(mean):
+                raise ValueError(
+                    f"learning_rate: the loss is {mean} at iteration {iteration}; "
+                    f"got {params.learning_rate}, lower it"
+                )
+            losses.append((iteration, round(mean, 5)))
+            progress.set_postfix(loss=f"{mean:.4f}")
+            recent.zero_()
     return losses
 
 

@@ -71,12 +71,11 @@ def draw_sheets(
     """
     face_set = ImageSet(faces)
     keys = pick_keys(face_set, num)
-    sets = {kind: ImageSet(occluders / kind) for kind in METHODS}
     with tempfile.TemporaryDirectory(prefix="face-occlusion-") as scratch:
         stores = {
-            kind: open_store(image_set, METHODS[kind], Path(scratch) / f"{kind}.bin")
-            for kind, image_set in sets.items()
-            if image_set.absent is None
+            kind: open_store(image_set, method, Path(scratch) / f"{kind}.bin")
+            for kind, method in METHODS.items()
+            if (image_set := ImageSet(occluders / kind)).absent is None
         }
         sheets = {}
         for name, one in comparisons(objects).items():
@@ -121,12 +120,10 @@ def draw_labels(
 
 def outline_pixels(large: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Draw the borders of an (h, w) bool label on a copy of its magnified picture."""
-    factor = large.shape[0] // label.shape[0]
-    drawn = large.copy()
-    for picture, mask in ((drawn, label), (drawn.swapaxes(0, 1), label.T)):  # rows, then columns
-        for row, column in zip(*np.nonzero(mask[1:] != mask[:-1]), strict=True):
-            picture[(row + 1) * factor, column * factor : (column + 1) * factor + 1] = LABEL_RGB
-    return drawn
+    size, plane = large.shape[1::-1], label.astype(np.uint8)
+    magnified = cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST)
+    border = cv2.morphologyEx(magnified, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8))
+    return np.where(border[..., np.newaxis] > 0, np.array(LABEL_RGB, np.uint8), large)
 
 
 def _sample(faces: ImageSet, key: str, occluders: OccluderSource, params: GenerateParams) -> Sample:

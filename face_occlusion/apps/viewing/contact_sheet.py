@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from face_occlusion.apps.folders import FileSet
-from face_occlusion.core.arithmetic import evenly_spaced
+from face_occlusion.core.arithmetic import direction, evenly_spaced
 from face_occlusion.core.classes import IGNORED
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.reporting.figures import Colour, Tile, house_style, picture_grid
@@ -139,21 +139,18 @@ def draw_cutout(cutout: np.ndarray, pointing_deg: float | None, thumb_px: int) -
     if pointing_deg is not None:
         moments = cv2.moments(thumb[..., 3])
         centre = np.array([moments["m10"], moments["m01"]]) / (moments["m00"] or 1)  # x, y
-        angle = np.deg2rad(pointing_deg)
-        half = thumb_px / 5 * np.array([np.cos(angle), np.sin(angle)])
+        half = thumb_px / 5 * direction(pointing_deg)
         tail, head = np.rint([centre - half, centre + half]).astype(int).tolist()
         for colour, thickness in (((0, 0, 0), 5), (ARROW_COLOUR, 2)):
             cv2.arrowedLine(picture, tail, head, colour, thickness, cv2.LINE_AA, tipLength=0.3)
     return picture
 
 
-def caption(
-    record: Mapping[str, Any], key: str, width: int, max_lines: int = MAX_LINES
-) -> list[str]:
+def caption(record: Mapping[str, Any], key: str, width: int) -> list[str]:
     """Lay out a record's fields, the most important first, in lines of `width` characters.
 
     Empty fields, matrices and repetitions of the key are left out. A field takes at most two lines
-    and is cut there; fields that do not fit into `max_lines` are counted.
+    and is cut there; fields that do not fit into `MAX_LINES` are counted.
     """
     fields = {
         name: text
@@ -166,7 +163,7 @@ def caption(
         form = {"subsequent_indent": "  ", "max_lines": 2, "placeholder": "…"}
         field = textwrap.wrap(f"{name} {fields[name]}", width, **form)
         last = number + 1 == len(order)
-        if len(lines) + len(field) + (not last) > max_lines:
+        if len(lines) + len(field) + (not last) > MAX_LINES:
             return [*lines, f"and {len(order) - number} more"]
         lines += field
     return lines

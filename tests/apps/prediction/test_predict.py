@@ -3,13 +3,13 @@ import json
 import os
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
-from face_occlusion.alignment.alignment import align
 from face_occlusion.apps.prediction.inputs import JOURNAL, find_photos
-from face_occlusion.apps.prediction.predict import PredictOptions, predict_photos, unalign
+from face_occlusion.apps.prediction.predict import PredictOptions, predict_image, predict_photos
 from face_occlusion.core.images import encode_png
 from face_occlusion.evaluation.inference import Segmenter, load_model
 from tests.apps.pictures import load, save, save_turned
@@ -106,7 +106,7 @@ def test_an_interrupted_prediction_goes_on_to_the_same_files(run: Path, tmp_path
     assert files_of(out) == files_of(at_once)
 
 
-def test_convention_unalign_undoes_align():
+def test_convention_an_aligned_prediction_lies_where_the_face_does():
     height, width = 120, 160
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     blob = np.exp(-((columns - 85) ** 2 + (rows - 60) ** 2) / 200)
@@ -114,8 +114,9 @@ def test_convention_unalign_undoes_align():
     landmarks = np.zeros((68, 2))
     landmarks[36:42], landmarks[42:48], landmarks[48], landmarks[54] = points
     image = np.repeat((255 * blob[..., np.newaxis]).astype(np.uint8), 3, axis=2)
-    aligned = align(image, landmarks, 200)
-    back = unalign(aligned.image[..., 0].astype(np.float32) / 255, aligned, (height, width))
+    network = Mock(input_px=200)
+    network.predict_batch = lambda faces, tta: [np.float32(face[..., 0] / 255) for face in faces]
+    back = predict_image(network, image, [landmarks])
     assert np.abs(back - blob)[30:90, 50:120].max() < 0.02
     moments = [(grid * back).sum() / back.sum() for grid in (rows, columns)]
     assert moments == pytest.approx([60, 85], abs=0.1)  # a tenth of a pixel

@@ -104,16 +104,18 @@ def test_what_matters_comes_first_and_values_are_written_short():
     assert {"a True", "b x  y", "long 9 values", "deep 1, 2"} < set(lines)
 
 
-def test_long_values_are_cut_and_what_does_not_fit_is_counted():
+def test_long_values_are_cut_and_what_does_not_fit_is_counted(monkeypatch):
     lines = caption({"why": "one two three four five six seven"}, "k", 12)
     assert lines == ["why one two", "  three…"]
     lines = caption({"name": "x" * 30}, "k", 12)
     assert lines == ["name xxxxxxx", "  …"]
     record = {f"field_{number}": number for number in range(9)}
-    lines = caption(record, "k", 50, max_lines=4)
+    monkeypatch.setattr(contact_sheet, "MAX_LINES", 4)
+    lines = caption(record, "k", 50)
     assert lines == ["field 0 0", "field 1 1", "field 2 2", "and 6 more"]
     for max_lines in range(1, 12):
-        lines = caption(record | {"x" * 20: "y" * 80}, "k", 12, max_lines)
+        monkeypatch.setattr(contact_sheet, "MAX_LINES", max_lines)
+        lines = caption(record | {"x" * 20: "y" * 80}, "k", 12)
         assert len(lines) <= max_lines and all(len(line) <= 12 for line in lines)
 
 
