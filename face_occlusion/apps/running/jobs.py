@@ -4,7 +4,6 @@ A stage runs as `dvc repro --single-item STAGE`, with its output in a log file. 
 which GPUs and how many cores it gets.
 """
 
-import multiprocessing
 import multiprocessing.forkserver
 import os
 import re
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from face_occlusion.apps.running import guard, repro
+from face_occlusion.apps.running.pipeline import Stage
 from face_occlusion.core.parallel import num_workers
 from face_occlusion.core.params import read_section
 from face_occlusion.core.stage import PORTABLE_KERNELS
@@ -29,19 +29,12 @@ GRACE_SECONDS = 10.0  # for a group to end by itself before it is killed
 # stages.train reads it, and starts that many processes for one run.
 _GPUS_PER_RUN = "FACE_OCCLUSION_GPUS_PER_RUN"
 
-FORKED = ("train", "evaluate")  # stages that take five seconds to import libraries
-# Those libraries. None of our modules: a stage reads our code as it starts, when DVC hashes it.
-_LIBRARIES = (
-    "cv2",
-    "dvc.cli",
-    "dvc.repo.reproduce",
-    "dvclive.live",
-    "mmseg.models",
-    "safetensors.torch",
-    "torch._dynamo",
-    "torch.utils.tensorboard.writer",
-)
-# What a stage sets before it imports them, and no warning of mmcv's on the terminal.
+# What these stages import takes five seconds. Our own modules are left out, so that a stage reads
+# them when it starts, as DVC hashes them then.
+_FORKED = ("train", "evaluate")
+_LIBRARIES = ["cv2", "dvc.cli", "dvc.repo.reproduce", "dvclive.live", "mmseg.models"]
+_LIBRARIES += ["safetensors.torch", "torch._dynamo", "torch.utils.tensorboard.writer"]
+# What stages set before that, and no warning of mmcv's on the terminal.
 _VARIABLES = {"OMP_WAIT_POLICY": "PASSIVE", "PYTHONWARNINGS": "ignore:Fail to import:UserWarning"}
 
 # DVC waits for the repository's lock if asked, but three seconds only for the list of locked paths.
@@ -161,22 +154,26 @@ class ForkedStage:
             os.kill(self._process.pid, sig)
 
 
-def import_libraries(params: Path, slots: Sequence[Slot]) -> bool:
-    """Start the process that stages are forked from, unless forking could change what they do.
+def import_libraries(params: Path, slot: Slot, stages: Sequence[Stage]) -> Sequence[str]:
+    """Start the process that stages are forked from; return the groups that may be.
 
-    Returns whether it was started. It is not where stages may use a GPU, as CUDA does not outlive
-    a fork, or where training and scoring take other kernels, which libraries choose only once.
+    None are if fewer than two run, if there is a GPU, as CUDA does not work after a fork, or if
+    they are to use other kernels than `portable`, as libraries choose theirs only once.
     """
-    kernels = {read_section(params, f"{section}.cpu_kernels") for section in ("train", "evaluate")}
-    if kernels != {"portable"} or shutil.which("nvidia-smi"):
-        return False
+    kernels = (read_section(params, f"{group}.cpu_kernels") for group in _FORKED)
+    if (
+        sum(stage.group in _FORKED for stage in stages) < 2
+        or shutil.which("nvidia-smi")
+        or set(kernels) != {"portable"}
+    ):
+        return ()
     before = dict(os.environ)
-    os.environ.update(_VARIABLES | PORTABLE_KERNELS | slots[0].environment | before)
-    multiprocessing.forkserver.set_forkserver_preload(list(_LIBRARIES))
+    os.environ.update(_VARIABLES | PORTABLE_KERNELS | slot.environment | before)
+    multiprocessing.forkserver.set_forkserver_preload(_LIBRARIES)
     multiprocessing.forkserver.ensure_running()
     os.environ.clear()
     os.environ.update(before)
-    return True
+    return _FORKED
 
 
 def _path() -> str:

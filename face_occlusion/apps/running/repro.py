@@ -12,8 +12,8 @@ import multiprocessing
 import os
 import re
 import runpy
-import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 from face_occlusion.apps.running.guard import watch
 
 _HEAD = "schema: '2.0'\nstages:\n"
-_STAGE = re.compile(r"python -m (stages\.\w+)((?: [\w./@-]+)*)")
+_STAGE = re.compile(r"python -m (stages\.\w+)(?: [\w./@-]+)*")
 
 
 @contextmanager
@@ -67,40 +67,30 @@ def repro_forked(
             os.dup2(file.fileno(), number)
     os.chdir(root)
     os.environ.update(environment)
-    dvc.stage.run._run = functools.partial(run_forked, dvc.stage.run._run)
+    dvc.stage.run._run = functools.partial(run_here, dvc.stage.run._run)
     parent: Any = multiprocessing.parent_process()
     sys.exit(watch(seconds, parent.sentinel, functools.partial(repro, stage)))
 
 
-def run_forked(run: Callable[..., None], executable: str, command: str, /, **options: Any) -> None:
-    """Run `python -m stages.NAME ...` in a forked process, any other command by DVC's own `run`."""
+def run_here(run: Callable[..., None], executable: str, command: str, /, **options: Any) -> None:
+    """Run `python -m stages.NAME ...` in this process, any other command by DVC's own `run`."""
     from dvc.stage.exceptions import StageCmdFailedError
 
-    module = _STAGE.fullmatch(command)
-    if module is None:
-        run(executable, command, **options)
-        return
-    arguments = (module[1], module[2].split(), options["cwd"], options["env"])
-    process = multiprocessing.get_context("fork").Process(target=_run_module, args=arguments)
-    process.start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # as DVC does: the stage ends by it
-    process.join()
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    if process.exitcode:
-        raise StageCmdFailedError(command, process.exitcode)
-
-
-def _run_module(
-    name: str, arguments: list[str], folder: str, environment: Mapping[str, str]
-) -> None:
-    os.chdir(folder)
-    os.environ.clear()
-    os.environ.update(environment)
+    if (stage := _STAGE.fullmatch(command)) is None:
+        return run(executable, command, **options)
+    os.environ.update(options["env"])
+    sys.path.insert(0, options["cwd"])
+    sys.argv = stage[0].split()[2:]
     for loaded in [one for one in sys.modules if one.partition(".")[0] == "face_occlusion"]:
         del sys.modules[loaded]  # to be read again: from the folder, as its files are now
-    sys.path.insert(0, folder)
-    sys.argv = [name, *arguments]
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(stage[1], run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        if ended.code:
+            raise StageCmdFailedError(command, ended.code) from ended
+    except Exception as error:
+        traceback.print_exc()  # of which DVC would show the message alone
+        raise StageCmdFailedError(command, 1) from error
 
 
 if __name__ == "__main__":

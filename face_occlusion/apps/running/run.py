@@ -11,18 +11,8 @@ from pathlib import Path
 
 import typer
 
+from face_occlusion.apps.running import jobs
 from face_occlusion.apps.running.hosts import Hosts, remote_launch
-from face_occlusion.apps.running.jobs import (
-    FORKED,
-    ForkedStage,
-    Job,
-    LocalJob,
-    Slot,
-    import_libraries,
-    log_path,
-    repro_command,
-    tail,
-)
 from face_occlusion.apps.running.pipeline import Stage, read_pipeline
 from face_occlusion.apps.running.plan import by_urgency, estimate
 from face_occlusion.apps.running.schedule import Outcome, run_stages
@@ -34,7 +24,7 @@ _LOCK = Path(".scratch/run.lock")
 
 
 def run_pipeline(
-    root: Path, targets: Iterable[str], slots: Sequence[Slot], hosts: Hosts | None = None
+    root: Path, targets: Iterable[str], slots: Sequence[jobs.Slot], hosts: Hosts | None = None
 ) -> int:
     """Run the stages of `targets` that are out of date, some on `hosts`; print how they ended.
 
@@ -51,14 +41,13 @@ def run_pipeline(
         ignore_outputs(root, list(costs))
         stale = {name: stages[name] for name in by_urgency(costs)}
 
-        several = sum(stage.group in FORKED for stage in stale.values()) > 1
-        forks = several and import_libraries(root / "params.yaml", slots)
+        forked = jobs.import_libraries(root / "params.yaml", slots[0], list(stale.values()))
 
-        def here(stage: Stage, slot: Slot) -> Job:
-            log = log_path(root, stage.name)
-            if forks and stage.group in FORKED:
-                return ForkedStage(stage.name, log, slot.environment, root)
-            return LocalJob(repro_command(stage.name), log, slot.environment, root)
+        def here(stage: Stage, slot: jobs.Slot) -> jobs.Job:
+            log = jobs.log_path(root, stage.name)
+            if stage.group in forked:
+                return jobs.ForkedStage(stage.name, log, slot.environment, root)
+            return jobs.LocalJob(jobs.repro_command(stage.name), log, slot.environment, root)
 
         with remote_launch(root, hosts, here) if hosts else nullcontext(here) as launch:
             outcome = run_stages(stale, slots, launch)
@@ -68,7 +57,7 @@ def run_pipeline(
 
 def _report(outcome: Outcome, count: int) -> int:
     for name, log in outcome.failed.items():
-        typer.echo(f"\n{name} failed; the end of {log}:\n{tail(log)}", err=True)
+        typer.echo(f"\n{name} failed; the end of {log}:\n{jobs.tail(log)}", err=True)
     for name, culprit in outcome.skipped.items():
         typer.echo(f"{name}: not run, because it depends on {culprit}", err=True)
     typer.echo(f"{len(outcome.done)} of {count} stages done", err=bool(outcome.failed))
