@@ -80,7 +80,7 @@ def run_here(run: Callable[..., None], executable: str, command: str, /, **optio
         return run(executable, command, **options)
     os.environ.update(options["env"])
     sys.path.insert(0, options["cwd"])
-    sys.argv = stage[0].split()[2:]
+    before, sys.argv = sys.argv, stage[0].split()[2:]
     for loaded in [one for one in sys.modules if one.partition(".")[0] == "face_occlusion"]:
         del sys.modules[loaded]  # to be read again: from the folder, as its files are now
     try:
@@ -91,6 +91,8 @@ def run_here(run: Callable[..., None], executable: str, command: str, /, **optio
     except Exception as error:
         traceback.print_exc()  # of which DVC would show the message alone
         raise StageCmdFailedError(command, 1) from error
+    finally:
+        sys.argv = before  # part of the name by which DVC finds its locks
 
 
 if __name__ == "__main__":
