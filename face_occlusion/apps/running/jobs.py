@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
 
@@ -132,37 +133,37 @@ class LocalJob(subprocess.Popen[bytes]):
             )
 
 
-class ForkedStage:
+class ForkedStage(ForkServerProcess):
     """A stage in a process forked from one that has imported its libraries, guarded likewise."""
 
     def __init__(self, stage: str, log: Path, environment: Mapping[str, str], root: Path) -> None:
-        self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        self._process = multiprocessing.get_context("forkserver").Process(
-            target=repro.repro_forked,
-            args=(stage, log.absolute(), {"PATH": _path(), **environment}, root, GRACE_SECONDS),
-        )
-        self._process.start()
+        variables = {"PATH": _path(), **environment}
+        arguments = (stage, log.absolute(), variables, root, GRACE_SECONDS)
+        super().__init__(target=repro.repro_forked, args=arguments)
+        self.log = log
+        self.start()
 
     def poll(self) -> int | None:
         """Return the exit status, or None while it runs."""
-        return self._process.exitcode
+        return self.exitcode
 
     def send_signal(self, sig: int, /) -> None:
         """Pass a signal to the stage, if it still runs."""
-        if self._process.pid is not None and self.poll() is None:
-            os.kill(self._process.pid, sig)
+        if self.pid is not None and self.is_alive():
+            os.kill(self.pid, sig)
 
 
 def import_libraries(params: Path, slot: Slot, stages: Sequence[Stage]) -> Sequence[str]:
     """Start the process that stages are forked from; return the groups that may be.
 
-    None are if fewer than two run, if there is a GPU, as CUDA does not work after a fork, or if
-    they are to use other kernels than `portable`, as libraries choose theirs only once.
+    None are if fewer than two run, on other systems than Linux, if there is a GPU, as CUDA does not
+    work after a fork, and with other kernels than `portable`, as libraries choose theirs once.
     """
     kernels = (read_section(params, f"{group}.cpu_kernels") for group in _FORKED)
     if (
         sum(stage.group in _FORKED for stage in stages) < 2
+        or sys.platform != "linux"
         or shutil.which("nvidia-smi")
         or set(kernels) != {"portable"}
     ):

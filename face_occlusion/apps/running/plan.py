@@ -1,5 +1,6 @@
 """What the stages that are out of date will cost, and how `face-occlusion plan` prints it."""
 
+import functools
 import heapq
 import statistics
 from collections import defaultdict
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tabulate import tabulate
+from tqdm import tqdm
 
 from face_occlusion.apps.running.pipeline import FOLLOWS, Stage
 
@@ -104,11 +106,11 @@ def plan_text(stages: Mapping[str, Stage], costs: Mapping[str, Cost], jobs: int,
     parallel = ""
     if jobs > 1 and unknown < len(costs):
         least = "> " if unknown else ""
-        parallel = f", {least}{format_seconds(elapsed(costs, jobs))} with {jobs} jobs"
+        parallel = f", {least}{tqdm.format_interval(elapsed(costs, jobs))} with {jobs} jobs"
     seconds, size = _totals(list(costs.values()))
     took = f"time {UNKNOWN}" if seconds == UNKNOWN else f"{seconds} one after another{parallel}"
-    room = f"size {UNKNOWN}" if size == UNKNOWN else f"at most {size} on disk"
-    room = room.replace("at most > ", "at least ")
+    room = f"at most {size} on disk" if size != UNKNOWN else f"size {UNKNOWN}"
+    room = room.replace("at most >", "at least")
     lines = [f"{table}\n", f"{len(costs)} of {len(stages)} stages: {took}; {room}"]
     if any((cost.stage.reason or "").startswith(FOLLOWS) for cost in costs.values()):
         lines.append("a stage that follows another will not run if that one's output is unchanged")
@@ -137,7 +139,9 @@ def _totals(costs: Sequence[Cost]) -> tuple[str, str]:
         return text if len(known) in (0, len(values)) else f"> {text}"
 
     seconds, sizes = [cost.seconds for cost in costs], [cost.size for cost in costs]
-    return total(seconds, format_seconds), total(sizes, format_bytes)
+    return total(seconds, tqdm.format_interval), total(
+        sizes, functools.partial(tqdm.format_sizeof, suffix="B")
+    )
 
 
 def plan_record(
@@ -164,22 +168,3 @@ def plan_record(
             for name, cost in costs.items()
         ],
     }
-
-
-def format_seconds(seconds: float) -> str:
-    """Write a duration in its two largest units: `42 s`, `3 min 20 s`, `5 h 10 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
-
-
-def format_bytes(size: float) -> str:
-    """Write a size: `320 kB`, `1.4 GB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if size >= 10 or unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
