@@ -4,6 +4,7 @@ A stage runs as `dvc repro --single-item STAGE`, with its output in a log file. 
 which GPUs and how many cores it gets.
 """
 
+import contextlib
 import multiprocessing.forkserver
 import os
 import re
@@ -134,24 +135,30 @@ class LocalJob(subprocess.Popen[bytes]):
 
 
 class ForkedStage(ForkServerProcess):
-    """A stage in a process forked from one that has imported its libraries, guarded likewise."""
+    """A stage in a process forked from one that has imported its libraries; it ends likewise."""
 
     def __init__(self, stage: str, log: Path, environment: Mapping[str, str], root: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         variables = {"PATH": _path(), **environment}
-        arguments = (stage, log.absolute(), variables, root, GRACE_SECONDS)
-        super().__init__(target=repro.repro_forked, args=arguments)
-        self.log = log
+        super().__init__(target=repro.repro_forked, args=(stage, log.absolute(), variables, root))
+        self.log, self._signalled = log, False
         self.start()
 
     def poll(self) -> int | None:
-        """Return the exit status, or None while it runs."""
+        """Return the exit status, or None while it runs; what outlives it is killed."""
+        if self.exitcode is not None:
+            self._signal_group(signal.SIGKILL)
         return self.exitcode
 
     def send_signal(self, sig: int, /) -> None:
-        """Pass a signal to the stage, if it still runs."""
-        if self.pid is not None and self.is_alive():
-            os.kill(self.pid, sig)
+        """Pass a signal to the process group; the second kills it."""
+        self._signal_group(signal.SIGKILL if self._signalled else sig)
+        self._signalled = True
+
+    def _signal_group(self, sig: int) -> None:
+        assert self.pid is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, sig)
 
 
 def import_libraries(params: Path, slot: Slot, stages: Sequence[Stage]) -> Sequence[str]:

@@ -8,7 +8,6 @@ run. `repro_forked` therefore runs in a process forked from one that has importe
 """
 
 import functools
-import multiprocessing
 import os
 import re
 import runpy
@@ -18,8 +17,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from face_occlusion.apps.running.guard import watch
 
 _HEAD = "schema: '2.0'\nstages:\n"
 _STAGE = re.compile(r"python -m (stages\.\w+)(?: [\w./@-]+)*")
@@ -52,24 +49,24 @@ def repro(stage: str) -> int:
     return dvc.cli.main(["--wait-for-lock", "repro", "--single-item", stage])
 
 
-def repro_forked(
-    stage: str, log: Path, environment: Mapping[str, str], root: Path, seconds: float
-) -> None:
-    """Do the same in a process that was forked for it, its output in `log`, and end the process.
+def repro_forked(stage: str, log: Path, environment: Mapping[str, str], root: Path) -> None:
+    """Do the same in a process of `multiprocessing` that is for it, with its output in `log`.
 
-    It is a process of `multiprocessing`, whose parent's end ends the stage, as `guard` says.
+    It leads a process group, and ends with its parent.
     """
     import dvc.stage.run
 
+    from face_occlusion.core.parallel import exit_with_parent
+
     os.setsid()  # Ctrl-C in a terminal reaches the scheduler alone
+    exit_with_parent()
     with log.open("wb") as file:
         for number in (1, 2):
             os.dup2(file.fileno(), number)
     os.chdir(root)
     os.environ.update(environment)
     dvc.stage.run._run = functools.partial(run_here, dvc.stage.run._run)
-    parent: Any = multiprocessing.parent_process()
-    sys.exit(watch(seconds, parent.sentinel, functools.partial(repro, stage)))
+    sys.exit(repro(stage))
 
 
 def run_here(run: Callable[..., None], executable: str, command: str, /, **options: Any) -> None:

@@ -95,13 +95,12 @@ def fresh(tmp_path_factory) -> Path:
     """A project in which nothing has run, to be copied."""
 
     def make(folder: Path) -> None:
-        (folder / "middle").mkdir(parents=True)
-        (folder / "stages").mkdir()
         files = {"stages/step.py": STEP, "stages/__init__.py": "", "params.yaml": PARAMS}
         files["middle/note"] = "kept by git"
         files["dvc.yaml"] = Path(__file__).with_name("pipeline.yaml").read_text()
         files |= {".dvcignore": "note\n", ".gitignore": "*.pid\ntrace\n.scratch\nfail_*\n"}
         for name, text in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
         call(folder, "git", "init", "-q")
         call(folder, "dvc", "init", "-q")

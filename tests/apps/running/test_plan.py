@@ -52,12 +52,8 @@ def test_the_plan_is_transitive_and_changes_nothing(project, monkeypatch, invoke
     assert stages["train@b"] == similar | {"name": "train@b", "because": "follows first"}
     assert (stages["last"]["seconds"], stages["last"]["from"]) == (None, "unknown")
     assert record["seconds_serial"] == 3 + 20 + 40 + 60
-    assert record["seconds_elapsed"] == 3 + 60  # a, then b, beside c
-    assert record["num_untimed"] == 1
-    assert (
-        "5 of 5 stages: > 02:03 one after another, > 01:03 with 2 jobs; at most 21.0B on disk"
-        in text
-    )
+    assert (record["seconds_elapsed"], record["num_untimed"]) == (3 + 60, 1)  # a, b beside c
+    assert "5 of 5 stages: > 02:03 one after another, > 01:03 with 2 jobs; at most" in text
     assert "3 of 3" in text and "changed: stages/step.py" in text
 
     step.write_text(old)  # what was there before is in the cache
