@@ -146,19 +146,18 @@ class ForkedStage(ForkServerProcess):
 
     def poll(self) -> int | None:
         """Return the exit status, or None while it runs; what outlives it is killed."""
-        if self.exitcode is not None:
-            self._signal_group(signal.SIGKILL)
+        if self.exitcode is not None and self.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
         return self.exitcode
 
     def send_signal(self, sig: int, /) -> None:
         """Pass a signal to the process group; the second kills it."""
-        self._signal_group(signal.SIGKILL if self._signalled else sig)
-        self._signalled = True
-
-    def _signal_group(self, sig: int) -> None:
-        assert self.pid is not None
+        sig, self._signalled = (signal.SIGKILL if self._signalled else sig), True
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, sig)
+            if self.pid is not None and self.exitcode is None:
+                leads = os.getpgid(self.pid) == self.pid  # not yet in its first moments
+                (os.killpg if leads else os.kill)(self.pid, sig)
 
 
 def import_libraries(params: Path, slot: Slot, stages: Sequence[Stage]) -> Sequence[str]:

@@ -139,9 +139,8 @@ def _totals(costs: Sequence[Cost]) -> tuple[str, str]:
         return text if len(known) in (0, len(values)) else f"> {text}"
 
     seconds, sizes = [cost.seconds for cost in costs], [cost.size for cost in costs]
-    return total(seconds, tqdm.format_interval), total(
-        sizes, functools.partial(tqdm.format_sizeof, suffix="B")
-    )
+    in_bytes = functools.partial(tqdm.format_sizeof, suffix="B")
+    return total(seconds, tqdm.format_interval), total(sizes, in_bytes)
 
 
 def plan_record(
