@@ -11,6 +11,7 @@ import functools
 import os
 import re
 import runpy
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -60,6 +61,7 @@ def repro_forked(stage: str, log: Path, environment: Mapping[str, str], root: Pa
 
     os.setsid()  # Ctrl-C in a terminal reaches the scheduler alone
     exit_with_parent()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a script's background
     with log.open("wb") as file:
         for number in (1, 2):
             os.dup2(file.fileno(), number)

@@ -1,10 +1,11 @@
 """A pipeline of quick stages, for a real DVC: one, three side by side, one."""
 
 import json
+import multiprocessing.forkserver
 import shutil
 import subprocess
-import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,7 @@ with (PLACE / "trace").open("a") as file:
 """
 
 PARAMS = "profile: one\ntrain: {cpu_kernels: portable}\nevaluate: {cpu_kernels: portable}\n"
+IGNORED = "*.pid\ntrace\n.scratch\nfail_*\n"
 PATIENCE = 240.0  # seconds, on a busy machine
 
 
@@ -78,16 +80,15 @@ class Project:
             return repo.status() == {}
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen:
-        """Start `face-occlusion` as users do, in a process of its own."""
-        code = "from face_occlusion.apps.cli import main; main()"
+        """Start `face-occlusion` as a script starts a command in the background."""
         setting = {"cwd": self.folder, "env": self.environment | variables, "text": True}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen([sys.executable, "-c", code, *arguments], **setting, **pipes)
+        command = ["bash", "-c", "trap '' INT; exec face-occlusion \"$@\"", "-"]
+        return subprocess.Popen([*command, *arguments], **setting, **pipes)
 
     def trace(self) -> list[dict]:
         """Return what each stage noted, in the order in which they ended."""
-        path = self.folder / "trace"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        return [json.loads(line) for line in (self.folder / "trace").read_text().splitlines()]
 
 
 @pytest.fixture(scope="session")
@@ -96,9 +97,8 @@ def fresh(tmp_path_factory) -> Path:
 
     def make(folder: Path) -> None:
         files = {"stages/step.py": STEP, "stages/__init__.py": "", "params.yaml": PARAMS}
-        files["middle/note"] = "kept by git"
         files["dvc.yaml"] = Path(__file__).with_name("pipeline.yaml").read_text()
-        files |= {".dvcignore": "note\n", ".gitignore": "*.pid\ntrace\n.scratch\nfail_*\n"}
+        files |= {"middle/note": "kept", ".dvcignore": "note\n", ".gitignore": IGNORED}
         for name, text in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
@@ -109,7 +109,8 @@ def fresh(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def project(fresh, tmp_path, monkeypatch) -> Project:
+def project(fresh, tmp_path, monkeypatch) -> Iterator[Project]:
     made = Project(shutil.copytree(fresh, tmp_path / "home"))
     monkeypatch.chdir(made.folder)
-    return made
+    yield made
+    multiprocessing.forkserver._forkserver._stop()  # its libraries have their own kernels
