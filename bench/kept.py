@@ -105,12 +105,13 @@ def _redirect(file: IO[bytes]) -> None:
 
 
 def _forget() -> None:
-    """Free the GPU's memory of a network, and let any number of networks be compiled."""
+    """Free the GPU's memory of a network and undo its settings; any number may be compiled."""
     import torch
 
     gc.unfreeze()  # which a stage leaves frozen as it ends
     gc.collect()  # a network and its recorded step name each other
     torch.cuda.empty_cache()
+    torch.backends.cudnn.benchmark = False  # else scoring tries all kernels at each new size
     for name in ("recompile_limit", "accumulated_recompile_limit"):
         setattr(torch._dynamo.config, name, PROGRAMS)
 
