@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,23 +12,41 @@ import cv2
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 from tqdm import tqdm
 
-from face_occlusion.core.classes import FACE, IGNORED
+from face_occlusion.core.classes import BACKGROUND, FACE, IGNORED
 from face_occlusion.core.imageset import ImageSet
 from face_occlusion.core.parallel import ordered_map
 from face_occlusion.core.params import Checked, Count, Meta, Natural, Share
+from face_occlusion.generation import Texture, occlude
+from face_occlusion.generation.occlusion import NoPlacementError
+from face_occlusion.generation.params import paper_params
+from face_occlusion.networks.efficientnet_lite import (
+    INPUT_SCALING,
+    PACKAGED,
+    EfficientNetLite,
+    stage_channels,
+)
+from face_occlusion.networks.heads import LeanSegformerHead
+from face_occlusion.networks.loss import mean_loss
+from face_occlusion.networks.products import resize
+from face_occlusion.networks.segmentor import InputScaling, normalise
+from face_occlusion.training.augmentation import (
+    augment_normalised,
+    sample_augmentation,
+    stack_samples,
+)
+from face_occlusion.training.settings import AugmentParams
+from face_occlusion.training.weights import fetch_weights, load_backbone
 
 _ONE_PROCESS_UP_TO = 1000  # samples, which are read before other processes would have started
-_Limits = tuple[float, tuple[float, float], float]  # turn in degrees, zoom, shift / side
-_WHOLE: _Limits = (15, (0.9, 1.15), 0.06)  # of a sample
-_PIECE: _Limits = (180, (0.8, 2.0), 0.4)  # of what covers one
-_PIECE_FRAC_RANGE = (0.12, 0.4)  # a piece's longest radius / side of the image
-_SUBPIXEL_BITS = 4
-_WIDTHS = (16, 32, 48, 64)
-_CHANNELS = 5  # red, green, blue, x, y
-_PEAK_RATE, _DECAY = 4e-3, 0.01
+_COVER = paper_params("textures")
+_AUGMENT = AugmentParams(
+    flip_prob=0.5, rotation_prob=1, rotation_deg=15, photometric=True, zoom_range=(0.9, 1.15)
+)
+_NUM_STAGES, _HEAD_CHANNELS = 3, 64
+_PEAK_RATES = [5e-4, 5e-3]  # of backbone and head
+_DECAY = 0.01
 _PREDICT_BATCH = 64
 
 
@@ -91,71 +109,24 @@ def join(audited: Samples, references: Sequence[Samples]) -> Samples:
 
 def sample_batch(
     samples: Samples, indices: np.ndarray, cover_prob: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Augment B samples, and cover some by a piece of another one, which counts as background.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cover some of B samples by a shape that shows another one, which counts as background.
 
     A network that was trained on uncovered faces only would predict a hand over a face as face.
     `indices` is (B,), and `cover_prob` the share of samples that is covered. Returns (B, S, S, 3)
-    float32 images, (B, S, S) float32 shares of face, and weights, all in [0, 1].
+    uint8 images and (B, S, S) uint8 label maps.
     """
-    sampled = [
-        _sample(samples, index, int(other), cover_prob, rng)
-        for index, other in zip(indices, rng.permutation(indices), strict=True)
-    ]
-    images, faces, weights = (np.stack(pixels) for pixels in zip(*sampled, strict=True))
-    return images, faces, weights
-
-
-def _sample(
-    samples: Samples, index: int, other: int, cover_prob: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    side = samples.images.shape[1]
-    turn = _sample_matrix(side, _WHOLE, rng)
-    parts = (samples.images, samples.faces, samples.known)
-    image, face, known = (_warp(pixels[index], turn) for pixels in parts)
-    if rng.random() < cover_prob:
-        piece = _warp(samples.images[other], _sample_matrix(side, _PIECE, rng))
-        alpha = _sample_blob(face, rng)
-        relit = np.clip(piece * rng.uniform(0.6, 1.3), 0, 1)
-        image += alpha[..., np.newaxis] * (relit - image)
-        face, known = face * (1 - alpha), np.maximum(known, alpha)
-    if rng.random() < 0.5:
-        image, face, known = image[:, ::-1], face[:, ::-1], known[:, ::-1]
-    relit = np.clip(image * rng.uniform(0.75, 1.25) + rng.uniform(-0.08, 0.08), 0, 1)
-    return relit.astype(np.float32), face, known
-
-
-def _sample_matrix(side: int, limits: _Limits, rng: np.random.Generator) -> np.ndarray:
-    turn_deg, zoom_range, shift_frac = limits
-    turn, zoom = rng.uniform(-turn_deg, turn_deg), rng.uniform(*zoom_range)
-    matrix = cv2.getRotationMatrix2D((side / 2, side / 2), turn, zoom)
-    matrix[:, 2] += rng.uniform(-shift_frac, shift_frac, 2) * side
-    return matrix
-
-
-def _warp(pixels: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Warp uint8 to float32 in [0, 1]."""
-    warped = cv2.warpAffine(pixels, matrix, pixels.shape[1::-1], borderMode=cv2.BORDER_REFLECT_101)
-    return warped.astype(np.float32) / 255
-
-
-def _sample_blob(face: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Sample a polygon near a pixel of the face; (S, S) float32 alpha, all 0 without a face."""
-    side = len(face)
-    inside = np.argwhere(face > 0.5)
-    if not len(inside):
-        return np.zeros_like(face)
-    centre_xy = inside[rng.integers(len(inside))][::-1] + rng.normal(0, 0.08 * side, 2)
-    corners = rng.integers(5, 10)
-    angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
-    radii = rng.uniform(0.5, 1, corners) * rng.uniform(*_PIECE_FRAC_RANGE) * side
-    flat = np.stack([np.cos(angles) * radii, np.sin(angles) * radii * rng.uniform(0.35, 1)])
-    turn = rng.uniform(0, np.pi)
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    points = np.rint(((rotation @ flat).T + centre_xy) * (1 << _SUBPIXEL_BITS)).astype(np.int32)
-    alpha = np.zeros(face.shape, np.uint8)
-    cv2.fillPoly(alpha, [points], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
-    return alpha.astype(np.float32) / 255
+    images = samples.images[indices]
+    seg_maps = np.where(samples.faces[indices] >= 128, FACE, BACKGROUND).astype(np.uint8)
+    seg_maps[samples.known[indices] < 128] = IGNORED
+    for place, other in enumerate(rng.permutation(indices)):
+        if rng.random() < cover_prob and (seg_maps[place] == FACE).any():
+            textures = [Texture("", samples.images[other])]
+            with contextlib.suppress(NoPlacementError):  # no shape fits a face this small
+                images[place], seg_maps[place], _ = occlude(
+                    images[place], seg_maps[place], textures, rng, _COVER
+                )
+    return images, seg_maps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +137,7 @@ class AuditParams(Checked):
     # Number of networks; each judges the samples that it was not trained on. With 1, the only
     # network is trained on references only.
     folds: Count = 3
-    iterations: Annotated[int, Meta(ge=2)] = 900  # training steps of each network
+    iterations: Annotated[int, Meta(ge=2)] = 200  # training steps of each network
     batch_size: Annotated[int, Meta(ge=2)] = 16  # samples in a step
     cover_prob: Share = 0.3  # share of the samples that are covered by a piece of another one
     seed: Natural = 0  # seed of folds, weights and batches
@@ -213,20 +184,24 @@ def assign_folds(groups: Sequence[str], params: AuditParams) -> np.ndarray:
 
 def _fit(
     samples: Samples, training: np.ndarray, params: AuditParams, fold: int, bar: tqdm
-) -> FaceFinder:
+) -> nn.Sequential:
     rng = np.random.default_rng([fold, params.seed, 1])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(rng.integers(1 << 31)))
-        network = FaceFinder()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=_PEAK_RATE, weight_decay=_DECAY)
+        network = build_network()
+    parts = [{"params": part.parameters()} for part in network]
+    optimizer = torch.optim.AdamW(parts, weight_decay=_DECAY)
     steps = params.iterations
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _PEAK_RATE, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _PEAK_RATES, total_steps=steps)
     for _ in range(steps):
         indices = rng.choice(training, params.batch_size)
         sampled = sample_batch(samples, indices, params.cover_prob, rng)
-        images, faces, weights = map(torch.from_numpy, sampled)
-        log_odds = network(images.permute(0, 3, 1, 2))
-        loss = F.binary_cross_entropy_with_logits(log_odds, faces, weights)
+        images, seg_maps = map(torch.from_numpy, sampled)
+        changes = stack_samples([sample_augmentation(rng, _AUGMENT) for _ in indices])
+        inputs, seg_maps = augment_normalised(
+            images.permute(0, 3, 1, 2), seg_maps, changes, InputScaling(**INPUT_SCALING)
+        )
+        loss = mean_loss(network(inputs), seg_maps)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -236,53 +211,33 @@ def _fit(
 
 
 @torch.no_grad()
-def _predict(network: FaceFinder, images: np.ndarray) -> np.ndarray:
+def _predict(network: nn.Sequential, images: np.ndarray) -> np.ndarray:
     """Return (N, S, S) float32 probability of face: the mean over image and mirror image."""
     found = []
     for pixels in torch.from_numpy(images).split(_PREDICT_BATCH):
-        batch = pixels.permute(0, 3, 1, 2) / 255
-        mirrored = torch.sigmoid(network(batch.flip(-1))).flip(-1)
-        found.append((torch.sigmoid(network(batch)) + mirrored) / 2)
+        batch = normalise(pixels.permute(0, 3, 1, 2), InputScaling(**INPUT_SCALING))
+        views = (network(batch), network(batch.flip(-1)).flip(-1))
+        whole = (torch.sigmoid(resize(view, images.shape[1:3])[:, 0]) for view in views)
+        found.append(sum(whole) / len(views))
     return torch.cat(found).numpy()
 
 
-def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels_in, channels_out, 3, stride, 1, bias=False),
-        nn.BatchNorm2d(channels_out),
-        nn.ReLU(),
-    )
+def build_network() -> nn.Sequential:
+    """Build EfficientNet-Lite0 with ImageNet weights and SegFormer's head, which joins its stages.
 
-
-class FaceFinder(nn.Module):
-    """An hourglass of 154,000 weights with added skips; its finest features have half the size.
-
-    Its input has the x and y of each pixel as channels in addition to the colours: faces are
-    aligned, so the place says much, and a network this small could not learn it by itself.
+    It takes normalised (N, 3, H, W) float32, and returns logits of a quarter of that size.
     """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.down = nn.ModuleList(
-            nn.Sequential(_conv(before, after, 2), _conv(after, after))
-            for before, after in itertools.pairwise((_CHANNELS, *_WIDTHS))
-        )
-        upwards = list(itertools.pairwise(_WIDTHS[::-1]))
-        self.narrow = nn.ModuleList(nn.Conv2d(before, after, 1) for before, after in upwards)
-        self.up = nn.ModuleList(_conv(after, after) for _, after in upwards)
-        self.head = nn.Conv2d(_WIDTHS[0], 1, 1)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return (N, H, W) float32 log odds of face of (N, 3, H, W) float32 RGB in [0, 1]."""
-        size = images.shape[-2:]
-        axes = (torch.linspace(-1, 1, side) for side in reversed(size))
-        places = torch.stack(torch.meshgrid(*axes, indexing="xy")).expand(len(images), -1, -1, -1)
-        features = torch.cat([(images - 0.5) * 4, places], 1)
-        skips = []
-        for down in self.down:
-            features = down(features)
-            skips.append(features)
-        for narrow, up, skip in zip(self.narrow, self.up, skips[-2::-1], strict=True):
-            larger = F.interpolate(narrow(features), size=skip.shape[-2:], mode="bilinear")
-            features = up(skip + larger)
-        return F.interpolate(self.head(features), size=size, mode="bilinear")[:, 0]
+    backbone = EfficientNetLite("lite0", 16, num_stages=_NUM_STAGES, norm_eval=True)
+    load_backbone(backbone, fetch_weights(PACKAGED, None, "lite0"))
+    head = LeanSegformerHead(
+        in_channels=stage_channels("lite0")[:_NUM_STAGES],
+        in_index=list(range(_NUM_STAGES)),
+        channels=_HEAD_CHANNELS,
+        num_classes=2,
+        out_channels=1,
+        threshold=0.5,
+        dropout_ratio=0,
+        norm_cfg={"type": "BN"},
+        loss_decode={"type": "CrossEntropyLoss", "avg_non_ignore": True},  # never called
+    )
+    return nn.Sequential(backbone, head)

@@ -196,12 +196,12 @@ def audit(
     folds: int = Option(
         3, help="networks to train, each judging the fold it did not see; 1: on references only"
     ),
-    iterations: int = Option(900, help="training steps of each network, 16 faces a step"),
+    iterations: int = Option(200, help="training steps of each network, 16 faces a step"),
     seed: int = Option(0, help="the same seed gives the same ranking"),
 ) -> None:
     """Rank masks that probably include something that is not face, worst first.
 
-    A small network is trained on the other masks of the set and on the references, and each mask
+    A small pretrained network learns from the other masks and from the references, and each mask
     is scored by how much of its face the network disputes. OUT gets index.html to correct
     the masks on, audit.csv with all scores, and labelme/ for those who prefer that tool. Where
     most masks of a set are suspicious, train on references only: --folds 1.

@@ -11,12 +11,14 @@ from bench.auditing import RULES, judge, softmin_disbelief
 from face_occlusion.apps.auditing import crossvalidation
 from face_occlusion.apps.auditing.audit import audit_masks, disputed_face
 from face_occlusion.apps.auditing.crossvalidation import AuditParams, Samples, assign_folds
+from face_occlusion.core.classes import FACE
 from face_occlusion.faces.correction import CorrectionsParams
 from face_occlusion.faces.corrections import read_corrections
 from tests.apps.auditing.faces import HEIGHT, WIDTH, draw, face_set
 
+SIDE = 32
 WRONG = {2, 9, 14}
-PARAMS = AuditParams(side_px=32, folds=1, iterations=120, batch_size=8)
+PARAMS = AuditParams(side_px=SIDE, folds=1, iterations=40, batch_size=8)
 LABELS = CorrectionsParams(folder="mine", labels={"face": "face", "background": "background"})
 
 
@@ -81,8 +83,8 @@ def test_the_project_comes_back_as_corrections(audited, tmp_path):
 @pytest.mark.slow
 def test_a_set_that_is_mostly_right_judges_itself(tmp_path):
     face_set(tmp_path / "faces", 30, WRONG)
-    params = replace(PARAMS, folds=2)
-    findings = audit_masks(tmp_path / "faces", tmp_path / "out", params, part="original.png")
+    folder, out, params = tmp_path / "faces", tmp_path / "out", replace(PARAMS, folds=2)
+    findings = audit_masks(folder, out, params, part="original.png")
     assert {int(finding.key) for finding in findings[: len(WRONG)]} == WRONG
 
 
@@ -92,9 +94,6 @@ def test_the_command_writes_the_page(tmp_path, monkeypatch, invoke):
     options = ["--iterations", 2, "--folds", 2, "--num", 3]
     assert "audit/index.html: 3 of 4 masks" in invoke("audit", "faces", *options)
     assert (tmp_path / "audit/index.html").is_file()
-
-
-SIDE = 32
 
 
 def samples(num: int, prefix: str = "", groups: list[str] | None = None) -> Samples:
@@ -192,14 +191,13 @@ def test_the_same_seed_gives_the_same_predictions_and_masks_of_the_fold_do_not_m
 
 def test_covered_faces_lose_face_and_nothing_is_changed_in_place():
     some = samples(8)
-    before = some.images.copy(), some.faces.copy()
-    indices = np.arange(8)
-    bare = crossvalidation.sample_batch(some, indices, 0, np.random.default_rng(0))
-    covered = crossvalidation.sample_batch(some, indices, 1, np.random.default_rng(0))
-    assert covered[1].mean() < 0.9 * bare[1].mean()
-    for images, faces, weights in (bare, covered):
-        assert images.shape == (8, SIDE, SIDE, 3) and images.dtype == np.float32
-        assert 0 <= images.min() <= images.max() <= 1 and 0 <= faces.min() <= faces.max() <= 1
-        assert (weights == 1).all()
-    np.testing.assert_array_equal(some.images, before[0])
-    np.testing.assert_array_equal(some.faces, before[1])
+    before = some.images.copy()
+    (images, bare), (covered_images, covered) = (
+        crossvalidation.sample_batch(some, np.arange(8), prob, np.random.default_rng(0))
+        for prob in (0, 1)
+    )
+    np.testing.assert_array_equal(bare == FACE, some.faces >= 128)
+    assert 0.5 < (covered == FACE).sum() / (bare == FACE).sum() < 0.95
+    changed = (covered_images != images).any(axis=3)
+    assert changed[(bare == FACE) & (covered != FACE)].mean() > 0.9
+    np.testing.assert_array_equal([images, some.images], [before, before])
