@@ -40,10 +40,12 @@ from face_occlusion.training.settings import AugmentParams
 from face_occlusion.training.weights import fetch_weights, load_backbone
 
 _ONE_PROCESS_UP_TO = 1000  # samples, which are read before other processes would have started
+_IDENTITY = "identity "  # what a group's name starts with where the person is known
 _COVER = paper_params("textures")
 _AUGMENT = AugmentParams(
     flip_prob=0.5, rotation_prob=1, rotation_deg=15, photometric=True, zoom_range=(0.9, 1.15)
 )
+_SCALING = InputScaling(**INPUT_SCALING)
 _NUM_STAGES, _HEAD_CHANNELS = 3, 64
 _PEAK_RATES = [5e-4, 5e-3]  # of backbone and head
 _DECAY = 0.01
@@ -92,13 +94,15 @@ def _load(
 def group_of(key: str, record: Mapping[str, object]) -> str:
     """Return whose face a sample shows: its identity, the face it was made from, or its key."""
     identity = record.get("identity")
-    return str(record.get("face", key)) if identity is None else f"identity {identity}"
+    return str(record.get("face", key)) if identity is None else f"{_IDENTITY}{identity}"
 
 
 def join(audited: Samples, references: Sequence[Samples]) -> Samples:
-    """Append references to a set; those made from an audited face join its group."""
+    """Append references to a set; what was made from a face of any of them joins its group."""
     parts = [audited, *references]
+    known = [pair for part in parts for pair in zip(part.keys, part.groups, strict=True)]
     known_groups = dict(zip(audited.keys, audited.groups, strict=True))
+    known_groups |= {key: group for key, group in known if group.startswith(_IDENTITY)}
     pixels = ([getattr(part, name) for part in parts] for name in ("images", "faces", "known"))
     return Samples(
         [key for part in parts for key in part.keys],
@@ -134,9 +138,7 @@ class AuditParams(Checked):
     """How the network is trained."""
 
     side_px: Annotated[int, Meta(ge=32, multiple_of=16)] = 96  # side of the squares that it sees
-    # Number of networks; each judges the samples that it was not trained on. With 1, the only
-    # network is trained on references only.
-    folds: Count = 3
+    folds: Count = 3  # networks, each to judge what it did not see; 1 learns from references only
     iterations: Annotated[int, Meta(ge=2)] = 200  # training steps of each network
     batch_size: Annotated[int, Meta(ge=2)] = 16  # samples in a step
     cover_prob: Share = 0.3  # share of the samples that are covered by a piece of another one
@@ -198,9 +200,8 @@ def _fit(
         sampled = sample_batch(samples, indices, params.cover_prob, rng)
         images, seg_maps = map(torch.from_numpy, sampled)
         changes = stack_samples([sample_augmentation(rng, _AUGMENT) for _ in indices])
-        inputs, seg_maps = augment_normalised(
-            images.permute(0, 3, 1, 2), seg_maps, changes, InputScaling(**INPUT_SCALING)
-        )
+        planes = images.permute(0, 3, 1, 2)
+        inputs, seg_maps = augment_normalised(planes, seg_maps, changes, _SCALING)
         loss = mean_loss(network(inputs), seg_maps)
         optimizer.zero_grad()
         loss.backward()
@@ -215,7 +216,7 @@ def _predict(network: nn.Sequential, images: np.ndarray) -> np.ndarray:
     """Return (N, S, S) float32 probability of face: the mean over image and mirror image."""
     found = []
     for pixels in torch.from_numpy(images).split(_PREDICT_BATCH):
-        batch = normalise(pixels.permute(0, 3, 1, 2), InputScaling(**INPUT_SCALING))
+        batch = normalise(pixels.permute(0, 3, 1, 2), _SCALING)
         views = (network(batch), network(batch.flip(-1)).flip(-1))
         whole = (torch.sigmoid(resize(view, images.shape[1:3])[:, 0]) for view in views)
         found.append(sum(whole) / len(views))
@@ -240,4 +241,4 @@ def build_network() -> nn.Sequential:
         norm_cfg={"type": "BN"},
         loss_decode={"type": "CrossEntropyLoss", "avg_non_ignore": True},  # never called
     )
-    return nn.Sequential(backbone, head)
+    return nn.Sequential(backbone, head).train()  # which puts norm_eval into force

@@ -155,20 +155,16 @@ def test_groups_stay_in_one_fold_and_folds_are_even():
 
 
 def test_nothing_made_of_a_judged_face_is_trained_on(monkeypatch):
-    audited = samples(6, groups=["identity 1", "identity 1", "c", "d", "e", "f"])
-    made = samples(4, "made", groups=["0", "identity 1", "3", "elsewhere"])
-    everything = crossvalidation.join(audited, [made])
-    assert everything.groups[6:] == ["identity 1", "identity 1", "d", "elsewhere"]
-    seen_by_fold = []
-
     def fit(_all, seen, _params, _fold, _bar):
         seen_by_fold.append({everything.groups[place] for place in seen})
 
-    def predict(_network, images):
-        return np.zeros(images.shape[:3], np.float32)
-
+    audited = samples(6, groups=["identity 1", "identity 1", "c", "d", "e", "f"])
+    made = samples(5, "wo", groups=["identity 1", "0", "wo0", "3", "elsewhere"])
+    everything = crossvalidation.join(audited, [made])
+    assert everything.groups[6:] == ["identity 1", "identity 1", "identity 1", "d", "elsewhere"]
+    seen_by_fold = []
     monkeypatch.setattr(crossvalidation, "_fit", fit)
-    monkeypatch.setattr(crossvalidation, "_predict", predict)
+    monkeypatch.setattr(crossvalidation, "_predict", lambda _, images: np.zeros(images.shape[:3]))
     params = AuditParams(folds=2)
     crossvalidation.cross_validate(audited, [made], params)
     folds = assign_folds(audited.groups, params)
