@@ -7,7 +7,7 @@ import zlib
 import cv2
 import numpy as np
 import simplejpeg
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from PIL.JpegImagePlugin import JpegImageFile
 
 from face_occlusion.core.files import errors_name
@@ -88,16 +88,25 @@ def decode_other(data: bytes, name: str, max_pixels: int) -> np.ndarray:
     """Decode any other format: (H, W), (H, W, 3) RGB or (H, W, 4) RGBA; uint8 or uint16."""
     image = open_image(data, name, max_pixels)
     if _has_16_bit_colour(data, image):
-        orientation = image.getexif().get(_ORIENTATION_TAG, 1)
-        return _orient(_decode_with_cv2(data, name), orientation)
+        return _orient(_decode_with_cv2(data, name), _exif_orientation(image))
     if image.mode in ("I", "F"):
         raise ValueError(f"{name}: 32-bit pixels have no known range; save it with 8 or 16 bits")
-    image = ImageOps.exif_transpose(load(image, name))
+    image = load(image, name)
     if image.mode.startswith("I;16"):
-        return np.asarray(image).astype(np.uint16)
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        return np.array(image.convert("RGBA"))
-    return np.array(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+        pixels = np.asarray(image).astype(np.uint16)
+    elif image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        pixels = np.array(image.convert("RGBA"))
+    else:
+        pixels = np.array(image if image.mode in ("L", "RGB") else image.convert("RGB"))
+    return _orient(pixels, _exif_orientation(image))
+
+
+def _exif_orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 (upright) where there is no EXIF that can be read."""
+    try:
+        return image.getexif().get(_ORIENTATION_TAG, 1)
+    except (SyntaxError, ValueError, struct.error):  # damaged; ignored as in a JPEG
+        return 1
 
 
 def _has_16_bit_colour(data: bytes, image: Image.Image) -> bool:
@@ -196,7 +205,7 @@ def decode_mask(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> np.ndar
         return mask if mask.ndim == 2 else _one_channel(mask, name)
     image = open_image(data, name, max_pixels)
     if image.mode in ("1", "P"):
-        return np.array(ImageOps.exif_transpose(load(image, name))).astype(np.uint8)
+        return _orient(np.array(load(image, name)).astype(np.uint8), _exif_orientation(image))
     mask = _one_channel(decode_other(data, name, max_pixels), name)
     if colour_type == 0 and depth in (2, 4):
         mask //= {2: 85, 4: 17}[depth]  # undo the stretch to 0-255

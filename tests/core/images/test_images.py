@@ -143,6 +143,8 @@ def test_a_damaged_exif_block_or_bytes_after_the_scan_leave_the_picture():
     block = b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body
     for changed in (data[:2] + block + data[2:], data[:-2] + b"\0\0\0" + data[-2:]):
         np.testing.assert_array_equal(decode_image(changed, "x"), decode_image(data, "x"))
+    damaged = [save(PHOTO, kind, exif=b"garbage!!", lossless=True) for kind in ("PNG", "WEBP")]
+    np.testing.assert_array_equal([decode_image(data, "x") for data in damaged], [PHOTO, PHOTO])
 
 
 @pytest.mark.parametrize("extension", [".png", ".tiff"])
