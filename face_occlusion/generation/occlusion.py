@@ -115,7 +115,7 @@ def draw_occlusion(
     Returns the face and its map, augmented, the mask of the face, the placed occluder, and the
     record. Of two occluders the lower one is painted already. Args and Raises: as `occlude`.
     """
-    seg_map = _check_face(face, mask)
+    seg_map = check_face(face, mask)
     if isinstance(occluders, np.ndarray):
         occluders = [make_occluder(occluders)]
     if not len(occluders):
@@ -169,12 +169,12 @@ def regenerate(
     changes = record["face_changes"]
     if "under" in record:
         changes = dict.fromkeys(changes)  # they were made below the lower one
-    image, seg_map = apply_face(face, _check_face(face, mask), changes)
+    image, seg_map = apply_face(face, check_face(face, mask), changes)
     layer = make_layer(item, record, seg_map.shape)
     return _put_over(image, seg_map, layer, record, class_ids), seg_map
 
 
-def _check_face(face: np.ndarray, mask: np.ndarray) -> np.ndarray:
+def check_face(face: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the mask as uint8 class ids; check that it has the size of the RGB image."""
     if face.ndim != 3 or face.shape[2] != 3 or face.dtype != np.uint8:
         raise ValueError(f"face must be (H, W, 3) uint8 RGB; got {face.shape} {face.dtype}")

@@ -4,12 +4,12 @@
 the same two for Albumentations and for MMSegmentation's configuration files.
 """
 
+import atexit
 import dataclasses
 import os
 import shutil
 import tempfile
 import warnings
-import weakref
 from pathlib import Path
 from typing import Literal
 
@@ -19,10 +19,10 @@ from face_occlusion.apps.occluding import kind_of_cutouts, read_occluder, read_o
 from face_occlusion.core.classes import BACKGROUND, IGNORED
 from face_occlusion.generation.colour_transfer import ColourTransferParams
 from face_occlusion.generation.harmonisation import HarmonisationParams
-from face_occlusion.generation.occlusion import ClassIds, mask_of_face, occlude
+from face_occlusion.generation.occlusion import ClassIds, check_face, mask_of_face, occlude
 from face_occlusion.generation.params import GenerateParams, default_params
 
-__all__ = ["ClassIds", "NatOcc", "Occlusion", "RandOcc", "check_mask", "read_occluder"]
+__all__ = ["ClassIds", "NatOcc", "Occlusion", "RandOcc", "read_occluder"]
 
 Colours = Literal["paper"]
 
@@ -58,7 +58,7 @@ class Occlusion:
             raise ValueError(f"p must lie in 0-1; got {p}")
         self.params, self.class_ids, self.p = params, class_ids, p
         scratch = Path(tempfile.mkdtemp(prefix="face-occlusion-"))
-        weakref.finalize(self, _remove, scratch, os.getpid())
+        atexit.register(_remove, scratch, os.getpid())  # copies read it, too
         self.occluders = read_occluders(Path(occluders), params.method, scratch, hands=hands)
 
     def __call__(
@@ -70,7 +70,7 @@ class Occlusion:
         occluded, which is also the case for a mask without a face. Sizes or types that differ, and
         no placement that covers a wanted share of the face, are a ValueError.
         """
-        seg_map = check_mask(image, mask)
+        seg_map = check_face(image, np.ascontiguousarray(mask))
         wanted = rng.uniform() < self.p
         if not wanted or not find_face(seg_map, self.class_ids).any():
             return image, seg_map
@@ -142,16 +142,6 @@ class RandOcc(Occlusion):
             params = default_params("textures")
             params = dataclasses.replace(params, keep_background=not augment_face)
         super().__init__(textures, params, class_ids, p=p)
-
-
-def check_mask(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return a bool or uint8 mask of the image's size as (H, W) uint8; else a ValueError."""
-    if mask.shape != image.shape[:2] or mask.dtype not in (np.uint8, np.bool_):
-        raise ValueError(
-            f"the mask must be bool or uint8 of the image's size {image.shape[:2]}; "
-            f"got {mask.shape} {mask.dtype}"
-        )
-    return np.ascontiguousarray(mask).view(np.uint8)
 
 
 def find_face(seg_map: np.ndarray, class_ids: ClassIds) -> np.ndarray:

@@ -23,6 +23,7 @@ from face_occlusion.generation.compositing import HALF, Layer
 from face_occlusion.generation.harmonisation import HarmonisationParams
 from face_occlusion.generation.occlusion import (
     ClassIds,
+    check_face,
     paint_occlusion,
     sample_occlusion,
 )
@@ -50,7 +51,7 @@ class _Occlusion(A.DualTransform):
         if not masks:
             raise ValueError(f"{type(self).__name__} needs mask= or masks=, which show the face")
         occlusion = self.occlusion
-        seg_map = transforms.check_mask(data["image"], np.asarray(masks[0]))
+        seg_map = check_face(data["image"], np.ascontiguousarray(masks[0]))
         face_mask = transforms.find_face(seg_map, occlusion.class_ids)
         if not face_mask.any():
             return {"layer": None, "record": None, "face_mask": face_mask}
