@@ -240,7 +240,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def _clean_commit(root: Path) -> str:
-    changed = [line[3:] for line in _git(root, "status", "--porcelain", "-uno").splitlines()]
+    changed = [line[3:] for line in _git(root, "status", "--porcelain", "-uall").splitlines()]
     if others := [path for path in changed if Path(path).name not in _SENT_ALONG]:
         raise ValueError(f"--ray: other machines run the commit; commit first: {', '.join(others)}")
     return _git(root, "rev-parse", "HEAD").strip()

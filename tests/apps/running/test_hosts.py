@@ -123,9 +123,8 @@ def test_what_other_machines_could_not_know_is_refused(cluster, project, lab, mo
             address = f"{scheme}127.0.0.1:{taken.getsockname()[1]}"
             with pytest.raises(ValueError, match=f"--ray {address}: nothing answers at this addr"):
                 run(project, dataclasses.replace(lab, address=address))
-    step = project.folder / "stages/step.py"
-    step.write_text(step.read_text() + "# not in a commit\n")
-    refuses(r"commit first: stages/step\.py", run, project, lab)
+    (project.folder / "stages/new.py").write_text("# not in a commit\n")
+    refuses(r"commit first: stages/new\.py", run, project, lab)
     monkeypatch.setitem(sys.modules, "ray", None)
     refuses(r"face-occlusion\[ray\]", run, project, lab)
 
