@@ -197,7 +197,7 @@ def _unpack_part(image_set: ImageSet, key: str, part: str, ids: bool) -> tuple[s
 
 
 def viewable(seg_map: np.ndarray) -> bytes:
-    """Encode uint8 class ids, or bool, so that viewers show them and `to_seg_map` reads them."""
+    """Encode uint8 class ids, or bool, for viewers; `to_seg_map` reads all that hold a face."""
     if (seg_map <= 1).all():
         return encode_png(seg_map * np.uint8(255))
     return encode_palette_png(seg_map, SHOWN_IN_VIEWERS)

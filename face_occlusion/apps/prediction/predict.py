@@ -207,6 +207,7 @@ def overlaid(shown: np.ndarray, face: np.ndarray) -> np.ndarray:
 
 def _page_face(place: int, result: inputs.Predicted) -> PageFace:
     name, (height, width) = str(result.photo.name), result.size or (0, 0)
+    face, unsure = result.face_frac, result.unsure_frac
     same = 1.0 if result.agreement is None else result.agreement
     agreed = "" if result.agreement is None else f", networks agree on {100 * same:.1f} %"
     return PageFace(
@@ -218,14 +219,9 @@ def _page_face(place: int, result: inputs.Predicted) -> PageFace:
         link_text=f"mask of {name}",
         size=(height, width),
         title=name,
-        text=f"{width} × {height} px, {100 * result.face_frac:.1f} % face, the network unsure of "
-        f"{100 * result.unsure_frac:.1f} %, seen {result.seen}{agreed}",
-        order={
-            "given": place,
-            "unsure": result.unsure_frac,
-            "face": result.face_frac,
-            "differ": 1 - same,
-        },
+        text=f"{width} × {height} px, {100 * face:.1f} % face, the network unsure of "
+        f"{100 * unsure:.1f} %, seen {result.seen}{agreed}",
+        order={"given": place, "unsure": unsure, "face": face, "differ": 1 - same},
     )
 
 
