@@ -41,7 +41,7 @@ with (PLACE / "trace").open("a") as file:
 """
 
 PARAMS = "profile: one\ntrain: {cpu_kernels: portable}\nevaluate: {cpu_kernels: portable}\n"
-IGNORED = "*.pid\ntrace\n.scratch\nfail_*\n"
+IGNORED = "__pycache__\n*.pid\ntrace\n.scratch\nfail_*\n"
 PATIENCE = 240.0  # seconds, on a busy machine
 
 
